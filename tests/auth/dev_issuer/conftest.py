@@ -1,0 +1,40 @@
+"""An issuer, a browser before it, and a verifier behind it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from tests.auth.dev_issuer.flows import ALICE, ALICE_TOO, AUDIENCE, BOB, URL
+from trially.auth.dev_issuer import DevIssuer
+from trially.auth.dev_issuer.key_file import load_or_create_key
+from trially.auth.tokens import Claims, verify_token
+
+
+@pytest.fixture(scope="session")
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("dev-issuer") / "key.pem"
+    load_or_create_key(path)
+    return path
+
+
+@pytest.fixture
+def issuer(key_file: Path) -> DevIssuer:
+    issuer = DevIssuer(URL, key_file, AUDIENCE)
+    issuer.people = lambda: [BOB, ALICE_TOO, ALICE]
+    return issuer
+
+
+@pytest.fixture
+def browser(issuer: DevIssuer) -> FlaskClient:
+    issuer_app = Flask("issuer_app")
+    issuer_app.register_blueprint(issuer.blueprint())
+    return issuer_app.test_client()
+
+
+@pytest.fixture
+def verify(issuer: DevIssuer) -> Callable[[str], Claims]:
+    profile = issuer.profile()
+    return lambda token: verify_token(token, {profile.issuer: profile})

@@ -1,0 +1,73 @@
+"""Wycheproof's signatures and keys through our key importer and the core of our verifier."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.auth.crafted_tokens import ISSUER, PROFILES
+from trially.auth import tokens
+from trially.auth.signing_keys import import_key_set
+from trially.auth.strict_json import read_object
+from trially.auth.tokens import TokenError, verify_token
+
+VECTORS = Path(__file__).parents[2] / "../shared/data/jose"
+
+
+def _vectors(name: str) -> list[Any]:
+    path = VECTORS / f"json_web_{name}_test.json"
+    if not path.exists():
+        skip = pytest.mark.skip(reason="the Wycheproof vectors are not beside this repository")
+        return [pytest.param(name, {}, {}, marks=skip)]
+    groups = json.loads(path.read_text())["testGroups"]
+    return [
+        pytest.param(name, group, test, id=f"{group['comment']}-{test['tcId']}")
+        for group in groups
+        for test in group["tests"]
+    ]
+
+
+# Valid to Wycheproof, and refused here: the key says that it is for another algorithm.
+STRICTER = {("signature", 346), ("signature", 347), ("signature", 350), ("signature", 351)}
+
+
+def _verifies(public: dict[str, Any], jws: str) -> bool:
+    """Tell whether our key importer and the core of our verifier take a JWS of any payload."""
+    keys = import_key_set(public if "keys" in public else {"keys": [public]})
+    try:
+        segments = jws.split(".")
+        header, _, signature = map(tokens._decode_segment, segments)
+        names = read_object(header)
+        key = keys[names.get("kid") or next(iter(keys))]
+        assert key.alg is not None
+        profile = replace(PROFILES[ISSUER], algorithms=frozenset({key.alg}))
+        assert names.keys() <= tokens.HEADER_NAMES
+        tokens._check_signature(
+            names.get("alg"), key, jws.rpartition(".")[0].encode(), signature, profile
+        )
+    except (TokenError, ValueError, LookupError, StopIteration, AssertionError, AttributeError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("name", "group", "test"), [*_vectors("signature"), *_vectors("key"), *_vectors("crypto")]
+)
+def test_wycheproof_signatures(name: str, group: dict[str, Any], test: dict[str, Any]) -> None:
+    public = group.get("public") or group["private"]
+    symmetric = any(key["kty"] == "oct" for key in public.get("keys", [public]))
+    is_good = test["result"] != "invalid" and "jws" in test and not symmetric
+
+    verifies = _verifies(public, test["jws"] if "jws" in test else test["jwe"])
+
+    assert verifies == (is_good and (name, test["tcId"]) not in STRICTER)
+
+
+@pytest.mark.parametrize(("name", "group", "test"), _vectors("encryption"))
+def test_wycheproof_encrypted_tokens_are_refused(
+    name: str, group: dict[str, Any], test: dict[str, Any]
+) -> None:
+    with pytest.raises(TokenError):
+        verify_token(test["jwe"], PROFILES)

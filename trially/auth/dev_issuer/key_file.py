@@ -1,0 +1,37 @@
+"""The built-in issuer's private key, made once per machine."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from joserfc.jwk import RSAKey
+
+
+def load_or_create_key(path: Path) -> RSAKey:
+    """Return the key kept in `path`, making it first if it is not there.
+
+    Several processes may start at once: the first to link its key into place wins, and the
+    others read that one. A reader never sees half a key.
+    """
+    if not path.exists():
+        _create_key(path)
+    key = RSAKey.import_key(path.read_bytes())
+    parameters = {"kid": key.thumbprint(), "alg": "RS256", "use": "sig"}
+    return RSAKey.import_key(key.raw_value, parameters)  # type: ignore[arg-type]
+
+
+def _create_key(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # mkstemp makes the file exclusively and readable by its owner alone.
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(RSAKey.generate_key(2048).as_pem(private=True))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return
+    finally:
+        Path(temporary).unlink()

@@ -1,0 +1,237 @@
+"""Who is calling: what a bearer token says, once everything about it has been checked."""
+
+import base64
+import hashlib
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from cachetools import TLRUCache
+from joserfc.jwk import Key
+from joserfc.jws import JWSRegistry
+
+from trially.auth.signing_keys import KeysUnavailableError, canonical_algorithm
+from trially.auth.strict_json import read_object
+
+MAX_TOKEN_BYTES = 8192
+MAX_KID_LENGTH = 255
+MAX_SUBJECT_LENGTH = 255
+HEADER_NAMES = frozenset({"alg", "typ", "kid"})
+
+
+class TokenError(Exception):
+    """A token is refused.
+
+    `reason` is a short code for our own log. Callers are told nothing but 401.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class KeySource(Protocol):
+    """The keys of one issuer."""
+
+    def key(self, kid: str) -> Key:
+        """Return the public key of this name, carrying its `alg`, or raise `LookupError`."""
+
+
+@dataclass(frozen=True)
+class IssuerProfile:
+    """An issuer we trust and what we take from it. Comes from configuration only."""
+
+    issuer: str
+    """Exactly as in `iss`."""
+
+    audiences: tuple[str, ...]
+    """Values of `aud` that mean us."""
+
+    keys: KeySource
+    algorithms: frozenset[str] = frozenset({"RS256", "ES256", "EdDSA", "Ed25519"})
+    types: frozenset[str] = frozenset({"at+jwt", "application/at+jwt"})
+    """Values of the header `typ`. ID tokens and logout tokens carry others, or none."""
+
+    leeway_seconds: float = 30
+    max_lifetime_seconds: float = 86_400
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a verified token says. `sub` is unique only together with `iss`."""
+
+    iss: str
+    sub: str
+    aud: tuple[str, ...]
+    exp: float
+    claims: Mapping[str, Any]
+    """All claims as they came; shared between requests, so to be read only."""
+
+
+def verify_token(raw: str, profiles: Mapping[str, IssuerProfile]) -> Claims:
+    """Return what a token says, or raise `TokenError`; nothing else is ever raised.
+
+    No claim but `iss` is believed before the signature holds, and `iss` only to choose among
+    the profiles we have.
+    """
+    signing_input, header, payload, signature = _take_apart(raw)
+    profile = _find_profile(payload.get("iss"), profiles)
+    key = _find_key(header, profile)
+    _check_signature(header.get("alg"), key, signing_input, signature, profile)
+    expires_at = _check_times(payload, profile)
+    return Claims(
+        iss=profile.issuer,
+        aud=_read_audiences(payload.get("aud"), profile),
+        sub=_read_subject(payload.get("sub")),
+        exp=expires_at,
+        claims=MappingProxyType(payload),
+    )
+
+
+class TokenVerifier:
+    """Verifies tokens, and remembers for a minute those that were good.
+
+    A key that is withdrawn, or a profile that changes, therefore takes a minute to tell.
+    Suspensions and revocations are checked by the caller, every time.
+    """
+
+    def __init__(
+        self,
+        profiles: Mapping[str, IssuerProfile],
+        *,
+        capacity: int = 10_000,
+        keep_seconds: float = 60,
+    ) -> None:
+        self._profiles = profiles
+        self._good: TLRUCache[bytes, Claims] = TLRUCache(
+            capacity,
+            ttu=lambda _digest, claims, now: min(claims.exp, now + keep_seconds),
+            timer=time.time,
+        )
+        self._lock = threading.Lock()
+
+    def verify(self, raw: str) -> Claims:
+        """Return what a token says, or raise `TokenError`."""
+        if len(raw) > MAX_TOKEN_BYTES:
+            raise TokenError("too_large")
+        digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).digest()
+        with self._lock:
+            claims = self._good.get(digest)
+        if claims is None or claims.exp <= time.time():
+            claims = verify_token(raw, self._profiles)
+            with self._lock:
+                self._good[digest] = claims
+        return claims
+
+
+def _take_apart(raw: str) -> tuple[bytes, dict[str, Any], dict[str, Any], bytes]:
+    if len(raw) > MAX_TOKEN_BYTES:
+        raise TokenError("too_large")
+    segments = raw.split(".")
+    if len(segments) != 3 or not all(segments):
+        raise TokenError("malformed")
+    try:
+        header, payload, signature = map(_decode_segment, segments)
+        signing_input = raw.rpartition(".")[0].encode("ascii")
+        return signing_input, read_object(header), read_object(payload), signature
+    except ValueError:
+        raise TokenError("malformed") from None
+
+
+def _decode_segment(segment: str) -> bytes:
+    """Decode base64url in its one canonical spelling.
+
+    Decoders skip stray characters and ignore spare bits, so that one token has many spellings.
+    """
+    encoded = segment.encode("ascii")
+    decoded = base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
+    if base64.urlsafe_b64encode(decoded).rstrip(b"=") != encoded:
+        raise ValueError("The segment is not canonical base64url.")
+    return decoded
+
+
+def _find_profile(issuer: object, profiles: Mapping[str, IssuerProfile]) -> IssuerProfile:
+    profile = profiles.get(issuer) if isinstance(issuer, str) else None
+    if profile is None or profile.issuer != issuer:
+        raise TokenError("unknown_issuer")
+    return profile
+
+
+def _find_key(header: dict[str, Any], profile: IssuerProfile) -> Key:
+    if not isinstance(header.get("typ"), str) or header["typ"] not in profile.types:
+        raise TokenError("wrong_type")
+    if not header.keys() <= HEADER_NAMES:
+        raise TokenError("unknown_header")
+    kid = header.get("kid")
+    if not isinstance(kid, str) or not 1 <= len(kid) <= MAX_KID_LENGTH or not kid.isprintable():
+        raise TokenError("bad_kid")
+    try:
+        return profile.keys.key(kid)
+    except KeysUnavailableError:
+        raise TokenError("keys_unavailable") from None
+    except LookupError:
+        raise TokenError("unknown_key") from None
+
+
+def _check_signature(
+    algorithm: object, key: Key, signing_input: bytes, signature: bytes, profile: IssuerProfile
+) -> None:
+    """Check the signature with the key's own algorithm; the token may only agree with it."""
+    if not isinstance(algorithm, str) or key.alg is None:
+        raise TokenError("wrong_algorithm")
+    name = canonical_algorithm(key.alg)
+    if canonical_algorithm(algorithm) != name:
+        raise TokenError("wrong_algorithm")
+    if name not in map(canonical_algorithm, profile.algorithms):
+        raise TokenError("wrong_algorithm")
+    try:
+        model = JWSRegistry.algorithms[name]
+        model.check_key(key)
+        good = model.verify(signing_input, signature, key)
+    except Exception:  # noqa: BLE001  whatever a library says of a stranger's bytes is a refusal
+        good = False
+    if not good:
+        raise TokenError("bad_signature")
+
+
+def _check_times(payload: dict[str, Any], profile: IssuerProfile) -> float:
+    """Return when the token expires, after checking that it is in force."""
+    expires_at, issued_at = _read_time(payload, "exp"), _read_time(payload, "iat")
+    now = time.time()
+    if expires_at + profile.leeway_seconds <= now:
+        raise TokenError("expired")
+    if issued_at - profile.leeway_seconds > now:
+        raise TokenError("not_yet_valid")
+    if not 0 < expires_at - issued_at <= profile.max_lifetime_seconds:
+        raise TokenError("bad_lifetime")
+    if "nbf" in payload and _read_time(payload, "nbf") - profile.leeway_seconds > now:
+        raise TokenError("not_yet_valid")
+    return expires_at
+
+
+def _read_time(payload: dict[str, Any], name: str) -> float:
+    seconds = payload.get(name)
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise TokenError(f"bad_{name}")
+    return float(seconds)
+
+
+def _read_audiences(audience: object, profile: IssuerProfile) -> tuple[str, ...]:
+    audiences = audience if isinstance(audience, list) else [audience]
+    if not all(isinstance(entry, str) for entry in audiences):
+        raise TokenError("bad_audience")
+    if not set(audiences) & set(profile.audiences):
+        raise TokenError("wrong_audience")
+    return tuple(audiences)
+
+
+def _read_subject(subject: object) -> str:
+    """Return the subject: OpenID Connect allows 255 ASCII characters, so no look-alikes."""
+    if not isinstance(subject, str) or not 1 <= len(subject) <= MAX_SUBJECT_LENGTH:
+        raise TokenError("bad_subject")
+    if not subject.isascii() or not subject.isprintable() or subject != subject.strip():
+        raise TokenError("bad_subject")
+    return subject

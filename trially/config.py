@@ -1,0 +1,207 @@
+"""Settings, read once from the environment. A missing or unusable one stops the start.
+
+`instance/settings.env` holds a developer's own settings (`make setup` writes it); the
+environment wins over it.
+"""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from environs import Env, EnvError, validate
+from flask import current_app
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+ROOT = Path(__file__).resolve().parent.parent
+INSTANCE = ROOT / "instance"
+DRIVER = "postgresql+psycopg2"
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+class SettingsError(Exception):
+    """A setting is missing or unusable; the sentence names it and says what to do."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that differs between installations. `docs/settings.md` describes each."""
+
+    development: bool
+    """This is a developer's own machine: embedded PostgreSQL and the built-in issuer are allowed."""
+
+    secret_key: str
+    """At least 32 characters; the passwords of database roles and signatures derive from it."""
+
+    instance: Path
+    """Directory of local state: settings, the embedded server's data, the built-in issuer's key."""
+
+    database_url: URL | None
+    """An administrator's URL of the first server; None starts the embedded one."""
+
+    embedded_settings: dict[str, str]
+    """Extra `postgresql.conf` settings of the embedded server."""
+
+    catalog_database: str
+    """Name of the control-plane database on the first server."""
+
+    public_url: str
+    """Where clients reach this back end, without a trailing slash."""
+
+    issuers: tuple[str, ...]
+    """Trusted OIDC issuers, exactly as in `iss`."""
+
+    audiences: tuple[str, ...]
+    """Values of `aud` that mean this back end."""
+
+    algorithms: tuple[str, ...]
+    """Accepted signature algorithms."""
+
+    token_types: tuple[str, ...]
+    """Accepted values of the header `typ`."""
+
+    tenant_claim: str
+    """Name of the claim that says which tenant a token is for."""
+
+    dev_issuer: bool
+    """Serve the built-in issuer at /dev-issuer and trust its tokens."""
+
+    connections_per_tenant: int
+    """CONNECTION LIMIT of a tenant's login role."""
+
+    connections_per_server: int
+    """Connections this process keeps open to one server, all tenants together."""
+
+    statement_timeout_ms: int
+    """Longest a tenant's statement may run, in milliseconds."""
+
+    placement_max_age_seconds: float
+    """How long a worker may believe what it knows of placements and memberships."""
+
+    max_body_bytes: int
+    """Largest JSON body."""
+
+    max_import_bytes: int
+    """Largest import as received."""
+
+    max_import_expanded_bytes: int
+    """Largest import after decompression."""
+
+    cursor_lifetime_seconds: int
+    """How long a page cursor stays usable."""
+
+
+def read_settings(instance: Path = INSTANCE) -> Settings:
+    """Read the settings from the environment and `instance/settings.env`."""
+    env = Env(prefix="TRIALLY_", eager=False)
+    env.read_env(str(instance / "settings.env"), recurse=False)
+    development = env.bool("DEVELOPMENT", default=False)
+    public_url = env.str("PUBLIC_URL", default="http://127.0.0.1:5000").rstrip("/")
+    settings = Settings(
+        development=development,
+        secret_key=env.str("SECRET_KEY", default=""),
+        instance=env.path("INSTANCE", default=instance),
+        database_url=_read_database_url(env.str("DATABASE_URL", default="")),
+        embedded_settings=env.dict("EMBEDDED_SETTINGS", default={}),
+        catalog_database=env.str(
+            "CATALOG_DATABASE",
+            default="trially_catalog",
+            validate=validate.Regexp(r"[a-z][a-z0-9_]{0,39}\Z"),
+        ),
+        public_url=public_url,
+        issuers=tuple(env.list("ISSUERS", default=[])),
+        audiences=tuple(env.list("AUDIENCES", default=["https://api.trially.ai"])),
+        algorithms=tuple(env.list("ALGORITHMS", default=["RS256", "ES256", "EdDSA"])),
+        token_types=tuple(env.list("TOKEN_TYPES", default=["at+jwt", "application/at+jwt"])),
+        tenant_claim=env.str("TENANT_CLAIM", default="https://trially.ai/tenant"),
+        dev_issuer=env.bool("DEV_ISSUER", default=development),
+        connections_per_tenant=env.int("CONNECTIONS_PER_TENANT", default=50, validate=_positive),
+        connections_per_server=env.int("CONNECTIONS_PER_SERVER", default=64, validate=_positive),
+        statement_timeout_ms=env.int("STATEMENT_TIMEOUT_MS", default=30_000, validate=_positive),
+        placement_max_age_seconds=env.float(
+            "PLACEMENT_MAX_AGE_SECONDS", default=5.0, validate=validate.Range(0, 5)
+        ),
+        max_body_bytes=env.int("MAX_BODY_BYTES", default=1 << 20, validate=_positive),
+        max_import_bytes=env.int("MAX_IMPORT_BYTES", default=1 << 30, validate=_positive),
+        max_import_expanded_bytes=env.int(
+            "MAX_IMPORT_EXPANDED_BYTES", default=1 << 34, validate=_positive
+        ),
+        cursor_lifetime_seconds=env.int(
+            "CURSOR_LIFETIME_SECONDS", default=86_400, validate=_positive
+        ),
+    )
+    try:
+        env.seal()
+    except EnvError as error:
+        raise SettingsError(f"A setting is unusable. {error}") from error
+    _refuse_unsafe(settings)
+    return settings
+
+
+def current_settings() -> Settings:
+    """Return the settings that the current app was made with."""
+    settings: Settings = current_app.extensions["trially_settings"]
+    return settings
+
+
+def with_driver(url: str) -> URL:
+    """Read a database URL, whatever driver it names, as one for psycopg2.
+
+    SQLAlchemy 2.1 takes a bare `postgresql://` for psycopg 3, and hosts still hand out
+    `postgres://`.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme.partition("+")[0] not in {"postgres", "postgresql"}:
+        raise SettingsError("TRIALLY_DATABASE_URL must begin with postgresql://.")
+    try:
+        return make_url(f"{DRIVER}://{rest}")
+    except (ArgumentError, ValueError):
+        raise SettingsError("TRIALLY_DATABASE_URL is not a database URL.") from None
+
+
+def write_development_settings(instance: Path = INSTANCE) -> Path:
+    """Write `instance/settings.env` for a developer's machine, unless it is there already."""
+    path = instance / "settings.env"
+    if not path.exists():
+        instance.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(
+            "# Settings of this machine. The environment wins over them; docs/settings.md lists all.\n"
+            "TRIALLY_DEVELOPMENT=1\n"
+            f"TRIALLY_SECRET_KEY={secrets.token_urlsafe(48)}\n",
+            encoding="utf-8",
+        )
+    return path
+
+
+_positive = validate.Range(min=1)
+
+
+def _read_database_url(url: str) -> URL | None:
+    return with_driver(url) if url else None
+
+
+def _refuse_unsafe(settings: Settings) -> None:
+    if not settings.development:
+        if settings.database_url is None:
+            raise SettingsError(
+                "TRIALLY_DATABASE_URL is not set. On a developer's machine `make setup` writes "
+                "instance/settings.env, with which an embedded PostgreSQL is started."
+            )
+        if settings.dev_issuer:
+            raise SettingsError(
+                "TRIALLY_DEV_ISSUER needs TRIALLY_DEVELOPMENT: the built-in issuer signs a token "
+                "for whoever asks."
+            )
+        if not settings.issuers:
+            raise SettingsError("TRIALLY_ISSUERS is not set: no token could be verified.")
+    if len(settings.secret_key) < 32:
+        raise SettingsError("TRIALLY_SECRET_KEY must have at least 32 characters.")
+    for issuer in settings.issuers:
+        parts = urlsplit(issuer)
+        secure = parts.scheme == "https" or (
+            settings.development and parts.hostname in LOOPBACK_HOSTS
+        )
+        if not secure or not parts.hostname:
+            raise SettingsError(f"TRIALLY_ISSUERS: {issuer!r} is not an https URL.")

@@ -1,0 +1,1 @@
+"""Where SQL goes: placements, the session, engines. Knows placements, not tenants; no HTTP."""

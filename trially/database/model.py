@@ -1,0 +1,54 @@
+"""What every table has in common: naming, types, and the rules of tenant tables."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import DateTime, MetaData, String, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
+from uuid_utils.compat import uuid7
+
+NAMING_CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def _make_registry() -> registry:
+    return registry(
+        metadata=MetaData(naming_convention=NAMING_CONVENTION),
+        type_annotation_map={
+            dt.datetime: DateTime(timezone=True),
+            str: String,
+            dict[str, Any]: JSONB,
+            list[str]: JSONB,
+        },
+    )
+
+
+class CatalogModel(DeclarativeBase):
+    """A table of the control plane."""
+
+    registry = _make_registry()
+
+
+class TenantModel(DeclarativeBase):
+    """A table of every tenant's own database: `(tenant_id, id)` identifies a row in any tier."""
+
+    registry = _make_registry()
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+
+
+class Timestamped:
+    """When a row was made and last changed, by the database's clock."""
+
+    created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now(), sort_order=900)
+    updated_at: Mapped[dt.datetime] = mapped_column(
+        server_default=func.now(), onupdate=func.now(), sort_order=901
+    )

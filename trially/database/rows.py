@@ -1,0 +1,105 @@
+"""Rows of the current tenant, read and written as plain mappings.
+
+Reads select columns and not entities: what a request shows is a row, and the identity map, lazy
+loads and reloads after commit have no part in it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Select,
+    Table,
+    and_,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from uuid_utils.compat import uuid7
+
+from trially.database.model import TenantModel
+from trially.database.placement import current_placement
+from trially.database.session import db
+
+Item = dict[str, Any]
+Model = type[TenantModel]
+
+
+def table_of(model: Model) -> Table:
+    """Return a model's table."""
+    table = model.__table__
+    assert isinstance(table, Table)  # noqa: S101
+    return table
+
+
+def is_ours(model: Model) -> ColumnElement[bool]:
+    """Hold a statement to the current tenant's rows; the index of every table leads with it."""
+    return table_of(model).c.tenant_id == current_placement().tenant_id
+
+
+def columns_named(model: Model, names: Sequence[str]) -> list[Column[Any]]:
+    """Return a model's columns by name, in the order of the names."""
+    return [table_of(model).c[name] for name in names]
+
+
+def fetch_items(statement: Select[Any]) -> list[Item]:
+    """Return the rows of a statement as mappings."""
+    rows = db.session.execute(statement)
+    names = tuple(rows.keys())
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def find_item(model: Model, item_id: UUID, names: Sequence[str]) -> Item | None:
+    """Return the named columns of one row, or None."""
+    statement = select(*columns_named(model, names)).where(
+        is_ours(model), table_of(model).c.id == item_id
+    )
+    return next(iter(fetch_items(statement)), None)
+
+
+def insert_item(model: Model, values: Mapping[str, Any], names: Sequence[str]) -> Item:
+    """Insert one row and return its named columns, in one statement."""
+    tenant_id = current_placement().tenant_id
+    row = db.session.execute(
+        insert(table_of(model))
+        .values({"id": uuid7(), **values, "tenant_id": tenant_id})
+        .returning(*columns_named(model, names))
+    ).one()
+    return dict(zip(names, row, strict=True))
+
+
+def update_item(
+    model: Model, item_id: UUID, values: Mapping[str, Any], names: Sequence[str]
+) -> Item | None:
+    """Change one row and return its named columns, or None if there is none."""
+    row = db.session.execute(
+        update(table_of(model))
+        .where(is_ours(model), table_of(model).c.id == item_id)
+        .values({**values, "updated_at": func.now()})
+        .returning(*columns_named(model, names))
+    ).first()
+    return None if row is None else dict(zip(names, row, strict=True))
+
+
+def delete_item(model: Model, item_id: UUID) -> bool:
+    """Delete one row; tell whether there was one."""
+    statement = delete(table_of(model)).where(is_ours(model), table_of(model).c.id == item_id)
+    return bool(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
+
+
+def after(
+    keys: Sequence[tuple[ColumnElement[Any], str]], position: Sequence[Any]
+) -> ColumnElement[bool]:
+    """Select what comes after `position` in an order of (column, "asc" or "desc") keys."""
+    alternatives = []
+    for index, (column, direction) in enumerate(keys):
+        equal = [key == value for (key, _), value in zip(keys[:index], position, strict=False)]
+        further = column > position[index] if direction == "asc" else column < position[index]
+        alternatives.append(and_(*equal, further))
+    return or_(*alternatives)

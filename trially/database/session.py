@@ -1,0 +1,66 @@
+"""The session of one app context: it has an engine only where a tenant has been entered."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from flask import Flask, current_app
+from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session
+from sqlalchemy import Connection, Engine
+
+from trially.database.engines import EngineRegistry
+from trially.database.placement import current_placement
+
+
+class PlacedSession(Session):
+    """A session whose every statement goes to the current placement's engine.
+
+    Flask-SQLAlchemy chooses an engine by model; here it is chosen by request, through the seam
+    its maintainer points to for this purpose.
+    """
+
+    def get_bind(
+        self,
+        mapper: Any | None = None,
+        clause: Any | None = None,
+        bind: Engine | Connection | None = None,
+        **kwargs: Any,
+    ) -> Engine | Connection:
+        """Return the current placement's engine, or raise `NoTenantError`."""
+        return engine_registry().engine_for(current_placement())
+
+
+db = SQLAlchemy(session_options={"class_": PlacedSession}, add_models_to_shell=False)
+
+
+def engine_registry() -> EngineRegistry:
+    """Return the current app's engines of tenant databases."""
+    registry: EngineRegistry = current_app.extensions["trially_engines"]
+    return registry
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """Commit what the block does to the current tenant's rows, or roll all of it back.
+
+    For commands and for jobs that commit in batches; in a request, the request cycle commits.
+    """
+    try:
+        yield
+        db.session.commit()
+    except BaseException:
+        db.session.rollback()
+        raise
+
+
+def init_app(app: Flask, binds: dict[str, Any], connections_per_server: int) -> None:
+    """Bind the catalog's databases by name; tenants' engines join them on demand.
+
+    There is no default bind: a statement outside a tenant's context has nowhere to go.
+    """
+    app.config["SQLALCHEMY_BINDS"] = binds
+    db.init_app(app)
+    with app.app_context():
+        engines = db.engines
+    app.extensions["trially_engines"] = EngineRegistry(engines, connections_per_server)  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Seed demo tenants with invented people, patients and studies."""

@@ -1,0 +1,113 @@
+"""Write the Patient resource: who a person is, where they live, how to reach them."""
+
+from typing import Any
+
+from trially.demo.chart import Chart
+from trially.demo.codes import HL7
+from trially.demo.places import STREETS
+
+MRN_SYSTEM = "https://demo.trially.example/mrn"
+US_CORE = "http://hl7.org/fhir/us/core/StructureDefinition"
+OMB = "urn:oid:2.16.840.1.113883.6.238"
+
+WHITE, BLACK, ASIAN = "White", "Black or African American", "Asian"
+RACES = (
+    (("2106-3", WHITE), 0.66),
+    (("2054-5", BLACK), 0.17),
+    (("2028-9", ASIAN), 0.10),
+    (("1002-5", "American Indian or Alaska Native"), 0.05),
+    (("2076-8", "Native Hawaiian or Other Pacific Islander"), 0.02),
+)
+HISPANIC = ("2135-2", "Hispanic or Latino")
+NOT_HISPANIC = ("2186-5", "Not Hispanic or Latino")
+LANGUAGES = {"en": "English", "es": "Spanish", "zh": "Chinese"}
+
+YEAR_ONLY_SHARE = 0.03
+"""How many patients gave no more of their birth date than the year."""
+
+
+def write_patient(chart: Chart) -> None:
+    """Write the patient, marked as test data for whoever may come upon it."""
+    dice, person = chart.dice, chart.person
+    race = dice.weigh(RACES)
+    ethnicity = HISPANIC if dice.chance(0.16) else NOT_HISPANIC
+    born = person.born.isoformat()
+    death = {} if person.died is None else {"deceasedDateTime": person.died.isoformat()}
+    chart.add(
+        "Patient",
+        meta={"security": [{"system": f"{HL7}/v3-ActReason", "code": "HTEST"}]},
+        extension=[
+            to_extension("race", race),
+            to_extension("ethnicity", ethnicity),
+            {"url": f"{US_CORE}/us-core-birthsex", "valueCode": person.sex[0].upper()},
+        ],
+        identifier=[
+            {
+                "type": {"coding": [{"system": f"{HL7}/v2-0203", "code": "MR"}]},
+                "system": MRN_SYSTEM,
+                "value": f"DEMO-{person.number:06}",
+            }
+        ],
+        active=True,
+        name=[
+            {
+                "use": "official",
+                "family": person.name.family,
+                "given": [person.name.given, person.name.middle],
+            }
+        ],
+        telecom=draw_telecom(chart),
+        gender=person.sex,
+        birthDate=born[:4] if dice.chance(YEAR_ONLY_SHARE) else born,
+        **death,
+        address=[
+            {
+                "use": "home",
+                "line": [f"{dice.whole(1, 999)} {dice.choose(STREETS)}"],
+                "city": person.place.city,
+                "state": person.place.state,
+                "postalCode": person.place.postal_code,
+                "country": "US",
+            }
+        ],
+        communication=[to_communication(draw_language(chart, race, ethnicity))],
+    )
+
+
+def to_extension(name: str, coded: tuple[str, str]) -> dict[str, Any]:
+    """Write a US Core race or ethnicity."""
+    code, display = coded
+    return {
+        "url": f"{US_CORE}/us-core-{name}",
+        "extension": [
+            {
+                "url": "ombCategory",
+                "valueCoding": {"system": OMB, "code": code, "display": display},
+            },
+            {"url": "text", "valueString": display},
+        ],
+    }
+
+
+def draw_telecom(chart: Chart) -> list[dict[str, str]]:
+    """Draw a number of the range kept for fiction, and an address of a reserved domain."""
+    person, dice = chart.person, chart.dice
+    phone = f"{person.place.area_code}-555-{dice.whole(100, 199):04}"
+    telecom = [{"system": "phone", "value": phone, "use": "mobile"}]
+    if dice.chance(0.85):
+        local_part = f"{person.name.given}.{person.name.family}.{person.number}".lower()
+        telecom.append({"system": "email", "value": f"{local_part}@example.org"})
+    return telecom
+
+
+def draw_language(chart: Chart, race: tuple[str, str], ethnicity: tuple[str, str]) -> str:
+    """Draw the language a person would rather speak."""
+    if ethnicity is HISPANIC and chart.dice.chance(0.45):
+        return "es"
+    return "zh" if race[1] == ASIAN and chart.dice.chance(0.35) else "en"
+
+
+def to_communication(language: str) -> dict[str, Any]:
+    """Write a preferred language."""
+    coding = {"system": "urn:ietf:bcp:47", "code": language, "display": LANGUAGES[language]}
+    return {"language": {"coding": [coding], "text": LANGUAGES[language]}, "preferred": True}

@@ -1,0 +1,59 @@
+"""Invent names that no one could take for a real person's."""
+
+from dataclasses import dataclass
+
+from trially.demo.dice import number_from
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Split a list of words."""
+    return tuple(text.split())
+
+
+PLANTS_AND_BIRDS = words(
+    "Juniper Basil Sorrel Clover Fern Tansy Yarrow Bracken Thistle Larkspur Marigold Fennel Teasel "
+    "Bryony Campion Saffron Lovage Borage Chervil Tamarind Acacia Alder Aspen Cedar Hawthorn "
+    "Cypress Larch Mulberry Quince Medlar Sumac Willow Wren Linnet Plover Heron Avocet Bittern "
+    "Curlew Dunlin Egret Finch Grebe Ibis Jackdaw Kestrel Lapwing Merlin Nightjar Oriole Osprey "
+    "Petrel Pipit Redstart Siskin Starling Swift Tern Thrush Turnstone Wagtail Whimbrel Whinchat "
+    "Goldcrest"
+)
+
+MINERALS = words(
+    "Agate Amber Basalt Beryl Calcite Citrine Cobalt Copper Coral Dolomite Feldspar Flint Galena "
+    "Garnet Granite Gypsum Jasper Jet Lazurite Malachite Marble Mica Nickel Obsidian Olivine Onyx "
+    "Opal Quartz Shale Slate Topaz Zircon"
+)
+
+STEMS = ("Test", "Sample", "Demo", "Mock")
+
+ENDINGS = words(
+    "well sson wick ford berg man ton field wood worth ley by stone brook land dale ridge mere "
+    "shaw thorpe croft gate hurst more rez rini rova rski nari kins bury cote den foss garth holm "
+    "lund marsh moor nell pool rath staff strom tree vale ward yard"
+)
+
+NAMES = len(PLANTS_AND_BIRDS) * len(MINERALS) * len(STEMS) * len(ENDINGS)
+STRIDE = 243_017
+"""Shares no factor with NAMES, so a walk by it meets every name before any twice."""
+
+
+@dataclass(frozen=True)
+class PersonName:
+    """An invented person's name."""
+
+    given: str
+    middle: str
+    family: str
+
+
+def name_for(seed: str, number: int) -> PersonName:
+    """Give each number of a seed a name of its own.
+
+    Seeds start their walks at different places, so two tenants do not come to share names.
+    """
+    position = (number_from(seed) + number * STRIDE) % NAMES
+    position, ending = divmod(position, len(ENDINGS))
+    position, stem = divmod(position, len(STEMS))
+    given, middle = divmod(position, len(MINERALS))
+    return PersonName(PLANTS_AND_BIRDS[given], MINERALS[middle], STEMS[stem] + ENDINGS[ending])

@@ -1,0 +1,1 @@
+"""How we speak HTTP. Knows no database."""

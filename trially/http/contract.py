@@ -1,0 +1,163 @@
+"""What a view takes and gives, said in decorators above it; the OpenAPI document reads them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import wraps
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from flask import Response, current_app, request
+from marshmallow import Schema, ValidationError
+
+from trially.http.problems import (
+    BadRequest,
+    ContentTooLarge,
+    UnsupportedMediaType,
+    to_pointers,
+)
+
+JSON_TYPE = "application/json"
+MERGE_PATCH_TYPE = "application/merge-patch+json"
+_DUMP_OPTIONS = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
+
+View = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What one view takes and gives."""
+
+    body: Schema | None = None
+    body_types: tuple[str, ...] = ()
+    query: Schema | None = None
+    result: Schema | None = None
+    status: HTTPStatus = HTTPStatus.OK
+    is_page: bool = False
+
+
+def contract_of(view: View) -> Contract:
+    """Return what a view's decorators say of it."""
+    contract: Contract = view.__dict__.get("contract", Contract())
+    return contract
+
+
+def accepts(schema: Schema) -> Callable[[View], View]:
+    """Load the JSON body with `schema` and hand it to the view as `body`."""
+    return _with_body(schema, JSON_TYPE)
+
+
+def accepts_merge_patch(schema: Schema) -> Callable[[View], View]:
+    """Load a merge patch (RFC 7396): only what it names, null for what it removes, as `body`."""
+    return _with_body(schema, MERGE_PATCH_TYPE, partial=True)
+
+
+def queries(schema: Schema) -> Callable[[View], View]:
+    """Load the query string with `schema` and hand it to the view as `query`."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def reading(**kwargs: Any) -> Any:
+            try:
+                query = schema.load(_single_values())
+            except ValidationError as error:
+                raise BadRequest(
+                    "A query parameter is not usable.", errors=list(to_pointers(error.messages))
+                ) from None
+            return view(query=query, **kwargs)
+
+        return _extend(reading, query=schema)
+
+    return decorate
+
+
+def returns(schema: Schema, status: HTTPStatus = HTTPStatus.OK) -> Callable[[View], View]:
+    """Write the mapping that the view returns as JSON."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def writing(**kwargs: Any) -> Response:
+            return json_response(view(**kwargs), status)
+
+        return _extend(writing, result=schema, status=status)
+
+    return decorate
+
+
+def returns_page(schema: Schema) -> Callable[[View], View]:
+    """Write the page of mappings that the view returns as JSON."""
+
+    def decorate(view: View) -> View:
+        return _extend(returns(schema)(view), is_page=True)
+
+    return decorate
+
+
+def returns_nothing(view: View) -> View:
+    """Answer 204 once the view is done."""
+
+    @wraps(view)
+    def silencing(**kwargs: Any) -> Response:
+        view(**kwargs)
+        return Response(status=HTTPStatus.NO_CONTENT)
+
+    return _extend(silencing, status=HTTPStatus.NO_CONTENT)
+
+
+def json_response(body: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
+    """Render `body`: uuids, dates and times included."""
+    return Response(orjson.dumps(body, option=_DUMP_OPTIONS), status, content_type=JSON_TYPE)
+
+
+def merge_patch(target: dict[str, Any] | None, patch: dict[str, Any]) -> dict[str, Any]:
+    """Apply a merge patch to an object (RFC 7396)."""
+    merged = dict(target or {})
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        elif isinstance(value, dict):
+            inner = merged.get(name)
+            merged[name] = merge_patch(inner if isinstance(inner, dict) else None, value)
+        else:
+            merged[name] = value
+    return merged
+
+
+def _with_body(schema: Schema, media_type: str, *, partial: bool = False) -> Callable[[View], View]:
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def loading(**kwargs: Any) -> Any:
+            body = schema.load(_read_json(media_type), partial=partial)
+            return view(body=body, **kwargs)
+
+        return _extend(loading, body=schema, body_types=(media_type,))
+
+    return decorate
+
+
+def _read_json(media_type: str) -> Any:
+    if request.mimetype != media_type:
+        raise UnsupportedMediaType(f"The body must be {media_type}.")
+    limit = current_app.extensions["trially_settings"].max_body_bytes
+    if (request.content_length or 0) > limit:
+        raise ContentTooLarge(f"The body must not be larger than {limit} bytes.")
+    request.max_content_length = limit
+    try:
+        return orjson.loads(request.get_data())
+    except orjson.JSONDecodeError:
+        raise BadRequest("The body is not JSON.") from None
+
+
+def _single_values() -> dict[str, str]:
+    for name in request.args:
+        if len(request.args.getlist(name)) > 1:
+            raise BadRequest(
+                "A query parameter is given twice.",
+                errors=[{"pointer": f"/{name}", "detail": "Must be given once."}],
+            )
+    return request.args.to_dict()
+
+
+def _extend(view: View, **said: Any) -> View:
+    view.__dict__["contract"] = replace(contract_of(view), **said)
+    return view

@@ -1,0 +1,44 @@
+"""Fields of payloads that marshmallow has not got."""
+
+from typing import Any
+
+from marshmallow import Schema, fields, validate
+
+
+class Text(fields.String):
+    """A string that PostgreSQL can hold, of bounded length, not blank unless it says so."""
+
+    def __init__(self, longest: int, *, shortest: int = 1, **kwargs: Any) -> None:
+        super().__init__(validate=validate.Length(shortest, longest), **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if "\x00" in text:
+            raise self.make_error("invalid")
+        if not text.strip() and text:
+            raise self.make_error("blank")
+        return text
+
+    default_error_messages = {"blank": "Must not be blank."}  # noqa: RUF012
+
+
+class Choice(fields.String):
+    """One of the values of a `StrEnum`."""
+
+    def __init__(self, choices: type[Any], **kwargs: Any) -> None:
+        super().__init__(validate=validate.OneOf([str(choice) for choice in choices]), **kwargs)
+
+
+class PageQuerySchema(Schema):
+    """Query parameters of every list."""
+
+    limit = fields.Integer(
+        load_default=50,
+        validate=validate.Range(1, 200),
+        metadata={"description": "Most items on a page."},
+    )
+    cursor = fields.String(
+        load_default=None,
+        validate=validate.Length(1, 1000),
+        metadata={"description": "`page.next` of the page before."},
+    )

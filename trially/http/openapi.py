@@ -1,0 +1,193 @@
+"""The OpenAPI 3.1 document, made from the views' contracts, and a page to browse it offline."""
+
+import re
+from functools import cache
+from typing import Any
+
+import orjson
+from apispec import APISpec
+from apispec.ext.marshmallow import MarshmallowPlugin
+from flask import Blueprint, Flask, Response, current_app
+from flask_swagger_ui import get_swaggerui_blueprint
+from marshmallow import Schema, fields
+from werkzeug.routing import Rule
+
+from trially.auth.permissions import public
+from trially.http.contract import JSON_TYPE, Contract, contract_of
+from trially.http.problems import PROBLEM_TYPE
+
+DOCUMENT_PATH = "/openapi.json"
+BROWSER_PATH = "/docs"
+DESCRIBED_PREFIX = "/api/"
+_CONVERTER = re.compile(r"<(?:(\w+):)?(\w+)>")
+
+bp = Blueprint("openapi", __name__)
+
+
+@bp.get(DOCUMENT_PATH)
+@public
+def show_document() -> Response:
+    """Show the OpenAPI document."""
+    return Response(current_app.extensions["trially_openapi"], content_type=JSON_TYPE)
+
+
+def init_app(app: Flask, version: str) -> None:
+    """Describe the views that are registered by now."""
+    document = describe(app, version)
+    app.extensions["trially_openapi"] = orjson.dumps(document, option=orjson.OPT_INDENT_2)
+    app.register_blueprint(bp)
+    browser = get_swaggerui_blueprint(
+        BROWSER_PATH,
+        DOCUMENT_PATH,
+        config={"app_name": "trially", "persistAuthorization": True, "validatorUrl": None},
+    )
+    app.register_blueprint(browser)
+    for endpoint, view in app.view_functions.items():
+        if endpoint.startswith(f"{browser.name}."):
+            public(view)
+
+
+def describe(app: Flask, version: str) -> dict[str, Any]:
+    """Return the OpenAPI document of the API's views."""
+    spec = APISpec(
+        title="trially",
+        version=version,
+        openapi_version="3.1.0",
+        info={"description": "Multi-tenant back end for clinical-trial recruiting."},
+        plugins=[MarshmallowPlugin(schema_name_resolver=_name_schema)],
+        security=[{"bearer": []}],
+    )
+    spec.components.security_scheme(
+        "bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    )
+    spec.components.schema("Problem", _PROBLEM)
+    for name, description in _RESPONSES.items():
+        spec.components.response(
+            name,
+            {
+                "description": description,
+                "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            },
+        )
+    for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
+        if rule.rule.startswith(DESCRIBED_PREFIX):
+            path = _CONVERTER.sub(r"{\2}", rule.rule)
+            spec.path(path=path, operations=_describe_operations(app, rule))
+    document: dict[str, Any] = spec.to_dict()
+    return document
+
+
+def _describe_operations(app: Flask, rule: Rule) -> dict[str, Any]:
+    view = app.view_functions[rule.endpoint]
+    contract = contract_of(view)
+    methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    return {method.lower(): _describe_operation(view, contract, rule) for method in methods}
+
+
+def _describe_operation(view: Any, contract: Contract, rule: Rule) -> dict[str, Any]:
+    summary = (view.__doc__ or "").strip().partition("\n")[0]
+    operation: dict[str, Any] = {
+        "operationId": view.__name__,
+        "summary": summary,
+        "tags": [rule.endpoint.partition(".")[0]],
+        "parameters": [
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "schema": {"type": "string", **({"format": "uuid"} if kind == "uuid" else {})},
+            }
+            for kind, name in _CONVERTER.findall(rule.rule)
+        ],
+        "responses": {
+            str(int(contract.status)): _describe_result(contract),
+            **_COMMON_RESPONSES,
+        },
+        "x-permission": str(view.__dict__["permission"]),
+    }
+    if contract.query is not None:
+        operation["parameters"].append({"in": "query", "schema": contract.query})
+    if contract.body_types:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {media: _describe_body(contract.body) for media in contract.body_types},
+        }
+    return operation
+
+
+def _describe_body(schema: Schema | None) -> dict[str, Any]:
+    return {} if schema is None else {"schema": schema}
+
+
+def _describe_result(contract: Contract) -> dict[str, Any]:
+    described: dict[str, Any] = {"description": contract.status.phrase}
+    if contract.result is None:
+        return described
+    schema = _page_of(type(contract.result))() if contract.is_page else contract.result
+    return described | {"content": {JSON_TYPE: {"schema": schema}}}
+
+
+class PageSchema(Schema):
+    """Where a list goes on."""
+
+    next = fields.String(required=True, allow_none=True)
+    has_more = fields.Boolean(required=True)
+
+
+@cache
+def _page_of(item: type[Schema]) -> type[Schema]:
+    members = {
+        "data": fields.List(fields.Nested(item), required=True),
+        "page": fields.Nested(PageSchema, required=True),
+    }
+    return type(f"{item.__name__.removesuffix('Schema')}PageSchema", (Schema,), members)
+
+
+def _name_schema(schema: Any) -> str:
+    name = schema.__name__ if isinstance(schema, type) else type(schema).__name__
+    partial = "" if isinstance(schema, type) or not schema.partial else "Patch"
+    return name.removesuffix("Schema") + partial
+
+
+_PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "description": "What went wrong (RFC 9457).",
+    "required": ["type", "title", "status", "detail", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "detail"],
+                "properties": {
+                    "pointer": {"type": "string", "description": "A JSON pointer (RFC 6901)."},
+                    "detail": {"type": "string"},
+                },
+            },
+        },
+    },
+}
+
+_RESPONSES = {
+    "BadRequest": "The request cannot be understood.",
+    "Unauthorized": "There is no good token.",
+    "Forbidden": "The caller may not do this, or not in this tenant.",
+    "NotFound": "There is no such thing.",
+    "Conflict": "The request contradicts what is there.",
+    "UnsupportedMediaType": "The body is of a type that this route does not take.",
+    "UnprocessableContent": "The body breaks a rule; `errors` points to where.",
+}
+_COMMON_RESPONSES = {
+    "400": "BadRequest",
+    "401": "Unauthorized",
+    "403": "Forbidden",
+    "404": "NotFound",
+    "409": "Conflict",
+    "415": "UnsupportedMediaType",
+    "422": "UnprocessableContent",
+}

@@ -1,0 +1,68 @@
+"""Pages of lists, and the cursors between them: signed, bound to a tenant and a query, expiring."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+from flask import current_app, request
+from itsdangerous import BadData, URLSafeTimedSerializer
+
+from trially.http.problems import BadRequest
+
+Page = dict[str, Any]
+
+
+def make_page(
+    items: Sequence[dict[str, Any]],
+    limit: int,
+    *,
+    tenant_id: UUID,
+    position: Sequence[str],
+    query: Mapping[str, Any],
+) -> Page:
+    """Return a page of at most `limit` of `items`, of which one more may have been read.
+
+    `position` names the keys of an item that the list is ordered by.
+    """
+    has_more = len(items) > limit
+    shown = items[:limit]
+    last = (
+        [str(shown[-1][key]) if shown[-1][key] is not None else None for key in position]
+        if shown
+        else []
+    )
+    return {
+        "data": shown,
+        "page": {
+            "next": _serializer(tenant_id, query).dumps(last) if has_more else None,
+            "has_more": has_more,
+        },
+    }
+
+
+def read_cursor(tenant_id: UUID, query: Mapping[str, Any]) -> list[str | None] | None:
+    """Return the position after which the page begins, None for the first page.
+
+    A cursor of another tenant, list or filter is one that was never made.
+    """
+    cursor = query["cursor"]
+    if cursor is None:
+        return None
+    lifetime = current_app.extensions["trially_settings"].cursor_lifetime_seconds
+    try:
+        position: list[str | None] = _serializer(tenant_id, query).loads(cursor, max_age=lifetime)
+    except BadData:
+        raise BadRequest(
+            "The cursor is not usable.",
+            errors=[{"pointer": "/cursor", "detail": "Must be `page.next` of this list."}],
+        ) from None
+    return position
+
+
+def _serializer(tenant_id: UUID, query: Mapping[str, Any]) -> URLSafeTimedSerializer:
+    filters = {name: value for name, value in query.items() if name not in {"cursor", "limit"}}
+    digest = hashlib.sha256(orjson.dumps([request.path, filters], option=orjson.OPT_SORT_KEYS))
+    secret = current_app.extensions["trially_settings"].secret_key
+    return URLSafeTimedSerializer(secret, salt=f"cursor:{tenant_id}:{digest.hexdigest()}")

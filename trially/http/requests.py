@@ -1,0 +1,27 @@
+"""The name of each request, taken from the client or given, and sent back."""
+
+import re
+
+from flask import Flask, Response, g, request
+from uuid_utils.compat import uuid7
+
+HEADER = "X-Request-ID"
+_USABLE = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+
+
+def init_app(app: Flask) -> None:
+    """Name every request before anything else looks at it."""
+    app.before_request(_name_request)
+    app.after_request(_send_name)
+
+
+def _name_request() -> None:
+    asked = request.headers.get(HEADER, "")
+    g.request_id = asked if _USABLE.match(asked) else uuid7().hex
+
+
+def _send_name(response: Response) -> Response:
+    response.headers[HEADER] = g.get("request_id", "")
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return response

@@ -1,0 +1,1 @@
+"""Taking patients and their facts in from FHIR R4 files."""

@@ -1,0 +1,97 @@
+"""Patients."""
+
+import datetime as dt
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from trially.database.model import TenantModel, Timestamped
+
+MANUAL_SOURCE = "manual"
+"""Source of patients entered through the API; imported ones carry the name of their source."""
+
+
+class Sex(StrEnum):
+    """FHIR's administrative gender."""
+
+    FEMALE = "female"
+    MALE = "male"
+    OTHER = "other"
+    UNKNOWN = "unknown"
+
+
+class ContactPreference(StrEnum):
+    """Whether and how a patient may be contacted."""
+
+    OK = "ok"
+    NO_SMS = "no_sms"
+    NO_CONTACT = "no_contact"
+
+
+class Patient(Timestamped, TenantModel):
+    """A patient as one source describes them."""
+
+    __tablename__ = "patient"
+
+    site_id: Mapped[UUID | None]
+    source: Mapped[str] = mapped_column(String(64), server_default=MANUAL_SOURCE)
+    source_id: Mapped[str] = mapped_column(String(64))
+    """Id of the Patient resource at the source; a patient entered by hand has their own id."""
+    mrn: Mapped[str] = mapped_column(String(128))
+    given_name: Mapped[str | None] = mapped_column(String(200))
+    family_name: Mapped[str | None] = mapped_column(String(200))
+    birth_date: Mapped[dt.date | None]
+    birth_date_precision: Mapped[str | None] = mapped_column(String(5))
+    """`year` or `month` where the rest of the date is not known, else `day`."""
+    sex: Mapped[Sex | None] = mapped_column(String(10))
+    gender_identity: Mapped[str | None] = mapped_column(String(200))
+    race: Mapped[str | None] = mapped_column(String(200))
+    ethnicity: Mapped[str | None] = mapped_column(String(200))
+    language: Mapped[str | None] = mapped_column(String(64))
+    phone: Mapped[str | None] = mapped_column(String(64))
+    email: Mapped[str | None] = mapped_column(String(320))
+    address: Mapped[dict[str, Any] | None]
+    deceased: Mapped[bool] = mapped_column(server_default=text("false"))
+    deceased_at: Mapped[dt.datetime | None]
+    active: Mapped[bool] = mapped_column(server_default=text("true"))
+    contact_preference: Mapped[ContactPreference] = mapped_column(
+        String(12), server_default=ContactPreference.OK
+    )
+    last_encounter_on: Mapped[dt.date | None]
+    clinical_version: Mapped[int] = mapped_column(BigInteger, server_default="1")
+    """Grows whenever something clinical about the patient changes."""
+    content_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Digest of what the source last said; importing the same again changes nothing."""
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "source", "source_id"),
+        UniqueConstraint("tenant_id", "source", "mrn"),
+        ForeignKeyConstraint(
+            ["tenant_id", "site_id"], ["site.tenant_id", "site.id"], ondelete="RESTRICT"
+        ),
+        CheckConstraint(
+            "birth_date_precision IN ('year', 'month', 'day')", name="birth_date_precision"
+        ),
+        Index("ix_patient_tenant_id_site_id", "tenant_id", "site_id"),
+        Index("ix_patient_tenant_id_mrn", "tenant_id", "mrn"),
+        Index(
+            "ix_patient_tenant_id_family_name",
+            "tenant_id",
+            func.lower(text("family_name")),
+            func.lower(text("given_name")),
+        ),
+        Index("ix_patient_tenant_id_birth_date", "tenant_id", "birth_date"),
+    )

@@ -1,0 +1,127 @@
+"""Routes of patients."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint
+from sqlalchemy import ColumnElement, func, select
+from uuid_utils.compat import uuid7
+
+from trially.auth.permissions import Permission, requires
+from trially.database.rows import (
+    Item,
+    columns_named,
+    delete_item,
+    find_item,
+    insert_item,
+    is_ours,
+    update_item,
+)
+from trially.http.contract import (
+    accepts,
+    accepts_merge_patch,
+    merge_patch,
+    queries,
+    returns,
+    returns_nothing,
+    returns_page,
+)
+from trially.http.pages import Page
+from trially.http.problems import NotFound
+from trially.recruiting.listing import list_page
+from trially.recruiting.patients.model import MANUAL_SOURCE, Patient
+from trially.recruiting.patients.schema import (
+    PatientQuerySchema,
+    PatientSchema,
+    PatientSearchSchema,
+)
+
+bp = Blueprint("patients", __name__, url_prefix="/patients")
+
+NAMES = tuple(PatientSchema().fields)
+
+
+@bp.get("")
+@requires(Permission.PATIENTS_READ)
+@queries(PatientQuerySchema())
+@returns_page(PatientSchema())
+def list_patients(query: dict[str, Any]) -> Page:
+    """List patients, oldest entry first."""
+    filters = [Patient.__table__.c[name] == query[name] for name in query if name in _EXACT]
+    return _list_patients(filters, query)
+
+
+@bp.post("/search")
+@requires(Permission.PATIENTS_READ)
+@accepts(PatientSearchSchema())
+@returns_page(PatientSchema())
+def search_patients(body: dict[str, Any]) -> Page:
+    """Find patients by what does not belong in a URL."""
+    filters = [Patient.__table__.c[name] == body[name] for name in body if name in _EXACT]
+    filters += [
+        func.lower(Patient.__table__.c[name]).startswith(body[name].lower(), autoescape=True)
+        for name in ("given_name", "family_name")
+        if name in body
+    ]
+    return _list_patients(filters, body)
+
+
+@bp.post("")
+@requires(Permission.PATIENTS_WRITE)
+@accepts(PatientSchema())
+@returns(PatientSchema(), HTTPStatus.CREATED)
+def create_patient(body: dict[str, Any]) -> Item:
+    """Add a patient."""
+    patient_id = uuid7()
+    origin = {"id": patient_id, "source": MANUAL_SOURCE, "source_id": str(patient_id)}
+    return insert_item(Patient, {**body, **origin, "birth_date_precision": "day"}, NAMES)
+
+
+@bp.get("/<uuid:patient_id>")
+@requires(Permission.PATIENTS_READ)
+@returns(PatientSchema())
+def show_patient(patient_id: UUID) -> Item:
+    """Show a patient."""
+    return get_patient(patient_id)
+
+
+@bp.patch("/<uuid:patient_id>")
+@requires(Permission.PATIENTS_WRITE)
+@accepts_merge_patch(PatientSchema())
+@returns(PatientSchema())
+def change_patient(patient_id: UUID, body: dict[str, Any]) -> Item:
+    """Change a patient."""
+    if body.get("address"):
+        body["address"] = merge_patch(get_patient(patient_id)["address"], body["address"])
+    if "birth_date" in body:
+        body["birth_date_precision"] = "day"
+    return _found(update_item(Patient, patient_id, body, NAMES))
+
+
+@bp.delete("/<uuid:patient_id>")
+@requires(Permission.PATIENTS_DELETE)
+@returns_nothing
+def delete_patient(patient_id: UUID) -> None:
+    """Remove a patient and all records of them."""
+    if not delete_item(Patient, patient_id):
+        raise NotFound("There is no such patient.")
+
+
+def get_patient(patient_id: UUID) -> Item:
+    """Return a patient of the current tenant, or answer 404."""
+    return _found(find_item(Patient, patient_id, NAMES))
+
+
+_EXACT = frozenset({"mrn", "birth_date", "sex", "site_id", "source"})
+
+
+def _list_patients(filters: list[ColumnElement[bool]], query: dict[str, Any]) -> Page:
+    statement = select(*columns_named(Patient, NAMES)).where(is_ours(Patient), *filters)
+    return list_page(statement, [("id", Patient.id, "asc")], query)
+
+
+def _found(patient: Item | None) -> Item:
+    if patient is None:
+        raise NotFound("There is no such patient.")
+    return patient

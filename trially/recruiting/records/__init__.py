@@ -1,0 +1,1 @@
+"""What is recorded of a patient: conditions, observations, medications and the rest."""

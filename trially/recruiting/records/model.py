@@ -1,0 +1,106 @@
+"""What is recorded of patients, in one table whatever its type."""
+
+import datetime as dt
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    Numeric,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from trially.database.model import TenantModel, Timestamped
+
+
+class RecordType(StrEnum):
+    """What a record is about."""
+
+    CONDITION = "condition"
+    OBSERVATION = "observation"
+    MEDICATION = "medication"
+    PROCEDURE = "procedure"
+    ALLERGY = "allergy"
+    IMMUNIZATION = "immunization"
+    ENCOUNTER = "encounter"
+
+
+class ClinicalFact(Timestamped, TenantModel):
+    """One coded, dated fact about a patient, from one FHIR resource or a component of one."""
+
+    __tablename__ = "clinical_fact"
+
+    patient_id: Mapped[UUID]
+    type: Mapped[RecordType] = mapped_column(String(12))
+    code_system: Mapped[str | None] = mapped_column(String(255))
+    code: Mapped[str | None] = mapped_column(String(128))
+    display: Mapped[str | None] = mapped_column(String(1000))
+    other_codings: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
+    """What else the source calls it: objects with system, code and display."""
+    category: Mapped[str | None] = mapped_column(String(128))
+    status: Mapped[str | None] = mapped_column(String(128))
+    clinical_status: Mapped[str | None] = mapped_column(String(128))
+    verification_status: Mapped[str | None] = mapped_column(String(128))
+    criticality: Mapped[str | None] = mapped_column(String(128))
+    start_at: Mapped[dt.datetime | None]
+    start_precision: Mapped[str | None] = mapped_column(String(7))
+    """`year`, `month`, `day` or `instant`: how much of `start_at` the source gave."""
+    end_at: Mapped[dt.datetime | None]
+    end_precision: Mapped[str | None] = mapped_column(String(7))
+    recorded_at: Mapped[dt.datetime | None]
+    value_number: Mapped[Decimal | None] = mapped_column(Numeric)
+    value_code_system: Mapped[str | None] = mapped_column(String(255))
+    value_code: Mapped[str | None] = mapped_column(String(128))
+    value_text: Mapped[str | None] = mapped_column(String(4000))
+    unit: Mapped[str | None] = mapped_column(String(128))
+    comparator: Mapped[str | None] = mapped_column(String(2))
+    parent_code: Mapped[str | None] = mapped_column(String(128))
+    """For a component, the code of the observation that it is part of."""
+    source: Mapped[str] = mapped_column(String(64))
+    source_type: Mapped[str] = mapped_column(String(40))
+    source_id: Mapped[str] = mapped_column(String(64))
+    component: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    """0 for the resource itself, then 1, 2, … for its components."""
+    encounter_source_id: Mapped[str | None] = mapped_column(String(64))
+    medication_source_id: Mapped[str | None] = mapped_column(String(64))
+    """A Medication resource that has yet to say what this medication is."""
+    entered_in_error: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Kept as the source has it, and never counted."""
+    content_hash: Mapped[bytes] = mapped_column(LargeBinary)
+
+    __table_args__ = (
+        UniqueConstraint(
+            "tenant_id",
+            "source",
+            "source_type",
+            "source_id",
+            "component",
+            name="uq_clinical_fact_resource",
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "patient_id"], ["patient.tenant_id", "patient.id"], ondelete="CASCADE"
+        ),
+        CheckConstraint(
+            "type IN ({})".format(", ".join(f"'{kind}'" for kind in RecordType)), name="type"
+        ),
+        Index(
+            "ix_clinical_fact_tenant_id_patient_id_start_at", "tenant_id", "patient_id", "start_at"
+        ),
+        Index("ix_clinical_fact_tenant_id_type_code", "tenant_id", "type", "code", "patient_id"),
+        Index(
+            "ix_clinical_fact_tenant_id_medication_source_id",
+            "tenant_id",
+            "medication_source_id",
+            postgresql_where=text("medication_source_id IS NOT NULL"),
+        ),
+    )

@@ -1,0 +1,66 @@
+"""Records of a patient as clients read them."""
+
+from marshmallow import Schema, fields
+
+from trially.http.fields import Choice, PageQuerySchema, Text
+from trially.recruiting.records.model import RecordType
+
+
+class RecordSchema(Schema):
+    """One coded, dated fact about a patient."""
+
+    id = fields.UUID(dump_only=True)
+    type = fields.String(dump_only=True)
+    code_system = fields.String(dump_only=True)
+    code = fields.String(dump_only=True)
+    display = fields.String(dump_only=True)
+    other_codings = fields.List(fields.Dict(), dump_only=True)
+    category = fields.String(dump_only=True)
+    status = fields.String(dump_only=True)
+    clinical_status = fields.String(dump_only=True)
+    verification_status = fields.String(dump_only=True)
+    criticality = fields.String(dump_only=True)
+    start_at = fields.AwareDateTime(dump_only=True)
+    start_precision = fields.String(dump_only=True)
+    end_at = fields.AwareDateTime(dump_only=True)
+    end_precision = fields.String(dump_only=True)
+    recorded_at = fields.AwareDateTime(dump_only=True)
+    value_number = fields.Float(dump_only=True)
+    value_code_system = fields.String(dump_only=True)
+    value_code = fields.String(dump_only=True)
+    value_text = fields.String(dump_only=True)
+    unit = fields.String(dump_only=True)
+    comparator = fields.String(dump_only=True)
+    parent_code = fields.String(dump_only=True)
+    source = fields.String(dump_only=True)
+    source_type = fields.String(dump_only=True)
+    source_id = fields.String(dump_only=True)
+    component = fields.Integer(dump_only=True)
+    entered_in_error = fields.Boolean(dump_only=True)
+
+
+class RecordQuerySchema(PageQuerySchema):
+    """What a patient's records can be narrowed to."""
+
+    type = Choice(RecordType)
+    code = Text(128)
+    entered_in_error = fields.Boolean(
+        truthy={"true"},
+        falsy={"false"},
+        load_default=False,
+        metadata={"description": "Show what was entered in error, and only that."},
+    )
+
+
+class EventSchema(Schema):
+    """One thing that happened to a patient, in a line."""
+
+    id = fields.UUID(dump_only=True)
+    at = fields.AwareDateTime(dump_only=True)
+    precision = fields.String(dump_only=True)
+    until = fields.AwareDateTime(dump_only=True)
+    type = fields.String(dump_only=True)
+    code = fields.String(dump_only=True)
+    display = fields.String(dump_only=True)
+    status = fields.String(dump_only=True)
+    value = fields.String(dump_only=True, metadata={"description": "With its unit, if it has one."})

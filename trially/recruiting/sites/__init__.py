@@ -1,0 +1,1 @@
+"""Places where the tenant sees patients."""

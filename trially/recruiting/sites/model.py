@@ -1,0 +1,34 @@
+"""Sites."""
+
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from trially.database.model import TenantModel, Timestamped
+
+
+class SiteStatus(StrEnum):
+    """Whether a site sees patients."""
+
+    ACTIVE = "active"
+    INACTIVE = "inactive"
+
+
+class Site(Timestamped, TenantModel):
+    """A place where patients are seen."""
+
+    __tablename__ = "site"
+
+    name: Mapped[str] = mapped_column(String(200))
+    status: Mapped[SiteStatus] = mapped_column(String(20), server_default=SiteStatus.ACTIVE)
+    investigator: Mapped[str | None] = mapped_column(String(200))
+    city: Mapped[str | None] = mapped_column(String(100))
+    state: Mapped[str | None] = mapped_column(String(100))
+    postal_code: Mapped[str | None] = mapped_column(String(20))
+    country: Mapped[str | None] = mapped_column(String(100))
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "name"),
+        CheckConstraint("status IN ('active', 'inactive')", name="status"),
+    )

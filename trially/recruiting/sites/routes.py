@@ -1,0 +1,72 @@
+"""Routes of sites."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint
+from sqlalchemy import select
+
+from trially.auth.permissions import Permission, requires
+from trially.database.rows import (
+    Item,
+    columns_named,
+    find_item,
+    insert_item,
+    is_ours,
+    update_item,
+)
+from trially.http.contract import accepts, accepts_merge_patch, queries, returns, returns_page
+from trially.http.pages import Page
+from trially.http.problems import NotFound
+from trially.recruiting.listing import list_page
+from trially.recruiting.sites.model import Site
+from trially.recruiting.sites.schema import SiteQuerySchema, SiteSchema
+
+bp = Blueprint("sites", __name__, url_prefix="/sites")
+
+NAMES = tuple(SiteSchema().fields)
+
+
+@bp.get("")
+@requires(Permission.SITES_READ)
+@queries(SiteQuerySchema())
+@returns_page(SiteSchema())
+def list_sites(query: dict[str, Any]) -> Page:
+    """List sites, oldest first."""
+    statement = select(*columns_named(Site, NAMES)).where(is_ours(Site))
+    if "status" in query:
+        statement = statement.where(Site.status == query["status"])
+    return list_page(statement, [("id", Site.id, "asc")], query)
+
+
+@bp.post("")
+@requires(Permission.SITES_WRITE)
+@accepts(SiteSchema())
+@returns(SiteSchema(), HTTPStatus.CREATED)
+def create_site(body: dict[str, Any]) -> Item:
+    """Add a site."""
+    return insert_item(Site, body, NAMES)
+
+
+@bp.get("/<uuid:site_id>")
+@requires(Permission.SITES_READ)
+@returns(SiteSchema())
+def show_site(site_id: UUID) -> Item:
+    """Show a site."""
+    return _found(find_item(Site, site_id, NAMES))
+
+
+@bp.patch("/<uuid:site_id>")
+@requires(Permission.SITES_WRITE)
+@accepts_merge_patch(SiteSchema())
+@returns(SiteSchema())
+def change_site(site_id: UUID, body: dict[str, Any]) -> Item:
+    """Change a site."""
+    return _found(update_item(Site, site_id, body, NAMES))
+
+
+def _found(site: Item | None) -> Item:
+    if site is None:
+        raise NotFound("There is no such site.")
+    return site

@@ -1,0 +1,1 @@
+"""Clinical studies that the tenant recruits for."""

@@ -1,0 +1,35 @@
+"""Studies as clients write and read them."""
+
+from marshmallow import Schema, fields, validate
+
+from trially.http.fields import Choice, PageQuerySchema, Text
+from trially.recruiting.studies.model import Phase, StudyStatus, StudyType
+
+
+class StudySchema(Schema):
+    """A clinical study that the tenant recruits for."""
+
+    id = fields.UUID(dump_only=True)
+    protocol_number = Text(64, required=True)
+    nct_id = fields.String(
+        allow_none=True,
+        validate=validate.Regexp(r"NCT[0-9]{8}\Z", error="Must be NCT and eight digits."),
+    )
+    title = Text(500, required=True)
+    sponsor = Text(200, allow_none=True)
+    phases = fields.List(Choice(Phase), validate=validate.Length(max=5))
+    study_type = Choice(StudyType)
+    status = Choice(StudyStatus)
+    conditions = fields.List(Text(200), validate=validate.Length(max=100))
+    target_enrollment = fields.Integer(
+        strict=True, allow_none=True, validate=validate.Range(0, 10_000_000)
+    )
+    created_at = fields.AwareDateTime(dump_only=True)
+    updated_at = fields.AwareDateTime(dump_only=True)
+
+
+class StudyQuerySchema(PageQuerySchema):
+    """What a list of studies can be narrowed to."""
+
+    status = Choice(StudyStatus)
+    phase = Choice(Phase)

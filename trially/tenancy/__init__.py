@@ -1,0 +1,1 @@
+"""Who the tenants are, where each lives, and what is done to them."""

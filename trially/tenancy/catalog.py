@@ -1,0 +1,165 @@
+"""The control plane's tables: tenants, servers, placements, operations. Never PHI."""
+
+import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from flask import current_app
+from sqlalchemy import CheckConstraint, Engine, ForeignKey, Index, String, func, text
+from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from uuid_utils.compat import uuid7
+
+from trially.database.model import CatalogModel, Timestamped
+from trially.database.session import db
+
+READER_BIND = "catalog"
+"""Bind key of the catalog as request handling sees it: a role that may only read."""
+
+CONTROL_BIND = "control"
+"""Bind key of the catalog as lifecycle commands see it."""
+
+
+class TenantStatus(StrEnum):
+    """Where a tenant is in its life."""
+
+    PROVISIONING = "provisioning"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+class TenantKind(StrEnum):
+    """What sort of organisation a tenant is."""
+
+    SITE = "site"
+    CRO = "cro"
+    HEALTH_SYSTEM = "health_system"
+
+
+class Tier(StrEnum):
+    """A kind of placement."""
+
+    DEDICATED_DATABASE = "dedicated_database"
+
+
+class OperationState(StrEnum):
+    """How far an operation is."""
+
+    RUNNING = "running"
+    DONE = "done"
+    UNDONE = "undone"
+
+
+class Server(Timestamped, CatalogModel):
+    """A PostgreSQL server that can hold tenants."""
+
+    __tablename__ = "server"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    name: Mapped[str] = mapped_column(String(40), unique=True)
+    region: Mapped[str | None] = mapped_column(String(40))
+
+
+class Tenant(Timestamped, CatalogModel):
+    """A customer organisation."""
+
+    __tablename__ = "tenant"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    slug: Mapped[str] = mapped_column(String(40))
+    name: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[TenantKind] = mapped_column(String(20), server_default=TenantKind.SITE)
+    plan: Mapped[str] = mapped_column(String(40), server_default="standard")
+    region: Mapped[str | None] = mapped_column(String(40))
+    status: Mapped[TenantStatus] = mapped_column(String(20))
+    settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+
+    placement: Mapped["PlacementRecord"] = relationship(
+        back_populates="tenant",
+        primaryjoin="and_(Tenant.id == PlacementRecord.tenant_id, PlacementRecord.is_active)",
+        lazy="joined",
+        innerjoin=True,
+        viewonly=True,
+    )
+
+    __table_args__ = (CheckConstraint("slug ~ '^[a-z][a-z0-9-]{1,38}[a-z0-9]$'", name="slug"),)
+
+
+class TenantSlug(CatalogModel):
+    """A slug that is or was a tenant's: a former one is never handed to another tenant."""
+
+    __tablename__ = "tenant_slug"
+
+    slug: Mapped[str] = mapped_column(String(40), primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id", ondelete="CASCADE"), index=True)
+    claimed_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+
+
+class PlacementRecord(Timestamped, CatalogModel):
+    """Where one tenant's rows are, or were."""
+
+    __tablename__ = "placement"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id", ondelete="CASCADE"))
+    server_id: Mapped[UUID] = mapped_column(ForeignKey("server.id"), index=True)
+    tier: Mapped[Tier] = mapped_column(String(20))
+    database: Mapped[str] = mapped_column(String(63))
+    schema: Mapped[str] = mapped_column(String(63))
+    role: Mapped[str] = mapped_column(String(63))
+    epoch: Mapped[int] = mapped_column(server_default="1")
+    is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+
+    tenant: Mapped[Tenant] = relationship(viewonly=True)
+    server: Mapped[Server] = relationship(lazy="joined", innerjoin=True)
+
+    __table_args__ = (
+        Index(
+            "uq_placement_active_tenant_id",
+            "tenant_id",
+            unique=True,
+            postgresql_where=text("is_active"),
+        ),
+    )
+
+
+class Operation(Timestamped, CatalogModel):
+    """A durable piece of lifecycle work: which steps it has behind it, and how it ended."""
+
+    __tablename__ = "operation"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
+    tenant_id: Mapped[UUID] = mapped_column(index=True)
+    tenant_slug: Mapped[str] = mapped_column(String(40))
+    kind: Mapped[str] = mapped_column(String(40))
+    state: Mapped[OperationState] = mapped_column(String(20))
+    step: Mapped[str | None] = mapped_column(String(40))
+    """The last step that is done; None before the first."""
+    parameters: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    error: Mapped[str | None]
+    attempts: Mapped[int] = mapped_column(server_default="1")
+
+
+def control_engine() -> Engine:
+    """Return the catalog's engine for lifecycle commands."""
+    return _engine(CONTROL_BIND)
+
+
+def reader_engine() -> Engine:
+    """Return the catalog's engine for request handling."""
+    return _engine(READER_BIND)
+
+
+@contextmanager
+def catalog_transaction() -> Iterator[Session]:
+    """Open a control-plane session, and commit what the block does or roll it back."""
+    with Session(control_engine(), expire_on_commit=False) as session, session.begin():
+        yield session
+
+
+def _engine(bind_key: str) -> Engine:
+    if not current_app:
+        raise RuntimeError("The catalog is asked for outside an app context.")
+    return db.engines[bind_key]

@@ -1,0 +1,193 @@
+"""`flask tenants …` and `flask operations …`."""
+
+import time
+from typing import Any
+from uuid import UUID
+
+import click
+
+from trially.config import current_settings
+from trially.tenancy import lifecycle, operations
+from trially.tenancy.catalog import Operation, Tenant, TenantKind, Tier
+from trially.tenancy.directory import UnknownTenantError
+from trially.tenancy.installing import CatalogBehindError, check_catalog, install
+from trially.tenancy.names import InvalidSlugError
+from trially.tenancy.operations import NoOperationError, OperationBusyError
+from trially.tenancy.provisioning import TenantExistsError, create_tenant
+from trially.tenancy.servers import FIRST_SERVER, NoServerError
+from trially.terminal import (
+    EXPECTED_ERRORS,
+    OneSentenceGroup,
+    json_option,
+    print_item,
+    print_items,
+)
+
+EXPECTED_ERRORS += [
+    CatalogBehindError,
+    InvalidSlugError,
+    NoOperationError,
+    NoServerError,
+    OperationBusyError,
+    TenantExistsError,
+    UnknownTenantError,
+    lifecycle.NotServedError,
+]
+
+tenants = OneSentenceGroup("tenants", help="Create tenants and look after them.")
+operation_commands = OneSentenceGroup("operations", help="See lifecycle work and finish it.")
+
+
+def require_catalog() -> None:
+    """See that the catalog is there; on a developer's machine, make it so."""
+    try:
+        check_catalog()
+    except CatalogBehindError:
+        if not current_settings().development:
+            raise
+        install()
+
+
+@tenants.command("create")
+@click.argument("slug")
+@click.option("--name", required=True, help="The organisation's name.")
+@click.option(
+    "--kind", type=click.Choice([*TenantKind]), default=TenantKind.SITE, show_default=True
+)
+@click.option("--tier", type=click.Choice([*Tier]), default=Tier.DEDICATED_DATABASE)
+@click.option("--server", default=FIRST_SERVER, show_default=True, help="Where to place it.")
+@click.option("--plan", default="standard", show_default=True)
+@click.option("--region", help="Where its rows must stay.")
+@click.option("--owner", help="Subject of its first member, as the issuer's tokens say it.")
+@click.option("--owner-issuer", help="Issuer of that subject; the first trusted one by default.")
+@json_option
+def create(
+    slug: str, *, as_json: bool, owner: str | None, owner_issuer: str | None, **wanted: Any
+) -> None:
+    """Create a tenant called SLUG with a place of its own."""
+    require_catalog()
+    started = time.perf_counter()
+    parameters = {"owner": owner, "owner_issuer": owner_issuer} if owner else None
+    tenant = create_tenant(slug, parameters=parameters, **wanted)
+    ms = (time.perf_counter() - started) * 1000
+    print_item(
+        _describe(tenant), f"Created {tenant.slug} ({tenant.id}) in {ms:.0f} ms.", as_json=as_json
+    )
+
+
+@tenants.command("list")
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List the tenants."""
+    require_catalog()
+    items = [_describe(tenant) for tenant in lifecycle.list_tenants()]
+    print_items(
+        items, ("slug", "name", "kind", "status", "tier", "server", "plan"), as_json=as_json
+    )
+
+
+@tenants.command("show")
+@click.argument("slug")
+@json_option
+def show(slug: str, *, as_json: bool) -> None:
+    """Show the tenant called SLUG."""
+    require_catalog()
+    item = _describe(lifecycle.get_tenant(slug))
+    rows = "\n".join(
+        f"{name:<12} {value if value is not None else '-'}" for name, value in item.items()
+    )
+    print_item(item, rows, as_json=as_json)
+
+
+@tenants.command("rename")
+@click.argument("slug")
+@click.argument("new_slug")
+@json_option
+def rename(slug: str, new_slug: str, *, as_json: bool) -> None:
+    """Call the tenant SLUG by NEW_SLUG. SLUG stays reserved and goes on working."""
+    require_catalog()
+    tenant = lifecycle.rename_tenant(slug, new_slug)
+    print_item(_describe(tenant), f"Renamed {slug} to {tenant.slug}.", as_json=as_json)
+
+
+@tenants.command("suspend")
+@click.argument("slug")
+@json_option
+def suspend(slug: str, *, as_json: bool) -> None:
+    """Refuse the members of the tenant SLUG until it is resumed."""
+    require_catalog()
+    tenant = lifecycle.suspend_tenant(slug)
+    print_item(_describe(tenant), f"Suspended {tenant.slug}.", as_json=as_json)
+
+
+@tenants.command("resume")
+@click.argument("slug")
+@json_option
+def resume(slug: str, *, as_json: bool) -> None:
+    """Serve the suspended tenant SLUG again."""
+    require_catalog()
+    tenant = lifecycle.resume_tenant(slug)
+    print_item(_describe(tenant), f"Resumed {tenant.slug}.", as_json=as_json)
+
+
+@operation_commands.command("list")
+@json_option
+def list_operations(*, as_json: bool) -> None:
+    """List lifecycle operations, newest first."""
+    require_catalog()
+    items = [_describe_operation(operation) for operation in operations.all_operations()]
+    print_items(items, ("id", "kind", "tenant", "state", "step", "error"), as_json=as_json)
+
+
+@operation_commands.command("resume")
+@click.argument("operation_id", required=False, type=click.UUID)
+@click.option("--undo", is_flag=True, help="Take it back instead of finishing it.")
+@json_option
+def resume_operations(operation_id: UUID | None, *, undo: bool, as_json: bool) -> None:
+    """Finish OPERATION_ID, or every operation whose process has died."""
+    require_catalog()
+    ids = [operation_id] if operation_id else [o.id for o in operations.unfinished_operations()]
+    finished = []
+    for each in ids:
+        ended = (
+            operations.undo_operation(each, "undone by command")
+            if undo
+            else operations.run_operation(each)
+        )
+        finished.append(_describe_operation(ended))
+    if as_json or finished:
+        print_items(finished, ("id", "kind", "tenant", "state"), as_json=as_json)
+    else:
+        click.echo("There is nothing to resume.")
+
+
+def _describe(tenant: Tenant) -> dict[str, Any]:
+    record = tenant.placement
+    return {
+        "id": str(tenant.id),
+        "slug": tenant.slug,
+        "name": tenant.name,
+        "kind": tenant.kind,
+        "status": tenant.status,
+        "plan": tenant.plan,
+        "region": tenant.region,
+        "tier": record.tier,
+        "server": record.server.name,
+        "database": record.database,
+        "schema": record.schema,
+        "epoch": record.epoch,
+        "created_at": tenant.created_at,
+    }
+
+
+def _describe_operation(operation: Operation) -> dict[str, Any]:
+    return {
+        "id": str(operation.id),
+        "kind": operation.kind,
+        "tenant": operation.tenant_slug,
+        "state": operation.state,
+        "step": operation.step,
+        "error": operation.error,
+        "created_at": operation.created_at,
+        "updated_at": operation.updated_at,
+    }

@@ -1,0 +1,106 @@
+"""Where each tenant lives, as this process last saw it: bounded in age, safe to be stale.
+
+The guard refuses a transaction whose placement is no longer current, so an entry that is a few
+seconds old costs a second look and never a row in the wrong place.
+"""
+
+from dataclasses import dataclass
+from threading import Lock
+from uuid import UUID
+
+from cachetools import TTLCache
+from flask import Flask, current_app
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from trially.database.placement import Placement
+from trially.tenancy.catalog import Tenant, TenantSlug, TenantStatus, reader_engine
+from trially.tenancy.tiers import tier_of
+
+ENTRIES_KEPT = 10_000
+
+
+class UnknownTenantError(LookupError):
+    """There is no such tenant, or it is not ready to be served."""
+
+
+@dataclass(frozen=True)
+class Residence:
+    """A tenant and where it lives."""
+
+    tenant_id: UUID
+    slug: str
+    name: str
+    kind: str
+    status: TenantStatus
+    placement: Placement
+
+    @property
+    def is_suspended(self) -> bool:
+        """Whether the tenant's members are refused for now."""
+        return self.status is TenantStatus.SUSPENDED
+
+
+class Directory:
+    """What this process knows of tenants, by slug and by id."""
+
+    def __init__(self, max_age_seconds: float) -> None:
+        self._entries: TTLCache[str, Residence | None] = TTLCache(ENTRIES_KEPT, max_age_seconds)
+        self._lock = Lock()
+
+    def find(self, reference: str, *, fresh: bool = False) -> Residence:
+        """Return where the tenant with this slug or id lives, or raise `UnknownTenantError`."""
+        with self._lock:
+            known = None if fresh else self._entries.get(reference)
+        if known is None:
+            known = _look_up(reference)
+            with self._lock:
+                self._entries[reference] = known
+        if known is None:
+            raise UnknownTenantError("There is no such tenant.")
+        return known
+
+    def forget(self, tenant_id: UUID) -> None:
+        """Forget what is known of a tenant, under each of its names."""
+        with self._lock:
+            stale = [
+                reference
+                for reference, known in self._entries.items()
+                if known is not None and known.tenant_id == tenant_id
+            ]
+            for reference in stale:
+                del self._entries[reference]
+
+
+def directory() -> Directory:
+    """Return the current app's directory."""
+    known: Directory = current_app.extensions["trially_directory"]
+    return known
+
+
+def init_app(app: Flask, max_age_seconds: float) -> None:
+    """Give the app an empty directory."""
+    app.extensions["trially_directory"] = Directory(max_age_seconds)
+
+
+def _look_up(reference: str) -> Residence | None:
+    matches = [Tenant.id.in_(select(TenantSlug.tenant_id).where(TenantSlug.slug == reference))]
+    try:
+        matches.append(Tenant.id == UUID(reference))
+    except ValueError:
+        pass
+    with Session(reader_engine()) as session:
+        tenant = session.scalar(
+            select(Tenant).where(or_(*matches), Tenant.status != TenantStatus.PROVISIONING)
+        )
+        if tenant is None:
+            return None
+        record = tenant.placement
+        return Residence(
+            tenant_id=tenant.id,
+            slug=tenant.slug,
+            name=tenant.name,
+            kind=tenant.kind,
+            status=TenantStatus(tenant.status),
+            placement=tier_of(record).placement(record),
+        )

@@ -1,0 +1,83 @@
+"""The guard: what every tenant transaction asks of its database before anything else.
+
+Each database that holds tenants carries its own copy of their placements, and the function
+`trially.enter`, which answers whether the caller's idea of a placement is the current one.
+"""
+
+from uuid import UUID
+
+from psycopg2 import sql
+from psycopg2.extensions import connection
+
+from trially.tenancy.servers import execute
+
+GUARD_SCHEMA = "trially"
+
+GUARD_DDL = """
+CREATE SCHEMA IF NOT EXISTS trially;
+
+CREATE TABLE IF NOT EXISTS trially.placement (
+    tenant_id uuid PRIMARY KEY,
+    epoch bigint NOT NULL,
+    is_suspended boolean NOT NULL DEFAULT false
+);
+
+-- Volatile, the lock first and the epoch second: in one plain statement, or in a stable function,
+-- the epoch would come from a snapshot older than the wait for the lock, and a worker that waited
+-- through a change of placement would go on writing to the old one. Its names are resolved when it
+-- is made, so no caller's search_path can change what it reads.
+CREATE OR REPLACE FUNCTION trially.enter(asked uuid, known_epoch bigint) RETURNS text
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    found trially.placement;
+BEGIN
+    PERFORM pg_advisory_xact_lock_shared(uuid_hash_extended(asked, 0));
+    SELECT * INTO found FROM trially.placement WHERE tenant_id = asked;
+    IF found.is_suspended THEN
+        RETURN 'suspended';
+    ELSIF found.epoch = known_epoch THEN
+        RETURN 'entered';
+    END IF;
+    RETURN 'stale';
+END
+$function$;
+
+REVOKE ALL ON FUNCTION trially.enter(uuid, bigint) FROM PUBLIC;
+"""
+
+LOCK_TIMEOUT_SECONDS = 10
+
+
+def admit_role(raw: connection, role: str) -> None:
+    """Let `role` ask the guard."""
+    execute(
+        raw,
+        sql.SQL(
+            "GRANT USAGE ON SCHEMA trially TO {role};"
+            "GRANT EXECUTE ON FUNCTION trially.enter(uuid, bigint) TO {role}"
+        ).format(role=sql.Identifier(role)),
+    )
+
+
+def record_placement(
+    raw: connection, tenant_id: UUID, epoch: int, *, is_suspended: bool = False
+) -> None:
+    """Write the database's own copy of a placement, once no transaction of the tenant is open.
+
+    Each transaction of the tenant holds the lock shared, so none that began before commits after.
+    """
+    execute(
+        raw,
+        "BEGIN;"
+        f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s';"
+        "SELECT pg_advisory_xact_lock(uuid_hash_extended(%s, 0));"
+        "INSERT INTO trially.placement (tenant_id, epoch, is_suspended) VALUES (%s, %s, %s)"
+        " ON CONFLICT (tenant_id)"
+        " DO UPDATE SET epoch = excluded.epoch, is_suspended = excluded.is_suspended;"
+        "COMMIT",
+        tenant_id,
+        tenant_id,
+        epoch,
+        is_suspended,
+    )

@@ -1,0 +1,177 @@
+"""Make a blank PostgreSQL server ready: roles, grants, the catalog and its first server."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from psycopg2 import errors, sql
+from psycopg2.extensions import connection
+from sqlalchemy import Connection, URL, inspect, select, text
+from sqlalchemy.orm import Session
+
+from trially.config import Settings, current_settings
+from trially.tenancy.catalog import CONTROL_BIND, READER_BIND, Server, control_engine
+from trially.tenancy.migrating import (
+    CATALOG_LINEAGE,
+    head_of,
+    migration_connection,
+    run_upgrade,
+)
+from trially.tenancy.scram import scram_verifier
+from trially.tenancy.servers import (
+    FIRST_SERVER,
+    MAINTENANCE_DATABASES,
+    ServerAccess,
+    execute,
+    server_access,
+)
+
+CATALOG_SCHEMA = "catalog"
+
+log = logging.getLogger(__name__)
+
+
+class CatalogBehindError(RuntimeError):
+    """The catalog is not there, or not at the revision that this code needs."""
+
+
+def owner_role(settings: Settings) -> str:
+    """Name the role that owns every table and may not log in."""
+    return f"{settings.catalog_database}_owner"
+
+
+def reader_role(settings: Settings) -> str:
+    """Name the role with which request handling reads the catalog."""
+    return f"{settings.catalog_database}_reader"
+
+
+def catalog_binds(access: ServerAccess, settings: Settings) -> dict[str, URL]:
+    """Return the URLs of the catalog by bind key."""
+    database = settings.catalog_database
+    return {
+        CONTROL_BIND: access.admin_url.set(database=database),
+        READER_BIND: access.role_url(reader_role(settings), database),
+    }
+
+
+def install() -> None:
+    """Bring the catalog and its server to where this code needs them. Nothing to do is cheap."""
+    with open_catalog() as catalog:
+        run_upgrade(CATALOG_LINEAGE, catalog, CATALOG_SCHEMA)
+        settings = current_settings()
+        reader = sql.Identifier(reader_role(settings))
+        schema = sql.Identifier(CATALOG_SCHEMA)
+        raw = catalog.connection.dbapi_connection
+        execute(
+            raw,  # type: ignore[arg-type]
+            sql.SQL(
+                "GRANT USAGE ON SCHEMA {schema} TO {reader};"
+                "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {reader}"
+            ).format(schema=schema, reader=reader),
+        )
+        catalog.commit()
+        with Session(catalog) as session, session.begin():
+            if session.scalar(select(Server).where(Server.name == FIRST_SERVER)) is None:
+                session.add(Server(name=FIRST_SERVER))
+
+
+def check_catalog() -> None:
+    """Raise `CatalogBehindError` unless the catalog is at the head of its lineage."""
+    try:
+        with control_engine().connect() as catalog:
+            at = (
+                catalog.scalar(text("SELECT version_num FROM alembic_version"))
+                if inspect(catalog).has_table("alembic_version")
+                else None
+            )
+    except Exception as error:
+        if not isinstance(error.__cause__, errors.OperationalError):
+            raise
+        at = None
+    if at != head_of(CATALOG_LINEAGE):
+        raise CatalogBehindError(
+            "The catalog is not at this version's revision: run "
+            "`flask db --directory migrations/catalog upgrade`."
+        )
+
+
+@contextmanager
+def open_catalog() -> Iterator[Connection]:
+    """Connect to the catalog's database as its owner, making roles and database if need be."""
+    settings, access = current_settings(), server_access()
+    prepare_server(access)
+    with access.administer() as raw:
+        _make_database(raw, settings.catalog_database, owner_role(settings))
+        execute(
+            raw,
+            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
+                sql.Identifier(settings.catalog_database), sql.Identifier(reader_role(settings))
+            ),
+        )
+    with migration_connection(access.admin_url.set(database=settings.catalog_database)) as catalog:
+        catalog.execute(text(f'SET ROLE "{owner_role(settings)}"'))
+        catalog.execute(text(f"CREATE SCHEMA IF NOT EXISTS {CATALOG_SCHEMA}"))
+        catalog.commit()
+        yield catalog
+
+
+def prepare_server(access: ServerAccess) -> None:
+    """Make the roles that every server needs, and close what PostgreSQL leaves open to all."""
+    settings = current_settings()
+    owner, reader = owner_role(settings), reader_role(settings)
+    with access.administer() as raw:
+        _make_role(raw, owner, "NOLOGIN")
+        _make_role(raw, reader, "LOGIN")
+        execute(
+            raw,
+            sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+                sql.Identifier(reader), sql.Literal(scram_verifier(access.role_password(reader)))
+            ),
+        )
+        execute(raw, sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(owner)))
+        for database in MAINTENANCE_DATABASES:
+            _close_to_public(raw, database)
+
+
+def _make_role(raw: connection, role: str, attributes: str) -> None:
+    try:
+        execute(
+            raw,
+            sql.SQL("CREATE ROLE {} " + attributes + " NOSUPERUSER NOBYPASSRLS NOCREATEDB").format(
+                sql.Identifier(role)
+            ),
+        )
+    except errors.DuplicateObject:
+        pass
+    except errors.UniqueViolation:
+        log.debug("Another process made the role at the same moment.")
+
+
+def _make_database(raw: connection, database: str, owner: str) -> None:
+    if not execute(raw, "SELECT 1 FROM pg_database WHERE datname = %s", database):
+        try:
+            execute(
+                raw,
+                sql.SQL("CREATE DATABASE {} OWNER {}").format(
+                    sql.Identifier(database), sql.Identifier(owner)
+                ),
+            )
+        except (errors.DuplicateDatabase, errors.UniqueViolation):
+            log.debug("Another process made the database at the same moment.")
+    _close_to_public(raw, database)
+    execute(
+        raw,
+        sql.SQL("ALTER DATABASE {} SET search_path = {}, pg_temp").format(
+            sql.Identifier(database), sql.Identifier(CATALOG_SCHEMA)
+        ),
+    )
+
+
+def _close_to_public(raw: connection, database: str) -> None:
+    """Revoke what PostgreSQL grants everyone on a database: to connect, and temporary tables."""
+    try:
+        execute(
+            raw, sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database))
+        )
+    except errors.InsufficientPrivilege:
+        log.warning("The administrator may not revoke CONNECT on %s from PUBLIC.", database)

@@ -1,0 +1,151 @@
+"""Create a tenant: a resumable operation that leaves a whole tenant or nothing."""
+
+from typing import Any
+from uuid import UUID
+
+from blinker import Signal
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from trially.tenancy.catalog import (
+    Operation,
+    OperationState,
+    PlacementRecord,
+    Server,
+    Tenant,
+    TenantKind,
+    TenantSlug,
+    TenantStatus,
+    Tier,
+    catalog_transaction,
+)
+from trially.tenancy.names import check_slug
+from trially.tenancy.operations import KINDS, OperationKind, Step, run_operation
+from trially.tenancy.servers import FIRST_SERVER, NoServerError
+from trially.tenancy.tiers import TIERS, tier_of
+
+tenant_built = Signal()
+"""Sent with the new tenant's `residence` and the operation's `parameters`, before it is active.
+
+What receives it may write the tenant's first rows, and may be asked to do so twice.
+"""
+
+
+class TenantExistsError(ValueError):
+    """The slug is, or was, another tenant's."""
+
+
+def create_tenant(
+    slug: str,
+    name: str,
+    *,
+    kind: TenantKind = TenantKind.SITE,
+    plan: str = "standard",
+    region: str | None = None,
+    server: str = FIRST_SERVER,
+    tier: Tier = Tier.DEDICATED_DATABASE,
+    parameters: dict[str, Any] | None = None,
+) -> Tenant:
+    """Create a tenant and everything that will hold it.
+
+    Raises `InvalidSlugError`, `TenantExistsError` or `NoServerError` before anything is made; an
+    error later takes back what was made.
+    """
+    check_slug(slug)
+    with catalog_transaction() as session:
+        found = session.scalar(select(Server).where(Server.name == server))
+        if found is None:
+            raise NoServerError(f"There is no server called {server!r}.")
+        tenant = Tenant(
+            id=uuid7(),
+            slug=slug,
+            name=name,
+            kind=kind,
+            plan=plan,
+            region=region,
+            status=TenantStatus.PROVISIONING,
+            settings={},
+        )
+        record = TIERS[tier].new_record()
+        record.tenant_id, record.server_id, record.epoch = tenant.id, found.id, 1
+        operation = Operation(
+            id=uuid7(),
+            tenant_id=tenant.id,
+            tenant_slug=slug,
+            kind=PROVISION.name,
+            state=OperationState.RUNNING,
+            parameters=parameters or {},
+        )
+        session.add(tenant)
+        try:
+            session.flush()
+            session.add(TenantSlug(slug=slug, tenant_id=tenant.id))
+            session.flush()
+        except IntegrityError as error:
+            raise TenantExistsError(f"The slug {slug!r} is taken.") from error
+        session.add_all([record, operation])
+    run_operation(operation.id)
+    return find_tenant_record(tenant.id)
+
+
+def find_tenant_record(tenant_id: UUID) -> Tenant:
+    """Return a tenant and its placement as the catalog has them, or raise `NoResultFound`."""
+    with catalog_transaction() as session:
+        return session.scalars(select(Tenant).where(Tenant.id == tenant_id)).one()
+
+
+def _record_of(session: Session, operation: Operation) -> PlacementRecord:
+    return session.scalars(
+        select(PlacementRecord).where(
+            PlacementRecord.tenant_id == operation.tenant_id, PlacementRecord.is_active
+        )
+    ).one()
+
+
+def _make_role(session: Session, operation: Operation) -> None:
+    record = _record_of(session, operation)
+    tier_of(record).make_role(record)
+
+
+def _make_space(session: Session, operation: Operation) -> None:
+    record = _record_of(session, operation)
+    tier_of(record).make_space(record)
+
+
+def _dress_space(session: Session, operation: Operation) -> None:
+    record = _record_of(session, operation)
+    tier_of(record).dress_space(record)
+
+
+def _seat_owner(session: Session, operation: Operation) -> None:
+    record = _record_of(session, operation)
+    if operation.parameters:
+        tenant_built.send(tier_of(record).placement(record), parameters=operation.parameters)
+
+
+def _activate(session: Session, operation: Operation) -> None:
+    session.execute(
+        update(Tenant).where(Tenant.id == operation.tenant_id).values(status=TenantStatus.ACTIVE)
+    )
+
+
+def _undo(session: Session, operation: Operation) -> None:
+    record = _record_of(session, operation)
+    tier_of(record).remove(record)
+    session.execute(delete(Tenant).where(Tenant.id == operation.tenant_id))
+
+
+PROVISION = OperationKind(
+    name="provision",
+    steps=(
+        Step("make_role", _make_role),
+        Step("make_space", _make_space),
+        Step("dress_space", _dress_space),
+        Step("seat_owner", _seat_owner),
+        Step("activate", _activate),
+    ),
+    undo=_undo,
+)
+KINDS[PROVISION.name] = PROVISION

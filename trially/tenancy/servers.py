@@ -1,0 +1,96 @@
+"""The PostgreSQL servers that hold tenants: how an administrator and each role reach them."""
+
+import hmac
+from base64 import urlsafe_b64encode
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Flask, current_app
+from psycopg2 import sql
+from psycopg2.extensions import connection
+from sqlalchemy import URL
+
+from trially.database.engines import connect
+
+FIRST_SERVER = "default"
+"""Name of the server that `TRIALLY_DATABASE_URL` points to."""
+
+MAINTENANCE_DATABASES = ("postgres", "template1")
+
+
+class NoServerError(LookupError):
+    """No such server is known to this installation."""
+
+
+@dataclass(frozen=True)
+class ServerAccess:
+    """How this process reaches one server."""
+
+    name: str
+    admin_url: URL = field(repr=False)
+    secret_key: str = field(repr=False)
+    _kept: deque[connection] = field(default_factory=lambda: deque(maxlen=1), repr=False)
+
+    def role_url(self, role: str, database: str) -> URL:
+        """Return the URL with which `role` logs in to `database`."""
+        return self.admin_url.set(
+            username=role, password=self.role_password(role), database=database
+        )
+
+    def role_password(self, role: str) -> str:
+        """Derive a role's password from the installation's secret.
+
+        Nothing that holds a password is stored: the server keeps a SCRAM verifier, and whoever
+        has the secret can derive the password again.
+        """
+        digest = hmac.digest(
+            self.secret_key.encode(), f"role:{self.name}:{role}".encode(), "sha256"
+        )
+        return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+    @contextmanager
+    def administer(self, database: str | None = None) -> Iterator[connection]:
+        """Connect as the administrator, in autocommit mode.
+
+        Without a database: to the one in the server's URL, by a connection that is kept for the
+        next time. Nothing of a session must be left on it.
+        """
+        kept = self._kept if database is None else None
+        raw = kept.pop() if kept else self._connect(database)
+        try:
+            yield raw
+        finally:
+            if kept is not None and not kept and not raw.closed:
+                kept.append(raw)
+            else:
+                raw.close()
+
+    def _connect(self, database: str | None) -> connection:
+        url = self.admin_url if database is None else self.admin_url.set(database=database)
+        return connect(url, application_name="trially-admin")
+
+
+def server_access(name: str = FIRST_SERVER) -> ServerAccess:
+    """Return how to reach the server called `name`, or raise `NoServerError`."""
+    servers: dict[str, ServerAccess] = current_app.extensions["trially_servers"]
+    try:
+        return servers[name]
+    except KeyError:
+        raise NoServerError(f"There is no server called {name!r}.") from None
+
+
+def execute(raw: connection, statement: sql.Composable | str, *parameters: Any) -> list[Any]:
+    """Run one statement or a batch, and return the rows of the last one, if it has any."""
+    with raw.cursor() as cursor:
+        cursor.execute(statement, parameters or None)
+        return cursor.fetchall() if cursor.description else []
+
+
+def init_app(app: Flask, admin_url: URL, secret_key: str) -> None:
+    """Register the first server."""
+    app.extensions["trially_servers"] = {
+        FIRST_SERVER: ServerAccess(FIRST_SERVER, admin_url, secret_key)
+    }

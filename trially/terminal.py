@@ -1,0 +1,64 @@
+"""How commands speak: a line or a table for people, JSON for programs, one sentence on failure."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+import orjson
+from flask.cli import AppGroup
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+EXPECTED_ERRORS: list[type[Exception]] = []
+"""Errors whose message is the sentence to print; rooms add their own."""
+
+
+class OneSentenceGroup(AppGroup):
+    """A group of commands that fail with one sentence and status 1, never with a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except tuple(EXPECTED_ERRORS) as error:
+            raise click.ClickException(str(error)) from None
+        except SQLAlchemyError as error:
+            cause = type(getattr(error, "orig", None) or error).__name__
+            raise click.ClickException(f"The database refused ({cause}).") from None
+        except Exception as error:
+            if ctx.find_root().params.get("debug"):
+                raise
+            raise click.ClickException(
+                f"{type(error).__name__} stopped this; `flask --debug …` shows where."
+            ) from None
+
+
+def print_item(item: Mapping[str, Any], sentence: str, *, as_json: bool) -> None:
+    """Print one thing: as JSON, or as a sentence."""
+    if as_json:
+        print_json(item)
+    else:
+        click.echo(sentence)
+
+
+def print_items(items: Sequence[Mapping[str, Any]], names: Sequence[str], *, as_json: bool) -> None:
+    """Print several things: as a JSON list, or as a table of the named columns."""
+    if as_json:
+        print_json(list(items))
+        return
+    table = Table(*names, box=None, header_style="bold", pad_edge=False)
+    for item in items:
+        table.add_row(*("" if item[name] is None else str(item[name]) for name in names))
+    Console(soft_wrap=True, highlight=False).print(table)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as indented JSON."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z
+    sys.stdout.write(orjson.dumps(value, option=options, default=str).decode() + "\n")
