@@ -7,11 +7,15 @@ from typing import Any
 import click
 import orjson
 from flask.cli import AppGroup
+from flask.helpers import get_debug_flag
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+WIDEST_COLUMNS = 1_000
+"""Width of a table that no terminal shows, so that what reads it finds whole lines."""
 
 EXPECTED_ERRORS: list[type[Exception]] = []
 """Errors whose message is the sentence to print; rooms add their own."""
@@ -32,7 +36,7 @@ class OneSentenceGroup(AppGroup):
             cause = type(getattr(error, "orig", None) or error).__name__
             raise click.ClickException(f"The database refused ({cause}).") from None
         except Exception as error:
-            if ctx.find_root().params.get("debug"):
+            if get_debug_flag():
                 raise
             raise click.ClickException(
                 f"{type(error).__name__} stopped this; `flask --debug …` shows where."
@@ -52,10 +56,15 @@ def print_items(items: Sequence[Mapping[str, Any]], names: Sequence[str], *, as_
     if as_json:
         print_json(list(items))
         return
-    table = Table(*names, box=None, header_style="bold", pad_edge=False)
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold")
     for item in items:
         table.add_row(*("" if item[name] is None else str(item[name]) for name in names))
-    Console(soft_wrap=True, highlight=False).print(table)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = WIDEST_COLUMNS
+    console.print(table)
 
 
 def print_json(value: Any) -> None:

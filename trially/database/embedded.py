@@ -126,7 +126,7 @@ def start_embedded_server(
                 directory / DATA,
                 Path(postmaster.socket_directory),
                 SUPERUSER,
-                (directory / "password").read_text("ascii"),
+                (directory / "password").read_text("utf-8"),
             )
         except BaseException as error:
             if is_newcomer:
@@ -240,7 +240,7 @@ def _create_cluster(
         run_program(command, server_lock, folder=directory, output=log, account=account)
     except subprocess.CalledProcessError as error:
         raise explain_failure(directory, "cannot be initialised") from error
-    with (unfinished / "postgresql.conf").open("a", encoding="ascii") as configuration:
+    with (unfinished / "postgresql.conf").open("a", encoding="utf-8") as configuration:
         configuration.write("include '../settings.conf'\n")
     unfinished.rename(directory / DATA)
 
@@ -249,7 +249,7 @@ def _check_version(data_directory: Path, binaries: Path) -> None:
     command = [str(binaries / "postgres"), "--version"]
     words = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603
     installed = words.stdout.split()[-1].partition(".")[0]
-    made_by = (data_directory / "PG_VERSION").read_text("ascii").strip()
+    made_by = (data_directory / "PG_VERSION").read_text("utf-8").strip()
     if made_by != installed:
         raise EmbeddedServerError(
             f"PostgreSQL {made_by} made {data_directory}, and {installed} is installed: remove "
@@ -261,7 +261,7 @@ def _make_socket_directory(directory: Path, account: pwd.struct_passwd | None) -
     """Make a directory for the socket that is short, the server's own, and the same each time."""
     owner = os.geteuid() if account is None else account.pw_uid
     # With the password, a directory removed and made anew does not meet the old one's socket.
-    identity = f"{owner} {directory} {(directory / 'password').read_text('ascii')}"
+    identity = f"{owner} {directory} {(directory / 'password').read_text('utf-8')}"
     name = "trially-" + hashlib.sha256(os.fsencode(identity)).hexdigest()[:12]
     path = Path(tempfile.gettempdir(), name)
     if not SOCKET_DIRECTORY.fullmatch(str(path)):
@@ -278,6 +278,9 @@ def _make_socket_directory(directory: Path, account: pwd.struct_passwd | None) -
             _let_search(path, account)
     finally:
         os.close(descriptor)
+    # A crash leaves a lock that PostgreSQL believes while its process id is in use or a zombie's.
+    for leftover in path.iterdir():
+        leftover.unlink()
     return path
 
 

@@ -232,7 +232,7 @@ def stop_server(directory: Path) -> None:
             time.sleep(POLL_SECONDS)
 
 
-def watch(directory: Path) -> None:
+def watch(directory: Path, watcher_lock: int) -> None:
     """Wait until nobody uses the server, then stop it before anybody can use it again."""
     users_lock = os.open(directory / USERS_LOCK, os.O_RDWR)
     fcntl.flock(users_lock, fcntl.LOCK_EX)
@@ -242,6 +242,8 @@ def watch(directory: Path) -> None:
         # If that fails, it is gone or not empty, and then it is not ours to tidy.
         with contextlib.suppress(OSError):
             Path(postmaster.socket_directory).rmdir()
+    # Before users.lock is free: a newcomer must not count on a watcher that is on its way out.
+    os.close(watcher_lock)
 
 
 def _serves(process_id: int, data_directory: Path) -> bool:
@@ -277,16 +279,13 @@ def _is_locked(path: Path) -> bool:
 
 
 def _main() -> None:
-    # The kernel closes descriptors in ascending order. As number 0 the watcher's own lock goes
-    # before users.lock does, so a newcomer never counts on a watcher that is on its way out.
-    os.dup2(int(sys.argv[1]), 0)
-    os.close(int(sys.argv[1]))
-    os.ftruncate(0, 0)
-    os.write(0, f"{os.getpid()}\n".encode())
+    watcher_lock = int(sys.argv[1])
+    os.ftruncate(watcher_lock, 0)
+    os.write(watcher_lock, f"{os.getpid()}\n".encode())
     # When a whole session or container is ended, the users go first and the server after them.
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    watch(Path())
+    watch(Path(), watcher_lock)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,11 @@ def accepts_merge_patch(schema: Schema) -> Callable[[View], View]:
     return _with_body(schema, MERGE_PATCH_TYPE, partial=True)
 
 
+def receives(*media_types: str) -> Callable[[View], View]:
+    """Say which types of body the view reads by itself."""
+    return lambda view: _extend(view, body_types=media_types)
+
+
 def queries(schema: Schema) -> Callable[[View], View]:
     """Load the query string with `schema` and hand it to the view as `query`."""
 

@@ -52,7 +52,7 @@ def run_operation(operation_id: UUID) -> Operation:
         kind = KINDS[operation.kind]
         with _exclusively(catalog, operation.tenant_id):
             operation = _load(catalog, operation_id)
-            if operation.state is not OperationState.RUNNING:
+            if operation.state != OperationState.RUNNING:
                 return operation
             for step in _remaining_steps(kind, operation):
                 try:

@@ -77,6 +77,7 @@ def upgrade() -> None:
         sa.Column("code_system", sa.String(length=255), nullable=True),
         sa.Column("code", sa.String(length=128), nullable=True),
         sa.Column("display", sa.String(length=1000), nullable=True),
+        sa.Column("content_hash", sa.LargeBinary(), nullable=False),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_medication")),

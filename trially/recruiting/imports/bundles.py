@@ -153,10 +153,3 @@ def stream_entries(source: ByteSource) -> Iterator[Any]:
                 parent.append(value)
         elif is_in_entries and depth == 2:
             yield value
-
-
-def looks_like_bundle(head: bytes) -> bool:
-    """Tell whether JSON that begins like this is a Bundle's."""
-    source = ByteSource(iter((head, b"")).__next__ and (lambda _size: head))
-    del source
-    return False

@@ -74,7 +74,7 @@ def read_concept(value: object, preferred: str | None, where: str) -> Coded | No
     if type(value) is not dict:
         raise ResourceError(f"{where} is not an object", where)
     text = read_text(value.get("text"), LONGEST_DISPLAY)
-    codings: list[CodingRow] = []
+    rows: list[CodingRow] = []
     for coding in read_objects(value.get("coding")):
         display = read_text(coding.get("display"), LONGEST_DISPLAY)
         code = read_code(coding.get("code"), f"{where}.coding.code")
@@ -82,21 +82,23 @@ def read_concept(value: object, preferred: str | None, where: str) -> Coded | No
             text = text or display
             continue
         system = read_system(coding.get("system"), f"{where}.coding.system")
-        codings.append({"system": system, "code": code, "display": display})
-    if not codings:
+        rows.append({"system": system, "code": code, "display": display})
+    if not rows:
         return Coded(None, None, text, None) if text else None
-    chosen = codings[0]
-    if len(codings) == 1:
-        return Coded(chosen["system"], chosen["code"], chosen["display"] or text, None)
-    chosen = next((coding for coding in codings if coding["system"] == preferred), chosen)
-    seen = {(chosen["system"], chosen["code"])}
-    others = []
-    for coding in codings:
-        key = (coding["system"], coding["code"])
-        if key not in seen:
-            seen.add(key)
-            others.append(coding)
-    return Coded(chosen["system"], chosen["code"], chosen["display"] or text, others or None)
+    chosen, others = rows[0], None
+    if len(rows) > 1:
+        chosen = next((row for row in rows if row["system"] == preferred), chosen)
+        others = _leave_out(chosen, rows)
+    return Coded(chosen["system"], chosen["code"], chosen["display"] or text, others)
+
+
+def _leave_out(chosen: CodingRow, rows: list[CodingRow]) -> list[CodingRow] | None:
+    """Return the other codings, each once."""
+    others: dict[tuple[str | None, str], CodingRow] = {}
+    for row in rows:
+        others.setdefault((row["system"], row["code"]), row)
+    del others[chosen["system"], chosen["code"]]
+    return list(others.values()) or None
 
 
 def require_concept(value: object, preferred: str | None, where: str) -> Coded:

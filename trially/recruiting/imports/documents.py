@@ -37,13 +37,14 @@ def read_document(name: str, source: ByteSource) -> Iterator[Found]:
         if source.failure is not None:
             yield name, 1, None, source.failure
         return
-    is_line = first.endswith(b"\n") or len(source.peek(len(first) + 1)) == len(first)
-    if not is_line and len(first) >= LARGEST_WHOLE_BYTES:
+    if len(first) >= LARGEST_WHOLE_BYTES:
         is_of_lines = not _looks_like_bundle(first[:CHUNK_BYTES])
-    elif _is_json(first):
-        is_of_lines = len(source.peek(len(first) + 1)) > len(first)
+    elif len(source.peek(len(first) + 1)) == len(first) and source.failure is None:
+        is_of_lines = False
     else:
-        is_of_lines = _has_resource_in_a_line(source.peek(LARGEST_WHOLE_BYTES), len(first))
+        is_of_lines = _is_json(first) or _has_resource_in_a_line(
+            source.peek(LARGEST_WHOLE_BYTES), len(first)
+        )
     del first
     if is_of_lines:
         yield from _read_lines(name, source, blank_lines)
@@ -170,7 +171,7 @@ def _read_streaming(name: str, source: ByteSource) -> Iterator[Found]:
         return
     number = 0
     try:
-        for number, entry in enumerate(stream_entries(source), 1):  # noqa: B007
+        for number, entry in enumerate(stream_entries(source), 1):
             yield from read_entry(name, number, entry, {})
     except (ijson.JSONError, ValueError):
         yield name, number + 1, None, source.failure or NOT_JSON

@@ -29,7 +29,7 @@ _LATEST = dt.datetime(9999, 12, 31, 23, 59, 59)  # noqa: DTZ001
 
 # The types that subjects and encounters point to; only these may appear in a reason.
 _NAMED_TYPES = frozenset(
-    "CareTeam Device Encounter EpisodeOfCare Group HealthcareService Location Medication "
+    "CareTeam Device Encounter EpisodeOfCare Group HealthcareService Location Medication "  # noqa: SIM905
     "Organization Patient Person Practitioner PractitionerRole Procedure RelatedPerson "
     "Specimen Substance".split()
 )

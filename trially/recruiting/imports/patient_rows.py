@@ -30,7 +30,7 @@ LONGEST_ADDRESS_LINE = 1000
 
 # HL7 v2 table 0203: numbers that others than a place of care gave out.
 _FOREIGN_NUMBERS = frozenset(
-    "SS SB DL PPN TAX NI NPI MB MC MCN MCR MCD MA HC WC WCN SN PEN JHN NH CZ DR BC".split()
+    "SS SB DL PPN TAX NI NPI MB MC MCN MCR MCD MA HC WC WCN SN PEN JHN NH CZ DR BC".split()  # noqa: SIM905
 )
 _FOREIGN_SYSTEMS = re.compile(
     r"us-ssn|us-mbi|us-medicare|passport|2\.16\.840\.1\.113883\.4\.(1|3)\b"
@@ -98,7 +98,9 @@ def _read_record_number(resource: Json) -> str | None:
         (item for item in identifiers if not _is_foreign_number(item)),
         lambda item: (_is_past(item),),
     )
-    return chosen and read_code(chosen["value"], "Patient.identifier.value", LONGEST_MRN)
+    if chosen is None:
+        return None
+    return read_code(chosen["value"], "Patient.identifier.value", LONGEST_MRN)
 
 
 def _type_codes(identifier: Json) -> set[str]:

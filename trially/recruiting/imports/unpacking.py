@@ -6,7 +6,7 @@ import lzma
 import re
 import tarfile
 from collections.abc import Iterator
-from typing import IO, Any, Self
+from typing import Any, Self
 
 from trially.recruiting.imports.byte_sources import (
     CUT_SHORT,
@@ -20,6 +20,15 @@ MOST_LAYERS = 6
 LARGEST_TAR_NAME_BYTES = 2**20
 TAR_BLOCK_BYTES = 512
 
+_NAME_HEADERS = frozenset(
+    {
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+    }
+)
 _GZIP, _XZ, _BZIP2, _ZIP = b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh", b"PK\x03\x04"
 _READABLE_NAME = re.compile(
     r".+\.(?:json|ndjson|jsonl|tar)(?:\.gz|\.xz|\.bz2)?|.+\.(?:tgz|txz|tbz2?)", re.IGNORECASE
@@ -64,7 +73,7 @@ def _decompress(head: bytes, source: ByteSource, ceiling: Ceiling) -> ByteSource
     if head.startswith(_GZIP):
         stream = gzip.GzipFile(fileobj=packed, mode="rb")
     elif head.startswith(_XZ):
-        stream = lzma.LZMAFile(packed)
+        stream = lzma.LZMAFile(packed)  # noqa: SIM115 - it has nothing to close
     else:
         stream = bz2.BZ2File(packed)
     return ByteSource(lambda size: ceiling.count(stream.read1(size)))
@@ -84,37 +93,39 @@ def _unpack_tar(
     name: str, source: ByteSource, ceiling: Ceiling, layer: int
 ) -> Iterator[tuple[str, ByteSource | str]]:
     """Yield an archive's files in their order; nothing is written to disk."""
-    packed: Any = source
     archive = None
     while True:
         try:
-            archive = archive or tarfile.open(fileobj=packed, mode="r|", tarinfo=_Header)
+            archive = archive or _open_tar(source)
             member = archive.next()
         except READ_ERRORS:
             yield name, source.failure or DAMAGED
             return
         if member is None:
             return
-        archive.getmembers_so_far().clear()
+        archive.members.clear()  # type: ignore[attr-defined]  # it would keep every header
         if not member.isreg() or member.issparse() or not is_worth_reading(member.name):
             continue
-        file = archive.extractfile(member)
-        if file is None:
-            continue
         path = member.name.encode("utf-8", "replace").decode().lstrip("/")
-        content = _read_member(file, member.size)
+        content = _read_member(archive, member)
         yield from unpack(f"{name}!{path}", content, ceiling, layer)
         if content.failure is not None or ceiling.is_broken:
             return
 
 
-def _read_member(file: IO[bytes], size: int) -> ByteSource:
-    """Return a member's bytes; tarfile itself may take a cut for the end."""
-    missing = size
+def _open_tar(source: ByteSource) -> tarfile.TarFile:
+    packed: Any = source
+    return tarfile.open(fileobj=packed, mode="r|", tarinfo=_Header)
+
+
+def _read_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> ByteSource:
+    """Return a member's bytes; `extractfile` would lose those just before a cut."""
+    stream: Any = archive.fileobj
+    missing = member.size
 
     def read(most: int) -> bytes:
         nonlocal missing
-        found = file.read(min(most, missing))
+        found: bytes = stream.read(min(most, missing))
         missing -= len(found)
         if missing and not found:
             raise EOFError
@@ -130,10 +141,10 @@ class _Header(tarfile.TarInfo):
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         try:
             header = super().frombuf(buf, encoding, errors)
-        except tarfile.EOFHeaderError:
-            raise
         except tarfile.HeaderError as error:
+            if buf and not any(buf):  # zeros: the end of the archive
+                raise
             raise tarfile.ReadError(CUT_SHORT if not buf else DAMAGED) from error
-        if not header.isreg() and header.size > LARGEST_TAR_NAME_BYTES:
-            raise tarfile.ReadError(DAMAGED)  # tarfile would read a long name whole
+        if header.type in _NAME_HEADERS and header.size > LARGEST_TAR_NAME_BYTES:
+            raise tarfile.ReadError(DAMAGED)  # tarfile would hold all of it
         return header

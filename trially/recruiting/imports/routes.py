@@ -1,0 +1,98 @@
+"""Routes of imports."""
+
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from flask import Blueprint, request
+from sqlalchemy import select
+
+from trially.auth.identity import current_identity
+from trially.auth.permissions import Permission, requires
+from trially.config import current_settings
+from trially.database.rows import Item, columns_named, find_item, is_ours
+from trially.database.session import db
+from trially.http.contract import queries, receives, returns, returns_page
+from trially.http.fields import PageQuerySchema
+from trially.http.pages import Page
+from trially.http.problems import NotFound
+from trially.recruiting.imports.model import ImportFault, ImportJob
+from trially.recruiting.imports.reading import part_from_stream
+from trially.recruiting.imports.running import SHOWN, run_import
+from trially.recruiting.imports.schema import (
+    FaultSchema,
+    ImportQuerySchema,
+    ImportSchema,
+    UploadQuerySchema,
+)
+from trially.recruiting.imports.uploads import MEDIA_TYPES, received
+from trially.recruiting.listing import list_page
+
+bp = Blueprint("imports", __name__, url_prefix="/imports")
+
+FAULT_NAMES = tuple(FaultSchema().fields)
+
+
+@bp.post("")
+@requires(Permission.IMPORTS_WRITE)
+@receives(*MEDIA_TYPES)
+@queries(UploadQuerySchema())
+@returns(ImportSchema(), HTTPStatus.CREATED)
+def import_records(query: dict[str, Any]) -> Item:
+    """Bring in a FHIR R4 Bundle, or NDJSON, either of them gzipped or not.
+
+    The answer comes when all is done. Sending the same again goes on where a cut-off import
+    ended, and changes nothing where it had ended.
+    """
+    # The upload may take long; no transaction waits for it.
+    db.session.rollback()
+    settings = current_settings()
+    with received(request, settings.max_import_bytes) as (file, digest):
+        return run_import(
+            [part_from_stream("upload", file)],
+            source=query["source"],
+            fingerprint=digest,
+            strict=query["strict"],
+            started_by=current_identity().subject,
+            most_bytes=settings.max_import_expanded_bytes,
+        )
+
+
+@bp.get("")
+@requires(Permission.IMPORTS_READ)
+@queries(ImportQuerySchema())
+@returns_page(ImportSchema())
+def list_imports(query: dict[str, Any]) -> Page:
+    """List imports, newest first."""
+    statement = select(*columns_named(ImportJob, SHOWN)).where(is_ours(ImportJob))
+    if "state" in query:
+        statement = statement.where(ImportJob.state == query["state"])
+    return list_page(statement, [("id", ImportJob.id, "desc")], query)
+
+
+@bp.get("/<uuid:import_id>")
+@requires(Permission.IMPORTS_READ)
+@returns(ImportSchema())
+def show_import(import_id: UUID) -> Item:
+    """Show an import."""
+    return _get_import(import_id)
+
+
+@bp.get("/<uuid:import_id>/errors")
+@requires(Permission.IMPORTS_READ)
+@queries(PageQuerySchema())
+@returns_page(FaultSchema())
+def list_import_errors(import_id: UUID, query: dict[str, Any]) -> Page:
+    """List the lines of an import that could not be taken in, and why."""
+    _get_import(import_id)
+    statement = select(*columns_named(ImportFault, FAULT_NAMES)).where(
+        is_ours(ImportFault), ImportFault.import_id == import_id
+    )
+    return list_page(statement, [("id", ImportFault.id, "asc")], query)
+
+
+def _get_import(import_id: UUID) -> Item:
+    found = find_item(ImportJob, import_id, SHOWN)
+    if found is None:
+        raise NotFound("There is no such import.")
+    return found
