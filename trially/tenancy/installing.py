@@ -22,6 +22,7 @@ from trially.tenancy.servers import (
     FIRST_SERVER,
     MAINTENANCE_DATABASES,
     ServerAccess,
+    driver_connection,
     execute,
     server_access,
 )
@@ -61,9 +62,8 @@ def install() -> None:
         settings = current_settings()
         reader = sql.Identifier(reader_role(settings))
         schema = sql.Identifier(CATALOG_SCHEMA)
-        raw = catalog.connection.dbapi_connection
         execute(
-            raw,  # type: ignore[arg-type]
+            driver_connection(catalog),
             sql.SQL(
                 "GRANT USAGE ON SCHEMA {schema} TO {reader};"
                 "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {reader}"

@@ -11,7 +11,7 @@ from typing import Any
 from flask import Flask, current_app
 from psycopg2 import sql
 from psycopg2.extensions import connection
-from sqlalchemy import URL
+from sqlalchemy import URL, Connection
 
 from trially.database.engines import connect
 
@@ -87,6 +87,13 @@ def execute(raw: connection, statement: sql.Composable | str, *parameters: Any) 
     with raw.cursor() as cursor:
         cursor.execute(statement, parameters or None)
         return cursor.fetchall() if cursor.description else []
+
+
+def driver_connection(wrapped: Connection) -> connection:
+    """Return the psycopg2 connection below a SQLAlchemy one."""
+    raw: connection | None = wrapped.connection.driver_connection
+    assert raw is not None  # noqa: S101
+    return raw
 
 
 def init_app(app: Flask, admin_url: URL, secret_key: str) -> None:

@@ -19,7 +19,12 @@ from trially.tenancy.migrating import (
     run_upgrade,
 )
 from trially.tenancy.names import opaque_name
-from trially.tenancy.servers import ServerAccess, execute, server_access
+from trially.tenancy.servers import (
+    ServerAccess,
+    driver_connection,
+    execute,
+    server_access,
+)
 
 TENANT_SCHEMA = "tenant"
 """Schema of a tenant's tables in a database of its own."""
@@ -92,7 +97,7 @@ def _build(access: ServerAccess, raw: connection, name: str) -> None:
         )
         with as_owner(access, building) as owned:
             for statement in (GUARD_DDL, "DROP SCHEMA public", f"CREATE SCHEMA {TENANT_SCHEMA}"):
-                owned.exec_driver_sql(statement)
+                execute(driver_connection(owned), statement)
             owned.commit()
             run_upgrade(TENANT_LINEAGE, owned, TENANT_SCHEMA)
         execute(

@@ -17,7 +17,13 @@ from trially.recruiting.imports.fact_parts import (
     set_dates,
     set_status,
 )
-from trially.recruiting.imports.fhir_values import Json, read_code, read_objects, read_period
+from trially.recruiting.imports.fhir_values import (
+    Json,
+    read_code,
+    read_date,
+    read_objects,
+    read_period,
+)
 from trially.recruiting.imports.rows import FactRow
 
 
@@ -63,7 +69,10 @@ def translate_immunization(resource: Json) -> list[FactRow]:
     fact = begin_fact(resource, "immunization", "patient")
     set_code(fact, require_concept(resource.get("vaccineCode"), CVX, "Immunization.vaccineCode"))
     set_status(fact, resource)
-    set_dates(fact, read_when(resource, "occurrence"))
+    start, end = read_when(resource, "occurrence")
+    if start[0] is None:
+        start = read_date(resource, "date", "Immunization")  # its name before R4
+    set_dates(fact, (start, end))
     fact["recorded_at"] = read_recorded(resource, "recorded")
     return [fact]
 

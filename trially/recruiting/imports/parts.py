@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from trially.recruiting.imports.byte_sources import ByteSource, Ceiling, Read
-from trially.recruiting.imports.unpacking import is_worth_reading, unpack
+from trially.recruiting.imports.unpacking import is_worth_reading, to_shown_name, unpack
 
 HEAD_BYTES = 64 * 2**10
 
@@ -40,7 +40,7 @@ class Part:
     def __init__(
         self, name: str, size: int, opener: Callable[[], AbstractContextManager[BinaryIO]]
     ) -> None:
-        self.name = name
+        self.name = to_shown_name(name)
         """What people call it; never an absolute path."""
         self.size = size
         """Bytes, as stored; 0 where that is not known."""
@@ -51,10 +51,14 @@ class Part:
         """Return how many of its bytes have been read."""
         return self._position
 
+    def rewind(self) -> None:
+        """Forget how far it has been read."""
+        self._position = 0
+
     @contextmanager
     def reading(self) -> Iterator[Read]:
         """Open it, and give the function that reads on."""
-        self._position = 0
+        self.rewind()
         try:
             opened = self._opener()
         except OSError as error:
@@ -142,6 +146,13 @@ def _rank(part: Part) -> int:
 
 
 def _first_type(part: Part) -> str:
+    try:
+        return _look_into(part)
+    finally:
+        part.rewind()
+
+
+def _look_into(part: Part) -> str:
     with part.reading() as read:
         for _, content in unpack(part.name, ByteSource(read), Ceiling(None)):
             if isinstance(content, ByteSource):

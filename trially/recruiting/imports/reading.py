@@ -25,6 +25,9 @@ __all__ = [
 ]
 
 
+LONGEST_FILE = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One resource, or why there is none."""
@@ -53,7 +56,8 @@ def read_resources(
         found = _read_all(part.name, ByteSource(read), Ceiling(most_unpacked_bytes))
         for ordinal, line in enumerate(found, 1):
             if line is not None and ordinal > start_after:
-                yield Line(*line, ordinal)
+                file, number, resource, error = line
+                yield Line(file[-LONGEST_FILE:], number, resource, error, ordinal)
 
 
 def _read_all(name: str, source: ByteSource, ceiling: Ceiling) -> Iterator[Found]:

@@ -22,7 +22,7 @@ from trially.recruiting.imports.batches import Tally, take_in
 from trially.recruiting.imports.model import ImportDeferral, ImportJob, ImportState
 from trially.recruiting.imports.parts import Part
 from trially.recruiting.imports.reading import Line, read_resources
-from trially.recruiting.imports.writing import name_medications
+from trially.recruiting.imports.writing import analyze_tables, name_medications
 
 BATCH_LINES = 1_000
 SHOWN = (
@@ -40,6 +40,7 @@ SHOWN = (
     "ended_at",
 )
 
+ANALYZED_AFTER_BATCHES = frozenset({1, 4, 16, 64, 256, 1024})
 COUNTED = ("read", "new", "changed", "entered_in_error")
 """What is counted of each type of resource."""
 
@@ -98,6 +99,17 @@ def fingerprint_of(parts: Sequence[Part]) -> str:
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
+def has_run(fingerprint: str) -> bool:
+    """Tell whether an import of this input has been done in the current tenant."""
+    job = table_of(ImportJob)
+    statement = select(job.c.id).where(
+        is_ours(ImportJob),
+        job.c.fingerprint == fingerprint,
+        job.c.state == ImportState.DONE,
+    )
+    return db.session.execute(statement.limit(1)).first() is not None
+
+
 class _Run:
     """One import at work: what it has come to, and where it is."""
 
@@ -109,6 +121,7 @@ class _Run:
         self._passed_over: dict[str, int] = job["passed_over"]
         self._errors: int = job["error_count"]
         self._failure: str | None = None
+        self._batches = 0
 
     @property
     def has_failed(self) -> bool:
@@ -120,6 +133,10 @@ class _Run:
         with transaction():
             self._count(take_in(lines, self._id, self._source, is_last_chance=False))
             self._record(position)
+        self._batches += 1
+        if self._batches in ANALYZED_AFTER_BATCHES:
+            with transaction():
+                analyze_tables()
 
     def take_up_deferrals(self) -> None:
         """Take in what came before its patient did, and name medications that came late."""
@@ -146,6 +163,7 @@ class _Run:
                 self._record({})
         with transaction():
             name_medications(self._source)
+            analyze_tables()
 
     def finish(self) -> Item:
         """Record how it ended, and return it."""

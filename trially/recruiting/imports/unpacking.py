@@ -18,6 +18,7 @@ from trially.recruiting.imports.byte_sources import (
 
 MOST_LAYERS = 6
 LARGEST_TAR_NAME_BYTES = 2**20
+LONGEST_SHOWN_NAME = 500
 TAR_BLOCK_BYTES = 512
 
 _NAME_HEADERS = frozenset(
@@ -45,6 +46,12 @@ def is_worth_reading(path: str) -> bool:
     if name.startswith(".") or _PASSED_OVER_NAME.fullmatch(name):
         return False
     return _READABLE_NAME.fullmatch(name) is not None
+
+
+def to_shown_name(path: str) -> str:
+    """Return a file's name as any database and terminal can hold it, and never from the root."""
+    text = path.encode("utf-8", "replace").decode()
+    return "".join(filter(str.isprintable, text)).lstrip("/")[-LONGEST_SHOWN_NAME:]
 
 
 def unpack(
@@ -106,9 +113,8 @@ def _unpack_tar(
         archive.members.clear()  # type: ignore[attr-defined]  # it would keep every header
         if not member.isreg() or member.issparse() or not is_worth_reading(member.name):
             continue
-        path = member.name.encode("utf-8", "replace").decode().lstrip("/")
         content = _read_member(archive, member)
-        yield from unpack(f"{name}!{path}", content, ceiling, layer)
+        yield from unpack(f"{name}!{to_shown_name(member.name)}", content, ceiling, layer)
         if content.failure is not None or ceiling.is_broken:
             return
 

@@ -58,12 +58,15 @@ def compose_upsert(
     assignments = [f"{name} = excluded.{name}" for name in changed] + stamps
     if also_set:
         assignments.append(also_set)
-    same = " AND ".join(f"old.{name} = r.{name}" for name in (*key, HASH_COLUMN))
+    same_key = " AND ".join(f"old.{name} = r.{name}" for name in key)
     return (
         f"INSERT INTO {table.name} (tenant_id, {', '.join(names)})"
         f" SELECT CAST(:tenant_id AS uuid), {', '.join(names)} FROM {_records(table, names)}"
-        f" WHERE NOT EXISTS (SELECT FROM {table.name} old"
-        f" WHERE old.tenant_id = CAST(:tenant_id AS uuid) AND {same})"
+        # A subquery and not a join: on a table that has grown since it was last analysed, a join
+        # would read all of the tenant's rows for each batch.
+        f" WHERE (SELECT old.{HASH_COLUMN} FROM {table.name} old"
+        f" WHERE old.tenant_id = CAST(:tenant_id AS uuid) AND {same_key})"
+        f" IS DISTINCT FROM r.{HASH_COLUMN}"
         f" ON CONFLICT (tenant_id, {', '.join(key)}) DO UPDATE SET {', '.join(assignments)}"
         f" RETURNING {table.name}.xmax = 0 AS is_new{returning and ', ' + returning}"
     )

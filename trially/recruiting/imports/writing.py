@@ -131,6 +131,11 @@ def name_medications(source: str) -> None:
     db.session.execute(text(_NAME_MEDICATIONS), parameters)
 
 
+def analyze_tables() -> None:
+    """Have PostgreSQL look at what the tables have become, so that it chooses the right indexes."""
+    db.session.execute(text("SELECT trially.analyze_tables()"))
+
+
 def _count(resource_type: str, rows: Sequence[object]) -> Written:
     written = Written()
     for row in rows:

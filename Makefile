@@ -1,0 +1,50 @@
+# Everything runs in .venv, which is made on demand from the pinned requirements.
+
+PYTHON ?= python3
+PORT ?= 5000
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check format bench lock clean
+
+help: ## Show what there is to make
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(STAMP): requirements/development.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "trially needs Python 3.11 or newer.")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
+	@touch $(STAMP)
+
+setup: $(STAMP) ## Make the virtual environment and this machine's settings
+	@$(BIN)/python -c 'from trially.config import write_development_settings as write; write()'
+
+run: setup ## Serve the demo tenants on http://127.0.0.1:5000 (PORT=… for another port)
+	@$(BIN)/python -m flask demo serve --port $(PORT)
+
+test: setup ## Run the tests
+	$(BIN)/python -m pytest
+
+check: setup ## Check format, lint, types and the direction of imports
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
+
+format: setup ## Format the code and mend what can be mended
+	$(BIN)/python -m ruff format .
+	$(BIN)/python -m ruff check --fix .
+
+bench: setup ## Measure what we publish; see benchmarks/README.md
+	$(BIN)/python -m benchmarks.requests
+	$(BIN)/python -m benchmarks.create_tenant
+	$(BIN)/python -m benchmarks.import_fhir
+	$(BIN)/python -m benchmarks.guard
+
+lock: setup ## Pin the newest versions that pyproject.toml allows (needs uv)
+	uv pip compile --quiet --universal --generate-hashes --no-header --upgrade --python-version 3.11 pyproject.toml -o requirements/production.txt
+	uv pip compile --quiet --universal --generate-hashes --no-header --upgrade --python-version 3.11 --extra development pyproject.toml -o requirements/development.txt
+
+clean: ## Remove the virtual environment; instance/ stays
+	rm -rf .venv

@@ -1,0 +1,155 @@
+"""Fixtures of the whole suite: one embedded PostgreSQL, one app, tenants made on demand."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient, FlaskCliRunner
+from werkzeug.test import TestResponse
+
+from trially import create_app
+from trially.auth.membership import add_member
+from trially.auth.permissions import Role
+from trially.config import ROOT, Settings, read_settings
+from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.context import tenant_context
+from trially.tenancy.installing import install
+from trially.tenancy.provisioning import create_tenant
+
+SHARED_DATA = ROOT.parent / "shared" / "data"
+TIERS = tuple(Tier)
+FAST_AND_LOSABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+
+_numbers = itertools.count(1)
+
+
+class Member:
+    """An HTTP client of one member of one tenant."""
+
+    def __init__(self, client: FlaskClient, token: str, tenant: Tenant, subject: str) -> None:
+        self._client = client
+        self.token = token
+        self.tenant = tenant
+        self.subject = subject
+
+    def request(self, method: str, path: str, **options: Any) -> TestResponse:
+        headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
+        prefix = "" if path.startswith("/api/") else "/api/v1"
+        return self._client.open(prefix + path, method=method, headers=headers, **options)
+
+    def get(self, path: str, **options: Any) -> TestResponse:
+        return self.request("GET", path, **options)
+
+    def post(self, path: str, **options: Any) -> TestResponse:
+        return self.request("POST", path, **options)
+
+    def patch(self, path: str, **options: Any) -> TestResponse:
+        options["headers"] = {
+            "Content-Type": "application/merge-patch+json",
+            **options.get("headers", {}),
+        }
+        return self.request("PATCH", path, **options)
+
+    def delete(self, path: str, **options: Any) -> TestResponse:
+        return self.request("DELETE", path, **options)
+
+
+MakeTenant = Callable[..., Tenant]
+AsMember = Callable[..., Member]
+
+
+@pytest.fixture
+def _push_request_context() -> None:
+    """Undo pytest-flask's fixture of this name.
+
+    It keeps one app context open for a whole test, which all requests of the test would share:
+    with it one tenant's session would be another's.
+    """
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings of a developer's machine, with an instance folder of their own."""
+    instance = tmp_path_factory.mktemp("instance")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRIALLY_DEVELOPMENT", "1")
+        patch.setenv("TRIALLY_SECRET_KEY", "a secret of the tests alone, 32 characters")
+        patch.delenv("TRIALLY_DATABASE_URL", raising=False)
+        read = read_settings(instance)
+    return replace(read, instance=instance, embedded_settings=FAST_AND_LOSABLE)
+
+
+@pytest.fixture(scope="session")
+def app(settings: Settings) -> Flask:
+    """The app, on an installed catalog."""
+    app = create_app(settings)
+    app.testing = True
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    with app.app_context():
+        install()
+    return app
+
+
+@pytest.fixture
+def make_tenant(app: Flask) -> MakeTenant:
+    """Make a tenant, in the tier given or the default one."""
+
+    def make(tier: Tier = Tier.DEDICATED_DATABASE, **wanted: Any) -> Tenant:
+        number = next(_numbers)
+        wanted.setdefault("slug", f"tenant-{number}")
+        wanted.setdefault("name", f"Tenant {number}")
+        with app.app_context():
+            return create_tenant(tier=tier, **wanted)
+
+    return make
+
+
+@pytest.fixture
+def tenant(make_tenant: MakeTenant) -> Tenant:
+    """A tenant."""
+    return make_tenant()
+
+
+@pytest.fixture
+def as_member(app: Flask) -> AsMember:
+    """Make a client of a new member of a tenant, who has the role given."""
+
+    def make(tenant: Tenant, role: Role = Role.ADMIN) -> Member:
+        subject = f"member|{next(_numbers)}"
+        with app.app_context(), tenant_context(str(tenant.id)):
+            add_member(subject, role)
+        token = app.extensions["trially_dev_issuer"].issue_token(
+            subject=subject, tenant=tenant.slug
+        )
+        return Member(app.test_client(), token, tenant, subject)
+
+    return make
+
+
+@pytest.fixture
+def member(tenant: Tenant, as_member: AsMember) -> Member:
+    """An administrator of `tenant`."""
+    return as_member(tenant)
+
+
+@pytest.fixture
+def run_command(app: Flask) -> Iterator[Callable[..., Any]]:
+    """Run a command of `flask`, and return what click's runner returns."""
+    runner: FlaskCliRunner = app.test_cli_runner()
+
+    def run(*arguments: str | Path) -> Any:
+        return runner.invoke(args=[str(argument) for argument in arguments])
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real public data, which a user's clone has not got."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("The folder of real data is not beside this clone.")
+    return SHARED_DATA

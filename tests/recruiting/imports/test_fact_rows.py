@@ -1,0 +1,201 @@
+"""What becomes of the clinical resources."""
+
+from typing import Any
+
+import pytest
+
+from tests.recruiting.imports.fhir_examples import (
+    ALLERGY,
+    CONDITION,
+    ENCOUNTER,
+    IMMUNIZATION,
+    MEDICATION,
+    OBSERVATION,
+    PRESSURE,
+    PROCEDURE,
+    REQUEST,
+    RXNORM,
+    SNOMED,
+    STATEMENT,
+    concept,
+    refuse,
+    translate_fact,
+)
+from trially.recruiting.imports.translating import PassedOver, translate
+
+
+def test_condition_row() -> None:
+    assert translate_fact(CONDITION) == {
+        "patient_source_id": "p1",
+        "type": "condition",
+        "source_type": "Condition",
+        "source_id": "c1",
+        "component": 0,
+        "parent_code": None,
+        "code_system": SNOMED,
+        "code": "44054006",
+        "display": "T2DM",
+        "other_codings": [
+            {"system": "http://hl7.org/fhir/sid/icd-10-cm", "code": "E11.9", "display": None}
+        ],
+        "category": "problem-list-item",
+        "status": None,
+        "clinical_status": "active",
+        "verification_status": "confirmed",
+        "criticality": None,
+        "start_at": "2011-10-01T00:00:00Z",
+        "start_precision": "month",
+        "end_at": "2012-02-01T08:00:00Z",
+        "end_precision": "instant",
+        "recorded_at": "2011-11-05T00:00:00Z",
+        "value_number": None,
+        "value_code_system": None,
+        "value_code": None,
+        "value_text": None,
+        "unit": None,
+        "comparator": None,
+        "encounter_source_id": None,
+        "medication_source_id": None,
+        "entered_in_error": False,
+    }
+
+
+def test_the_day_of_recording_does_not_stand_in_for_the_onset() -> None:
+    fact = translate_fact(CONDITION, onsetDateTime=None, onsetAge={"value": 50})
+
+    assert fact["start_at"] is None
+    assert fact["recorded_at"] == "2011-11-05T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("resource", "changes"),
+    [
+        (CONDITION, {"verificationStatus": concept(None, "entered-in-error")}),
+        (ALLERGY, {"verificationStatus": concept(None, "entered-in-error")}),
+        (OBSERVATION, {"status": "entered-in-error"}),
+        (ENCOUNTER, {"status": "entered-in-error"}),
+    ],
+)
+def test_errors_of_entry_are_marked(resource: dict[str, Any], changes: dict[str, Any]) -> None:
+    assert translate_fact(resource, **changes)["entered_in_error"] is True
+
+
+def test_elements_from_before_r4_are_known() -> None:
+    given = {"occurrenceDateTime": None, "date": "2011"}
+
+    assert translate_fact(IMMUNIZATION, **given)["start_at"] == "2011-01-01T00:00:00Z"
+    assert translate_fact(CONDITION, clinicalStatus="resolved")["clinical_status"] == "resolved"
+
+
+def test_observation_value() -> None:
+    fact = translate_fact(OBSERVATION)
+
+    assert fact["value_number"] == 7.25
+    assert (fact["comparator"], fact["unit"]) == ("<", "%")
+    assert fact["start_at"] == "2020-03-01T04:30:00.500000Z"
+    assert fact["recorded_at"] == "2020-03-01T08:00:00Z"
+    assert fact["encounter_source_id"] == "e1"
+    assert fact["category"] == "laboratory"
+
+
+def test_components_become_facts_of_their_own() -> None:
+    rows = translate(PRESSURE)
+
+    assert isinstance(rows, list)
+    assert [
+        (row["component"], row["parent_code"], row["code"], row["value_number"], row["unit"])
+        for row in rows
+    ] == [
+        (0, None, "85354-9", None, None),
+        (1, "85354-9", "8480-6", 140, "mm[Hg]"),
+        (2, "85354-9", "8462-4", None, None),
+    ]
+    assert {row["start_at"] for row in rows} == {"2020-03-01T04:30:00.500000Z"}
+
+
+@pytest.mark.parametrize(
+    ("element", "value", "expected"),
+    [
+        ("valueCodeableConcept", concept(SNOMED, "266919005"), {"value_code": "266919005"}),
+        ("valueString", "a\0b", {"value_text": "ab"}),
+        ("valueString", "x" * 5_000, {"value_text": "x" * 4_000}),
+        ("valueBoolean", False, {"value_code": "false"}),
+        ("valueInteger", 3, {"value_number": 3}),
+        ("valueRange", {"low": {"value": 5}, "high": {"value": 7.5, "unit": "mg"}},
+         {"value_text": "5 - 7.5 mg"}),
+        ("valueRatio", {"numerator": {"value": 1}, "denominator": {"value": 128}},
+         {"value_text": "1 : 128"}),
+        ("valueDateTime", "2020-01", {"value_text": "2020-01"}),
+        ("valuePeriod", {"start": "2020"}, {"value_text": "2020 - …"}),
+        ("valueSampledData", {"data": "1 2 3"}, {"value_text": None, "value_number": None}),
+        ("valueQuantity", {"value": "7.5", "unit": "mg"}, {"value_number": 7.5, "unit": "mg"}),
+        ("valueQuantity", {"value": 1, "code": "x", "system": "urn:x", "unit": "tablets"},
+         {"unit": "tablets"}),
+    ],
+)  # fmt: skip
+def test_kinds_of_value(element: str, value: object, expected: dict[str, Any]) -> None:
+    fact = translate_fact(OBSERVATION, **{"valueQuantity": None, element: value})
+
+    assert {key: dict(fact)[key] for key in expected} == expected
+
+
+def test_an_absent_value_is_no_value() -> None:
+    fact = translate_fact(OBSERVATION, dataAbsentReason={"text": "refused"})
+
+    assert (fact["value_number"], fact["value_text"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "reason"),
+    [
+        ({"value": float("inf")}, "Observation.valueQuantity.value is too large"),
+        ({"value": 10**400}, "Observation.valueQuantity.value is too large"),
+        ({"value": True}, "Observation.valueQuantity.value is not a number"),
+        ({"value": 1, "comparator": "~"},
+         "Observation.valueQuantity.comparator is not one of <, <=, >=, >"),
+        ([1], "Observation.valueQuantity is not an object"),
+    ],
+)  # fmt: skip
+def test_bad_quantities_are_refused(quantity: object, reason: str) -> None:
+    assert refuse(OBSERVATION, valueQuantity=quantity).reason == reason
+
+
+def test_a_fault_in_a_component_is_pointed_to() -> None:
+    error = refuse(PRESSURE, component=[PRESSURE["component"][0], {"valueString": "x"}])
+
+    assert error.reason == "Observation.component[1].code is missing"
+    assert error.pointer == "/component/1/code"
+
+
+def test_medications() -> None:
+    contained, referred = translate_fact(REQUEST), translate_fact(STATEMENT)
+
+    assert (contained["code"], contained["medication_source_id"]) == ("860975", None)
+    assert (contained["category"], contained["end_at"]) == ("order", "2021-01-01T00:00:00Z")
+    assert (referred["code"], referred["medication_source_id"]) == (None, "m9")
+    assert (referred["display"], referred["start_precision"]) == ("Metformin", "year")
+    assert translate(MEDICATION) == {
+        "source_id": "m9",
+        "code_system": RXNORM,
+        "code": "860975",
+        "display": None,
+        "other_codings": None,
+        "status": None,
+        "entered_in_error": False,
+    }
+
+
+def test_a_prohibition_is_no_medication() -> None:
+    found = translate({**REQUEST, "doNotPerform": True})
+
+    assert found == PassedOver("MedicationRequest (do not perform)")
+
+
+def test_other_facts() -> None:
+    assert translate_fact(PROCEDURE)["display"] == "Appendectomy"
+    assert translate_fact(PROCEDURE)["end_precision"] == "day"
+    assert translate_fact(ALLERGY)["recorded_at"] == "1951-01-07T09:21:52Z"
+    assert translate_fact(ALLERGY)["start_at"] is None
+    assert translate_fact(IMMUNIZATION)["code_system"] == "http://hl7.org/fhir/sid/cvx"
+    assert translate_fact(ENCOUNTER)["category"] == "AMB"
+    assert translate_fact(ENCOUNTER)["code"] == "185349003"

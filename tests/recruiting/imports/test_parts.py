@@ -1,0 +1,127 @@
+"""The files of an import are found and put in order."""
+
+import gzip
+import io
+import os
+import tarfile
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.recruiting.imports.test_reading import A, bundle, ndjson
+from trially.recruiting.imports.reading import (
+    ImportSourceError,
+    find_parts,
+    part_from_stream,
+    read_resources,
+)
+
+
+@pytest.fixture
+def export(tmp_path: Path) -> Path:
+    folder = tmp_path / "export"
+    (folder / "more").mkdir(parents=True)
+    for name in (
+        "Condition.000.ndjson",
+        "MedicationRequest.ndjson",
+        "Medication.ndjson",
+        "Patient.001.ndjson.gz",
+        "more/patient.ndjson",
+        "log.ndjson",
+        "manifest.json",
+        "README.md",
+        ".hidden.json",
+    ):
+        (folder / name).write_bytes(ndjson(A))
+    return folder
+
+
+def test_patients_come_first_then_medications(export: Path) -> None:
+    assert [part.name for part in find_parts([export])] == [
+        "Patient.001.ndjson.gz",
+        "more/patient.ndjson",
+        "Medication.ndjson",
+        "Condition.000.ndjson",
+        "MedicationRequest.ndjson",
+    ]
+
+
+def test_names_that_say_nothing_are_looked_into(tmp_path: Path) -> None:
+    other = {"resourceType": "Organization", "id": "o"}
+    (tmp_path / "a.json").write_bytes(orjson.dumps(bundle({"resource": other})))
+    (tmp_path / "b.json").write_bytes(
+        gzip.compress(orjson.dumps(bundle({"resource": A}), option=orjson.OPT_INDENT_2))
+    )
+    with tarfile.open(tmp_path / "c.tar.xz", "w:xz") as archive:
+        archive.add(tmp_path / "b.json", "b.json")
+
+    assert [part.name for part in find_parts([tmp_path])] == ["b.json", "c.tar.xz", "a.json"]
+
+
+def test_a_file_given_by_name_is_read_whatever_it_is_called(tmp_path: Path) -> None:
+    file = tmp_path / "export.dat"
+    file.write_bytes(ndjson(A))
+
+    (part,) = find_parts([file])
+
+    assert (part.name, part.size, part.position()) == ("export.dat", file.stat().st_size, 0)
+    assert [line.resource for line in read_resources(part)] == [A]
+    assert part.position() == part.size
+
+
+def test_several_folders_keep_their_names_and_files_come_once(export: Path) -> None:
+    parts = find_parts([export, export / "more", export / "Medication.ndjson"])
+
+    assert len(parts) == 5
+    assert "export/more/patient.ndjson" in [part.name for part in parts]
+
+
+def test_links_are_followed_to_files_and_never_in_circles(export: Path, tmp_path: Path) -> None:
+    (export / "more" / "up").symlink_to(export)
+    (export / "circle.json").symlink_to(export / "circle.json")
+    (export / "Patient.link.ndjson").symlink_to(export / "log.ndjson")
+    link = tmp_path / "link"
+    link.symlink_to(export)
+
+    names = [part.name for part in find_parts([link])]
+
+    assert len(names) == 6
+    assert "Patient.link.ndjson" in names
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda _path: None, "cannot be found"),
+        (lambda path: path.mkdir(), "holds no FHIR files"),
+        (lambda path: path.symlink_to(path), "cannot be found"),
+        (lambda path: os.mkfifo(path), "is neither a file nor a folder"),
+    ],
+)
+def test_what_cannot_be_imported_is_refused(make, reason: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    path = tmp_path / "x"
+    make(path)
+
+    with pytest.raises(ImportSourceError, match=reason):
+        find_parts([path])
+
+
+def test_a_file_that_went_away_is_refused(export: Path) -> None:
+    part = find_parts([export])[0]
+    (export / part.name).unlink()
+
+    with pytest.raises(ImportSourceError, match=r"Patient\.001\.ndjson\.gz cannot be opened"):
+        list(read_resources(part))
+
+
+def test_an_upload_is_read_and_left_open() -> None:
+    file = io.BytesIO(ndjson(A))
+    file.read()
+
+    part = part_from_stream("C:\\fakepath\\Patient.ndjson", file)
+
+    assert (part.name, part.size) == ("Patient.ndjson", len(file.getvalue()))
+    assert [line.resource for line in read_resources(part)] == [A]
+    assert [line.resource for line in read_resources(part)] == [A]
+    assert not file.closed

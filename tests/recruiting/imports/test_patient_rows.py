@@ -1,0 +1,154 @@
+"""What becomes of a Patient."""
+
+from typing import Any
+
+import pytest
+
+from tests.recruiting.imports.fhir_examples import PATIENT, concept, refuse, translate_patient
+from trially.recruiting.imports.translating import translate
+
+
+def test_patient_row() -> None:
+    assert translate_patient() == {
+        "source_id": "p1",
+        "mrn": "M7",
+        "given_name": "Ida Maj",
+        "family_name": "Ångström",
+        "birth_date": "1956-08-03",
+        "birth_date_precision": "day",
+        "sex": "female",
+        "gender_identity": "Identifies as female",
+        "race": "White, Asian",
+        "ethnicity": None,
+        "language": "sv",
+        "phone": "555-1",
+        "email": "i@x.se",
+        "address": {
+            "line": "1 High St, Flat 2",
+            "city": "Ely",
+            "state": None,
+            "postal_code": "CB7",
+            "country": None,
+        },
+        "deceased": False,
+        "deceased_at": None,
+        "active": True,
+        "entered_in_error": False,
+    }
+
+
+def test_bare_patient_goes_by_the_resource_id() -> None:
+    row = translate({"resourceType": "Patient", "id": "p2"})
+
+    assert isinstance(row, dict)
+    assert {key: value for key, value in row.items() if value not in (None, False)} == {
+        "source_id": "p2",
+        "mrn": "p2",
+        "active": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("identifiers", "mrn"),
+    [
+        ([{"value": "first"}, {"type": {"text": "MRN"}, "value": "second"}], "second"),
+        ([{"use": "old", "value": "old"}, {"value": "new"}], "new"),
+        ([{"system": "http://hl7.org/fhir/sid/us-ssn", "value": "9"}, {"value": "x"}], "x"),
+        ([{"type": concept(None, "DL"), "value": "9"}], "p1"),
+        (
+            [
+                {"type": concept(None, "MR"), "period": {"end": "2020"}, "value": "ended"},
+                {"type": concept(None, "MR"), "value": "plain"},
+                {"type": concept(None, "MR"), "use": "official", "value": "official"},
+            ],
+            "official",
+        ),
+    ],
+)
+def test_record_number_is_chosen(identifiers: list[dict[str, Any]], mrn: str) -> None:
+    assert translate_patient(identifier=identifiers)["mrn"] == mrn
+
+
+def test_record_number_is_never_cut() -> None:
+    error = refuse(PATIENT, identifier=[{"value": "9" * 129}])
+
+    assert error.reason == "Patient.identifier.value is longer than 128 characters"
+    assert error.pointer == "/identifier/value"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([{"use": "maiden", "family": "A"}, {"family": "B"}], (None, "B")),
+        ([{"family": "A"}, {"use": "usual", "family": "B", "given": ["C"]}], ("C", "B")),
+        ([{"use": "old", "family": "A"}], (None, "A")),
+        ([{"text": "Ida Berg"}], (None, "Ida Berg")),
+        ({"family": ["van", "Dyk"], "given": "Jo"}, ("Jo", "van Dyk")),
+        ([{"family": "x" * 300}], (None, "x" * 200)),
+    ],
+)
+def test_name_is_chosen(names: object, expected: tuple[str | None, str | None]) -> None:
+    row = translate_patient(name=names)
+
+    assert (row["given_name"], row["family_name"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("birth_date", "expected"),
+    [
+        ("1956", ("1956-01-01", "year")),
+        ("1956-08", ("1956-08-01", "month")),
+        ("1956-08-03T00:00:00Z", ("1956-08-03", "day")),
+        (None, (None, None)),
+    ],
+)
+def test_birth_date_keeps_its_precision(birth_date: object, expected: tuple[str, str]) -> None:
+    row = translate_patient(birthDate=birth_date)
+
+    assert (row["birth_date"], row["birth_date_precision"]) == expected
+
+
+@pytest.mark.parametrize(
+    "birth_date", ["0000-00-00", "1956-13-01", "1956-02-30", "03/08/1956", 19560803, [], "19560803"]
+)
+def test_what_is_not_a_date_is_refused(birth_date: object) -> None:
+    error = refuse(PATIENT, birthDate=birth_date)
+
+    assert (error.reason, error.pointer) == ("Patient.birthDate is not a date", "/birthDate")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"deceasedBoolean": True}, (True, None)),
+        ({"deceasedBoolean": False}, (False, None)),
+        ({"deceasedDateTime": "2020"}, (True, "2020-01-01T00:00:00Z")),
+    ],
+)
+def test_death_is_read(changes: dict[str, Any], expected: tuple[bool, str | None]) -> None:
+    row = translate_patient(**changes)
+
+    assert (row["deceased"], row["deceased_at"]) == expected
+
+
+def test_death_is_not_guessed() -> None:
+    error = refuse(PATIENT, deceasedBoolean="false")
+
+    assert error.reason == "Patient.deceasedBoolean is not true or false"
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [
+        {
+            "url": "http://hl7.org/fhir/StructureDefinition/patient-genderIdentity",
+            "valueCodeableConcept": {"text": "non-binary"},
+        },
+        {
+            "url": "http://hl7.org/fhir/StructureDefinition/individual-genderIdentity",
+            "extension": [{"url": "value", "valueCodeableConcept": {"text": "non-binary"}}],
+        },
+    ],
+)
+def test_older_and_newer_gender_identity(extension: dict[str, Any]) -> None:
+    assert translate_patient(extension=[extension])["gender_identity"] == "non-binary"

@@ -1,0 +1,287 @@
+"""Resources come out of files whatever the files look like."""
+
+import gzip
+import io
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from trially.recruiting.imports import documents
+from trially.recruiting.imports.reading import Line, part_from_stream, read_resources
+
+NOT_JSON = "This is not valid JSON."
+CUT_SHORT = "This is cut short."
+
+
+def patient(patient_id: str, **more: Any) -> dict[str, Any]:
+    return {"resourceType": "Patient", "id": patient_id, **more}
+
+
+def bundle(*entries: Any, **more: Any) -> dict[str, Any]:
+    return {"resourceType": "Bundle", "type": "collection", "entry": list(entries), **more}
+
+
+def ndjson(*resources: Any) -> bytes:
+    return b"".join(orjson.dumps(resource) + b"\n" for resource in resources)
+
+
+def read(content: bytes, start_after: int = 0, name: str = "x.ndjson") -> list[Line]:
+    return list(read_resources(part_from_stream(name, io.BytesIO(content)), start_after))
+
+
+def summarise(lines: list[Line]) -> list[tuple[str, int, str | None]]:
+    """Say of each line where it was, and its id or what was wrong."""
+    return [
+        (line.file, line.number, line.resource["id"] if line.resource else line.error)
+        for line in lines
+    ]
+
+
+A, B, C = patient("a"), patient("b"), patient("c")
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
+def test_ndjson(ending: bytes) -> None:
+    content = ending.join([orjson.dumps(A), b"", b"  ", orjson.dumps(B)])
+
+    lines = read(content)
+
+    assert lines == [Line("x.ndjson", 1, A, None, 1), Line("x.ndjson", 4, B, None, 4)]
+
+
+def test_reading_goes_on_after_a_broken_line() -> None:
+    content = b"\n".join(
+        [orjson.dumps(A), b'{"id": "Jane Doe', b'{"id": "\xff"}', b"[1]", b"7", orjson.dumps(B)]
+    )
+
+    assert summarise(read(content)) == [
+        ("x.ndjson", 1, "a"),
+        ("x.ndjson", 2, NOT_JSON),
+        ("x.ndjson", 3, "This is not valid UTF-8."),
+        ("x.ndjson", 4, "This is not a JSON object."),
+        ("x.ndjson", 5, "This is not a JSON object."),
+        ("x.ndjson", 6, "b"),
+    ]
+
+
+def test_a_broken_first_line_costs_only_itself() -> None:
+    content = b'\n{"resourceType": "Patient", "id"\n' + ndjson(A, B)
+
+    assert summarise(read(content)) == [
+        ("x.ndjson", 2, NOT_JSON),
+        ("x.ndjson", 3, "a"),
+        ("x.ndjson", 4, "b"),
+    ]
+
+
+def test_byte_order_marks_are_tolerated() -> None:
+    mark = b"\xef\xbb\xbf"
+
+    lines = read(mark + ndjson(A) + mark + ndjson(B))
+
+    assert summarise(lines) == [("x.ndjson", 1, "a"), ("x.ndjson", 2, "b")]
+
+
+@pytest.mark.parametrize("option", [0, orjson.OPT_INDENT_2])
+def test_one_document(option: int) -> None:
+    entries = [{"resource": A}, {"response": {"status": "201"}}, {"resource": B}]
+
+    resource = read(orjson.dumps(A, option=option))
+    both = read(orjson.dumps(bundle(*entries), option=option) + b"\n", name="b.json")
+
+    assert summarise(resource) == [("x.ndjson", 1, "a")]
+    assert summarise(both) == [("b.json", 1, "a"), ("b.json", 3, "b")]
+
+
+def test_lines_of_bundles() -> None:
+    content = ndjson(bundle({"resource": A}, {"resource": B}), C)
+
+    lines = read(content)
+
+    assert summarise(lines) == [
+        ("x.ndjson!1", 1, "a"),
+        ("x.ndjson!1", 2, "b"),
+        ("x.ndjson", 2, "c"),
+    ]
+    assert [line.ordinal for line in lines] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x89PNG\r\n" + bytes(99), b"id,name\n1,Jane\n2,Joe\n", b'{\n "resourceType": \n']
+)
+def test_what_is_not_json_at_all_is_one_error(content: bytes) -> None:
+    (line,) = read(content)
+
+    assert line.error in (NOT_JSON, "This is not valid UTF-8.")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", gzip.compress(b"")])
+def test_nothing_is_nothing(content: bytes) -> None:
+    assert read(content) == []
+
+
+def test_a_line_too_long_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "LONGEST_LINE_BYTES", 5_000)
+    long = patient("long", text="x" * 3_000_000)
+
+    lines = read(ndjson(A, long, B, long)[:-1])
+
+    too_long = "The line is longer than 64 MiB."
+    assert [line.resource["id"] if line.resource else line.error for line in lines] == [
+        "a",
+        too_long,
+        "b",
+        too_long,
+    ]
+
+
+@pytest.mark.parametrize("start_after", [0, 1, 2, 3, 4])
+@pytest.mark.parametrize("is_bundle", [True, False])
+def test_reading_resumes_behind_any_line(start_after: int, *, is_bundle: bool) -> None:
+    if is_bundle:
+        content = orjson.dumps(bundle({"resource": A}, {}, {"resource": B}, {"resource": C}))
+    else:
+        content = ndjson(A) + b"\n" + ndjson(B, C)
+
+    everything, rest = read(content), read(content, start_after)
+
+    assert rest == [line for line in everything if line.ordinal > start_after]
+
+
+def test_references_within_a_bundle_are_resolved() -> None:
+    condition = {
+        "resourceType": "Condition",
+        "subject": {"reference": "urn:uuid:1f"},
+        "evidence": [{"detail": [{"reference": "https://ehr/fhir/Observation/9/_history/2"}]}],
+        "encounter": {"reference": "Encounter/elsewhere"},
+    }
+    content = bundle(
+        {"fullUrl": "urn:uuid:1f", "resource": {"resourceType": "Patient", "id": "p"}},
+        {"fullUrl": "urn:uuid:2f", "resource": condition},
+        {"fullUrl": "https://ehr/fhir/Observation/9", "resource": {"resourceType": "Observation"}},
+    )
+
+    patient_line, condition_line, observation_line = read(orjson.dumps(content))
+
+    assert patient_line.resource == {"resourceType": "Patient", "id": "p"}
+    assert observation_line.resource == {"resourceType": "Observation", "id": "9"}
+    assert condition_line.resource == {
+        "resourceType": "Condition",
+        "id": "2f",
+        "subject": {"reference": "Patient/p"},
+        "evidence": [{"detail": [{"reference": "Observation/9"}]}],
+        "encounter": {"reference": "Encounter/elsewhere"},
+    }
+
+
+def test_entries_of_every_sort() -> None:
+    content = bundle(
+        {"request": {"method": "DELETE", "url": "Patient/z"}},
+        {"request": {"method": "PUT", "url": "Patient/p"}, "resource": {"resourceType": "Patient"}},
+        {"response": {"status": "200"}},
+        {"resource": bundle({"resource": A})},
+        {"resource": "Patient"},
+        None,
+    )
+
+    assert summarise(read(orjson.dumps(content), name="b")) == [
+        ("b", 1, "The entry is a deletion, which is not supported."),
+        ("b", 2, "p"),
+        ("b!4", 1, "a"),
+        ("b", 5, "The entry's resource is not a JSON object."),
+        ("b", 6, "The entry is not a JSON object."),
+    ]
+
+
+def test_bundles_nested_without_end_are_refused() -> None:
+    content = bundle({"resource": A})
+    for _ in range(50):
+        content = bundle({"resource": content})
+
+    (line,) = read(orjson.dumps(content))
+
+    assert line.error == "The entry is nested in too many Bundles."
+
+
+@pytest.fixture
+def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "LARGEST_WHOLE_BYTES", 1_000)
+
+
+@pytest.mark.parametrize("option", [0, orjson.OPT_INDENT_2, orjson.OPT_SORT_KEYS])
+def test_large_bundles_are_streamed(option: int, small_limits: None) -> None:
+    entries = [
+        {
+            "fullUrl": f"urn:uuid:{number}",
+            "search": {"score": 0.5},
+            "resource": {"resourceType": "Patient", "entry": [{"deep": [number, [1.5, None]]}]},
+        }
+        for number in range(500)
+    ]
+    content = orjson.dumps(bundle(*entries, link=[{"entry": ["no"]}], total=500), option=option)
+
+    lines = read(content)
+
+    assert [line.error for line in lines] == [None] * 500
+    assert [line.number for line in lines] == list(range(1, 501))
+    assert lines[7].resource == {
+        "resourceType": "Patient",
+        "entry": [{"deep": [7, [1.5, None]]}],
+        "id": "7",
+    }
+
+
+def test_a_large_bundle_gives_what_comes_before_its_fault(small_limits: None) -> None:
+    content = orjson.dumps(bundle(*[{"resource": A}] * 500), option=orjson.OPT_INDENT_2)
+
+    lines = read(content[:-50])
+
+    assert [line.resource for line in lines[:-1]] == [A] * (len(lines) - 1)
+    assert len(lines) > 490
+    assert lines[-1].error == NOT_JSON
+
+
+def test_a_large_bundle_of_brackets_takes_no_memory(small_limits: None) -> None:
+    content = b'{"resourceType":"Bundle","entry":[{"resource":' + b"[" * 1_000_000
+
+    (line,) = read(content)
+
+    assert line.error == NOT_JSON
+
+
+def test_a_large_document_of_another_kind_is_refused(small_limits: None) -> None:
+    lines = read(orjson.dumps(patient("a", text=["x" * 80] * 99), option=orjson.OPT_INDENT_2))
+
+    assert summarise(lines) == [("x.ndjson", 1, "This is larger than 32 MiB and not a Bundle.")]
+
+
+def test_a_large_line_is_read(small_limits: None) -> None:
+    content = ndjson(patient("a", text="x" * 5_000), B)
+
+    assert [line.resource["id"] for line in read(content) if line.resource] == ["a", "b"]
+
+
+def test_errors_do_not_quote_the_content() -> None:
+    content = b'{"name": "Zaphod"\n{"name": \xffZaphod}\n"Zaphod"\n' + ndjson(A)
+
+    for line in read(content)[:-1]:
+        assert line.error is not None
+        assert "Zaphod" not in line.error
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
+    resource = orjson.dumps(patient("a", text="x" * 1_000)) + b"\n"
+    packed = gzip.compress(resource * 100_000, compresslevel=1)
+    part = part_from_stream("x.gz", io.BytesIO(packed))
+
+    tracemalloc.start()
+    count = sum(1 for _ in read_resources(part))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert count == 100_000
+    assert peak < 16 * 2**20
+    assert part.position() == part.size == len(packed)

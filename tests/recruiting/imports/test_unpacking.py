@@ -1,0 +1,183 @@
+"""Compression and archives come off by what the bytes are."""
+
+import bz2
+import gzip
+import io
+import lzma
+import random
+import tarfile
+from collections.abc import Callable
+
+import pytest
+
+from tests.recruiting.imports.test_reading import (
+    CUT_SHORT,
+    A,
+    B,
+    C,
+    bundle,
+    ndjson,
+    read,
+    summarise,
+)
+from trially.recruiting.imports.reading import part_from_stream, read_resources
+
+DAMAGED = "This is damaged, or cannot be read to its end."
+
+
+def tar(files: dict[str, bytes], tar_format: int = tarfile.PAX_FORMAT) -> bytes:
+    written = io.BytesIO()
+    with tarfile.open(fileobj=written, mode="w", format=tar_format) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return written.getvalue()
+
+
+def incompressible(count: int) -> bytes:
+    source = random.Random(7)
+    return ndjson(
+        *({"resourceType": "Patient", "id": source.randbytes(30).hex()} for _ in range(count))
+    )
+
+
+@pytest.mark.parametrize(
+    "pack",
+    [
+        gzip.compress,
+        lzma.compress,
+        bz2.compress,
+        lambda content: gzip.compress(lzma.compress(content)),
+        lambda content: gzip.compress(content[:20]) + gzip.compress(content[20:]),
+    ],
+)
+def test_compression_is_known_by_its_bytes(pack: Callable[[bytes], bytes]) -> None:
+    lines = read(pack(ndjson(A, B)), name="Patient.json")
+
+    assert summarise(lines) == [("Patient.json", 1, "a"), ("Patient.json", 2, "b")]
+
+
+@pytest.mark.parametrize(
+    "tar_format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress, bz2.compress])
+def test_archives_are_read_in_their_order(pack: Callable[[bytes], bytes], tar_format: int) -> None:
+    long_name = "deep/" * 40 + "e.json"
+    files = {
+        "README.md": b"Jane Doe",
+        "a/b.json": ndjson(bundle({"resource": A})),
+        "a/log.ndjson": b"{}",
+        "a/._b.json": b"\0",
+        "/../c.ndjson.gz": gzip.compress(ndjson(B, C)),
+        (long_name if tar_format != tarfile.USTAR_FORMAT else "e.json"): ndjson(A),
+    }
+
+    lines = read(pack(tar(files, tar_format)), name="set.tar")
+
+    assert summarise(lines) == [
+        ("set.tar!a/b.json", 1, "a"),
+        ("set.tar!../c.ndjson.gz", 1, "b"),
+        ("set.tar!../c.ndjson.gz", 2, "c"),
+        (f"set.tar!{list(files)[-1]}", 1, "a"),
+    ]
+    assert [line.ordinal for line in lines] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress])
+def test_what_is_cut_short_gives_its_good_lines_and_one_error(
+    pack: Callable[[bytes], bytes],
+) -> None:
+    packed = pack(incompressible(20_000))
+
+    *good, last = read(packed[: len(packed) // 2])
+
+    assert 0 < len(good) < 20_000
+    assert [line.error for line in good] == [None] * len(good)
+    assert (last.error, last.number) == (CUT_SHORT, len(good) + 1)
+
+
+def test_damage_within_gives_the_lines_before_it_and_one_error() -> None:
+    packed = bytearray(gzip.compress(incompressible(20_000)))
+    packed[len(packed) // 2] ^= 0xFF
+
+    lines = read(bytes(packed))
+
+    assert lines[0].resource is not None
+    assert lines[-1].error == DAMAGED
+
+
+@pytest.mark.parametrize("cut", [300, 800, 1_600, 2_500, -10_239])
+@pytest.mark.parametrize("pack", [bytes, lambda content: gzip.compress(content, compresslevel=0)])
+def test_a_cut_archive_gives_one_error(pack: Callable[[bytes], bytes], cut: int) -> None:
+    packed = pack(tar({f"{name}.ndjson": ndjson(A, B) * 10 for name in "abcde"}))
+
+    lines = read(packed[:cut])
+
+    assert [line.error is None for line in lines] == [True] * (len(lines) - 1) + [False]
+
+
+def test_a_cut_member_spoils_only_itself() -> None:
+    packed = gzip.compress(incompressible(100))
+    archive = tar({"a.ndjson.gz": packed[:-600], "b.ndjson": ndjson(B)})
+
+    *_, cut, last = read(archive, name="t")
+
+    assert (cut.file, cut.error) == ("t!a.ndjson.gz", CUT_SHORT)
+    assert last.resource == B
+
+
+def test_a_cut_bundle_gives_none_of_it() -> None:
+    packed = gzip.compress(ndjson(bundle(*[{"resource": A}] * 1_000)))
+
+    assert summarise(read(packed[: len(packed) // 2], name="b")) == [("b", 1, CUT_SHORT)]
+
+
+def test_more_than_the_ceiling_is_not_unpacked() -> None:
+    packed = gzip.compress(ndjson(A) * 1_000_000)
+    part = part_from_stream("x", io.BytesIO(packed))
+
+    *_, last = read_resources(part, most_unpacked_bytes=3_000_000)
+
+    assert last.error == "Unpacked, this is more than 3,000,000 bytes; the rest was not read."
+    assert last.ordinal < 200_000
+
+
+def test_the_ceiling_ends_an_archive_once() -> None:
+    files = {f"{number}.ndjson": ndjson(A) * 10_000 for number in range(5)}
+    part = part_from_stream("x", io.BytesIO(gzip.compress(tar(files))))
+
+    lines = list(read_resources(part, most_unpacked_bytes=600_000))
+
+    assert len([line for line in lines if line.error]) == 1
+
+
+def test_packing_without_end_is_refused() -> None:
+    packed = ndjson(A)
+    for _ in range(9):
+        packed = gzip.compress(packed)
+
+    assert summarise(read(packed)) == [("x.ndjson", 1, "This is packed more than 6 times over.")]
+
+
+def test_a_zip_archive_is_refused_in_words() -> None:
+    (line,) = read(b"PK\x03\x04" + bytes(600))
+
+    assert line.error == "This is a zip archive, which is not read; unpack it first."
+
+
+def test_a_header_that_would_fill_memory_is_refused() -> None:
+    bomb = tarfile.TarInfo("x")
+    bomb.type, bomb.size = tarfile.GNUTYPE_LONGNAME, 2**40
+
+    (line,) = read(bomb.tobuf() + bytes(1_024))
+
+    assert line.error == DAMAGED
+
+
+def test_names_are_fit_to_be_shown() -> None:
+    archive = tar({"a\x1b\udce9/b.json": ndjson(A)}, tarfile.GNU_FORMAT)
+
+    (line,) = read(archive, name="/etc/t\0.tar")
+
+    assert line.file == "t.tar!a?/b.json"

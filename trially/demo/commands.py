@@ -1,0 +1,99 @@
+"""`flask demo …`: seed demo tenants, and serve them on this machine."""
+
+import socket
+from urllib.parse import urlsplit
+
+import click
+from flask import current_app
+from werkzeug.serving import run_simple
+
+from trially.auth.dev_issuer import DevIssuer
+from trially.config import current_settings
+from trially.demo.organisations import DEMO_ORGANISATIONS
+from trially.demo.seeding import seed
+from trially.tenancy.commands import require_catalog
+from trially.terminal import (
+    EXPECTED_ERRORS,
+    OneSentenceGroup,
+    json_option,
+    print_items,
+    print_json,
+)
+
+
+class NotForProductionError(RuntimeError):
+    """The demo is for a developer's machine."""
+
+
+class PortTakenError(RuntimeError):
+    """Something else listens where the development server is to."""
+
+
+EXPECTED_ERRORS += [NotForProductionError, PortTakenError]
+
+demo = OneSentenceGroup("demo", help="Demo tenants, for a developer's machine.")
+
+
+@demo.command("seed")
+@json_option
+def seed_command(*, as_json: bool) -> None:
+    """See that the demo tenants are there. Doing it again changes nothing."""
+    _require_development()
+    require_catalog()
+    slugs = seed(lambda sentence: click.echo(sentence, err=True))
+    if as_json:
+        print_json({"tenants": slugs})
+    else:
+        click.echo(f"The demo tenants are {', '.join(slugs)}.")
+
+
+@demo.command("serve")
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=int, help="The public URL's by default.")
+def serve(host: str, port: int | None) -> None:
+    """Seed the demo tenants and serve them, with the built-in issuer."""
+    issuer = _require_development()
+    port = port or urlsplit(current_settings().public_url).port or 80
+    _require_port(host, port)
+    require_catalog()
+    seed(click.echo)
+    url = f"http://{host}:{port}"
+    organisation = DEMO_ORGANISATIONS[0]
+    person = next(person for person in organisation.people if person.role == "coordinator")
+    token = issuer.issue_token(subject=person.subject, tenant=organisation.slug)
+    click.echo()
+    print_items(
+        [
+            {"tenant": one.slug, "kind": one.kind, "name": one.name, "patients": one.patients}
+            for one in DEMO_ORGANISATIONS
+        ],
+        ("tenant", "kind", "name", "patients"),
+        as_json=False,
+    )
+    click.echo(
+        f"\nAPI      {url}/api/v1\nDocs     {url}/docs/\nIssuer   {issuer.url}"
+        f"\n\nA first patient, as {person.display_name} of {organisation.name}:\n\n"
+        f'curl -H "Authorization: Bearer {token}" "{url}/api/v1/patients?limit=1"\n\n'
+        "Ctrl-C stops."
+    )
+    run_simple(host, port, current_app._get_current_object(), threaded=True)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _require_development() -> DevIssuer:
+    issuer: DevIssuer | None = current_app.extensions.get("trially_dev_issuer")
+    if issuer is None:
+        raise NotForProductionError(
+            "The demo needs the built-in issuer, which TRIALLY_DEVELOPMENT allows."
+        )
+    return issuer
+
+
+def _require_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            raise PortTakenError(
+                f"Something listens at {host}:{port} already: choose another with `make run PORT=…`."
+            ) from None

@@ -1,0 +1,127 @@
+"""Put the demo organisations into tenants. Doing it again changes nothing."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from io import BytesIO
+from typing import Any
+
+import orjson
+from sqlalchemy.dialects.postgresql import insert
+from uuid_utils.compat import uuid7
+
+from trially.auth.dev_issuer import Person
+from trially.auth.membership import add_member
+from trially.auth.permissions import Role
+from trially.database.placement import current_placement
+from trially.database.rows import Model, table_of
+from trially.database.session import db, transaction
+from trially.demo.organisations import DEMO_ORGANISATIONS, DemoOrganisation
+from trially.demo.patients import generate_records
+from trially.demo.studies import DemoStudy
+from trially.recruiting.imports.reading import part_from_stream
+from trially.recruiting.imports.running import has_run, run_import
+from trially.recruiting.sites.model import Site
+from trially.recruiting.studies.model import Study
+from trially.tenancy.catalog import TenantKind
+from trially.tenancy.context import tenant_context
+from trially.tenancy.directory import UnknownTenantError, directory
+from trially.tenancy.provisioning import create_tenant
+
+SOURCE = "demo"
+MACHINE_ROLE = Role.COORDINATOR
+DATA_EDITION = "1"
+"""Part of the fingerprint of the generated records; a new one has them imported again."""
+
+Report = Callable[[str], None]
+
+
+def seed(report: Report = lambda _sentence: None) -> Sequence[str]:
+    """See that every demo tenant is there and complete, and return their slugs."""
+    for organisation in DEMO_ORGANISATIONS:
+        try:
+            directory().find(organisation.slug, fresh=True)
+        except UnknownTenantError:
+            report(f"Creating {organisation.slug} …")
+            create_tenant(
+                organisation.slug, organisation.name, kind=TenantKind(organisation.kind)
+            )
+        with tenant_context(organisation.slug):
+            _seat_people(organisation)
+            with transaction():
+                _insert_missing(Site, "name", [vars(site) for site in organisation.sites])
+                studies = [_describe_study(study) for study in organisation.studies]
+                _insert_missing(Study, "protocol_number", studies)
+            fingerprint = hashlib.sha256(
+                f"demo {DATA_EDITION} {organisation}".encode()
+            ).hexdigest()
+            if not has_run(fingerprint):
+                report(f"Generating {organisation.patients} patients of {organisation.slug} …")
+                upload = BytesIO(b"\n".join(_generate(organisation)))
+                run_import(
+                    [part_from_stream("demo.ndjson", upload)],
+                    source=SOURCE,
+                    fingerprint=fingerprint,
+                    strict=True,
+                    started_by="demo",
+                )
+    return [organisation.slug for organisation in DEMO_ORGANISATIONS]
+
+
+def list_people() -> Sequence[Person]:
+    """Return the people of the demo tenants, to sign in as."""
+    return [
+        Person(
+            subject=person.subject,
+            display_name=person.display_name,
+            role=person.role,
+            tenant=organisation.slug,
+            tenant_name=organisation.name,
+        )
+        for organisation in DEMO_ORGANISATIONS
+        for person in organisation.people
+    ]
+
+
+def _seat_people(organisation: DemoOrganisation) -> None:
+    for person in organisation.people:
+        add_member(
+            person.subject,
+            Role(person.role),
+            display_name=person.display_name,
+            email=person.email,
+            is_repeatable=True,
+        )
+    add_member(
+        f"svc-{organisation.slug}",
+        MACHINE_ROLE,
+        display_name="Machine client (demo)",
+        is_repeatable=True,
+    )
+
+
+def _insert_missing(model: Model, key: str, items: Sequence[dict[str, Any]]) -> None:
+    tenant_id = current_placement().tenant_id
+    rows = [{**item, "id": uuid7(), "tenant_id": tenant_id} for item in items]
+    db.session.execute(
+        insert(table_of(model)).on_conflict_do_nothing(index_elements=["tenant_id", key]), rows
+    )
+
+
+def _describe_study(study: DemoStudy) -> dict[str, Any]:
+    return {
+        "protocol_number": study.protocol_number,
+        "title": study.title,
+        "sponsor": study.sponsor,
+        "phases": [phase.lower().replace("phase", "phase_") for phase in study.phases],
+        "study_type": study.study_type.lower(),
+        "status": study.overall_status.lower(),
+        "conditions": list(study.conditions),
+        "target_enrollment": study.target_enrollment,
+    }
+
+
+def _generate(organisation: DemoOrganisation) -> Iterator[bytes]:
+    for record in generate_records(
+        organisation.slug, organisation.patients, organisation.kind
+    ):
+        yield orjson.dumps(record)
