@@ -1,20 +1,30 @@
 """Fixtures of the whole suite: one embedded PostgreSQL, one app, tenants made on demand."""
 
 import itertools
+import shutil
+import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
+from sqlalchemy import insert
+from uuid_utils.compat import uuid7
 from werkzeug.test import TestResponse
 
 from trially import create_app
 from trially.auth.membership import add_member
 from trially.auth.permissions import Role
 from trially.config import ROOT, Settings, read_settings
+from trially.database.administrator import EMBEDDED_DIRECTORY
+from trially.database.embedded_watch import is_running, let_go
+from trially.database.session import db, transaction
+from trially.recruiting.records.model import ClinicalFact
 from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.installing import install
@@ -72,9 +82,20 @@ def _push_request_context() -> None:
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+def instance() -> Iterator[Path]:
+    """An instance folder, outside pytest's own: that one is closed to the server's user."""
+    folder = Path(tempfile.mkdtemp(prefix="trially-tests-"))
+    yield folder
+    server = folder / EMBEDDED_DIRECTORY
+    let_go(server)
+    while is_running(server):
+        time.sleep(0.05)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def settings(instance: Path) -> Settings:
     """Settings of a developer's machine, with an instance folder of their own."""
-    instance = tmp_path_factory.mktemp("instance")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRIALLY_DEVELOPMENT", "1")
         patch.setenv("TRIALLY_SECRET_KEY", "a secret of the tests alone, 32 characters")
@@ -94,7 +115,7 @@ def app(settings: Settings) -> Flask:
     return app
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_tenant(app: Flask) -> MakeTenant:
     """Make a tenant, in the tier given or the default one."""
 
@@ -114,7 +135,7 @@ def tenant(make_tenant: MakeTenant) -> Tenant:
     return make_tenant()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def as_member(app: Flask) -> AsMember:
     """Make a client of a new member of a tenant, who has the role given."""
 
@@ -134,6 +155,51 @@ def as_member(app: Flask) -> AsMember:
 def member(tenant: Tenant, as_member: AsMember) -> Member:
     """An administrator of `tenant`."""
     return as_member(tenant)
+
+
+@pytest.fixture(scope="session")
+def make_patient() -> Callable[..., dict[str, Any]]:
+    """Add a patient as a member, and return what the API answers."""
+
+    def make(member: Member, **values: Any) -> dict[str, Any]:
+        number = next(_numbers)
+        body = {
+            "mrn": f"MRN-{number}",
+            "given_name": "Ada",
+            "family_name": "Example",
+            "birth_date": "1960-05-17",
+            "sex": "female",
+            **values,
+        }
+        answer = member.post("/patients", json=body)
+        assert answer.status_code == 201, answer.json
+        return dict(answer.json)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_fact(app: Flask) -> Callable[..., str]:
+    """Write a record of a patient into a tenant's database, and return its id."""
+
+    def make(tenant: Tenant, patient_id: str, **values: Any) -> str:
+        fact = {
+            "id": uuid7(),
+            "tenant_id": tenant.id,
+            "patient_id": UUID(patient_id),
+            "type": "observation",
+            "code": "4548-4",
+            "source": "fhir",
+            "source_type": "Observation",
+            "source_id": str(next(_numbers)),
+            "content_hash": b"-",
+            **values,
+        }
+        with app.app_context(), tenant_context(str(tenant.id)), transaction():
+            db.session.execute(insert(ClinicalFact).values(fact))
+        return str(fact["id"])
+
+    return make
 
 
 @pytest.fixture

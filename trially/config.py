@@ -4,6 +4,7 @@
 environment wins over it.
 """
 
+import os
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +30,7 @@ class Settings:
     """Everything that differs between installations. `docs/settings.md` describes each."""
 
     development: bool
-    """This is a developer's own machine: embedded PostgreSQL and the built-in issuer are allowed."""
+    """A developer's own machine, which may have embedded PostgreSQL and the built-in issuer."""
 
     secret_key: str
     """At least 32 characters; the passwords of database roles and signatures derive from it."""
@@ -93,7 +94,11 @@ class Settings:
 
 
 def read_settings(instance: Path = INSTANCE) -> Settings:
-    """Read the settings from the environment and `instance/settings.env`."""
+    """Read the settings from the environment and the instance's `settings.env`.
+
+    `TRIALLY_INSTANCE` in the environment says which instance, before all else.
+    """
+    instance = Path(os.environ.get("TRIALLY_INSTANCE") or instance)
     env = Env(prefix="TRIALLY_", eager=False)
     env.read_env(str(instance / "settings.env"), recurse=False)
     development = env.bool("DEVELOPMENT", default=False)
@@ -101,7 +106,7 @@ def read_settings(instance: Path = INSTANCE) -> Settings:
     settings = Settings(
         development=development,
         secret_key=env.str("SECRET_KEY", default=""),
-        instance=env.path("INSTANCE", default=instance),
+        instance=instance,
         database_url=_read_database_url(env.str("DATABASE_URL", default="")),
         embedded_settings=env.dict("EMBEDDED_SETTINGS", default={}),
         catalog_database=env.str(
@@ -167,7 +172,7 @@ def write_development_settings(instance: Path = INSTANCE) -> Path:
         instance.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         path.write_text(
-            "# Settings of this machine. The environment wins over them; docs/settings.md lists all.\n"
+            "# Settings of this machine. The environment wins over them; see docs/settings.md.\n"
             "TRIALLY_DEVELOPMENT=1\n"
             f"TRIALLY_SECRET_KEY={secrets.token_urlsafe(48)}\n",
             encoding="utf-8",
@@ -198,10 +203,19 @@ def _refuse_unsafe(settings: Settings) -> None:
             raise SettingsError("TRIALLY_ISSUERS is not set: no token could be verified.")
     if len(settings.secret_key) < 32:
         raise SettingsError("TRIALLY_SECRET_KEY must have at least 32 characters.")
+    if not settings.audiences:
+        raise SettingsError("TRIALLY_AUDIENCES is not set: no token could be meant for this.")
     for issuer in settings.issuers:
-        parts = urlsplit(issuer)
-        secure = parts.scheme == "https" or (
-            settings.development and parts.hostname in LOOPBACK_HOSTS
-        )
-        if not secure or not parts.hostname:
+        if not _is_secure(issuer, allow_loopback=settings.development):
             raise SettingsError(f"TRIALLY_ISSUERS: {issuer!r} is not an https URL.")
+
+
+def _is_secure(issuer: str, *, allow_loopback: bool) -> bool:
+    try:
+        parts = urlsplit(issuer)
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (
+        parts.scheme == "https"
+        or (parts.scheme == "http" and allow_loopback and parts.hostname in LOOPBACK_HOSTS)
+    )

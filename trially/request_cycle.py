@@ -1,14 +1,16 @@
-"""The life of a request: admit, view, settle. Here alone is a token read and a request committed."""
+"""The life of a request: admit, view, settle. Only here is a token read and a request committed."""
 
 from flask import Flask, Response, current_app, g, request
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as CheckoutTimeoutError
 
 from trially.auth.identity import no_access, read_claims, read_identity, read_residence
 from trially.auth.permissions import Permission
 from trially.auth.tokens import Claims
+from trially.database.model import TenantModel
 from trially.database.placement import Placement, StalePlacementError, TenantSuspendedError
 from trially.database.session import db
+from trially.http.contract import refuse_query
 from trially.http.problems import (
     Conflict,
     Forbidden,
@@ -21,17 +23,20 @@ from trially.tenancy.directory import directory
 
 ERRORS_START = 400
 RETRY_AFTER_SECONDS = "1"
-_CONFLICTS = {"23505": "This is there already.", "23503": "Something else refers to this."}
-_BROKEN_RULES = {"23502", "23514", "22003", "22007", "22008", "22021", "22P02", "22P05", "22001"}
+UNIQUE_VIOLATION = "23505"
+FOREIGN_KEY_VIOLATIONS = frozenset({"23001", "23503"})
+BROKEN_RULES = frozenset(
+    {"22001", "22003", "22007", "22008", "22021", "22P02", "22P05", "23502", "23514"}
+)
+"""SQLSTATEs of values that a column or check cannot take."""
 
 
 def admit() -> None:
     """Decode the token, enter its tenant, and check the view's permission."""
     if request.endpoint is None:
         return
-    permission: Permission | None = current_app.view_functions[request.endpoint].__dict__[
-        "permission"
-    ]
+    view = current_app.view_functions[request.endpoint]
+    permission: Permission | None = view.__dict__["permission"]
     if permission is None:
         return
     claims = read_claims()
@@ -39,13 +44,18 @@ def admit() -> None:
     g.identity = read_identity(claims, placement)
     if not g.identity.may(permission):
         raise Forbidden(f"This needs the permission {permission}.")
+    refuse_query(view)
 
 
 def settle(response: Response) -> Response:
     """Commit what a view did, or roll it back if it answered with an error."""
     if "placement" in g:
         if response.status_code < ERRORS_START:
-            db.session.commit()
+            try:
+                db.session.commit()
+            except DBAPIError as error:
+                response = _render_database_error(error)
+                db.session.rollback()
         else:
             db.session.rollback()
     return response
@@ -55,7 +65,6 @@ def init_app(app: Flask) -> None:
     """Put every request through the cycle. Flask-SQLAlchemy closes the session at its end."""
     app.before_request(admit)
     app.after_request(settle)
-    app.register_error_handler(IntegrityError, _render_broken_rule)
     app.register_error_handler(DBAPIError, _render_database_error)
     app.register_error_handler(CheckoutTimeoutError, _render_unavailable)
     app.register_error_handler(StalePlacementError, _render_unavailable)
@@ -78,21 +87,37 @@ def _open_transaction(claims: Claims) -> Placement:
     return current_tenant().placement
 
 
-def _render_broken_rule(error: IntegrityError) -> Response:
-    """Name a broken rule of the database by its kind, never by its message, which quotes rows."""
-    detail = _CONFLICTS.get(_sqlstate(error))
-    problem = Conflict(detail) if detail else UnprocessableContent("The body breaks a rule.")
-    return problem.to_response()
-
-
 def _render_database_error(error: DBAPIError) -> Response:
-    if isinstance(error, OperationalError):
+    """Answer by the kind of error, never by its message, which quotes rows."""
+    if isinstance(error, OperationalError | InterfaceError):
         return _render_unavailable(error)
-    state = _sqlstate(error)
+    return _to_problem(error).to_response()
+
+
+def _to_problem(error: DBAPIError) -> Problem:
+    state = getattr(error.orig, "pgcode", None)
+    if state == UNIQUE_VIOLATION:
+        return Conflict("This is there already.", errors=_pointers(error))
+    if state in FOREIGN_KEY_VIOLATIONS:
+        pointers = _pointers(error)
+        if pointers:
+            return UnprocessableContent("The body breaks a rule.", errors=pointers)
+        return Conflict("Something else refers to this.")
+    if state in BROKEN_RULES:
+        return UnprocessableContent("The body breaks a rule.")
     current_app.logger.error("Request %s failed in SQL: %s.", g.get("request_id"), state)
-    if state in _BROKEN_RULES:
-        return UnprocessableContent("The body breaks a rule.").to_response()
-    return Problem("Something went wrong on our side.").to_response()
+    return Problem("Something went wrong on our side.")
+
+
+def _pointers(error: DBAPIError) -> list[dict[str, str]]:
+    """Return what the broken constraint's `info` says to whoever broke it, if it says anything."""
+    broken = getattr(error.orig, "diag").constraint_name  # noqa: B009
+    return [
+        dict(constraint.info)
+        for table in TenantModel.metadata.tables.values()
+        for constraint in table.constraints
+        if constraint.name == broken and constraint.info
+    ]
 
 
 def _render_unavailable(error: Exception) -> Response:
@@ -102,7 +127,3 @@ def _render_unavailable(error: Exception) -> Response:
     return ServiceUnavailable(
         "The database is away for a moment.", headers={"Retry-After": RETRY_AFTER_SECONDS}
     ).to_response()
-
-
-def _sqlstate(error: DBAPIError) -> str:
-    return getattr(error.orig, "pgcode", None) or "none"

@@ -6,10 +6,12 @@ from typing import Any
 
 import click
 import orjson
+import psycopg2
 from flask.cli import AppGroup
 from flask.helpers import get_debug_flag
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -32,7 +34,7 @@ class OneSentenceGroup(AppGroup):
             raise
         except tuple(EXPECTED_ERRORS) as error:
             raise click.ClickException(str(error)) from None
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, psycopg2.Error) as error:
             cause = type(getattr(error, "orig", None) or error).__name__
             raise click.ClickException(f"The database refused ({cause}).") from None
         except Exception as error:
@@ -60,7 +62,7 @@ def print_items(items: Sequence[Mapping[str, Any]], names: Sequence[str], *, as_
     for name in names:
         table.add_column(name, overflow="fold")
     for item in items:
-        table.add_row(*("" if item[name] is None else str(item[name]) for name in names))
+        table.add_row(*(Text("" if item[name] is None else str(item[name])) for name in names))
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = WIDEST_COLUMNS

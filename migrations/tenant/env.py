@@ -3,12 +3,12 @@
 from alembic import context
 
 from trially.tenancy.migrating import TENANT_LINEAGE, run_lineage
-from trially.tenancy.templates import each_migration_target
+from trially.tenancy.migrating_tenants import run_on_every_tenant, run_on_scratch
 
 connection = context.config.attributes.get("connection")
 if connection is not None:
     run_lineage(TENANT_LINEAGE, connection, context.config.attributes["schema"])
+elif getattr(context.config.cmd_opts, "autogenerate", False):
+    run_on_scratch()
 else:
-    is_revising = getattr(context.config.cmd_opts, "autogenerate", False)
-    for connection, schema in each_migration_target(scratch_only=is_revising):
-        run_lineage(TENANT_LINEAGE, connection, schema)
+    run_on_every_tenant()

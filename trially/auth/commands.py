@@ -7,7 +7,8 @@ from trially.auth import membership
 from trially.auth.dev_issuer import DevIssuer
 from trially.auth.members import MemberExistsError, NoMemberError
 from trially.auth.permissions import Role
-from trially.tenancy.commands import require_catalog, tenants
+from trially.tenancy.commands import require_catalog
+from trially.tenancy.commands import tenants as tenants
 from trially.tenancy.context import tenant_context
 from trially.terminal import (
     EXPECTED_ERRORS,
@@ -40,7 +41,7 @@ issuer_option = click.option("--issuer", help="Who vouches for them; the first t
 @click.option("--name", "display_name")
 @click.option("--email")
 @json_option
-def add(  # noqa: PLR0913
+def add(
     slug: str,
     subject: str,
     role: str,

@@ -1,5 +1,6 @@
 """Who sends a request, and for which tenant: read from the token and from nothing else."""
 
+import re
 from collections.abc import Mapping
 
 from flask import Flask, current_app, g, request
@@ -11,6 +12,8 @@ from trially.http.problems import Forbidden, Unauthorized
 from trially.tenancy.directory import Residence, UnknownTenantError, directory
 
 TENANT_HEADER = "X-Tenant-ID"
+_REFERENCE = re.compile(r"[a-z0-9-]{3,40}\Z")
+"""What a slug or an id looks like."""
 
 
 def read_claims() -> Claims:
@@ -39,7 +42,7 @@ def read_residence(claims: Claims) -> Residence:
     """
     claim = current_app.extensions["trially_settings"].tenant_claim
     reference = claims.claims.get(claim)
-    if not isinstance(reference, str) or not reference:
+    if not isinstance(reference, str) or not _REFERENCE.match(reference):
         raise no_access()
     try:
         residence = directory().find(reference)

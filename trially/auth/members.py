@@ -1,6 +1,7 @@
 """Who belongs to a tenant, as what. Membership is kept in the tenant's own database."""
 
 from dataclasses import dataclass
+from threading import Lock
 from uuid import UUID
 
 from cachetools import TTLCache
@@ -64,9 +65,11 @@ def find_identity(placement: Placement, issuer: str, subject: str) -> Identity |
 
     What was read is believed for as long as a placement is, so that most requests ask nothing.
     """
-    known: TTLCache[tuple[object, ...], Identity] = current_app.extensions["trially_identities"]
+    known: TTLCache[tuple[object, ...], Identity]
+    known, lock = current_app.extensions["trially_identities"]
     key = (placement.tenant_id, placement.epoch, issuer, subject)
-    identity = known.get(key)
+    with lock:
+        identity = known.get(key)
     if identity is None:
         member = db.session.execute(
             select(Member.id, Member.display_name, Member.role).where(
@@ -77,7 +80,7 @@ def find_identity(placement: Placement, issuer: str, subject: str) -> Identity |
         ).first()
         if member is None:
             return None
-        identity = known[key] = Identity(
+        identity = Identity(
             member_id=member.id,
             tenant_id=placement.tenant_id,
             issuer=issuer,
@@ -85,9 +88,11 @@ def find_identity(placement: Placement, issuer: str, subject: str) -> Identity |
             display_name=member.display_name,
             role=Role(member.role),
         )
+        with lock:
+            known[key] = identity
     return identity
 
 
 def init_app(app: Flask, max_age_seconds: float) -> None:
     """Give the app an empty memory of members."""
-    app.extensions["trially_identities"] = TTLCache(MEMBERS_CACHED, max_age_seconds)
+    app.extensions["trially_identities"] = TTLCache(MEMBERS_CACHED, max_age_seconds), Lock()

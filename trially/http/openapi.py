@@ -80,7 +80,7 @@ def describe(app: Flask, version: str) -> dict[str, Any]:
 def _describe_operations(app: Flask, rule: Rule) -> dict[str, Any]:
     view = app.view_functions[rule.endpoint]
     contract = contract_of(view)
-    methods = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    methods = sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})
     return {method.lower(): _describe_operation(view, contract, rule) for method in methods}
 
 
@@ -101,7 +101,9 @@ def _describe_operation(view: Any, contract: Contract, rule: Rule) -> dict[str, 
         ],
         "responses": {
             str(int(contract.status)): _describe_result(contract),
-            **_COMMON_RESPONSES,
+            **_RESPONSES_OF_ALL,
+            **(_RESPONSES_OF_PATHS if rule.arguments else {}),
+            **(_RESPONSES_TO_BODIES if contract.body_types else {}),
         },
         "x-permission": str(view.__dict__["permission"]),
     }
@@ -179,15 +181,23 @@ _RESPONSES = {
     "Forbidden": "The caller may not do this, or not in this tenant.",
     "NotFound": "There is no such thing.",
     "Conflict": "The request contradicts what is there.",
+    "ContentTooLarge": "The body is larger than this route takes.",
     "UnsupportedMediaType": "The body is of a type that this route does not take.",
     "UnprocessableContent": "The body breaks a rule; `errors` points to where.",
+    "InternalError": "Something went wrong on our side.",
+    "ServiceUnavailable": "Something that is needed is away for now.",
 }
-_COMMON_RESPONSES = {
+_RESPONSES_OF_ALL = {
     "400": "BadRequest",
     "401": "Unauthorized",
     "403": "Forbidden",
-    "404": "NotFound",
+    "500": "InternalError",
+    "503": "ServiceUnavailable",
+}
+_RESPONSES_OF_PATHS = {"404": "NotFound"}
+_RESPONSES_TO_BODIES = {
     "409": "Conflict",
+    "413": "ContentTooLarge",
     "415": "UnsupportedMediaType",
     "422": "UnprocessableContent",
 }

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
+from traceback import format_tb
 from typing import Any
 
 import orjson
-from flask import Flask, Response, g
+from flask import Flask, Response, current_app, g
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
@@ -125,7 +126,6 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(ValidationError, _render_invalid)
     app.register_error_handler(HTTPException, _render_http)
     app.register_error_handler(Exception, _render_crash)
-    app.config["TRAP_HTTP_EXCEPTIONS"] = False
     app.config["PROPAGATE_EXCEPTIONS"] = False
 
 
@@ -163,17 +163,23 @@ def _render_http(error: HTTPException) -> Response:
             if name.lower() not in {"content-type", "content-length"}
         },
     )
+    named = _BY_STATUS.get(status)
     problem.status = status
-    problem.title = status.phrase
-    problem.kind = status.phrase.lower().replace(" ", "-")
+    problem.title = named.title if named else status.phrase.capitalize()
+    problem.kind = named.kind if named else status.phrase.lower().replace(" ", "-")
     return problem.to_response()
 
 
 def _render_crash(error: Exception) -> Response:
-    """Answer a crash without a word of what it said, which may be a patient's data."""
-    from flask import current_app
-
+    """Answer and log a crash without a word of what it said, which may be a patient's data."""
     current_app.logger.error(
-        "Request %s failed with %s.", g.get("request_id"), type(error).__name__, exc_info=error
+        "Request %s failed with %s, at:\n%s",
+        g.get("request_id"),
+        type(error).__name__,
+        "".join(format_tb(error.__traceback__)),
     )
     return Problem("Something went wrong on our side.").to_response()
+
+
+_KINDS: tuple[type[Problem], ...] = (Problem, *Problem.__subclasses__())
+_BY_STATUS = {kind.status: kind for kind in _KINDS}

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select
+from sqlalchemy import Select, SQLColumnExpression
 
 from trially.database.rows import after, fetch_items
 from trially.http.pages import Page, make_page, read_cursor
 from trially.tenancy.context import current_tenant
 
-Keys = Sequence[tuple[str, ColumnElement[Any], str]]
+Keys = Sequence[tuple[str, SQLColumnExpression[Any], str]]
 """What a list is ordered by: each key's name in the item, its column, and "asc" or "desc"."""
 
 

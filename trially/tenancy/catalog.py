@@ -8,7 +8,18 @@ from typing import Any
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import CheckConstraint, Engine, ForeignKey, Index, String, func, text
+from sqlalchemy import (
+    CheckConstraint,
+    ColumnElement,
+    Engine,
+    ForeignKey,
+    Index,
+    String,
+    func,
+    or_,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 from uuid_utils.compat import uuid7
 
@@ -49,6 +60,7 @@ class OperationState(StrEnum):
 
     RUNNING = "running"
     DONE = "done"
+    UNDOING = "undoing"
     UNDONE = "undone"
 
 
@@ -150,6 +162,15 @@ def control_engine() -> Engine:
 def reader_engine() -> Engine:
     """Return the catalog's engine for request handling."""
     return _engine(READER_BIND)
+
+
+def is_called(reference: str) -> ColumnElement[bool]:
+    """Select the tenant whose slug `reference` is or was, or whose id it is."""
+    claimed = select(TenantSlug.tenant_id).where(TenantSlug.slug == reference)
+    try:
+        return or_(Tenant.id.in_(claimed), Tenant.id == UUID(reference))
+    except ValueError:
+        return Tenant.id.in_(claimed)
 
 
 @contextmanager

@@ -7,12 +7,13 @@ from uuid import UUID
 import click
 
 from trially.config import current_settings
+from trially.database.placement import TenantSuspendedError
 from trially.tenancy import lifecycle, operations
 from trially.tenancy.catalog import Operation, Tenant, TenantKind, Tier
 from trially.tenancy.directory import UnknownTenantError
 from trially.tenancy.installing import CatalogBehindError, check_catalog, install
 from trially.tenancy.names import InvalidSlugError
-from trially.tenancy.operations import NoOperationError, OperationBusyError
+from trially.tenancy.operations import NoOperationError, OperationBusyError, OperationDoneError
 from trially.tenancy.provisioning import TenantExistsError, create_tenant
 from trially.tenancy.servers import FIRST_SERVER, NoServerError
 from trially.terminal import (
@@ -29,7 +30,9 @@ EXPECTED_ERRORS += [
     NoOperationError,
     NoServerError,
     OperationBusyError,
+    OperationDoneError,
     TenantExistsError,
+    TenantSuspendedError,
     UnknownTenantError,
     lifecycle.NotServedError,
 ]
@@ -149,11 +152,16 @@ def resume_operations(operation_id: UUID | None, *, undo: bool, as_json: bool) -
     ids = [operation_id] if operation_id else [o.id for o in operations.unfinished_operations()]
     finished = []
     for each in ids:
-        ended = (
-            operations.undo_operation(each, "undone by command")
-            if undo
-            else operations.run_operation(each)
-        )
+        try:
+            ended = (
+                operations.undo_operation(each, "undone by command")
+                if undo
+                else operations.run_operation(each)
+            )
+        except OperationBusyError:
+            if operation_id:
+                raise
+            continue
         finished.append(_describe_operation(ended))
     if as_json or finished:
         print_items(finished, ("id", "kind", "tenant", "state"), as_json=as_json)

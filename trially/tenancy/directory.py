@@ -10,11 +10,11 @@ from uuid import UUID
 
 from cachetools import TTLCache
 from flask import Flask, current_app
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from trially.database.placement import Placement
-from trially.tenancy.catalog import Tenant, TenantSlug, TenantStatus, reader_engine
+from trially.tenancy.catalog import Tenant, TenantStatus, is_called, reader_engine
 from trially.tenancy.tiers import tier_of
 
 ENTRIES_KEPT = 10_000
@@ -45,7 +45,7 @@ class Directory:
     """What this process knows of tenants, by slug and by id."""
 
     def __init__(self, max_age_seconds: float) -> None:
-        self._entries: TTLCache[str, Residence | None] = TTLCache(ENTRIES_KEPT, max_age_seconds)
+        self._entries: TTLCache[str, Residence] = TTLCache(ENTRIES_KEPT, max_age_seconds)
         self._lock = Lock()
 
     def find(self, reference: str, *, fresh: bool = False) -> Residence:
@@ -56,8 +56,6 @@ class Directory:
             known = _look_up(reference)
             with self._lock:
                 self._entries[reference] = known
-        if known is None:
-            raise UnknownTenantError("There is no such tenant.")
         return known
 
     def forget(self, tenant_id: UUID) -> None:
@@ -66,7 +64,7 @@ class Directory:
             stale = [
                 reference
                 for reference, known in self._entries.items()
-                if known is not None and known.tenant_id == tenant_id
+                if known.tenant_id == tenant_id
             ]
             for reference in stale:
                 del self._entries[reference]
@@ -83,18 +81,13 @@ def init_app(app: Flask, max_age_seconds: float) -> None:
     app.extensions["trially_directory"] = Directory(max_age_seconds)
 
 
-def _look_up(reference: str) -> Residence | None:
-    matches = [Tenant.id.in_(select(TenantSlug.tenant_id).where(TenantSlug.slug == reference))]
-    try:
-        matches.append(Tenant.id == UUID(reference))
-    except ValueError:
-        pass
+def _look_up(reference: str) -> Residence:
     with Session(reader_engine()) as session:
         tenant = session.scalar(
-            select(Tenant).where(or_(*matches), Tenant.status != TenantStatus.PROVISIONING)
+            select(Tenant).where(is_called(reference), Tenant.status != TenantStatus.PROVISIONING)
         )
         if tenant is None:
-            return None
+            raise UnknownTenantError("There is no such tenant.")
         record = tenant.placement
         return Residence(
             tenant_id=tenant.id,

@@ -68,21 +68,25 @@ REVOKE ALL ON FUNCTION trially.enter(uuid, bigint), trially.analyze_tables() FRO
 LOCK_TIMEOUT_SECONDS = 10
 
 
-def admit_role(raw: connection, role: str) -> None:
-    """Let `role` ask the guard."""
+def admit_tenant(raw: connection, role: str, tenant_id: UUID, epoch: int) -> None:
+    """Let `role` ask the guard, and let the guard know the tenant unless it does already."""
     execute(
         raw,
         sql.SQL(
             "GRANT USAGE ON SCHEMA trially TO {role};"
             "GRANT EXECUTE ON FUNCTION trially.enter(uuid, bigint), trially.analyze_tables()"
-            " TO {role}"
-        ).format(role=sql.Identifier(role)),
+            " TO {role};"
+            "INSERT INTO trially.placement (tenant_id, epoch) VALUES ({tenant_id}, {epoch})"
+            " ON CONFLICT DO NOTHING"
+        ).format(
+            role=sql.Identifier(role),
+            tenant_id=sql.Literal(str(tenant_id)),
+            epoch=sql.Literal(epoch),
+        ),
     )
 
 
-def record_placement(
-    raw: connection, tenant_id: UUID, epoch: int, *, is_suspended: bool = False
-) -> None:
+def record_placement(raw: connection, tenant_id: UUID, epoch: int, *, is_suspended: bool) -> None:
     """Write the database's own copy of a placement, once no transaction of the tenant is open.
 
     Each transaction of the tenant holds the lock shared, so none that began before commits after.

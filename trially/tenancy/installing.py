@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection
-from sqlalchemy import Connection, URL, inspect, select, text
+from sqlalchemy import URL, Connection, inspect, select, text
 from sqlalchemy.orm import Session
 
 from trially.config import Settings, current_settings
@@ -24,10 +24,14 @@ from trially.tenancy.servers import (
     ServerAccess,
     driver_connection,
     execute,
+    locked,
     server_access,
 )
 
 CATALOG_SCHEMA = "catalog"
+
+_INSTALL_LOCK = 0x7472_6961_6C6C_6961
+"""Advisory lock of the maintenance database: one process at a time installs."""
 
 log = logging.getLogger(__name__)
 
@@ -77,18 +81,10 @@ def install() -> None:
 
 def check_catalog() -> None:
     """Raise `CatalogBehindError` unless the catalog is at the head of its lineage."""
-    try:
-        with control_engine().connect() as catalog:
-            at = (
-                catalog.scalar(text("SELECT version_num FROM alembic_version"))
-                if inspect(catalog).has_table("alembic_version")
-                else None
-            )
-    except Exception as error:
-        if not isinstance(error.__cause__, errors.OperationalError):
-            raise
-        at = None
-    if at != head_of(CATALOG_LINEAGE):
+    with server_access().administer() as raw:
+        database = current_settings().catalog_database
+        is_there = execute(raw, "SELECT FROM pg_database WHERE datname = %s", database)
+    if not is_there or _catalog_revision() != head_of(CATALOG_LINEAGE):
         raise CatalogBehindError(
             "The catalog is not at this version's revision: run "
             "`flask db --directory migrations/catalog upgrade`."
@@ -99,8 +95,8 @@ def check_catalog() -> None:
 def open_catalog() -> Iterator[Connection]:
     """Connect to the catalog's database as its owner, making roles and database if need be."""
     settings, access = current_settings(), server_access()
-    prepare_server(access)
-    with access.administer() as raw:
+    with locked(access, _INSTALL_LOCK) as raw:
+        _prepare_server(access, raw)
         _make_database(raw, settings.catalog_database, owner_role(settings))
         execute(
             raw,
@@ -108,56 +104,57 @@ def open_catalog() -> Iterator[Connection]:
                 sql.Identifier(settings.catalog_database), sql.Identifier(reader_role(settings))
             ),
         )
-    with migration_connection(access.admin_url.set(database=settings.catalog_database)) as catalog:
-        catalog.execute(text(f'SET ROLE "{owner_role(settings)}"'))
-        catalog.execute(text(f"CREATE SCHEMA IF NOT EXISTS {CATALOG_SCHEMA}"))
-        catalog.commit()
-        yield catalog
+        url = access.admin_url.set(database=settings.catalog_database)
+        with migration_connection(url) as catalog:
+            catalog.execute(text(f'SET ROLE "{owner_role(settings)}"'))
+            catalog.execute(text(f"CREATE SCHEMA IF NOT EXISTS {CATALOG_SCHEMA}"))
+            catalog.commit()
+            yield catalog
 
 
-def prepare_server(access: ServerAccess) -> None:
+def _catalog_revision() -> str | None:
+    with control_engine().connect() as catalog:
+        if not inspect(catalog).has_table("alembic_version"):
+            return None
+        revision: str | None = catalog.scalar(text("SELECT version_num FROM alembic_version"))
+        return revision
+
+
+def _prepare_server(access: ServerAccess, raw: connection) -> None:
     """Make the roles that every server needs, and close what PostgreSQL leaves open to all."""
     settings = current_settings()
     owner, reader = owner_role(settings), reader_role(settings)
-    with access.administer() as raw:
-        _make_role(raw, owner, "NOLOGIN")
-        _make_role(raw, reader, "LOGIN")
-        execute(
-            raw,
-            sql.SQL("ALTER ROLE {} PASSWORD {}").format(
-                sql.Identifier(reader), sql.Literal(scram_verifier(access.role_password(reader)))
-            ),
-        )
-        execute(raw, sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(owner)))
-        for database in MAINTENANCE_DATABASES:
-            _close_to_public(raw, database)
+    _make_role(raw, owner, "NOLOGIN")
+    _make_role(raw, reader, "LOGIN")
+    execute(
+        raw,
+        sql.SQL("ALTER ROLE {} PASSWORD {}").format(
+            sql.Identifier(reader), sql.Literal(scram_verifier(access.role_password(reader)))
+        ),
+    )
+    execute(raw, sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(owner)))
+    for database in MAINTENANCE_DATABASES:
+        _close_to_public(raw, database)
 
 
 def _make_role(raw: connection, role: str, attributes: str) -> None:
-    try:
+    if not execute(raw, "SELECT FROM pg_roles WHERE rolname = %s", role):
         execute(
             raw,
             sql.SQL("CREATE ROLE {} " + attributes + " NOSUPERUSER NOBYPASSRLS NOCREATEDB").format(
                 sql.Identifier(role)
             ),
         )
-    except errors.DuplicateObject:
-        pass
-    except errors.UniqueViolation:
-        log.debug("Another process made the role at the same moment.")
 
 
 def _make_database(raw: connection, database: str, owner: str) -> None:
-    if not execute(raw, "SELECT 1 FROM pg_database WHERE datname = %s", database):
-        try:
-            execute(
-                raw,
-                sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                    sql.Identifier(database), sql.Identifier(owner)
-                ),
-            )
-        except (errors.DuplicateDatabase, errors.UniqueViolation):
-            log.debug("Another process made the database at the same moment.")
+    if not execute(raw, "SELECT FROM pg_database WHERE datname = %s", database):
+        execute(
+            raw,
+            sql.SQL("CREATE DATABASE {} OWNER {}").format(
+                sql.Identifier(database), sql.Identifier(owner)
+            ),
+        )
     _close_to_public(raw, database)
     execute(
         raw,

@@ -6,7 +6,14 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from trially.tenancy.catalog import Tenant, TenantSlug, TenantStatus, catalog_transaction
+from trially.tenancy.catalog import (
+    PlacementRecord,
+    Tenant,
+    TenantSlug,
+    TenantStatus,
+    catalog_transaction,
+    is_called,
+)
 from trially.tenancy.directory import UnknownTenantError, directory
 from trially.tenancy.names import check_slug
 from trially.tenancy.provisioning import TenantExistsError
@@ -24,7 +31,7 @@ def list_tenants() -> Sequence[Tenant]:
 
 
 def get_tenant(reference: str) -> Tenant:
-    """Return a tenant by its slug, or raise `UnknownTenantError`."""
+    """Return a tenant by its slug, a former one or its id, or raise `UnknownTenantError`."""
     with catalog_transaction() as session:
         return _find(session, reference)
 
@@ -65,7 +72,8 @@ def _record_state(reference: str, *, is_suspended: bool) -> Tenant:
         if tenant.status not in (TenantStatus.ACTIVE, TenantStatus.SUSPENDED):
             raise NotServedError(f"The tenant {tenant.slug!r} is {tenant.status}.")
         record = tenant.placement
-        record.epoch += 1
+        # In SQL, because the lock on the tenant may have been waited for.
+        record.epoch = PlacementRecord.epoch + 1
         tenant.status = TenantStatus.SUSPENDED if is_suspended else TenantStatus.ACTIVE
         session.flush()
         tier_of(record).record_state(record, is_suspended=is_suspended)
@@ -74,9 +82,7 @@ def _record_state(reference: str, *, is_suspended: bool) -> Tenant:
 
 
 def _find(session: Session, reference: str) -> Tenant:
-    tenant = session.scalar(
-        select(Tenant).where(Tenant.slug == reference).with_for_update(of=Tenant)
-    )
+    tenant = session.scalar(select(Tenant).where(is_called(reference)).with_for_update(of=Tenant))
     if tenant is None:
         raise UnknownTenantError(f"There is no tenant {reference!r}.")
     return tenant

@@ -60,7 +60,12 @@ def alembic_config(lineage: Path) -> Config:
 
 
 def run_lineage(lineage: Path, connection: Connection, schema: str) -> None:
-    """Run what Alembic was asked for, on the tables in `schema`. Called by each env.py."""
+    """Run what Alembic was asked for, on the tables in `schema`. Called by each env.py.
+
+    Alembic knows of no other process at the same work: who comes second waits until the first has
+    closed its connection, and finds nothing to do.
+    """
+    connection.execute(text("SELECT pg_advisory_lock(hashtext(:schema))"), {"schema": schema})
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
     connection.execute(
         text("SELECT set_config('search_path', :path, false)"), {"path": f"{schema}, pg_temp"}
@@ -85,7 +90,7 @@ def migration_connection(url: Any) -> Connection:
 
 
 def init_migrations(app: Flask) -> None:
-    """Give the app `flask db`, for the tenants' lineage unless `--directory` names the catalog's."""
+    """Give the app `flask db`: of the tenants' lineage, unless `--directory` names the other."""
     Migrate(app, db, directory=str(TENANT_LINEAGE), render_as_batch=False)
 
 
@@ -93,15 +98,15 @@ def _is_modelled(
     _item: Any,
     _name: str | None,
     kind: str,
-    reflected: bool,
-    counterpart: Any,  # noqa: FBT001
+    reflected: bool,  # noqa: FBT001
+    counterpart: Any,
 ) -> bool:
     """Leave alone the tables that no model describes: autogenerate would propose to drop them."""
     return not (kind == "table" and reflected and counterpart is None)
 
 
 def _number_revision(_context: Any, _revision: Any, directives: list[Any]) -> None:
-    """Number revisions 0001, 0002, …, so that a listing of the files is the history."""
+    """Give revisions the numbers 0001, 0002, …: a listing of the files is the history."""
     script = directives[0]
     directory = ScriptDirectory(context.config.get_main_option("script_location") or "")
     head = directory.get_current_head()

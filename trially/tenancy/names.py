@@ -14,7 +14,7 @@ RESERVED_SLUGS = frozenset(
     pricing privacy public readyz recruiting register root search security settings sign-in
     sign-up signin signup silo sites smtp ssl staging static status studies support system
     template tenant tenants terms test trially undefined user users v1 v2 webhook webhooks www
-    """.split()
+    """.split()  # noqa: SIM905
 )
 
 

@@ -15,6 +15,10 @@ class OperationBusyError(RuntimeError):
     """Another process is working on this tenant."""
 
 
+class OperationDoneError(RuntimeError):
+    """The operation has come to its end, and there is nothing to take back."""
+
+
 class NoOperationError(LookupError):
     """There is no such operation."""
 
@@ -44,7 +48,8 @@ def run_operation(operation_id: UUID) -> Operation:
     """Do the steps of an operation that are still to do.
 
     A step that fails has the whole operation taken back and the error raised again. A process
-    that is killed leaves the operation `running`, and this function does the rest of it later.
+    that is killed leaves the operation `running` or `undoing`, and this function does the rest of
+    it later, in the same direction.
     Raises `NoOperationError`, or `OperationBusyError` if another process is at it.
     """
     with control_engine().connect() as catalog:
@@ -52,6 +57,9 @@ def run_operation(operation_id: UUID) -> Operation:
         kind = KINDS[operation.kind]
         with _exclusively(catalog, operation.tenant_id):
             operation = _load(catalog, operation_id)
+            if operation.state == OperationState.UNDOING:
+                _take_back(catalog, kind, operation)
+                return _load(catalog, operation_id)
             if operation.state != OperationState.RUNNING:
                 return operation
             for step in _remaining_steps(kind, operation):
@@ -64,27 +72,37 @@ def run_operation(operation_id: UUID) -> Operation:
                             .values(step=step.name)
                         )
                 except Exception as error:
-                    _take_back(catalog, kind, operation, f"{step.name}: {type(error).__name__}")
+                    reason = f"{step.name}: {type(error).__name__}"
+                    _write_state(catalog, operation_id, OperationState.UNDOING, reason)
+                    _take_back(catalog, kind, operation)
                     raise
-            _finish(catalog, operation_id, OperationState.DONE)
+            _write_state(catalog, operation_id, OperationState.DONE)
             return _load(catalog, operation_id)
 
 
 def undo_operation(operation_id: UUID, reason: str) -> Operation:
-    """Take back a running operation."""
+    """Take back an operation that has not ended.
+
+    Raises `OperationDoneError` if it has come to its end: what it made is in use.
+    """
     with control_engine().connect() as catalog:
         operation = _load(catalog, operation_id)
         with _exclusively(catalog, operation.tenant_id):
-            _take_back(catalog, KINDS[operation.kind], operation, reason)
+            operation = _load(catalog, operation_id)
+            if operation.state == OperationState.DONE:
+                raise OperationDoneError(f"The operation {operation_id} is done.")
+            if operation.state != OperationState.UNDONE:
+                _write_state(catalog, operation_id, OperationState.UNDOING, reason)
+                _take_back(catalog, KINDS[operation.kind], operation)
         return _load(catalog, operation_id)
 
 
 def unfinished_operations() -> Sequence[Operation]:
-    """Return the operations that are running, or were when their process died."""
+    """Return the operations that are at work, or were when their process died."""
     with Session(control_engine(), expire_on_commit=False) as session:
         return session.scalars(
             select(Operation)
-            .where(Operation.state == OperationState.RUNNING)
+            .where(Operation.state.in_((OperationState.RUNNING, OperationState.UNDOING)))
             .order_by(Operation.created_at)
         ).all()
 
@@ -103,13 +121,18 @@ def _remaining_steps(kind: OperationKind, operation: Operation) -> Sequence[Step
     return kind.steps[done:]
 
 
-def _take_back(catalog: Connection, kind: OperationKind, operation: Operation, reason: str) -> None:
+def _take_back(catalog: Connection, kind: OperationKind, operation: Operation) -> None:
+    """Undo an operation that is known to be undoing: once begun, there is no way forward."""
     with _transaction(catalog) as session:
         kind.undo(session, operation)
-    _finish(catalog, operation.id, OperationState.UNDONE, reason)
+        session.execute(
+            update(Operation)
+            .where(Operation.id == operation.id)
+            .values(state=OperationState.UNDONE)
+        )
 
 
-def _finish(
+def _write_state(
     catalog: Connection, operation_id: UUID, state: OperationState, error: str | None = None
 ) -> None:
     with _transaction(catalog) as session:

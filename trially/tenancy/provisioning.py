@@ -27,7 +27,7 @@ from trially.tenancy.servers import FIRST_SERVER, NoServerError
 from trially.tenancy.tiers import TIERS, tier_of
 
 tenant_built = Signal()
-"""Sent with the new tenant's `residence` and the operation's `parameters`, before it is active.
+"""Sent with the new tenant's placement and the operation's `parameters`, before it is active.
 
 What receives it may write the tenant's first rows, and may be asked to do so twice.
 """

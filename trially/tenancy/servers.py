@@ -4,10 +4,11 @@ import hmac
 from base64 import urlsafe_b64encode
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg2
 from flask import Flask, current_app
 from psycopg2 import sql
 from psycopg2.extensions import connection
@@ -58,18 +59,26 @@ class ServerAccess:
         Without a database: to the one in the server's URL, by a connection that is kept for the
         next time. Nothing of a session must be left on it.
         """
-        kept = self._kept if database is None else None
-        raw = kept.pop() if kept else self._connect(database)
+        if database is not None:
+            with closing(self._connect(self.admin_url.set(database=database))) as raw:
+                yield raw
+            return
+        raw = self._take_kept() or self._connect(self.admin_url)
         try:
             yield raw
         finally:
-            if kept is not None and not kept and not raw.closed:
-                kept.append(raw)
-            else:
-                raw.close()
+            self._kept.append(raw)
 
-    def _connect(self, database: str | None) -> connection:
-        url = self.admin_url if database is None else self.admin_url.set(database=database)
+    def _take_kept(self) -> connection | None:
+        """Take the kept connection, unless it is in use or the server has closed it."""
+        try:
+            raw = self._kept.pop()
+            execute(raw, "SELECT 1")
+        except (IndexError, psycopg2.Error):
+            return None
+        return raw
+
+    def _connect(self, url: URL) -> connection:
         return connect(url, application_name="trially-admin")
 
 
@@ -87,6 +96,18 @@ def execute(raw: connection, statement: sql.Composable | str, *parameters: Any) 
     with raw.cursor() as cursor:
         cursor.execute(statement, parameters or None)
         return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def locked(access: ServerAccess, key: int) -> Iterator[connection]:
+    """Administer a server while no other process that asks for the same lock does."""
+    with access.administer() as raw:
+        execute(raw, "SELECT pg_advisory_lock(%s)", key)
+        try:
+            yield raw
+        finally:
+            if not raw.closed:
+                execute(raw, "SELECT pg_advisory_unlock(%s)", key)
 
 
 def driver_connection(wrapped: Connection) -> connection:

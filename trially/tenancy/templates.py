@@ -9,7 +9,6 @@ from psycopg2.extensions import connection
 from sqlalchemy import Connection, text
 
 from trially.config import current_settings
-from trially.tenancy.catalog import PlacementRecord, catalog_transaction
 from trially.tenancy.guard import GUARD_DDL
 from trially.tenancy.installing import owner_role
 from trially.tenancy.migrating import (
@@ -23,7 +22,7 @@ from trially.tenancy.servers import (
     ServerAccess,
     driver_connection,
     execute,
-    server_access,
+    locked,
 )
 
 TENANT_SCHEMA = "tenant"
@@ -37,11 +36,12 @@ def template_database(access: ServerAccess) -> str:
     """Return the name of the server's template at the head revision, building it if need be."""
     name = template_name()
     with access.administer() as raw:
+        if _is_template(raw, name):
+            return name
+    with locked(access, _BUILD_LOCK) as raw:
         if not _is_template(raw, name):
-            execute(raw, "SELECT pg_advisory_lock(%s)", _BUILD_LOCK)
-            if not _is_template(raw, name):
-                _build(access, raw, name)
-                _drop_others(raw, name)
+            _build(access, raw, name)
+            _drop_others(raw, name)
     return name
 
 
@@ -49,23 +49,6 @@ def template_name() -> str:
     """Name the template that this version's migrations and guard make."""
     digest = hashlib.sha256((fingerprint_of(TENANT_LINEAGE) + GUARD_DDL).encode()).hexdigest()
     return f"{_prefix()}{digest[:12]}"
-
-
-def each_migration_target(*, scratch_only: bool) -> Iterator[tuple[Connection, str]]:
-    """Yield a connection and a schema for each place that a migration command is to visit.
-
-    Writing a migration compares the models with a scratch clone of the template; anything else
-    visits the placement of every tenant.
-    """
-    if scratch_only:
-        with _scratch_database(server_access()) as scratch:
-            yield scratch, TENANT_SCHEMA
-        return
-    with catalog_transaction() as session:
-        records = session.query(PlacementRecord).filter_by(is_active=True).all()
-    for record in records:
-        with as_owner(server_access(record.server.name), record.database) as owned:
-            yield owned, record.schema
 
 
 @contextmanager
@@ -77,14 +60,36 @@ def as_owner(access: ServerAccess, database: str) -> Iterator[Connection]:
         yield owned
 
 
+@contextmanager
+def scratch_database(access: ServerAccess) -> Iterator[Connection]:
+    """Connect to a clone of the template that is gone afterwards."""
+    name = opaque_name()
+    template = template_database(access)
+    with access.administer() as raw:
+        execute(
+            raw,
+            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+                sql.Identifier(name),
+                sql.Identifier(owner_role(current_settings())),
+                sql.Identifier(template),
+            ),
+        )
+        try:
+            with as_owner(access, name) as owned:
+                yield owned
+        finally:
+            drop_database(raw, name)
+
+
 def drop_database(raw: connection, name: str) -> None:
     """Drop a database if it is there, ending the sessions in it."""
     execute(raw, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def _build(access: ServerAccess, raw: connection, name: str) -> None:
-    """Build under another name and rename at the end: a half-built template has no finder."""
-    building = opaque_name()
+    """Build under another name, so that nobody finds a template half-built, and rename it."""
+    building = f"{_prefix()}building"
+    drop_database(raw, building)
     execute(
         raw,
         sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(
@@ -123,26 +128,6 @@ def _drop_others(raw: connection, name: str) -> None:
     for (other,) in rows:
         execute(raw, sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(other)))
         drop_database(raw, other)
-
-
-@contextmanager
-def _scratch_database(access: ServerAccess) -> Iterator[Connection]:
-    name = opaque_name()
-    template = template_database(access)
-    with access.administer() as raw:
-        execute(
-            raw,
-            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
-                sql.Identifier(name),
-                sql.Identifier(owner_role(current_settings())),
-                sql.Identifier(template),
-            ),
-        )
-        try:
-            with as_owner(access, name) as owned:
-                yield owned
-        finally:
-            drop_database(raw, name)
 
 
 def _is_template(raw: connection, name: str) -> bool:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.model import TenantModel, Timestamped
@@ -63,7 +64,7 @@ class Patient(Timestamped, TenantModel):
     language: Mapped[str | None] = mapped_column(String(64))
     phone: Mapped[str | None] = mapped_column(String(64))
     email: Mapped[str | None] = mapped_column(String(320))
-    address: Mapped[dict[str, Any] | None]
+    address: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     deceased: Mapped[bool] = mapped_column(server_default=text("false"))
     deceased_at: Mapped[dt.datetime | None]
     active: Mapped[bool] = mapped_column(server_default=text("true"))
@@ -78,9 +79,17 @@ class Patient(Timestamped, TenantModel):
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "source", "source_id"),
-        UniqueConstraint("tenant_id", "source", "mrn"),
+        UniqueConstraint(
+            "tenant_id",
+            "source",
+            "mrn",
+            info={"pointer": "/mrn", "detail": "There is a patient with this MRN already."},
+        ),
         ForeignKeyConstraint(
-            ["tenant_id", "site_id"], ["site.tenant_id", "site.id"], ondelete="RESTRICT"
+            ["tenant_id", "site_id"],
+            ["site.tenant_id", "site.id"],
+            ondelete="RESTRICT",
+            info={"pointer": "/site_id", "detail": "There is no such site."},
         ),
         CheckConstraint(
             "birth_date_precision IN ('year', 'month', 'day')", name="birth_date_precision"

@@ -5,7 +5,8 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, cast, func, select
+from sqlalchemy.dialects.postgresql import JSONB
 from uuid_utils.compat import uuid7
 
 from trially.auth.permissions import Permission, requires
@@ -21,7 +22,6 @@ from trially.database.rows import (
 from trially.http.contract import (
     accepts,
     accepts_merge_patch,
-    merge_patch,
     queries,
     returns,
     returns_nothing,
@@ -32,6 +32,7 @@ from trially.http.problems import NotFound
 from trially.recruiting.listing import list_page
 from trially.recruiting.patients.model import MANUAL_SOURCE, Patient
 from trially.recruiting.patients.schema import (
+    PatientBodySchema,
     PatientQuerySchema,
     PatientSchema,
     PatientSearchSchema,
@@ -60,7 +61,7 @@ def search_patients(body: dict[str, Any]) -> Page:
     """Find patients by what does not belong in a URL."""
     filters = [Patient.__table__.c[name] == body[name] for name in body if name in _EXACT]
     filters += [
-        func.lower(Patient.__table__.c[name]).startswith(body[name].lower(), autoescape=True)
+        func.starts_with(func.lower(Patient.__table__.c[name]), func.lower(body[name]))
         for name in ("given_name", "family_name")
         if name in body
     ]
@@ -69,7 +70,7 @@ def search_patients(body: dict[str, Any]) -> Page:
 
 @bp.post("")
 @requires(Permission.PATIENTS_WRITE)
-@accepts(PatientSchema())
+@accepts(PatientBodySchema())
 @returns(PatientSchema(), HTTPStatus.CREATED)
 def create_patient(body: dict[str, Any]) -> Item:
     """Add a patient."""
@@ -88,15 +89,17 @@ def show_patient(patient_id: UUID) -> Item:
 
 @bp.patch("/<uuid:patient_id>")
 @requires(Permission.PATIENTS_WRITE)
-@accepts_merge_patch(PatientSchema())
+@accepts_merge_patch(PatientBodySchema(partial=True))
 @returns(PatientSchema())
 def change_patient(patient_id: UUID, body: dict[str, Any]) -> Item:
     """Change a patient."""
-    if body.get("address"):
-        body["address"] = merge_patch(get_patient(patient_id)["address"], body["address"])
+    changes: dict[str, Any] = {**body, "clinical_version": Patient.clinical_version + 1}
+    if body.get("address") is not None:
+        known = func.coalesce(Patient.address, cast({}, JSONB))
+        changes["address"] = func.jsonb_strip_nulls(known.concat(cast(body["address"], JSONB)))
     if "birth_date" in body:
-        body["birth_date_precision"] = "day"
-    return _found(update_item(Patient, patient_id, body, NAMES))
+        changes["birth_date_precision"] = "day"
+    return _found(update_item(Patient, patient_id, changes, NAMES))
 
 
 @bp.delete("/<uuid:patient_id>")

@@ -29,6 +29,10 @@ class Site(Timestamped, TenantModel):
     country: Mapped[str | None] = mapped_column(String(100))
 
     __table_args__ = (
-        UniqueConstraint("tenant_id", "name"),
+        UniqueConstraint(
+            "tenant_id",
+            "name",
+            info={"pointer": "/name", "detail": "There is a site of this name already."},
+        ),
         CheckConstraint("status IN ('active', 'inactive')", name="status"),
     )

@@ -59,7 +59,7 @@ def show_site(site_id: UUID) -> Item:
 
 @bp.patch("/<uuid:site_id>")
 @requires(Permission.SITES_WRITE)
-@accepts_merge_patch(SiteSchema())
+@accepts_merge_patch(SiteSchema(partial=True))
 @returns(SiteSchema())
 def change_site(site_id: UUID, body: dict[str, Any]) -> Item:
     """Change a site."""

@@ -59,7 +59,18 @@ class Study(Timestamped, TenantModel):
     target_enrollment: Mapped[int | None]
 
     __table_args__ = (
-        UniqueConstraint("tenant_id", "protocol_number"),
-        UniqueConstraint("tenant_id", "nct_id"),
+        UniqueConstraint(
+            "tenant_id",
+            "protocol_number",
+            info={
+                "pointer": "/protocol_number",
+                "detail": "There is a study with this protocol number already.",
+            },
+        ),
+        UniqueConstraint(
+            "tenant_id",
+            "nct_id",
+            info={"pointer": "/nct_id", "detail": "There is a study with this NCT id already."},
+        ),
         CheckConstraint("target_enrollment >= 0", name="target_enrollment"),
     )

@@ -61,7 +61,7 @@ def show_study(study_id: UUID) -> Item:
 
 @bp.patch("/<uuid:study_id>")
 @requires(Permission.STUDIES_WRITE)
-@accepts_merge_patch(StudySchema())
+@accepts_merge_patch(StudySchema(partial=True))
 @returns(StudySchema())
 def change_study(study_id: UUID, body: dict[str, Any]) -> Item:
     """Change a study."""

@@ -7,7 +7,7 @@ from trially.config import current_settings
 from trially.database.placement import Placement
 from trially.database.session import engine_registry
 from trially.tenancy.catalog import PlacementRecord, Tier
-from trially.tenancy.guard import admit_role, record_placement
+from trially.tenancy.guard import admit_tenant, record_placement
 from trially.tenancy.installing import owner_role
 from trially.tenancy.names import opaque_name
 from trially.tenancy.scram import scram_verifier
@@ -70,7 +70,7 @@ class DedicatedDatabase:
                         "ALTER ROLE {role} SET idle_in_transaction_session_timeout = '60s'"
                     ).format(**names),
                 )
-            except errors.DuplicateObject:
+            except (errors.DuplicateObject, errors.UniqueViolation):
                 execute(raw, sql.SQL("ALTER ROLE {role} PASSWORD {verifier}").format(**names))
 
     def make_space(self, record: PlacementRecord) -> None:
@@ -96,7 +96,7 @@ class DedicatedDatabase:
                         " STRATEGY wal_log"
                     ).format(**names),
                 )
-            except errors.DuplicateDatabase:
+            except (errors.DuplicateDatabase, errors.UniqueViolation):
                 current_app.logger.info("The database is there already.")
             execute(
                 raw,
@@ -127,8 +127,7 @@ class DedicatedDatabase:
                     "REVOKE ALL ON {schema}.alembic_version FROM {role};" + _CONSTRAIN_TENANT
                 ).format(**names),
             )
-            admit_role(raw, record.role)
-            record_placement(raw, record.tenant_id, record.epoch)
+            admit_tenant(raw, record.role, record.tenant_id, record.epoch)
 
     def remove(self, record: PlacementRecord) -> None:
         """Drop the database and the role."""

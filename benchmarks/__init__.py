@@ -1,0 +1,1 @@
+"""Every figure that is published, re-runnable: `python -m benchmarks.<name>`."""

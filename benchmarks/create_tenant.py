@@ -1,0 +1,79 @@
+"""Create a tenant, against a bare CREATE DATABASE of the same template on the same server."""
+
+import statistics
+import time
+
+from psycopg2 import sql
+from psycopg2.extensions import connection
+
+from benchmarks.installation import installation
+from benchmarks.processes import cpu_seconds
+from benchmarks.report import make_parser, print_outcome
+from trially.tenancy.names import opaque_name
+from trially.tenancy.provisioning import create_tenant
+from trially.tenancy.servers import execute, server_access
+from trially.tenancy.templates import template_database
+
+BAR = 2.0
+
+
+def main() -> None:
+    parser = make_parser(__spec__.name, rounds=40, seconds=120)
+    options = parser.parse_args()
+    ours: list[float] = []
+    bare: list[float] = []
+    postgres: dict[str, float] = {"tenant": 0.0, "bare": 0.0}
+    # The databases go with the server they are on.
+    with installation() as installed, installed.app.app_context():
+        access = server_access()
+        template = template_database(access)
+        create_tenant("warm-up", "Warm-up")
+        deadline = time.monotonic() + options.seconds
+        with access.administer() as raw:
+            _create_bare(raw, template)
+            for number in range(options.rounds):
+                before = cpu_seconds(installed.postmaster_id)
+                began = time.perf_counter()
+                create_tenant(f"tenant-{number}", f"Tenant {number}")
+                ours.append(time.perf_counter() - began)
+                between = cpu_seconds(installed.postmaster_id)
+                began = time.perf_counter()
+                _create_bare(raw, template)
+                bare.append(time.perf_counter() - began)
+                postgres["tenant"] += between - before
+                postgres["bare"] += cpu_seconds(installed.postmaster_id) - between
+                if time.monotonic() > deadline:
+                    break
+    ours_ms, bare_ms = statistics.median(ours) * 1000, statistics.median(bare) * 1000
+    figures = {
+        "bar": BAR,
+        "tenants": len(ours),
+        "tenant_ms": ours_ms,
+        "bare_ms": bare_ms,
+        "ratio": ours_ms / bare_ms,
+        "postgres_cpu_ms": {
+            name: seconds / len(ours) * 1000 for name, seconds in postgres.items()
+        },
+        "samples_ms": {
+            "tenant": [seconds * 1000 for seconds in ours],
+            "bare": [seconds * 1000 for seconds in bare],
+        },
+    }
+    line = (
+        f"create tenant: {ours_ms:.1f} ms, {ours_ms / bare_ms:.2f} × a bare CREATE DATABASE"
+        f" ({bare_ms:.1f} ms), medians of {len(ours)}"
+    )
+    print_outcome(line, figures, as_json=options.json)
+
+
+def _create_bare(raw: connection, template: str) -> None:
+    execute(
+        raw,
+        sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log").format(
+            sql.Identifier(opaque_name()), sql.Identifier(template)
+        ),
+    )
+
+
+if __name__ == "__main__":
+    main()

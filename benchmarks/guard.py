@@ -1,0 +1,210 @@
+"""What the guard adds to BEGIN, and what other ways of writing it would.
+
+A variant is safe if it refuses a caller who waited for the tenant's lock while the epoch moved on,
+and if no name or operator in it depends on the caller's search_path.
+"""
+
+import statistics
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg2.extensions import connection
+
+from benchmarks.installation import Installation, installation
+from benchmarks.processes import cpu_seconds
+from benchmarks.report import make_parser, print_outcome
+from trially.database.engines import connect
+from trially.database.placement import Placement
+from trially.tenancy.context import tenant_context
+from trially.tenancy.provisioning import create_tenant
+from trially.tenancy.servers import execute, server_access
+
+SLUG = "guarded"
+PLAIN = "plain BEGIN"
+AS_IS = "as is"
+SHOWN = (AS_IS, "plpgsql qualified", "sql atomic")
+
+VARIANTS = """
+CREATE FUNCTION trially.qualified(asked uuid, known_epoch bigint) RETURNS text
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $function$
+DECLARE
+    found_epoch bigint;
+    found_suspended boolean;
+BEGIN
+    PERFORM pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.uuid_hash_extended(asked, 0));
+    SELECT p.epoch, p.is_suspended INTO found_epoch, found_suspended
+        FROM trially.placement p WHERE p.tenant_id OPERATOR(pg_catalog.=) asked;
+    IF found_suspended THEN
+        RETURN 'suspended';
+    ELSIF found_epoch OPERATOR(pg_catalog.=) known_epoch THEN
+        RETURN 'entered';
+    END IF;
+    RETURN 'stale';
+END
+$function$;
+
+CREATE FUNCTION trially.atomic(asked uuid, known_epoch bigint) RETURNS text
+LANGUAGE sql VOLATILE SECURITY DEFINER
+BEGIN ATOMIC
+    SELECT pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.uuid_hash_extended(asked, 0));
+    SELECT coalesce(
+        (SELECT CASE WHEN p.is_suspended THEN 'suspended' WHEN p.epoch = known_epoch THEN 'entered'
+            ELSE 'stale' END FROM trially.placement p WHERE p.tenant_id = asked),
+        'stale');
+END;
+
+-- All of the opening in one call: what it sets must outlive it, so it can carry no SET clause.
+CREATE FUNCTION trially.all_in_one(asked uuid, known_epoch bigint, path text) RETURNS text
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $function$
+DECLARE
+    found_epoch bigint;
+    found_suspended boolean;
+BEGIN
+    PERFORM pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.uuid_hash_extended(asked, 0)),
+        pg_catalog.set_config('search_path', path, true),
+        pg_catalog.set_config('trially.tenant_id', asked::text, true);
+    SELECT p.epoch, p.is_suspended INTO found_epoch, found_suspended
+        FROM trially.placement p WHERE p.tenant_id OPERATOR(pg_catalog.=) asked;
+    IF found_suspended THEN
+        RETURN 'suspended';
+    ELSIF found_epoch OPERATOR(pg_catalog.=) known_epoch THEN
+        RETURN 'entered';
+    END IF;
+    RETURN 'stale';
+END
+$function$;
+
+-- Unsafe: one snapshot, taken before the wait. Here to show that the check of safety works.
+CREATE FUNCTION trially.one_statement(asked uuid, known_epoch bigint) RETURNS text
+LANGUAGE sql VOLATILE SECURITY DEFINER
+BEGIN ATOMIC
+    SELECT coalesce((SELECT CASE WHEN p.is_suspended THEN 'suspended'
+        WHEN p.epoch = known_epoch THEN 'entered' ELSE 'stale' END
+        FROM pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.uuid_hash_extended(asked, 0)) l,
+        trially.placement p WHERE p.tenant_id = asked AND l IS NOT NULL), 'stale');
+END;
+"""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What opening a transaction one way costs beyond BEGIN."""
+
+    wall_us: float
+    postgres_us: float
+    is_safe: bool
+
+
+def main() -> None:
+    parser = make_parser(__spec__.name, rounds=15, seconds=0.2)
+    options = parser.parse_args()
+    with installation() as installed, installed.app.app_context():
+        placement = _prepare()
+        found = _measure(installed, placement, options.rounds, options.seconds)
+    said = ", ".join(
+        f"{name} {found[name].wall_us:.0f} µs ({found[name].postgres_us:.0f} µs CPU"
+        f"{'' if found[name].is_safe else ', UNSAFE'})"
+        for name in SHOWN
+    )
+    figures = {name: vars(one) for name, one in found.items()}
+    print_outcome(f"guard: on top of BEGIN, {said}", figures, as_json=options.json)
+
+
+def _prepare() -> Placement:
+    create_tenant(SLUG, "Guarded")
+    with tenant_context(SLUG) as residence:
+        placement = residence.placement
+    with server_access().administer(placement.url.database) as raw:
+        execute(raw, VARIANTS)
+        execute(raw, f'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA trially TO "{_role(placement)}"')
+    return placement
+
+
+def _openings(placement: Placement) -> dict[str, str]:
+    asked = f"('{placement.tenant_id}',{placement.epoch:d}"
+    as_is = placement.opening
+    return {
+        PLAIN: "BEGIN;SELECT 1",
+        AS_IS: as_is,
+        "plpgsql qualified": as_is.replace("trially.enter(", "trially.qualified("),
+        "sql atomic": as_is.replace("trially.enter(", "trially.atomic("),
+        "plpgsql all in one": f"BEGIN;SELECT 1,1,trially.all_in_one{asked},'tenant, pg_temp')",
+        "one statement": as_is.replace("trially.enter(", "trially.one_statement("),
+        "without the function": as_is.partition(",trially.enter(")[0],
+        "function alone, as is": f"BEGIN;SELECT 1,1,trially.enter{asked})",
+    }
+
+
+def _measure(
+    installed: Installation, placement: Placement, rounds: int, seconds: float
+) -> dict[str, Figures]:
+    openings = _openings(placement)
+    safe = {name: _is_safe(placement, opening) for name, opening in openings.items()}
+    raw = connect(placement.url)
+    wall: dict[str, list[float]] = {name: [] for name in openings}
+    postgres: dict[str, list[float]] = {name: [] for name in openings}
+    for number in range(rounds + 1):
+        for name, opening in openings.items():
+            before = cpu_seconds(installed.postmaster_id)
+            samples = _open_often(raw, opening, seconds)
+            cpu = (cpu_seconds(installed.postmaster_id) - before) / len(samples)
+            if number:  # the first round warms up
+                wall[name].append(statistics.median(samples))
+                postgres[name].append(cpu)
+    raw.close()
+    plain = statistics.median(wall[PLAIN]), statistics.median(postgres[PLAIN])
+    return {
+        name: Figures(
+            wall_us=(statistics.median(wall[name]) - plain[0]) * 1e6,
+            postgres_us=(statistics.median(postgres[name]) - plain[1]) * 1e6,
+            is_safe=safe[name],
+        )
+        for name in openings
+    }
+
+
+def _open_often(raw: connection, opening: str, seconds: float) -> Sequence[float]:
+    samples = []
+    deadline = time.perf_counter() + seconds
+    with raw.cursor() as cursor:
+        while (began := time.perf_counter()) < deadline:
+            cursor.execute(opening)
+            samples.append(time.perf_counter() - began)
+            cursor.execute("COMMIT")
+    return samples
+
+
+def _is_safe(placement: Placement, opening: str) -> bool:
+    """Tell whether a caller is refused who waits for the lock while the epoch moves on."""
+    answers: list[object] = []
+    waiting, moving = connect(placement.url), server_access()._connect(placement.url.database)
+    asked = str(placement.tenant_id)
+
+    def wait_and_ask() -> None:
+        with waiting.cursor() as cursor:
+            cursor.execute(opening)
+            answers.append((cursor.fetchone() or ())[-1])
+            cursor.execute("ROLLBACK")
+
+    execute(moving, "BEGIN;SELECT pg_advisory_xact_lock(uuid_hash_extended(%s, 0))", asked)
+    thread = threading.Thread(target=wait_and_ask)
+    thread.start()
+    time.sleep(0.3)
+    execute(moving, "UPDATE trially.placement SET epoch = epoch + 1 WHERE tenant_id = %s", asked)
+    execute(moving, "COMMIT")
+    thread.join()
+    execute(moving, "UPDATE trially.placement SET epoch = epoch - 1 WHERE tenant_id = %s", asked)
+    for raw in (waiting, moving):
+        raw.close()
+    return answers == ["stale"]
+
+
+def _role(placement: Placement) -> str:
+    assert placement.url.username is not None
+    return placement.url.username
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""A throwaway installation to measure: its own PostgreSQL, with the durability it comes with."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Flask
+
+from trially import create_app
+from trially.config import Settings, read_settings
+from trially.database.administrator import EMBEDDED_DIRECTORY, administrator_url
+from trially.database.embedded_watch import DATA, find_postmaster, let_go
+from trially.tenancy.installing import install
+
+STOP_TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Installation:
+    """An app, and the PostgreSQL it runs on."""
+
+    app: Flask
+    settings: Settings
+    postmaster_id: int
+    environment: dict[str, str]
+    """With which other processes read the same settings."""
+
+
+def settings_of_environment() -> Settings:
+    """Read the settings of an installation in a process that it has started."""
+    return read_settings(Path(os.environ["TRIALLY_INSTANCE"]))
+
+
+@contextmanager
+def installation() -> Iterator[Installation]:
+    """Install trially in a temporary folder; stop and remove all of it in the end."""
+    instance = Path(tempfile.mkdtemp(prefix="trially-benchmark-")).resolve()
+    instance.chmod(0o711)  # PostgreSQL runs as another user where we are root
+    for name in [name for name in os.environ if name.startswith("TRIALLY_")]:
+        del os.environ[name]
+    os.environ["TRIALLY_INSTANCE"] = str(instance)
+    os.environ["TRIALLY_DEVELOPMENT"] = "1"
+    os.environ["TRIALLY_SECRET_KEY"] = "a secret of the benchmarks, 32 characters"
+    cluster = instance / EMBEDDED_DIRECTORY
+    try:
+        settings = read_settings(instance)
+        url = administrator_url(settings).render_as_string(hide_password=False)
+        environment = {**os.environ, "TRIALLY_DATABASE_URL": url}
+        app = create_app(settings)
+        with app.app_context():
+            install()
+        postmaster = find_postmaster(cluster / DATA)
+        assert postmaster is not None
+        yield Installation(app, settings, postmaster.process_id, environment)
+    finally:
+        _remove(instance, cluster)
+
+
+def _remove(instance: Path, cluster: Path) -> None:
+    """Let go of the server: its watcher then stops it, and what it has written can go."""
+    let_go(cluster.resolve())
+    deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
+    while find_postmaster(cluster / DATA) is not None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.2)
+    shutil.rmtree(instance, ignore_errors=True)

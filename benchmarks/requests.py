@@ -1,0 +1,177 @@
+"""Requests of trially against the twin: read one patient, list 50, create one."""
+
+import json
+import statistics
+from dataclasses import asdict, dataclass
+from itertools import count
+from typing import Any
+
+from benchmarks.installation import Installation, installation
+from benchmarks.load import COUNTER, Load, Outcome, compose_request, run_load
+from benchmarks.processes import WebServer, cpu_seconds, gunicorn
+from benchmarks.report import make_parser, print_outcome
+from benchmarks.seeding import Seeded, seed
+
+BARS = {"read one": 0.90, "list 50": 0.95, "create": 0.95}
+STATUSES = {"read one": 200, "list 50": 200, "create": 201}
+CONNECTIONS = 4
+WARM_UP_SECONDS = 1.0
+NUMBERS_OF_A_BURST = 1_000_000
+NEW_PATIENT = json.dumps(
+    {
+        "mrn": f"NEW-{COUNTER}",
+        "given_name": "Ada",
+        "family_name": "Byron",
+        "birth_date": "1975-12-10",
+        "sex": "female",
+        "phone": "+1 555 010 0199",
+        "address": {"line": "1 Main Street", "city": "Springfield", "country": "US"},
+    }
+)
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One burst."""
+
+    requests_per_second: float
+    application_us: float
+    postgres_us: float
+    client_us: float
+    median_ms: float
+    p95_ms: float
+
+
+def main() -> None:
+    parser = make_parser(__spec__.name, rounds=7, seconds=2)
+    parser.add_argument("--tenants", type=int, default=1, help="(default: %(default)s)")
+    parser.add_argument(
+        "--pin",
+        action="store_true",
+        help="the web servers on core 0, the client and PostgreSQL on core 1",
+    )
+    options = parser.parse_args()
+    with installation() as installed:
+        seeded = seed(installed.app, options.tenants)
+        if options.pin:
+            _pin(installed)
+        cores = {0} if options.pin else None
+        with (
+            gunicorn("benchmarks.twin:trially_app()", installed.environment, cores) as trially,
+            gunicorn("benchmarks.twin:twin_app()", installed.environment, cores) as twin,
+        ):
+            bench = _Bench(installed, seeded, {"trially": trially, "twin": twin}, options.pin)
+            samples = bench.run(options.rounds, options.seconds)
+    summary = {kind: _summarise(of_kind) for kind, of_kind in samples.items()}
+    figures = {"bars": BARS, "tenants": options.tenants, "pinned": options.pin, **summary}
+    print_outcome(_compose_line(summary, options.tenants), figures, as_json=options.json)
+
+
+class _Bench:
+    def __init__(
+        self, installed: Installation, seeded: Seeded, servers: dict[str, WebServer], pin: bool
+    ) -> None:
+        self._postmaster = installed.postmaster_id
+        self._servers = servers
+        self._requests = _compose_requests(seeded)
+        self._core = 1 if pin else None
+        self._counter = count(0, NUMBERS_OF_A_BURST)
+
+    def run(self, rounds: int, seconds: float) -> dict[str, dict[str, list[Sample]]]:
+        for kind in BARS:
+            for name in self._servers:
+                self._burst(kind, name, WARM_UP_SECONDS)
+        samples: dict[str, dict[str, list[Sample]]] = {
+            kind: {name: [] for name in self._servers} for kind in BARS
+        }
+        for number in range(rounds):
+            # Who is first changes, so that neither always has the warmer caches.
+            names = list(self._servers) if number % 2 else list(reversed(self._servers))
+            for kind in BARS:
+                for name in names:
+                    samples[kind][name].append(self._burst(kind, name, seconds))
+        return samples
+
+    def _burst(self, kind: str, name: str, seconds: float) -> Sample:
+        server = self._servers[name]
+        load = Load(
+            port=server.port,
+            requests=self._requests[kind],
+            status=STATUSES[kind],
+            seconds=seconds,
+            connections=CONNECTIONS,
+            counter=next(self._counter),
+            core=self._core,
+        )
+        before = cpu_seconds(server.process_id), cpu_seconds(self._postmaster)
+        outcome: Outcome = run_load(load)
+        after = cpu_seconds(server.process_id), cpu_seconds(self._postmaster)
+        us_each = 1e6 / outcome.requests
+        return Sample(
+            requests_per_second=outcome.requests / outcome.seconds,
+            application_us=(after[0] - before[0]) * us_each,
+            postgres_us=(after[1] - before[1]) * us_each,
+            client_us=outcome.client_cpu_seconds * us_each,
+            median_ms=outcome.median_ms,
+            p95_ms=outcome.p95_ms,
+        )
+
+
+def _compose_requests(seeded: Seeded) -> dict[str, list[str]]:
+    path, tokens = "/api/v1/patients", seeded.tokens
+    tokens_in_turn = [tokens[index % len(tokens)] for index in range(len(seeded.patient_ids))]
+    return {
+        "read one": [
+            compose_request("GET", f"{path}/{patient_id}", token)
+            for token, patient_id in zip(tokens_in_turn, seeded.patient_ids, strict=True)
+        ],
+        "list 50": [compose_request("GET", f"{path}?limit=50", token) for token in tokens],
+        "create": [compose_request("POST", path, token, NEW_PATIENT) for token in tokens],
+    }
+
+
+def _summarise(samples: dict[str, list[Sample]]) -> dict[str, Any]:
+    medians: dict[str, dict[str, float]] = {
+        name: {
+            field: statistics.median(getattr(sample, field) for sample in of_server)
+            for field in Sample.__annotations__
+        }
+        for name, of_server in samples.items()
+    }
+    trially, twin = medians["trially"], medians["twin"]
+    return {
+        **medians,
+        "ratio": trially["requests_per_second"] / twin["requests_per_second"],
+        "cpu_ratio": _cpu(twin) / _cpu(trially),
+        "samples": {name: [asdict(one) for one in many] for name, many in samples.items()},
+    }
+
+
+def _cpu(medians: dict[str, float]) -> float:
+    return medians["application_us"] + medians["postgres_us"]
+
+
+def _compose_line(summary: dict[str, dict[str, Any]], tenants: int) -> str:
+    said = []
+    for kind, figures in summary.items():
+        ours, twin = figures["trially"], figures["twin"]
+        said.append(
+            f"{kind} {figures['ratio']:.2f} ({ours['requests_per_second']:,.0f}/s,"
+            f" {_cpu(ours):,.0f} µs CPU against {_cpu(twin):,.0f})"
+        )
+    of_tenants = "" if tenants == 1 else f", {tenants} tenants"
+    return f"requests: {', '.join(said)} of the twin{of_tenants}"
+
+
+def _pin(installed: Installation) -> None:
+    import os
+
+    import psutil
+
+    postmaster = psutil.Process(installed.postmaster_id)
+    for process in (postmaster, *postmaster.children()):
+        os.sched_setaffinity(process.pid, {1})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Tenants to send requests to: each with a member and the same patients."""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from flask import Flask
+from uuid_utils.compat import uuid7
+
+from benchmarks.twin import SLUG, create_twin_database
+from trially.auth.membership import add_member
+from trially.auth.permissions import Role
+from trially.database.rows import insert_item
+from trially.database.session import transaction
+from trially.recruiting.patients.model import Patient
+from trially.tenancy.context import tenant_context
+from trially.tenancy.provisioning import create_tenant
+
+PATIENTS = 500
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """What requests can be made of. The twin takes the same ones."""
+
+    tokens: list[str]
+    """One for each tenant."""
+    patient_ids: list[UUID]
+    """The same in every tenant."""
+
+
+def seed(app: Flask, tenants: int) -> Seeded:
+    """Make the tenants, and the twin's database, in which all their members are."""
+    patient_ids = [uuid7() for _ in range(PATIENTS)]
+    subjects = [f"member|{number}" for number in range(tenants)]
+    with app.app_context():
+        create_twin_database()
+        _fill(SLUG, subjects, patient_ids)
+        for number, subject in enumerate(subjects):
+            create_tenant(f"tenant-{number}", f"Tenant {number}")
+            _fill(f"tenant-{number}", [subject], patient_ids)
+    issuer = app.extensions["trially_dev_issuer"]
+    tokens = [
+        issuer.issue_token(subject=subject, tenant=f"tenant-{number}")
+        for number, subject in enumerate(subjects)
+    ]
+    return Seeded(tokens, patient_ids)
+
+
+def _fill(slug: str, subjects: list[str], patient_ids: list[UUID]) -> None:
+    with tenant_context(slug):
+        for subject in subjects:
+            add_member(subject, Role.COORDINATOR)
+        with transaction():
+            for number, patient_id in enumerate(patient_ids):
+                insert_item(Patient, _describe(number, patient_id), ("id",))
+
+
+def _describe(number: int, patient_id: UUID) -> dict[str, object]:
+    return {
+        "id": patient_id,
+        "source_id": str(patient_id),
+        "mrn": f"MRN-{number:06d}",
+        "given_name": f"Given{number}",
+        "family_name": f"Family{number % 90}",
+        "birth_date": dt.date(1940 + number % 60, 1 + number % 12, 1 + number % 28),
+        "birth_date_precision": "day",
+        "sex": ("female", "male")[number % 2],
+        "phone": f"+1 555 010 {number:04d}",
+        "email": f"patient{number}@example.org",
+        "address": {
+            "line": f"{number} Main Street",
+            "city": "Springfield",
+            "state": "MA",
+            "postal_code": "01101",
+            "country": "US",
+        },
+    }

@@ -1,0 +1,188 @@
+"""The budget of connections: never exceeded, shared fairly, given up on in time."""
+
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg2
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as CheckoutTimeoutError
+
+from trially.database.budget import BudgetedPool, ConnectionBudget
+from trially.database.engines import connect
+from trially.tenancy.servers import server_access
+
+NAME = "budget-test"
+
+
+@pytest.fixture
+def url(app):
+    with app.app_context():
+        return server_access().admin_url
+
+
+@pytest.fixture
+def make_engine(url):
+    engines = []
+
+    def make(budget):
+        engine = create_engine(
+            url,
+            poolclass=BudgetedPool,
+            budget=budget,
+            creator=lambda: connect(url, application_name=NAME),
+        )
+        engines.append(engine)
+        return engine
+
+    yield make
+    for engine in engines:
+        engine.dispose()
+
+
+@pytest.fixture
+def server_sees(url):
+    """Return how many of this test's connections the server has."""
+    raw = connect(url)
+
+    def count():
+        with raw.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s", (NAME,)
+            )
+            return cursor.fetchone()[0]
+
+    yield count
+    raw.close()
+
+
+def ask(engine, seconds=0.0):
+    with engine.connect() as connection:
+        return connection.scalar(text("SELECT 1 FROM pg_sleep(:s)"), {"s": seconds})
+
+
+def test_many_engines_share_few_connections(make_engine, server_sees):
+    budget = ConnectionBudget(8, deadline_seconds=30)
+    engines = [make_engine(budget) for _ in range(60)]
+    seen, is_over = [0], threading.Event()
+
+    def watch():
+        while not is_over.is_set():
+            seen.append(server_sees())
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with ThreadPoolExecutor(24) as threads:
+        answers = list(threads.map(lambda n: ask(engines[n * 7 % 60]), range(600)))
+    is_over.set()
+    watcher.join()
+
+    assert answers == [1] * 600
+    assert 1 < max(seen) <= 8
+    assert budget.open_connections == budget.idle_connections <= 8
+
+
+def test_a_connection_at_hand_is_used_again(make_engine):
+    budget = ConnectionBudget(2, deadline_seconds=1)
+    engine = make_engine(budget)
+
+    first, second = ask(engine), ask(engine)
+
+    assert (first, second) == (1, 1)
+    assert budget.counts.hits >= 1
+    assert budget.open_connections == 1
+
+
+def test_the_longest_idle_connection_makes_room(make_engine):
+    budget = ConnectionBudget(2, deadline_seconds=1)
+    oldest, newer, newcomer = make_engine(budget), make_engine(budget), make_engine(budget)
+    ask(oldest)
+    ask(newer)
+
+    ask(newcomer)
+
+    assert [len(engine.pool.idle) for engine in (oldest, newer, newcomer)] == [0, 1, 1]
+
+
+def test_waiting_ends_at_the_deadline(make_engine):
+    budget = ConnectionBudget(1, deadline_seconds=0.2)
+    busy, waiting = make_engine(budget), make_engine(budget)
+
+    with busy.connect():
+        started = time.monotonic()
+        with pytest.raises(CheckoutTimeoutError):
+            ask(waiting)
+
+    assert 0.15 < time.monotonic() - started < 5
+    assert ask(waiting) == 1
+    assert budget.open_connections == 1
+
+
+def test_tenants_that_wait_take_turns(make_engine):
+    budget = ConnectionBudget(1, deadline_seconds=30)
+    flooding, quiet = make_engine(budget), make_engine(budget)
+    order = []
+
+    def run(name, engine):
+        ask(engine, 0.01)
+        order.append(name)
+
+    with ThreadPoolExecutor(32) as threads:
+        with flooding.connect():
+            futures = [threads.submit(run, "flooding", flooding) for _ in range(30)]
+            while budget.counts.waits < 30:
+                time.sleep(0.01)
+            futures.append(threads.submit(run, "quiet", quiet))
+            while budget.counts.waits < 31:
+                time.sleep(0.01)
+        for future in futures:
+            future.result()
+
+    assert order.index("quiet") <= 2
+    assert Counter(order) == {"flooding": 30, "quiet": 1}
+
+
+def test_what_cannot_be_opened_gives_its_place_back(url):
+    budget = ConnectionBudget(1, deadline_seconds=1)
+    nowhere = url.set(database="no_such_database")
+    engine = create_engine(
+        nowhere, poolclass=BudgetedPool, budget=budget, creator=lambda: connect(nowhere)
+    )
+
+    for _ in range(3):
+        with pytest.raises(OperationalError):
+            ask(engine)
+
+    assert budget.open_connections == 0
+
+
+def test_a_killed_connection_gives_its_place_back(make_engine, url):
+    budget = ConnectionBudget(1, deadline_seconds=1)
+    engine = make_engine(budget)
+    with engine.connect() as connection:
+        pid = connection.scalar(text("SELECT pg_backend_pid()"))
+        raw = connect(url)
+        with raw.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", (pid,))
+        raw.close()
+        with pytest.raises((OperationalError, psycopg2.Error)):
+            connection.execute(text("SELECT 1"))
+
+    assert ask(engine) == 1
+    assert budget.open_connections == 1
+
+
+def test_disposing_closes_what_is_idle_and_what_comes_back(make_engine):
+    budget = ConnectionBudget(4, deadline_seconds=1)
+    engine = make_engine(budget)
+    ask(engine)
+    pool = engine.pool
+    with engine.connect():
+        ask(engine)
+        engine.dispose()
+
+    assert budget.open_connections == 0
+    assert not pool.idle

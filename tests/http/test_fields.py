@@ -1,0 +1,47 @@
+"""Fields of payloads."""
+
+from enum import StrEnum
+
+import pytest
+from marshmallow import Schema, ValidationError
+
+from trially.http.fields import Choice, PageQuerySchema, Text
+
+
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+class PaintSchema(Schema):
+    name = Text(5)
+    colour = Choice(Colour)
+
+
+@pytest.mark.parametrize("name", ["a", "12345", "é", "𝕏" * 5, " a "])
+def test_text_is_taken_as_it_is(name: str) -> None:
+    assert PaintSchema().load({"name": name}) == {"name": name}
+
+
+@pytest.mark.parametrize("name", ["", "123456", " ", "\t\n", "a\x00b", None, 1, True, ["a"], {}])
+def test_text_that_cannot_be_kept_is_refused(name: object) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        PaintSchema().load({"name": name})
+    assert set(refusal.value.messages) == {"name"}
+
+
+@pytest.mark.parametrize("colour", ["RED", "green", "", None, 1, ["red"], {"red": 1}])
+def test_what_is_not_a_choice_is_refused(colour: object) -> None:
+    assert PaintSchema().load({"colour": "red"}) == {"colour": "red"}
+    with pytest.raises(ValidationError):
+        PaintSchema().load({"colour": colour})
+
+
+def test_a_page_has_fifty_items_unless_said() -> None:
+    assert PageQuerySchema().load({}) == {"limit": 50, "cursor": None}
+
+
+@pytest.mark.parametrize("limit", ["0", "201", "abc", "", "-1", "1.5", "1e2", "9" * 5000])
+def test_limits_are_bounded(limit: str) -> None:
+    with pytest.raises(ValidationError):
+        PageQuerySchema().load({"limit": limit})
