@@ -51,16 +51,14 @@ def main() -> None:
         "tenant_ms": ours_ms,
         "bare_ms": bare_ms,
         "ratio": ours_ms / bare_ms,
-        "postgres_cpu_ms": {
-            name: seconds / len(ours) * 1000 for name, seconds in postgres.items()
-        },
+        "postgres_cpu_ms": {name: seconds / len(ours) * 1000 for name, seconds in postgres.items()},
         "samples_ms": {
             "tenant": [seconds * 1000 for seconds in ours],
             "bare": [seconds * 1000 for seconds in bare],
         },
     }
     line = (
-        f"create tenant: {ours_ms:.1f} ms, {ours_ms / bare_ms:.2f} × a bare CREATE DATABASE"
+        f"create tenant: {ours_ms:.1f} ms, {ours_ms / bare_ms:.2f} times a bare CREATE DATABASE"
         f" ({bare_ms:.1f} ms), medians of {len(ours)}"
     )
     print_outcome(line, figures, as_json=options.json)

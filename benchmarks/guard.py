@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import connection
 
-from benchmarks.installation import Installation, installation
-from benchmarks.processes import cpu_seconds
+from benchmarks.installation import installation
+from benchmarks.processes import scheduled_seconds
 from benchmarks.report import make_parser, print_outcome
 from trially.database.engines import connect
 from trially.database.placement import Placement
@@ -22,8 +22,11 @@ from trially.tenancy.provisioning import create_tenant
 from trially.tenancy.servers import execute, server_access
 
 SLUG = "guarded"
+WAIT_SECONDS = 0.3
 PLAIN = "plain BEGIN"
 AS_IS = "as is"
+QUERY = "SELECT id FROM patient LIMIT 0"
+"""What each transaction does: a search_path that was set costs where a name is looked up."""
 SHOWN = (AS_IS, "plpgsql qualified", "sql atomic")
 
 VARIANTS = """
@@ -76,6 +79,18 @@ BEGIN
 END
 $function$;
 
+CREATE FUNCTION trially.atomic_all_in_one(asked uuid, known_epoch bigint, path text) RETURNS text
+LANGUAGE sql VOLATILE SECURITY DEFINER
+BEGIN ATOMIC
+    SELECT pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.uuid_hash_extended(asked, 0)),
+        pg_catalog.set_config('search_path', path, true),
+        pg_catalog.set_config('trially.tenant_id', asked::text, true);
+    SELECT coalesce(
+        (SELECT CASE WHEN p.is_suspended THEN 'suspended' WHEN p.epoch = known_epoch THEN 'entered'
+            ELSE 'stale' END FROM trially.placement p WHERE p.tenant_id = asked),
+        'stale');
+END;
+
 -- Unsafe: one snapshot, taken before the wait. Here to show that the check of safety works.
 CREATE FUNCTION trially.one_statement(asked uuid, known_epoch bigint) RETURNS text
 LANGUAGE sql VOLATILE SECURITY DEFINER
@@ -90,26 +105,29 @@ END;
 
 @dataclass(frozen=True)
 class Figures:
-    """What opening a transaction one way costs beyond BEGIN."""
+    """What opening a transaction one way costs beyond BEGIN, until it is committed."""
 
     wall_us: float
     postgres_us: float
+    transaction_us: float
     is_safe: bool
 
 
 def main() -> None:
-    parser = make_parser(__spec__.name, rounds=15, seconds=0.2)
+    parser = make_parser(__spec__.name, rounds=60, seconds=0.03)
     options = parser.parse_args()
     with installation() as installed, installed.app.app_context():
         placement = _prepare()
-        found = _measure(installed, placement, options.rounds, options.seconds)
+        found = _measure(placement, options.rounds, options.seconds)
+    plain = found[PLAIN]
     said = ", ".join(
         f"{name} {found[name].wall_us:.0f} µs ({found[name].postgres_us:.0f} µs CPU"
         f"{'' if found[name].is_safe else ', UNSAFE'})"
         for name in SHOWN
     )
     figures = {name: vars(one) for name, one in found.items()}
-    print_outcome(f"guard: on top of BEGIN, {said}", figures, as_json=options.json)
+    line = f"guard: on top of BEGIN ({plain.transaction_us:.0f} µs a transaction), {said}"
+    print_outcome(line, figures, as_json=options.json)
 
 
 def _prepare() -> Placement:
@@ -126,20 +144,22 @@ def _openings(placement: Placement) -> dict[str, str]:
     asked = f"('{placement.tenant_id}',{placement.epoch:d}"
     as_is = placement.opening
     return {
-        PLAIN: "BEGIN;SELECT 1",
+        PLAIN: "BEGIN",
+        "BEGIN and SELECT 1": "BEGIN;SELECT 1",
         AS_IS: as_is,
         "plpgsql qualified": as_is.replace("trially.enter(", "trially.qualified("),
         "sql atomic": as_is.replace("trially.enter(", "trially.atomic("),
         "plpgsql all in one": f"BEGIN;SELECT 1,1,trially.all_in_one{asked},'tenant, pg_temp')",
+        "sql atomic all in one": (
+            f"BEGIN;SELECT 1,1,trially.atomic_all_in_one{asked},'tenant, pg_temp')"
+        ),
         "one statement": as_is.replace("trially.enter(", "trially.one_statement("),
         "without the function": as_is.partition(",trially.enter(")[0],
         "function alone, as is": f"BEGIN;SELECT 1,1,trially.enter{asked})",
     }
 
 
-def _measure(
-    installed: Installation, placement: Placement, rounds: int, seconds: float
-) -> dict[str, Figures]:
+def _measure(placement: Placement, rounds: int, seconds: float) -> dict[str, Figures]:
     openings = _openings(placement)
     safe = {name: _is_safe(placement, opening) for name, opening in openings.items()}
     raw = connect(placement.url)
@@ -147,9 +167,9 @@ def _measure(
     postgres: dict[str, list[float]] = {name: [] for name in openings}
     for number in range(rounds + 1):
         for name, opening in openings.items():
-            before = cpu_seconds(installed.postmaster_id)
+            before = scheduled_seconds(raw.info.backend_pid)
             samples = _open_often(raw, opening, seconds)
-            cpu = (cpu_seconds(installed.postmaster_id) - before) / len(samples)
+            cpu = (scheduled_seconds(raw.info.backend_pid) - before) / len(samples)
             if number:  # the first round warms up
                 wall[name].append(statistics.median(samples))
                 postgres[name].append(cpu)
@@ -159,6 +179,7 @@ def _measure(
         name: Figures(
             wall_us=(statistics.median(wall[name]) - plain[0]) * 1e6,
             postgres_us=(statistics.median(postgres[name]) - plain[1]) * 1e6,
+            transaction_us=statistics.median(wall[name]) * 1e6,
             is_safe=safe[name],
         )
         for name in openings
@@ -171,33 +192,35 @@ def _open_often(raw: connection, opening: str, seconds: float) -> Sequence[float
     with raw.cursor() as cursor:
         while (began := time.perf_counter()) < deadline:
             cursor.execute(opening)
-            samples.append(time.perf_counter() - began)
+            cursor.execute(QUERY)
             cursor.execute("COMMIT")
+            samples.append(time.perf_counter() - began)
     return samples
 
 
 def _is_safe(placement: Placement, opening: str) -> bool:
     """Tell whether a caller is refused who waits for the lock while the epoch moves on."""
     answers: list[object] = []
-    waiting, moving = connect(placement.url), server_access()._connect(placement.url.database)
+    waiting = connect(placement.url)
     asked = str(placement.tenant_id)
+    change = "UPDATE trially.placement SET epoch = epoch + %s WHERE tenant_id = %s"
 
     def wait_and_ask() -> None:
         with waiting.cursor() as cursor:
             cursor.execute(opening)
-            answers.append((cursor.fetchone() or ())[-1])
+            answers.append((cursor.fetchone() or ())[-1] if cursor.description else None)
             cursor.execute("ROLLBACK")
 
-    execute(moving, "BEGIN;SELECT pg_advisory_xact_lock(uuid_hash_extended(%s, 0))", asked)
-    thread = threading.Thread(target=wait_and_ask)
-    thread.start()
-    time.sleep(0.3)
-    execute(moving, "UPDATE trially.placement SET epoch = epoch + 1 WHERE tenant_id = %s", asked)
-    execute(moving, "COMMIT")
-    thread.join()
-    execute(moving, "UPDATE trially.placement SET epoch = epoch - 1 WHERE tenant_id = %s", asked)
-    for raw in (waiting, moving):
-        raw.close()
+    with server_access().administer(placement.url.database) as moving:
+        execute(moving, "BEGIN;SELECT pg_advisory_xact_lock(uuid_hash_extended(%s, 0))", asked)
+        thread = threading.Thread(target=wait_and_ask)
+        thread.start()
+        time.sleep(WAIT_SECONDS)
+        execute(moving, change, 1, asked)
+        execute(moving, "COMMIT")
+        thread.join()
+        execute(moving, change, -1, asked)
+    waiting.close()
     return answers == ["stale"]
 
 

@@ -58,7 +58,7 @@ def _compose_line(once: dict[str, Any], many: dict[str, Any] | None, copies: int
     )
     if many is None:
         return line
-    return f"{line}; {copies} × the input {_rate(many):,.0f}/s, {many['peak_mb']:.0f} MB"
+    return f"{line}; {copies} times the input {_rate(many):,.0f}/s, {many['peak_mb']:.0f} MB"
 
 
 def _rate(figures: dict[str, Any]) -> float:

@@ -5,6 +5,7 @@ library alone, and some 20 µs for a request.
 """
 
 import json
+import os
 import re
 import selectors
 import socket
@@ -136,8 +137,6 @@ class _Client:
 def _main() -> None:
     load = Load(**json.load(sys.stdin))
     if load.core is not None:
-        import os
-
         os.sched_setaffinity(0, {load.core})
     print(json.dumps(_Client(load).run(load.seconds)))
 

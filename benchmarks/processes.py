@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 THREADS = 4
 START_TIMEOUT_SECONDS = 30
@@ -34,7 +34,18 @@ def cpu_seconds(root: int) -> float:
     process = psutil.Process(root)
     living = [process, *process.children(recursive=True)]
     ended = sum(_times_of_ended(member.pid) for member in living)
-    return sum(_scheduled_seconds(member.pid) for member in living) + ended
+    return sum(scheduled_seconds(member.pid) for member in living) + ended
+
+
+def scheduled_seconds(process_id: int) -> float:
+    """Return the CPU time that one process has had."""
+    total = 0
+    try:
+        for task in Path(f"/proc/{process_id}/task").iterdir():
+            total += int((task / "schedstat").read_text().split()[0])
+    except FileNotFoundError:
+        pass  # it ended meanwhile, and its parent knows its times
+    return total / 1e9
 
 
 @contextmanager
@@ -59,16 +70,6 @@ def gunicorn(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _scheduled_seconds(process_id: int) -> float:
-    total = 0
-    try:
-        for task in Path(f"/proc/{process_id}/task").iterdir():
-            total += int((task / "schedstat").read_text().split()[0])
-    except FileNotFoundError:
-        pass  # it ended meanwhile, and its parent knows its times
-    return total / 1e9
 
 
 def _times_of_ended(process_id: int) -> float:

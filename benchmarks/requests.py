@@ -1,10 +1,13 @@
 """Requests of trially against the twin: read one patient, list 50, create one."""
 
 import json
+import os
 import statistics
 from dataclasses import asdict, dataclass
 from itertools import count
 from typing import Any
+
+import psutil  # type: ignore[import-untyped]
 
 from benchmarks.installation import Installation, installation
 from benchmarks.load import COUNTER, Load, Outcome, compose_request, run_load
@@ -60,7 +63,8 @@ def main() -> None:
             gunicorn("benchmarks.twin:trially_app()", installed.environment, cores) as trially,
             gunicorn("benchmarks.twin:twin_app()", installed.environment, cores) as twin,
         ):
-            bench = _Bench(installed, seeded, {"trially": trially, "twin": twin}, options.pin)
+            servers = {"trially": trially, "twin": twin}
+            bench = _Bench(installed, seeded, servers, 1 if options.pin else None)
             samples = bench.run(options.rounds, options.seconds)
     summary = {kind: _summarise(of_kind) for kind, of_kind in samples.items()}
     figures = {"bars": BARS, "tenants": options.tenants, "pinned": options.pin, **summary}
@@ -69,12 +73,16 @@ def main() -> None:
 
 class _Bench:
     def __init__(
-        self, installed: Installation, seeded: Seeded, servers: dict[str, WebServer], pin: bool
+        self,
+        installed: Installation,
+        seeded: Seeded,
+        servers: dict[str, WebServer],
+        client_core: int | None,
     ) -> None:
         self._postmaster = installed.postmaster_id
         self._servers = servers
         self._requests = _compose_requests(seeded)
-        self._core = 1 if pin else None
+        self._core = client_core
         self._counter = count(0, NUMBERS_OF_A_BURST)
 
     def run(self, rounds: int, seconds: float) -> dict[str, dict[str, list[Sample]]]:
@@ -164,10 +172,6 @@ def _compose_line(summary: dict[str, dict[str, Any]], tenants: int) -> str:
 
 
 def _pin(installed: Installation) -> None:
-    import os
-
-    import psutil
-
     postmaster = psutil.Process(installed.postmaster_id)
     for process in (postmaster, *postmaster.children()):
         os.sched_setaffinity(process.pid, {1})

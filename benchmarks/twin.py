@@ -10,7 +10,6 @@ which leads every key, is a constant.
 for one database: where the twin is favoured, the bar is the higher.
 """
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -117,7 +116,3 @@ def _make_admit(residence: Residence) -> Callable[[], None]:
             raise Forbidden(f"This needs the permission {permission}.")
 
     return admit
-
-
-if __name__ == "__main__":
-    raise SystemExit(f"{os.path.basename(__file__)} is what others measure against; see README.md.")

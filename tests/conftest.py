@@ -157,6 +157,12 @@ def member(tenant: Tenant, as_member: AsMember) -> Member:
     return as_member(tenant)
 
 
+@pytest.fixture(scope="module")
+def shared_member(make_tenant: MakeTenant, as_member: AsMember) -> Member:
+    """An administrator of a tenant that the tests of one file share."""
+    return as_member(make_tenant())
+
+
 @pytest.fixture(scope="session")
 def make_patient() -> Callable[..., dict[str, Any]]:
     """Add a patient as a member, and return what the API answers."""

@@ -27,6 +27,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("trially", static_folder=None, instance_path=str(settings.instance))
     app.extensions["trially_settings"] = settings
     app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
 
     requests.init_app(app)
     problems.init_app(app)

@@ -18,7 +18,7 @@ class PaintSchema(Schema):
     colour = Choice(Colour)
 
 
-@pytest.mark.parametrize("name", ["a", "12345", "é", "𝕏" * 5, " a "])
+@pytest.mark.parametrize("name", ["a", "12345", "é", "😀" * 5, " a "])
 def test_text_is_taken_as_it_is(name: str) -> None:
     assert PaintSchema().load({"name": name}) == {"name": name}
 

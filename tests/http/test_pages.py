@@ -45,9 +45,7 @@ def test_a_page_shows_its_limit_and_says_whether_it_goes_on(app: Flask) -> None:
     assert empty == {"data": [], "page": {"next": None, "has_more": False}}
 
 
-def test_a_cursor_leads_back_to_its_position(
-    app: Flask, make_cursor: Callable[..., str]
-) -> None:
+def test_a_cursor_leads_back_to_its_position(app: Flask, make_cursor: Callable[..., str]) -> None:
     cursor = make_cursor(sex="female")
 
     with app.test_request_context("/things"):

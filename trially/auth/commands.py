@@ -29,7 +29,9 @@ EXPECTED_ERRORS += [MemberExistsError, NoMemberError, NoDevIssuerError, membersh
 members = OneSentenceGroup("members", help="Say who belongs to a tenant.")
 tenants.add_command(members)
 
-role_option = click.option("--role", type=click.Choice([*Role]), required=True)
+role_option = click.option(
+    "--role", type=click.Choice([role.value for role in Role]), required=True
+)
 issuer_option = click.option("--issuer", help="Who vouches for them; the first trusted by default.")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from flask import Flask, current_app
+from flask import current_app
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
@@ -92,6 +92,7 @@ def remove_member(subject: str, issuer: str | None = None) -> None:
             raise NoMemberError(f"There is no member {subject!r}.")
 
 
+@tenant_built.connect
 def seat_owner(placement: Placement, parameters: dict[str, Any]) -> None:
     """Write a new tenant's first member, if the operation names one."""
     if "owner" not in parameters:
@@ -104,8 +105,3 @@ def seat_owner(placement: Placement, parameters: dict[str, Any]) -> None:
             issuer=parameters.get("owner_issuer"),
             is_repeatable=True,
         )
-
-
-def init_app(_app: Flask) -> None:
-    """Take part in the making of tenants."""
-    tenant_built.connect(seat_owner)

@@ -114,7 +114,7 @@ def _learned_dialect(url: URL) -> PlacedDialect:
         json_serializer=lambda value: orjson.dumps(value).decode(),
         json_deserializer=orjson.loads,
     )
-    pool = NullPool(lambda: connect(url), dialect=dialect)  # type: ignore[arg-type, return-value]
+    pool = NullPool(lambda: connect(url), dialect=dialect)  # type: ignore[arg-type]
     engine = Engine(pool, dialect, url)
     with Connection(engine, _has_events=False, _allow_autobegin=False) as asking:
         dialect.initialize(asking)  # type: ignore[no-untyped-call]

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Select,
+    SQLColumnExpression,
     Table,
     and_,
     delete,
@@ -94,7 +95,7 @@ def delete_item(model: Model, item_id: UUID) -> bool:
 
 
 def after(
-    keys: Sequence[tuple[ColumnElement[Any], str]], position: Sequence[Any]
+    keys: Sequence[tuple[SQLColumnExpression[Any], str]], position: Sequence[Any]
 ) -> ColumnElement[bool]:
     """Select what comes after `position` in an order of (column, "asc" or "desc") keys."""
     alternatives = []

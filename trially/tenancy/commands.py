@@ -55,9 +55,17 @@ def require_catalog() -> None:
 @click.argument("slug")
 @click.option("--name", required=True, help="The organisation's name.")
 @click.option(
-    "--kind", type=click.Choice([*TenantKind]), default=TenantKind.SITE, show_default=True
+    "--kind",
+    type=click.Choice([kind.value for kind in TenantKind]),
+    default=TenantKind.SITE.value,
+    show_default=True,
 )
-@click.option("--tier", type=click.Choice([*Tier]), default=Tier.DEDICATED_DATABASE)
+@click.option(
+    "--tier",
+    type=click.Choice([tier.value for tier in Tier]),
+    default=Tier.DEDICATED_DATABASE.value,
+    show_default=True,
+)
 @click.option("--server", default=FIRST_SERVER, show_default=True, help="Where to place it.")
 @click.option("--plan", default="standard", show_default=True)
 @click.option("--region", help="Where its rows must stay.")
@@ -65,13 +73,22 @@ def require_catalog() -> None:
 @click.option("--owner-issuer", help="Issuer of that subject; the first trusted one by default.")
 @json_option
 def create(
-    slug: str, *, as_json: bool, owner: str | None, owner_issuer: str | None, **wanted: Any
+    slug: str,
+    *,
+    as_json: bool,
+    kind: str,
+    tier: str,
+    owner: str | None,
+    owner_issuer: str | None,
+    **wanted: Any,
 ) -> None:
     """Create a tenant called SLUG with a place of its own."""
     require_catalog()
     started = time.perf_counter()
     parameters = {"owner": owner, "owner_issuer": owner_issuer} if owner else None
-    tenant = create_tenant(slug, parameters=parameters, **wanted)
+    tenant = create_tenant(
+        slug, kind=TenantKind(kind), tier=Tier(tier), parameters=parameters, **wanted
+    )
     ms = (time.perf_counter() - started) * 1000
     print_item(
         _describe(tenant), f"Created {tenant.slug} ({tenant.id}) in {ms:.0f} ms.", as_json=as_json

@@ -73,7 +73,7 @@ def install() -> None:
                 "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {reader}"
             ).format(schema=schema, reader=reader),
         )
-        catalog.commit()
+        driver_connection(catalog).commit()
         with Session(catalog) as session, session.begin():
             if session.scalar(select(Server).where(Server.name == FIRST_SERVER)) is None:
                 session.add(Server(name=FIRST_SERVER))
@@ -83,7 +83,7 @@ def check_catalog() -> None:
     """Raise `CatalogBehindError` unless the catalog is at the head of its lineage."""
     with server_access().administer() as raw:
         database = current_settings().catalog_database
-        is_there = execute(raw, "SELECT FROM pg_database WHERE datname = %s", database)
+        is_there = execute(raw, "SELECT 1 FROM pg_database WHERE datname = %s", database)
     if not is_there or _catalog_revision() != head_of(CATALOG_LINEAGE):
         raise CatalogBehindError(
             "The catalog is not at this version's revision: run "
@@ -138,7 +138,7 @@ def _prepare_server(access: ServerAccess, raw: connection) -> None:
 
 
 def _make_role(raw: connection, role: str, attributes: str) -> None:
-    if not execute(raw, "SELECT FROM pg_roles WHERE rolname = %s", role):
+    if not execute(raw, "SELECT 1 FROM pg_roles WHERE rolname = %s", role):
         execute(
             raw,
             sql.SQL("CREATE ROLE {} " + attributes + " NOSUPERUSER NOBYPASSRLS NOCREATEDB").format(
@@ -148,7 +148,7 @@ def _make_role(raw: connection, role: str, attributes: str) -> None:
 
 
 def _make_database(raw: connection, database: str, owner: str) -> None:
-    if not execute(raw, "SELECT FROM pg_database WHERE datname = %s", database):
+    if not execute(raw, "SELECT 1 FROM pg_database WHERE datname = %s", database):
         execute(
             raw,
             sql.SQL("CREATE DATABASE {} OWNER {}").format(

@@ -103,7 +103,7 @@ def _build(access: ServerAccess, raw: connection, name: str) -> None:
         with as_owner(access, building) as owned:
             for statement in (GUARD_DDL, "DROP SCHEMA public", f"CREATE SCHEMA {TENANT_SCHEMA}"):
                 execute(driver_connection(owned), statement)
-            owned.commit()
+            driver_connection(owned).commit()
             run_upgrade(TENANT_LINEAGE, owned, TENANT_SCHEMA)
         execute(
             raw,

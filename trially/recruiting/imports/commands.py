@@ -10,10 +10,17 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import select
 
+from trially.database.placement import StalePlacementError, TenantSuspendedError
 from trially.database.rows import Item, columns_named, fetch_items, is_ours
+from trially.recruiting.imports.jobs import COUNTED, SHOWN, ImportTakenOverError
 from trially.recruiting.imports.model import ImportFault, ImportJob, ImportState
-from trially.recruiting.imports.parts import ImportSourceError, Part, find_parts
-from trially.recruiting.imports.running import COUNTED, SHOWN, fingerprint_of, run_import
+from trially.recruiting.imports.parts import (
+    ImportSourceError,
+    Part,
+    find_parts,
+    find_passed_over,
+)
+from trially.recruiting.imports.running import fingerprint_of, run_import
 from trially.tenancy.commands import require_catalog
 from trially.tenancy.context import tenant_context
 from trially.terminal import (
@@ -24,8 +31,15 @@ from trially.terminal import (
     print_json,
 )
 
-EXPECTED_ERRORS += [ImportSourceError]
+EXPECTED_ERRORS += [
+    ImportSourceError,
+    ImportTakenOverError,
+    StalePlacementError,
+    TenantSuspendedError,
+]
 FAULTS_SHOWN = 10
+FILES_SHOWN = 10
+LONGEST_SOURCE = 64
 
 imports = OneSentenceGroup("imports", help="Bring records into a tenant.")
 
@@ -33,7 +47,13 @@ imports = OneSentenceGroup("imports", help="Bring records into a tenant.")
 @imports.command("fhir")
 @click.argument("slug", metavar="TENANT")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--source", default="fhir", show_default=True, help="Where the records are from.")
+@click.option(
+    "--source",
+    default="fhir",
+    show_default=True,
+    callback=lambda _context, _parameter, value: _check_source(value),
+    help="Where the records are from.",
+)
 @click.option("--strict", is_flag=True, help="Stop at the first bad line.")
 @json_option
 def fhir(slug: str, paths: Sequence[Path], *, source: str, strict: bool, as_json: bool) -> None:
@@ -44,6 +64,7 @@ def fhir(slug: str, paths: Sequence[Path], *, source: str, strict: bool, as_json
     """
     require_catalog()
     parts = find_parts(paths)
+    passed_over_files = find_passed_over(paths)
     with tenant_context(slug), _progress_bar(parts, is_shown=not as_json) as progress:
         job = run_import(
             parts,
@@ -55,9 +76,9 @@ def fhir(slug: str, paths: Sequence[Path], *, source: str, strict: bool, as_json
         )
         faults = _list_faults(job, FAULTS_SHOWN)
     if as_json:
-        print_json({**job, "errors": faults})
+        print_json({**job, "passed_over_files": passed_over_files, "errors": faults})
     else:
-        _print_report(job, faults)
+        _print_report(job, passed_over_files, faults)
     if job["state"] == ImportState.FAILED:
         raise ImportSourceError(f"The import stopped at {job['failure']}")
 
@@ -100,12 +121,24 @@ def _list_faults(job: Item, limit: int) -> list[Item]:
     )
 
 
-def _print_report(job: Item, faults: Sequence[Item]) -> None:
+def _check_source(source: str) -> str:
+    if not source.strip() or len(source) > LONGEST_SOURCE or "\0" in source:
+        raise click.BadParameter(f"must have 1 to {LONGEST_SOURCE} characters.")
+    return source
+
+
+def _print_report(job: Item, passed_over_files: Sequence[str], faults: Sequence[Item]) -> None:
     rows = [{"resource": kind, **counts} for kind, counts in sorted(job["counts"].items())]
     print_items(rows, ("resource", *COUNTED), as_json=False)
     if job["passed_over"]:
         named = ", ".join(f"{kind} {n}" for kind, n in sorted(job["passed_over"].items()))
-        click.echo(f"Passed over: {named}.")
+        click.echo(f"Passed over, as recruiting has no use for them: {named}.")
+    if passed_over_files:
+        more = len(passed_over_files) - FILES_SHOWN
+        named = ", ".join(passed_over_files[:FILES_SHOWN]) + (
+            f" and {more} more" if more > 0 else ""
+        )
+        click.echo(f"Not read, by their names: {named}.")
     if job["error_count"]:
         click.echo(f"{job['error_count']} lines could not be taken in:")
         for fault in faults:

@@ -65,7 +65,7 @@ class ImportFault(TenantModel):
 
 
 class ImportDeferral(TenantModel):
-    """A resource that came before the patient it is about, to be taken up at the end."""
+    """A fact that came before the patient it is about, to be taken up at the end."""
 
     __tablename__ = "import_deferral"
 
@@ -73,6 +73,7 @@ class ImportDeferral(TenantModel):
     file: Mapped[str] = mapped_column(String(1000))
     line: Mapped[int]
     resource: Mapped[dict[str, Any]]
+    """Its type, its rows and their digest: not the resource itself, which says much more."""
 
     __table_args__ = (
         ForeignKeyConstraint(

@@ -38,12 +38,18 @@ class Part:
     """One file of an import: plain, compressed, or an archive of files."""
 
     def __init__(
-        self, name: str, size: int, opener: Callable[[], AbstractContextManager[BinaryIO]]
+        self,
+        name: str,
+        size: int,
+        opener: Callable[[], AbstractContextManager[BinaryIO]],
+        modified_ns: int = 0,
     ) -> None:
         self.name = to_shown_name(name)
         """What people call it; never an absolute path."""
         self.size = size
         """Bytes, as stored; 0 where that is not known."""
+        self.modified_ns = modified_ns
+        """When it was last changed, in nanoseconds; 0 where that is not known."""
         self._opener = opener
         self._position = 0
 
@@ -110,30 +116,47 @@ def find_parts(paths: Sequence[Path]) -> list[Part]:
     return sorted(found.values(), key=lambda part: (_rank(part), part.name))
 
 
+def find_passed_over(paths: Sequence[Path]) -> list[str]:
+    """Return the names of the files that `find_parts` leaves out of folders, hidden ones aside."""
+    return sorted(
+        to_shown_name(file.relative_to(path).as_posix())
+        for path in paths
+        if path.is_dir()
+        for file in _walk(path)
+        if not is_worth_reading(file.name)
+    )
+
+
 def _find_in_folder(folder: Path, prefix: Path) -> dict[Path, str]:
-    """Return the files below a folder, without following links to other folders."""
+    return {
+        file: (prefix / file.relative_to(folder)).as_posix()
+        for file in _walk(folder)
+        if is_worth_reading(file.name)
+    }
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, without following links to other folders."""
 
     def refuse(error: OSError) -> None:
         raise ImportSourceError(f"{error.filename} cannot be read.") from error
 
-    files = {}
     for root, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             file = Path(root, name)
-            if is_worth_reading(name) and file.is_file():
-                files[file] = (prefix / file.relative_to(folder)).as_posix()
-    return files
+            if not name.startswith(".") and file.is_file():
+                yield file
 
 
 def _make_part(file: Path, name: str) -> Part:
     try:
-        size = file.stat().st_size
+        status = file.stat()
     except OSError as error:
         raise ImportSourceError(f"{file} cannot be found.") from error
     if not os.access(file, os.R_OK):
         raise ImportSourceError(f"{file} cannot be read.")
-    return Part(name, size, lambda: file.open("rb"))
+    return Part(name, status.st_size, lambda: file.open("rb"), status.st_mtime_ns)
 
 
 def _rank(part: Part) -> int:

@@ -15,10 +15,11 @@ from trially.database.session import db
 from trially.http.contract import queries, receives, returns, returns_page
 from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
-from trially.http.problems import NotFound
+from trially.http.problems import Conflict, NotFound
+from trially.recruiting.imports.jobs import SHOWN, ImportTakenOverError
 from trially.recruiting.imports.model import ImportFault, ImportJob
 from trially.recruiting.imports.reading import part_from_stream
-from trially.recruiting.imports.running import SHOWN, run_import
+from trially.recruiting.imports.running import run_import
 from trially.recruiting.imports.schema import (
     FaultSchema,
     ImportQuerySchema,
@@ -41,21 +42,26 @@ FAULT_NAMES = tuple(FaultSchema().fields)
 def import_records(query: dict[str, Any]) -> Item:
     """Bring in a FHIR R4 Bundle, or NDJSON, either of them gzipped or not.
 
-    The answer comes when all is done. Sending the same again goes on where a cut-off import
-    ended, and changes nothing where it had ended.
+    The answer comes when all is done: 201 with the import, also where bad lines were left out or,
+    with `strict`, one has ended it (`state` is then `failed`, and the batches before it stay).
+    Sending the same again goes on where a cut-off import ended, and changes nothing where it had
+    ended. Should the first request still be at work, that one ends with 409.
     """
     # The upload may take long; no transaction waits for it.
     db.session.rollback()
     settings = current_settings()
     with received(request, settings.max_import_bytes) as (file, digest):
-        return run_import(
-            [part_from_stream("upload", file)],
-            source=query["source"],
-            fingerprint=digest,
-            strict=query["strict"],
-            started_by=current_identity().subject,
-            most_bytes=settings.max_import_expanded_bytes,
-        )
+        try:
+            return run_import(
+                [part_from_stream("upload", file)],
+                source=query["source"],
+                fingerprint=digest,
+                strict=query["strict"],
+                started_by=current_identity().subject,
+                most_bytes=settings.max_import_expanded_bytes,
+            )
+        except ImportTakenOverError as error:
+            raise Conflict(str(error)) from error
 
 
 @bp.get("")

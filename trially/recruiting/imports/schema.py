@@ -21,9 +21,7 @@ class ImportSchema(Schema):
     source = fields.String(dump_only=True)
     state = fields.String(dump_only=True, validate=validate.OneOf(["running", "done", "failed"]))
     strict = fields.Boolean(dump_only=True)
-    counts = fields.Dict(
-        keys=fields.String(), values=fields.Nested(CountSchema), dump_only=True
-    )
+    counts = fields.Dict(keys=fields.String(), values=fields.Nested(CountSchema), dump_only=True)
     passed_over = fields.Dict(keys=fields.String(), values=fields.Integer(), dump_only=True)
     error_count = fields.Integer(dump_only=True)
     failure = fields.String(dump_only=True, allow_none=True)

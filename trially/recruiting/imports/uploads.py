@@ -4,7 +4,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from flask import Request
 
@@ -48,4 +48,4 @@ def received(request: Request, most_bytes: int) -> Iterator[tuple[BinaryIO, str]
         if not size:
             raise BadRequest("The body is empty.")
         file.seek(0)
-        yield file, digest.hexdigest()  # type: ignore[misc]
+        yield cast("BinaryIO", file), digest.hexdigest()

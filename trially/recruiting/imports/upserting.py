@@ -22,9 +22,8 @@ _NOT_CARRIED = frozenset({"tenant_id", "created_at", "updated_at"})
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
-def digest(value: Any) -> str:
+def digest(written: bytes) -> str:
     """Digest what a source said, in the form in which PostgreSQL writes bytes."""
-    written = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     return "\\x" + hashlib.blake2b(written, digest_size=HASH_BYTES).hexdigest()
 
 
@@ -74,7 +73,7 @@ def compose_upsert(
 
 def run_with_rows(statement: str, items: Iterable[Any], **parameters: Any) -> Sequence[Row[Any]]:
     """Run a composed statement with the current tenant's id and `items` as its rows."""
-    result = db.session.execute(
+    result = db.session.connection().execute(
         text(statement),
         {
             **parameters,

@@ -1,143 +1,158 @@
 """Write translated resources into the current tenant's tables."""
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import Row, select
 from uuid_utils.compat import uuid7
 
-from trially.database.placement import current_placement
-from trially.database.rows import is_ours
+from trially.database.rows import columns_named, fetch_items, is_ours
 from trially.database.session import db
 from trially.recruiting.imports.model import Medication
-from trially.recruiting.imports.rows import FactRow, MedicationRow, PatientRow
-from trially.recruiting.imports.upserting import compose_upsert, digest, run_with_rows
+from trially.recruiting.imports.statements import (
+    FIND_WRITTEN,
+    NAME_MEDICATIONS,
+    RECOUNT_ENCOUNTERS,
+    REMOVE_COMPONENTS,
+    UPSERT_FACTS,
+    UPSERT_MEDICATIONS,
+    UPSERT_PATIENTS,
+)
+from trially.recruiting.imports.upserting import run_with_rows
 from trially.recruiting.patients.model import Patient
-from trially.recruiting.records.model import ClinicalFact
 
 Written = Counter[tuple[str, str]]
 """How many resources of a type are `new`, and how many `changed`."""
 
-_UPSERT_PATIENTS = compose_upsert(
-    Patient,
-    ("source", "source_id"),
-    # Of these the source says nothing, so that importing leaves them as they are.
-    kept=frozenset({"site_id", "contact_preference", "last_encounter_on", "clinical_version"}),
-    also_set="clinical_version = patient.clinical_version + 1",
-)
-_UPSERT_MEDICATIONS = compose_upsert(Medication, ("source", "source_id"))
-
-# A resource's first row carries the digest of all its rows: a component that is gone shows there.
-_UPSERT_FACTS = f"""
-WITH written AS ({
-    compose_upsert(
-        ClinicalFact,
-        ("source", "source_type", "source_id", "component"),
-        returning="patient_id, source_type, source_id, component, type, start_at, entered_in_error",
-    )
-}), incoming AS (
-    SELECT source_type, source_id, max(component) AS last_component
-    FROM json_to_recordset(CAST(:rows AS json))
-        AS r(source_type text, source_id text, component smallint)
-    GROUP BY source_type, source_id
-), removed AS (
-    DELETE FROM clinical_fact gone USING written, incoming
-    WHERE written.component = 0 AND NOT written.is_new
-    AND incoming.source_type = written.source_type AND incoming.source_id = written.source_id
-    AND gone.tenant_id = CAST(:tenant_id AS uuid) AND gone.source = :source
-    AND gone.source_type = written.source_type AND gone.source_id = written.source_id
-    AND gone.component > incoming.last_component
-), touched AS (
-    SELECT patient_id, (
-        max(start_at) FILTER (WHERE type = 'encounter' AND NOT entered_in_error)
-        AT TIME ZONE 'UTC'
-    )::date AS last_encounter_on
-    FROM written GROUP BY patient_id
-), bumped AS (
-    UPDATE patient SET clinical_version = clinical_version + 1, updated_at = now(),
-        last_encounter_on = greatest(patient.last_encounter_on, touched.last_encounter_on)
-    FROM touched
-    WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.id = touched.patient_id
-)
-SELECT source_type, count(*) FILTER (WHERE is_new) AS new,
-    count(*) FILTER (WHERE NOT is_new) AS changed
-FROM written WHERE component = 0 GROUP BY source_type
-"""
-
-_NAME_MEDICATIONS = """
-UPDATE clinical_fact SET code_system = medication.code_system, code = medication.code,
-    display = coalesce(medication.display, clinical_fact.display)
-FROM medication
-WHERE clinical_fact.tenant_id = :tenant_id AND clinical_fact.source = :source
-AND clinical_fact.medication_source_id IS NOT NULL
-AND medication.tenant_id = :tenant_id AND medication.source = :source
-AND medication.source_id = clinical_fact.medication_source_id
-AND (clinical_fact.code_system, clinical_fact.code)
-    IS DISTINCT FROM (medication.code_system, medication.code)
-"""
+Item = Mapping[str, Any]
 
 
-def write_patients(patients: Iterable[PatientRow], source: str) -> Written:
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A resource as the rows it becomes, and where it was read."""
+
+    file: str
+    line: int
+    type: str
+    rows: Sequence[Item]
+    """A Patient's or Medication's one row; of other types, a fact and those of its components."""
+    digest: str
+    """Of all the rows, so that a component that is gone shows in it."""
+
+    @property
+    def id(self) -> str:
+        """Its id at the source."""
+        found: str = self.rows[0]["source_id"]
+        return found
+
+    @property
+    def patient_id(self) -> str:
+        """The source's id of the patient whom a fact is about."""
+        found: str = self.rows[0]["patient_source_id"]
+        return found
+
+
+def write_patients(patients: Sequence[Resource], source: str) -> Written:
     """Write patients of a source."""
-    items = [
-        {**row, "id": uuid7(), "source": source, "content_hash": digest(row)} for row in patients
-    ]
-    return _count("Patient", run_with_rows(_UPSERT_PATIENTS, items)) if items else Written()
+    return _count("Patient", _run(UPSERT_PATIENTS, patients, source))
 
 
-def write_medications(medications: Iterable[MedicationRow], source: str) -> Written:
-    """Write what the Medication resources of a source are."""
-    items = [
-        {**row, "id": uuid7(), "source": source, "content_hash": digest(row)}
-        for row in medications
-    ]
-    return _count("Medication", run_with_rows(_UPSERT_MEDICATIONS, items)) if items else Written()
+def write_medications(medications: Sequence[Resource], source: str) -> Written:
+    """Write what the Medication resources of a source are, also where facts refer to them."""
+    rows = _run(UPSERT_MEDICATIONS, medications, source)
+    if rows:
+        named = [{"source_id": row.source_id} for row in rows]
+        run_with_rows(NAME_MEDICATIONS, named, source=source)
+    return _count("Medication", rows)
 
 
-def write_facts(
-    resources: Iterable[Sequence[FactRow]], source: str, patients: Mapping[str, UUID]
-) -> Written:
-    """Write the rows of each resource, about `patients`: ids by the source's ids."""
+def write_facts(facts: Sequence[Resource], source: str, patients: Mapping[str, UUID]) -> Written:
+    """Write what is recorded about `patients`: ids by the source's ids."""
+    medications = _find_medications(source, facts)
     items = [
         {
             **row,
+            **medications.get(row["medication_source_id"], {}),
             "id": uuid7(),
             "source": source,
-            "patient_id": patients[row["patient_source_id"]],
-            "content_hash": digest(rows if row["component"] == 0 else row),
+            "patient_id": patients[fact.patient_id],
+            "content_hash": fact.digest,
         }
-        for rows in resources
-        for row in rows
+        for fact in facts
+        for row in fact.rows
     ]
     written = Written()
-    for counted in run_with_rows(_UPSERT_FACTS, items, source=source) if items else ():
+    for counted in run_with_rows(UPSERT_FACTS, items) if items else ():
         written[counted.source_type, "new"] = counted.new
         written[counted.source_type, "changed"] = counted.changed
+        if counted.changed:
+            _clean_up(counted, facts, source)
     return written
 
 
 def find_patients(source: str, source_ids: Iterable[str]) -> Mapping[str, UUID]:
-    """Return the ids of a source's patients by the source's own ids."""
-    statement = select(Patient.source_id, Patient.id).where(
-        is_ours(Patient), Patient.source == source, Patient.source_id.in_(list(source_ids))
+    """Return the ids of a source's patients by the source's own ids.
+
+    None of them can be removed before the transaction ends.
+    """
+    statement = (
+        select(Patient.source_id, Patient.id)
+        .where(is_ours(Patient), Patient.source == source, Patient.source_id.in_(list(source_ids)))
+        .with_for_update(read=True, key_share=True)
     )
-    return dict(db.session.execute(statement).tuples().all())
+    return {row.source_id: row.id for row in db.session.execute(statement)}
 
 
-def name_medications(source: str) -> None:
-    """Say what the medications are that records only refer to, where it is known by now."""
-    parameters = {"tenant_id": current_placement().tenant_id, "source": source}
-    db.session.execute(text(_NAME_MEDICATIONS), parameters)
+def find_written(
+    source: str, keys: Iterable[tuple[str, str]], since: dt.datetime
+) -> Sequence[tuple[str, str]]:
+    """Return which facts, given by type and id, have been written since a moment."""
+    items = [{"source_type": kind, "source_id": source_id} for kind, source_id in keys]
+    rows = run_with_rows(FIND_WRITTEN, items, source=source, since=since)
+    return [(row.source_type, row.source_id) for row in rows]
 
 
-def analyze_tables() -> None:
-    """Have PostgreSQL look at what the tables have become, so that it chooses the right indexes."""
-    db.session.execute(text("SELECT trially.analyze_tables()"))
+def _run(statement: str, resources: Sequence[Resource], source: str) -> Sequence[Row[Any]]:
+    items = [
+        {**row, "id": uuid7(), "source": source, "content_hash": resource.digest}
+        for resource in resources
+        for row in resource.rows
+    ]
+    return run_with_rows(statement, items) if items else []
 
 
-def _count(resource_type: str, rows: Sequence[object]) -> Written:
-    written = Written()
-    for row in rows:
-        written[resource_type, "new" if row.is_new else "changed"] += 1  # type: ignore[attr-defined]
-    return written
+def _count(resource_type: str, rows: Sequence[Row[Any]]) -> Written:
+    return Written((resource_type, "new" if row.is_new else "changed") for row in rows)
+
+
+def _find_medications(source: str, facts: Sequence[Resource]) -> Mapping[str | None, Item]:
+    """Return what is known of the Medication resources that facts refer to, by their ids."""
+    wanted = {fact.rows[0]["medication_source_id"] for fact in facts} - {None}
+    if not wanted:
+        return {}
+    columns = columns_named(Medication, ("source_id", "code_system", "code", "display"))
+    found = fetch_items(
+        select(*columns).where(
+            is_ours(Medication), Medication.source == source, Medication.source_id.in_(wanted)
+        )
+    )
+    return {
+        item.pop("source_id"): {name: value for name, value in item.items() if value is not None}
+        for item in found
+    }
+
+
+def _clean_up(counted: Row[Any], facts: Sequence[Resource], source: str) -> None:
+    """Remove what changed resources say no longer."""
+    lengths = [
+        {"source_type": fact.type, "source_id": fact.id, "last_component": len(fact.rows) - 1}
+        for fact in facts
+        if fact.type == counted.source_type
+    ]
+    run_with_rows(REMOVE_COMPONENTS, lengths, source=source)
+    if counted.source_type == "Encounter":
+        run_with_rows(RECOUNT_ENCOUNTERS, [{"id": patient} for patient in counted.patients])

@@ -1,0 +1,61 @@
+"""Who sends a request: the parts that need no other tenant."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from trially.auth.identity import no_access
+from trially.auth.membership import remove_member
+from trially.auth.permissions import Role
+from trially.http.problems import Forbidden
+from trially.tenancy.context import tenant_context
+
+
+def test_there_is_one_refusal() -> None:
+    assert isinstance(no_access(), Forbidden)
+    assert no_access().detail == no_access().detail
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+def test_the_scheme_is_read_in_any_case(app: Flask, shared_member: Any, scheme: str) -> None:
+    answer = app.test_client().get(
+        "/api/v1/me", headers={"Authorization": f"{scheme} {shared_member.token}"}
+    )
+
+    assert answer.status_code == 200
+
+
+def test_a_role_is_of_one_tenant(
+    app: Flask, make_tenant: Callable[..., Any], as_member: Callable[..., Any]
+) -> None:
+    viewer = as_member(make_tenant(), Role.VIEWER)
+    as_member(make_tenant(), Role.OWNER)
+
+    assert viewer.get("/me").json["role"] == "viewer"
+    assert viewer.post("/sites", json={"name": "Main"}).status_code == 403
+
+
+def test_what_a_token_claims_of_roles_is_not_read(app: Flask, shared_member: Any) -> None:
+    tenant = shared_member.tenant
+    issue = app.extensions["trially_dev_issuer"].issue_token
+    token = issue(subject="stranger", tenant=tenant.slug, role="owner", scope="patients:read")
+
+    answer = app.test_client().get("/api/v1/me", headers={"Authorization": f"Bearer {token}"})
+
+    assert answer.status_code == 403
+
+
+def test_a_removed_member_is_refused_within_the_time_a_membership_is_believed(
+    app: Flask, tenant: Any, as_member: Callable[..., Any]
+) -> None:
+    member = as_member(tenant)
+    assert member.get("/me").status_code == 200
+
+    with app.app_context(), tenant_context(tenant.slug):
+        remove_member(member.subject)
+    known, _ = app.extensions["trially_identities"]
+    known.clear()
+
+    assert member.get("/me").status_code == 403

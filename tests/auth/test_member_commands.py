@@ -1,0 +1,99 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from trially import create_app
+from trially.tenancy.lifecycle import suspend_tenant
+
+NO_TENANT = "Error: There is no such tenant.\n"
+
+
+def test_members_are_added_listed_and_removed(run_command, tenant):
+    add = ("tenants", "members", "add", tenant.slug, "--subject", "ann [x]", "--role", "viewer")
+    listed = ("tenants", "members", "list", tenant.slug)
+    remove = ("tenants", "members", "remove", tenant.slug, "--subject", "ann [x]")
+
+    assert run_command(*add).output == f"Added ann [x] to {tenant.slug} as viewer.\n"
+    again = run_command(*add)
+    assert (again.exit_code, again.output) == (1, "Error: 'ann [x]' is a member already.\n")
+    (member,) = json.loads(run_command(*listed, "--json").output)
+    assert (member["subject"], member["role"]) == ("ann [x]", "viewer")
+    assert "ann [x]" in run_command(*listed).output
+    assert json.loads(run_command(*remove, "--json").output) == {
+        "tenant": tenant.slug,
+        "subject": "ann [x]",
+        "removed": True,
+    }
+    gone = run_command(*remove)
+    assert (gone.exit_code, gone.output) == (1, "Error: There is no member 'ann [x]'.\n")
+
+
+def test_an_added_member_is_json(run_command, tenant):
+    result = run_command(
+        *("tenants", "members", "add", tenant.slug, "--subject", "ann", "--role", "owner"),
+        *("--issuer", "https://login.example", "--name", "Ann", "--email", "a@x.org", "--json"),
+    )
+
+    member = json.loads(result.output)
+    assert member | {"id": "", "created_at": ""} == {
+        "id": "",
+        "issuer": "https://login.example",
+        "subject": "ann",
+        "display_name": "Ann",
+        "email": "a@x.org",
+        "role": "owner",
+        "created_at": "",
+    }
+
+
+def test_a_token_is_printed_alone_and_works(app, run_command, tenant):
+    result = run_command("tenants", "token", tenant.slug, "--role", "recruiter")
+    token = result.output.removesuffix("\n")
+    as_json = json.loads(
+        run_command("tenants", "token", tenant.slug, "--role", "recruiter", "--json").output
+    )
+
+    assert result.exit_code == 0
+    assert token.count(".") == 2
+    assert not set(token) & set(" \n")
+    assert set(as_json) == {"access_token", "token_type", "expires_in"}
+    for each in (token, as_json["access_token"]):
+        answer = app.test_client().get("/api/v1/me", headers={"Authorization": f"Bearer {each}"})
+        assert answer.status_code == 200
+        assert answer.json["role"] == "recruiter"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("members", "list", "nobody"),
+        ("members", "add", "nobody", "--subject", "ann", "--role", "viewer"),
+        ("members", "remove", "nobody", "--subject", "ann"),
+        ("token", "nobody", "--role", "viewer"),
+    ],
+)
+def test_an_unknown_tenant_is_one_sentence(run_command, arguments):
+    result = run_command("tenants", *arguments)
+
+    assert (result.exit_code, result.output) == (1, NO_TENANT)
+
+
+def test_a_suspended_tenant_is_one_sentence(app, run_command, tenant):
+    with app.app_context():
+        suspend_tenant(tenant.slug)
+
+    result = run_command("tenants", "token", tenant.slug, "--role", "viewer")
+
+    assert (result.exit_code, result.output) == (1, "Error: The tenant is suspended.\n")
+
+
+def test_there_are_no_tokens_without_the_built_in_issuer(settings, app, tenant):
+    runner = create_app(replace(settings, dev_issuer=False)).test_cli_runner()
+
+    result = runner.invoke(args=["tenants", "token", tenant.slug, "--role", "viewer"])
+
+    assert (result.exit_code, result.output) == (
+        1,
+        "Error: The built-in issuer is off: tokens come from your own issuer.\n",
+    )

@@ -1,0 +1,101 @@
+"""Roles, permissions and the marks of views."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask import Flask, Response, url_for
+
+import trially
+from trially.auth.permissions import (
+    ROLE_PERMISSIONS,
+    Permission,
+    Role,
+    UnguardedViewError,
+    public,
+    refuse_unguarded_views,
+    requires,
+)
+from trially.config import Settings
+from trially.tenancy.catalog import Tenant
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+@pytest.fixture(scope="module")
+def shared_tenant(make_tenant: Callable[..., Tenant]) -> Tenant:
+    return make_tenant()
+
+
+def test_every_role_has_its_permissions() -> None:
+    assert set(ROLE_PERMISSIONS) == set(Role)
+    assert ROLE_PERMISSIONS[Role.OWNER] == ROLE_PERMISSIONS[Role.ADMIN] == set(Permission)
+    for permissions in ROLE_PERMISSIONS.values():
+        assert Permission.ME_READ in permissions
+
+
+def test_who_may_do_what_is_dangerous() -> None:
+    def who(permission: Permission) -> set[Role]:
+        return {role for role in Role if permission in ROLE_PERMISSIONS[role]}
+
+    assert who(Permission.PATIENTS_DELETE) == {Role.OWNER, Role.ADMIN}
+    assert who(Permission.PATIENTS_READ) == set(Role) - {Role.AUDITOR}
+    assert who(Permission.PATIENTS_WRITE) == set(Role) - {Role.AUDITOR, Role.VIEWER}
+    assert who(Permission.IMPORTS_WRITE) == {Role.OWNER, Role.ADMIN, Role.COORDINATOR}
+
+
+def test_marks_say_what_a_view_needs() -> None:
+    @requires(Permission.PATIENTS_READ)
+    def guarded() -> None: ...
+
+    @public
+    def open_to_all() -> None: ...
+
+    refuse_unguarded_views({"a": guarded, "b": open_to_all})
+    assert guarded.__dict__["permission"] is Permission.PATIENTS_READ
+    assert open_to_all.__dict__["permission"] is None
+
+
+def test_a_view_without_a_mark_is_refused() -> None:
+    app = Flask("tiny", static_folder=None)
+    app.get("/")(lambda: Response("open"))
+
+    with pytest.raises(UnguardedViewError, match="carries neither @requires nor @public"):
+        refuse_unguarded_views(app.view_functions)
+
+
+def test_an_app_with_a_view_without_a_mark_does_not_start(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        trially.demo, "init_app", lambda app: app.get("/open")(lambda: Response("open"))
+    )
+
+    with pytest.raises(UnguardedViewError):
+        trially.create_app(settings)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_each_role_reaches_its_routes_and_no_others(
+    app: Flask, as_member: Callable[..., Any], shared_tenant: Tenant, role: Role
+) -> None:
+    member = as_member(shared_tenant, role)
+    tried = 0
+
+    for rule in app.url_map.iter_rules():
+        if not rule.rule.startswith("/api/"):
+            continue
+        with app.test_request_context():
+            path = url_for(rule.endpoint, **dict.fromkeys(rule.arguments, NOBODY))
+        permission = app.view_functions[rule.endpoint].__dict__["permission"]
+        for method in (rule.methods or set()) - {"OPTIONS"}:
+            answer = member.request(method, path)
+            tried += 1
+            if permission in ROLE_PERMISSIONS[role]:
+                assert answer.status_code in {200, 400, 404, 415}, (method, path)
+            else:
+                assert answer.status_code == 403, (method, path)
+                if method != "HEAD":
+                    assert answer.json["detail"] == f"This needs the permission {permission}."
+
+    assert tried > 20

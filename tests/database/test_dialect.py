@@ -1,0 +1,172 @@
+import pytest
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, cursor
+from sqlalchemy import select, text
+from sqlalchemy.exc import InternalError, OperationalError
+from tenant_databases import ask, placement_of
+
+from trially.database.placement import (
+    StalePlacementError,
+    TenantSuspendedError,
+    current_placement,
+    enter_placement,
+)
+from trially.database.rows import fetch_items, insert_item, table_of
+from trially.database.session import db, engine_registry
+from trially.recruiting.sites.model import Site
+from trially.tenancy.context import tenant_context
+from trially.tenancy.guard import record_placement
+from trially.tenancy.lifecycle import resume_tenant, suspend_tenant
+from trially.tenancy.servers import server_access
+
+CLOSE_CONNECTIONS = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
+)
+
+
+def status():
+    connection = db.session.connection().connection.driver_connection
+    return connection.get_transaction_status()
+
+
+def test_the_commit_of_a_failed_transaction_is_no_success(app, tenant):
+    with app.app_context(), tenant_context(tenant.slug):
+        connection = db.session.connection()
+        with pytest.raises(OperationalError), connection.connection.cursor() as failing:
+            _execute(failing, "SELECT 1 / 0")
+        with pytest.raises(InternalError, match="rolled back"):
+            db.session.commit()
+        db.session.rollback()
+        assert db.session.scalar(text("SELECT 1")) == 1
+
+
+def _execute(failing, statement):
+    """Fail below SQLAlchemy, which would refuse to commit by itself."""
+    try:
+        failing.execute(statement)
+    except Exception as error:
+        raise OperationalError(statement, None, error) from error
+
+
+def test_each_transaction_of_a_connection_passes_the_guard(app, tenant):
+    with app.app_context(), tenant_context(tenant.slug):
+        engine = engine_registry().engine_for(current_placement())
+        with engine.connect() as connection:
+            shown = text("SELECT current_setting('trially.tenant_id')")
+            for _ in range(2):
+                assert connection.scalar(shown) == str(tenant.id)
+                connection.commit()
+            with connection.begin():
+                assert connection.scalar(shown) == str(tenant.id)
+
+
+def test_a_raw_connection_passes_the_guard_too(app, tenant):
+    with app.app_context(), tenant_context(tenant.slug):
+        raw = engine_registry().engine_for(current_placement()).raw_connection()
+        cursor = raw.cursor()
+        cursor.execute("SELECT current_setting('trially.tenant_id')")
+        assert cursor.fetchone() == (str(tenant.id),)
+        driver = raw.driver_connection
+        raw.close()
+        assert driver.get_transaction_status() == TRANSACTION_STATUS_IDLE
+
+
+def test_the_guard_rides_with_begin(app, tenant):
+    sent = []
+
+    class Noting(cursor):
+        def execute(self, statement, *parameters):
+            sent.append(statement)
+            super().execute(statement, *parameters)
+
+    with app.app_context(), tenant_context(tenant.slug):
+        driver = db.session.connection().connection.driver_connection
+        db.session.rollback()
+        driver.cursor_factory = Noting
+        db.session.execute(text("SELECT 1"))
+        db.session.commit()
+        driver.cursor_factory = None
+
+    assert sent == [placement_of(app, tenant).opening, "SELECT 1", "COMMIT"]
+
+
+def test_a_stale_placement_is_refused_and_nothing_is_open(app, tenant):
+    with app.app_context(), tenant_context(tenant.slug):
+        with server_access().administer(tenant.placement.database) as raw:
+            record_placement(raw, tenant.id, 2, is_suspended=False)
+        with pytest.raises(StalePlacementError):
+            db.session.connection()
+        db.session.rollback()
+        with pytest.raises(StalePlacementError):
+            fetch_items(select(table_of(Site).c.name))
+        with pytest.raises(StalePlacementError):
+            engine_registry().engine_for(current_placement()).raw_connection()
+
+
+def test_a_suspended_tenant_is_refused_and_comes_back(app, tenant):
+    with app.app_context(), tenant_context(tenant.slug):
+        suspend_tenant(tenant.slug)
+        with pytest.raises(TenantSuspendedError):
+            db.session.connection()
+        resume_tenant(tenant.slug)
+    with app.app_context(), tenant_context(tenant.slug):
+        assert db.session.scalar(text("SELECT 1")) == 1
+
+
+def test_a_connection_closed_while_idle_is_replaced_unnoticed(app, member):
+    for _ in range(3):
+        assert member.get("/sites").status_code == 200
+        closed = ask(app, CLOSE_CONNECTIONS, member.tenant.placement.database)
+        assert closed == [(True,)]
+    assert member.post("/sites", json={"name": "Riverside"}).status_code == 201
+
+
+def test_many_connections_closed_while_idle_are_replaced_unnoticed(app, tenant):
+    with app.app_context(), tenant_context(tenant.slug):
+        engine = engine_registry().engine_for(current_placement())
+        for connection in [engine.connect() for _ in range(4)]:
+            connection.close()
+        ask(app, CLOSE_CONNECTIONS, tenant.placement.database)
+        for connection in [engine.connect() for _ in range(4)]:
+            assert connection.scalar(text("SELECT 1")) == 1
+            connection.close()
+        assert engine.pool.checkedout() == 0
+
+
+def test_a_connection_closed_in_mid_transaction_is_an_error_and_then_replaced(app, tenant):
+    with app.app_context(), tenant_context(tenant.slug):
+        insert_item(Site, {"name": "Riverside"}, ["id"])
+        ask(app, CLOSE_CONNECTIONS, tenant.placement.database)
+        with pytest.raises(OperationalError):
+            db.session.execute(text("SELECT 1"))
+        db.session.rollback()
+        assert fetch_items(select(table_of(Site).c.name)) == []
+
+
+def test_a_refusal_does_not_leak_connections(app, tenant):
+    with app.app_context(), tenant_context(tenant.slug):
+        engine = engine_registry().engine_for(current_placement())
+        suspend_tenant(tenant.slug)
+        for _ in range(100):
+            with pytest.raises(TenantSuspendedError):
+                engine.connect()
+        assert engine.pool.checkedout() == 0
+        assert engine.pool.overflow() <= 0
+
+
+def test_a_placement_without_a_guard_row_is_stale(app, tenant):
+    ask(app, "DELETE FROM trially.placement", database=tenant.placement.database)
+
+    with app.app_context(), tenant_context(tenant.slug), pytest.raises(StalePlacementError):
+        db.session.connection()
+
+
+def test_a_newer_placement_of_the_same_tenant_may_be_entered(app, tenant):
+    with app.app_context(), tenant_context(tenant.slug):
+        resume_tenant(tenant.slug)
+        with pytest.raises(StalePlacementError):
+            db.session.connection()
+        db.session.rollback()
+        with tenant_context(tenant.slug) as residence:
+            newer = residence.placement
+        enter_placement(newer)
+        assert status() != TRANSACTION_STATUS_IDLE

@@ -1,0 +1,225 @@
+"""What the decorators of views take and give, on an app that has no database."""
+
+import datetime as dt
+import io
+from decimal import Decimal
+from http import HTTPStatus
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask, request
+from flask.testing import FlaskClient
+from marshmallow import Schema, fields
+
+from trially.http import problems, requests
+from trially.http.contract import (
+    accepts,
+    accepts_merge_patch,
+    contract_of,
+    json_response,
+    queries,
+    refuse_query,
+    returns,
+    returns_nothing,
+    returns_page,
+)
+
+LIMIT_BYTES = 200
+
+
+class ThingSchema(Schema):
+    name = fields.String(required=True)
+    size = fields.Integer(strict=True, allow_none=True)
+
+
+class ThingQuerySchema(Schema):
+    size = fields.Integer(load_default=1)
+
+
+@pytest.fixture
+def client() -> FlaskClient:
+    app = Flask("tiny", static_folder=None)
+    app.extensions["trially_settings"] = SimpleNamespace(max_body_bytes=LIMIT_BYTES)
+    requests.init_app(app)
+    problems.init_app(app)
+
+    @app.before_request
+    def refuse() -> None:
+        refuse_query(app.view_functions[str(request.endpoint)])
+
+    @app.post("/things")
+    @accepts(ThingSchema())
+    @returns(ThingSchema(), HTTPStatus.CREATED)
+    def create_thing(body: dict[str, Any]) -> dict[str, Any]:
+        return body
+
+    @app.patch("/things")
+    @accepts_merge_patch(ThingSchema(partial=True))
+    @returns(ThingSchema())
+    def change_thing(body: dict[str, Any]) -> dict[str, Any]:
+        return body
+
+    @app.get("/things")
+    @queries(ThingQuerySchema())
+    @returns(ThingSchema())
+    def list_things(query: dict[str, Any]) -> dict[str, Any]:
+        return query
+
+    @app.delete("/things")
+    @returns_nothing
+    def delete_things() -> str:
+        return "unheard"
+
+    return app.test_client()
+
+
+def test_a_body_is_loaded_and_a_result_written(client: FlaskClient) -> None:
+    answer = client.post("/things", json={"name": "é"})
+
+    assert answer.status_code == 201
+    assert answer.content_type == "application/json"
+    assert answer.json == {"name": "é"}
+
+
+def test_a_patch_may_name_little_and_remove(client: FlaskClient) -> None:
+    answer = client.patch(
+        "/things", data=b'{"size": null}', content_type="application/merge-patch+json"
+    )
+
+    assert answer.json == {"size": None}
+
+
+@pytest.mark.parametrize("content_type", ["", "text/plain", "application/xml", "application/json5"])
+def test_another_type_of_body_is_refused(client: FlaskClient, content_type: str) -> None:
+    answer = client.post("/things", data=b'{"name": "a"}', content_type=content_type)
+
+    assert answer.status_code == 415
+    assert client.patch("/things", json={}).status_code == 415
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"name": NaN}',
+        b'{"name": "\xff"}',
+        b"\xef\xbb\xbf{}",
+        b'{"name": "\\ud800"}',
+        b"[" * 190,
+        b'{"size": 1e999}',
+    ],
+)
+def test_a_body_that_is_not_json_is_refused(client: FlaskClient, body: bytes) -> None:
+    answer = client.post("/things", data=body, content_type="application/json")
+
+    assert answer.status_code == 400
+    assert answer.json["detail"] == "The body is not JSON."
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[]",
+        "null",
+        "1",
+        '"a"',
+        "{}",
+        '{"name": "a", "b": 1}',
+        '{"name": "a", "size": true}',
+        '{"name": "a", "size": 1.0}',
+    ],
+)
+def test_a_body_that_breaks_a_rule_is_refused(client: FlaskClient, body: str) -> None:
+    answer = client.post("/things", data=body, content_type="application/json")
+
+    assert answer.status_code == 422
+    assert answer.json["errors"]
+
+
+def test_the_last_of_two_equal_names_holds(client: FlaskClient) -> None:
+    answer = client.post(
+        "/things", data=b'{"name": "a", "name": "b"}', content_type="application/json"
+    )
+
+    assert answer.json == {"name": "b"}
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_a_large_body_is_refused_whether_its_length_is_said_or_not(
+    client: FlaskClient, said: bool
+) -> None:
+    body = b'{"name": "' + b"a" * LIMIT_BYTES + b'"}'
+    answer = client.post(
+        "/things",
+        content_type="application/json",
+        input_stream=io.BytesIO(body),
+        **(
+            {"content_length": len(body)}
+            if said
+            else {"environ_overrides": {"wsgi.input_terminated": True}}
+        ),
+    )
+
+    assert answer.status_code == 413
+    assert answer.json["type"] == "/problems/content-too-large"
+
+
+@pytest.mark.parametrize("query", ["size=a", "colour=red", "size=1&size=2", "tenant_id=1", "size="])
+def test_a_query_that_is_not_usable_is_refused(client: FlaskClient, query: str) -> None:
+    answer = client.get(f"/things?{query}")
+
+    assert answer.status_code == 400
+    assert answer.json["errors"][0]["pointer"] == "/" + query.partition("=")[0]
+
+
+def test_names_of_query_parameters_are_escaped(client: FlaskClient) -> None:
+    answer = client.get("/things?a/b~=1&a/b~=2")
+
+    assert answer.json["errors"] == [{"pointer": "/a~1b~0", "detail": "Must be given once."}]
+
+
+def test_a_query_string_in_no_encoding_is_refused(client: FlaskClient) -> None:
+    for method in ("GET", "DELETE"):
+        answer = client.open(
+            "/things", method=method, environ_overrides={"QUERY_STRING": "size=\xff"}
+        )
+        assert answer.status_code == 400
+
+
+def test_a_view_that_reads_no_query_has_none(client: FlaskClient) -> None:
+    assert client.delete("/things?dry_run=true").status_code == 400
+    answer = client.delete("/things")
+    assert (answer.status_code, answer.data) == (204, b"")
+
+
+def test_what_rows_hold_has_a_form_in_json() -> None:
+    body = {
+        "id": UUID(int=1),
+        "on": dt.date(2020, 2, 29),
+        "at": dt.datetime(2020, 2, 29, 1, 2, 3, 40, tzinfo=dt.UTC),
+        "number": Decimal("7.20"),
+    }
+
+    assert json_response(body).get_data(as_text=True) == (
+        '{"id":"00000000-0000-0000-0000-000000000001","on":"2020-02-29",'
+        '"at":"2020-02-29T01:02:03.000040Z","number":7.2}'
+    )
+    with pytest.raises(TypeError):
+        json_response({"id": object()})
+
+
+def test_decorators_say_what_a_view_takes_and_gives() -> None:
+    @queries(ThingQuerySchema())
+    @returns_page(ThingSchema())
+    def list_things(query: dict[str, Any]) -> None:
+        """List things."""
+
+    contract = contract_of(list_things)
+    assert isinstance(contract.query, ThingQuerySchema)
+    assert isinstance(contract.result, ThingSchema)
+    assert contract.is_page
+    assert contract.status == 200
+    assert list_things.__doc__ == "List things."

@@ -1,0 +1,191 @@
+"""Every route of the API, asked about what is another tenant's, answers as if there were none."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from marshmallow import Schema, fields
+from werkzeug.routing import Rule
+from werkzeug.test import TestResponse
+
+from trially.http.contract import JSON_TYPE, contract_of
+from trially.recruiting import API_BLUEPRINTS, API_PREFIX
+
+BODIES = {
+    "patients.create_patient": {
+        "mrn": "never kept",
+        "given_name": "A",
+        "family_name": "B",
+        "birth_date": "1990-01-01",
+        "sex": "other",
+    },
+    "patients.change_patient": {"phone": "1"},
+    "patients.search_patients": {},
+    "sites.create_site": {"name": "never kept"},
+    "sites.change_site": {"city": "X"},
+    "studies.create_study": {"protocol_number": "never kept", "title": "X"},
+    "studies.change_study": {"title": "X"},
+}
+"""A good body for each route that reads JSON; a new route is to be added here."""
+
+NEVER_MADE = "never.made.cursor"
+
+
+def _describe_api() -> Flask:
+    app = Flask("api", static_folder=None)
+    app.url_map.strict_slashes = False
+    for blueprint in API_BLUEPRINTS:
+        app.register_blueprint(blueprint, url_prefix=API_PREFIX + (blueprint.url_prefix or ""))
+    return app
+
+
+API = _describe_api()
+ROUTES = [
+    pytest.param(rule, method, id=f"{method} {rule.rule}")
+    for rule in API.url_map.iter_rules()
+    for method in sorted((rule.methods or set()) - {"OPTIONS"})
+]
+
+
+class Attacks:
+    """All that can be named in a request to one route, by someone who knows the others' ids."""
+
+    def __init__(self, rule: Rule, method: str, ours: Any, theirs: Any) -> None:
+        self.rule = rule
+        self.method = method
+        self.contract = contract_of(API.view_functions[rule.endpoint])
+        self.ours = ours
+        self.theirs = theirs
+        self.nobodys = {name: str(uuid4()) for name in theirs.ids}
+
+    def pairs(self) -> Iterator[tuple[str, TestResponse, TestResponse]]:
+        """Yield what was attacked, the answer about theirs, and the answer about nothing."""
+        if self.rule.arguments:
+            yield "path", self.ask(path=self.theirs.ids), self.ask(path=self.nobodys)
+        for name in self._references(self.contract.query):
+            known, unknown = self.theirs.ids[name], self.nobodys[name]
+            yield f"query {name}", self.ask(query={name: known}), self.ask(query={name: unknown})
+        for name in self._references(self.contract.body):
+            known, unknown = self.theirs.ids[name], self.nobodys[name]
+            yield f"body {name}", self.ask(body={name: known}), self.ask(body={name: unknown})
+        tenant = self.theirs.member.tenant
+        for name in ("id", "tenant_id", "tenant"):
+            stranger = str(tenant.id)
+            yield f"{name} in the query", *self._both(query=name, known=stranger)
+            if self.contract.body is not None:
+                yield f"{name} in the body", *self._both(body=name, known=stranger)
+        for known in (str(tenant.id), tenant.slug):
+            yield (
+                "header",
+                self.ask(headers={"X-Tenant-ID": known}),
+                self.ask(headers={"X-Tenant-ID": "there-is-none"}),
+            )
+        for place in ("query", "body"):
+            schema = getattr(self.contract, place)
+            if schema is not None and "cursor" in schema.fields:
+                cursor = self._their_cursor(place)
+                yield (
+                    f"cursor in the {place}",
+                    self.ask(**{place: {"cursor": cursor}}),
+                    self.ask(**{place: {"cursor": NEVER_MADE}}),
+                )
+
+    def ask(
+        self,
+        *,
+        member: Any = None,
+        path: Any = None,
+        query: Any = None,
+        body: Any = None,
+        headers: Any = None,
+    ) -> TestResponse:
+        ids = path or self.ours.ids
+        arguments = {name: ids[name] for name in self.rule.arguments}
+        url = API.url_map.bind("").build(self.rule.endpoint, arguments)
+        options: dict[str, Any] = {"query_string": query or {}}
+        if self.contract.body is not None:
+            options["json"] = {**BODIES[self.rule.endpoint], **(body or {})}
+            options["content_type"] = self.contract.body_types[0]
+        elif self.contract.body_types:
+            options["data"] = b'{"resourceType": "Basic", "id": "1"}'
+            options["content_type"] = JSON_TYPE
+        return (member or self.ours.member).request(
+            self.method, url, headers={"X-Request-ID": "fixed", **(headers or {})}, **options
+        )
+
+    def _both(self, *, known: str, query: str = "", body: str = "") -> Iterator[TestResponse]:
+        for value in (known, str(uuid4())):
+            yield self.ask(
+                query={query: value} if query else None, body={body: value} if body else None
+            )
+
+    def _references(self, schema: Schema | None) -> list[str]:
+        known = schema.fields.items() if schema else ()
+        return [
+            name for name, field in known if isinstance(field, fields.UUID) and not field.dump_only
+        ]
+
+    def _their_cursor(self, place: str) -> str:
+        answer = self.ask(member=self.theirs.member, path=self.theirs.ids, **{place: {"limit": 1}})
+        if self.method == "HEAD":
+            return NEVER_MADE
+        assert answer.json["page"]["has_more"], "Both tenants need two of everything."
+        return str(answer.json["page"]["next"])
+
+
+@pytest.mark.parametrize(("rule", "method"), ROUTES)
+def test_what_is_another_tenants_is_what_is_not_there(
+    rule: Rule, method: str, ours: Any, theirs: Any, dump: Callable[[Any], Any]
+) -> None:
+    before = dump(theirs)
+    attacks = Attacks(rule, method, ours, theirs)
+
+    pairs = list(attacks.pairs())
+
+    if method == "GET":
+        assert attacks.ask().status_code == 200
+    assert pairs
+    for attacked, answer, expected in pairs:
+        assert answer.status_code == expected.status_code, attacked
+        assert answer.data == expected.data, attacked
+        assert sorted(answer.headers) == sorted(expected.headers), attacked
+        if attacked.startswith(("path", "header")):
+            assert answer.status_code == {"path": 404, "header": 403}[attacked]
+        elif attacked.startswith("cursor"):
+            assert answer.status_code == 400
+        elif answer.status_code == 200:
+            assert method == "HEAD" or answer.json["data"] == []
+        else:
+            assert answer.status_code in {400, 422}, attacked
+    assert dump(theirs) == before
+
+
+def test_the_routes_attacked_are_those_of_the_app(app: Flask) -> None:
+    def shape(rules: Any) -> set[tuple[str, str]]:
+        return {(rule.rule, rule.endpoint) for rule in rules if rule.rule.startswith(API_PREFIX)}
+
+    assert shape(app.url_map.iter_rules()) == shape(API.url_map.iter_rules())
+    assert {
+        rule.endpoint
+        for rule in API.url_map.iter_rules()
+        if contract_of(API.view_functions[rule.endpoint]).body is not None
+    } == set(BODIES)
+
+
+def test_the_same_upload_is_another_tenants_import(make_household: Callable[[], Any]) -> None:
+    first, second = make_household().member, make_household().member
+    upload = b'{"resourceType": "Patient", "id": "p1", "name": [{"family": "Same"}]}\n'
+
+    answers = [
+        member.post("/imports", data=upload, content_type="application/ndjson")
+        for member in (first, second)
+    ]
+
+    counts = [answer.json["counts"] for answer in answers]
+    assert counts[0] == counts[1]
+    assert answers[0].json["id"] != answers[1].json["id"]
+    for member in (first, second):
+        found = member.post("/patients/search", json={"family_name": "same"}).json["data"]
+        assert len(found) == 1

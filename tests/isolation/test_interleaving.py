@@ -1,0 +1,88 @@
+"""Tenants that are served in turn, and at once, by one process."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from flask import Flask
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+from trially.database.placement import WrongTenantError
+from trially.database.session import engine_registry
+from trially.tenancy.context import enter_tenant, tenant_context
+from trially.tenancy.directory import directory
+
+REQUESTS = 400
+THREADS = 8
+
+
+@pytest.fixture(scope="module")
+def members(ours: Any, theirs: Any, make_patient: Callable[..., Any]) -> list[Any]:
+    for household in (ours, theirs):
+        make_patient(household.member, mrn=f"of {household.member.tenant.slug}")
+    return [ours.member, theirs.member]
+
+
+def check_answers(app: Flask, member: Any, number: int) -> None:
+    """Ask one thing as a member, and see that the answer is of their tenant."""
+    mine = type(member)(app.test_client(), member.token, member.tenant, member.subject)
+    slug = member.tenant.slug
+    if number % 4 == 0:
+        assert mine.get("/me").json["tenant"]["slug"] == slug
+    elif number % 4 == 1:
+        found = mine.post("/patients/search", json={"mrn": f"of {slug}"}).json["data"]
+        assert [patient["mrn"] for patient in found] == [f"of {slug}"]
+    elif number % 4 == 2:
+        mrns = {patient["mrn"] for patient in mine.get("/patients").json["data"]}
+        assert {mrn for mrn in mrns if mrn.startswith("of ")} == {f"of {slug}"}
+    else:
+        answer = mine.post("/sites", json={"name": f"{slug} {number}"})
+        assert answer.status_code == 201
+        shown = mine.get(f"/sites/{answer.json['id']}").json
+        assert shown["name"] == f"{slug} {number}"
+
+
+def test_tenants_take_turns_on_one_thread(app: Flask, members: list[Any]) -> None:
+    for number in range(REQUESTS):
+        check_answers(app, members[number // 3 % 2], number)
+
+
+def test_tenants_are_served_at_once(app: Flask, members: list[Any]) -> None:
+    def ask(number: int) -> None:
+        check_answers(app, members[number // 3 % 2], REQUESTS + number)
+
+    with ThreadPoolExecutor(THREADS) as pool:
+        assert len(list(pool.map(ask, range(REQUESTS)))) == REQUESTS
+
+
+def test_nothing_of_a_tenant_stays_on_its_connections(app: Flask, members: list[Any]) -> None:
+    for member in members:
+        assert member.get("/patients").status_code == 200
+        assert member.post("/sites", json={}).status_code == 422
+        assert member.post("/patients", json={"mrn": 1}).status_code == 422
+        with app.app_context(), tenant_context(member.tenant.slug) as residence:
+            pool: Any = engine_registry().engine_for(residence.placement).pool
+        assert pool.checkedout() == 0
+        assert pool.checkedin() > 0
+        for record in list(pool._pool.queue):
+            raw = record.dbapi_connection
+            assert raw.get_transaction_status() == TRANSACTION_STATUS_IDLE
+            with raw.cursor() as cursor:
+                cursor.execute(
+                    "SELECT current_setting('trially.tenant_id', true),"
+                    " (SELECT setting = reset_val FROM pg_settings WHERE name = 'search_path'),"
+                    " (SELECT count(*) FROM pg_locks"
+                    "  WHERE pid = pg_backend_pid() AND locktype = 'advisory')"
+                )
+                assert cursor.fetchone() in {(None, True, 0), ("", True, 0)}
+
+
+def test_one_app_context_serves_one_tenant(app: Flask, members: list[Any]) -> None:
+    first, second = (member.tenant.slug for member in members)
+
+    with app.app_context():
+        enter_tenant(directory().find(first))
+        enter_tenant(directory().find(first))
+        with pytest.raises(WrongTenantError):
+            enter_tenant(directory().find(second))

@@ -1,0 +1,231 @@
+"""The tenant of a request comes from its token; whatever else names one is refused, all alike."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from werkzeug.datastructures import Headers
+from werkzeug.test import TestResponse
+
+from trially.auth.permissions import Role
+from trially.tenancy.lifecycle import resume_tenant, suspend_tenant
+
+FIXED = ("X-Request-ID", "fixed")
+
+
+def ask(app: Flask, *headers: tuple[str, str], path: str = "/api/v1/me", **options: Any) -> Any:
+    return app.test_client().get(path, headers=Headers([FIXED, *headers]), **options)
+
+
+def picture(answer: TestResponse) -> tuple[Any, ...]:
+    return answer.status_code, answer.data, tuple(sorted(answer.headers))
+
+
+@pytest.fixture
+def refusal(app: Flask, ours: Any) -> tuple[Any, ...]:
+    """The answer to a member who names a tenant that does not exist."""
+    answer = ask(app, bearer(ours), ("X-Tenant-ID", str(uuid4())))
+    assert answer.status_code == 403
+    assert answer.json["detail"] == "You have no access to this tenant."
+    return picture(answer)
+
+
+def bearer(household: Any) -> tuple[str, str]:
+    return "Authorization", f"Bearer {household.member.token}"
+
+
+@pytest.mark.parametrize("header", ["X-Tenant-ID", "x-tenant-id", "X-TENANT-ID", "X-Tenant-Id"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "{theirs}",
+        "{their_id}",
+        "{ours},{theirs}",
+        "{theirs},{ours}",
+        "{ours}, {ours}",
+        "{ours};{theirs}",
+        " {theirs}",
+        "{ours} ",
+        "{ours}\t",
+        "{theirs}\xa0",
+        "{OURS}",
+        "{THEIR_ID}",
+        "",
+        "*",
+        "null",
+        "%00",
+        "' OR ''='",
+        "../{theirs}",
+        "urn:uuid:{our_id}",
+    ],
+)
+def test_a_header_that_does_not_agree_is_refused(
+    app: Flask, ours: Any, theirs: Any, refusal: Any, header: str, value: str
+) -> None:
+    our, their = ours.member.tenant, theirs.member.tenant
+    named = value.format(
+        ours=our.slug,
+        OURS=our.slug.upper(),
+        our_id=our.id,
+        theirs=their.slug,
+        their_id=their.id,
+        THEIR_ID=str(their.id).upper(),
+    )
+
+    assert picture(ask(app, bearer(ours), (header, named))) == refusal
+
+
+def test_two_headers_are_refused(app: Flask, ours: Any, theirs: Any, refusal: Any) -> None:
+    our, their = ours.member.tenant.slug, theirs.member.tenant.slug
+
+    for first, second in ((our, their), (their, our), (our, our), (our, "")):
+        answer = ask(app, bearer(ours), ("X-Tenant-ID", first), ("x-tenant-id", second))
+        assert picture(answer) == refusal
+
+
+def test_a_header_that_agrees_changes_nothing(app: Flask, ours: Any) -> None:
+    tenant = ours.member.tenant
+
+    for named in (tenant.slug, str(tenant.id)):
+        assert ask(app, bearer(ours), ("X-Tenant-ID", named)).json["tenant"]["slug"] == tenant.slug
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Host",
+        "X-Forwarded-Host",
+        "X-Forwarded-Prefix",
+        "Forwarded",
+        "X-Original-URL",
+        "X-Tenant",
+        "Tenant",
+        "Tenant-ID",
+        "X-Rewrite-URL",
+        "X-Forwarded-User",
+        "Cookie",
+        "Referer",
+        "Origin",
+    ],
+)
+def test_other_headers_name_no_tenant(app: Flask, ours: Any, theirs: Any, header: str) -> None:
+    their = theirs.member.tenant
+    value = {
+        "Host": f"{their.slug}.localhost",
+        "Forwarded": f"host={their.slug}.localhost",
+        "Cookie": f"tenant={their.slug}; access_token={theirs.member.token}",
+    }.get(header, their.slug)
+
+    answer = ask(app, bearer(ours), (header, value))
+
+    assert answer.json["tenant"]["id"] == str(ours.member.tenant.id)
+
+
+def test_tokens_of_no_tenant_are_answered_alike(
+    app: Flask,
+    ours: Any,
+    theirs: Any,
+    refusal: Any,
+    as_member: Callable[..., Any],
+    make_tenant: Callable[..., Any],
+) -> None:
+    suspended = as_member(make_tenant(), Role.OWNER)
+    assert suspended.get("/me").status_code == 200
+    with app.app_context():
+        suspend_tenant(suspended.tenant.slug)
+    issue = app.extensions["trially_dev_issuer"].issue_token
+    theirs_slug = theirs.member.tenant.slug
+    tokens = {
+        "no claim": issue(subject=ours.member.subject, tenant=None),
+        "unknown slug": issue(subject=ours.member.subject, tenant="there-is-none"),
+        "unknown id": issue(subject=ours.member.subject, tenant=str(uuid4())),
+        "suspended": suspended.token,
+        "suspended, no member": issue(subject="nobody", tenant=suspended.tenant.slug),
+        "not a member": issue(subject=ours.member.subject, tenant=theirs_slug),
+        "NUL": issue(subject=ours.member.subject, tenant=f"{theirs_slug}\x00"),
+        "list": issue(subject=ours.member.subject, tenant=[theirs_slug]),  # type: ignore[arg-type]
+        "number": issue(subject=ours.member.subject, tenant=1),  # type: ignore[arg-type]
+        "empty": issue(subject=ours.member.subject, tenant=""),
+        "wildcard": issue(subject=ours.member.subject, tenant="%"),
+        "comma": issue(subject="x", tenant=f"{theirs_slug},{ours.member.tenant.slug}"),
+        "case": issue(subject=theirs.member.subject, tenant=theirs_slug.upper()),
+        "full width": issue(subject=theirs.member.subject, tenant="\uff54" + theirs_slug[1:]),
+        "SQL": issue(subject=ours.member.subject, tenant="' OR true --"),
+    }
+
+    for kind, token in tokens.items():
+        for path in ("/api/v1/me", f"/api/v1/patients/{theirs.ids['patient_id']}"):
+            answer = ask(app, ("Authorization", f"Bearer {token}"), path=path)
+            assert picture(answer) == refusal, kind
+
+    with app.app_context():
+        resume_tenant(suspended.tenant.slug)
+    assert suspended.get("/me").status_code == 200
+
+
+def test_a_subject_is_a_member_with_its_issuer_only(app: Flask, ours: Any, refusal: Any) -> None:
+    issue = app.extensions["trially_dev_issuer"].issue_token
+    tenant, subject = ours.member.tenant.slug, ours.member.subject
+
+    for near in (subject.upper(), f"{subject}%", "%", subject[:-1], "x" * 255):
+        answer = ask(app, ("Authorization", f"Bearer {issue(subject=near, tenant=tenant)}"))
+        assert picture(answer) == refusal, near
+
+
+def test_there_is_no_answer_without_a_token(app: Flask, ours: Any) -> None:
+    token = ours.member.token
+    none = [
+        ask(app),
+        ask(app, ("Authorization", "")),
+        ask(app, ("Authorization", "Bearer")),
+        ask(app, ("Authorization", "Bearer ")),
+        ask(app, ("Authorization", f"Basic {token}")),
+        ask(app, ("Authorization", token)),
+        ask(app, ("Cookie", f"access_token={token}")),
+        ask(app, ("X-Access-Token", token)),
+        ask(app, ("Proxy-Authorization", f"Bearer {token}")),
+        ask(app, path=f"/api/v1/me?access_token={token}"),
+        ask(app, ("X-Tenant-ID", ours.member.tenant.slug)),
+    ]
+
+    assert {picture(answer) for answer in none} == {picture(none[0])}
+    assert none[0].status_code == 401
+    assert none[0].headers["WWW-Authenticate"] == 'Bearer realm="trially"'
+
+
+def test_bad_tokens_are_answered_alike(app: Flask, ours: Any) -> None:
+    token = ours.member.token
+    header, payload, signature = token.split(".")
+    bad = [
+        "x",
+        "a.b.c",
+        token[:-8],
+        f"{header}.{payload}.",
+        f"{header}.{payload}.{signature[::-1]}",
+        f"{token},Bearer {token}",
+        f" {token}",
+        f"{token} {token}",
+        token + "\xa0",
+        "x" * 20_000,
+    ]
+    answers = [ask(app, ("Authorization", f"Bearer {one}")) for one in bad]
+    answers.append(
+        ask(app, ("Authorization", f"Bearer {token}"), ("Authorization", f"Bearer {token}"))
+    )
+
+    assert {picture(answer) for answer in answers} == {picture(answers[0])}
+    assert answers[0].status_code == 401
+    assert answers[0].headers["WWW-Authenticate"] == 'Bearer realm="trially", error="invalid_token"'
+
+
+def test_without_a_token_every_route_is_shut(app: Flask) -> None:
+    client = app.test_client()
+
+    for rule in app.url_map.iter_rules():
+        if rule.rule.startswith("/api/"):
+            with app.test_request_context():
+                path = rule.build(dict.fromkeys(rule.arguments, str(uuid4())))[1]  # type: ignore[index]
+            for method in rule.methods or ():
+                assert client.open(path, method=method).status_code == 401, rule

@@ -1,0 +1,13 @@
+"""Fixtures of tests that import into a tenant."""
+
+import pytest
+from flask import Flask
+
+from tests.recruiting.imports.importing import Importer
+from trially.tenancy.catalog import Tenant
+
+
+@pytest.fixture
+def take_in(app: Flask, tenant: Tenant) -> Importer:
+    """An importer into `tenant`."""
+    return Importer(app, tenant)

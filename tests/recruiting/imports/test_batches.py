@@ -1,0 +1,130 @@
+"""A bad line stands alone, and says nothing of what it held."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.recruiting.imports.fhir_examples import CONDITION, OBSERVATION, PATIENT
+from tests.recruiting.imports.importing import Importer
+from trially.config import Settings
+from trially.recruiting.imports import batches, jobs
+from trially.recruiting.imports.batches import BATCH_BYTES, NO_PATIENT, REFUSED, Batch
+from trially.recruiting.imports.reading import Line
+from trially.recruiting.imports.translating import translate
+
+CANARY = "Zebulon-Canary"
+NO_VALUE = {"type": None}
+
+
+def make_patient(number: int, **changes: Any) -> dict[str, Any]:
+    return {**PATIENT, "id": f"p{number}", "identifier": [{"value": f"M{number}"}], **changes}
+
+
+def make_observation(number: int, patient: int, **changes: Any) -> dict[str, Any]:
+    about = {"reference": f"Patient/p{patient}"}
+    return {**OBSERVATION, "id": f"o{number}", "subject": about, **changes}
+
+
+def overlong(resource: dict[str, Any]) -> Any:
+    """Translate as if a value too long for its column had slipped through."""
+    translated = translate(resource)
+    if resource.get("status") == "slipped" and isinstance(translated, list):
+        translated[0]["unit"] = CANARY * 100
+    return translated
+
+
+def test_bad_lines_are_recorded_by_place_and_never_by_content(
+    take_in: Importer, caplog: pytest.LogCaptureFixture, settings: Settings
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    job = take_in(
+        make_patient(1, name=[{"family": CANARY}]),
+        b'{"resourceType": "Patient", "name": "' + CANARY.encode(),
+        make_patient(2, birthDate=CANARY),
+        {"resourceType": "Patient", "name": CANARY},
+        make_observation(1, 1, valueQuantity={"value": CANARY}),
+        make_observation(2, 9, valueString=CANARY),
+        {"resourceType": CANARY, "id": CANARY},
+        make_patient(3, identifier=[{"value": "M1"}], name=[{"family": CANARY}]),
+        make_observation(3, 1),
+    )
+
+    assert job["state"] == "done"
+    assert job["error_count"] == 7
+    assert take_in.faults() == [
+        ("1.ndjson", 2, "This is not valid JSON.", None),
+        ("1.ndjson", 3, "Patient.birthDate is not a date", "/birthDate"),
+        ("1.ndjson", 4, "Patient.id is missing", "/id"),
+        ("1.ndjson", 5, "Observation.valueQuantity.value is not a number", "/valueQuantity/value"),
+        ("1.ndjson", 7, "resourceType is not a resource type", "/resourceType"),
+        ("1.ndjson", 8, "Another patient of this source has this MRN.", None),
+        ("1.ndjson", 6, NO_PATIENT, None),
+    ]
+    assert job["counts"]["Patient"]["read"] == job["counts"]["Patient"]["new"] == 1
+    assert take_in.query("SELECT source_id FROM clinical_fact") == [("o3",)]
+    assert CANARY not in caplog.text
+    assert CANARY not in str(take_in.query("SELECT * FROM import_job"))
+    logs = [file for file in Path(settings.instance).rglob("*log*") if file.is_file()]
+    assert logs
+    assert not any(CANARY.encode() in file.read_bytes() for file in logs)
+
+
+def test_the_database_refuses_one_line_and_the_rest_goes_in(
+    take_in: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "translate", overlong)
+    bad = {17, 300, 301}
+    observations = [
+        make_observation(number, 1, status="slipped" if number in bad else "final")
+        for number in range(400)
+    ]
+
+    job = take_in(make_patient(1), *observations)
+
+    assert job["counts"]["Observation"] == {
+        "read": 397,
+        "new": 397,
+        "changed": 0,
+        "entered_in_error": 0,
+    }
+    assert [(line, reason) for _, line, reason, _ in take_in.faults()] == [
+        (number + 2, REFUSED) for number in sorted(bad)
+    ]
+    assert take_in.versions() == {"p1": 1}
+
+
+def test_facts_find_their_patient_though_the_batch_was_halved(take_in: Importer) -> None:
+    patients = [make_patient(number) for number in range(20)]
+    facts = [make_observation(number, number) for number in range(20)]
+
+    job = take_in(*facts, *patients, make_patient(99, identifier=[{"value": "M7"}]))
+
+    assert job["error_count"] == 1
+    assert job["counts"]["Patient"]["new"] == job["counts"]["Observation"]["new"] == 20
+
+
+def test_a_batch_ends_where_its_rows_are_large() -> None:
+    batch = Batch()
+    coding = [{"system": "urn:s", "code": f"{n:0128}", "display": "x" * 900} for n in range(1_000)]
+    line = Line("f", 1, {**CONDITION, "code": {"coding": coding}}, None, 1)
+
+    for _ in range(20):
+        batch.add(line)
+        if batch.is_full:
+            break
+
+    assert batch.is_full
+    assert batch.lines < 20
+    assert batch.size < 2 * BATCH_BYTES
+
+
+def test_types_that_nobody_knows_do_not_pile_up(
+    take_in: Importer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jobs, "MOST_TYPES_NAMED", 2)
+
+    job = take_in(*({"resourceType": f"Type{letter}"} for letter in "ABCDA"))
+
+    assert job["passed_over"] == {"TypeA": 2, "TypeB": 1, "(other)": 2}

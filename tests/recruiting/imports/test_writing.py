@@ -1,0 +1,181 @@
+"""What a source says again, differently, late or no longer."""
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import Member
+from tests.recruiting.imports.fhir_examples import (
+    CONDITION,
+    ENCOUNTER,
+    MEDICATION,
+    OBSERVATION,
+    PATIENT,
+    PRESSURE,
+    STATEMENT,
+    concept,
+)
+from tests.recruiting.imports.importing import Importer
+
+OTHER = {**PATIENT, "id": "p2", "identifier": [{"value": "M8"}]}
+ABOUT_OTHER = {"subject": {"reference": "Patient/p2"}}
+FACTS = "SELECT source_id, component FROM clinical_fact ORDER BY 1, 2"
+DRUG = "SELECT code, display FROM clinical_fact WHERE type = 'medication'"
+
+
+def fates(job: dict[str, Any]) -> dict[str, tuple[int, int, int]]:
+    return {kind: (n["read"], n["new"], n["changed"]) for kind, n in job["counts"].items()}
+
+
+def test_a_changed_resource_counts_once_and_for_its_patient_alone(take_in: Importer) -> None:
+    take_in(PATIENT, OTHER, CONDITION, PRESSURE)
+    before = take_in.versions()
+
+    job = take_in(
+        PATIENT,
+        OTHER,
+        {**CONDITION, "recordedDate": "2012"},
+        {**PRESSURE, "issued": "2021-01-01T00:00:00Z"},
+    )
+
+    assert fates(job) == {
+        "Patient": (2, 0, 0),
+        "Condition": (1, 0, 1),
+        "Observation": (1, 0, 1),
+    }
+    assert take_in.versions() == {"p1": before["p1"] + 1, "p2": before["p2"]}
+
+
+def test_a_patient_who_changes_with_their_facts_grows_one_version(take_in: Importer) -> None:
+    take_in(PATIENT, CONDITION)
+    before = take_in.versions()["p1"]
+
+    take_in({**PATIENT, "gender": "male"}, {**CONDITION, "recordedDate": "2012"})
+
+    assert take_in.versions() == {"p1": before + 1}
+    assert take_in.query("SELECT sex FROM patient") == [("male",)]
+
+
+def test_a_component_that_is_gone_is_removed(take_in: Importer) -> None:
+    take_in(PATIENT, PRESSURE)
+    before = take_in.versions()["p1"]
+
+    take_in({**PRESSURE, "component": PRESSURE["component"][:1]})
+
+    assert take_in.query(FACTS) == [("o1", 0), ("o1", 1)]
+    assert take_in.versions() == {"p1": before + 1}
+
+
+def test_what_was_entered_in_error_is_kept_and_flagged(take_in: Importer) -> None:
+    take_in(PATIENT, OBSERVATION)
+
+    job = take_in({**OBSERVATION, "status": "entered-in-error"})
+
+    assert job["counts"]["Observation"] == {
+        "read": 1,
+        "new": 0,
+        "changed": 1,
+        "entered_in_error": 1,
+    }
+    assert take_in.query("SELECT source_id, entered_in_error FROM clinical_fact") == [("o1", True)]
+
+
+def test_the_last_encounter_is_no_longer_one_entered_in_error(take_in: Importer) -> None:
+    earlier = {**ENCOUNTER, "id": "e0", "period": {"start": "2019-05-05T23:00:00-05:00"}}
+    take_in(PATIENT, ENCOUNTER, earlier)
+    first = take_in.value("SELECT last_encounter_on::text FROM patient")
+
+    take_in({**ENCOUNTER, "status": "entered-in-error"})
+
+    assert first == "2020-01-01"
+    assert take_in.value("SELECT last_encounter_on::text FROM patient") == "2019-05-06"
+
+
+def test_a_fact_that_moves_to_another_patient_touches_both(take_in: Importer) -> None:
+    take_in(PATIENT, OTHER, ENCOUNTER)
+    before = take_in.versions()
+
+    take_in({**ENCOUNTER, **ABOUT_OTHER})
+
+    assert take_in.versions() == {"p1": before["p1"] + 1, "p2": before["p2"] + 1}
+    assert take_in.query("SELECT source_id, last_encounter_on::text FROM patient ORDER BY 1") == [
+        ("p1", None),
+        ("p2", "2020-01-01"),
+    ]
+
+
+def test_what_people_entered_survives_a_changed_import(take_in: Importer, member: Member) -> None:
+    take_in(PATIENT)
+    patient_id = take_in.value("SELECT id::text FROM patient")
+    site = member.post("/sites", json={"name": "North"}).get_json()["id"]
+    entered = {"site_id": site, "contact_preference": "no_sms"}
+    assert member.patch(f"/patients/{patient_id}", json=entered).status_code == 200
+
+    take_in({**PATIENT, "gender": "male"})
+
+    shown = member.get(f"/patients/{patient_id}").get_json()
+    assert shown["sex"] == "male"
+    assert {name: shown[name] for name in entered} == entered
+
+
+def test_a_patient_who_was_removed_comes_back_with_their_facts(
+    take_in: Importer, member: Member
+) -> None:
+    take_in(PATIENT, PRESSURE)
+    patient_id = take_in.value("SELECT id::text FROM patient")
+    assert member.delete(f"/patients/{patient_id}").status_code == 204
+
+    job = take_in(PATIENT, PRESSURE)
+
+    assert fates(job) == {"Patient": (1, 1, 0), "Observation": (1, 1, 0)}
+
+
+def test_of_a_resource_given_twice_the_last_holds(take_in: Importer) -> None:
+    job = take_in(PATIENT, OBSERVATION, {**OBSERVATION, "valueQuantity": {"value": 9}})
+
+    assert fates(job) == {"Patient": (1, 1, 0), "Observation": (2, 1, 0)}
+    assert take_in.query("SELECT value_number::text FROM clinical_fact") == [("9",)]
+
+
+def test_two_sources_may_use_the_same_ids(take_in: Importer) -> None:
+    take_in(PATIENT, OBSERVATION, source="north")
+    take_in(PATIENT, {**OBSERVATION, "valueQuantity": {"value": 9}}, source="south")
+
+    assert take_in.query(
+        "SELECT fact.source, patient.source, value_number::text FROM clinical_fact fact"
+        " JOIN patient ON patient.id = fact.patient_id ORDER BY 1"
+    ) == [("north", "north", "7.25"), ("south", "south", "9")]
+
+
+@pytest.mark.parametrize("order", [(MEDICATION, STATEMENT), (STATEMENT, MEDICATION)])
+def test_a_medication_says_what_its_references_mean(take_in: Importer, order: Any) -> None:
+    for resource in (PATIENT, *order):
+        take_in(resource)
+
+    assert take_in.query(DRUG) == [("860975", "Metformin")]
+
+
+def test_a_medication_that_comes_late_or_changes_touches_its_patients(take_in: Importer) -> None:
+    take_in(PATIENT, OTHER, STATEMENT)
+    before = take_in.versions()
+
+    take_in(MEDICATION)
+    named = take_in.versions()
+    take_in({**MEDICATION, "code": concept("http://snomed.info/sct", "109081006", "Metformin 1 g")})
+
+    assert named == {"p1": before["p1"] + 1, "p2": before["p2"]}
+    assert take_in.versions() == {"p1": before["p1"] + 2, "p2": before["p2"]}
+    assert take_in.query(DRUG) == [("109081006", "Metformin 1 g")]
+
+
+def test_a_changed_reference_keeps_its_name_and_the_same_again_touches_nothing(
+    take_in: Importer,
+) -> None:
+    take_in(PATIENT, MEDICATION, STATEMENT)
+    take_in({**STATEMENT, "status": "stopped"})
+    before = take_in.snapshot()
+
+    take_in(PATIENT, MEDICATION, {**STATEMENT, "status": "stopped"})
+
+    assert take_in.snapshot() == before
+    assert take_in.query(DRUG) == [("860975", "Metformin")]

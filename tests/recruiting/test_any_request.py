@@ -1,0 +1,223 @@
+"""Whatever is sent to a route, it is answered, and never with a crash."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID, uuid4
+
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from trially.http.contract import MERGE_PATCH_TYPE, contract_of
+from trially.recruiting import API_BLUEPRINTS, API_PREFIX
+
+EXAMPLES = 60
+
+bounded = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def _read_routes() -> Flask:
+    app = Flask("api", static_folder=None)
+    for blueprint in API_BLUEPRINTS:
+        app.register_blueprint(blueprint, url_prefix=API_PREFIX + (blueprint.url_prefix or ""))
+    return app
+
+
+ROUTES = [
+    (rule, contract_of(view))
+    for app in [_read_routes()]
+    for rule in app.url_map.iter_rules()
+    for view in [app.view_functions[rule.endpoint]]
+]
+WITH_BODY = {rule.endpoint: contract for rule, contract in ROUTES if contract.body is not None}
+PATHS = {rule.endpoint: rule for rule, _ in ROUTES}
+
+STRANGE = st.sampled_from(
+    [
+        None,
+        True,
+        0,
+        -1,
+        1.5,
+        1e308,
+        2**63,
+        -(2**63) - 1,
+        10**40,
+        "",
+        " ",
+        "\x00",
+        "\ud800",
+        "%",
+        "_",
+        "\\",
+        "'",
+        '"',
+        "0000-00-00",
+        "0001-01-01",
+        "9999-12-31",
+        "2000-01-01",
+        "1850-01-01",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "2020-02-30T25:61:61Z",
+        "2020-01-01T00:00:00+24:00",
+        "2020-01-01T00:00:00,5Z",
+        "NCT00000001",
+        "NaN",
+        "Infinity",
+        "x" * 5000,
+        "female",
+        "active",
+        "recruiting",
+        "phase_1",
+        "\u202e",
+        "\ufeff",
+        "é",
+        "😀",
+        str(UUID(int=0)),
+        str(uuid4()),
+        "{" + str(uuid4()) + "}",
+        "urn:uuid:" + str(uuid4()),
+        [],
+        {},
+        [[]],
+        [None],
+        {"": None},
+        {"a": {"b": []}},
+        [[[[[[[[]]]]]]]],
+    ]
+)
+ANYTHING = st.recursive(
+    STRANGE | st.text(max_size=8) | st.integers() | st.dates().map(str) | st.floats(),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def bodies(names: list[str]) -> st.SearchStrategy[Any]:
+    known = st.dictionaries(st.sampled_from(names), ANYTHING, max_size=6)
+    return (
+        known | st.dictionaries(st.sampled_from(names) | st.text(max_size=5), ANYTHING) | ANYTHING
+    )
+
+
+def good(endpoint: str, member: Any) -> dict[str, Any]:
+    """A body that is taken, under which a strange one is laid, so that it gets far."""
+    number = str(uuid4())
+    return {
+        "patients.create_patient": {
+            "mrn": number,
+            "given_name": "A",
+            "family_name": "B",
+            "birth_date": "1990-01-01",
+            "sex": "other",
+        },
+        "sites.create_site": {"name": number},
+        "studies.create_study": {"protocol_number": number, "title": "X"},
+    }.get(endpoint, {})
+
+
+@pytest.fixture(scope="module")
+def ids(shared_member: Any) -> dict[str, str]:
+    return {
+        "patient_id": shared_member.post(
+            "/patients", json=good("patients.create_patient", None)
+        ).json["id"],
+        "site_id": shared_member.post("/sites", json={"name": "S"}).json["id"],
+        "study_id": shared_member.post(
+            "/studies", json={"protocol_number": "P", "title": "X"}
+        ).json["id"],
+        "import_id": str(uuid4()),
+    }
+
+
+def path_of(endpoint: str, ids: dict[str, str]) -> str:
+    rule = PATHS[endpoint]
+    path = rule.rule
+    for name in rule.arguments:
+        path = path.replace(f"<uuid:{name}>", ids[name])
+    return path
+
+
+@pytest.mark.parametrize("endpoint", sorted(WITH_BODY))
+@bounded
+@given(drawn=st.data())
+def test_any_body_is_answered(
+    shared_member: Any, ids: dict[str, str], endpoint: str, drawn: st.DataObject
+) -> None:
+    contract = WITH_BODY[endpoint]
+    assert contract.body is not None
+    body = drawn.draw(bodies(sorted(contract.body.fields)))
+    if isinstance(body, dict) and drawn.draw(st.booleans()):
+        body = good(endpoint, shared_member) | body
+    method = "PATCH" if contract.body_types == (MERGE_PATCH_TYPE,) else "POST"
+
+    answer = shared_member.request(
+        method,
+        path_of(endpoint, ids),
+        data=json.dumps(body),
+        headers={"Content-Type": contract.body_types[0]},
+    )
+
+    assert answer.status_code in {200, 201, 400, 409, 413, 422}, answer.text
+
+
+@bounded
+@given(body=st.binary(max_size=200))
+def test_any_bytes_are_answered(shared_member: Any, body: bytes) -> None:
+    answer = shared_member.post("/patients", data=body, content_type="application/json")
+
+    assert answer.status_code in {400, 422}
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    sorted(rule.endpoint for rule, _ in ROUTES if "GET" in (rule.methods or ())),
+)
+@bounded
+@given(drawn=st.data())
+def test_any_query_is_answered(
+    shared_member: Any, ids: dict[str, str], endpoint: str, drawn: st.DataObject
+) -> None:
+    contract = next(contract for rule, contract in ROUTES if rule.endpoint == endpoint)
+    names = sorted(contract.query.fields) if contract.query else ["limit"]
+    text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+    value = STRANGE.map(str) | text
+    pairs = drawn.draw(st.lists(st.tuples(st.sampled_from(names) | text, value), max_size=3))
+    query = "&".join(
+        f"{quote(name)}={quote(value.encode('utf-8', 'surrogatepass'))}" for name, value in pairs
+    )
+    raw = drawn.draw(st.just("") | st.text(st.characters(max_codepoint=255), max_size=5))
+
+    answer = shared_member.get(
+        path_of(endpoint, ids), environ_overrides={"QUERY_STRING": query + raw}
+    )
+
+    assert answer.status_code in {200, 400, 404}, answer.text
+
+
+@bounded
+@given(
+    path=st.text(st.characters(max_codepoint=0x2FF), max_size=20),
+    value=st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=40),
+)
+def test_any_path_and_headers_are_answered(shared_member: Any, path: str, value: str) -> None:
+    headers = {"X-Request-ID": value, "X-Tenant-ID": value, "Accept": value, "Content-Type": value}
+
+    found = shared_member.get("/api/v1/" + quote(path), headers=headers)
+    refused = shared_member.get("/me", headers=headers)
+    unauthorized = shared_member.get("/me", headers={"Authorization": value})
+
+    assert found.status_code in {308, 403, 404}
+    assert refused.status_code == 403
+    assert unauthorized.status_code == 401

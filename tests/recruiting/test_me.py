@@ -1,0 +1,44 @@
+"""Who the caller is."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+
+from trially.auth.permissions import ROLE_PERMISSIONS, Role
+
+
+def test_callers_see_themselves_and_their_tenant(
+    app: Flask, tenant: Any, as_member: Callable[..., Any]
+) -> None:
+    member = as_member(tenant, Role.AUDITOR)
+
+    me = member.get("/me").json
+
+    assert me == {
+        "id": me["id"],
+        "issuer": app.extensions["trially_dev_issuer"].url,
+        "subject": member.subject,
+        "display_name": None,
+        "role": "auditor",
+        "permissions": sorted(ROLE_PERMISSIONS[Role.AUDITOR]),
+        "tenant": {
+            "id": str(tenant.id),
+            "slug": tenant.slug,
+            "name": tenant.name,
+            "kind": tenant.kind,
+        },
+    }
+
+
+def test_a_token_may_name_the_tenant_by_its_id(
+    app: Flask, tenant: Any, as_member: Callable[..., Any]
+) -> None:
+    member = as_member(tenant)
+    token = app.extensions["trially_dev_issuer"].issue_token(
+        subject=member.subject, tenant=str(tenant.id)
+    )
+
+    answer = app.test_client().get("/api/v1/me", headers={"Authorization": f"bearer {token}"})
+
+    assert answer.json == member.get("/me").json

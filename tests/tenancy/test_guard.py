@@ -1,0 +1,118 @@
+from contextlib import closing
+from threading import Thread
+from time import monotonic, sleep
+
+import pytest
+from psycopg2 import errors
+from tenant_databases import access_of, as_tenant, placement_of
+
+from trially.database.engines import connect
+from trially.tenancy import guard
+from trially.tenancy.guard import record_placement
+from trially.tenancy.servers import execute
+
+
+def enter(raw, tenant, epoch):
+    """Open a transaction as the dialect does, and return what the guard says."""
+    return execute(raw, f"BEGIN; SELECT trially.enter('{tenant.id}', {epoch})")[0][0]
+
+
+def wait_until_blocked(administrator):
+    deadline = monotonic() + 5
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    while execute(administrator, waiting) == [(0,)]:
+        assert monotonic() < deadline, "Nobody waits for the lock."
+        sleep(0.005)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "is_suspended", "answer"),
+    [(1, False, "entered"), (2, False, "stale"), (0, False, "stale"), (1, True, "suspended")],
+)
+def test_the_guard_knows_epoch_and_state(app, tenant, epoch, is_suspended, answer):
+    with access_of(app).administer(tenant.placement.database) as administrator:
+        record_placement(administrator, tenant.id, epoch, is_suspended=is_suspended)
+
+    with as_tenant(app, tenant) as raw:
+        assert enter(raw, tenant, 1) == answer
+
+
+def test_another_tenants_id_is_stale(app, tenant, make_tenant):
+    with as_tenant(app, tenant) as raw:
+        assert enter(raw, make_tenant(), 1) == "stale"
+
+
+def test_who_waited_for_the_barrier_sees_the_epoch_after_it(app, tenant):
+    """The lock comes first and the epoch second: the snapshot must not be older than the wait."""
+    answers = []
+
+    def work():
+        with as_tenant(app, tenant) as raw:
+            answers.append(enter(raw, tenant, 1))
+            execute(raw, "ROLLBACK")
+
+    with access_of(app).administer(tenant.placement.database) as administrator:
+        execute(
+            administrator,
+            "BEGIN; SELECT pg_advisory_xact_lock(uuid_hash_extended(%s, 0))",
+            str(tenant.id),
+        )
+        threads = [Thread(target=work) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        wait_until_blocked(administrator)
+        execute(administrator, "UPDATE trially.placement SET epoch = 2")
+        execute(administrator, "COMMIT")
+        for thread in threads:
+            thread.join(10)
+
+    assert answers == ["stale", "stale"]
+
+
+def test_no_transaction_of_an_old_epoch_commits_after_the_flip(app, tenant):
+    flipped = []
+
+    def flip():
+        with access_of(app).administer(tenant.placement.database) as administrator:
+            record_placement(administrator, tenant.id, 2, is_suspended=False)
+            flipped.append(monotonic())
+
+    with as_tenant(app, tenant) as raw:
+        assert enter(raw, tenant, 1) == "entered"
+        thread = Thread(target=flip)
+        thread.start()
+        with closing(connect(access_of(app).admin_url)) as watcher:
+            wait_until_blocked(watcher)
+        assert flipped == []
+        execute(raw, "COMMIT")
+        thread.join(10)
+        assert len(flipped) == 1
+        assert enter(raw, tenant, 1) == "stale"
+
+
+def test_a_flip_gives_up_rather_than_wait_for_long(app, tenant, monkeypatch):
+    monkeypatch.setattr(guard, "LOCK_TIMEOUT_SECONDS", 0.05)
+
+    with as_tenant(app, tenant) as raw:
+        enter(raw, tenant, 1)
+        with (
+            access_of(app).administer(tenant.placement.database) as administrator,
+            pytest.raises(errors.LockNotAvailable),
+        ):
+            record_placement(administrator, tenant.id, 2, is_suspended=False)
+        execute(raw, "COMMIT")
+        assert enter(raw, tenant, 1) == "entered"
+
+
+def test_a_search_path_of_the_callers_own_changes_nothing(app, tenant):
+    with as_tenant(app, tenant) as raw:
+        execute(raw, "SET search_path = pg_temp, tenant, trially")
+        assert enter(raw, tenant, 1) == "entered"
+        execute(raw, "ROLLBACK; SET ROLE NONE; SET search_path = nowhere")
+        assert enter(raw, tenant, 2) == "stale"
+
+
+def test_the_tenants_own_role_may_ask_for_statistics(app, tenant):
+    with as_tenant(app, tenant) as raw:
+        execute(raw, "SELECT trially.analyze_tables()")
+    assert placement_of(app, tenant).epoch == 1

@@ -1,0 +1,91 @@
+from threading import Thread
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from tenant_databases import access_of, ask
+
+from trially.tenancy.catalog import Server, control_engine
+from trially.tenancy.installing import CatalogBehindError, check_catalog, install
+from trially.tenancy.provisioning import create_tenant
+from trially.tenancy.servers import ServerAccess
+
+
+def dispose(app):
+    with app.app_context():
+        control_engine().dispose()
+
+
+def test_a_blank_server_is_made_ready_and_making_it_twice_is_harmless(blank_app):
+    other = blank_app()
+
+    with other.app_context():
+        with pytest.raises(CatalogBehindError):
+            check_catalog()
+        install()
+        check_catalog()
+        install()
+        with Session(control_engine()) as session:
+            assert [server.name for server in session.scalars(select(Server))] == ["default"]
+        tenant = create_tenant("first", "First")
+
+    assert tenant.status == "active"
+    dispose(other)
+
+
+def test_two_processes_install_at_once(blank_app):
+    apps, failures = [blank_app() for _ in range(3)], []
+
+    def run(app):
+        try:
+            with app.app_context():
+                install()
+        except Exception as error:  # noqa: BLE001
+            failures.append(error)
+
+    threads = [Thread(target=run, args=(app,)) for app in apps]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failures == []
+    with apps[0].app_context():
+        check_catalog()
+
+
+@pytest.mark.parametrize("state", ["absent", "empty", "behind"])
+def test_a_catalog_that_is_behind_is_one_sentence_in_production(app, blank_app, state):
+    other = blank_app(development=False, dev_issuer=False, issuers=("https://login.example",))
+    name = other.extensions["trially_settings"].catalog_database
+    if state != "absent":
+        with other.app_context():
+            install()
+        change = (
+            "DROP TABLE catalog.alembic_version"
+            if state == "empty"
+            else "UPDATE catalog.alembic_version SET version_num = '0000'"
+        )
+        ask(app, change, database=name)
+
+    result = other.test_cli_runner().invoke(args=["tenants", "list"])
+
+    assert result.exit_code == 1
+    assert result.output == (
+        "Error: The catalog is not at this version's revision: run "
+        "`flask db --directory migrations/catalog upgrade`.\n"
+    )
+    dispose(other)
+
+
+def test_a_server_that_is_away_is_one_sentence(app, blank_app):
+    other = blank_app()
+    url = access_of(app).admin_url.set(database="nowhere")
+    other.extensions["trially_servers"]["default"] = ServerAccess("default", url, "")
+
+    result = other.test_cli_runner().invoke(args=["tenants", "list"])
+
+    assert (result.exit_code, result.output) == (
+        1,
+        "Error: The database refused (OperationalError).\n",
+    )

@@ -1,0 +1,234 @@
+import os
+import re
+import shutil
+import subprocess
+import sys
+from uuid import uuid4
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg2 import sql
+from sqlalchemy import text
+from tenant_databases import TABLES, access_of, as_tenant, ask, ask_in
+
+from trially.config import ROOT
+from trially.database.model import CatalogModel, TenantModel
+from trially.tenancy.lifecycle import suspend_tenant
+from trially.tenancy.migrating import (
+    CATALOG_LINEAGE,
+    TENANT_LINEAGE,
+    _is_modelled,
+    alembic_config,
+    head_of,
+    run_upgrade,
+)
+from trially.tenancy.provisioning import create_tenant
+from trially.tenancy.servers import execute
+from trially.tenancy.templates import TENANT_SCHEMA, as_owner, scratch_database
+
+LINEAGES = {"catalog": CATALOG_LINEAGE, "tenant": TENANT_LINEAGE}
+MODELS = {"catalog": CatalogModel, "tenant": TenantModel}
+
+EVERYTHING = """
+SELECT 'column', attrelid::regclass::text, attname, format_type(atttypid, atttypmod),
+    attnotnull::text, pg_get_expr(adbin, adrelid)
+FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+WHERE relnamespace IN ('tenant'::regnamespace, 'trially'::regnamespace) AND attnum > 0
+UNION ALL
+SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid), NULL, NULL
+FROM pg_constraint WHERE connamespace IN ('tenant'::regnamespace, 'trially'::regnamespace)
+UNION ALL
+SELECT 'index', indrelid::regclass::text, pg_get_indexdef(indexrelid), NULL, NULL, NULL
+FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
+WHERE relnamespace IN ('tenant'::regnamespace, 'trially'::regnamespace)
+UNION ALL
+SELECT 'policy', tablename, policyname, qual, with_check, roles::text FROM pg_policies
+UNION ALL
+SELECT 'grant', relname, relowner::regrole::text, array_to_string(relacl, ' '), NULL, NULL
+FROM pg_class WHERE relnamespace IN ('tenant'::regnamespace, 'trially'::regnamespace)
+UNION ALL
+SELECT 'function', proname, prosrc, proowner::regrole::text, array_to_string(proacl, ' '), NULL
+FROM pg_proc WHERE pronamespace = 'trially'::regnamespace
+UNION ALL
+SELECT 'schema', nspname, nspowner::regrole::text, array_to_string(nspacl, ' '), NULL, NULL
+FROM pg_namespace WHERE nspname IN ('tenant', 'trially')
+"""
+
+
+def describe(app, tenant):
+    """Describe a tenant's database so that two can be compared."""
+    rows = ask(app, EVERYTHING, database=tenant.placement.database)
+    own_names = re.compile(f"{tenant.placement.role}|{tenant.id}")
+    return sorted(tuple(own_names.sub("OWN", str(cell)) for cell in row) for row in rows)
+
+
+@pytest.fixture(params=LINEAGES)
+def lineage(request):
+    return request.param
+
+
+@pytest.fixture
+def blank_database(app):
+    """A connection to a database with an empty schema of each name."""
+    name = f"t_blank_{uuid4().hex[:8]}"
+    access = access_of(app)
+    with access.administer() as raw:
+        execute(
+            raw,
+            sql.SQL("CREATE DATABASE {} OWNER trially_catalog_owner").format(sql.Identifier(name)),
+        )
+        with app.app_context(), as_owner(access, name) as connection:
+            for schema in LINEAGES:
+                connection.execute(text(f"CREATE SCHEMA {schema}"))
+            connection.commit()
+            yield connection
+        execute(raw, sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+
+
+def test_each_lineage_has_one_head_and_numbers_without_gaps(lineage):
+    script = ScriptDirectory.from_config(alembic_config(LINEAGES[lineage]))
+    revisions = [revision.revision for revision in script.walk_revisions()][::-1]
+    files = sorted(path.name[:4] for path in (LINEAGES[lineage] / "versions").glob("*.py"))
+
+    assert script.get_heads() == [revisions[-1]]
+    assert revisions == [f"{number:04d}" for number in range(1, len(revisions) + 1)]
+    assert files == revisions
+
+
+def test_each_lineage_goes_down_to_nothing_and_up_again(blank_database, lineage):
+    tables = text(f"SELECT count(*) FROM pg_class WHERE relnamespace = '{lineage}'::regnamespace")
+    run_upgrade(LINEAGES[lineage], blank_database, lineage)
+    made = blank_database.scalar(tables)
+
+    config = alembic_config(LINEAGES[lineage])
+    config.attributes.update(connection=blank_database, schema=lineage)
+    command.downgrade(config, "base")
+    left = blank_database.scalars(
+        text(f"SELECT relname FROM pg_class WHERE relnamespace = '{lineage}'::regnamespace")
+    ).all()
+    run_upgrade(LINEAGES[lineage], blank_database, lineage)
+
+    assert sorted(left) == ["alembic_version", "alembic_version_pkc"]
+    assert blank_database.scalar(tables) == made
+
+
+def test_each_head_is_what_the_models_say(blank_database, lineage):
+    run_upgrade(LINEAGES[lineage], blank_database, lineage)
+    options = {
+        "include_object": _is_modelled,
+        "compare_server_default": True,
+        "version_table_schema": lineage,
+    }
+    context = MigrationContext.configure(blank_database, opts=options)
+
+    assert compare_metadata(context, MODELS[lineage].metadata) == []
+
+
+def test_a_scratch_database_is_gone_afterwards(app, tenant):
+    with app.app_context(), scratch_database(access_of(app)) as scratch:
+        name = scratch.scalar(text("SELECT current_database()"))
+        assert scratch.scalar(text(f"SELECT count(*) FROM {TENANT_SCHEMA}.patient")) == 0
+
+    assert ask(app, "SELECT 1 FROM pg_database WHERE datname = %s", name) == []
+
+
+@pytest.fixture
+def run_flask(own_app, monkeypatch):
+    """Run a command on an installation of the test's own."""
+    monkeypatch.chdir(ROOT)
+    return lambda *arguments: own_app.test_cli_runner().invoke(args=arguments)
+
+
+def test_a_tenant_migrated_in_place_is_like_one_made_today(own_app, run_flask):
+    with own_app.app_context():
+        migrated, fresh, suspended = (
+            create_tenant(slug, slug) for slug in ("migrated", "fresh", "suspended")
+        )
+        suspend_tenant(suspended.slug)
+    with access_of(own_app).administer(migrated.placement.database) as raw:
+        for (table,) in execute(raw, TABLES):
+            execute(raw, sql.SQL("DROP TABLE tenant.{} CASCADE").format(sql.Identifier(table)))
+        execute(raw, "DROP TABLE tenant.alembic_version; DROP FUNCTION trially.analyze_tables()")
+    assert describe(own_app, migrated) != describe(own_app, fresh)
+
+    result = run_flask("db", "upgrade")
+
+    assert result.exit_code == 0, result.output
+    assert describe(own_app, migrated) == describe(own_app, fresh)
+    with as_tenant(own_app, migrated) as raw:
+        execute(raw, "SELECT count(*) FROM tenant.patient; SELECT trially.analyze_tables()")
+    state = ask_in(own_app, suspended, "SELECT epoch, is_suspended FROM trially.placement")
+    assert state == [(2, True)]
+
+
+@pytest.mark.parametrize("arguments", [(), ("--directory", "migrations/catalog")])
+def test_flask_db_works_on_either_lineage(own_app, run_flask, arguments):
+    with own_app.app_context():
+        create_tenant("somebody", "Somebody")
+
+    for verb in ("heads", "history", "current", "check", "upgrade"):
+        result = run_flask("db", verb, *arguments)
+        assert result.exit_code == 0, result.output
+
+
+def test_asking_for_the_revision_changes_nothing(own_app, run_flask):
+    with own_app.app_context():
+        tenant = create_tenant("somebody", "Somebody")
+    ask_in(own_app, tenant, "DROP FUNCTION trially.analyze_tables()")
+    before = describe(own_app, tenant)
+
+    run_flask("db", "current")
+
+    assert describe(own_app, tenant) == before
+    run_flask("db", "upgrade")
+    assert describe(own_app, tenant) != before
+
+
+@pytest.fixture
+def flask_in_a_copy(app, settings, tmp_path):
+    """Run `flask` in a copy of the repository, on the same server."""
+    for name in ("trially", "migrations", "wsgi.py"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, tmp_path / name)
+    environment = {name: value for name, value in os.environ.items() if "TRIALLY" not in name}
+    environment |= {
+        "TRIALLY_DEVELOPMENT": "1",
+        "TRIALLY_INSTANCE": str(settings.instance),
+        "TRIALLY_SECRET_KEY": settings.secret_key,
+        "PYTHONPATH": str(tmp_path),
+    }
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "flask", *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return tmp_path, run
+
+
+@pytest.mark.parametrize("directory", ["migrations/tenant", "migrations/catalog"])
+def test_a_migration_is_written_into_its_lineage_and_numbered(flask_in_a_copy, directory):
+    root, run = flask_in_a_copy
+    head = head_of(ROOT / directory)
+
+    result = run("db", "migrate", "--directory", directory, "-m", "Add nothing")
+
+    assert result.returncode == 0, result.stderr
+    written = root / directory / "versions" / f"{int(head) + 1:04d}_add_nothing.py"
+    assert written.is_file()
+    content = written.read_text()
+    assert content.startswith('"""Add nothing."""')
+    assert f"down_revision = '{head}'" in content
+    assert content.count("    pass") == 2

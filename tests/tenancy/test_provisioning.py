@@ -1,0 +1,214 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+from threading import Barrier, Thread
+
+import pytest
+from killed_provisioning import fail
+from psycopg2 import errors
+from tenant_databases import ask
+
+from trially.auth.permissions import Role
+from trially.config import ROOT
+from trially.tenancy import operations, provisioning
+from trially.tenancy.catalog import Operation, OperationState, TenantStatus, catalog_transaction
+from trially.tenancy.directory import UnknownTenantError, directory
+from trially.tenancy.lifecycle import get_tenant
+from trially.tenancy.names import InvalidSlugError
+from trially.tenancy.operations import Step, run_operation, unfinished_operations
+from trially.tenancy.provisioning import TenantExistsError, create_tenant
+from trially.tenancy.servers import NoServerError
+
+STEPS = [step.name for step in provisioning.PROVISION.steps]
+MOMENTS = [f"{step}:{state}" for step in STEPS for state in ("done", "recorded")]
+UNDOINGS = ["undo:begun", "undo:done"]
+
+
+def whats_there(app):
+    """Name every database and role of tenants, and count every row about tenants."""
+    return {
+        "databases": set(ask(app, "SELECT datname FROM pg_database")),
+        "roles": set(ask(app, "SELECT rolname FROM pg_roles")),
+        "rows": ask(
+            app,
+            "SELECT (SELECT count(*) FROM catalog.tenant),"
+            " (SELECT count(*) FROM catalog.placement),"
+            " (SELECT count(*) FROM catalog.tenant_slug)",
+            database="trially_catalog",
+        ),
+    }
+
+
+@pytest.fixture(scope="module")
+def killed(app, settings):
+    """Kill a process at each moment of provisioning; say which operation each left."""
+    slugs = {moment: "killed-" + moment.replace(":", "-").replace("_", "-") for moment in MOMENTS}
+    slugs |= {moment: "killed-" + moment.replace(":", "-") for moment in UNDOINGS}
+    environment = {name: value for name, value in os.environ.items() if "TRIALLY" not in name}
+    environment |= {
+        "TRIALLY_DEVELOPMENT": "1",
+        "TRIALLY_INSTANCE": str(settings.instance),
+        "TRIALLY_SECRET_KEY": settings.secret_key,
+        "TRIALLY_EMBEDDED_SETTINGS": ",".join(
+            f"{name}={value}" for name, value in settings.embedded_settings.items()
+        ),
+        "PYTHONPATH": str(ROOT),
+    }
+    subprocess.run(
+        [sys.executable, Path(__file__).with_name("killed_provisioning.py")],
+        input="\n".join(f"{slug} {moment}" for moment, slug in slugs.items()),
+        text=True,
+        env=environment,
+        check=True,
+        timeout=60,
+    )
+    with app.app_context():
+        left = {operation.tenant_slug: operation for operation in unfinished_operations()}
+    return {moment: left[slug] for moment, slug in slugs.items()}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_creation_is_finished_later(app, run_command, as_member, killed, moment):
+    operation = killed[moment]
+    with app.app_context():
+        if moment != "activate:recorded":
+            with pytest.raises(UnknownTenantError):
+                directory().find(operation.tenant_slug)
+
+    result = run_command("operations", "resume", str(operation.id))
+
+    assert result.exit_code == 0, result.output
+    with app.app_context():
+        tenant = get_tenant(operation.tenant_slug)
+        assert tenant.status == TenantStatus.ACTIVE
+        assert run_operation(operation.id).state == OperationState.DONE
+    member = as_member(tenant, Role.ADMIN)
+    assert member.post("/sites", json={"name": "Riverside"}).status_code == 201
+    members = run_command("tenants", "members", "list", tenant.slug, "--json").output
+    assert members.count('"who|1"') == 1
+
+
+@pytest.mark.parametrize("moment", UNDOINGS)
+def test_a_killed_undoing_never_goes_forward(app, killed, moment):
+    operation = killed[moment]
+
+    with app.app_context():
+        assert run_operation(operation.id).state == OperationState.UNDONE
+        assert run_operation(operation.id).state == OperationState.UNDONE
+        with pytest.raises(UnknownTenantError):
+            get_tenant(operation.tenant_slug)
+        create_tenant(operation.tenant_slug, "Again")
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_failed_step_leaves_nothing(app, monkeypatch, step):
+    steps = [Step(s.name, fail) if s.name == step else s for s in provisioning.PROVISION.steps]
+    kind = operations.OperationKind("provision", steps, provisioning.PROVISION.undo)
+    monkeypatch.setitem(operations.KINDS, "provision", kind)
+    before = whats_there(app)
+    slug = f"fails-at-{step.replace('_', '-')}"
+
+    with app.app_context():
+        with pytest.raises(RuntimeError, match="This step fails"):
+            create_tenant(slug, "Fails", parameters={"owner": "who|1"})
+        assert unfinished_operations() == []
+        undone = operations.all_operations(1)[0]
+    assert (undone.state, undone.error) == (OperationState.UNDONE, f"{step}: RuntimeError")
+    assert whats_there(app) == before
+
+    monkeypatch.undo()
+    with app.app_context():
+        assert create_tenant(slug, "Works").status == TenantStatus.ACTIVE
+
+
+def test_a_failed_undoing_is_undone_later(app, monkeypatch):
+    steps = [*provisioning.PROVISION.steps[:-1], Step("activate", fail)]
+    monkeypatch.setitem(
+        operations.KINDS, "provision", operations.OperationKind("provision", steps, fail)
+    )
+    before = whats_there(app)
+
+    with app.app_context():
+        with pytest.raises(RuntimeError, match="This step fails"):
+            create_tenant("fails-twice", "Fails")
+        (left,) = unfinished_operations()
+        assert left.state == OperationState.UNDOING
+        monkeypatch.undo()
+        assert run_operation(left.id).state == OperationState.UNDONE
+
+    assert whats_there(app) == before
+
+
+def test_of_two_that_ask_for_one_slug_one_gets_it(app):
+    barrier, ended = Barrier(2), []
+
+    def create():
+        with app.app_context():
+            barrier.wait()
+            try:
+                ended.append(create_tenant("wanted-by-two", "Wanted").slug)
+            except TenantExistsError as error:
+                ended.append(str(error))
+
+    threads = [Thread(target=create) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(ended) == ["The slug 'wanted-by-two' is taken.", "wanted-by-two"]
+
+
+def test_tenants_are_created_at_once(app):
+    ended = []
+
+    def create(number):
+        with app.app_context():
+            ended.append(create_tenant(f"at-once-{number}", "At once").status)
+
+    threads = [Thread(target=create, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert ended == [TenantStatus.ACTIVE] * 4
+
+
+def test_what_cannot_be_created_is_refused_before_anything_is_made(app, tenant):
+    before = whats_there(app)
+
+    with app.app_context():
+        with pytest.raises(InvalidSlugError):
+            create_tenant("Not A Slug", "X")
+        with pytest.raises(TenantExistsError):
+            create_tenant(tenant.slug, "X")
+        with pytest.raises(NoServerError):
+            create_tenant("nowhere", "X", server="nowhere")
+
+    assert whats_there(app) == before
+
+
+def test_a_step_may_be_done_again_at_any_time(app, tenant):
+    with app.app_context(), catalog_transaction() as session:
+        operation = session.query(Operation).filter_by(tenant_id=tenant.id).one()
+        for step in provisioning.PROVISION.steps:
+            step.do(session, operation)
+            step.do(session, operation)
+
+
+def test_another_that_makes_the_same_database_meanwhile_is_no_error(app, tenant, monkeypatch):
+    """A server goes on with a CREATE DATABASE whose client was killed."""
+    from trially.tenancy.tiers import dedicated_database as tier
+
+    def execute(raw, statement, *parameters):
+        if "CREATE DATABASE" in repr(statement):
+            raise errors.UniqueViolation
+        return real(raw, statement, *parameters)
+
+    real = tier.execute
+    monkeypatch.setattr(tier, "execute", execute)
+
+    with app.app_context():
+        tier.DedicatedDatabase().make_space(tenant.placement)

@@ -1,0 +1,179 @@
+import json
+import re
+
+import pytest
+
+UNKNOWN = "Error: There is no tenant 'nobody'.\n"
+
+
+@pytest.fixture
+def succeed(run_command):
+    """Run a command that must succeed, and return its output."""
+
+    def run(*arguments):
+        result = run_command(*arguments)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return run
+
+
+def test_a_tenant_is_created_shown_and_listed(succeed):
+    said = succeed("tenants", "create", "riverside", "--name", "River [b]Side[/b]", "--kind", "cro")
+    shown = json.loads(succeed("tenants", "show", "riverside", "--json"))
+    listed = {item["slug"]: item for item in json.loads(succeed("tenants", "list", "--json"))}
+
+    assert re.fullmatch(rf"Created riverside \({shown['id']}\) in \d+ ms\.\n", said)
+    assert listed["riverside"] == shown
+    assert (shown["name"], shown["kind"]) == ("River [b]Side[/b]", "cro")
+    assert (shown["status"], shown["tier"]) == ("active", "dedicated_database")
+    assert set(shown) == {
+        "id",
+        "slug",
+        "name",
+        "kind",
+        "status",
+        "plan",
+        "region",
+        "tier",
+        "server",
+        "database",
+        "schema",
+        "epoch",
+        "created_at",
+    }
+    table = succeed("tenants", "list").splitlines()
+    assert table[0].split() == ["slug", "name", "kind", "status", "tier", "server", "plan"]
+    assert any("River [b]Side[/b]" in line for line in table)
+    assert "region       -\n" in succeed("tenants", "show", "riverside")
+
+
+def test_a_created_tenant_is_json(succeed):
+    created = json.loads(succeed("tenants", "create", "hillside", "--name", "Hill", "--json"))
+
+    assert created == json.loads(succeed("tenants", "show", "hillside", "--json"))
+
+
+def test_a_tenant_is_renamed_suspended_and_resumed(succeed, tenant):
+    new = f"{tenant.slug}-new"
+
+    assert succeed("tenants", "rename", tenant.slug, new) == f"Renamed {tenant.slug} to {new}.\n"
+    assert succeed("tenants", "suspend", new) == f"Suspended {new}.\n"
+    assert json.loads(succeed("tenants", "show", tenant.slug, "--json"))["status"] == "suspended"
+    assert succeed("tenants", "resume", tenant.slug) == f"Resumed {new}.\n"
+    for verb in (("suspend", new), ("resume", new), ("rename", new, tenant.slug)):
+        assert json.loads(succeed("tenants", *verb, "--json"))["id"] == str(tenant.id)
+
+
+def test_operations_are_listed(succeed, tenant):
+    items = json.loads(succeed("operations", "list", "--json"))
+    found = next(item for item in items if item["tenant"] == tenant.slug)
+
+    assert (found["kind"], found["state"], found["step"]) == ("provision", "done", "activate")
+    assert found["id"] in succeed("operations", "list")
+    assert json.loads(succeed("operations", "resume", found["id"], "--json"))[0]["state"] == "done"
+    assert succeed("operations", "resume") == "There is nothing to resume.\n"
+    assert json.loads(succeed("operations", "resume", "--json")) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("tenants", "show", "nobody"), UNKNOWN),
+        (("tenants", "suspend", "nobody"), UNKNOWN),
+        (("tenants", "resume", "nobody"), UNKNOWN),
+        (("tenants", "rename", "nobody", "somebody"), UNKNOWN),
+        (("tenants", "create", "admin", "--name", "X"), "Error: 'admin' is reserved.\n"),
+        (
+            ("tenants", "create", "Bad", "--name", "X"),
+            (
+                "Error: 'Bad' is not a slug: 3 to 40 lower-case letters, digits and hyphens, "
+                "beginning with a letter and not ending with a hyphen.\n"
+            ),
+        ),
+        (
+            ("tenants", "create", "fine", "--name", "X", "--server", "moon"),
+            "Error: There is no server called 'moon'.\n",
+        ),
+        (
+            ("tenants", "create", "fine", "--name", "X" * 201),
+            "Error: The database refused (StringDataRightTruncation).\n",
+        ),
+        (
+            ("operations", "resume", "00000000-0000-0000-0000-000000000001"),
+            "Error: There is no operation 00000000-0000-0000-0000-000000000001.\n",
+        ),
+    ],
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_failure_is_one_sentence(run_command, arguments, sentence, as_json):
+    result = run_command(*arguments, *(["--json"] if as_json else []))
+
+    assert (result.exit_code, result.output) == (1, sentence)
+
+
+def test_a_taken_slug_is_one_sentence(run_command, tenant):
+    result = run_command("tenants", "create", tenant.slug, "--name", "X")
+
+    assert (result.exit_code, result.output) == (1, f"Error: The slug {tenant.slug!r} is taken.\n")
+
+
+def test_an_unforeseen_failure_says_no_word_of_its_message(run_command, monkeypatch):
+    def fail(*_arguments, **_options):
+        raise KeyError("Jane Roe")
+
+    monkeypatch.setattr("trially.tenancy.commands.create_tenant", fail)
+
+    result = run_command("tenants", "create", "fine", "--name", "X")
+
+    assert result.exit_code == 1
+    assert result.output == "Error: KeyError stopped this; `flask --debug …` shows where.\n"
+
+
+def test_a_usage_error_stays_a_usage_error(run_command):
+    result = run_command("tenants", "create", "fine")
+
+    assert result.exit_code == 2
+    assert "--name" in result.output
+
+
+def test_no_output_has_a_secret(succeed, app, tenant, settings):
+    with app.app_context():
+        from trially.tenancy.servers import server_access
+
+        access = server_access()
+        secrets = [
+            settings.secret_key,
+            access.admin_url.password,
+            access.role_password(tenant.placement.role),
+            "SCRAM-SHA",
+        ]
+    outputs = [
+        succeed("tenants", "list", "--json"),
+        succeed("tenants", "show", tenant.slug, "--json"),
+        succeed("tenants", "show", tenant.slug),
+        succeed("operations", "list", "--json"),
+        repr(access),
+        repr(settings.database_url),
+    ]
+
+    for output in outputs:
+        assert not [secret for secret in secrets if secret and secret in output]
+
+
+def test_a_lock_that_is_not_given_in_time_is_one_sentence(run_command, app, tenant, monkeypatch):
+    from tenant_databases import as_tenant
+
+    from trially.tenancy import guard
+    from trially.tenancy.servers import execute
+
+    monkeypatch.setattr(guard, "LOCK_TIMEOUT_SECONDS", 0.05)
+    with as_tenant(app, tenant) as raw:
+        execute(raw, f"BEGIN; SELECT trially.enter('{tenant.id}', 1)")
+        result = run_command("tenants", "suspend", tenant.slug)
+
+    assert (result.exit_code, result.output) == (
+        1,
+        "Error: The database refused (LockNotAvailable).\n",
+    )
+    assert json.loads(run_command("tenants", "show", tenant.slug, "--json").output)["epoch"] == 1

@@ -1,0 +1,49 @@
+"""Reach the databases below the app, as whoever an attacker or an operator would be."""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+from flask import Flask
+from psycopg2.extensions import connection
+
+from trially.database.engines import connect
+from trially.database.placement import Placement
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.directory import directory
+from trially.tenancy.servers import ServerAccess, execute, server_access
+
+TABLES = (
+    "SELECT relname FROM pg_class WHERE relnamespace = 'tenant'::regnamespace"
+    " AND relkind IN ('r', 'p') AND relname <> 'alembic_version' ORDER BY relname"
+)
+"""Names of a tenant's tables."""
+
+
+def placement_of(app: Flask, tenant: Tenant) -> Placement:
+    with app.app_context():
+        return directory().find(str(tenant.id), fresh=True).placement
+
+
+def access_of(app: Flask) -> ServerAccess:
+    with app.app_context():
+        return server_access()
+
+
+@contextmanager
+def as_tenant(app: Flask, tenant: Tenant, database: str | None = None) -> Iterator[connection]:
+    """Log in with a tenant's own role, to its own database or another."""
+    url = placement_of(app, tenant).url
+    with closing(connect(url.set(database=database) if database else url)) as raw:
+        yield raw
+
+
+def ask(app: Flask, statement: str, *parameters: Any, database: str | None = None) -> list[Any]:
+    """Run a statement as the administrator."""
+    with access_of(app).administer(database) as raw:
+        return execute(raw, statement, *parameters)
+
+
+def ask_in(app: Flask, tenant: Tenant, statement: str, *parameters: Any) -> list[Any]:
+    """Run a statement as the administrator in a tenant's database."""
+    return ask(app, statement, *parameters, database=tenant.placement.database)

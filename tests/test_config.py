@@ -1,0 +1,127 @@
+import os
+
+import pytest
+
+from trially.config import SettingsError, read_settings, with_driver, write_development_settings
+
+PRODUCTION = {
+    "TRIALLY_SECRET_KEY": "a secret of the tests alone, 32 characters",
+    "TRIALLY_DATABASE_URL": "postgresql://trially:secret@db.example/postgres",
+    "TRIALLY_ISSUERS": "https://login.example",
+}
+
+
+@pytest.fixture
+def read(monkeypatch, tmp_path):
+    """Read settings from these variables and no others."""
+
+    def read_from(**variables):
+        for name in [name for name in os.environ if name.startswith("TRIALLY_")]:
+            monkeypatch.delenv(name)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        return read_settings(tmp_path)
+
+    return read_from
+
+
+def test_production_settings_are_read(read):
+    settings = read(**PRODUCTION, TRIALLY_PUBLIC_URL="https://api.example/")
+
+    assert not settings.development
+    assert not settings.dev_issuer
+    assert settings.issuers == ("https://login.example",)
+    assert settings.public_url == "https://api.example"
+    assert settings.database_url.drivername == "postgresql+psycopg2"
+
+
+@pytest.mark.parametrize(
+    ("changed", "named"),
+    [
+        ({"TRIALLY_DATABASE_URL": None}, "TRIALLY_DATABASE_URL"),
+        ({"TRIALLY_DATABASE_URL": "mysql://db/x"}, "TRIALLY_DATABASE_URL"),
+        ({"TRIALLY_DATABASE_URL": "db.example"}, "TRIALLY_DATABASE_URL"),
+        ({"TRIALLY_DATABASE_URL": "postgresql://db:port/x"}, "TRIALLY_DATABASE_URL"),
+        ({"TRIALLY_DEV_ISSUER": "1"}, "TRIALLY_DEV_ISSUER"),
+        ({"TRIALLY_ISSUERS": None}, "TRIALLY_ISSUERS"),
+        ({"TRIALLY_ISSUERS": ""}, "TRIALLY_ISSUERS"),
+        ({"TRIALLY_ISSUERS": "http://login.example"}, "TRIALLY_ISSUERS"),
+        ({"TRIALLY_ISSUERS": "http://localhost:1"}, "TRIALLY_ISSUERS"),
+        ({"TRIALLY_ISSUERS": "https://"}, "TRIALLY_ISSUERS"),
+        ({"TRIALLY_ISSUERS": "https://[::1"}, "TRIALLY_ISSUERS"),
+        ({"TRIALLY_AUDIENCES": ""}, "TRIALLY_AUDIENCES"),
+        ({"TRIALLY_SECRET_KEY": None}, "TRIALLY_SECRET_KEY"),
+        ({"TRIALLY_SECRET_KEY": "short"}, "TRIALLY_SECRET_KEY"),
+        ({"TRIALLY_CONNECTIONS_PER_SERVER": "0"}, "TRIALLY_CONNECTIONS_PER_SERVER"),
+        ({"TRIALLY_MAX_BODY_BYTES": "much"}, "TRIALLY_MAX_BODY_BYTES"),
+        ({"TRIALLY_PLACEMENT_MAX_AGE_SECONDS": "6"}, "TRIALLY_PLACEMENT_MAX_AGE_SECONDS"),
+        ({"TRIALLY_CATALOG_DATABASE": 'x"; --'}, "TRIALLY_CATALOG_DATABASE"),
+    ],
+)
+def test_an_unusable_setting_stops_the_start_and_is_named(read, changed, named):
+    variables = {name: value for name, value in (PRODUCTION | changed).items() if value is not None}
+
+    with pytest.raises(SettingsError, match=named) as refusal:
+        read(**variables)
+
+    assert "short" not in str(refusal.value)
+    assert "secret@" not in str(refusal.value)
+
+
+def test_development_allows_loopback_issuers_only(read):
+    development = PRODUCTION | {"TRIALLY_DEVELOPMENT": "1"}
+
+    settings = read(**development | {"TRIALLY_ISSUERS": "http://127.0.0.1:3000"})
+    assert settings.issuers == ("http://127.0.0.1:3000",)
+    assert settings.dev_issuer
+
+    for issuer in ("http://login.example", "ftp://localhost"):
+        with pytest.raises(SettingsError, match="TRIALLY_ISSUERS"):
+            read(**development | {"TRIALLY_ISSUERS": issuer})
+
+
+@pytest.mark.parametrize(
+    "scheme", ["postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"]
+)
+def test_every_name_of_postgresql_is_rewritten(scheme):
+    url = with_driver(f"{scheme}://me:p%40ss@db:6543/x?sslmode=verify-full")
+
+    assert url.drivername == "postgresql+psycopg2"
+    assert (url.username, url.password, url.host, url.port) == ("me", "p@ss", "db", 6543)
+    assert url.query == {"sslmode": "verify-full"}
+
+
+def test_the_environment_wins_over_the_file_and_is_left_as_it_was(read, tmp_path):
+    (tmp_path / "settings.env").write_text(
+        "TRIALLY_DEVELOPMENT=1\n"
+        "TRIALLY_SECRET_KEY=a secret from the file, at least 32 long\n"
+        "TRIALLY_CONNECTIONS_PER_TENANT=7\n"
+    )
+
+    settings = read(TRIALLY_CONNECTIONS_PER_TENANT="9")
+
+    assert settings.development
+    assert settings.secret_key.startswith("a secret from the file")
+    assert settings.connections_per_tenant == 9
+    assert "TRIALLY_SECRET_KEY" not in os.environ
+    assert "TRIALLY_DEVELOPMENT" not in os.environ
+
+
+def test_the_environment_says_which_instance(read, tmp_path):
+    other = tmp_path / "other"
+    write_development_settings(other)
+
+    settings = read(TRIALLY_INSTANCE=str(other))
+
+    assert settings.instance == other
+    assert settings.development
+
+
+def test_development_settings_are_written_once_for_the_owner_alone(tmp_path):
+    path = write_development_settings(tmp_path / "new")
+    written = path.read_text()
+    write_development_settings(tmp_path / "new")
+
+    assert path.read_text() == written
+    assert path.stat().st_mode & 0o077 == 0
+    assert read_settings(tmp_path / "new").development

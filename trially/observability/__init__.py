@@ -1,0 +1,1 @@
+"""What operators see: logs, metrics, and nothing of any patient in either."""
