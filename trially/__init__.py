@@ -2,14 +2,14 @@
 
 from flask import Flask
 
-from trially import commands, demo, health, request_cycle
+from trially import commands, demo, health, openapi, request_cycle
 from trially.auth import dev_issuer, identity, members
 from trially.auth.issuers import trusted_issuers
 from trially.auth.permissions import refuse_unguarded_views
 from trially.config import Settings, read_settings
 from trially.database import session
 from trially.database.administrator import administrator_url
-from trially.http import openapi, problems, requests
+from trially.http import problems, requests
 from trially.recruiting import API_BLUEPRINTS, API_PREFIX
 from trially.tenancy import directory, installing, servers
 from trially.tenancy.migrating import init_migrations

@@ -95,5 +95,5 @@ def _require_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError:
             raise PortTakenError(
-                f"Something listens at {host}:{port} already: choose another with `make run PORT=…`."
+                f"Something listens at {host}:{port} already: say `make run PORT=…` with another."
             ) from None

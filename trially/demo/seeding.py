@@ -42,18 +42,14 @@ def seed(report: Report = lambda _sentence: None) -> Sequence[str]:
             directory().find(organisation.slug, fresh=True)
         except UnknownTenantError:
             report(f"Creating {organisation.slug} …")
-            create_tenant(
-                organisation.slug, organisation.name, kind=TenantKind(organisation.kind)
-            )
+            create_tenant(organisation.slug, organisation.name, kind=TenantKind(organisation.kind))
         with tenant_context(organisation.slug):
             _seat_people(organisation)
             with transaction():
                 _insert_missing(Site, "name", [vars(site) for site in organisation.sites])
                 studies = [_describe_study(study) for study in organisation.studies]
                 _insert_missing(Study, "protocol_number", studies)
-            fingerprint = hashlib.sha256(
-                f"demo {DATA_EDITION} {organisation}".encode()
-            ).hexdigest()
+            fingerprint = hashlib.sha256(f"demo {DATA_EDITION} {organisation}".encode()).hexdigest()
             if not has_run(fingerprint):
                 report(f"Generating {organisation.patients} patients of {organisation.slug} …")
                 upload = BytesIO(b"\n".join(_generate(organisation)))
@@ -121,7 +117,5 @@ def _describe_study(study: DemoStudy) -> dict[str, Any]:
 
 
 def _generate(organisation: DemoOrganisation) -> Iterator[bytes]:
-    for record in generate_records(
-        organisation.slug, organisation.patients, organisation.kind
-    ):
+    for record in generate_records(organisation.slug, organisation.patients, organisation.kind):
         yield orjson.dumps(record)
