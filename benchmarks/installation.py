@@ -46,11 +46,13 @@ def installation() -> Iterator[Installation]:
     os.environ["TRIALLY_INSTANCE"] = str(instance)
     os.environ["TRIALLY_DEVELOPMENT"] = "1"
     os.environ["TRIALLY_SECRET_KEY"] = "a secret of the benchmarks, 32 characters"
-    cluster = instance / EMBEDDED_DIRECTORY
+    cluster, left = instance / EMBEDDED_DIRECTORY, [instance]
     try:
         settings = read_settings(instance)
-        url = administrator_url(settings).render_as_string(hide_password=False)
-        environment = {**os.environ, "TRIALLY_DATABASE_URL": url}
+        url = administrator_url(settings)
+        left = [instance, Path(str(url.query["host"]))]
+        written = url.render_as_string(hide_password=False)
+        environment = {**os.environ, "TRIALLY_DATABASE_URL": written}
         app = create_app(settings)
         with app.app_context():
             install()
@@ -58,14 +60,15 @@ def installation() -> Iterator[Installation]:
         assert postmaster is not None
         yield Installation(app, settings, postmaster.process_id, environment)
     finally:
-        _remove(instance, cluster)
+        _remove(cluster, left)
 
 
-def _remove(instance: Path, cluster: Path) -> None:
-    """Let go of the server: its watcher then stops it, and what it has written can go."""
+def _remove(cluster: Path, left: list[Path]) -> None:
+    """Let go of the server: its watcher then stops it, and what is left of it can go."""
     let_go(cluster.resolve())
     deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
     while find_postmaster(cluster / DATA) is not None and time.monotonic() < deadline:
         time.sleep(0.05)
     time.sleep(0.2)
-    shutil.rmtree(instance, ignore_errors=True)
+    for folder in left:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -68,7 +68,7 @@ class Importer:
         return self.query("SELECT file, line, reason, pointer FROM import_fault ORDER BY id")
 
     def versions(self) -> dict[str, int]:
-        return dict(self.query("SELECT source_id, clinical_version FROM patient"))  # type: ignore[arg-type]
+        return dict(self.query("SELECT source_id, clinical_version FROM patient"))
 
 
 MakeImporter = Callable[[], Importer]
