@@ -183,7 +183,7 @@ class BudgetedPool(Pool):
         super().__init__(creator, **options)
         self._budget = budget
         self.idle: deque[ConnectionPoolEntry] = deque()
-        """Connections that no request is using, the last used at the end; the budget's to change."""
+        """Connections that no request is using, the last used at the end; the budget's."""
         self.is_disposed = False
 
     def _do_get(self) -> ConnectionPoolEntry:

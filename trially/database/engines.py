@@ -1,7 +1,7 @@
-"""The engines of tenant databases: made on demand, found by bind key, closed when long unused."""
+"""The engines of tenant databases: made on demand, found by bind key, within one budget a server."""
 
 from collections import OrderedDict
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from threading import Lock
 from typing import Any
 
@@ -10,34 +10,40 @@ import psycopg2
 from psycopg2.extensions import connection
 from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
-from sqlalchemy.pool import NullPool, QueuePool
+from sqlalchemy.pool import NullPool
 from sqlalchemy.util import LRUCache
 
+from trially.database.budget import BudgetedPool, ConnectionBudget
 from trially.database.dialect import PlacedDialect, open_at_checkout
 from trially.database.placement import Placement
 
-ENGINES_KEPT = 24
-IDLE_CONNECTIONS_KEPT = 4
-CHECKOUT_TIMEOUT_SECONDS = 10
+ENGINES_KEPT = 2_000
+"""An engine without connections is some 20 kB."""
 CONNECT_TIMEOUT_SECONDS = 5
 KEEPALIVE_IDLE_SECONDS = 30
 STATEMENTS_CACHED = 1_000
 
 
 class EngineRegistry:
-    """One engine per bind key, all with one dialect and one cache of compiled statements.
+    """One engine per bind key; those of a server share a dialect and a budget of connections.
 
     A dialect asks the server some questions when it first connects and a statement is compiled
     once per dialect: sharing both makes the thousandth tenant's first request as cheap as the
     first tenant's second.
     """
 
-    def __init__(self, engines: MutableMapping[str | None, Engine], connections: int) -> None:
+    def __init__(
+        self,
+        engines: MutableMapping[str | None, Engine],
+        connections_per_server: int,
+        checkout_timeout_seconds: float,
+    ) -> None:
         self._engines = engines
-        self._connections = connections
+        self._connections_per_server = connections_per_server
+        self._checkout_timeout_seconds = checkout_timeout_seconds
         self._used: OrderedDict[str, None] = OrderedDict()
         self._lock = Lock()
-        self._dialect: PlacedDialect | None = None
+        self._servers: dict[str, tuple[PlacedDialect, ConnectionBudget]] = {}
         self._compiled: LRUCache[Any, Any] = LRUCache(STATEMENTS_CACHED)
 
     def engine_for(self, placement: Placement) -> Engine:
@@ -48,10 +54,12 @@ class EngineRegistry:
                 engine.dispose()
                 engine = None
             if engine is None:
-                engine = self._engines[placement.bind_key] = self._make_engine(placement.url)
+                engine = self._engines[placement.bind_key] = self._make_engine(placement)
             self._used[placement.bind_key] = None
             self._used.move_to_end(placement.bind_key)
-            self._close_least_recently_used()
+            if len(self._used) > ENGINES_KEPT:
+                bind_key, _ = self._used.popitem(last=False)
+                self._engines.pop(bind_key).dispose()
             return engine
 
     def forget(self, bind_key: str) -> None:
@@ -62,8 +70,16 @@ class EngineRegistry:
         if engine is not None:
             engine.dispose()
 
-    def _make_engine(self, url: URL) -> Engine:
-        dialect = self._dialect = self._dialect or _learned_dialect(url)
+    def budgets(self) -> Mapping[str, ConnectionBudget]:
+        """Return the budget of each server that has been connected to, by its name."""
+        return {name: budget for name, (_, budget) in self._servers.items()}
+
+    def _make_engine(self, placement: Placement) -> Engine:
+        url = placement.url
+        if placement.server not in self._servers:
+            budget = ConnectionBudget(self._connections_per_server, self._checkout_timeout_seconds)
+            self._servers[placement.server] = _learned_dialect(url), budget
+        dialect, budget = self._servers[placement.server]
         prepare: Any = dialect.on_connect()  # type: ignore[no-untyped-call]
 
         def open_connection() -> Any:
@@ -71,23 +87,10 @@ class EngineRegistry:
             prepare(raw)
             return raw
 
-        idle = min(IDLE_CONNECTIONS_KEPT, self._connections)
-        pool = QueuePool(
-            open_connection,
-            pool_size=idle,
-            max_overflow=self._connections - idle,
-            timeout=CHECKOUT_TIMEOUT_SECONDS,
-            use_lifo=True,
-            dialect=dialect,
-        )
+        pool = BudgetedPool(open_connection, budget, dialect=dialect)
         event.listen(pool, "checkout", open_at_checkout)
         engine = Engine(pool, dialect, url, hide_parameters=True)
         return engine.execution_options(compiled_cache=self._compiled)
-
-    def _close_least_recently_used(self) -> None:
-        while len(self._used) > ENGINES_KEPT:
-            bind_key, _ = self._used.popitem(last=False)
-            self._engines.pop(bind_key).dispose()
 
 
 def connect(url: URL, application_name: str = "trially") -> connection:

@@ -42,6 +42,11 @@ class Placement:
         if not _IDENTIFIER.match(self.schema):
             raise ValueError(f"{self.schema!r} cannot be the name of a schema.")
 
+    @property
+    def server(self) -> str:
+        """The server that the bind key names."""
+        return self.bind_key.partition("/")[0]
+
     @cached_property
     def opening(self) -> str:
         """The statement that opens each of this tenant's transactions: BEGIN and the guard.
