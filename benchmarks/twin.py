@@ -24,9 +24,7 @@ from trially.auth.identity import read_claims, read_identity
 from trially.auth.permissions import Permission
 from trially.config import Settings
 from trially.database.engines import (
-    CHECKOUT_TIMEOUT_SECONDS,
     CONNECT_TIMEOUT_SECONDS,
-    IDLE_CONNECTIONS_KEPT,
     KEEPALIVE_IDLE_SECONDS,
 )
 from trially.database.session import db
@@ -85,9 +83,9 @@ def _make_engine(residence: Residence, settings: Settings) -> Engine:
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "keepalives_idle": KEEPALIVE_IDLE_SECONDS,
         },
-        pool_size=IDLE_CONNECTIONS_KEPT,
-        max_overflow=settings.connections_per_server - IDLE_CONNECTIONS_KEPT,
-        pool_timeout=CHECKOUT_TIMEOUT_SECONDS,
+        pool_size=settings.connections_per_server,
+        max_overflow=0,
+        pool_timeout=settings.checkout_timeout_seconds,
         pool_use_lifo=True,
         use_native_hstore=False,
         json_serializer=lambda value: orjson.dumps(value).decode(),

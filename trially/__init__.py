@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     servers.init_app(app, administrator_url(settings), settings.secret_key)
     with app.app_context():
         binds = installing.catalog_binds(servers.server_access(), settings)
-    session.init_app(app, binds, settings.connections_per_server)
+    session.init_app(app, binds, settings)
     init_migrations(app)
     directory.init_app(app, settings.placement_max_age_seconds)
     members.init_app(app, settings.placement_max_age_seconds)

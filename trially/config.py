@@ -72,7 +72,10 @@ class Settings:
     """CONNECTION LIMIT of a tenant's login role."""
 
     connections_per_server: int
-    """Connections this process keeps open to one server, all tenants together."""
+    """Connections this process has open to one server at most, all tenants together."""
+
+    checkout_timeout_seconds: float
+    """Longest a request waits for one of them."""
 
     statement_timeout_ms: int
     """Longest a tenant's statement may run, in milliseconds."""
@@ -123,6 +126,9 @@ def read_settings(instance: Path = INSTANCE) -> Settings:
         dev_issuer=env.bool("DEV_ISSUER", default=development),
         connections_per_tenant=env.int("CONNECTIONS_PER_TENANT", default=50, validate=_positive),
         connections_per_server=env.int("CONNECTIONS_PER_SERVER", default=64, validate=_positive),
+        checkout_timeout_seconds=env.float(
+            "CHECKOUT_TIMEOUT_SECONDS", default=5.0, validate=validate.Range(0.01, 60)
+        ),
         statement_timeout_ms=env.int("STATEMENT_TIMEOUT_MS", default=30_000, validate=_positive),
         placement_max_age_seconds=env.float(
             "PLACEMENT_MAX_AGE_SECONDS", default=5.0, validate=validate.Range(0, 5)

@@ -26,10 +26,9 @@ def test_engines_share_one_dialect_and_one_cache_of_statements(app, make_tenant)
 
 
 @pytest.mark.parametrize("connections", [1, 3, 4, 5])
-def test_an_engine_never_opens_more_connections_than_it_may(app, tenant, monkeypatch, connections):
-    monkeypatch.setattr(engines, "CHECKOUT_TIMEOUT_SECONDS", 0.01)
+def test_an_engine_never_opens_more_connections_than_it_may(app, tenant, connections):
     place = placement_of(app, tenant)
-    registry = EngineRegistry({}, connections)
+    registry = EngineRegistry({}, connections, 0.01)
 
     with app.app_context():
         enter_placement(place)
@@ -42,11 +41,28 @@ def test_an_engine_never_opens_more_connections_than_it_may(app, tenant, monkeyp
         registry.forget(place.bind_key)
 
 
+def test_tenants_share_the_connections_of_a_server(app, make_tenant):
+    places = [placement_of(app, make_tenant()) for _ in range(12)]
+    registry = EngineRegistry({}, 4, 5)
+
+    for place in places * 2:
+        with app.app_context():
+            enter_placement(place)
+            with registry.engine_for(place).connect() as connection:
+                assert connection.scalar(text("SELECT current_database()")) == place.url.database
+
+    (budget,) = registry.budgets().values()
+    assert budget.open_connections == budget.idle_connections == 4
+    for place in places:
+        registry.forget(place.bind_key)
+    assert budget.open_connections == 0
+
+
 def test_the_least_recently_used_engines_are_closed(app, monkeypatch, make_tenant):
     monkeypatch.setattr(engines, "ENGINES_KEPT", 2)
     places = [placement_of(app, make_tenant()) for _ in range(3)]
     known = {}
-    registry = EngineRegistry(known, 4)
+    registry = EngineRegistry(known, 4, 5)
 
     registry.engine_for(places[0])
     registry.engine_for(places[1])
@@ -58,7 +74,7 @@ def test_the_least_recently_used_engines_are_closed(app, monkeypatch, make_tenan
 
 def test_an_engine_closed_while_in_use_finishes_its_work(app, tenant):
     place = placement_of(app, tenant)
-    registry = EngineRegistry({}, 4)
+    registry = EngineRegistry({}, 4, 5)
 
     with app.app_context():
         enter_placement(place)
@@ -75,7 +91,7 @@ def test_an_engine_closed_while_in_use_finishes_its_work(app, tenant):
 
 def test_a_changed_url_is_another_engine(app, tenant):
     place = placement_of(app, tenant)
-    registry = EngineRegistry({}, 4)
+    registry = EngineRegistry({}, 4, 5)
     first = registry.engine_for(place)
 
     moved = replace(place, url=place.url.set(query={"application_name": "other"}))
@@ -86,7 +102,7 @@ def test_a_changed_url_is_another_engine(app, tenant):
 
 def test_forgetting_twice_is_harmless(app, tenant):
     place = placement_of(app, tenant)
-    registry = EngineRegistry({}, 4)
+    registry = EngineRegistry({}, 4, 5)
     registry.engine_for(place)
 
     registry.forget(place.bind_key)
@@ -117,7 +133,7 @@ def test_a_database_that_is_away_is_an_operational_error(app, tenant):
 
 def test_threads_share_a_tenants_engine(app, tenant):
     place = placement_of(app, tenant)
-    registry = EngineRegistry({}, 4)
+    registry = EngineRegistry({}, 4, 5)
     found = []
     threads = [Thread(target=lambda: found.append(registry.engine_for(place))) for _ in range(8)]
 

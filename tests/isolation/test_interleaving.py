@@ -63,9 +63,9 @@ def test_nothing_of_a_tenant_stays_on_its_connections(app: Flask, members: list[
         assert member.post("/patients", json={"mrn": 1}).status_code == 422
         with app.app_context(), tenant_context(member.tenant.slug) as residence:
             pool: Any = engine_registry().engine_for(residence.placement).pool
-        assert pool.checkedout() == 0
-        assert pool.checkedin() > 0
-        for record in list(pool._pool.queue):
+        assert pool.budget.open_connections == pool.budget.idle_connections
+        assert pool.idle
+        for record in list(pool.idle):
             raw = record.dbapi_connection
             assert raw.get_transaction_status() == TRANSACTION_STATUS_IDLE
             with raw.cursor() as cursor:

@@ -181,29 +181,29 @@ class BudgetedPool(Pool):
 
     def __init__(self, creator: Any, budget: ConnectionBudget, **options: Any) -> None:
         super().__init__(creator, **options)
-        self._budget = budget
+        self.budget = budget
         self.idle: deque[ConnectionPoolEntry] = deque()
-        """Connections that no request is using, the last used at the end; the budget's."""
+        """Its connections that no request is using, the last used at the end."""
         self.is_disposed = False
 
     def _do_get(self) -> ConnectionPoolEntry:
-        entry = self._budget.take(self)
+        entry = self.budget.take(self)
         if entry is not None:
             return entry
         try:
             return self._create_connection()
         except BaseException:
-            self._budget.release()
+            self.budget.release()
             raise
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        self._budget.give_back(self, record)
+        self.budget.give_back(self, record)
 
     def recreate(self) -> "BudgetedPool":
         """Return an empty pool like this one."""
         return BudgetedPool(
             self._creator,
-            self._budget,
+            self.budget,
             dialect=self._dialect,
             reset_on_return=self._reset_on_return,
             _dispatch=self.dispatch,
@@ -212,11 +212,11 @@ class BudgetedPool(Pool):
     def dispose(self) -> None:
         """Close what is idle now, and the rest when it comes back."""
         self.is_disposed = True
-        self._budget.close_idle(self)
+        self.budget.close_idle(self)
 
     def status(self) -> str:
         """Describe the pool in a line."""
-        return f"{len(self.idle)} idle; of the budget {self._budget.open_connections} are open"
+        return f"{len(self.idle)} idle; of the budget {self.budget.open_connections} are open"
 
 
 def close_for_good(entry: ConnectionPoolEntry) -> None:

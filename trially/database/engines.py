@@ -1,4 +1,4 @@
-"""The engines of tenant databases: made on demand, found by bind key, within one budget a server."""
+"""The engines of tenants' databases: made on demand, those of a server within one budget."""
 
 from collections import OrderedDict
 from collections.abc import Mapping, MutableMapping

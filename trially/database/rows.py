@@ -5,6 +5,7 @@ loads and reloads after commit have no part in it.
 """
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from sqlalchemy import (
     SQLColumnExpression,
     Table,
     and_,
+    bindparam,
     delete,
     func,
     insert,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.sql.dml import ReturningInsert
 from uuid_utils.compat import uuid7
 
 from trially.database.model import TenantModel
@@ -49,28 +52,27 @@ def columns_named(model: Model, names: Sequence[str]) -> list[Column[Any]]:
     return [table_of(model).c[name] for name in names]
 
 
-def fetch_items(statement: Select[Any]) -> list[Item]:
+def fetch_items(statement: Select[Any], **parameters: Any) -> list[Item]:
     """Return the rows of a statement as mappings."""
-    rows = db.session.execute(statement)
+    rows = db.session.execute(statement, parameters)
     names = tuple(rows.keys())
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def find_item(model: Model, item_id: UUID, names: Sequence[str]) -> Item | None:
     """Return the named columns of one row, or None."""
-    statement = select(*columns_named(model, names)).where(
-        is_ours(model), table_of(model).c.id == item_id
-    )
-    return next(iter(fetch_items(statement)), None)
+    tenant_id = current_placement().tenant_id
+    row = db.session.execute(
+        _select_item(model, tuple(names)), {"tenant_id": tenant_id, "id": item_id}
+    ).first()
+    return None if row is None else dict(zip(names, row, strict=True))
 
 
 def insert_item(model: Model, values: Mapping[str, Any], names: Sequence[str]) -> Item:
     """Insert one row and return its named columns, in one statement."""
     tenant_id = current_placement().tenant_id
     row = db.session.execute(
-        insert(table_of(model))
-        .values({"id": uuid7(), **values, "tenant_id": tenant_id})
-        .returning(*columns_named(model, names))
+        _insert_item(model, tuple(names)), {"id": uuid7(), **values, "tenant_id": tenant_id}
     ).one()
     return dict(zip(names, row, strict=True))
 
@@ -104,3 +106,17 @@ def after(
         further = column > position[index] if direction == "asc" else column < position[index]
         alternatives.append(and_(*equal, further))
     return or_(*alternatives)
+
+
+@cache
+def _select_item(model: Model, names: tuple[str, ...]) -> Select[Any]:
+    """Build the statement once: that costs more than the server takes to answer it."""
+    columns = table_of(model).c
+    return select(*columns_named(model, names)).where(
+        columns.tenant_id == bindparam("tenant_id"), columns.id == bindparam("id")
+    )
+
+
+@cache
+def _insert_item(model: Model, names: tuple[str, ...]) -> ReturningInsert[Any]:
+    return insert(table_of(model)).returning(*columns_named(model, names))

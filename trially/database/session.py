@@ -1,14 +1,15 @@
 """The session of one app context: it has an engine only where a tenant has been entered."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask, current_app
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
 from sqlalchemy import URL, Connection, Engine
 
+from trially.config import Settings
 from trially.database.engines import EngineRegistry
 from trially.database.placement import current_placement
 
@@ -54,7 +55,7 @@ def transaction() -> Iterator[None]:
         raise
 
 
-def init_app(app: Flask, binds: Mapping[str, URL], connections_per_server: int) -> None:
+def init_app(app: Flask, binds: Mapping[str, URL], settings: Settings) -> None:
     """Bind the catalog's databases by name; tenants' engines join them on demand.
 
     There is no default bind: a statement outside a tenant's context has nowhere to go.
@@ -66,4 +67,8 @@ def init_app(app: Flask, binds: Mapping[str, URL], connections_per_server: int) 
     db.init_app(app)
     with app.app_context():
         engines = db.engines
-    app.extensions["trially_engines"] = EngineRegistry(engines, connections_per_server)  # type: ignore[arg-type]
+    app.extensions["trially_engines"] = EngineRegistry(
+        cast("MutableMapping[str | None, Engine]", engines),
+        settings.connections_per_server,
+        settings.checkout_timeout_seconds,
+    )

@@ -50,6 +50,7 @@ def test_a_record_is_shown_whole(
         {
             **values,
             "id": record_id,
+            "at": "2024-01-01T09:00:00Z",
             "type": "observation",
             "category": None,
             "status": None,

@@ -5,12 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint, request
-from sqlalchemy import select
 
 from trially.auth.identity import current_identity
 from trially.auth.permissions import Permission, requires
 from trially.config import current_settings
-from trially.database.rows import Item, columns_named, find_item, is_ours
+from trially.database.rows import Item, columns_named, find_item, table_of
 from trially.database.session import db
 from trially.http.contract import queries, receives, returns, returns_page
 from trially.http.fields import PageQuerySchema
@@ -27,11 +26,22 @@ from trially.recruiting.imports.schema import (
     UploadQuerySchema,
 )
 from trially.recruiting.imports.uploads import MEDIA_TYPES, received
-from trially.recruiting.listing import list_page
+from trially.recruiting.listing import Listing, equals
 
 bp = Blueprint("imports", __name__, url_prefix="/imports")
 
-FAULT_NAMES = tuple(FaultSchema().fields)
+IMPORTS = Listing(
+    ImportJob,
+    columns_named(ImportJob, SHOWN),
+    order={"id": "desc"},
+    filters={"state": equals(table_of(ImportJob).c.state)},
+)
+FAULTS = Listing(
+    ImportFault,
+    columns_named(ImportFault, tuple(FaultSchema().fields)),
+    order={"id": "asc"},
+    filters={"import_id": equals(table_of(ImportFault).c.import_id)},
+)
 
 
 @bp.post("")
@@ -70,10 +80,7 @@ def import_records(query: dict[str, Any]) -> Item:
 @returns_page(ImportSchema())
 def list_imports(query: dict[str, Any]) -> Page:
     """List imports, newest first."""
-    statement = select(*columns_named(ImportJob, SHOWN)).where(is_ours(ImportJob))
-    if "state" in query:
-        statement = statement.where(ImportJob.state == query["state"])
-    return list_page(statement, [("id", ImportJob.id, "desc")], query)
+    return IMPORTS.page(query)
 
 
 @bp.get("/<uuid:import_id>")
@@ -91,10 +98,7 @@ def show_import(import_id: UUID) -> Item:
 def list_import_errors(import_id: UUID, query: dict[str, Any]) -> Page:
     """List the lines of an import that could not be taken in, and why."""
     _get_import(import_id)
-    statement = select(*columns_named(ImportFault, FAULT_NAMES)).where(
-        is_ours(ImportFault), ImportFault.import_id == import_id
-    )
-    return list_page(statement, [("id", ImportFault.id, "asc")], query)
+    return FAULTS.page(query, import_id=import_id)
 
 
 def _get_import(import_id: UUID) -> Item:

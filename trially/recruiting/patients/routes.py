@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
-from sqlalchemy import ColumnElement, cast, func, select
+from sqlalchemy import cast, func
 from sqlalchemy.dialects.postgresql import JSONB
 from uuid_utils.compat import uuid7
 
@@ -16,7 +16,7 @@ from trially.database.rows import (
     delete_item,
     find_item,
     insert_item,
-    is_ours,
+    table_of,
     update_item,
 )
 from trially.http.contract import (
@@ -29,7 +29,7 @@ from trially.http.contract import (
 )
 from trially.http.pages import Page
 from trially.http.problems import NotFound
-from trially.recruiting.listing import list_page
+from trially.recruiting.listing import Filter, Listing, equals
 from trially.recruiting.patients.model import MANUAL_SOURCE, Patient
 from trially.recruiting.patients.schema import (
     PatientBodySchema,
@@ -42,6 +42,27 @@ bp = Blueprint("patients", __name__, url_prefix="/patients")
 
 NAMES = tuple(PatientSchema().fields)
 
+columns = table_of(Patient).c
+
+
+def _begins(name: str) -> Filter:
+    """Match the beginning of a name, in any case."""
+    return lambda beginning: func.starts_with(func.lower(columns[name]), func.lower(beginning))
+
+
+PATIENTS = Listing(
+    Patient,
+    columns_named(Patient, NAMES),
+    order={"id": "asc"},
+    filters={
+        **{
+            name: equals(columns[name])
+            for name in ("mrn", "birth_date", "sex", "site_id", "source")
+        },
+        **{name: _begins(name) for name in ("given_name", "family_name")},
+    },
+)
+
 
 @bp.get("")
 @requires(Permission.PATIENTS_READ)
@@ -49,8 +70,7 @@ NAMES = tuple(PatientSchema().fields)
 @returns_page(PatientSchema())
 def list_patients(query: dict[str, Any]) -> Page:
     """List patients, oldest entry first."""
-    filters = [Patient.__table__.c[name] == query[name] for name in query if name in _EXACT]
-    return _list_patients(filters, query)
+    return PATIENTS.page(query)
 
 
 @bp.post("/search")
@@ -59,13 +79,7 @@ def list_patients(query: dict[str, Any]) -> Page:
 @returns_page(PatientSchema())
 def search_patients(body: dict[str, Any]) -> Page:
     """Find patients by what does not belong in a URL."""
-    filters = [Patient.__table__.c[name] == body[name] for name in body if name in _EXACT]
-    filters += [
-        func.starts_with(func.lower(Patient.__table__.c[name]), func.lower(body[name]))
-        for name in ("given_name", "family_name")
-        if name in body
-    ]
-    return _list_patients(filters, body)
+    return PATIENTS.page(body)
 
 
 @bp.post("")
@@ -114,14 +128,6 @@ def delete_patient(patient_id: UUID) -> None:
 def get_patient(patient_id: UUID) -> Item:
     """Return a patient of the current tenant, or answer 404."""
     return _found(find_item(Patient, patient_id, NAMES))
-
-
-_EXACT = frozenset({"mrn", "birth_date", "sex", "site_id", "source"})
-
-
-def _list_patients(filters: list[ColumnElement[bool]], query: dict[str, Any]) -> Page:
-    statement = select(*columns_named(Patient, NAMES)).where(is_ours(Patient), *filters)
-    return list_page(statement, [("id", Patient.id, "asc")], query)
 
 
 def _found(patient: Item | None) -> Item:

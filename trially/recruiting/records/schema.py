@@ -10,6 +10,10 @@ class RecordSchema(Schema):
     """One coded, dated fact about a patient."""
 
     id = fields.UUID(dump_only=True)
+    at = fields.AwareDateTime(
+        dump_only=True,
+        metadata={"description": "When it happened or, where that is not known, was recorded."},
+    )
     type = fields.String(dump_only=True)
     code_system = fields.String(dump_only=True, allow_none=True)
     code = fields.String(dump_only=True, allow_none=True)

@@ -5,7 +5,6 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
-from sqlalchemy import select
 
 from trially.auth.permissions import Permission, requires
 from trially.database.rows import (
@@ -13,19 +12,27 @@ from trially.database.rows import (
     columns_named,
     find_item,
     insert_item,
-    is_ours,
+    table_of,
     update_item,
 )
 from trially.http.contract import accepts, accepts_merge_patch, queries, returns, returns_page
 from trially.http.pages import Page
 from trially.http.problems import NotFound
-from trially.recruiting.listing import list_page
+from trially.recruiting.listing import Listing, equals
 from trially.recruiting.sites.model import Site
 from trially.recruiting.sites.schema import SiteQuerySchema, SiteSchema
 
 bp = Blueprint("sites", __name__, url_prefix="/sites")
 
 NAMES = tuple(SiteSchema().fields)
+
+columns = table_of(Site).c
+SITES = Listing(
+    Site,
+    columns_named(Site, NAMES),
+    order={"id": "asc"},
+    filters={"status": equals(columns.status)},
+)
 
 
 @bp.get("")
@@ -34,10 +41,7 @@ NAMES = tuple(SiteSchema().fields)
 @returns_page(SiteSchema())
 def list_sites(query: dict[str, Any]) -> Page:
     """List sites, oldest first."""
-    statement = select(*columns_named(Site, NAMES)).where(is_ours(Site))
-    if "status" in query:
-        statement = statement.where(Site.status == query["status"])
-    return list_page(statement, [("id", Site.id, "asc")], query)
+    return SITES.page(query)
 
 
 @bp.post("")

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
-from sqlalchemy import select
+from sqlalchemy import Text, type_coerce
 
 from trially.auth.permissions import Permission, requires
 from trially.database.rows import (
@@ -13,19 +13,30 @@ from trially.database.rows import (
     columns_named,
     find_item,
     insert_item,
-    is_ours,
+    table_of,
     update_item,
 )
 from trially.http.contract import accepts, accepts_merge_patch, queries, returns, returns_page
 from trially.http.pages import Page
 from trially.http.problems import NotFound
-from trially.recruiting.listing import list_page
+from trially.recruiting.listing import Listing, equals
 from trially.recruiting.studies.model import Study
 from trially.recruiting.studies.schema import StudyQuerySchema, StudySchema
 
 bp = Blueprint("studies", __name__, url_prefix="/studies")
 
 NAMES = tuple(StudySchema().fields)
+
+columns = table_of(Study).c
+STUDIES = Listing(
+    Study,
+    columns_named(Study, NAMES),
+    order={"id": "asc"},
+    filters={
+        "status": equals(columns.status),
+        "phase": lambda phase: columns.phases.has_key(type_coerce(phase, Text)),
+    },
+)
 
 
 @bp.get("")
@@ -34,12 +45,7 @@ NAMES = tuple(StudySchema().fields)
 @returns_page(StudySchema())
 def list_studies(query: dict[str, Any]) -> Page:
     """List studies, oldest first."""
-    statement = select(*columns_named(Study, NAMES)).where(is_ours(Study))
-    if "status" in query:
-        statement = statement.where(Study.status == query["status"])
-    if "phase" in query:
-        statement = statement.where(Study.phases.contains([query["phase"]]))
-    return list_page(statement, [("id", Study.id, "asc")], query)
+    return STUDIES.page(query)
 
 
 @bp.post("")
