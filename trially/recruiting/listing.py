@@ -71,10 +71,10 @@ class Listing:
             .limit(bindparam("rows"))
         )
         if is_further:
-            places: list[BindParameter[Any]] = [
-                bindparam(_position_name(name)) for _, name, _ in keys
+            position: list[BindParameter[Any]] = [
+                bindparam(_position_name(name)) for name in self._order
             ]
-            statement = statement.where(after(ordering, places))
+            statement = statement.where(after(keys, position))
         return statement
 
 
