@@ -1,15 +1,15 @@
 """The life of a request: admit, view, settle. Only here is a token read and a request committed."""
 
 from flask import Flask, Response, current_app, g, request
+from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as CheckoutTimeoutError
 
 from trially.auth.identity import no_access, read_claims, read_identity, read_residence
 from trially.auth.permissions import Permission
-from trially.auth.tokens import Claims
 from trially.database.model import TenantModel
-from trially.database.placement import Placement, StalePlacementError, TenantSuspendedError
-from trially.database.session import db
+from trially.database.placement import StalePlacementError, TenantSuspendedError, current_placement
+from trially.database.session import ask_guard, db
 from trially.http.contract import refuse_query
 from trially.http.problems import (
     Conflict,
@@ -40,8 +40,8 @@ def admit() -> None:
     if permission is None:
         return
     claims = read_claims()
-    placement = _open_transaction(claims)
-    g.identity = read_identity(claims, placement)
+    enter_tenant(read_residence(claims))
+    g.identity = read_identity(claims, current_placement())
     if not g.identity.may(permission):
         raise Forbidden(f"This needs the permission {permission}.")
     refuse_query(view)
@@ -49,15 +49,19 @@ def admit() -> None:
 
 def settle(response: Response) -> Response:
     """Commit what a view did, or roll it back if it answered with an error."""
-    if "placement" in g:
-        if response.status_code < ERRORS_START:
-            try:
-                db.session.commit()
-            except DBAPIError as error:
-                response = _render_database_error(error)
-                db.session.rollback()
-        else:
-            db.session.rollback()
+    if "placement" not in g:
+        return response
+    if response.status_code >= ERRORS_START:
+        db.session.rollback()
+        return response
+    try:
+        if not db.session().in_transaction() and "has_committed" not in g:
+            # A view that asks the database nothing is not to be how a closed tenant answers.
+            ask_guard()
+        db.session.commit()
+    except (DBAPIError, StalePlacementError, TenantSuspendedError) as error:
+        db.session.rollback()
+        return settle(current_app.make_response(current_app.handle_user_exception(error)))
     return response
 
 
@@ -67,24 +71,26 @@ def init_app(app: Flask) -> None:
     app.after_request(settle)
     app.register_error_handler(DBAPIError, _render_database_error)
     app.register_error_handler(CheckoutTimeoutError, _render_unavailable)
-    app.register_error_handler(StalePlacementError, _render_unavailable)
+    app.register_error_handler(StalePlacementError, _look_again)
     app.register_error_handler(TenantSuspendedError, lambda _error: no_access().to_response())
 
 
-def _open_transaction(claims: Claims) -> Placement:
-    """Begin the request's transaction: the guard says whether what the directory knew is current.
+def _look_again(error: StalePlacementError) -> ResponseReturnValue:
+    """Answer a request anew whose tenant's placement has changed since this process last looked.
 
-    It is asked before the view runs, so looking a second time repeats nothing.
+    The guard refuses a transaction with its first statement, so nothing has been done that would
+    be done twice, unless the view has committed before.
     """
-    enter_tenant(read_residence(claims))
+    if g.get("is_second_look") or g.get("has_committed"):
+        return _render_unavailable(error)
+    g.is_second_look = True
+    db.session.rollback()
+    directory().forget(current_tenant().tenant_id)
     try:
-        db.session.connection()
-    except StalePlacementError:
-        directory().forget(current_tenant().tenant_id)
-        db.session.rollback()
-        enter_tenant(read_residence(claims))
-        db.session.connection()
-    return current_tenant().placement
+        admit()
+        return current_app.dispatch_request()
+    except Exception as refusal:  # noqa: BLE001
+        return current_app.handle_user_exception(refusal)
 
 
 def _render_database_error(error: DBAPIError) -> Response:

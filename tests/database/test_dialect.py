@@ -1,9 +1,14 @@
+from io import StringIO
+
 import pytest
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, cursor
+from psycopg2 import sql
+from psycopg2.errors import InsufficientPrivilege
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS, cursor
 from sqlalchemy import select, text
 from sqlalchemy.exc import InternalError, OperationalError
 from tenant_databases import ask, placement_of
 
+from trially.database.dialect import PlacedCursor
 from trially.database.placement import (
     StalePlacementError,
     TenantSuspendedError,
@@ -11,7 +16,7 @@ from trially.database.placement import (
     enter_placement,
 )
 from trially.database.rows import fetch_items, insert_item, table_of
-from trially.database.session import db, engine_registry
+from trially.database.session import ask_guard, db, engine_registry
 from trially.recruiting.sites.model import Site
 from trially.tenancy.context import tenant_context
 from trially.tenancy.guard import record_placement
@@ -21,11 +26,6 @@ from trially.tenancy.servers import server_access
 CLOSE_CONNECTIONS = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
 )
-
-
-def status():
-    connection = db.session.connection().connection.driver_connection
-    return connection.get_transaction_status()
 
 
 def test_the_commit_of_a_failed_transaction_is_no_success(app, tenant):
@@ -70,23 +70,60 @@ def test_a_raw_connection_passes_the_guard_too(app, tenant):
         assert driver.get_transaction_status() == TRANSACTION_STATUS_IDLE
 
 
-def test_the_guard_rides_with_begin(app, tenant):
+def test_the_guard_rides_with_the_first_statement(app, tenant):
     sent = []
 
-    class Noting(cursor):
+    class Wire(cursor):
         def execute(self, statement, *parameters):
             sent.append(statement)
             super().execute(statement, *parameters)
 
+    class Noting(PlacedCursor, Wire):
+        pass
+
     with app.app_context(), tenant_context(tenant.slug):
         driver = db.session.connection().connection.driver_connection
-        db.session.rollback()
         driver.cursor_factory = Noting
+        db.session.rollback()
         db.session.execute(text("SELECT 1"))
+        db.session.execute(text("SELECT 2"))
         db.session.commit()
-        driver.cursor_factory = None
+        db.session.connection()
+        db.session.commit()
+        driver.cursor_factory = PlacedCursor
 
-    assert sent == [placement_of(app, tenant).opening, "SELECT 1", "COMMIT"]
+    assert sent == [placement_of(app, tenant).opening + "SELECT 1", "SELECT 2", "COMMIT"]
+
+
+@pytest.mark.parametrize(
+    "send",
+    [
+        lambda cursor: cursor.execute(b"SELECT current_setting('trially.tenant_id')"),
+        lambda cursor: cursor.execute(sql.SQL("SELECT current_setting('trially.tenant_id')")),
+        lambda cursor: cursor.execute("SELECT current_setting(%s)", ("trially.tenant_id",)),
+        lambda cursor: cursor.executemany("SELECT current_setting(%s)", [("role",)]),
+        lambda cursor: cursor.callproc("current_setting", ("trially.tenant_id",)),
+        lambda cursor: cursor.copy_expert(
+            "COPY (SELECT current_setting('trially.tenant_id')) TO STDOUT", StringIO()
+        ),
+        lambda cursor: cursor.copy_to(StringIO(), "site"),
+        lambda cursor: cursor.copy_from(StringIO(), "site"),
+    ],
+)
+def test_whatever_is_sent_first_passes_the_guard(app, tenant, send):
+    with app.app_context(), tenant_context(tenant.slug):
+        raw = engine_registry().engine_for(current_placement()).raw_connection()
+        with raw.cursor() as cursor:
+            try:
+                send(cursor)
+            except InsufficientPrivilege:
+                cursor.execute("ROLLBACK")
+                cursor.execute("SELECT current_setting('trially.tenant_id')")
+            else:
+                assert raw.driver_connection.get_transaction_status() == TRANSACTION_STATUS_INTRANS
+                cursor.execute("SELECT current_setting('trially.tenant_id')")
+            assert cursor.fetchone() == (str(tenant.id),)
+        raw.close()
 
 
 def test_a_stale_placement_is_refused_and_nothing_is_open(app, tenant):
@@ -94,19 +131,22 @@ def test_a_stale_placement_is_refused_and_nothing_is_open(app, tenant):
         with server_access().administer(tenant.placement.database) as raw:
             record_placement(raw, tenant.id, 2, is_suspended=False)
         with pytest.raises(StalePlacementError):
-            db.session.connection()
+            ask_guard()
         db.session.rollback()
         with pytest.raises(StalePlacementError):
             fetch_items(select(table_of(Site).c.name))
-        with pytest.raises(StalePlacementError):
-            engine_registry().engine_for(current_placement()).raw_connection()
+        db.session.rollback()
+        raw = engine_registry().engine_for(current_placement()).raw_connection()
+        with raw.cursor() as cursor, pytest.raises(StalePlacementError):
+            cursor.execute("SELECT 1")
+        raw.close()
 
 
 def test_a_suspended_tenant_is_refused_and_comes_back(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         suspend_tenant(tenant.slug)
         with pytest.raises(TenantSuspendedError):
-            db.session.connection()
+            ask_guard()
         resume_tenant(tenant.slug)
     with app.app_context(), tenant_context(tenant.slug):
         assert db.session.scalar(text("SELECT 1")) == 1
@@ -148,8 +188,8 @@ def test_a_refusal_does_not_leak_connections(app, tenant):
         engine = engine_registry().engine_for(current_placement())
         suspend_tenant(tenant.slug)
         for _ in range(100):
-            with pytest.raises(TenantSuspendedError):
-                engine.connect()
+            with engine.connect() as connection, pytest.raises(TenantSuspendedError):
+                connection.execute(text("SELECT 1"))
         budget = engine.pool.budget
         assert budget.open_connections == budget.idle_connections
 
@@ -158,16 +198,16 @@ def test_a_placement_without_a_guard_row_is_stale(app, tenant):
     ask(app, "DELETE FROM trially.placement", database=tenant.placement.database)
 
     with app.app_context(), tenant_context(tenant.slug), pytest.raises(StalePlacementError):
-        db.session.connection()
+        ask_guard()
 
 
 def test_a_newer_placement_of_the_same_tenant_may_be_entered(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         resume_tenant(tenant.slug)
         with pytest.raises(StalePlacementError):
-            db.session.connection()
+            ask_guard()
         db.session.rollback()
         with tenant_context(tenant.slug) as residence:
             newer = residence.placement
         enter_placement(newer)
-        assert status() != TRANSACTION_STATUS_IDLE
+        ask_guard()

@@ -55,14 +55,16 @@ def test_a_tenants_engine_lets_nobody_in_without_its_tenant(app, make_tenant, st
     statements.clear()
 
     with app.app_context():
-        for opened in (engine.connect, engine.raw_connection):
-            with pytest.raises(NoTenantError):
-                opened()
+        with engine.connect() as connection, pytest.raises(NoTenantError):
+            connection.execute(text("SELECT 1"))
+        with engine.raw_connection().cursor() as cursor, pytest.raises(NoTenantError):
+            cursor.execute("SELECT 1")
     with app.app_context(), tenant_context(theirs.slug):
         statements.clear()
-        for opened in (engine.connect, engine.raw_connection):
-            with pytest.raises(WrongTenantError):
-                opened()
+        with engine.connect() as connection, pytest.raises(WrongTenantError):
+            connection.execute(text("SELECT 1"))
+        with engine.raw_connection().cursor() as cursor, pytest.raises(WrongTenantError):
+            cursor.execute("SELECT 1")
 
     assert statements == []
 
@@ -102,7 +104,7 @@ def test_nothing_of_a_tenant_stays_on_a_pooled_connection(app, tenant):
         db.session.commit()
 
     assert tuple(seen) == (str(tenant.id), "tenant, pg_temp")
-    with raw.cursor() as cursor:
+    with raw.cursor(cursor_factory=psycopg2.extensions.cursor) as cursor:
         cursor.execute(
             "SELECT current_setting('trially.tenant_id', true),"
             " (SELECT count(*) FROM pg_locks"

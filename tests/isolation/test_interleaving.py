@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import cursor as plain_cursor
 
 from trially.database.placement import WrongTenantError
 from trially.database.session import engine_registry
@@ -68,7 +69,7 @@ def test_nothing_of_a_tenant_stays_on_its_connections(app: Flask, members: list[
         for record in list(pool.idle):
             raw = record.dbapi_connection
             assert raw.get_transaction_status() == TRANSACTION_STATUS_IDLE
-            with raw.cursor() as cursor:
+            with raw.cursor(cursor_factory=plain_cursor) as cursor:
                 cursor.execute(
                     "SELECT current_setting('trially.tenant_id', true),"
                     " (SELECT setting = reset_val FROM pg_settings WHERE name = 'search_path'),"

@@ -3,7 +3,7 @@ from threading import Thread
 from time import monotonic, sleep
 
 import pytest
-from psycopg2 import errors
+from psycopg2 import Error, errors
 from tenant_databases import access_of, as_tenant, placement_of
 
 from trially.database.engines import connect
@@ -11,10 +11,16 @@ from trially.tenancy import guard
 from trially.tenancy.guard import record_placement
 from trially.tenancy.servers import execute
 
+ANSWERS = {"TR001": "stale", "TR002": "suspended"}
+
 
 def enter(raw, tenant, epoch):
     """Open a transaction as the dialect does, and return what the guard says."""
-    return execute(raw, f"BEGIN; SELECT trially.enter('{tenant.id}', {epoch})")[0][0]
+    try:
+        return execute(raw, f"BEGIN; SELECT trially.enter('{tenant.id}', {epoch})")[0][0]
+    except Error as error:
+        execute(raw, "ROLLBACK")
+        return ANSWERS[error.pgcode]
 
 
 def wait_until_blocked(administrator):

@@ -1,18 +1,20 @@
-"""The dialect of tenant connections: BEGIN carries the guard, in one round trip.
+"""Connections of tenants: whatever is sent first carries BEGIN and the guard before it.
 
-psycopg2 sends its own BEGIN ahead of a transaction's first statement, as a round trip of its own.
-Here its connections are in autocommit mode and this dialect says BEGIN, COMMIT and ROLLBACK
-itself, so that the guard rides with BEGIN and no transaction can begin without it.
-
-A connection's first transaction opens as it leaves its pool: nobody, not even who asks for the raw
-connection, gets one that the guard has not let in, and one that the server has closed meanwhile is
-replaced there, before anything has been done on it and without a ping.
+psycopg2 would send BEGIN as a round trip of its own, and the guard would be another. Here its
+connections are in autocommit mode and say BEGIN, COMMIT and ROLLBACK themselves: a statement sent
+while no transaction is open goes out behind the current placement's opening, in one message. So
+tenancy costs no round trip, and nothing can be sent past the guard: no session's, no Core
+statement, no raw cursor's.
 """
 
+import select
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from psycopg2 import OperationalError, errors
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection
+from psycopg2 import Error, errors
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, cursor
+from psycopg2.sql import Composable
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.exc import DisconnectionError
 
@@ -23,64 +25,127 @@ from trially.database.placement import (
     current_placement,
 )
 
-_REFUSALS = {
-    "stale": (StalePlacementError, "The tenant's placement has changed."),
-    "suspended": (TenantSuspendedError, "The tenant is suspended."),
+REFUSALS: dict[str, Exception] = {
+    "TR001": StalePlacementError("The tenant's placement has changed."),
+    "TR002": TenantSuspendedError("The tenant is suspended."),
 }
+"""What the guard's own SQLSTATEs mean."""
+
+
+class PlacedCursor(cursor):
+    """A cursor that opens the current placement's transaction with its first statement."""
+
+    def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002
+        """Send a statement, behind the opening if no transaction is open."""
+        if not _is_idle(self.connection):
+            super().execute(query, vars)
+            return
+        opening = opening_on(self.connection)
+        if isinstance(query, Composable):
+            query = query.as_string(self.connection)
+        with _refusals():
+            super().execute(
+                opening.encode() + query if isinstance(query, bytes) else opening + query, vars
+            )
+
+    def executemany(self, query: Any, vars_list: Any) -> None:
+        """Send a statement for each of some parameters."""
+        self._open()
+        super().executemany(query, vars_list)
+
+    def callproc(self, procname: Any, parameters: Any = None) -> Any:
+        """Call a function."""
+        self._open()
+        return super().callproc(procname, parameters)
+
+    def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
+        """Send a COPY statement."""
+        self._open()
+        super().copy_expert(sql, file, size)
+
+    def copy_from(self, *arguments: Any, **options: Any) -> None:
+        """Copy a file into a table."""
+        self._open()
+        super().copy_from(*arguments, **options)
+
+    def copy_to(self, *arguments: Any, **options: Any) -> None:
+        """Copy a table into a file."""
+        self._open()
+        super().copy_to(*arguments, **options)
+
+    def _open(self) -> None:
+        if _is_idle(self.connection):
+            with _refusals():
+                super().execute(opening_on(self.connection))
+
+
+class PlacedConnection(connection):
+    """A connection whose transactions are the current placement's, and said in so many words."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.cursor_factory = PlacedCursor
+
+    def commit(self) -> None:
+        """Commit, and say so if the server rolled back instead."""
+        if not _is_idle(self):
+            with self.cursor() as speaking:
+                speaking.execute("COMMIT")
+                if speaking.statusmessage == "ROLLBACK":
+                    raise errors.InFailedSqlTransaction(
+                        "The transaction had failed and was rolled back."
+                    )
+
+    def rollback(self) -> None:
+        """Roll back what is open, if anything is."""
+        if not self.closed and not _is_idle(self):
+            with self.cursor() as speaking:
+                speaking.execute("ROLLBACK")
 
 
 class PlacedDialect(PGDialect_psycopg2):
-    """psycopg2 whose transactions open with the current tenant's guard."""
+    """psycopg2 with connections of tenants."""
 
     supports_statement_cache = True
 
     def do_begin(self, dbapi_connection: Any) -> None:
-        """Open a transaction, unless the pool has done so a moment ago."""
-        raw = _raw(dbapi_connection)
-        if raw.get_transaction_status() == TRANSACTION_STATUS_IDLE:
-            open_transaction(raw)
-
-    def do_commit(self, dbapi_connection: Any) -> None:
-        """Commit, and say so if the server rolled back instead."""
-        with _raw(dbapi_connection).cursor() as cursor:
-            cursor.execute("COMMIT")
-            if cursor.statusmessage == "ROLLBACK":
-                raise errors.InFailedSqlTransaction(
-                    "The transaction had failed and was rolled back."
-                )
-
-    def do_rollback(self, dbapi_connection: Any) -> None:
-        """Roll back what is open, if anything is."""
-        raw = _raw(dbapi_connection)
-        if not raw.closed and raw.get_transaction_status() != TRANSACTION_STATUS_IDLE:
-            with raw.cursor() as cursor:
-                cursor.execute("ROLLBACK")
+        """See that a transaction could open here: that there is a tenant, and that it is its."""
+        opening_on(getattr(dbapi_connection, "dbapi_connection", dbapi_connection))
 
 
-def open_transaction(raw: connection) -> None:
-    """Send BEGIN and the guard of the current placement, or raise why it lets nobody in."""
+def opening_on(raw: connection) -> str:
+    """Return what opens the current placement's transactions.
+
+    Raises `NoTenantError`, or `WrongTenantError` if the connection leads elsewhere.
+    """
     placement = current_placement()
     if raw.info.dbname != placement.url.database:
         raise WrongTenantError("This connection leads to another tenant's database.")
-    with raw.cursor() as cursor:
-        cursor.execute(placement.opening)
-        (*_, answer), *_ = cursor.fetchall()
-        if answer != "entered":
-            cursor.execute("ROLLBACK")
-            refusal, sentence = _REFUSALS[answer]
-            raise refusal(sentence)
+    return placement.opening
 
 
-def open_at_checkout(raw: connection, _record: Any, _checked_out: Any) -> None:
-    """Open the transaction of a connection that leaves its pool, which replaces a closed one."""
+def replace_if_closed(raw: connection, _record: Any, _checked_out: Any) -> None:
+    """Have a connection replaced that the server has closed since it was last used.
+
+    The server says nothing to an idle connection but farewell: so something to read means that,
+    and asking the kernel costs no round trip.
+    """
+    poll = select.poll()
+    poll.register(raw.fileno(), select.POLLIN | select.POLLHUP)
+    if poll.poll(0):
+        raise DisconnectionError("The server has closed this connection.")
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
     try:
-        open_transaction(raw)
-    except OperationalError as error:
-        if raw.closed:
-            raise DisconnectionError from error
-        raise
+        yield
+    except Error as error:
+        refusal = REFUSALS.get(error.pgcode or "")
+        if refusal is None:
+            raise
+        raise type(refusal)(*refusal.args) from None
 
 
-def _raw(dbapi_connection: Any) -> connection:
-    raw: connection = getattr(dbapi_connection, "dbapi_connection", dbapi_connection)
-    return raw
+def _is_idle(raw: connection) -> bool:
+    return raw.get_transaction_status() == TRANSACTION_STATUS_IDLE

@@ -14,7 +14,7 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.util import LRUCache
 
 from trially.database.budget import BudgetedPool, ConnectionBudget
-from trially.database.dialect import PlacedDialect, open_at_checkout
+from trially.database.dialect import PlacedConnection, PlacedDialect, replace_if_closed
 from trially.database.placement import Placement
 
 ENGINES_KEPT = 2_000
@@ -83,22 +83,27 @@ class EngineRegistry:
         prepare: Any = dialect.on_connect()  # type: ignore[no-untyped-call]
 
         def open_connection() -> Any:
-            raw = connect(url)
+            raw = connect(url, connection_factory=PlacedConnection)
             prepare(raw)
             return raw
 
         pool = BudgetedPool(open_connection, budget, dialect=dialect)
-        event.listen(pool, "checkout", open_at_checkout)
+        event.listen(pool, "checkout", replace_if_closed)
         engine = Engine(pool, dialect, url, hide_parameters=True)
         return engine.execution_options(compiled_cache=self._compiled)
 
 
-def connect(url: URL, application_name: str = "trially") -> connection:
+def connect(
+    url: URL,
+    application_name: str = "trially",
+    connection_factory: type[connection] = connection,
+) -> connection:
     """Open a psycopg2 connection to `url`, in autocommit mode."""
     _, parameters = PGDialect_psycopg2().create_connect_args(url)  # type: ignore[no-untyped-call]
     raw: connection = psycopg2.connect(
         **parameters,
         application_name=application_name,
+        connection_factory=connection_factory,
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         keepalives_idle=KEEPALIVE_IDLE_SECONDS,
     )

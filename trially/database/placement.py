@@ -49,7 +49,7 @@ class Placement:
 
     @cached_property
     def opening(self) -> str:
-        """The statement that opens each of this tenant's transactions: BEGIN and the guard.
+        """What goes before the first statement of each transaction: BEGIN and the guard.
 
         Everything in it is local to the transaction, so the connection goes back to its pool
         carrying nothing of the tenant. The values are a checked name, a uuid and an integer.
@@ -58,7 +58,7 @@ class Placement:
             "BEGIN;"
             f"SELECT set_config('search_path','{self.schema}, pg_temp',true),"
             f"set_config('trially.tenant_id','{self.tenant_id}',true),"
-            f"trially.enter('{self.tenant_id}',{self.epoch:d})"
+            f"trially.enter('{self.tenant_id}',{self.epoch:d});"
         )
 
 

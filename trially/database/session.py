@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any, cast
 
-from flask import Flask, current_app
+from flask import Flask, current_app, g
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
-from sqlalchemy import URL, Connection, Engine
+from sqlalchemy import URL, Connection, Engine, text
 
 from trially.config import Settings
 from trially.database.engines import EngineRegistry
@@ -50,9 +50,16 @@ def transaction() -> Iterator[None]:
     try:
         yield
         db.session.commit()
+        g.has_committed = True
     except BaseException:
         db.session.rollback()
         raise
+
+
+def ask_guard() -> None:
+    """Have the guard let the current tenant in or refuse, ahead of work that is not done twice."""
+    db.session.execute(text("SELECT 1"))
+    db.session.rollback()
 
 
 def init_app(app: Flask, binds: Mapping[str, URL], settings: Settings) -> None:

@@ -35,11 +35,11 @@ BEGIN
     PERFORM pg_advisory_xact_lock_shared(uuid_hash_extended(asked, 0));
     SELECT * INTO found FROM trially.placement WHERE tenant_id = asked;
     IF found.is_suspended THEN
-        RETURN 'suspended';
-    ELSIF found.epoch = known_epoch THEN
-        RETURN 'entered';
+        RAISE SQLSTATE 'TR002' USING MESSAGE = 'suspended';
+    ELSIF found.epoch IS DISTINCT FROM known_epoch THEN
+        RAISE SQLSTATE 'TR001' USING MESSAGE = 'stale';
     END IF;
-    RETURN 'stale';
+    RETURN 'entered';
 END
 $function$;
 

@@ -10,7 +10,7 @@ from trially.auth.identity import current_identity
 from trially.auth.permissions import Permission, requires
 from trially.config import current_settings
 from trially.database.rows import Item, columns_named, find_item, table_of
-from trially.database.session import db
+from trially.database.session import ask_guard
 from trially.http.contract import queries, receives, returns, returns_page
 from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
@@ -58,7 +58,7 @@ def import_records(query: dict[str, Any]) -> Item:
     ended. Should the first request still be at work, that one ends with 409.
     """
     # The upload may take long; no transaction waits for it.
-    db.session.rollback()
+    ask_guard()
     settings = current_settings()
     with received(request, settings.max_import_bytes) as (file, digest):
         try:
