@@ -184,13 +184,14 @@ def test_a_record_needs_its_patient(member: Any, as_me: Callable[..., None]) -> 
 
 def test_a_stale_placement_is_looked_up_again(app: Flask, member: Any) -> None:
     assert member.get("/me").status_code == 200
-    known = app.extensions["trially_directory"]._entries
+    known = app.extensions["trially_directory"]._known
     slug = member.tenant.slug
-    known[slug] = replace(known[slug], placement=replace(known[slug].placement, epoch=-1))
+    before = known.get(slug)
+    known.put(slug, replace(before, placement=replace(before.placement, epoch=-1)))
 
     assert member.post("/sites", json={"name": "once"}).status_code == 201
 
-    assert known[slug].placement.epoch > 0
+    assert known.get(slug).placement.epoch > 0
     assert sites(member) == ["once"]
 
 
@@ -216,12 +217,12 @@ def test_a_placement_that_stays_stale_is_unavailable(
 
 def test_a_suspended_tenant_is_refused_at_once(app: Flask, member: Any) -> None:
     assert member.get("/me").status_code == 200
-    known = app.extensions["trially_directory"]._entries
-    before = known[member.tenant.slug]
+    known = app.extensions["trially_directory"]._known
+    before = known.get(member.tenant.slug)
     with app.app_context():
         suspend_tenant(member.tenant.slug)
     # A worker that has not heard of it asks the guard.
-    known[member.tenant.slug] = before
+    known.put(member.tenant.slug, before)
 
     answer = member.get("/me")
 

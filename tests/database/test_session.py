@@ -17,15 +17,15 @@ SITE = {"name": "Riverside"}
 
 @pytest.fixture
 def statements():
-    """Every statement that SQLAlchemy sends while the test runs."""
+    """Every statement that a server has answered while the test runs."""
     sent = []
 
     def note(_connection, _cursor, statement, *_rest):
         sent.append(statement)
 
-    event.listen(Engine, "before_cursor_execute", note)
+    event.listen(Engine, "after_cursor_execute", note)
     yield sent
-    event.remove(Engine, "before_cursor_execute", note)
+    event.remove(Engine, "after_cursor_execute", note)
 
 
 @pytest.mark.parametrize(

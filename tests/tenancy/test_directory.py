@@ -64,7 +64,7 @@ def test_what_is_unknown_is_not_remembered(app, reference):
     with app.app_context(), pytest.raises(UnknownTenantError):
         known.find(reference)
 
-    assert len(known._entries) == 0
+    assert len(known._known) == 0
 
 
 def test_a_tenant_in_the_making_is_not_served(app, tenant):
@@ -90,13 +90,13 @@ def test_a_stale_placement_is_looked_up_again_and_the_request_answered(app, memb
 
     assert member.get("/me").status_code == 200
     directory = app.extensions["trially_directory"]
-    known = directory._entries[member.tenant.slug]
+    known = directory._known.get(member.tenant.slug)
     with app.app_context():
         resume_tenant(member.tenant.slug)
-    directory._entries[member.tenant.slug] = known
+    directory._known.put(member.tenant.slug, known)
     looks.clear()
 
     assert member.post("/sites", json={"name": "Riverside"}).status_code == 201
     assert len(looks) == 1
-    assert directory._entries[member.tenant.slug].placement.epoch == known.placement.epoch + 1
+    assert directory._known.get(member.tenant.slug).placement.epoch == known.placement.epoch + 1
     assert len(member.get("/sites").json["data"]) == 1

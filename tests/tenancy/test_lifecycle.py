@@ -73,11 +73,11 @@ def test_a_tenant_is_not_renamed_to_what_is_no_slug(app, tenant):
 
 def test_a_suspended_tenant_is_refused_at_once_and_served_again(app, member):
     assert member.get("/me").status_code == 200
-    known = app.extensions["trially_directory"]._entries[member.tenant.slug]
+    known = app.extensions["trially_directory"]._known.get(member.tenant.slug)
 
     with app.app_context():
         assert suspend_tenant(member.tenant.slug).status == TenantStatus.SUSPENDED
-    app.extensions["trially_directory"]._entries[member.tenant.slug] = known
+    app.extensions["trially_directory"]._known.put(member.tenant.slug, known)
 
     assert member.get("/me").status_code == 403
     assert member.get("/me").json["detail"] == "You have no access to this tenant."

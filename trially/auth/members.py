@@ -1,15 +1,14 @@
 """Who belongs to a tenant, as what. Membership is kept in the tenant's own database."""
 
 from dataclasses import dataclass
-from threading import Lock
 from uuid import UUID
 
-from cachetools import TTLCache
 from flask import Flask, current_app
 from sqlalchemy import CheckConstraint, String, UniqueConstraint, select
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.auth.permissions import ROLE_PERMISSIONS, Permission, Role
+from trially.cache.memory import Memory
 from trially.database.model import TenantModel, Timestamped
 from trially.database.placement import Placement
 from trially.database.session import db
@@ -65,11 +64,9 @@ def find_identity(placement: Placement, issuer: str, subject: str) -> Identity |
 
     What was read is believed for as long as a placement is, so that most requests ask nothing.
     """
-    known: TTLCache[tuple[object, ...], Identity]
-    known, lock = current_app.extensions["trially_identities"]
+    known: Memory[tuple[object, ...], Identity] = current_app.extensions["trially_identities"]
     key = (placement.tenant_id, placement.epoch, issuer, subject)
-    with lock:
-        identity = known.get(key)
+    identity = known.get(key)
     if identity is None:
         member = db.session.execute(
             select(Member.id, Member.display_name, Member.role).where(
@@ -88,11 +85,10 @@ def find_identity(placement: Placement, issuer: str, subject: str) -> Identity |
             display_name=member.display_name,
             role=Role(member.role),
         )
-        with lock:
-            known[key] = identity
+        known.put(key, identity)
     return identity
 
 
 def init_app(app: Flask, max_age_seconds: float) -> None:
     """Give the app an empty memory of members."""
-    app.extensions["trially_identities"] = TTLCache(MEMBERS_CACHED, max_age_seconds), Lock()
+    app.extensions["trially_identities"] = Memory(MEMBERS_CACHED, max_age_seconds)

@@ -2,19 +2,18 @@
 
 import base64
 import hashlib
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from cachetools import TLRUCache
 from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
 
 from trially.auth.signing_keys import KeysUnavailableError, canonical_algorithm
 from trially.auth.strict_json import read_object
+from trially.cache.memory import Memory
 
 MAX_TOKEN_BYTES = 8192
 MAX_KID_LENGTH = 255
@@ -106,24 +105,18 @@ class TokenVerifier:
         keep_seconds: float = 60,
     ) -> None:
         self._profiles = profiles
-        self._good: TLRUCache[bytes, Claims] = TLRUCache(
-            capacity,
-            ttu=lambda _digest, claims, now: min(claims.exp, now + keep_seconds),
-            timer=time.time,
-        )
-        self._lock = threading.Lock()
+        # The clock is that of `exp`.
+        self._good: Memory[bytes, Claims] = Memory(capacity, keep_seconds, clock=time.time)
 
     def verify(self, raw: str) -> Claims:
         """Return what a token says, or raise `TokenError`."""
         if len(raw) > MAX_TOKEN_BYTES:
             raise TokenError("too_large")
         digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).digest()
-        with self._lock:
-            claims = self._good.get(digest)
-        if claims is None or claims.exp <= time.time():
+        claims = self._good.get(digest)
+        if claims is None:
             claims = verify_token(raw, self._profiles)
-            with self._lock:
-                self._good[digest] = claims
+            self._good.put(digest, claims, ends=claims.exp)
         return claims
 
 

@@ -8,8 +8,6 @@ statement, no raw cursor's.
 """
 
 import select
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from psycopg2 import Error, errors
@@ -43,10 +41,12 @@ class PlacedCursor(cursor):
         opening = opening_on(self.connection)
         if isinstance(query, Composable):
             query = query.as_string(self.connection)
-        with _refusals():
+        try:
             super().execute(
                 opening.encode() + query if isinstance(query, bytes) else opening + query, vars
             )
+        except Error as error:
+            raise _refusal(error) from None
 
     def executemany(self, query: Any, vars_list: Any) -> None:
         """Send a statement for each of some parameters."""
@@ -75,8 +75,10 @@ class PlacedCursor(cursor):
 
     def _open(self) -> None:
         if _is_idle(self.connection):
-            with _refusals():
+            try:
                 super().execute(opening_on(self.connection))
+            except Error as error:
+                raise _refusal(error) from None
 
 
 class PlacedConnection(connection):
@@ -85,22 +87,22 @@ class PlacedConnection(connection):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.cursor_factory = PlacedCursor
+        self.database = self.info.dbname
 
     def commit(self) -> None:
         """Commit, and say so if the server rolled back instead."""
         if not _is_idle(self):
-            with self.cursor() as speaking:
-                speaking.execute("COMMIT")
-                if speaking.statusmessage == "ROLLBACK":
-                    raise errors.InFailedSqlTransaction(
-                        "The transaction had failed and was rolled back."
-                    )
+            speaking = cursor(self)
+            speaking.execute("COMMIT")
+            if speaking.statusmessage == "ROLLBACK":
+                raise errors.InFailedSqlTransaction(
+                    "The transaction had failed and was rolled back."
+                )
 
     def rollback(self) -> None:
         """Roll back what is open, if anything is."""
         if not self.closed and not _is_idle(self):
-            with self.cursor() as speaking:
-                speaking.execute("ROLLBACK")
+            cursor(self).execute("ROLLBACK")
 
 
 class PlacedDialect(PGDialect_psycopg2):
@@ -108,18 +110,14 @@ class PlacedDialect(PGDialect_psycopg2):
 
     supports_statement_cache = True
 
-    def do_begin(self, dbapi_connection: Any) -> None:
-        """See that a transaction could open here: that there is a tenant, and that it is its."""
-        opening_on(getattr(dbapi_connection, "dbapi_connection", dbapi_connection))
 
-
-def opening_on(raw: connection) -> str:
+def opening_on(raw: Any) -> str:
     """Return what opens the current placement's transactions.
 
     Raises `NoTenantError`, or `WrongTenantError` if the connection leads elsewhere.
     """
     placement = current_placement()
-    if raw.info.dbname != placement.url.database:
+    if raw.database != placement.url.database:
         raise WrongTenantError("This connection leads to another tenant's database.")
     return placement.opening
 
@@ -136,15 +134,10 @@ def replace_if_closed(raw: connection, _record: Any, _checked_out: Any) -> None:
         raise DisconnectionError("The server has closed this connection.")
 
 
-@contextmanager
-def _refusals() -> Iterator[None]:
-    try:
-        yield
-    except Error as error:
-        refusal = REFUSALS.get(error.pgcode or "")
-        if refusal is None:
-            raise
-        raise type(refusal)(*refusal.args) from None
+def _refusal(error: Error) -> Exception:
+    """Return what the guard meant, or the error itself if it is not the guard's."""
+    refusal = REFUSALS.get(error.pgcode or "")
+    return error if refusal is None else type(refusal)(*refusal.args)
 
 
 def _is_idle(raw: connection) -> bool:

@@ -1,6 +1,6 @@
 """The engines of tenants' databases: made on demand, those of a server within one budget."""
 
-from collections import OrderedDict
+from collections import deque
 from collections.abc import Mapping, MutableMapping
 from threading import Lock
 from typing import Any
@@ -41,38 +41,42 @@ class EngineRegistry:
         self._engines = engines
         self._connections_per_server = connections_per_server
         self._checkout_timeout_seconds = checkout_timeout_seconds
-        self._used: OrderedDict[str, None] = OrderedDict()
+        self._made: deque[str] = deque()
         self._lock = Lock()
         self._servers: dict[str, tuple[PlacedDialect, ConnectionBudget]] = {}
         self._compiled: LRUCache[Any, Any] = LRUCache(STATEMENTS_CACHED)
 
     def engine_for(self, placement: Placement) -> Engine:
         """Return the engine that leads to `placement`."""
+        engine = self._engines.get(placement.bind_key)
+        if engine is not None and engine.url == placement.url:
+            return engine
         with self._lock:
             engine = self._engines.get(placement.bind_key)
             if engine is not None and engine.url != placement.url:
-                engine.dispose()
+                self._drop(placement.bind_key)
                 engine = None
             if engine is None:
                 engine = self._engines[placement.bind_key] = self._make_engine(placement)
-            self._used[placement.bind_key] = None
-            self._used.move_to_end(placement.bind_key)
-            if len(self._used) > ENGINES_KEPT:
-                bind_key, _ = self._used.popitem(last=False)
-                self._engines.pop(bind_key).dispose()
+                self._made.append(placement.bind_key)
+            while len(self._made) > ENGINES_KEPT:
+                self._drop(self._made[0])
             return engine
 
     def forget(self, bind_key: str) -> None:
         """Close the idle connections of one engine and drop it."""
         with self._lock:
-            self._used.pop(bind_key, None)
-            engine = self._engines.pop(bind_key, None)
-        if engine is not None:
-            engine.dispose()
+            self._drop(bind_key)
 
     def budgets(self) -> Mapping[str, ConnectionBudget]:
         """Return the budget of each server that has been connected to, by its name."""
         return {name: budget for name, (_, budget) in self._servers.items()}
+
+    def _drop(self, bind_key: str) -> None:
+        engine = self._engines.pop(bind_key, None)
+        if engine is not None:
+            self._made.remove(bind_key)
+            engine.dispose()
 
     def _make_engine(self, placement: Placement) -> Engine:
         url = placement.url

@@ -5,14 +5,13 @@ seconds old costs a second look and never a row in the wrong place.
 """
 
 from dataclasses import dataclass
-from threading import Lock
 from uuid import UUID
 
-from cachetools import TTLCache
 from flask import Flask, current_app
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from trially.cache.memory import Memory
 from trially.database.placement import Placement
 from trially.tenancy.catalog import Tenant, TenantStatus, is_called, reader_engine
 from trially.tenancy.tiers import tier_of
@@ -45,29 +44,19 @@ class Directory:
     """What this process knows of tenants, by slug and by id."""
 
     def __init__(self, max_age_seconds: float) -> None:
-        self._entries: TTLCache[str, Residence] = TTLCache(ENTRIES_KEPT, max_age_seconds)
-        self._lock = Lock()
+        self._known: Memory[str, Residence] = Memory(ENTRIES_KEPT, max_age_seconds)
 
     def find(self, reference: str, *, fresh: bool = False) -> Residence:
         """Return where the tenant with this slug or id lives, or raise `UnknownTenantError`."""
-        with self._lock:
-            known = None if fresh else self._entries.get(reference)
+        known = None if fresh else self._known.get(reference)
         if known is None:
             known = _look_up(reference)
-            with self._lock:
-                self._entries[reference] = known
+            self._known.put(reference, known)
         return known
 
     def forget(self, tenant_id: UUID) -> None:
         """Forget what is known of a tenant, under each of its names."""
-        with self._lock:
-            stale = [
-                reference
-                for reference, known in self._entries.items()
-                if known.tenant_id == tenant_id
-            ]
-            for reference in stale:
-                del self._entries[reference]
+        self._known.forget(lambda known: known.tenant_id == tenant_id)
 
 
 def directory() -> Directory:

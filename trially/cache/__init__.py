@@ -1,0 +1,1 @@
+"""What a process remembers for a while, in memory of its own. No PHI."""
