@@ -10,11 +10,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from psycopg2 import DatabaseError
 from psycopg2.extensions import connection
 
 from benchmarks.installation import installation
 from benchmarks.processes import scheduled_seconds
 from benchmarks.report import make_parser, print_outcome
+from trially.database.dialect import REFUSALS
 from trially.database.engines import connect
 from trially.database.placement import Placement
 from trially.tenancy.context import tenant_context
@@ -207,8 +209,11 @@ def _is_safe(placement: Placement, opening: str) -> bool:
 
     def wait_and_ask() -> None:
         with waiting.cursor() as cursor:
-            cursor.execute(opening)
-            answers.append((cursor.fetchone() or ())[-1] if cursor.description else None)
+            try:
+                cursor.execute(opening)
+                answers.append((cursor.fetchone() or ())[-1] if cursor.description else None)
+            except DatabaseError as error:
+                answers.append("stale" if error.pgcode in REFUSALS else "failed")
             cursor.execute("ROLLBACK")
 
     with server_access().administer(placement.url.database) as moving:
