@@ -12,7 +12,6 @@ from dataclasses import replace
 from trially import create_app
 from trially.config import read_settings
 from trially.tenancy import operations, provisioning
-from trially.tenancy.catalog import OperationState
 from trially.tenancy.operations import Step
 
 
@@ -32,6 +31,15 @@ def after(do):
     return do_and_die
 
 
+def after_last(do_step):
+    def do_step_and_die(catalog, kind, step, operation):
+        do_step(catalog, kind, step, operation)
+        if step is kind.steps[-1]:
+            die()
+
+    return do_step_and_die
+
+
 def prepare(moment):
     """Change the operation so that it ends at this moment."""
     name, _, state = moment.partition(":")
@@ -45,10 +53,7 @@ def prepare(moment):
         index = names.index(name)
         steps[index] = Step(name, after(steps[index].do))
     elif name == names[-1]:
-        write_state = operations._write_state
-        operations._write_state = lambda catalog, key, state, *rest: (
-            die() if state == OperationState.DONE else write_state(catalog, key, state, *rest)
-        )
+        operations._do_step = after_last(operations._do_step)
     else:
         steps.insert(names.index(name) + 1, Step("death", die))
     operations.KINDS["provision"] = replace(provisioning.PROVISION, steps=tuple(steps), undo=undo)

@@ -64,7 +64,10 @@ def killed(app, settings):
         timeout=60,
     )
     with app.app_context():
-        left = {operation.tenant_slug: operation for operation in unfinished_operations()}
+        left = {operation.tenant_slug: operation for operation in operations.all_operations()}
+        unfinished = {operation.tenant_slug for operation in unfinished_operations()}
+    # The record of the last step is the end.
+    assert unfinished == set(slugs.values()) - {slugs["activate:recorded"]}
     return {moment: left[slug] for moment, slug in slugs.items()}
 
 

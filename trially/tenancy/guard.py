@@ -68,21 +68,17 @@ REVOKE ALL ON FUNCTION trially.enter(uuid, bigint), trially.analyze_tables() FRO
 LOCK_TIMEOUT_SECONDS = 10
 
 
-def admit_tenant(raw: connection, role: str, tenant_id: UUID, epoch: int) -> None:
-    """Let `role` ask the guard, and let the guard know the tenant unless it does already."""
-    execute(
-        raw,
-        sql.SQL(
-            "GRANT USAGE ON SCHEMA trially TO {role};"
-            "GRANT EXECUTE ON FUNCTION trially.enter(uuid, bigint), trially.analyze_tables()"
-            " TO {role};"
-            "INSERT INTO trially.placement (tenant_id, epoch) VALUES ({tenant_id}, {epoch})"
-            " ON CONFLICT DO NOTHING"
-        ).format(
-            role=sql.Identifier(role),
-            tenant_id=sql.Literal(str(tenant_id)),
-            epoch=sql.Literal(epoch),
-        ),
+def admission(role: str, tenant_id: UUID, epoch: int) -> sql.Composed:
+    """Compose what lets `role` ask the guard, and the guard know the tenant unless it does."""
+    return sql.SQL(
+        "GRANT USAGE ON SCHEMA trially TO {role};"
+        "GRANT EXECUTE ON FUNCTION trially.enter(uuid, bigint), trially.analyze_tables() TO {role};"
+        "INSERT INTO trially.placement (tenant_id, epoch) VALUES ({tenant_id}, {epoch})"
+        " ON CONFLICT DO NOTHING"
+    ).format(
+        role=sql.Identifier(role),
+        tenant_id=sql.Literal(str(tenant_id)),
+        epoch=sql.Literal(epoch),
     )
 
 

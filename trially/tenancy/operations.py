@@ -64,19 +64,12 @@ def run_operation(operation_id: UUID) -> Operation:
                 return operation
             for step in _remaining_steps(kind, operation):
                 try:
-                    with _transaction(catalog) as session:
-                        step.do(session, operation)
-                        session.execute(
-                            update(Operation)
-                            .where(Operation.id == operation_id)
-                            .values(step=step.name)
-                        )
+                    _do_step(catalog, kind, step, operation)
                 except Exception as error:
                     reason = f"{step.name}: {type(error).__name__}"
                     _write_state(catalog, operation_id, OperationState.UNDOING, reason)
                     _take_back(catalog, kind, operation)
                     raise
-            _write_state(catalog, operation_id, OperationState.DONE)
             return _load(catalog, operation_id)
 
 
@@ -113,6 +106,22 @@ def all_operations(limit: int = 100) -> Sequence[Operation]:
         return session.scalars(
             select(Operation).order_by(Operation.created_at.desc()).limit(limit)
         ).all()
+
+
+def _do_step(catalog: Connection, kind: OperationKind, step: Step, operation: Operation) -> None:
+    """Do a step and record it; the last one ends the operation.
+
+    Only the end has to be on disk before the next thing happens: a crash of the server that loses
+    the record of another step costs doing that step again.
+    """
+    recorded = {"step": step.name}
+    with _transaction(catalog) as session:
+        if step is kind.steps[-1]:
+            recorded["state"] = OperationState.DONE
+        else:
+            session.execute(text("SET LOCAL synchronous_commit = off"))
+        step.do(session, operation)
+        session.execute(update(Operation).where(Operation.id == operation.id).values(recorded))
 
 
 def _remaining_steps(kind: OperationKind, operation: Operation) -> Sequence[Step]:

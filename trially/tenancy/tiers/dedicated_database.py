@@ -7,7 +7,7 @@ from trially.config import current_settings
 from trially.database.placement import Placement
 from trially.database.session import engine_registry
 from trially.tenancy.catalog import PlacementRecord, Tier
-from trially.tenancy.guard import admit_tenant, record_placement
+from trially.tenancy.guard import admission, record_placement
 from trially.tenancy.installing import owner_role
 from trially.tenancy.names import opaque_name
 from trially.tenancy.scram import scram_verifier
@@ -62,15 +62,18 @@ class DedicatedDatabase:
                 execute(
                     raw,
                     sql.SQL(
+                        "BEGIN; SET LOCAL synchronous_commit = off;"
                         "CREATE ROLE {role} LOGIN NOINHERIT NOSUPERUSER NOBYPASSRLS NOCREATEDB"
                         " NOCREATEROLE NOREPLICATION CONNECTION LIMIT {connections}"
                         " PASSWORD {verifier};"
                         "ALTER ROLE {role} SET search_path = {schema}, pg_temp;"
                         "ALTER ROLE {role} SET statement_timeout = {statement_timeout};"
-                        "ALTER ROLE {role} SET idle_in_transaction_session_timeout = '60s'"
+                        "ALTER ROLE {role} SET idle_in_transaction_session_timeout = '60s';"
+                        "COMMIT"
                     ).format(**names),
                 )
             except (errors.DuplicateObject, errors.UniqueViolation):
+                execute(raw, "ROLLBACK")
                 execute(raw, sql.SQL("ALTER ROLE {role} PASSWORD {verifier}").format(**names))
 
     def make_space(self, record: PlacementRecord) -> None:
@@ -100,9 +103,12 @@ class DedicatedDatabase:
                 current_app.logger.info("The database is there already.")
             execute(
                 raw,
+                # What dresses the database is flushed, and this with it.
                 sql.SQL(
+                    "BEGIN; SET LOCAL synchronous_commit = off;"
                     "REVOKE ALL ON DATABASE {database} FROM PUBLIC;"
-                    "GRANT CONNECT ON DATABASE {database} TO {role}"
+                    "GRANT CONNECT ON DATABASE {database} TO {role};"
+                    "COMMIT"
                 ).format(**names),
             )
 
@@ -124,10 +130,10 @@ class DedicatedDatabase:
                     "GRANT USAGE ON SCHEMA {schema} TO {role};"
                     "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema}"
                     " TO {role};"
-                    "REVOKE ALL ON {schema}.alembic_version FROM {role};" + _CONSTRAIN_TENANT
-                ).format(**names),
+                    "REVOKE ALL ON {schema}.alembic_version FROM {role};" + _CONSTRAIN_TENANT + ";"
+                ).format(**names)
+                + admission(record.role, record.tenant_id, record.epoch),
             )
-            admit_tenant(raw, record.role, record.tenant_id, record.epoch)
 
     def remove(self, record: PlacementRecord) -> None:
         """Drop the database and the role."""
