@@ -1,4 +1,4 @@
-"""Requests of trially against the twin: read one patient, list 50, create one."""
+"""Requests of trially against a yardstick: read one patient, list 50, create one."""
 
 import json
 import os
@@ -15,7 +15,14 @@ from benchmarks.processes import WebServer, cpu_seconds, gunicorn
 from benchmarks.report import make_parser, print_outcome
 from benchmarks.seeding import Seeded, seed
 
-BARS = {"read one": 0.90, "list 50": 0.95, "create": 0.95}
+BARS = {
+    "twin": {"read one": 0.90, "list 50": 0.95, "create": 0.95},
+    "conventional": {"read one": 1.5, "list 50": 1.5, "create": 1.0},
+}
+FACTORIES = {
+    "twin": "benchmarks.twin:twin_app()",
+    "conventional": "benchmarks.conventional:conventional_app()",
+}
 STATUSES = {"read one": 200, "list 50": 200, "create": 201}
 CONNECTIONS = 4
 WARM_UP_SECONDS = 1.0
@@ -48,6 +55,7 @@ class Sample:
 def main() -> None:
     parser = make_parser(__spec__.name, rounds=25, seconds=0.5)
     parser.add_argument("--tenants", type=int, default=1, help="(default: %(default)s)")
+    parser.add_argument("--against", choices=[*BARS], default="twin", help="(default: twin)")
     parser.add_argument(
         "--pin",
         action="store_true",
@@ -61,14 +69,21 @@ def main() -> None:
         cores = {0} if options.pin else None
         with (
             gunicorn("benchmarks.twin:trially_app()", installed.environment, cores) as trially,
-            gunicorn("benchmarks.twin:twin_app()", installed.environment, cores) as twin,
+            gunicorn(FACTORIES[options.against], installed.environment, cores) as yardstick,
         ):
-            servers = {"trially": trially, "twin": twin}
+            servers = {"trially": trially, "yardstick": yardstick}
             bench = _Bench(installed, seeded, servers, 1 if options.pin else None)
             samples = bench.run(options.rounds, options.seconds)
     summary = {kind: _summarise(of_kind) for kind, of_kind in samples.items()}
-    figures = {"bars": BARS, "tenants": options.tenants, "pinned": options.pin, **summary}
-    print_outcome(_compose_line(summary, options.tenants), figures, as_json=options.json)
+    figures = {
+        "bars": BARS[options.against],
+        "tenants": options.tenants,
+        "pinned": options.pin,
+        **summary,
+    }
+    print_outcome(
+        _compose_line(summary, options.against, options.tenants), figures, as_json=options.json
+    )
 
 
 class _Bench:
@@ -86,16 +101,16 @@ class _Bench:
         self._counter = count(0, NUMBERS_OF_A_BURST)
 
     def run(self, rounds: int, seconds: float) -> dict[str, dict[str, list[Sample]]]:
-        for kind in BARS:
+        for kind in STATUSES:
             for name in self._servers:
                 self._burst(kind, name, WARM_UP_SECONDS)
         samples: dict[str, dict[str, list[Sample]]] = {
-            kind: {name: [] for name in self._servers} for kind in BARS
+            kind: {name: [] for name in self._servers} for kind in STATUSES
         }
         for number in range(rounds):
             # Who is first changes, so that neither always has the warmer caches.
             names = list(self._servers) if number % 2 else list(reversed(self._servers))
-            for kind in BARS:
+            for kind in STATUSES:
                 for name in names:
                     samples[kind][name].append(self._burst(kind, name, seconds))
         return samples
@@ -147,7 +162,7 @@ def _summarise(samples: dict[str, list[Sample]]) -> dict[str, Any]:
         for name, of_server in samples.items()
     }
     # Each burst against its neighbour: the machine's speed drifts more than the two differ.
-    pairs = list(zip(samples["trially"], samples["twin"], strict=True))
+    pairs = list(zip(samples["trially"], samples["yardstick"], strict=True))
     return {
         **medians,
         "ratio": statistics.median(
@@ -165,16 +180,16 @@ def _cpu(medians: dict[str, float]) -> float:
     return medians["application_us"] + medians["postgres_us"]
 
 
-def _compose_line(summary: dict[str, dict[str, Any]], tenants: int) -> str:
+def _compose_line(summary: dict[str, dict[str, Any]], against: str, tenants: int) -> str:
     said = []
     for kind, figures in summary.items():
-        ours, twin = figures["trially"], figures["twin"]
+        ours, theirs = figures["trially"], figures["yardstick"]
         said.append(
             f"{kind} {figures['ratio']:.2f} ({ours['requests_per_second']:,.0f}/s,"
-            f" {_cpu(ours):,.0f} µs CPU against {_cpu(twin):,.0f})"
+            f" {_cpu(ours):,.0f} µs CPU against {_cpu(theirs):,.0f})"
         )
     of_tenants = "" if tenants == 1 else f", {tenants} tenants"
-    return f"requests: {', '.join(said)} of the twin{of_tenants}"
+    return f"requests: {', '.join(said)} of the {against}{of_tenants}"
 
 
 def _pin(installed: Installation) -> None:
