@@ -50,6 +50,7 @@ from trially.database.embedded_watch import (
 __all__ = ["EmbeddedServer", "EmbeddedServerError", "start_embedded_server"]
 
 SUPERUSER = "postgres"
+SCRAM_ITERATIONS = 64
 SYSTEM_USER = "embedded_postgres"
 SOCKET_DIRECTORY = re.compile(r"[\w/.-]{1,80}", re.ASCII)
 """Socket paths end at some 100 bytes, and their list in the settings has a syntax of its own."""
@@ -232,6 +233,8 @@ def _create_cluster(
     command = [str(binaries / "initdb"), "-D", str(unfinished), "-U", SUPERUSER]
     command += ["--auth=scram-sha-256", f"--pwfile={password}", "--encoding=UTF8", "--locale=C"]
     command += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", *options]
+    # The superuser's password is a key, which needs no slowing down of who guesses.
+    command += ["-c", f"scram_iterations={SCRAM_ITERATIONS}"]
     try:
         # With the server's lock: the next one waits for an initdb whose starter was killed.
         run_program(command, lock, folder=directory, output=log, account=account)

@@ -120,8 +120,8 @@ def _dress_space(session: Session, operation: Operation) -> None:
 
 
 def _seat_owner(session: Session, operation: Operation) -> None:
-    record = _record_of(session, operation)
     if operation.parameters:
+        record = _record_of(session, operation)
         tenant_built.send(tier_of(record).placement(record), parameters=operation.parameters)
 
 
