@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench lock clean
+.PHONY: help setup run test check format bench client lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -41,6 +41,10 @@ bench: setup ## Measure what we publish; see benchmarks/README.md
 	$(BIN)/python -m benchmarks.create_tenant
 	$(BIN)/python -m benchmarks.import_fhir
 	$(BIN)/python -m benchmarks.guard
+
+client: setup ## Generate the TypeScript client anew from the API (needs Node)
+	@$(BIN)/python -m flask openapi > clients/typescript/openapi.json
+	cd clients/typescript && npm ci --no-audit --no-fund && npm run generate && npm run check
 
 lock: setup ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-header --upgrade --python-version 3.11 pyproject.toml -o requirements/production.txt

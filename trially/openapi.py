@@ -4,10 +4,12 @@ import re
 from functools import cache
 from typing import Any
 
+import click
 import orjson
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Flask, Response, current_app
+from flask.cli import with_appcontext
 from flask_swagger_ui import get_swaggerui_blueprint
 from marshmallow import Schema, fields
 from werkzeug.routing import Rule
@@ -31,8 +33,16 @@ def show_document() -> Response:
     return Response(current_app.extensions["trially_openapi"], content_type=JSON_TYPE)
 
 
+@click.command("openapi")
+@with_appcontext
+def print_document() -> None:
+    """Print the OpenAPI document."""
+    click.echo(current_app.extensions["trially_openapi"])
+
+
 def init_app(app: Flask, version: str) -> None:
     """Describe the views that are registered by now."""
+    app.cli.add_command(print_document)
     document = describe(app, version)
     app.extensions["trially_openapi"] = orjson.dumps(document, option=orjson.OPT_INDENT_2)
     app.register_blueprint(bp)

@@ -1,0 +1,72 @@
+"""The TypeScript client is generated from the API as it is, compiles, and works from Node."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.serving import make_server
+
+from trially.config import ROOT
+
+SOURCE = ROOT / "clients" / "typescript"
+
+
+@pytest.fixture(scope="module")
+def client(app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the client with what it needs, beside the API's document."""
+    if shutil.which("npm") is None:
+        pytest.skip("There is no Node.js here.")
+    folder = tmp_path_factory.mktemp("client") / "typescript"
+    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
+    (folder / "openapi.json").write_bytes(app.extensions["trially_openapi"])
+    run_in(folder, "npm", "ci", "--no-audit", "--no-fund")
+    return folder
+
+
+@pytest.fixture
+def live_url(app: Flask) -> Iterator[str]:
+    """Where the app is served while the test runs."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def run_in(folder: Path, *command: str, **environment: str) -> str:
+    finished = subprocess.run(
+        command,
+        cwd=folder,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished.stdout
+
+
+def test_the_client_is_current(client: Path) -> None:
+    run_in(client, "npm", "run", "generate")
+
+    is_current = (client / "src" / "schema.ts").read_text() == (
+        SOURCE / "src" / "schema.ts"
+    ).read_text()
+    assert is_current, "The API has changed: say `make client`."
+
+
+def test_the_client_works(client: Path, live_url: str, member: Any) -> None:
+    run_in(client, "npx", "tsc", "--outDir", "dist")
+
+    said = run_in(client, "node", "e2e.mjs", TRIALLY_URL=live_url, TRIALLY_TOKEN=member.token)
+
+    assert f"of {member.tenant.slug}: created, changed, found" in said
