@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format bench client lock clean
+.PHONY: help setup run test check format docs bench client lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -35,6 +35,9 @@ check: setup ## Check format, lint, types and the direction of imports
 format: setup ## Format the code and mend what can be mended
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
+
+docs: setup ## Write docs/permissions.md from the code
+	@$(BIN)/python -m trially.permission_tables > docs/permissions.md
 
 bench: setup ## Measure what we publish; see benchmarks/README.md
 	$(BIN)/python -m benchmarks.requests

@@ -60,12 +60,19 @@ class Member:
     def patch(self, path: str, **options: Any) -> TestResponse:
         options["headers"] = {
             "Content-Type": "application/merge-patch+json",
-            **options.get("headers", {}),
+            **self._seen(path, options.get("headers", {})),
         }
         return self.request("PATCH", path, **options)
 
     def delete(self, path: str, **options: Any) -> TestResponse:
+        options["headers"] = self._seen(path, options.get("headers", {}))
         return self.request("DELETE", path, **options)
+
+    def _seen(self, path: str, headers: dict[str, str]) -> dict[str, str]:
+        """Say that what is to be changed has been seen as it is, unless `headers` say more."""
+        if "If-Match" in headers:
+            return headers
+        return {"If-Match": self.get(path).headers.get("ETag", "*"), **headers}
 
 
 MakeTenant = Callable[..., Tenant]
@@ -139,10 +146,10 @@ def tenant(make_tenant: MakeTenant) -> Tenant:
 def as_member(app: Flask) -> AsMember:
     """Make a client of a new member of a tenant, who has the role given."""
 
-    def make(tenant: Tenant, role: Role = Role.ADMIN) -> Member:
+    def make(tenant: Tenant, role: Role = Role.ADMIN, **granted: Any) -> Member:
         subject = f"member|{next(_numbers)}"
         with app.app_context(), tenant_context(str(tenant.id)):
-            add_member(subject, role)
+            add_member(subject, role, **granted)
         token = app.extensions["trially_dev_issuer"].issue_token(
             subject=subject, tenant=tenant.slug
         )

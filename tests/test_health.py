@@ -17,7 +17,10 @@ def test_the_process_answers_and_is_ready(app: Flask) -> None:
     assert client.get("/livez").json == {"status": "ok"}
     ready = client.get("/readyz")
     assert ready.status_code == 200
-    assert ready.json == {"status": "ok", "checks": {"catalog": "ok"}}
+    assert ready.json == {
+        "status": "ok",
+        "checks": {"catalog": "ok", "keys": "ok", "migrations": "ok"},
+    }
 
 
 def test_without_a_catalog_the_process_lives_and_is_not_ready(settings: Settings) -> None:
@@ -27,7 +30,10 @@ def test_without_a_catalog_the_process_lives_and_is_not_ready(settings: Settings
     assert client.get("/livez").status_code == 200
     ready = client.get("/readyz")
     assert ready.status_code == 503
-    assert ready.json == {"status": "unavailable", "checks": {"catalog": "unreachable"}}
+    assert ready.json == {
+        "status": "unavailable",
+        "checks": {"catalog": "unreachable", "keys": "ok", "migrations": "ok"},
+    }
     assert "nobody" not in ready.text
 
 
@@ -39,7 +45,7 @@ def test_an_app_whose_catalog_is_older_is_not_ready(
     ready = app.test_client().get("/readyz")
 
     assert ready.status_code == 503
-    assert ready.json["checks"] == {"catalog": "not migrated"}
+    assert ready.json["checks"]["catalog"] == "not migrated"
 
 
 def test_liveness_asks_no_database(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:

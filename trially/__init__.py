@@ -9,7 +9,8 @@ from trially.auth.permissions import refuse_unguarded_views
 from trially.config import Settings, read_settings
 from trially.database import session
 from trially.database.administrator import administrator_url
-from trially.http import problems, requests
+from trially.http import browsers, problems, requests, trace
+from trially.observability import requests as observability
 from trially.recruiting import API_BLUEPRINTS, API_PREFIX
 from trially.tenancy import directory, installing, servers
 from trially.tenancy.migrating import init_migrations
@@ -29,7 +30,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
 
+    observability.init_app(app)
     requests.init_app(app)
+    trace.init_app(app)
+    browsers.init_app(app, openapi.BROWSER_PATH)
     problems.init_app(app)
     servers.init_app(app, administrator_url(settings), settings.secret_key)
     with app.app_context():

@@ -5,8 +5,9 @@ environment wins over it.
 """
 
 import os
+import re
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = ROOT / "instance"
 DRIVER = "postgresql+psycopg2"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -53,6 +55,9 @@ class Settings:
     issuers: tuple[str, ...]
     """Trusted OIDC issuers, exactly as in `iss`."""
 
+    issuer_profiles: Path | None
+    """A TOML or JSON file that describes further issuers, each with its own ways."""
+
     audiences: tuple[str, ...]
     """Values of `aud` that mean this back end."""
 
@@ -86,6 +91,12 @@ class Settings:
     max_body_bytes: int
     """Largest JSON body."""
 
+    max_json_depth: int
+    """How deep a JSON body may be nested."""
+
+    max_json_items: int
+    """Most items of one list, or members of one object, in a JSON body."""
+
     max_import_bytes: int
     """Largest import as received."""
 
@@ -94,6 +105,24 @@ class Settings:
 
     cursor_lifetime_seconds: int
     """How long a page cursor stays usable."""
+
+    idempotency_lifetime_seconds: int
+    """How long an answer is kept for the same request sent again with its Idempotency-Key."""
+
+    request_timeout_ms: int
+    """Longest a request may be at work in its tenant's database, in milliseconds."""
+
+    cors_origins: tuple[str, ...]
+    """Origins whose pages may call this back end from a browser, exactly as browsers send them."""
+
+    log_level: str
+    """The least level that servers log."""
+
+    slow_query_ms: int
+    """How long a tenant's statement takes before it is logged, in milliseconds."""
+
+    metrics_token: str = field(repr=False)
+    """What a scraper shows to read /metrics; empty, there is no such page."""
 
 
 def read_settings(instance: Path = INSTANCE) -> Settings:
@@ -119,6 +148,7 @@ def read_settings(instance: Path = INSTANCE) -> Settings:
         ),
         public_url=public_url,
         issuers=tuple(env.list("ISSUERS", default=[])),
+        issuer_profiles=_read_path(env.str("ISSUER_PROFILES", default="")),
         audiences=tuple(env.list("AUDIENCES", default=["https://api.trially.ai"])),
         algorithms=tuple(env.list("ALGORITHMS", default=["RS256", "ES256", "EdDSA"])),
         token_types=tuple(env.list("TOKEN_TYPES", default=["at+jwt", "application/at+jwt"])),
@@ -134,6 +164,8 @@ def read_settings(instance: Path = INSTANCE) -> Settings:
             "PLACEMENT_MAX_AGE_SECONDS", default=5.0, validate=validate.Range(0, 5)
         ),
         max_body_bytes=env.int("MAX_BODY_BYTES", default=1 << 20, validate=_positive),
+        max_json_depth=env.int("MAX_JSON_DEPTH", default=32, validate=validate.Range(1, 500)),
+        max_json_items=env.int("MAX_JSON_ITEMS", default=1000, validate=_positive),
         max_import_bytes=env.int("MAX_IMPORT_BYTES", default=1 << 30, validate=_positive),
         max_import_expanded_bytes=env.int(
             "MAX_IMPORT_EXPANDED_BYTES", default=1 << 34, validate=_positive
@@ -141,6 +173,14 @@ def read_settings(instance: Path = INSTANCE) -> Settings:
         cursor_lifetime_seconds=env.int(
             "CURSOR_LIFETIME_SECONDS", default=86_400, validate=_positive
         ),
+        idempotency_lifetime_seconds=env.int(
+            "IDEMPOTENCY_LIFETIME_SECONDS", default=86_400, validate=_positive
+        ),
+        request_timeout_ms=env.int("REQUEST_TIMEOUT_MS", default=30_000, validate=_positive),
+        cors_origins=tuple(env.list("CORS_ORIGINS", default=[])),
+        log_level=env.str("LOG_LEVEL", default="INFO", validate=validate.OneOf(LOG_LEVELS)),
+        slow_query_ms=env.int("SLOW_QUERY_MS", default=500, validate=validate.Range(min=0)),
+        metrics_token=env.str("METRICS_TOKEN", default=""),
     )
     try:
         env.seal()
@@ -186,11 +226,28 @@ def write_development_settings(instance: Path = INSTANCE) -> Path:
     return path
 
 
+def is_secure(url: str, *, allow_loopback: bool) -> bool:
+    """Tell whether `url` is https, or http on loopback if that is allowed."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return bool(parts.hostname) and (
+        parts.scheme == "https"
+        or (parts.scheme == "http" and allow_loopback and parts.hostname in LOOPBACK_HOSTS)
+    )
+
+
 _positive = validate.Range(min=1)
+_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?\Z")
 
 
 def _read_database_url(url: str) -> URL | None:
     return with_driver(url) if url else None
+
+
+def _read_path(path: str) -> Path | None:
+    return Path(path) if path else None
 
 
 def _refuse_unsafe(settings: Settings) -> None:
@@ -205,23 +262,20 @@ def _refuse_unsafe(settings: Settings) -> None:
                 "TRIALLY_DEV_ISSUER needs TRIALLY_DEVELOPMENT: the built-in issuer signs a token "
                 "for whoever asks."
             )
-        if not settings.issuers:
-            raise SettingsError("TRIALLY_ISSUERS is not set: no token could be verified.")
+        if not settings.issuers and settings.issuer_profiles is None:
+            raise SettingsError(
+                "TRIALLY_ISSUERS and TRIALLY_ISSUER_PROFILES are not set: no token could be "
+                "verified."
+            )
     if len(settings.secret_key) < 32:
         raise SettingsError("TRIALLY_SECRET_KEY must have at least 32 characters.")
+    if 0 < len(settings.metrics_token) < 16:
+        raise SettingsError("TRIALLY_METRICS_TOKEN must have at least 16 characters, or none.")
     if not settings.audiences:
         raise SettingsError("TRIALLY_AUDIENCES is not set: no token could be meant for this.")
+    for origin in settings.cors_origins:
+        if not _ORIGIN.match(origin):
+            raise SettingsError(f"TRIALLY_CORS_ORIGINS: {origin!r} is not an origin.")
     for issuer in settings.issuers:
-        if not _is_secure(issuer, allow_loopback=settings.development):
+        if not is_secure(issuer, allow_loopback=settings.development):
             raise SettingsError(f"TRIALLY_ISSUERS: {issuer!r} is not an https URL.")
-
-
-def _is_secure(issuer: str, *, allow_loopback: bool) -> bool:
-    try:
-        parts = urlsplit(issuer)
-    except ValueError:
-        return False
-    return bool(parts.hostname) and (
-        parts.scheme == "https"
-        or (parts.scheme == "http" and allow_loopback and parts.hostname in LOOPBACK_HOSTS)
-    )

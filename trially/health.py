@@ -1,17 +1,32 @@
-"""Whether this process lives, and whether it is ready for requests."""
+"""Whether this process lives, whether it is ready for requests, and what it counts."""
 
+import hmac
 from http import HTTPStatus
+from threading import Event
 
-from flask import Blueprint, Response, current_app
+from alembic.util import CommandError
+from flask import Blueprint, Response, current_app, request
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from trially.auth.permissions import public
+from trially.auth.tokens import TokenVerifier
+from trially.config import current_settings
+from trially.database.session import engine_registry
 from trially.http.contract import json_response
+from trially.http.problems import NotFound, Unauthorized
+from trially.observability import metrics
 from trially.tenancy.catalog import reader_engine
-from trially.tenancy.migrating import CATALOG_LINEAGE, head_of
+from trially.tenancy.migrating import CATALOG_LINEAGE, TENANT_LINEAGE, head_of
 
 bp = Blueprint("health", __name__)
+
+_draining = Event()
+
+
+def start_draining() -> None:
+    """Have this process call itself not ready from now on: it has been told to end."""
+    _draining.set()
 
 
 @bp.get("/livez")
@@ -24,13 +39,36 @@ def show_liveness() -> Response:
 @bp.get("/readyz")
 @public
 def show_readiness() -> Response:
-    """Tell whether what every request needs is there: the catalog, at the right revision."""
-    checks = {"catalog": _check_catalog()}
+    """Tell whether what every request needs is there, and that the process is not to end."""
+    if _draining.is_set():
+        return json_response({"status": "draining"}, HTTPStatus.SERVICE_UNAVAILABLE)
+    checks = {
+        "catalog": _check_catalog(),
+        "keys": _check_keys(),
+        "migrations": _check_migrations(),
+    }
     is_ready = all(state == "ok" for state in checks.values())
     return json_response(
         {"status": "ok" if is_ready else "unavailable", "checks": checks},
         HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE,
     )
+
+
+@bp.get("/metrics")
+@public
+def show_metrics() -> Response:
+    """Show the metrics of all workers to whoever has the token for them."""
+    wanted = current_settings().metrics_token
+    if not wanted:
+        raise NotFound("There is no such page.")
+    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), wanted.encode()):
+        raise Unauthorized(
+            "The token of metrics is needed.", headers={"WWW-Authenticate": "Bearer"}
+        )
+    metrics.pools.tell(engine_registry().budgets())
+    body, content_type = metrics.render()
+    return Response(body, content_type=content_type)
 
 
 def _check_catalog() -> str:
@@ -41,3 +79,18 @@ def _check_catalog() -> str:
         current_app.logger.warning("The catalog cannot be asked: %s.", type(error).__name__)
         return "unreachable"
     return "ok" if at == head_of(CATALOG_LINEAGE) else "not migrated"
+
+
+def _check_keys() -> str:
+    verifier: TokenVerifier = current_app.extensions["trially_tokens"]
+    return "ok" if verifier.has_keys() else "unavailable"
+
+
+def _check_migrations() -> str:
+    """Tell whether the tenants' lineage, from which templates are built, is there to be read."""
+    try:
+        head_of(TENANT_LINEAGE)
+    except (CommandError, RuntimeError, OSError) as error:
+        current_app.logger.warning("The migrations cannot be read: %s.", type(error).__name__)
+        return "unreadable"
+    return "ok"

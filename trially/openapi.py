@@ -71,11 +71,26 @@ def describe(app: Flask, version: str) -> dict[str, Any]:
         "bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     )
     spec.components.schema("Problem", _PROBLEM)
+    for name, header in _HEADERS.items():
+        spec.components.header(name, header)
+    for name, (sent_as, parameter) in _PARAMETERS.items():
+        spec.components.parameter(name, "header", {"name": sent_as, **parameter})
+    spec.components.response(
+        "NotModified",
+        {
+            "description": "The client has this already.",
+            "headers": {"ETag": {"$ref": "#/components/headers/ETag"}},
+        },
+    )
     for name, description in _RESPONSES.items():
         spec.components.response(
             name,
             {
                 "description": description,
+                "headers": {
+                    name: {"$ref": f"#/components/headers/{name}"}
+                    for name in ("X-Request-ID", "traceparent", *_HEADERS_OF.get(name, ()))
+                },
                 "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
             },
         )
@@ -111,12 +126,14 @@ def _describe_operation(view: Any, contract: Contract, rule: Rule) -> dict[str, 
         ],
         "responses": {
             str(int(contract.status)): _describe_result(contract),
+            **_describe_conditions(contract, rule),
             **_RESPONSES_OF_ALL,
             **(_RESPONSES_OF_PATHS if rule.arguments else {}),
             **(_RESPONSES_TO_BODIES if contract.body_types else {}),
         },
         "x-permission": str(view.__dict__["permission"]),
     }
+    operation["parameters"] += _header_parameters(contract, rule)
     if contract.query is not None:
         operation["parameters"].append({"in": "query", "schema": contract.query})
     if contract.body_types:
@@ -127,12 +144,43 @@ def _describe_operation(view: Any, contract: Contract, rule: Rule) -> dict[str, 
     return operation
 
 
+def _header_parameters(contract: Contract, rule: Rule) -> list[str]:
+    return [
+        *(["IfMatch"] if contract.matches_versions else []),
+        *(["IfNoneMatch"] if _is_shown(contract, rule) else []),
+        *(["IdempotencyKey"] if contract.is_keyed else []),
+        "RequestId",
+        "TraceParent",
+    ]
+
+
+def _describe_conditions(contract: Contract, rule: Rule) -> dict[str, Any]:
+    return {
+        **(_RESPONSES_TO_IF_NONE_MATCH if _is_shown(contract, rule) else {}),
+        **(_RESPONSES_TO_IF_MATCH if contract.matches_versions else {}),
+        **(_RESPONSES_TO_KEYS if contract.is_keyed else {}),
+    }
+
+
+def _is_shown(contract: Contract, rule: Rule) -> bool:
+    return contract.has_version and "GET" in (rule.methods or set())
+
+
 def _describe_body(schema: Schema | None) -> dict[str, Any]:
     return {} if schema is None else {"schema": schema}
 
 
 def _describe_result(contract: Contract) -> dict[str, Any]:
-    described: dict[str, Any] = {"description": contract.status.phrase}
+    headers = [
+        "X-Request-ID",
+        "traceparent",
+        *(["ETag"] if contract.has_version else []),
+        *(["Idempotency-Replayed"] if contract.is_keyed else []),
+    ]
+    described: dict[str, Any] = {
+        "description": contract.status.phrase,
+        "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
+    }
     if contract.result is None:
         return described
     schema = _page_of(type(contract.result))() if contract.is_page else contract.result
@@ -185,18 +233,80 @@ _PROBLEM: dict[str, Any] = {
     },
 }
 
+_HEADERS: dict[str, dict[str, Any]] = {
+    "ETag": {
+        "description": "The version that this shows; If-Match and If-None-Match take it.",
+        "schema": {"type": "string"},
+    },
+    "Idempotency-Replayed": {
+        "description": "`true` if this was answered before to the same Idempotency-Key.",
+        "schema": {"type": "string", "const": "true"},
+    },
+    "Retry-After": {
+        "description": "Seconds after which to try again, where that may help.",
+        "schema": {"type": "string"},
+    },
+    "X-Request-ID": {
+        "description": "The request's name: the client's own if it is usable.",
+        "schema": {"type": "string"},
+    },
+    "traceparent": {
+        "description": "The request's trace, the client's own if it is usable, and a new span.",
+        "schema": {"type": "string"},
+    },
+}
+
+_PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "IfMatch": (
+        "If-Match",
+        {
+            "required": True,
+            "description": "The ETag of what is to be changed, or `*`.",
+            "schema": {"type": "string"},
+        },
+    ),
+    "IfNoneMatch": (
+        "If-None-Match",
+        {"description": "The ETag of what the client has.", "schema": {"type": "string"}},
+    ),
+    "IdempotencyKey": (
+        "Idempotency-Key",
+        {
+            "description": "With it, the same request sent again has no second effect.",
+            "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+        },
+    ),
+    "RequestId": (
+        "X-Request-ID",
+        {
+            "description": "A name for the request, sent back and logged.",
+            "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+        },
+    ),
+    "TraceParent": (
+        "traceparent",
+        {"description": "W3C trace context.", "schema": {"type": "string"}},
+    ),
+}
+
 _RESPONSES = {
     "BadRequest": "The request cannot be understood.",
     "Unauthorized": "There is no good token.",
     "Forbidden": "The caller may not do this, or not in this tenant.",
     "NotFound": "There is no such thing.",
     "Conflict": "The request contradicts what is there.",
+    "PreconditionFailed": "It is not as If-Match says that the client has seen it.",
+    "PreconditionRequired": "If-Match is needed.",
     "ContentTooLarge": "The body is larger than this route takes.",
     "UnsupportedMediaType": "The body is of a type that this route does not take.",
     "UnprocessableContent": "The body breaks a rule; `errors` points to where.",
     "InternalError": "Something went wrong on our side.",
-    "ServiceUnavailable": "Something that is needed is away for now.",
+    "ServiceUnavailable": "Something that is needed is away for now, or took too long.",
 }
+_HEADERS_OF = {"ServiceUnavailable": ("Retry-After",), "Conflict": ("Retry-After",)}
+_RESPONSES_TO_IF_NONE_MATCH = {"304": "NotModified"}
+_RESPONSES_TO_IF_MATCH = {"412": "PreconditionFailed", "428": "PreconditionRequired"}
+_RESPONSES_TO_KEYS = {"409": "Conflict", "413": "ContentTooLarge", "422": "UnprocessableContent"}
 _RESPONSES_OF_ALL = {
     "400": "BadRequest",
     "401": "Unauthorized",

@@ -1,16 +1,34 @@
 """The life of a request: admit, view, settle. Only here is a token read and a request committed."""
 
+import orjson
 from flask import Flask, Response, current_app, g, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as CheckoutTimeoutError
 
-from trially.auth.identity import no_access, read_claims, read_identity, read_residence
-from trially.auth.permissions import Permission
+from trially.auth.identity import (
+    no_access,
+    read_claims,
+    read_identity,
+    read_residence,
+    refuse_revoked,
+)
+from trially.auth.permissions import Permission, PhiLevel
+from trially.config import current_settings
+from trially.database.deadline import start_deadline
+from trially.database.idempotency import (
+    KeyInUseError,
+    KeyUse,
+    claim_key,
+    get_answer,
+    keep_answer,
+)
 from trially.database.model import TenantModel
 from trially.database.placement import StalePlacementError, TenantSuspendedError, current_placement
 from trially.database.session import ask_guard, db
-from trially.http.contract import refuse_query
+from trially.http.contract import contract_of, refuse_query
+from trially.http.idempotency import KEPT_HEADERS, REPLAYED_HEADER, digest_request, read_key
+from trially.http.masking import show_identifiers
 from trially.http.problems import (
     Conflict,
     Forbidden,
@@ -18,12 +36,14 @@ from trially.http.problems import (
     ServiceUnavailable,
     UnprocessableContent,
 )
+from trially.observability.metrics import guard_refusals_total
 from trially.tenancy.context import current_tenant, enter_tenant
 from trially.tenancy.directory import directory
 
 ERRORS_START = 400
 RETRY_AFTER_SECONDS = "1"
 UNIQUE_VIOLATION = "23505"
+QUERY_CANCELED = "57014"
 FOREIGN_KEY_VIOLATIONS = frozenset({"23001", "23503"})
 BROKEN_RULES = frozenset(
     {"22001", "22003", "22007", "22008", "22021", "22P02", "22P05", "23502", "23514"}
@@ -31,20 +51,29 @@ BROKEN_RULES = frozenset(
 """SQLSTATEs of values that a column or check cannot take."""
 
 
-def admit() -> None:
-    """Decode the token, enter its tenant, and check the view's permission."""
-    if request.endpoint is None:
-        return
+def admit() -> Response | None:
+    """Decode the token, enter its tenant, and check the view's permission.
+
+    Returns the answer already given if the request's Idempotency-Key has been used before.
+    """
+    if request.endpoint is None or request.method == "OPTIONS":
+        return None
     view = current_app.view_functions[request.endpoint]
     permission: Permission | None = view.__dict__["permission"]
     if permission is None:
-        return
+        return None
+    if not contract_of(view).reads_by_itself:
+        start_deadline(_request_timeout_ms())
     claims = read_claims()
-    enter_tenant(read_residence(claims))
+    residence = read_residence(claims)
+    enter_tenant(residence)
     g.identity = read_identity(claims, current_placement())
+    refuse_revoked(claims, residence)
     if not g.identity.may(permission):
         raise Forbidden(f"This needs the permission {permission}.")
+    show_identifiers(is_shown=g.identity.phi_level is PhiLevel.FULL)
     refuse_query(view)
+    return _claim_key() if contract_of(view).is_keyed else None
 
 
 def settle(response: Response) -> Response:
@@ -55,6 +84,7 @@ def settle(response: Response) -> Response:
         db.session.rollback()
         return response
     try:
+        _keep_answer(response)
         if not db.session().in_transaction() and "has_committed" not in g:
             # A view that asks the database nothing is not to be how a closed tenant answers.
             ask_guard()
@@ -72,7 +102,49 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(DBAPIError, _render_database_error)
     app.register_error_handler(CheckoutTimeoutError, _render_unavailable)
     app.register_error_handler(StalePlacementError, _look_again)
-    app.register_error_handler(TenantSuspendedError, lambda _error: no_access().to_response())
+    app.register_error_handler(TenantSuspendedError, _refuse_suspended)
+
+
+def _request_timeout_ms() -> int:
+    return current_settings().request_timeout_ms
+
+
+def _claim_key() -> Response | None:
+    """Claim the request's Idempotency-Key, or return what it was answered with before."""
+    key = read_key()
+    if key is None:
+        return None
+    use = KeyUse(
+        member_id=g.identity.member_id,
+        operation=f"{request.method} {request.path}",
+        key=key,
+        request_digest=digest_request(is_masked=g.identity.phi_level is not PhiLevel.FULL),
+    )
+    g.claim = claim_key(use, current_settings().idempotency_lifetime_seconds)
+    if g.claim is not None:
+        return None
+    try:
+        known = get_answer(use)
+    except KeyInUseError as error:
+        raise Conflict(str(error), headers={"Retry-After": RETRY_AFTER_SECONDS}) from None
+    if bytes(known["request_digest"]) != use.request_digest:
+        raise UnprocessableContent("This Idempotency-Key came with another request before.")
+    headers = {**known["headers"], REPLAYED_HEADER: "true"}
+    return Response(bytes(known["body"]), known["status"], headers)
+
+
+def _keep_answer(response: Response) -> None:
+    """Write the answer beside the key that this request has claimed, if it has."""
+    claim = g.get("claim")
+    if claim is not None:
+        kept = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+        keep_answer(
+            claim,
+            response.status_code,
+            orjson.dumps(kept).decode(),
+            response.get_data(),
+            current_settings().idempotency_lifetime_seconds,
+        )
 
 
 def _look_again(error: StalePlacementError) -> ResponseReturnValue:
@@ -81,20 +153,29 @@ def _look_again(error: StalePlacementError) -> ResponseReturnValue:
     The guard refuses a transaction with its first statement, so nothing has been done that would
     be done twice, unless the view has committed before.
     """
+    guard_refusals_total.labels("stale").inc()
     if g.get("is_second_look") or g.get("has_committed"):
         return _render_unavailable(error)
     g.is_second_look = True
     db.session.rollback()
     directory().forget(current_tenant().tenant_id)
     try:
-        admit()
-        return current_app.dispatch_request()
+        return admit() or current_app.dispatch_request()
     except Exception as refusal:  # noqa: BLE001
         return current_app.handle_user_exception(refusal)
 
 
+def _refuse_suspended(_error: TenantSuspendedError) -> Response:
+    guard_refusals_total.labels("suspended").inc()
+    return no_access().to_response()
+
+
 def _render_database_error(error: DBAPIError) -> Response:
     """Answer by the kind of error, never by its message, which quotes rows."""
+    if getattr(error.orig, "pgcode", None) == QUERY_CANCELED:
+        return ServiceUnavailable(
+            "The request took longer than it may.", headers={"Retry-After": RETRY_AFTER_SECONDS}
+        ).to_response()
     if isinstance(error, OperationalError | InterfaceError):
         return _render_unavailable(error)
     return _to_problem(error).to_response()

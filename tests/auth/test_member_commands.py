@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 
@@ -43,8 +44,32 @@ def test_an_added_member_is_json(run_command, tenant):
         "display_name": "Ann",
         "email": "a@x.org",
         "role": "owner",
+        "phi_level": "full",
+        "site_ids": None,
         "created_at": "",
     }
+
+
+def test_a_member_is_restricted_to_a_level_and_to_sites(run_command, tenant, as_member):
+    admin = as_member(tenant)
+    sites = [admin.post("/sites", json={"name": name}).json["id"] for name in ("A", "B")]
+    add = ("tenants", "members", "add", tenant.slug, "--role", "admin", "--subject")
+
+    member = json.loads(
+        run_command(
+            *(*add, "ann", "--phi-level", "limited", "--json"),
+            *(part for site in sites for part in ("--site", site)),
+        ).output
+    )
+    listed = json.loads(run_command("tenants", "members", "list", tenant.slug, "--json").output)
+    unknown = run_command(*add, "bob", "--site", str(uuid4()))
+    unusable = run_command(*add, "bob", "--phi-level", "some")
+
+    assert (member["phi_level"], sorted(member["site_ids"])) == ("limited", sorted(sites))
+    assert member in listed
+    assert (unknown.exit_code, unknown.output) == (1, "Error: There is no such site.\n")
+    assert unusable.exit_code == 2
+    assert [one["subject"] for one in listed if one["subject"] == "bob"] == []
 
 
 def test_a_token_is_printed_alone_and_works(app, run_command, tenant):

@@ -41,7 +41,9 @@ class ThingQuerySchema(Schema):
 @pytest.fixture
 def client() -> FlaskClient:
     app = Flask("tiny", static_folder=None)
-    app.extensions["trially_settings"] = SimpleNamespace(max_body_bytes=LIMIT_BYTES)
+    app.extensions["trially_settings"] = SimpleNamespace(
+        max_body_bytes=LIMIT_BYTES, max_json_depth=5, max_json_items=4
+    )
     requests.init_app(app)
     problems.init_app(app)
 
@@ -137,6 +139,25 @@ def test_a_body_that_breaks_a_rule_is_refused(client: FlaskClient, body: str) ->
 
     assert answer.status_code == 422
     assert answer.json["errors"]
+
+
+@pytest.mark.parametrize(
+    ("body", "is_taken"),
+    [
+        ("[[[[[]]]]]", True),
+        ("[[[[[[]]]]]]", False),
+        ('{"a": {"a": {"a": {"a": {"a": {}}}}}}', False),
+        ("[1, 2, 3, 4]", True),
+        ("[1, 2, 3, 4, 5]", False),
+        ('{"a": 1, "b": 1, "c": 1, "d": 1, "e": 1}', False),
+    ],
+)
+def test_a_body_that_sprawls_is_refused(client: FlaskClient, body: str, is_taken: bool) -> None:
+    answer = client.post("/things", data=body, content_type="application/json")
+
+    # What is taken goes on to the schema, which refuses it by pointing at what is wrong.
+    assert answer.status_code == 422
+    assert ("errors" in answer.json) is is_taken
 
 
 def test_the_last_of_two_equal_names_holds(client: FlaskClient) -> None:

@@ -31,7 +31,8 @@ def make_household(
     make_fact: Callable[..., Any],
 ) -> Callable[[], Household]:
     def make() -> Household:
-        member = as_member(make_tenant())
+        tenant = make_tenant()
+        member, _ = as_member(tenant), as_member(tenant)
         for number in range(2):
             site = member.post("/sites", json={"name": f"Site {number}"}).json
             study = member.post(

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from flask import Flask
 
-from trially.auth.permissions import ROLE_PERMISSIONS, Role
+from trially.auth.permissions import ROLE_PERMISSIONS, PhiLevel, Role
 
 
 def test_callers_see_themselves_and_their_tenant(
@@ -21,6 +22,8 @@ def test_callers_see_themselves_and_their_tenant(
         "subject": member.subject,
         "display_name": None,
         "role": "auditor",
+        "phi_level": "none",
+        "site_ids": None,
         "permissions": sorted(ROLE_PERMISSIONS[Role.AUDITOR]),
         "tenant": {
             "id": str(tenant.id),
@@ -42,3 +45,16 @@ def test_a_token_may_name_the_tenant_by_its_id(
     answer = app.test_client().get("/api/v1/me", headers={"Authorization": f"bearer {token}"})
 
     assert answer.json == member.get("/me").json
+
+
+def test_callers_see_what_they_are_restricted_to(
+    tenant: Any, as_member: Callable[..., Any]
+) -> None:
+    site = as_member(tenant).post("/sites", json={"name": "Main"}).json["id"]
+    member = as_member(tenant, Role.RECRUITER, phi_level=PhiLevel.LIMITED, site_ids=[UUID(site)])
+
+    me = member.get("/me").json
+
+    assert (me["phi_level"], me["site_ids"]) == ("limited", [site])
+    assert "patients:write" in me["permissions"]
+    assert "imports:read" not in me["permissions"]

@@ -6,7 +6,9 @@ from sqlalchemy.orm import Session
 from tenant_databases import access_of, ask
 
 from trially.tenancy.catalog import Server, control_engine
+from trially.tenancy.directory import directory
 from trially.tenancy.installing import CatalogBehindError, check_catalog, install
+from trially.tenancy.migrating import CATALOG_LINEAGE
 from trially.tenancy.provisioning import create_tenant
 from trially.tenancy.servers import ServerAccess
 
@@ -30,6 +32,20 @@ def test_a_blank_server_is_made_ready_and_making_it_twice_is_harmless(blank_app)
         tenant = create_tenant("first", "First")
 
     assert tenant.status == "active"
+    dispose(other)
+
+
+def test_upgrading_the_catalog_is_all_that_production_needs(blank_app):
+    other = blank_app()
+    upgrade = ("db", "--directory", str(CATALOG_LINEAGE), "upgrade")
+
+    result = other.test_cli_runner().invoke(args=upgrade)
+
+    assert result.exit_code == 0, result.output
+    with other.app_context():
+        check_catalog()
+        tenant = create_tenant("first", "First")
+        assert directory().find("first").tenant_id == tenant.id
     dispose(other)
 
 

@@ -14,6 +14,7 @@ from psycopg2 import sql
 from sqlalchemy import text
 from tenant_databases import TABLES, access_of, as_tenant, ask, ask_in
 
+from trially.auth.permissions import DEFAULT_PHI_LEVELS, Role
 from trially.config import ROOT
 from trially.database.model import CatalogModel, TenantModel
 from trially.tenancy.lifecycle import suspend_tenant
@@ -128,6 +129,30 @@ def test_each_head_is_what_the_models_say(blank_database, lineage):
     assert compare_metadata(context, MODELS[lineage].metadata) == []
 
 
+def test_members_of_before_are_given_the_level_of_their_role(blank_database):
+    config = alembic_config(TENANT_LINEAGE)
+    config.attributes.update(connection=blank_database, schema="tenant")
+    command.upgrade(config, "0002")
+    for number, role in enumerate(Role):
+        blank_database.execute(
+            text(
+                "INSERT INTO tenant.member (tenant_id, id, issuer, subject, role)"
+                " VALUES (gen_random_uuid(), gen_random_uuid(), 'i', :subject, :role)"
+            ),
+            {"subject": str(number), "role": role.value},
+        )
+    blank_database.commit()
+
+    command.upgrade(config, "0003")
+
+    levels = blank_database.execute(
+        text("SELECT role, phi_level, has_all_sites FROM tenant.member")
+    )
+    assert {tuple(row) for row in levels} == {
+        (role, level, True) for role, level in DEFAULT_PHI_LEVELS.items()
+    }
+
+
 def test_a_scratch_database_is_gone_afterwards(app, tenant):
     with app.app_context(), scratch_database(access_of(app)) as scratch:
         name = scratch.scalar(text("SELECT current_database()"))
@@ -152,7 +177,8 @@ def test_a_tenant_migrated_in_place_is_like_one_made_today(own_app, run_flask):
     with access_of(own_app).administer(migrated.placement.database) as raw:
         for (table,) in execute(raw, TABLES):
             execute(raw, sql.SQL("DROP TABLE tenant.{} CASCADE").format(sql.Identifier(table)))
-        execute(raw, "DROP TABLE tenant.alembic_version; DROP FUNCTION trially.analyze_tables()")
+        execute(raw, "DROP TABLE tenant.alembic_version; DROP FUNCTION tenant.grow_version()")
+        execute(raw, "DROP FUNCTION trially.analyze_tables()")
     assert describe(own_app, migrated) != describe(own_app, fresh)
 
     result = run_flask("db", "upgrade")

@@ -1,12 +1,15 @@
 """`flask tenants members …` and `flask tenants token`."""
 
+from uuid import UUID
+
 import click
 from flask import current_app
 
-from trially.auth import membership
+from trially.auth import connections, membership
 from trially.auth.dev_issuer import DevIssuer
 from trially.auth.members import MemberExistsError, NoMemberError
-from trially.auth.permissions import Role
+from trially.auth.permissions import PhiLevel, Role
+from trially.auth.revocation import revoke_tokens
 from trially.tenancy.commands import require_catalog
 from trially.tenancy.commands import tenants as tenants
 from trially.tenancy.context import tenant_context
@@ -24,10 +27,22 @@ class NoDevIssuerError(RuntimeError):
     """The built-in issuer is off, as it must be in production."""
 
 
-EXPECTED_ERRORS += [MemberExistsError, NoMemberError, NoDevIssuerError, membership.NoIssuerError]
+EXPECTED_ERRORS += [
+    MemberExistsError,
+    NoMemberError,
+    NoDevIssuerError,
+    connections.ConnectionTakenError,
+    connections.NoConnectionError,
+    membership.NoIssuerError,
+    membership.NoSuchSiteError,
+]
 
 members = OneSentenceGroup("members", help="Say who belongs to a tenant.")
 tenants.add_command(members)
+connection_commands = OneSentenceGroup(
+    "connections", help="Say which ways to sign in belong to a tenant."
+)
+tenants.add_command(connection_commands)
 
 role_option = click.option(
     "--role", type=click.Choice([role.value for role in Role]), required=True
@@ -42,6 +57,18 @@ issuer_option = click.option("--issuer", help="Who vouches for them; the first t
 @issuer_option
 @click.option("--name", "display_name")
 @click.option("--email")
+@click.option(
+    "--phi-level",
+    type=click.Choice([level.value for level in PhiLevel]),
+    help="How much they are shown of patients; by default what is usual for the role.",
+)
+@click.option(
+    "--site",
+    "site_ids",
+    type=click.UUID,
+    multiple=True,
+    help="Id of a site whose patients they may see; may be repeated. All sites by default.",
+)
 @json_option
 def add(
     slug: str,
@@ -50,6 +77,8 @@ def add(
     issuer: str | None,
     display_name: str | None,
     email: str | None,
+    phi_level: str | None,
+    site_ids: tuple[UUID, ...],
     *,
     as_json: bool,
 ) -> None:
@@ -57,7 +86,13 @@ def add(
     require_catalog()
     with tenant_context(slug):
         member = membership.add_member(
-            subject, Role(role), issuer=issuer, display_name=display_name, email=email
+            subject,
+            Role(role),
+            issuer=issuer,
+            display_name=display_name,
+            email=email,
+            phi_level=PhiLevel(phi_level) if phi_level else None,
+            site_ids=site_ids or None,
         )
     print_item(member, f"Added {subject} to {slug} as {role}.", as_json=as_json)
 
@@ -70,7 +105,9 @@ def list_(slug: str, *, as_json: bool) -> None:
     require_catalog()
     with tenant_context(slug):
         items = membership.list_members()
-    print_items(items, ("subject", "role", "display_name", "email", "issuer"), as_json=as_json)
+    print_items(
+        items, ("subject", "role", "phi_level", "display_name", "email", "issuer"), as_json=as_json
+    )
 
 
 @members.command("remove")
@@ -86,6 +123,76 @@ def remove(slug: str, subject: str, issuer: str | None, *, as_json: bool) -> Non
     print_item(
         {"tenant": slug, "subject": subject, "removed": True},
         f"Removed {subject} from {slug}.",
+        as_json=as_json,
+    )
+
+
+@members.command("reindex")
+@click.argument("slug")
+@json_option
+def reindex(slug: str, *, as_json: bool) -> None:
+    """Note anew in the catalog who the members of the tenant SLUG are."""
+    require_catalog()
+    with tenant_context(slug):
+        count = membership.rewrite_index()
+    print_item({"tenant": slug, "members": count}, f"Noted {count} of {slug}.", as_json=as_json)
+
+
+@connection_commands.command("add")
+@click.argument("slug")
+@click.argument("connection_id")
+@json_option
+def add_connection(slug: str, connection_id: str, *, as_json: bool) -> None:
+    """Take who signs in with CONNECTION_ID to the tenant SLUG."""
+    require_catalog()
+    connections.add_connection(slug, connection_id)
+    print_item(
+        {"tenant": slug, "connection_id": connection_id},
+        f"Added {connection_id} to {slug}.",
+        as_json=as_json,
+    )
+
+
+@connection_commands.command("list")
+@click.argument("slug")
+@json_option
+def list_connections(slug: str, *, as_json: bool) -> None:
+    """List the connections of the tenant SLUG."""
+    require_catalog()
+    items = [{"connection_id": each} for each in connections.list_connections(slug)]
+    print_items(items, ("connection_id",), as_json=as_json)
+
+
+@connection_commands.command("remove")
+@click.argument("slug")
+@click.argument("connection_id")
+@json_option
+def remove_connection(slug: str, connection_id: str, *, as_json: bool) -> None:
+    """Take CONNECTION_ID away from the tenant SLUG."""
+    require_catalog()
+    connections.remove_connection(slug, connection_id)
+    print_item(
+        {"tenant": slug, "connection_id": connection_id, "removed": True},
+        f"Removed {connection_id} from {slug}.",
+        as_json=as_json,
+    )
+
+
+@tenants.command("revoke")
+@click.argument("slug")
+@click.option("--subject", help="Whose tokens; everyone's by default.")
+@click.option("--issuer", help="Of which issuer; of every one by default.")
+@json_option
+def revoke(slug: str, subject: str | None, issuer: str | None, *, as_json: bool) -> None:
+    """Refuse the tokens for the tenant SLUG that were issued before now."""
+    if issuer and not subject:
+        raise click.UsageError("--issuer needs --subject.")
+    require_catalog()
+    cut_off_at = revoke_tokens(slug, subject=subject, issuer=issuer)
+    whose = subject or "everyone"
+    print_item(
+        {"tenant": slug, "subject": subject, "issuer": issuer, "cut_off_at": cut_off_at},
+        f"Revoked the tokens of {whose} for {slug} that were issued before {cut_off_at:%F %T %Z}.",
         as_json=as_json,
     )
 

@@ -1,14 +1,16 @@
-"""Who sends a request, and for which tenant: read from the token and from nothing else."""
+"""Who sends a request, and for which tenant: the token says, and the request may only choose."""
 
 import re
 from collections.abc import Mapping
+from uuid import UUID
 
 from flask import Flask, current_app, g, request
 
 from trially.auth.members import Identity, find_identity
+from trially.auth.tenant_prefix import PATH_TENANT, TenantPrefix
 from trially.auth.tokens import Claims, IssuerProfile, TokenError, TokenVerifier
 from trially.database.placement import Placement
-from trially.http.problems import Forbidden, Unauthorized
+from trially.http.problems import BadRequest, Forbidden, Unauthorized
 from trially.tenancy.directory import Residence, UnknownTenantError, directory
 
 TENANT_HEADER = "X-Tenant-ID"
@@ -28,32 +30,34 @@ def read_claims() -> Claims:
         return verifier.verify(raw)
     except TokenError as error:
         current_app.logger.info("A token was refused: %s.", error)
-        raise Unauthorized(
-            "The token is not valid.",
-            headers={"WWW-Authenticate": 'Bearer realm="trially", error="invalid_token"'},
-        ) from None
+        raise invalid_token() from None
 
 
 def read_residence(claims: Claims) -> Residence:
-    """Return where the tenant that the token is for lives.
+    """Return where the tenant that the request is for lives.
 
-    A token without a tenant, an unknown or suspended one, and a header that names another are all
+    The token says which tenants it may be for; a header and the path may choose among them. A
+    token for no tenant, an unknown or suspended one, and a choice that is not among them are all
     answered alike: the answer tells nothing about which tenants there are.
     """
-    claim = current_app.extensions["trially_settings"].tenant_claim
-    reference = claims.claims.get(claim)
-    if not isinstance(reference, str) or not _REFERENCE.match(reference):
+    profile = claims.profile
+    allowed = profile.resolver.references(claims.iss, claims.sub, claims.claims)
+    chosen = _read_choices()
+    if len(allowed) > 1 and len(chosen) == 1 and not chosen.isdisjoint(allowed):
+        allowed = tuple(chosen)
+    found: dict[UUID, Residence] = {}
+    for reference in allowed:
+        residence = _find_residence(reference)
+        if residence is None or residence.is_suspended:
+            continue
+        names = {residence.slug, str(residence.tenant_id)}
+        if profile.may_speak_for(*names) and chosen <= names | {reference}:
+            found[residence.tenant_id] = residence
+    if len(found) > 1:
+        raise BadRequest(f"The token is for several tenants: choose one with {TENANT_HEADER}.")
+    if not found:
         raise no_access()
-    try:
-        residence = directory().find(reference)
-    except UnknownTenantError:
-        raise no_access() from None
-    named = request.headers.get(TENANT_HEADER)
-    if named is not None and named not in {residence.slug, str(residence.tenant_id), reference}:
-        raise no_access()
-    if residence.is_suspended:
-        raise no_access()
-    return residence
+    return found.popitem()[1]
 
 
 def read_identity(claims: Claims, placement: Placement) -> Identity:
@@ -62,6 +66,19 @@ def read_identity(claims: Claims, placement: Placement) -> Identity:
     if identity is None:
         raise no_access()
     return identity
+
+
+def refuse_revoked(claims: Claims, residence: Residence) -> None:
+    """Answer 401 if the token was issued before a cut-off of the tenant that is meant for it.
+
+    To be asked of members only: strangers are not to learn that there is such a tenant.
+    """
+    if not residence.cut_offs:
+        return
+    for meant in (("", ""), ("", claims.sub), (claims.iss, claims.sub)):
+        if claims.iat < residence.cut_offs.get(meant, 0):
+            current_app.logger.info("A token was refused: revoked.")
+            raise invalid_token()
 
 
 def current_identity() -> Identity:
@@ -75,6 +92,30 @@ def no_access() -> Forbidden:
     return Forbidden("You have no access to this tenant.")
 
 
+def invalid_token() -> Unauthorized:
+    """Make the one refusal for every token that is not good."""
+    return Unauthorized(
+        "The token is not valid.",
+        headers={"WWW-Authenticate": 'Bearer realm="trially", error="invalid_token"'},
+    )
+
+
+def _read_choices() -> set[str]:
+    """Return the tenants that the request itself names: an empty name is one too."""
+    named = (request.headers.get(TENANT_HEADER), request.environ.get(PATH_TENANT))
+    return {name for name in named if name is not None}
+
+
+def _find_residence(reference: str) -> Residence | None:
+    if not _REFERENCE.match(reference):
+        return None
+    try:
+        return directory().find(reference)
+    except UnknownTenantError:
+        return None
+
+
 def init_app(app: Flask, profiles: Mapping[str, IssuerProfile]) -> None:
     """Trust these issuers and no others."""
     app.extensions["trially_tokens"] = TokenVerifier(profiles)
+    app.wsgi_app = TenantPrefix(app.wsgi_app)  # type: ignore[method-assign]

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 
 from trially.auth.dev_issuer import DevIssuer
+from trially.auth.profiles import SETTING, read_profiles
+from trially.auth.resolvers import ClaimResolver
 from trially.auth.signing_keys import RemoteKeys
 from trially.auth.tokens import IssuerProfile
-from trially.config import Settings
+from trially.config import Settings, SettingsError
 
 
 def trusted_issuers(settings: Settings, built_in: DevIssuer | None) -> Mapping[str, IssuerProfile]:
@@ -17,9 +19,18 @@ def trusted_issuers(settings: Settings, built_in: DevIssuer | None) -> Mapping[s
             algorithms=frozenset(settings.algorithms),
             types=frozenset(settings.token_types),
             keys=RemoteKeys(issuer, allow_http=settings.development),
+            resolver=ClaimResolver((settings.tenant_claim,)),
         )
         for issuer in settings.issuers
     }
+    if settings.issuer_profiles is not None:
+        for profile in read_profiles(settings.issuer_profiles, settings):
+            if profile.issuer in profiles:
+                raise SettingsError(
+                    f"{SETTING}: {settings.issuer_profiles} describes {profile.issuer!r}, "
+                    "which is described already."
+                )
+            profiles[profile.issuer] = profile
     if built_in is not None:
         profiles[built_in.url] = built_in.profile()
     return profiles

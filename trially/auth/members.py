@@ -4,10 +4,18 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from flask import Flask, current_app
-from sqlalchemy import CheckConstraint, String, UniqueConstraint, select
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    UniqueConstraint,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from trially.auth.permissions import ROLE_PERMISSIONS, Permission, Role
+from trially.auth.permissions import Permission, PhiLevel, Role, permissions_of
 from trially.cache.memory import Memory
 from trially.database.model import TenantModel, Timestamped
 from trially.database.placement import Placement
@@ -34,12 +42,39 @@ class Member(Timestamped, TenantModel):
     display_name: Mapped[str | None] = mapped_column(String(200))
     email: Mapped[str | None] = mapped_column(String(320))
     role: Mapped[Role] = mapped_column(String(20))
+    phi_level: Mapped[PhiLevel] = mapped_column(String(10), server_default=PhiLevel.NONE)
+    has_all_sites: Mapped[bool] = mapped_column(server_default=text("true"))
+    """False restricts the member to the patients of their `MemberSite`s, of which none is none."""
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "issuer", "subject"),
         CheckConstraint(
             "role IN ({})".format(", ".join(f"'{role}'" for role in Role)), name="role"
         ),
+        CheckConstraint(
+            "phi_level IN ({})".format(", ".join(f"'{level}'" for level in PhiLevel)),
+            name="phi_level",
+        ),
+    )
+
+
+class MemberSite(TenantModel):
+    """A site whose patients a restricted member may see."""
+
+    __tablename__ = "member_site"
+
+    member_id: Mapped[UUID]
+    site_id: Mapped[UUID]
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "member_id", "site_id"),
+        ForeignKeyConstraint(
+            ["tenant_id", "member_id"], ["member.tenant_id", "member.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "site_id"], ["site.tenant_id", "site.id"], ondelete="CASCADE"
+        ),
+        Index("ix_member_site_tenant_id_site_id", "tenant_id", "site_id"),
     )
 
 
@@ -53,10 +88,18 @@ class Identity:
     subject: str
     display_name: str | None
     role: Role
+    phi_level: PhiLevel
+    site_ids: frozenset[UUID] | None
+    """The sites that the caller is restricted to, None for a caller who is not."""
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """What the caller's role may do, unless their level or sites forbid it."""
+        return permissions_of(self.role, self.phi_level, has_all_sites=self.site_ids is None)
 
     def may(self, permission: Permission) -> bool:
-        """Tell whether the caller's role has `permission`."""
-        return permission in ROLE_PERMISSIONS[self.role]
+        """Tell whether the caller has `permission`."""
+        return permission in self.permissions
 
 
 def find_identity(placement: Placement, issuer: str, subject: str) -> Identity | None:
@@ -69,7 +112,9 @@ def find_identity(placement: Placement, issuer: str, subject: str) -> Identity |
     identity = known.get(key)
     if identity is None:
         member = db.session.execute(
-            select(Member.id, Member.display_name, Member.role).where(
+            select(
+                Member.id, Member.display_name, Member.role, Member.phi_level, Member.has_all_sites
+            ).where(
                 Member.tenant_id == placement.tenant_id,
                 Member.issuer == issuer,
                 Member.subject == subject,
@@ -84,9 +129,21 @@ def find_identity(placement: Placement, issuer: str, subject: str) -> Identity |
             subject=subject,
             display_name=member.display_name,
             role=Role(member.role),
+            phi_level=PhiLevel(member.phi_level),
+            site_ids=None if member.has_all_sites else _read_site_ids(placement, member.id),
         )
         known.put(key, identity)
     return identity
+
+
+def _read_site_ids(placement: Placement, member_id: UUID) -> frozenset[UUID]:
+    return frozenset(
+        db.session.scalars(
+            select(MemberSite.site_id).where(
+                MemberSite.tenant_id == placement.tenant_id, MemberSite.member_id == member_id
+            )
+        )
+    )
 
 
 def init_app(app: Flask, max_age_seconds: float) -> None:

@@ -1,37 +1,52 @@
 """Members come and go: by command, and with a new tenant."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from flask import current_app
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
-from trially.auth.members import Member, MemberExistsError, NoMemberError
-from trially.auth.permissions import Role
-from trially.config import current_settings
+from trially.auth.members import Member, MemberExistsError, MemberSite, NoMemberError
+from trially.auth.permissions import DEFAULT_PHI_LEVELS, PhiLevel, Role
+from trially.auth.tokens import TokenVerifier
 from trially.database.placement import Placement, current_placement, enter_placement
 from trially.database.rows import Item, columns_named, fetch_items, is_ours, table_of
 from trially.database.session import db, transaction
+from trially.tenancy.catalog import MembershipIndex, catalog_transaction
 from trially.tenancy.provisioning import tenant_built
 
-SHOWN = ("id", "issuer", "subject", "display_name", "email", "role", "created_at")
+SHOWN = (
+    "id",
+    "issuer",
+    "subject",
+    "display_name",
+    "email",
+    "role",
+    "phi_level",
+    "has_all_sites",
+    "created_at",
+)
 
 
 class NoIssuerError(RuntimeError):
     """A member's issuer was not named, and there is none to take it from."""
 
 
+class NoSuchSiteError(LookupError):
+    """A member is to be restricted to a site that the tenant has not got."""
+
+
 def default_issuer() -> str:
     """Return the issuer of members that are added without one: the first trusted."""
-    settings = current_settings()
-    if settings.issuers:
-        return settings.issuers[0]
-    built_in = current_app.extensions.get("trially_dev_issuer")
-    if built_in is None:
+    verifier: TokenVerifier = current_app.extensions["trially_tokens"]
+    issuer = verifier.first_issuer()
+    if issuer is None:
         raise NoIssuerError("No issuer is configured: say --issuer.")
-    return str(built_in.url)
+    return issuer
 
 
 def add_member(
@@ -41,55 +56,111 @@ def add_member(
     issuer: str | None = None,
     display_name: str | None = None,
     email: str | None = None,
+    phi_level: PhiLevel | None = None,
+    site_ids: Collection[UUID] | None = None,
     is_repeatable: bool = False,
 ) -> Item:
-    """Add a member to the current tenant.
+    """Add a member to the current tenant, with the PHI level of their role if none is given.
 
-    Raises `MemberExistsError` if there is one already, unless `is_repeatable`, which then gives
-    that one the role.
+    `site_ids` restricts them to the patients of these sites. Raises `MemberExistsError` if there
+    is such a member already, unless `is_repeatable`, which then gives that one the role, the level
+    and the sites.
     """
-    values = {
-        "id": uuid7(),
-        "tenant_id": current_placement().tenant_id,
-        "issuer": issuer or default_issuer(),
-        "subject": subject,
+    tenant_id, issuer = current_placement().tenant_id, issuer or default_issuer()
+    granted = {
         "role": role,
+        "phi_level": phi_level or DEFAULT_PHI_LEVELS[role],
+        "has_all_sites": site_ids is None,
+    }
+    values = {
+        **granted,
+        "id": uuid7(),
+        "tenant_id": tenant_id,
+        "issuer": issuer,
+        "subject": subject,
         "display_name": display_name,
         "email": email,
     }
     statement = insert(table_of(Member)).values(values)
     statement = (
         statement.on_conflict_do_update(
-            index_elements=["tenant_id", "issuer", "subject"], set_={"role": role}
+            index_elements=["tenant_id", "issuer", "subject"], set_=granted
         )
         if is_repeatable
         else statement.on_conflict_do_nothing()
     )
     with transaction():
         row = db.session.execute(statement.returning(*columns_named(Member, SHOWN))).first()
+        if row is not None:
+            _write_sites(row.id, site_ids or ())
+    _write_index(tenant_id, [(issuer, subject)])
     if row is None:
         raise MemberExistsError(f"{subject!r} is a member already.")
-    return dict(zip(SHOWN, row, strict=True))
+    member = dict(zip(SHOWN, row, strict=True))
+    return _with_sites(member, {member["id"]: list(site_ids or ())})
 
 
 def list_members() -> Sequence[Item]:
     """Return the current tenant's members, oldest first."""
     columns = columns_named(Member, SHOWN)
-    return fetch_items(select(*columns).where(is_ours(Member)).order_by(table_of(Member).c.id))
+    members = fetch_items(select(*columns).where(is_ours(Member)).order_by(table_of(Member).c.id))
+    sites: dict[UUID, list[UUID]] = {}
+    for member_id, site_id in db.session.execute(
+        select(MemberSite.member_id, MemberSite.site_id).where(is_ours(MemberSite))
+    ):
+        sites.setdefault(member_id, []).append(site_id)
+    return [_with_sites(member, sites) for member in members]
 
 
 def remove_member(subject: str, issuer: str | None = None) -> None:
     """Remove a member of the current tenant, or raise `NoMemberError`."""
-    member = table_of(Member)
+    member, issuer = table_of(Member), issuer or default_issuer()
     statement = (
         delete(member)
-        .where(is_ours(Member), member.c.subject == subject)
-        .where(member.c.issuer == (issuer or default_issuer()))
+        .where(is_ours(Member), member.c.subject == subject, member.c.issuer == issuer)
         .returning(member.c.id)
     )
     with transaction():
-        if db.session.execute(statement).first() is None:
-            raise NoMemberError(f"There is no member {subject!r}.")
+        row = db.session.execute(statement).first()
+    _delete_index(current_placement().tenant_id, issuer, subject)
+    if row is None:
+        raise NoMemberError(f"There is no member {subject!r}.")
+
+
+def rewrite_index() -> int:
+    """Make the catalog's index of the current tenant's members what they are; return how many."""
+    tenant_id = current_placement().tenant_id
+    members = [(member["issuer"], member["subject"]) for member in list_members()]
+    _delete_index(tenant_id)
+    _write_index(tenant_id, members)
+    return len(members)
+
+
+def _write_index(tenant_id: UUID, members: Sequence[tuple[str, str]]) -> None:
+    """Note in the catalog where these are members.
+
+    It commits by itself, after the tenant's own table: an entry without a member opens nothing,
+    and a member without an entry comes about again with the same command.
+    """
+    if not members:
+        return
+    rows = [
+        {"issuer": issuer, "subject": subject, "tenant_id": tenant_id}
+        for issuer, subject in members
+    ]
+    with catalog_transaction() as session:
+        session.execute(insert(MembershipIndex).values(rows).on_conflict_do_nothing())
+
+
+def _delete_index(tenant_id: UUID, issuer: str | None = None, subject: str | None = None) -> None:
+    """Take out of the catalog where this one is a member, or all of the tenant's."""
+    statement = delete(MembershipIndex).where(MembershipIndex.tenant_id == tenant_id)
+    if issuer is not None:
+        statement = statement.where(
+            MembershipIndex.issuer == issuer, MembershipIndex.subject == subject
+        )
+    with catalog_transaction() as session:
+        session.execute(statement)
 
 
 @tenant_built.connect
@@ -105,3 +176,29 @@ def seat_owner(placement: Placement, parameters: dict[str, Any]) -> None:
             issuer=parameters.get("owner_issuer"),
             is_repeatable=True,
         )
+
+
+def _write_sites(member_id: UUID, site_ids: Collection[UUID]) -> None:
+    """Restrict a member to these sites and no others, or raise `NoSuchSiteError`."""
+    tenant_id = current_placement().tenant_id
+    theirs = delete(table_of(MemberSite)).where(
+        is_ours(MemberSite), table_of(MemberSite).c.member_id == member_id
+    )
+    db.session.execute(theirs)
+    rows = [
+        {"id": uuid7(), "tenant_id": tenant_id, "member_id": member_id, "site_id": site_id}
+        for site_id in set(site_ids)
+    ]
+    if not rows:
+        return
+    try:
+        db.session.execute(insert(table_of(MemberSite)), rows)
+    except IntegrityError as error:
+        raise NoSuchSiteError("There is no such site.") from error
+
+
+def _with_sites(member: Item, sites: Mapping[UUID, Sequence[UUID]]) -> Item:
+    """Show the sites that a member is restricted to, None for one who is not."""
+    shown = {name: value for name, value in member.items() if name != "has_all_sites"}
+    is_restricted = not member["has_all_sites"]
+    return {**shown, "site_ids": sorted(sites.get(member["id"], ())) if is_restricted else None}

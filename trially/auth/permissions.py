@@ -1,7 +1,8 @@
-"""What each role may do, as one table, and the marks a view carries."""
+"""What each role may do, as one table, what is shown of patients, and the marks a view carries."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from functools import cache
 from typing import Any, TypeVar
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -18,6 +19,12 @@ class Permission(StrEnum):
 
     ME_READ = "me:read"
     """See who one is and what one may do."""
+
+    MEMBERS_READ = "members:read"
+    """See who belongs to the tenant, and what each may see."""
+
+    PATIENTS_COUNT = "patients:count"
+    """Learn how many patients there are, and nothing about any of them."""
 
     PATIENTS_DELETE = "patients:delete"
     """Remove a patient and all records of them."""
@@ -52,10 +59,33 @@ class Role(StrEnum):
     AUDITOR = "auditor"
 
 
+class PhiLevel(StrEnum):
+    """How much a member is shown of patients."""
+
+    FULL = "full"
+    """All of it."""
+
+    LIMITED = "limited"
+    """What does not say who a patient is; fields say themselves what becomes of them."""
+
+    NONE = "none"
+    """How many there are."""
+
+
+DEFAULT_PHI_LEVELS: Mapping[Role, PhiLevel] = {
+    Role.OWNER: PhiLevel.FULL,
+    Role.ADMIN: PhiLevel.FULL,
+    Role.COORDINATOR: PhiLevel.FULL,
+    Role.RECRUITER: PhiLevel.FULL,
+    Role.VIEWER: PhiLevel.LIMITED,
+    Role.AUDITOR: PhiLevel.NONE,
+}
+
 _READ = frozenset(
     {
         Permission.ME_READ,
         Permission.IMPORTS_READ,
+        Permission.PATIENTS_COUNT,
         Permission.PATIENTS_READ,
         Permission.SITES_READ,
         Permission.STUDIES_READ,
@@ -78,11 +108,43 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
         {
             Permission.ME_READ,
             Permission.IMPORTS_READ,
+            Permission.MEMBERS_READ,
+            Permission.PATIENTS_COUNT,
             Permission.SITES_READ,
             Permission.STUDIES_READ,
         }
     ),
 }
+
+SHOWS_NO_PATIENT = frozenset(
+    {
+        Permission.IMPORTS_READ,
+        Permission.IMPORTS_WRITE,
+        Permission.ME_READ,
+        Permission.MEMBERS_READ,
+        Permission.PATIENTS_COUNT,
+        Permission.SITES_READ,
+        Permission.SITES_WRITE,
+        Permission.STUDIES_READ,
+        Permission.STUDIES_WRITE,
+    }
+)
+"""What the level `none` leaves: routes behind all other permissions are about single patients,
+and each field that they answer with says what becomes of it at the level `limited`."""
+
+SPANS_ALL_SITES = frozenset({Permission.IMPORTS_READ, Permission.IMPORTS_WRITE})
+"""What a member restricted to some sites has not got: an import may touch the patients of any."""
+
+
+@cache
+def permissions_of(role: Role, level: PhiLevel, *, has_all_sites: bool) -> frozenset[Permission]:
+    """Return what a member may do: what their role may, unless their level or sites forbid it."""
+    permissions = ROLE_PERMISSIONS[role]
+    if level is PhiLevel.NONE:
+        permissions &= SHOWS_NO_PATIENT
+    if not has_all_sites:
+        permissions -= SPANS_ALL_SITES
+    return permissions
 
 
 class UnguardedViewError(RuntimeError):

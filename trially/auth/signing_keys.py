@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 import urllib.request
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping
 from http.client import HTTPMessage
 from typing import IO, Any, cast
@@ -20,6 +20,9 @@ log = logging.getLogger(__name__)
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 DISCOVERY_PATH = "/.well-known/openid-configuration"
+CLIENT_ID = "{client_id}"
+"""Stands for the client's id in the address of its keys."""
+
 MIN_RSA_BITS = 2048
 MAX_RSA_BITS = 8192
 MAX_RSA_EXPONENT_BITS = 32
@@ -116,6 +119,10 @@ class LocalKeys:
         except KeyError:
             raise UnknownKeyError("The issuer has no such key.") from None
 
+    def are_known(self) -> bool:
+        """Tell that the key is known."""
+        return True
+
 
 class RemoteKeys:
     """The keys an issuer publishes, fetched when needed and kept while it cannot be reached.
@@ -160,6 +167,12 @@ class RemoteKeys:
                 raise KeysUnavailableError("The issuer's keys have not been fetched.")
             raise UnknownKeyError("The issuer has no such key.")
         return key
+
+    def are_known(self) -> bool:
+        """Tell whether any key is known, fetching the issuer's keys if none is."""
+        if not self._keys:
+            self._refresh(wait_seconds=self._timeout)
+        return bool(self._keys)
 
     def _refresh(self, *, wait_seconds: float) -> None:
         # During a cool-down there may still be a fetch under way that is worth waiting for.
@@ -222,6 +235,71 @@ class RemoteKeys:
                 if time.monotonic() > deadline:
                     raise TimeoutError("The answer takes too long.")
         return read_object(bytes(body))
+
+
+class ClientKeys:
+    """The keys of machine clients that sign for themselves, each published under its own path.
+
+    Whoever invents client ids makes us ask in vain for a few of them per cool-down, during which
+    clients that have been heard of go on, and others wait.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        jwks_url: str | None = None,
+        clients: frozenset[str] | None = None,
+        most_failures: int = 5,
+        cool_down_seconds: float = 30,
+        **options: Any,
+    ) -> None:
+        self._prefix = prefix
+        self._jwks_url = jwks_url or prefix + CLIENT_ID + DISCOVERY_PATH + "/jwks"
+        self._clients = clients
+        self._options = {"cool_down_seconds": cool_down_seconds, **options}
+        self._most_failures = most_failures
+        self._cool_down_seconds = cool_down_seconds
+        self._failures: deque[float] = deque(maxlen=most_failures)
+        self._known: dict[str, RemoteKeys] = {}
+        self._asking = threading.Lock()
+
+    def of(self, client_id: str) -> RemoteKeys:
+        """Return the keys of a client, or raise `KeysUnavailableError`."""
+        keys = self._known.get(client_id)
+        if keys is not None:
+            return keys
+        if self._clients is not None and client_id not in self._clients:
+            raise KeysUnavailableError("This client is not trusted.")
+        if self._has_failed_enough() or not self._asking.acquire(timeout=1):
+            raise KeysUnavailableError("Too many clients without keys have been asked for.")
+        try:
+            return self._known.get(client_id) or self._ask(client_id)
+        finally:
+            self._asking.release()
+
+    def key(self, _kid: str) -> Key:
+        """Raise `UnknownKeyError`: the clients have keys, and nobody for all of them."""
+        raise UnknownKeyError("Each client has its own keys.")
+
+    def are_known(self) -> bool:
+        """Tell that nothing is missing: clients are asked for their keys when they call."""
+        return True
+
+    def _ask(self, client_id: str) -> RemoteKeys:
+        url = self._jwks_url.replace(CLIENT_ID, client_id)
+        keys = RemoteKeys(self._prefix + client_id, jwks_url=url, **self._options)
+        if self._has_failed_enough() or not keys.are_known():
+            self._failures.append(time.monotonic())
+            raise KeysUnavailableError("The client has published no keys.")
+        self._known[client_id] = keys
+        return keys
+
+    def _has_failed_enough(self) -> bool:
+        return (
+            len(self._failures) == self._most_failures
+            and time.monotonic() < self._failures[0] + self._cool_down_seconds
+        )
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):

@@ -2,16 +2,18 @@
 
 import base64
 import hashlib
+import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Protocol
 
 from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
 
-from trially.auth.signing_keys import KeysUnavailableError, canonical_algorithm
+from trially.auth.resolvers import ClaimResolver, TenantResolver
+from trially.auth.signing_keys import ClientKeys, KeysUnavailableError, canonical_algorithm
 from trially.auth.strict_json import read_object
 from trially.cache.memory import Memory
 
@@ -19,6 +21,9 @@ MAX_TOKEN_BYTES = 8192
 MAX_KID_LENGTH = 255
 MAX_SUBJECT_LENGTH = 255
 HEADER_NAMES = frozenset({"alg", "typ", "kid"})
+
+_CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}\Z")
+"""The id of a machine client: it becomes part of an address, so nothing that could lead away."""
 
 
 class TokenError(Exception):
@@ -38,13 +43,16 @@ class KeySource(Protocol):
     def key(self, kid: str) -> Key:
         """Return the public key of this name, carrying its `alg`, or raise `LookupError`."""
 
+    def are_known(self) -> bool:
+        """Tell whether the issuer's keys are at hand, or can be fetched now."""
+
 
 @dataclass(frozen=True)
 class IssuerProfile:
     """An issuer we trust and what we take from it. Comes from configuration only."""
 
     issuer: str
-    """Exactly as in `iss`."""
+    """Exactly as in `iss`; of machine clients, the part that their ids follow."""
 
     audiences: tuple[str, ...]
     """Values of `aud` that mean us."""
@@ -57,6 +65,19 @@ class IssuerProfile:
     leeway_seconds: float = 30
     max_lifetime_seconds: float = 86_400
 
+    resolver: TenantResolver = field(default_factory=ClaimResolver)
+    """How its tokens say which tenants they are for."""
+
+    tenants: frozenset[str] | None = None
+    """Slugs or ids of the tenants it may speak for; None allows any."""
+
+    client_keys: ClientKeys | None = None
+    """Where machine clients that sign for themselves publish their keys; None, there are none."""
+
+    def may_speak_for(self, *names: str) -> bool:
+        """Tell whether the issuer may speak for the tenant with these names."""
+        return self.tenants is None or not self.tenants.isdisjoint(names)
+
 
 @dataclass(frozen=True)
 class Claims:
@@ -65,7 +86,11 @@ class Claims:
     iss: str
     sub: str
     aud: tuple[str, ...]
+    iat: float
     exp: float
+    profile: IssuerProfile
+    """What we know of the issuer; of a machine client, its own."""
+
     claims: Mapping[str, Any]
     """All claims as they came; shared between requests, so to be read only."""
 
@@ -80,12 +105,14 @@ def verify_token(raw: str, profiles: Mapping[str, IssuerProfile]) -> Claims:
     profile = _find_profile(payload.get("iss"), profiles)
     key = _find_key(header, profile)
     _check_signature(header.get("alg"), key, signing_input, signature, profile)
-    expires_at = _check_times(payload, profile)
+    issued_at, expires_at = _check_times(payload, profile)
     return Claims(
         iss=profile.issuer,
         aud=_read_audiences(payload.get("aud"), profile),
-        sub=_read_subject(payload.get("sub")),
+        sub=_read_subject(payload.get("sub"), profile),
+        iat=issued_at,
         exp=expires_at,
+        profile=profile,
         claims=MappingProxyType(payload),
     )
 
@@ -119,6 +146,15 @@ class TokenVerifier:
             self._good.put(digest, claims, ends=claims.exp)
         return claims
 
+    def first_issuer(self) -> str | None:
+        """Return the first trusted issuer of people's tokens."""
+        named = (p.issuer for p in self._profiles.values() if p.client_keys is None)
+        return next(named, None)
+
+    def has_keys(self) -> bool:
+        """Tell whether the keys of every trusted issuer are at hand, or can be fetched now."""
+        return all(profile.keys.are_known() for profile in self._profiles.values())
+
 
 def _take_apart(raw: str) -> tuple[bytes, dict[str, Any], dict[str, Any], bytes]:
     if len(raw) > MAX_TOKEN_BYTES:
@@ -147,10 +183,25 @@ def _decode_segment(segment: str) -> bytes:
 
 
 def _find_profile(issuer: object, profiles: Mapping[str, IssuerProfile]) -> IssuerProfile:
-    profile = profiles.get(issuer) if isinstance(issuer, str) else None
-    if profile is None or profile.issuer != issuer:
+    if not isinstance(issuer, str):
         raise TokenError("unknown_issuer")
-    return profile
+    profile = profiles.get(issuer)
+    if profile is not None and profile.issuer == issuer and profile.client_keys is None:
+        return profile
+    return _find_client_profile(issuer, profiles)
+
+
+def _find_client_profile(issuer: str, profiles: Mapping[str, IssuerProfile]) -> IssuerProfile:
+    """Return the profile of a machine client, whose `iss` is a prefix we know and its own id."""
+    path, slash, client_id = issuer.rpartition("/")
+    profile = profiles.get(path + slash)
+    if profile is None or profile.client_keys is None or not _CLIENT_ID.match(client_id):
+        raise TokenError("unknown_issuer")
+    try:
+        keys = profile.client_keys.of(client_id)
+    except KeysUnavailableError:
+        raise TokenError("keys_unavailable") from None
+    return replace(profile, issuer=issuer, keys=keys)
 
 
 def _find_key(header: dict[str, Any], profile: IssuerProfile) -> Key:
@@ -190,8 +241,8 @@ def _check_signature(
         raise TokenError("bad_signature")
 
 
-def _check_times(payload: dict[str, Any], profile: IssuerProfile) -> float:
-    """Return when the token expires, after checking that it is in force."""
+def _check_times(payload: dict[str, Any], profile: IssuerProfile) -> tuple[float, float]:
+    """Return when the token was issued and expires, after checking that it is in force."""
     expires_at, issued_at = _read_time(payload, "exp"), _read_time(payload, "iat")
     now = time.time()
     if expires_at + profile.leeway_seconds <= now:
@@ -202,7 +253,7 @@ def _check_times(payload: dict[str, Any], profile: IssuerProfile) -> float:
         raise TokenError("bad_lifetime")
     if "nbf" in payload and _read_time(payload, "nbf") - profile.leeway_seconds > now:
         raise TokenError("not_yet_valid")
-    return expires_at
+    return issued_at, expires_at
 
 
 def _read_time(payload: dict[str, Any], name: str) -> float:
@@ -221,10 +272,12 @@ def _read_audiences(audience: object, profile: IssuerProfile) -> tuple[str, ...]
     return tuple(audiences)
 
 
-def _read_subject(subject: object) -> str:
+def _read_subject(subject: object, profile: IssuerProfile) -> str:
     """Return the subject: OpenID Connect allows 255 ASCII characters, so no look-alikes."""
     if not isinstance(subject, str) or not 1 <= len(subject) <= MAX_SUBJECT_LENGTH:
         raise TokenError("bad_subject")
     if not subject.isascii() or not subject.isprintable() or subject != subject.strip():
+        raise TokenError("bad_subject")
+    if profile.client_keys is not None and profile.issuer.rpartition("/")[2] != subject:
         raise TokenError("bad_subject")
     return subject

@@ -8,14 +8,17 @@ statement, no raw cursor's.
 """
 
 import select
+import time
 from typing import Any
 
+from blinker import Signal
 from psycopg2 import Error, errors
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, cursor
 from psycopg2.sql import Composable
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.exc import DisconnectionError
 
+from trially.database.deadline import statement_bound
 from trially.database.placement import (
     StalePlacementError,
     TenantSuspendedError,
@@ -28,6 +31,10 @@ REFUSALS: dict[str, Exception] = {
     "TR002": TenantSuspendedError("The tenant is suspended."),
 }
 """What the guard's own SQLSTATEs mean."""
+
+
+statement_was_slow = Signal()
+"""Sent with a statement's text, placeholders in it, and the seconds that it took."""
 
 
 class PlacedCursor(cursor):
@@ -110,6 +117,25 @@ class PlacedDialect(PGDialect_psycopg2):
 
     supports_statement_cache = True
 
+    slow_seconds = float("inf")
+    """How long a statement takes before it is called slow, whether it succeeds or not."""
+
+    def do_execute(
+        self,
+        cursor: Any,
+        statement: str,
+        parameters: Any,
+        context: Any = None,  # noqa: ARG002
+    ) -> None:
+        """Send a statement, and tell if it was slow: SQLAlchemy's events would cost far more."""
+        started = time.perf_counter()
+        try:
+            cursor.execute(statement, parameters)
+        finally:
+            seconds = time.perf_counter() - started
+            if seconds >= self.slow_seconds:
+                statement_was_slow.send(statement, seconds=seconds)
+
 
 def opening_on(raw: Any) -> str:
     """Return what opens the current placement's transactions.
@@ -119,7 +145,7 @@ def opening_on(raw: Any) -> str:
     placement = current_placement()
     if raw.database != placement.url.database:
         raise WrongTenantError("This connection leads to another tenant's database.")
-    return placement.opening
+    return placement.opening + statement_bound()
 
 
 def replace_if_closed(raw: connection, _record: Any, _checked_out: Any) -> None:

@@ -37,10 +37,12 @@ class EngineRegistry:
         engines: MutableMapping[str | None, Engine],
         connections_per_server: int,
         checkout_timeout_seconds: float,
+        slow_seconds: float = float("inf"),
     ) -> None:
         self._engines = engines
         self._connections_per_server = connections_per_server
         self._checkout_timeout_seconds = checkout_timeout_seconds
+        self._slow_seconds = slow_seconds
         self._made: deque[str] = deque()
         self._lock = Lock()
         self._servers: dict[str, tuple[PlacedDialect, ConnectionBudget]] = {}
@@ -82,7 +84,9 @@ class EngineRegistry:
         url = placement.url
         if placement.server not in self._servers:
             budget = ConnectionBudget(self._connections_per_server, self._checkout_timeout_seconds)
-            self._servers[placement.server] = _learned_dialect(url), budget
+            dialect = _learned_dialect(url)
+            dialect.slow_seconds = self._slow_seconds
+            self._servers[placement.server] = dialect, budget
         dialect, budget = self._servers[placement.server]
         prepare: Any = dialect.on_connect()  # type: ignore[no-untyped-call]
 

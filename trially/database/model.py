@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, MetaData, String, func
+from sqlalchemy import BigInteger, DateTime, MetaData, String, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
 from uuid_utils.compat import uuid7
@@ -52,3 +52,9 @@ class Timestamped:
     updated_at: Mapped[dt.datetime] = mapped_column(
         server_default=func.now(), onupdate=func.now(), sort_order=901
     )
+
+
+class Versioned:
+    """How often a row has been written: a trigger counts, so that no statement can forget to."""
+
+    version: Mapped[int] = mapped_column(BigInteger, server_default="1", sort_order=902)

@@ -4,7 +4,7 @@ Reads select columns and not entities: what a request shows is a row, and the id
 loads and reloads after commit have no part in it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -59,12 +59,15 @@ def fetch_items(statement: Select[Any], **parameters: Any) -> list[Item]:
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
-def find_item(model: Model, item_id: UUID, names: Sequence[str]) -> Item | None:
-    """Return the named columns of one row, or None."""
+def find_item(
+    model: Model, item_id: UUID, names: Sequence[str], *conditions: ColumnElement[bool]
+) -> Item | None:
+    """Return the named columns of one row, or None if there is none that meets the conditions."""
     tenant_id = current_placement().tenant_id
-    row = db.session.execute(
-        _select_item(model, tuple(names)), {"tenant_id": tenant_id, "id": item_id}
-    ).first()
+    statement = _select_item(model, tuple(names))
+    if conditions:
+        statement = statement.where(*conditions)
+    row = db.session.execute(statement, {"tenant_id": tenant_id, "id": item_id}).first()
     return None if row is None else dict(zip(names, row, strict=True))
 
 
@@ -78,21 +81,37 @@ def insert_item(model: Model, values: Mapping[str, Any], names: Sequence[str]) -
 
 
 def update_item(
-    model: Model, item_id: UUID, values: Mapping[str, Any], names: Sequence[str]
+    model: Model,
+    item_id: UUID,
+    values: Mapping[str, Any],
+    names: Sequence[str],
+    *conditions: ColumnElement[bool],
+    versions: Collection[int] | None = None,
 ) -> Item | None:
-    """Change one row and return its named columns, or None if there is none."""
+    """Change one row, of these versions if any are named, and return its named columns.
+
+    None means that there is no such row, or none that meets the conditions.
+    """
     row = db.session.execute(
         update(table_of(model))
-        .where(is_ours(model), table_of(model).c.id == item_id)
+        .where(*_is_row(model, item_id, versions), *conditions)
         .values({**values, "updated_at": func.now()})
         .returning(*columns_named(model, names))
     ).first()
     return None if row is None else dict(zip(names, row, strict=True))
 
 
-def delete_item(model: Model, item_id: UUID) -> bool:
-    """Delete one row; tell whether there was one."""
-    statement = delete(table_of(model)).where(is_ours(model), table_of(model).c.id == item_id)
+def delete_item(
+    model: Model,
+    item_id: UUID,
+    *conditions: ColumnElement[bool],
+    versions: Collection[int] | None = None,
+) -> bool:
+    """Delete one row, of these versions if any are named, that meets the conditions.
+
+    Tells whether there was one.
+    """
+    statement = delete(table_of(model)).where(*_is_row(model, item_id, versions), *conditions)
     return bool(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
 
 
@@ -106,6 +125,14 @@ def after(
         further = column > position[index] if direction == "asc" else column < position[index]
         alternatives.append(and_(*equal, further))
     return or_(*alternatives)
+
+
+def _is_row(
+    model: Model, item_id: UUID, versions: Collection[int] | None
+) -> list[ColumnElement[bool]]:
+    columns = table_of(model).c
+    rules = [is_ours(model), columns.id == item_id]
+    return rules if versions is None else [*rules, columns.version.in_(versions)]
 
 
 @cache

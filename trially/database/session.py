@@ -78,4 +78,5 @@ def init_app(app: Flask, binds: Mapping[str, URL], settings: Settings) -> None:
         cast("MutableMapping[str | None, Engine]", engines),
         settings.connections_per_server,
         settings.checkout_timeout_seconds,
+        settings.slow_query_ms / 1000,
     )

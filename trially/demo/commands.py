@@ -1,6 +1,7 @@
 """`flask demo …`: seed demo tenants, and serve them on this machine."""
 
 import socket
+import sys
 from urllib.parse import urlsplit
 
 import click
@@ -11,6 +12,7 @@ from trially.auth.dev_issuer import DevIssuer
 from trially.config import current_settings
 from trially.demo.organisations import DEMO_ORGANISATIONS
 from trially.demo.seeding import seed
+from trially.observability import logs
 from trially.tenancy.commands import require_catalog
 from trially.terminal import (
     EXPECTED_ERRORS,
@@ -76,6 +78,7 @@ def serve(host: str, port: int | None) -> None:
         f'curl -H "Authorization: Bearer {token}" "{url}/api/v1/patients?limit=1"\n\n'
         "Ctrl-C stops."
     )
+    logs.configure(level=current_settings().log_level, is_for_people=sys.stderr.isatty())
     run_simple(host, port, current_app._get_current_object(), threaded=True)  # type: ignore[attr-defined]  # noqa: SLF001
 
 

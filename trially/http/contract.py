@@ -11,12 +11,15 @@ import orjson
 from flask import Response, current_app, request
 from marshmallow import Schema, ValidationError
 
+from trially.http.masking import is_masked, mask_of, shown, shown_page
 from trially.http.problems import (
     BadRequest,
     ContentTooLarge,
+    UnprocessableContent,
     UnsupportedMediaType,
     to_pointers,
 )
+from trially.http.versions import is_known_to_client, read_versions, to_etag
 
 JSON_TYPE = "application/json"
 MERGE_PATCH_TYPE = "application/merge-patch+json"
@@ -35,6 +38,18 @@ class Contract:
     result: Schema | None = None
     status: HTTPStatus = HTTPStatus.OK
     is_page: bool = False
+    has_version: bool = False
+    matches_versions: bool = False
+
+    @property
+    def is_keyed(self) -> bool:
+        """Whether an Idempotency-Key makes the request one effect however often it is sent."""
+        return self.status is HTTPStatus.CREATED and not self.reads_by_itself
+
+    @property
+    def reads_by_itself(self) -> bool:
+        """Whether the view reads the body: it may be too large to be read beforehand."""
+        return bool(self.body_types) and self.body is None
 
 
 def contract_of(view: View) -> Contract:
@@ -75,23 +90,63 @@ def queries(schema: Schema) -> Callable[[View], View]:
 
 
 def returns(schema: Schema, status: HTTPStatus = HTTPStatus.OK) -> Callable[[View], View]:
-    """Write the mapping that the view returns as JSON."""
+    """Write the mapping that the view returns as JSON, as the caller may see it."""
+    mask = mask_of(schema)
 
     def decorate(view: View) -> View:
         @wraps(view)
         def writing(**kwargs: Any) -> Response:
-            return json_response(view(**kwargs), status)
+            return json_response(shown(view(**kwargs), mask), status)
 
         return _extend(writing, result=schema, status=status)
 
     return decorate
 
 
-def returns_page(schema: Schema) -> Callable[[View], View]:
-    """Write the page of mappings that the view returns as JSON."""
+def returns_version(schema: Schema, status: HTTPStatus = HTTPStatus.OK) -> Callable[[View], View]:
+    """Write the mapping that the view returns as JSON, and its `version` as its ETag.
+
+    The answer to a GET whose If-None-Match names that is 304.
+    """
+    mask = mask_of(schema)
 
     def decorate(view: View) -> View:
-        return _extend(returns(schema)(view), is_page=True)
+        @wraps(view)
+        def writing(**kwargs: Any) -> Response:
+            item = dict(view(**kwargs))
+            etag = to_etag(item.pop("version"), is_masked=is_masked(mask))
+            if request.method in {"GET", "HEAD"} and is_known_to_client(etag):
+                answer = Response(status=HTTPStatus.NOT_MODIFIED)
+            else:
+                answer = json_response(shown(item, mask), status)
+            answer.headers["ETag"] = etag
+            return answer
+
+        return _extend(writing, result=schema, status=status, has_version=True)
+
+    return decorate
+
+
+def matches_versions(view: View) -> View:
+    """Hand the versions that If-Match names to the view as `versions`, or answer 428."""
+
+    @wraps(view)
+    def matching(**kwargs: Any) -> Any:
+        return view(versions=read_versions(), **kwargs)
+
+    return _extend(matching, matches_versions=True)
+
+
+def returns_page(schema: Schema) -> Callable[[View], View]:
+    """Write the page of mappings that the view returns as JSON, as the caller may see them."""
+    mask = mask_of(schema)
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def writing(**kwargs: Any) -> Response:
+            return json_response(shown_page(view(**kwargs), mask))
+
+        return _extend(writing, result=schema, is_page=True)
 
     return decorate
 
@@ -119,6 +174,15 @@ def refuse_query(view: View) -> None:
         _read_query(Schema())
 
 
+def read_body() -> bytes:
+    """Return the body, or answer 413 if it is larger than JSON may be."""
+    limit = current_app.extensions["trially_settings"].max_body_bytes
+    if (request.content_length or 0) > limit:
+        raise ContentTooLarge(f"The body must not be larger than {limit} bytes.")
+    request.max_content_length = limit
+    return request.get_data()
+
+
 def _with_body(schema: Schema, media_type: str) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
@@ -133,14 +197,25 @@ def _with_body(schema: Schema, media_type: str) -> Callable[[View], View]:
 def _read_json(media_type: str) -> Any:
     if request.mimetype != media_type:
         raise UnsupportedMediaType(f"The body must be {media_type}.")
-    limit = current_app.extensions["trially_settings"].max_body_bytes
-    if (request.content_length or 0) > limit:
-        raise ContentTooLarge(f"The body must not be larger than {limit} bytes.")
-    request.max_content_length = limit
     try:
-        return orjson.loads(request.get_data())
+        body = orjson.loads(read_body())
     except orjson.JSONDecodeError:
         raise BadRequest("The body is not JSON.") from None
+    settings = current_app.extensions["trially_settings"]
+    _refuse_sprawl(body, settings.max_json_depth, settings.max_json_items)
+    return body
+
+
+def _refuse_sprawl(value: Any, most_levels: int, most_items: int) -> None:
+    """Answer 422 for JSON that is nested too deep, or has too many items in one place."""
+    if not isinstance(value, dict | list):
+        return
+    if not most_levels:
+        raise UnprocessableContent("The body is nested too deep.")
+    if len(value) > most_items:
+        raise UnprocessableContent(f"No part of the body may have more than {most_items} items.")
+    for inner in value.values() if isinstance(value, dict) else value:
+        _refuse_sprawl(inner, most_levels - 1, most_items)
 
 
 def _read_query(schema: Schema) -> Any:

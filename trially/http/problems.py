@@ -88,6 +88,22 @@ class Conflict(Problem):
     title = "Conflict"
 
 
+class PreconditionFailed(Problem):
+    """The thing to be changed is not as the client has seen it."""
+
+    status = HTTPStatus.PRECONDITION_FAILED
+    kind = "precondition-failed"
+    title = "Precondition failed"
+
+
+class PreconditionRequired(Problem):
+    """The client does not say what it has seen of the thing to be changed."""
+
+    status = HTTPStatus.PRECONDITION_REQUIRED
+    kind = "precondition-required"
+    title = "Precondition required"
+
+
 class ContentTooLarge(Problem):
     """The body is larger than this route takes."""
 

@@ -5,8 +5,12 @@ asked answers for all. A tenant is named by its id, and only so many have series
 """
 
 import os
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
 from threading import Lock
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -19,10 +23,15 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from trially.database.budget import ConnectionBudget
+
 TENANTS_NAMED = 100
-OTHER_TENANTS = "other"
+"""In each process; the series of several workers may name more between them."""
+OTHER = "other"
 NO_TENANT = "none"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_POOL_INTERVAL_SECONDS = 1
 
 requests_total = Counter(
     "trially_requests_total", "Requests answered.", ("method", "route", "status")
@@ -33,27 +42,80 @@ request_seconds = Histogram(
 tenant_requests_total = Counter(
     "trially_tenant_requests_total", "Requests answered, by tenant.", ("tenant",)
 )
+guard_refusals_total = Counter(
+    "trially_guard_refusals_total", "Transactions that a tenant's guard refused.", ("reason",)
+)
 connections_open = Gauge(
     "trially_connections_open",
     "Connections to tenants' databases, open or being opened.",
+    ("server",),
     multiprocess_mode="livesum",
 )
 connections_idle = Gauge(
     "trially_connections_idle",
     "Connections to tenants' databases that no request is using.",
+    ("server",),
     multiprocess_mode="livesum",
 )
 checkouts_total = Counter(
     "trially_connection_checkouts_total",
-    "Checkouts of connections: a hit found one, a miss opened one, a wait found all busy.",
-    ("outcome",),
-)
-guard_seconds = Histogram(
-    "trially_guard_seconds", "Time of BEGIN and the guard, in seconds.", buckets=_SECONDS
+    "What became of checkouts of connections: hits, misses, evictions, waits, timeouts.",
+    ("server", "outcome"),
 )
 
+
+class _Pools:
+    """How the budgets of connections were when last told."""
+
+    def __init__(self) -> None:
+        self._told: WeakKeyDictionary[ConnectionBudget, dict[str, int]] = WeakKeyDictionary()
+        self._next_at = 0.0
+        self._lock = Lock()
+
+    def is_due(self) -> bool:
+        return time.monotonic() >= self._next_at
+
+    def tell(self, budgets: Mapping[str, ConnectionBudget]) -> None:
+        with self._lock:
+            self._next_at = time.monotonic() + _POOL_INTERVAL_SECONDS
+            for server, budget in budgets.items():
+                connections_open.labels(server).set(budget.open_connections)
+                connections_idle.labels(server).set(budget.idle_connections)
+                now, before = asdict(budget.counts), self._told.get(budget, {})
+                for outcome, count in now.items():
+                    checkouts_total.labels(server, outcome).inc(count - before.get(outcome, 0))
+                self._told[budget] = now
+
+
+pools = _Pools()
 _named: set[UUID] = set()
 _lock = Lock()
+_children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+"""Series by what a request was, to look them up once only; as many as there are routes."""
+_tenants: dict[str, Counter] = {}
+
+
+def count_request(
+    method: str, route: str, status: int, seconds: float, tenant_id: UUID | None
+) -> None:
+    """Count one request that has been answered."""
+    key = (method, route, status)
+    series = _children.get(key)
+    if series is None:
+        named = method if method in _METHODS else OTHER
+        series = (
+            requests_total.labels(named, route, status),
+            request_seconds.labels(named, route),
+        )
+        if named == method:
+            _children[key] = series
+    series[0].inc()
+    series[1].observe(seconds)
+    label = tenant_label(tenant_id)
+    tenant = _tenants.get(label)
+    if tenant is None:
+        tenant = _tenants[label] = tenant_requests_total.labels(label)
+    tenant.inc()
 
 
 def tenant_label(tenant_id: UUID | None) -> str:
@@ -63,7 +125,7 @@ def tenant_label(tenant_id: UUID | None) -> str:
     if tenant_id not in _named:
         with _lock:
             if len(_named) >= TENANTS_NAMED:
-                return OTHER_TENANTS
+                return OTHER
             _named.add(tenant_id)
     return str(tenant_id)
 

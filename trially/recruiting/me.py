@@ -6,7 +6,7 @@ from flask import Blueprint
 from marshmallow import Schema, fields
 
 from trially.auth.identity import current_identity
-from trially.auth.permissions import ROLE_PERMISSIONS, Permission, requires
+from trially.auth.permissions import Permission, requires
 from trially.http.contract import returns
 from trially.tenancy.context import current_tenant
 
@@ -30,6 +30,13 @@ class MeSchema(Schema):
     subject = fields.String(required=True)
     display_name = fields.String(required=True, allow_none=True)
     role = fields.String(required=True)
+    phi_level = fields.String(required=True)
+    site_ids = fields.List(
+        fields.UUID(),
+        required=True,
+        allow_none=True,
+        metadata={"description": "The sites that the caller is restricted to, if they are."},
+    )
     permissions = fields.List(fields.String(), required=True)
     tenant = fields.Nested(TenantSchema, required=True)
 
@@ -46,7 +53,9 @@ def show_me() -> dict[str, Any]:
         "subject": identity.subject,
         "display_name": identity.display_name,
         "role": identity.role,
-        "permissions": sorted(ROLE_PERMISSIONS[identity.role]),
+        "phi_level": identity.phi_level,
+        "site_ids": None if identity.site_ids is None else sorted(identity.site_ids),
+        "permissions": sorted(identity.permissions),
         "tenant": {
             "id": tenant.tenant_id,
             "slug": tenant.slug,

@@ -154,6 +154,44 @@ class Operation(Timestamped, CatalogModel):
     attempts: Mapped[int] = mapped_column(server_default="1")
 
 
+class TenantConnection(CatalogModel):
+    """A way to sign in at an issuer that belongs to one tenant."""
+
+    __tablename__ = "tenant_connection"
+
+    connection_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id", ondelete="CASCADE"), index=True)
+
+
+class MembershipIndex(CatalogModel):
+    """Where to look for someone's memberships. Each tenant's own table decides what they are."""
+
+    __tablename__ = "membership_index"
+
+    issuer: Mapped[str] = mapped_column(String(255), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    tenant_id: Mapped[UUID] = mapped_column(
+        ForeignKey("tenant.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class TokenCutOff(CatalogModel):
+    """A time before which tokens for a tenant were issued in vain."""
+
+    __tablename__ = "token_cut_off"
+
+    tenant_id: Mapped[UUID] = mapped_column(
+        ForeignKey("tenant.id", ondelete="CASCADE"), primary_key=True
+    )
+    issuer: Mapped[str] = mapped_column(String(255), primary_key=True)
+    """Empty, the tokens of every issuer are meant."""
+
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    """Empty, everyone is meant."""
+
+    cut_off_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+
+
 def control_engine() -> Engine:
     """Return the catalog's engine for lifecycle commands."""
     return _engine(CONTROL_BIND)

@@ -4,19 +4,29 @@ The guard refuses a transaction whose placement is no longer current, so an entr
 seconds old costs a second look and never a row in the wrong place.
 """
 
+import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 from flask import Flask, current_app
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from trially.cache.memory import Memory
 from trially.database.placement import Placement
-from trially.tenancy.catalog import Tenant, TenantStatus, is_called, reader_engine
+from trially.tenancy.catalog import (
+    Tenant,
+    TenantStatus,
+    TokenCutOff,
+    is_called,
+    reader_engine,
+)
 from trially.tenancy.tiers import tier_of
 
 ENTRIES_KEPT = 10_000
+MAX_TOKEN_LIFETIME = dt.timedelta(days=30)
+"""No issuer's tokens may be good for longer, so that older cut-offs need not be known."""
 
 
 class UnknownTenantError(LookupError):
@@ -33,6 +43,9 @@ class Residence:
     kind: str
     status: TenantStatus
     placement: Placement
+
+    cut_offs: Mapping[tuple[str, str], float]
+    """Tokens issued before this are refused, by issuer and subject; either may be empty."""
 
     @property
     def is_suspended(self) -> bool:
@@ -85,4 +98,15 @@ def _look_up(reference: str) -> Residence:
             kind=tenant.kind,
             status=TenantStatus(tenant.status),
             placement=tier_of(record).placement(record),
+            cut_offs=_cut_offs_of(session, tenant.id),
         )
+
+
+def _cut_offs_of(session: Session, tenant_id: UUID) -> Mapping[tuple[str, str], float]:
+    rows = session.execute(
+        select(TokenCutOff.issuer, TokenCutOff.subject, TokenCutOff.cut_off_at).where(
+            TokenCutOff.tenant_id == tenant_id,
+            TokenCutOff.cut_off_at > func.now() - MAX_TOKEN_LIFETIME,
+        )
+    )
+    return {(row.issuer, row.subject): row.cut_off_at.timestamp() for row in rows}

@@ -63,20 +63,6 @@ def install() -> None:
     """Bring the catalog and its server to where this code needs them. Nothing to do is cheap."""
     with open_catalog() as catalog:
         run_upgrade(CATALOG_LINEAGE, catalog, CATALOG_SCHEMA)
-        settings = current_settings()
-        reader = sql.Identifier(reader_role(settings))
-        schema = sql.Identifier(CATALOG_SCHEMA)
-        execute(
-            driver_connection(catalog),
-            sql.SQL(
-                "GRANT USAGE ON SCHEMA {schema} TO {reader};"
-                "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {reader}"
-            ).format(schema=schema, reader=reader),
-        )
-        driver_connection(catalog).commit()
-        with Session(catalog) as session, session.begin():
-            if session.scalar(select(Server).where(Server.name == FIRST_SERVER)) is None:
-                session.add(Server(name=FIRST_SERVER))
 
 
 def check_catalog() -> None:
@@ -110,6 +96,27 @@ def open_catalog() -> Iterator[Connection]:
             catalog.execute(text(f"CREATE SCHEMA IF NOT EXISTS {CATALOG_SCHEMA}"))
             catalog.commit()
             yield catalog
+            _dress_catalog(catalog)
+
+
+def _dress_catalog(catalog: Connection) -> None:
+    """Let the reader read the tables that have come, and see that there is a first server."""
+    execute(
+        driver_connection(catalog),
+        sql.SQL(
+            "GRANT USAGE ON SCHEMA {schema} TO {reader};"
+            "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {reader}"
+        ).format(
+            schema=sql.Identifier(CATALOG_SCHEMA),
+            reader=sql.Identifier(reader_role(current_settings())),
+        ),
+    )
+    driver_connection(catalog).commit()
+    if inspect(catalog).has_table(Server.__tablename__, CATALOG_SCHEMA):
+        catalog.commit()
+        with Session(catalog) as session, session.begin():
+            if session.scalar(select(Server).where(Server.name == FIRST_SERVER)) is None:
+                session.add(Server(name=FIRST_SERVER))
 
 
 def _catalog_revision() -> str | None:

@@ -73,6 +73,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/members": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List members, oldest first. */
+        get: operations["list_members"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/patients": {
         parameters: {
             query?: never;
@@ -106,7 +123,7 @@ export interface paths {
         delete: operations["delete_patient"];
         options?: never;
         head?: never;
-        /** Change a patient. */
+        /** Change a patient, of whom only those may change identifiers who are shown them. */
         patch: operations["change_patient"];
         trace?: never;
     };
@@ -136,6 +153,23 @@ export interface paths {
         };
         /** Show what happened to a patient, whatever its type, newest first. */
         get: operations["show_timeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/count": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Say how many patients there are, and nothing about any of them. */
+        get: operations["count_patients"];
         put?: never;
         post?: never;
         delete?: never;
@@ -313,8 +347,29 @@ export interface components {
             subject: string;
             display_name: string | null;
             role: string;
+            phi_level: string;
+            /** @description The sites that the caller is restricted to, if they are. */
+            site_ids: string[] | null;
             permissions: string[];
             tenant: components["schemas"]["Tenant"];
+        };
+        Member: {
+            /** Format: uuid */
+            readonly id?: string;
+            readonly issuer?: string;
+            readonly subject?: string;
+            readonly display_name?: string | null;
+            readonly email?: string | null;
+            readonly role?: string;
+            readonly phi_level?: string;
+            /** @description The sites that the member is restricted to, if they are. */
+            readonly site_ids?: string[] | null;
+            /** Format: date-time */
+            readonly created_at?: string;
+        };
+        MemberPage: {
+            data: components["schemas"]["Member"][];
+            page: components["schemas"]["Page"];
         };
         Address: {
             line?: string | null;
@@ -326,7 +381,7 @@ export interface components {
         Patient: {
             /** Format: uuid */
             readonly id?: string;
-            mrn: string;
+            mrn?: string | null;
             given_name?: string | null;
             family_name?: string | null;
             /** Format: date */
@@ -466,7 +521,7 @@ export interface components {
             readonly parent_code?: string | null;
             readonly source?: string;
             readonly source_type?: string;
-            readonly source_id?: string;
+            readonly source_id?: string | null;
             readonly component?: number;
             readonly entered_in_error?: boolean;
         };
@@ -492,6 +547,9 @@ export interface components {
         EventPage: {
             data: components["schemas"]["Event"][];
             page: components["schemas"]["Page"];
+        };
+        PatientCount: {
+            readonly count?: number;
         };
         PatientSearch: {
             mrn?: string;
@@ -590,9 +648,19 @@ export interface components {
         };
     };
     responses: {
+        /** @description The client has this already. */
+        NotModified: {
+            headers: {
+                ETag: components["headers"]["ETag"];
+                [name: string]: unknown;
+            };
+            content?: never;
+        };
         /** @description The request cannot be understood. */
         BadRequest: {
             headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
                 [name: string]: unknown;
             };
             content: {
@@ -602,6 +670,8 @@ export interface components {
         /** @description There is no good token. */
         Unauthorized: {
             headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
                 [name: string]: unknown;
             };
             content: {
@@ -611,6 +681,8 @@ export interface components {
         /** @description The caller may not do this, or not in this tenant. */
         Forbidden: {
             headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
                 [name: string]: unknown;
             };
             content: {
@@ -620,6 +692,8 @@ export interface components {
         /** @description There is no such thing. */
         NotFound: {
             headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
                 [name: string]: unknown;
             };
             content: {
@@ -629,6 +703,31 @@ export interface components {
         /** @description The request contradicts what is there. */
         Conflict: {
             headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description It is not as If-Match says that the client has seen it. */
+        PreconditionFailed: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
+        /** @description If-Match is needed. */
+        PreconditionRequired: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
                 [name: string]: unknown;
             };
             content: {
@@ -638,6 +737,8 @@ export interface components {
         /** @description The body is larger than this route takes. */
         ContentTooLarge: {
             headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
                 [name: string]: unknown;
             };
             content: {
@@ -647,6 +748,8 @@ export interface components {
         /** @description The body is of a type that this route does not take. */
         UnsupportedMediaType: {
             headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
                 [name: string]: unknown;
             };
             content: {
@@ -656,6 +759,8 @@ export interface components {
         /** @description The body breaks a rule; `errors` points to where. */
         UnprocessableContent: {
             headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
                 [name: string]: unknown;
             };
             content: {
@@ -665,15 +770,20 @@ export interface components {
         /** @description Something went wrong on our side. */
         InternalError: {
             headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
                 [name: string]: unknown;
             };
             content: {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Something that is needed is away for now. */
+        /** @description Something that is needed is away for now, or took too long. */
         ServiceUnavailable: {
             headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Retry-After": components["headers"]["Retry-After"];
                 [name: string]: unknown;
             };
             content: {
@@ -681,9 +791,31 @@ export interface components {
             };
         };
     };
-    parameters: never;
+    parameters: {
+        /** @description The ETag of what is to be changed, or `*`. */
+        IfMatch: string;
+        /** @description The ETag of what the client has. */
+        IfNoneMatch: string;
+        /** @description With it, the same request sent again has no second effect. */
+        IdempotencyKey: string;
+        /** @description A name for the request, sent back and logged. */
+        RequestId: string;
+        /** @description W3C trace context. */
+        TraceParent: string;
+    };
     requestBodies: never;
-    headers: never;
+    headers: {
+        /** @description The version that this shows; If-Match and If-None-Match take it. */
+        ETag: string;
+        /** @description `true` if this was answered before to the same Idempotency-Key. */
+        "Idempotency-Replayed": "true";
+        /** @description Seconds after which to try again, where that may help. */
+        "Retry-After": string;
+        /** @description The request's name: the client's own if it is usable. */
+        "X-Request-ID": string;
+        /** @description The request's trace, the client's own if it is usable, and a new span. */
+        traceparent: string;
+    };
     pathItems: never;
 }
 export type $defs = Record<string, never>;
@@ -697,7 +829,12 @@ export interface operations {
                 cursor?: string | null;
                 state?: "running" | "done" | "failed";
             };
-            header?: never;
+            header?: {
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -706,6 +843,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -727,7 +866,12 @@ export interface operations {
                 /** @description Stop at the first bad line. */
                 strict?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -747,6 +891,8 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -767,7 +913,14 @@ export interface operations {
     show_import: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of what the client has. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path: {
                 import_id: string;
             };
@@ -778,12 +931,16 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Import"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
@@ -800,7 +957,12 @@ export interface operations {
                 /** @description `page.next` of the page before. */
                 cursor?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path: {
                 import_id: string;
             };
@@ -811,6 +973,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -828,7 +992,12 @@ export interface operations {
     show_me: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -837,6 +1006,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -850,18 +1021,20 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
-    list_patients: {
+    list_members: {
         parameters: {
             query?: {
                 /** @description Most items on a page. */
                 limit?: number;
                 /** @description `page.next` of the page before. */
                 cursor?: string | null;
-                sex?: "female" | "male" | "other" | "unknown";
-                site_id?: string;
-                source?: string;
             };
-            header?: never;
+            header?: {
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -870,6 +1043,48 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MemberPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    list_patients: {
+        parameters: {
+            query?: {
+                sex?: "female" | "male" | "other" | "unknown";
+                site_id?: string;
+                source?: string;
+                /** @description Most items on a page. */
+                limit?: number;
+                /** @description `page.next` of the page before. */
+                cursor?: string | null;
+            };
+            header?: {
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -886,7 +1101,14 @@ export interface operations {
     create_patient: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description With it, the same request sent again has no second effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -899,6 +1121,10 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -919,7 +1145,14 @@ export interface operations {
     show_patient: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of what the client has. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path: {
                 patient_id: string;
             };
@@ -930,12 +1163,16 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Patient"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
@@ -947,7 +1184,14 @@ export interface operations {
     delete_patient: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The ETag of what is to be changed, or `*`. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path: {
                 patient_id: string;
             };
@@ -958,6 +1202,8 @@ export interface operations {
             /** @description No Content */
             204: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
                     [name: string]: unknown;
                 };
                 content?: never;
@@ -966,6 +1212,8 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            412: components["responses"]["PreconditionFailed"];
+            428: components["responses"]["PreconditionRequired"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -973,7 +1221,14 @@ export interface operations {
     change_patient: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The ETag of what is to be changed, or `*`. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path: {
                 patient_id: string;
             };
@@ -988,6 +1243,9 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -999,9 +1257,11 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -1018,7 +1278,12 @@ export interface operations {
                 /** @description Show what was entered in error, and only that. */
                 entered_in_error?: boolean;
             };
-            header?: never;
+            header?: {
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path: {
                 patient_id: string;
             };
@@ -1029,6 +1294,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1051,7 +1318,12 @@ export interface operations {
                 /** @description `page.next` of the page before. */
                 cursor?: string | null;
             };
-            header?: never;
+            header?: {
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path: {
                 patient_id: string;
             };
@@ -1062,6 +1334,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1076,10 +1350,51 @@ export interface operations {
             503: components["responses"]["ServiceUnavailable"];
         };
     };
+    count_patients: {
+        parameters: {
+            query?: {
+                sex?: "female" | "male" | "other" | "unknown";
+                site_id?: string;
+                source?: string;
+            };
+            header?: {
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PatientCount"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
     search_patients: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -1092,6 +1407,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1118,7 +1435,12 @@ export interface operations {
                 cursor?: string | null;
                 status?: "active" | "inactive";
             };
-            header?: never;
+            header?: {
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -1127,6 +1449,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1143,7 +1467,14 @@ export interface operations {
     create_site: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description With it, the same request sent again has no second effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -1156,6 +1487,10 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1176,7 +1511,14 @@ export interface operations {
     show_site: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of what the client has. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path: {
                 site_id: string;
             };
@@ -1187,12 +1529,16 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Site"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
@@ -1204,7 +1550,14 @@ export interface operations {
     change_site: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The ETag of what is to be changed, or `*`. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path: {
                 site_id: string;
             };
@@ -1219,6 +1572,9 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1230,9 +1586,11 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -1247,7 +1605,12 @@ export interface operations {
                 status?: "not_yet_recruiting" | "recruiting" | "enrolling_by_invitation" | "active_not_recruiting" | "suspended" | "terminated" | "completed" | "withdrawn";
                 phase?: "early_phase_1" | "phase_1" | "phase_2" | "phase_3" | "phase_4";
             };
-            header?: never;
+            header?: {
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -1256,6 +1619,8 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1272,7 +1637,14 @@ export interface operations {
     create_study: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description With it, the same request sent again has no second effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path?: never;
             cookie?: never;
         };
@@ -1285,6 +1657,10 @@ export interface operations {
             /** @description Created */
             201: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1305,7 +1681,14 @@ export interface operations {
     show_study: {
         parameters: {
             query?: never;
-            header?: never;
+            header?: {
+                /** @description The ETag of what the client has. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path: {
                 study_id: string;
             };
@@ -1316,12 +1699,16 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     "application/json": components["schemas"]["Study"];
                 };
             };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
@@ -1333,7 +1720,14 @@ export interface operations {
     change_study: {
         parameters: {
             query?: never;
-            header?: never;
+            header: {
+                /** @description The ETag of what is to be changed, or `*`. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description A name for the request, sent back and logged. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
             path: {
                 study_id: string;
             };
@@ -1348,6 +1742,9 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -1359,9 +1756,11 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
         };

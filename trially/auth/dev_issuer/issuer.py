@@ -13,6 +13,7 @@ from flask import Blueprint
 from joserfc import jws
 
 from trially.auth.dev_issuer.key_file import load_or_create_key
+from trially.auth.resolvers import ClaimResolver
 from trially.auth.signing_keys import LOOPBACK_HOSTS, LocalKeys
 from trially.auth.tokens import IssuerProfile
 
@@ -105,6 +106,7 @@ class DevIssuer:
             algorithms=frozenset({"RS256"}),
             max_lifetime_seconds=max(self.lifetime_seconds, DEFAULT_MAX_LIFETIME_SECONDS),
             keys=LocalKeys(self._key),
+            resolver=ClaimResolver((self.tenant_claim,)),
         )
 
     def public_keys(self) -> dict[str, Any]:

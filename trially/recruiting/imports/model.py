@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from trially.database.model import TenantModel, Timestamped
+from trially.database.model import TenantModel, Timestamped, Versioned
 
 
 class ImportState(StrEnum):
@@ -19,7 +19,7 @@ class ImportState(StrEnum):
     FAILED = "failed"
 
 
-class ImportJob(Timestamped, TenantModel):
+class ImportJob(Timestamped, Versioned, TenantModel):
     """One import: what it read, and the last line whose effects are committed."""
 
     __tablename__ = "import_job"

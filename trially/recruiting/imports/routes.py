@@ -11,7 +11,13 @@ from trially.auth.permissions import Permission, requires
 from trially.config import current_settings
 from trially.database.rows import Item, columns_named, find_item, table_of
 from trially.database.session import ask_guard
-from trially.http.contract import queries, receives, returns, returns_page
+from trially.http.contract import (
+    queries,
+    receives,
+    returns,
+    returns_page,
+    returns_version,
+)
 from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
 from trially.http.problems import Conflict, NotFound
@@ -85,7 +91,7 @@ def list_imports(query: dict[str, Any]) -> Page:
 
 @bp.get("/<uuid:import_id>")
 @requires(Permission.IMPORTS_READ)
-@returns(ImportSchema())
+@returns_version(ImportSchema())
 def show_import(import_id: UUID) -> Item:
     """Show an import."""
     return _get_import(import_id)
@@ -102,7 +108,7 @@ def list_import_errors(import_id: UUID, query: dict[str, Any]) -> Page:
 
 
 def _get_import(import_id: UUID) -> Item:
-    found = find_item(ImportJob, import_id, SHOWN)
+    found = find_item(ImportJob, import_id, (*SHOWN, "version"))
     if found is None:
         raise NotFound("There is no such import.")
     return found

@@ -18,7 +18,7 @@ from trially.database.session import db
 
 HASH_BYTES = 16
 HASH_COLUMN = "content_hash"
-_NOT_CARRIED = frozenset({"tenant_id", "created_at", "updated_at"})
+_NOT_CARRIED = frozenset({"tenant_id", "created_at", "updated_at", "version"})
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from trially.database.model import TenantModel, Timestamped
+from trially.database.model import TenantModel, Timestamped, Versioned
 
 MANUAL_SOURCE = "manual"
 """Source of patients entered through the API; imported ones carry the name of their source."""
@@ -42,7 +42,7 @@ class ContactPreference(StrEnum):
     NO_CONTACT = "no_contact"
 
 
-class Patient(Timestamped, TenantModel):
+class Patient(Timestamped, Versioned, TenantModel):
     """A patient as one source describes them."""
 
     __tablename__ = "patient"

@@ -13,34 +13,42 @@ from trially.auth.permissions import Permission, requires
 from trially.database.rows import (
     Item,
     columns_named,
-    delete_item,
     find_item,
     insert_item,
     table_of,
-    update_item,
 )
 from trially.http.contract import (
     accepts,
     accepts_merge_patch,
+    matches_versions,
     queries,
     returns,
     returns_nothing,
     returns_page,
+    returns_version,
 )
+from trially.http.masking import masked_names, refuse_masked
 from trially.http.pages import Page
 from trially.http.problems import NotFound
+from trially.http.versions import Versions
 from trially.recruiting.listing import Filter, Listing, equals
 from trially.recruiting.patients.model import MANUAL_SOURCE, Patient
 from trially.recruiting.patients.schema import (
     PatientBodySchema,
+    PatientCountSchema,
+    PatientFilterSchema,
     PatientQuerySchema,
     PatientSchema,
     PatientSearchSchema,
 )
+from trially.recruiting.scope import at_own_sites, check_own_site
+from trially.recruiting.versions import change_seen, delete_seen
 
 bp = Blueprint("patients", __name__, url_prefix="/patients")
 
 NAMES = tuple(PatientSchema().fields)
+VERSIONED = (*NAMES, "version")
+MASKED = masked_names(PatientSchema())
 
 columns = table_of(Patient).c
 
@@ -61,6 +69,8 @@ PATIENTS = Listing(
         },
         **{name: _begins(name) for name in ("given_name", "family_name")},
     },
+    site=columns.site_id,
+    masked=MASKED,
 )
 
 
@@ -71,6 +81,15 @@ PATIENTS = Listing(
 def list_patients(query: dict[str, Any]) -> Page:
     """List patients, oldest entry first."""
     return PATIENTS.page(query)
+
+
+@bp.get("/count")
+@requires(Permission.PATIENTS_COUNT)
+@queries(PatientFilterSchema())
+@returns(PatientCountSchema())
+def count_patients(query: dict[str, Any]) -> Item:
+    """Say how many patients there are, and nothing about any of them."""
+    return {"count": PATIENTS.count(query)}
 
 
 @bp.post("/search")
@@ -85,17 +104,18 @@ def search_patients(body: dict[str, Any]) -> Page:
 @bp.post("")
 @requires(Permission.PATIENTS_WRITE)
 @accepts(PatientBodySchema())
-@returns(PatientSchema(), HTTPStatus.CREATED)
+@returns_version(PatientSchema(), HTTPStatus.CREATED)
 def create_patient(body: dict[str, Any]) -> Item:
     """Add a patient."""
+    check_own_site(body.get("site_id"))
     patient_id = uuid7()
     origin = {"id": patient_id, "source": MANUAL_SOURCE, "source_id": str(patient_id)}
-    return insert_item(Patient, {**body, **origin, "birth_date_precision": "day"}, NAMES)
+    return insert_item(Patient, {**body, **origin, "birth_date_precision": "day"}, VERSIONED)
 
 
 @bp.get("/<uuid:patient_id>")
 @requires(Permission.PATIENTS_READ)
-@returns(PatientSchema())
+@returns_version(PatientSchema())
 def show_patient(patient_id: UUID) -> Item:
     """Show a patient."""
     return get_patient(patient_id)
@@ -103,31 +123,37 @@ def show_patient(patient_id: UUID) -> Item:
 
 @bp.patch("/<uuid:patient_id>")
 @requires(Permission.PATIENTS_WRITE)
+@matches_versions
 @accepts_merge_patch(PatientBodySchema(partial=True))
-@returns(PatientSchema())
-def change_patient(patient_id: UUID, body: dict[str, Any]) -> Item:
-    """Change a patient."""
+@returns_version(PatientSchema())
+def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, Any]) -> Item:
+    """Change a patient, of whom only those may change identifiers who are shown them."""
+    refuse_masked(MASKED & body.keys())
+    if "site_id" in body:
+        check_own_site(body["site_id"])
     changes: dict[str, Any] = {**body, "clinical_version": Patient.clinical_version + 1}
     if body.get("address") is not None:
         known = func.coalesce(Patient.address, cast({}, JSONB))
         changes["address"] = func.jsonb_strip_nulls(known.concat(cast(body["address"], JSONB)))
     if "birth_date" in body:
         changes["birth_date_precision"] = "day"
-    return _found(update_item(Patient, patient_id, changes, NAMES))
+    sites = at_own_sites(columns.site_id)
+    return _found(change_seen(Patient, patient_id, versions, changes, VERSIONED, *sites))
 
 
 @bp.delete("/<uuid:patient_id>")
 @requires(Permission.PATIENTS_DELETE)
+@matches_versions
 @returns_nothing
-def delete_patient(patient_id: UUID) -> None:
+def delete_patient(patient_id: UUID, versions: Versions | None) -> None:
     """Remove a patient and all records of them."""
-    if not delete_item(Patient, patient_id):
+    if not delete_seen(Patient, patient_id, versions, *at_own_sites(columns.site_id)):
         raise NotFound("There is no such patient.")
 
 
 def get_patient(patient_id: UUID) -> Item:
-    """Return a patient of the current tenant, or answer 404."""
-    return _found(find_item(Patient, patient_id, NAMES))
+    """Return a patient whom the caller may see, or answer 404."""
+    return _found(find_item(Patient, patient_id, VERSIONED, *at_own_sites(columns.site_id)))
 
 
 def _found(patient: Item | None) -> Item:

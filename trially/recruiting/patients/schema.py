@@ -5,6 +5,7 @@ import datetime as dt
 from marshmallow import Schema, ValidationError, fields, validate
 
 from trially.http.fields import Choice, PageQuerySchema, Text
+from trially.http.masking import DATE, IDENTIFIER, PLAIN, POSTAL_CODE, PRECISION
 from trially.recruiting.patients.model import ContactPreference, Sex
 
 EARLIEST_BIRTH = dt.date(1850, 1, 1)
@@ -27,58 +28,69 @@ def check_death(at: dt.datetime) -> None:
 class AddressSchema(Schema):
     """Where a patient lives."""
 
-    line = Text(400, allow_none=True)
-    city = Text(100, allow_none=True)
-    state = Text(100, allow_none=True)
-    postal_code = Text(20, allow_none=True)
-    country = Text(100, allow_none=True)
+    line = Text(400, allow_none=True, metadata=IDENTIFIER)
+    city = Text(100, allow_none=True, metadata=IDENTIFIER)
+    state = Text(100, allow_none=True, metadata=PLAIN)
+    postal_code = Text(20, allow_none=True, metadata=POSTAL_CODE)
+    country = Text(100, allow_none=True, metadata=PLAIN)
 
 
 class PatientSchema(Schema):
     """A patient. One who was imported may lack what one entered by hand must have."""
 
-    id = fields.UUID(dump_only=True)
-    mrn = Text(128, required=True)
-    given_name = Text(200, allow_none=True)
-    family_name = Text(200, allow_none=True)
-    birth_date = fields.Date(allow_none=True)
-    birth_date_precision = fields.String(dump_only=True, allow_none=True)
-    sex = Choice(Sex, allow_none=True)
-    gender_identity = Text(200, allow_none=True)
-    race = Text(200, allow_none=True)
-    ethnicity = Text(200, allow_none=True)
-    language = Text(64, allow_none=True)
-    phone = Text(64, allow_none=True)
-    email = Text(320, allow_none=True)
+    id = fields.UUID(dump_only=True, metadata=PLAIN)
+    mrn = Text(128, allow_none=True, metadata=IDENTIFIER)
+    given_name = Text(200, allow_none=True, metadata=IDENTIFIER)
+    family_name = Text(200, allow_none=True, metadata=IDENTIFIER)
+    birth_date = fields.Date(allow_none=True, metadata=DATE)
+    birth_date_precision = fields.String(dump_only=True, allow_none=True, metadata=PRECISION)
+    sex = Choice(Sex, allow_none=True, metadata=PLAIN)
+    gender_identity = Text(200, allow_none=True, metadata=PLAIN)
+    race = Text(200, allow_none=True, metadata=PLAIN)
+    ethnicity = Text(200, allow_none=True, metadata=PLAIN)
+    language = Text(64, allow_none=True, metadata=PLAIN)
+    phone = Text(64, allow_none=True, metadata=IDENTIFIER)
+    email = Text(320, allow_none=True, metadata=IDENTIFIER)
     address = fields.Nested(AddressSchema, allow_none=True)
-    deceased = fields.Boolean(truthy={True}, falsy={False})
+    deceased = fields.Boolean(truthy={True}, falsy={False}, metadata=PLAIN)
     deceased_at = fields.AwareDateTime(
-        allow_none=True, default_timezone=dt.UTC, validate=check_death
+        allow_none=True, default_timezone=dt.UTC, validate=check_death, metadata=DATE
     )
-    contact_preference = Choice(ContactPreference)
-    site_id = fields.UUID(allow_none=True)
-    source = fields.String(dump_only=True)
-    last_encounter_on = fields.Date(dump_only=True, allow_none=True)
-    clinical_version = fields.Integer(dump_only=True)
-    created_at = fields.AwareDateTime(dump_only=True)
-    updated_at = fields.AwareDateTime(dump_only=True)
+    contact_preference = Choice(ContactPreference, metadata=PLAIN)
+    site_id = fields.UUID(allow_none=True, metadata=PLAIN)
+    source = fields.String(dump_only=True, metadata=PLAIN)
+    last_encounter_on = fields.Date(dump_only=True, allow_none=True, metadata=PLAIN)
+    clinical_version = fields.Integer(dump_only=True, metadata=PLAIN)
+    created_at = fields.AwareDateTime(dump_only=True, metadata=PLAIN)
+    updated_at = fields.AwareDateTime(dump_only=True, metadata=PLAIN)
 
 
 class PatientBodySchema(PatientSchema):
     """A patient as entered by hand."""
 
-    given_name = Text(200, required=True)
-    family_name = Text(200, required=True)
-    birth_date = fields.Date(required=True, validate=check_birth_date)
-    sex = Choice(Sex, required=True)
+    mrn = Text(128, required=True, metadata=IDENTIFIER)
+    given_name = Text(200, required=True, metadata=IDENTIFIER)
+    family_name = Text(200, required=True, metadata=IDENTIFIER)
+    birth_date = fields.Date(required=True, validate=check_birth_date, metadata=DATE)
+    sex = Choice(Sex, required=True, metadata=PLAIN)
 
 
-class PatientQuerySchema(PageQuerySchema):
-    """What a list of patients can be narrowed to. Names do not belong in URLs: see the search."""
+class PatientFilterSchema(Schema):
+    """What a list of patients can be narrowed to."""
 
     sex = Choice(Sex)
     site_id = fields.UUID()
     source = Text(64)
+
+
+class PatientQuerySchema(PageQuerySchema, PatientFilterSchema):
+    """Query parameters of a list of patients. Names do not belong in URLs: see the search."""
+
+
+class PatientCountSchema(Schema):
+    """How many there are."""
+
+    count = fields.Integer(dump_only=True)
 
 
 class PatientSearchSchema(Schema):

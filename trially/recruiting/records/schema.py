@@ -3,44 +3,46 @@
 from marshmallow import Schema, fields
 
 from trially.http.fields import Choice, PageQuerySchema, Text
+from trially.http.masking import IDENTIFIER, PLAIN
 from trially.recruiting.records.model import RecordType
 
 
 class RecordSchema(Schema):
     """One coded, dated fact about a patient."""
 
-    id = fields.UUID(dump_only=True)
+    id = fields.UUID(dump_only=True, metadata=PLAIN)
     at = fields.AwareDateTime(
         dump_only=True,
-        metadata={"description": "When it happened or, where that is not known, was recorded."},
+        metadata=PLAIN
+        | {"description": "When it happened or, where that is not known, was recorded."},
     )
-    type = fields.String(dump_only=True)
-    code_system = fields.String(dump_only=True, allow_none=True)
-    code = fields.String(dump_only=True, allow_none=True)
-    display = fields.String(dump_only=True, allow_none=True)
-    other_codings = fields.List(fields.Dict(), dump_only=True, allow_none=True)
-    category = fields.String(dump_only=True, allow_none=True)
-    status = fields.String(dump_only=True, allow_none=True)
-    clinical_status = fields.String(dump_only=True, allow_none=True)
-    verification_status = fields.String(dump_only=True, allow_none=True)
-    criticality = fields.String(dump_only=True, allow_none=True)
-    start_at = fields.AwareDateTime(dump_only=True, allow_none=True)
-    start_precision = fields.String(dump_only=True, allow_none=True)
-    end_at = fields.AwareDateTime(dump_only=True, allow_none=True)
-    end_precision = fields.String(dump_only=True, allow_none=True)
-    recorded_at = fields.AwareDateTime(dump_only=True, allow_none=True)
-    value_number = fields.Float(dump_only=True, allow_none=True)
-    value_code_system = fields.String(dump_only=True, allow_none=True)
-    value_code = fields.String(dump_only=True, allow_none=True)
-    value_text = fields.String(dump_only=True, allow_none=True)
-    unit = fields.String(dump_only=True, allow_none=True)
-    comparator = fields.String(dump_only=True, allow_none=True)
-    parent_code = fields.String(dump_only=True, allow_none=True)
-    source = fields.String(dump_only=True)
-    source_type = fields.String(dump_only=True)
-    source_id = fields.String(dump_only=True)
-    component = fields.Integer(dump_only=True)
-    entered_in_error = fields.Boolean(dump_only=True)
+    type = fields.String(dump_only=True, metadata=PLAIN)
+    code_system = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    code = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    display = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    other_codings = fields.List(fields.Dict(), dump_only=True, allow_none=True, metadata=PLAIN)
+    category = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    status = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    clinical_status = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    verification_status = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    criticality = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    start_at = fields.AwareDateTime(dump_only=True, allow_none=True, metadata=PLAIN)
+    start_precision = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    end_at = fields.AwareDateTime(dump_only=True, allow_none=True, metadata=PLAIN)
+    end_precision = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    recorded_at = fields.AwareDateTime(dump_only=True, allow_none=True, metadata=PLAIN)
+    value_number = fields.Float(dump_only=True, allow_none=True, metadata=PLAIN)
+    value_code_system = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    value_code = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    value_text = fields.String(dump_only=True, allow_none=True, metadata=IDENTIFIER)
+    unit = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    comparator = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    parent_code = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    source = fields.String(dump_only=True, metadata=PLAIN)
+    source_type = fields.String(dump_only=True, metadata=PLAIN)
+    source_id = fields.String(dump_only=True, allow_none=True, metadata=IDENTIFIER)
+    component = fields.Integer(dump_only=True, metadata=PLAIN)
+    entered_in_error = fields.Boolean(dump_only=True, metadata=PLAIN)
 
 
 class RecordQuerySchema(PageQuerySchema):
@@ -59,16 +61,16 @@ class RecordQuerySchema(PageQuerySchema):
 class EventSchema(Schema):
     """One thing that happened to a patient, in a line."""
 
-    id = fields.UUID(dump_only=True)
-    at = fields.AwareDateTime(dump_only=True)
-    precision = fields.String(dump_only=True, allow_none=True)
-    until = fields.AwareDateTime(dump_only=True, allow_none=True)
-    type = fields.String(dump_only=True)
-    code = fields.String(dump_only=True, allow_none=True)
-    display = fields.String(dump_only=True, allow_none=True)
-    status = fields.String(dump_only=True, allow_none=True)
+    id = fields.UUID(dump_only=True, metadata=PLAIN)
+    at = fields.AwareDateTime(dump_only=True, metadata=PLAIN)
+    precision = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    until = fields.AwareDateTime(dump_only=True, allow_none=True, metadata=PLAIN)
+    type = fields.String(dump_only=True, metadata=PLAIN)
+    code = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    display = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    status = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
     value = fields.String(
         dump_only=True,
         allow_none=True,
-        metadata={"description": "With its unit, if it has one."},
+        metadata=IDENTIFIER | {"description": "With its unit, if it has one."},
     )

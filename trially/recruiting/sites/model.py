@@ -5,7 +5,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from trially.database.model import TenantModel, Timestamped
+from trially.database.model import TenantModel, Timestamped, Versioned
 
 
 class SiteStatus(StrEnum):
@@ -15,7 +15,7 @@ class SiteStatus(StrEnum):
     INACTIVE = "inactive"
 
 
-class Site(Timestamped, TenantModel):
+class Site(Timestamped, Versioned, TenantModel):
     """A place where patients are seen."""
 
     __tablename__ = "site"

@@ -13,18 +13,27 @@ from trially.database.rows import (
     find_item,
     insert_item,
     table_of,
-    update_item,
 )
-from trially.http.contract import accepts, accepts_merge_patch, queries, returns, returns_page
+from trially.http.contract import (
+    accepts,
+    accepts_merge_patch,
+    matches_versions,
+    queries,
+    returns_page,
+    returns_version,
+)
 from trially.http.pages import Page
 from trially.http.problems import NotFound
+from trially.http.versions import Versions
 from trially.recruiting.listing import Listing, equals
 from trially.recruiting.sites.model import Site
 from trially.recruiting.sites.schema import SiteQuerySchema, SiteSchema
+from trially.recruiting.versions import change_seen
 
 bp = Blueprint("sites", __name__, url_prefix="/sites")
 
 NAMES = tuple(SiteSchema().fields)
+VERSIONED = (*NAMES, "version")
 
 columns = table_of(Site).c
 SITES = Listing(
@@ -47,27 +56,28 @@ def list_sites(query: dict[str, Any]) -> Page:
 @bp.post("")
 @requires(Permission.SITES_WRITE)
 @accepts(SiteSchema())
-@returns(SiteSchema(), HTTPStatus.CREATED)
+@returns_version(SiteSchema(), HTTPStatus.CREATED)
 def create_site(body: dict[str, Any]) -> Item:
     """Add a site."""
-    return insert_item(Site, body, NAMES)
+    return insert_item(Site, body, VERSIONED)
 
 
 @bp.get("/<uuid:site_id>")
 @requires(Permission.SITES_READ)
-@returns(SiteSchema())
+@returns_version(SiteSchema())
 def show_site(site_id: UUID) -> Item:
     """Show a site."""
-    return _found(find_item(Site, site_id, NAMES))
+    return _found(find_item(Site, site_id, VERSIONED))
 
 
 @bp.patch("/<uuid:site_id>")
 @requires(Permission.SITES_WRITE)
+@matches_versions
 @accepts_merge_patch(SiteSchema(partial=True))
-@returns(SiteSchema())
-def change_site(site_id: UUID, body: dict[str, Any]) -> Item:
+@returns_version(SiteSchema())
+def change_site(site_id: UUID, versions: Versions | None, body: dict[str, Any]) -> Item:
     """Change a site."""
-    return _found(update_item(Site, site_id, body, NAMES))
+    return _found(change_seen(Site, site_id, versions, body, VERSIONED))
 
 
 def _found(site: Item | None) -> Item:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from trially.database.model import TenantModel, Timestamped
+from trially.database.model import TenantModel, Timestamped, Versioned
 
 
 class StudyStatus(StrEnum):
@@ -39,7 +39,7 @@ class Phase(StrEnum):
     PHASE_4 = "phase_4"
 
 
-class Study(Timestamped, TenantModel):
+class Study(Timestamped, Versioned, TenantModel):
     """A clinical study that the tenant recruits for."""
 
     __tablename__ = "study"

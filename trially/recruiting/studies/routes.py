@@ -14,18 +14,27 @@ from trially.database.rows import (
     find_item,
     insert_item,
     table_of,
-    update_item,
 )
-from trially.http.contract import accepts, accepts_merge_patch, queries, returns, returns_page
+from trially.http.contract import (
+    accepts,
+    accepts_merge_patch,
+    matches_versions,
+    queries,
+    returns_page,
+    returns_version,
+)
 from trially.http.pages import Page
 from trially.http.problems import NotFound
+from trially.http.versions import Versions
 from trially.recruiting.listing import Listing, equals
 from trially.recruiting.studies.model import Study
 from trially.recruiting.studies.schema import StudyQuerySchema, StudySchema
+from trially.recruiting.versions import change_seen
 
 bp = Blueprint("studies", __name__, url_prefix="/studies")
 
 NAMES = tuple(StudySchema().fields)
+VERSIONED = (*NAMES, "version")
 
 columns = table_of(Study).c
 STUDIES = Listing(
@@ -51,27 +60,28 @@ def list_studies(query: dict[str, Any]) -> Page:
 @bp.post("")
 @requires(Permission.STUDIES_WRITE)
 @accepts(StudySchema())
-@returns(StudySchema(), HTTPStatus.CREATED)
+@returns_version(StudySchema(), HTTPStatus.CREATED)
 def create_study(body: dict[str, Any]) -> Item:
     """Add a study."""
-    return insert_item(Study, body, NAMES)
+    return insert_item(Study, body, VERSIONED)
 
 
 @bp.get("/<uuid:study_id>")
 @requires(Permission.STUDIES_READ)
-@returns(StudySchema())
+@returns_version(StudySchema())
 def show_study(study_id: UUID) -> Item:
     """Show a study."""
-    return _found(find_item(Study, study_id, NAMES))
+    return _found(find_item(Study, study_id, VERSIONED))
 
 
 @bp.patch("/<uuid:study_id>")
 @requires(Permission.STUDIES_WRITE)
+@matches_versions
 @accepts_merge_patch(StudySchema(partial=True))
-@returns(StudySchema())
-def change_study(study_id: UUID, body: dict[str, Any]) -> Item:
+@returns_version(StudySchema())
+def change_study(study_id: UUID, versions: Versions | None, body: dict[str, Any]) -> Item:
     """Change a study."""
-    return _found(update_item(Study, study_id, body, NAMES))
+    return _found(change_seen(Study, study_id, versions, body, VERSIONED))
 
 
 def _found(study: Item | None) -> Item:

@@ -1,0 +1,38 @@
+import json
+
+
+def test_connections_are_added_listed_and_removed(run_command, make_tenant):
+    ours, other = make_tenant().slug, make_tenant().slug
+
+    def run(verb, slug, *arguments):
+        return run_command("tenants", "connections", verb, slug, *arguments)
+
+    assert run("add", ours, "con_1").output == f"Added con_1 to {ours}.\n"
+    for slug in (ours, other):
+        taken = run("add", slug, "con_1")
+        assert (taken.exit_code, taken.output) == (1, "Error: The connection 'con_1' is taken.\n")
+    assert json.loads(run("list", ours, "--json").output) == [{"connection_id": "con_1"}]
+    assert json.loads(run("list", other, "--json").output) == []
+    wrong = run("remove", other, "con_1")
+    assert (wrong.exit_code, wrong.output) == (1, "Error: There is no connection 'con_1'.\n")
+    assert json.loads(run("remove", ours, "con_1", "--json").output) == {
+        "tenant": ours,
+        "connection_id": "con_1",
+        "removed": True,
+    }
+    assert run("add", other, "con_1").exit_code == 0
+
+
+def test_an_unknown_tenant_has_no_connections(run_command):
+    for arguments in (("add", "con_1"), ("list",), ("remove", "con_1")):
+        verb, *rest = arguments
+        result = run_command("tenants", "connections", verb, "nobody", *rest)
+        assert (result.exit_code, result.output) == (1, "Error: There is no tenant 'nobody'.\n")
+
+
+def test_members_are_noted_anew(run_command, tenant):
+    run_command(*("tenants", "members", "add", tenant.slug, "--subject", "ann", "--role", "viewer"))
+
+    result = run_command("tenants", "members", "reindex", tenant.slug)
+
+    assert result.output == f"Noted 1 of {tenant.slug}.\n"

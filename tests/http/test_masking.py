@@ -1,0 +1,111 @@
+"""What is left of items whose fields say who a patient is."""
+
+import datetime as dt
+
+import pytest
+from flask import Flask, g
+from marshmallow import Schema, fields
+
+from trially.http.masking import (
+    DATE,
+    IDENTIFIER,
+    PLAIN,
+    POSTAL_CODE,
+    PRECISION,
+    mask_of,
+    masked_names,
+    refuse_masked,
+    show_identifiers,
+    shown,
+    shown_page,
+    unmarked_fields,
+)
+from trially.http.problems import Forbidden
+
+
+class HomeSchema(Schema):
+    city = fields.String(metadata=IDENTIFIER)
+    country = fields.String(metadata=PLAIN)
+
+
+class PersonSchema(Schema):
+    id = fields.String(metadata=PLAIN)
+    name = fields.String(metadata=IDENTIFIER)
+    born = fields.Date(metadata=DATE)
+    precision = fields.String(metadata=PRECISION)
+    died_at = fields.AwareDateTime(metadata=DATE)
+    code = fields.String(metadata=POSTAL_CODE)
+    home = fields.Nested(HomeSchema)
+    homes = fields.List(fields.Nested(HomeSchema))
+    tags = fields.List(fields.String(), metadata=PLAIN)
+
+
+class HalfSchema(Schema):
+    known = fields.String(metadata=PLAIN)
+    forgotten = fields.String()
+    inner = fields.Nested(Schema.from_dict({"hidden": fields.String()}))
+
+
+HOME = {"city": "Bern", "country": "CH"}
+PERSON = {
+    "id": "1",
+    "name": "Ada",
+    "born": dt.date(2000, 2, 29),
+    "precision": "day",
+    "died_at": dt.datetime(2021, 1, 1, 0, 30, tzinfo=dt.timezone(dt.timedelta(hours=1))),
+    "code": "94110-1234",
+    "home": HOME,
+    "homes": [HOME, HOME],
+    "tags": ["a"],
+}
+MASKED_HOME = {"city": None, "country": "CH"}
+MASKED = {
+    "id": "1",
+    "name": None,
+    "born": dt.date(2000, 1, 1),
+    "precision": "year",
+    "died_at": dt.datetime(2020, 1, 1, tzinfo=dt.UTC),
+    "code": "941",
+    "home": MASKED_HOME,
+    "homes": [MASKED_HOME, MASKED_HOME],
+    "tags": ["a"],
+}
+
+
+def test_each_mark_leaves_what_it_says() -> None:
+    mask = mask_of(PersonSchema())
+    assert mask is not None
+
+    assert mask(PERSON) == MASKED
+    assert mask(dict.fromkeys(PERSON)) == dict.fromkeys(PERSON)
+    assert mask({"id": "1"}) == {"id": "1"}
+    assert PERSON["home"] == HOME
+
+
+def test_what_needs_no_mask_has_none() -> None:
+    assert mask_of(Schema.from_dict({"id": fields.String(metadata=PLAIN)})()) is None
+    assert masked_names(PersonSchema()) == PERSON.keys() - {"id", "tags"}
+
+
+def test_fields_that_say_nothing_are_named() -> None:
+    assert list(unmarked_fields(HalfSchema())) == ["forgotten", "inner.hidden"]
+    assert list(unmarked_fields(PersonSchema())) == []
+
+
+def test_answers_are_masked_unless_it_is_said_that_they_are_not() -> None:
+    mask = mask_of(PersonSchema())
+    page = {"data": [PERSON], "page": {"next": None}}
+
+    with Flask("tiny").app_context():
+        assert shown(PERSON, mask) == MASKED
+        assert shown_page(page, mask) == {"data": [MASKED], "page": {"next": None}}
+        with pytest.raises(Forbidden, match="PHI level full: a, b"):
+            refuse_masked({"b", "a"})
+        refuse_masked(())
+        show_identifiers(is_shown=True)
+        assert shown(PERSON, mask) == PERSON
+        assert shown_page(page, mask) is page
+        refuse_masked({"name"})
+        show_identifiers(is_shown=False)
+        assert not g.shows_identifiers
+        assert shown(PERSON, mask) == MASKED

@@ -1,0 +1,343 @@
+"""Every route, asked as every role at every PHI level, restricted to a site and not."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from test_every_route import API, BODIES, ROUTES
+from werkzeug.routing import Rule
+
+from trially.auth.permissions import (
+    PhiLevel,
+    Role,
+    permissions_of,
+)
+from trially.config import ROOT
+from trially.http.contract import JSON_TYPE, contract_of
+from trially.http.masking import unmarked_fields
+from trially.permission_tables import describe_permissions, schemas_of_patients
+
+SECRETS = {
+    "mrn": "SECRET-mrn",
+    "given_name": "SECRET-given",
+    "family_name": "SECRET-family",
+    "birth_date": "1961-07-23",
+    "phone": "SECRET-phone",
+    "email": "SECRET-email",
+    "address": {"line": "SECRET-line", "city": "SECRET-city", "postal_code": "941SECRET"},
+    "deceased": True,
+    "deceased_at": "2021-08-29T10:00:00Z",
+}
+ANY_VERSION = {"If-Match": "*"}
+TELLTALES = ("SECRET", "1961-07", "2021-08")
+
+_numbers = itertools.count()
+
+
+@dataclass
+class Clinic:
+    """A tenant with two sites and all kinds of members."""
+
+    admin: Any
+    members: dict[tuple[Role, PhiLevel, bool], Any]
+    ids: dict[str, str]
+    """What the routes' arguments may name; the patient is at the site of restricted members."""
+    elsewhere: str
+    """A patient of the other site."""
+    nowhere: str
+    """A patient of no site."""
+    other_site: str
+
+
+@pytest.fixture(scope="module")
+def clinic(
+    make_tenant: Callable[..., Any],
+    as_member: Callable[..., Any],
+    make_patient: Callable[..., Any],
+    make_fact: Callable[..., str],
+) -> Clinic:
+    tenant = make_tenant()
+    admin = as_member(tenant)
+    here, there = (
+        admin.post("/sites", json={"name": name}).json["id"] for name in ("Here", "There")
+    )
+    patients = [
+        make_patient(admin, **SECRETS | {"mrn": f"SECRET-{number}"}, site_id=site)
+        for number, site in enumerate((here, there, None))
+    ]
+    for patient in patients:
+        make_fact(tenant, patient["id"], source_id=f"SECRET-{patient['id']}")
+        make_fact(tenant, patient["id"], value_text="SECRET said so")
+    study = admin.post("/studies", json={"protocol_number": "P", "title": "X"}).json
+    job = admin.post("/imports", data=b"{}", content_type="application/ndjson").json
+    return Clinic(
+        admin=admin,
+        members={
+            (role, level, is_restricted): as_member(
+                tenant, role, phi_level=level, site_ids=[UUID(here)] if is_restricted else None
+            )
+            for role in Role
+            for level in PhiLevel
+            for is_restricted in (False, True)
+        },
+        ids={
+            "patient_id": patients[0]["id"],
+            "site_id": here,
+            "study_id": study["id"],
+            "import_id": job["id"],
+        },
+        elsewhere=patients[1]["id"],
+        nowhere=patients[2]["id"],
+        other_site=there,
+    )
+
+
+def ask(clinic: Clinic, member: Any, rule: Rule, method: str, patient: str, **body: Any) -> Any:
+    """Ask a route something that is right in all but, perhaps, that this member may not."""
+    contract = contract_of(API.view_functions[rule.endpoint])
+    ids = clinic.ids | {"patient_id": patient}
+    url = API.url_map.bind("").build(rule.endpoint, {name: ids[name] for name in rule.arguments})
+    options: dict[str, Any] = {"headers": {"If-Match": "*"} if contract.matches_versions else {}}
+    if contract.body is not None:
+        options["json"] = {**_body(clinic, rule.endpoint), **body}
+        options["content_type"] = contract.body_types[0]
+    elif contract.body_types:
+        options["data"] = b'{"resourceType": "Basic", "id": "1"}'
+        options["content_type"] = JSON_TYPE
+    return member.request(method, url, **options)
+
+
+def _body(clinic: Clinic, endpoint: str) -> dict[str, Any]:
+    number = next(_numbers)
+    if endpoint == "patients.change_patient":
+        return {"race": "other"}
+    return {
+        **BODIES[endpoint],
+        **{
+            "patients.create_patient": {
+                **SECRETS,
+                "mrn": f"SECRET new {number}",
+                "site_id": clinic.ids["site_id"],
+            },
+            "sites.create_site": {"name": f"Site {number}"},
+            "studies.create_study": {"protocol_number": f"P-{number}"},
+        }.get(endpoint, {}),
+    }
+
+
+@pytest.mark.parametrize("is_restricted", [False, True], ids=["all sites", "one site"])
+@pytest.mark.parametrize("level", list(PhiLevel))
+@pytest.mark.parametrize("role", list(Role))
+def test_every_route_is_held_to_the_table(
+    clinic: Clinic, role: Role, level: PhiLevel, is_restricted: bool
+) -> None:
+    member = clinic.members[role, level, is_restricted]
+    may = permissions_of(role, level, has_all_sites=not is_restricted)
+    tried = 0
+
+    for parameters in ROUTES:
+        rule, method = parameters.values
+        permission = API.view_functions[rule.endpoint].__dict__["permission"]
+        asked = f"{method} {rule.rule}"
+        patient = clinic.ids["patient_id"]
+        if method == "DELETE" and "patient_id" in rule.arguments:
+            site = clinic.ids["site_id"]
+            body = SECRETS | {"mrn": f"deleted {next(_numbers)}", "site_id": site, "sex": "other"}
+            patient = clinic.admin.post("/patients", json=body).json["id"]
+        answer = ask(clinic, member, rule, method, patient)
+        tried += 1
+        if permission not in may:
+            assert answer.status_code == 403, asked
+            if method != "HEAD":
+                assert answer.json["detail"] == f"This needs the permission {permission}."
+            continue
+        assert answer.status_code < 300, (asked, answer.text)
+        if level is not PhiLevel.FULL:
+            assert not [tell for tell in TELLTALES if tell in answer.text], asked
+        if is_restricted:
+            assert clinic.elsewhere not in answer.text, asked
+            assert clinic.nowhere not in answer.text, asked
+            if "patient_id" in rule.arguments:
+                for other in (clinic.elsewhere, clinic.nowhere, str(uuid4())):
+                    refused = ask(clinic, member, rule, method, other)
+                    assert refused.status_code == 404, asked
+
+    assert tried > 20
+
+
+def test_a_patient_at_each_level(clinic: Clinic) -> None:
+    path = f"/patients/{clinic.ids['patient_id']}"
+    full = clinic.members[Role.RECRUITER, PhiLevel.FULL, False].get(path).json
+    limited = clinic.members[Role.RECRUITER, PhiLevel.LIMITED, False].get(path).json
+
+    assert full | SECRETS | {"mrn": "SECRET-0"} == full
+    assert limited == full | {
+        "mrn": None,
+        "given_name": None,
+        "family_name": None,
+        "birth_date": "1961-01-01",
+        "birth_date_precision": "year",
+        "phone": None,
+        "email": None,
+        "address": {"line": None, "city": None, "postal_code": "941"},
+        "deceased_at": "2021-01-01T00:00:00Z",
+    }
+
+
+def test_records_at_each_level(clinic: Clinic) -> None:
+    path = f"/patients/{clinic.ids['patient_id']}"
+    full = clinic.members[Role.VIEWER, PhiLevel.FULL, False]
+    limited = clinic.members[Role.VIEWER, PhiLevel.LIMITED, False]
+
+    for route, masked in (("records", ("source_id", "value_text")), ("timeline", ("value",))):
+        whole = full.get(f"{path}/{route}").json["data"]
+        assert limited.get(f"{path}/{route}").json["data"] == [
+            record | dict.fromkeys(masked) for record in whole
+        ]
+        assert "SECRET" in str(whole)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"mrn": "SECRET-0"},
+        {"mrn": "no one's"},
+        {"given_name": "S"},
+        {"family_name": "S"},
+        {"birth_date": "1961-07-23"},
+        {"sex": "female", "birth_date": "1961-07-23", "mrn": "SECRET-0"},
+    ],
+)
+def test_what_is_masked_is_not_searched_by(clinic: Clinic, asked: dict[str, Any]) -> None:
+    full = clinic.members[Role.VIEWER, PhiLevel.FULL, False]
+    limited = clinic.members[Role.VIEWER, PhiLevel.LIMITED, False]
+
+    answer = limited.post("/patients/search", json=asked)
+
+    assert full.post("/patients/search", json=asked).status_code == 200
+    assert answer.status_code == 403
+    named = sorted(asked.keys() - {"sex"})
+    assert answer.json["detail"] == f"This needs the PHI level full: {', '.join(named)}."
+    assert [error["pointer"] for error in answer.json["errors"]] == [f"/{name}" for name in named]
+    assert limited.post("/patients/search", json={"sex": "female"}).status_code == 200
+
+
+def test_a_cursor_of_a_search_does_not_let_others_search(clinic: Clinic) -> None:
+    full = clinic.members[Role.VIEWER, PhiLevel.FULL, False]
+    limited = clinic.members[Role.VIEWER, PhiLevel.LIMITED, False]
+    asked = {"given_name": "SECRET", "limit": 1}
+    cursor = full.post("/patients/search", json=asked).json["page"]["next"]
+
+    answer = limited.post("/patients/search", json=asked | {"cursor": cursor})
+
+    assert cursor
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"mrn": "X"}, {"phone": None}, {"address": {"state": "X"}}, {"birth_date": "1961-07-23"}],
+)
+def test_what_is_masked_is_not_changed(clinic: Clinic, changes: dict[str, Any]) -> None:
+    path = f"/patients/{clinic.ids['patient_id']}"
+    limited = clinic.members[Role.RECRUITER, PhiLevel.LIMITED, False]
+    before = clinic.admin.get(path).json
+
+    answer = limited.patch(path, json=changes, headers=ANY_VERSION)
+
+    assert answer.status_code == 403
+    assert clinic.admin.get(path).json == before
+
+
+def test_a_patient_is_added_and_moved_within_ones_sites_only(
+    clinic: Clinic, make_patient: Callable[..., Any]
+) -> None:
+    member = clinic.members[Role.RECRUITER, PhiLevel.FULL, True]
+    mine = make_patient(member, site_id=clinic.ids["site_id"])
+    body = {"mrn": "M", "given_name": "A", "family_name": "B", "birth_date": "1990-01-01"}
+
+    refused = [
+        member.post("/patients", json=body | {"sex": "other"}),
+        member.post("/patients", json=body | {"sex": "other", "site_id": None}),
+        member.post("/patients", json=body | {"sex": "other", "site_id": clinic.other_site}),
+        member.post("/patients", json=body | {"sex": "other", "site_id": str(uuid4())}),
+        member.patch(
+            f"/patients/{mine['id']}", json={"site_id": clinic.other_site}, headers=ANY_VERSION
+        ),
+        member.patch(f"/patients/{mine['id']}", json={"site_id": None}, headers=ANY_VERSION),
+    ]
+
+    for answer in refused:
+        assert answer.status_code == 422
+        assert answer.json["errors"] == [
+            {"pointer": "/site_id", "detail": "Must be one of your sites."}
+        ]
+    assert (
+        member.patch(
+            f"/patients/{mine['id']}", json={"phone": "1"}, headers=ANY_VERSION
+        ).status_code
+        == 200
+    )
+
+
+def test_patients_are_counted_at_every_level_and_within_ones_sites(clinic: Clinic) -> None:
+    full = clinic.members[Role.VIEWER, PhiLevel.FULL, False]
+    auditor = clinic.members[Role.AUDITOR, PhiLevel.NONE, False]
+    restricted = clinic.members[Role.AUDITOR, PhiLevel.NONE, True]
+    listed = full.get("/patients?limit=200").json["data"]
+    here = [one for one in listed if one["site_id"] == clinic.ids["site_id"]]
+
+    assert auditor.get("/patients/count").json == {"count": len(listed)}
+    assert restricted.get("/patients/count").json == {"count": len(here)}
+    assert len(here) < len(listed)
+    assert auditor.get(f"/patients/count?site_id={clinic.other_site}").json == {"count": 1}
+    assert restricted.get(f"/patients/count?site_id={clinic.other_site}").json == {"count": 0}
+    assert auditor.get("/patients/count?sex=male").json == {"count": 0}
+    assert auditor.get("/patients/count?mrn=SECRET-0").status_code == 400
+
+
+def test_pages_of_a_restricted_member_are_of_their_sites(
+    clinic: Clinic, make_patient: Callable[..., Any]
+) -> None:
+    member = clinic.members[Role.VIEWER, PhiLevel.LIMITED, True]
+    for site in (clinic.ids["site_id"], clinic.other_site) * 2:
+        make_patient(clinic.admin, site_id=site)
+    query: dict[str, Any] = {"limit": 1}
+    sites = []
+    while True:
+        page = member.get("/patients", query_string=query).json
+        sites += [one["site_id"] for one in page["data"]]
+        if not page["page"]["has_more"]:
+            break
+        query["cursor"] = page["page"]["next"]
+
+    assert len(sites) > 2
+    assert set(sites) == {clinic.ids["site_id"]}
+    count = member.get("/patients/count").json["count"]
+    assert count == len(sites)
+
+
+def test_a_member_of_no_site_sees_no_patient(clinic: Clinic, as_member: Callable[..., Any]) -> None:
+    member = as_member(clinic.admin.tenant, Role.ADMIN, site_ids=[])
+
+    assert member.get("/patients").json["data"] == []
+    assert member.get("/patients/count").json == {"count": 0}
+    assert member.get(f"/patients/{clinic.ids['patient_id']}").status_code == 404
+
+
+def test_every_field_of_a_patient_says_whether_it_is_phi() -> None:
+    schemas = schemas_of_patients()
+
+    assert len(schemas) >= 3
+    assert {
+        type(schema).__name__: unmarked
+        for schema in schemas
+        if (unmarked := list(unmarked_fields(schema)))
+    } == {}
+
+
+def test_the_tables_in_the_documentation_are_those_of_the_code() -> None:
+    assert (ROOT / "docs" / "permissions.md").read_text() == describe_permissions(), "make docs"

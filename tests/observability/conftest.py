@@ -1,0 +1,27 @@
+"""Logs as a server writes them."""
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from trially.observability import logs
+
+
+@pytest.fixture
+def written() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Log as a server does, at DEBUG, and return what has been written."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    names = (*logs._TALKATIVE, *logs._PROCESS)
+    levels = {name: logging.getLogger(name).level for name in names}
+    stream = io.StringIO()
+    logs.configure(level="DEBUG", stream=stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    root.handlers = handlers
+    root.setLevel(level)
+    for name, lowest in levels.items():
+        logging.getLogger(name).setLevel(lowest)

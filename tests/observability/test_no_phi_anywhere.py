@@ -1,0 +1,284 @@
+"""Canaries in every field, then a look for them wherever PHI does not belong."""
+
+import base64
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import String, text
+from werkzeug.test import TestResponse
+
+from trially.auth.membership import add_member
+from trially.auth.permissions import Permission, Role, requires
+from trially.config import Settings
+from trially.database.administrator import EMBEDDED_DIRECTORY
+from trially.database.rows import table_of
+from trially.database.session import db
+from trially.http.contract import contract_of
+from trially.observability import metrics
+from trially.recruiting.records.model import ClinicalFact
+from trially.recruiting.sites.schema import SiteSchema
+from trially.tenancy.context import tenant_context
+
+CANARY = "Zq7Canary"
+BIRTH = "1931-02-27"
+CANARIES = re.compile(f"{CANARY}|{BIRTH}", re.IGNORECASE)
+NDJSON = "application/fhir+ndjson"
+PHI_NAMES = {"mrn", "given_name", "family_name", "birth_date", "email", "phone", "name", "address"}
+
+PATIENT = {
+    **{
+        name: f"{CANARY} {name}"
+        for name in (
+            *("mrn", "given_name", "family_name", "gender_identity", "race", "ethnicity"),
+            *("language", "phone", "email"),
+        )
+    },
+    "birth_date": BIRTH,
+    "sex": "female",
+    "address": dict.fromkeys(("line", "city", "state", "postal_code", "country"), CANARY),
+}
+IMPORTED = [
+    {
+        "resourceType": "Patient",
+        "id": CANARY,
+        "birthDate": BIRTH,
+        "name": [{"family": CANARY, "given": [CANARY]}],
+        "telecom": [{"system": "phone", "value": CANARY}],
+        "address": [{"line": [CANARY], "city": CANARY}],
+        "identifier": [{"value": CANARY}],
+    },
+    {
+        "resourceType": "Observation",
+        "id": f"{CANARY}-o",
+        "subject": {"reference": f"Patient/{CANARY}"},
+        "code": {"text": CANARY, "coding": [{"system": CANARY, "code": CANARY}]},
+        "valueString": CANARY,
+    },
+    {"resourceType": "Patient", "id": 5, "birthDate": CANARY},
+    {"resourceType": CANARY, "id": "\x00"},
+    {"resourceType": "Condition", "id": CANARY, "subject": {"reference": CANARY}},
+]
+FAILING = [
+    "SELECT CAST(:canary AS integer)",
+    "SELECT CAST(:canary AS date)",
+    "SELECT CAST(CAST(:canary AS text) AS jsonb)",
+    "SELECT CAST(:canary AS uuid), 1 / 0",
+    "INSERT INTO site (tenant_id, id, name) SELECT tenant_id, id, :canary FROM site",
+    "INSERT INTO site (tenant_id, id, name) VALUES (gen_random_uuid(), gen_random_uuid(), :canary)",
+    "INSERT INTO patient (given_name) VALUES (:canary)",
+    "UPDATE patient SET sex = CAST(:canary AS text) || :canary",
+    "UPDATE patient SET birth_date_precision = left(:canary, 3)",
+    "UPDATE patient SET mrn = :canary, source = 'one'",
+    "UPDATE patient SET site_id = gen_random_uuid(), phone = :canary",
+    f"SELECT {CANARY} FROM patient",
+    f"SELECT * FROM {CANARY} WHERE :canary = ''",
+    f"{CANARY} :canary",
+    "DROP TABLE patient",
+    "SELECT set_config('statement_timeout', '1', true), :canary; SELECT pg_sleep(1)",
+]
+RAISED = [
+    *("01000", "08006", "0A000", "21000", "22012", "23P01", "25006", "25P02", "28000", "2D000"),
+    *("34000", "38000", "39000", "3D000", "3F000", "40001", "40P01", "42501", "44000", "53100"),
+    *("53300", "54001", "55P03", "57014", "57P01", "58030", "F0000", "HV000", "P0001", "XX000"),
+]
+
+
+@dataclass
+class Seen:
+    """All that left the server but the bodies of good answers."""
+
+    answers: list[tuple[str, TestResponse]] = field(default_factory=list)
+
+    def texts(self) -> Iterator[str]:
+        for url, answer in self.answers:
+            yield url
+            yield str(answer.headers)
+            if answer.status_code >= 400:
+                yield answer.text
+
+
+class Caller:
+    """A member whose name is a canary too, and whose answers are kept."""
+
+    def __init__(self, app: Flask, tenant: Any, seen: Seen) -> None:
+        subject = f"{CANARY}|subject"
+        with app.app_context(), tenant_context(str(tenant.id)):
+            add_member(subject, Role.OWNER, display_name=CANARY, email=f"{CANARY}@example.org")
+        token = app.extensions["trially_dev_issuer"].issue_token(
+            subject=subject, tenant=tenant.slug
+        )
+        self.headers = {"Authorization": f"Bearer {token}", "If-Match": "*"}
+        self.client = app.test_client()
+        self.seen = seen
+
+    def __call__(self, method: str, path: str, body: Any = None, **options: Any) -> TestResponse:
+        if body is not None:
+            options["data"] = body if isinstance(body, bytes) else json.dumps(body)
+            merge = "application/merge-patch+json"
+            options.setdefault("content_type", merge if method == "PATCH" else "application/json")
+        url = f"/api/v1{path}"
+        answer = self.client.open(url, method=method, headers=self.headers, **options)
+        self.seen.answers.append((url, answer))
+        return answer
+
+
+@pytest.fixture
+def seen() -> Seen:
+    return Seen()
+
+
+@pytest.fixture
+def call(app: Flask, make_tenant: Callable[..., Any], seen: Seen) -> Caller:
+    tenant = make_tenant(name=f"{CANARY} Clinic")
+    return Caller(app, tenant, seen)
+
+
+def _plant(call: Caller, tenant: Any, make_fact: Callable[..., str]) -> dict[str, str]:
+    """Write a canary into every field there is, and have every route handle it."""
+    fields = SiteSchema().fields
+    named = dict.fromkeys(("name", "investigator", "city", "state", "country"), CANARY)
+    assert set(named) <= set(fields)
+    site = call("POST", "/sites", named).json["id"]
+    study = call(
+        "POST", "/studies", dict.fromkeys(("protocol_number", "title", "sponsor"), CANARY)
+    ).json["id"]
+    patient = call("POST", "/patients", {**PATIENT, "site_id": site}).json["id"]
+    other = call("POST", "/patients", {**PATIENT, "mrn": f"{CANARY} 2"}).json["id"]
+    texts = {
+        column.name: CANARY[: column.type.length]
+        for column in table_of(ClinicalFact).columns
+        if isinstance(column.type, String) and column.name != "type"
+    }
+    make_fact(tenant, patient, **texts)
+    upload = b"\n".join(json.dumps(resource).encode() for resource in IMPORTED)
+    taken = call("POST", "/imports", upload + b"\n{" + CANARY.encode(), content_type=NDJSON)
+    assert taken.json["counts"], taken.json
+    return {
+        "site_id": site,
+        "study_id": study,
+        "patient_id": patient,
+        "other_id": other,
+        "import_id": taken.json["id"],
+    }
+
+
+def _call_every_route(app: Flask, call: Caller, ids: dict[str, str]) -> None:
+    """Send each route what is good, what is wrong, and what names nothing."""
+    wrong = [{**PATIENT, "sex": CANARY}, {"birth_date": f"{BIRTH}x", "email": [CANARY]}, [CANARY]]
+    for rule in app.url_map.iter_rules():
+        if not rule.rule.startswith("/api/v1"):
+            continue
+        path = rule.rule.removeprefix("/api/v1")
+        for name in rule.arguments:
+            path = re.sub(rf"<[^>]*{name}>", ids[name], path)
+        contract = contract_of(app.view_functions[rule.endpoint])
+        for method in sorted((rule.methods or set()) - {"OPTIONS", "DELETE"}):
+            bodies = [*wrong, b"{" + CANARY.encode()] if contract.body is not None else [None]
+            for body in bodies:
+                call(method, path, body)
+    for path in ("/patients", f"/patients/{CANARY}", f"/sites/{CANARY}"):
+        call("GET", path)
+    call("POST", "/patients", PATIENT)
+    call("PATCH", f"/patients/{ids['patient_id']}", {"mrn": f"{CANARY} 2"})
+    call("PATCH", f"/patients/{ids['patient_id']}", {"given_name": CANARY * 100})
+    call("POST", "/patients", b"x" * 2_000_000)
+    call("DELETE", f"/sites/{ids['site_id']}")
+    call("DELETE", f"/patients/{ids['other_id']}")
+
+
+def _fail_in_sql(app: Flask, call: Caller, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Have the database refuse a canary in every way, and return the SQLSTATEs that came."""
+    states: set[str] = set()
+
+    def failing(statement: str) -> Callable[[], Any]:
+        def view() -> Any:
+            try:
+                db.session.execute(text(statement), {"canary": CANARY})
+            except Exception as error:
+                states.add(str(getattr(getattr(error, "orig", None), "pgcode", None)))
+                raise
+            pytest.fail(f"This did not fail: {statement}")
+
+        return view
+
+    def crash() -> Any:
+        raise RuntimeError(CANARY)
+
+    raising = [
+        f"DO $$ BEGIN RAISE EXCEPTION '{CANARY}' USING ERRCODE = '{state}',"
+        f" DETAIL = '{CANARY}', HINT = '{CANARY}'; END $$"
+        for state in RAISED
+    ]
+    for view in [*map(failing, [*FAILING, *raising]), crash]:
+        guarded = requires(Permission.ME_READ)(lambda view=view: view())
+        monkeypatch.setitem(app.view_functions, "me.show_me", guarded)
+        assert call("GET", "/me").status_code >= 400
+    monkeypatch.undo()
+    return states
+
+
+def test_no_canary_gets_where_phi_does_not_belong(
+    app: Flask,
+    settings: Settings,
+    call: Caller,
+    seen: Seen,
+    make_fact: Callable[..., str],
+    make_tenant: Callable[..., Any],
+    written: Callable[[], list[dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tenant_id = call("GET", "/me").json["tenant"]["id"]
+    with app.app_context(), tenant_context(tenant_id) as residence:
+        tenant = type("Tenant", (), {"id": residence.tenant_id})
+    for dialect, _budget in app.extensions["trially_engines"]._servers.values():
+        dialect.slow_seconds, before = 0, dialect.slow_seconds
+    ids = _plant(call, tenant, make_fact)
+    _call_every_route(app, call, ids)
+    states = _fail_in_sql(app, call, monkeypatch)
+    dialect.slow_seconds = before
+
+    lines = written()
+    requests = [line for line in lines if line["event"] == "request"]
+    routes = {rule.rule for rule in app.url_map.iter_rules() if rule.rule.startswith("/api/v1")}
+    assert routes <= {line["route"] for line in requests}
+    assert {line["status"] for line in requests} >= {200, 201, 204, 404, 409, 422, 500, 503}
+    assert any("INSERT INTO patient" in line.get("statement", "") for line in lines)
+    assert len({state[:2] for state in states}) > 25, states
+
+    server_log = (settings.instance / EMBEDDED_DIRECTORY / "server.log").read_text()
+    assert server_log
+    # The provoked statements have canaries in their own text, as none of ours has.
+    told = [line for line in lines if line.get("route") != "/api/v1/me" or "statement" not in line]
+    for place in (json.dumps(told), server_log, metrics.render()[0].decode()):
+        assert not CANARIES.search(place), CANARIES.search(place)
+    asked_for = f"/api/v1/(patients|sites)/{CANARY}"
+    for leaving in seen.texts():
+        if not re.fullmatch(asked_for, leaving):
+            assert not CANARIES.search(leaving), leaving
+
+
+def test_a_cursor_holds_no_canary(call: Caller) -> None:
+    for number in range(2):
+        call("POST", "/patients", {**PATIENT, "mrn": f"{CANARY} {number}"})
+
+    for name in ("family_name", "mrn", "birth_date", "given_name"):
+        value = PATIENT[name] if name != "mrn" else f"{CANARY} 0"
+        answer = call("POST", "/patients/search", {name: value, "limit": 1})
+        cursor = answer.json["page"]["next"] or ""
+        parts = [part + "=" * (-len(part) % 4) for part in cursor.split(".")]
+        for part in parts:
+            assert not CANARIES.search(base64.urlsafe_b64decode(part).decode("latin-1"))
+
+
+def test_no_route_takes_phi_in_its_url(app: Flask) -> None:
+    for rule in app.url_map.iter_rules():
+        query = contract_of(app.view_functions[rule.endpoint]).query
+        assert not PHI_NAMES & set(query.fields if query else ()), rule
+        assert all(name.endswith("_id") for name in rule.arguments) or not rule.rule.startswith(
+            "/api/"
+        ), rule

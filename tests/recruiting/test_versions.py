@@ -1,0 +1,130 @@
+"""ETags: what has been changed since it was seen is not overwritten."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from tenant_databases import ask_in
+
+BODIES = {
+    "/patients": {
+        "mrn": "M-1",
+        "given_name": "A",
+        "family_name": "B",
+        "birth_date": "1990-01-01",
+        "sex": "other",
+    },
+    "/studies": {"protocol_number": "P-1", "title": "X"},
+    "/sites": {"name": "Main"},
+}
+CHANGES = {"/patients": {"phone": "1"}, "/studies": {"sponsor": "X"}, "/sites": {"city": "Bern"}}
+ROOMS = sorted(BODIES)
+
+
+def patch(member: Any, path: str, body: Any, **headers: str) -> Any:
+    """Send exactly these headers, where `Member.patch` would add what is missing."""
+    headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    content_type = {"Content-Type": "application/merge-patch+json"}
+    return member.request("PATCH", path, json=body, headers=content_type | headers)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_version_is_followed_through_its_changes(member: Any, room: str) -> None:
+    made = member.post(room, json=BODIES[room])
+    path = f"{room}/{made.json['id']}"
+    etag = made.headers["ETag"]
+
+    assert etag.startswith('"')
+    assert "version" not in made.json
+    assert member.get(path).headers["ETag"] == etag
+    same = member.get(path, headers={"If-None-Match": f'"x", {etag}'})
+    assert (same.status_code, same.data, same.headers["ETag"]) == (304, b"", etag)
+
+    changed = patch(member, path, CHANGES[room], If_Match=etag)
+    assert changed.status_code == 200
+    assert changed.headers["ETag"] != etag
+    read = member.get(path, headers={"If-None-Match": etag})
+    assert (read.status_code, read.headers["ETag"]) == (200, changed.headers["ETag"])
+
+    late = patch(member, path, CHANGES[room], If_Match=etag)
+    assert (late.status_code, late.json["type"]) == (412, "/problems/precondition-failed")
+    assert patch(member, path, CHANGES[room]).status_code == 428
+    assert patch(member, path, CHANGES[room], If_Match="*").status_code == 200
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_matches_nothing_changes_nothing(shared_member: Any, room: str) -> None:
+    body = BODIES[room] | {next(iter(BODIES[room])): str(uuid4())}
+    made = shared_member.post(room, json=body)
+    path, etag = f"{room}/{made.json['id']}", made.headers["ETag"]
+
+    for wrong in (f"W/{etag}", '""', '"x"', '"-1"', '"9999999999999999999999"', ""):
+        assert patch(shared_member, path, CHANGES[room], If_Match=wrong).status_code == 412, wrong
+
+    assert shared_member.get(path).headers["ETag"] == etag
+    assert patch(shared_member, path, CHANGES[room], If_Match=f'"77", {etag}').status_code == 200
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_what_is_not_there_is_not_found_whatever_was_seen(shared_member: Any, room: str) -> None:
+    for tag in ("*", '"1"', '"x"'):
+        answer = patch(shared_member, f"{room}/{uuid4()}", CHANGES[room], If_Match=tag)
+        assert answer.status_code == 404, tag
+
+
+def test_a_patient_is_removed_as_seen_or_not_at_all(member: Any, make_patient: Any) -> None:
+    path = f"/patients/{make_patient(member)['id']}"
+    etag = member.get(path).headers["ETag"]
+    member.patch(path, json={"phone": "1"})
+
+    assert member.request("DELETE", path).status_code == 428
+    assert member.delete(path, headers={"If-Match": etag}).status_code == 412
+    assert member.get(path).status_code == 200
+    assert member.delete(path).status_code == 204
+    assert member.delete(path, headers={"If-Match": etag}).status_code == 404
+
+
+def test_of_two_who_have_seen_the_same_one_wins(member: Any) -> None:
+    made = member.post("/sites", json=BODIES["/sites"])
+    path, etag = f"/sites/{made.json['id']}", made.headers["ETag"]
+
+    def change(number: int) -> int:
+        return int(patch(member, path, {"city": str(number)}, If_Match=etag).status_code)
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = sorted(pool.map(change, range(8)))
+
+    assert statuses == [200] + [412] * 7
+
+
+def test_masked_patients_have_tags_of_their_own(
+    member: Any, as_member: Any, make_patient: Any
+) -> None:
+    path = f"/patients/{make_patient(member)['id']}"
+    masked = as_member(member.tenant, phi_level="limited")
+
+    etag, masked_etag = (each.get(path).headers["ETag"] for each in (member, masked))
+
+    assert etag != masked_etag
+    assert masked.get(path, headers={"If-None-Match": etag}).status_code == 200
+    assert masked.get(path, headers={"If-None-Match": masked_etag}).status_code == 304
+
+
+def test_whatever_writes_a_row_makes_a_version(app: Any, member: Any) -> None:
+    upload = b'{"resourceType": "Patient", "id": "p1", "name": [{"family": "%s"}]}\n'
+    etags = set()
+    for name in (b"One", b"Two"):
+        job = member.post("/imports", data=upload % name, content_type="application/ndjson").json[
+            "id"
+        ]
+        (patient,) = member.get("/patients").json["data"]
+        etags.add(member.get(f"/patients/{patient['id']}").headers["ETag"])
+        seen = member.get(f"/imports/{job}")
+        assert seen.headers["ETag"]
+        again = member.get(f"/imports/{job}", headers={"If-None-Match": seen.headers["ETag"]})
+        assert again.status_code == 304
+
+    assert len(etags) == 2
+    ask_in(app, member.tenant, "UPDATE tenant.patient SET phone = '2' RETURNING 1")
+    assert member.get(f"/patients/{patient['id']}").headers["ETag"] not in etags

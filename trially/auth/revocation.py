@@ -1,0 +1,34 @@
+"""Refuse tokens that were issued before a moment: everyone's, or one person's."""
+
+import datetime as dt
+
+from sqlalchemy import delete, func
+from sqlalchemy.dialects.postgresql import insert
+
+from trially.tenancy.catalog import TokenCutOff, catalog_transaction
+from trially.tenancy.directory import MAX_TOKEN_LIFETIME, directory
+from trially.tenancy.lifecycle import get_tenant
+
+
+def revoke_tokens(
+    reference: str, *, subject: str | None = None, issuer: str | None = None
+) -> dt.datetime:
+    """Refuse a tenant's tokens that were issued before now, by the catalog's clock.
+
+    Without `subject` everyone's are meant, without `issuer` those of every issuer. Every process
+    knows within seconds. Raises `UnknownTenantError`.
+    """
+    tenant = get_tenant(reference)
+    statement = insert(TokenCutOff).values(
+        tenant_id=tenant.id, issuer=issuer or "", subject=subject or ""
+    )
+    statement = statement.on_conflict_do_update(
+        index_elements=["tenant_id", "issuer", "subject"], set_={"cut_off_at": func.now()}
+    )
+    with catalog_transaction() as session:
+        cut_off_at: dt.datetime = session.scalars(statement.returning(TokenCutOff.cut_off_at)).one()
+        session.execute(
+            delete(TokenCutOff).where(TokenCutOff.cut_off_at < func.now() - MAX_TOKEN_LIFETIME)
+        )
+    directory().forget(tenant.id)
+    return cut_off_at

@@ -1,0 +1,65 @@
+"""What browsers are told: which pages may call us (CORS), and what answers may do in them."""
+
+from http import HTTPStatus
+
+from flask import Flask, Response, current_app, request
+
+from trially.http.problems import PROBLEM_TYPE
+
+ALLOWED_HEADERS = (
+    "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, X-Tenant-ID,"
+    " X-Request-ID, traceparent"
+)
+EXPOSED_HEADERS = "ETag, X-Request-ID, Retry-After, Idempotency-Replayed, traceparent"
+PREFLIGHT_MAX_AGE_SECONDS = "600"
+HSTS = "max-age=31536000"
+NOTHING_ALLOWED = "default-src 'none'; frame-ancestors 'none'"
+PAGES_ALLOWED = (
+    "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'"
+)
+"""The page that browses the OpenAPI document has its own script in it."""
+
+
+def init_app(app: Flask, pages: str = "/docs") -> None:
+    """Answer preflights, and add the headers; below `pages` there are pages with scripts."""
+
+    def add_headers(response: Response) -> Response:
+        is_page = request.path.startswith(pages) and response.mimetype != PROBLEM_TYPE
+        headers = response.headers
+        headers.setdefault("Content-Security-Policy", PAGES_ALLOWED if is_page else NOTHING_ALLOWED)
+        headers.setdefault("Referrer-Policy", "no-referrer")
+        if current_app.extensions["trially_settings"].public_url.startswith("https://"):
+            headers.setdefault("Strict-Transport-Security", HSTS)
+        if "Access-Control-Allow-Origin" not in headers:
+            response.vary.add("Origin")
+            if _is_allowed(request.headers.get("Origin")):
+                headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
+                headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+        return response
+
+    app.before_request(_answer_preflight)
+    app.after_request(add_headers)
+
+
+def _answer_preflight() -> Response | None:
+    """Answer a preflight from an allowed origin; Flask answers any other OPTIONS."""
+    is_preflight = (
+        request.method == "OPTIONS"
+        and request.url_rule is not None
+        and "Access-Control-Request-Method" in request.headers
+        and _is_allowed(request.headers.get("Origin"))
+    )
+    if not is_preflight:
+        return None
+    answer = current_app.make_default_options_response()
+    answer.status_code = HTTPStatus.NO_CONTENT
+    answer.headers["Access-Control-Allow-Methods"] = answer.headers["Allow"]
+    answer.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
+    answer.headers["Access-Control-Max-Age"] = PREFLIGHT_MAX_AGE_SECONDS
+    return answer
+
+
+def _is_allowed(origin: str | None) -> bool:
+    return origin in current_app.extensions["trially_settings"].cors_origins
