@@ -145,6 +145,38 @@ def test_tenants_that_wait_take_turns(make_engine):
     assert Counter(order) == {"flooding": 30, "quiet": 1}
 
 
+def test_tenants_that_share_an_engine_take_turns_too(url):
+    budget, served = ConnectionBudget(1, deadline_seconds=30), threading.local()
+    engine = create_engine(
+        url,
+        poolclass=BudgetedPool,
+        budget=budget,
+        turn_of=lambda: served.tenant,
+        creator=lambda: connect(url, application_name=NAME),
+    )
+    order = []
+
+    def run(tenant):
+        served.tenant = tenant
+        ask(engine, 0.01)
+        order.append(tenant)
+
+    served.tenant = "nobody"
+    with ThreadPoolExecutor(32) as threads:
+        with engine.connect():
+            futures = [threads.submit(run, "flooding") for _ in range(30)]
+            while budget.counts.waits < 30:
+                time.sleep(0.01)
+            futures.append(threads.submit(run, "quiet"))
+            while budget.counts.waits < 31:
+                time.sleep(0.01)
+        for future in futures:
+            future.result()
+    engine.dispose()
+
+    assert order.index("quiet") <= 2
+
+
 def test_what_cannot_be_opened_gives_its_place_back(url):
     budget = ConnectionBudget(1, deadline_seconds=1)
     nowhere = url.set(database="no_such_database")

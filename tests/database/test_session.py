@@ -4,6 +4,7 @@ import psycopg2
 import pytest
 from sqlalchemy import event, select, text
 from sqlalchemy.engine import Engine
+from sqlalchemy.orm.exc import DetachedInstanceError
 from tenant_databases import as_tenant, ask, placement_of
 
 from trially.database.placement import NoTenantError, WrongTenantError, enter_placement
@@ -104,7 +105,7 @@ def test_nothing_of_a_tenant_stays_on_a_pooled_connection(app, tenant):
         db.session.commit()
 
     assert tuple(seen) == (str(tenant.id), "tenant, pg_temp")
-    with raw.cursor(cursor_factory=psycopg2.extensions.cursor) as cursor:
+    with psycopg2.extensions.cursor(raw) as cursor:
         cursor.execute(
             "SELECT current_setting('trially.tenant_id', true),"
             " (SELECT count(*) FROM pg_locks"
@@ -186,3 +187,114 @@ def test_the_catalog_is_found_again_after_its_connections_are_closed(app, member
     app.extensions["trially_directory"].forget(member.tenant.id)
 
     assert member.get("/me").status_code == 200
+
+
+LEFT_BEHIND = (
+    "SET statement_timeout = '7s'",
+    "SET search_path = pg_catalog",
+    "SELECT set_config('trially.tenant_id', 'theirs', false)",
+    "SELECT pg_advisory_lock(7)",
+    "PREPARE left_behind AS SELECT 1",
+    "DECLARE left_open CURSOR WITH HOLD FOR SELECT 1",
+    "LISTEN left_behind",
+)
+STATE = text(
+    "SELECT current_setting('statement_timeout') = '7s',"
+    " (SELECT setting <> reset_val FROM pg_settings WHERE name = 'application_name'),"
+    " (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory'"
+    "  AND objid = 7),"
+    " (SELECT count(*) FROM pg_prepared_statements),"
+    " (SELECT count(*) FROM pg_cursors WHERE name = 'left_open'),"
+    " (SELECT count(*) FROM pg_listening_channels())"
+)
+CLEAN = (False, False, 0, 0, 0, 0)
+
+
+@pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK", "nothing"])
+@pytest.mark.parametrize("is_sent_alone", [True, False])
+def test_a_connection_goes_back_clean(app, tenant, ending, is_sent_alone):
+    with app.app_context(), tenant_context(tenant.slug):
+        pid = db.session.scalar(text("SELECT pg_backend_pid()"))
+        for statement in LEFT_BEHIND:
+            # Whoever can inject SQL can end our transaction, and be outside it.
+            db.session.execute(text(statement if is_sent_alone else f"COMMIT; {statement}"))
+        if ending == "COMMIT":
+            db.session.commit()
+        elif ending == "ROLLBACK":
+            db.session.rollback()
+        db.session.close()
+
+        assert tuple(db.session.execute(STATE).one()) == CLEAN
+        assert db.session.scalar(text("SELECT pg_backend_pid()")) == pid
+        shown = db.session.scalar(text("SELECT current_setting('trially.tenant_id')"))
+        assert shown == str(tenant.id)
+
+
+def test_a_tenants_connection_has_no_cursor_that_passes_the_guard_by(app, tenant):
+    with app.app_context(), tenant_context(tenant.slug):
+        raw = db.session.connection().connection.driver_connection
+        with pytest.raises(TypeError):
+            raw.cursor(cursor_factory=psycopg2.extensions.cursor)
+
+
+def test_an_open_transaction_is_refused_in_anothers_context(app, make_tenant):
+    ours, theirs = make_tenant(), make_tenant()
+
+    with app.app_context(), tenant_context(ours.slug):
+        connection = db.session.connection()
+        connection.execute(text("SELECT 1"))
+        with tenant_context(theirs.slug), pytest.raises(WrongTenantError):
+            connection.execute(text("SELECT 1"))
+        with app.app_context(), pytest.raises(NoTenantError):
+            connection.execute(text("SELECT 1"))
+
+
+def test_a_session_stays_with_its_tenant(app, make_tenant):
+    ours, theirs = make_tenant(), make_tenant()
+
+    with app.app_context(), tenant_context(ours.slug):
+        session = db.session()
+        session.execute(text("SELECT 1"))
+        session.commit()
+        with tenant_context(theirs.slug), pytest.raises(WrongTenantError):
+            session.execute(text("SELECT 1"))
+
+
+def test_an_object_stays_with_its_tenant(app, make_tenant):
+    ours, theirs = make_tenant(), make_tenant()
+    with app.app_context(), tenant_context(ours.slug):
+        db.session.add(Site(**SITE))
+        db.session.commit()
+        site = db.session.scalars(select(Site)).one()
+        assert site.tenant_id == ours.id
+        with tenant_context(theirs.slug), pytest.raises(WrongTenantError):
+            db.session.add(site)
+        with tenant_context(theirs.slug):
+            db.session.merge(site)
+            with pytest.raises(WrongTenantError):
+                db.session.flush()
+        db.session.expire(site)
+        with tenant_context(theirs.slug), pytest.raises(WrongTenantError):
+            str(site.name)
+        assert site.name == SITE["name"]
+        site.tenant_id = theirs.id
+        with pytest.raises(WrongTenantError):
+            db.session.flush()
+        db.session.rollback()
+        db.session.refresh(site)
+
+    with app.app_context(), tenant_context(theirs.slug):
+        assert fetch_items(select(table_of(Site).c.id)) == []
+        with pytest.raises(WrongTenantError):
+            db.session.add(site)
+
+
+def test_an_object_loads_nothing_after_its_session(app, tenant):
+    with app.app_context(), tenant_context(tenant.slug):
+        db.session.add(Site(**SITE))
+        db.session.commit()
+        site = db.session.scalars(select(Site)).one()
+        db.session.expire(site)
+
+    with pytest.raises(DetachedInstanceError):
+        str(site.name)

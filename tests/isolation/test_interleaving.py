@@ -69,7 +69,7 @@ def test_nothing_of_a_tenant_stays_on_its_connections(app: Flask, members: list[
         for record in list(pool.idle):
             raw = record.dbapi_connection
             assert raw.get_transaction_status() == TRANSACTION_STATUS_IDLE
-            with raw.cursor(cursor_factory=plain_cursor) as cursor:
+            with plain_cursor(raw) as cursor:
                 cursor.execute(
                     "SELECT current_setting('trially.tenant_id', true),"
                     " (SELECT setting = reset_val FROM pg_settings WHERE name = 'search_path'),"

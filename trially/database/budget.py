@@ -7,6 +7,7 @@ tenant's. When all are busy, a request waits up to a deadline, and the tenants t
 import os
 import select
 from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from threading import Event, Lock
 from typing import Any
@@ -37,6 +38,7 @@ class Counts:
 @dataclass(eq=False)
 class _Waiter:
     pool: "BudgetedPool"
+    turn_of: Hashable
     is_served: Event = field(default_factory=Event)
     at_hand: ConnectionPoolEntry | None = None
     to_close: ConnectionPoolEntry | None = None
@@ -52,7 +54,7 @@ class ConnectionBudget:
         self._lock = Lock()
         self._open = 0
         self._idle: OrderedDict[ConnectionPoolEntry, BudgetedPool] = OrderedDict()
-        self._waiting: OrderedDict[BudgetedPool, deque[_Waiter]] = OrderedDict()
+        self._waiting: OrderedDict[Hashable, deque[_Waiter]] = OrderedDict()
 
     @property
     def open_connections(self) -> int:
@@ -64,9 +66,10 @@ class ConnectionBudget:
         """How many of them no request is using."""
         return len(self._idle)
 
-    def take(self, pool: "BudgetedPool") -> ConnectionPoolEntry | None:
+    def take(self, pool: "BudgetedPool", turn_of: Hashable) -> ConnectionPoolEntry | None:
         """Return an idle connection of `pool`, or None: one may be opened.
 
+        Those that wait take turns by `turn_of`, which is whoever they wait for.
         Raises SQLAlchemy's `TimeoutError` when the deadline passes first.
         """
         with self._lock:
@@ -81,7 +84,7 @@ class ConnectionBudget:
                 return None
             to_close = self._evict()
             if to_close is None:
-                waiter = self._enqueue(pool)
+                waiter = self._enqueue(pool, turn_of)
         if to_close is None:
             self._wait(waiter)
             if waiter.at_hand is not None:
@@ -138,34 +141,34 @@ class ConnectionBudget:
         self.counts.evictions += 1
         return entry
 
-    def _enqueue(self, pool: "BudgetedPool") -> _Waiter:
+    def _enqueue(self, pool: "BudgetedPool", turn_of: Hashable) -> _Waiter:
         self.counts.waits += 1
-        waiter = _Waiter(pool)
-        self._waiting.setdefault(pool, deque()).append(waiter)
+        waiter = _Waiter(pool, turn_of)
+        self._waiting.setdefault(turn_of, deque()).append(waiter)
         return waiter
 
     def _next_waiter(self) -> _Waiter | None:
         """Take the first waiter of the tenant whose turn it is; its next turn is the last."""
         if not self._waiting:
             return None
-        pool, queue = self._waiting.popitem(last=False)
+        turn_of, queue = self._waiting.popitem(last=False)
         waiter = queue.popleft()
         if queue:
-            self._waiting[pool] = queue
+            self._waiting[turn_of] = queue
         return waiter
 
     def _wait(self, waiter: _Waiter) -> None:
         if waiter.is_served.wait(self._deadline_seconds):
             return
         with self._lock:
-            queue = self._waiting.get(waiter.pool, deque())
+            queue = self._waiting.get(waiter.turn_of, deque())
             if waiter not in queue:
                 # It was served at the last moment, and is about to be told.
                 has_given_up = False
             else:
                 queue.remove(waiter)
                 if not queue:
-                    del self._waiting[waiter.pool]
+                    del self._waiting[waiter.turn_of]
                 self.counts.timeouts += 1
                 has_given_up = True
         if has_given_up:
@@ -177,17 +180,28 @@ class ConnectionBudget:
 
 
 class BudgetedPool(Pool):
-    """The connections of one engine, within a budget that it shares with others."""
+    """The connections of one engine, within a budget that it shares with others.
 
-    def __init__(self, creator: Any, budget: ConnectionBudget, **options: Any) -> None:
+    `turn_of` tells for whom a connection is wanted, if not for the pool: they take turns when all
+    are busy.
+    """
+
+    def __init__(
+        self,
+        creator: Any,
+        budget: ConnectionBudget,
+        turn_of: Callable[[], Hashable] | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(creator, **options)
         self.budget = budget
+        self._turn_of = turn_of or (lambda: self)
         self.idle: deque[ConnectionPoolEntry] = deque()
         """Its connections that no request is using, the last used at the end."""
         self.is_disposed = False
 
     def _do_get(self) -> ConnectionPoolEntry:
-        entry = self.budget.take(self)
+        entry = self.budget.take(self, self._turn_of())
         if entry is not None:
             return entry
         try:
@@ -204,6 +218,7 @@ class BudgetedPool(Pool):
         return BudgetedPool(
             self._creator,
             self.budget,
+            self._turn_of,
             dialect=self._dialect,
             reset_on_return=self._reset_on_return,
             _dispatch=self.dispatch,

@@ -4,22 +4,32 @@ psycopg2 would send BEGIN as a round trip of its own, and the guard would be ano
 connections are in autocommit mode and say BEGIN, COMMIT and ROLLBACK themselves: a statement sent
 while no transaction is open goes out behind the current placement's opening, in one message. So
 tenancy costs no round trip, and nothing can be sent past the guard: no session's, no Core
-statement, no raw cursor's.
+statement, no raw cursor's. A statement sent while one is open must be of the tenant that opened it.
+
+What ends a transaction also puts the session back to how it began, in the same message. So nothing
+that a statement may have left on the connection waits for whoever has it next, behind a pooler too.
 """
 
 import select
 import time
 from typing import Any
+from uuid import UUID
 
 from blinker import Signal
 from psycopg2 import Error, errors
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection, cursor
+from psycopg2.extensions import (
+    TRANSACTION_STATUS_IDLE,
+    TRANSACTION_STATUS_INERROR,
+    connection,
+    cursor,
+)
 from psycopg2.sql import Composable
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.exc import DisconnectionError
 
 from trially.database.deadline import statement_bound
 from trially.database.placement import (
+    Placement,
     StalePlacementError,
     TenantSuspendedError,
     WrongTenantError,
@@ -32,6 +42,12 @@ REFUSALS: dict[str, Exception] = {
 }
 """What the guard's own SQLSTATEs mean."""
 
+CLEANING = (
+    "RESET SESSION AUTHORIZATION;RESET ALL;CLOSE ALL;UNLISTEN *;DEALLOCATE ALL;"
+    "SELECT pg_advisory_unlock_all();DISCARD TEMP;DISCARD SEQUENCES"
+)
+"""What DISCARD ALL does, which may not be sent together with anything else."""
+
 
 statement_was_slow = Signal()
 """Sent with a statement's text, placeholders in it, and the seconds that it took."""
@@ -40,12 +56,15 @@ statement_was_slow = Signal()
 class PlacedCursor(cursor):
     """A cursor that opens the current placement's transaction with its first statement."""
 
+    connection: "PlacedConnection"
+
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002
         """Send a statement, behind the opening if no transaction is open."""
         if not _is_idle(self.connection):
+            self.connection.check_tenant()
             super().execute(query, vars)
             return
-        opening = opening_on(self.connection)
+        opening = self.connection.open_for(current_placement())
         if isinstance(query, Composable):
             query = query.as_string(self.connection)
         try:
@@ -81,11 +100,13 @@ class PlacedCursor(cursor):
         super().copy_to(*arguments, **options)
 
     def _open(self) -> None:
-        if _is_idle(self.connection):
-            try:
-                super().execute(opening_on(self.connection))
-            except Error as error:
-                raise _refusal(error) from None
+        if not _is_idle(self.connection):
+            self.connection.check_tenant()
+            return
+        try:
+            super().execute(self.connection.open_for(current_placement()))
+        except Error as error:
+            raise _refusal(error) from None
 
 
 class PlacedConnection(connection):
@@ -95,21 +116,45 @@ class PlacedConnection(connection):
         super().__init__(*arguments, **options)
         self.cursor_factory = PlacedCursor
         self.database = self.info.dbname
+        self.tenant_id: UUID | None = None
+        """Whose transaction was opened on it since it was last clean."""
+
+    def cursor(self, *arguments: Any, **options: Any) -> Any:
+        """Make a cursor, of a kind that passes the guard."""
+        factory = options.get("cursor_factory") or PlacedCursor
+        if not issubclass(factory, PlacedCursor):
+            raise TypeError("A tenant's connection has cursors that pass the guard, and no others.")
+        return super().cursor(*arguments, **options)
+
+    def open_for(self, placement: Placement) -> str:
+        """Return what opens a placement's transaction, or raise `WrongTenantError`."""
+        if self.database != placement.url.database:
+            raise WrongTenantError("This connection leads to another tenant's database.")
+        self.tenant_id = placement.tenant_id
+        return placement.opening + statement_bound()
+
+    def check_tenant(self) -> None:
+        """Raise `WrongTenantError` unless the current tenant opened this transaction."""
+        if current_placement().tenant_id != self.tenant_id:
+            raise WrongTenantError("This transaction is another tenant's.")
 
     def commit(self) -> None:
         """Commit, and say so if the server rolled back instead."""
-        if not _is_idle(self):
-            speaking = cursor(self)
-            speaking.execute("COMMIT")
-            if speaking.statusmessage == "ROLLBACK":
-                raise errors.InFailedSqlTransaction(
-                    "The transaction had failed and was rolled back."
-                )
+        has_failed = self.get_transaction_status() == TRANSACTION_STATUS_INERROR
+        self._end("COMMIT;")
+        if has_failed:
+            raise errors.InFailedSqlTransaction("The transaction had failed and was rolled back.")
 
     def rollback(self) -> None:
         """Roll back what is open, if anything is."""
-        if not self.closed and not _is_idle(self):
-            cursor(self).execute("ROLLBACK")
+        if not self.closed:
+            self._end("ROLLBACK;")
+
+    def _end(self, ending: str) -> None:
+        """End what is open, and leave the session as it began."""
+        if self.tenant_id is not None:
+            cursor(self).execute(CLEANING if _is_idle(self) else ending + CLEANING)
+            self.tenant_id = None
 
 
 class PlacedDialect(PGDialect_psycopg2):
@@ -135,17 +180,6 @@ class PlacedDialect(PGDialect_psycopg2):
             seconds = time.perf_counter() - started
             if seconds >= self.slow_seconds:
                 statement_was_slow.send(statement, seconds=seconds)
-
-
-def opening_on(raw: Any) -> str:
-    """Return what opens the current placement's transactions.
-
-    Raises `NoTenantError`, or `WrongTenantError` if the connection leads elsewhere.
-    """
-    placement = current_placement()
-    if raw.database != placement.url.database:
-        raise WrongTenantError("This connection leads to another tenant's database.")
-    return placement.opening + statement_bound()
 
 
 def replace_if_closed(raw: connection, _record: Any, _checked_out: Any) -> None:

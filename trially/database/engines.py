@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Mapping, MutableMapping
 from threading import Lock
 from typing import Any
+from uuid import UUID
 
 import orjson
 import psycopg2
@@ -15,7 +16,7 @@ from sqlalchemy.util import LRUCache
 
 from trially.database.budget import BudgetedPool, ConnectionBudget
 from trially.database.dialect import PlacedConnection, PlacedDialect, replace_if_closed
-from trially.database.placement import Placement
+from trially.database.placement import Placement, current_placement, has_placement
 
 ENGINES_KEPT = 2_000
 """An engine without connections is some 20 kB."""
@@ -95,7 +96,7 @@ class EngineRegistry:
             prepare(raw)
             return raw
 
-        pool = BudgetedPool(open_connection, budget, dialect=dialect)
+        pool = BudgetedPool(open_connection, budget, _whose_turn, dialect=dialect)
         event.listen(pool, "checkout", replace_if_closed)
         engine = Engine(pool, dialect, url, hide_parameters=True)
         return engine.execution_options(compiled_cache=self._compiled)
@@ -117,6 +118,10 @@ def connect(
     )
     raw.autocommit = True
     return raw
+
+
+def _whose_turn() -> UUID | None:
+    return current_placement().tenant_id if has_placement() else None
 
 
 def _learned_dialect(url: URL) -> PlacedDialect:

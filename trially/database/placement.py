@@ -16,7 +16,7 @@ class NoTenantError(RuntimeError):
 
 
 class WrongTenantError(RuntimeError):
-    """One app context was asked to serve a second tenant."""
+    """What is one tenant's was used in another tenant's context."""
 
 
 class StalePlacementError(RuntimeError):
@@ -36,11 +36,14 @@ class Placement:
     schema: str
     epoch: int
     url: URL = field(repr=False)
+    role: str | None = None
+    """What each transaction sets its role to; None where the login role is the tenant's already."""
 
     def __post_init__(self) -> None:
-        """Refuse a schema that could not be written into SQL as it is."""
-        if not _IDENTIFIER.match(self.schema):
-            raise ValueError(f"{self.schema!r} cannot be the name of a schema.")
+        """Refuse names that could not be written into SQL as they are."""
+        for name in (self.schema, self.role):
+            if name is not None and not _IDENTIFIER.match(name):
+                raise ValueError(f"{name!r} cannot be the name of a schema or role.")
 
     @property
     def server(self) -> str:
@@ -52,12 +55,13 @@ class Placement:
         """What goes before the first statement of each transaction: BEGIN and the guard.
 
         Everything in it is local to the transaction, so the connection goes back to its pool
-        carrying nothing of the tenant. The values are a checked name, a uuid and an integer.
+        carrying nothing of the tenant. The values are checked names, a uuid and an integer.
         """
+        role = f",set_config('role','{self.role}',true)" if self.role else ""
         return (
             "BEGIN;"
             f"SELECT set_config('search_path','{self.schema}, pg_temp',true),"
-            f"set_config('trially.tenant_id','{self.tenant_id}',true),"
+            f"set_config('trially.tenant_id','{self.tenant_id}',true){role},"
             f"trially.enter('{self.tenant_id}',{self.epoch:d});"
         )
 
@@ -71,6 +75,11 @@ def enter_placement(placement: Placement) -> None:
     if entered is not None and entered.tenant_id != placement.tenant_id:
         raise WrongTenantError("This app context already serves another tenant.")
     g.placement = placement
+
+
+def has_placement() -> bool:
+    """Tell whether a tenant has been entered."""
+    return has_app_context() and "placement" in g
 
 
 def current_placement() -> Placement:

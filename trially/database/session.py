@@ -7,18 +7,19 @@ from typing import Any, cast
 from flask import Flask, current_app, g
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
-from sqlalchemy import URL, Connection, Engine, text
+from sqlalchemy import URL, Connection, Engine, event, text
 
 from trially.config import Settings
 from trially.database.engines import EngineRegistry
-from trially.database.placement import current_placement
+from trially.database.placement import WrongTenantError, current_placement
 
 
 class PlacedSession(Session):
     """A session whose every statement goes to the current placement's engine.
 
     Flask-SQLAlchemy chooses an engine by model; here it is chosen by request, through the seam
-    its maintainer points to for this purpose.
+    its maintainer points to for this purpose. A session stays with the tenant that it first served,
+    and so does each object of it.
     """
 
     def get_bind(
@@ -28,11 +29,41 @@ class PlacedSession(Session):
         bind: Engine | Connection | None = None,  # noqa: ARG002
         **kwargs: Any,  # noqa: ARG002
     ) -> Engine | Connection:
-        """Return the current placement's engine, or raise `NoTenantError`."""
-        return engine_registry().engine_for(current_placement())
+        """Return the current placement's engine.
+
+        Raises `NoTenantError`, or `WrongTenantError` if this session has served another tenant.
+        """
+        placement = current_placement()
+        if self.info.setdefault("tenant_id", placement.tenant_id) != placement.tenant_id:
+            raise WrongTenantError("This session is another tenant's.")
+        return engine_registry().engine_for(placement)
+
+    def add(self, instance: object, *, _warn: bool = True) -> None:
+        """Take an object into the session, or raise `WrongTenantError`."""
+        _refuse_objects_of_others(self, instance)
+        super().add(instance, _warn=_warn)
 
 
 db = SQLAlchemy(session_options={"class_": PlacedSession}, add_models_to_shell=False)
+
+
+@event.listens_for(PlacedSession, "before_attach")
+def _refuse_objects_of_others(_session: Session, item: Any) -> None:
+    """Raise `WrongTenantError` for an object that is another tenant's."""
+    if item.tenant_id not in (None, current_placement().tenant_id):
+        raise WrongTenantError("This object is another tenant's.")
+
+
+@event.listens_for(PlacedSession, "before_flush")
+def _mark_as_ours(session: Session, _context: Any, _instances: Any) -> None:
+    """Give new objects the current tenant, and let no object change its own."""
+    tenant_id = current_placement().tenant_id
+    for item in session.new:
+        if item.tenant_id is None:
+            item.tenant_id = tenant_id
+    for item in {*session.new, *session.dirty}:
+        if item.tenant_id != tenant_id:
+            raise WrongTenantError("This object is another tenant's.")
 
 
 def engine_registry() -> EngineRegistry:
