@@ -76,6 +76,15 @@ class Settings:
     connections_per_tenant: int
     """CONNECTION LIMIT of a tenant's login role."""
 
+    connections_per_shared_database: int
+    """CONNECTION LIMIT of the login role of a database that tenants share."""
+
+    schemas_per_database: int
+    """Tenants with schemas of their own that one database takes, before the next is made."""
+
+    tenants_per_pool: int
+    """Tenants whose rows one database of shared tables takes, before the next is made."""
+
     connections_per_server: int
     """Connections this process has open to one server at most, all tenants together."""
 
@@ -155,6 +164,11 @@ def read_settings(instance: Path = INSTANCE) -> Settings:
         tenant_claim=env.str("TENANT_CLAIM", default="https://trially.ai/tenant"),
         dev_issuer=env.bool("DEV_ISSUER", default=development),
         connections_per_tenant=env.int("CONNECTIONS_PER_TENANT", default=50, validate=_positive),
+        connections_per_shared_database=env.int(
+            "CONNECTIONS_PER_SHARED_DATABASE", default=200, validate=_positive
+        ),
+        schemas_per_database=env.int("SCHEMAS_PER_DATABASE", default=500, validate=_positive),
+        tenants_per_pool=env.int("TENANTS_PER_POOL", default=10_000, validate=_positive),
         connections_per_server=env.int("CONNECTIONS_PER_SERVER", default=64, validate=_positive),
         checkout_timeout_seconds=env.float(
             "CHECKOUT_TIMEOUT_SECONDS", default=5.0, validate=validate.Range(0.01, 60)

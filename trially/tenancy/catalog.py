@@ -53,6 +53,8 @@ class Tier(StrEnum):
     """A kind of placement."""
 
     DEDICATED_DATABASE = "dedicated_database"
+    OWN_SCHEMA = "own_schema"
+    POOLED_ROWS = "pooled_rows"
 
 
 class OperationState(StrEnum):
@@ -118,7 +120,7 @@ class PlacementRecord(Timestamped, CatalogModel):
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenant.id", ondelete="CASCADE"))
     server_id: Mapped[UUID] = mapped_column(ForeignKey("server.id"), index=True)
     tier: Mapped[Tier] = mapped_column(String(20))
-    database: Mapped[str] = mapped_column(String(63))
+    database: Mapped[str] = mapped_column(String(63), index=True)
     schema: Mapped[str] = mapped_column(String(63))
     role: Mapped[str] = mapped_column(String(63))
     epoch: Mapped[int] = mapped_column(server_default="1")
@@ -135,6 +137,19 @@ class PlacementRecord(Timestamped, CatalogModel):
             postgresql_where=text("is_active"),
         ),
     )
+
+
+class SharedDatabase(CatalogModel):
+    """A database that holds many tenants, of one tier."""
+
+    __tablename__ = "shared_database"
+
+    name: Mapped[str] = mapped_column(String(63), primary_key=True)
+    server_id: Mapped[UUID] = mapped_column(ForeignKey("server.id"), index=True)
+    tier: Mapped[Tier] = mapped_column(String(20))
+    created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+
+    server: Mapped[Server] = relationship(lazy="joined", innerjoin=True)
 
 
 class Operation(Timestamped, CatalogModel):

@@ -45,19 +45,21 @@ $function$;
 
 -- Whoever loads many rows asks for statistics at once: until there are some, every index that leads
 -- with tenant_id looks as good as any other, for foreign keys too. Only a table's owner may.
+-- Tables that are shared may be in somebody else's analysis already.
 CREATE OR REPLACE FUNCTION trially.analyze_tables() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     tenant_table regclass;
+    asking text := coalesce(nullif(current_setting('role'), 'none'), session_user);
 BEGIN
     FOR tenant_table IN
         SELECT attrelid::regclass FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
         WHERE attname = 'tenant_id' AND relkind = 'r'
         AND relnamespace <> 'trially'::regnamespace
-        AND has_table_privilege(session_user, attrelid, 'INSERT')
+        AND has_table_privilege(asking, attrelid, 'INSERT')
     LOOP
-        EXECUTE format('ANALYZE %s', tenant_table);
+        EXECUTE format('ANALYZE (SKIP_LOCKED) %s', tenant_table);
     END LOOP;
 END
 $function$;
@@ -68,17 +70,26 @@ REVOKE ALL ON FUNCTION trially.enter(uuid, bigint), trially.analyze_tables() FRO
 LOCK_TIMEOUT_SECONDS = 10
 
 
-def admission(role: str, tenant_id: UUID, epoch: int) -> sql.Composed:
-    """Compose what lets `role` ask the guard, and the guard know the tenant unless it does."""
+def let_in(role: str) -> sql.Composed:
+    """Compose what lets a role call the guard's functions."""
     return sql.SQL(
         "GRANT USAGE ON SCHEMA trially TO {role};"
         "GRANT EXECUTE ON FUNCTION trially.enter(uuid, bigint), trially.analyze_tables() TO {role};"
+    ).format(role=sql.Identifier(role))
+
+
+def admit(tenant_id: UUID, epoch: int) -> sql.Composed:
+    """Compose what makes the guard know a tenant, unless it does."""
+    return sql.SQL(
         "INSERT INTO trially.placement (tenant_id, epoch) VALUES ({tenant_id}, {epoch})"
-        " ON CONFLICT DO NOTHING"
-    ).format(
-        role=sql.Identifier(role),
-        tenant_id=sql.Literal(str(tenant_id)),
-        epoch=sql.Literal(epoch),
+        " ON CONFLICT DO NOTHING;"
+    ).format(tenant_id=sql.Literal(str(tenant_id)), epoch=sql.Literal(epoch))
+
+
+def dismiss(tenant_id: UUID) -> sql.Composed:
+    """Compose what makes the guard know a tenant no longer."""
+    return sql.SQL("DELETE FROM trially.placement WHERE tenant_id = {};").format(
+        sql.Literal(str(tenant_id))
     )
 
 

@@ -1,6 +1,7 @@
 """The two lineages of migrations: the catalog's, and the one that all tenants share."""
 
 import hashlib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,15 @@ def alembic_config(lineage: Path) -> Config:
     return config
 
 
-def run_lineage(lineage: Path, connection: Connection, schema: str) -> None:
+def run_lineage(
+    lineage: Path,
+    connection: Connection,
+    schema: str,
+    before_changes: Callable[[], object] = lambda: None,
+) -> bool:
     """Run what Alembic was asked for, on the tables in `schema`. Called by each env.py.
 
+    Tells whether that was to change them, and not only a question.
     Alembic knows of no other process at the same work: who comes second waits until the first has
     closed its connection, and finds nothing to do.
     """
@@ -80,8 +87,12 @@ def run_lineage(lineage: Path, connection: Connection, schema: str) -> None:
         process_revision_directives=_number_revision,
         transaction_per_migration=True,
     )
+    is_question = bool(context.get_context().opts.get("dont_mutate"))
+    if not is_question:
+        before_changes()
     with context.begin_transaction():
         context.run_migrations()
+    return not is_question
 
 
 def migration_connection(url: Any) -> Connection:

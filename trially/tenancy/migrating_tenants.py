@@ -1,14 +1,20 @@
 """Take Alembic to every tenant: each placement in turn, or a scratch clone to compare with."""
 
-from alembic import context
-from sqlalchemy import select
+from psycopg2 import sql
+from sqlalchemy import Connection, select
 
-from trially.tenancy.catalog import PlacementRecord, catalog_transaction
+from trially.tenancy.catalog import (
+    PlacementRecord,
+    SharedDatabase,
+    Tier,
+    catalog_transaction,
+)
 from trially.tenancy.guard import GUARD_DDL
 from trially.tenancy.migrating import TENANT_LINEAGE, run_lineage
 from trially.tenancy.servers import driver_connection, execute, server_access
 from trially.tenancy.templates import TENANT_SCHEMA, as_owner, scratch_database
 from trially.tenancy.tiers import tier_of
+from trially.tenancy.tiers.blank_schema import BLANK_SCHEMA, COMPOSE_BLUEPRINT
 
 
 def run_on_scratch() -> None:
@@ -18,23 +24,50 @@ def run_on_scratch() -> None:
 
 
 def run_on_every_tenant() -> None:
-    """Run what Alembic was asked for on the placement of every tenant.
+    """Run what Alembic was asked for on the placement of every tenant, on shared tables once.
 
     Unless it was only a question, each is left as a tenant made today would be: with this version's
     guard, and with its role's grants and its own id's CHECK on the tables that have come.
     """
     with catalog_transaction() as session:
+        blanks = session.scalars(
+            select(SharedDatabase).where(SharedDatabase.tier == Tier.OWN_SCHEMA)
+        ).all()
         records = session.scalars(
             select(PlacementRecord)
             .where(PlacementRecord.is_active)
             .order_by(PlacementRecord.created_at)
         ).all()
-    for record in records:
-        with as_owner(server_access(record.server.name), record.database) as owned:
-            run_lineage(TENANT_LINEAGE, owned, record.schema)
-            if context.get_context().opts.get("dont_mutate"):
-                continue
-            raw = driver_connection(owned)
-            execute(raw, GUARD_DDL)
-            raw.commit()
-        tier_of(record).dress_space(record)
+    # A tenant made meanwhile is a copy of what has been migrated, and found at its revision.
+    for blank in blanks:
+        with as_owner(server_access(blank.server.name), blank.name) as owned:
+            if run_lineage(TENANT_LINEAGE, owned, BLANK_SCHEMA):
+                _finish(owned, COMPOSE_BLUEPRINT)
+    places = {(each.server.name, each.database, each.schema): each for each in reversed(records)}
+    for record in reversed(places.values()):
+        _run_on(record)
+
+
+def _run_on(record: PlacementRecord) -> None:
+    tier = tier_of(record)
+    with as_owner(server_access(record.server.name), record.database) as owned:
+        try:
+            is_changed = run_lineage(
+                TENANT_LINEAGE,
+                owned,
+                record.schema,
+                before_changes=lambda: _finish(owned, tier.unbinding(record)),
+            )
+        except BaseException:
+            owned.rollback()
+            _finish(owned, tier.dressing(record))
+            raise
+        if is_changed:
+            _finish(owned, GUARD_DDL, tier.dressing(record))
+
+
+def _finish(owned: Connection, *statements: sql.Composable | str) -> None:
+    """Run batches and commit."""
+    for statement in statements:
+        execute(driver_connection(owned), statement)
+    driver_connection(owned).commit()

@@ -34,6 +34,6 @@ def check_slug(slug: str) -> str:
     return slug
 
 
-def opaque_name() -> str:
+def opaque_name(prefix: str = "t") -> str:
     """Return a new name for a database, schema or role that tells nothing: `t_<12 hex>`."""
-    return f"t_{secrets.token_hex(6)}"
+    return f"{prefix}_{secrets.token_hex(6)}"

@@ -68,7 +68,7 @@ def create_tenant(
             status=TenantStatus.PROVISIONING,
             settings={},
         )
-        record = TIERS[tier].new_record()
+        record = TIERS[tier].new_record(session, found)
         record.tenant_id, record.server_id, record.epoch = tenant.id, found.id, 1
         operation = Operation(
             id=uuid7(),

@@ -2,7 +2,7 @@
 
 import hmac
 from base64 import urlsafe_b64encode
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +21,9 @@ FIRST_SERVER = "default"
 
 MAINTENANCE_DATABASES = ("postgres", "template1")
 
+MOST_KEPT = 4
+"""Connections of an administrator that are kept for the next time."""
+
 
 class NoServerError(LookupError):
     """No such server is known to this installation."""
@@ -33,7 +36,7 @@ class ServerAccess:
     name: str
     admin_url: URL = field(repr=False)
     secret_key: str = field(repr=False)
-    _kept: deque[connection] = field(default_factory=lambda: deque(maxlen=1), repr=False)
+    _kept: OrderedDict[str | None, connection] = field(default_factory=OrderedDict, repr=False)
 
     def role_url(self, role: str, database: str) -> URL:
         """Return the URL with which `role` logs in to `database`."""
@@ -53,32 +56,40 @@ class ServerAccess:
         return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
     @contextmanager
-    def administer(self, database: str | None = None) -> Iterator[connection]:
+    def administer(
+        self, database: str | None = None, *, is_kept: bool = False
+    ) -> Iterator[connection]:
         """Connect as the administrator, in autocommit mode.
 
-        Without a database: to the one in the server's URL, by a connection that is kept for the
-        next time. Nothing of a session must be left on it.
+        Without a database: to the one in the server's URL. That connection, and others if
+        `is_kept`, is there for the next time: nothing of a session must be left on it.
         """
-        if database is not None:
-            with closing(self._connect(self.admin_url.set(database=database))) as raw:
+        if database is not None and not is_kept:
+            with closing(self._connect(database)) as raw:
                 yield raw
             return
-        raw = self._take_kept() or self._connect(self.admin_url)
+        raw = self._take_kept(database) or self._connect(database)
         try:
             yield raw
         finally:
-            self._kept.append(raw)
+            self._keep(database, raw)
 
-    def _take_kept(self) -> connection | None:
+    def _take_kept(self, database: str | None) -> connection | None:
         """Take the kept connection, unless it is in use or the server has closed it."""
         try:
-            raw = self._kept.pop()
+            raw = self._kept.pop(database)
             execute(raw, "SELECT 1")
-        except (IndexError, psycopg2.Error):
+        except (KeyError, psycopg2.Error):
             return None
         return raw
 
-    def _connect(self, url: URL) -> connection:
+    def _keep(self, database: str | None, raw: connection) -> None:
+        self._kept[database] = raw
+        while len(self._kept) > MOST_KEPT:
+            self._kept.popitem(last=False)[1].close()
+
+    def _connect(self, database: str | None) -> connection:
+        url = self.admin_url if database is None else self.admin_url.set(database=database)
         return connect(url, application_name="trially-admin")
 
 

@@ -1,10 +1,11 @@
 """The database that new tenants are cloned from, and the databases that migrations visit."""
 
 import hashlib
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from psycopg2 import sql
+from psycopg2 import errors, sql
 from psycopg2.extensions import connection
 from sqlalchemy import Connection, text
 
@@ -26,7 +27,9 @@ from trially.tenancy.servers import (
 )
 
 TENANT_SCHEMA = "tenant"
-"""Schema of a tenant's tables in a database of its own."""
+"""Schema of the tables in databases whose tables are one tenant's, or all tenants' alike."""
+
+log = logging.getLogger(__name__)
 
 _BUILD_LOCK = 0x7472_6961_6C6C_79
 """Advisory lock of the maintenance database: one process at a time builds templates."""
@@ -60,6 +63,41 @@ def as_owner(access: ServerAccess, database: str) -> Iterator[Connection]:
         yield owned
 
 
+def clone_template(access: ServerAccess, name: str, role: str) -> None:
+    """Make a database from the template, into which only `role` is let.
+
+    A clone does not inherit its template's privileges: everyone may connect to it until it is
+    told otherwise. Until then it has no rows, and nobody but its owner may read its tables.
+    """
+    template = template_database(access)
+    names = {
+        "database": sql.Identifier(name),
+        "role": sql.Identifier(role),
+        "owner": sql.Identifier(owner_role(current_settings())),
+        "template": sql.Identifier(template),
+    }
+    with access.administer() as raw:
+        try:
+            execute(
+                raw,
+                sql.SQL(
+                    "CREATE DATABASE {database} OWNER {owner} TEMPLATE {template} STRATEGY wal_log"
+                ).format(**names),
+            )
+        except (errors.DuplicateDatabase, errors.UniqueViolation):
+            log.info("The database is there already.")
+        execute(
+            raw,
+            # What dresses the database is flushed, and this with it.
+            sql.SQL(
+                "BEGIN; SET LOCAL synchronous_commit = off;"
+                "REVOKE ALL ON DATABASE {database} FROM PUBLIC;"
+                "GRANT CONNECT ON DATABASE {database} TO {role};"
+                "COMMIT"
+            ).format(**names),
+        )
+
+
 @contextmanager
 def scratch_database(access: ServerAccess) -> Iterator[Connection]:
     """Connect to a clone of the template that is gone afterwards."""
@@ -86,14 +124,22 @@ def drop_database(raw: connection, name: str) -> None:
     execute(raw, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _build(access: ServerAccess, raw: connection, name: str) -> None:
-    """Build under another name, so that nobody finds a template half-built, and rename it."""
+@contextmanager
+def building_database(
+    access: ServerAccess, raw: connection, name: str, template: str
+) -> Iterator[Connection]:
+    """Connect to a new database as its owner; it gets its name when the block is done with it.
+
+    So nobody finds one half-built.
+    """
     building = f"{_prefix()}building"
     drop_database(raw, building)
     execute(
         raw,
-        sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE template0").format(
-            sql.Identifier(building), sql.Identifier(owner_role(current_settings()))
+        sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+            sql.Identifier(building),
+            sql.Identifier(owner_role(current_settings())),
+            sql.Identifier(template),
         ),
     )
     try:
@@ -101,20 +147,35 @@ def _build(access: ServerAccess, raw: connection, name: str) -> None:
             raw, sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(building))
         )
         with as_owner(access, building) as owned:
-            for statement in (GUARD_DDL, "DROP SCHEMA public", f"CREATE SCHEMA {TENANT_SCHEMA}"):
-                execute(driver_connection(owned), statement)
-            driver_connection(owned).commit()
-            run_upgrade(TENANT_LINEAGE, owned, TENANT_SCHEMA)
+            yield owned
         execute(
             raw,
-            sql.SQL(
-                "ALTER DATABASE {} RENAME TO {};"
-                "ALTER DATABASE {} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false"
-            ).format(sql.Identifier(building), sql.Identifier(name), sql.Identifier(name)),
+            sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                sql.Identifier(building), sql.Identifier(name)
+            ),
         )
     except BaseException:
         drop_database(raw, building)
         raise
+
+
+def database_exists(raw: connection, name: str) -> bool:
+    """Tell whether there is a database of this name."""
+    return bool(execute(raw, "SELECT 1 FROM pg_database WHERE datname = %s", name))
+
+
+def _build(access: ServerAccess, raw: connection, name: str) -> None:
+    with building_database(access, raw, name, "template0") as owned:
+        for statement in (GUARD_DDL, "DROP SCHEMA public", f"CREATE SCHEMA {TENANT_SCHEMA}"):
+            execute(driver_connection(owned), statement)
+        driver_connection(owned).commit()
+        run_upgrade(TENANT_LINEAGE, owned, TENANT_SCHEMA)
+    execute(
+        raw,
+        sql.SQL("ALTER DATABASE {} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false").format(
+            sql.Identifier(name)
+        ),
+    )
 
 
 def _drop_others(raw: connection, name: str) -> None:

@@ -3,9 +3,14 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from psycopg2 import sql
+from sqlalchemy.orm import Session
+
 from trially.database.placement import Placement
-from trially.tenancy.catalog import PlacementRecord, Tier
+from trially.tenancy.catalog import PlacementRecord, Server, Tier
 from trially.tenancy.tiers.dedicated_database import DedicatedDatabase
+from trially.tenancy.tiers.own_schema import OwnSchema
+from trially.tenancy.tiers.pooled_rows import PooledRows
 
 
 class PlacementTier(Protocol):
@@ -16,8 +21,8 @@ class PlacementTier(Protocol):
 
     tier: Tier
 
-    def new_record(self) -> PlacementRecord:
-        """Return an unsaved placement with new opaque names."""
+    def new_record(self, session: Session, server: Server) -> PlacementRecord:
+        """Return an unsaved placement on a server, with opaque names."""
 
     def make_role(self, record: PlacementRecord) -> None:
         """Make the role that the tenant's transactions run as."""
@@ -26,7 +31,13 @@ class PlacementTier(Protocol):
         """Make the database, schema or rows that will hold the tenant, closed to others."""
 
     def dress_space(self, record: PlacementRecord) -> None:
-        """Grant, constrain and enable the guard, for tables as they are at this revision."""
+        """Let the tenant in, having dressed its tables unless they are shared."""
+
+    def unbinding(self, record: PlacementRecord) -> sql.Composable:
+        """Compose what lets the tables' owner change rows, as migrations do."""
+
+    def dressing(self, record: PlacementRecord) -> sql.Composable:
+        """Compose the grants and constraints of tables as they are at this revision."""
 
     def remove(self, record: PlacementRecord) -> None:
         """Remove the tenant's rows and its role."""
@@ -38,7 +49,9 @@ class PlacementTier(Protocol):
         """Return what the run time needs."""
 
 
-TIERS: Mapping[Tier, PlacementTier] = {Tier.DEDICATED_DATABASE: DedicatedDatabase()}
+TIERS: Mapping[Tier, PlacementTier] = {
+    tier.tier: tier for tier in (DedicatedDatabase(), OwnSchema(), PooledRows())
+}
 
 
 def tier_of(record: PlacementRecord) -> PlacementTier:

@@ -1,40 +1,19 @@
 """A database of the tenant's own, which only the tenant's own role may connect to."""
 
-from flask import current_app
-from psycopg2 import errors, sql
+from psycopg2 import sql
+from sqlalchemy.orm import Session
 
 from trially.config import current_settings
 from trially.database.placement import Placement
 from trially.database.session import engine_registry
-from trially.tenancy.catalog import PlacementRecord, Tier
-from trially.tenancy.guard import admission, record_placement
+from trially.tenancy.catalog import PlacementRecord, Server, Tier
+from trially.tenancy.guard import admit, let_in, record_placement
 from trially.tenancy.installing import owner_role
 from trially.tenancy.names import opaque_name
-from trially.tenancy.scram import scram_verifier
 from trially.tenancy.servers import execute, server_access
-from trially.tenancy.templates import TENANT_SCHEMA, drop_database, template_database
-
-_CONSTRAIN_TENANT = """
-DO $do$
-DECLARE
-    tenant_table regclass;
-BEGIN
-    FOR tenant_table IN
-        SELECT attrelid::regclass FROM pg_attribute
-        JOIN pg_class ON pg_class.oid = attrelid
-        WHERE relnamespace = {schema_name}::regnamespace AND relkind IN ('r', 'p')
-        AND attname = 'tenant_id' AND NOT EXISTS (
-            SELECT FROM pg_constraint WHERE conrelid = attrelid AND conname = 'ck_this_tenant'
-        )
-    LOOP
-        EXECUTE format(
-            'ALTER TABLE %s ADD CONSTRAINT ck_this_tenant CHECK (tenant_id = %L)',
-            tenant_table, {tenant_id}
-        );
-    END LOOP;
-END
-$do$
-"""
+from trially.tenancy.templates import TENANT_SCHEMA, clone_template, drop_database
+from trially.tenancy.tiers.login_roles import make_login_role
+from trially.tenancy.tiers.tenant_tables import grant_rows, hold_to_tenant
 
 
 class DedicatedDatabase:
@@ -42,98 +21,44 @@ class DedicatedDatabase:
 
     tier = Tier.DEDICATED_DATABASE
 
-    def new_record(self) -> PlacementRecord:
+    def new_record(self, _session: Session, _server: Server) -> PlacementRecord:
         """Return an unsaved placement with new opaque names."""
         name = opaque_name()
         return PlacementRecord(tier=self.tier, database=name, schema=TENANT_SCHEMA, role=name)
 
     def make_role(self, record: PlacementRecord) -> None:
-        """Make the tenant's login role. It owns nothing and may make nothing."""
-        settings, access = current_settings(), server_access(record.server.name)
-        names = {
-            "role": sql.Identifier(record.role),
-            "verifier": sql.Literal(scram_verifier(access.role_password(record.role))),
-            "connections": sql.Literal(settings.connections_per_tenant),
-            "schema": sql.Identifier(record.schema),
-            "statement_timeout": sql.Literal(settings.statement_timeout_ms),
-        }
-        with access.administer() as raw:
-            try:
-                execute(
-                    raw,
-                    sql.SQL(
-                        "BEGIN; SET LOCAL synchronous_commit = off;"
-                        "CREATE ROLE {role} LOGIN NOINHERIT NOSUPERUSER NOBYPASSRLS NOCREATEDB"
-                        " NOCREATEROLE NOREPLICATION CONNECTION LIMIT {connections}"
-                        " PASSWORD {verifier};"
-                        "ALTER ROLE {role} SET search_path = {schema}, pg_temp;"
-                        "ALTER ROLE {role} SET statement_timeout = {statement_timeout};"
-                        "ALTER ROLE {role} SET idle_in_transaction_session_timeout = '60s';"
-                        "COMMIT"
-                    ).format(**names),
-                )
-            except (errors.DuplicateObject, errors.UniqueViolation):
-                execute(raw, "ROLLBACK")
-                execute(raw, sql.SQL("ALTER ROLE {role} PASSWORD {verifier}").format(**names))
+        """Make the tenant's login role."""
+        make_login_role(
+            server_access(record.server.name),
+            record.role,
+            schema=record.schema,
+            connections=current_settings().connections_per_tenant,
+        )
 
     def make_space(self, record: PlacementRecord) -> None:
-        """Clone the template, and let no one in but the tenant's role.
-
-        A clone does not inherit its template's privileges: everyone may connect to it until it is
-        told otherwise. Until then it has no rows, and nobody but its owner may read its tables.
-        """
-        access = server_access(record.server.name)
-        template = template_database(access)
-        names = {
-            "database": sql.Identifier(record.database),
-            "role": sql.Identifier(record.role),
-            "owner": sql.Identifier(owner_role(current_settings())),
-            "template": sql.Identifier(template),
-        }
-        with access.administer() as raw:
-            try:
-                execute(
-                    raw,
-                    sql.SQL(
-                        "CREATE DATABASE {database} OWNER {owner} TEMPLATE {template}"
-                        " STRATEGY wal_log"
-                    ).format(**names),
-                )
-            except (errors.DuplicateDatabase, errors.UniqueViolation):
-                current_app.logger.info("The database is there already.")
-            execute(
-                raw,
-                # What dresses the database is flushed, and this with it.
-                sql.SQL(
-                    "BEGIN; SET LOCAL synchronous_commit = off;"
-                    "REVOKE ALL ON DATABASE {database} FROM PUBLIC;"
-                    "GRANT CONNECT ON DATABASE {database} TO {role};"
-                    "COMMIT"
-                ).format(**names),
-            )
+        """Clone the template, and let no one in but the tenant's role."""
+        clone_template(server_access(record.server.name), record.database, record.role)
 
     def dress_space(self, record: PlacementRecord) -> None:
         """Grant the role its tables' rows, and hold every table to this tenant's id."""
-        access = server_access(record.server.name)
-        names = {
-            "owner": sql.Identifier(owner_role(current_settings())),
-            "role": sql.Identifier(record.role),
-            "schema": sql.Identifier(record.schema),
-            "schema_name": sql.Literal(record.schema),
-            "tenant_id": sql.Literal(str(record.tenant_id)),
-        }
-        with access.administer(record.database) as raw:
+        with server_access(record.server.name).administer(record.database) as raw:
             execute(
                 raw,
-                sql.SQL(
-                    "SET ROLE {owner};"
-                    "GRANT USAGE ON SCHEMA {schema} TO {role};"
-                    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema}"
-                    " TO {role};"
-                    "REVOKE ALL ON {schema}.alembic_version FROM {role};" + _CONSTRAIN_TENANT + ";"
-                ).format(**names)
-                + admission(record.role, record.tenant_id, record.epoch),
+                sql.SQL("SET ROLE {};").format(sql.Identifier(owner_role(current_settings())))
+                + self.dressing(record)
+                + let_in(record.role)
+                + admit(record.tenant_id, record.epoch),
             )
+
+    def unbinding(self, _record: PlacementRecord) -> sql.Composable:
+        """Compose nothing: no policy is switched on."""
+        return sql.SQL("")
+
+    def dressing(self, record: PlacementRecord) -> sql.Composable:
+        """Compose the role's grants and the CHECKs."""
+        return grant_rows(record.schema, record.role) + hold_to_tenant(
+            record.schema, record.tenant_id
+        )
 
     def remove(self, record: PlacementRecord) -> None:
         """Drop the database and the role."""

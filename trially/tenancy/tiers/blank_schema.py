@@ -1,0 +1,100 @@
+"""The schema that new tenants' schemas are copies of.
+
+Each database of schemas has one, at the revision of its tenants. What makes a copy is composed from
+PostgreSQL's catalogs once, and kept: names and all, so that a migration finds every constraint and
+index by the name it has anywhere else.
+"""
+
+from uuid import UUID
+
+from psycopg2 import sql
+from psycopg2.extensions import connection
+
+from trially.config import current_settings
+from trially.tenancy.installing import owner_role
+from trially.tenancy.servers import execute
+from trially.tenancy.templates import TENANT_SCHEMA
+from trially.tenancy.tiers.tenant_tables import HOLDING_CHECK
+
+BLANK_SCHEMA = "blank"
+
+_NOBODY = UUID(int=0)
+"""Stands for the tenant in what is kept."""
+
+# With the blank schema first in search_path, its names are written without it, and so mean the
+# copy's when that is first. An index's table is always written with its schema.
+COMPOSE_BLUEPRINT = f"""
+SET LOCAL search_path = {BLANK_SCHEMA};
+CREATE TABLE IF NOT EXISTS trially.blueprint (ddl text NOT NULL);
+DELETE FROM trially.blueprint;
+WITH tables AS (
+    SELECT oid, relname FROM pg_class
+    WHERE relnamespace = '{BLANK_SCHEMA}'::regnamespace AND relkind = 'r'
+), statements (place, statement) AS (
+    SELECT 1, replace(pg_get_functiondef(oid), '{BLANK_SCHEMA}.', '')
+    FROM pg_proc WHERE pronamespace = '{BLANK_SCHEMA}'::regnamespace
+    UNION ALL
+    SELECT 2, format(
+        'CREATE TABLE %I (LIKE {BLANK_SCHEMA}.%I INCLUDING ALL EXCLUDING INDEXES%s%s)',
+        relname, relname,
+        (SELECT string_agg(format(', CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)), '')
+         FROM pg_constraint WHERE conrelid = tables.oid AND contype IN ('p', 'u')),
+        (SELECT format(', CONSTRAINT {HOLDING_CHECK} CHECK (tenant_id = %L)', '{_NOBODY}')
+         FROM pg_attribute WHERE attrelid = tables.oid AND attname = 'tenant_id')
+    )
+    FROM tables
+    UNION ALL
+    SELECT 3, replace(pg_get_indexdef(indexrelid), ' ON {BLANK_SCHEMA}.', ' ON ')
+    FROM pg_index JOIN tables ON tables.oid = indrelid
+    WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+    UNION ALL
+    SELECT 4, format('ALTER TABLE %I %s', relname, string_agg(
+        format('ADD CONSTRAINT %I %s', conname, pg_get_constraintdef(pg_constraint.oid)), ', '))
+    FROM pg_constraint JOIN tables ON tables.oid = conrelid
+    WHERE contype = 'f' GROUP BY relname
+    UNION ALL
+    SELECT 5, pg_get_triggerdef(pg_trigger.oid, true)
+    FROM pg_trigger JOIN tables ON tables.oid = tgrelid WHERE NOT tgisinternal
+    UNION ALL
+    SELECT 6, format('CREATE POLICY %I ON %I TO PUBLIC USING (%s) WITH CHECK (%s)', polname,
+        relname, pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
+    FROM pg_policy JOIN tables ON tables.oid = polrelid
+    UNION ALL
+    SELECT 7, 'INSERT INTO alembic_version SELECT * FROM {BLANK_SCHEMA}.alembic_version'
+)
+INSERT INTO trially.blueprint SELECT string_agg(statement, E';\\n' ORDER BY place) FROM statements
+"""
+"""Composes anew what makes a copy, and keeps it. In a transaction, as the owner."""
+
+
+def set_blank_schema(owned: connection) -> None:
+    """Make the tables of a new database the blank ones, to be copied and not to be used."""
+    execute(owned, f"ALTER SCHEMA {TENANT_SCHEMA} RENAME TO {BLANK_SCHEMA}; {COMPOSE_BLUEPRINT}")
+
+
+def copy_blank_schema(raw: connection, schema: str, tenant_id: UUID) -> None:
+    """Make a schema of one tenant, all of it or nothing, unless it is there."""
+    rows = execute(
+        raw,
+        "SELECT ddl FROM trially.blueprint"
+        " WHERE NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = %s)",
+        schema,
+    )
+    for (ddl,) in rows:
+        names = {
+            "owner": sql.Identifier(owner_role(current_settings())),
+            "schema": sql.Identifier(schema),
+        }
+        making = sql.SQL(
+            "BEGIN; SET LOCAL ROLE {owner}; SET LOCAL synchronous_commit = off;"
+            "CREATE SCHEMA {schema}; SET LOCAL search_path = {schema};"
+        ).format(**names)
+        ending = sql.SQL(
+            ";REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM PUBLIC; COMMIT"
+        ).format(**names)
+        try:
+            execute(raw, making + sql.SQL(ddl.replace(str(_NOBODY), str(tenant_id))) + ending)
+        except BaseException:
+            if not raw.closed:
+                execute(raw, "ROLLBACK")
+            raise

@@ -1,0 +1,98 @@
+"""A schema of the tenant's own in a database that many tenants share."""
+
+from psycopg2 import errors, sql
+from sqlalchemy.orm import Session
+
+from trially.config import current_settings
+from trially.database.placement import Placement
+from trially.tenancy.catalog import PlacementRecord, Server, Tier
+from trially.tenancy.guard import admit, let_in
+from trially.tenancy.names import opaque_name
+from trially.tenancy.servers import execute, server_access
+from trially.tenancy.tiers.blank_schema import copy_blank_schema, set_blank_schema
+from trially.tenancy.tiers.login_roles import RESTRICTIONS
+from trially.tenancy.tiers.shared_databases import (
+    as_owner_of,
+    choose_database,
+    dismissal,
+    is_made,
+    see_database,
+    shared_placement,
+    write_state,
+)
+from trially.tenancy.tiers.tenant_tables import grant_rows, hold_to_tenant
+
+
+class OwnSchema:
+    """For mid-size tenants: the wall is a role that reaches its own schema only.
+
+    The login role may become any of these roles, so against injected SQL that sets a role they are
+    no wall.
+    """
+
+    tier = Tier.OWN_SCHEMA
+
+    def new_record(self, session: Session, server: Server) -> PlacementRecord:
+        """Return an unsaved placement, with new opaque names, in a database with room."""
+        name, most = opaque_name(), current_settings().schemas_per_database
+        database = choose_database(session, server, self.tier, most)
+        return PlacementRecord(tier=self.tier, database=database, schema=name, role=name)
+
+    def make_role(self, record: PlacementRecord) -> None:
+        """Make the tenant's role, which may not log in, and let the login role become it."""
+        access = server_access(record.server.name)
+        see_database(access, record.database, set_blank_schema)
+        names = {"role": sql.Identifier(record.role), "login": sql.Identifier(record.database)}
+        with access.administer() as raw:
+            try:
+                execute(
+                    raw,
+                    sql.SQL(
+                        "BEGIN; SET LOCAL synchronous_commit = off;"
+                        f"CREATE ROLE {{role}} NOLOGIN {RESTRICTIONS};"
+                        "GRANT {role} TO {login};"
+                        "COMMIT"
+                    ).format(**names),
+                )
+            except (errors.DuplicateObject, errors.UniqueViolation):
+                execute(raw, "ROLLBACK")
+
+    def make_space(self, record: PlacementRecord) -> None:
+        """Copy the blank schema, with every table held to this tenant's id."""
+        with server_access(record.server.name).administer(record.database, is_kept=True) as raw:
+            copy_blank_schema(raw, record.schema, record.tenant_id)
+
+    def dress_space(self, record: PlacementRecord) -> None:
+        """Grant the role its tables' rows, and hold every table to this tenant's id."""
+        as_owner_of(
+            record,
+            self.dressing(record),
+            let_in(record.role),
+            admit(record.tenant_id, record.epoch),
+        )
+
+    def unbinding(self, _record: PlacementRecord) -> sql.Composable:
+        """Compose nothing: no policy is switched on."""
+        return sql.SQL("")
+
+    def dressing(self, record: PlacementRecord) -> sql.Composable:
+        """Compose the role's grants and the CHECKs."""
+        return grant_rows(record.schema, record.role) + hold_to_tenant(
+            record.schema, record.tenant_id
+        )
+
+    def remove(self, record: PlacementRecord) -> None:
+        """Drop the schema and the role."""
+        if is_made(record):
+            drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE;")
+            as_owner_of(record, dismissal(record), drop.format(sql.Identifier(record.schema)))
+        with server_access(record.server.name).administer() as raw:
+            execute(raw, sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(record.role)))
+
+    def record_state(self, record: PlacementRecord, *, is_suspended: bool) -> None:
+        """Write the epoch and state into the database's own copy."""
+        write_state(record, is_suspended=is_suspended)
+
+    def placement(self, record: PlacementRecord) -> Placement:
+        """Return what the run time needs."""
+        return shared_placement(record, role=record.role)
