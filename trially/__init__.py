@@ -35,7 +35,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     trace.init_app(app)
     browsers.init_app(app, openapi.BROWSER_PATH)
     problems.init_app(app)
-    servers.init_app(app, administrator_url(settings), settings.secret_key)
+    servers.init_app(app, administrator_url(settings), settings.secret_key, settings.pooler_url)
     with app.app_context():
         binds = installing.catalog_binds(servers.server_access(), settings)
     session.init_app(app, binds, settings)

@@ -43,6 +43,9 @@ class Settings:
     database_url: URL | None
     """An administrator's URL of the first server; None starts the embedded one."""
 
+    pooler_url: URL | None
+    """Where tenants' transactions go, if not to the first server itself; its user is not used."""
+
     embedded_settings: dict[str, str]
     """Extra `postgresql.conf` settings of the embedded server."""
 
@@ -148,7 +151,8 @@ def read_settings(instance: Path = INSTANCE) -> Settings:
         development=development,
         secret_key=env.str("SECRET_KEY", default=""),
         instance=instance,
-        database_url=_read_database_url(env.str("DATABASE_URL", default="")),
+        database_url=_read_database_url("DATABASE_URL", env),
+        pooler_url=_read_database_url("POOLER_URL", env),
         embedded_settings=env.dict("EMBEDDED_SETTINGS", default={}),
         catalog_database=env.str(
             "CATALOG_DATABASE",
@@ -210,7 +214,7 @@ def current_settings() -> Settings:
     return settings
 
 
-def with_driver(url: str) -> URL:
+def with_driver(url: str, setting: str = "TRIALLY_DATABASE_URL") -> URL:
     """Read a database URL, whatever driver it names, as one for psycopg2.
 
     SQLAlchemy 2.1 takes a bare `postgresql://` for psycopg 3, and hosts still hand out
@@ -218,11 +222,11 @@ def with_driver(url: str) -> URL:
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.partition("+")[0] not in {"postgres", "postgresql"}:
-        raise SettingsError("TRIALLY_DATABASE_URL must begin with postgresql://.")
+        raise SettingsError(f"{setting} must begin with postgresql://.")
     try:
         return make_url(f"{DRIVER}://{rest}")
     except (ArgumentError, ValueError):
-        raise SettingsError("TRIALLY_DATABASE_URL is not a database URL.") from None
+        raise SettingsError(f"{setting} is not a database URL.") from None
 
 
 def write_development_settings(instance: Path = INSTANCE) -> Path:
@@ -256,8 +260,9 @@ _positive = validate.Range(min=1)
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?\Z")
 
 
-def _read_database_url(url: str) -> URL | None:
-    return with_driver(url) if url else None
+def _read_database_url(name: str, env: Env) -> URL | None:
+    url = env.str(name, default="")
+    return with_driver(url, f"TRIALLY_{name}") if url else None
 
 
 def _read_path(path: str) -> Path | None:

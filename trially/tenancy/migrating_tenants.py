@@ -1,7 +1,8 @@
 """Take Alembic to every tenant: each placement in turn, or a scratch clone to compare with."""
 
 from psycopg2 import sql
-from sqlalchemy import Connection, select
+from psycopg2.extensions import connection
+from sqlalchemy import select
 
 from trially.tenancy.catalog import (
     PlacementRecord,
@@ -14,7 +15,7 @@ from trially.tenancy.migrating import TENANT_LINEAGE, run_lineage
 from trially.tenancy.servers import driver_connection, execute, server_access
 from trially.tenancy.templates import TENANT_SCHEMA, as_owner, scratch_database
 from trially.tenancy.tiers import tier_of
-from trially.tenancy.tiers.blank_schema import BLANK_SCHEMA, COMPOSE_BLUEPRINT
+from trially.tenancy.tiers.blank_schema import BLANK_SCHEMA, keep_blank_schema
 
 
 def run_on_scratch() -> None:
@@ -42,32 +43,37 @@ def run_on_every_tenant() -> None:
     for blank in blanks:
         with as_owner(server_access(blank.server.name), blank.name) as owned:
             if run_lineage(TENANT_LINEAGE, owned, BLANK_SCHEMA):
-                _finish(owned, COMPOSE_BLUEPRINT)
+                raw = driver_connection(owned)
+                execute(raw, GUARD_DDL)
+                keep_blank_schema(raw, blank.name)
+                raw.commit()
     places = {(each.server.name, each.database, each.schema): each for each in reversed(records)}
     for record in reversed(places.values()):
         _run_on(record)
 
 
 def _run_on(record: PlacementRecord) -> None:
-    tier = tier_of(record)
-    with as_owner(server_access(record.server.name), record.database) as owned:
+    tier, access = tier_of(record), server_access(record.server.name)
+    unbinding = tier.unbinding(record)
+    with as_owner(access, record.database) as owned:
+        raw = driver_connection(owned)
         try:
             is_changed = run_lineage(
                 TENANT_LINEAGE,
                 owned,
                 record.schema,
-                before_changes=lambda: _finish(owned, tier.unbinding(record)),
+                before_changes=lambda: _commit(raw, unbinding) if unbinding else None,
             )
         except BaseException:
             owned.rollback()
-            _finish(owned, tier.dressing(record))
+            if unbinding:
+                _commit(raw, tier.dressing(record))
             raise
         if is_changed:
-            _finish(owned, GUARD_DDL, tier.dressing(record))
+            _commit(raw, GUARD_DDL, tier.dressing(record))
 
 
-def _finish(owned: Connection, *statements: sql.Composable | str) -> None:
-    """Run batches and commit."""
+def _commit(raw: connection, *statements: sql.Composable | str) -> None:
     for statement in statements:
-        execute(driver_connection(owned), statement)
-    driver_connection(owned).commit()
+        execute(raw, statement)
+    raw.commit()

@@ -36,13 +36,15 @@ class ServerAccess:
     name: str
     admin_url: URL = field(repr=False)
     secret_key: str = field(repr=False)
+    pooler_url: URL | None = field(default=None, repr=False)
+    """Where tenants' transactions go, if not to the server itself."""
+
     _kept: OrderedDict[str | None, connection] = field(default_factory=OrderedDict, repr=False)
 
     def role_url(self, role: str, database: str) -> URL:
         """Return the URL with which `role` logs in to `database`."""
-        return self.admin_url.set(
-            username=role, password=self.role_password(role), database=database
-        )
+        url = self.pooler_url or self.admin_url
+        return url.set(username=role, password=self.role_password(role), database=database)
 
     def role_password(self, role: str) -> str:
         """Derive a role's password from the installation's secret.
@@ -128,8 +130,8 @@ def driver_connection(wrapped: Connection) -> connection:
     return raw
 
 
-def init_app(app: Flask, admin_url: URL, secret_key: str) -> None:
+def init_app(app: Flask, admin_url: URL, secret_key: str, pooler_url: URL | None = None) -> None:
     """Register the first server."""
     app.extensions["trially_servers"] = {
-        FIRST_SERVER: ServerAccess(FIRST_SERVER, admin_url, secret_key)
+        FIRST_SERVER: ServerAccess(FIRST_SERVER, admin_url, secret_key, pooler_url)
     }

@@ -33,11 +33,11 @@ class PlacementTier(Protocol):
     def dress_space(self, record: PlacementRecord) -> None:
         """Let the tenant in, having dressed its tables unless they are shared."""
 
-    def unbinding(self, record: PlacementRecord) -> sql.Composable:
-        """Compose what lets the tables' owner change rows, as migrations do."""
+    def unbinding(self, record: PlacementRecord) -> sql.Composable | None:
+        """Compose what lets the tables' owner change rows, as migrations do, if it may not."""
 
     def dressing(self, record: PlacementRecord) -> sql.Composable:
-        """Compose the grants and constraints of tables as they are at this revision."""
+        """Compose what else the tables have, as they are at this revision, and may be repeated."""
 
     def remove(self, record: PlacementRecord) -> None:
         """Remove the tenant's rows and its role."""

@@ -11,6 +11,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection
 
 from trially.config import current_settings
+from trially.tenancy.guard import let_in
 from trially.tenancy.installing import owner_role
 from trially.tenancy.servers import execute
 from trially.tenancy.templates import TENANT_SCHEMA
@@ -23,7 +24,7 @@ _NOBODY = UUID(int=0)
 
 # With the blank schema first in search_path, its names are written without it, and so mean the
 # copy's when that is first. An index's table is always written with its schema.
-COMPOSE_BLUEPRINT = f"""
+_COMPOSE = f"""
 SET LOCAL search_path = {BLANK_SCHEMA};
 CREATE TABLE IF NOT EXISTS trially.blueprint (ddl text NOT NULL);
 DELETE FROM trially.blueprint;
@@ -64,12 +65,18 @@ WITH tables AS (
 )
 INSERT INTO trially.blueprint SELECT string_agg(statement, E';\\n' ORDER BY place) FROM statements
 """
-"""Composes anew what makes a copy, and keeps it. In a transaction, as the owner."""
 
 
-def set_blank_schema(owned: connection) -> None:
+def set_blank_schema(owned: connection, login_role: str) -> None:
     """Make the tables of a new database the blank ones, to be copied and not to be used."""
-    execute(owned, f"ALTER SCHEMA {TENANT_SCHEMA} RENAME TO {BLANK_SCHEMA}; {COMPOSE_BLUEPRINT}")
+    execute(owned, f"ALTER SCHEMA {TENANT_SCHEMA} RENAME TO {BLANK_SCHEMA}")
+    keep_blank_schema(owned, login_role)
+
+
+def keep_blank_schema(owned: connection, login_role: str) -> None:
+    """Compose what makes a copy, and let the login role in. In a transaction, as the owner."""
+    execute(owned, _COMPOSE)
+    execute(owned, let_in(login_role))
 
 
 def copy_blank_schema(raw: connection, schema: str, tenant_id: UUID) -> None:

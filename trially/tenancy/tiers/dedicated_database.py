@@ -46,18 +46,18 @@ class DedicatedDatabase:
                 raw,
                 sql.SQL("SET ROLE {};").format(sql.Identifier(owner_role(current_settings())))
                 + self.dressing(record)
-                + let_in(record.role)
                 + admit(record.tenant_id, record.epoch),
             )
 
-    def unbinding(self, _record: PlacementRecord) -> sql.Composable:
+    def unbinding(self, _record: PlacementRecord) -> None:
         """Compose nothing: no policy is switched on."""
-        return sql.SQL("")
 
     def dressing(self, record: PlacementRecord) -> sql.Composable:
         """Compose the role's grants and the CHECKs."""
-        return grant_rows(record.schema, record.role) + hold_to_tenant(
-            record.schema, record.tenant_id
+        return (
+            grant_rows(record.schema, record.role)
+            + hold_to_tenant(record.schema, record.tenant_id)
+            + let_in(record.role)
         )
 
     def remove(self, record: PlacementRecord) -> None:

@@ -41,7 +41,9 @@ class OwnSchema:
     def make_role(self, record: PlacementRecord) -> None:
         """Make the tenant's role, which may not log in, and let the login role become it."""
         access = server_access(record.server.name)
-        see_database(access, record.database, set_blank_schema)
+        see_database(
+            access, record.database, lambda owned: set_blank_schema(owned, record.database)
+        )
         names = {"role": sql.Identifier(record.role), "login": sql.Identifier(record.database)}
         with access.administer() as raw:
             try:
@@ -64,21 +66,17 @@ class OwnSchema:
 
     def dress_space(self, record: PlacementRecord) -> None:
         """Grant the role its tables' rows, and hold every table to this tenant's id."""
-        as_owner_of(
-            record,
-            self.dressing(record),
-            let_in(record.role),
-            admit(record.tenant_id, record.epoch),
-        )
+        as_owner_of(record, self.dressing(record), admit(record.tenant_id, record.epoch))
 
-    def unbinding(self, _record: PlacementRecord) -> sql.Composable:
+    def unbinding(self, _record: PlacementRecord) -> None:
         """Compose nothing: no policy is switched on."""
-        return sql.SQL("")
 
     def dressing(self, record: PlacementRecord) -> sql.Composable:
         """Compose the role's grants and the CHECKs."""
-        return grant_rows(record.schema, record.role) + hold_to_tenant(
-            record.schema, record.tenant_id
+        return (
+            grant_rows(record.schema, record.role)
+            + hold_to_tenant(record.schema, record.tenant_id)
+            + let_in(record.role)
         )
 
     def remove(self, record: PlacementRecord) -> None:

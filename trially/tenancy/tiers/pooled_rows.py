@@ -7,7 +7,7 @@ from trially.config import current_settings
 from trially.database.model import TenantModel
 from trially.database.placement import Placement
 from trially.tenancy.catalog import PlacementRecord, Server, Tier
-from trially.tenancy.guard import admit
+from trially.tenancy.guard import admit, let_in
 from trially.tenancy.servers import execute, server_access
 from trially.tenancy.templates import TENANT_SCHEMA
 from trially.tenancy.tiers.shared_databases import (
@@ -60,7 +60,11 @@ class PooledRows:
 
     def dressing(self, record: PlacementRecord) -> sql.Composable:
         """Compose the login role's grants, and what has the policies bind everyone."""
-        return grant_rows(record.schema, record.role) + secure_rows(record.schema)
+        return (
+            grant_rows(record.schema, record.role)
+            + secure_rows(record.schema)
+            + let_in(record.role)
+        )
 
     def remove(self, record: PlacementRecord) -> None:
         """Delete the tenant's rows."""

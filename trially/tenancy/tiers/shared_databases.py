@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from trially.config import current_settings
 from trially.database.placement import Placement
 from trially.tenancy.catalog import PlacementRecord, Server, SharedDatabase, Tier
-from trially.tenancy.guard import dismiss, let_in, record_placement
+from trially.tenancy.guard import dismiss, record_placement
 from trially.tenancy.installing import owner_role
 from trially.tenancy.names import opaque_name
 from trially.tenancy.servers import ServerAccess, driver_connection, execute, locked, server_access
@@ -131,7 +131,6 @@ def _make_database(
         )
         with building_database(access, raw, name, template) as owner:
             owned = driver_connection(owner)
-            execute(owned, let_in(name))
             prepare(owned)
             owned.commit()
         execute(
