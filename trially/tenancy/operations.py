@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, Update, func, select, text, update
 from sqlalchemy.orm import Session
 
 from trially.tenancy.catalog import Operation, OperationState, control_engine
@@ -29,6 +29,7 @@ class Step:
 
     name: str
     do: Callable[[Session, Operation], None]
+    is_needed: Callable[[Operation], bool] = lambda _operation: True
 
 
 @dataclass(frozen=True)
@@ -52,25 +53,22 @@ def run_operation(operation_id: UUID) -> Operation:
     it later, in the same direction.
     Raises `NoOperationError`, or `OperationBusyError` if another process is at it.
     """
-    with control_engine().connect() as catalog:
-        operation = _load(catalog, operation_id)
+    with control_engine().connect() as catalog, _exclusively(catalog, operation_id) as operation:
         kind = KINDS[operation.kind]
-        with _exclusively(catalog, operation.tenant_id):
-            operation = _load(catalog, operation_id)
-            if operation.state == OperationState.UNDOING:
+        if operation.state == OperationState.UNDOING:
+            _take_back(catalog, kind, operation)
+            return operation
+        if operation.state != OperationState.RUNNING:
+            return operation
+        for step in _remaining_steps(kind, operation):
+            try:
+                _do_step(catalog, kind, step, operation)
+            except Exception as error:
+                reason = f"{step.name}: {type(error).__name__}"
+                _record(catalog, operation, state=OperationState.UNDOING, error=reason)
                 _take_back(catalog, kind, operation)
-                return _load(catalog, operation_id)
-            if operation.state != OperationState.RUNNING:
-                return operation
-            for step in _remaining_steps(kind, operation):
-                try:
-                    _do_step(catalog, kind, step, operation)
-                except Exception as error:
-                    reason = f"{step.name}: {type(error).__name__}"
-                    _write_state(catalog, operation_id, OperationState.UNDOING, reason)
-                    _take_back(catalog, kind, operation)
-                    raise
-            return _load(catalog, operation_id)
+                raise
+        return operation
 
 
 def undo_operation(operation_id: UUID, reason: str) -> Operation:
@@ -78,16 +76,13 @@ def undo_operation(operation_id: UUID, reason: str) -> Operation:
 
     Raises `OperationDoneError` if it has come to its end: what it made is in use.
     """
-    with control_engine().connect() as catalog:
-        operation = _load(catalog, operation_id)
-        with _exclusively(catalog, operation.tenant_id):
-            operation = _load(catalog, operation_id)
-            if operation.state == OperationState.DONE:
-                raise OperationDoneError(f"The operation {operation_id} is done.")
-            if operation.state != OperationState.UNDONE:
-                _write_state(catalog, operation_id, OperationState.UNDOING, reason)
-                _take_back(catalog, KINDS[operation.kind], operation)
-        return _load(catalog, operation_id)
+    with control_engine().connect() as catalog, _exclusively(catalog, operation_id) as operation:
+        if operation.state == OperationState.DONE:
+            raise OperationDoneError(f"The operation {operation_id} is done.")
+        if operation.state != OperationState.UNDONE:
+            _record(catalog, operation, state=OperationState.UNDOING, error=reason)
+            _take_back(catalog, KINDS[operation.kind], operation)
+        return operation
 
 
 def unfinished_operations() -> Sequence[Operation]:
@@ -114,48 +109,40 @@ def _do_step(catalog: Connection, kind: OperationKind, step: Step, operation: Op
     Only the end has to be on disk before the next thing happens: a crash of the server that loses
     the record of another step costs doing that step again.
     """
-    recorded = {"step": step.name}
+    is_last = step is kind.steps[-1]
+    state = OperationState.DONE if is_last else OperationState.RUNNING
     with _transaction(catalog) as session:
-        if step is kind.steps[-1]:
-            recorded["state"] = OperationState.DONE
-        else:
+        if not is_last:
             session.execute(text("SET LOCAL synchronous_commit = off"))
         step.do(session, operation)
-        session.execute(update(Operation).where(Operation.id == operation.id).values(recorded))
+        session.execute(_written(operation, step=step.name, state=state))
+    operation.step, operation.state = step.name, state
 
 
 def _remaining_steps(kind: OperationKind, operation: Operation) -> Sequence[Step]:
     names = [step.name for step in kind.steps]
     done = names.index(operation.step) + 1 if operation.step in names else 0
-    return kind.steps[done:]
+    return [step for step in kind.steps[done:] if step.is_needed(operation)]
 
 
 def _take_back(catalog: Connection, kind: OperationKind, operation: Operation) -> None:
     """Undo an operation that is known to be undoing: once begun, there is no way forward."""
     with _transaction(catalog) as session:
         kind.undo(session, operation)
-        session.execute(
-            update(Operation)
-            .where(Operation.id == operation.id)
-            .values(state=OperationState.UNDONE)
-        )
+        session.execute(_written(operation, state=OperationState.UNDONE))
+    operation.state = OperationState.UNDONE
 
 
-def _write_state(
-    catalog: Connection, operation_id: UUID, state: OperationState, error: str | None = None
+def _record(
+    catalog: Connection, operation: Operation, *, state: OperationState, error: str
 ) -> None:
     with _transaction(catalog) as session:
-        session.execute(
-            update(Operation).where(Operation.id == operation_id).values(state=state, error=error)
-        )
+        session.execute(_written(operation, state=state, error=error))
+    operation.state, operation.error = state, error
 
 
-def _load(catalog: Connection, operation_id: UUID) -> Operation:
-    with _transaction(catalog) as session:
-        operation = session.get(Operation, operation_id)
-        if operation is None:
-            raise NoOperationError(f"There is no operation {operation_id}.")
-        return operation
+def _written(operation: Operation, **values: str) -> Update:
+    return update(Operation).where(Operation.id == operation.id).values(values)
 
 
 @contextmanager
@@ -165,20 +152,27 @@ def _transaction(catalog: Connection) -> Iterator[Session]:
 
 
 @contextmanager
-def _exclusively(catalog: Connection, tenant_id: UUID) -> Iterator[None]:
-    """Hold the tenant's advisory lock on the catalog; it goes when the process does."""
-    key = {"key": str(tenant_id)}
-    taken = catalog.scalar(
-        text("SELECT pg_try_advisory_lock(uuid_hash_extended(CAST(:key AS uuid), 0))"), key
-    )
-    catalog.commit()
-    if not taken:
+def _exclusively(catalog: Connection, operation_id: UUID) -> Iterator[Operation]:
+    """Hold the advisory lock of an operation's tenant on the catalog, and yield the operation.
+
+    The lock goes when the process does.
+    """
+    with _transaction(catalog) as session:
+        is_taken = session.scalar(
+            select(
+                func.pg_try_advisory_lock(func.uuid_hash_extended(Operation.tenant_id, 0))
+            ).where(Operation.id == operation_id)
+        )
+        operation = session.get(Operation, operation_id)
+    if operation is None:
+        raise NoOperationError(f"There is no operation {operation_id}.")
+    if not is_taken:
         raise OperationBusyError("Another process is working on this tenant.")
     try:
-        yield
+        yield operation
     finally:
         catalog.rollback()
         catalog.execute(
-            text("SELECT pg_advisory_unlock(uuid_hash_extended(CAST(:key AS uuid), 0))"), key
+            select(func.pg_advisory_unlock(func.uuid_hash_extended(operation.tenant_id, 0)))
         )
         catalog.commit()

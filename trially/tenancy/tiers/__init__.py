@@ -24,6 +24,9 @@ class PlacementTier(Protocol):
     def new_record(self, session: Session, server: Server) -> PlacementRecord:
         """Return an unsaved placement on a server, with opaque names."""
 
+    def has_space(self, record: PlacementRecord) -> bool:
+        """Tell whether there is no role and no space to make: they are shared, and there."""
+
     def make_role(self, record: PlacementRecord) -> None:
         """Make the role that the tenant's transactions run as."""
 

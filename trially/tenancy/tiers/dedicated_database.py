@@ -26,6 +26,10 @@ class DedicatedDatabase:
         name = opaque_name()
         return PlacementRecord(tier=self.tier, database=name, schema=TENANT_SCHEMA, role=name)
 
+    def has_space(self, _record: PlacementRecord) -> bool:
+        """Tell that there is none before it is made."""
+        return False
+
     def make_role(self, record: PlacementRecord) -> None:
         """Make the tenant's login role."""
         make_login_role(

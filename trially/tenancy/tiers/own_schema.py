@@ -38,6 +38,10 @@ class OwnSchema:
         database = choose_database(session, server, self.tier, most)
         return PlacementRecord(tier=self.tier, database=database, schema=name, role=name)
 
+    def has_space(self, _record: PlacementRecord) -> bool:
+        """Tell that there is none before it is made."""
+        return False
+
     def make_role(self, record: PlacementRecord) -> None:
         """Make the tenant's role, which may not log in, and let the login role become it."""
         access = server_access(record.server.name)

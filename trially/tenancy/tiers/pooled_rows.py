@@ -13,6 +13,7 @@ from trially.tenancy.templates import TENANT_SCHEMA
 from trially.tenancy.tiers.shared_databases import (
     as_owner_of,
     choose_database,
+    databases_seen,
     dismissal,
     is_made,
     see_database,
@@ -38,6 +39,10 @@ class PooledRows:
         return PlacementRecord(
             tier=self.tier, database=database, schema=TENANT_SCHEMA, role=database
         )
+
+    def has_space(self, record: PlacementRecord) -> bool:
+        """Tell whether the shared tables have been seen to be there."""
+        return record.database in databases_seen()
 
     def make_role(self, record: PlacementRecord) -> None:
         """Make nothing: the login role is the database's."""

@@ -17,7 +17,14 @@ from trially.tenancy.catalog import PlacementRecord, Server, SharedDatabase, Tie
 from trially.tenancy.guard import dismiss, record_placement
 from trially.tenancy.installing import owner_role
 from trially.tenancy.names import opaque_name
-from trially.tenancy.servers import ServerAccess, driver_connection, execute, locked, server_access
+from trially.tenancy.servers import (
+    FIRST_SERVER,
+    ServerAccess,
+    driver_connection,
+    execute,
+    locked,
+    server_access,
+)
 from trially.tenancy.templates import building_database, database_exists, template_database
 from trially.tenancy.tiers.login_roles import make_login_role
 
@@ -55,16 +62,21 @@ def choose_database(session: Session, server: Server, tier: Tier, most_tenants: 
     return name
 
 
+def databases_seen() -> set[str]:
+    """Return the names of shared databases that this process has seen to be there."""
+    seen: set[str] = current_app.extensions.setdefault("trially_shared_databases", set())
+    return seen
+
+
 def see_database(access: ServerAccess, name: str, prepare: Callable[[connection], object]) -> None:
     """See that a shared database is there; `prepare` gets a new one's connection, as its owner."""
-    seen: set[str] = current_app.extensions.setdefault("trially_shared_databases", set())
-    if name in seen:
+    if name in databases_seen():
         return
     with access.administer() as raw:
         is_there = database_exists(raw, name)
     if not is_there:
         _make_database(access, name, prepare)
-    seen.add(name)
+    databases_seen().add(name)
 
 
 def is_made(record: PlacementRecord) -> bool:
@@ -74,16 +86,21 @@ def is_made(record: PlacementRecord) -> bool:
 
 
 def as_owner_of(record: PlacementRecord, *statements: sql.Composable) -> None:
-    """Run a batch as the owner of a shared database's tables, in one transaction."""
+    """Run a batch as the owner of a shared database's tables, in one transaction.
+
+    The catalog's own last record of the operation flushes what came before it on the same server.
+    """
+    flushing = "off" if record.server.name == FIRST_SERVER else "on"
+    owner = sql.Identifier(owner_role(current_settings()))
     with server_access(record.server.name).administer(record.database, is_kept=True) as raw:
-        owner = sql.Identifier(owner_role(current_settings()))
-        batch = sql.SQL("").join(statements)
         try:
             execute(
                 raw,
-                sql.SQL("BEGIN; SET LOCAL ROLE {owner};{batch}COMMIT").format(
-                    owner=owner, batch=batch
-                ),
+                sql.SQL(
+                    f"BEGIN; SET LOCAL synchronous_commit = {flushing}; SET LOCAL ROLE {{}};"
+                ).format(owner)
+                + sql.SQL("").join(statements)
+                + sql.SQL("COMMIT"),
             )
         except BaseException:
             if not raw.closed:
