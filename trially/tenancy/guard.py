@@ -78,6 +78,16 @@ def let_in(role: str) -> sql.Composed:
     ).format(role=sql.Identifier(role))
 
 
+def shut_out(role: str) -> sql.Composed:
+    """Compose what takes from a role, if it is there, all that it was granted in the database."""
+    return sql.SQL(
+        "DO $do$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = {name}) THEN"
+        " REVOKE ALL ON SCHEMA trially FROM {role};"
+        " REVOKE ALL ON ALL FUNCTIONS IN SCHEMA trially FROM {role};"
+        " END IF; END $do$;"
+    ).format(name=sql.Literal(role), role=sql.Identifier(role))
+
+
 def admit(tenant_id: UUID, epoch: int) -> sql.Composed:
     """Compose what makes the guard know a tenant, unless it does."""
     return sql.SQL(

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from trially.config import current_settings
 from trially.database.placement import Placement
 from trially.tenancy.catalog import PlacementRecord, Server, Tier
-from trially.tenancy.guard import admit, let_in
+from trially.tenancy.guard import admit, let_in, shut_out
 from trially.tenancy.names import opaque_name
 from trially.tenancy.servers import execute, server_access
 from trially.tenancy.tiers.blank_schema import copy_blank_schema, set_blank_schema
@@ -86,8 +86,10 @@ class OwnSchema:
     def remove(self, record: PlacementRecord) -> None:
         """Drop the schema and the role."""
         if is_made(record):
-            drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE;")
-            as_owner_of(record, dismissal(record), drop.format(sql.Identifier(record.schema)))
+            drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE;").format(
+                sql.Identifier(record.schema)
+            )
+            as_owner_of(record, dismissal(record), drop, shut_out(record.role))
         with server_access(record.server.name).administer() as raw:
             execute(raw, sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(record.role)))
 

@@ -143,7 +143,7 @@ def _make_database(
         make_login_role(
             access,
             name,
-            schema="pg_temp",
+            schema="pg_catalog",
             connections=current_settings().connections_per_shared_database,
         )
         with building_database(access, raw, name, template) as owner:
