@@ -31,7 +31,9 @@ from trially.tenancy.installing import install
 from trially.tenancy.provisioning import create_tenant
 
 SHARED_DATA = ROOT.parent / "shared" / "data"
-TIERS = tuple(Tier)
+TIERS = tuple(tier for tier in Tier if tier is not Tier.SILO)
+"""The tiers that tenants of one instance may have."""
+
 FAST_AND_LOSABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 _numbers = itertools.count(1)

@@ -96,6 +96,20 @@ def test_no_name_or_birth_goes_into_a_url(document: dict[str, Any]) -> None:
             assert not re.search("name|birth|mrn|phone|email|address|token", parameter["name"])
 
 
+def test_patterns_mean_to_clients_what_they_mean_here(document: dict[str, Any]) -> None:
+    """JSON Schema searches for a pattern where Python matches it, and knows no end but `$`."""
+    patterns = [part["pattern"] for part in walk(document) if isinstance(part.get("pattern"), str)]
+
+    assert len(patterns) >= 3
+    assert all(re.fullmatch(r"\^[^\\]*\$", pattern) for pattern in patterns)
+
+
+def test_what_a_request_may_be_called_is_left_to_the_client(document: dict[str, Any]) -> None:
+    name = document["components"]["parameters"]["RequestId"]
+
+    assert name["schema"] == {"type": "string"}
+
+
 def test_statuses_and_problems_are_said(document: dict[str, Any]) -> None:
     for path, method, operation in operations(document):
         responses = operation["responses"]

@@ -1,5 +1,6 @@
 """The request cycle: what is committed, what is rolled back, and what a fault is answered with."""
 
+import io
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -213,6 +214,35 @@ def test_a_placement_that_stays_stale_is_unavailable(
     with app.app_context():
         directory().forget(member.tenant.id)
     assert member.get("/me").status_code == 200
+
+
+class SlowBody(io.BytesIO):
+    """A body that notes, whenever some of it is read, whether a transaction is open."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__(body)
+        self.waited: list[bool] = []
+
+    def readinto(self, room: Any) -> int:
+        self.waited.append(db.session.registry().in_transaction())
+        return super().readinto(memoryview(room)[:1])
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k-1"}])
+def test_no_transaction_waits_for_a_slow_body(member: Any, headers: dict[str, str]) -> None:
+    body = SlowBody(b'{"name": "Main"}')
+
+    answer = member.post(
+        "/sites",
+        input_stream=body,
+        content_length=16,
+        content_type="application/json",
+        headers=headers,
+    )
+
+    assert answer.status_code == 201
+    assert len(body.waited) >= 16
+    assert not any(body.waited)
 
 
 def test_a_suspended_tenant_is_refused_at_once(app: Flask, member: Any) -> None:

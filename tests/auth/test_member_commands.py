@@ -1,4 +1,5 @@
 import json
+import time
 from dataclasses import replace
 from uuid import uuid4
 
@@ -72,6 +73,80 @@ def test_a_member_is_restricted_to_a_level_and_to_sites(run_command, tenant, as_
     assert [one["subject"] for one in listed if one["subject"] == "bob"] == []
 
 
+def test_a_member_is_changed_and_the_rest_stays(run_command, tenant, as_member):
+    admin = as_member(tenant)
+    here, there = (admin.post("/sites", json={"name": name}).json["id"] for name in ("A", "B"))
+    named = ("tenants", "members", "change", tenant.slug, "--subject", "ann")
+    first = json.loads(
+        run_command(
+            *("tenants", "members", "add", tenant.slug, "--subject", "ann", "--role", "admin"),
+            *("--name", "Ann", "--json"),
+        ).output
+    )
+
+    def changed(*options):
+        return json.loads(run_command(*named, *options, "--json").output)
+
+    assert changed("--role", "viewer") == {**first, "role": "viewer"}
+    assert changed("--site", here) == {**first, "role": "viewer", "site_ids": [here]}
+    assert changed("--phi-level", "none", "--site", there) == {
+        **first,
+        "role": "viewer",
+        "phi_level": "none",
+        "site_ids": [there],
+    }
+    assert changed("--role", "owner")["site_ids"] == [there]
+    assert changed("--all-sites")["site_ids"] is None
+    assert run_command(*named, "--site", here, "--site", there).output == (
+        f"Changed ann of {tenant.slug}: role owner, PHI level none, sites 2.\n"
+    )
+
+
+def test_a_change_that_cannot_be_made_changes_nothing(run_command, tenant):
+    named = ("tenants", "members", "change", tenant.slug, "--subject")
+    run_command("tenants", "members", "add", tenant.slug, "--subject", "ann", "--role", "admin")
+    before = run_command("tenants", "members", "list", tenant.slug, "--json").output
+    site = str(uuid4())
+
+    nobody = run_command(*named, "bob", "--role", "viewer")
+    nowhere = run_command(*named, "ann", "--role", "viewer", "--site", site)
+    unclear = [
+        run_command(*named, "ann"),
+        run_command(*named, "ann", "--site", site, "--all-sites"),
+        run_command(*named, "ann", "--role", "king"),
+    ]
+
+    assert (nobody.exit_code, nobody.output) == (1, "Error: There is no member 'bob'.\n")
+    assert (nowhere.exit_code, nowhere.output) == (1, "Error: There is no such site.\n")
+    assert [result.exit_code for result in unclear] == [2, 2, 2]
+    assert run_command("tenants", "members", "list", tenant.slug, "--json").output == before
+
+
+@pytest.mark.parametrize(
+    ("change", "shown"),
+    [
+        (("change", "--role", "viewer"), {"role": "viewer"}),
+        (("change", "--phi-level", "none"), {"phi_level": "none"}),
+        (("remove",), None),
+    ],
+)
+def test_a_change_acts_within_five_seconds(
+    app, settings, run_command, tenant, as_member, monkeypatch, change, shown
+):
+    member = as_member(tenant)
+    assert member.get("/me").status_code == 200
+    verb, *options = change
+    run_command("tenants", "members", verb, tenant.slug, "--subject", member.subject, *options)
+    identities = app.extensions["trially_identities"]
+    monkeypatch.setattr(identities, "_clock", lambda: time.monotonic() + 5)
+
+    answer = member.get("/me")
+
+    assert settings.placement_max_age_seconds == 5
+    assert answer.status_code == (403 if shown is None else 200)
+    assert shown is None or answer.json | shown == answer.json
+
+
 def test_a_token_is_printed_alone_and_works(app, run_command, tenant):
     result = run_command("tenants", "token", tenant.slug, "--role", "recruiter")
     token = result.output.removesuffix("\n")
@@ -95,6 +170,7 @@ def test_a_token_is_printed_alone_and_works(app, run_command, tenant):
         ("members", "list", "nobody"),
         ("members", "add", "nobody", "--subject", "ann", "--role", "viewer"),
         ("members", "remove", "nobody", "--subject", "ann"),
+        ("members", "change", "nobody", "--subject", "ann", "--role", "viewer"),
         ("token", "nobody", "--role", "viewer"),
     ],
 )

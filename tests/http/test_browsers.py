@@ -118,4 +118,8 @@ def test_an_unusable_trace_is_replaced(client: FlaskClient, sent: str) -> None:
 
 
 def test_a_trace_of_a_later_version_is_understood() -> None:
-    assert trace.read_trace(f"01-{'ab' * 16}-{'cd' * 8}-03-more") == ("ab" * 16, "01")
+    assert trace.read_trace(f"01-{'ab' * 16}-{'cd' * 8}-03-more") == (
+        "ab" * 16,
+        "cd" * 8,
+        "01",
+    )

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 from flask import Flask, request
 from flask.testing import FlaskClient
+from gunicorn.http.errors import InvalidChunkSize
 from marshmallow import Schema, fields
 
 from trially.http import problems, requests
@@ -244,3 +245,42 @@ def test_decorators_say_what_a_view_takes_and_gives() -> None:
     assert contract.is_page
     assert contract.status == 200
     assert list_things.__doc__ == "List things."
+
+
+class Chunks:
+    """A body in chunks, as a server hands it on, of which the last is broken or not."""
+
+    def __init__(self, *chunks: bytes, error: Exception | None = None) -> None:
+        self._chunks = list(chunks)
+        self._error = error
+
+    def read(self, _size: int = -1) -> bytes:
+        if not self._chunks and self._error is not None:
+            raise self._error
+        return self._chunks.pop(0) if self._chunks else b""
+
+
+def send_chunks(client: FlaskClient, chunks: Chunks) -> Any:
+    return client.post(
+        "/things",
+        content_type="application/json",
+        environ_overrides={"wsgi.input": chunks, "wsgi.input_terminated": True},
+    )
+
+
+def test_a_body_in_chunks_is_not_cut_off_at_the_limit(client: FlaskClient) -> None:
+    whole = b'{"name": "a"}'
+
+    assert send_chunks(client, Chunks(whole)).status_code == 201
+    assert send_chunks(client, Chunks(whole, b" " * (LIMIT_BYTES - 13))).status_code == 201
+    assert send_chunks(client, Chunks(whole, b" " * (LIMIT_BYTES - 12))).status_code == 413
+    assert send_chunks(client, Chunks(whole, b" " * 150, b" " * 150)).status_code == 413
+
+
+@pytest.mark.parametrize("error", [InvalidChunkSize(b"zz"), OSError("reset"), ValueError("closed")])
+def test_a_body_that_cannot_be_read_is_the_clients_fault(
+    client: FlaskClient, error: Exception
+) -> None:
+    answer = send_chunks(client, Chunks(b'{"name":', error=error))
+
+    assert (answer.status_code, answer.json["type"]) == (400, "/problems/bad-request")

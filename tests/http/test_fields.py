@@ -5,7 +5,7 @@ from enum import StrEnum
 import pytest
 from marshmallow import Schema, ValidationError
 
-from trially.http.fields import Choice, PageQuerySchema, Text
+from trially.http.fields import Choice, Flag, PageQuerySchema, Text
 
 
 class Colour(StrEnum):
@@ -16,6 +16,7 @@ class Colour(StrEnum):
 class PaintSchema(Schema):
     name = Text(5)
     colour = Choice(Colour)
+    is_wet = Flag()
 
 
 @pytest.mark.parametrize("name", ["a", "12345", "é", "😀" * 5, " a "])
@@ -35,6 +36,13 @@ def test_what_is_not_a_choice_is_refused(colour: object) -> None:
     assert PaintSchema().load({"colour": "red"}) == {"colour": "red"}
     with pytest.raises(ValidationError):
         PaintSchema().load({"colour": colour})
+
+
+@pytest.mark.parametrize("wet", [0, 1, 0.0, 1.0, "true", "", None, [], {}, [True]])
+def test_what_only_resembles_a_flag_is_refused(wet: object) -> None:
+    assert PaintSchema().load({"is_wet": False}) == {"is_wet": False}
+    with pytest.raises(ValidationError):
+        PaintSchema().load({"is_wet": wet})
 
 
 def test_a_page_has_fifty_items_unless_said() -> None:

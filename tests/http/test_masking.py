@@ -7,6 +7,7 @@ from flask import Flask, g
 from marshmallow import Schema, fields
 
 from trially.http.masking import (
+    CODE_NAME,
     DATE,
     IDENTIFIER,
     PLAIN,
@@ -109,3 +110,12 @@ def test_answers_are_masked_unless_it_is_said_that_they_are_not() -> None:
         show_identifiers(is_shown=False)
         assert not g.shows_identifiers
         assert shown(PERSON, mask) == MASKED
+
+
+@pytest.mark.parametrize("code", [{}, {"code": None}])
+def test_the_name_of_a_code_is_masked_where_there_is_none(code: dict[str, None]) -> None:
+    mask = mask_of(Schema.from_dict({"name": fields.String(metadata=CODE_NAME)})())
+
+    assert mask is not None
+    assert mask({"name": "Ada's cough", **code})["name"] is None
+    assert mask({"name": "Cough", "code": "49727002"})["name"] == "Cough"

@@ -200,6 +200,22 @@ def test_records_at_each_level(clinic: Clinic) -> None:
         assert "SECRET" in str(whole)
 
 
+def test_text_that_stands_where_a_code_would_is_masked(
+    clinic: Clinic, make_patient: Callable[..., Any], make_fact: Callable[..., str]
+) -> None:
+    patient = make_patient(clinic.admin, site_id=clinic.ids["site_id"])
+    for code, text in ((None, "SECRET said so"), ("4548-4", "Hemoglobin A1c")):
+        make_fact(clinic.admin.tenant, patient["id"], code=code, display=text)
+    full = clinic.members[Role.VIEWER, PhiLevel.FULL, False]
+    limited = clinic.members[Role.VIEWER, PhiLevel.LIMITED, False]
+
+    for route in ("records", "timeline"):
+        path = f"/patients/{patient['id']}/{route}"
+        shown = [record["display"] for record in limited.get(path).json["data"]]
+        assert sorted(shown, key=str) == ["Hemoglobin A1c", None]
+        assert "SECRET said so" in full.get(path).text
+
+
 @pytest.mark.parametrize(
     "asked",
     [

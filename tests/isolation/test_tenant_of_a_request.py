@@ -1,6 +1,8 @@
 """The tenant of a request comes from its token; whatever else names one is refused, all alike."""
 
+import itertools
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +11,9 @@ from flask import Flask
 from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
 
+from trially import request_cycle
 from trially.auth.permissions import Role
+from trially.database.session import db
 from trially.tenancy.lifecycle import resume_tenant, suspend_tenant
 
 FIXED = ("X-Request-ID", "fixed")
@@ -165,6 +169,42 @@ def test_tokens_of_no_tenant_are_answered_alike(
     with app.app_context():
         resume_tenant(suspended.tenant.slug)
     assert suspended.get("/me").status_code == 200
+
+
+def test_strangers_are_all_kept_waiting(
+    app: Flask,
+    ours: Any,
+    theirs: Any,
+    as_member: Callable[..., Any],
+    make_tenant: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    suspended, viewer = as_member(make_tenant()), as_member(ours.member.tenant, Role.VIEWER)
+    with app.app_context():
+        suspend_tenant(suspended.tenant.slug)
+    issue = app.extensions["trially_dev_issuer"].issue_token
+    strangers = [
+        suspended.token,
+        issue(subject="nobody", tenant="there-is-none"),
+        issue(subject="nobody", tenant=suspended.tenant.slug),
+        issue(subject="nobody", tenant=theirs.member.tenant.slug),
+    ]
+    clock, waits = itertools.count(step=0.02), []
+
+    def wait(seconds: float) -> None:
+        waits.append((round(seconds, 3), db.session.registry.has()))
+
+    monkeypatch.setattr(
+        request_cycle, "time", SimpleNamespace(perf_counter=lambda: next(clock), sleep=wait)
+    )
+
+    answers = [ask(app, ("Authorization", f"Bearer {token}")) for token in strangers]
+    granted = [viewer.get("/me"), viewer.post("/sites", json={"name": "Mine"})]
+
+    # From the token to the refusal 0.02 s have gone by, so that 0.03 are left, without a session.
+    assert [answer.status_code for answer in answers] == [403] * 4
+    assert waits == [(0.03, False)] * 4
+    assert [answer.status_code for answer in granted] == [200, 403]
 
 
 def test_a_subject_is_a_member_with_its_issuer_only(app: Flask, ours: Any, refusal: Any) -> None:

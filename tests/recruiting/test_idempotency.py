@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID
 
 import psycopg2
 import pytest
@@ -11,7 +12,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from tenant_databases import as_tenant, ask_in
 
+from trially.auth.membership import change_member
+from trially.auth.permissions import Role
 from trially.database.session import db
+from trially.tenancy.context import tenant_context
 
 MADE = ("Content-Type", "ETag")
 
@@ -57,6 +61,29 @@ def test_a_key_belongs_to_one_member(member: Any, as_member: Callable[..., Any])
 
     assert [answer.status_code for answer in answers] == [201, 201]
     assert len(names(member)) == 2
+
+
+def test_a_key_shows_no_patient_of_sites_that_are_the_members_no_longer(
+    app: Flask, member: Any, as_member: Callable[..., Any]
+) -> None:
+    here, there = (
+        member.post("/sites", json={"name": name}).json["id"] for name in ("Here", "There")
+    )
+    moved = as_member(member.tenant, Role.COORDINATOR, site_ids=[UUID(here)])
+    patient = {"mrn": "M", "given_name": "Ada", "family_name": "Example", "sex": "female"}
+    body = {**patient, "birth_date": "1960-05-17", "site_id": here}
+    first = post(moved, "k-1", "/patients", **body)
+    again = post(moved, "k-1", "/patients", **body)
+    with app.app_context(), tenant_context(str(member.tenant.id)):
+        change_member(moved.subject, site_ids=[UUID(there)])
+    app.extensions["trially_identities"].forget(lambda _: True)
+
+    answer = post(moved, "k-1", "/patients", **body)
+
+    assert (first.status_code, again.data) == (201, first.data)
+    assert moved.get(f"/patients/{first.json['id']}").status_code == 404
+    assert answer.status_code == 422
+    assert "Example" not in answer.text
 
 
 def test_a_refusal_leaves_its_key_free(member: Any) -> None:

@@ -17,6 +17,11 @@ from tenant_databases import TABLES, access_of, as_tenant, ask, ask_in
 from trially.auth.permissions import DEFAULT_PHI_LEVELS, Role
 from trially.config import ROOT
 from trially.database.model import CatalogModel, TenantModel
+from trially.database.rows import insert_item
+from trially.database.session import db, transaction
+from trially.recruiting.sites.model import Site
+from trially.tenancy.catalog import Tier
+from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle import suspend_tenant
 from trially.tenancy.migrating import (
     CATALOG_LINEAGE,
@@ -217,6 +222,10 @@ def test_asking_for_the_revision_changes_nothing(own_app, run_flask):
 @pytest.fixture
 def flask_in_a_copy(app, settings, tmp_path):
     """Run `flask` in a copy of the repository, on the same server."""
+    return copy_repository(settings, tmp_path)
+
+
+def copy_repository(settings, tmp_path, **changes):
     for name in ("trially", "migrations", "wsgi.py"):
         source = ROOT / name
         if source.is_dir():
@@ -229,6 +238,7 @@ def flask_in_a_copy(app, settings, tmp_path):
         "TRIALLY_INSTANCE": str(settings.instance),
         "TRIALLY_SECRET_KEY": settings.secret_key,
         "PYTHONPATH": str(tmp_path),
+        **changes,
     }
 
     def run(*arguments):
@@ -258,3 +268,89 @@ def test_a_migration_is_written_into_its_lineage_and_numbered(flask_in_a_copy, d
     assert content.startswith('"""Add nothing."""')
     assert f"down_revision = '{head}'" in content
     assert content.count("    pass") == 2
+
+
+NEXT_MIGRATION = """
+from alembic import op
+
+revision, down_revision = "{revision}", "{head}"
+branch_labels = depends_on = None
+
+
+def upgrade():
+    op.execute("ALTER TABLE site ADD COLUMN seen text")
+    op.execute("UPDATE site SET seen = 'migrated'")
+    op.execute("CREATE TABLE visit (tenant_id uuid, id uuid, PRIMARY KEY (tenant_id, id))")
+    {failure}
+"""
+
+
+@pytest.fixture
+def run_next_migration(own_app, settings, tmp_path):
+    """Run `flask` where there is one migration more, on an installation of the test's own."""
+
+    def run(*arguments, failure=""):
+        head = head_of(TENANT_LINEAGE)
+        next_one = f"{int(head) + 1:04d}"
+        file = tmp_path / "migrations" / "tenant" / "versions" / f"{next_one}_see_sites.py"
+        file.write_text(NEXT_MIGRATION.format(revision=next_one, head=head, failure=failure))
+        return run_flask(*arguments)
+
+    own = own_app.extensions["trially_settings"]
+    _, run_flask = copy_repository(
+        settings,
+        tmp_path,
+        TRIALLY_DATABASE_URL=own.database_url.render_as_string(hide_password=False),
+        TRIALLY_CATALOG_DATABASE=own.catalog_database,
+    )
+    return run
+
+
+def test_a_migration_reaches_every_tier_and_every_row(own_app, run_next_migration):
+    tiers = {"dedicated_database": 1, "own_schema": 2, "pooled_rows": 2}
+    with own_app.app_context():
+        tenants = [
+            create_tenant(f"{tier.replace('_', '-')}-{number}", tier, tier=Tier(tier))
+            for tier, many in tiers.items()
+            for number in range(many)
+        ]
+        for tenant in tenants:
+            with tenant_context(tenant.slug), transaction():
+                insert_item(Site, {"name": tenant.slug}, ["id"])
+
+    asked = run_next_migration("db", "current")
+    assert asked.returncode == 0, asked.stderr
+    failed = run_next_migration("db", "upgrade", failure="op.execute('SELECT 1 / 0')")
+    assert failed.returncode == 1
+    result = run_next_migration("db", "upgrade")
+    assert result.returncode == 0, result.stderr
+    with own_app.app_context():
+        late = create_tenant("late-schema", "Late", tier=Tier.OWN_SCHEMA)
+
+    for tenant in [*tenants, late]:
+        schema = tenant.placement.schema
+        (columns,) = ask_in(
+            own_app,
+            tenant,
+            "SELECT count(*) FROM pg_attribute WHERE attrelid IN"
+            " (%s::regclass, %s::regclass) AND attname IN ('seen', 'tenant_id') AND attnum > 0",
+            f"{schema}.site",
+            f"{schema}.visit",
+        )
+        assert columns == (3,)
+        rows = ask_in(
+            own_app, tenant, f"SELECT seen FROM {schema}.site WHERE tenant_id = %s", str(tenant.id)
+        )
+        assert rows == ([] if tenant is late else [("migrated",)])
+        with own_app.app_context(), tenant_context(tenant.slug):
+            assert db.session.scalar(text("SELECT count(*) FROM visit")) == 0
+        is_pooled = tenant.placement.tier == Tier.POOLED_ROWS
+        secured = ask_in(
+            own_app,
+            tenant,
+            "SELECT DISTINCT relrowsecurity, relforcerowsecurity"
+            " FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r'"
+            " AND relname <> 'alembic_version'",
+            schema,
+        )
+        assert secured == [(is_pooled, is_pooled)]

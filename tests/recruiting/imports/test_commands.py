@@ -103,14 +103,21 @@ def test_what_cannot_be_imported_is_said_in_a_sentence(
     assert result.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("source", ["", "s" * 65])
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("", "must have 1 to 64 characters"),
+        ("s" * 65, "must have 1 to 64 characters"),
+        ("manual", "must not be the source of patients entered by hand"),
+    ],
+)
 def test_a_source_must_have_a_usable_name(
-    take_in: Importer, run_command: RunCommand, export: Path, source: str
+    take_in: Importer, run_command: RunCommand, export: Path, source: str, reason: str
 ) -> None:
     result = run_command("imports", "fhir", take_in.tenant.slug, export, "--source", source)
 
     assert result.exit_code == 2
-    assert "must have 1 to 64 characters" in result.stderr
+    assert reason in result.stderr
 
 
 def test_a_file_that_changed_is_another_import(

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 import pytest
 from flask import Flask
+from gunicorn.http.errors import InvalidChunkSize
 from werkzeug.serving import make_server
 
 from tests.conftest import AsMember, Member
@@ -208,6 +209,27 @@ def test_a_tenant_suspended_during_the_upload_is_refused(member: Member, app: Fl
     suspended: list[object] = []
 
     assert Upload(suspend).send(member).status_code == 403
+
+
+def test_an_upload_that_cannot_be_read_is_the_clients_fault(member: Member) -> None:
+    def break_off() -> None:
+        raise InvalidChunkSize(b"zz")
+
+    assert Upload(break_off).send(member).status_code == 400
+    assert member.get("/imports").json["data"] == []
+
+
+def test_patients_entered_by_hand_are_not_an_imports_to_change(member: Member) -> None:
+    name = {"given_name": "Ada", "family_name": "Example"}
+    body = {"mrn": "M", "birth_date": "1960-05-17", "sex": "female", **name}
+    patient = member.post("/patients", json=body).json
+    line = {"resourceType": "Patient", "id": patient["id"], "name": [{"family": "Changed"}]}
+
+    answer = send(member, orjson.dumps(line), query="?source=manual")
+
+    assert answer.status_code == 400
+    assert [error["pointer"] for error in answer.json["errors"]] == ["/source"]
+    assert member.get(f"/patients/{patient['id']}").json == patient
 
 
 def test_an_import_that_goes_on_elsewhere_is_a_conflict(

@@ -100,6 +100,8 @@ def test_all_that_can_be_said_of_a_patient_is_kept(member: Any) -> None:
         ({"sex": "F"}, "/sex"),
         ({"sex": None}, "/sex"),
         ({"deceased": "yes"}, "/deceased"),
+        ({"deceased": 1}, "/deceased"),
+        ({"deceased": 0.0}, "/deceased"),
         ({"deceased_at": "0001-01-01T00:00:00+14:00"}, "/deceased_at"),
         ({"deceased_at": "9999-12-31T23:59:59-14:00"}, "/deceased_at"),
         ({"deceased_at": "2020-01-01T00:00:00+99:99"}, "/deceased_at"),
@@ -207,6 +209,19 @@ def test_an_address_is_patched_member_by_member(
     assert patched({}) == {"city": "Bern", "state": "BE"}
     assert patched(None) is None
     assert patched({"city": "Basel", "line": None}) == {"city": "Basel"}
+
+
+def test_a_patch_leaves_alone_what_of_an_address_it_does_not_name(
+    member: Any, make_patient: Callable[..., Any]
+) -> None:
+    # Imports write what is not known as null.
+    patient = make_patient(member, address={"city": "Bern", "state": None})
+
+    patched = member.patch(
+        f"/patients/{patient['id']}", json={"address": {"city": None, "country": "CH"}}
+    )
+
+    assert patched.json["address"] == {"state": None, "country": "CH"}
 
 
 def test_a_patient_who_is_not_there_is_not_found(member: Any) -> None:

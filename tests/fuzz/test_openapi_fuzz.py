@@ -1,0 +1,209 @@
+"""Whatever the OpenAPI document allows, and what it does not: the answer is one that it describes.
+
+Schemathesis makes the requests; `fuzzing` says how many.
+"""
+
+import gzip
+import json
+import re
+from itertools import permutations
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import schemathesis
+from flask import Flask
+from fuzzing import EXAMPLES, LISTS, fuzzed
+from hypothesis import strategies as st
+
+from trially.openapi import DOCUMENT_PATH, describe
+from trially.recruiting import API_BLUEPRINTS, API_PREFIX
+from trially.recruiting.imports.uploads import MEDIA_TYPES
+
+UNIQUE = {"mrn": 128, "name": 200, "protocol_number": 64}
+"""What must be new, and how long it may be."""
+NCT_ID = re.compile(r"NCT[0-9]{8}\Z")
+KEY = re.compile(r"[!-~]{1,255}\Z")
+
+CHECKS = {
+    # A missing If-Match has a status of its own (RFC 6585).
+    "missing_required_header": {"expected-statuses": [400, 401, 428]},
+    # No schema can say that a site exists, a cursor was given out, a key is new, a birth is past.
+    "positive_data_acceptance": {"enabled": False},
+}
+
+RESOURCES = st.fixed_dictionaries(
+    {"resourceType": st.sampled_from(["Patient", "Condition", "Observation", "Bundle", "X"])},
+    optional={
+        "id": st.text(max_size=5),
+        "subject": st.just({"reference": "Patient/1"}),
+        "name": st.lists(st.dictionaries(st.sampled_from(["family", "given"]), st.text())),
+        "birthDate": st.dates().map(str) | st.text(max_size=10),
+        "code": st.none() | st.dictionaries(st.text(max_size=5), st.integers()),
+        "entry": st.lists(st.none() | st.just({"resource": {}}), max_size=2),
+    },
+)
+UPLOADS = st.binary(max_size=60) | st.lists(RESOURCES, max_size=3).map(
+    lambda resources: "\n".join(map(json.dumps, resources)).encode()
+)
+for media_type in set(MEDIA_TYPES) - {"application/json"}:
+    schemathesis.openapi.media_type(media_type, UPLOADS | UPLOADS.map(gzip.compress))
+
+
+def describe_api() -> dict[str, Any]:
+    """Describe the routes alone: tests are collected before there is an app."""
+    app = Flask("api", static_folder=None)
+    for blueprint in API_BLUEPRINTS:
+        app.register_blueprint(blueprint, url_prefix=API_PREFIX + (blueprint.url_prefix or ""))
+    return describe(app, "0")
+
+
+class Served:
+    """Stands for the app, which comes with the first test."""
+
+    app: Flask
+
+    def __call__(self, environ: Any, start_response: Any) -> Any:
+        return self.app(environ, start_response)
+
+
+SERVED = Served()
+
+
+def load(examples: int, *, coverage: bool) -> Any:
+    """Load the document, with every case that its schemas suggest if `coverage` is wanted."""
+    config = {
+        "checks": CHECKS,
+        "generation": {
+            "max-examples": EXAMPLES or examples,
+            "deterministic": not EXAMPLES,
+            "database": "none",
+            "with-security-parameters": False,
+        },
+        "phases": {
+            "coverage": {"enabled": coverage},
+            # What has been answered before is another thing each time.
+            "fuzzing": {"extra-data-sources": {"responses": False}},
+        },
+    } | ({} if EXAMPLES else {"seed": 1})
+    schema = schemathesis.openapi.from_dict(
+        describe_api(), config=schemathesis.Config.from_dict(config)
+    )
+    schema.app = SERVED
+    return schema
+
+
+API = load(20, coverage=True)
+CROSSED = load(15, coverage=False)
+CHAINED = API.exclude(path=[f"{API_PREFIX}/{room}" for room in LISTS], method="GET").exclude(
+    operation_id="search_patients"
+)
+"""What lists and searches find depends on what has been tried before; a chain must not."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _serve(app: Flask) -> None:
+    SERVED.app = app
+
+
+def aim(case: Any, house: Any) -> None:
+    """Put what a tenant has in the place of ids and cursors that were made up."""
+    for name, value in case.path_parameters.items():
+        if is_uuid(value):
+            case.path_parameters[name] = house.ids[name]
+    for part in (case.query, case.body):
+        if not isinstance(part, dict):
+            continue
+        if is_uuid(part.get("site_id")):
+            part["site_id"] = house.ids["site_id"]
+        if isinstance(part.get("cursor"), str) and part["cursor"]:
+            room = case.path.removeprefix(API_PREFIX).split("/")[1]
+            part["cursor"] = house.cursors[room]
+
+
+def freshen(case: Any) -> None:
+    """Make what must be new really new, so that more is done than the first of each kind."""
+    body = case.body if isinstance(case.body, dict) else {}
+    for name in UNIQUE.keys() & body.keys():
+        value, new = body[name], uuid4().hex
+        if isinstance(value, str) and value.strip() and len(value) <= UNIQUE[name]:
+            body[name] = (value[:-32] if len(value) > 32 else value[:20]) + new
+    if NCT_ID.match(str(body.get("nct_id"))):
+        body["nct_id"] = f"NCT{uuid4().int % 10**8:08}"
+    if "If-Match" in case.headers:
+        case.headers["If-Match"] = "*"
+    if KEY.match(case.headers.get("Idempotency-Key", "")):
+        case.headers["Idempotency-Key"] = uuid4().hex
+
+
+def is_uuid(value: Any) -> bool:
+    try:
+        return str(UUID(value)) == value.lower()
+    except (ValueError, AttributeError, TypeError):
+        return False
+
+
+def tells_nothing_of(house: Any, answer: Any) -> bool:
+    said = answer.content + repr(answer.headers).encode()
+    return not any(secret in said for secret in house.secrets)
+
+
+@API.parametrize()
+def test_every_answer_is_as_the_document_says(case: Any, ours: Any, theirs: Any) -> None:
+    if case.method == "DELETE":
+        ours.plant_patient(uuid4().hex)
+    aim(case, ours)
+    freshen(case)
+
+    answer = case.call_and_validate(headers=ours.headers)
+
+    assert tells_nothing_of(theirs, answer)
+
+
+@CROSSED.parametrize()
+def test_what_is_another_tenants_is_neither_shown_nor_changed(
+    case: Any, ours: Any, theirs: Any
+) -> None:
+    for asker, owner in permutations((ours, theirs)):
+        aim(case, owner)
+        freshen(case)
+        answer = case.call_and_validate(headers=asker.headers)
+        assert tells_nothing_of(owner, answer)
+        assert answer.status_code >= 400 or not case.path_parameters
+
+    stranger = case.call()
+    if all(map(is_uuid, case.path_parameters.values())):
+        assert stranger.status_code == 401
+        assert stranger.headers["www-authenticate"] == ['Bearer realm="trially"']
+    else:
+        assert stranger.status_code == 404
+
+
+def test_chains_of_requests_are_answered_as_the_document_says(ours: Any, theirs: Any) -> None:
+    class Chains(CHAINED.as_state_machine()):  # type: ignore[misc]
+        def before_call(self, case: Any) -> None:
+            freshen(case)
+
+        def get_call_kwargs(self, _case: Any) -> dict[str, Any]:
+            return {"headers": ours.headers}
+
+        def after_call(self, response: Any, case: Any) -> None:
+            super().after_call(response, case)
+            assert tells_nothing_of(theirs, response)
+
+        def validate_response(self, response: Any, case: Any, **sent: Any) -> None:
+            case.validate_response(response, recorder=self.recorder, transport_kwargs=sent, **sent)
+
+    Chains.run(settings=fuzzed(20, stateful_step_count=6))
+
+
+def test_nothing_of_theirs_has_been_changed(theirs: Any) -> None:
+    assert theirs.read_etags() == theirs.etags
+
+
+def test_the_document_fuzzed_is_the_one_served(app: Flask) -> None:
+    served = app.test_client().get(DOCUMENT_PATH).json
+    described = json.loads(json.dumps(describe_api()))
+
+    assert served["paths"] == described["paths"]
+    assert served["components"] == described["components"]
