@@ -66,10 +66,16 @@ def serve(host: str, port: int | None) -> None:
     click.echo()
     print_items(
         [
-            {"tenant": one.slug, "kind": one.kind, "name": one.name, "patients": one.patients}
+            {
+                "tenant": one.slug,
+                "kind": one.kind,
+                "tier": one.tier,
+                "name": one.name,
+                "patients": one.patients,
+            }
             for one in DEMO_ORGANISATIONS
         ],
-        ("tenant", "kind", "name", "patients"),
+        ("tenant", "kind", "tier", "name", "patients"),
         as_json=False,
     )
     click.echo(

@@ -1,10 +1,13 @@
-"""Name the kinds of demo tenant and say what sets their patients apart."""
+"""Name the kinds of demo tenant, where they live, and what sets their patients apart."""
 
 from collections.abc import Mapping
 from typing import Literal
 
 TenantKind = Literal["site", "cro", "health_system"]
 """What sort of organisation a tenant is."""
+
+Tier = Literal["dedicated_database", "own_schema", "pooled_rows"]
+"""Where a tenant lives: the demo has one of each."""
 
 EMPHASIS: Mapping[TenantKind, Mapping[str, float]] = {
     "site": {"diabetes": 1.8, "obesity": 1.3, "hypertension": 1.2, "hyperlipidemia": 1.2},

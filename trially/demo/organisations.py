@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from trially.demo.kinds import TenantKind
+from trially.demo.kinds import TenantKind, Tier
 from trially.demo.places import (
     CLOQUET,
     DAYTON,
@@ -51,6 +51,7 @@ class DemoOrganisation:
     slug: str
     name: str
     kind: TenantKind
+    tier: Tier
     timezone: str
     region: str
     patients: int
@@ -79,6 +80,7 @@ DEMO_ORGANISATIONS = (
         slug="riverbend-clinic",
         name="Riverbend Clinic (demo)",
         kind="site",
+        tier="dedicated_database",
         timezone="America/New_York",
         region="Miami Valley, Ohio",
         patients=150,
@@ -98,6 +100,7 @@ DEMO_ORGANISATIONS = (
         slug="northstar-cro",
         name="Northstar Research (demo)",
         kind="cro",
+        tier="pooled_rows",
         timezone="America/Chicago",
         region="United States",
         patients=200,
@@ -123,6 +126,7 @@ DEMO_ORGANISATIONS = (
         slug="lakeside-health",
         name="Lakeside Health (demo)",
         kind="health_system",
+        tier="own_schema",
         timezone="America/Chicago",
         region="Western Lake Superior",
         patients=300,

@@ -22,7 +22,7 @@ from trially.recruiting.imports.reading import part_from_stream
 from trially.recruiting.imports.running import has_run, run_import
 from trially.recruiting.sites.model import Site
 from trially.recruiting.studies.model import Study
-from trially.tenancy.catalog import TenantKind
+from trially.tenancy.catalog import TenantKind, Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import UnknownTenantError, directory
 from trially.tenancy.provisioning import create_tenant
@@ -42,7 +42,12 @@ def seed(report: Report = lambda _sentence: None) -> Sequence[str]:
             directory().find(organisation.slug, fresh=True)
         except UnknownTenantError:
             report(f"Creating {organisation.slug} …")
-            create_tenant(organisation.slug, organisation.name, kind=TenantKind(organisation.kind))
+            create_tenant(
+                organisation.slug,
+                organisation.name,
+                kind=TenantKind(organisation.kind),
+                tier=Tier(organisation.tier),
+            )
         with tenant_context(organisation.slug):
             _seat_people(organisation)
             with transaction():
