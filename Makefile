@@ -2,11 +2,12 @@
 
 PYTHON ?= python3
 PORT ?= 5000
+EXAMPLES ?= 200
 BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check format docs bench client lock clean
+.PHONY: help setup run test fuzz check format docs bench client lock clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -25,6 +26,9 @@ run: setup ## Serve the demo tenants on http://127.0.0.1:5000 (PORT=… for anot
 
 test: setup ## Run the tests
 	$(BIN)/python -m pytest
+
+fuzz: setup ## Try the API with other requests than the tests do, and more (EXAMPLES=… of each)
+	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz
 
 check: setup ## Check format, lint, types and the direction of imports
 	$(BIN)/python -m ruff format --check .

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
-from itertools import count, cycle
+from itertools import count, cycle, islice
 from typing import Any
 
 COUNTER = "<counter>"
@@ -24,7 +24,7 @@ DRAIN_SECONDS = 10
 
 @dataclass(frozen=True)
 class Load:
-    """Requests to send in turn, until the time is over."""
+    """Requests to send in turn, until the time is over or so many have been sent."""
 
     port: int
     requests: list[str]
@@ -33,6 +33,7 @@ class Load:
     connections: int = 4
     counter: int = 0
     core: int | None = None
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Outcome:
     client_cpu_seconds: float
     median_ms: float
     p95_ms: float
+    p99_ms: float
 
 
 def run_load(load: Load) -> Outcome:
@@ -71,7 +73,7 @@ def compose_request(method: str, path: str, token: str, body: str = "") -> str:
 
 class _Client:
     def __init__(self, load: Load) -> None:
-        self._requests = cycle([request.encode() for request in load.requests])
+        self._requests = islice(cycle([one.encode() for one in load.requests]), load.most)
         self._numbers = count(load.counter)
         self._expected = f"HTTP/1.1 {load.status} ".encode()
         self._selector = selectors.DefaultSelector()
@@ -106,11 +108,14 @@ class _Client:
                 client_cpu_seconds=time.process_time() - cpu,
                 median_ms=self._latencies[number // 2] * 1000,
                 p95_ms=self._latencies[int(number * 0.95)] * 1000,
+                p99_ms=self._latencies[int(number * 0.99)] * 1000,
             )
         )
 
     def _send(self, connected: socket.socket) -> None:
-        request = next(self._requests)
+        request = next(self._requests, None)
+        if request is None:
+            return
         if COUNTER.encode() in request:
             request = request.replace(COUNTER.encode(), b"%012d" % next(self._numbers))
         self._received[connected] = b""

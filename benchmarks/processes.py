@@ -1,4 +1,4 @@
-"""What processes cost, and gunicorn started and stopped."""
+"""What processes cost, and web servers started and stopped."""
 
 import os
 import socket
@@ -19,7 +19,7 @@ STOP_TIMEOUT_SECONDS = 10
 
 @dataclass(frozen=True)
 class WebServer:
-    """A running gunicorn."""
+    """A running server of HTTP, and the process that started all others of it."""
 
     port: int
     process_id: int
@@ -50,13 +50,27 @@ def scheduled_seconds(process_id: int) -> float:
 
 @contextmanager
 def gunicorn(
-    factory: str, environment: dict[str, str], cores: set[int] | None = None
+    factory: str,
+    environment: dict[str, str],
+    cores: set[int] | None = None,
+    *,
+    workers: int = 1,
+    threads: int = THREADS,
 ) -> Iterator[WebServer]:
-    """Serve the app that `module:function()` makes, by one gthread worker on a free port."""
-    port = _free_port()
+    """Serve the app that `module:function()` makes, by gthread workers on a free port."""
+    port = free_port()
     command = [sys.executable, "-m", "gunicorn", factory, "--bind", f"127.0.0.1:{port}"]
-    command += ["--workers", "1", "--worker-class", "gthread", "--threads", str(THREADS)]
+    command += ["--workers", str(workers), "--worker-class", "gthread", "--threads", str(threads)]
     command += ["--keep-alive", "75", "--no-control-socket", "--log-level", "warning"]
+    with serving(command, port, environment, cores) as server:
+        yield server
+
+
+@contextmanager
+def serving(
+    command: list[str], port: int, environment: dict[str, str], cores: set[int] | None = None
+) -> Iterator[WebServer]:
+    """Run what serves at a port, from its first answer on."""
     process = subprocess.Popen(command, env=environment)
     try:
         if cores:
@@ -72,6 +86,14 @@ def gunicorn(
             process.wait()
 
 
+def free_port() -> int:
+    """Return a port of the loopback address that nothing listens at."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
 def _times_of_ended(process_id: int) -> float:
     try:
         fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
@@ -80,18 +102,11 @@ def _times_of_ended(process_id: int) -> float:
     return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise SystemExit(f"gunicorn did not start: it ended with {process.returncode}.")
+            raise SystemExit(f"The server did not start: it ended with {process.returncode}.")
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=1) as probe:
                 probe.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
@@ -99,4 +114,4 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:
                     return
         except OSError:
             time.sleep(0.05)
-    raise SystemExit("gunicorn did not answer in time.")
+    raise SystemExit("The server did not answer in time.")

@@ -50,6 +50,7 @@ class Sample:
     client_us: float
     median_ms: float
     p95_ms: float
+    p99_ms: float
 
 
 def main() -> None:
@@ -72,9 +73,9 @@ def main() -> None:
             gunicorn(FACTORIES[options.against], installed.environment, cores) as yardstick,
         ):
             servers = {"trially": trially, "yardstick": yardstick}
-            bench = _Bench(installed, seeded, servers, 1 if options.pin else None)
+            bench = Bench(installed, seeded, servers, 1 if options.pin else None)
             samples = bench.run(options.rounds, options.seconds)
-    summary = {kind: _summarise(of_kind) for kind, of_kind in samples.items()}
+    summary = {kind: compare(of_kind, "trially", "yardstick") for kind, of_kind in samples.items()}
     figures = {
         "bars": BARS[options.against],
         "tenants": options.tenants,
@@ -86,13 +87,15 @@ def main() -> None:
     )
 
 
-class _Bench:
+class Bench:
+    """Loads servers in turn with each kind of request."""
+
     def __init__(
         self,
         installed: Installation,
         seeded: Seeded,
         servers: dict[str, WebServer],
-        client_core: int | None,
+        client_core: int | None = None,
     ) -> None:
         self._postmaster = installed.postmaster_id
         self._servers = servers
@@ -101,6 +104,7 @@ class _Bench:
         self._counter = count(0, NUMBERS_OF_A_BURST)
 
     def run(self, rounds: int, seconds: float) -> dict[str, dict[str, list[Sample]]]:
+        """Return the samples of each kind and server."""
         for kind in STATUSES:
             for name in self._servers:
                 self._burst(kind, name, WARM_UP_SECONDS)
@@ -137,7 +141,32 @@ class _Bench:
             client_us=outcome.client_cpu_seconds * us_each,
             median_ms=outcome.median_ms,
             p95_ms=outcome.p95_ms,
+            p99_ms=outcome.p99_ms,
         )
+
+
+def compare(samples: dict[str, list[Sample]], ours: str, theirs: str) -> dict[str, Any]:
+    """Return each server's medians, and how many times theirs ours does and costs less."""
+    medians: dict[str, dict[str, float]] = {
+        name: {
+            field: statistics.median(getattr(sample, field) for sample in of_server)
+            for field in Sample.__annotations__
+        }
+        for name, of_server in samples.items()
+    }
+    # Each burst against its neighbour: the machine's speed drifts more than the two differ.
+    pairs = list(zip(samples[ours], samples[theirs], strict=True))
+    return {
+        **medians,
+        "ratio": statistics.median(
+            one.requests_per_second / other.requests_per_second for one, other in pairs
+        ),
+        "cpu_ratio": statistics.median(
+            (other.application_us + other.postgres_us) / (one.application_us + one.postgres_us)
+            for one, other in pairs
+        ),
+        "samples": {name: [asdict(one) for one in many] for name, many in samples.items()},
+    }
 
 
 def _compose_requests(seeded: Seeded) -> dict[str, list[str]]:
@@ -150,29 +179,6 @@ def _compose_requests(seeded: Seeded) -> dict[str, list[str]]:
         ],
         "list 50": [compose_request("GET", f"{path}?limit=50", token) for token in tokens],
         "create": [compose_request("POST", path, token, NEW_PATIENT) for token in tokens],
-    }
-
-
-def _summarise(samples: dict[str, list[Sample]]) -> dict[str, Any]:
-    medians: dict[str, dict[str, float]] = {
-        name: {
-            field: statistics.median(getattr(sample, field) for sample in of_server)
-            for field in Sample.__annotations__
-        }
-        for name, of_server in samples.items()
-    }
-    # Each burst against its neighbour: the machine's speed drifts more than the two differ.
-    pairs = list(zip(samples["trially"], samples["yardstick"], strict=True))
-    return {
-        **medians,
-        "ratio": statistics.median(
-            ours.requests_per_second / twin.requests_per_second for ours, twin in pairs
-        ),
-        "cpu_ratio": statistics.median(
-            (twin.application_us + twin.postgres_us) / (ours.application_us + ours.postgres_us)
-            for ours, twin in pairs
-        ),
-        "samples": {name: [asdict(one) for one in many] for name, many in samples.items()},
     }
 
 

@@ -2,33 +2,35 @@
 
 It is trially's own `create_app`, with what tenancy adds to a request taken out: no directory, no
 engine per tenant, no guard. The session has one plain engine, of SQLAlchemy's own psycopg2
-dialect, whose pool is as large as a tenant's; psycopg2 begins its transactions. Routes, schemas,
-tokens, membership, permissions, SQL, serialisation and commit are the same code. The tenant's id,
-which leads every key, is a constant.
+dialect, whose pool is as large as a tenant's; psycopg2 begins its transactions. The request cycle
+itself, with tokens, revocations, membership, permissions, deadlines, masking and Idempotency-Keys,
+routes, schemas, SQL, serialisation and all that is told and sent with an answer are the same code.
+The tenant's id, which leads every key, is a constant.
 
 `get_bind` returns that engine and nothing else, which is cheaper than what Flask-SQLAlchemy does
 for one database: where the twin is favoured, the bar is the higher.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import orjson
-from flask import Flask, current_app, g, request
+from flask import Flask, g
 from flask_sqlalchemy.session import Session
-from sqlalchemy import Engine, create_engine
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, cursor
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 
 from benchmarks.installation import settings_of_environment
 from trially import create_app, request_cycle
-from trially.auth.identity import read_claims, read_identity
-from trially.auth.permissions import Permission
 from trially.config import Settings
+from trially.database.deadline import statement_bound
+from trially.database.dialect import PlacedDialect, replace_if_closed
 from trially.database.engines import (
     CONNECT_TIMEOUT_SECONDS,
     KEEPALIVE_IDLE_SECONDS,
 )
 from trially.database.session import db
-from trially.http.problems import Forbidden
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.directory import Residence, directory
 from trially.tenancy.provisioning import create_tenant
@@ -37,13 +39,34 @@ from trially.tenancy.servers import execute, server_access
 SLUG = "the-twin"
 
 
+class TwinDialect(PGDialect_psycopg2):
+    """SQLAlchemy's own, which tells slow statements as trially does."""
+
+    supports_statement_cache = True
+    slow_seconds = float("inf")
+    do_execute = PlacedDialect.do_execute
+
+
+class BoundedCursor(cursor):
+    """A cursor whose transactions are bounded by the request's deadline, as a tenant's are."""
+
+    def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002
+        """Send a statement, behind what bounds it if it is a transaction's first."""
+        if self.connection.get_transaction_status() == TRANSACTION_STATUS_IDLE:
+            query = statement_bound() + query
+        super().execute(query, vars)
+
+
+registry.register("postgresql.twin", __name__, TwinDialect.__name__)
+
+
 def trially_app() -> Flask:
     """Make the app as it is, in a process that an installation has started."""
     return create_app(settings_of_environment())
 
 
 def twin_app(settings: Settings | None = None) -> Flask:
-    """Make the twin."""
+    """Make the twin, in a process of its own: tenancy is taken out of trially's modules."""
     settings = settings or settings_of_environment()
     app = create_app(settings)
     with app.app_context():
@@ -55,8 +78,7 @@ def twin_app(settings: Settings | None = None) -> Flask:
             return engine
 
     db.session = db._make_scoped_session({"class_": FixedSession})
-    steps = app.before_request_funcs[None]
-    steps[steps.index(request_cycle.admit)] = _make_admit(residence)
+    _take_tenancy_out(residence)
     return app
 
 
@@ -75,12 +97,31 @@ def create_twin_database() -> Tenant:
 _CHECK = "ck_this_tenant"
 
 
+def _take_tenancy_out(residence: Residence) -> None:
+    """Leave of the request cycle what an app for one tenant does."""
+
+    def enter_only_tenant(_residence: Residence) -> None:
+        # What the views read the tenant's id from.
+        g.placement, g.residence = residence.placement, residence
+
+    tenancy: dict[str, Any] = {
+        "read_residence": lambda _claims: residence,
+        "enter_tenant": enter_only_tenant,
+        "ask_guard": lambda: None,
+    }
+    for name, without in tenancy.items():
+        if not hasattr(request_cycle, name):
+            raise SystemExit(f"The request cycle has no {name} any more: mend the twin.")
+        setattr(request_cycle, name, without)
+
+
 def _make_engine(residence: Residence, settings: Settings) -> Engine:
-    return create_engine(
-        residence.placement.url,
+    engine = create_engine(
+        residence.placement.url.set(drivername="postgresql+twin"),
         connect_args={
             "application_name": "twin",
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "cursor_factory": BoundedCursor,
             "keepalives_idle": KEEPALIVE_IDLE_SECONDS,
         },
         pool_size=settings.connections_per_server,
@@ -92,25 +133,6 @@ def _make_engine(residence: Residence, settings: Settings) -> Engine:
         json_deserializer=orjson.loads,
         hide_parameters=True,
     )
-
-
-def _make_admit(residence: Residence) -> Callable[[], None]:
-    placement = residence.placement
-
-    def admit() -> None:
-        """Decode the token and check the view's permission."""
-        if request.endpoint is None:
-            return
-        permission: Permission | None = current_app.view_functions[request.endpoint].__dict__[
-            "permission"
-        ]
-        if permission is None:
-            return
-        claims = read_claims()
-        # What the views read the tenant's id from.
-        g.placement, g.residence = placement, residence
-        g.identity = read_identity(claims, placement)
-        if not g.identity.may(permission):
-            raise Forbidden(f"This needs the permission {permission}.")
-
-    return admit
+    engine.dialect.slow_seconds = settings.slow_query_ms / 1000  # type: ignore[attr-defined]
+    event.listen(engine, "checkout", replace_if_closed)
+    return engine

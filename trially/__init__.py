@@ -11,8 +11,9 @@ from trially.database import session
 from trially.database.administrator import administrator_url
 from trially.http import browsers, problems, requests, trace
 from trially.observability import requests as observability
+from trially.observability import traces
 from trially.recruiting import API_BLUEPRINTS, API_PREFIX
-from trially.tenancy import directory, installing, servers
+from trially.tenancy import directory, installing, plans, servers
 from trially.tenancy.migrating import init_migrations
 
 __version__ = "0.1.0"
@@ -33,8 +34,10 @@ def create_app(settings: Settings | None = None) -> Flask:
     observability.init_app(app)
     requests.init_app(app)
     trace.init_app(app)
+    traces.init_app(app)
     browsers.init_app(app, openapi.BROWSER_PATH)
     problems.init_app(app)
+    plans.init_app(app, settings)
     servers.init_app(app, administrator_url(settings), settings.secret_key, settings.pooler_url)
     with app.app_context():
         binds = installing.catalog_binds(servers.server_access(), settings)

@@ -52,6 +52,9 @@ class Settings:
     catalog_database: str
     """Name of the control-plane database on the first server."""
 
+    pinned_tenant: str | None
+    """Slug of the one tenant that this instance serves; None serves all of the catalog's."""
+
     public_url: str
     """Where clients reach this back end, without a trailing slash."""
 
@@ -87,6 +90,12 @@ class Settings:
 
     tenants_per_pool: int
     """Tenants whose rows one database of shared tables takes, before the next is made."""
+
+    plan_tiers: dict[str, str]
+    """The tier of a plan's tenants, unless it is said when one is created."""
+
+    replica_max_lag_ms: int
+    """How old what a replica answers may be, in milliseconds."""
 
     connections_per_server: int
     """Connections this process has open to one server at most, all tenants together."""
@@ -151,14 +160,22 @@ def read_settings(instance: Path = INSTANCE) -> Settings:
         development=development,
         secret_key=env.str("SECRET_KEY", default=""),
         instance=instance,
-        database_url=_read_database_url("DATABASE_URL", env),
-        pooler_url=_read_database_url("POOLER_URL", env),
+        database_url=_read_database_url(
+            env.str("DATABASE_URL", default=""), "TRIALLY_DATABASE_URL"
+        ),
+        pooler_url=_read_database_url(env.str("POOLER_URL", default=""), "TRIALLY_POOLER_URL"),
         embedded_settings=env.dict("EMBEDDED_SETTINGS", default={}),
         catalog_database=env.str(
             "CATALOG_DATABASE",
             default="trially_catalog",
             validate=validate.Regexp(r"[a-z][a-z0-9_]{0,39}\Z"),
         ),
+        pinned_tenant=env.str(
+            "PINNED_TENANT",
+            default="",
+            validate=validate.Regexp(r"([a-z][a-z0-9-]{1,38}[a-z0-9])?\Z"),
+        )
+        or None,
         public_url=public_url,
         issuers=tuple(env.list("ISSUERS", default=[])),
         issuer_profiles=_read_path(env.str("ISSUER_PROFILES", default="")),
@@ -173,6 +190,10 @@ def read_settings(instance: Path = INSTANCE) -> Settings:
         ),
         schemas_per_database=env.int("SCHEMAS_PER_DATABASE", default=500, validate=_positive),
         tenants_per_pool=env.int("TENANTS_PER_POOL", default=10_000, validate=_positive),
+        plan_tiers=env.dict("PLAN_TIERS", default={}),
+        replica_max_lag_ms=env.int(
+            "REPLICA_MAX_LAG_MS", default=1000, validate=validate.Range(1, 5000)
+        ),
         connections_per_server=env.int("CONNECTIONS_PER_SERVER", default=64, validate=_positive),
         checkout_timeout_seconds=env.float(
             "CHECKOUT_TIMEOUT_SECONDS", default=5.0, validate=validate.Range(0.01, 60)
@@ -218,13 +239,22 @@ def with_driver(url: str, setting: str = "TRIALLY_DATABASE_URL") -> URL:
     """Read a database URL, whatever driver it names, as one for psycopg2.
 
     SQLAlchemy 2.1 takes a bare `postgresql://` for psycopg 3, and hosts still hand out
-    `postgres://`.
+    `postgres://`. Several hosts may be named as libpq has it, `postgresql://a:5432,b:5433/db`.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or scheme.partition("+")[0] not in {"postgres", "postgresql"}:
         raise SettingsError(f"{setting} must begin with postgresql://.")
+    authority, hosts, end = _AUTHORITY.fullmatch(rest).groups()  # type: ignore[union-attr]
     try:
-        return make_url(f"{DRIVER}://{rest}")
+        if "," not in hosts:
+            return make_url(f"{DRIVER}://{rest}")
+        places = [make_url(f"{DRIVER}://{host}") for host in hosts.split(",")]
+        return make_url(f"{DRIVER}://{authority}{end}").update_query_dict(
+            {
+                "host": ",".join(place.host or "" for place in places),
+                "port": ",".join(str(place.port or "") for place in places),
+            }
+        )
     except (ArgumentError, ValueError):
         raise SettingsError(f"{setting} is not a database URL.") from None
 
@@ -257,12 +287,14 @@ def is_secure(url: str, *, allow_loopback: bool) -> bool:
 
 
 _positive = validate.Range(min=1)
+_AUTHORITY = re.compile(r"((?:[^:/]*(?::[^@]*)?@)?)([^/?]*)(.*)", re.DOTALL)
+"""Who logs in, the hosts, and the rest of what follows a URL's scheme."""
+
 _ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?\Z")
 
 
-def _read_database_url(name: str, env: Env) -> URL | None:
-    url = env.str(name, default="")
-    return with_driver(url, f"TRIALLY_{name}") if url else None
+def _read_database_url(url: str, setting: str) -> URL | None:
+    return with_driver(url, setting) if url else None
 
 
 def _read_path(path: str) -> Path | None:

@@ -279,8 +279,9 @@ _PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
     "RequestId": (
         "X-Request-ID",
         {
-            "description": "A name for the request, sent back and logged.",
-            "schema": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$"},
+            "description": "A name for the request, sent back and logged; one that is not 1 to 64"
+            " letters, digits, dots, underscores or hyphens is replaced.",
+            "schema": {"type": "string"},
         },
     ),
     "TraceParent": (

@@ -25,6 +25,7 @@ LEFT_OF_MASKED = {
     Phi.DATE: "the first of its year",
     Phi.PRECISION: "`year`",
     Phi.POSTAL_CODE: "its first three characters",
+    Phi.CODE_NAME: "whole, or `null` without a `code`",
 }
 
 INTRODUCTION = """\
@@ -35,8 +36,8 @@ every role at every level, restricted to a site and not.
 
 A member of a tenant has a **role**, which says what they may do; a **PHI level**, which says how
 much they are shown of patients; and, if they are restricted to **sites**, only the patients of
-those. `flask tenants members add` sets all three, `GET /me` shows them. A change acts within
-5 seconds.
+those. `flask tenants members add` and `change` set all three, `GET /me` shows them. A change acts
+within 5 seconds.
 """
 
 LEVELS = """\
@@ -54,7 +55,11 @@ For HIPAA, this is a limited data set (45 CFR 164.514(e)) and somewhat less: tha
 birth dates, cities and postal codes. Like it, it keeps the dates of records and encounters, so it
 is **not** de-identified (164.514(b)), and its use needs a data use agreement. Free text of sources
 (`value_text`, and `value` on the timeline) is masked, for anything may stand in it; what codes are
-called (`display`) is kept.
+called (`display`) is kept, but not the text that a source writes where it has no code.
+
+An import says who patients are, so whoever may import is told so much at any level: how many of its
+resources were new, had changed, or bear an MRN that is taken. Patients entered by hand are not an
+import's to change.
 """
 
 SITES = """\

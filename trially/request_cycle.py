@@ -1,5 +1,7 @@
 """The life of a request: admit, view, settle. Only here is a token read and a request committed."""
 
+import time
+
 import orjson
 from flask import Flask, Response, current_app, g, request
 from flask.typing import ResponseReturnValue
@@ -26,7 +28,7 @@ from trially.database.idempotency import (
 from trially.database.model import TenantModel
 from trially.database.placement import StalePlacementError, TenantSuspendedError, current_placement
 from trially.database.session import ask_guard, db
-from trially.http.contract import contract_of, refuse_query
+from trially.http.contract import contract_of, read_body, refuse_query
 from trially.http.idempotency import KEPT_HEADERS, REPLAYED_HEADER, digest_request, read_key
 from trially.http.masking import show_identifiers
 from trially.http.problems import (
@@ -41,6 +43,9 @@ from trially.tenancy.context import current_tenant, enter_tenant
 from trially.tenancy.directory import directory
 
 ERRORS_START = 400
+REFUSAL_SECONDS = 0.05
+"""A stranger's refusal takes this, or a multiple of it."""
+
 RETRY_AFTER_SECONDS = "1"
 UNIQUE_VIOLATION = "23505"
 QUERY_CANCELED = "57014"
@@ -62,9 +67,13 @@ def admit() -> Response | None:
     permission: Permission | None = view.__dict__["permission"]
     if permission is None:
         return None
+    g.setdefault("admitted_at", time.perf_counter())
+    claims = read_claims()
+    if contract_of(view).body is not None:
+        # Before the first statement: no transaction, and no suspension, waits for a slow client.
+        read_body()
     if not contract_of(view).reads_by_itself:
         start_deadline(_request_timeout_ms())
-    claims = read_claims()
     residence = read_residence(claims)
     enter_tenant(residence)
     g.identity = read_identity(claims, current_placement())
@@ -95,9 +104,23 @@ def settle(response: Response) -> Response:
     return response
 
 
+def even_out(response: Response) -> Response:
+    """Let a stranger wait, so that the time of their refusal tells no more than its words.
+
+    Without it, a tenant that is unknown, one that is suspended and one that is someone else's would
+    be told apart: each takes its own look into a database, or none.
+    """
+    if g.get("is_stranger"):
+        db.session.remove()
+        elapsed = time.perf_counter() - g.admitted_at
+        time.sleep(-elapsed % REFUSAL_SECONDS)
+    return response
+
+
 def init_app(app: Flask) -> None:
     """Put every request through the cycle. Flask-SQLAlchemy closes the session at its end."""
     app.before_request(admit)
+    app.after_request(even_out)  # what is named later comes earlier
     app.after_request(settle)
     app.register_error_handler(DBAPIError, _render_database_error)
     app.register_error_handler(CheckoutTimeoutError, _render_unavailable)
@@ -118,7 +141,9 @@ def _claim_key() -> Response | None:
         member_id=g.identity.member_id,
         operation=f"{request.method} {request.path}",
         key=key,
-        request_digest=digest_request(is_masked=g.identity.phi_level is not PhiLevel.FULL),
+        request_digest=digest_request(
+            is_masked=g.identity.phi_level is not PhiLevel.FULL, site_ids=g.identity.site_ids
+        ),
     )
     g.claim = claim_key(use, current_settings().idempotency_lifetime_seconds)
     if g.claim is not None:

@@ -13,9 +13,10 @@ from trially.http.problems import Forbidden
 from trially.tenancy.context import tenant_context
 
 
-def test_there_is_one_refusal() -> None:
-    assert isinstance(no_access(), Forbidden)
-    assert no_access().detail == no_access().detail
+def test_there_is_one_refusal(app: Flask) -> None:
+    with app.app_context():
+        assert isinstance(no_access(), Forbidden)
+        assert no_access().detail == no_access().detail
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])

@@ -171,15 +171,15 @@ def test_holders_of_an_old_key_do_not_wait(
 ) -> None:
     keys = keys_of(cool_down_seconds=0, max_age_seconds=0)
     keys.key("rs-1")
-    issuer.delay = 0.4
+    issuer.delay = 0.9
     refresher = threading.Thread(target=keys.key, args=("rs-1",))
     refresher.start()
-    time.sleep(0.1)
+    while not keys._fetching.locked():
+        time.sleep(0.01)
 
-    before = time.perf_counter()
     assert keys.key("rs-1")
 
-    assert time.perf_counter() - before < 0.3
+    assert refresher.is_alive()
     refresher.join()
 
 
@@ -238,13 +238,11 @@ def test_keys_outlive_a_failing_issuer(
     keys = keys_of(cool_down_seconds=0, max_age_seconds=0)
     keys.key("rs-1")
     issuer.server.handle_error = lambda *_: None  # type: ignore[method-assign]
-    before = time.perf_counter()
 
     fail(issuer)
 
     assert keys.key("rs-1")
     assert keys._fetched_at < keys._tried_at
-    assert time.perf_counter() - before < 2
 
 
 def test_an_issuer_that_never_answered_is_asked_once_per_cool_down(

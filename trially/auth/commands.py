@@ -44,9 +44,10 @@ connection_commands = OneSentenceGroup(
 )
 tenants.add_command(connection_commands)
 
-role_option = click.option(
-    "--role", type=click.Choice([role.value for role in Role]), required=True
-)
+ROLES = click.Choice([role.value for role in Role])
+PHI_LEVELS = click.Choice([level.value for level in PhiLevel])
+
+role_option = click.option("--role", type=ROLES, required=True)
 issuer_option = click.option("--issuer", help="Who vouches for them; the first trusted by default.")
 
 
@@ -59,7 +60,7 @@ issuer_option = click.option("--issuer", help="Who vouches for them; the first t
 @click.option("--email")
 @click.option(
     "--phi-level",
-    type=click.Choice([level.value for level in PhiLevel]),
+    type=PHI_LEVELS,
     help="How much they are shown of patients; by default what is usual for the role.",
 )
 @click.option(
@@ -95,6 +96,59 @@ def add(
             site_ids=site_ids or None,
         )
     print_item(member, f"Added {subject} to {slug} as {role}.", as_json=as_json)
+
+
+@members.command("change")
+@click.argument("slug")
+@click.option("--subject", required=True)
+@issuer_option
+@click.option("--role", type=ROLES)
+@click.option("--phi-level", type=PHI_LEVELS, help="How much they are shown of patients.")
+@click.option(
+    "--site",
+    "site_ids",
+    type=click.UUID,
+    multiple=True,
+    help="Id of a site whose patients they may see from now on, and no others; may be repeated.",
+)
+@click.option("--all-sites", "has_all_sites", is_flag=True, help="Restrict them to sites no more.")
+@json_option
+def change(
+    slug: str,
+    subject: str,
+    issuer: str | None,
+    role: str | None,
+    phi_level: str | None,
+    site_ids: tuple[UUID, ...],
+    *,
+    has_all_sites: bool,
+    as_json: bool,
+) -> None:
+    """Change what a member of the tenant SLUG may do and see, within 5 seconds everywhere.
+
+    What no option names stays as it is: another role brings no other PHI level.
+    """
+    if has_all_sites and site_ids:
+        raise click.UsageError("--site and --all-sites contradict each other.")
+    if not (role or phi_level or site_ids or has_all_sites):
+        raise click.UsageError("Say --role, --phi-level, --site or --all-sites.")
+    require_catalog()
+    with tenant_context(slug):
+        member = membership.change_member(
+            subject,
+            issuer,
+            role=Role(role) if role else None,
+            phi_level=PhiLevel(phi_level) if phi_level else None,
+            site_ids=site_ids or None,
+            has_all_sites=has_all_sites,
+        )
+    sites = "all" if member["site_ids"] is None else len(member["site_ids"])
+    print_item(
+        member,
+        f"Changed {subject} of {slug}: role {member['role']}, PHI level {member['phi_level']},"
+        f" sites {sites}.",
+        as_json=as_json,
+    )
 
 
 @members.command("list")

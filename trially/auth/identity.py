@@ -14,6 +14,7 @@ from trially.http.problems import BadRequest, Forbidden, Unauthorized
 from trially.tenancy.directory import Residence, UnknownTenantError, directory
 
 TENANT_HEADER = "X-Tenant-ID"
+_TENANT_VARIABLE = "HTTP_X_TENANT_ID"
 _REFERENCE = re.compile(r"[a-z0-9-]{3,40}\Z")
 """What a slug or an id looks like."""
 
@@ -50,7 +51,7 @@ def read_residence(claims: Claims) -> Residence:
         residence = _find_residence(reference)
         if residence is None or residence.is_suspended:
             continue
-        names = {residence.slug, str(residence.tenant_id)}
+        names = residence.names
         if profile.may_speak_for(*names) and chosen <= names | {reference}:
             found[residence.tenant_id] = residence
     if len(found) > 1:
@@ -88,7 +89,11 @@ def current_identity() -> Identity:
 
 
 def no_access() -> Forbidden:
-    """Make the one refusal for every tenant that is not the caller's."""
+    """Make the one refusal for every tenant that is not the caller's.
+
+    The request cycle sees to it that each comes as late as the others.
+    """
+    g.is_stranger = True
     return Forbidden("You have no access to this tenant.")
 
 
@@ -102,7 +107,8 @@ def invalid_token() -> Unauthorized:
 
 def _read_choices() -> set[str]:
     """Return the tenants that the request itself names: an empty name is one too."""
-    named = (request.headers.get(TENANT_HEADER), request.environ.get(PATH_TENANT))
+    environ = request.environ
+    named = (environ.get(_TENANT_VARIABLE), environ.get(PATH_TENANT))
     return {name for name in named if name is not None}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
@@ -100,15 +100,47 @@ def add_member(
     return _with_sites(member, {member["id"]: list(site_ids or ())})
 
 
+def change_member(
+    subject: str,
+    issuer: str | None = None,
+    *,
+    role: Role | None = None,
+    phi_level: PhiLevel | None = None,
+    site_ids: Collection[UUID] | None = None,
+    has_all_sites: bool = False,
+) -> Item:
+    """Give a member of the current tenant another role, PHI level or sites; the rest stays.
+
+    `site_ids` restricts them to the patients of these sites and no others, `has_all_sites` ends any
+    restriction. Every process knows within seconds. Raises `NoMemberError` and `NoSuchSiteError`.
+    """
+    member, issuer = table_of(Member), issuer or default_issuer()
+    is_moved = has_all_sites or site_ids is not None
+    wanted = {
+        "role": role,
+        "phi_level": phi_level,
+        "has_all_sites": has_all_sites if is_moved else None,
+    }
+    statement = (
+        update(member)
+        .where(is_ours(Member), member.c.subject == subject, member.c.issuer == issuer)
+        .values({name: value for name, value in wanted.items() if value is not None})
+        .returning(*columns_named(Member, SHOWN))
+    )
+    with transaction():
+        row = db.session.execute(statement).first()
+        if row is None:
+            raise NoMemberError(f"There is no member {subject!r}.")
+        if is_moved:
+            _write_sites(row.id, site_ids or ())
+    return _with_sites(dict(zip(SHOWN, row, strict=True)), _read_sites())
+
+
 def list_members() -> Sequence[Item]:
     """Return the current tenant's members, oldest first."""
     columns = columns_named(Member, SHOWN)
     members = fetch_items(select(*columns).where(is_ours(Member)).order_by(table_of(Member).c.id))
-    sites: dict[UUID, list[UUID]] = {}
-    for member_id, site_id in db.session.execute(
-        select(MemberSite.member_id, MemberSite.site_id).where(is_ours(MemberSite))
-    ):
-        sites.setdefault(member_id, []).append(site_id)
+    sites = _read_sites()
     return [_with_sites(member, sites) for member in members]
 
 
@@ -195,6 +227,16 @@ def _write_sites(member_id: UUID, site_ids: Collection[UUID]) -> None:
         db.session.execute(insert(table_of(MemberSite)), rows)
     except IntegrityError as error:
         raise NoSuchSiteError("There is no such site.") from error
+
+
+def _read_sites() -> Mapping[UUID, Sequence[UUID]]:
+    """Return the sites of the current tenant's restricted members, by the members' ids."""
+    sites: dict[UUID, list[UUID]] = {}
+    for member_id, site_id in db.session.execute(
+        select(MemberSite.member_id, MemberSite.site_id).where(is_ours(MemberSite))
+    ):
+        sites.setdefault(member_id, []).append(site_id)
+    return sites
 
 
 def _with_sites(member: Item, sites: Mapping[UUID, Sequence[UUID]]) -> Item:

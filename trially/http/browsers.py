@@ -4,6 +4,8 @@ from http import HTTPStatus
 
 from flask import Flask, Response, current_app, request
 
+from trially.config import current_settings
+from trially.http.headers import add_missing
 from trially.http.problems import PROBLEM_TYPE
 
 ALLOWED_HEADERS = (
@@ -27,15 +29,19 @@ def init_app(app: Flask, pages: str = "/docs") -> None:
 
     def add_headers(response: Response) -> Response:
         is_page = request.path.startswith(pages) and response.mimetype != PROBLEM_TYPE
-        headers = response.headers
-        headers.setdefault("Content-Security-Policy", PAGES_ALLOWED if is_page else NOTHING_ALLOWED)
-        headers.setdefault("Referrer-Policy", "no-referrer")
-        if current_app.extensions["trially_settings"].public_url.startswith("https://"):
-            headers.setdefault("Strict-Transport-Security", HSTS)
+        settings, headers = current_settings(), response.headers
+        wanted = {
+            "Content-Security-Policy": PAGES_ALLOWED if is_page else NOTHING_ALLOWED,
+            "Referrer-Policy": "no-referrer",
+        }
+        if settings.public_url.startswith("https://"):
+            wanted["Strict-Transport-Security"] = HSTS
+        add_missing(headers, wanted)
         if "Access-Control-Allow-Origin" not in headers:
-            response.vary.add("Origin")
-            if _is_allowed(request.headers.get("Origin")):
-                headers["Access-Control-Allow-Origin"] = request.headers["Origin"]
+            headers.add("Vary", "Origin")
+            origin = request.headers.get("Origin")
+            if origin in settings.cors_origins:
+                headers["Access-Control-Allow-Origin"] = origin
                 headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
         return response
 
@@ -49,7 +55,7 @@ def _answer_preflight() -> Response | None:
         request.method == "OPTIONS"
         and request.url_rule is not None
         and "Access-Control-Request-Method" in request.headers
-        and _is_allowed(request.headers.get("Origin"))
+        and request.headers.get("Origin") in current_settings().cors_origins
     )
     if not is_preflight:
         return None
@@ -59,7 +65,3 @@ def _answer_preflight() -> Response | None:
     answer.headers["Access-Control-Allow-Headers"] = ALLOWED_HEADERS
     answer.headers["Access-Control-Max-Age"] = PREFLIGHT_MAX_AGE_SECONDS
     return answer
-
-
-def _is_allowed(origin: str | None) -> bool:
-    return origin in current_app.extensions["trially_settings"].cors_origins

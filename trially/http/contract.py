@@ -1,6 +1,7 @@
 """What a view takes and gives, said in decorators above it; the OpenAPI document reads them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import wraps
@@ -10,6 +11,7 @@ from typing import Any
 import orjson
 from flask import Response, current_app, request
 from marshmallow import Schema, ValidationError
+from werkzeug.exceptions import HTTPException
 
 from trially.http.masking import is_masked, mask_of, shown, shown_page
 from trially.http.problems import (
@@ -177,10 +179,27 @@ def refuse_query(view: View) -> None:
 def read_body() -> bytes:
     """Return the body, or answer 413 if it is larger than JSON may be."""
     limit = current_app.extensions["trially_settings"].max_body_bytes
+    too_large = ContentTooLarge(f"The body must not be larger than {limit} bytes.")
     if (request.content_length or 0) > limit:
-        raise ContentTooLarge(f"The body must not be larger than {limit} bytes.")
-    request.max_content_length = limit
-    return request.get_data()
+        raise too_large
+    # A body in chunks is cut off there without a word, so there is room to see that it goes on.
+    request.max_content_length = limit + 1
+    with reading_body():
+        body = request.get_data()
+    if len(body) > limit:
+        raise too_large
+    return body
+
+
+@contextmanager
+def reading_body() -> Iterator[None]:
+    """Answer 400 if the body cannot be read: each server has errors of its own for bad chunks."""
+    try:
+        yield
+    except HTTPException:
+        raise
+    except Exception:  # noqa: BLE001
+        raise BadRequest("The body cannot be read.") from None
 
 
 def _with_body(schema: Schema, media_type: str) -> Callable[[View], View]:

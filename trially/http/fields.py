@@ -22,6 +22,15 @@ class Text(fields.String):
     default_error_messages = {"blank": "Must not be blank."}  # noqa: RUF012
 
 
+class Flag(fields.Boolean):
+    """True or false, and no number that Python holds to be equal to one of them."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
 class Choice(fields.String):
     """One of the values of a `StrEnum`."""
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import re
+from collections.abc import Collection
+from uuid import UUID
 
 from flask import request
 
@@ -24,10 +26,14 @@ def read_key() -> str | None:
     return key
 
 
-def digest_request(*, is_masked: bool) -> bytes:
-    """Digest what the answer depends on: type, query and body, and what the caller is shown."""
+def digest_request(*, is_masked: bool, site_ids: Collection[UUID] | None) -> bytes:
+    """Digest what the answer depends on: type, query and body, and what the caller is shown.
+
+    `site_ids` are the sites that the caller is restricted to, None for a caller who is not.
+    """
     digest = hashlib.sha256()
-    for part in (request.mimetype.encode(), request.query_string, bytes([is_masked])):
+    sites = b"all" if site_ids is None else b"".join(sorted(each.bytes for each in site_ids))
+    for part in (request.mimetype.encode(), request.query_string, bytes([is_masked]), sites):
         digest.update(len(part).to_bytes(8, "big") + part)
     digest.update(read_body())
     return digest.digest()

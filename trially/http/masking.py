@@ -20,6 +20,8 @@ POSTAL_CODE_SHOWN = 3
 
 Item = Mapping[str, Any]
 Mask = Callable[[Any], Any]
+FieldMask = Callable[[Any, Item], Any]
+"""What is left of a field's value, given the item that it is in."""
 
 
 class Phi(StrEnum):
@@ -40,12 +42,16 @@ class Phi(StrEnum):
     POSTAL_CODE = "postal_code"
     """Where they live; masked, it is its first three characters."""
 
+    CODE_NAME = "code_name"
+    """What the item's `code` is called; without one it is free text and, masked, null."""
+
 
 PLAIN = {MARK: Phi.NONE}
 IDENTIFIER = {MARK: Phi.IDENTIFIER}
 DATE = {MARK: Phi.DATE}
 PRECISION = {MARK: Phi.PRECISION}
 POSTAL_CODE = {MARK: Phi.POSTAL_CODE}
+CODE_NAME = {MARK: Phi.CODE_NAME}
 
 
 def show_identifiers(*, is_shown: bool) -> None:
@@ -61,7 +67,9 @@ def mask_of(schema: Schema) -> Mask | None:
 
     def mask_item(item: Item) -> Item:
         hidden = {
-            name: mask(item[name]) for name, mask in masks.items() if item.get(name) is not None
+            name: mask(item[name], item)
+            for name, mask in masks.items()
+            if item.get(name) is not None
         }
         return {**item, **hidden}
 
@@ -123,14 +131,16 @@ def marks_of(schema: Schema, path: str = "") -> Iterator[tuple[str, Phi]]:
             yield f"{path}{name}", Phi(field.metadata[MARK])
 
 
-def _mask_of_field(field: fields.Field[Any]) -> Mask | None:
+def _mask_of_field(field: fields.Field[Any]) -> FieldMask | None:
     inner = _nested(field)
     if inner is None:
         return _MASKS.get(field.metadata.get(MARK, Phi.NONE))
     mask = mask_of(inner)
-    if mask is None or isinstance(field, fields.Nested):
-        return mask
-    return lambda items: [mask(item) for item in items]
+    if mask is None:
+        return None
+    if isinstance(field, fields.Nested):
+        return lambda inside, _: mask(inside)
+    return lambda items, _: [mask(item) for item in items]
 
 
 def _nested(field: fields.Field[Any]) -> Schema | None:
@@ -145,9 +155,10 @@ def _first_of_year(day: dt.date) -> dt.date:
     return day.replace(month=1, day=1)
 
 
-_MASKS: Mapping[str, Mask] = {
-    Phi.IDENTIFIER: lambda _: None,
-    Phi.DATE: _first_of_year,
-    Phi.PRECISION: lambda _: "year",
-    Phi.POSTAL_CODE: lambda code: code[:POSTAL_CODE_SHOWN],
+_MASKS: Mapping[str, FieldMask] = {
+    Phi.IDENTIFIER: lambda _, __: None,
+    Phi.DATE: lambda day, _: _first_of_year(day),
+    Phi.PRECISION: lambda _, __: "year",
+    Phi.POSTAL_CODE: lambda code, _: code[:POSTAL_CODE_SHOWN],
+    Phi.CODE_NAME: lambda name, item: name if item.get("code") is not None else None,
 }

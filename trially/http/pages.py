@@ -7,7 +7,8 @@ from uuid import UUID
 
 import orjson
 from flask import current_app, request
-from itsdangerous import BadData, URLSafeTimedSerializer
+from itsdangerous import BadData, TimestampSigner
+from itsdangerous.encoding import base64_decode, base64_encode
 
 from trially.http.problems import BadRequest
 
@@ -36,7 +37,7 @@ def make_page(
     return {
         "data": shown,
         "page": {
-            "next": _serializer(tenant_id, query).dumps(last) if has_more else None,
+            "next": _write_cursor(last, tenant_id, query) if has_more else None,
             "has_more": has_more,
         },
     }
@@ -52,7 +53,8 @@ def read_cursor(tenant_id: UUID, query: Mapping[str, Any]) -> list[str | None] |
         return None
     lifetime = current_app.extensions["trially_settings"].cursor_lifetime_seconds
     try:
-        position: list[str | None] = _serializer(tenant_id, query).loads(cursor, max_age=lifetime)
+        signed = _signer(tenant_id, query).unsign(cursor, max_age=lifetime)
+        position: list[str | None] = orjson.loads(base64_decode(signed))
     except BadData:
         raise BadRequest(
             "The cursor is not usable.",
@@ -61,8 +63,12 @@ def read_cursor(tenant_id: UUID, query: Mapping[str, Any]) -> list[str | None] |
     return position
 
 
-def _serializer(tenant_id: UUID, query: Mapping[str, Any]) -> URLSafeTimedSerializer:
+def _write_cursor(position: Sequence[str | None], tenant_id: UUID, query: Mapping[str, Any]) -> str:
+    return _signer(tenant_id, query).sign(base64_encode(orjson.dumps(position))).decode()
+
+
+def _signer(tenant_id: UUID, query: Mapping[str, Any]) -> TimestampSigner:
     filters = {name: value for name, value in query.items() if name not in {"cursor", "limit"}}
     digest = hashlib.sha256(orjson.dumps([request.path, filters], option=orjson.OPT_SORT_KEYS))
     secret = current_app.extensions["trially_settings"].secret_key
-    return URLSafeTimedSerializer(secret, salt=f"cursor:{tenant_id}:{digest.hexdigest()}")
+    return TimestampSigner(secret, salt=f"cursor:{tenant_id}:{digest.hexdigest()}")

@@ -3,9 +3,12 @@
 import re
 
 from flask import Flask, Response, g, request
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
+
+from trially.http.headers import add_missing
 
 HEADER = "X-Request-ID"
+NEITHER_STORED_NOR_SNIFFED = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 _USABLE = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 
@@ -22,6 +25,5 @@ def _name_request() -> None:
 
 def _send_name(response: Response) -> Response:
     response.headers[HEADER] = g.get("request_id", "")
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    add_missing(response.headers, NEITHER_STORED_NOR_SNIFFED)
     return response

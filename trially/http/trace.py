@@ -2,13 +2,14 @@
 
 import re
 import secrets
+from typing import NamedTuple
 
 from flask import Flask, Response, g, request
 
 HEADER = "traceparent"
 _USABLE = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-(?P<flags>[0-9a-f]{2})"
-    r"(?P<more>-.*)?\Z"
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})(?P<trace>[0-9a-f]{32})-(?!0{16})(?P<parent>[0-9a-f]{16})"
+    r"-(?P<flags>[0-9a-f]{2})(?P<more>-.*)?\Z"
 )
 SAMPLED = 1
 
@@ -19,23 +20,34 @@ def init_app(app: Flask) -> None:
     app.after_request(_send_trace)
 
 
-def read_trace(header: str) -> tuple[str, str] | None:
-    """Return the trace id and flags of a `traceparent`, or None if it is not usable."""
+class Caller(NamedTuple):
+    """What a `traceparent` says of the caller: their trace, their span in it, and its flags."""
+
+    trace_id: str
+    span_id: str
+    flags: str
+
+
+def read_trace(header: str) -> Caller | None:
+    """Return what a `traceparent` says, or None if it is not usable."""
     seen = _USABLE.match(header)
     if seen is None or (header.startswith("00-") and seen["more"]):
         return None
-    return seen["trace"], f"{int(seen['flags'], 16) & SAMPLED:02x}"
+    return Caller(seen["trace"], seen["parent"], f"{int(seen['flags'], 16) & SAMPLED:02x}")
+
+
+def go_on(trace_id: str, span_id: str, flags: str) -> None:
+    """Say in which trace, and as which span of it, the current request is answered."""
+    g.traceparent = f"00-{trace_id}-{span_id}-{flags}"
 
 
 def _join_trace() -> None:
-    g.trace_id, g.trace_flags = read_trace(request.headers.get(HEADER, "")) or (
-        secrets.token_hex(16),
-        "00",
-    )
+    g.caller = read_trace(request.headers.get(HEADER, ""))
+    trace_id, flags = (g.caller.trace_id, g.caller.flags) if g.caller else (None, "00")
+    go_on(trace_id or secrets.token_hex(16), secrets.token_hex(8), flags)
 
 
 def _send_trace(response: Response) -> Response:
-    if "trace_id" in g:
-        span = secrets.token_hex(8)
-        response.headers[HEADER] = f"00-{g.trace_id}-{span}-{g.trace_flags}"
+    if "traceparent" in g:
+        response.headers[HEADER] = g.traceparent
     return response

@@ -97,7 +97,7 @@ class _JSONFormatter(structlog.stdlib.ProcessorFormatter):
             "timestamp": dt.datetime.fromtimestamp(record.created, dt.UTC),
             "level": "info",
             "logger": record.name,
-            **{name: value for name, value in vars(record).items() if name in _TOLD_APART},
+            **{name: getattr(record, name) for name in _TOLD_APART if hasattr(record, name)},
         }
         return _to_json(_tell_request(None, "info", event))
 

@@ -798,7 +798,7 @@ export interface components {
         IfNoneMatch: string;
         /** @description With it, the same request sent again has no second effect. */
         IdempotencyKey: string;
-        /** @description A name for the request, sent back and logged. */
+        /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
         RequestId: string;
         /** @description W3C trace context. */
         TraceParent: string;
@@ -830,7 +830,7 @@ export interface operations {
                 state?: "running" | "done" | "failed";
             };
             header?: {
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -861,13 +861,13 @@ export interface operations {
     import_records: {
         parameters: {
             query?: {
-                /** @description Where the records are from. */
+                /** @description Where the records are from; not `manual`. */
                 source?: string;
                 /** @description Stop at the first bad line. */
                 strict?: boolean;
             };
             header?: {
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -916,7 +916,7 @@ export interface operations {
             header?: {
                 /** @description The ETag of what the client has. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -958,7 +958,7 @@ export interface operations {
                 cursor?: string | null;
             };
             header?: {
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -993,7 +993,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1030,7 +1030,7 @@ export interface operations {
                 cursor?: string | null;
             };
             header?: {
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1070,7 +1070,7 @@ export interface operations {
                 cursor?: string | null;
             };
             header?: {
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1104,7 +1104,7 @@ export interface operations {
             header?: {
                 /** @description With it, the same request sent again has no second effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1148,7 +1148,7 @@ export interface operations {
             header?: {
                 /** @description The ETag of what the client has. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1187,7 +1187,7 @@ export interface operations {
             header: {
                 /** @description The ETag of what is to be changed, or `*`. */
                 "If-Match": components["parameters"]["IfMatch"];
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1224,7 +1224,7 @@ export interface operations {
             header: {
                 /** @description The ETag of what is to be changed, or `*`. */
                 "If-Match": components["parameters"]["IfMatch"];
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1279,7 +1279,7 @@ export interface operations {
                 entered_in_error?: boolean;
             };
             header?: {
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1319,7 +1319,7 @@ export interface operations {
                 cursor?: string | null;
             };
             header?: {
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1358,7 +1358,7 @@ export interface operations {
                 source?: string;
             };
             header?: {
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1390,7 +1390,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1436,7 +1436,7 @@ export interface operations {
                 status?: "active" | "inactive";
             };
             header?: {
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1470,7 +1470,7 @@ export interface operations {
             header?: {
                 /** @description With it, the same request sent again has no second effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1514,7 +1514,7 @@ export interface operations {
             header?: {
                 /** @description The ETag of what the client has. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1553,7 +1553,7 @@ export interface operations {
             header: {
                 /** @description The ETag of what is to be changed, or `*`. */
                 "If-Match": components["parameters"]["IfMatch"];
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1606,7 +1606,7 @@ export interface operations {
                 phase?: "early_phase_1" | "phase_1" | "phase_2" | "phase_3" | "phase_4";
             };
             header?: {
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1640,7 +1640,7 @@ export interface operations {
             header?: {
                 /** @description With it, the same request sent again has no second effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1684,7 +1684,7 @@ export interface operations {
             header?: {
                 /** @description The ETag of what the client has. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1723,7 +1723,7 @@ export interface operations {
             header: {
                 /** @description The ETag of what is to be changed, or `*`. */
                 "If-Match": components["parameters"]["IfMatch"];
-                /** @description A name for the request, sent back and logged. */
+                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];

@@ -21,6 +21,7 @@ from trially.recruiting.imports.parts import (
     find_passed_over,
 )
 from trially.recruiting.imports.running import fingerprint_of, run_import
+from trially.recruiting.patients.model import MANUAL_SOURCE
 from trially.tenancy.commands import require_catalog
 from trially.tenancy.context import tenant_context
 from trially.terminal import (
@@ -124,6 +125,8 @@ def _list_faults(job: Item, limit: int) -> list[Item]:
 def _check_source(source: str) -> str:
     if not source.strip() or len(source) > LONGEST_SOURCE or "\0" in source:
         raise click.BadParameter(f"must have 1 to {LONGEST_SOURCE} characters.")
+    if source == MANUAL_SOURCE:
+        raise click.BadParameter("must not be the source of patients entered by hand.")
     return source
 
 

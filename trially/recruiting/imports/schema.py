@@ -1,8 +1,9 @@
 """Imports as clients read them."""
 
-from marshmallow import Schema, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate, validates
 
 from trially.http.fields import PageQuerySchema, Text
+from trially.recruiting.patients.model import MANUAL_SOURCE
 
 
 class CountSchema(Schema):
@@ -44,13 +45,23 @@ class FaultSchema(Schema):
 class UploadQuerySchema(Schema):
     """How to take an upload in."""
 
-    source = Text(64, load_default="fhir", metadata={"description": "Where the records are from."})
+    source = Text(
+        64,
+        load_default="fhir",
+        metadata={"description": f"Where the records are from; not `{MANUAL_SOURCE}`."},
+    )
     strict = fields.Boolean(
         truthy={"true"},
         falsy={"false"},
         load_default=False,
         metadata={"description": "Stop at the first bad line."},
     )
+
+    @validates("source")
+    def check_source(self, source: str, data_key: str) -> None:  # noqa: ARG002
+        """Leave the patients whom people have entered to people."""
+        if source == MANUAL_SOURCE:
+            raise ValidationError("Must not be the source of patients entered by hand.")
 
 
 class ImportQuerySchema(PageQuerySchema):

@@ -8,6 +8,7 @@ from typing import BinaryIO, cast
 
 from flask import Request
 
+from trially.http.contract import reading_body
 from trially.http.problems import BadRequest, ContentTooLarge, UnsupportedMediaType
 
 KEPT_IN_MEMORY_BYTES = 1 << 20
@@ -39,7 +40,7 @@ def received(request: Request, most_bytes: int) -> Iterator[tuple[BinaryIO, str]
     request.max_content_length = most_bytes + 1
     digest, size = hashlib.sha256(), 0
     with tempfile.SpooledTemporaryFile(KEPT_IN_MEMORY_BYTES) as file:
-        while chunk := request.stream.read(CHUNK_BYTES):
+        while chunk := _read_chunk(request):
             size += len(chunk)
             if size > most_bytes:
                 raise too_large
@@ -49,3 +50,8 @@ def received(request: Request, most_bytes: int) -> Iterator[tuple[BinaryIO, str]
             raise BadRequest("The body is empty.")
         file.seek(0)
         yield cast("BinaryIO", file), digest.hexdigest()
+
+
+def _read_chunk(request: Request) -> bytes:
+    with reading_body():
+        return request.stream.read(CHUNK_BYTES)

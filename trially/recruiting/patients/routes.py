@@ -1,12 +1,13 @@
 """Routes of patients."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
-from sqlalchemy import cast, func
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import ColumnElement, Text, cast, func
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from uuid_utils.compat import uuid7
 
 from trially.auth.permissions import Permission, requires
@@ -133,8 +134,7 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
         check_own_site(body["site_id"])
     changes: dict[str, Any] = {**body, "clinical_version": Patient.clinical_version + 1}
     if body.get("address") is not None:
-        known = func.coalesce(Patient.address, cast({}, JSONB))
-        changes["address"] = func.jsonb_strip_nulls(known.concat(cast(body["address"], JSONB)))
+        changes["address"] = _merged_address(body["address"])
     if "birth_date" in body:
         changes["birth_date_precision"] = "day"
     sites = at_own_sites(columns.site_id)
@@ -154,6 +154,15 @@ def delete_patient(patient_id: UUID, versions: Versions | None) -> None:
 def get_patient(patient_id: UUID) -> Item:
     """Return a patient whom the caller may see, or answer 404."""
     return _found(find_item(Patient, patient_id, VERSIONED, *at_own_sites(columns.site_id)))
+
+
+def _merged_address(patch: Mapping[str, str | None]) -> ColumnElement[Any]:
+    """Take out of the known address what a patch removes, and lay over it what the patch says."""
+    said = {name: value for name, value in patch.items() if value is not None}
+    removed = [name for name in patch if name not in said]
+    known = func.coalesce(Patient.address, cast({}, JSONB))
+    kept = known.op("-", return_type=JSONB())(cast(removed, ARRAY(Text)))
+    return kept.concat(cast(said, JSONB))
 
 
 def _found(patient: Item | None) -> Item:

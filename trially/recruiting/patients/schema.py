@@ -4,7 +4,7 @@ import datetime as dt
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from trially.http.fields import Choice, PageQuerySchema, Text
+from trially.http.fields import Choice, Flag, PageQuerySchema, Text
 from trially.http.masking import DATE, IDENTIFIER, PLAIN, POSTAL_CODE, PRECISION
 from trially.recruiting.patients.model import ContactPreference, Sex
 
@@ -52,7 +52,7 @@ class PatientSchema(Schema):
     phone = Text(64, allow_none=True, metadata=IDENTIFIER)
     email = Text(320, allow_none=True, metadata=IDENTIFIER)
     address = fields.Nested(AddressSchema, allow_none=True)
-    deceased = fields.Boolean(truthy={True}, falsy={False}, metadata=PLAIN)
+    deceased = Flag(metadata=PLAIN)
     deceased_at = fields.AwareDateTime(
         allow_none=True, default_timezone=dt.UTC, validate=check_death, metadata=DATE
     )

@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields
 
 from trially.http.fields import Choice, PageQuerySchema, Text
-from trially.http.masking import IDENTIFIER, PLAIN
+from trially.http.masking import CODE_NAME, IDENTIFIER, PLAIN
 from trially.recruiting.records.model import RecordType
 
 
@@ -19,7 +19,7 @@ class RecordSchema(Schema):
     type = fields.String(dump_only=True, metadata=PLAIN)
     code_system = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
     code = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
-    display = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    display = fields.String(dump_only=True, allow_none=True, metadata=CODE_NAME)
     other_codings = fields.List(fields.Dict(), dump_only=True, allow_none=True, metadata=PLAIN)
     category = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
     status = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
@@ -67,7 +67,7 @@ class EventSchema(Schema):
     until = fields.AwareDateTime(dump_only=True, allow_none=True, metadata=PLAIN)
     type = fields.String(dump_only=True, metadata=PLAIN)
     code = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
-    display = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
+    display = fields.String(dump_only=True, allow_none=True, metadata=CODE_NAME)
     status = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
     value = fields.String(
         dump_only=True,

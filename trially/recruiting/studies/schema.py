@@ -14,6 +14,8 @@ class StudySchema(Schema):
     nct_id = fields.String(
         allow_none=True,
         validate=validate.Regexp(r"NCT[0-9]{8}\Z", error="Must be NCT and eight digits."),
+        # In JSON Schema a pattern is searched for, and `\Z` is a letter.
+        metadata={"pattern": "^NCT[0-9]{8}$"},
     )
     title = Text(500, required=True)
     sponsor = Text(200, allow_none=True)

@@ -1,0 +1,209 @@
+"""Many tenants on few workers: what a budget of connections below or above the working set costs.
+
+Requests read one patient each, of tenants drawn at random: all alike often, or by Zipf's law, the
+n-th tenant 1/n as often as the first. Each combination has workers of its own, which first serve
+a tenth of the requests unmeasured.
+"""
+
+import random
+import re
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from itertools import accumulate
+from threading import Event, Thread
+from typing import Any
+
+import psutil  # type: ignore[import-untyped]
+from uuid_utils.compat import uuid7
+
+from benchmarks.installation import Installation, installation
+from benchmarks.load import Load, Outcome, compose_request, run_load
+from benchmarks.processes import WebServer, gunicorn
+from benchmarks.report import make_parser, print_outcome
+from benchmarks.seeding import fill
+from trially.database.session import db
+from trially.tenancy.catalog import Tier
+from trially.tenancy.provisioning import create_tenant
+from trially.tenancy.servers import execute, server_access
+
+PATIENTS = 20
+THREADS = 8
+LOAD_CONNECTIONS = 16
+METRICS_TOKEN = "a token of the benchmarks"
+DRAWS = ("uniform", "zipf")
+SAMPLING_SECONDS = 0.05
+METRICS_LAG_SECONDS = 1.2
+"""Workers tell their figures of connections once a second, with a request."""
+TELLING_REQUESTS = 60
+"""Enough that each worker has some of them."""
+CHECKOUTS = re.compile(r'trially_connection_checkouts_total\{outcome="(\w+)",.*\} (\S+)')
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What came of one combination."""
+
+    draw: str
+    budget: int
+    """Connections that each worker may have open."""
+    outcome: Outcome
+    most_connections: int
+    """At once, of all clients of the server."""
+    worker_mb: list[float]
+    checkouts: dict[str, float]
+
+    @property
+    def hit_rate(self) -> float:
+        """How often a connection of the tenant was at hand."""
+        return self.checkouts["hits"] / (self.checkouts["hits"] + self.checkouts["misses"])
+
+
+def main() -> None:
+    parser = make_parser(__spec__.name, rounds=1, seconds=600)
+    parser.add_argument("--tenants", type=int, default=100, help="(default: %(default)s)")
+    parser.add_argument("--tier", choices=[*Tier], default=Tier.DEDICATED_DATABASE)
+    parser.add_argument("--requests", type=int, default=10_000, help="(default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=2, help="(default: %(default)s)")
+    parser.add_argument(
+        "--budgets",
+        type=int,
+        nargs="+",
+        default=[16, 120],
+        help="of each worker (default: below and above what the tenants need)",
+    )
+    options = parser.parse_args()
+    with installation() as installed:
+        began = time.perf_counter()
+        requests = _make_tenants(installed, options.tenants, Tier(options.tier))
+        seconds_to_make = time.perf_counter() - began
+        found = [
+            _measure(installed, _draw(requests, draw, options.requests), draw, budget, options)
+            for _ in range(options.rounds)
+            for budget in options.budgets
+            for draw in DRAWS
+        ]
+    line = (
+        f"fleet: {options.tenants} tenants ({options.tier}), {options.workers} workers:"
+        f" {'; '.join(map(_describe, found))}"
+    )
+    figures = {
+        "seconds_to_make": seconds_to_make,
+        "found": [{**asdict(one), "hit_rate": one.hit_rate} for one in found],
+    }
+    print_outcome(line, figures, as_json=options.json)
+
+
+def _make_tenants(installed: Installation, tenants: int, tier: Tier) -> list[str]:
+    """Make the tenants and return a request of each."""
+    patient_ids = [uuid7() for _ in range(PATIENTS)]
+    issuer = installed.app.extensions["trially_dev_issuer"]
+    requests = []
+    with installed.app.app_context():
+        for number in range(tenants):
+            slug, subject = f"tenant-{number}", f"member|{number}"
+            create_tenant(slug, f"Tenant {number}", tier=tier)
+            fill(slug, [subject], patient_ids)
+            token = issuer.issue_token(subject=subject, tenant=slug)
+            path = f"/api/v1/patients/{patient_ids[number % PATIENTS]}"
+            requests.append(compose_request("GET", path, token))
+        for engine in db.engines.values():
+            engine.dispose()  # this process's connections are not the workers'
+    return requests
+
+
+def _draw(requests: list[str], draw: str, number: int) -> list[str]:
+    chance = random.Random(1)
+    shares = [1 / place if draw == "zipf" else 1 for place in range(1, len(requests) + 1)]
+    return chance.choices(requests, cum_weights=list(accumulate(shares)), k=number)
+
+
+def _measure(
+    installed: Installation, requests: list[str], draw: str, budget: int, options: Any
+) -> Figures:
+    with tempfile.TemporaryDirectory(prefix="trially-benchmark-metrics-") as folder:
+        environment = {
+            **installed.environment,
+            "TRIALLY_CONNECTIONS_PER_SERVER": str(budget),
+            "TRIALLY_METRICS_TOKEN": METRICS_TOKEN,
+            "PROMETHEUS_MULTIPROC_DIR": folder,
+        }
+        app = "benchmarks.twin:trially_app()"
+        with gunicorn(app, environment, workers=options.workers, threads=THREADS) as server:
+            _load(server, requests[: len(requests) // 10], options.seconds)
+            before = _read_checkouts(server)
+            with installed.app.app_context(), _most_connections() as most:
+                outcome = _load(server, requests, options.seconds)
+            after = _read_checkouts(server)
+            workers = psutil.Process(server.process_id).children()
+            return Figures(
+                draw=draw,
+                budget=budget,
+                outcome=outcome,
+                most_connections=most[0],
+                worker_mb=[worker.memory_info().rss / 1e6 for worker in workers],
+                checkouts={name: after[name] - before.get(name, 0) for name in after},
+            )
+
+
+def _load(server: WebServer, requests: list[str], seconds: float) -> Outcome:
+    return run_load(Load(server.port, requests, 200, seconds, LOAD_CONNECTIONS, most=len(requests)))
+
+
+@contextmanager
+def _most_connections() -> Iterator[list[int]]:
+    """Watch how many clients are connected to the server; leave the most in a list of one."""
+    most, is_over = [0], Event()
+    with server_access().administer() as raw:
+
+        def watch() -> None:
+            while not is_over.wait(SAMPLING_SECONDS):
+                ((now,),) = execute(
+                    raw,
+                    "SELECT count(*) FROM pg_stat_activity"
+                    " WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()",
+                )
+                most[0] = max(most[0], now)
+
+        thread = Thread(target=watch)
+        thread.start()
+        try:
+            yield most
+        finally:
+            is_over.set()
+            thread.join()
+
+
+def _read_checkouts(server: WebServer) -> dict[str, float]:
+    """Return what became of all workers' checkouts until now."""
+    time.sleep(METRICS_LAG_SECONDS)
+    for _ in range(TELLING_REQUESTS):
+        _get(server, "/livez", "none")
+    return {name: float(value) for name, value in CHECKOUTS.findall(_get(server, "/metrics"))}
+
+
+def _get(server: WebServer, path: str, token: str = METRICS_TOKEN) -> str:
+    request = compose_request("GET", path, token).replace("Host", "Connection: close\r\nHost", 1)
+    received = b""
+    with socket.create_connection(("127.0.0.1", server.port)) as connected:
+        connected.sendall(request.encode())
+        while chunk := connected.recv(1 << 16):
+            received += chunk
+    return received.decode()
+
+
+def _describe(found: Figures) -> str:
+    outcome = found.outcome
+    return (
+        f"{found.draw}, budget {found.budget}: {outcome.requests / outcome.seconds:,.0f}/s,"
+        f" p50/p95/p99 {outcome.median_ms:.0f}/{outcome.p95_ms:.0f}/{outcome.p99_ms:.0f} ms,"
+        f" hits {found.hit_rate:.2f}, at most {found.most_connections} connections,"
+        f" {max(found.worker_mb):.0f} MB a worker"
+    )
+
+
+if __name__ == "__main__":
+    main()

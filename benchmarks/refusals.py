@@ -1,0 +1,55 @@
+"""How long it takes to refuse a bearer that is no good token: the attack set of the tests."""
+
+import statistics
+import sys
+import time
+from dataclasses import replace
+
+from benchmarks.installation import installation
+from benchmarks.report import make_parser, print_outcome
+from trially import create_app
+from trially.auth.tokens import IssuerProfile, TokenVerifier
+from trially.config import ROOT
+
+BAR_MS = 50
+HEADER_BYTES = 16_380
+
+
+def main() -> None:
+    parser = make_parser(__spec__.name, rounds=5, seconds=60)
+    options = parser.parse_args()
+    sys.path.insert(0, str(ROOT / "tests" / "auth"))
+    from crafted_tokens import AUDIENCE, ISSUER, Keys
+    from test_token_attacks import attacks
+
+    with installation() as installed:
+        app = create_app(replace(installed.settings, dev_issuer=False))
+        profile = IssuerProfile(issuer=ISSUER, audiences=(AUDIENCE,), keys=Keys())
+        app.extensions["trially_tokens"] = TokenVerifier({ISSUER: profile})
+        client = app.test_client()
+        taken: dict[str, float] = {}
+        for attack in attacks():
+            token = attack.values[0]()
+            if not token.strip() or not token.isprintable() or not token.isascii():
+                continue  # no header can carry it
+            if len(token) > HEADER_BYTES:
+                continue  # no server passes it on
+            headers = {"Authorization": f"Bearer {token}"}
+            samples = []
+            for _ in range(options.rounds):
+                began = time.perf_counter()
+                answer = client.get("/api/v1/me", headers=headers)
+                samples.append((time.perf_counter() - began) * 1000)
+                if answer.status_code != 401:
+                    raise SystemExit(f"{attack.id} was answered with {answer.status_code}.")
+            taken[str(attack.id)] = statistics.median(samples)
+    slowest = max(taken, key=taken.__getitem__)
+    line = (
+        f"refusals: {len(taken)} bad tokens, median {statistics.median(taken.values()):.2f} ms,"
+        f" slowest {taken[slowest]:.1f} ms ({slowest}); bar {BAR_MS} ms"
+    )
+    print_outcome(line, {"bar_ms": BAR_MS, "taken_ms": taken}, as_json=options.json)
+
+
+if __name__ == "__main__":
+    main()

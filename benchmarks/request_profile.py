@@ -1,0 +1,268 @@
+"""Where the time of a request goes: each step of "read one" and "list 50", in one process.
+
+The app is called as a server would call it, with its log line written to nowhere. Steps are timed
+around the functions that do them; what a step has called and is a step of its own is not in it.
+The server's share is what it takes to serve a constant answer of the same size.
+"""
+
+import io
+import os
+import statistics
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from flask import Flask, Response
+from flask.ctx import RequestContext
+from sqlalchemy.orm import scoped_session
+from sqlalchemy.pool import Pool
+
+from benchmarks.installation import Installation, installation
+from benchmarks.load import Load, compose_request, run_load
+from benchmarks.processes import cpu_seconds, gunicorn
+from benchmarks.report import make_parser, print_outcome
+from benchmarks.seeding import Seeded, seed
+from trially import create_app, request_cycle
+from trially.database import dialect
+from trially.http import contract
+from trially.observability import logs
+from trially.observability import requests as told
+from trially.recruiting import listing
+from trially.recruiting.patients import routes
+
+WARM_UP_REQUESTS = 300
+SERVER_SECONDS = 2.0
+
+STEPS: list[tuple[str, Any, str]] = [
+    ("token", request_cycle, "read_claims"),
+    ("tenant's directory", request_cycle, "read_residence"),
+    ("tenant's directory", request_cycle, "enter_tenant"),
+    ("member", request_cycle, "read_identity"),
+    ("query string", request_cycle, "refuse_query"),
+    ("query string", contract, "_read_query"),
+    ("cursors", listing, "read_cursor"),
+    ("cursors", listing, "make_page"),
+    ("rows into mappings", routes, "find_item"),
+    ("rows into mappings", listing, "fetch_items"),
+    ("SQLAlchemy: statement", scoped_session, "execute"),
+    ("SQLAlchemy: commit", scoped_session, "commit"),
+    ("SQLAlchemy: pool", Pool, "connect"),
+    ("opening, written", dialect.PlacedConnection, "open_for"),
+    ("round trip: opening and statement", dialect.PlacedCursor, "execute"),
+    ("round trip: COMMIT", dialect.PlacedConnection, "commit"),
+    ("mask", contract, "shown"),
+    ("mask", contract, "shown_page"),
+    ("JSON and response", contract, "json_response"),
+    ("metrics", told, "count_request"),
+    ("log line", logs.requests_log, "info"),
+    ("Flask: context and routing", Flask, "request_context"),
+    ("Flask: context and routing", RequestContext, "push"),
+    ("Flask: context and routing", RequestContext, "pop"),
+    ("Flask: response to WSGI", Response, "__call__"),
+]
+"""What does each step: where it is looked up, and by which name."""
+
+HOOKS = {
+    "_start_clock": "observing",
+    "_tell": "observing",
+    "admit": "admit, settle: themselves",
+    "settle": "admit, settle: themselves",
+}
+"""Steps of the functions that Flask calls around a view; all others are of the edge."""
+EDGE = "edge: request id, trace, CORS, headers"
+TEARDOWN = "SQLAlchemy: session closed"
+VIEW = "view and contract"
+REST = "Flask: dispatch"
+
+Environ = dict[str, Any]
+Samples = list[dict[str, float]]
+
+
+def main() -> None:
+    parser = make_parser(__spec__.name, rounds=3000, seconds=60)
+    options = parser.parse_args()
+    with installation() as installed:
+        seeded = seed(installed.app, 1)
+        kinds = {
+            "read one": _compose_environ(seeded, f"/{seeded.patient_ids[0]}", ""),
+            "list 50": _compose_environ(seeded, "", "limit=50"),
+        }
+        figures = {
+            kind: _profile(installed, environ, options.rounds, options.seconds)
+            for kind, environ in kinds.items()
+        }
+        for kind in kinds:
+            figures[kind]["server_cpu_us"] = _measure_server(installed, figures[kind]["bytes"])
+    line = ", ".join(_summarise(kind, found) for kind, found in figures.items())
+    print_outcome(f"request profile: {line}", figures, as_json=options.json)
+
+
+class _Stopwatch:
+    """Adds up what each step takes by itself."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = defaultdict(float)
+        self.calls: Counter[str] = Counter()
+        self._inner = [0.0]
+
+    def timed(self, step: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return `function`, timed as part of a step."""
+        inner, spent, calls, clock = self._inner, self.spent, self.calls, time.perf_counter
+
+        def measured(*arguments: Any, **named: Any) -> Any:
+            inner.append(0.0)
+            began = clock()
+            try:
+                return function(*arguments, **named)
+            finally:
+                seconds = clock() - began
+                spent[step] += seconds - inner.pop()
+                calls[step] += 1
+                inner[-1] += seconds
+
+        return measured
+
+    def take(self) -> dict[str, float]:
+        """Return what has been added up, and begin anew."""
+        taken = dict(self.spent)
+        self.spent.clear()
+        return taken
+
+
+def nothing(_environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer as much as a profiled request does, and do nothing for it."""
+    body = b"x" * int(os.environ["BENCHMARK_BYTES"])
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+
+
+def _profile(
+    installed: Installation, environ: Environ, requests: int, seconds: float
+) -> dict[str, Any]:
+    app = create_app(installed.settings)
+    with Path(os.devnull).open("w") as nowhere:
+        logs.configure(stream=nowhere)
+        plain = _run(app, environ, requests, seconds, dict)
+        stopwatch = _Stopwatch()
+        with _steps_timed(app, stopwatch):
+            _run(app, environ, WARM_UP_REQUESTS, seconds, stopwatch.take)
+            stopwatch.calls.clear()
+            timed = _run(app, environ, requests, seconds, stopwatch.take)
+        size = len(_answer(app, environ))
+    return {
+        "bytes": size,
+        "requests": len(timed),
+        "us": _mean_us(plain)["all"],
+        "us_timed": _mean_us(timed)["all"],
+        "cpu_us": _mean_us(plain)["cpu"],
+        "steps_us": dict(sorted(_mean_us(timed).items(), key=lambda item: -item[1])),
+        "calls": {step: calls / len(timed) for step, calls in stopwatch.calls.items()},
+    }
+
+
+@contextmanager
+def _steps_timed(app: Flask, stopwatch: _Stopwatch) -> Iterator[None]:
+    """Have the stopwatch measure each step of the app's requests."""
+    for hooks in (app.before_request_funcs[None], app.after_request_funcs[None]):
+        hooks[:] = [stopwatch.timed(HOOKS.get(hook.__name__, EDGE), hook) for hook in hooks]
+    for name, view in app.view_functions.items():
+        app.view_functions[name] = _like(view, stopwatch.timed(VIEW, view))
+    app.teardown_appcontext_funcs[:] = [
+        stopwatch.timed(TEARDOWN, teardown) for teardown in app.teardown_appcontext_funcs
+    ]
+    whole = app.wsgi_app
+    app.wsgi_app = stopwatch.timed(REST, whole)  # type: ignore[method-assign]
+    with ExitStack() as patches:
+        for step, owner, name in STEPS:
+            timed = stopwatch.timed(step, getattr(owner, name))
+            patches.enter_context(patch.object(owner, name, timed))
+        yield
+    app.wsgi_app = whole  # type: ignore[method-assign]
+
+
+def _like(view: Callable[..., Any], timed: Callable[..., Any]) -> Callable[..., Any]:
+    timed.__dict__.update(view.__dict__)
+    return timed
+
+
+def _run(
+    app: Flask,
+    environ: Environ,
+    requests: int,
+    seconds: float,
+    take: Callable[[], dict[str, float]],
+) -> Samples:
+    """Answer requests one after another; return what each took, in all and by step."""
+    samples: Samples = []
+    deadline = time.perf_counter() + seconds
+    while len(samples) < requests and time.perf_counter() < deadline:
+        began, cpu = time.perf_counter(), time.process_time()
+        _answer(app, environ)
+        whole = {"all": time.perf_counter() - began, "cpu": time.process_time() - cpu}
+        samples.append({**take(), **whole})
+    return samples
+
+
+def _answer(app: Flask, environ: Environ) -> bytes:
+    answered: Any = app.wsgi_app({**environ, "wsgi.input": io.BytesIO()}, _start_response)
+    body = b"".join(answered)
+    answered.close()
+    return body
+
+
+def _start_response(status: str, _headers: Any, _raised: Any = None) -> Any:
+    if not status.startswith("200"):
+        raise SystemExit(f"The app answered {status}.")
+
+
+def _mean_us(samples: Samples) -> dict[str, float]:
+    """Return the means of the faster half: a busy machine makes the others slower."""
+    faster = sorted(samples, key=lambda sample: sample["all"])[: len(samples) // 2]
+    return {
+        step: statistics.mean(sample.get(step, 0.0) for sample in faster) * 1e6
+        for step in faster[-1]
+    }
+
+
+def _measure_server(installed: Installation, size: int) -> float:
+    """Return the CPU that gunicorn takes to receive a request and send an answer this large."""
+    environment = {**installed.environment, "BENCHMARK_BYTES": str(size)}
+    with gunicorn("benchmarks.request_profile:nothing", environment) as server:
+        request = compose_request("GET", "/api/v1/patients", "x" * 600)
+        before = cpu_seconds(server.process_id)
+        outcome = run_load(Load(server.port, [request], 200, SERVER_SECONDS))
+        return (cpu_seconds(server.process_id) - before) / outcome.requests * 1e6
+
+
+def _compose_environ(seeded: Seeded, path: str, query: str) -> Environ:
+    return {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": f"/api/v1/patients{path}",
+        "QUERY_STRING": query,
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "80",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": "127.0.0.1",
+        "HTTP_AUTHORIZATION": f"Bearer {seeded.tokens[0]}",
+        "wsgi.url_scheme": "http",
+        "wsgi.errors": sys.stderr,
+    }
+
+
+def _summarise(kind: str, found: dict[str, Any]) -> str:
+    waiting = sum(us for step, us in found["steps_us"].items() if step.startswith("round trip"))
+    return (
+        f"{kind} {found['us']:,.0f} µs, of which round trips {waiting:,.0f}"
+        f" ({found['cpu_us']:,.0f} µs CPU, and gunicorn's {found['server_cpu_us']:,.0f})"
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,82 @@
+"""gunicorn against granian, and against itself with its parser in C: the same app in the same run.
+
+Neither is a requirement of trially. Install them beside it, and say where:
+
+    python -m pip install --no-deps --target /tmp/servers granian gunicorn_h1c
+    python -m benchmarks.servers --folder /tmp/servers
+"""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from benchmarks.installation import installation
+from benchmarks.processes import WebServer, free_port, gunicorn, serving
+from benchmarks.report import make_parser, print_outcome
+from benchmarks.requests import Bench, compare
+from benchmarks.seeding import seed
+
+APP = "benchmarks.twin:trially_app"
+AS_DEPLOYED = "gunicorn"
+PARSING_IN_C = "gunicorn with h1c"
+GRANIAN = "granian"
+
+
+def main() -> None:
+    parser = make_parser(__spec__.name, rounds=25, seconds=0.5)
+    parser.add_argument("--folder", type=Path, required=True, help="where they are installed")
+    parser.add_argument("--workers", type=int, default=1, help="(default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=4, help="of each (default: %(default)s)")
+    options = parser.parse_args()
+    workers, threads = options.workers, options.threads
+    for package in ("granian", "gunicorn_h1c"):
+        if not (options.folder / package).is_dir():
+            raise SystemExit(f"There is no {package} in {options.folder}.\n{__doc__}")
+    with installation() as installed, ExitStack() as running:
+        seeded = seed(installed.app, 1)
+        plain = installed.environment
+        beside = {**plain, "PYTHONPATH": os.pathsep.join([str(options.folder), str(Path.cwd())])}
+        contenders = {
+            AS_DEPLOYED: gunicorn(f"{APP}()", plain, workers=workers, threads=threads),
+            PARSING_IN_C: gunicorn(f"{APP}()", beside, workers=workers, threads=threads),
+            GRANIAN: granian(beside, workers, threads),
+        }
+        servers = {name: running.enter_context(one) for name, one in contenders.items()}
+        samples = Bench(installed, seeded, servers).run(options.rounds, options.seconds)
+    compared = {
+        name: {kind: compare(of_kind, name, AS_DEPLOYED) for kind, of_kind in samples.items()}
+        for name in (PARSING_IN_C, GRANIAN)
+    }
+    said = [
+        f"{name} "
+        + " / ".join(
+            f"{found['ratio']:.2f} (CPU {1 / found['cpu_ratio']:.2f},"
+            f" p99 {found[name]['p99_ms'] / found[AS_DEPLOYED]['p99_ms']:.2f})"
+            for found in by_kind.values()
+        )
+        for name, by_kind in compared.items()
+    ]
+    print_outcome(
+        f"servers: {', '.join(said)} of gunicorn's requests/s, for {' / '.join(samples)},"
+        f" {workers} workers of {threads} threads",
+        {"workers": workers, "threads": threads, **compared},
+        as_json=options.json,
+    )
+
+
+@contextmanager
+def granian(environment: dict[str, str], workers: int, threads: int) -> Iterator[WebServer]:
+    """Serve the app by granian's WSGI workers on a free port."""
+    port = free_port()
+    command = [sys.executable, "-m", "granian", APP, "--factory", "--interface", "wsgi"]
+    command += ["--host", "127.0.0.1", "--port", str(port), "--http", "1", "--no-ws"]
+    command += ["--workers", str(workers), "--blocking-threads", str(threads)]
+    command += ["--log-level", "warning"]
+    with serving(command, port, environment) as server:
+        yield server
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""The spans of a request: one for the request, one for each statement, and of neither what it says.
+
+A span tells a route's template and a statement's kind: no URL, text, parameter or message of an
+exception, for any of them may quote a patient. Needs the extra `telemetry`.
+"""
+
+import os
+import re
+from typing import Any
+
+from flask import Flask, Response, current_app, g, has_app_context, request
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    StatusCode,
+    TraceFlags,
+    Tracer,
+    set_span_in_context,
+)
+from sqlalchemy import Engine, event
+from sqlalchemy.engine import ExceptionContext
+
+from trially.http.trace import SAMPLED, Caller, go_on
+from trially.observability.logs import NO_ROUTE, route_of_request
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER_METHOD = "_OTHER"
+OPERATIONS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "SET", "CALL"})
+OTHER_OPERATION = "OTHER"
+ERRORS_START = 500
+
+_FIRST_WORD = re.compile(r"\s*([A-Za-z]+)")
+_SPAN = "trially_span"
+"""Where the context of a statement's execution holds its span."""
+
+
+def make_exporter() -> SpanExporter:
+    """Make what sends spans to where the environment says, or raise `ImportError`."""
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+    exporter: SpanExporter = OTLPSpanExporter()
+    return exporter
+
+
+def init_app(app: Flask, exporter: SpanExporter) -> None:
+    """Trace the app's requests and send them to `exporter`."""
+    name = os.environ.get("OTEL_SERVICE_NAME") or app.name
+    provider = TracerProvider(resource=Resource.create({"service.name": name}))
+    provider.add_span_processor(BatchSpanProcessor(exporter))
+    app.extensions["trially_traces"] = provider
+    app.extensions["trially_tracer"] = provider.get_tracer("trially")
+    app.before_request(_begin_request)
+    app.after_request(_end_request)
+    if not event.contains(Engine, "before_cursor_execute", _begin_statement):
+        event.listen(Engine, "before_cursor_execute", _begin_statement)
+        event.listen(Engine, "after_cursor_execute", _end_statement)
+        event.listen(Engine, "handle_error", _fail_statement)
+
+
+def _begin_request() -> None:
+    method = request.method if request.method in METHODS else OTHER_METHOD
+    route = route_of_request()
+    name, attributes = method, {"http.request.method": method, "trially.request_id": g.request_id}
+    if route != NO_ROUTE:
+        name, attributes["http.route"] = f"{method} {route}", route
+    tracer: Tracer = current_app.extensions["trially_tracer"]
+    g.span = tracer.start_span(name, _context_of(g.caller), SpanKind.SERVER, attributes)
+    said = g.span.get_span_context()
+    go_on(f"{said.trace_id:032x}", f"{said.span_id:016x}", f"{said.trace_flags & SAMPLED:02x}")
+
+
+def _end_request(response: Response) -> Response:
+    span: Span | None = g.get("span")
+    if span is None:
+        return response
+    span.set_attribute("http.response.status_code", response.status_code)
+    if "placement" in g:
+        span.set_attribute("trially.tenant", str(g.placement.tenant_id))
+    if response.status_code >= ERRORS_START:
+        span.set_status(StatusCode.ERROR)
+    span.end()
+    return response
+
+
+def _context_of(caller: Caller | None) -> Context:
+    """Return the caller's span as a parent, or that there is none."""
+    if caller is None:
+        return Context()
+    said = SpanContext(
+        int(caller.trace_id, 16),
+        int(caller.span_id, 16),
+        is_remote=True,
+        trace_flags=TraceFlags(int(caller.flags, 16)),
+    )
+    return set_span_in_context(NonRecordingSpan(said), Context())
+
+
+def _begin_statement(
+    _connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: Any
+) -> None:
+    """Begin a statement's span within the request's: elsewhere statements are not traced."""
+    span: Span | None = g.get("span") if has_app_context() else None
+    if span is None or not span.is_recording():
+        return
+    operation = _operation_of(statement)
+    tracer: Tracer = current_app.extensions["trially_tracer"]
+    context.__dict__[_SPAN] = tracer.start_span(
+        operation,
+        set_span_in_context(span, Context()),
+        SpanKind.CLIENT,
+        {"db.system.name": "postgresql", "db.operation.name": operation},
+    )
+
+
+def _end_statement(
+    _connection: Any, _cursor: Any, _statement: str, _parameters: Any, context: Any, _many: Any
+) -> None:
+    if span := context.__dict__.pop(_SPAN, None):
+        span.end()
+
+
+def _fail_statement(failure: ExceptionContext) -> None:
+    """End a statement's span with the SQLSTATE, or the kind, of its error and no word of it."""
+    context: Any = failure.execution_context
+    span: Span | None = context.__dict__.pop(_SPAN, None) if context is not None else None
+    if span is None:
+        return
+    error = failure.original_exception
+    span.set_attribute("error.type", getattr(error, "pgcode", None) or type(error).__qualname__)
+    span.set_status(StatusCode.ERROR)
+    span.end()
+
+
+def _operation_of(statement: str) -> str:
+    """Return the first word of a statement if it is one of SQL's: a literal cannot be."""
+    seen = _FIRST_WORD.match(statement)
+    word = seen[1].upper() if seen else ""
+    return word if word in OPERATIONS else OTHER_OPERATION

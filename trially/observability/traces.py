@@ -1,0 +1,51 @@
+"""OpenTelemetry traces of requests and their statements: off unless its own variables are set.
+
+The packages are an extra, `telemetry`, and are imported only where traces are wanted.
+"""
+
+import os
+from collections.abc import Mapping
+
+from flask import Flask
+
+from trially.config import SettingsError
+
+ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+EXPORTER = "OTEL_TRACES_EXPORTER"
+PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+PROTOCOL = "http/protobuf"
+DISABLED = "OTEL_SDK_DISABLED"
+
+
+def init_app(app: Flask) -> None:
+    """Trace the app's requests if the environment says where to send traces.
+
+    To be called right after `http.trace`. Raises `SettingsError` if the packages are not there.
+    """
+    if not is_wanted(os.environ):
+        return
+    try:
+        from trially.observability import spans
+
+        exporter = spans.make_exporter()
+    except ImportError as error:
+        raise SettingsError(
+            "OpenTelemetry is configured and not installed: install the extra `telemetry`, or "
+            f"unset {EXPORTER} and {ENDPOINTS[0]}."
+        ) from error
+    spans.init_app(app, exporter)
+
+
+def is_wanted(environment: Mapping[str, str]) -> bool:
+    """Tell whether traces are to be sent; raise `SettingsError` for a way that is not ours."""
+    exporter = environment.get(EXPORTER, "").strip().lower()
+    if environment.get(DISABLED, "").strip().lower() == "true" or exporter == "none":
+        return False
+    if not exporter and not any(environment.get(name) for name in ENDPOINTS):
+        return False
+    if exporter not in {"", "otlp"}:
+        raise SettingsError(f"{EXPORTER} must be `otlp` or `none`.")
+    protocol = next((environment[name] for name in PROTOCOLS if environment.get(name)), PROTOCOL)
+    if protocol != PROTOCOL:
+        raise SettingsError(f"{PROTOCOLS[1]} must be `{PROTOCOL}`.")
+    return True
