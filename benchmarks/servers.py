@@ -73,7 +73,7 @@ def granian(environment: dict[str, str], workers: int, threads: int) -> Iterator
     command = [sys.executable, "-m", "granian", APP, "--factory", "--interface", "wsgi"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--http", "1", "--no-ws"]
     command += ["--workers", str(workers), "--blocking-threads", str(threads)]
-    command += ["--log-level", "warning"]
+    command += ["--log-level", "error"]
     with serving(command, port, environment) as server:
         yield server
 

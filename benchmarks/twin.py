@@ -26,10 +26,7 @@ from trially import create_app, request_cycle
 from trially.config import Settings
 from trially.database.deadline import statement_bound
 from trially.database.dialect import PlacedDialect, replace_if_closed
-from trially.database.engines import (
-    CONNECT_TIMEOUT_SECONDS,
-    KEEPALIVE_IDLE_SECONDS,
-)
+from trially.database.engines import PATIENCE
 from trially.database.session import db
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.directory import Residence, directory
@@ -120,9 +117,8 @@ def _make_engine(residence: Residence, settings: Settings) -> Engine:
         residence.placement.url.set(drivername="postgresql+twin"),
         connect_args={
             "application_name": "twin",
-            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "cursor_factory": BoundedCursor,
-            "keepalives_idle": KEEPALIVE_IDLE_SECONDS,
+            **PATIENCE,
         },
         pool_size=settings.connections_per_server,
         max_overflow=0,

@@ -6,6 +6,7 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import orjson
@@ -279,3 +280,21 @@ def test_an_upload_in_chunks(member: Member, port: int, chunks: int, status: int
 
     assert answer.status == status
     assert "counts" in found or found["type"] == "/problems/content-too-large"
+
+
+def test_a_body_that_ends_too_soon_is_refused(member):
+    environ = {"CONTENT_LENGTH": str(len(BUNDLE) + 1), "wsgi.input_terminated": True}
+    before = member.get("/imports").json["data"]
+
+    response = member.post(
+        "/imports",
+        input_stream=BytesIO(BUNDLE),
+        content_type="application/fhir+json",
+        environ_overrides=environ,
+    )
+
+    assert (response.status_code, response.json["detail"]) == (
+        400,
+        "The body ends before its Content-Length.",
+    )
+    assert member.get("/imports").json["data"] == before

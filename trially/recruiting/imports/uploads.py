@@ -30,7 +30,7 @@ def received(request: Request, most_bytes: int) -> Iterator[tuple[BinaryIO, str]
     """Receive the body of a request; give it and its SHA-256 in hexadecimal.
 
     The file has no name, so nothing of it outlives the process. Raises a `Problem` for a media
-    type that is not FHIR's, and for a body that is empty or larger than `most_bytes`.
+    type that is not FHIR's, and for a body that is empty, cut short or larger than `most_bytes`.
     """
     if request.mimetype not in MEDIA_TYPES:
         raise UnsupportedMediaType(f"The body must be one of {', '.join(MEDIA_TYPES)}.")
@@ -48,6 +48,8 @@ def received(request: Request, most_bytes: int) -> Iterator[tuple[BinaryIO, str]
             file.write(chunk)
         if not size:
             raise BadRequest("The body is empty.")
+        if size < (request.content_length or 0):
+            raise BadRequest("The body ends before its Content-Length.")
         file.seek(0)
         yield cast("BinaryIO", file), digest.hexdigest()
 
