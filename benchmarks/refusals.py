@@ -4,6 +4,7 @@ import statistics
 import sys
 import time
 from dataclasses import replace
+from importlib import import_module
 
 from benchmarks.installation import installation
 from benchmarks.report import make_parser, print_outcome
@@ -19,16 +20,17 @@ def main() -> None:
     parser = make_parser(__spec__.name, rounds=5, seconds=60)
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT / "tests" / "auth"))
-    from crafted_tokens import AUDIENCE, ISSUER, Keys
-    from test_token_attacks import attacks
+    crafted, attacking = import_module("crafted_tokens"), import_module("test_token_attacks")
 
     with installation() as installed:
         app = create_app(replace(installed.settings, dev_issuer=False))
-        profile = IssuerProfile(issuer=ISSUER, audiences=(AUDIENCE,), keys=Keys())
-        app.extensions["trially_tokens"] = TokenVerifier({ISSUER: profile})
+        profile = IssuerProfile(
+            issuer=crafted.ISSUER, audiences=(crafted.AUDIENCE,), keys=crafted.Keys()
+        )
+        app.extensions["trially_tokens"] = TokenVerifier({crafted.ISSUER: profile})
         client = app.test_client()
         taken: dict[str, float] = {}
-        for attack in attacks():
+        for attack in attacking.attacks():
             token = attack.values[0]()
             if not token.strip() or not token.isprintable() or not token.isascii():
                 continue  # no header can carry it

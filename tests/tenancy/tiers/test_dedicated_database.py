@@ -152,7 +152,7 @@ def test_what_everyone_sees_names_no_customer(app, place):
         roles = {name for (name,) in execute(raw, "SELECT rolname FROM pg_roles")}
         comments = execute(raw, "SELECT count(*) FROM pg_shdescription WHERE objoid >= 16384")
 
-    opaque = re.compile(r"t_[0-9a-f]{12}|trially_catalog\w*|pg_\w+|postgres|template[01]")
+    opaque = re.compile(r"[ts]_[0-9a-f]{12}|trially_catalog\w*|pg_\w+|postgres|template[01]")
     assert {name for name in databases | roles if not opaque.fullmatch(name)} == set()
     assert comments == [(0,)]
 

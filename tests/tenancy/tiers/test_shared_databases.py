@@ -19,6 +19,7 @@ from trially.tenancy.context import tenant_context
 from trially.tenancy.operations import KINDS, OperationKind, Step
 from trially.tenancy.provisioning import create_tenant
 from trially.tenancy.servers import execute
+from trially.tenancy.tiers import tier_of
 from trially.tenancy.tiers.blank_schema import BLANK_SCHEMA
 
 SHARED = [Tier.OWN_SCHEMA, Tier.POOLED_ROWS]
@@ -145,6 +146,21 @@ def test_what_is_taken_back_leaves_the_others_alone(app, make, tier, monkeypatch
     if tier is Tier.POOLED_ROWS:
         names = ask_in(app, other, "SELECT DISTINCT name FROM tenant.site WHERE name = 'Hillside'")
         assert names == []
+
+
+@pytest.mark.parametrize("tier", SHARED)
+def test_what_a_tenant_has_made_does_not_keep_it(app, make, tier):
+    tenant = make(tier)
+    with app.app_context(), tenant_context(tenant.slug), transaction():
+        db.session.execute(text("SELECT lo_from_bytea(0, 'X')"))
+
+    with app.app_context():
+        tier_of(tenant.placement).remove(tenant.placement)
+
+    if tier is Tier.OWN_SCHEMA:
+        roles = ask(app, "SELECT 1 FROM pg_roles WHERE rolname = %s", tenant.placement.role)
+        made = ask_in(app, tenant, "SELECT count(*) FROM pg_largeobject_metadata")
+        assert (roles, made) == ([], [(0,)])
 
 
 def roles_and_schemas(app, tenant):

@@ -4,82 +4,156 @@ from uuid import uuid4
 
 import pytest
 from psycopg2 import errors
-from tenant_databases import TABLES, as_tenant, ask_in
+from tenant_databases import as_tenant, ask_in, placement_of
 
+from trially.tenancy.catalog import Tier
+from trially.tenancy.provisioning import create_tenant
 from trially.tenancy.servers import execute
 
+SCHEMAS = {
+    Tier.DEDICATED_DATABASE: {"tenant"},
+    Tier.OWN_SCHEMA: {"blank"},
+    Tier.POOLED_ROWS: {"tenant"},
+}
+"""The schemas of a tier's database, besides those of its tenants."""
 
-def test_every_table_is_held_to_its_tenant(app, place):
-    tables = [name for (name,) in ask_in(app, place, TABLES)]
+HAS_CHECK = {Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA}
+
+
+@pytest.fixture(scope="module")
+def place(app, tier):
+    """Make a tenant of each tier that the tests of this module share."""
+    with app.app_context():
+        return create_tenant(f"tables-{uuid4().hex[:8]}", "Tables", tier=tier)
+
+
+@pytest.fixture(scope="module")
+def schema(place):
+    return place.placement.schema
+
+
+@pytest.fixture(scope="module")
+def tables(app, place, schema):
+    """The names of the tenant's tables."""
+    rows = ask_in(
+        app,
+        place,
+        "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace"
+        " AND relkind IN ('r', 'p') AND relname <> 'alembic_version' ORDER BY relname",
+        schema,
+    )
+    return [name for (name,) in rows]
+
+
+def enter(raw, app, place):
+    """Begin as the application does."""
+    execute(raw, placement_of(app, place).opening)
+
+
+def test_every_table_is_held_to_its_tenant(app, tier, place, schema, tables):
     held = ask_in(
         app,
         place,
-        "SELECT conrelid::regclass::text, pg_get_constraintdef(oid), convalidated"
-        " FROM pg_constraint WHERE conname = 'ck_this_tenant' ORDER BY 1",
+        "SELECT relname::text, pg_get_constraintdef(pg_constraint.oid), convalidated"
+        " FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid"
+        " WHERE conname = 'ck_this_tenant' AND relnamespace = %s::regnamespace ORDER BY 1",
+        schema,
+    )
+    secured = ask_in(
+        app,
+        place,
+        "SELECT relname::text, relforcerowsecurity FROM pg_class"
+        " WHERE relnamespace = %s::regnamespace AND relrowsecurity ORDER BY 1",
+        schema,
     )
 
     assert "patient" in tables
-    assert held == [
-        (f"tenant.{name}", f"CHECK ((tenant_id = '{place.id}'::uuid))", True) for name in tables
-    ]
+    if tier in HAS_CHECK:
+        rule = f"CHECK ((tenant_id = '{place.id}'::uuid))"
+        assert held == [(name, rule, True) for name in tables]
+        assert secured == []
+    else:
+        assert held == []
+        assert secured == [(name, True) for name in tables]
 
 
-def test_a_row_of_another_tenant_cannot_be_written(app, place):
+def test_a_row_of_another_tenant_cannot_be_written(app, tier, place):
+    refusal, wall = (
+        (errors.CheckViolation, "ck_this_tenant")
+        if tier in HAS_CHECK
+        else (errors.InsufficientPrivilege, "row-level security")
+    )
     with as_tenant(app, place) as raw:
-        values = "(tenant_id, id, name) VALUES (%s, %s, 'Riverside')"
-        execute(raw, f"INSERT INTO tenant.site {values}", str(place.id), str(uuid4()))
-        with pytest.raises(errors.CheckViolation, match="ck_this_tenant"):
-            execute(raw, f"INSERT INTO tenant.site {values}", str(uuid4()), str(uuid4()))
-        with pytest.raises(errors.CheckViolation, match="ck_this_tenant"):
-            execute(raw, "UPDATE tenant.site SET tenant_id = %s", str(uuid4()))
+        values = "(tenant_id, id, name) VALUES (%s, %s, %s)"
+        enter(raw, app, place)
+        execute(raw, f"INSERT INTO site {values}; COMMIT", str(place.id), str(uuid4()), "Riverside")
+        for statement, *parameters in (
+            (f"INSERT INTO site {values}", str(uuid4()), str(uuid4()), "Hillside"),
+            ("UPDATE site SET tenant_id = %s", str(uuid4())),
+        ):
+            enter(raw, app, place)
+            with pytest.raises(refusal, match=wall):
+                execute(raw, statement, *parameters)
+            execute(raw, "ROLLBACK")
 
 
-def test_every_table_has_its_tenants_id_first_in_its_key(app, place):
+def test_every_table_has_its_tenants_id_first_in_its_key(app, place, schema, tables):
     rows = ask_in(
         app,
         place,
         "SELECT relname, atttypid::regtype::text, attnotnull, (SELECT pg_get_constraintdef(oid)"
         " FROM pg_constraint WHERE conrelid = pg_class.oid AND contype = 'p')"
         " FROM pg_class LEFT JOIN pg_attribute ON attrelid = pg_class.oid AND attname = 'tenant_id'"
-        f" WHERE relname IN ({TABLES.replace(' ORDER BY relname', '')}) AND relkind IN ('r', 'p')"
-        " AND relnamespace = 'tenant'::regnamespace",
+        " WHERE relname = ANY(%s) AND relkind IN ('r', 'p') AND relnamespace = %s::regnamespace",
+        tables,
+        schema,
     )
 
-    assert rows
+    assert len(rows) == len(tables)
     for name, *rest in rows:
         assert (name, *rest) == (name, "uuid", True, "PRIMARY KEY (tenant_id, id)")
 
 
-def test_every_index_and_foreign_key_leads_with_the_tenants_id(app, place):
+def test_every_index_and_foreign_key_leads_with_the_tenants_id(app, place, schema):
     indexes = ask_in(
         app,
         place,
         "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indrelid"
-        " WHERE relnamespace = 'tenant'::regnamespace AND relname <> 'alembic_version'"
+        " WHERE relnamespace = %s::regnamespace AND relname <> 'alembic_version'"
         " AND indkey[0] IS DISTINCT FROM (SELECT attnum FROM pg_attribute"
         "  WHERE attrelid = indrelid AND attname = 'tenant_id')",
+        schema,
     )
     foreign_keys = ask_in(
         app,
         place,
-        "SELECT conname FROM pg_constraint WHERE contype = 'f' AND"
+        "SELECT conname FROM pg_constraint WHERE contype = 'f'"
+        " AND connamespace = %s::regnamespace AND"
         " (conkey[1] IS DISTINCT FROM (SELECT attnum FROM pg_attribute"
         "   WHERE attrelid = conrelid AND attname = 'tenant_id')"
         "  OR confkey[1] IS DISTINCT FROM (SELECT attnum FROM pg_attribute"
         "   WHERE attrelid = confrelid AND attname = 'tenant_id'))",
+        schema,
+    )
+    leaving = ask_in(
+        app,
+        place,
+        "SELECT conname FROM pg_constraint JOIN pg_class ON pg_class.oid = confrelid"
+        " WHERE contype = 'f' AND connamespace = %s::regnamespace"
+        " AND relnamespace <> connamespace",
+        schema,
     )
 
-    assert indexes == []
-    assert foreign_keys == []
+    assert (indexes, foreign_keys, leaving) == ([], [], [])
 
 
-def test_every_table_has_its_one_policy(app, place):
-    tables = [name for (name,) in ask_in(app, place, TABLES)]
+def test_every_table_has_its_one_policy(app, place, schema, tables):
     policies = ask_in(
         app,
         place,
         "SELECT tablename, policyname, permissive, roles::text, cmd, qual, with_check"
-        " FROM pg_policies WHERE schemaname = 'tenant' ORDER BY tablename",
+        " FROM pg_policies WHERE schemaname = %s ORDER BY tablename",
+        schema,
     )
     rule = (
         "(tenant_id = (NULLIF(current_setting('trially.tenant_id'::text, true), ''::text))::uuid)"
@@ -90,7 +164,7 @@ def test_every_table_has_its_one_policy(app, place):
     ]
 
 
-def test_the_role_has_exactly_four_privileges_on_exactly_its_tables(app, place):
+def test_the_role_has_exactly_four_privileges_on_exactly_its_tables(app, place, schema, tables):
     granted = ask_in(
         app,
         place,
@@ -98,28 +172,55 @@ def test_the_role_has_exactly_four_privileges_on_exactly_its_tables(app, place):
         " FROM information_schema.role_table_grants WHERE grantee = %s GROUP BY 1, 2 ORDER BY 2",
         place.placement.role,
     )
-    tables = [name for (name,) in ask_in(app, place, TABLES)]
+    others = ask_in(
+        app,
+        place,
+        "SELECT DISTINCT grantee FROM information_schema.role_table_grants"
+        " WHERE table_schema = %s AND grantee NOT IN (%s, 'trially_catalog_owner')",
+        schema,
+        place.placement.role,
+    )
 
-    assert granted == [("tenant", name, "DELETE,INSERT,SELECT,UPDATE") for name in tables]
+    assert granted == [(schema, name, "DELETE,INSERT,SELECT,UPDATE") for name in tables]
+    assert others == []
 
 
-def test_everything_in_the_database_belongs_to_the_owner(app, place):
+def test_the_login_role_reaches_no_table_of_a_schema_by_itself(app, tier, place, schema):
+    if tier is not Tier.OWN_SCHEMA:
+        return
+    with as_tenant(app, place) as raw:
+        for statement in (
+            f"SELECT * FROM {schema}.patient",
+            "SELECT * FROM blank.patient",
+            "SELECT * FROM trially.blueprint",
+        ):
+            with pytest.raises(errors.InsufficientPrivilege):
+                execute(raw, statement)
+
+
+def test_everything_in_the_database_belongs_to_the_owner(app, tier, place, schema):
     owners = ask_in(
         app,
         place,
         "SELECT DISTINCT relowner::regrole::text FROM pg_class WHERE relnamespace IN"
-        " ('tenant'::regnamespace, 'trially'::regnamespace) UNION"
-        " SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname IN ('tenant', 'trially')"
+        " (%s::regnamespace, 'trially'::regnamespace) UNION"
+        " SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname IN (%s, 'trially')"
         " UNION SELECT datdba::regrole::text FROM pg_database WHERE datname = current_database()"
         " UNION SELECT proowner::regrole::text FROM pg_proc"
-        " WHERE pronamespace = 'trially'::regnamespace",
+        " WHERE pronamespace IN (%s::regnamespace, 'trially'::regnamespace)",
+        schema,
+        schema,
+        schema,
     )
-    schemas = ask_in(
-        app, place, "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1"
+    rows = ask_in(
+        app,
+        place,
+        "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN"
+        " (SELECT rolname FROM pg_roles WHERE NOT rolcanlogin)",
     )
 
     assert owners == [("trially_catalog_owner",)]
-    assert schemas == [("information_schema",), ("tenant",), ("trially",)]
+    assert {name for (name,) in rows} == {"information_schema", "trially"} | SCHEMAS[tier]
 
 
 def test_what_runs_as_its_owner_pins_its_search_path(app, place):
@@ -139,3 +240,14 @@ def test_what_runs_as_its_owner_pins_its_search_path(app, place):
             ["search_path=pg_catalog, pg_temp"],
             True,
         )
+
+
+def test_nothing_else_runs_as_its_owner(app, place):
+    rows = ask_in(
+        app,
+        place,
+        "SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace NOT IN"
+        " ('trially'::regnamespace, 'pg_catalog'::regnamespace)",
+    )
+
+    assert rows == []

@@ -1,4 +1,7 @@
-"""The kinds of placement: one Protocol, one implementation per kind."""
+"""The kinds of placement: one Protocol, one implementation per kind.
+
+A silo's is a dedicated database, made where no other tenant is served.
+"""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -11,6 +14,7 @@ from trially.tenancy.catalog import PlacementRecord, Server, Tier
 from trially.tenancy.tiers.dedicated_database import DedicatedDatabase
 from trially.tenancy.tiers.own_schema import OwnSchema
 from trially.tenancy.tiers.pooled_rows import PooledRows
+from trially.tenancy.tiers.silo import Silo
 
 
 class PlacementTier(Protocol):
@@ -53,7 +57,7 @@ class PlacementTier(Protocol):
 
 
 TIERS: Mapping[Tier, PlacementTier] = {
-    tier.tier: tier for tier in (DedicatedDatabase(), OwnSchema(), PooledRows())
+    tier.tier: tier for tier in (DedicatedDatabase(), OwnSchema(), PooledRows(), Silo())
 }
 
 

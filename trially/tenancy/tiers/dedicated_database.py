@@ -10,7 +10,7 @@ from trially.tenancy.catalog import PlacementRecord, Server, Tier
 from trially.tenancy.guard import admit, let_in, record_placement
 from trially.tenancy.installing import owner_role
 from trially.tenancy.names import opaque_name
-from trially.tenancy.servers import execute, server_access
+from trially.tenancy.servers import access_to, execute, server_access
 from trially.tenancy.templates import TENANT_SCHEMA, clone_template, drop_database
 from trially.tenancy.tiers.login_roles import make_login_role
 from trially.tenancy.tiers.tenant_tables import grant_rows, hold_to_tenant
@@ -78,12 +78,14 @@ class DedicatedDatabase:
 
     def placement(self, record: PlacementRecord) -> Placement:
         """Return what the run time needs."""
+        access = access_to(record.server)
         return Placement(
             tenant_id=record.tenant_id,
             bind_key=self._bind_key(record),
             schema=record.schema,
             epoch=record.epoch,
-            url=server_access(record.server.name).role_url(record.role, record.database),
+            url=access.role_url(record.role, record.database),
+            replicas=access.replica_role_urls(record.role, record.database),
         )
 
     def _bind_key(self, record: PlacementRecord) -> str:

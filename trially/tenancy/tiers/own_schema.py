@@ -90,6 +90,7 @@ class OwnSchema:
                 sql.Identifier(record.schema)
             )
             as_owner_of(record, dismissal(record), drop, shut_out(record.role))
+            _drop_what_it_owns(record)
         with server_access(record.server.name).administer() as raw:
             execute(raw, sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(record.role)))
 
@@ -100,3 +101,15 @@ class OwnSchema:
     def placement(self, record: PlacementRecord) -> Placement:
         """Return what the run time needs."""
         return shared_placement(record, role=record.role)
+
+
+def _drop_what_it_owns(record: PlacementRecord) -> None:
+    """Drop what every role may make, large objects: as their owner it could not be dropped."""
+    owned = (
+        "SELECT 1 FROM pg_shdepend WHERE refobjid = (SELECT oid FROM pg_roles WHERE rolname = %s)"
+        " AND refclassid = 'pg_authid'::regclass AND deptype = 'o'"
+    )
+    with server_access(record.server.name).administer(record.database, is_kept=True) as raw:
+        if execute(raw, owned, record.role):
+            dropping = sql.SQL("GRANT {role} TO CURRENT_USER; DROP OWNED BY {role}")
+            execute(raw, dropping.format(role=sql.Identifier(record.role)))

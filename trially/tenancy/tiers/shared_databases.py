@@ -20,6 +20,7 @@ from trially.tenancy.names import opaque_name
 from trially.tenancy.servers import (
     FIRST_SERVER,
     ServerAccess,
+    access_to,
     driver_connection,
     execute,
     locked,
@@ -123,13 +124,15 @@ def dismissal(record: PlacementRecord) -> sql.Composed:
 
 def shared_placement(record: PlacementRecord, *, role: str | None = None) -> Placement:
     """Return what the run time needs: all tenants of a database have one engine."""
+    access = access_to(record.server)
     return Placement(
         tenant_id=record.tenant_id,
         bind_key=f"{record.server.name}/{record.database}",
         schema=record.schema,
         epoch=record.epoch,
-        url=server_access(record.server.name).role_url(record.database, record.database),
+        url=access.role_url(record.database, record.database),
         role=role,
+        replicas=access.replica_role_urls(record.database, record.database),
     )
 
 

@@ -1,0 +1,203 @@
+"""What `flask tenants silo` writes, and what it does not overwrite."""
+
+import json
+import os
+import re
+from dataclasses import replace
+
+import pytest
+import yaml
+
+from trially import create_app
+from trially.config import read_settings
+
+SECRETS = ("settings.env", "postgres.env")
+
+
+@pytest.fixture
+def write(run_command, tmp_path):
+    """Write the silo of a slug, and return the folder and what was said."""
+
+    def run(slug, *options):
+        result = run_command("tenants", "silo", slug, "--out", tmp_path / slug, *options, "--json")
+        assert result.exit_code == 0, result.output
+        return tmp_path / slug, json.loads(result.output)
+
+    return run
+
+
+def test_all_that_runs_a_silo_is_written(write):
+    folder, said = write("lakeview", "--host-name", "lakeview.example.org", "--port", "8100")
+
+    there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert there == {
+        "settings.env",
+        "postgres.env",
+        "README.md",
+        "compose.yaml",
+        "trially-lakeview.service",
+        "nginx/trially.conf",
+        "nginx/proxy.conf",
+        "nginx/silos/lakeview.conf",
+        "nginx/silos/lakeview.map",
+    }
+    assert said == {
+        "slug": "lakeview",
+        "directory": str(folder),
+        "written": said["written"],
+        "kept": [],
+        "to_fill_in": ["TRIALLY_ISSUERS"],
+        "is_here": False,
+    }
+    assert set(said["written"]) == there
+    for name in there:
+        readers = (folder / name).stat().st_mode & 0o077
+        assert bool(readers) is (name not in SECRETS), name
+        assert "{{" not in (folder / name).read_text()
+    assert (folder / "nginx/silos/lakeview.map").read_text() == (
+        "/lakeview trially_silo_lakeview;\nlakeview.example.org trially_silo_lakeview;\n"
+    )
+
+
+def test_its_settings_are_usable(write, monkeypatch, app):
+    for name in [name for name in os.environ if name.startswith("TRIALLY_")]:
+        monkeypatch.delenv(name)
+    folder, _ = write("riverview")
+    path = folder / "settings.env"
+    path.write_text(path.read_text().replace("ISSUERS=", "ISSUERS=https://login.example"))
+
+    settings = read_settings(folder)
+
+    ours = app.extensions["trially_settings"]
+    assert settings.pinned_tenant == "riverview"
+    assert not settings.development
+    assert len(settings.secret_key) >= 64
+    assert settings.secret_key != ours.secret_key
+    assert settings.audiences == ours.audiences
+    assert settings.issuers == ("https://login.example",)
+    password = re.search("POSTGRES_PASSWORD=(.+)", (folder / "postgres.env").read_text())[1]
+    assert settings.database_url.password == password
+
+
+def test_the_compose_file_brings_a_server_that_keeps_rows_out_of_its_log(write):
+    folder, _ = write("oakview", "--port", "8100")
+
+    compose = yaml.safe_load((folder / "compose.yaml").read_text())
+    server, app = compose["services"]["postgres"], compose["services"]["app"]
+
+    assert {"--log_min_error_statement=panic", "--log_error_verbosity=terse"} <= set(
+        server["command"]
+    )
+    assert "ports" not in server
+    assert server["networks"] == ["inside"]
+    assert compose["networks"]["inside"] == {"internal": True}
+    assert app["ports"] == ["127.0.0.1:8100:8000"]
+    assert (app["env_file"], server["env_file"]) == SECRETS
+    assert all("healthcheck" in service for service in (server, app))
+    for name in SECRETS:
+        for secret in re.findall(r"(?:KEY|PASSWORD)=(.+)", (folder / name).read_text()):
+            assert secret not in (folder / "compose.yaml").read_text()
+
+
+def test_a_server_that_is_there_is_used(write):
+    url = "postgresql://admin:p%40ss@db.example:6432/postgres?sslmode=verify-full"
+    folder, said = write("hillview", "--database-url", url)
+
+    assert f"TRIALLY_DATABASE_URL={url}\n" in (folder / "settings.env").read_text()
+    assert "postgres.env" not in said["written"]
+    assert set(yaml.safe_load((folder / "compose.yaml").read_text())["services"]) == {
+        "migrations",
+        "app",
+    }
+
+
+def test_secrets_are_never_overwritten(write, run_command):
+    folder, first = write("parkview", "--port", "8100")
+    before = {name: (folder / name).read_text() for name in first["written"]}
+
+    refused = run_command("tenants", "silo", "parkview", "--out", folder, "--port", "8200")
+    assert (refused.exit_code, refused.output) == (
+        1,
+        "Error: settings.env is there: --force writes anew what is not secret.\n",
+    )
+    assert {name: (folder / name).read_text() for name in before} == before
+
+    _, said = write("parkview", "--port", "8200", "--force")
+    after = {name: (folder / name).read_text() for name in before}
+    changed = {name for name in before if after[name] != before[name]}
+    assert said["kept"] == list(SECRETS)
+    assert changed == {
+        "README.md",
+        "compose.yaml",
+        "trially-parkview.service",
+        "nginx/silos/parkview.conf",
+    }
+
+
+def test_a_folder_is_one_silos(write, run_command):
+    folder, _ = write("eastview")
+
+    result = run_command("tenants", "silo", "westview", "--out", folder, "--force")
+
+    assert (result.exit_code, result.output) == (
+        1,
+        f"Error: {folder} is not the folder of westview's silo.\n",
+    )
+    assert not (folder / "trially-westview.service").exists()
+
+
+def test_a_tenant_that_lives_here_is_said_to_stay(run_command, tenant, tmp_path):
+    result = run_command("tenants", "silo", tenant.slug, "--out", tmp_path / "silo")
+
+    assert result.exit_code == 0
+    assert "its data have not been copied" in result.output
+    readme = (tmp_path / "silo" / "README.md").read_text()
+    assert f"--name '{tenant.name}'" in readme
+    assert "Nothing of it has been copied" in readme
+
+
+def test_issuers_profiles_come_along(app, settings, tmp_path):
+    profiles = tmp_path / "trusted.toml"
+    profiles.write_text(
+        '[[profiles]]\nissuer = "https://login.example"\naudiences = ["https://api.example"]\n'
+    )
+    url = app.extensions["trially_servers"]["default"].admin_url
+    trusting = create_app(replace(settings, issuer_profiles=profiles, database_url=url))
+    folder = tmp_path / "silo"
+    result = trusting.test_cli_runner().invoke(
+        args=["tenants", "silo", "seaview", "--out", str(folder), "--json"]
+    )
+
+    assert json.loads(result.output)["to_fill_in"] == []
+    assert (folder / "issuers.toml").read_text() == profiles.read_text()
+    written = (folder / "settings.env").read_text()
+    assert f"TRIALLY_ISSUER_PROFILES={folder / 'issuers.toml'}\n" in written
+    volumes = yaml.safe_load((folder / "compose.yaml").read_text())["services"]["app"]["volumes"]
+    assert volumes == [f"./issuers.toml:{folder / 'issuers.toml'}:ro"]
+
+
+@pytest.mark.parametrize(
+    ("slug", "options", "sentence"),
+    [
+        ("Bad", (), "'Bad' is not a slug"),
+        ("default", ("--shared", "127.0.0.1:80; evil"), "is not a host and a port"),
+        ("default", ("--host-name", "x;evil.example"), "is not a host name in lower case"),
+        ("default", ("--host-name", "localhost"), "is not a host name in lower case"),
+        ("default", ("--name", "A\nB"), "characters that cannot be printed"),
+        ("default", ("--database-url", "mysql://db/x"), "--database-url must begin with"),
+        ("default", ("--database-url", "postgresql://a:b'c@db/x"), "would need quotes"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_whole(run_command, tmp_path, slug, options, sentence):
+    result = run_command("tenants", "silo", slug, "--out", tmp_path / "silo", *options)
+
+    assert result.exit_code == 1
+    assert sentence in result.output
+    assert not (tmp_path / "silo").exists()
+
+
+def test_a_folder_that_needs_quotes_is_refused(run_command, tmp_path):
+    result = run_command("tenants", "silo", "woodview", "--out", tmp_path / "a %n b")
+
+    assert result.exit_code == 1
+    assert "would need quotes" in result.output
