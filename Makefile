@@ -25,7 +25,7 @@ run: setup ## Serve the demo tenants on http://127.0.0.1:5000 (PORT=… for anot
 	@$(BIN)/python -m flask demo serve --port $(PORT)
 
 test: setup ## Run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
 
 fuzz: setup ## Try the API with other requests than the tests do, and more (EXAMPLES=… of each)
 	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz
@@ -40,8 +40,9 @@ format: setup ## Format the code and mend what can be mended
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
 
-docs: setup ## Write docs/permissions.md from the code
+docs: setup ## Write docs/permissions.md from the code, docs/isolation.md from what its tests find
 	@$(BIN)/python -m trially.permission_tables > docs/permissions.md
+	WRITE_ISOLATION=1 $(BIN)/python -m pytest -q tests/isolation
 
 bench: setup ## Measure what we publish; see benchmarks/README.md
 	$(BIN)/python -m benchmarks.requests

@@ -13,7 +13,9 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
+from poolers import Pooler, running_pooler
 from sqlalchemy import insert
+from tenant_databases import TIERS
 from uuid_utils.compat import uuid7
 from werkzeug.test import TestResponse
 
@@ -30,10 +32,9 @@ from trially.tenancy.context import tenant_context
 from trially.tenancy.installing import install
 from trially.tenancy.provisioning import create_tenant
 
-SHARED_DATA = ROOT.parent / "shared" / "data"
-TIERS = tuple(tier for tier in Tier if tier is not Tier.SILO)
-"""The tiers that tenants of one instance may have."""
+pytest_plugins = ["in_parallel"]
 
+SHARED_DATA = ROOT.parent / "shared" / "data"
 FAST_AND_LOSABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 _numbers = itertools.count(1)
@@ -47,6 +48,10 @@ class Member:
         self.token = token
         self.tenant = tenant
         self.subject = subject
+
+    def through(self, app: Flask) -> "Member":
+        """Return a client of the same member that asks another app of this installation."""
+        return Member(app.test_client(), self.token, self.tenant, self.subject)
 
     def request(self, method: str, path: str, **options: Any) -> TestResponse:
         headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
@@ -136,6 +141,28 @@ def make_tenant(app: Flask) -> MakeTenant:
             return create_tenant(tier=tier, **wanted)
 
     return make
+
+
+@pytest.fixture(scope="module", params=TIERS)
+def tier(request: pytest.FixtureRequest) -> Tier:
+    """Each tier in turn, for the tests of a module that ask for it."""
+    return Tier(request.param)
+
+
+@pytest.fixture(scope="session")
+def pooler(app: Flask) -> Iterator[Pooler]:
+    """A PgBouncer in transaction mode, in front of the server."""
+    with running_pooler(app, server_login_retry="1") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def pooled_app(settings: Settings, pooler: Pooler) -> Flask:
+    """The app once more, with its tenants' transactions through the pooler."""
+    pooled = create_app(replace(settings, pooler_url=pooler.url))
+    pooled.testing = True
+    pooled.config["PROPAGATE_EXCEPTIONS"] = False
+    return pooled
 
 
 @pytest.fixture

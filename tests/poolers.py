@@ -64,9 +64,7 @@ class Pooler:
 
     @property
     def _console(self) -> URL:
-        return self.url.set(
-            username=CONSOLE, password=self._console_password, database="pgbouncer"
-        )
+        return self.url.set(username=CONSOLE, password=self._console_password, database="pgbouncer")
 
     @property
     def _console_password(self) -> str:
@@ -77,8 +75,13 @@ class Pooler:
 
 
 @contextmanager
-def running_pooler(app: Flask, **changes: str) -> Iterator[Pooler]:
-    """Run a PgBouncer on a free loopback port, with the sample's settings but for `changes`."""
+def running_pooler(
+    app: Flask, users: dict[str, str] | None = None, **changes: str
+) -> Iterator[Pooler]:
+    """Run a PgBouncer on a free loopback port, with the sample's settings but for `changes`.
+
+    `users` are those of its file, with their passwords; without, it is told of each login role.
+    """
     program = shutil.which("pgbouncer", path=PLACES)
     if program is None:
         pytest.skip(MISSING)
@@ -86,7 +89,8 @@ def running_pooler(app: Flask, **changes: str) -> Iterator[Pooler]:
     folder = Path(tempfile.mkdtemp(prefix="trially-pooler-"))
     (folder / "console").write_text(secrets.token_urlsafe(16))
     port = _free_port()
-    _write_users(folder, _read_verifiers(app), (folder / "console").read_text())
+    known = _read_verifiers(app) if users is None else users
+    _write_users(folder, known, (folder / "console").read_text())
     _write_settings(folder, server, port, changes)
     account = _account_of_server(server)
     for path in (folder, *folder.iterdir()):
@@ -134,9 +138,7 @@ def _write_users(folder: Path, verifiers: dict[str, str], console_password: str)
 
 def _read_verifiers(app: Flask) -> dict[str, str]:
     """Read what auth_query would answer, of all roles that log in."""
-    rows = ask(
-        app, "SELECT rolname, rolpassword FROM pg_authid WHERE rolcanlogin AND NOT rolsuper"
-    )
+    rows = ask(app, "SELECT rolname, rolpassword FROM pg_authid WHERE rolcanlogin AND NOT rolsuper")
     return {name: key for name, key in rows if key}
 
 

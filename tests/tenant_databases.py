@@ -9,9 +9,12 @@ from psycopg2.extensions import connection
 
 from trially.database.engines import connect
 from trially.database.placement import Placement
-from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.directory import directory
 from trially.tenancy.servers import ServerAccess, execute, server_access
+
+TIERS = tuple(tier for tier in Tier if tier is not Tier.SILO)
+"""The tiers that tenants of one instance may have."""
 
 TABLES = (
     "SELECT relname FROM pg_class WHERE relnamespace = 'tenant'::regnamespace"

@@ -1,7 +1,10 @@
 import os
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import make_url
 
+from trially import create_app
 from trially.config import SettingsError, read_settings, with_driver, write_development_settings
 
 PRODUCTION = {
@@ -42,6 +45,8 @@ def test_production_settings_are_read(read):
         ({"TRIALLY_DATABASE_URL": "mysql://db/x"}, "TRIALLY_DATABASE_URL"),
         ({"TRIALLY_DATABASE_URL": "db.example"}, "TRIALLY_DATABASE_URL"),
         ({"TRIALLY_DATABASE_URL": "postgresql://db:port/x"}, "TRIALLY_DATABASE_URL"),
+        ({"TRIALLY_DATABASE_URL": "postgresql://db,other:port/x"}, "TRIALLY_DATABASE_URL"),
+        ({"TRIALLY_REPLICA_MAX_LAG_MS": "5001"}, "TRIALLY_REPLICA_MAX_LAG_MS"),
         ({"TRIALLY_DEV_ISSUER": "1"}, "TRIALLY_DEV_ISSUER"),
         ({"TRIALLY_ISSUERS": None}, "TRIALLY_ISSUERS"),
         ({"TRIALLY_ISSUERS": ""}, "TRIALLY_ISSUERS"),
@@ -56,6 +61,8 @@ def test_production_settings_are_read(read):
         ({"TRIALLY_MAX_BODY_BYTES": "much"}, "TRIALLY_MAX_BODY_BYTES"),
         ({"TRIALLY_PLACEMENT_MAX_AGE_SECONDS": "6"}, "TRIALLY_PLACEMENT_MAX_AGE_SECONDS"),
         ({"TRIALLY_CATALOG_DATABASE": 'x"; --'}, "TRIALLY_CATALOG_DATABASE"),
+        ({"TRIALLY_PINNED_TENANT": "Acme"}, "TRIALLY_PINNED_TENANT"),
+        ({"TRIALLY_PINNED_TENANT": "acme,globex"}, "TRIALLY_PINNED_TENANT"),
     ],
 )
 def test_an_unusable_setting_stops_the_start_and_is_named(read, changed, named):
@@ -89,6 +96,27 @@ def test_every_name_of_postgresql_is_rewritten(scheme):
     assert url.drivername == "postgresql+psycopg2"
     assert (url.username, url.password, url.host, url.port) == ("me", "p@ss", "db", 6543)
     assert url.query == {"sslmode": "verify-full"}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "host", "port"),
+    [
+        ("a:5432,b:5433", "a,b", "5432,5433"),
+        ("a,b:5433", "a,b", ",5433"),
+        ("[::1]:5432,b", "::1,b", "5432,"),
+    ],
+)
+def test_several_hosts_may_be_named(hosts, host, port):
+    url = with_driver(f"postgresql://me:p%40s,s@{hosts}/x?target_session_attrs=read-write")
+
+    assert (url.username, url.password, url.database) == ("me", "p@s,s", "x")
+    assert url.query == {"host": host, "port": port, "target_session_attrs": "read-write"}
+    assert make_url(url.render_as_string(hide_password=False)) == url
+
+
+def test_a_tier_that_there_is_not_stops_the_start(settings):
+    with pytest.raises(SettingsError, match="TRIALLY_PLAN_TIERS: nowhere is none of"):
+        create_app(replace(settings, plan_tiers={"trial": "nowhere"}))
 
 
 def test_the_environment_wins_over_the_file_and_is_left_as_it_was(read, tmp_path):

@@ -28,6 +28,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     settings = settings or read_settings()
     app = Flask("trially", static_folder=None, instance_path=str(settings.instance))
     app.extensions["trially_settings"] = settings
+    app.extensions["trially_version"] = __version__
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
 

@@ -2,12 +2,14 @@
 
 from flask import Flask
 
-from trially.auth.commands import tenants
+from trially.doctor.commands import doctor
+from trially.proving.commands import tenants
 from trially.recruiting.imports.commands import imports
 from trially.tenancy.commands import operation_commands
+from trially.tenancy.server_commands import servers
 
 
 def init_app(app: Flask) -> None:
     """Add the commands to `flask`."""
-    for group in (tenants, operation_commands, imports):
-        app.cli.add_command(group)
+    for command in (tenants, operation_commands, servers, imports, doctor):
+        app.cli.add_command(command)

@@ -1,6 +1,7 @@
 """The life of a request: admit, view, settle. Only here is a token read and a request committed."""
 
 import time
+from contextlib import suppress
 
 import orjson
 from flask import Flask, Response, current_app, g, request
@@ -26,9 +27,18 @@ from trially.database.idempotency import (
     keep_answer,
 )
 from trially.database.model import TenantModel
-from trially.database.placement import StalePlacementError, TenantSuspendedError, current_placement
+from trially.database.placement import (
+    ReplicaBehindError,
+    ReplicaPlacement,
+    StalePlacementError,
+    TenantSuspendedError,
+    current_placement,
+    enter_placement,
+    has_placement,
+)
+from trially.database.replicas import find_replica, put_aside
 from trially.database.session import ask_guard, db
-from trially.http.contract import contract_of, read_body, refuse_query
+from trially.http.contract import View, contract_of, read_body, refuse_query
 from trially.http.idempotency import KEPT_HEADERS, REPLAYED_HEADER, digest_request, read_key
 from trially.http.masking import show_identifiers
 from trially.http.problems import (
@@ -38,9 +48,10 @@ from trially.http.problems import (
     ServiceUnavailable,
     UnprocessableContent,
 )
-from trially.observability.metrics import guard_refusals_total
+from trially.http.read_after import read_position, write_token
+from trially.observability.metrics import guard_refusals_total, replica_requests_total
 from trially.tenancy.context import current_tenant, enter_tenant
-from trially.tenancy.directory import directory
+from trially.tenancy.directory import Residence, directory
 
 ERRORS_START = 400
 REFUSAL_SECONDS = 0.05
@@ -75,7 +86,7 @@ def admit() -> Response | None:
     if not contract_of(view).reads_by_itself:
         start_deadline(_request_timeout_ms())
     residence = read_residence(claims)
-    enter_tenant(residence)
+    _enter(residence, view)
     g.identity = read_identity(claims, current_placement())
     refuse_revoked(claims, residence)
     if not g.identity.may(permission):
@@ -90,7 +101,8 @@ def settle(response: Response) -> Response:
     if "placement" not in g:
         return response
     if response.status_code >= ERRORS_START:
-        db.session.rollback()
+        _roll_back()
+        _tell_position(response)
         return response
     try:
         _keep_answer(response)
@@ -99,8 +111,9 @@ def settle(response: Response) -> Response:
             ask_guard()
         db.session.commit()
     except (DBAPIError, StalePlacementError, TenantSuspendedError) as error:
-        db.session.rollback()
+        _roll_back()
         return settle(current_app.make_response(current_app.handle_user_exception(error)))
+    _tell_position(response)
     return response
 
 
@@ -125,7 +138,47 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(DBAPIError, _render_database_error)
     app.register_error_handler(CheckoutTimeoutError, _render_unavailable)
     app.register_error_handler(StalePlacementError, _look_again)
+    app.register_error_handler(ReplicaBehindError, _ask_primary)
     app.register_error_handler(TenantSuspendedError, _refuse_suspended)
+
+
+def _enter(residence: Residence, view: View) -> None:
+    """Enter the tenant: on a replica, if the request only reads and one may answer it."""
+    enter_tenant(residence)
+    placement = residence.placement
+    if not placement.replicas or g.get("is_primary_wanted") or not _only_reads(view):
+        return
+    written_up_to = read_position(placement.tenant_id, placement.epoch)
+    if written_up_to is None:
+        return
+    replica = find_replica(placement, written_up_to)
+    if replica is not None:
+        enter_placement(replica)
+
+
+def _only_reads(view: View) -> bool:
+    return request.method in {"GET", "HEAD"} or contract_of(view).only_reads
+
+
+def _is_on_replica() -> bool:
+    return has_placement() and isinstance(current_placement(), ReplicaPlacement)
+
+
+def _tell_position(response: Response) -> None:
+    """Tell a client that may have written what replicas must have replayed to show it that."""
+    if _is_on_replica():
+        replica_requests_total.labels("answered").inc()
+    elif "written_up_to" in g and not _only_reads(
+        current_app.view_functions[str(request.endpoint)]
+    ):
+        placement = current_placement()
+        write_token(response, placement.tenant_id, placement.epoch, g.written_up_to)
+
+
+def _roll_back() -> None:
+    """Roll back what is open. Where the server has gone away, there is nothing left to."""
+    with suppress(DBAPIError):
+        db.session.rollback()
 
 
 def _request_timeout_ms() -> int:
@@ -182,8 +235,26 @@ def _look_again(error: StalePlacementError) -> ResponseReturnValue:
     if g.get("is_second_look") or g.get("has_committed"):
         return _render_unavailable(error)
     g.is_second_look = True
-    db.session.rollback()
     directory().forget(current_tenant().tenant_id)
+    return _begin_anew()
+
+
+def _ask_primary(error: Exception) -> ResponseReturnValue:
+    """Answer a request anew that a replica could not: it was only to read, so nothing is doubled.
+
+    The primary's guard then says whether the tenant is here, and open.
+    """
+    replica = current_placement()
+    is_away = isinstance(error, OperationalError | InterfaceError)
+    if isinstance(replica, ReplicaPlacement) and (is_away or isinstance(error, ReplicaBehindError)):
+        put_aside(replica, is_away=is_away)
+    replica_requests_total.labels("asked primary").inc()
+    return _begin_anew()
+
+
+def _begin_anew() -> ResponseReturnValue:
+    _roll_back()
+    g.is_primary_wanted = True
     try:
         return admit() or current_app.dispatch_request()
     except Exception as refusal:  # noqa: BLE001
@@ -195,13 +266,16 @@ def _refuse_suspended(_error: TenantSuspendedError) -> Response:
     return no_access().to_response()
 
 
-def _render_database_error(error: DBAPIError) -> Response:
+def _render_database_error(error: DBAPIError) -> ResponseReturnValue:
     """Answer by the kind of error, never by its message, which quotes rows."""
-    if getattr(error.orig, "pgcode", None) == QUERY_CANCELED:
+    state = getattr(error.orig, "pgcode", None)
+    if _is_on_replica() and state != QUERY_CANCELED:
+        return _ask_primary(error)
+    if state == QUERY_CANCELED:
         return ServiceUnavailable(
             "The request took longer than it may.", headers={"Retry-After": RETRY_AFTER_SECONDS}
         ).to_response()
-    if isinstance(error, OperationalError | InterfaceError):
+    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
         return _render_unavailable(error)
     return _to_problem(error).to_response()
 

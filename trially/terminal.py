@@ -1,8 +1,9 @@
 """How commands speak: a line or a table for people, JSON for programs, one sentence on failure."""
 
 import sys
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, TypeVar
 
 import click
 import orjson
@@ -14,6 +15,8 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
+Item = TypeVar("Item")
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 WIDEST_COLUMNS = 1_000
@@ -23,26 +26,42 @@ EXPECTED_ERRORS: list[type[Exception]] = []
 """Errors whose message is the sentence to print; rooms add their own."""
 
 
+@contextmanager
+def in_one_sentence() -> Iterator[None]:
+    """Turn what goes wrong into one sentence and status 1, never into a traceback."""
+    try:
+        yield
+    except (click.ClickException, click.exceptions.Exit, click.Abort):
+        raise
+    except tuple(EXPECTED_ERRORS) as error:
+        raise click.ClickException(str(error)) from None
+    except (SQLAlchemyError, psycopg2.Error) as error:
+        cause = type(getattr(error, "orig", None) or error).__name__
+        raise click.ClickException(f"The database refused ({cause}).") from None
+    except Exception as error:
+        if get_debug_flag():
+            raise
+        raise click.ClickException(
+            f"{type(error).__name__} stopped this; `flask --debug …` shows where."
+        ) from None
+
+
 class OneSentenceGroup(AppGroup):
-    """A group of commands that fail with one sentence and status 1, never with a traceback."""
+    """A group of commands that fail with one sentence."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        try:
+        with in_one_sentence():
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
-            raise
-        except tuple(EXPECTED_ERRORS) as error:
-            raise click.ClickException(str(error)) from None
-        except (SQLAlchemyError, psycopg2.Error) as error:
-            cause = type(getattr(error, "orig", None) or error).__name__
-            raise click.ClickException(f"The database refused ({cause}).") from None
-        except Exception as error:
-            if get_debug_flag():
-                raise
-            raise click.ClickException(
-                f"{type(error).__name__} stopped this; `flask --debug …` shows where."
-            ) from None
+
+
+class OneSentenceCommand(click.Command):
+    """A command that fails with one sentence."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it."""
+        with in_one_sentence():
+            return super().invoke(ctx)
 
 
 def print_item(item: Mapping[str, Any], sentence: str, *, as_json: bool) -> None:
@@ -67,6 +86,13 @@ def print_items(items: Sequence[Mapping[str, Any]], names: Sequence[str], *, as_
     if not console.is_terminal:
         console.width = WIDEST_COLUMNS
     console.print(table)
+
+
+def progress_bar(
+    items: Iterable[Item], label: str, length: int
+) -> AbstractContextManager[Iterable[Item]]:
+    """Show on a terminal's standard error how many of some items have been taken."""
+    return click.progressbar(items, length, label, file=sys.stderr, hidden=not sys.stderr.isatty())
 
 
 def print_json(value: Any) -> None:

@@ -1,17 +1,25 @@
-"""Two tenants that have some of everything, and a way to see all that a tenant has."""
+"""Two tenants of each tier that have some of everything, and a book of what attacks came to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from attacks import ATTACKS
 from flask import Flask
+from psycopg2 import sql
 from sqlalchemy import select
+from tenant_databases import access_of
+from walls import DIRECT, POOLER, WAYS, Wall
 
+from trially import request_cycle
 from trially.database.model import TenantModel
 from trially.database.session import db
+from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.context import tenant_context
+from trially.tenancy.servers import execute
 
+EVERY_SITE = "SELECT count(*) FROM {}.site WHERE tenant_id = {}"
 BAD_LINES = b'{"resourceType": "Patient"}\n{"resourceType": "Patient", "id": 5}\n'
 
 
@@ -22,6 +30,32 @@ class Household:
     member: Any
     ids: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def tenant(self) -> Tenant:
+        tenant: Tenant = self.member.tenant
+        return tenant
+
+
+Held = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def findings() -> dict[tuple[str, Tier, str], Wall]:
+    """What has been found so far."""
+    return {}
+
+
+@pytest.fixture
+def held(findings: dict[tuple[str, Tier, str], Wall], tier: Tier) -> Held:
+    """Take note that a wall has held against an attack, if it is the one that should."""
+
+    def note(attack: str, wall: Wall, way: str = DIRECT) -> None:
+        expected = ATTACKS[attack].wall_in(tier, way)
+        assert wall is expected, f"{attack}: {wall} instead of {expected} in {tier}, {way}"
+        findings[attack, tier, way] = wall
+
+    return note
+
 
 @pytest.fixture(scope="module")
 def make_household(
@@ -29,12 +63,13 @@ def make_household(
     as_member: Callable[..., Any],
     make_patient: Callable[..., Any],
     make_fact: Callable[..., Any],
+    tier: Tier,
 ) -> Callable[[], Household]:
     def make() -> Household:
-        tenant = make_tenant()
+        tenant = make_tenant(tier)
         member, _ = as_member(tenant), as_member(tenant)
         for number in range(2):
-            site = member.post("/sites", json={"name": f"Site {number}"}).json
+            site = member.post("/sites", json={"name": f"Site {number} of {tenant.slug}"}).json
             study = member.post(
                 "/studies", json={"protocol_number": f"P-{number}", "title": "A study"}
             ).json
@@ -55,8 +90,52 @@ def ours(make_household: Callable[[], Household]) -> Household:
 
 
 @pytest.fixture(scope="module")
-def theirs(make_household: Callable[[], Household]) -> Household:
-    return make_household()
+def theirs(ours: Household, make_household: Callable[[], Household], tier: Tier) -> Household:
+    """The other tenant: a neighbour in the same database, where the tier has neighbours."""
+    other = make_household()
+    is_shared = ours.tenant.placement.database == other.tenant.placement.database
+    assert is_shared is (tier is not Tier.DEDICATED_DATABASE)
+    return other
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep strangers waiting hardly at all: what is compared are the words of their refusals."""
+    monkeypatch.setattr(request_cycle, "REFUSAL_SECONDS", 0.001)
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def way(request: pytest.FixtureRequest) -> str:
+    """How the database is reached."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def serving(
+    request: pytest.FixtureRequest, way: str, app: Flask, ours: Household, theirs: Household
+) -> Flask:
+    """The app, with its tenants' transactions going to the server or through the pooler."""
+    if way != POOLER:
+        return app
+    request.getfixturevalue("pooler").learn_roles()
+    pooled: Flask = request.getfixturevalue("pooled_app")
+    return pooled
+
+
+@pytest.fixture(scope="module")
+def hiding(app: Flask, ours: Any, theirs: Any) -> Wall:
+    """What hides rows that are looked for in vain: they are there, or they are elsewhere."""
+
+    def has_theirs(schema: str) -> bool:
+        parts = sql.Identifier(schema), sql.Literal(str(theirs.tenant.id))
+        with access_of(app).administer(ours.tenant.placement.database) as raw:
+            return bool(execute(raw, sql.SQL(EVERY_SITE).format(*parts))[0][0])
+
+    our, their = ours.tenant.placement, theirs.tenant.placement
+    if has_theirs(our.schema):
+        return Wall.POLICY
+    is_near = their.database == our.database and has_theirs(their.schema)
+    return Wall.OWN_SCHEMA if is_near else Wall.OWN_DATABASE
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 from marshmallow import Schema, fields
+from walls import Wall
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
@@ -140,9 +141,15 @@ def headers_of(answer: TestResponse) -> list[tuple[str, str]]:
     return sorted((name, value) for name, value in answer.headers if name != "traceparent")
 
 
+@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize(("rule", "method"), ROUTES)
 def test_what_is_another_tenants_is_what_is_not_there(
-    rule: Rule, method: str, ours: Any, theirs: Any, dump: Callable[[Any], Any]
+    rule: Rule,
+    method: str,
+    ours: Any,
+    theirs: Any,
+    dump: Callable[[Any], Any],
+    held: Callable[..., None],
 ) -> None:
     before = dump(theirs)
     attacks = Attacks(rule, method, ours, theirs)
@@ -165,6 +172,10 @@ def test_what_is_another_tenants_is_what_is_not_there(
         else:
             assert answer.status_code in {400, 422}, attacked
     assert dump(theirs) == before
+    held("asks a route for what is another tenant's", Wall.FILTER)
+    held("sends another tenant's id in a body or query", Wall.CONTRACT)
+    if any(attacked.startswith("cursor") for attacked, *_ in pairs):
+        held("replays another tenant's cursor", Wall.SIGNATURE)
 
 
 def test_the_routes_attacked_are_those_of_the_app(app: Flask) -> None:
@@ -179,7 +190,9 @@ def test_the_routes_attacked_are_those_of_the_app(app: Flask) -> None:
     } == set(BODIES)
 
 
-def test_the_same_upload_is_another_tenants_import(make_household: Callable[[], Any]) -> None:
+def test_the_same_upload_is_another_tenants_import(
+    make_household: Callable[[], Any], held: Callable[..., None]
+) -> None:
     first, second = make_household().member, make_household().member
     upload = b'{"resourceType": "Patient", "id": "p1", "name": [{"family": "Same"}]}\n'
 
@@ -194,3 +207,4 @@ def test_the_same_upload_is_another_tenants_import(make_household: Callable[[], 
     for member in (first, second):
         found = member.post("/patients/search", json={"family_name": "same"}).json["data"]
         assert len(found) == 1
+    held("uploads what another tenant has uploaded", Wall.FILTER)

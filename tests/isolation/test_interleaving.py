@@ -3,31 +3,37 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from flask import Flask
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import cursor as plain_cursor
+from walls import Wall
 
 from trially.database.placement import WrongTenantError
 from trially.database.session import engine_registry
 from trially.tenancy.context import enter_tenant, tenant_context
 from trially.tenancy.directory import directory
 
-REQUESTS = 400
+REQUESTS = 200
 THREADS = 8
 
 
 @pytest.fixture(scope="module")
-def members(ours: Any, theirs: Any, make_patient: Callable[..., Any]) -> list[Any]:
+def known_patients(ours: Any, theirs: Any, make_patient: Callable[..., Any]) -> None:
     for household in (ours, theirs):
         make_patient(household.member, mrn=f"of {household.member.tenant.slug}")
-    return [ours.member, theirs.member]
 
 
-def check_answers(app: Flask, member: Any, number: int) -> None:
+@pytest.fixture
+def members(serving: Flask, ours: Any, theirs: Any, known_patients: None) -> list[Any]:
+    return [household.member.through(serving) for household in (ours, theirs)]
+
+
+def check_answers(serving: Flask, member: Any, number: int) -> None:
     """Ask one thing as a member, and see that the answer is of their tenant."""
-    mine = type(member)(app.test_client(), member.token, member.tenant, member.subject)
+    mine = member.through(serving)
     slug = member.tenant.slug
     if number % 4 == 0:
         assert mine.get("/me").json["tenant"]["slug"] == slug
@@ -38,31 +44,40 @@ def check_answers(app: Flask, member: Any, number: int) -> None:
         mrns = {patient["mrn"] for patient in mine.get("/patients").json["data"]}
         assert {mrn for mrn in mrns if mrn.startswith("of ")} == {f"of {slug}"}
     else:
-        answer = mine.post("/sites", json={"name": f"{slug} {number}"})
-        assert answer.status_code == 201
+        answer = mine.post("/sites", json={"name": f"{slug} {uuid4()}"})
+        assert answer.status_code == 201, answer.json
         shown = mine.get(f"/sites/{answer.json['id']}").json
-        assert shown["name"] == f"{slug} {number}"
+        assert shown["name"] == answer.json["name"]
 
 
-def test_tenants_take_turns_on_one_thread(app: Flask, members: list[Any]) -> None:
+def test_tenants_take_turns_on_one_thread(
+    serving: Flask, members: list[Any], held: Callable[..., None], way: str
+) -> None:
     for number in range(REQUESTS):
-        check_answers(app, members[number // 3 % 2], number)
+        check_answers(serving, members[number // 3 % 2], number)
+
+    held("serves tenants in turn on one thread", Wall.OPENING, way)
 
 
-def test_tenants_are_served_at_once(app: Flask, members: list[Any]) -> None:
+def test_tenants_are_served_at_once(
+    serving: Flask, members: list[Any], held: Callable[..., None], way: str
+) -> None:
     def ask(number: int) -> None:
-        check_answers(app, members[number // 3 % 2], REQUESTS + number)
+        check_answers(serving, members[number // 3 % 2], number)
 
     with ThreadPoolExecutor(THREADS) as pool:
         assert len(list(pool.map(ask, range(REQUESTS)))) == REQUESTS
+    held("serves tenants at once", Wall.OPENING, way)
 
 
-def test_nothing_of_a_tenant_stays_on_its_connections(app: Flask, members: list[Any]) -> None:
+def test_nothing_of_a_tenant_stays_on_its_connections(
+    serving: Flask, members: list[Any], held: Callable[..., None], way: str
+) -> None:
     for member in members:
         assert member.get("/patients").status_code == 200
         assert member.post("/sites", json={}).status_code == 422
         assert member.post("/patients", json={"mrn": 1}).status_code == 422
-        with app.app_context(), tenant_context(member.tenant.slug) as residence:
+        with serving.app_context(), tenant_context(member.tenant.slug) as residence:
             pool: Any = engine_registry().engine_for(residence.placement).pool
         assert pool.budget.open_connections == pool.budget.idle_connections
         assert pool.idle
@@ -77,10 +92,11 @@ def test_nothing_of_a_tenant_stays_on_its_connections(app: Flask, members: list[
                     "  WHERE pid = pg_backend_pid() AND locktype = 'advisory')"
                 )
                 assert cursor.fetchone() in {(None, True, 0), ("", True, 0)}
+    held("leaves something on a connection", Wall.CLEANING, way)
 
 
-def test_one_app_context_serves_one_tenant(app: Flask, members: list[Any]) -> None:
-    first, second = (member.tenant.slug for member in members)
+def test_one_app_context_serves_one_tenant(app: Flask, ours: Any, theirs: Any) -> None:
+    first, second = ours.tenant.slug, theirs.tenant.slug
 
     with app.app_context():
         enter_tenant(directory().find(first))

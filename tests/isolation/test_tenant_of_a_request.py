@@ -8,12 +8,14 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
+from walls import Wall
 from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
 
 from trially import request_cycle
 from trially.auth.permissions import Role
 from trially.database.session import db
+from trially.tenancy.catalog import Tier
 from trially.tenancy.lifecycle import resume_tenant, suspend_tenant
 
 FIXED = ("X-Request-ID", "fixed")
@@ -29,7 +31,7 @@ def picture(answer: TestResponse) -> tuple[Any, ...]:
     return answer.status_code, answer.data, tuple(headers)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def refusal(app: Flask, ours: Any) -> tuple[Any, ...]:
     """The answer to a member who names a tenant that does not exist."""
     answer = ask(app, bearer(ours), ("X-Tenant-ID", str(uuid4())))
@@ -42,6 +44,7 @@ def bearer(household: Any) -> tuple[str, str]:
     return "Authorization", f"Bearer {household.member.token}"
 
 
+@pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("header", ["X-Tenant-ID", "x-tenant-id", "X-TENANT-ID", "X-Tenant-Id"])
 @pytest.mark.parametrize(
     "value",
@@ -68,7 +71,13 @@ def bearer(household: Any) -> tuple[str, str]:
     ],
 )
 def test_a_header_that_does_not_agree_is_refused(
-    app: Flask, ours: Any, theirs: Any, refusal: Any, header: str, value: str
+    app: Flask,
+    ours: Any,
+    theirs: Any,
+    refusal: Any,
+    held: Callable[..., None],
+    header: str,
+    value: str,
 ) -> None:
     our, their = ours.member.tenant, theirs.member.tenant
     named = value.format(
@@ -81,6 +90,7 @@ def test_a_header_that_does_not_agree_is_refused(
     )
 
     assert picture(ask(app, bearer(ours), (header, named))) == refusal
+    held("names another tenant in a header", Wall.TOKEN)
 
 
 def test_two_headers_are_refused(app: Flask, ours: Any, theirs: Any, refusal: Any) -> None:
@@ -129,6 +139,7 @@ def test_other_headers_name_no_tenant(app: Flask, ours: Any, theirs: Any, header
     assert answer.json["tenant"]["id"] == str(ours.member.tenant.id)
 
 
+@pytest.mark.usefixtures("hurried")
 def test_tokens_of_no_tenant_are_answered_alike(
     app: Flask,
     ours: Any,
@@ -136,8 +147,10 @@ def test_tokens_of_no_tenant_are_answered_alike(
     refusal: Any,
     as_member: Callable[..., Any],
     make_tenant: Callable[..., Any],
+    tier: Tier,
+    held: Callable[..., None],
 ) -> None:
-    suspended = as_member(make_tenant(), Role.OWNER)
+    suspended = as_member(make_tenant(tier), Role.OWNER)
     assert suspended.get("/me").status_code == 200
     with app.app_context():
         suspend_tenant(suspended.tenant.slug)
@@ -165,6 +178,7 @@ def test_tokens_of_no_tenant_are_answered_alike(
         for path in ("/api/v1/me", f"/api/v1/patients/{theirs.ids['patient_id']}"):
             answer = ask(app, ("Authorization", f"Bearer {token}"), path=path)
             assert picture(answer) == refusal, kind
+    held("brings a token for a tenant that is not theirs", Wall.MEMBERSHIP)
 
     with app.app_context():
         resume_tenant(suspended.tenant.slug)
@@ -177,9 +191,10 @@ def test_strangers_are_all_kept_waiting(
     theirs: Any,
     as_member: Callable[..., Any],
     make_tenant: Callable[..., Any],
+    tier: Tier,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    suspended, viewer = as_member(make_tenant()), as_member(ours.member.tenant, Role.VIEWER)
+    suspended, viewer = as_member(make_tenant(tier)), as_member(ours.member.tenant, Role.VIEWER)
     with app.app_context():
         suspend_tenant(suspended.tenant.slug)
     issue = app.extensions["trially_dev_issuer"].issue_token
@@ -216,7 +231,9 @@ def test_a_subject_is_a_member_with_its_issuer_only(app: Flask, ours: Any, refus
         assert picture(answer) == refusal, near
 
 
-def test_there_is_no_answer_without_a_token(app: Flask, ours: Any) -> None:
+def test_there_is_no_answer_without_a_token(
+    app: Flask, ours: Any, theirs: Any, held: Callable[..., None]
+) -> None:
     token = ours.member.token
     none = [
         ask(app),
@@ -229,12 +246,16 @@ def test_there_is_no_answer_without_a_token(app: Flask, ours: Any) -> None:
         ask(app, ("X-Access-Token", token)),
         ask(app, ("Proxy-Authorization", f"Bearer {token}")),
         ask(app, path=f"/api/v1/me?access_token={token}"),
-        ask(app, ("X-Tenant-ID", ours.member.tenant.slug)),
+        *(
+            ask(app, ("X-Tenant-ID", slug))
+            for slug in (ours.tenant.slug, theirs.tenant.slug, *(f"slug-{n}" for n in range(1000)))
+        ),
     ]
 
     assert {picture(answer) for answer in none} == {picture(none[0])}
     assert none[0].status_code == 401
     assert none[0].headers["WWW-Authenticate"] == 'Bearer realm="trially"'
+    held("walks through slugs without a token", Wall.TOKEN)
 
 
 def test_bad_tokens_are_answered_alike(app: Flask, ours: Any) -> None:

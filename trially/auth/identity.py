@@ -9,7 +9,7 @@ from flask import Flask, current_app, g, request
 from trially.auth.members import Identity, find_identity
 from trially.auth.tenant_prefix import PATH_TENANT, TenantPrefix
 from trially.auth.tokens import Claims, IssuerProfile, TokenError, TokenVerifier
-from trially.database.placement import Placement
+from trially.database.placement import Placement, ReplicaBehindError, ReplicaPlacement
 from trially.http.problems import BadRequest, Forbidden, Unauthorized
 from trially.tenancy.directory import Residence, UnknownTenantError, directory
 
@@ -64,6 +64,8 @@ def read_residence(claims: Claims) -> Residence:
 def read_identity(claims: Claims, placement: Placement) -> Identity:
     """Return the member of the current tenant that the token is for."""
     identity = find_identity(placement, claims.iss, claims.sub)
+    if identity is None and isinstance(placement, ReplicaPlacement):
+        raise ReplicaBehindError("A replica knows no such member yet.")
     if identity is None:
         raise no_access()
     return identity

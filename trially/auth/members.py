@@ -1,5 +1,6 @@
 """Who belongs to a tenant, as what. Membership is kept in the tenant's own database."""
 
+import time
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -17,8 +18,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.auth.permissions import Permission, PhiLevel, Role, permissions_of
 from trially.cache.memory import Memory
+from trially.config import current_settings
 from trially.database.model import TenantModel, Timestamped
-from trially.database.placement import Placement
+from trially.database.placement import Placement, ReplicaPlacement
 from trially.database.session import db
 
 MEMBERS_CACHED = 10_000
@@ -132,8 +134,17 @@ def find_identity(placement: Placement, issuer: str, subject: str) -> Identity |
             phi_level=PhiLevel(member.phi_level),
             site_ids=None if member.has_all_sites else _read_site_ids(placement, member.id),
         )
-        known.put(key, identity)
+        known.put(key, identity, ends=_believed_until(placement))
     return identity
+
+
+def _believed_until(placement: Placement) -> float | None:
+    """Return when what a replica says of a member is as old as it may get; None: the usual time."""
+    if not isinstance(placement, ReplicaPlacement):
+        return None
+    settings = current_settings()
+    lag_seconds = settings.replica_max_lag_ms / 1000
+    return time.monotonic() + settings.placement_max_age_seconds - lag_seconds
 
 
 def _read_site_ids(placement: Placement, member_id: UUID) -> frozenset[UUID]:

@@ -30,17 +30,22 @@ from sqlalchemy.exc import DisconnectionError
 from trially.database.deadline import statement_bound
 from trially.database.placement import (
     Placement,
+    ReplicaBehindError,
+    ReplicaPlacement,
     StalePlacementError,
     TenantSuspendedError,
     WrongTenantError,
     current_placement,
 )
+from trially.database.replicas import POSITIONS, note_commit
 
 REFUSALS: dict[str, Exception] = {
     "TR001": StalePlacementError("The tenant's placement has changed."),
     "TR002": TenantSuspendedError("The tenant is suspended."),
 }
 """What the guard's own SQLSTATEs mean."""
+
+READ_ONLY_TRANSACTION = "25006"
 
 CLEANING = (
     "RESET SESSION AUTHORIZATION;RESET ALL;CLOSE ALL;UNLISTEN *;DEALLOCATE ALL;"
@@ -64,7 +69,8 @@ class PlacedCursor(cursor):
             self.connection.check_tenant()
             super().execute(query, vars)
             return
-        opening = self.connection.open_for(current_placement())
+        placement = current_placement()
+        opening = self.connection.open_for(placement)
         if isinstance(query, Composable):
             query = query.as_string(self.connection)
         try:
@@ -72,7 +78,7 @@ class PlacedCursor(cursor):
                 opening.encode() + query if isinstance(query, bytes) else opening + query, vars
             )
         except Error as error:
-            raise _refusal(error) from None
+            raise _refusal(error, placement) from None
 
     def executemany(self, query: Any, vars_list: Any) -> None:
         """Send a statement for each of some parameters."""
@@ -103,10 +109,11 @@ class PlacedCursor(cursor):
         if not _is_idle(self.connection):
             self.connection.check_tenant()
             return
+        placement = current_placement()
         try:
-            super().execute(self.connection.open_for(current_placement()))
+            super().execute(self.connection.open_for(placement))
         except Error as error:
-            raise _refusal(error) from None
+            raise _refusal(error, placement) from None
 
 
 class PlacedConnection(connection):
@@ -118,6 +125,8 @@ class PlacedConnection(connection):
         self.database = self.info.dbname
         self.tenant_id: UUID | None = None
         """Whose transaction was opened on it since it was last clean."""
+        self.followed: str | None = None
+        """The server it leads to, if that has replicas."""
 
     def cursor(self, *arguments: Any, **options: Any) -> Any:
         """Make a cursor, of a kind that passes the guard."""
@@ -131,6 +140,7 @@ class PlacedConnection(connection):
         if self.database != placement.url.database:
             raise WrongTenantError("This connection leads to another tenant's database.")
         self.tenant_id = placement.tenant_id
+        self.followed = placement.server if placement.replicas else None
         return placement.opening + statement_bound()
 
     def check_tenant(self) -> None:
@@ -141,7 +151,12 @@ class PlacedConnection(connection):
     def commit(self) -> None:
         """Commit, and say so if the server rolled back instead."""
         has_failed = self.get_transaction_status() == TRANSACTION_STATUS_INERROR
-        self._end("COMMIT;")
+        if self.followed is None or _is_idle(self):
+            self._end("COMMIT;")
+        else:
+            asked_at = time.monotonic()
+            [(inserted, flushed)] = self._end("COMMIT;", then=POSITIONS)
+            note_commit(self.followed, asked_at, inserted, flushed)
         if has_failed:
             raise errors.InFailedSqlTransaction("The transaction had failed and was rolled back.")
 
@@ -150,11 +165,14 @@ class PlacedConnection(connection):
         if not self.closed:
             self._end("ROLLBACK;")
 
-    def _end(self, ending: str) -> None:
-        """End what is open, and leave the session as it began."""
-        if self.tenant_id is not None:
-            cursor(self).execute(CLEANING if _is_idle(self) else ending + CLEANING)
-            self.tenant_id = None
+    def _end(self, ending: str, then: str = "") -> list[tuple[Any, ...]]:
+        """End what is open, leave the session as it began, and return what `then` asks."""
+        if self.tenant_id is None:
+            return []
+        last = cursor(self)
+        last.execute((CLEANING if _is_idle(self) else ending + CLEANING) + then)
+        self.tenant_id = None
+        return last.fetchall() if then else []
 
 
 class PlacedDialect(PGDialect_psycopg2):
@@ -164,6 +182,13 @@ class PlacedDialect(PGDialect_psycopg2):
 
     slow_seconds = float("inf")
     """How long a statement takes before it is called slow, whether it succeeds or not."""
+
+    def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
+        """Tell whether a connection is of no use any more: also where a primary is none now."""
+        has_changed_roles = getattr(e, "pgcode", None) == READ_ONLY_TRANSACTION
+        if has_changed_roles:
+            return True
+        return bool(super().is_disconnect(e, connection, cursor))  # type: ignore[no-untyped-call]
 
     def do_execute(
         self,
@@ -194,10 +219,17 @@ def replace_if_closed(raw: connection, _record: Any, _checked_out: Any) -> None:
         raise DisconnectionError("The server has closed this connection.")
 
 
-def _refusal(error: Error) -> Exception:
-    """Return what the guard meant, or the error itself if it is not the guard's."""
+def _refusal(error: Error, placement: Placement) -> Exception:
+    """Return what the guard meant, or the error itself if it is not the guard's.
+
+    A replica's guard knows the tenant as it was, so its refusal means that the primary is to say.
+    """
     refusal = REFUSALS.get(error.pgcode or "")
-    return error if refusal is None else type(refusal)(*refusal.args)
+    if refusal is None:
+        return error
+    if isinstance(placement, ReplicaPlacement):
+        return ReplicaBehindError("A replica does not let the tenant in.")
+    return type(refusal)(*refusal.args)
 
 
 def _is_idle(raw: connection) -> bool:

@@ -16,12 +16,24 @@ from sqlalchemy.util import LRUCache
 
 from trially.database.budget import BudgetedPool, ConnectionBudget
 from trially.database.dialect import PlacedConnection, PlacedDialect, replace_if_closed
-from trially.database.placement import Placement, current_placement, has_placement
+from trially.database.placement import (
+    Placement,
+    ReplicaPlacement,
+    current_placement,
+    has_placement,
+)
 
 ENGINES_KEPT = 2_000
 """An engine without connections is some 20 kB."""
-CONNECT_TIMEOUT_SECONDS = 5
-KEEPALIVE_IDLE_SECONDS = 30
+PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""How long a host may be silent (seconds, the last milliseconds), unless its URL says otherwise."""
+
 STATEMENTS_CACHED = 1_000
 
 
@@ -85,9 +97,7 @@ class EngineRegistry:
         url = placement.url
         if placement.server not in self._servers:
             budget = ConnectionBudget(self._connections_per_server, self._checkout_timeout_seconds)
-            dialect = _learned_dialect(url)
-            dialect.slow_seconds = self._slow_seconds
-            self._servers[placement.server] = dialect, budget
+            self._servers[placement.server] = self._dialect_for(placement), budget
         dialect, budget = self._servers[placement.server]
         prepare: Any = dialect.on_connect()  # type: ignore[no-untyped-call]
 
@@ -101,6 +111,14 @@ class EngineRegistry:
         engine = Engine(pool, dialect, url, hide_parameters=True)
         return engine.execution_options(compiled_cache=self._compiled)
 
+    def _dialect_for(self, placement: Placement) -> PlacedDialect:
+        """Return the dialect of a server; a replica is asked nothing that its primary has said."""
+        if isinstance(placement, ReplicaPlacement) and placement.primary in self._servers:
+            return self._servers[placement.primary][0]
+        dialect = _learned_dialect(placement.url)
+        dialect.slow_seconds = self._slow_seconds
+        return dialect
+
 
 def connect(
     url: URL,
@@ -110,11 +128,8 @@ def connect(
     """Open a psycopg2 connection to `url`, in autocommit mode."""
     _, parameters = PGDialect_psycopg2().create_connect_args(url)  # type: ignore[no-untyped-call]
     raw: connection = psycopg2.connect(
-        **parameters,
-        application_name=application_name,
+        **{"application_name": application_name, **PATIENCE, **parameters},
         connection_factory=connection_factory,
-        connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        keepalives_idle=KEEPALIVE_IDLE_SECONDS,
     )
     raw.autocommit = True
     return raw

@@ -10,7 +10,8 @@ from flask_sqlalchemy.session import Session
 from sqlalchemy import URL, Connection, Engine, event, text
 
 from trially.config import Settings
-from trially.database.engines import EngineRegistry
+from trially.database import replicas
+from trially.database.engines import PATIENCE, EngineRegistry
 from trially.database.placement import WrongTenantError, current_placement
 
 
@@ -98,11 +99,17 @@ def init_app(app: Flask, binds: Mapping[str, URL], settings: Settings) -> None:
 
     There is no default bind: a statement outside a tenant's context has nowhere to go.
     """
+    patience = {name: str(limit) for name, limit in PATIENCE.items()}
     app.config["SQLALCHEMY_BINDS"] = {
-        name: {"url": url, "pool_pre_ping": True, "hide_parameters": True}
+        name: {
+            "url": url.update_query_dict({**patience, **url.query}),
+            "pool_pre_ping": True,
+            "hide_parameters": True,
+        }
         for name, url in binds.items()
     }
     db.init_app(app)
+    replicas.init_app(app)
     with app.app_context():
         engines = db.engines
     app.extensions["trially_engines"] = EngineRegistry(

@@ -10,9 +10,9 @@ from trially.http.problems import PROBLEM_TYPE
 
 ALLOWED_HEADERS = (
     "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, X-Tenant-ID,"
-    " X-Request-ID, traceparent"
+    " X-Read-After, X-Request-ID, traceparent"
 )
-EXPOSED_HEADERS = "ETag, X-Request-ID, Retry-After, Idempotency-Replayed, traceparent"
+EXPOSED_HEADERS = "ETag, X-Read-After, X-Request-ID, Retry-After, Idempotency-Replayed, traceparent"
 PREFLIGHT_MAX_AGE_SECONDS = "600"
 HSTS = "max-age=31536000"
 NOTHING_ALLOWED = "default-src 'none'; frame-ancestors 'none'"

@@ -42,6 +42,7 @@ class Contract:
     is_page: bool = False
     has_version: bool = False
     matches_versions: bool = False
+    only_reads: bool = False
 
     @property
     def is_keyed(self) -> bool:
@@ -137,6 +138,11 @@ def matches_versions(view: View) -> View:
         return view(versions=read_versions(), **kwargs)
 
     return _extend(matching, matches_versions=True)
+
+
+def only_reads(view: View) -> View:
+    """Say that the view changes nothing, whatever its method: a read replica may answer it."""
+    return _extend(view, only_reads=True)
 
 
 def returns_page(schema: Schema) -> Callable[[View], View]:

@@ -45,6 +45,11 @@ tenant_requests_total = Counter(
 guard_refusals_total = Counter(
     "trially_guard_refusals_total", "Transactions that a tenant's guard refused.", ("reason",)
 )
+replica_requests_total = Counter(
+    "trially_replica_requests_total",
+    "Requests sent to a read replica: answered there, or by the primary after all.",
+    ("outcome",),
+)
 connections_open = Gauge(
     "trially_connections_open",
     "Connections to tenants' databases, open or being opened.",

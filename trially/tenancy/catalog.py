@@ -55,6 +55,7 @@ class Tier(StrEnum):
     DEDICATED_DATABASE = "dedicated_database"
     OWN_SCHEMA = "own_schema"
     POOLED_ROWS = "pooled_rows"
+    SILO = "silo"
 
 
 class OperationState(StrEnum):
@@ -74,6 +75,31 @@ class Server(Timestamped, CatalogModel):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     name: Mapped[str] = mapped_column(String(40), unique=True)
     region: Mapped[str | None] = mapped_column(String(40))
+    url: Mapped[str | None]
+    """The administrator's, without a password; the first server's is in the settings."""
+
+    pooler_url: Mapped[str | None]
+    replica_urls: Mapped[list[str]] = mapped_column(server_default=text("'[]'::jsonb"))
+    capacity: Mapped[int | None]
+    """How many tenants it takes at most; None for as many as come."""
+
+    tiers: Mapped[list[str]] = mapped_column(server_default=text("'[]'::jsonb"))
+    """Which tiers it takes; empty for all."""
+
+    is_draining: Mapped[bool] = mapped_column(server_default=text("false"))
+    system_identifier: Mapped[str | None] = mapped_column(String(20))
+    """PostgreSQL's own, by which a server is known under any name."""
+
+
+class ServerPassword(CatalogModel):
+    """The password of a server's administrator, sealed. Request handling may not read it."""
+
+    __tablename__ = "server_password"
+
+    server_id: Mapped[UUID] = mapped_column(
+        ForeignKey("server.id", ondelete="CASCADE"), primary_key=True
+    )
+    sealed: Mapped[bytes]
 
 
 class Tenant(Timestamped, CatalogModel):

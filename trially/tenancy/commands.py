@@ -1,12 +1,13 @@
 """`flask tenants …` and `flask operations …`."""
 
 import time
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import click
 
-from trially.config import current_settings
+from trially.config import SettingsError, current_settings
 from trially.database.placement import TenantSuspendedError
 from trially.tenancy import lifecycle, operations
 from trially.tenancy.catalog import Operation, Tenant, TenantKind, Tier
@@ -14,8 +15,18 @@ from trially.tenancy.directory import UnknownTenantError
 from trially.tenancy.installing import CatalogBehindError, check_catalog, install
 from trially.tenancy.names import InvalidSlugError
 from trially.tenancy.operations import NoOperationError, OperationBusyError, OperationDoneError
+from trially.tenancy.pinning import NotPinnedError, PinnedError
 from trially.tenancy.provisioning import TenantExistsError, create_tenant
-from trially.tenancy.servers import FIRST_SERVER, NoServerError
+from trially.tenancy.sealing import UnsealableError
+from trially.tenancy.server_choice import NoFittingServerError
+from trially.tenancy.servers import NoServerError
+from trially.tenancy.silos import (
+    SETTINGS_FILE,
+    SiloFilesError,
+    SiloOptionError,
+    SiloPlan,
+    write_silo,
+)
 from trially.terminal import (
     EXPECTED_ERRORS,
     OneSentenceGroup,
@@ -28,11 +39,18 @@ EXPECTED_ERRORS += [
     CatalogBehindError,
     InvalidSlugError,
     NoOperationError,
+    NoFittingServerError,
     NoServerError,
+    NotPinnedError,
     OperationBusyError,
     OperationDoneError,
+    PinnedError,
+    SettingsError,
+    SiloFilesError,
+    SiloOptionError,
     TenantExistsError,
     TenantSuspendedError,
+    UnsealableError,
     UnknownTenantError,
     lifecycle.NotServedError,
 ]
@@ -63,10 +81,10 @@ def require_catalog() -> None:
 @click.option(
     "--tier",
     type=click.Choice([tier.value for tier in Tier]),
-    default=Tier.DEDICATED_DATABASE.value,
-    show_default=True,
+    help=f"The plan's by default (TRIALLY_PLAN_TIERS, else {Tier.DEDICATED_DATABASE});"
+    f" on an instance pinned to a tenant, {Tier.SILO}.",
 )
-@click.option("--server", default=FIRST_SERVER, show_default=True, help="Where to place it.")
+@click.option("--server", help="Where to place it; by default the emptiest of its region.")
 @click.option("--plan", default="standard", show_default=True)
 @click.option("--region", help="Where its rows must stay.")
 @click.option("--owner", help="Subject of its first member, as the issuer's tokens say it.")
@@ -77,7 +95,7 @@ def create(
     *,
     as_json: bool,
     kind: str,
-    tier: str,
+    tier: str | None,
     owner: str | None,
     owner_issuer: str | None,
     **wanted: Any,
@@ -87,7 +105,11 @@ def create(
     started = time.perf_counter()
     parameters = {"owner": owner, "owner_issuer": owner_issuer} if owner else None
     tenant = create_tenant(
-        slug, kind=TenantKind(kind), tier=Tier(tier), parameters=parameters, **wanted
+        slug,
+        kind=TenantKind(kind),
+        tier=Tier(tier) if tier else None,
+        parameters=parameters,
+        **wanted,
     )
     ms = (time.perf_counter() - started) * 1000
     print_item(
@@ -148,6 +170,55 @@ def resume(slug: str, *, as_json: bool) -> None:
     require_catalog()
     tenant = lifecycle.resume_tenant(slug)
     print_item(_describe(tenant), f"Resumed {tenant.slug}.", as_json=as_json)
+
+
+@tenants.command("silo")
+@click.argument("slug")
+@click.option(
+    "--out",
+    "directory",
+    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
+    required=True,
+    help="The silo's own folder, which the files name.",
+)
+@click.option("--name", help="The organisation's name; by default what it is called here.")
+@click.option("--host-name", help="A name at which the router has no one but this tenant.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8001,
+    show_default=True,
+    help="Where the silo listens, on the loopback.",
+)
+@click.option(
+    "--shared",
+    default="127.0.0.1:8000",
+    show_default=True,
+    help="Where the router finds the shared installation.",
+)
+@click.option(
+    "--database-url",
+    help="The administrator's URL of the silo's own PostgreSQL; by default the compose file's.",
+)
+@click.option("--force", "is_forced", is_flag=True, help="Write anew what is not secret.")
+@json_option
+def silo(*, is_forced: bool, as_json: bool, **wanted: Any) -> None:
+    """Write what runs an instance of its own for the tenant SLUG, and its router."""
+    require_catalog()
+    plan = SiloPlan(**wanted)
+    files = write_silo(plan, is_forced=is_forced)
+    sentences = [f"Wrote {len(files.written)} files to {plan.directory}: README.md says what next."]
+    if files.kept:
+        sentences.append(f"Kept {' and '.join(files.kept)}: secrets are never overwritten.")
+    if files.to_fill_in:
+        sentences.append(f"Fill in {', '.join(files.to_fill_in)} in {SETTINGS_FILE}.")
+    if files.is_here:
+        sentences.append(
+            f"{plan.slug} lives in this installation already: its data have not been copied, and "
+            "the router is to know of the silo only when they have."
+        )
+    item = {"slug": plan.slug, "directory": str(plan.directory), **vars(files)}
+    print_item(item, "\n".join(sentences), as_json=as_json)
 
 
 @operation_commands.command("list")

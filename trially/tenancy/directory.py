@@ -7,6 +7,7 @@ seconds old costs a second look and never a row in the wrong place.
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from uuid import UUID
 
 from flask import Flask, current_app
@@ -22,6 +23,7 @@ from trially.tenancy.catalog import (
     is_called,
     reader_engine,
 )
+from trially.tenancy.pinning import is_served
 from trially.tenancy.tiers import tier_of
 
 ENTRIES_KEPT = 10_000
@@ -46,6 +48,11 @@ class Residence:
 
     cut_offs: Mapping[tuple[str, str], float]
     """Tokens issued before this are refused, by issuer and subject; either may be empty."""
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """What requests may call the tenant by."""
+        return frozenset({self.slug, str(self.tenant_id)})
 
     @property
     def is_suspended(self) -> bool:
@@ -86,7 +93,9 @@ def init_app(app: Flask, max_age_seconds: float) -> None:
 def _look_up(reference: str) -> Residence:
     with Session(reader_engine()) as session:
         tenant = session.scalar(
-            select(Tenant).where(is_called(reference), Tenant.status != TenantStatus.PROVISIONING)
+            select(Tenant).where(
+                is_called(reference), is_served(), Tenant.status != TenantStatus.PROVISIONING
+            )
         )
         if tenant is None:
             raise UnknownTenantError("There is no such tenant.")

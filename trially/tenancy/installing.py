@@ -10,7 +10,13 @@ from sqlalchemy import URL, Connection, inspect, select, text
 from sqlalchemy.orm import Session
 
 from trially.config import Settings, current_settings
-from trially.tenancy.catalog import CONTROL_BIND, READER_BIND, Server, control_engine
+from trially.tenancy.catalog import (
+    CONTROL_BIND,
+    READER_BIND,
+    Server,
+    ServerPassword,
+    control_engine,
+)
 from trially.tenancy.migrating import (
     CATALOG_LINEAGE,
     head_of,
@@ -82,7 +88,7 @@ def open_catalog() -> Iterator[Connection]:
     """Connect to the catalog's database as its owner, making roles and database if need be."""
     settings, access = current_settings(), server_access()
     with locked(access, _INSTALL_LOCK) as raw:
-        _prepare_server(access, raw)
+        prepare_server(access, raw)
         _make_database(raw, settings.catalog_database, owner_role(settings))
         execute(
             raw,
@@ -99,35 +105,7 @@ def open_catalog() -> Iterator[Connection]:
             _dress_catalog(catalog)
 
 
-def _dress_catalog(catalog: Connection) -> None:
-    """Let the reader read the tables that have come, and see that there is a first server."""
-    execute(
-        driver_connection(catalog),
-        sql.SQL(
-            "GRANT USAGE ON SCHEMA {schema} TO {reader};"
-            "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {reader}"
-        ).format(
-            schema=sql.Identifier(CATALOG_SCHEMA),
-            reader=sql.Identifier(reader_role(current_settings())),
-        ),
-    )
-    driver_connection(catalog).commit()
-    if inspect(catalog).has_table(Server.__tablename__, CATALOG_SCHEMA):
-        catalog.commit()
-        with Session(catalog) as session, session.begin():
-            if session.scalar(select(Server).where(Server.name == FIRST_SERVER)) is None:
-                session.add(Server(name=FIRST_SERVER))
-
-
-def _catalog_revision() -> str | None:
-    with control_engine().connect() as catalog:
-        if not inspect(catalog).has_table("alembic_version"):
-            return None
-        revision: str | None = catalog.scalar(text("SELECT version_num FROM alembic_version"))
-        return revision
-
-
-def _prepare_server(access: ServerAccess, raw: connection) -> None:
+def prepare_server(access: ServerAccess, raw: connection) -> None:
     """Make the roles that every server needs, and close what PostgreSQL leaves open to all."""
     settings = current_settings()
     owner, reader = owner_role(settings), reader_role(settings)
@@ -142,6 +120,41 @@ def _prepare_server(access: ServerAccess, raw: connection) -> None:
     execute(raw, sql.SQL("GRANT {} TO CURRENT_USER").format(sql.Identifier(owner)))
     for database in MAINTENANCE_DATABASES:
         _close_to_public(raw, database)
+
+
+def _dress_catalog(catalog: Connection) -> None:
+    """Let the reader read the tables that have come, and see that there is a first server."""
+    names = {
+        "schema": sql.Identifier(CATALOG_SCHEMA),
+        "reader": sql.Identifier(reader_role(current_settings())),
+        "passwords": sql.Identifier(CATALOG_SCHEMA, ServerPassword.__tablename__),
+    }
+    execute(
+        driver_connection(catalog),
+        sql.SQL(
+            "GRANT USAGE ON SCHEMA {schema} TO {reader};"
+            "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {reader}"
+        ).format(**names),
+    )
+    if inspect(catalog).has_table(ServerPassword.__tablename__, CATALOG_SCHEMA):
+        execute(
+            driver_connection(catalog),
+            sql.SQL("REVOKE ALL ON {passwords} FROM {reader}").format(**names),
+        )
+    driver_connection(catalog).commit()
+    if inspect(catalog).has_table(Server.__tablename__, CATALOG_SCHEMA):
+        catalog.commit()
+        with Session(catalog) as session, session.begin():
+            if session.scalar(select(Server).where(Server.name == FIRST_SERVER)) is None:
+                session.add(Server(name=FIRST_SERVER))
+
+
+def _catalog_revision() -> str | None:
+    with control_engine().connect() as catalog:
+        if not inspect(catalog).has_table("alembic_version"):
+            return None
+        revision: str | None = catalog.scalar(text("SELECT version_num FROM alembic_version"))
+        return revision
 
 
 def _make_role(raw: connection, role: str, attributes: str) -> None:

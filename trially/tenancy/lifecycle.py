@@ -16,6 +16,7 @@ from trially.tenancy.catalog import (
 )
 from trially.tenancy.directory import UnknownTenantError, directory
 from trially.tenancy.names import check_slug
+from trially.tenancy.pinning import is_served
 from trially.tenancy.provisioning import TenantExistsError
 from trially.tenancy.tiers import tier_of
 
@@ -25,9 +26,9 @@ class NotServedError(RuntimeError):
 
 
 def list_tenants() -> Sequence[Tenant]:
-    """Return every tenant, by slug."""
+    """Return every tenant that this instance serves, by slug."""
     with catalog_transaction() as session:
-        return session.scalars(select(Tenant).order_by(Tenant.slug)).all()
+        return session.scalars(select(Tenant).where(is_served()).order_by(Tenant.slug)).all()
 
 
 def get_tenant(reference: str) -> Tenant:
@@ -82,7 +83,9 @@ def _record_state(reference: str, *, is_suspended: bool) -> Tenant:
 
 
 def _find(session: Session, reference: str) -> Tenant:
-    tenant = session.scalar(select(Tenant).where(is_called(reference)).with_for_update(of=Tenant))
+    tenant = session.scalar(
+        select(Tenant).where(is_called(reference), is_served()).with_for_update(of=Tenant)
+    )
     if tenant is None:
         raise UnknownTenantError(f"There is no tenant {reference!r}.")
     return tenant

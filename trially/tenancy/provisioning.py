@@ -13,7 +13,6 @@ from trially.tenancy.catalog import (
     Operation,
     OperationState,
     PlacementRecord,
-    Server,
     Tenant,
     TenantKind,
     TenantSlug,
@@ -23,7 +22,8 @@ from trially.tenancy.catalog import (
 )
 from trially.tenancy.names import check_slug
 from trially.tenancy.operations import KINDS, OperationKind, Step, run_operation
-from trially.tenancy.servers import FIRST_SERVER, NoServerError
+from trially.tenancy.pinning import refuse_unserved, usual_tier
+from trially.tenancy.server_choice import choose_server
 from trially.tenancy.tiers import TIERS, tier_of
 
 tenant_built = Signal()
@@ -44,20 +44,21 @@ def create_tenant(
     kind: TenantKind = TenantKind.SITE,
     plan: str = "standard",
     region: str | None = None,
-    server: str = FIRST_SERVER,
-    tier: Tier = Tier.DEDICATED_DATABASE,
+    server: str | None = None,
+    tier: Tier | None = None,
     parameters: dict[str, Any] | None = None,
 ) -> Tenant:
-    """Create a tenant and everything that will hold it.
+    """Create a tenant and everything that will hold it, on the server named or the emptiest.
 
-    Raises `InvalidSlugError`, `TenantExistsError` or `NoServerError` before anything is made; an
-    error later takes back what was made.
+    Raises `InvalidSlugError`, `PinnedError`, `NotPinnedError`, `TenantExistsError`,
+    `NoServerError` or `NoFittingServerError` before anything is made; an error later takes back
+    what was made.
     """
     check_slug(slug)
+    refuse_unserved(slug)
+    tier = tier or usual_tier(plan)
     with catalog_transaction() as session:
-        found = session.scalar(select(Server).where(Server.name == server))
-        if found is None:
-            raise NoServerError(f"There is no server called {server!r}.")
+        found = choose_server(session, tier, region, server)
         tenant = Tenant(
             id=uuid7(),
             slug=slug,

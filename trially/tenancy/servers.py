@@ -1,20 +1,26 @@
 """The PostgreSQL servers that hold tenants: how an administrator and each role reach them."""
 
 import hmac
+import time
 from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import psycopg2
 from flask import Flask, current_app
 from psycopg2 import sql
 from psycopg2.extensions import connection
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, make_url, select
+from sqlalchemy.orm import Session
 
+from trially.config import current_settings
 from trially.database.engines import connect
+from trially.tenancy.catalog import Server, ServerPassword, catalog_transaction, reader_engine
+from trially.tenancy.sealing import unseal_password
 
 FIRST_SERVER = "default"
 """Name of the server that `TRIALLY_DATABASE_URL` points to."""
@@ -23,6 +29,9 @@ MAINTENANCE_DATABASES = ("postgres", "template1")
 
 MOST_KEPT = 4
 """Connections of an administrator that are kept for the next time."""
+
+REPLICA_PATIENCE = {"connect_timeout": "2"}
+"""There is always the primary to ask, so one waits less for a replica."""
 
 
 class NoServerError(LookupError):
@@ -39,12 +48,34 @@ class ServerAccess:
     pooler_url: URL | None = field(default=None, repr=False)
     """Where tenants' transactions go, if not to the server itself."""
 
+    replica_urls: tuple[URL, ...] = field(default=(), repr=False)
+    read_at: float = float("inf")
+    """When the catalog said so, by the monotonic clock; what the settings say stays."""
+
     _kept: OrderedDict[str | None, connection] = field(default_factory=OrderedDict, repr=False)
 
     def role_url(self, role: str, database: str) -> URL:
         """Return the URL with which `role` logs in to `database`."""
         url = self.pooler_url or self.admin_url
         return url.set(username=role, password=self.role_password(role), database=database)
+
+    def replica_role_urls(self, role: str, database: str) -> tuple[URL, ...]:
+        """Return the URLs with which `role` logs in to `database` on each replica."""
+        password = self.role_password(role)
+        return tuple(
+            url.set(username=role, password=password, database=database).update_query_dict(
+                {**REPLICA_PATIENCE, **url.query}
+            )
+            for url in self.replica_urls
+        )
+
+    def administrator_url(self, database: str | None = None) -> URL:
+        """Return the URL with which the administrator logs in.
+
+        Where there is no password in it, libpq looks into `~/.pgpass`.
+        """
+        url = self.admin_url.set(password=self.admin_url.password or self._sealed_password)
+        return url if database is None else url.set(database=database)
 
     def role_password(self, role: str) -> str:
         """Derive a role's password from the installation's secret.
@@ -91,17 +122,61 @@ class ServerAccess:
             self._kept.popitem(last=False)[1].close()
 
     def _connect(self, database: str | None) -> connection:
-        url = self.admin_url if database is None else self.admin_url.set(database=database)
-        return connect(url, application_name="trially-admin")
+        return connect(self.administrator_url(database), application_name="trially-admin")
+
+    @cached_property
+    def _sealed_password(self) -> str | None:
+        """The administrator's password, as the catalog keeps it for lifecycle commands alone."""
+        if self.name == FIRST_SERVER:
+            return None
+        with catalog_transaction() as session:
+            sealed = session.scalar(
+                select(ServerPassword.sealed).join(Server).where(Server.name == self.name)
+            )
+        return None if sealed is None else unseal_password(self.secret_key, self.name, sealed)
 
 
 def server_access(name: str = FIRST_SERVER) -> ServerAccess:
-    """Return how to reach the server called `name`, or raise `NoServerError`."""
-    servers: dict[str, ServerAccess] = current_app.extensions["trially_servers"]
-    try:
-        return servers[name]
-    except KeyError:
-        raise NoServerError(f"There is no server called {name!r}.") from None
+    """Return how to reach the server called `name`, or raise `NoServerError`.
+
+    The catalog is asked for what this process does not know, or not recently.
+    """
+    known = _known_servers().get(name)
+    max_age = current_settings().placement_max_age_seconds
+    if known is not None and time.monotonic() - known.read_at <= max_age:
+        return known
+    with Session(reader_engine()) as session:
+        server = session.scalar(select(Server).where(Server.name == name))
+    if server is None:
+        _known_servers().pop(name, None)
+        raise NoServerError(f"There is no server called {name!r}.")
+    return access_to(server)
+
+
+def access_to(server: Server) -> ServerAccess:
+    """Return how to reach a server that the catalog describes so."""
+    known = _known_servers().get(server.name)
+    replica_urls = tuple(make_url(url) for url in server.replica_urls)
+    if server.url is None:
+        return replace(_known_servers()[FIRST_SERVER], replica_urls=replica_urls)
+    access = ServerAccess(
+        name=server.name,
+        admin_url=make_url(server.url),
+        secret_key=current_settings().secret_key,
+        pooler_url=make_url(server.pooler_url) if server.pooler_url else None,
+        replica_urls=replica_urls,
+        read_at=time.monotonic(),
+    )
+    if known is not None and known.admin_url == access.admin_url:
+        access = replace(access, _kept=known._kept)  # noqa: SLF001
+    _known_servers()[server.name] = access
+    return access
+
+
+def forget_server(name: str) -> None:
+    """Have the catalog asked the next time that a server is to be reached."""
+    if name != FIRST_SERVER:
+        _known_servers().pop(name, None)
 
 
 def execute(raw: connection, statement: sql.Composable | str, *parameters: Any) -> list[Any]:
@@ -135,3 +210,8 @@ def init_app(app: Flask, admin_url: URL, secret_key: str, pooler_url: URL | None
     app.extensions["trially_servers"] = {
         FIRST_SERVER: ServerAccess(FIRST_SERVER, admin_url, secret_key, pooler_url)
     }
+
+
+def _known_servers() -> dict[str, ServerAccess]:
+    servers: dict[str, ServerAccess] = current_app.extensions["trially_servers"]
+    return servers

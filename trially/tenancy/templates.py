@@ -57,7 +57,7 @@ def template_name() -> str:
 @contextmanager
 def as_owner(access: ServerAccess, database: str) -> Iterator[Connection]:
     """Connect to a tenants' database as the role that owns its tables."""
-    with migration_connection(access.admin_url.set(database=database)) as owned:
+    with migration_connection(access.administrator_url(database)) as owned:
         owned.execute(text(f'SET ROLE "{owner_role(current_settings())}"'))
         owned.commit()
         yield owned
@@ -67,7 +67,7 @@ def clone_template(access: ServerAccess, name: str, role: str) -> None:
     """Make a database from the template, into which only `role` is let.
 
     A clone does not inherit its template's privileges: everyone may connect to it until it is
-    told otherwise. Until then it has no rows, and nobody but its owner may read its tables.
+    told otherwise, and would stay connected. Until then it takes no connections.
     """
     template = template_database(access)
     names = {
@@ -82,6 +82,7 @@ def clone_template(access: ServerAccess, name: str, role: str) -> None:
                 raw,
                 sql.SQL(
                     "CREATE DATABASE {database} OWNER {owner} TEMPLATE {template} STRATEGY wal_log"
+                    " CONNECTION LIMIT 0"
                 ).format(**names),
             )
         except (errors.DuplicateDatabase, errors.UniqueViolation):
@@ -93,6 +94,7 @@ def clone_template(access: ServerAccess, name: str, role: str) -> None:
                 "BEGIN; SET LOCAL synchronous_commit = off;"
                 "REVOKE ALL ON DATABASE {database} FROM PUBLIC;"
                 "GRANT CONNECT ON DATABASE {database} TO {role};"
+                "ALTER DATABASE {database} CONNECTION LIMIT -1;"
                 "COMMIT"
             ).format(**names),
         )
@@ -136,7 +138,7 @@ def building_database(
     drop_database(raw, building)
     execute(
         raw,
-        sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+        sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} CONNECTION LIMIT 0").format(
             sql.Identifier(building),
             sql.Identifier(owner_role(current_settings())),
             sql.Identifier(template),
@@ -144,7 +146,11 @@ def building_database(
     )
     try:
         execute(
-            raw, sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(building))
+            raw,
+            sql.SQL(
+                "BEGIN; REVOKE ALL ON DATABASE {0} FROM PUBLIC;"
+                "ALTER DATABASE {0} CONNECTION LIMIT -1; COMMIT"
+            ).format(sql.Identifier(building)),
         )
         with as_owner(access, building) as owned:
             yield owned

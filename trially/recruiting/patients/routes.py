@@ -22,6 +22,7 @@ from trially.http.contract import (
     accepts,
     accepts_merge_patch,
     matches_versions,
+    only_reads,
     queries,
     returns,
     returns_nothing,
@@ -95,6 +96,7 @@ def count_patients(query: dict[str, Any]) -> Item:
 
 @bp.post("/search")
 @requires(Permission.PATIENTS_READ)
+@only_reads
 @accepts(PatientSearchSchema())
 @returns_page(PatientSchema())
 def search_patients(body: dict[str, Any]) -> Page:

@@ -1,0 +1,17 @@
+-- What PgBouncer's auth_query asks. As a superuser, in the database `postgres`, once per server:
+--   psql -v password="'SCRAM-SHA-256$…'" -f deploy/pgbouncer.sql postgres
+-- The role learns the verifiers of tenants' login roles and of the catalog's reader, of nobody else.
+CREATE ROLE trially_pooler LOGIN PASSWORD :password CONNECTION LIMIT 5;
+GRANT CONNECT ON DATABASE postgres TO trially_pooler;
+CREATE SCHEMA trially_pooler;
+GRANT USAGE ON SCHEMA trially_pooler TO trially_pooler;
+CREATE FUNCTION trially_pooler.find_role(asked text) RETURNS TABLE (role text, verifier text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT rolname, rolpassword FROM pg_authid
+    WHERE rolname = asked AND rolname ~ '^([st]_[0-9a-f]{12}|trially_catalog_reader)$'
+    AND rolcanlogin AND NOT rolsuper AND NOT rolbypassrls AND NOT rolreplication
+    AND (rolvaliduntil IS NULL OR rolvaliduntil > now())
+$function$;
+REVOKE ALL ON FUNCTION trially_pooler.find_role(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION trially_pooler.find_role(text) TO trially_pooler;

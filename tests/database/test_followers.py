@@ -1,0 +1,79 @@
+import pytest
+from sqlalchemy import make_url
+
+from trially.database.placement import Placement, on_replica
+from trially.database.replicas import AWAY_SECONDS, Followers, to_position
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def followers(clock):
+    return Followers(4.0, clock)
+
+
+def test_the_oldest_place_that_is_young_enough_is_demanded(clock, followers):
+    for second, position in ((100, 10), (102, 20), (104, 30)):
+        clock.now = second
+        followers.note(second, position)
+
+    assert followers.least_position() == 10
+    clock.now = 104.5
+    assert followers.least_position() == 20
+    clock.now = 108.5
+    assert followers.least_position() is None
+
+
+def test_places_close_together_count_as_one(followers):
+    followers.note(100, 10)
+    followers.note(100.9, 20)
+    followers.note(101, 30)
+
+    assert [position for _, position in followers._samples] == [10, 30]
+
+
+def test_replicas_take_turns_and_those_put_aside_are_passed_over(clock, followers):
+    assert [followers.choose(2) for _ in range(4)] == [0, 1, 0, 1]
+    followers.put_aside(0, is_away=False)
+    assert [followers.choose(2) for _ in range(3)] == [1, 1, 1]
+    followers.put_aside(1, is_away=True)
+    assert followers.choose(2) is None
+    clock.now += 1
+    assert followers.choose(2) == 0
+    followers.put_aside(0, is_away=True)
+    clock.now += AWAY_SECONDS - 1
+    assert followers.choose(2) == 1
+
+
+def test_a_place_is_read_and_written_as_postgresql_does():
+    assert to_position("16/B374D848") == 0x16_B374D848
+    url = make_url("postgresql+psycopg2://u:p@primary/d")
+    placement = Placement(
+        tenant_id="018f0000-0000-7000-8000-000000000000",
+        bind_key="default/d",
+        schema="tenant",
+        epoch=3,
+        url=url,
+        replicas=(url, url.set(host="replica")),
+    )
+
+    replica = on_replica(placement, 1, to_position("16/B374D848"))
+
+    assert (replica.bind_key, replica.server, replica.primary) == (
+        "default@1/d",
+        "default@1",
+        "default",
+    )
+    assert replica.url.host == "replica"
+    assert replica.opening.startswith("BEGIN READ ONLY;")
+    assert "pg_last_wal_replay_lsn()>='16/B374D848' THEN 3 ELSE -1 END" in replica.opening

@@ -1,0 +1,91 @@
+"""Tenants that have moved on or been suspended, while somebody goes on as before."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+from tenant_databases import access_of
+from walls import wall_of_error
+
+from trially.database.placement import StalePlacementError, TenantSuspendedError
+from trially.database.session import db
+from trially.tenancy.context import tenant_context
+from trially.tenancy.guard import record_placement
+from trially.tenancy.lifecycle import get_tenant, resume_tenant, suspend_tenant
+
+
+@pytest.fixture
+def moved_on(app: Flask, ours: Any) -> Iterator[Callable[[], None]]:
+    """Let the tenant's database know of a later epoch than the catalog does."""
+
+    def record(epoch: int) -> None:
+        with access_of(app).administer(ours.tenant.placement.database) as raw:
+            record_placement(raw, ours.tenant.id, epoch, is_suspended=False)
+
+    with app.app_context():
+        epoch = get_tenant(ours.tenant.slug).placement.epoch
+    yield lambda: record(epoch + 1)
+    record(epoch)
+
+
+@pytest.fixture
+def suspended(app: Flask, ours: Any) -> Iterator[Callable[[], None]]:
+    """Suspend the tenant in one process, of which no other is told."""
+
+    def suspend() -> None:
+        with app.app_context():
+            suspend_tenant(ours.tenant.slug)
+
+    yield suspend
+    with app.app_context():
+        resume_tenant(ours.tenant.slug)
+
+
+def test_a_stale_placement(
+    serving: Flask,
+    ours: Any,
+    theirs: Any,
+    moved_on: Callable[[], None],
+    held: Callable[..., None],
+    way: str,
+) -> None:
+    theirs_too = theirs.member.through(serving)
+
+    with serving.app_context(), tenant_context(str(ours.tenant.id)):
+        assert db.session.scalar(text("SELECT count(*) FROM patient")) == 2
+        db.session.commit()
+        moved_on()
+        with pytest.raises(StalePlacementError) as refusal:
+            db.session.execute(text("SELECT count(*) FROM patient"))
+
+    assert ours.member.through(serving).get("/patients").status_code == 503
+    assert theirs_too.get("/patients").status_code == 200
+    held("goes on with a placement that is stale", wall_of_error(refusal.value), way)
+
+
+def test_a_suspended_tenant(
+    serving: Flask,
+    ours: Any,
+    theirs: Any,
+    suspended: Callable[[], None],
+    held: Callable[..., None],
+    way: str,
+) -> None:
+    member, theirs_too = ours.member.through(serving), theirs.member.through(serving)
+    stranger = {"X-Request-ID": "fixed", "X-Tenant-ID": "there-is-none"}
+    fixed = {"X-Request-ID": "fixed"}
+    assert member.get("/patients").status_code == 200
+
+    with serving.app_context(), tenant_context(str(ours.tenant.id)):
+        suspended()
+        with pytest.raises(TenantSuspendedError) as refusal:
+            db.session.execute(text("SELECT 1"))
+
+    # The process that serves still believes that the tenant is active; its database does not.
+    answers = [member.get("/patients", headers=headers) for headers in (fixed, stranger)]
+    assert {answer.status_code for answer in answers} == {403}
+    assert answers[0].data == answers[1].data
+    assert theirs_too.get("/patients").status_code == 200
+    held("goes on with a tenant that is suspended", wall_of_error(refusal.value), way)

@@ -1,0 +1,252 @@
+"""SQL that an attacker runs in the application's own session, as its login role."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+from attacks import INJECTED
+from flask import Flask
+from psycopg2 import errors, sql
+from psycopg2.extensions import connection
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from tenant_databases import access_of, placement_of
+from walls import DIRECT, POOLER, Attack, Wall, wall_of_error
+
+from trially.database.engines import connect
+from trially.database.session import db
+from trially.tenancy.catalog import Tier
+from trially.tenancy.context import tenant_context
+from trially.tenancy.servers import execute
+
+OPAQUE = re.compile(r"[ts]_[0-9a-f]{12}|(trially|other)_\w+|pg_\w+|postgres|template[01]")
+EVERYONE_SEES = """
+SELECT string_agg(name, ' ') FROM (
+    SELECT datname FROM pg_database UNION SELECT rolname FROM pg_roles
+    UNION SELECT nspname FROM pg_namespace
+    WHERE nspname NOT IN ('tenant', 'trially', 'blank', 'information_schema')
+    UNION SELECT description FROM pg_shdescription WHERE objoid >= 16384
+    UNION SELECT description FROM pg_description WHERE objoid >= 16384
+) AS names (name)
+"""
+AND_STATE_LEFT = """
+COMMIT;
+SET statement_timeout = '7s'; SET search_path = pg_catalog; SET default_transaction_read_only = on;
+SELECT set_config('trially.tenant_id', '{ours}', false);
+PREPARE left_behind AS SELECT 1; DECLARE left_open CURSOR WITH HOLD FOR SELECT 1;
+LISTEN left_behind; SELECT pg_advisory_lock(7); SELECT pg_backend_pid()
+"""
+STATE = """
+SELECT current_setting('statement_timeout') = '7s',
+    current_setting('default_transaction_read_only') = 'on',
+    (SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND objid = 7),
+    (SELECT count(*) FROM pg_prepared_statements),
+    (SELECT count(*) FROM pg_cursors WHERE is_holdable),
+    (SELECT count(*) FROM pg_listening_channels()), pg_backend_pid()
+"""
+CLEAN = (False, False, 0, 0, 0, 0)
+MOST_TRIES = 50
+
+
+@pytest.fixture(scope="module")
+def named(app: Flask, ours: Any, theirs: Any) -> dict[str, object]:
+    """What attacks call the two tenants."""
+    our, their = ours.tenant.placement, theirs.tenant.placement
+    with access_of(app).administer(their.database) as raw:
+        execute(raw, sql.SQL("ANALYZE {}.site").format(sql.Identifier(their.schema)))
+        kept = "SELECT 1 FROM pg_stats WHERE histogram_bounds::text LIKE %s"
+        assert execute(raw, kept, f"%{theirs.tenant.slug}%")
+    return {
+        "ours": ours.tenant.id,
+        "theirs": theirs.tenant.id,
+        "canary": theirs.tenant.slug,
+        "schema": our.schema,
+        "their_schema": their.schema,
+        "their_database": their.database,
+        "role": our.role,
+        "their_role": their.role,
+        "login": placement_of(app, ours.tenant).url.username,
+        "their_login": placement_of(app, theirs.tenant).url.username,
+        "their_site": theirs.ids["site_id"],
+    }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_changes(theirs: Any, dump: Callable[[Any], Any]) -> Iterator[None]:
+    """See that all of this has left the other tenant's rows as they were."""
+    before = dump(theirs)
+    yield
+    assert dump(theirs) == before
+
+
+@pytest.fixture
+def inject(serving: Flask, ours: Any, named: dict[str, object]) -> Callable[..., object]:
+    """Run SQL in our session, in a transaction that is rolled back, and return its last value."""
+
+    def run(statement: str, **more: object) -> object:
+        with serving.app_context(), tenant_context(str(ours.tenant.id)):
+            result: Any = db.session.execute(text(statement.format(**named, **more)))
+            return result.scalar() if result.returns_rows else True
+
+    return run
+
+
+@pytest.fixture
+def their_session(app: Flask, theirs: Any) -> Iterator[connection]:
+    """A connection of the other tenant's, as the application has them, with a patient's name."""
+    with closing(connect(placement_of(app, theirs.tenant).url)) as raw:
+        execute(raw, "SELECT 'Jane SECRET Roe'")
+        yield raw
+
+
+@pytest.mark.parametrize("attack", INJECTED, ids=lambda attack: attack.name)
+def test_what_is_injected(
+    theirs: Any,
+    inject: Callable[..., object],
+    hiding: Wall,
+    held: Callable[..., None],
+    way: str,
+    attack: Attack,
+) -> None:
+    try:
+        has_succeeded = inject(attack.sql)
+    except (DBAPIError, RuntimeError) as error:
+        wall = wall_of_error(error, theirs.tenant.placement.schema)
+    else:
+        wall = Wall.LIMIT if has_succeeded else attack.hides or hiding
+
+    held(attack.name, wall, way)
+
+
+@pytest.mark.parametrize("prefix", ["", "RESET ROLE;"])
+def test_the_others_statements(
+    inject: Callable[..., object],
+    their_session: connection,
+    held: Callable[..., None],
+    way: str,
+    prefix: str,
+) -> None:
+    name = f"{'lays its role down and ' if prefix else ''}reads the other's statements"
+    name += "" if prefix else " while they run"
+    asking = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%SECRET%' AND pid = {pid}"
+
+    is_seen = inject(prefix + asking, pid=their_session.info.backend_pid)
+
+    held(name, Wall.LIMIT if is_seen else Wall.PRIVILEGES, way)
+
+
+@pytest.mark.parametrize("prefix", ["", "RESET ROLE;"])
+def test_the_others_connections(
+    inject: Callable[..., object],
+    theirs: Any,
+    their_session: connection,
+    held: Callable[..., None],
+    way: str,
+    prefix: str,
+) -> None:
+    name = f"{'lays its role down and ' if prefix else ''}ends the other's connection"
+    try:
+        pid = their_session.info.backend_pid
+        has_ended = inject(prefix + "SELECT pg_terminate_backend({pid}, 5000)", pid=pid)
+    except DBAPIError as error:
+        held(name, wall_of_error(error), way)
+        assert execute(their_session, "SELECT 1") == [(1,)]
+    else:
+        assert has_ended
+        held(name, Wall.LIMIT, way)
+    assert theirs.member.get("/sites").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "statement"),
+    [
+        (
+            "takes the other's advisory lock",
+            "SELECT pg_advisory_xact_lock(uuid_hash_extended('{theirs}', 0))",
+        ),
+        ("locks the other's table", "LOCK TABLE {their_schema}.site IN ACCESS EXCLUSIVE MODE"),
+    ],
+)
+def test_what_stands_in_the_others_way(
+    app: Flask,
+    serving: Flask,
+    ours: Any,
+    theirs: Any,
+    named: dict[str, object],
+    their_session: connection,
+    held: Callable[..., None],
+    way: str,
+    name: str,
+    statement: str,
+) -> None:
+    their_opening = placement_of(app, theirs.tenant).opening
+    execute(their_session, "SET lock_timeout = '200ms'")
+
+    with serving.app_context(), tenant_context(str(ours.tenant.id)):
+        try:
+            db.session.execute(text(statement.format(**named)))
+            execute(their_session, their_opening + "SELECT count(*) FROM site")
+        except errors.LockNotAvailable:
+            wall = Wall.LIMIT
+        except DBAPIError as error:
+            wall = wall_of_error(error, theirs.tenant.placement.schema)
+        else:
+            wall = Wall.OWN_DATABASE
+        db.session.rollback()
+        execute(their_session, "ROLLBACK")
+
+    held(name, wall, way)
+    assert theirs.member.get("/sites").status_code == 200
+
+
+def test_what_everyone_sees(
+    inject: Callable[..., object],
+    ours: Any,
+    theirs: Any,
+    held: Callable[..., None],
+    way: str,
+) -> None:
+    names = str(inject(EVERYONE_SEES))
+
+    assert ours.tenant.placement.database in names
+    assert theirs.tenant.placement.database in names
+    assert {name for name in names.split() if not OPAQUE.fullmatch(name)} == set()
+    held("looks for customers' names in the catalogs", Wall.OPAQUE, way)
+
+
+@contextmanager
+def something_left(serving: Flask, tenant: Any) -> Iterator[int]:
+    """Leave the transaction behind and the session changed; tell which session that is."""
+    with serving.app_context(), tenant_context(str(tenant.id)):
+        left = db.session.execute(text(AND_STATE_LEFT.format(ours=tenant.id)))
+        yield int(left.scalar_one())
+
+
+def meet_again(serving: Flask, tenant: Any, pid: int) -> tuple[Any, ...]:
+    """Wait until a transaction gets that same session, and return how it finds it."""
+    for _ in range(MOST_TRIES):
+        with serving.app_context(), tenant_context(str(tenant.id)):
+            *state, found = db.session.execute(text(STATE)).one()
+        if found == pid:
+            return tuple(state)
+    raise AssertionError("The session was not met again.")
+
+
+def test_what_is_left_on_a_connection(
+    serving: Flask, ours: Any, theirs: Any, tier: Tier, held: Callable[..., None], way: str
+) -> None:
+    comes_next = ours if tier is Tier.DEDICATED_DATABASE else theirs
+
+    with something_left(serving, ours.tenant) as pid:
+        # The pooler has given the session to somebody else before we are done with ours.
+        found = meet_again(serving, comes_next.tenant, pid) if way == POOLER else None
+    found = found or meet_again(serving, comes_next.tenant, pid)
+
+    assert found == CLEAN
+    held(
+        "ends the transaction and leaves the session changed",
+        Wall.CLEANING if way == DIRECT else Wall.RESET,
+        way,
+    )

@@ -1,0 +1,121 @@
+"""Tenants of one database are in nobody's way: what one writes tells nothing of the other."""
+
+from collections.abc import Callable
+from io import StringIO
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from psycopg2 import errors
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+from tenant_databases import ask_in, placement_of
+from walls import Wall
+
+from trially.database.model import TenantModel
+from trially.database.session import db, engine_registry
+from trially.tenancy.context import tenant_context
+
+REFERRING = {
+    "site_id": "INSERT INTO patient (tenant_id, id, source_id, mrn, site_id)"
+    " VALUES (:ours, :fresh, 'X', 'X', :asked)",
+    "patient_id": "INSERT INTO clinical_fact"
+    " (tenant_id, id, patient_id, type, source, source_type, source_id, content_hash)"
+    " VALUES (:ours, :fresh, :asked, 'observation', 'X', 'X', 'X', '-')",
+    "import_id": "INSERT INTO import_fault (tenant_id, id, import_id, file, line, reason)"
+    " VALUES (:ours, :fresh, :asked, 'X', 1, 'X')",
+}
+"""A row that refers to what has this id."""
+
+UNWANTED = """
+SELECT relname, relkind FROM pg_class
+WHERE relnamespace = {schema}::regnamespace AND relkind NOT IN ('r', 'i')
+UNION ALL
+SELECT relname, 'rule' FROM pg_rewrite JOIN pg_class ON pg_class.oid = ev_class
+WHERE relnamespace = {schema}::regnamespace
+UNION ALL
+SELECT relname, 'inheritance' FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+WHERE relnamespace = {schema}::regnamespace
+UNION ALL
+SELECT attname, 'identity' FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
+WHERE relnamespace = {schema}::regnamespace AND (attidentity <> '' OR attgenerated <> '')
+UNION ALL
+SELECT extname, 'extension' FROM pg_extension WHERE extname <> 'plpgsql'
+UNION ALL
+SELECT lanname, 'language' FROM pg_language WHERE lanname NOT IN ('internal', 'c', 'sql', 'plpgsql')
+"""
+
+
+def complaint_of(app: Flask, tenant: Any, statement: str, **values: Any) -> tuple[str, str]:
+    """Return what the database complains about, without the values that were sent."""
+    with app.app_context(), tenant_context(str(tenant.id)):
+        with pytest.raises(DBAPIError) as refusal:
+            db.session.execute(text(statement), values)
+        db.session.rollback()
+    error: Any = refusal.value.orig
+    said = str(error)
+    for name, value in values.items():
+        said = said.replace(str(value), name)
+    return error.pgcode, said
+
+
+@pytest.mark.parametrize("known", REFERRING)
+def test_a_foreign_key_does_not_tell_whether_a_row_is_there(
+    app: Flask, ours: Any, theirs: Any, known: str, held: Callable[..., None]
+) -> None:
+    values = {"ours": str(ours.tenant.id), "fresh": str(uuid4())}
+
+    complaints = {
+        complaint_of(app, ours.tenant, REFERRING[known], **values, asked=asked)
+        for asked in (theirs.ids[known], str(uuid4()))
+    }
+
+    assert [state for state, _ in complaints] == ["23503"]
+    held("learns by a foreign key whether a row is there", Wall.KEY)
+
+
+@pytest.mark.parametrize("name", ["site", "patient", "member", "import_job"])
+def test_a_unique_key_does_not_tell_whether_a_row_is_there(
+    app: Flask, ours: Any, theirs: Any, name: str, held: Callable[..., None]
+) -> None:
+    table = TenantModel.metadata.tables[name]
+    with app.app_context(), tenant_context(str(theirs.tenant.id)):
+        row = dict(db.session.execute(select(table)).mappings().first() or {})
+    assert row["tenant_id"] == theirs.tenant.id
+
+    # The same id, and the same in all else that must be unique.
+    alike = {**row, "tenant_id": ours.tenant.id, **({"site_id": None} if name == "patient" else {})}
+    with app.app_context(), tenant_context(str(ours.tenant.id)):
+        assert db.session.execute(table.insert().values(alike)).rowcount == 1  # type: ignore[attr-defined]
+        db.session.rollback()
+    held("learns by a unique key whether a row is there", Wall.KEY)
+
+
+def test_copying_is_held_to_the_tenant(
+    app: Flask, ours: Any, theirs: Any, hiding: Wall, held: Callable[..., None]
+) -> None:
+    stranger = f"{theirs.tenant.id}\t{uuid4()}\tX\n"
+
+    with app.app_context(), tenant_context(str(ours.tenant.id)) as residence:
+        raw = engine_registry().engine_for(residence.placement).raw_connection()
+        with raw.cursor() as cursor:
+            out = StringIO()
+            cursor.copy_expert("COPY site (tenant_id) TO STDOUT", out)
+            raw.rollback()
+            # Under row security, COPY FROM is refused altogether.
+            with pytest.raises((errors.CheckViolation, errors.FeatureNotSupported)):
+                cursor.copy_expert("COPY site (tenant_id, id, name) FROM STDIN", StringIO(stranger))
+            raw.rollback()
+        raw.close()
+
+    assert set(out.getvalue().split()) == {str(ours.tenant.id)}
+    held("copies a table out, and a row of the other's in", hiding)
+
+
+def test_there_is_nothing_that_policies_do_not_bind(app: Flask, ours: Any) -> None:
+    schema = placement_of(app, ours.tenant).schema
+
+    found = ask_in(app, ours.tenant, UNWANTED.replace("{schema}", f"'{schema}'"))
+
+    assert found == []

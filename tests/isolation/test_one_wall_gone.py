@@ -1,0 +1,155 @@
+"""Each wall is taken away in turn: the others keep the tenants apart all the same."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from flask import Flask
+from psycopg2 import errors, sql
+from psycopg2.extensions import connection
+from sqlalchemy import func, select
+from tenant_databases import access_of, as_tenant, placement_of
+from walls import Wall
+
+from trially.config import current_settings
+from trially.database.model import TenantModel
+from trially.database.session import db
+from trially.tenancy.context import tenant_context
+from trially.tenancy.installing import owner_role
+from trially.tenancy.servers import execute
+from trially.tenancy.tiers import tier_of
+from trially.tenancy.tiers.tenant_tables import HOLDING_CHECK
+
+TABLES = TenantModel.metadata.sorted_tables
+SHOWN = (
+    *("/sites", "/studies", "/patients", "/imports", "/members", "/patients/count", "/me"),
+    *("/sites/{site_id}", "/studies/{study_id}", "/patients/{patient_id}", "/imports/{import_id}"),
+    *("/patients/{patient_id}/records", "/patients/{patient_id}/timeline"),
+    "/imports/{import_id}/errors",
+)
+
+
+def test_the_filter_is_forgotten(
+    serving: Flask, ours: Any, theirs: Any, hiding: Wall, held: Callable[..., None], way: str
+) -> None:
+    counts = {}
+
+    with serving.app_context(), tenant_context(str(ours.tenant.id)):
+        for table in TABLES:
+            is_foreign = table.c.tenant_id != ours.tenant.id
+            counted = select(func.count(), func.count().filter(is_foreign)).select_from(table)
+            counts[table.name] = tuple(db.session.execute(counted).one())
+
+    assert counts["patient"] == (2, 0)
+    assert {foreign for _, foreign in counts.values()} == {0}
+    held("the application's filter", hiding, way)
+
+
+@contextmanager
+def ruined(app: Flask, tenant: Any, ruin: str) -> Iterator[connection]:
+    """Take something from each table of a tenant's placement, in a transaction not committed."""
+    place = placement_of(app, tenant)
+    with access_of(app).administer(tenant.placement.database) as raw:
+        execute(raw, "BEGIN")
+        for table in TABLES:
+            execute(raw, ruin.format(f"{place.schema}.{table.name}"))
+        execute(raw, f"SET LOCAL ROLE {place.role or place.url.username}")
+        execute(raw, f"SET LOCAL search_path = {place.schema}, pg_temp")
+        execute(raw, "SELECT set_config('trially.tenant_id', %s, true)", str(tenant.id))
+        yield raw
+        execute(raw, "ROLLBACK")
+
+
+def test_the_policy_is_dropped(
+    app: Flask, ours: Any, theirs: Any, hiding: Wall, held: Callable[..., None]
+) -> None:
+    with ruined(app, ours.tenant, "DROP POLICY tenant_rows ON {}") as raw:
+        shown = {str(tenant_id) for (tenant_id,) in execute(raw, "SELECT tenant_id FROM site")}
+
+    # Row security without a policy shows nothing: it fails closed.
+    assert shown == (set() if hiding is Wall.POLICY else {str(ours.tenant.id)})
+    held("the policy", hiding)
+
+
+@pytest.mark.parametrize(
+    "said", [None, "", "'; --", "not an id", str(UUID(int=0)), str(UUID(int=7))]
+)
+def test_the_setting_is_wrong(
+    app: Flask, ours: Any, theirs: Any, hiding: Wall, held: Callable[..., None], said: str | None
+) -> None:
+    place = placement_of(app, ours.tenant)
+    with as_tenant(app, ours.tenant) as raw:
+        execute(raw, f"BEGIN; SET LOCAL search_path = {place.schema}, pg_temp")
+        if place.role:
+            execute(raw, f"SET LOCAL ROLE {place.role}")
+        if said is not None:
+            execute(raw, "SELECT set_config('trially.tenant_id', %s, true)", said)
+        try:
+            shown = {str(tenant_id) for (tenant_id,) in execute(raw, "SELECT tenant_id FROM site")}
+        except errors.InvalidTextRepresentation:
+            shown = set()
+        execute(raw, "ROLLBACK")
+
+    assert shown == (set() if hiding is Wall.POLICY else {str(ours.tenant.id)})
+    held("the setting: none, empty, or not an id", hiding)
+
+
+@pytest.fixture
+def plant(app: Flask, ours: Any) -> Iterator[Callable[[], UUID]]:
+    """Take the database's walls away, and give someone else a copy of each of our rows.
+
+    The copies have our rows' ids, and lie where our own statements look.
+    """
+    record, stranger = ours.tenant.placement, uuid4()
+    with app.app_context():
+        owner = sql.Identifier(owner_role(current_settings()))
+        dressing = tier_of(record).dressing(record)
+    tables = [sql.Identifier(record.schema, table.name) for table in TABLES]
+
+    def copy_rows() -> UUID:
+        bare = "ALTER TABLE {} DISABLE ROW LEVEL SECURITY, DROP CONSTRAINT IF EXISTS {}"
+        copying = (
+            "INSERT INTO {0} SELECT (jsonb_populate_record(mine,"
+            " jsonb_build_object('tenant_id', %s))).* FROM {0} AS mine WHERE tenant_id = %s"
+        )
+        with access_of(app).administer(record.database) as raw:
+            for table in tables:
+                execute(raw, sql.SQL(bare).format(table, sql.Identifier(HOLDING_CHECK)))
+            for table in tables:
+                execute(raw, sql.SQL(copying).format(table), str(stranger), str(ours.tenant.id))
+        return stranger
+
+    yield copy_rows
+    with access_of(app).administer(record.database) as raw:
+        for table in reversed(tables):
+            clearing = sql.SQL("DELETE FROM {} WHERE tenant_id = %s").format(table)
+            execute(raw, clearing, str(stranger))
+        execute(raw, sql.SQL("SET ROLE {};").format(owner) + dressing)
+
+
+def test_the_database_has_no_wall_left(
+    app: Flask, ours: Any, theirs: Any, plant: Callable[[], UUID], held: Callable[..., None]
+) -> None:
+    def show() -> list[object]:
+        answers = [ours.member.get(path.format(**ours.ids)) for path in SHOWN]
+        assert {answer.status_code for answer in answers} == {200}
+        return [answer.json for answer in answers]
+
+    before = show()
+    stranger = plant()
+
+    assert show() == before
+    site, patient = f"/sites/{ours.ids['site_id']}", f"/patients/{ours.ids['patient_id']}"
+    assert ours.member.patch(site, json={"city": "Changed"}).status_code == 200
+    assert ours.member.delete(patient).status_code == 204
+    with access_of(app).administer(ours.tenant.placement.database) as raw:
+        for table, condition, number in (
+            ("site", "city = 'Changed'", 0),
+            ("patient", f"id = '{ours.ids['patient_id']}'", 1),
+        ):
+            rows = f"FROM {ours.tenant.placement.schema}.{table} WHERE tenant_id = %s"
+            counted = execute(raw, f"SELECT count(*) {rows} AND {condition}", str(stranger))
+            assert counted == [(number,)]
+    held("row security and CHECK, with a row of another's planted", Wall.FILTER)

@@ -1,0 +1,121 @@
+"""Whoever has a login role's password and can reach the port, but not the application."""
+
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
+
+import psycopg2
+import pytest
+from flask import Flask
+from tenant_databases import ask, placement_of
+from walls import POOLER, Wall
+
+from trially.database.engines import connect
+from trially.database.placement import Placement
+from trially.tenancy import templates
+from trially.tenancy.catalog import Tier
+from trially.tenancy.servers import execute
+
+NO_CONNECT = "not have CONNECT privilege|not currently accepting|permission denied for database"
+
+
+@pytest.fixture
+def stolen(serving: Flask, ours: Any) -> Placement:
+    """Where our tenant's login role leads, with its password."""
+    return placement_of(serving, ours.tenant)
+
+
+def test_every_other_database(
+    app: Flask, stolen: Placement, theirs: Any, held: Callable[..., None], way: str
+) -> None:
+    rows = ask(
+        app,
+        "SELECT datname FROM pg_database WHERE datname <> %s AND (datname ~ '^trially|^postgres'"
+        " OR datname ~ '^template' OR datname = %s)",
+        stolen.url.database,
+        theirs.tenant.placement.database,
+    )
+    others = {name for (name,) in rows}
+
+    assert {"postgres", "template1", "trially_catalog"} <= others
+    for name in others:
+        with pytest.raises(psycopg2.OperationalError, match=NO_CONNECT):
+            connect(stolen.url.set(database=name))
+    held("logs in to every other database", Wall.CONNECT, way)
+
+
+def test_another_tenant(
+    app: Flask,
+    serving: Flask,
+    stolen: Placement,
+    theirs: Any,
+    held: Callable[..., None],
+    way: str,
+) -> None:
+    target = placement_of(serving, theirs.tenant)
+
+    try:
+        with closing(connect(stolen.url.set(database=target.url.database))) as raw:
+            execute(raw, target.opening)
+            rows = execute(raw, "SELECT DISTINCT tenant_id::text FROM patient")
+            execute(raw, "ROLLBACK")
+    except psycopg2.OperationalError:
+        wall = Wall.CONNECT
+    else:
+        assert rows == [(str(theirs.tenant.id),)]
+        wall = Wall.LIMIT
+
+    held("logs in for one tenant and reads another's rows", wall, way)
+
+
+def test_the_other_role_needs_another_password(
+    serving: Flask, stolen: Placement, theirs: Any
+) -> None:
+    their_role = theirs.tenant.placement.role
+    if their_role == stolen.url.username:
+        their_role = "trially_catalog_reader"
+
+    for role in (their_role, "postgres", "trially_catalog_owner"):
+        with pytest.raises(psycopg2.OperationalError):
+            connect(stolen.url.set(username=role))
+
+
+def test_the_pooler_lets_in_whom_the_server_lets_in(
+    pooler: Any, serving: Flask, stolen: Placement, way: str
+) -> None:
+    for password in ("", "wrong", "SCRAM-SHA-256$4096:x$y:z"):
+        with pytest.raises(psycopg2.OperationalError):
+            connect(stolen.url.set(password=password))
+    if way == POOLER:
+        assert stolen.url.port == pooler.url.port
+
+
+def test_a_database_that_is_being_made(
+    app: Flask,
+    ours: Any,
+    make_tenant: Callable[..., Any],
+    tier: Tier,
+    held: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if tier is not Tier.DEDICATED_DATABASE:
+        return
+    attempts = []
+
+    def try_first(raw: Any, statement: Any, *parameters: Any) -> Any:
+        """Do what an attacker does who looks for new databases all the time."""
+        if "CREATE DATABASE" not in str(statement):
+            known = execute(raw, "SELECT datname FROM pg_database WHERE datname LIKE 't\\_%'")
+            for (name,) in sorted(known, reverse=True):
+                if name not in before:
+                    with pytest.raises(psycopg2.OperationalError) as refusal:
+                        connect(placement_of(app, ours.tenant).url.set(database=name))
+                    attempts.append(str(refusal.value))
+        return execute(raw, statement, *parameters)
+
+    before = {name for (name,) in ask(app, "SELECT datname FROM pg_database")}
+    monkeypatch.setattr(templates, "execute", try_first)
+    make_tenant(tier)
+
+    assert attempts
+    held("logs in to a database that is being made", Wall.CONNECT)

@@ -1,0 +1,158 @@
+"""PgBouncer in transaction mode, as deploy/ has it: what it caps, whom it asks, what it clears."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from secrets import token_urlsafe
+from typing import Any
+from uuid import uuid4
+
+import psycopg2
+import pytest
+from flask import Flask
+from poolers import running_pooler
+from sqlalchemy import text
+from tenant_databases import access_of, ask
+from test_injected_sql import CLEAN, meet_again, something_left
+
+from trially import create_app
+from trially.config import ROOT, Settings
+from trially.database.engines import connect
+from trially.database.session import db
+from trially.tenancy.catalog import Tier
+from trially.tenancy.context import tenant_context
+from trially.tenancy.scram import scram_verifier
+from trially.tenancy.servers import execute
+
+CAP = 2
+THREADS = 8
+ASKING_ROLE = "trially_pooler"
+ITS_PASSWORD = token_urlsafe(32)
+FIND_ROLE = "SELECT role, verifier FROM trially_pooler.find_role(%s)"
+
+
+def test_each_login_role_is_held_to_its_cap(app: Flask, settings: Settings, ours: Any) -> None:
+    caps = ("default_pool_size", "max_user_connections", "max_db_connections")
+    with running_pooler(app, None, **dict.fromkeys(caps, str(CAP))) as pooler:
+        capped = create_app(replace(settings, pooler_url=pooler.url))
+        login = access_of(app).role_url(*[ours.tenant.placement.database] * 2).username
+
+        def ask_slowly(_number: int) -> int:
+            with capped.app_context(), tenant_context(str(ours.tenant.id)):
+                db.session.execute(text("SELECT pg_sleep(0.05)"))
+                counting = text(
+                    "SELECT count(*) FROM pg_stat_activity WHERE usename = session_user"
+                )
+                return int(db.session.scalar(counting) or 0)
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            seen = list(pool.map(ask_slowly, range(THREADS * 2)))
+        servers = [row for row in pooler.show("SERVERS") if row["user"] == login]
+
+    assert len(seen) == THREADS * 2
+    assert len(servers) == CAP
+    assert max(seen) >= CAP
+
+
+def test_without_the_reset_something_would_stay(
+    app: Flask, settings: Settings, ours: Any, theirs: Any, tier: Tier
+) -> None:
+    comes_next = ours if tier is Tier.DEDICATED_DATABASE else theirs
+    with running_pooler(app, server_reset_query_always="0", default_pool_size="1") as pooler:
+        careless = create_app(replace(settings, pooler_url=pooler.url))
+
+        with something_left(careless, ours.tenant) as pid:
+            assert meet_again(careless, comes_next.tenant, pid) != CLEAN
+
+
+def test_nothing_but_the_name_is_asked_for_at_the_start(pooler: Any, ours: Any, app: Flask) -> None:
+    pooler.learn_roles()
+    place = ours.tenant.placement
+    url = pooler.url.set(
+        username=place.database,
+        password=access_of(app).role_password(place.database),
+        database=place.database,
+    )
+
+    with closing(connect(url)) as raw:
+        assert execute(raw, "SELECT 1") == [(1,)]
+    with pytest.raises(psycopg2.OperationalError, match="unsupported startup parameter"):
+        connect(url.set(query={"options": "-c search_path=pg_catalog"}))
+
+
+def test_connections_that_the_server_closes_are_replaced(
+    app: Flask, pooled_app: Flask, pooler: Any, ours: Any
+) -> None:
+    pooler.learn_roles()
+    member = ours.member.through(pooled_app)
+    database = ours.tenant.placement.database
+
+    for _ in range(3):
+        assert member.get("/sites").status_code == 200
+        closing_them = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        assert ask(app, f"{closing_them} WHERE datname = %s AND usename = datname", database)
+    assert member.post("/sites", json={"name": str(uuid4())}).status_code == 201
+
+
+@pytest.fixture
+def asking_role(app: Flask) -> Iterator[None]:
+    """Prepare the server as deploy/pgbouncer.sql does."""
+    verifier = f"'{scram_verifier(ITS_PASSWORD)}'"
+    script = (ROOT / "deploy" / "pgbouncer.sql").read_text().replace(":password", verifier)
+    with access_of(app).administer("postgres") as raw:
+        execute(raw, script)
+    yield
+    with access_of(app).administer("postgres") as raw:
+        execute(raw, f"DROP SCHEMA {ASKING_ROLE} CASCADE; DROP OWNED BY {ASKING_ROLE}")
+        execute(raw, f"DROP ROLE {ASKING_ROLE}")
+
+
+def test_the_pooler_learns_what_lets_tenants_in_and_no_more(
+    app: Flask, ours: Any, asking_role: None
+) -> None:
+    login = ours.tenant.placement.database
+    url = access_of(app).admin_url.set(username=ASKING_ROLE, password=ITS_PASSWORD)
+
+    with closing(connect(url.set(database="postgres"))) as raw:
+        found = {
+            name: execute(raw, FIND_ROLE, name)
+            for name in (login, "trially_catalog_reader", "postgres", "trially_catalog_owner")
+        }
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            execute(raw, "SELECT * FROM pg_authid")
+    for database in (login, "trially_catalog", "template1"):
+        with pytest.raises(psycopg2.OperationalError, match="permission denied"):
+            connect(url.set(database=database))
+    kept = dict(ask(app, "SELECT rolname, rolpassword FROM pg_authid WHERE rolcanlogin"))
+
+    assert found[login] == [(login, kept[login])]
+    assert found["trially_catalog_reader"][0][1].startswith("SCRAM-SHA-256$")
+    assert found["postgres"] == found["trially_catalog_owner"] == []
+
+
+def test_a_role_that_the_pooler_asks_for_logs_in(app: Flask, ours: Any, asking_role: None) -> None:
+    """As Debian 12's asks, in the database that a client wants: later ones have `auth_dbname`."""
+    place = ours.tenant.placement
+    if place.tier != Tier.DEDICATED_DATABASE:
+        return
+    script = (ROOT / "deploy" / "pgbouncer.sql").read_text()
+    with access_of(app).administer(place.database) as raw:
+        execute(raw, script[script.index("CREATE SCHEMA") :])
+        execute(raw, f"GRANT CONNECT ON DATABASE {place.database} TO {ASKING_ROLE}")
+    asking = {"auth_user": ASKING_ROLE, "auth_query": FIND_ROLE.replace("%s", "$1")}
+    try:
+        with running_pooler(app, {ASKING_ROLE: ITS_PASSWORD}, **asking) as pooler:
+            url = pooler.url.set(
+                username=place.role,
+                password=access_of(app).role_password(place.role),
+                database=place.database,
+            )
+            with closing(connect(url)) as raw:
+                assert execute(raw, "SELECT current_user") == [(place.role,)]
+            with pytest.raises(psycopg2.OperationalError):
+                connect(url.set(password="wrong"))
+    finally:
+        with access_of(app).administer(place.database) as raw:
+            execute(raw, f"DROP SCHEMA {ASKING_ROLE} CASCADE")
+            execute(raw, f"REVOKE CONNECT ON DATABASE {place.database} FROM {ASKING_ROLE}")

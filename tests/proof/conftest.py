@@ -1,0 +1,115 @@
+"""An installation with two tenants of each tier, in which holes are made and mended."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from psycopg2 import sql
+from tenant_databases import access_of
+
+from trially import create_app
+from trially.auth.membership import add_member
+from trially.auth.permissions import Role
+from trially.config import Settings
+from trially.database.session import db, transaction
+from trially.recruiting.sites.model import Site
+from trially.tenancy.catalog import Tenant, Tier, control_engine
+from trially.tenancy.context import tenant_context
+from trially.tenancy.installing import install
+from trially.tenancy.provisioning import create_tenant
+from trially.tenancy.servers import execute, server_access
+
+NAMES = ("dedicated", "schema", "pooled")
+HELD_HERE = (Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA, Tier.POOLED_ROWS)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Tenants called `<name>-one` and `<name>-two`, of an installation of their own."""
+
+    app: Flask
+    tenants: dict[str, Tenant]
+
+    def run(self, *arguments: Any) -> Any:
+        runner = self.app.test_cli_runner()
+        return runner.invoke(args=[str(argument) for argument in arguments])
+
+    @property
+    def catalog(self) -> str:
+        return str(self.app.extensions["trially_settings"].catalog_database)
+
+    def database(self, slug: str) -> str:
+        return self.tenants[slug].placement.database
+
+    def administer(self, statement: str, *parameters: Any, of: str | None = None) -> list[Any]:
+        """Run a statement as the administrator, in a tenant's database, "catalog" or the first."""
+        database = self.database(of) if of in self.tenants else of and self.catalog
+        with self.app.app_context(), server_access().administer(database) as raw:
+            return execute(raw, statement, *parameters)
+
+    def spell(self, statement: str) -> str:
+        """Fill the names of placements into a statement: `{pooled_one.database}`."""
+        names = {slug.replace("-", "_"): tenant.placement for slug, tenant in self.tenants.items()}
+        return statement.format(**names, catalog=self.catalog)
+
+
+@pytest.fixture(scope="module")
+def fleet(app: Flask, settings: Settings) -> Iterator[Fleet]:
+    catalog = f"proof_{uuid4().hex[:8]}"
+    access = access_of(app)
+    own = create_app(replace(settings, database_url=access.admin_url, catalog_database=catalog))
+    tenants = {}
+    with own.app_context():
+        install()
+        for name, tier in zip(NAMES, HELD_HERE, strict=True):
+            for number in ("one", "two"):
+                slug = f"{name}-{number}"
+                tenants[slug] = create_tenant(slug, f"Customer {name} {number}", tier=tier)
+                with tenant_context(slug):
+                    add_member(f"owner|{slug}", Role.OWNER)
+                with tenant_context(slug), transaction():
+                    db.session.add(Site(name="Here"))
+    yield Fleet(own, tenants)
+    with own.app_context():
+        control_engine().dispose()
+        for engine in list(db.engines.values()):
+            engine.dispose()
+    _remove(app, catalog, tenants)
+
+
+def _remove(app: Flask, catalog: str, tenants: dict[str, Tenant]) -> None:
+    with access_of(app).administer() as raw:
+        execute(
+            raw,
+            "UPDATE pg_database SET datistemplate = false WHERE starts_with(datname, %s)",
+            catalog,
+        )
+        owned = execute(
+            raw,
+            "SELECT datname FROM pg_database WHERE datdba ="
+            " (SELECT oid FROM pg_roles WHERE rolname = %s)",
+            f"{catalog}_owner",
+        )
+        for (name,) in owned:
+            execute(raw, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        places = [tenant.placement for tenant in tenants.values()]
+        roles = [place.role for place in places] + [place.database for place in places]
+        for role in (*roles, f"{catalog}_owner", f"{catalog}_reader"):
+            execute(raw, sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
+
+
+@pytest.fixture
+def hole(fleet: Fleet) -> Iterator[Callable[..., None]]:
+    """Make a hole in a tenant's database, and mend it after the test."""
+    mending: list[tuple[str, str | None]] = []
+
+    def make(hole: str, mended: str, of: str | None = None) -> None:
+        fleet.administer(fleet.spell(hole), of=of)
+        mending.append((fleet.spell(mended), of))
+
+    yield make
+    for statement, of in reversed(mending):
+        fleet.administer(statement, of=of)

@@ -1,0 +1,266 @@
+import time
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+from sqlalchemy import text
+from standbys import (
+    SERVED_TIERS,
+    ask,
+    catch_up,
+    install_on,
+    kill,
+    server_folder,
+    start,
+    start_standby,
+    text_of,
+    url_of,
+)
+
+from trially.database.placement import ReplicaPlacement, enter_placement, on_replica
+from trially.database.replicas import Followers
+from trially.database.session import db
+from trially.http.read_after import COOKIE, HEADER
+from trially.tenancy.context import tenant_context
+from trially.tenancy.directory import directory
+from trially.tenancy.lifecycle import resume_tenant, suspend_tenant
+
+REPLICA = "default@0"
+MAX_LAG_SECONDS = 5.0
+
+
+class Pair:
+    """A primary, the standby that is its replica, and an installation on them."""
+
+    def __init__(self, folder, settings):
+        self.standby_directory = folder / "standby"
+        self.primary = start(folder / "primary")
+        self.installation = install_on(self.primary.url(), settings, folder)
+        self.app = self.installation.app
+        self.standby = start_standby(self.primary, self.standby_directory)
+        said = self.installation.run(
+            "servers", "change", "default", "--replica", text_of(url_of(self.standby))
+        )
+        assert said.exit_code == 0, said.output
+        self.now = 0.0
+
+    def stop_clock(self):
+        """Let no position grow old, unless `now` is moved."""
+        self.now = time.monotonic()
+        self.app.extensions["trially_followers"]["default"] = Followers(
+            MAX_LAG_SECONDS, clock=lambda: self.now
+        )
+
+    def replica_checkouts(self):
+        """Count how often the replica has been asked."""
+        budget = self.app.extensions["trially_engines"].budgets().get(REPLICA)
+        return budget.counts.hits + budget.counts.misses if budget else 0
+
+    def asked(self, request):
+        """Return the answer of a request, and whether the replica was asked for it."""
+        before = self.replica_checkouts()
+        answer = request()
+        return answer, self.replica_checkouts() > before
+
+
+@pytest.fixture(scope="module")
+def servers(settings) -> Iterator[Pair]:
+    with server_folder() as folder:
+        yield Pair(folder, settings)
+
+
+@pytest.fixture
+def pair(servers):
+    """The pair, caught up, with nothing known of it."""
+    servers.stop_clock()
+    ask(servers.standby, "SELECT pg_wal_replay_resume()")
+    yield servers
+    ask(servers.standby, "SELECT pg_wal_replay_resume()")
+
+
+@pytest.fixture
+def client(pair):
+    """A member of a tenant that the replica has; the primary has answered them once."""
+    client = pair.installation.make_client(pair.installation.make_tenant())
+    pair.stop_clock()
+    assert client.get("/patients").status_code == 200
+    catch_up(pair.standby, pair.primary)
+    return client
+
+
+@pytest.mark.parametrize("tier", SERVED_TIERS)
+def test_reads_go_to_a_replica_and_writes_to_the_primary(pair, tier):
+    client = pair.installation.make_client(pair.installation.make_tenant(tier=tier))
+    added, was_added_there = pair.asked(lambda: client.add_patient("A-1"))
+    catch_up(pair.standby, pair.primary)
+
+    shown, was_shown_there = pair.asked(lambda: client.get(f"/patients/{added.json['id']}"))
+    found, was_found_there = pair.asked(lambda: client.post("/patients/search", {"mrn": "A-1"}))
+
+    assert (added.status_code, was_added_there) == (201, False)
+    assert (shown.status_code, shown.json["mrn"], was_shown_there) == (200, "A-1", True)
+    assert ([each["mrn"] for each in found.json["data"]], was_found_there) == (["A-1"], True)
+
+
+@pytest.mark.parametrize("shows", ["header", "cookie"])
+def test_clients_read_what_they_have_written(pair, client, shows):
+    ask(pair.standby, "SELECT pg_wal_replay_pause()")
+    added = client.add_patient("B-1")
+    path = f"/patients/{added.json['id']}"
+    stranger = client.another()
+
+    seen = (
+        stranger.get(path, X_Read_After=added.headers[HEADER])
+        if shows == "header"
+        else client.get(path)
+    )
+    unseen, was_asked = pair.asked(lambda: stranger.another().get(path))
+
+    assert seen.status_code == 200
+    assert (unseen.status_code, was_asked) == (404, True)
+
+
+def test_a_replica_that_has_caught_up_answers_whoever_has_written(pair, client):
+    added = client.add_patient("C-1")
+    catch_up(pair.standby, pair.primary)
+
+    shown, was_asked = pair.asked(lambda: client.get(f"/patients/{added.json['id']}"))
+
+    assert (shown.status_code, was_asked) == (200, True)
+
+
+def test_a_replica_that_is_too_far_behind_answers_nobody(pair, client):
+    ask(pair.standby, "SELECT pg_wal_replay_pause()")
+    added = client.add_patient("D-1")
+    pair.now = time.monotonic() + MAX_LAG_SECONDS + 1
+    stranger = client.another()
+    path = f"/patients/{added.json['id']}"
+
+    forgotten, was_asked_at_first = pair.asked(lambda: stranger.get(path))
+    pair.now = time.monotonic()
+    stranger.get(path)
+    refused, was_asked = pair.asked(lambda: stranger.get(path))
+    left_alone, was_asked_again = pair.asked(lambda: stranger.get(path))
+
+    assert [answer.status_code for answer in (forgotten, refused, left_alone)] == [200] * 3
+    assert (was_asked_at_first, was_asked, was_asked_again) == (False, True, False)
+
+
+def test_a_stale_epoch_is_refused_by_the_replica_too(pair, client):
+    slug = client._tenant.slug
+    with pair.app.app_context():
+        known = directory().find(slug)
+        suspend_tenant(slug)
+        resume_tenant(slug)
+        directory()._known.put(slug, known)
+    catch_up(pair.standby, pair.primary)
+
+    answer, was_asked = pair.asked(lambda: client.get("/patients"))
+
+    with pair.app.app_context():
+        assert directory().find(slug).placement.epoch == known.placement.epoch + 2
+    assert (answer.status_code, was_asked) == (200, True)
+
+
+def test_a_replica_that_knows_only_an_earlier_epoch_is_not_believed(pair, client):
+    ask(pair.standby, "SELECT pg_wal_replay_pause()")
+    slug = client._tenant.slug
+    with pair.app.app_context():
+        suspend_tenant(slug)
+        resume_tenant(slug)
+
+    answer, was_asked = pair.asked(lambda: client.get("/patients"))
+
+    assert (answer.status_code, was_asked) == (200, True)
+
+
+def test_a_suspended_tenant_is_refused_once_the_replica_knows(pair, client):
+    slug = client._tenant.slug
+    with pair.app.app_context():
+        known = directory().find(slug)
+        suspend_tenant(slug)
+        directory()._known.put(slug, known)
+    catch_up(pair.standby, pair.primary)
+
+    answer, was_asked = pair.asked(lambda: client.get("/patients"))
+
+    assert (answer.status_code, was_asked) == (403, True)
+
+
+def test_a_member_that_the_replica_does_not_know_yet_is_looked_for_at_the_primary(pair, client):
+    ask(pair.standby, "SELECT pg_wal_replay_pause()")
+    newcomer = pair.installation.make_client(client._tenant)
+
+    answer, was_asked = pair.asked(lambda: newcomer.get("/patients"))
+
+    assert (answer.status_code, was_asked) == (200, True)
+
+
+def test_a_token_of_another_tenant_leads_to_the_primary(pair, client):
+    other = pair.installation.make_client(pair.installation.make_tenant())
+    foreign = other.add_patient("E-1").headers[HEADER]
+    catch_up(pair.standby, pair.primary)
+
+    for token in (foreign, "nonsense", "ä"):
+        answer, was_asked = pair.asked(partial(client.get, "/patients", X_Read_After=token))
+        assert (answer.status_code, was_asked) == (200, False)
+
+
+def test_a_change_says_what_to_read_after_and_a_read_does_not(pair, client):
+    added, read = client.add_patient("F-1"), client.get("/patients")
+    [cookie] = added.headers.getlist("Set-Cookie")
+
+    assert cookie.startswith(f"{COOKIE}={added.headers[HEADER]};")
+    assert {"HttpOnly", "SameSite=Lax"} <= set(cookie.split("; "))
+    assert HEADER not in read.headers
+    assert "Set-Cookie" not in read.headers
+
+
+def test_what_is_done_on_a_replica_only_reads_and_holds_the_tenants_lock(pair, client):
+    with pair.app.app_context(), tenant_context(client._tenant.slug) as residence:
+        enter_placement(on_replica(residence.placement, 0, 0))
+        said = db.session.execute(
+            text(
+                "SELECT pg_is_in_recovery(), current_setting('transaction_read_only'),"
+                " count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock'"
+                " AND pid = pg_backend_pid()"
+            )
+        ).one()
+
+    assert tuple(said) == (True, "on", 1)
+
+
+def test_a_view_that_writes_after_all_is_answered_by_the_primary(pair, client, monkeypatch):
+    def write():
+        db.session.execute(text("UPDATE patient SET mrn = mrn"))
+        return {}
+
+    view = pair.app.view_functions["patients.count_patients"]
+    write.__dict__.update(view.__dict__)
+    monkeypatch.setitem(pair.app.view_functions, "patients.count_patients", write)
+
+    answer, was_asked = pair.asked(lambda: client.get("/patients/count"))
+
+    assert (answer.status_code, was_asked) == (200, True)
+
+
+def test_without_replicas_nothing_is_asked_and_nothing_told(app, shared_member, make_patient):
+    answer = shared_member.post("/sites", json={"name": "Alone"})
+
+    assert answer.status_code == 201
+    assert HEADER not in answer.headers
+    assert "Set-Cookie" not in answer.headers
+    with app.app_context(), tenant_context(str(shared_member.tenant.id)) as residence:
+        assert residence.placement.replicas == ()
+        assert not isinstance(residence.placement, ReplicaPlacement)
+
+
+def test_the_primary_answers_when_the_replica_is_gone(pair, client):
+    _, was_asked_before = pair.asked(lambda: client.get("/patients"))
+    kill(pair.standby_directory)
+
+    answers = [client.get("/patients").status_code for _ in range(3)]
+    start(pair.standby_directory)
+
+    assert was_asked_before
+    assert answers == [200] * 3

@@ -1,0 +1,282 @@
+import json
+from collections.abc import Iterator
+
+import pytest
+from psycopg2 import errors
+from sqlalchemy import select
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.orm import Session
+from standbys import SERVED_TIERS, ask, install_on, server_folder, start, text_of, url_of
+
+from trially.config import DRIVER
+from trially.tenancy.catalog import (
+    PlacementRecord,
+    ServerPassword,
+    Tier,
+    catalog_transaction,
+    reader_engine,
+)
+from trially.tenancy.server_choice import NoFittingServerError
+from trially.tenancy.servers import NoServerError, server_access
+
+SECOND = "second"
+
+
+class Fleet:
+    """Two servers and an installation on the first, to which the second is yet to be added."""
+
+    def __init__(self, folder, settings):
+        self.first = start(folder / "first")
+        self.second = start(folder / "second")
+        self.settings, self.folder = settings, folder
+        self.installation = self.another_process()
+
+    def another_process(self, **changes):
+        return install_on(self.first.url(), self.settings, self.folder, **changes)
+
+    def run(self, *arguments, says=""):
+        return self.installation.run("servers", *arguments, says=says)
+
+    def add(self, *said, name=SECOND):
+        return self.run("add", name, "--url", "-", *said, says=f"{text_of(self.second.url())}\n")
+
+    def show(self, name=SECOND):
+        return json.loads(self.run("show", name, "--json").output)
+
+    def place(self, **wanted):
+        """Place a tenant whose room is made at once, and return on which server it is."""
+        return self.installation.make_tenant(**wanted).placement.server.name
+
+
+@pytest.fixture(scope="module")
+def servers(settings) -> Iterator[Fleet]:
+    with server_folder() as folder:
+        yield Fleet(folder, settings)
+
+
+@pytest.fixture
+def fleet(servers):
+    """The two servers, of which the second is not added and the first takes all."""
+    yield servers
+    with servers.installation.app.app_context(), catalog_transaction() as session:
+        for record in session.scalars(select(PlacementRecord)):
+            if record.server.name == SECOND:
+                session.delete(record)
+    servers.run("remove", SECOND)
+    servers.run("resume", "default")
+    servers.run("change", "default", "--region", "home")
+
+
+def test_a_server_is_added_shown_listed_and_removed(fleet):
+    added = fleet.add("--region", "eu", "--capacity", "40", "--tier", "pooled_rows", "--json")
+    item = json.loads(added.output)
+
+    assert added.exit_code == 0
+    assert item == fleet.show()
+    assert item["version"].split(".")[0].isdecimal()
+    assert {key: item[key] for key in ("name", "state", "region", "capacity", "tiers")} == {
+        "name": SECOND,
+        "state": "active",
+        "region": "eu",
+        "capacity": 40,
+        "tiers": ["pooled_rows"],
+    }
+    assert (item["reachable"], item["tenants"], item["tenants_by_tier"]) == (True, 0, {})
+    listed = json.loads(fleet.run("list", "--json").output)
+    assert [each["name"] for each in listed] == ["default", SECOND]
+    assert [line.split()[:2] for line in fleet.run("list").output.splitlines()[1:]] == [
+        ["default", "active"],
+        [SECOND, "active"],
+    ]
+    assert fleet.run("remove", SECOND).output == f"Removed the server {SECOND}.\n"
+    assert fleet.run("show", SECOND).output == f"Error: There is no server called {SECOND!r}.\n"
+
+
+def test_the_administrators_password_is_sealed_and_never_shown(fleet):
+    said = [fleet.add(), fleet.run("list", "--json"), fleet.run("show", SECOND)]
+
+    rows = ask(fleet.first, "SELECT server::text FROM catalog.server", database="trially_catalog")
+    with fleet.installation.app.app_context():
+        with catalog_transaction() as session:
+            sealed = session.scalars(select(ServerPassword.sealed)).one()
+        with server_access(SECOND).administer() as raw:
+            assert raw.info.user == "postgres"
+    password = fleet.second.password
+    assert password.encode() not in sealed
+    assert not any(password in text for text in (*(each.output for each in said), str(rows)))
+
+
+def test_request_handling_may_not_read_the_password(fleet):
+    fleet.add()
+
+    with (
+        fleet.installation.app.app_context(),
+        Session(reader_engine()) as session,
+        pytest.raises(ProgrammingError) as refused,
+    ):
+        session.scalars(select(ServerPassword.sealed)).all()
+
+    assert isinstance(refused.value.orig, errors.InsufficientPrivilege)
+
+
+def test_another_secret_does_not_open_the_password(fleet):
+    fleet.add()
+    other = fleet.another_process(secret_key="another secret of the tests, 32 characters")
+
+    said = other.run("servers", "show", SECOND)
+
+    assert said.exit_code == 1
+    assert said.output.startswith(f"Error: The password of the server {SECOND!r} was sealed with")
+
+
+def test_a_password_may_be_in_pgpass(fleet, monkeypatch, tmp_path):
+    bare = text_of(fleet.second.url()._replace(password=None))
+    refused = fleet.run("add", SECOND, "--url", bare)
+    pgpass = tmp_path / "pgpass"
+    pgpass.write_text(f"*:*:*:*:{fleet.second.password}\n")
+    pgpass.chmod(0o600)
+    monkeypatch.setenv("PGPASSFILE", str(pgpass))
+
+    added = fleet.run("add", SECOND, "--url", bare)
+
+    assert refused.output.startswith(f"Error: There is no way to {SECOND!r}: ")
+    assert (added.exit_code, added.output) == (0, f"Added the server {SECOND}.\n")
+    with fleet.installation.app.app_context(), catalog_transaction() as session:
+        assert session.scalars(select(ServerPassword.sealed)).all() == []
+
+
+def test_a_server_that_will_not_do_is_refused(fleet):
+    fleet.add()
+    ask(fleet.second, "CREATE ROLE weak LOGIN PASSWORD 'weak'")
+    weak = fleet.first.url().set(username="weak", password="weak")
+    again, own = text_of(fleet.second.url()), text_of(fleet.first.url())
+    ask(fleet.first, "CREATE ROLE weak LOGIN PASSWORD 'weak' CREATEDB")
+    ask(fleet.first, "GRANT CONNECT ON DATABASE postgres TO weak")
+    refusals = {
+        ("second", again): "There is a server called 'second' already.",
+        ("third", again): "That is the server 'second': they are one and the same.",
+        ("third", own): "That is the server 'default': they are one and the same.",
+        ("third", text_of(weak)): "The role 'weak' may not make roles and databases on 'third'",
+        ("third", f"{DRIVER}://x:y@127.0.0.1:1/z"): "There is no way to 'third': ",
+        ("third", "mysql://x/y"): "A URL must begin with postgresql://.",
+        ("third", "postgresql://x/y?password=z"): "A password belongs before the host",
+        ("No!", again): "a name is of 1 to 40 lower-case letters",
+    }
+
+    for (name, url), sentence in refusals.items():
+        said = fleet.run("add", name, "--url", url)
+        assert said.exit_code in {1, 2}
+        assert sentence in said.output
+    replica = fleet.run("change", SECOND, "--replica", text_of(url_of(fleet.first)))
+    assert "is no copy of this server" in replica.output or "There is no way" in replica.output
+    itself = fleet.run("change", SECOND, "--replica", text_of(url_of(fleet.second)))
+    assert "is no replica: it follows nobody." in itself.output
+
+
+def test_tenants_of_every_tier_live_on_an_added_server(fleet):
+    serving = fleet.another_process()
+    fleet.add("--region", "eu")
+    for tier in SERVED_TIERS:
+        tenant = fleet.installation.make_tenant(tier=tier, region="eu")
+
+        client = serving.make_client(tenant)
+
+        assert tenant.placement.server.name == SECOND
+        assert client.add_patient("A-1").status_code == 201
+        assert [each["mrn"] for each in client.get("/patients").json["data"]] == ["A-1"]
+        assert ask(
+            fleet.second,
+            "SELECT count(*) FROM pg_database WHERE datname = %s",
+            tenant.placement.database,
+        ) == [(1,)]
+    assert fleet.show()["tenants_by_tier"] == dict.fromkeys(SERVED_TIERS, 1)
+    assert fleet.run("remove", SECOND).output == (
+        f"Error: There are tenants on the server {SECOND!r}.\n"
+    )
+
+
+def test_a_process_hears_of_a_server_that_moves(fleet):
+    serving = fleet.another_process(placement_max_age_seconds=0)
+    fleet.add()
+    with serving.app.app_context():
+        known = server_access(SECOND)
+        fleet.run("change", SECOND, "--url", f"{text_of(fleet.second.url())}&keepalives=1")
+        moved = server_access(SECOND)
+        fleet.run("remove", SECOND)
+        with pytest.raises(NoServerError):
+            server_access(SECOND)
+
+    assert ("keepalives" in known.admin_url.query, "keepalives" in moved.admin_url.query) == (
+        False,
+        True,
+    )
+
+
+def test_a_tenant_goes_to_the_emptiest_server_that_fits(fleet):
+    pooled = {"tier": Tier.POOLED_ROWS}
+    fleet.add("--region", "eu", "--capacity", "2")
+
+    assert fleet.place(region="eu", **pooled) == SECOND
+    assert fleet.place(region="home", **pooled) == "default"
+    while fleet.show("default")["tenants"] < 2:
+        fleet.place(region="home", **pooled)
+    fleet.run("change", "default", "--capacity", "1000")
+    assert fleet.place(**pooled) == "default"
+    fleet.run("change", "default", "--capacity", "3")
+    assert fleet.place(**pooled) == SECOND
+    with pytest.raises(NoFittingServerError, match=r"default is full \(3 of 3\); second is full"):
+        fleet.place(**pooled)
+    with pytest.raises(NoFittingServerError, match=r"'second': second is full \(2 of 2\)"):
+        fleet.place(server=SECOND, **pooled)
+    fleet.run("change", "default", "--capacity", "1000")
+
+
+def test_a_region_is_never_left(fleet):
+    fleet.add("--region", "eu")
+
+    with pytest.raises(NoFittingServerError, match=r"in the region 'us' cannot be placed on any"):
+        fleet.place(region="us")
+    with pytest.raises(NoFittingServerError, match=r"'eu' .* the server 'default'.*is in 'home'"):
+        fleet.place(region="eu", server="default")
+    assert fleet.place(region="eu", tier=Tier.POOLED_ROWS) == SECOND
+    assert "must stay in a region other than 'us'" in (
+        fleet.run("change", SECOND, "--region", "us").output
+    )
+
+
+def test_a_draining_server_and_one_of_other_tiers_take_nobody(fleet):
+    fleet.add("--tier", "own_schema")
+    fleet.run("drain", "default")
+
+    with pytest.raises(NoFittingServerError, match="default is draining; second takes no pooled"):
+        fleet.place(tier=Tier.POOLED_ROWS)
+    with pytest.raises(NoFittingServerError, match="default is draining"):
+        fleet.place(server="default")
+    assert fleet.show("default")["state"] == "draining"
+    assert fleet.run("resume", "default").output == "Resumed default.\n"
+    assert fleet.place(tier=Tier.POOLED_ROWS) == "default"
+
+
+def test_the_first_server_is_as_the_settings_say(fleet):
+    url = text_of(fleet.second.url())
+
+    assert "TRIALLY_DATABASE_URL" in fleet.run("change", "default", "--url", url).output
+    assert fleet.run("remove", "default").output == "Error: The first server holds the catalog.\n"
+
+
+def test_a_plan_chooses_the_tier(fleet):
+    planning = fleet.another_process(plan_tiers={"trial": "pooled_rows"})
+    tenants = [
+        json.loads(planning.run("tenants", "create", slug, "--name", slug, "--json", *said).output)
+        for slug, *said in (
+            ("by-plan", "--plan", "trial"),
+            ("by-word", "--plan", "trial", "--tier", "own_schema"),
+            ("by-default",),
+        )
+    ]
+
+    assert [tenant["tier"] for tenant in tenants] == [
+        "pooled_rows",
+        "own_schema",
+        "dedicated_database",
+    ]

@@ -1,0 +1,226 @@
+"""Servers of a test's own: primaries, standbys that follow them, and an installation on them."""
+
+import contextlib
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from psycopg2 import OperationalError
+from sqlalchemy import URL
+from werkzeug.test import TestResponse
+
+from trially import create_app
+from trially.auth.membership import add_member
+from trially.auth.permissions import Role
+from trially.config import DRIVER, Settings
+from trially.database.embedded import EmbeddedServer, _find_binaries, start_embedded_server
+from trially.database.embedded_watch import DATA, find_postmaster, is_running, let_go, stop_server
+from trially.database.engines import connect
+from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.context import tenant_context
+from trially.tenancy.installing import install
+from trially.tenancy.provisioning import create_tenant
+from trially.tenancy.servers import execute
+
+FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "100"}
+"""Losable only with the machine: a server that is killed loses nothing."""
+
+PASSWORD = "password"
+TIMEOUT_SECONDS = 30
+
+_numbers = itertools.count(1)
+
+
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """Make a folder for servers that is gone afterwards, and the servers with it."""
+    folder = Path(tempfile.mkdtemp(prefix="trially-servers-"))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        for directory in folder.iterdir():
+            let_go(directory)
+            while is_running(directory):
+                time.sleep(0.02)
+        shutil.rmtree(folder)
+
+
+def start(directory: Path, **settings: str) -> EmbeddedServer:
+    return start_embedded_server(directory, settings=FAST | settings)
+
+
+def restart(directory: Path) -> None:
+    """Stop a server as `pg_ctl restart` does, ending all sessions, and start it again."""
+    stop_server(directory)
+    start(directory)
+
+
+def kill(directory: Path) -> None:
+    """End a server at once, as `pg_ctl stop -m immediate` does."""
+    postmaster = find_postmaster(directory / DATA)
+    assert postmaster is not None
+    os.kill(postmaster.process_id, signal.SIGQUIT)
+    wait_until(lambda: not is_running(directory))
+
+
+def start_standby(primary: EmbeddedServer, directory: Path) -> EmbeddedServer:
+    """Copy a server into another folder, and have the copy follow it."""
+    data = directory / DATA
+    directory.mkdir(mode=0o711)
+    data.mkdir(mode=0o700)
+    shutil.copy(primary.data_directory.parent / PASSWORD, directory / PASSWORD)
+    account = pwd.getpwuid(primary.data_directory.stat().st_uid)
+    for path in (data, directory / PASSWORD):
+        os.chown(path, account.pw_uid, account.pw_gid)
+    whose = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    subprocess.run(
+        [
+            _find_binaries() / "pg_basebackup",
+            f"--dbname=host={primary.socket_directory} port=5432 user={primary.superuser}",
+            f"--pgdata={data}",
+            "--write-recovery-conf",
+            "--checkpoint=fast",
+            "--no-sync",
+        ],
+        env={"PATH": os.environ["PATH"], "PGPASSWORD": primary.password},
+        cwd=directory,
+        check=True,
+        capture_output=True,
+        **(whose if os.geteuid() == 0 else {}),
+    )
+    return start(directory)
+
+
+def url_of(*servers: EmbeddedServer, **query: str) -> URL:
+    """Return the administrator's URL of the first of some servers that will do."""
+    return URL.create(
+        DRIVER,
+        username=servers[0].superuser,
+        password=servers[0].password,
+        database="postgres",
+        query={
+            "host": ",".join(str(server.socket_directory) for server in servers),
+            "port": ",".join("5432" for _ in servers),
+            **query,
+        },
+    )
+
+
+def text_of(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
+
+
+def ask(
+    server: EmbeddedServer, statement: str, *parameters: Any, database: str = "postgres"
+) -> Any:
+    """Run a statement as the administrator."""
+    with closing(connect(server.url(database))) as raw:
+        return execute(raw, statement, *parameters)
+
+
+def catch_up(standby: EmbeddedServer, primary: EmbeddedServer) -> None:
+    """Wait until a standby has replayed what its primary has written by now."""
+    [(position,)] = ask(primary, "SELECT pg_current_wal_flush_lsn()")
+    wait_until(lambda: ask(standby, "SELECT pg_last_wal_replay_lsn() >= %s", position)[0][0])
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OperationalError):
+            if is_so():
+                return
+        time.sleep(0.02)
+    raise TimeoutError("What is waited for does not come.")
+
+
+@dataclass
+class Installation:
+    """An app on servers of a test's own."""
+
+    app: Flask
+
+    def run(self, *arguments: str, says: str = "") -> Any:
+        return self.app.test_cli_runner().invoke(args=list(arguments), input=says)
+
+    def make_tenant(self, **wanted: Any) -> Tenant:
+        number = next(_numbers)
+        with self.app.app_context():
+            return create_tenant(f"placed-{number}", f"Placed {number}", **wanted)
+
+    def make_client(self, tenant: Tenant) -> "Client":
+        """Make a client of a new administrator of a tenant; it keeps cookies as browsers do."""
+        subject = f"placed|{next(_numbers)}"
+        with self.app.app_context(), tenant_context(str(tenant.id)):
+            add_member(subject, Role.ADMIN)
+        return Client(self.app, tenant, subject)
+
+
+class Client:
+    """An HTTP client of a member."""
+
+    def __init__(self, app: Flask, tenant: Tenant, subject: str) -> None:
+        self._app, self._tenant, self._subject = app, tenant, subject
+        self._client = app.test_client()
+        issuer = app.extensions["trially_dev_issuer"]
+        self._token = issuer.issue_token(subject=subject, tenant=tenant.slug)
+
+    def another(self) -> "Client":
+        """Make a client of the same member that has no cookies."""
+        return Client(self._app, self._tenant, self._subject)
+
+    def get(self, path: str, **headers: str) -> TestResponse:
+        return self._open("GET", path, headers)
+
+    def post(self, path: str, body: Any, **headers: str) -> TestResponse:
+        return self._open("POST", path, headers, json=body)
+
+    def add_patient(self, mrn: str) -> TestResponse:
+        return self.post(
+            "/patients",
+            {
+                "mrn": mrn,
+                "given_name": "Ada",
+                "family_name": "Example",
+                "birth_date": "1960-05-17",
+                "sex": "female",
+            },
+        )
+
+    def _open(self, method: str, path: str, headers: dict[str, str], **sent: Any) -> TestResponse:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        named["Authorization"] = f"Bearer {self._token}"
+        return self._client.open(f"/api/v1{path}", method=method, headers=named, **sent)
+
+
+def install_on(url: URL, settings: Settings, folder: Path, **changes: Any) -> Installation:
+    """Make an installation whose first server is at `url`."""
+    app = create_app(
+        replace(
+            settings,
+            database_url=url,
+            instance=folder / "instance",
+            embedded_settings={},
+            **changes,
+        )
+    )
+    app.testing = True
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    with app.app_context():
+        install()
+    return Installation(app)
+
+
+SERVED_TIERS = (Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA, Tier.POOLED_ROWS)

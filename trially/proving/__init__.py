@@ -1,0 +1,1 @@
+"""How the walls between tenants prove themselves: canaries, and every known way to reach them."""

@@ -1,0 +1,139 @@
+"""Canaries: rows that mean nothing to anyone, planted in a tenant to be looked for from others."""
+
+import datetime as dt
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from uuid import UUID
+
+from psycopg2 import sql
+from psycopg2.extensions import connection
+from sqlalchemy import String, func
+from sqlalchemy.orm import Mapped, mapped_column
+from uuid_utils.compat import uuid7
+
+from trially.config import current_settings
+from trially.database.model import TenantModel
+from trially.database.placement import StalePlacementError
+from trially.proving.attempts import Party, Target
+from trially.tenancy.installing import owner_role
+from trially.tenancy.servers import execute, server_access
+
+LOCK_TIMEOUT_SECONDS = 10
+STRAY_AFTER = dt.timedelta(days=1)
+"""No run lasts as long, so an older canary is a dead one's."""
+
+
+class Canary(TenantModel):
+    """A row that nobody but its tenant may ever see."""
+
+    __tablename__ = "canary"
+
+    run_id: Mapped[UUID]
+    """The run that planted it."""
+
+    word: Mapped[str] = mapped_column(String(64))
+    planted_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the command, known to be alive by a lock that goes when its process does."""
+
+    id: UUID
+    _locks: connection
+
+    def is_alive(self, other: UUID) -> bool:
+        """Tell whether another run's process still holds its lock."""
+        [(is_free,)] = execute(
+            self._locks, "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", str(other)
+        )
+        if is_free:
+            execute(self._locks, "SELECT pg_advisory_unlock(hashtextextended(%s, 0))", str(other))
+        return not is_free
+
+
+@contextmanager
+def new_run() -> Iterator[Run]:
+    """Begin a run."""
+    run_id = uuid7()
+    with server_access().administer(current_settings().catalog_database) as raw:
+        execute(raw, "SELECT pg_advisory_lock(hashtextextended(%s, 0))", str(run_id))
+        yield Run(run_id, raw)
+
+
+@contextmanager
+def canary_in(party: Party, run: Run) -> Iterator[Target]:
+    """Plant a canary in a tenant, and take it away afterwards, with those of runs that died.
+
+    Raises `StalePlacementError` if the tenant is on its way to another place.
+    """
+    target = Target(party.tenant, canary_id=uuid7(), word=f"canary-{secrets.token_hex(16)}")
+    with _as_owner_in(party) as raw:
+        _remove_strays(raw, run)
+        execute(
+            raw,
+            "INSERT INTO canary (tenant_id, id, run_id, word) VALUES (%s, %s, %s, %s)",
+            str(party.tenant.id),
+            str(target.canary_id),
+            str(run.id),
+            target.word,
+        )
+    try:
+        yield target
+    finally:
+        with _as_owner_in(party) as raw:
+            execute(raw, "DELETE FROM canary WHERE run_id = %s", str(run.id))
+
+
+@contextmanager
+def _as_owner_in(party: Party) -> Iterator[connection]:
+    """Open a transaction of the tables' owner in a tenant's placement.
+
+    It asks the same lock and the same epoch as the guard does, so that nothing is written to a
+    placement that is being left; unlike the guard it lets a suspended tenant be.
+    """
+    record = party.record
+    opening = sql.SQL(
+        "BEGIN; SET LOCAL lock_timeout = {timeout}; SET LOCAL ROLE {owner};"
+        "SELECT set_config('search_path', {path}, true),"
+        " set_config('trially.tenant_id', {tenant_id}, true),"
+        " pg_advisory_xact_lock_shared(uuid_hash_extended({tenant_id}, 0))"
+    ).format(
+        timeout=sql.Literal(f"{LOCK_TIMEOUT_SECONDS}s"),
+        owner=sql.Identifier(owner_role(current_settings())),
+        path=sql.Literal(f"{record.schema}, pg_temp"),
+        tenant_id=sql.Literal(str(party.tenant.id)),
+    )
+    with server_access(record.server.name).administer(record.database, is_kept=True) as raw:
+        try:
+            execute(raw, opening)
+            _check_epoch(raw, party)
+            yield raw
+            execute(raw, "COMMIT")
+        except BaseException:
+            if not raw.closed:
+                execute(raw, "ROLLBACK")
+            raise
+
+
+def _check_epoch(raw: connection, party: Party) -> None:
+    known = execute(
+        raw, "SELECT epoch FROM trially.placement WHERE tenant_id = %s", str(party.tenant.id)
+    )
+    if known != [(party.record.epoch,)]:
+        raise StalePlacementError("The tenant's placement has changed.")
+
+
+def _remove_strays(raw: connection, run: Run) -> None:
+    planted = execute(
+        raw, "SELECT DISTINCT run_id::text FROM canary WHERE run_id <> %s", str(run.id)
+    )
+    dead = [run_id for (run_id,) in planted if not run.is_alive(UUID(run_id))]
+    execute(
+        raw,
+        "DELETE FROM canary WHERE run_id = ANY(%s::uuid[]) OR planted_at < now() - %s",
+        dead,
+        STRAY_AFTER,
+    )

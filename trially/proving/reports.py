@@ -1,0 +1,97 @@
+"""What a run found, as a document that cannot be changed unnoticed.
+
+It is signed with Ed25519 (RFC 8032), with a key derived from the installation's secret by HKDF
+(RFC 5869): whoever has the public key can verify it, and only the installation can make it.
+"""
+
+import datetime as dt
+from base64 import b64decode, b64encode
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from trially.proving.attempts import Attempt, Outcome
+from trially.proving.running import NEVER_APPLICABLE, Pairing, postgresql_versions
+
+FORMAT = "trially-proof/1"
+_PURPOSE = b"trially: signature of proofs of isolation"
+
+
+class ForgedReportError(ValueError):
+    """The report is not as this installation signed it."""
+
+
+def to_report(
+    pairings: Sequence[Pairing], attempts: Sequence[Attempt], seed: int, version: str
+) -> dict[str, Any]:
+    """Return what a run found. It names tenants by their slugs, and nothing of theirs."""
+    counts = Counter(attempt.outcome for attempt in attempts)
+    return {
+        "format": FORMAT,
+        "proved_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "seed": seed,
+        "versions": {"trially": version, "postgresql": postgresql_versions(pairings)},
+        "tenants": [
+            {
+                "slug": pairing.target.slug,
+                "tier": str(pairing.target.tier),
+                "server": pairing.target.record.server.name,
+                "attackers": [attacker.slug for attacker in pairing.attackers],
+            }
+            for pairing in pairings
+        ],
+        "not_applicable": NEVER_APPLICABLE,
+        "counts": {str(outcome): counts[outcome] for outcome in Outcome},
+        "attempts": [asdict(attempt) for attempt in attempts],
+    }
+
+
+def sign(report: dict[str, Any], secret_key: str) -> dict[str, Any]:
+    """Return a report with its signature beside it."""
+    key = _signing_key(secret_key)
+    return {
+        "report": report,
+        "signature": {
+            "algorithm": "Ed25519",
+            "over": "the report as JSON with sorted keys and no spaces, in UTF-8",
+            "public_key": b64encode(key.public_key().public_bytes_raw()).decode(),
+            "value": b64encode(key.sign(_canonical(report))).decode(),
+        },
+    }
+
+
+def verify(signed: bytes, secret_key: str) -> dict[str, Any]:
+    """Return the report that was signed, or raise `ForgedReportError`.
+
+    The public key in the document is for others: here the installation's own is believed.
+    """
+    try:
+        document = orjson.loads(signed)
+        report: dict[str, Any] = document["report"]
+        value = b64decode(document["signature"]["value"], validate=True)
+    except (ValueError, KeyError, TypeError):
+        raise ForgedReportError("This is not a signed report.") from None
+    try:
+        _signing_key(secret_key).public_key().verify(value, _canonical(report))
+    except InvalidSignature:
+        raise ForgedReportError(
+            "The signature does not fit: the report has been changed, or another installation"
+            " made it."
+        ) from None
+    return report
+
+
+def _signing_key(secret_key: str) -> Ed25519PrivateKey:
+    derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE)
+    return Ed25519PrivateKey.from_private_bytes(derivation.derive(secret_key.encode()))
+
+
+def _canonical(report: dict[str, Any]) -> bytes:
+    return orjson.dumps(report, option=orjson.OPT_SORT_KEYS)
