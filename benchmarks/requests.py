@@ -14,6 +14,7 @@ from benchmarks.load import COUNTER, Load, Outcome, compose_request, run_load
 from benchmarks.processes import WebServer, cpu_seconds, gunicorn
 from benchmarks.report import make_parser, print_outcome
 from benchmarks.seeding import Seeded, seed
+from trially.tenancy.catalog import Tier
 
 BARS = {
     "twin": {"read one": 0.90, "list 50": 0.95, "create": 0.95},
@@ -56,6 +57,7 @@ class Sample:
 def main() -> None:
     parser = make_parser(__spec__.name, rounds=25, seconds=0.5)
     parser.add_argument("--tenants", type=int, default=1, help="(default: %(default)s)")
+    parser.add_argument("--tier", choices=[*Tier], default=Tier.DEDICATED_DATABASE)
     parser.add_argument("--against", choices=[*BARS], default="twin", help="(default: twin)")
     parser.add_argument(
         "--pin",
@@ -64,7 +66,7 @@ def main() -> None:
     )
     options = parser.parse_args()
     with installation() as installed:
-        seeded = seed(installed.app, options.tenants)
+        seeded = seed(installed.app, options.tenants, Tier(options.tier))
         if options.pin:
             _pin(installed)
         cores = {0} if options.pin else None

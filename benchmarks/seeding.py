@@ -14,6 +14,7 @@ from trially.auth.permissions import Role
 from trially.database.rows import insert_item
 from trially.database.session import db, transaction
 from trially.recruiting.patients.model import Patient
+from trially.tenancy.catalog import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.provisioning import create_tenant
 
@@ -30,7 +31,7 @@ class Seeded:
     """The same in every tenant."""
 
 
-def seed(app: Flask, tenants: int) -> Seeded:
+def seed(app: Flask, tenants: int, tier: Tier = Tier.DEDICATED_DATABASE) -> Seeded:
     """Make the tenants, and the twin's database, in which all their members are."""
     patient_ids = [uuid7() for _ in range(PATIENTS)]
     subjects = [f"member|{number}" for number in range(tenants)]
@@ -38,7 +39,7 @@ def seed(app: Flask, tenants: int) -> Seeded:
         create_twin_database()
         fill(SLUG, subjects, patient_ids)
         for number, subject in enumerate(subjects):
-            create_tenant(f"tenant-{number}", f"Tenant {number}")
+            create_tenant(f"tenant-{number}", f"Tenant {number}", tier=tier)
             fill(f"tenant-{number}", [subject], patient_ids)
     issuer = app.extensions["trially_dev_issuer"]
     tokens = [
