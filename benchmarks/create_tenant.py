@@ -1,4 +1,4 @@
-"""Create a tenant, against a bare CREATE DATABASE of the same template on the same server."""
+"""Create a tenant: by default against a bare CREATE DATABASE of the same template and server."""
 
 import statistics
 import time
@@ -9,17 +9,25 @@ from psycopg2.extensions import connection
 from benchmarks.installation import installation
 from benchmarks.processes import cpu_seconds
 from benchmarks.report import make_parser, print_outcome
+from trially.tenancy.catalog import Tier
 from trially.tenancy.names import opaque_name
 from trially.tenancy.provisioning import create_tenant
 from trially.tenancy.servers import execute, server_access
 from trially.tenancy.templates import template_database
 
 BAR = 2.0
+BARS_MS = {Tier.OWN_SCHEMA: 25, Tier.POOLED_ROWS: 5}
 
 
 def main() -> None:
     parser = make_parser(__spec__.name, rounds=40, seconds=120)
+    parser.add_argument(
+        "--tier", choices=[Tier.DEDICATED_DATABASE, *BARS_MS], default=Tier.DEDICATED_DATABASE
+    )
     options = parser.parse_args()
+    if options.tier in BARS_MS:
+        _measure_shared(Tier(options.tier), options.rounds, as_json=options.json)
+        return
     ours: list[float] = []
     bare: list[float] = []
     postgres: dict[str, float] = {"tenant": 0.0, "bare": 0.0}
@@ -62,6 +70,24 @@ def main() -> None:
         f" ({bare_ms:.1f} ms), medians of {len(ours)}"
     )
     print_outcome(line, figures, as_json=options.json)
+
+
+def _measure_shared(tier: Tier, rounds: int, *, as_json: bool) -> None:
+    """Create tenants in a database that is there: the first of all is not counted."""
+    taken: list[float] = []
+    with installation() as installed, installed.app.app_context():
+        create_tenant("warm-up", "Warm-up", tier=tier)
+        before = cpu_seconds(installed.postmaster_id)
+        for number in range(rounds):
+            began = time.perf_counter()
+            create_tenant(f"tenant-{number}", f"Tenant {number}", tier=tier)
+            taken.append((time.perf_counter() - began) * 1000)
+        postgres_ms = (cpu_seconds(installed.postmaster_id) - before) / rounds * 1000
+    line = (
+        f"create tenant ({tier}): {statistics.median(taken):.1f} ms, least {min(taken):.1f}, median"
+        f" of {rounds}; {postgres_ms:.1f} ms of it PostgreSQL's CPU; bar {BARS_MS[tier]} ms"
+    )
+    print_outcome(line, {"bar_ms": BARS_MS[tier], "samples_ms": taken}, as_json=as_json)
 
 
 def _create_bare(raw: connection, template: str) -> None:

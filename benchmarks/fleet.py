@@ -78,7 +78,7 @@ def main() -> None:
     options = parser.parse_args()
     with installation() as installed:
         began = time.perf_counter()
-        requests = _make_tenants(installed, options.tenants, Tier(options.tier))
+        requests = make_tenants(installed, options.tenants, Tier(options.tier))
         seconds_to_make = time.perf_counter() - began
         found = [
             _measure(installed, _draw(requests, draw, options.requests), draw, budget, options)
@@ -97,7 +97,7 @@ def main() -> None:
     print_outcome(line, figures, as_json=options.json)
 
 
-def _make_tenants(installed: Installation, tenants: int, tier: Tier) -> list[str]:
+def make_tenants(installed: Installation, tenants: int, tier: Tier) -> list[str]:
     """Make the tenants and return a request of each."""
     patient_ids = [uuid7() for _ in range(PATIENTS)]
     issuer = installed.app.extensions["trially_dev_issuer"]
