@@ -4,8 +4,10 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from trially.auth.revocation import revoke_tokens
 from trially.tenancy.catalog import Tenant, TenantStatus, catalog_transaction
 from trially.tenancy.directory import Directory, UnknownTenantError
+from trially.tenancy.lifecycle import rename_tenant, suspend_tenant
 
 
 @pytest.fixture
@@ -14,7 +16,7 @@ def looks():
     sent = []
 
     def note(_connection, _cursor, statement, *_rest):
-        if "tenant_slug" in statement:
+        if "FROM tenant" in statement:
             sent.append(statement)
 
     event.listen(Engine, "before_cursor_execute", note)
@@ -41,6 +43,61 @@ def test_what_was_found_is_not_believed_for_longer(app, tenant, looks):
         known.find(tenant.slug)
 
     assert len(looks) == 2
+
+
+def test_what_has_not_changed_is_renewed_with_the_others(app, make_tenant, looks):
+    known, tenants = Directory(0.05), [make_tenant(), make_tenant()]
+
+    with app.app_context():
+        before = [known.find(tenant.slug) for tenant in tenants]
+        looks.clear()
+        sleep(0.06)
+        after = [known.find(tenant.slug) for tenant in tenants]
+
+    assert [one is other for one, other in zip(before, after, strict=True)] == [True, True]
+    assert len(looks) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda slug: suspend_tenant(slug),
+        lambda slug: rename_tenant(slug, f"{slug}-renamed"),
+        lambda slug: revoke_tokens(slug, subject="somebody"),
+    ],
+    ids=["suspended", "renamed", "revoked"],
+)
+def test_what_has_changed_is_not_renewed(app, make_tenant, change):
+    known, tenant = Directory(0.05), make_tenant()
+
+    with app.app_context():
+        before = known.find(tenant.slug)
+        change(tenant.slug)
+        sleep(0.06)
+        after = known.find(tenant.slug)
+
+    assert after.stamp != before.stamp
+    assert (after.status, after.slug, dict(after.cut_offs)) != (
+        before.status,
+        before.slug,
+        dict(before.cut_offs),
+    )
+
+
+def test_who_is_gone_is_unknown_and_forgotten(app, tenant):
+    known = Directory(0.05)
+
+    with app.app_context():
+        known.find(tenant.slug)
+        with catalog_transaction() as session:
+            session.get(Tenant, tenant.id).status = TenantStatus.PROVISIONING
+        sleep(0.06)
+        with pytest.raises(UnknownTenantError):
+            known.find(tenant.slug)
+        with catalog_transaction() as session:
+            session.get(Tenant, tenant.id).status = TenantStatus.ACTIVE
+
+    assert len(known._known) == 0
 
 
 def test_a_tenant_is_forgotten_under_each_of_its_names(app, tenant, looks):

@@ -6,6 +6,7 @@ all else that tenancy adds.
 
 import time
 from collections.abc import Callable, Hashable
+from itertools import islice
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -44,6 +45,23 @@ class Memory(Generic[Key, Value]):
             self._entries[key] = value, usual if ends is None else min(usual, ends)
             while len(self._entries) > self._most:
                 del self._entries[next(iter(self._entries))]
+
+    def recall(self, key: Key) -> Value | None:
+        """Return what is remembered under a key even if its time is up, or None."""
+        entry = self._entries.get(key)
+        return None if entry is None else entry[0]
+
+    def oldest(self, most: int) -> list[Value]:
+        """Return up to `most` values, those put in or renewed longest ago."""
+        with self._lock:
+            return [value for value, _ in islice(self._entries.values(), most)]
+
+    def renew(self, is_meant: Callable[[Value], bool]) -> None:
+        """Believe the values that are meant for the usual time from now."""
+        ends = self._clock() + self._seconds
+        with self._lock:
+            for key in [key for key, (value, _) in self._entries.items() if is_meant(value)]:
+                self._entries[key] = self._entries.pop(key)[0], ends
 
     def forget(self, is_meant: Callable[[Value], bool]) -> None:
         """Forget the values that are meant."""

@@ -1,17 +1,29 @@
 """Where each tenant lives, as this process last saw it: bounded in age, safe to be stale.
 
 The guard refuses a transaction whose placement is no longer current, so an entry that is a few
-seconds old costs a second look and never a row in the wrong place.
+seconds old costs a second look and never a row in the wrong place. Entries are renewed together:
+one question tells which of them still are as they were.
 """
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from uuid import UUID
 
 from flask import Flask, current_app
-from sqlalchemy import func, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    String,
+    Uuid,
+    any_,
+    bindparam,
+    func,
+    literal_column,
+    select,
+)
 from sqlalchemy.orm import Session
 
 from trially.cache.memory import Memory
@@ -27,6 +39,7 @@ from trially.tenancy.pinning import is_served
 from trially.tenancy.tiers import tier_of
 
 ENTRIES_KEPT = 10_000
+RENEWED_AT_ONCE = 2_000
 MAX_TOKEN_LIFETIME = dt.timedelta(days=30)
 """No issuer's tokens may be good for longer, so that older cut-offs need not be known."""
 
@@ -49,6 +62,9 @@ class Residence:
     cut_offs: Mapping[tuple[str, str], float]
     """Tokens issued before this are refused, by issuer and subject; either may be empty."""
 
+    stamp: str = field(repr=False)
+    """Another one as soon as the catalog says anything else of the tenant."""
+
     @cached_property
     def names(self) -> frozenset[str]:
         """What requests may call the tenant by."""
@@ -65,14 +81,32 @@ class Directory:
 
     def __init__(self, max_age_seconds: float) -> None:
         self._known: Memory[str, Residence] = Memory(ENTRIES_KEPT, max_age_seconds)
+        self._renewing = Lock()
 
     def find(self, reference: str, *, fresh: bool = False) -> Residence:
         """Return where the tenant with this slug or id lives, or raise `UnknownTenantError`."""
-        known = None if fresh else self._known.get(reference)
+        known = None if fresh else self._known.get(reference) or self._renew(reference)
         if known is None:
             known = _look_up(reference)
             self._known.put(reference, known)
         return known
+
+    def _renew(self, reference: str) -> Residence | None:
+        """Renew an entry whose time is up, and others with it, unless they have changed."""
+        asked = self._known.recall(reference)
+        if asked is None:
+            return None
+        with self._renewing:
+            if self._known.get(reference) is None:
+                due = {known.tenant_id for known in (asked, *self._known.oldest(RENEWED_AT_ONCE))}
+                stamps = _read_stamps(due)
+                self._known.renew(lambda known: stamps.get(known.tenant_id) == known.stamp)
+                self._known.forget(
+                    lambda known: (
+                        known.tenant_id in due and stamps.get(known.tenant_id) != known.stamp
+                    )
+                )
+        return self._known.get(reference)
 
     def forget(self, tenant_id: UUID) -> None:
         """Forget what is known of a tenant, under each of its names."""
@@ -92,13 +126,14 @@ def init_app(app: Flask, max_age_seconds: float) -> None:
 
 def _look_up(reference: str) -> Residence:
     with Session(reader_engine()) as session:
-        tenant = session.scalar(
-            select(Tenant).where(
+        found = session.execute(
+            select(Tenant, _STAMP).where(
                 is_called(reference), is_served(), Tenant.status != TenantStatus.PROVISIONING
             )
-        )
-        if tenant is None:
+        ).first()
+        if found is None:
             raise UnknownTenantError("There is no such tenant.")
+        tenant, stamp = found
         record = tenant.placement
         return Residence(
             tenant_id=tenant.id,
@@ -107,8 +142,31 @@ def _look_up(reference: str) -> Residence:
             kind=tenant.kind,
             status=TenantStatus(tenant.status),
             placement=tier_of(record).placement(record),
+            # Read after the stamp: what comes in between makes the stamp another one.
             cut_offs=_cut_offs_of(session, tenant.id),
+            stamp=stamp,
         )
+
+
+_STAMP: ColumnElement[str] = literal_column(
+    "concat_ws('/', tenant.xmin,"
+    " (SELECT concat(p.id, p.xmin, s.xmin) FROM placement p JOIN server s ON s.id = p.server_id"
+    "  WHERE p.tenant_id = tenant.id AND p.is_active),"
+    " (SELECT string_agg(concat(c.issuer, ' ', c.subject, c.xmin), '/')"
+    "  FROM token_cut_off c WHERE c.tenant_id = tenant.id))",
+    String,
+)
+"""Which transactions wrote what the catalog says of a tenant: PostgreSQL keeps that by itself."""
+
+
+def _read_stamps(tenant_ids: Collection[UUID]) -> Mapping[UUID, str]:
+    """Return the stamps of the tenants that are served as ever."""
+    wanted = bindparam("ids", list(tenant_ids), ARRAY(Uuid))
+    statement = select(Tenant.id, _STAMP).where(
+        Tenant.id == any_(wanted), is_served(), Tenant.status != TenantStatus.PROVISIONING
+    )
+    with reader_engine().connect() as connection:
+        return dict(connection.execute(statement).tuples().all())
 
 
 def _cut_offs_of(session: Session, tenant_id: UUID) -> Mapping[tuple[str, str], float]:
