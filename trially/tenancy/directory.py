@@ -162,11 +162,11 @@ _STAMP: ColumnElement[str] = literal_column(
 def _read_stamps(tenant_ids: Collection[UUID]) -> Mapping[UUID, str]:
     """Return the stamps of the tenants that are served as ever."""
     wanted = bindparam("ids", list(tenant_ids), ARRAY(Uuid))
-    statement = select(Tenant.id, _STAMP).where(
+    statement = select(Tenant.id, _STAMP.label("stamp")).where(
         Tenant.id == any_(wanted), is_served(), Tenant.status != TenantStatus.PROVISIONING
     )
     with reader_engine().connect() as connection:
-        return dict(connection.execute(statement).tuples().all())
+        return {row.id: row.stamp for row in connection.execute(statement)}
 
 
 def _cut_offs_of(session: Session, tenant_id: UUID) -> Mapping[tuple[str, str], float]:
