@@ -8,11 +8,13 @@ a tenth of the requests unmeasured.
 import random
 import re
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from itertools import accumulate
 from threading import Event, Thread
 from typing import Any
@@ -25,6 +27,7 @@ from benchmarks.load import Load, Outcome, compose_request, run_load
 from benchmarks.processes import WebServer, gunicorn
 from benchmarks.report import make_parser, print_outcome
 from benchmarks.seeding import fill
+from trially.config import ROOT
 from trially.database.session import db
 from trially.tenancy.catalog import Tier
 from trially.tenancy.provisioning import create_tenant
@@ -68,6 +71,7 @@ def main() -> None:
     parser.add_argument("--tier", choices=[*Tier], default=Tier.DEDICATED_DATABASE)
     parser.add_argument("--requests", type=int, default=10_000, help="(default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="(default: %(default)s)")
+    parser.add_argument("--pooler", action="store_true", help="send transactions through PgBouncer")
     parser.add_argument(
         "--budgets",
         type=int,
@@ -80,14 +84,16 @@ def main() -> None:
         began = time.perf_counter()
         requests = make_tenants(installed, options.tenants, Tier(options.tier))
         seconds_to_make = time.perf_counter() - began
-        found = [
-            _measure(installed, _draw(requests, draw, options.requests), draw, budget, options)
-            for _ in range(options.rounds)
-            for budget in options.budgets
-            for draw in DRAWS
-        ]
+        with _pooler(installed) if options.pooler else nullcontext():
+            found = [
+                _measure(installed, _draw(requests, draw, options.requests), draw, budget, options)
+                for _ in range(options.rounds)
+                for budget in options.budgets
+                for draw in DRAWS
+            ]
+    way = " through PgBouncer" if options.pooler else ""
     line = (
-        f"fleet: {options.tenants} tenants ({options.tier}), {options.workers} workers:"
+        f"fleet: {options.tenants} tenants ({options.tier}), {options.workers} workers{way}:"
         f" {'; '.join(map(_describe, found))}"
     )
     figures = {
@@ -113,6 +119,17 @@ def make_tenants(installed: Installation, tenants: int, tier: Tier) -> list[str]
         for engine in db.engines.values():
             engine.dispose()  # this process's connections are not the workers'
     return requests
+
+
+@contextmanager
+def _pooler(installed: Installation) -> Iterator[None]:
+    """Run the tests' PgBouncer for the workers, with two connections for each database at most."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    poolers = import_module("poolers")
+    caps = {"default_pool_size": "2", "max_user_connections": "2"}
+    with poolers.running_pooler(installed.app, **caps) as pooler:
+        installed.environment["TRIALLY_POOLER_URL"] = pooler.url.render_as_string()
+        yield
 
 
 def _draw(requests: list[str], draw: str, number: int) -> list[str]:
