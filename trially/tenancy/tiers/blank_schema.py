@@ -10,9 +10,7 @@ from uuid import UUID
 from psycopg2 import sql
 from psycopg2.extensions import connection
 
-from trially.config import current_settings
 from trially.tenancy.guard import let_in
-from trially.tenancy.installing import owner_role
 from trially.tenancy.servers import execute
 from trially.tenancy.templates import TENANT_SCHEMA
 from trially.tenancy.tiers.tenant_tables import HOLDING_CHECK
@@ -79,29 +77,21 @@ def keep_blank_schema(owned: connection, login_role: str) -> None:
     execute(owned, let_in(login_role))
 
 
-def copy_blank_schema(raw: connection, schema: str, tenant_id: UUID) -> None:
-    """Make a schema of one tenant, all of it or nothing, unless it is there."""
+def compose_copy(raw: connection, schema: str, tenant_id: UUID) -> sql.Composable | None:
+    """Compose what makes a schema of one tenant, to be run as the owner; None if it is there."""
     rows = execute(
         raw,
         "SELECT ddl FROM trially.blueprint"
         " WHERE NOT EXISTS (SELECT FROM pg_namespace WHERE nspname = %s)",
         schema,
     )
-    for (ddl,) in rows:
-        names = {
-            "owner": sql.Identifier(owner_role(current_settings())),
-            "schema": sql.Identifier(schema),
-        }
-        making = sql.SQL(
-            "BEGIN; SET LOCAL ROLE {owner}; SET LOCAL synchronous_commit = off;"
-            "CREATE SCHEMA {schema}; SET LOCAL search_path = {schema};"
-        ).format(**names)
-        ending = sql.SQL(
-            ";REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM PUBLIC; COMMIT"
-        ).format(**names)
-        try:
-            execute(raw, making + sql.SQL(ddl.replace(str(_NOBODY), str(tenant_id))) + ending)
-        except BaseException:
-            if not raw.closed:
-                execute(raw, "ROLLBACK")
-            raise
+    if not rows:
+        return None
+    ((ddl,),) = rows
+    return sql.SQL(
+        "CREATE SCHEMA {schema}; SET LOCAL search_path = {schema};{tables};"
+        "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM PUBLIC;"
+    ).format(
+        schema=sql.Identifier(schema),
+        tables=sql.SQL(ddl.replace(str(_NOBODY), str(tenant_id))),
+    )

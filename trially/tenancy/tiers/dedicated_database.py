@@ -7,13 +7,13 @@ from trially.config import current_settings
 from trially.database.placement import Placement
 from trially.database.session import engine_registry
 from trially.tenancy.catalog import PlacementRecord, Server, Tier
-from trially.tenancy.guard import admit, let_in, record_placement
+from trially.tenancy.guard import admit, record_placement
 from trially.tenancy.installing import owner_role
 from trially.tenancy.names import opaque_name
 from trially.tenancy.servers import access_to, execute, server_access
 from trially.tenancy.templates import TENANT_SCHEMA, clone_template, drop_database
-from trially.tenancy.tiers.login_roles import make_login_role
-from trially.tenancy.tiers.tenant_tables import grant_rows, hold_to_tenant
+from trially.tenancy.tiers.roles import make_login_role
+from trially.tenancy.tiers.tenant_tables import dress_for_one
 
 
 class DedicatedDatabase:
@@ -58,11 +58,7 @@ class DedicatedDatabase:
 
     def dressing(self, record: PlacementRecord) -> sql.Composable:
         """Compose the role's grants and the CHECKs."""
-        return (
-            grant_rows(record.schema, record.role)
-            + hold_to_tenant(record.schema, record.tenant_id)
-            + let_in(record.role)
-        )
+        return dress_for_one(record)
 
     def remove(self, record: PlacementRecord) -> None:
         """Drop the database and the role."""

@@ -1,16 +1,16 @@
 """A schema of the tenant's own in a database that many tenants share."""
 
-from psycopg2 import errors, sql
+from psycopg2 import sql
 from sqlalchemy.orm import Session
 
 from trially.config import current_settings
 from trially.database.placement import Placement
 from trially.tenancy.catalog import PlacementRecord, Server, Tier
-from trially.tenancy.guard import admit, let_in, shut_out
+from trially.tenancy.guard import admit, shut_out
 from trially.tenancy.names import opaque_name
 from trially.tenancy.servers import execute, server_access
-from trially.tenancy.tiers.blank_schema import copy_blank_schema, set_blank_schema
-from trially.tenancy.tiers.login_roles import RESTRICTIONS
+from trially.tenancy.tiers.blank_schema import compose_copy, set_blank_schema
+from trially.tenancy.tiers.roles import make_entered_role
 from trially.tenancy.tiers.shared_databases import (
     as_owner_of,
     choose_database,
@@ -20,7 +20,7 @@ from trially.tenancy.tiers.shared_databases import (
     shared_placement,
     write_state,
 )
-from trially.tenancy.tiers.tenant_tables import grant_rows, hold_to_tenant
+from trially.tenancy.tiers.tenant_tables import dress_for_one
 
 
 class OwnSchema:
@@ -48,25 +48,14 @@ class OwnSchema:
         see_database(
             access, record.database, lambda owned: set_blank_schema(owned, record.database)
         )
-        names = {"role": sql.Identifier(record.role), "login": sql.Identifier(record.database)}
-        with access.administer() as raw:
-            try:
-                execute(
-                    raw,
-                    sql.SQL(
-                        "BEGIN; SET LOCAL synchronous_commit = off;"
-                        f"CREATE ROLE {{role}} NOLOGIN {RESTRICTIONS};"
-                        "GRANT {role} TO {login};"
-                        "COMMIT"
-                    ).format(**names),
-                )
-            except (errors.DuplicateObject, errors.UniqueViolation):
-                execute(raw, "ROLLBACK")
+        make_entered_role(access, record.role, record.database)
 
     def make_space(self, record: PlacementRecord) -> None:
-        """Copy the blank schema, with every table held to this tenant's id."""
+        """Copy the blank schema, whole or not at all, with every table held to this tenant."""
         with server_access(record.server.name).administer(record.database, is_kept=True) as raw:
-            copy_blank_schema(raw, record.schema, record.tenant_id)
+            copying = compose_copy(raw, record.schema, record.tenant_id)
+        if copying is not None:
+            as_owner_of(record, copying)
 
     def dress_space(self, record: PlacementRecord) -> None:
         """Grant the role its tables' rows, and hold every table to this tenant's id."""
@@ -77,11 +66,7 @@ class OwnSchema:
 
     def dressing(self, record: PlacementRecord) -> sql.Composable:
         """Compose the role's grants and the CHECKs."""
-        return (
-            grant_rows(record.schema, record.role)
-            + hold_to_tenant(record.schema, record.tenant_id)
-            + let_in(record.role)
-        )
+        return dress_for_one(record)
 
     def remove(self, record: PlacementRecord) -> None:
         """Drop the schema and the role."""

@@ -27,7 +27,7 @@ from trially.tenancy.servers import (
     server_access,
 )
 from trially.tenancy.templates import building_database, database_exists, template_database
-from trially.tenancy.tiers.login_roles import make_login_role
+from trially.tenancy.tiers.roles import make_login_role
 
 _BUILD_LOCK = 0x7472_6961_6C6C_7368
 """Advisory lock of the maintenance database: one process at a time makes shared databases."""

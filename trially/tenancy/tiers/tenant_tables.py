@@ -4,10 +4,13 @@ from uuid import UUID
 
 from psycopg2 import sql
 
+from trially.tenancy.catalog import PlacementRecord
+from trially.tenancy.guard import let_in
+
 HOLDING_CHECK = "ck_this_tenant"
 """Name of the CHECK that holds a table to the one tenant whose it is."""
 
-_HOLD = """
+_CHANGE_EACH = """
 DO $do$
 DECLARE
     tenant_table regclass;
@@ -16,32 +19,9 @@ BEGIN
         SELECT attrelid::regclass FROM pg_attribute
         JOIN pg_class ON pg_class.oid = attrelid
         WHERE relnamespace = {schema}::regnamespace AND relkind IN ('r', 'p')
-        AND attname = 'tenant_id' AND NOT EXISTS (
-            SELECT FROM pg_constraint WHERE conrelid = attrelid AND conname = {check}
-        )
+        AND attname = 'tenant_id' AND {condition}
     LOOP
-        EXECUTE format(
-            'ALTER TABLE %s ADD CONSTRAINT %I CHECK (tenant_id = %L)',
-            tenant_table, {check}, {tenant_id}
-        );
-    END LOOP;
-END
-$do$;
-"""
-
-_SECURE = """
-DO $do$
-DECLARE
-    tenant_table regclass;
-BEGIN
-    FOR tenant_table IN
-        SELECT attrelid::regclass FROM pg_attribute
-        JOIN pg_class ON pg_class.oid = attrelid
-        WHERE relnamespace = {schema}::regnamespace AND relkind IN ('r', 'p')
-        AND attname = 'tenant_id'
-    LOOP
-        EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY, {force} ROW LEVEL SECURITY',
-            tenant_table);
+        EXECUTE format('ALTER TABLE %s ', tenant_table) || {change};
     END LOOP;
 END
 $do$;
@@ -62,10 +42,15 @@ def grant_rows(schema: str, role: str) -> sql.Composed:
 
 def hold_to_tenant(schema: str, tenant_id: UUID) -> sql.Composed:
     """Compose the CHECKs that no row of another tenant passes, on tables that have none yet."""
-    return sql.SQL(_HOLD).format(
+    check = sql.Literal(HOLDING_CHECK)
+    return sql.SQL(_CHANGE_EACH).format(
         schema=sql.Literal(schema),
-        check=sql.Literal(HOLDING_CHECK),
-        tenant_id=sql.Literal(str(tenant_id)),
+        condition=sql.SQL(
+            "NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = attrelid AND conname = {})"
+        ).format(check),
+        change=sql.SQL("format('ADD CONSTRAINT %I CHECK (tenant_id = %L)', {}, {})").format(
+            check, sql.Literal(str(tenant_id))
+        ),
     )
 
 
@@ -74,5 +59,18 @@ def secure_rows(schema: str, *, is_owner_bound: bool = True) -> sql.Composed:
 
     A migration's changes of rows are the owner's, who without a tenant would change none.
     """
-    force = sql.SQL("FORCE" if is_owner_bound else "NO FORCE")
-    return sql.SQL(_SECURE).format(schema=sql.Literal(schema), force=force)
+    force = "FORCE" if is_owner_bound else "NO FORCE"
+    return sql.SQL(_CHANGE_EACH).format(
+        schema=sql.Literal(schema),
+        condition=sql.SQL("true"),
+        change=sql.Literal(f"ENABLE ROW LEVEL SECURITY, {force} ROW LEVEL SECURITY"),
+    )
+
+
+def dress_for_one(record: PlacementRecord) -> sql.Composed:
+    """Compose what tables have that are one tenant's alone: grants to its role, and CHECKs."""
+    return (
+        grant_rows(record.schema, record.role)
+        + hold_to_tenant(record.schema, record.tenant_id)
+        + let_in(record.role)
+    )
