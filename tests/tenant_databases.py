@@ -1,10 +1,11 @@
 """Reach the databases below the app, as whoever an attacker or an operator would be."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
 from flask import Flask
+from psycopg2 import sql
 from psycopg2.extensions import connection
 
 from trially.database.engines import connect
@@ -50,3 +51,23 @@ def ask(app: Flask, statement: str, *parameters: Any, database: str | None = Non
 def ask_in(app: Flask, tenant: Tenant, statement: str, *parameters: Any) -> list[Any]:
     """Run a statement as the administrator in a tenant's database."""
     return ask(app, statement, *parameters, database=tenant.placement.database)
+
+
+def remove_installation(app: Flask, catalog: str, roles: Iterable[str] = ()) -> None:
+    """Drop every database of another installation on this server, and its roles."""
+    with access_of(app).administer() as raw:
+        execute(
+            raw,
+            "UPDATE pg_database SET datistemplate = false WHERE starts_with(datname, %s)",
+            catalog,
+        )
+        owned = execute(
+            raw,
+            "SELECT datname FROM pg_database WHERE datdba ="
+            " (SELECT oid FROM pg_roles WHERE rolname = %s)",
+            f"{catalog}_owner",
+        )
+        for (name,) in owned:
+            execute(raw, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        for role in (*roles, f"{catalog}_owner", f"{catalog}_reader"):
+            execute(raw, sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))

@@ -7,8 +7,7 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
-from psycopg2 import sql
-from tenant_databases import access_of
+from tenant_databases import access_of, remove_installation
 
 from trially import create_app
 from trially.auth.membership import add_member
@@ -81,24 +80,9 @@ def fleet(app: Flask, settings: Settings) -> Iterator[Fleet]:
 
 
 def _remove(app: Flask, catalog: str, tenants: dict[str, Tenant]) -> None:
-    with access_of(app).administer() as raw:
-        execute(
-            raw,
-            "UPDATE pg_database SET datistemplate = false WHERE starts_with(datname, %s)",
-            catalog,
-        )
-        owned = execute(
-            raw,
-            "SELECT datname FROM pg_database WHERE datdba ="
-            " (SELECT oid FROM pg_roles WHERE rolname = %s)",
-            f"{catalog}_owner",
-        )
-        for (name,) in owned:
-            execute(raw, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-        places = [tenant.placement for tenant in tenants.values()]
-        roles = [place.role for place in places] + [place.database for place in places]
-        for role in (*roles, f"{catalog}_owner", f"{catalog}_reader"):
-            execute(raw, sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))
+    places = [tenant.placement for tenant in tenants.values()]
+    roles = [place.role for place in places] + [place.database for place in places]
+    remove_installation(app, catalog, roles)
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@ from dataclasses import replace
 from uuid import uuid4
 
 import pytest
-from psycopg2 import sql
-from tenant_databases import access_of
+from tenant_databases import access_of, remove_installation
 
 from trially import create_app
 from trially.tenancy.catalog import control_engine
 from trially.tenancy.installing import install
-from trially.tenancy.servers import execute
 
 
 @pytest.fixture
@@ -21,23 +19,7 @@ def blank_app(app, settings):
         return create_app(replace(settings, database_url=url, catalog_database=catalog, **changes))
 
     yield make
-    with access_of(app).administer() as raw:
-        execute(
-            raw,
-            "UPDATE pg_database SET datistemplate = false WHERE starts_with(datname, %s)",
-            catalog,
-        )
-        owned = execute(
-            raw,
-            "SELECT datname FROM pg_database WHERE datdba ="
-            " (SELECT oid FROM pg_roles WHERE rolname = %s)",
-            f"{catalog}_owner",
-        )
-        for (name,) in owned:
-            execute(raw, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-        for role in ("owner", "reader"):
-            name = sql.Identifier(f"{catalog}_{role}")
-            execute(raw, sql.SQL("DROP ROLE IF EXISTS {}").format(name))
+    remove_installation(app, catalog)
 
 
 @pytest.fixture
