@@ -2,25 +2,24 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.auth.crafted_tokens import ISSUER, PROFILES
+from tests.conftest import SHARED_DATA
 from trially.auth import tokens
 from trially.auth.signing_keys import import_key_set
 from trially.auth.strict_json import read_object
 from trially.auth.tokens import TokenError, verify_token
 
-VECTORS = Path(__file__).parents[2] / "../shared/data/jose"
-
 
 def _vectors(name: str) -> list[Any]:
-    path = VECTORS / f"json_web_{name}_test.json"
-    if not path.exists():
-        skip = pytest.mark.skip(reason="the Wycheproof vectors are not beside this repository")
+    """Read vectors, which a user's clone has not got; where there is real data, they must be."""
+    if not SHARED_DATA.is_dir():
+        skip = pytest.mark.skip(reason="The folder of real data is not beside this clone.")
         return [pytest.param(name, {}, {}, marks=skip)]
+    path = SHARED_DATA / "jose" / f"json_web_{name}_test.json"
     groups = json.loads(path.read_text())["testGroups"]
     return [
         pytest.param(name, group, test, id=f"{group['comment']}-{test['tcId']}")
