@@ -84,7 +84,7 @@ def admit() -> Response | None:
         # Before the first statement: no transaction, and no suspension, waits for a slow client.
         read_body()
     if not contract_of(view).reads_by_itself:
-        start_deadline(_request_timeout_ms())
+        start_deadline(current_settings().request_timeout_ms)
     residence = read_residence(claims)
     _enter(residence, view)
     g.identity = read_identity(claims, current_placement())
@@ -179,10 +179,6 @@ def _roll_back() -> None:
     """Roll back what is open. Where the server has gone away, there is nothing left to."""
     with suppress(DBAPIError):
         db.session.rollback()
-
-
-def _request_timeout_ms() -> int:
-    return current_settings().request_timeout_ms
 
 
 def _claim_key() -> Response | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -188,7 +189,8 @@ def test_a_request_at_work_for_too_long_is_ended(
 
     sleep.__dict__.update(view.__dict__)
     monkeypatch.setitem(app.view_functions, "sites.create_site", sleep)
-    monkeypatch.setattr("trially.request_cycle._request_timeout_ms", lambda: 100)
+    hurried = replace(app.extensions["trially_settings"], request_timeout_ms=100)
+    monkeypatch.setitem(app.extensions, "trially_settings", hurried)
 
     answer = post(member, "k-1", name="Main")
 
