@@ -2,7 +2,8 @@
 
 One database, Flask-SQLAlchemy with ORM rows, marshmallow in and out, the token verified and the
 member looked up each time, the framework's JSON. It serves the same three routes on the twin's
-rows, and asks the same of tokens, members and bodies.
+rows, and asks the same of tokens, members and bodies. `key_by_id` gives its tables the keys of an
+app without tenants.
 """
 
 import datetime as dt
@@ -26,6 +27,7 @@ from trially import create_app
 from trially.auth.permissions import ROLE_PERMISSIONS, Permission, Role
 from trially.recruiting.patients.schema import PatientBodySchema, PatientSchema
 from trially.tenancy.directory import directory
+from trially.tenancy.servers import execute, server_access
 
 
 class Base(DeclarativeBase):
@@ -40,7 +42,7 @@ db = SQLAlchemy(model_class=Base, disable_autonaming=True)
 class Member(Base):
     __tablename__ = "member"
 
-    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID]
     id: Mapped[UUID] = mapped_column(primary_key=True)
     issuer: Mapped[str]
     subject: Mapped[str]
@@ -50,7 +52,7 @@ class Member(Base):
 class Patient(Base):
     __tablename__ = "patient"
 
-    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    tenant_id: Mapped[UUID]
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid7)
     site_id: Mapped[UUID | None]
     source: Mapped[str] = mapped_column(default="manual")
@@ -75,6 +77,21 @@ class Patient(Base):
     clinical_version: Mapped[int] = mapped_column(default=1)
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+
+
+def key_by_id() -> None:
+    """Key the twin's tables by `id` and index its members, as one would for one tenant.
+
+    With keys led by `tenant_id` alone, PostgreSQL sorts the whole table for a page ordered by id.
+    """
+    with server_access().administer(directory().find(SLUG).placement.url.database) as raw:
+        execute(
+            raw,
+            "ALTER TABLE tenant.patient DROP CONSTRAINT pk_patient CASCADE, ADD PRIMARY KEY (id);"
+            "ALTER TABLE tenant.member DROP CONSTRAINT pk_member CASCADE, ADD PRIMARY KEY (id),"
+            " ADD UNIQUE (issuer, subject);"
+            "ANALYZE tenant.patient, tenant.member",
+        )
 
 
 def conventional_app() -> Flask:
@@ -115,7 +132,7 @@ def conventional_app() -> Flask:
 
     @app.get("/api/v1/patients/<uuid:patient_id>")
     def show_patient(patient_id: UUID) -> Any:
-        patient = db.session.get(Patient, (place.tenant_id, patient_id))
+        patient = db.session.get(Patient, patient_id)
         if patient is None:
             abort(404)
         return jsonify(one.dump(patient))

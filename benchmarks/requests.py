@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
+from benchmarks.conventional import key_by_id
 from benchmarks.installation import Installation, installation
 from benchmarks.load import COUNTER, Load, Outcome, compose_request, run_load
 from benchmarks.processes import WebServer, cpu_seconds, gunicorn
@@ -67,6 +68,9 @@ def main() -> None:
     options = parser.parse_args()
     with installation() as installed:
         seeded = seed(installed.app, options.tenants, Tier(options.tier))
+        if options.against == "conventional":
+            with installed.app.app_context():
+                key_by_id()
         if options.pin:
             _pin(installed)
         cores = {0} if options.pin else None
@@ -194,7 +198,7 @@ def _compose_line(summary: dict[str, dict[str, Any]], against: str, tenants: int
         ours, theirs = figures["trially"], figures["yardstick"]
         said.append(
             f"{kind} {figures['ratio']:.2f} ({ours['requests_per_second']:,.0f}/s,"
-            f" {_cpu(ours):,.0f} µs CPU against {_cpu(theirs):,.0f})"
+            f" CPU {figures['cpu_ratio']:.2f}: {_cpu(ours):,.0f} µs against {_cpu(theirs):,.0f})"
         )
     of_tenants = "" if tenants == 1 else f", {tenants} tenants"
     return f"requests: {', '.join(said)} of the {against}{of_tenants}"
