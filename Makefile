@@ -41,7 +41,7 @@ format: setup ## Format the code and mend what can be mended
 	$(BIN)/python -m ruff check --fix .
 
 docs: setup ## Write docs/permissions.md from the code, docs/isolation.md from what its tests find
-	@$(BIN)/python -m trially.permission_tables > docs/permissions.md
+	@$(BIN)/python -m tools.permission_tables > docs/permissions.md
 	WRITE_ISOLATION=1 $(BIN)/python -m pytest -q tests/isolation
 
 bench: setup ## Measure what we publish; see benchmarks/README.md

@@ -26,8 +26,10 @@ from benchmarks.twin import SLUG
 from trially import create_app
 from trially.auth.permissions import ROLE_PERMISSIONS, Permission, Role
 from trially.recruiting.patients.schema import PatientBodySchema, PatientSchema
+from trially.state import state_of
 from trially.tenancy.directory import directory
-from trially.tenancy.servers import execute, server_access
+from trially.tenancy.servers.access import server_access
+from trially.tenancy.servers.connections import execute
 
 
 class Base(DeclarativeBase):
@@ -100,7 +102,7 @@ def conventional_app() -> Flask:
     installed = create_app(settings)
     with installed.app_context():
         place = directory().find(SLUG).placement
-    issuer = installed.extensions["trially_dev_issuer"]
+    issuer = state_of(installed).dev_issuer
     keys = KeySet.import_key_set(issuer.public_keys())
     claims_rules = jwt.JWTClaimsRegistry(
         iss={"essential": True, "value": issuer.url},

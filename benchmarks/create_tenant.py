@@ -10,10 +10,11 @@ from benchmarks.installation import installation
 from benchmarks.processes import cpu_seconds
 from benchmarks.report import make_parser, print_outcome
 from trially.tenancy.catalog import Tier
+from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.names import opaque_name
-from trially.tenancy.provisioning import create_tenant
-from trially.tenancy.servers import execute, server_access
-from trially.tenancy.templates import template_database
+from trially.tenancy.schema.templates import template_database
+from trially.tenancy.servers.access import server_access
+from trially.tenancy.servers.connections import execute
 
 BAR = 2.0
 BARS_MS = {Tier.OWN_SCHEMA: 25, Tier.POOLED_ROWS: 5}

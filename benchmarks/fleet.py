@@ -29,9 +29,11 @@ from benchmarks.report import make_parser, print_outcome
 from benchmarks.seeding import fill
 from trially.config import ROOT
 from trially.database.session import db
+from trially.state import state_of
 from trially.tenancy.catalog import Tier
-from trially.tenancy.provisioning import create_tenant
-from trially.tenancy.servers import execute, server_access
+from trially.tenancy.lifecycle.provisioning import create_tenant
+from trially.tenancy.servers.access import server_access
+from trially.tenancy.servers.connections import execute
 
 PATIENTS = 20
 THREADS = 8
@@ -106,7 +108,7 @@ def main() -> None:
 def make_tenants(installed: Installation, tenants: int, tier: Tier) -> list[str]:
     """Make the tenants and return a request of each."""
     patient_ids = [uuid7() for _ in range(PATIENTS)]
-    issuer = installed.app.extensions["trially_dev_issuer"]
+    issuer = state_of(installed.app).dev_issuer
     requests = []
     with installed.app.app_context():
         for number in range(tenants):

@@ -20,8 +20,9 @@ from trially.database.dialect import REFUSALS
 from trially.database.engines import connect
 from trially.database.placement import Placement
 from trially.tenancy.context import tenant_context
-from trially.tenancy.provisioning import create_tenant
-from trially.tenancy.servers import execute, server_access
+from trially.tenancy.lifecycle.provisioning import create_tenant
+from trially.tenancy.servers.access import server_access
+from trially.tenancy.servers.connections import execute
 
 SLUG = "guarded"
 WAIT_SECONDS = 0.3
@@ -134,8 +135,8 @@ def main() -> None:
 
 def _prepare() -> Placement:
     create_tenant(SLUG, "Guarded")
-    with tenant_context(SLUG) as residence:
-        placement = residence.placement
+    with tenant_context(SLUG) as entry:
+        placement = entry.placement
     with server_access().administer(placement.url.database) as raw:
         execute(raw, VARIANTS)
         execute(raw, f'GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA trially TO "{_role(placement)}"')

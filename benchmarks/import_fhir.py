@@ -85,7 +85,7 @@ def _import(
     installed: Installation, slug: str, folder: Path, observations: Path | None
 ) -> dict[str, Any]:
     # Late, because the workers are to be small.
-    from trially.tenancy.provisioning import create_tenant
+    from trially.tenancy.lifecycle.provisioning import create_tenant
 
     with installed.app.app_context():
         create_tenant(slug, slug)
@@ -111,12 +111,12 @@ def _run_work(installed: Installation, slug: str, path: Path) -> dict[str, Any]:
 def _work(slug: str, path: str) -> dict[str, Any]:
     """Import one file, and nothing else, in this process."""
     from trially import create_app
-    from trially.recruiting.imports.parts import find_parts
+    from trially.recruiting.imports.reading.source_files import find_source_files
     from trially.recruiting.imports.running import fingerprint_of, run_import
     from trially.tenancy.context import tenant_context
 
     app = create_app(settings_of_environment())
-    parts = find_parts([Path(path)])
+    parts = find_source_files([Path(path)])
     with app.app_context(), tenant_context(slug):
         before_mb, began = _peak_mb(), time.perf_counter()
         cpu = time.process_time()

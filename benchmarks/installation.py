@@ -13,9 +13,9 @@ from flask import Flask
 
 from trially import create_app
 from trially.config import Settings, read_settings
-from trially.database.administrator import EMBEDDED_DIRECTORY, administrator_url
-from trially.database.embedded_watch import DATA, find_postmaster, let_go
-from trially.tenancy.installing import install
+from trially.embedded_postgres.watcher import DATA, find_postmaster, let_go
+from trially.tenancy.schema.installing import install
+from trially.tenancy.servers.administrator import EMBEDDED_DIRECTORY, administrator_url
 
 STOP_TIMEOUT_SECONDS = 60
 

@@ -15,13 +15,15 @@ from sqlalchemy import text
 
 from benchmarks.installation import installation
 from benchmarks.report import make_parser, print_outcome
-from trially.auth.membership import add_member
+from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.database.session import db
+from trially.state import state_of
 from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.context import tenant_context
-from trially.tenancy.provisioning import create_tenant
-from trially.tenancy.servers import execute, server_access
+from trially.tenancy.lifecycle.provisioning import create_tenant
+from trially.tenancy.servers.access import server_access
+from trially.tenancy.servers.connections import execute
 
 BAR = 1.3
 ROWS = 1_000
@@ -104,7 +106,7 @@ def _plan(tenant: Tenant, statement: str) -> str:
 def _reader(app: Flask, tenant: Tenant) -> Callable[[str], None]:
     with app.app_context(), tenant_context(tenant.slug):
         add_member(SUBJECT, Role.OWNER)
-    token = app.extensions["trially_dev_issuer"].issue_token(subject=SUBJECT, tenant=tenant.slug)
+    token = state_of(app).dev_issuer.issue_token(subject=SUBJECT, tenant=tenant.slug)
     client, headers = app.test_client(), {"Authorization": f"Bearer {token}"}
 
     def ask(what: str) -> None:

@@ -11,6 +11,7 @@ from benchmarks.report import make_parser, print_outcome
 from trially import create_app
 from trially.auth.tokens import IssuerProfile, TokenVerifier
 from trially.config import ROOT
+from trially.state import state_of
 
 BAR_MS = 50
 HEADER_BYTES = 16_380
@@ -27,7 +28,7 @@ def main() -> None:
         profile = IssuerProfile(
             issuer=crafted.ISSUER, audiences=(crafted.AUDIENCE,), keys=crafted.Keys()
         )
-        app.extensions["trially_tokens"] = TokenVerifier({crafted.ISSUER: profile})
+        state_of(app).token_verifier = TokenVerifier({crafted.ISSUER: profile})
         client = app.test_client()
         taken: dict[str, float] = {}
         for attack in attacking.attacks():

@@ -30,17 +30,17 @@ from benchmarks.seeding import Seeded, seed
 from trially import create_app, request_cycle
 from trially.database import dialect
 from trially.http import contract
+from trially.observability import access_log as told
 from trially.observability import logs
-from trially.observability import requests as told
-from trially.recruiting import listing
 from trially.recruiting.patients import routes
+from trially.resources import listing
 
 WARM_UP_REQUESTS = 300
 SERVER_SECONDS = 2.0
 
 STEPS: list[tuple[str, Any, str]] = [
     ("token", request_cycle, "read_claims"),
-    ("tenant's directory", request_cycle, "read_residence"),
+    ("tenant's directory", request_cycle, "resolve_tenant"),
     ("tenant's directory", request_cycle, "enter_tenant"),
     ("member", request_cycle, "read_identity"),
     ("query string", request_cycle, "refuse_query"),

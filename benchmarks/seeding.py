@@ -9,14 +9,15 @@ from sqlalchemy import text
 from uuid_utils.compat import uuid7
 
 from benchmarks.twin import SLUG, create_twin_database
-from trially.auth.membership import add_member
+from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.database.rows import insert_item
 from trially.database.session import db, transaction
 from trially.recruiting.patients.model import Patient
+from trially.state import state_of
 from trially.tenancy.catalog import Tier
 from trially.tenancy.context import tenant_context
-from trially.tenancy.provisioning import create_tenant
+from trially.tenancy.lifecycle.provisioning import create_tenant
 
 PATIENTS = 500
 
@@ -41,7 +42,7 @@ def seed(app: Flask, tenants: int, tier: Tier = Tier.DEDICATED_DATABASE) -> Seed
         for number, subject in enumerate(subjects):
             create_tenant(f"tenant-{number}", f"Tenant {number}", tier=tier)
             fill(f"tenant-{number}", [subject], patient_ids)
-    issuer = app.extensions["trially_dev_issuer"]
+    issuer = state_of(app).dev_issuer
     tokens = [
         issuer.issue_token(subject=subject, tenant=f"tenant-{number}")
         for number, subject in enumerate(subjects)

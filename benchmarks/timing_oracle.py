@@ -22,9 +22,10 @@ from benchmarks.load import compose_request
 from benchmarks.processes import gunicorn
 from benchmarks.report import make_parser, print_outcome
 from benchmarks.seeding import fill
+from trially.state import state_of
 from trially.tenancy.catalog import Tier
-from trially.tenancy.lifecycle import suspend_tenant
-from trially.tenancy.provisioning import create_tenant
+from trially.tenancy.lifecycle.provisioning import create_tenant
+from trially.tenancy.lifecycle.status import suspend_tenant
 
 BAR = 0.01
 PATIENTS = 50
@@ -74,7 +75,7 @@ def probability(ours: Sequence[float], theirs: Sequence[float]) -> float:
     marked = sorted([(value, True) for value in ours] + [(value, False) for value in theirs])
     total, rank_sum, ties, place = len(marked), 0.0, 0, 0
     for _, group in groupby(marked, key=lambda pair: pair[0]):
-        members = [is_ours for _, is_ours in group]
+        members = [of_current_tenant for _, of_current_tenant in group]
         rank_sum += sum(members) * (place + (len(members) + 1) / 2)
         ties += len(members) ** 3 - len(members)
         place += len(members)
@@ -96,7 +97,7 @@ def _prepare(installed: Installation, tier: Tier) -> tuple[Questions, Questions]
         for number in range(OTHERS):
             create_tenant(f"{prefix}-closed-{number}", "Closed", tier=tier)
             suspend_tenant(f"{prefix}-closed-{number}")
-    issue: Any = installed.app.extensions["trially_dev_issuer"].issue_token
+    issue: Any = state_of(installed.app).dev_issuer.issue_token
     token = issue(subject=subject, tenant=f"{prefix}-ours")
 
     def show(patient_id: object) -> str:

@@ -29,9 +29,10 @@ from trially.database.dialect import PlacedDialect, replace_if_closed
 from trially.database.engines import PATIENCE
 from trially.database.session import db
 from trially.tenancy.catalog import Tenant
-from trially.tenancy.directory import Residence, directory
-from trially.tenancy.provisioning import create_tenant
-from trially.tenancy.servers import execute, server_access
+from trially.tenancy.directory import TenantEntry, directory
+from trially.tenancy.lifecycle.provisioning import create_tenant
+from trially.tenancy.servers.access import server_access
+from trially.tenancy.servers.connections import execute
 
 SLUG = "the-twin"
 
@@ -67,15 +68,15 @@ def twin_app(settings: Settings | None = None) -> Flask:
     settings = settings or settings_of_environment()
     app = create_app(settings)
     with app.app_context():
-        residence = directory().find(SLUG)
-    engine = _make_engine(residence, settings)
+        entry = directory().find(SLUG)
+    engine = _make_engine(entry, settings)
 
     class FixedSession(Session):
         def get_bind(self, *_args: Any, **_kwargs: Any) -> Engine:
             return engine
 
     db.session = db._make_scoped_session({"class_": FixedSession})
-    _take_tenancy_out(residence)
+    _take_tenancy_out(entry)
     return app
 
 
@@ -94,17 +95,17 @@ def create_twin_database() -> Tenant:
 _CHECK = "ck_this_tenant"
 
 
-def _take_tenancy_out(residence: Residence) -> None:
+def _take_tenancy_out(entry: TenantEntry) -> None:
     """Leave of the request cycle what an app for one tenant does."""
 
-    def enter_only_tenant(_residence: Residence) -> None:
+    def enter_only_tenant(_residence: TenantEntry) -> None:
         # What the views read the tenant's id from.
-        g.placement, g.residence = residence.placement, residence
+        g.placement, g.tenant = entry.placement, entry
 
     tenancy: dict[str, Any] = {
-        "read_residence": lambda _claims: residence,
+        "resolve_tenant": lambda _claims: entry,
         "enter_tenant": enter_only_tenant,
-        "ask_guard": lambda: None,
+        "check_tenant_open": lambda: None,
     }
     for name, without in tenancy.items():
         if not hasattr(request_cycle, name):
@@ -112,9 +113,9 @@ def _take_tenancy_out(residence: Residence) -> None:
         setattr(request_cycle, name, without)
 
 
-def _make_engine(residence: Residence, settings: Settings) -> Engine:
+def _make_engine(entry: TenantEntry, settings: Settings) -> Engine:
     engine = create_engine(
-        residence.placement.url.set(drivername="postgresql+twin"),
+        entry.placement.url.set(drivername="postgresql+twin"),
         connect_args={
             "application_name": "twin",
             "cursor_factory": BoundedCursor,

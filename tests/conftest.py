@@ -20,17 +20,18 @@ from uuid_utils.compat import uuid7
 from werkzeug.test import TestResponse
 
 from trially import create_app
-from trially.auth.membership import add_member
+from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.config import ROOT, Settings, read_settings
-from trially.database.administrator import EMBEDDED_DIRECTORY
-from trially.database.embedded_watch import is_running, let_go
 from trially.database.session import db, transaction
+from trially.embedded_postgres.watcher import is_running, let_go
 from trially.recruiting.records.model import ClinicalFact
+from trially.state import state_of
 from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.context import tenant_context
-from trially.tenancy.installing import install
-from trially.tenancy.provisioning import create_tenant
+from trially.tenancy.lifecycle.provisioning import create_tenant
+from trially.tenancy.schema.installing import install
+from trially.tenancy.servers.administrator import EMBEDDED_DIRECTORY
 
 pytest_plugins = ["in_parallel"]
 
@@ -179,9 +180,7 @@ def as_member(app: Flask) -> AsMember:
         subject = f"member|{next(_numbers)}"
         with app.app_context(), tenant_context(str(tenant.id)):
             add_member(subject, role, **granted)
-        token = app.extensions["trially_dev_issuer"].issue_token(
-            subject=subject, tenant=tenant.slug
-        )
+        token = state_of(app).dev_issuer.issue_token(subject=subject, tenant=tenant.slug)
         return Member(app.test_client(), token, tenant, subject)
 
     return make

@@ -21,17 +21,18 @@ from sqlalchemy import URL
 from werkzeug.test import TestResponse
 
 from trially import create_app
-from trially.auth.membership import add_member
+from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.config import DRIVER, Settings
-from trially.database.embedded import EmbeddedServer, _find_binaries, start_embedded_server
-from trially.database.embedded_watch import DATA, find_postmaster, is_running, let_go, stop_server
 from trially.database.engines import connect
+from trially.embedded_postgres.server import EmbeddedServer, _find_binaries, start_embedded_server
+from trially.embedded_postgres.watcher import DATA, find_postmaster, is_running, let_go, stop_server
+from trially.state import state_of
 from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.context import tenant_context
-from trially.tenancy.installing import install
-from trially.tenancy.provisioning import create_tenant
-from trially.tenancy.servers import execute
+from trially.tenancy.lifecycle.provisioning import create_tenant
+from trially.tenancy.schema.installing import install
+from trially.tenancy.servers.connections import execute
 
 FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "100"}
 """Losable only with the machine: a server that is killed loses nothing."""
@@ -174,7 +175,7 @@ class Client:
     def __init__(self, app: Flask, tenant: Tenant, subject: str) -> None:
         self._app, self._tenant, self._subject = app, tenant, subject
         self._client = app.test_client()
-        issuer = app.extensions["trially_dev_issuer"]
+        issuer = state_of(app).dev_issuer
         self._token = issuer.issue_token(subject=subject, tenant=tenant.slug)
 
     def another(self) -> "Client":

@@ -12,7 +12,8 @@ from trially.database.engines import connect
 from trially.database.placement import Placement
 from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.directory import directory
-from trially.tenancy.servers import ServerAccess, execute, server_access
+from trially.tenancy.servers.access import ServerAccess, server_access
+from trially.tenancy.servers.connections import execute
 
 TIERS = tuple(tier for tier in Tier if tier is not Tier.SILO)
 """The tiers that tenants of one instance may have."""

@@ -9,20 +9,21 @@ from uuid import UUID
 
 import psycopg2
 import pytest
-from flask import Flask, Response, abort, g
+from flask import Flask, Response, abort
 from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from trially import request_cycle
 from trially.auth.permissions import Permission, public, requires
 from trially.database.rows import insert_item
 from trially.database.session import db
 from trially.recruiting.records.model import ClinicalFact
 from trially.recruiting.sites.model import Site
+from trially.request_cycle import database_errors
+from trially.state import request_state, state_of
 from trially.tenancy.context import current_tenant
 from trially.tenancy.directory import directory
-from trially.tenancy.lifecycle import resume_tenant, suspend_tenant
-from trially.tenancy.servers import server_access
+from trially.tenancy.lifecycle.status import resume_tenant, suspend_tenant
+from trially.tenancy.servers.access import server_access
 
 CANARY = "Ada Canary 4711"
 
@@ -85,9 +86,10 @@ def test_a_crash_is_a_problem_without_a_word_of_it(
     assert answer.status_code == 500
     assert answer.json == {
         "type": "/problems/internal-error",
+        "code": "internal_error",
         "title": "Internal error",
         "status": 500,
-        "detail": "Something went wrong on our side.",
+        "detail": "The server failed to answer this request.",
         "request_id": "r-1",
     }
     assert CANARY not in caplog.text
@@ -180,12 +182,12 @@ def test_a_record_needs_its_patient(member: Any, as_me: Callable[..., None]) -> 
 
     answer = member.get("/me")
     assert answer.status_code == 409
-    assert answer.json["detail"] == "Something else refers to this."
+    assert answer.json["detail"] == "Other records still reference this one."
 
 
 def test_a_stale_placement_is_looked_up_again(app: Flask, member: Any) -> None:
     assert member.get("/me").status_code == 200
-    known = app.extensions["trially_directory"]._known
+    known = state_of(app).directory._known
     slug = member.tenant.slug
     before = known.get(slug)
     known.put(slug, replace(before, placement=replace(before.placement, epoch=-1)))
@@ -200,8 +202,8 @@ def test_a_placement_that_stays_stale_is_unavailable(
     app: Flask, member: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with app.app_context():
-        residence = directory().find(member.tenant.slug)
-    stale = replace(residence, placement=replace(residence.placement, epoch=-1))
+        entry = directory().find(member.tenant.slug)
+    stale = replace(entry, placement=replace(entry.placement, epoch=-1))
     monkeypatch.setattr("trially.tenancy.directory._look_up", lambda _reference: stale)
     with app.app_context():
         directory().forget(member.tenant.id)
@@ -247,7 +249,7 @@ def test_no_transaction_waits_for_a_slow_body(member: Any, headers: dict[str, st
 
 def test_a_suspended_tenant_is_refused_at_once(app: Flask, member: Any) -> None:
     assert member.get("/me").status_code == 200
-    known = app.extensions["trially_directory"]._known
+    known = state_of(app).directory._known
     before = known.get(member.tenant.slug)
     with app.app_context():
         suspend_tenant(member.tenant.slug)
@@ -293,7 +295,7 @@ def test_without_a_catalog_a_tenant_cannot_be_found_for_a_moment(
     answer = member.get("/me")
 
     assert answer.status_code == 503
-    assert answer.json["detail"] == "The database is away for a moment."
+    assert answer.json["detail"] == "The database is temporarily unavailable."
     assert CANARY not in answer.text
     monkeypatch.undo()
     assert member.get("/me").status_code == 200
@@ -305,13 +307,13 @@ def test_a_public_view_has_no_tenant(
     seen = []
 
     def look() -> Response:
-        seen.append(("identity" in g, "placement" in g))
+        seen.append((request_state().identity, request_state().placement))
         return Response(status=204)
 
     monkeypatch.setitem(app.view_functions, "me.show_me", public(look))
 
     assert member.get("/me").status_code == 204
-    assert seen == [(False, False)]
+    assert seen == [(None, None)]
 
 
 def test_errors_without_a_database_are_unavailable(app: Flask) -> None:
@@ -319,6 +321,6 @@ def test_errors_without_a_database_are_unavailable(app: Flask) -> None:
         error = DBAPIError.instance("SELECT 1", {}, driver_error, psycopg2.Error)
         assert isinstance(error, DBAPIError)
         with app.test_request_context():
-            answer = request_cycle._render_database_error(error)
+            answer = database_errors._render_database_error(error)
         assert answer.status_code == 503
         assert CANARY not in answer.get_data(as_text=True)

@@ -13,6 +13,7 @@ from flask import Flask
 from werkzeug.serving import make_server
 
 from trially.config import ROOT
+from trially.state import state_of
 
 SOURCE = ROOT / "clients" / "typescript"
 
@@ -24,7 +25,7 @@ def client(app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("There is no Node.js here.")
     folder = tmp_path_factory.mktemp("client") / "typescript"
     shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
-    (folder / "openapi.json").write_bytes(app.extensions["trially_openapi"])
+    (folder / "openapi.json").write_bytes(state_of(app).openapi_document)
     run_in(folder, "npm", "ci", "--no-audit", "--no-fund")
     return folder
 

@@ -2,19 +2,22 @@
 
 from flask import Flask
 
-from trially import commands, demo, health, openapi, request_cycle
-from trially.auth import dev_issuer, identity, members
+from trially import commands, health, openapi, request_cycle, state
+from trially.auth import identity
 from trially.auth.issuers import trusted_issuers
+from trially.auth.members import identities
 from trially.auth.permissions import refuse_unguarded_views
+from trially.auth.tokens import IssuerProfile
 from trially.config import Settings, read_settings
 from trially.database import session
-from trially.database.administrator import administrator_url
-from trially.http import browsers, problems, requests, trace
-from trially.observability import requests as observability
-from trially.observability import traces
+from trially.http import browsers, problems, request_ids, trace_context
+from trially.observability import access_log, tracing
 from trially.recruiting import API_BLUEPRINTS, API_PREFIX
-from trially.tenancy import directory, installing, plans, servers
-from trially.tenancy.migrating import init_migrations
+from trially.tenancy import directory, plans
+from trially.tenancy.schema import installing
+from trially.tenancy.schema.lineages import init_migrations
+from trially.tenancy.servers import access
+from trially.tenancy.servers.administrator import administrator_url
 
 __version__ = "0.1.0"
 
@@ -26,28 +29,28 @@ def create_app(settings: Settings | None = None) -> Flask:
     what it requires nor that it is public.
     """
     settings = settings or read_settings()
-    app = Flask("trially", static_folder=None, instance_path=str(settings.instance))
-    app.extensions["trially_settings"] = settings
-    app.extensions["trially_version"] = __version__
+    app = request_cycle.Application(
+        "trially", static_folder=None, instance_path=str(settings.instance)
+    )
+    state.init_app(app, settings, __version__)
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
 
-    observability.init_app(app)
-    requests.init_app(app)
-    trace.init_app(app)
-    traces.init_app(app)
+    access_log.init_app(app)
+    request_ids.init_app(app)
+    trace_context.init_app(app)
+    tracing.init_app(app)
     browsers.init_app(app, openapi.BROWSER_PATH)
     problems.init_app(app)
     plans.init_app(app, settings)
-    servers.init_app(app, administrator_url(settings), settings.secret_key, settings.pooler_url)
+    access.init_app(app, administrator_url(settings), settings.secret_key, settings.pooler_url)
     with app.app_context():
-        binds = installing.catalog_binds(servers.server_access(), settings)
+        binds = installing.catalog_binds(access.server_access(), settings)
     session.init_app(app, binds, settings)
     init_migrations(app)
     directory.init_app(app, settings.placement_max_age_seconds)
-    members.init_app(app, settings.placement_max_age_seconds)
-    issuer = dev_issuer.init_app(app, settings)
-    identity.init_app(app, trusted_issuers(settings, issuer))
+    identities.init_app(app, settings.placement_max_age_seconds)
+    identity.init_app(app, trusted_issuers(settings, _init_dev_issuer(app, settings)))
     request_cycle.init_app(app)
 
     app.register_blueprint(health.bp)
@@ -55,7 +58,24 @@ def create_app(settings: Settings | None = None) -> Flask:
         app.register_blueprint(blueprint, url_prefix=API_PREFIX + (blueprint.url_prefix or ""))
     openapi.init_app(app, __version__)
     commands.init_app(app)
-    demo.init_app(app)
+    _init_demo(app, settings)
 
     refuse_unguarded_views(app.view_functions)
     return app
+
+
+def _init_dev_issuer(app: Flask, settings: Settings) -> IssuerProfile | None:
+    """Serve the built-in issuer where it is on. Production does not load its code."""
+    if not settings.dev_issuer:
+        return None
+    from trially import dev_issuer
+
+    return dev_issuer.init_app(app, settings).profile()
+
+
+def _init_demo(app: Flask, settings: Settings) -> None:
+    """Add `flask demo` in development. Production does not load its code."""
+    if settings.development:
+        from trially import demo
+
+        demo.init_app(app)

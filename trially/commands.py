@@ -1,15 +1,20 @@
-"""The commands of every room, registered on the app."""
+"""The table of contents of the command line: what `flask` offers."""
 
 from flask import Flask
 
+from trially.auth.commands import connections, revoke, token
+from trially.auth.members.commands import members
 from trially.doctor.commands import doctor
-from trially.proving.commands import tenants
+from trially.proving.commands import prove_tenants
 from trially.recruiting.imports.commands import imports
-from trially.tenancy.commands import operation_commands
-from trially.tenancy.server_commands import servers
+from trially.tenancy.lifecycle.commands import operations, tenants
+from trially.tenancy.lifecycle.server_commands import servers
+
+for command in (members, connections, revoke, token, prove_tenants):
+    tenants.add_command(command)
 
 
 def init_app(app: Flask) -> None:
     """Add the commands to `flask`."""
-    for command in (tenants, operation_commands, servers, imports, doctor):
+    for command in (tenants, operations, servers, imports, doctor):
         app.cli.add_command(command)

@@ -12,9 +12,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from environs import Env, EnvError, validate
-from flask import current_app
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
+
+from trially.errors import OperatorError
+from trially.state import app_state
 
 ROOT = Path(__file__).resolve().parent.parent
 INSTANCE = ROOT / "instance"
@@ -23,7 +25,7 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
-class SettingsError(Exception):
+class SettingsError(OperatorError):
     """A setting is missing or unusable; the sentence names it and says what to do."""
 
 
@@ -231,8 +233,7 @@ def read_settings(instance: Path = INSTANCE) -> Settings:
 
 def current_settings() -> Settings:
     """Return the settings that the current app was made with."""
-    settings: Settings = current_app.extensions["trially_settings"]
-    return settings
+    return app_state().settings
 
 
 def with_driver(url: str, setting: str = "TRIALLY_DATABASE_URL") -> URL:

@@ -10,14 +10,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from trially.auth.permissions import public
-from trially.auth.tokens import TokenVerifier
 from trially.config import current_settings
 from trially.database.session import engine_registry
 from trially.http.contract import json_response
 from trially.http.problems import NotFound, Unauthorized
 from trially.observability import metrics
+from trially.state import app_state
 from trially.tenancy.catalog import reader_engine
-from trially.tenancy.migrating import CATALOG_LINEAGE, TENANT_LINEAGE, head_of
+from trially.tenancy.schema.lineages import CATALOG_LINEAGE, TENANT_LINEAGE, head_of
 
 bp = Blueprint("health", __name__)
 
@@ -60,11 +60,11 @@ def show_metrics() -> Response:
     """Show the metrics of all workers to whoever has the token for them."""
     wanted = current_settings().metrics_token
     if not wanted:
-        raise NotFound("There is no such page.")
+        raise NotFound("Metrics are not enabled.")
     scheme, _, given = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), wanted.encode()):
         raise Unauthorized(
-            "The token of metrics is needed.", headers={"WWW-Authenticate": "Bearer"}
+            "The request needs the token for metrics.", headers={"WWW-Authenticate": "Bearer"}
         )
     metrics.pools.tell(engine_registry().budgets())
     body, content_type = metrics.render()
@@ -82,8 +82,7 @@ def _check_catalog() -> str:
 
 
 def _check_keys() -> str:
-    verifier: TokenVerifier = current_app.extensions["trially_tokens"]
-    return "ok" if verifier.has_keys() else "unavailable"
+    return "ok" if app_state().token_verifier.has_keys() else "unavailable"
 
 
 def _check_migrations() -> str:

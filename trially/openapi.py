@@ -8,7 +8,7 @@ import click
 import orjson
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
-from flask import Blueprint, Flask, Response, current_app
+from flask import Blueprint, Flask, Response
 from flask.cli import with_appcontext
 from flask_swagger_ui import get_swaggerui_blueprint
 from marshmallow import Schema, fields
@@ -17,6 +17,7 @@ from werkzeug.routing import Rule
 from trially.auth.permissions import public
 from trially.http.contract import JSON_TYPE, Contract, contract_of
 from trially.http.problems import PROBLEM_TYPE
+from trially.state import app_state, state_of
 
 DOCUMENT_PATH = "/openapi.json"
 BROWSER_PATH = "/docs"
@@ -30,21 +31,21 @@ bp = Blueprint("openapi", __name__)
 @public
 def show_document() -> Response:
     """Show the OpenAPI document."""
-    return Response(current_app.extensions["trially_openapi"], content_type=JSON_TYPE)
+    return Response(app_state().openapi_document, content_type=JSON_TYPE)
 
 
 @click.command("openapi")
 @with_appcontext
 def print_document() -> None:
     """Print the OpenAPI document."""
-    click.echo(current_app.extensions["trially_openapi"])
+    click.echo(app_state().openapi_document)
 
 
 def init_app(app: Flask, version: str) -> None:
     """Describe the views that are registered by now."""
     app.cli.add_command(print_document)
     document = describe(app, version)
-    app.extensions["trially_openapi"] = orjson.dumps(document, option=orjson.OPT_INDENT_2)
+    state_of(app).openapi_document = orjson.dumps(document, option=orjson.OPT_INDENT_2)
     app.register_blueprint(bp)
     browser = get_swaggerui_blueprint(
         BROWSER_PATH,
@@ -211,10 +212,14 @@ def _name_schema(schema: Any) -> str:
 
 _PROBLEM: dict[str, Any] = {
     "type": "object",
-    "description": "What went wrong (RFC 9457).",
-    "required": ["type", "title", "status", "detail", "request_id"],
+    "description": "An error (RFC 9457). Decide by `code`; `title` and `detail` are for people.",
+    "required": ["type", "code", "title", "status", "detail", "request_id"],
     "properties": {
         "type": {"type": "string"},
+        "code": {
+            "type": "string",
+            "description": "The cause, in a word that never changes; clients ignore new ones.",
+        },
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},

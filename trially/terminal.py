@@ -1,4 +1,4 @@
-"""How commands speak: a line or a table for people, JSON for programs, one sentence on failure."""
+"""The output of commands: text or a table for people, JSON for programs, a sentence on error."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +15,8 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
+from trially.errors import OperatorError
+
 Item = TypeVar("Item")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -22,46 +24,45 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 WIDEST_COLUMNS = 1_000
 """Width of a table that no terminal shows, so that what reads it finds whole lines."""
 
-EXPECTED_ERRORS: list[type[Exception]] = []
-"""Errors whose message is the sentence to print; rooms add their own."""
-
 
 @contextmanager
-def in_one_sentence() -> Iterator[None]:
-    """Turn what goes wrong into one sentence and status 1, never into a traceback."""
+def errors_as_sentences() -> Iterator[None]:
+    """Turn an error into one sentence and exit status 1, without a traceback.
+
+    An `OperatorError` prints its own message. Of any other error only the type is printed, because
+    its message may quote a row. `flask --debug` shows the traceback.
+    """
     try:
         yield
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise
-    except tuple(EXPECTED_ERRORS) as error:
+    except OperatorError as error:
         raise click.ClickException(str(error)) from None
     except (SQLAlchemyError, psycopg2.Error) as error:
         cause = type(getattr(error, "orig", None) or error).__name__
-        raise click.ClickException(f"The database refused ({cause}).") from None
+        raise click.ClickException(f"The database reported an error ({cause}).") from None
     except Exception as error:
         if get_debug_flag():
             raise
         raise click.ClickException(
-            f"{type(error).__name__} stopped this; `flask --debug …` shows where."
+            f"The command failed with {type(error).__name__}. Run it with `flask --debug …` to see"
+            " the traceback."
         ) from None
 
 
-class OneSentenceGroup(AppGroup):
-    """A group of commands that fail with one sentence."""
+class Command(click.Command):
+    """A command whose errors are printed as one sentence."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        with in_one_sentence():
+        with errors_as_sentences():
             return super().invoke(ctx)
 
 
-class OneSentenceCommand(click.Command):
-    """A command that fails with one sentence."""
+class CommandGroup(AppGroup):
+    """A group of commands whose errors are printed as one sentence."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run it."""
-        with in_one_sentence():
-            return super().invoke(ctx)
+    command_class = Command
 
 
 def print_item(item: Mapping[str, Any], sentence: str, *, as_json: bool) -> None:

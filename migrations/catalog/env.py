@@ -2,8 +2,8 @@
 
 from alembic import context
 
-from trially.tenancy.installing import open_catalog
-from trially.tenancy.migrating import CATALOG_LINEAGE, run_lineage
+from trially.tenancy.schema.installing import open_catalog
+from trially.tenancy.schema.lineages import CATALOG_LINEAGE, run_lineage
 
 connection = context.config.attributes.get("connection")
 if connection is not None:

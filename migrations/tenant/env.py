@@ -2,8 +2,8 @@
 
 from alembic import context
 
-from trially.tenancy.migrating import TENANT_LINEAGE, run_lineage
-from trially.tenancy.migrating_tenants import run_on_every_tenant, run_on_scratch
+from trially.tenancy.lifecycle.fleet_migrations import run_on_every_tenant, run_on_scratch
+from trially.tenancy.schema.lineages import TENANT_LINEAGE, run_lineage
 
 connection = context.config.attributes.get("connection")
 if connection is not None:

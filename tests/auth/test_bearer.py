@@ -12,10 +12,11 @@ from flask import Flask
 from test_token_attacks import attacks
 
 from trially import create_app
-from trially.auth.membership import add_member
+from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.auth.tokens import IssuerProfile, TokenVerifier
 from trially.config import Settings
+from trially.state import state_of
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.context import tenant_context
 
@@ -27,7 +28,7 @@ def trusting(app: Flask, settings: Settings) -> Flask:
     """An app that trusts the issuer of the crafted tokens."""
     other = create_app(replace(settings, dev_issuer=False))
     profile = IssuerProfile(issuer=ISSUER, audiences=(AUDIENCE,), keys=Keys())
-    other.extensions["trially_tokens"] = TokenVerifier({ISSUER: profile})
+    state_of(other).token_verifier = TokenVerifier({ISSUER: profile})
     return other
 
 
@@ -71,7 +72,7 @@ def test_a_subject_of_another_issuer_is_someone_else(
 ) -> None:
     other = create_app(replace(settings, dev_issuer=False))
     issuers = (ISSUER, "https://other.example.test")
-    other.extensions["trially_tokens"] = TokenVerifier(
+    state_of(other).token_verifier = TokenVerifier(
         {
             issuer: IssuerProfile(issuer=issuer, audiences=(AUDIENCE,), keys=Keys())
             for issuer in issuers

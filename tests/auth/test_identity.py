@@ -7,9 +7,10 @@ import pytest
 from flask import Flask
 
 from trially.auth.identity import no_access
-from trially.auth.membership import remove_member
+from trially.auth.members.managing import remove_member
 from trially.auth.permissions import Role
 from trially.http.problems import Forbidden
+from trially.state import state_of
 from trially.tenancy.context import tenant_context
 
 
@@ -40,7 +41,7 @@ def test_a_role_is_of_one_tenant(
 
 def test_what_a_token_claims_of_roles_is_not_read(app: Flask, shared_member: Any) -> None:
     tenant = shared_member.tenant
-    issue = app.extensions["trially_dev_issuer"].issue_token
+    issue = state_of(app).dev_issuer.issue_token
     token = issue(subject="stranger", tenant=tenant.slug, role="owner", scope="patients:read")
 
     answer = app.test_client().get("/api/v1/me", headers={"Authorization": f"Bearer {token}"})
@@ -56,6 +57,6 @@ def test_a_removed_member_is_refused_within_the_time_a_membership_is_believed(
 
     with app.app_context(), tenant_context(tenant.slug):
         remove_member(member.subject)
-    app.extensions["trially_identities"].forget(lambda _identity: True)
+    state_of(app).identities.forget(lambda _identity: True)
 
     assert member.get("/me").status_code == 403

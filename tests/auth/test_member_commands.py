@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 
 from trially import create_app
-from trially.tenancy.lifecycle import suspend_tenant
+from trially.state import state_of
+from trially.tenancy.lifecycle.status import suspend_tenant
 
 NO_TENANT = "Error: There is no such tenant.\n"
 
@@ -137,7 +138,7 @@ def test_a_change_acts_within_five_seconds(
     assert member.get("/me").status_code == 200
     verb, *options = change
     run_command("tenants", "members", verb, tenant.slug, "--subject", member.subject, *options)
-    identities = app.extensions["trially_identities"]
+    identities = state_of(app).identities
     monkeypatch.setattr(identities, "_clock", lambda: time.monotonic() + 5)
 
     answer = member.get("/me")

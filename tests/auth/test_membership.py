@@ -5,18 +5,20 @@ import pytest
 from tenant_databases import placement_of
 
 from trially import create_app
-from trially.auth.members import MemberExistsError, NoMemberError, find_identity
-from trially.auth.membership import (
+from trially.auth.members.identities import find_identity
+from trially.auth.members.managing import (
     NoIssuerError,
     add_member,
     default_issuer,
     list_members,
     remove_member,
 )
+from trially.auth.members.model import MemberExistsError, NoMemberError
 from trially.auth.permissions import Permission, Role
 from trially.database.placement import NoTenantError
+from trially.state import state_of
 from trially.tenancy.context import tenant_context
-from trially.tenancy.provisioning import create_tenant
+from trially.tenancy.lifecycle.provisioning import create_tenant
 
 ISSUER = "https://login.example"
 
@@ -66,7 +68,7 @@ def test_a_new_tenants_owner_is_its_first_member(app):
             assert list_members() == []
 
     assert (member["subject"], member["role"]) == ("ann", Role.OWNER)
-    assert member["issuer"] == app.extensions["trially_dev_issuer"].url
+    assert member["issuer"] == state_of(app).dev_issuer.url
 
 
 def test_an_identity_is_of_one_tenant_issuer_and_subject(app, make_tenant):
@@ -120,6 +122,6 @@ def test_the_first_trusted_issuer_is_the_default(app, settings):
     with trusting.app_context():
         assert default_issuer() == ISSUER
     with app.app_context():
-        assert default_issuer() == app.extensions["trially_dev_issuer"].url
+        assert default_issuer() == state_of(app).dev_issuer.url
     with alone.app_context(), pytest.raises(NoIssuerError, match="--issuer"):
         default_issuer()

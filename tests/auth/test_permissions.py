@@ -99,6 +99,8 @@ def test_each_role_reaches_its_routes_and_no_others(
             else:
                 assert answer.status_code == 403, (method, path)
                 if method != "HEAD":
-                    assert answer.json["detail"] == f"This needs the permission {permission}."
+                    assert (
+                        answer.json["detail"] == f"This request needs the permission {permission}."
+                    )
 
     assert tried > 20

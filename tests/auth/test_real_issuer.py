@@ -24,7 +24,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from trially import create_app
-from trially.auth.membership import add_member
+from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.auth.strict_json import read_object
 from trially.config import ROOT, Settings

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Engine
 from trially import create_app
 from trially.auth.revocation import revoke_tokens
 from trially.config import Settings
+from trially.state import state_of
 from trially.tenancy.directory import UnknownTenantError, directory
 
 INVALID = 'Bearer realm="trially", error="invalid_token"'
@@ -27,7 +28,7 @@ def revoke(app: Flask, member: Any, **whose: str) -> None:
 def renew(app: Flask, member: Any) -> None:
     """Give a member a token that is issued after a cut-off of just now: `iat` is in seconds."""
     time.sleep(1.05 - time.time() % 1)
-    member.token = app.extensions["trially_dev_issuer"].issue_token(
+    member.token = state_of(app).dev_issuer.issue_token(
         subject=member.subject, tenant=member.tenant.slug
     )
 
@@ -43,7 +44,7 @@ def test_everyones_tokens_from_before_are_refused(
     for member in (ann, bob):
         answer = member.get("/me")
         assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, INVALID)
-        assert answer.json["detail"] == "The token is not valid."
+        assert answer.json["detail"] == "The token is invalid."
     assert shared_member.get("/me").status_code == 200
     renew(app, ann)
     assert ann.get("/me").status_code == 200
@@ -53,7 +54,7 @@ def test_one_persons_tokens_are_refused(
     app: Flask, tenant: Any, as_member: Callable[..., Any]
 ) -> None:
     ann, bob, cy = (as_member(tenant) for _ in range(3))
-    issuer = app.extensions["trially_dev_issuer"].url
+    issuer = state_of(app).dev_issuer.url
 
     revoke(app, ann, subject=ann.subject)
     revoke(app, bob, subject=bob.subject, issuer=issuer)
@@ -78,7 +79,7 @@ def test_a_later_cut_off_takes_the_place_of_an_earlier_one(
 
 
 def test_strangers_learn_nothing_of_a_cut_off(app: Flask, tenant: Any, member: Any) -> None:
-    issue = app.extensions["trially_dev_issuer"].issue_token
+    issue = state_of(app).dev_issuer.issue_token
     headers = [
         {"Authorization": f"Bearer {issue(subject='stranger', tenant=slug)}", "X-Request-ID": "x"}
         for slug in (tenant.slug, "there-is-none")

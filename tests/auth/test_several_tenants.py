@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from trially import create_app
 from trially.auth.connections import add_connection
-from trially.auth.membership import add_member, remove_member, rewrite_index
+from trially.auth.members.managing import add_member, remove_member, rewrite_index
 from trially.auth.permissions import Role
 from trially.auth.resolvers import (
     AudienceResolver,
@@ -23,9 +23,10 @@ from trially.auth.resolvers import (
 )
 from trially.auth.tokens import IssuerProfile, TokenVerifier
 from trially.config import Settings
+from trially.state import state_of
 from trially.tenancy.catalog import MembershipIndex, Tenant, catalog_transaction
 from trially.tenancy.context import tenant_context
-from trially.tenancy.lifecycle import suspend_tenant
+from trially.tenancy.lifecycle.status import suspend_tenant
 
 SUBJECT = "auth0|alice"
 REQUEST_ID = ("X-Request-ID", "fixed")
@@ -45,7 +46,7 @@ def trust(other_app: Flask) -> Iterator[Callable[..., None]]:
 
     def change(**said: Any) -> None:
         profile = IssuerProfile(issuer=ISSUER, audiences=(AUDIENCE,), keys=Keys(), **said)
-        other_app.extensions["trially_tokens"] = TokenVerifier({ISSUER: profile})
+        state_of(other_app).token_verifier = TokenVerifier({ISSUER: profile})
 
     change()
     yield change
@@ -96,6 +97,7 @@ def test_a_token_for_several_tenants_needs_a_choice(ask: Any, two: list[Tenant])
 
     assert unchosen.json == {
         "type": "/problems/bad-request",
+        "code": "tenant_choice_required",
         "title": "Bad request",
         "status": 400,
         "detail": "The token is for several tenants: choose one with X-Tenant-ID.",

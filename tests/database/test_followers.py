@@ -2,7 +2,7 @@ import pytest
 from sqlalchemy import make_url
 
 from trially.database.placement import Placement, on_replica
-from trially.database.replicas import AWAY_SECONDS, Followers, to_position
+from trially.database.replicas import AWAY_SECONDS, ReplicaTracker, to_position
 
 
 class Clock:
@@ -19,7 +19,7 @@ def clock():
 
 @pytest.fixture
 def followers(clock):
-    return Followers(4.0, clock)
+    return ReplicaTracker(4.0, clock)
 
 
 def test_the_oldest_place_that_is_young_enough_is_demanded(clock, followers):
@@ -44,13 +44,13 @@ def test_places_close_together_count_as_one(followers):
 
 def test_replicas_take_turns_and_those_put_aside_are_passed_over(clock, followers):
     assert [followers.choose(2) for _ in range(4)] == [0, 1, 0, 1]
-    followers.put_aside(0, is_away=False)
+    followers.mark_unavailable(0, is_away=False)
     assert [followers.choose(2) for _ in range(3)] == [1, 1, 1]
-    followers.put_aside(1, is_away=True)
+    followers.mark_unavailable(1, is_away=True)
     assert followers.choose(2) is None
     clock.now += 1
     assert followers.choose(2) == 0
-    followers.put_aside(0, is_away=True)
+    followers.mark_unavailable(0, is_away=True)
     clock.now += AWAY_SECONDS - 1
     assert followers.choose(2) == 1
 

@@ -5,13 +5,13 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from trially.database.rows import (
-    after,
     columns_named,
     delete_item,
     fetch_items,
     find_item,
     insert_item,
-    is_ours,
+    keyset_after,
+    of_current_tenant,
     table_of,
     update_item,
 )
@@ -91,11 +91,11 @@ def test_pages_follow_each_other_without_gap_or_repeat(app, tenant, site_of, dir
     order = [table.c.city, getattr(table.c.name, direction)()]
 
     with app.app_context(), tenant_context(tenant.slug):
-        statement = select(*columns_named(Site, ["city", "name"])).where(is_ours(Site))
+        statement = select(*columns_named(Site, ["city", "name"])).where(of_current_tenant(Site))
         all_rows = fetch_items(statement.order_by(*order))
         paged, position = [], None
         while rows := fetch_items(
-            (statement.where(after(keys, position)) if position else statement)
+            (statement.where(keyset_after(keys, position)) if position else statement)
             .order_by(*order)
             .limit(1)
         ):

@@ -11,6 +11,7 @@ from trially.database.placement import NoTenantError, WrongTenantError, enter_pl
 from trially.database.rows import fetch_items, find_item, insert_item, table_of
 from trially.database.session import db, engine_registry, transaction
 from trially.recruiting.sites.model import Site
+from trially.state import state_of
 from trially.tenancy.context import tenant_context
 
 SITE = {"name": "Riverside"}
@@ -184,7 +185,7 @@ def test_the_catalog_is_found_again_after_its_connections_are_closed(app, member
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
         " WHERE datname = 'trially_catalog'",
     )
-    app.extensions["trially_directory"].forget(member.tenant.id)
+    state_of(app).directory.forget(member.tenant.id)
 
     assert member.get("/me").status_code == 200
 

@@ -6,7 +6,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from trially.http import browsers, problems, requests, trace
+from trially import state
+from trially.http import browsers, problems, request_ids, trace_context
 
 OURS = "https://app.example.org"
 
@@ -14,11 +15,9 @@ OURS = "https://app.example.org"
 @pytest.fixture
 def app() -> Flask:
     app = Flask("tiny", static_folder=None)
-    app.extensions["trially_settings"] = SimpleNamespace(
-        cors_origins=(OURS,), public_url="https://api.example.org"
-    )
-    requests.init_app(app)
-    trace.init_app(app)
+    state.init_app(app, SimpleNamespace(cors_origins=(OURS,), public_url="https://api.example.org"))
+    request_ids.init_app(app)
+    trace_context.init_app(app)
     browsers.init_app(app)
     problems.init_app(app)
     app.get("/things", endpoint="show")(lambda: "here")
@@ -79,7 +78,7 @@ def test_answers_say_what_they_may_do(app: Flask, client: FlaskClient) -> None:
     assert "frame-ancestors 'none'" in page
     assert "http" not in page
 
-    app.extensions["trially_settings"].public_url = "http://127.0.0.1:5000"
+    state.state_of(app).settings.public_url = "http://127.0.0.1:5000"
     assert "Strict-Transport-Security" not in client.get("/things").headers
 
 
@@ -118,7 +117,7 @@ def test_an_unusable_trace_is_replaced(client: FlaskClient, sent: str) -> None:
 
 
 def test_a_trace_of_a_later_version_is_understood() -> None:
-    assert trace.read_trace(f"01-{'ab' * 16}-{'cd' * 8}-03-more") == (
+    assert trace_context.read_trace(f"01-{'ab' * 16}-{'cd' * 8}-03-more") == (
         "ab" * 16,
         "cd" * 8,
         "01",

@@ -9,13 +9,15 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from flask import Flask, request
+from flask import request
 from flask.testing import FlaskClient
 from gunicorn.http.errors import InvalidChunkSize
 from marshmallow import Schema, fields
 
-from trially.http import problems, requests
+from trially import state
+from trially.http import problems, request_ids
 from trially.http.contract import (
+    ContractFlask,
     accepts,
     accepts_merge_patch,
     contract_of,
@@ -41,11 +43,11 @@ class ThingQuerySchema(Schema):
 
 @pytest.fixture
 def client() -> FlaskClient:
-    app = Flask("tiny", static_folder=None)
-    app.extensions["trially_settings"] = SimpleNamespace(
-        max_body_bytes=LIMIT_BYTES, max_json_depth=5, max_json_items=4
+    app = ContractFlask("tiny", static_folder=None)
+    state.init_app(
+        app, SimpleNamespace(max_body_bytes=LIMIT_BYTES, max_json_depth=5, max_json_items=4)
     )
-    requests.init_app(app)
+    request_ids.init_app(app)
     problems.init_app(app)
 
     @app.before_request

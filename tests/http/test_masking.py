@@ -3,7 +3,7 @@
 import datetime as dt
 
 import pytest
-from flask import Flask, g
+from flask import Flask
 from marshmallow import Schema, fields
 
 from trially.http.masking import (
@@ -22,6 +22,7 @@ from trially.http.masking import (
     unmarked_fields,
 )
 from trially.http.problems import Forbidden
+from trially.state import request_state
 
 
 class HomeSchema(Schema):
@@ -108,7 +109,7 @@ def test_answers_are_masked_unless_it_is_said_that_they_are_not() -> None:
         assert shown_page(page, mask) is page
         refuse_masked({"name"})
         show_identifiers(is_shown=False)
-        assert not g.shows_identifiers
+        assert not request_state().shows_identifiers
         assert shown(PERSON, mask) == MASKED
 
 

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from flask import Flask
 
+from trially import state
 from trially.http.pages import make_page, read_cursor
 from trially.http.problems import BadRequest
 
@@ -17,8 +18,8 @@ ITEMS = [{"id": number, "at": None} for number in range(3)]
 @pytest.fixture
 def app() -> Flask:
     app = Flask("tiny", static_folder=None)
-    app.extensions["trially_settings"] = SimpleNamespace(
-        secret_key="a secret of this file", cursor_lifetime_seconds=60
+    state.init_app(
+        app, SimpleNamespace(secret_key="a secret of this file", cursor_lifetime_seconds=60)
     )
     return app
 
@@ -83,7 +84,7 @@ def test_a_cursor_expires(
 ) -> None:
     cursor = make_cursor()
 
-    monkeypatch.setattr(app.extensions["trially_settings"], "cursor_lifetime_seconds", -1)
+    monkeypatch.setattr(state.state_of(app).settings, "cursor_lifetime_seconds", -1)
 
     with app.test_request_context("/things"), pytest.raises(BadRequest):
         read_cursor(TENANT, {"cursor": cursor})

@@ -7,7 +7,7 @@ from flask import Flask, abort
 from flask.testing import FlaskClient
 from marshmallow import ValidationError
 
-from trially.http import problems, requests
+from trially.http import problems, request_ids
 from trially.http.problems import Conflict, Problem, to_pointers
 
 SECRET = "Ada Lovelace, MRN 4711"
@@ -16,7 +16,7 @@ SECRET = "Ada Lovelace, MRN 4711"
 @pytest.fixture
 def client() -> FlaskClient:
     app = Flask("tiny", static_folder=None)
-    requests.init_app(app)
+    request_ids.init_app(app)
     problems.init_app(app)
 
     @app.get("/conflict")
@@ -46,6 +46,7 @@ def test_a_problem_has_the_members_of_rfc_9457(client: FlaskClient) -> None:
     assert answer.headers["X-Request-ID"] == "r-1"
     assert answer.json == {
         "type": "/problems/conflict",
+        "code": "conflict",
         "title": "Conflict",
         "status": 409,
         "detail": "Taken.",

@@ -5,6 +5,7 @@ import pytest
 from flask import Response
 
 from trially.http.read_after import COOKIE, HEADER, read_position, write_token
+from trially.state import state_of
 
 OURS = UUID("018f0000-0000-7000-8000-000000000001")
 THEIRS = UUID("018f0000-0000-7000-8000-000000000002")
@@ -73,10 +74,8 @@ def test_a_token_does_not_show_the_place(token):
     ("public_url", "is_secure"), [("http://127.0.0.1", False), ("https://api.example", True)]
 )
 def test_the_cookie_is_secure_where_the_public_url_is(app, monkeypatch, public_url, is_secure):
-    settings = app.extensions["trially_settings"]
-    monkeypatch.setitem(
-        app.extensions, "trially_settings", replace(settings, public_url=public_url)
-    )
+    settings = state_of(app).settings
+    monkeypatch.setattr(state_of(app), "settings", replace(settings, public_url=public_url))
     response = Response()
 
     with app.app_context():

@@ -4,13 +4,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from trially.http import problems, requests
+from trially.http import problems, request_ids
 
 
 @pytest.fixture
 def client() -> FlaskClient:
     app = Flask("tiny", static_folder=None)
-    requests.init_app(app)
+    request_ids.init_app(app)
     problems.init_app(app)
     app.get("/")(lambda: "here")
     return app.test_client()

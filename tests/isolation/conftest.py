@@ -12,12 +12,12 @@ from sqlalchemy import select
 from tenant_databases import access_of
 from walls import DIRECT, POOLER, WAYS, Wall
 
-from trially import request_cycle
 from trially.database.model import TenantModel
 from trially.database.session import db
+from trially.request_cycle import refusal_time
 from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.context import tenant_context
-from trially.tenancy.servers import execute
+from trially.tenancy.servers.connections import execute
 
 EVERY_SITE = "SELECT count(*) FROM {}.site WHERE tenant_id = {}"
 BAD_LINES = b'{"resourceType": "Patient"}\n{"resourceType": "Patient", "id": 5}\n'
@@ -101,7 +101,7 @@ def theirs(ours: Household, make_household: Callable[[], Household], tier: Tier)
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep strangers waiting hardly at all: what is compared are the words of their refusals."""
-    monkeypatch.setattr(request_cycle, "REFUSAL_SECONDS", 0.001)
+    monkeypatch.setattr(refusal_time, "REFUSAL_SECONDS", 0.001)
 
 
 @pytest.fixture(scope="module", params=WAYS)

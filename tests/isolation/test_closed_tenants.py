@@ -12,8 +12,8 @@ from walls import wall_of_error
 from trially.database.placement import StalePlacementError, TenantSuspendedError
 from trially.database.session import db
 from trially.tenancy.context import tenant_context
-from trially.tenancy.guard import record_placement
-from trially.tenancy.lifecycle import get_tenant, resume_tenant, suspend_tenant
+from trially.tenancy.lifecycle.status import get_tenant, resume_tenant, suspend_tenant
+from trially.tenancy.schema.guard import record_placement
 
 
 @pytest.fixture

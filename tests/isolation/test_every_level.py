@@ -10,6 +10,7 @@ import pytest
 from test_every_route import API, BODIES, ROUTES
 from werkzeug.routing import Rule
 
+from tools.permission_tables import describe_permissions, schemas_of_patients
 from trially.auth.permissions import (
     PhiLevel,
     Role,
@@ -18,7 +19,6 @@ from trially.auth.permissions import (
 from trially.config import ROOT
 from trially.http.contract import JSON_TYPE, contract_of
 from trially.http.masking import unmarked_fields
-from trially.permission_tables import describe_permissions, schemas_of_patients
 
 SECRETS = {
     "mrn": "SECRET-mrn",
@@ -152,7 +152,7 @@ def test_every_route_is_held_to_the_table(
         if permission not in may:
             assert answer.status_code == 403, asked
             if method != "HEAD":
-                assert answer.json["detail"] == f"This needs the permission {permission}."
+                assert answer.json["detail"] == f"This request needs the permission {permission}."
             continue
         assert answer.status_code < 300, (asked, answer.text)
         if level is not PhiLevel.FULL:

@@ -17,9 +17,10 @@ from walls import DIRECT, POOLER, Attack, Wall, wall_of_error
 
 from trially.database.engines import connect
 from trially.database.session import db
+from trially.errors import OperatorError
 from trially.tenancy.catalog import Tier
 from trially.tenancy.context import tenant_context
-from trially.tenancy.servers import execute
+from trially.tenancy.servers.connections import execute
 
 OPAQUE = re.compile(r"[ts]_[0-9a-f]{12}")
 CUSTOMERS = "SELECT slug FROM catalog.tenant UNION SELECT name FROM catalog.tenant"
@@ -113,7 +114,7 @@ def test_what_is_injected(
 ) -> None:
     try:
         has_succeeded = inject(attack.sql)
-    except (DBAPIError, RuntimeError) as error:
+    except (DBAPIError, RuntimeError, OperatorError) as error:
         wall = wall_of_error(error, theirs.tenant.placement.schema)
     else:
         wall = Wall.LIMIT if has_succeeded else attack.hides or hiding

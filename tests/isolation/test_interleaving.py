@@ -77,8 +77,8 @@ def test_nothing_of_a_tenant_stays_on_its_connections(
         assert member.get("/patients").status_code == 200
         assert member.post("/sites", json={}).status_code == 422
         assert member.post("/patients", json={"mrn": 1}).status_code == 422
-        with serving.app_context(), tenant_context(member.tenant.slug) as residence:
-            pool: Any = engine_registry().engine_for(residence.placement).pool
+        with serving.app_context(), tenant_context(member.tenant.slug) as entry:
+            pool: Any = engine_registry().engine_for(entry.placement).pool
         assert pool.budget.open_connections == pool.budget.idle_connections
         assert pool.idle
         for record in list(pool.idle):

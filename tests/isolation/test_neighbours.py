@@ -97,8 +97,8 @@ def test_copying_is_held_to_the_tenant(
 ) -> None:
     stranger = f"{theirs.tenant.id}\t{uuid4()}\tX\n"
 
-    with app.app_context(), tenant_context(str(ours.tenant.id)) as residence:
-        raw = engine_registry().engine_for(residence.placement).raw_connection()
+    with app.app_context(), tenant_context(str(ours.tenant.id)) as entry:
+        raw = engine_registry().engine_for(entry.placement).raw_connection()
         with raw.cursor() as cursor:
             out = StringIO()
             cursor.copy_expert("COPY site (tenant_id) TO STDOUT", out)

@@ -17,8 +17,8 @@ from trially.config import current_settings
 from trially.database.model import TenantModel
 from trially.database.session import db
 from trially.tenancy.context import tenant_context
-from trially.tenancy.installing import owner_role
-from trially.tenancy.servers import execute
+from trially.tenancy.servers.connections import execute
+from trially.tenancy.servers.preparing import owner_role
 from trially.tenancy.tiers import tier_of
 from trially.tenancy.tiers.tenant_tables import HOLDING_CHECK
 
@@ -105,7 +105,7 @@ def plant(app: Flask, ours: Any) -> Iterator[Callable[[], UUID]]:
     record, stranger = ours.tenant.placement, uuid4()
     with app.app_context():
         owner = sql.Identifier(owner_role(current_settings()))
-        dressing = tier_of(record).dressing(record)
+        post_migration_sql = tier_of(record).post_migration_sql(record)
     tables = [sql.Identifier(record.schema, table.name) for table in TABLES]
 
     def copy_rows() -> UUID:
@@ -126,7 +126,7 @@ def plant(app: Flask, ours: Any) -> Iterator[Callable[[], UUID]]:
         for table in reversed(tables):
             clearing = sql.SQL("DELETE FROM {} WHERE tenant_id = %s").format(table)
             execute(raw, clearing, str(stranger))
-        execute(raw, sql.SQL("SET ROLE {};").format(owner) + dressing)
+        execute(raw, sql.SQL("SET ROLE {};").format(owner) + post_migration_sql)
 
 
 def test_the_database_has_no_wall_left(

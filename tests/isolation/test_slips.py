@@ -12,13 +12,14 @@ from sqlalchemy import event, select, text
 from sqlalchemy.engine import Engine
 from walls import Wall, wall_of_error
 
-from trially.auth.membership import add_member
+from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.config import ROOT
 from trially.database.rows import fetch_items, find_item, insert_item, table_of
 from trially.database.session import db, engine_registry
 from trially.recruiting.patients.model import Patient
 from trially.recruiting.sites.model import Site
+from trially.state import state_of
 from trially.tenancy.catalog import Tier
 from trially.tenancy.context import tenant_context
 
@@ -28,10 +29,11 @@ REMEMBERED = {
     "trially/database/rows.py:_select_item",
     "trially/http/read_after.py:_cipher",
     "trially/openapi.py:_page_of",
-    "trially/recruiting/imports/codings.py:_canonical",
-    "trially/recruiting/imports/fhir_values.py:_parse_date",
-    "trially/recruiting/imports/fhir_values.py:_split_reference",
-    "trially/tenancy/migrating.py:fingerprint_of",
+    "trially/recruiting/imports/fhir/codings.py:_canonical",
+    "trially/recruiting/imports/fhir/values.py:_parse_date",
+    "trially/recruiting/imports/fhir/values.py:_split_reference",
+    "trially/request_cycle/database_errors.py:_constraint_info",
+    "trially/tenancy/schema/lineages.py:fingerprint_of",
 }
 """Functions that remember what they have returned: each says the same to every tenant."""
 
@@ -153,10 +155,10 @@ def test_an_object(app: Flask, ours: Any, theirs: Any, held: Callable[..., None]
 
 
 def test_a_connection(app: Flask, ours: Any, theirs: Any, held: Callable[..., None]) -> None:
-    with app.app_context(), tenant_context(str(ours.tenant.id)) as residence:
+    with app.app_context(), tenant_context(str(ours.tenant.id)) as entry:
         connection = db.session.connection()
         connection.execute(text("SELECT 1"))
-        raw = engine_registry().engine_for(residence.placement).raw_connection()
+        raw = engine_registry().engine_for(entry.placement).raw_connection()
         cursor = raw.cursor()
         cursor.execute("SELECT 1")
         with tenant_context(str(theirs.tenant.id)):
@@ -185,8 +187,8 @@ def test_a_stream(app: Flask, ours: Any, theirs: Any, held: Callable[..., None])
 
 
 def test_a_cursor(app: Flask, ours: Any, theirs: Any, held: Callable[..., None]) -> None:
-    with app.app_context(), tenant_context(str(ours.tenant.id)) as residence:
-        raw = engine_registry().engine_for(residence.placement).raw_connection()
+    with app.app_context(), tenant_context(str(ours.tenant.id)) as entry:
+        raw = engine_registry().engine_for(entry.placement).raw_connection()
         cursor = raw.cursor()
         cursor.execute("DECLARE patients CURSOR FOR SELECT id FROM patient; FETCH 1 FROM patients")
         assert len(cursor.fetchall()) == 1
@@ -202,7 +204,7 @@ def test_a_cursor(app: Flask, ours: Any, theirs: Any, held: Callable[..., None])
 def test_a_member_of_both(
     app: Flask, ours: Any, theirs: Any, held: Callable[..., None], tier: Tier
 ) -> None:
-    subject, issue = f"both|{uuid4()}", app.extensions["trially_dev_issuer"].issue_token
+    subject, issue = f"both|{uuid4()}", state_of(app).dev_issuer.issue_token
     with app.app_context(), tenant_context(str(ours.tenant.id)):
         add_member(subject, Role.ADMIN)
     there = type(ours.member)(
@@ -223,7 +225,7 @@ def test_a_member_of_both(
 
     assert answers == [200, 403, 200, 201, 403]
     held("has other rights in another tenant under the same name", Wall.MEMBERSHIP)
-    known = app.extensions["trially_identities"]._entries
+    known = state_of(app).identities._entries
     about_them = [(key, identity) for key, (identity, _) in known.items() if subject in key]
     assert {key[0] for key, _ in about_them} == {ours.tenant.id, theirs.tenant.id}
     assert all(key[0] == identity.tenant_id for key, identity in about_them)

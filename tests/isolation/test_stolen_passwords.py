@@ -12,9 +12,9 @@ from walls import POOLER, Wall
 
 from trially.database.engines import connect
 from trially.database.placement import Placement
-from trially.tenancy import templates
 from trially.tenancy.catalog import Tier
-from trially.tenancy.servers import execute
+from trially.tenancy.schema import databases
+from trially.tenancy.servers.connections import execute
 
 NO_CONNECT = "not have CONNECT privilege|not currently accepting|permission denied for database"
 
@@ -114,7 +114,7 @@ def test_a_database_that_is_being_made(
         return execute(raw, statement, *parameters)
 
     before = {name for (name,) in ask(app, "SELECT datname FROM pg_database")}
-    monkeypatch.setattr(templates, "execute", try_first)
+    monkeypatch.setattr(databases, "execute", try_first)
     make_tenant(tier)
 
     assert attempts

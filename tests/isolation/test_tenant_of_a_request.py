@@ -15,8 +15,10 @@ from werkzeug.test import TestResponse
 from trially import request_cycle
 from trially.auth.permissions import Role
 from trially.database.session import db
+from trially.request_cycle import refusal_time
+from trially.state import state_of
 from trially.tenancy.catalog import Tier
-from trially.tenancy.lifecycle import resume_tenant, suspend_tenant
+from trially.tenancy.lifecycle.status import resume_tenant, suspend_tenant
 
 FIXED = ("X-Request-ID", "fixed")
 
@@ -154,7 +156,7 @@ def test_tokens_of_no_tenant_are_answered_alike(
     assert suspended.get("/me").status_code == 200
     with app.app_context():
         suspend_tenant(suspended.tenant.slug)
-    issue = app.extensions["trially_dev_issuer"].issue_token
+    issue = state_of(app).dev_issuer.issue_token
     theirs_slug = theirs.member.tenant.slug
     tokens = {
         "no claim": issue(subject=ours.member.subject, tenant=None),
@@ -197,7 +199,7 @@ def test_strangers_are_all_kept_waiting(
     suspended, viewer = as_member(make_tenant(tier)), as_member(ours.member.tenant, Role.VIEWER)
     with app.app_context():
         suspend_tenant(suspended.tenant.slug)
-    issue = app.extensions["trially_dev_issuer"].issue_token
+    issue = state_of(app).dev_issuer.issue_token
     strangers = [
         suspended.token,
         issue(subject="nobody", tenant="there-is-none"),
@@ -210,8 +212,9 @@ def test_strangers_are_all_kept_waiting(
         waits.append((round(seconds, 3), db.session.registry.has()))
 
     monkeypatch.setattr(
-        request_cycle, "time", SimpleNamespace(perf_counter=lambda: next(clock), sleep=wait)
+        refusal_time, "time", SimpleNamespace(perf_counter=lambda: next(clock), sleep=wait)
     )
+    monkeypatch.setattr(request_cycle, "time", refusal_time.time)
 
     answers = [ask(app, ("Authorization", f"Bearer {token}")) for token in strangers]
     granted = [viewer.get("/me"), viewer.post("/sites", json={"name": "Mine"})]
@@ -223,7 +226,7 @@ def test_strangers_are_all_kept_waiting(
 
 
 def test_a_subject_is_a_member_with_its_issuer_only(app: Flask, ours: Any, refusal: Any) -> None:
-    issue = app.extensions["trially_dev_issuer"].issue_token
+    issue = state_of(app).dev_issuer.issue_token
     tenant, subject = ours.member.tenant.slug, ours.member.subject
 
     for near in (subject.upper(), f"{subject}%", "%", subject[:-1], "x" * 255):

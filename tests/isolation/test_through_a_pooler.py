@@ -22,8 +22,8 @@ from trially.database.engines import connect
 from trially.database.session import db
 from trially.tenancy.catalog import Tier
 from trially.tenancy.context import tenant_context
-from trially.tenancy.scram import scram_verifier
-from trially.tenancy.servers import execute
+from trially.tenancy.servers.connections import execute
+from trially.tenancy.servers.scram import scram_verifier
 
 CAP = 2
 THREADS = 8

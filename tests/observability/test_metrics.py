@@ -9,15 +9,16 @@ from flask import Flask
 from prometheus_client import REGISTRY
 
 from trially.observability import metrics
-from trially.tenancy.lifecycle import suspend_tenant
+from trially.state import state_of
+from trially.tenancy.lifecycle.status import suspend_tenant
 
 TOKEN = "a token for the metrics"
 
 
 @pytest.fixture
 def with_token(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = replace(app.extensions["trially_settings"], metrics_token=TOKEN)
-    monkeypatch.setitem(app.extensions, "trially_settings", settings)
+    settings = replace(state_of(app).settings, metrics_token=TOKEN)
+    monkeypatch.setattr(state_of(app), "settings", settings)
 
 
 def counted(name: str, **labels: str) -> float:
@@ -70,16 +71,16 @@ def test_only_so_many_tenants_are_named(monkeypatch: pytest.MonkeyPatch) -> None
 def test_refusals_of_the_guard_are_counted(app: Flask, member: Any) -> None:
     reasons = ("stale", "suspended")
     before = [counted("trially_guard_refusals_total", reason=reason) for reason in reasons]
-    known = app.extensions["trially_directory"]._known
+    known = state_of(app).directory._known
     slug = member.tenant.slug
     assert member.get("/me").status_code == 200
-    residence = known.get(slug)
+    entry = known.get(slug)
 
-    known.put(slug, replace(residence, placement=replace(residence.placement, epoch=-1)))
+    known.put(slug, replace(entry, placement=replace(entry.placement, epoch=-1)))
     assert member.get("/me").status_code == 200
     with app.app_context():
         suspend_tenant(slug)
-    known.put(slug, residence)
+    known.put(slug, entry)
     assert member.get("/me").status_code == 403
 
     after = [counted("trially_guard_refusals_total", reason=reason) for reason in reasons]

@@ -12,17 +12,18 @@ from flask import Flask
 from sqlalchemy import String, text
 from werkzeug.test import TestResponse
 
-from trially.auth.membership import add_member
+from trially.auth.members.managing import add_member
 from trially.auth.permissions import Permission, Role, requires
 from trially.config import Settings
-from trially.database.administrator import EMBEDDED_DIRECTORY
 from trially.database.rows import table_of
 from trially.database.session import db
 from trially.http.contract import contract_of
 from trially.observability import metrics
 from trially.recruiting.records.model import ClinicalFact
 from trially.recruiting.sites.schema import SiteSchema
+from trially.state import state_of
 from trially.tenancy.context import tenant_context
+from trially.tenancy.servers.administrator import EMBEDDED_DIRECTORY
 
 CANARY = "Zq7Canary"
 BIRTH = "1931-02-27"
@@ -109,9 +110,7 @@ class Caller:
         subject = f"{CANARY}|subject"
         with app.app_context(), tenant_context(str(tenant.id)):
             add_member(subject, Role.OWNER, display_name=CANARY, email=f"{CANARY}@example.org")
-        token = app.extensions["trially_dev_issuer"].issue_token(
-            subject=subject, tenant=tenant.slug
-        )
+        token = state_of(app).dev_issuer.issue_token(subject=subject, tenant=tenant.slug)
         self.headers = {"Authorization": f"Bearer {token}", "If-Match": "*"}
         self.client = app.test_client()
         self.seen = seen
@@ -233,9 +232,9 @@ def test_no_canary_gets_where_phi_does_not_belong(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tenant_id = call("GET", "/me").json["tenant"]["id"]
-    with app.app_context(), tenant_context(tenant_id) as residence:
-        tenant = type("Tenant", (), {"id": residence.tenant_id})
-    for dialect, _budget in app.extensions["trially_engines"]._servers.values():
+    with app.app_context(), tenant_context(tenant_id) as entry:
+        tenant = type("Tenant", (), {"id": entry.tenant_id})
+    for dialect, _budget in state_of(app).engines._servers.values():
         dialect.slow_seconds, before = 0, dialect.slow_seconds
     ids = _plant(call, tenant, make_fact)
     _call_every_route(app, call, ids)

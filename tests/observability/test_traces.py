@@ -21,7 +21,8 @@ from trially import create_app
 from trially.auth.permissions import Permission, requires
 from trially.config import ROOT, Settings, SettingsError
 from trially.database.session import db
-from trially.observability import spans, traces
+from trially.observability import spans, tracing
+from trially.state import state_of
 
 CANARY = "Zq7Canary"
 BIRTH = "1931-02-27"
@@ -43,7 +44,7 @@ class Traced:
 
     def take(self) -> tuple[ReadableSpan, list[ReadableSpan]]:
         """Return the span of the one request there was, and those of its statements."""
-        provider: TracerProvider = self.app.extensions["trially_traces"]
+        provider: TracerProvider = state_of(self.app).tracer_provider
         provider.force_flush()
         taken = self.exporter.get_finished_spans()
         self.exporter.clear()
@@ -55,12 +56,12 @@ class Traced:
 def traced_app(settings: Settings, app: Flask) -> Iterator[tuple[Flask, InMemorySpanExporter]]:
     exporter = InMemorySpanExporter()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(traces.EXPORTER, "otlp")
+        patch.setenv(tracing.EXPORTER, "otlp")
         patch.setattr(spans, "make_exporter", lambda: exporter)
         traced = create_app(settings)
     traced.config["PROPAGATE_EXCEPTIONS"] = False
     yield traced, exporter
-    traced.extensions["trially_traces"].shutdown()
+    state_of(traced).tracer_provider.shutdown()
     event.remove(Engine, "before_cursor_execute", spans._begin_statement)
     event.remove(Engine, "after_cursor_execute", spans._end_statement)
     event.remove(Engine, "handle_error", spans._fail_statement)
@@ -69,7 +70,7 @@ def traced_app(settings: Settings, app: Flask) -> Iterator[tuple[Flask, InMemory
 @pytest.fixture
 def traced(traced_app: tuple[Flask, InMemorySpanExporter]) -> Traced:
     app, exporter = traced_app
-    app.extensions["trially_traces"].force_flush()
+    state_of(app).tracer_provider.force_flush()
     exporter.clear()
     return Traced(app, app.test_client(), exporter)
 
@@ -133,7 +134,7 @@ def test_a_request_without_a_caller_begins_a_trace(traced: Traced) -> None:
 
 def test_a_caller_who_does_not_sample_is_not_traced(traced: Traced, member: Any) -> None:
     answer = traced.ask(member, "GET", "/patients", headers={"traceparent": CALLER[:-1] + "0"})
-    traced.app.extensions["trially_traces"].force_flush()
+    state_of(traced.app).tracer_provider.force_flush()
 
     assert re.fullmatch(f"00-{'ab' * 16}-[0-9a-f]{{16}}-00", answer.headers["traceparent"])
     assert "cd" * 8 not in answer.headers["traceparent"]
@@ -235,7 +236,7 @@ def test_traces_are_off_by_default(app: Flask) -> None:
 def test_the_standard_variables_switch_traces_on(
     variables: dict[str, str], is_wanted: bool
 ) -> None:
-    assert traces.is_wanted(variables) is is_wanted
+    assert tracing.is_wanted(variables) is is_wanted
 
 
 @pytest.mark.parametrize(
@@ -247,7 +248,7 @@ def test_the_standard_variables_switch_traces_on(
 )
 def test_a_way_that_is_not_ours_stops_the_start(variables: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match="must be"):
-        traces.is_wanted(variables)
+        tracing.is_wanted(variables)
 
 
 @pytest.mark.parametrize(
@@ -256,13 +257,13 @@ def test_a_way_that_is_not_ours_stops_the_start(variables: dict[str, str]) -> No
 def test_without_the_packages_the_start_is_stopped(missing: str) -> None:
     start = (
         f"import sys; sys.modules[{missing!r}] = None\n"
-        "from flask import Flask\nfrom trially.observability import traces\n"
-        "traces.init_app(Flask('tiny', static_folder=None))"
+        "from flask import Flask\nfrom trially.observability import tracing\n"
+        "tracing.init_app(Flask('tiny', static_folder=None))"
     )
 
     stopped = subprocess.run(
         [sys.executable, "-c", start],
-        env={**os.environ, traces.EXPORTER: "otlp"},
+        env={**os.environ, tracing.EXPORTER: "otlp"},
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -10,16 +10,18 @@ from flask import Flask
 from tenant_databases import access_of, remove_installation
 
 from trially import create_app
-from trially.auth.membership import add_member
+from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.config import Settings
 from trially.database.session import db, transaction
 from trially.recruiting.sites.model import Site
+from trially.state import state_of
 from trially.tenancy.catalog import Tenant, Tier, control_engine
 from trially.tenancy.context import tenant_context
-from trially.tenancy.installing import install
-from trially.tenancy.provisioning import create_tenant
-from trially.tenancy.servers import execute, server_access
+from trially.tenancy.lifecycle.provisioning import create_tenant
+from trially.tenancy.schema.installing import install
+from trially.tenancy.servers.access import server_access
+from trially.tenancy.servers.connections import execute
 
 NAMES = ("dedicated", "schema", "pooled")
 HELD_HERE = (Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA, Tier.POOLED_ROWS)
@@ -38,7 +40,7 @@ class Fleet:
 
     @property
     def catalog(self) -> str:
-        return str(self.app.extensions["trially_settings"].catalog_database)
+        return str(state_of(self.app).settings.catalog_database)
 
     def database(self, slug: str) -> str:
         return self.tenants[slug].placement.database

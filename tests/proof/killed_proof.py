@@ -7,7 +7,7 @@ import sys
 from trially import create_app
 from trially.proving.attempts import Party
 from trially.proving.canaries import canary_in, new_run
-from trially.tenancy.lifecycle import get_tenant
+from trially.tenancy.lifecycle.status import get_tenant
 
 with (
     create_app().app_context(),

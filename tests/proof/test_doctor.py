@@ -14,7 +14,8 @@ from trially.doctor.installation import INSTALLATION_CHECKS, entropy_bits
 from trially.doctor.roles import ROLE_CHECKS
 from trially.doctor.servers import SERVER_CHECKS, ExaminedServer
 from trially.doctor.walls import DATABASE_CHECKS
-from trially.tenancy.servers import server_access
+from trially.state import state_of
+from trially.tenancy.servers.access import server_access
 
 POLICY = (
     "CREATE POLICY tenant_rows ON tenant.site TO PUBLIC"
@@ -702,7 +703,7 @@ def test_entropy_is_shannons():
 
 
 def test_a_server_that_is_away_is_an_error_and_the_rest_is_examined(fleet, examine, monkeypatch):
-    access = fleet.app.extensions["trially_servers"]["default"]
+    access = state_of(fleet.app).servers["default"]
     monkeypatch.setattr(
         "trially.doctor.examining.server_access",
         lambda _name: replace(

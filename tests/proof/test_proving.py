@@ -11,16 +11,17 @@ from pathlib import Path
 import pytest
 from poolers import running_pooler
 
-from trially import request_cycle
-from trially.cache.memory import Memory
+from trially.cache.ttl_cache import TTLCache
 from trially.config import ROOT
 from trially.proving import running
 from trially.proving.asking import LIMITS
 from trially.proving.attempts import Party
 from trially.proving.canaries import canary_in, new_run
 from trially.proving.reports import ForgedReportError, sign, verify
-from trially.tenancy.guard import GUARD_DDL
-from trially.tenancy.lifecycle import get_tenant, resume_tenant, suspend_tenant
+from trially.request_cycle import refusal_time
+from trially.state import state_of
+from trially.tenancy.lifecycle.status import get_tenant, resume_tenant, suspend_tenant
+from trially.tenancy.schema.guard import GUARD_DDL
 
 ALL = ("--attackers", "5", "--json")
 TENANT_ROWS = (
@@ -37,7 +38,7 @@ CARELESS_GUARD = (
 @pytest.fixture(scope="module", autouse=True)
 def _strangers_wait_less():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(request_cycle, "REFUSAL_SECONDS", 0.001)
+        patch.setattr(refusal_time, "REFUSAL_SECONDS", 0.001)
         yield
 
 
@@ -126,7 +127,7 @@ def test_nothing_is_left_and_nobody_is_named(fleet, proof):
 
 
 def test_without_the_built_in_issuer_requests_go_below_the_token(fleet, attempts_on, monkeypatch):
-    monkeypatch.delitem(fleet.app.extensions, "trially_dev_issuer")
+    monkeypatch.setattr(state_of(fleet.app), "dev_issuer", None)
 
     result, attempts = attempts_on("schema-one")
 
@@ -138,7 +139,7 @@ def test_without_the_built_in_issuer_requests_go_below_the_token(fleet, attempts
 
 
 def test_a_pooler_and_replicas_are_doors_too(fleet, attempts_on, monkeypatch):
-    servers = fleet.app.extensions["trially_servers"]
+    servers = state_of(fleet.app).servers
     access = servers["default"]
     doors = replace(access, pooler_url=access.admin_url, replica_urls=(access.admin_url,))
     monkeypatch.setitem(servers, "default", doors)
@@ -153,7 +154,7 @@ def test_a_pooler_and_replicas_are_doors_too(fleet, attempts_on, monkeypatch):
 
 
 def test_the_walls_hold_behind_a_real_pooler(fleet, attempts_on, monkeypatch):
-    servers = fleet.app.extensions["trially_servers"]
+    servers = state_of(fleet.app).servers
     with running_pooler(fleet.app) as pooler:
         doors = replace(servers["default"], pooler_url=pooler.url)
         monkeypatch.setitem(servers, "default", doors)
@@ -294,7 +295,7 @@ def test_a_view_that_shows_anyones_rows_is_found(fleet, attempts_on, monkeypatch
 
     @wraps(show_site)
     def careless(site_id):
-        return {"id": str(site_id)}
+        return {"id": str(site_id), "version": 1}
 
     monkeypatch.setitem(fleet.app.view_functions, "sites.show_site", careless)
 
@@ -306,14 +307,14 @@ def test_a_view_that_shows_anyones_rows_is_found(fleet, attempts_on, monkeypatch
 
 
 def test_a_memory_that_forgets_whose_something_is_is_found(fleet, attempts_on, monkeypatch):
-    class Careless(Memory):
+    class Careless(TTLCache):
         def get(self, key):
             return super().get(key[2:])
 
         def put(self, key, value, **options):
             super().put(key[2:], value, **options)
 
-    monkeypatch.setitem(fleet.app.extensions, "trially_identities", Careless(100, 5))
+    monkeypatch.setattr(state_of(fleet.app), "identities", Careless(100, 5))
 
     result, attempts = attempts_on("dedicated-one")
 
@@ -336,7 +337,7 @@ def test_a_suspended_tenant_is_not_entered(fleet, attempts_on):
 
 
 def test_the_canaries_of_a_killed_run_are_removed_by_the_next(fleet, settings, attempts_on):
-    url = fleet.app.extensions["trially_servers"]["default"].admin_url
+    url = state_of(fleet.app).servers["default"].admin_url
     environment = {name: value for name, value in os.environ.items() if "TRIALLY" not in name}
     environment |= {
         "TRIALLY_DEVELOPMENT": "1",

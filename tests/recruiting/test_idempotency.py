@@ -13,9 +13,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from tenant_databases import as_tenant, ask_in
 
-from trially.auth.membership import change_member
+from trially.auth.members.managing import change_member
 from trially.auth.permissions import Role
 from trially.database.session import db
+from trially.state import state_of
 from trially.tenancy.context import tenant_context
 
 MADE = ("Content-Type", "ETag")
@@ -77,7 +78,7 @@ def test_a_key_shows_no_patient_of_sites_that_are_the_members_no_longer(
     again = post(moved, "k-1", "/patients", **body)
     with app.app_context(), tenant_context(str(member.tenant.id)):
         change_member(moved.subject, site_ids=[UUID(there)])
-    app.extensions["trially_identities"].forget(lambda _: True)
+    state_of(app).identities.forget(lambda _: True)
 
     answer = post(moved, "k-1", "/patients", **body)
 
@@ -189,8 +190,8 @@ def test_a_request_at_work_for_too_long_is_ended(
 
     sleep.__dict__.update(view.__dict__)
     monkeypatch.setitem(app.view_functions, "sites.create_site", sleep)
-    hurried = replace(app.extensions["trially_settings"], request_timeout_ms=100)
-    monkeypatch.setitem(app.extensions, "trially_settings", hurried)
+    hurried = replace(state_of(app).settings, request_timeout_ms=100)
+    monkeypatch.setattr(state_of(app), "settings", hurried)
 
     answer = post(member, "k-1", name="Main")
 

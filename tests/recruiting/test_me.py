@@ -7,6 +7,7 @@ from uuid import UUID
 from flask import Flask
 
 from trially.auth.permissions import ROLE_PERMISSIONS, PhiLevel, Role
+from trially.state import state_of
 
 
 def test_callers_see_themselves_and_their_tenant(
@@ -18,7 +19,7 @@ def test_callers_see_themselves_and_their_tenant(
 
     assert me == {
         "id": me["id"],
-        "issuer": app.extensions["trially_dev_issuer"].url,
+        "issuer": state_of(app).dev_issuer.url,
         "subject": member.subject,
         "display_name": None,
         "role": "auditor",
@@ -38,9 +39,7 @@ def test_a_token_may_name_the_tenant_by_its_id(
     app: Flask, tenant: Any, as_member: Callable[..., Any]
 ) -> None:
     member = as_member(tenant)
-    token = app.extensions["trially_dev_issuer"].issue_token(
-        subject=member.subject, tenant=str(tenant.id)
-    )
+    token = state_of(app).dev_issuer.issue_token(subject=member.subject, tenant=str(tenant.id))
 
     answer = app.test_client().get("/api/v1/me", headers={"Authorization": f"bearer {token}"})
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from flask import Flask
 
 from trially.auth.permissions import PhiLevel, Role
+from trially.state import state_of
 
 
 def test_members_are_listed_with_what_each_may_see(
@@ -21,7 +22,7 @@ def test_members_are_listed_with_what_each_may_see(
 
     assert first == {
         "id": admin.get("/me").json["id"],
-        "issuer": app.extensions["trially_dev_issuer"].url,
+        "issuer": state_of(app).dev_issuer.url,
         "subject": admin.subject,
         "display_name": None,
         "email": None,

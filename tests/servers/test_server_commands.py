@@ -16,8 +16,8 @@ from trially.tenancy.catalog import (
     catalog_transaction,
     reader_engine,
 )
-from trially.tenancy.server_choice import NoFittingServerError
-from trially.tenancy.servers import NoServerError, server_access
+from trially.tenancy.servers.access import NoServerError, server_access
+from trially.tenancy.servers.choice import NoFittingServerError
 
 SECOND = "second"
 
@@ -44,7 +44,7 @@ class Fleet:
         return json.loads(self.run("show", name, "--json").output)
 
     def place(self, **wanted):
-        """Place a tenant whose room is made at once, and return on which server it is."""
+        """TenantDatabase a tenant whose room is made at once, and return on which server it is."""
         return self.installation.make_tenant(**wanted).placement.server.name
 
 

@@ -6,7 +6,7 @@ from tenant_databases import access_of, remove_installation
 
 from trially import create_app
 from trially.tenancy.catalog import control_engine
-from trially.tenancy.installing import install
+from trially.tenancy.schema.installing import install
 
 
 @pytest.fixture

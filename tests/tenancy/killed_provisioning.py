@@ -11,8 +11,8 @@ from dataclasses import replace
 
 from trially import create_app
 from trially.config import read_settings
-from trially.tenancy import operations, provisioning
-from trially.tenancy.operations import Step
+from trially.tenancy.lifecycle import operations, provisioning
+from trially.tenancy.lifecycle.operations import Step
 
 
 def die(*_arguments, **_options):

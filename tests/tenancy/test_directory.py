@@ -5,9 +5,10 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from trially.auth.revocation import revoke_tokens
+from trially.state import state_of
 from trially.tenancy.catalog import Tenant, TenantStatus, catalog_transaction
 from trially.tenancy.directory import Directory, UnknownTenantError
-from trially.tenancy.lifecycle import rename_tenant, suspend_tenant
+from trially.tenancy.lifecycle.status import rename_tenant, suspend_tenant
 
 
 @pytest.fixture
@@ -143,10 +144,10 @@ def test_a_request_of_a_known_tenant_asks_the_catalog_nothing(member, looks):
 
 
 def test_a_stale_placement_is_looked_up_again_and_the_request_answered(app, member, looks):
-    from trially.tenancy.lifecycle import resume_tenant
+    from trially.tenancy.lifecycle.status import resume_tenant
 
     assert member.get("/me").status_code == 200
-    directory = app.extensions["trially_directory"]
+    directory = state_of(app).directory
     known = directory._known.get(member.tenant.slug)
     with app.app_context():
         resume_tenant(member.tenant.slug)

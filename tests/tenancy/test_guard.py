@@ -7,9 +7,9 @@ from psycopg2 import Error, errors
 from tenant_databases import access_of, as_tenant, placement_of
 
 from trially.database.engines import connect
-from trially.tenancy import guard
-from trially.tenancy.guard import record_placement
-from trially.tenancy.servers import execute
+from trially.tenancy.schema import guard
+from trially.tenancy.schema.guard import record_placement
+from trially.tenancy.servers.connections import execute
 
 ANSWERS = {"TR001": "stale", "TR002": "suspended"}
 

@@ -5,12 +5,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from tenant_databases import access_of, ask
 
+from trially.state import state_of
 from trially.tenancy.catalog import Server, control_engine
 from trially.tenancy.directory import directory
-from trially.tenancy.installing import CatalogBehindError, check_catalog, install
-from trially.tenancy.migrating import CATALOG_LINEAGE
-from trially.tenancy.provisioning import create_tenant
-from trially.tenancy.servers import ServerAccess
+from trially.tenancy.lifecycle.provisioning import create_tenant
+from trially.tenancy.schema.installing import CatalogBehindError, check_catalog, install
+from trially.tenancy.schema.lineages import CATALOG_LINEAGE
+from trially.tenancy.servers.access import ServerAccess
 
 
 def dispose(app):
@@ -73,7 +74,7 @@ def test_two_processes_install_at_once(blank_app):
 @pytest.mark.parametrize("state", ["absent", "empty", "behind"])
 def test_a_catalog_that_is_behind_is_one_sentence_in_production(app, blank_app, state):
     other = blank_app(development=False, dev_issuer=False, issuers=("https://login.example",))
-    name = other.extensions["trially_settings"].catalog_database
+    name = state_of(other).settings.catalog_database
     if state != "absent":
         with other.app_context():
             install()
@@ -97,11 +98,11 @@ def test_a_catalog_that_is_behind_is_one_sentence_in_production(app, blank_app, 
 def test_a_server_that_is_away_is_one_sentence(app, blank_app):
     other = blank_app()
     url = access_of(app).admin_url.set(database="nowhere")
-    other.extensions["trially_servers"]["default"] = ServerAccess("default", url, "")
+    state_of(other).servers["default"] = ServerAccess("default", url, "")
 
     result = other.test_cli_runner().invoke(args=["tenants", "list"])
 
     assert (result.exit_code, result.output) == (
         1,
-        "Error: The database refused (OperationalError).\n",
+        "Error: The database reported an error (OperationalError).\n",
     )

@@ -3,9 +3,11 @@ from threading import Thread
 import pytest
 from tenant_databases import ask
 
+from trially.state import state_of
 from trially.tenancy.catalog import Tenant, TenantStatus, catalog_transaction
 from trially.tenancy.directory import UnknownTenantError, directory
-from trially.tenancy.lifecycle import (
+from trially.tenancy.lifecycle.provisioning import TenantExistsError, create_tenant
+from trially.tenancy.lifecycle.status import (
     NotServedError,
     get_tenant,
     list_tenants,
@@ -14,7 +16,6 @@ from trially.tenancy.lifecycle import (
     suspend_tenant,
 )
 from trially.tenancy.names import InvalidSlugError
-from trially.tenancy.provisioning import TenantExistsError, create_tenant
 
 
 def test_a_renamed_tenant_is_found_by_each_of_its_names(app, make_tenant):
@@ -73,11 +74,11 @@ def test_a_tenant_is_not_renamed_to_what_is_no_slug(app, tenant):
 
 def test_a_suspended_tenant_is_refused_at_once_and_served_again(app, member):
     assert member.get("/me").status_code == 200
-    known = app.extensions["trially_directory"]._known.get(member.tenant.slug)
+    known = state_of(app).directory._known.get(member.tenant.slug)
 
     with app.app_context():
         assert suspend_tenant(member.tenant.slug).status == TenantStatus.SUSPENDED
-    app.extensions["trially_directory"]._known.put(member.tenant.slug, known)
+    state_of(app).directory._known.put(member.tenant.slug, known)
 
     assert member.get("/me").status_code == 403
     assert member.get("/me").json["detail"] == "You have no access to this tenant."

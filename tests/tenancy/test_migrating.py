@@ -20,10 +20,13 @@ from trially.database.model import CatalogModel, TenantModel
 from trially.database.rows import insert_item
 from trially.database.session import db, transaction
 from trially.recruiting.sites.model import Site
+from trially.state import state_of
 from trially.tenancy.catalog import Tier
 from trially.tenancy.context import tenant_context
-from trially.tenancy.lifecycle import suspend_tenant
-from trially.tenancy.migrating import (
+from trially.tenancy.lifecycle.provisioning import create_tenant
+from trially.tenancy.lifecycle.status import suspend_tenant
+from trially.tenancy.schema.databases import as_owner
+from trially.tenancy.schema.lineages import (
     CATALOG_LINEAGE,
     TENANT_LINEAGE,
     _is_modelled,
@@ -31,9 +34,8 @@ from trially.tenancy.migrating import (
     head_of,
     run_upgrade,
 )
-from trially.tenancy.provisioning import create_tenant
-from trially.tenancy.servers import execute
-from trially.tenancy.templates import TENANT_SCHEMA, as_owner, scratch_database
+from trially.tenancy.schema.templates import TENANT_SCHEMA, scratch_database
+from trially.tenancy.servers.connections import execute
 
 LINEAGES = {"catalog": CATALOG_LINEAGE, "tenant": TENANT_LINEAGE}
 MODELS = {"catalog": CatalogModel, "tenant": TenantModel}
@@ -272,6 +274,7 @@ def test_a_migration_is_written_into_its_lineage_and_numbered(flask_in_a_copy, d
 
 NEXT_MIGRATION = """
 from alembic import op
+from trially.state import state_of
 
 revision, down_revision = "{revision}", "{head}"
 branch_labels = depends_on = None
@@ -296,7 +299,7 @@ def run_next_migration(own_app, settings, tmp_path):
         file.write_text(NEXT_MIGRATION.format(revision=next_one, head=head, failure=failure))
         return run_flask(*arguments)
 
-    own = own_app.extensions["trially_settings"]
+    own = state_of(own_app).settings
     _, run_flask = copy_repository(
         settings,
         tmp_path,

@@ -4,9 +4,9 @@ from uuid import uuid4
 import pytest
 from tenant_databases import ask
 
-from trially.tenancy import operations, provisioning
 from trially.tenancy.catalog import Operation, OperationState, catalog_transaction
-from trially.tenancy.operations import (
+from trially.tenancy.lifecycle import operations, provisioning
+from trially.tenancy.lifecycle.operations import (
     NoOperationError,
     OperationBusyError,
     OperationDoneError,

@@ -4,12 +4,13 @@ import json
 
 import pytest
 
+from trially.state import state_of
 from trially.tenancy.catalog import Tier, control_engine
 from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import UnknownTenantError, directory
-from trially.tenancy.installing import install
-from trially.tenancy.lifecycle import list_tenants, rename_tenant
-from trially.tenancy.provisioning import create_tenant
+from trially.tenancy.lifecycle.provisioning import create_tenant
+from trially.tenancy.lifecycle.status import list_tenants, rename_tenant
+from trially.tenancy.schema.installing import install
 
 OWNER = {"owner": "someone"}
 
@@ -46,9 +47,7 @@ def ask(pinned):
     """Send a request as a member of a tenant, and return all of the answer but its ids."""
 
     def send(tenant, path="/api/v1/me", **headers):
-        token = pinned.extensions["trially_dev_issuer"].issue_token(
-            subject="someone", tenant=tenant
-        )
+        token = state_of(pinned).dev_issuer.issue_token(subject="someone", tenant=tenant)
         bearer = {"Authorization": f"Bearer {token}"}
         answer = pinned.test_client().get(path, headers={**bearer, **headers})
         body = {name: value for name, value in answer.json.items() if name != "request_id"}

@@ -11,14 +11,14 @@ from tenant_databases import ask
 
 from trially.auth.permissions import Role
 from trially.config import ROOT
-from trially.tenancy import operations, provisioning
 from trially.tenancy.catalog import Operation, OperationState, TenantStatus, catalog_transaction
 from trially.tenancy.directory import UnknownTenantError, directory
-from trially.tenancy.lifecycle import get_tenant
+from trially.tenancy.lifecycle import operations, provisioning
+from trially.tenancy.lifecycle.operations import Step, run_operation, unfinished_operations
+from trially.tenancy.lifecycle.provisioning import TenantExistsError, create_tenant
+from trially.tenancy.lifecycle.status import get_tenant
 from trially.tenancy.names import InvalidSlugError
-from trially.tenancy.operations import Step, run_operation, unfinished_operations
-from trially.tenancy.provisioning import TenantExistsError, create_tenant
-from trially.tenancy.servers import NoServerError
+from trially.tenancy.servers.access import NoServerError
 
 STEPS = [step.name for step in provisioning.PROVISION.steps]
 MOMENTS = [f"{step}:{state}" for step in STEPS for state in ("done", "recorded")]
@@ -214,4 +214,4 @@ def test_another_that_makes_the_same_database_meanwhile_is_no_error(app, tenant,
     monkeypatch.setattr(tier, "execute", execute)
 
     with app.app_context():
-        tier.DedicatedDatabase().make_space(tenant.placement)
+        tier.DedicatedDatabase().create_storage(tenant.placement)

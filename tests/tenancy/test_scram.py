@@ -4,7 +4,7 @@ import hmac
 
 import pytest
 
-from trially.tenancy.scram import ITERATIONS, scram_verifier
+from trially.tenancy.servers.scram import ITERATIONS, scram_verifier
 
 PASSWORD = "pencil-" * 7
 

@@ -28,11 +28,11 @@ from silo_installations import (
     words_of,
 )
 
-from trially.auth.dev_issuer import KEY_FILE, PATH, DevIssuer
 from trially.auth.permissions import Role
 from trially.config import Settings
-from trially.database.administrator import EMBEDDED_DIRECTORY
-from trially.database.embedded_watch import is_running, let_go
+from trially.dev_issuer import KEY_FILE, PATH, DevIssuer
+from trially.embedded_postgres.watcher import is_running, let_go
+from trially.tenancy.servers.administrator import EMBEDDED_DIRECTORY
 
 SILOS = ("alpha", "beta")
 SUBJECT = "someone|of-two-silos"

@@ -10,6 +10,7 @@ import yaml
 
 from trially import create_app
 from trially.config import read_settings
+from trially.state import state_of
 
 SECRETS = ("settings.env", "postgres.env")
 
@@ -68,7 +69,7 @@ def test_its_settings_are_usable(write, monkeypatch, app):
 
     settings = read_settings(folder)
 
-    ours = app.extensions["trially_settings"]
+    ours = state_of(app).settings
     assert settings.pinned_tenant == "riverview"
     assert not settings.development
     assert len(settings.secret_key) >= 64
@@ -161,7 +162,7 @@ def test_issuers_profiles_come_along(app, settings, tmp_path):
     profiles.write_text(
         '[[profiles]]\nissuer = "https://login.example"\naudiences = ["https://api.example"]\n'
     )
-    url = app.extensions["trially_servers"]["default"].admin_url
+    url = state_of(app).servers["default"].admin_url
     trusting = create_app(replace(settings, issuer_profiles=profiles, database_url=url))
     folder = tmp_path / "silo"
     result = trusting.test_cli_runner().invoke(

@@ -3,9 +3,9 @@ from threading import Thread
 import pytest
 from tenant_databases import access_of, ask
 
-from trially.tenancy import templates
-from trially.tenancy.servers import execute
-from trially.tenancy.templates import template_database, template_name
+from trially.tenancy.schema import templates
+from trially.tenancy.schema.templates import template_database, template_name
+from trially.tenancy.servers.connections import execute
 
 
 @pytest.fixture

@@ -97,7 +97,7 @@ def test_operations_are_listed(succeed, tenant):
         ),
         (
             ("tenants", "create", "fine", "--name", "X" * 201),
-            "Error: The database refused (StringDataRightTruncation).\n",
+            "Error: The database reported an error (StringDataRightTruncation).\n",
         ),
         (
             ("operations", "resume", "00000000-0000-0000-0000-000000000001"),
@@ -122,12 +122,15 @@ def test_an_unforeseen_failure_says_no_word_of_its_message(run_command, monkeypa
     def fail(*_arguments, **_options):
         raise KeyError("Jane Roe")
 
-    monkeypatch.setattr("trially.tenancy.commands.create_tenant", fail)
+    monkeypatch.setattr("trially.tenancy.lifecycle.commands.create_tenant", fail)
 
     result = run_command("tenants", "create", "fine", "--name", "X")
 
     assert result.exit_code == 1
-    assert result.output == "Error: KeyError stopped this; `flask --debug …` shows where.\n"
+    assert result.output == (
+        "Error: The command failed with KeyError. Run it with `flask --debug …` to see the"
+        " traceback.\n"
+    )
 
 
 def test_a_usage_error_stays_a_usage_error(run_command):
@@ -139,7 +142,7 @@ def test_a_usage_error_stays_a_usage_error(run_command):
 
 def test_no_output_has_a_secret(succeed, app, tenant, settings):
     with app.app_context():
-        from trially.tenancy.servers import server_access
+        from trially.tenancy.servers.access import server_access
 
         access = server_access()
         secrets = [
@@ -164,8 +167,8 @@ def test_no_output_has_a_secret(succeed, app, tenant, settings):
 def test_a_lock_that_is_not_given_in_time_is_one_sentence(run_command, app, tenant, monkeypatch):
     from tenant_databases import as_tenant
 
-    from trially.tenancy import guard
-    from trially.tenancy.servers import execute
+    from trially.tenancy.schema import guard
+    from trially.tenancy.servers.connections import execute
 
     monkeypatch.setattr(guard, "LOCK_TIMEOUT_SECONDS", 0.05)
     with as_tenant(app, tenant) as raw:
@@ -174,6 +177,6 @@ def test_a_lock_that_is_not_given_in_time_is_one_sentence(run_command, app, tena
 
     assert (result.exit_code, result.output) == (
         1,
-        "Error: The database refused (LockNotAvailable).\n",
+        "Error: The database reported an error (LockNotAvailable).\n",
     )
     assert json.loads(run_command("tenants", "show", tenant.slug, "--json").output)["epoch"] == 1

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
+from trially.errors import OperatorError
 from trially.tenancy.catalog import TenantConnection, catalog_transaction
-from trially.tenancy.lifecycle import get_tenant
+from trially.tenancy.lifecycle.status import get_tenant
 
 
-class ConnectionTakenError(ValueError):
+class ConnectionTakenError(OperatorError):
     """The connection belongs to a tenant already."""
 
 
-class NoConnectionError(LookupError):
+class NoConnectionError(OperatorError):
     """The tenant has no such connection."""
 
 

@@ -4,14 +4,15 @@ import re
 from collections.abc import Mapping
 from uuid import UUID
 
-from flask import Flask, current_app, g, request
+from flask import Flask, current_app, request
 
-from trially.auth.members import Identity, find_identity
+from trially.auth.members.identities import Identity, find_identity
 from trially.auth.tenant_prefix import PATH_TENANT, TenantPrefix
 from trially.auth.tokens import Claims, IssuerProfile, TokenError, TokenVerifier
 from trially.database.placement import Placement, ReplicaBehindError, ReplicaPlacement
-from trially.http.problems import BadRequest, Forbidden, Unauthorized
-from trially.tenancy.directory import Residence, UnknownTenantError, directory
+from trially.http.problems import BadRequest, Code, Forbidden, Unauthorized
+from trially.state import app_state, request_state, state_of
+from trially.tenancy.directory import TenantEntry, UnknownTenantError, directory
 
 TENANT_HEADER = "X-Tenant-ID"
 _TENANT_VARIABLE = "HTTP_X_TENANT_ID"
@@ -24,17 +25,18 @@ def read_claims() -> Claims:
     scheme, _, raw = request.headers.get("Authorization", "").partition(" ")
     if not raw or scheme.lower() != "bearer":
         raise Unauthorized(
-            "A bearer token is needed.", headers={"WWW-Authenticate": 'Bearer realm="trially"'}
+            "The request has no bearer token.",
+            code=Code.MISSING_TOKEN,
+            headers={"WWW-Authenticate": 'Bearer realm="trially"'},
         )
-    verifier: TokenVerifier = current_app.extensions["trially_tokens"]
     try:
-        return verifier.verify(raw)
+        return app_state().token_verifier.verify(raw)
     except TokenError as error:
         current_app.logger.info("A token was refused: %s.", error)
         raise invalid_token() from None
 
 
-def read_residence(claims: Claims) -> Residence:
+def resolve_tenant(claims: Claims) -> TenantEntry:
     """Return where the tenant that the request is for lives.
 
     The token says which tenants it may be for; a header and the path may choose among them. A
@@ -46,16 +48,19 @@ def read_residence(claims: Claims) -> Residence:
     chosen = _read_choices()
     if len(allowed) > 1 and len(chosen) == 1 and not chosen.isdisjoint(allowed):
         allowed = tuple(chosen)
-    found: dict[UUID, Residence] = {}
+    found: dict[UUID, TenantEntry] = {}
     for reference in allowed:
-        residence = _find_residence(reference)
-        if residence is None or residence.is_suspended:
+        entry = _find_entry(reference)
+        if entry is None or entry.is_suspended:
             continue
-        names = residence.names
+        names = entry.names
         if profile.may_speak_for(*names) and chosen <= names | {reference}:
-            found[residence.tenant_id] = residence
+            found[entry.tenant_id] = entry
     if len(found) > 1:
-        raise BadRequest(f"The token is for several tenants: choose one with {TENANT_HEADER}.")
+        raise BadRequest(
+            f"The token is valid for several tenants. Choose one with {TENANT_HEADER}.",
+            code=Code.TENANT_CHOICE_REQUIRED,
+        )
     if not found:
         raise no_access()
     return found.popitem()[1]
@@ -71,22 +76,24 @@ def read_identity(claims: Claims, placement: Placement) -> Identity:
     return identity
 
 
-def refuse_revoked(claims: Claims, residence: Residence) -> None:
+def refuse_revoked(claims: Claims, entry: TenantEntry) -> None:
     """Answer 401 if the token was issued before a cut-off of the tenant that is meant for it.
 
     To be asked of members only: strangers are not to learn that there is such a tenant.
     """
-    if not residence.cut_offs:
+    if not entry.cut_offs:
         return
     for meant in (("", ""), ("", claims.sub), (claims.iss, claims.sub)):
-        if claims.iat < residence.cut_offs.get(meant, 0):
+        if claims.iat < entry.cut_offs.get(meant, 0):
             current_app.logger.info("A token was refused: revoked.")
             raise invalid_token()
 
 
 def current_identity() -> Identity:
     """Return who sends the current request."""
-    identity: Identity = g.identity
+    identity = request_state().identity
+    if identity is None:
+        raise RuntimeError("The request has not been authenticated.")
     return identity
 
 
@@ -95,14 +102,15 @@ def no_access() -> Forbidden:
 
     The request cycle sees to it that each comes as late as the others.
     """
-    g.is_stranger = True
-    return Forbidden("You have no access to this tenant.")
+    request_state().is_stranger = True
+    return Forbidden("You have no access to this tenant.", code=Code.NO_TENANT_ACCESS)
 
 
 def invalid_token() -> Unauthorized:
     """Make the one refusal for every token that is not good."""
     return Unauthorized(
-        "The token is not valid.",
+        "The token is invalid.",
+        code=Code.INVALID_TOKEN,
         headers={"WWW-Authenticate": 'Bearer realm="trially", error="invalid_token"'},
     )
 
@@ -114,7 +122,7 @@ def _read_choices() -> set[str]:
     return {name for name in named if name is not None}
 
 
-def _find_residence(reference: str) -> Residence | None:
+def _find_entry(reference: str) -> TenantEntry | None:
     if not _REFERENCE.match(reference):
         return None
     try:
@@ -125,5 +133,5 @@ def _find_residence(reference: str) -> Residence | None:
 
 def init_app(app: Flask, profiles: Mapping[str, IssuerProfile]) -> None:
     """Trust these issuers and no others."""
-    app.extensions["trially_tokens"] = TokenVerifier(profiles)
+    state_of(app).token_verifier = TokenVerifier(profiles)
     app.wsgi_app = TenantPrefix(app.wsgi_app)  # type: ignore[method-assign]

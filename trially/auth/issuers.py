@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from trially.auth.dev_issuer import DevIssuer
 from trially.auth.profiles import SETTING, read_profiles
 from trially.auth.resolvers import ClaimResolver
 from trially.auth.signing_keys import RemoteKeys
@@ -10,7 +9,9 @@ from trially.auth.tokens import IssuerProfile
 from trially.config import Settings, SettingsError
 
 
-def trusted_issuers(settings: Settings, built_in: DevIssuer | None) -> Mapping[str, IssuerProfile]:
+def trusted_issuers(
+    settings: Settings, built_in: IssuerProfile | None
+) -> Mapping[str, IssuerProfile]:
     """Return the profile of each trusted issuer, by the `iss` of its tokens."""
     profiles = {
         issuer: IssuerProfile(
@@ -32,5 +33,5 @@ def trusted_issuers(settings: Settings, built_in: DevIssuer | None) -> Mapping[s
                 )
             profiles[profile.issuer] = profile
     if built_in is not None:
-        profiles[built_in.url] = built_in.profile()
+        profiles[built_in.issuer] = built_in
     return profiles

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from trially.cache.memory import Memory
+from trially.cache.ttl_cache import TTLCache
 from trially.tenancy.catalog import MembershipIndex, TenantConnection, reader_engine
 
 TENANT_CLAIM = "https://trially.ai/tenant"
@@ -56,7 +56,7 @@ class ConnectionResolver:
 
     def __init__(self, claim: str, max_age_seconds: float) -> None:
         self._claim = claim
-        self._known: Memory[str, tuple[str, ...]] = Memory(ANSWERS_KEPT, max_age_seconds)
+        self._known: TTLCache[str, tuple[str, ...]] = TTLCache(ANSWERS_KEPT, max_age_seconds)
 
     def references(self, _issuer: str, _subject: str, claims: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the tenant of the connection."""
@@ -78,7 +78,7 @@ class MembershipResolver:
     """The catalog knows which tenants someone is a member of."""
 
     def __init__(self, max_age_seconds: float) -> None:
-        self._known: Memory[tuple[str, str], tuple[str, ...]] = Memory(
+        self._known: TTLCache[tuple[str, str], tuple[str, ...]] = TTLCache(
             ANSWERS_KEPT, max_age_seconds
         )
 

@@ -15,10 +15,10 @@ from urllib.parse import urlsplit
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey, import_key
 
 from trially.auth.strict_json import read_object
+from trially.config import LOOPBACK_HOSTS
 
 log = logging.getLogger(__name__)
 
-LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 DISCOVERY_PATH = "/.well-known/openid-configuration"
 CLIENT_ID = "{client_id}"
 """Stands for the client's id in the address of its keys."""

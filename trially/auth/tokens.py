@@ -15,7 +15,7 @@ from joserfc.jws import JWSRegistry
 from trially.auth.resolvers import ClaimResolver, TenantResolver
 from trially.auth.signing_keys import ClientKeys, KeysUnavailableError, canonical_algorithm
 from trially.auth.strict_json import read_object
-from trially.cache.memory import Memory
+from trially.cache.ttl_cache import TTLCache
 
 MAX_TOKEN_BYTES = 8192
 MAX_KID_LENGTH = 255
@@ -133,7 +133,7 @@ class TokenVerifier:
     ) -> None:
         self._profiles = profiles
         # The clock is that of `exp`.
-        self._good: Memory[bytes, Claims] = Memory(capacity, keep_seconds, clock=time.time)
+        self._good: TTLCache[bytes, Claims] = TTLCache(capacity, keep_seconds, clock=time.time)
 
     def verify(self, raw: str) -> Claims:
         """Return what a token says, or raise `TokenError`."""

@@ -2,14 +2,13 @@
 
 import time
 
-from flask import g
-
 from trially.config import current_settings
+from trially.state import request_state
 
 
 def start_deadline(milliseconds: int) -> None:
     """Have the statements of this app context's transactions end `milliseconds` from now."""
-    g.deadline = time.monotonic() + milliseconds / 1000
+    request_state().deadline = time.monotonic() + milliseconds / 1000
 
 
 def statement_bound() -> str:
@@ -18,7 +17,7 @@ def statement_bound() -> str:
     The server bounds each statement by itself. So a transaction's last one may end later than the
     deadline, by as much at most as was left when the transaction began.
     """
-    deadline = g.get("deadline")
+    deadline = request_state().deadline
     if deadline is None:
         return ""
     left_ms = max(1, int((deadline - time.monotonic()) * 1000))

@@ -37,7 +37,7 @@ from trially.database.placement import (
     WrongTenantError,
     current_placement,
 )
-from trially.database.replicas import POSITIONS, note_commit
+from trially.database.replicas import POSITIONS, record_commit
 
 REFUSALS: dict[str, Exception] = {
     "TR001": StalePlacementError("The tenant's placement has changed."),
@@ -156,7 +156,7 @@ class PlacedConnection(connection):
         else:
             asked_at = time.monotonic()
             [(inserted, flushed)] = self._end("COMMIT;", then=POSITIONS)
-            note_commit(self.followed, asked_at, inserted, flushed)
+            record_commit(self.followed, asked_at, inserted, flushed)
         if has_failed:
             raise errors.InFailedSqlTransaction("The transaction had failed and was rolled back.")
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from uuid import UUID
 
-from flask import g, has_app_context
+from flask import has_app_context
 from sqlalchemy import URL
+
+from trially.errors import OperatorError
+from trially.state import request_state
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
 
@@ -19,7 +22,7 @@ class WrongTenantError(RuntimeError):
     """What is one tenant's was used in another tenant's context."""
 
 
-class StalePlacementError(RuntimeError):
+class StalePlacementError(OperatorError):
     """The tenant's placement has changed since this process last looked."""
 
 
@@ -27,7 +30,7 @@ class ReplicaBehindError(StalePlacementError):
     """A replica does not let the tenant in: it is behind, or as it was, the tenant was not here."""
 
 
-class TenantSuspendedError(RuntimeError):
+class TenantSuspendedError(OperatorError):
     """The tenant's database refuses work until the tenant is resumed."""
 
 
@@ -121,20 +124,20 @@ def enter_placement(placement: Placement) -> None:
 
     Raises `WrongTenantError` if this app context already serves another tenant.
     """
-    entered: Placement | None = g.get("placement")
-    if entered is not None and entered.tenant_id != placement.tenant_id:
+    state = request_state()
+    if state.placement is not None and state.placement.tenant_id != placement.tenant_id:
         raise WrongTenantError("This app context already serves another tenant.")
-    g.placement = placement
+    state.placement = placement
 
 
 def has_placement() -> bool:
     """Tell whether a tenant has been entered."""
-    return has_app_context() and "placement" in g
+    return has_app_context() and request_state().placement is not None
 
 
 def current_placement() -> Placement:
     """Return the current placement, or raise `NoTenantError`."""
-    placement: Placement | None = g.get("placement") if has_app_context() else None
+    placement = request_state().placement if has_app_context() else None
     if placement is None:
         raise NoTenantError("No tenant has been entered, so there is no database to ask.")
     return placement

@@ -13,9 +13,8 @@ from collections import deque
 from collections.abc import Callable
 from threading import Lock
 
-from flask import Flask, current_app, g
-
 from trially.database.placement import Placement, ReplicaPlacement, on_replica
+from trially.state import app_state, request_state
 
 POSITIONS = ";SELECT pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn()"
 """Asked behind a COMMIT: after what it wrote, and what replicas may have by now."""
@@ -26,7 +25,7 @@ AWAY_SECONDS = 5
 SAMPLES_PER_LAG = 4
 
 
-class Followers:
+class ReplicaTracker:
     """What this process knows of one server's log and replicas. May be used from several threads.
 
     `clock` gives seconds.
@@ -62,7 +61,7 @@ class Followers:
                 return number % count
         return None
 
-    def put_aside(self, number: int, *, is_away: bool) -> None:
+    def mark_unavailable(self, number: int, *, is_away: bool) -> None:
         """Do not choose a replica for a while: it is away, or behind."""
         seconds = AWAY_SECONDS if is_away else self._max_lag_seconds / SAMPLES_PER_LAG
         self._aside[number] = self._clock() + seconds
@@ -72,36 +71,36 @@ class Followers:
             self._samples.popleft()
 
 
-def find_replica(placement: Placement, written_up_to: int) -> ReplicaPlacement | None:
+def choose_replica(placement: Placement, written_up_to: int) -> ReplicaPlacement | None:
     """Return the placement on a replica that may answer, or None if the primary is to.
 
     `written_up_to` is where the log was when the client last wrote.
     """
     if not placement.replicas:
         return None
-    followers = followers_of(placement.server)
-    least = followers.least_position()
-    number = None if least is None else followers.choose(len(placement.replicas))
+    tracker = replica_tracker(placement.server)
+    least = tracker.least_position()
+    number = None if least is None else tracker.choose(len(placement.replicas))
     if least is None or number is None:
         return None
     return on_replica(placement, number, max(least, written_up_to))
 
 
-def put_aside(placement: ReplicaPlacement, *, is_away: bool) -> None:
+def mark_unavailable(placement: ReplicaPlacement, *, is_away: bool) -> None:
     """Have this process leave a replica alone that could not answer.
 
     One that is only behind what its client has written goes on answering others.
     """
-    followers = followers_of(placement.primary)
-    least = followers.least_position()
+    tracker = replica_tracker(placement.primary)
+    least = tracker.least_position()
     if is_away or (least is not None and placement.position <= least):
-        followers.put_aside(placement.number, is_away=is_away)
+        tracker.mark_unavailable(placement.number, is_away=is_away)
 
 
-def note_commit(server: str, asked_at: float, inserted: str, flushed: str) -> None:
+def record_commit(server: str, asked_at: float, inserted: str, flushed: str) -> None:
     """Take note of where a server's log was after a COMMIT of this app context."""
-    g.written_up_to = to_position(inserted)
-    followers_of(server).note(asked_at, to_position(flushed))
+    request_state().written_up_to = to_position(inserted)
+    replica_tracker(server).note(asked_at, to_position(flushed))
 
 
 def to_position(lsn: str) -> int:
@@ -110,16 +109,11 @@ def to_position(lsn: str) -> int:
     return (int(high, 16) << 32) + int(low, 16)
 
 
-def followers_of(server: str) -> Followers:
+def replica_tracker(server: str) -> ReplicaTracker:
     """Return what this process knows of a server's log and replicas."""
-    known: dict[str, Followers] = current_app.extensions["trially_followers"]
-    followers = known.get(server)
-    if followers is None:
-        max_lag_ms = current_app.extensions["trially_settings"].replica_max_lag_ms
-        followers = known.setdefault(server, Followers(max_lag_ms / 1000))
-    return followers
-
-
-def init_app(app: Flask) -> None:
-    """Give the app an empty memory of servers' logs."""
-    app.extensions["trially_followers"] = {}
+    state = app_state()
+    tracker = state.replica_trackers.get(server)
+    if tracker is None:
+        max_lag_seconds = state.settings.replica_max_lag_ms / 1000
+        tracker = state.replica_trackers.setdefault(server, ReplicaTracker(max_lag_seconds))
+    return tracker

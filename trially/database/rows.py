@@ -42,7 +42,7 @@ def table_of(model: Model) -> Table:
     return table
 
 
-def is_ours(model: Model) -> ColumnElement[bool]:
+def of_current_tenant(model: Model) -> ColumnElement[bool]:
     """Hold a statement to the current tenant's rows; the index of every table leads with it."""
     return table_of(model).c.tenant_id == current_placement().tenant_id
 
@@ -116,7 +116,7 @@ def delete_item(
     return bool(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
 
 
-def after(
+def keyset_after(
     keys: Sequence[tuple[SQLColumnExpression[Any], str]], position: Sequence[Any]
 ) -> ColumnElement[bool]:
     """Select what comes after `position` in an order of (column, "asc" or "desc") keys."""
@@ -132,7 +132,7 @@ def _is_row(
     model: Model, item_id: UUID, versions: Collection[int] | None
 ) -> list[ColumnElement[bool]]:
     columns = table_of(model).c
-    rules = [is_ours(model), columns.id == item_id]
+    rules = [of_current_tenant(model), columns.id == item_id]
     return rules if versions is None else [*rules, columns.version.in_(versions)]
 
 

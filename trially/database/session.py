@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
 from typing import Any, cast
 
-from flask import Flask, current_app, g
+from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
 from sqlalchemy import URL, Connection, Engine, event, text
 
 from trially.config import Settings
-from trially.database import replicas
 from trially.database.engines import PATIENCE, EngineRegistry
 from trially.database.placement import WrongTenantError, current_placement
+from trially.state import app_state, request_state, state_of
 
 
 class PlacedSession(Session):
@@ -69,8 +69,7 @@ def _mark_as_ours(session: Session, _context: Any, _instances: Any) -> None:
 
 def engine_registry() -> EngineRegistry:
     """Return the current app's engines of tenant databases."""
-    registry: EngineRegistry = current_app.extensions["trially_engines"]
-    return registry
+    return app_state().engines
 
 
 @contextmanager
@@ -82,13 +81,13 @@ def transaction() -> Iterator[None]:
     try:
         yield
         db.session.commit()
-        g.has_committed = True
+        request_state().has_committed = True
     except BaseException:
         db.session.rollback()
         raise
 
 
-def ask_guard() -> None:
+def check_tenant_open() -> None:
     """Have the guard let the current tenant in or refuse, ahead of work that is not done twice."""
     db.session.execute(text("SELECT 1"))
     db.session.rollback()
@@ -109,10 +108,9 @@ def init_app(app: Flask, binds: Mapping[str, URL], settings: Settings) -> None:
         for name, url in binds.items()
     }
     db.init_app(app)
-    replicas.init_app(app)
     with app.app_context():
         engines = db.engines
-    app.extensions["trially_engines"] = EngineRegistry(
+    state_of(app).engines = EngineRegistry(
         cast("MutableMapping[str | None, Engine]", engines),
         settings.connections_per_server,
         settings.checkout_timeout_seconds,

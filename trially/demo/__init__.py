@@ -4,11 +4,12 @@ from flask import Flask
 
 from trially.demo.commands import demo
 from trially.demo.seeding import list_people
+from trially.state import state_of
 
 
 def init_app(app: Flask) -> None:
     """Add the demo's commands, and its people to the built-in issuer's login page."""
     app.cli.add_command(demo)
-    issuer = app.extensions.get("trially_dev_issuer")
+    issuer = state_of(app).dev_issuer
     if issuer is not None:
         issuer.people = list_people

@@ -8,32 +8,31 @@ import click
 from flask import current_app
 from werkzeug.serving import run_simple
 
-from trially.auth.dev_issuer import DevIssuer
 from trially.config import current_settings
 from trially.demo.organisations import DEMO_ORGANISATIONS
 from trially.demo.seeding import seed
+from trially.dev_issuer import DevIssuer
+from trially.errors import OperatorError
 from trially.observability import logs
-from trially.tenancy.commands import require_catalog
+from trially.state import app_state
+from trially.tenancy.schema.installing import require_catalog
 from trially.terminal import (
-    EXPECTED_ERRORS,
-    OneSentenceGroup,
+    CommandGroup,
     json_option,
     print_items,
     print_json,
 )
 
 
-class NotForProductionError(RuntimeError):
+class NotForProductionError(OperatorError):
     """The demo is for a developer's machine."""
 
 
-class PortTakenError(RuntimeError):
+class PortTakenError(OperatorError):
     """Something else listens where the development server is to."""
 
 
-EXPECTED_ERRORS += [NotForProductionError, PortTakenError]
-
-demo = OneSentenceGroup("demo", help="Demo tenants, for a developer's machine.")
+demo = CommandGroup("demo", help="Demo tenants, for a developer's machine.")
 
 
 @demo.command("seed")
@@ -89,7 +88,7 @@ def serve(host: str, port: int | None) -> None:
 
 
 def _require_development() -> DevIssuer:
-    issuer: DevIssuer | None = current_app.extensions.get("trially_dev_issuer")
+    issuer = app_state().dev_issuer
     if issuer is None:
         raise NotForProductionError(
             "The demo needs the built-in issuer, which TRIALLY_DEVELOPMENT allows."

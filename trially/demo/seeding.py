@@ -9,8 +9,7 @@ import orjson
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
-from trially.auth.dev_issuer import Person
-from trially.auth.membership import add_member
+from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.database.placement import current_placement
 from trially.database.rows import Model, table_of
@@ -18,14 +17,15 @@ from trially.database.session import db, transaction
 from trially.demo.organisations import DEMO_ORGANISATIONS, DemoOrganisation
 from trially.demo.patients import generate_records
 from trially.demo.studies import DemoStudy
-from trially.recruiting.imports.reading import part_from_stream
+from trially.dev_issuer import Person
+from trially.recruiting.imports.reading.resources import source_file_from_stream
 from trially.recruiting.imports.running import has_run, run_import
 from trially.recruiting.sites.model import Site
 from trially.recruiting.studies.model import Study
 from trially.tenancy.catalog import TenantKind, Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import UnknownTenantError, directory
-from trially.tenancy.provisioning import create_tenant
+from trially.tenancy.lifecycle.provisioning import create_tenant
 
 SOURCE = "demo"
 MACHINE_ROLE = Role.COORDINATOR
@@ -59,7 +59,7 @@ def seed(report: Report = lambda _sentence: None) -> Sequence[str]:
                 report(f"Generating {organisation.patients} patients of {organisation.slug} …")
                 upload = BytesIO(b"\n".join(_generate(organisation)))
                 run_import(
-                    [part_from_stream("demo.ndjson", upload)],
+                    [source_file_from_stream("demo.ndjson", upload)],
                     source=SOURCE,
                     fingerprint=fingerprint,
                     strict=True,

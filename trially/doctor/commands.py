@@ -5,14 +5,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
-from flask.cli import with_appcontext
 
 from trially.doctor.examining import examinations
 from trially.doctor.findings import Finding, Level
 from trially.doctor.fleet import read_fleet
-from trially.tenancy.commands import require_catalog
+from trially.tenancy.command_groups import catalog_command
 from trially.terminal import (
-    OneSentenceCommand,
     json_option,
     print_items,
     print_json,
@@ -20,15 +18,13 @@ from trially.terminal import (
 )
 
 
-@click.command("doctor", cls=OneSentenceCommand)
+@catalog_command("doctor")
 @json_option
-@with_appcontext
 def doctor(*, as_json: bool) -> None:
     """Examine every server and database of the fleet, and say how to mend what is amiss.
 
     Exits with 1 if there is an error. It changes nothing.
     """
-    require_catalog()
     to_do = examinations(read_fleet())
     findings: list[Finding] = []
     with progress_bar(to_do, "Examining", len(to_do)) as examined:

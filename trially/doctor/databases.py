@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from psycopg2.extensions import connection
 
-from trially.doctor.fleet import Fleet, Place
+from trially.doctor.fleet import Fleet, TenantDatabase
 from trially.tenancy.catalog import Tier
-from trially.tenancy.servers import execute
-from trially.tenancy.templates import TENANT_SCHEMA
+from trially.tenancy.schema.templates import TENANT_SCHEMA
+from trially.tenancy.servers.connections import execute
 from trially.tenancy.tiers.blank_schema import BLANK_SCHEMA
 
 REVISION_TABLE = "alembic_version"
@@ -73,7 +73,7 @@ class Function(NamedTuple):
 class ExaminedDatabase:
     """A database, and a connection of its administrator."""
 
-    place: Place
+    place: TenantDatabase
     raw: connection
     fleet: Fleet
 

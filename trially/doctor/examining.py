@@ -7,13 +7,13 @@ import psycopg2
 
 from trially.doctor.databases import ExaminedDatabase
 from trially.doctor.findings import Finding, Level, find
-from trially.doctor.fleet import Fleet, Place
+from trially.doctor.fleet import Fleet, TenantDatabase
 from trially.doctor.installation import INSTALLATION_CHECKS
 from trially.doctor.roles import ROLE_CHECKS
 from trially.doctor.servers import SERVER_CHECKS, ExaminedServer
 from trially.doctor.walls import DATABASE_CHECKS
-from trially.tenancy.servers import NoServerError, server_access
-from trially.tenancy.templates import database_exists
+from trially.tenancy.schema.databases import database_exists
+from trially.tenancy.servers.access import NoServerError, server_access
 
 Examination = Callable[[], list[Finding]]
 
@@ -42,7 +42,7 @@ def _examine_server(fleet: Fleet, name: str) -> list[Finding]:
         return [_unreachable(name, failure)]
 
 
-def _examine_database(fleet: Fleet, place: Place) -> list[Finding]:
+def _examine_database(fleet: Fleet, place: TenantDatabase) -> list[Finding]:
     where = f"{place.server}/{place.name}"
     try:
         if not _is_there(place):
@@ -56,7 +56,7 @@ def _examine_database(fleet: Fleet, place: Place) -> list[Finding]:
         return [_unreachable(where, failure)]
 
 
-def _is_there(place: Place) -> bool:
+def _is_there(place: TenantDatabase) -> bool:
     with server_access(place.server).administer() as raw:
         return database_exists(raw, place.name)
 

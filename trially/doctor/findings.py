@@ -14,7 +14,7 @@ class Level(StrEnum):
     OK = "ok"
     WARNING = "warning"
     ERROR = "error"
-    UNFIT = "unfit"
+    PRODUCTION_ERROR = "production_error"
     """An error, but on a developer's machine a warning: patients are nobody's there."""
 
 
@@ -51,9 +51,9 @@ def warning(what: str, remedy: str) -> Problem:
     return Problem(Level.WARNING, what, remedy)
 
 
-def unfit(what: str, remedy: str) -> Problem:
+def production_error(what: str, remedy: str) -> Problem:
     """Return what must be mended before there are patients."""
-    return Problem(Level.UNFIT, what, remedy)
+    return Problem(Level.PRODUCTION_ERROR, what, remedy)
 
 
 def find(
@@ -70,6 +70,6 @@ def find(
 
 
 def _level(problem: Problem, is_lenient: bool) -> Level:  # noqa: FBT001
-    if problem.level is Level.UNFIT:
+    if problem.level is Level.PRODUCTION_ERROR:
         return Level.WARNING if is_lenient else Level.ERROR
     return problem.level

@@ -16,15 +16,15 @@ from trially.tenancy.catalog import (
     Tier,
     catalog_transaction,
 )
-from trially.tenancy.installing import owner_role, reader_role
-from trially.tenancy.operations import unfinished_operations
+from trially.tenancy.lifecycle.operations import unfinished_operations
+from trially.tenancy.servers.preparing import owner_role, reader_role
 
 OWN_DATABASE = (Tier.DEDICATED_DATABASE, Tier.SILO)
 """Tiers in which a tenant has a database for itself."""
 
 
 @dataclass(frozen=True)
-class Place:
+class TenantDatabase:
     """A database of tenants."""
 
     server: str
@@ -59,7 +59,7 @@ class Fleet:
 
     settings: Settings
     servers: Sequence[str]
-    places: Sequence[Place]
+    places: Sequence[TenantDatabase]
     unfinished: Sequence[Operation]
 
     @property
@@ -73,7 +73,7 @@ class Fleet:
         return reader_role(self.settings)
 
     @cached_property
-    def places_by_server(self) -> Mapping[str, Sequence[Place]]:
+    def places_by_server(self) -> Mapping[str, Sequence[TenantDatabase]]:
         """The places on each server."""
         return {
             server: [place for place in self.places if place.server == server]
@@ -98,6 +98,8 @@ def read_fleet() -> Fleet:
     return Fleet(
         settings=current_settings(),
         servers=servers,
-        places=[Place(*key, tiers[key], found) for key, found in sorted(by_database.items())],
+        places=[
+            TenantDatabase(*key, tiers[key], found) for key, found in sorted(by_database.items())
+        ],
         unfinished=unfinished_operations(),
     )

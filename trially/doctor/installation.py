@@ -4,11 +4,12 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
-from trially.doctor.findings import Check, Problem, error, unfit, warning
+from trially.doctor.findings import Check, Problem, error, production_error, warning
 from trially.doctor.fleet import Fleet
 from trially.tenancy.catalog import ServerPassword
-from trially.tenancy.installing import CATALOG_SCHEMA, CatalogBehindError, check_catalog
-from trially.tenancy.servers import execute, server_access
+from trially.tenancy.schema.installing import CATALOG_SCHEMA, CatalogBehindError, check_catalog
+from trially.tenancy.servers.access import server_access
+from trially.tenancy.servers.connections import execute
 
 SECRET_BITS = 128
 GUESSABLE = (
@@ -59,9 +60,9 @@ def the_secret_cannot_be_guessed(fleet: Fleet) -> Iterator[Problem]:
         " new passwords then."
     )
     if any(word in secret.lower() for word in GUESSABLE):
-        yield unfit("TRIALLY_SECRET_KEY has words in it that are guessed first", remedy)
+        yield production_error("TRIALLY_SECRET_KEY has words in it that are guessed first", remedy)
     elif entropy_bits(secret) < SECRET_BITS:
-        yield unfit("TRIALLY_SECRET_KEY has little variety", remedy)
+        yield production_error("TRIALLY_SECRET_KEY has little variety", remedy)
 
 
 def operations_come_to_an_end(fleet: Fleet) -> Iterator[Problem]:

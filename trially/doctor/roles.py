@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 
 from trially.doctor.findings import Check, Problem, error, warning
-from trially.doctor.fleet import OWN_DATABASE, Place
+from trially.doctor.fleet import OWN_DATABASE, TenantDatabase
 from trially.doctor.servers import ExaminedServer
 from trially.tenancy.catalog import Tenant, TenantStatus, Tier
-from trially.tenancy.servers import MAINTENANCE_DATABASES
+from trially.tenancy.servers.access import MAINTENANCE_DATABASES
 
 POWERS = ("SUPERUSER", "BYPASSRLS", "CREATEDB", "CREATEROLE", "REPLICATION")
 FEW = 3
@@ -72,8 +72,8 @@ def roles_are_members_of_none_but_their_own(server: ExaminedServer) -> Iterator[
         " JOIN pg_roles member ON member.oid = member ORDER BY 1, 2"
     )
     for role, member, is_administrator in rows:
-        is_ours = member in ours or (role in ours and not is_administrator)
-        if is_ours and (role, member) not in expected:
+        of_current_tenant = member in ours or (role in ours and not is_administrator)
+        if of_current_tenant and (role, member) not in expected:
             yield error(f"{member} is a member of {role}", f"REVOKE {role} FROM {member};")
 
 
@@ -135,7 +135,7 @@ def _roles(server: ExaminedServer) -> frozenset[str]:
     return frozenset().union(*(place.roles for place in server.places))
 
 
-def _made(place: Place) -> frozenset[str]:
+def _made(place: TenantDatabase) -> frozenset[str]:
     """Return the roles of a place that have been made by now."""
     whole = frozenset(t.placement.role for t in place.tenants if _is_whole(t))
     return whole if place.tier in OWN_DATABASE or not whole else whole | {place.login_role}
@@ -145,7 +145,7 @@ def _is_whole(tenant: Tenant) -> bool:
     return tenant.status != TenantStatus.PROVISIONING
 
 
-def _tenants_of(place: Place) -> str:
+def _tenants_of(place: TenantDatabase) -> str:
     """Name those who live in a place, if they are few."""
     slugs = [tenant.slug for tenant in place.tenants]
     return ", ".join(slugs) if len(slugs) <= FEW else f"{len(slugs)} tenants"

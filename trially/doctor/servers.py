@@ -10,10 +10,10 @@ import psycopg2
 from psycopg2.extensions import connection
 
 from trially.config import LOOPBACK_HOSTS
-from trially.doctor.findings import Check, Problem, error, unfit, warning
-from trially.doctor.fleet import Fleet, Place
+from trially.doctor.findings import Check, Problem, error, production_error, warning
+from trially.doctor.fleet import Fleet, TenantDatabase
 from trially.tenancy.catalog import Tier
-from trially.tenancy.servers import execute
+from trially.tenancy.servers.connections import execute
 
 FIRST_WITHOUT_LEAKS = {15: 20, 16: 16, 17: 12, 18: 7}
 """The minor release of each branch that mends CVE-2026-120154 and CVE-2026-116311.
@@ -40,7 +40,7 @@ class ExaminedServer:
     fleet: Fleet
 
     @property
-    def places(self) -> list[Place]:
+    def places(self) -> list[TenantDatabase]:
         """The databases of tenants that the catalog has on it."""
         return list(self.fleet.places_by_server[self.name])
 
@@ -87,7 +87,7 @@ def the_version_does_not_leak_rows(server: ExaminedServer) -> Iterator[Problem]:
     elif minor < first:
         what = f"PostgreSQL {major}.{minor} can leak rows through row security (CVE-2026-120154)"
         remedy = f"Update to {major}.{first}; until then hold no patients in pooled_rows."
-        yield unfit(what, remedy) if has_pools else warning(what, remedy)
+        yield production_error(what, remedy) if has_pools else warning(what, remedy)
 
 
 def the_log_tells_no_patients(server: ExaminedServer) -> Iterator[Problem]:
@@ -118,10 +118,10 @@ def _talkative(settings: Mapping[str, str], scope: str) -> Iterator[Problem]:
         value = settings.get(name, quiet)
         if value != quiet:
             what = f"{name} is {value}{scope}, which may write patients to the log"
-            yield unfit(what, f"Set {name} = {quiet}.")
+            yield production_error(what, f"Set {name} = {quiet}.")
     if settings.get("log_min_messages") in TALKATIVE_MESSAGES:
         what = f"log_min_messages is {settings['log_min_messages']}{scope}"
-        yield unfit(what, "Set log_min_messages = warning.")
+        yield production_error(what, "Set log_min_messages = warning.")
 
 
 def passwords_are_kept_as_scram(server: ExaminedServer) -> Iterator[Problem]:
@@ -152,7 +152,7 @@ def nobody_is_let_in_without_scram(server: ExaminedServer) -> Iterator[Problem]:
     for line, kind, method in rows:
         if method in ("trust", "password", "md5"):
             what = f"line {line} of pg_hba.conf lets {kind} connections in by {method}"
-            yield unfit(what, "Say scram-sha-256 there, and reload.")
+            yield production_error(what, "Say scram-sha-256 there, and reload.")
 
 
 def the_way_to_it_is_encrypted(server: ExaminedServer) -> Iterator[Problem]:
@@ -165,7 +165,7 @@ def the_way_to_it_is_encrypted(server: ExaminedServer) -> Iterator[Problem]:
     if not is_encrypted:
         yield error("connections are not encrypted", "Set ssl = on, and sslmode=verify-full.")
     elif mode != "verify-full":
-        yield unfit(f"sslmode is {mode}", "Say sslmode=verify-full in the server's URL.")
+        yield production_error(f"sslmode is {mode}", "Say sslmode=verify-full in the server's URL.")
 
 
 def a_crash_is_soon_over(server: ExaminedServer) -> Iterator[Problem]:

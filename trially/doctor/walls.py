@@ -7,8 +7,8 @@ from psycopg2 import sql
 from trially.doctor.databases import REVISION_TABLE, ExaminedDatabase
 from trially.doctor.findings import Check, Problem, error, warning
 from trially.tenancy.catalog import TenantStatus, Tier
-from trially.tenancy.guard import GUARD_SCHEMA
-from trially.tenancy.migrating import TENANT_LINEAGE, head_of
+from trially.tenancy.schema.guard import GUARD_SCHEMA
+from trially.tenancy.schema.lineages import TENANT_LINEAGE, head_of
 from trially.tenancy.tiers.blank_schema import BLANK_SCHEMA
 from trially.tenancy.tiers.tenant_tables import HOLDING_CHECK
 

@@ -1,27 +1,34 @@
-"""What a view takes and gives, said in decorators above it; the OpenAPI document reads them."""
+"""The contract of a view: what it accepts and returns, recorded by decorators above it.
 
-from collections.abc import Callable, Iterator
+Decorators only record. `call_view` reads the contract, prepares the view's arguments, calls it and
+renders what it returned. The OpenAPI document reads the same contract.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import wraps
 from http import HTTPStatus
 from typing import Any
 
 import orjson
-from flask import Response, current_app, request
+from flask import Flask, Response, current_app, request
+from flask.typing import ResponseReturnValue
 from marshmallow import Schema, ValidationError
 from werkzeug.exceptions import HTTPException
 
-from trially.http.masking import is_masked, mask_of, shown, shown_page
+from trially.config import current_settings
+from trially.http.answer_schemas import refuse_ignored_options
+from trially.http.etags import is_known_to_client, read_versions, to_etag
+from trially.http.masking import Mask, is_masked, mask_of, shown, shown_page
 from trially.http.problems import (
     BadRequest,
+    Code,
     ContentTooLarge,
     UnprocessableContent,
     UnsupportedMediaType,
     to_pointers,
 )
-from trially.http.versions import is_known_to_client, read_versions, to_etag
 
 JSON_TYPE = "application/json"
 MERGE_PATCH_TYPE = "application/merge-patch+json"
@@ -32,12 +39,15 @@ View = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Contract:
-    """What one view takes and gives."""
+    """What one view accepts and returns."""
 
     body: Schema | None = None
     body_types: tuple[str, ...] = ()
     query: Schema | None = None
     result: Schema | None = None
+    mask: Mask | None = None
+    """Masks one item of the result for a caller whose PHI level is not `full`."""
+
     status: HTTPStatus = HTTPStatus.OK
     is_page: bool = False
     has_version: bool = False
@@ -46,128 +56,102 @@ class Contract:
 
     @property
     def is_keyed(self) -> bool:
-        """Whether an Idempotency-Key makes the request one effect however often it is sent."""
-        return self.status is HTTPStatus.CREATED and not self.reads_by_itself
+        """Whether the route accepts an Idempotency-Key."""
+        return self.status is HTTPStatus.CREATED and not self.streams_body
 
     @property
-    def reads_by_itself(self) -> bool:
-        """Whether the view reads the body: it may be too large to be read beforehand."""
+    def streams_body(self) -> bool:
+        """Whether the view reads the body itself, because it may be too large for memory."""
         return bool(self.body_types) and self.body is None
 
 
 def contract_of(view: View) -> Contract:
-    """Return what a view's decorators say of it."""
+    """Return the contract that a view's decorators recorded."""
     contract: Contract = view.__dict__.get("contract", Contract())
     return contract
 
 
 def accepts(schema: Schema) -> Callable[[View], View]:
-    """Load the JSON body with `schema` and hand it to the view as `body`."""
-    return _with_body(schema, JSON_TYPE)
+    """Load the JSON body with `schema` and pass it to the view as `body`."""
+    return _record(body=schema, body_types=(JSON_TYPE,))
 
 
 def accepts_merge_patch(schema: Schema) -> Callable[[View], View]:
-    """Load a merge patch (RFC 7396) with a partial schema and hand it to the view as `body`.
+    """Load a merge patch (RFC 7396) with a partial schema and pass it to the view as `body`.
 
-    It has only what the patch names, and None for what the patch removes.
+    It holds the members that the patch names, with None for those that the patch removes.
     """
-    return _with_body(schema, MERGE_PATCH_TYPE)
+    return _record(body=schema, body_types=(MERGE_PATCH_TYPE,))
 
 
-def receives(*media_types: str) -> Callable[[View], View]:
-    """Say which types of body the view reads by itself."""
-    return lambda view: _extend(view, body_types=media_types)
+def accepts_stream(*media_types: str) -> Callable[[View], View]:
+    """Declare the media types of a body that the view reads itself."""
+    return _record(body_types=media_types)
 
 
 def queries(schema: Schema) -> Callable[[View], View]:
-    """Load the query string with `schema` and hand it to the view as `query`."""
-
-    def decorate(view: View) -> View:
-        @wraps(view)
-        def reading(**kwargs: Any) -> Any:
-            return view(query=_read_query(schema), **kwargs)
-
-        return _extend(reading, query=schema)
-
-    return decorate
+    """Load the query string with `schema` and pass it to the view as `query`."""
+    return _record(query=schema)
 
 
 def returns(schema: Schema, status: HTTPStatus = HTTPStatus.OK) -> Callable[[View], View]:
-    """Write the mapping that the view returns as JSON, as the caller may see it."""
-    mask = mask_of(schema)
-
-    def decorate(view: View) -> View:
-        @wraps(view)
-        def writing(**kwargs: Any) -> Response:
-            return json_response(shown(view(**kwargs), mask), status)
-
-        return _extend(writing, result=schema, status=status)
-
-    return decorate
+    """Render the mapping that the view returns as JSON, masked for the caller's PHI level."""
+    return _record(**_result(schema), status=status)
 
 
 def returns_version(schema: Schema, status: HTTPStatus = HTTPStatus.OK) -> Callable[[View], View]:
-    """Write the mapping that the view returns as JSON, and its `version` as its ETag.
+    """Render the mapping that the view returns as JSON, and its `version` as the ETag.
 
-    The answer to a GET whose If-None-Match names that is 304.
+    A GET whose If-None-Match names that ETag is answered with 304.
     """
-    mask = mask_of(schema)
-
-    def decorate(view: View) -> View:
-        @wraps(view)
-        def writing(**kwargs: Any) -> Response:
-            item = dict(view(**kwargs))
-            etag = to_etag(item.pop("version"), is_masked=is_masked(mask))
-            if request.method in {"GET", "HEAD"} and is_known_to_client(etag):
-                answer = Response(status=HTTPStatus.NOT_MODIFIED)
-            else:
-                answer = json_response(shown(item, mask), status)
-            answer.headers["ETag"] = etag
-            return answer
-
-        return _extend(writing, result=schema, status=status, has_version=True)
-
-    return decorate
-
-
-def matches_versions(view: View) -> View:
-    """Hand the versions that If-Match names to the view as `versions`, or answer 428."""
-
-    @wraps(view)
-    def matching(**kwargs: Any) -> Any:
-        return view(versions=read_versions(), **kwargs)
-
-    return _extend(matching, matches_versions=True)
-
-
-def only_reads(view: View) -> View:
-    """Say that the view changes nothing, whatever its method: a read replica may answer it."""
-    return _extend(view, only_reads=True)
+    return _record(**_result(schema), status=status, has_version=True)
 
 
 def returns_page(schema: Schema) -> Callable[[View], View]:
-    """Write the page of mappings that the view returns as JSON, as the caller may see them."""
-    mask = mask_of(schema)
-
-    def decorate(view: View) -> View:
-        @wraps(view)
-        def writing(**kwargs: Any) -> Response:
-            return json_response(shown_page(view(**kwargs), mask))
-
-        return _extend(writing, result=schema, is_page=True)
-
-    return decorate
+    """Render the page of mappings that the view returns, masked for the caller's PHI level."""
+    return _record(**_result(schema), is_page=True)
 
 
 def returns_nothing(view: View) -> View:
-    """Answer 204 once the view is done."""
+    """Answer 204 when the view returns."""
+    return _record(status=HTTPStatus.NO_CONTENT)(view)
 
-    @wraps(view)
-    def silencing(**kwargs: Any) -> Response:
-        view(**kwargs)
-        return Response(status=HTTPStatus.NO_CONTENT)
 
-    return _extend(silencing, status=HTTPStatus.NO_CONTENT)
+def matches_versions(view: View) -> View:
+    """Pass the versions that If-Match names to the view as `versions`, or answer 428."""
+    return _record(matches_versions=True)(view)
+
+
+def only_reads(view: View) -> View:
+    """Declare that the view changes nothing whatever its method, so a replica may answer it."""
+    return _record(only_reads=True)(view)
+
+
+class ContractFlask(Flask):
+    """A Flask app that calls views by their contracts."""
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        """Answer the current request."""
+        is_view = request.routing_exception is None and request.method != "OPTIONS"
+        if not is_view or request.endpoint is None:
+            return super().dispatch_request()
+        return self.answer(self.view_functions[request.endpoint], request.view_args or {})
+
+    def answer(self, view: View, arguments: Mapping[str, Any]) -> Response:
+        """Answer the current request with a view and the arguments from its URL."""
+        return call_view(view, arguments)
+
+
+def call_view(view: View, arguments: Mapping[str, Any]) -> Response:
+    """Call a view with what its contract says it accepts, and render what it returns."""
+    contract, values = contract_of(view), dict(arguments)
+    if contract.matches_versions:
+        values["versions"] = read_versions()
+    if contract.query is not None:
+        values["query"] = _read_query(contract.query)
+    if contract.body is not None:
+        values["body"] = contract.body.load(_read_json(contract.body_types[0]))
+    return _render(contract, view(**values))
 
 
 def json_response(body: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
@@ -177,18 +161,18 @@ def json_response(body: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
 
 
 def refuse_query(view: View) -> None:
-    """Answer 400 if there is a query string and `view` reads none: nothing is passed over."""
+    """Answer 400 if the request has a query string and the view accepts none."""
     if request.query_string and contract_of(view).query is None:
         _read_query(Schema())
 
 
 def read_body() -> bytes:
     """Return the body, or answer 413 if it is larger than JSON may be."""
-    limit = current_app.extensions["trially_settings"].max_body_bytes
+    limit = current_settings().max_body_bytes
     too_large = ContentTooLarge(f"The body must not be larger than {limit} bytes.")
     if (request.content_length or 0) > limit:
         raise too_large
-    # A body in chunks is cut off there without a word, so there is room to see that it goes on.
+    # Werkzeug silently cuts off a chunked body at the limit: one byte more shows it is longer.
     request.max_content_length = limit + 1
     with reading_body():
         body = request.get_data()
@@ -199,7 +183,7 @@ def read_body() -> bytes:
 
 @contextmanager
 def reading_body() -> Iterator[None]:
-    """Answer 400 if the body cannot be read: each server has errors of its own for bad chunks."""
+    """Answer 400 if the body cannot be read: each WSGI server has its own errors for bad chunks."""
     try:
         yield
     except HTTPException:
@@ -208,15 +192,39 @@ def reading_body() -> Iterator[None]:
         raise BadRequest("The body cannot be read.") from None
 
 
-def _with_body(schema: Schema, media_type: str) -> Callable[[View], View]:
-    def decorate(view: View) -> View:
-        @wraps(view)
-        def loading(**kwargs: Any) -> Any:
-            return view(body=schema.load(_read_json(media_type)), **kwargs)
+def _result(schema: Schema) -> dict[str, Any]:
+    refuse_ignored_options(schema)
+    return {"result": schema, "mask": mask_of(schema)}
 
-        return _extend(loading, body=schema, body_types=(media_type,))
 
-    return decorate
+def _record(**parts: Any) -> Callable[[View], View]:
+    def record(view: View) -> View:
+        view.__dict__["contract"] = replace(contract_of(view), **parts)
+        return view
+
+    return record
+
+
+def _render(contract: Contract, result: Any) -> Response:
+    if contract.status is HTTPStatus.NO_CONTENT:
+        return Response(status=HTTPStatus.NO_CONTENT)
+    if contract.result is None:
+        return current_app.make_response(result)
+    if contract.is_page:
+        return json_response(shown_page(result, contract.mask))
+    if contract.has_version:
+        return _render_version(contract, dict(result))
+    return json_response(shown(result, contract.mask), contract.status)
+
+
+def _render_version(contract: Contract, item: dict[str, Any]) -> Response:
+    etag = to_etag(item.pop("version"), is_masked=is_masked(contract.mask))
+    if request.method in {"GET", "HEAD"} and is_known_to_client(etag):
+        response = Response(status=HTTPStatus.NOT_MODIFIED)
+    else:
+        response = json_response(shown(item, contract.mask), contract.status)
+    response.headers["ETag"] = etag
+    return response
 
 
 def _read_json(media_type: str) -> Any:
@@ -225,44 +233,46 @@ def _read_json(media_type: str) -> Any:
     try:
         body = orjson.loads(read_body())
     except orjson.JSONDecodeError:
-        raise BadRequest("The body is not JSON.") from None
-    settings = current_app.extensions["trially_settings"]
+        raise BadRequest("The body is not JSON.", code=Code.MALFORMED_JSON) from None
+    settings = current_settings()
     _refuse_sprawl(body, settings.max_json_depth, settings.max_json_items)
     return body
 
 
 def _refuse_sprawl(value: Any, most_levels: int, most_items: int) -> None:
-    """Answer 422 for JSON that is nested too deep, or has too many items in one place."""
+    """Answer 422 for JSON that is nested too deep, or has too many items in one container."""
     if not isinstance(value, dict | list):
         return
     if not most_levels:
-        raise UnprocessableContent("The body is nested too deep.")
+        raise UnprocessableContent("The body is nested too deep.", code=Code.VALIDATION_FAILED)
     if len(value) > most_items:
-        raise UnprocessableContent(f"No part of the body may have more than {most_items} items.")
+        raise UnprocessableContent(
+            f"No array or object of the body may have more than {most_items} items.",
+            code=Code.VALIDATION_FAILED,
+        )
     for inner in value.values() if isinstance(value, dict) else value:
         _refuse_sprawl(inner, most_levels - 1, most_items)
 
 
 def _read_query(schema: Schema) -> Any:
     try:
-        given = request.args.to_dict(flat=False)
+        values = request.args.to_dict(flat=False)
     except UnicodeDecodeError:
         raise BadRequest("The query string is not UTF-8.") from None
-    faults: Any = {name: "Must be given once." for name in given if len(given[name]) > 1}
+    faults: Any = {name: "Must occur once." for name in values if len(values[name]) > 1}
     if not faults:
         try:
-            return schema.load({name: values[0] for name, values in given.items()})
+            return schema.load({name: repeated[0] for name, repeated in values.items()})
         except ValidationError as error:
             faults = error.messages
-    raise BadRequest("A query parameter is not usable.", errors=list(to_pointers(faults)))
+    raise BadRequest(
+        "A query parameter is invalid.",
+        code=Code.INVALID_PARAMETER,
+        errors=list(to_pointers(faults)),
+    )
 
 
 def _to_number(value: Any) -> float:
     if isinstance(value, Decimal):
         return float(value)
     raise TypeError(f"{type(value).__name__} has no form in JSON.")
-
-
-def _extend(view: View, **said: Any) -> View:
-    view.__dict__["contract"] = replace(contract_of(view), **said)
-    return view

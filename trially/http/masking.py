@@ -10,10 +10,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
-from flask import g
 from marshmallow import Schema, fields
 
-from trially.http.problems import Forbidden
+from trially.http.problems import Code, Forbidden
+from trially.state import request_state
 
 MARK = "x-phi"
 POSTAL_CODE_SHOWN = 3
@@ -56,7 +56,7 @@ CODE_NAME = {MARK: Phi.CODE_NAME}
 
 def show_identifiers(*, is_shown: bool) -> None:
     """Say whether the answer to the current request may say who a patient is."""
-    g.shows_identifiers = is_shown
+    request_state().shows_identifiers = is_shown
 
 
 def mask_of(schema: Schema) -> Mask | None:
@@ -78,17 +78,17 @@ def mask_of(schema: Schema) -> Mask | None:
 
 def is_masked(mask: Mask | None) -> bool:
     """Tell whether the caller is shown less than there is."""
-    return mask is not None and not g.get("shows_identifiers", False)
+    return mask is not None and not request_state().shows_identifiers
 
 
 def shown(item: Any, mask: Mask | None) -> Any:
     """Return an item as the caller may see it."""
-    return item if mask is None or g.get("shows_identifiers", False) else mask(item)
+    return item if mask is None or request_state().shows_identifiers else mask(item)
 
 
 def shown_page(page: dict[str, Any], mask: Mask | None) -> dict[str, Any]:
     """Return a page of items as the caller may see them."""
-    if mask is None or g.get("shows_identifiers", False):
+    if mask is None or request_state().shows_identifiers:
         return page
     return {**page, "data": [mask(item) for item in page["data"]]}
 
@@ -103,10 +103,11 @@ def refuse_masked(names: Collection[str]) -> None:
 
     Whoever could search by them, or change them and look, would learn them bit by bit.
     """
-    if names and not g.get("shows_identifiers", False):
+    if names and not request_state().shows_identifiers:
         needs = "Needs the PHI level full."
         raise Forbidden(
-            f"This needs the PHI level full: {', '.join(sorted(names))}.",
+            f"These fields need the PHI level full: {', '.join(sorted(names))}.",
+            code=Code.PHI_LEVEL_REQUIRED,
             errors=[{"pointer": f"/{name}", "detail": needs} for name in sorted(names)],
         )
 

@@ -6,11 +6,12 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from flask import current_app, request
+from flask import request
 from itsdangerous import BadData, TimestampSigner
 from itsdangerous.encoding import base64_decode, base64_encode
 
-from trially.http.problems import BadRequest
+from trially.config import current_settings
+from trially.http.problems import BadRequest, Code
 
 Page = dict[str, Any]
 
@@ -51,13 +52,14 @@ def read_cursor(tenant_id: UUID, query: Mapping[str, Any]) -> list[str | None] |
     cursor = query["cursor"]
     if cursor is None:
         return None
-    lifetime = current_app.extensions["trially_settings"].cursor_lifetime_seconds
+    lifetime = current_settings().cursor_lifetime_seconds
     try:
         signed = _signer(tenant_id, query).unsign(cursor, max_age=lifetime)
         position: list[str | None] = orjson.loads(base64_decode(signed))
     except BadData:
         raise BadRequest(
-            "The cursor is not usable.",
+            "The cursor is invalid or has expired.",
+            code=Code.INVALID_CURSOR,
             errors=[{"pointer": "/cursor", "detail": "Must be `page.next` of this list."}],
         ) from None
     return position
@@ -70,5 +72,5 @@ def _write_cursor(position: Sequence[str | None], tenant_id: UUID, query: Mappin
 def _signer(tenant_id: UUID, query: Mapping[str, Any]) -> TimestampSigner:
     filters = {name: value for name, value in query.items() if name not in {"cursor", "limit"}}
     digest = hashlib.sha256(orjson.dumps([request.path, filters], option=orjson.OPT_SORT_KEYS))
-    secret = current_app.extensions["trially_settings"].secret_key
+    secret = current_settings().secret_key
     return TimestampSigner(secret, salt=f"cursor:{tenant_id}:{digest.hexdigest()}")

@@ -1,34 +1,142 @@
-"""Errors as clients see them: problem details (RFC 9457), all of one shape."""
+"""Errors as clients see them: problem details (RFC 9457), all of one shape.
+
+`type` and `status` come from the class. `code` names the cause; docs/problems.md lists all codes.
+Clients decide by `code`. `title` and `detail` are for people, and their wording may change.
+"""
 
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from http import HTTPStatus
 from traceback import format_tb
 from typing import Any
 
 import orjson
-from flask import Flask, Response, current_app, g
+from flask import Flask, Response, current_app
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
+
+from trially.state import request_state
 
 PROBLEM_TYPE = "application/problem+json"
 
 
+class Code(StrEnum):
+    """The cause of a problem. A code is never renamed and never reused for another cause."""
+
+    ALREADY_EXISTS = "already_exists"
+    """A record with this value already exists; `errors` points to the value."""
+
+    BAD_REQUEST = "bad_request"
+    """The request is malformed."""
+
+    CONTENT_TOO_LARGE = "content_too_large"
+    """The body is larger than this route accepts."""
+
+    DATABASE_UNAVAILABLE = "database_unavailable"
+    """The database cannot be reached, or all connections are in use. Retry after `Retry-After`."""
+
+    FORBIDDEN = "forbidden"
+    """The caller is known and may not do this."""
+
+    CONFLICT = "conflict"
+    """The request conflicts with the current state."""
+
+    IDEMPOTENCY_KEY_IN_USE = "idempotency_key_in_use"
+    """The first request with this Idempotency-Key is still running. Retry after `Retry-After`."""
+
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    """This Idempotency-Key was sent before with another body, query or type."""
+
+    IF_MATCH_REQUIRED = "if_match_required"
+    """The request needs If-Match with the ETag of the record to change."""
+
+    IMPORT_TAKEN_OVER = "import_taken_over"
+    """The same import was started again and continues there."""
+
+    INTERNAL_ERROR = "internal_error"
+    """The server failed. Report the `request_id`."""
+
+    INVALID_CURSOR = "invalid_cursor"
+    """The cursor expired, or belongs to another list, filter or tenant. Start at the first page."""
+
+    INVALID_PARAMETER = "invalid_parameter"
+    """A query parameter is unknown or invalid; `errors` names it."""
+
+    INVALID_TOKEN = "invalid_token"  # noqa: S105
+    """The bearer token is invalid, expired or revoked. Sign in again."""
+
+    MALFORMED_JSON = "malformed_json"
+    """The body is not JSON."""
+
+    MISSING_PERMISSION = "missing_permission"
+    """The member's role does not include the permission that `detail` names."""
+
+    MISSING_TOKEN = "missing_token"  # noqa: S105
+    """The request has no bearer token."""
+
+    NOT_FOUND = "not_found"
+    """The record does not exist, or the caller may not see it."""
+
+    NO_TENANT_ACCESS = "no_tenant_access"
+    """The token gives no access to this tenant: unknown, suspended and foreign tenants alike."""
+
+    PHI_LEVEL_REQUIRED = "phi_level_required"
+    """The request searches by or changes a field that needs the PHI level `full`."""
+
+    PRECONDITION_FAILED = "precondition_failed"
+    """A precondition of the request does not hold."""
+
+    PRECONDITION_REQUIRED = "precondition_required"
+    """The request needs a precondition."""
+
+    REQUEST_TIMEOUT = "request_timeout"
+    """The request took longer than the server allows. Retry, or ask for less."""
+
+    SERVICE_UNAVAILABLE = "service_unavailable"
+    """A part that the request needs is unavailable. Retry after `Retry-After`."""
+
+    STILL_REFERENCED = "still_referenced"
+    """Other records still reference this one."""
+
+    TENANT_CHOICE_REQUIRED = "tenant_choice_required"
+    """The token is valid for several tenants. Choose one with `X-Tenant-ID`."""
+
+    UNAUTHORIZED = "unauthorized"
+    """The request has no valid credentials."""
+
+    UNPROCESSABLE_CONTENT = "unprocessable_content"
+    """The body is well-formed and breaks a rule."""
+
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    """This route does not accept a body of this Content-Type."""
+
+    VALIDATION_FAILED = "validation_failed"
+    """The body breaks a rule; `errors` points to each value."""
+
+    VERSION_CONFLICT = "version_conflict"
+    """The record has changed since the version that If-Match names. Read it again."""
+
+
 class Problem(Exception):  # noqa: N818
-    """Something that ends a request, with the status and type of its class."""
+    """An error that ends the request, with the status, type and title of its class."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     kind = "internal-error"
     title = "Internal error"
+    code: str = Code.INTERNAL_ERROR
 
     def __init__(
         self,
         detail: str,
         *,
+        code: Code | None = None,
         errors: list[dict[str, str]] | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
+        if code is not None:
+            self.code = code
         self.errors = errors
         self.headers = headers or {}
 
@@ -36,10 +144,11 @@ class Problem(Exception):  # noqa: N818
         """Render the problem."""
         body: dict[str, Any] = {
             "type": f"/problems/{self.kind}",
+            "code": self.code,
             "title": self.title,
             "status": int(self.status),
             "detail": self.detail,
-            "request_id": g.get("request_id"),
+            "request_id": request_state().request_id,
         }
         if self.errors:
             body["errors"] = self.errors
@@ -49,19 +158,21 @@ class Problem(Exception):  # noqa: N818
 
 
 class BadRequest(Problem):
-    """The request cannot be understood."""
+    """The request is malformed."""
 
     status = HTTPStatus.BAD_REQUEST
     kind = "bad-request"
     title = "Bad request"
+    code = Code.BAD_REQUEST
 
 
 class Unauthorized(Problem):
-    """There is no good token."""
+    """The request has no valid token."""
 
     status = HTTPStatus.UNAUTHORIZED
     kind = "unauthorized"
     title = "Unauthorized"
+    code = Code.UNAUTHORIZED
 
 
 class Forbidden(Problem):
@@ -70,70 +181,84 @@ class Forbidden(Problem):
     status = HTTPStatus.FORBIDDEN
     kind = "forbidden"
     title = "Forbidden"
+    code = Code.FORBIDDEN
 
 
 class NotFound(Problem):
-    """There is no such thing, or not for this caller."""
+    """The record does not exist, or the caller may not see it."""
 
     status = HTTPStatus.NOT_FOUND
     kind = "not-found"
     title = "Not found"
+    code = Code.NOT_FOUND
 
 
 class Conflict(Problem):
-    """The request contradicts what is there."""
+    """The request conflicts with the current state."""
 
     status = HTTPStatus.CONFLICT
     kind = "conflict"
     title = "Conflict"
+    code = Code.CONFLICT
 
 
 class PreconditionFailed(Problem):
-    """The thing to be changed is not as the client has seen it."""
+    """A precondition of the request does not hold."""
 
     status = HTTPStatus.PRECONDITION_FAILED
     kind = "precondition-failed"
     title = "Precondition failed"
+    code = Code.PRECONDITION_FAILED
 
 
 class PreconditionRequired(Problem):
-    """The client does not say what it has seen of the thing to be changed."""
+    """The request needs a precondition."""
 
     status = HTTPStatus.PRECONDITION_REQUIRED
     kind = "precondition-required"
     title = "Precondition required"
+    code = Code.PRECONDITION_REQUIRED
 
 
 class ContentTooLarge(Problem):
-    """The body is larger than this route takes."""
+    """The body is larger than this route accepts."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     kind = "content-too-large"
     title = "Content too large"
+    code = Code.CONTENT_TOO_LARGE
 
 
 class UnsupportedMediaType(Problem):
-    """The body is of a type that this route does not take."""
+    """This route does not accept a body of this Content-Type."""
 
     status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     kind = "unsupported-media-type"
     title = "Unsupported media type"
+    code = Code.UNSUPPORTED_MEDIA_TYPE
 
 
 class UnprocessableContent(Problem):
-    """The body is well-formed and breaks a rule; `errors` points to where."""
+    """The body is well-formed and breaks a rule."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     kind = "unprocessable-content"
     title = "Unprocessable content"
+    code = Code.UNPROCESSABLE_CONTENT
 
 
 class ServiceUnavailable(Problem):
-    """Something that is needed is away for now."""
+    """A part that the request needs is unavailable."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     kind = "service-unavailable"
     title = "Service unavailable"
+    code = Code.SERVICE_UNAVAILABLE
+
+
+def validation_failed(errors: list[dict[str, str]] | None = None) -> UnprocessableContent:
+    """Return the problem of a body that breaks rules; `errors` are JSON pointers and details."""
+    return UnprocessableContent("Validation failed.", code=Code.VALIDATION_FAILED, errors=errors)
 
 
 def init_app(app: Flask) -> None:
@@ -164,9 +289,7 @@ def _escaped(name: str) -> str:
 
 
 def _render_invalid(error: ValidationError) -> Response:
-    return UnprocessableContent(
-        "The body breaks a rule.", errors=list(to_pointers(error.messages))
-    ).to_response()
+    return validation_failed(list(to_pointers(error.messages))).to_response()
 
 
 def _render_http(error: HTTPException) -> Response:
@@ -183,18 +306,19 @@ def _render_http(error: HTTPException) -> Response:
     problem.status = status
     problem.title = named.title if named else status.phrase.capitalize()
     problem.kind = named.kind if named else status.phrase.lower().replace(" ", "-")
+    problem.code = named.code if named else status.phrase.lower().replace(" ", "_")
     return problem.to_response()
 
 
 def _render_crash(error: Exception) -> Response:
-    """Answer and log a crash without a word of what it said, which may be a patient's data."""
+    """Answer and log an unexpected error by its type and place; its message may quote a patient."""
     current_app.logger.error(
         "Request %s failed with %s, at:\n%s",
-        g.get("request_id"),
+        request_state().request_id,
         type(error).__name__,
         "".join(format_tb(error.__traceback__)),
     )
-    return Problem("Something went wrong on our side.").to_response()
+    return Problem("The server failed to answer this request.").to_response()
 
 
 _KINDS: tuple[type[Problem], ...] = (Problem, *Problem.__subclasses__())

@@ -14,9 +14,11 @@ from typing import Any, TextIO
 
 import orjson
 import structlog
-from flask import g, has_app_context, has_request_context, request
+from flask import has_app_context, has_request_context, request
 from flask.logging import default_handler
 from structlog.typing import EventDict, WrappedLogger
+
+from trially.state import request_state
 
 LONGEST_CHAIN = 5
 FRAMES_SHOWN = 8
@@ -129,8 +131,8 @@ def _fill_in(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDic
     """Complete a message of ours; of a library's, keep what the library wrote itself."""
     arguments = event.pop("positional_args", None)
     record: logging.LogRecord = event["_record"]
-    is_ours = record.name.partition(".")[0] == OURS and not record.name.startswith(POOLS)
-    if is_ours or (record.name in _PROCESS and record.levelno <= logging.INFO):
+    of_current_tenant = record.name.partition(".")[0] == OURS and not record.name.startswith(POOLS)
+    if of_current_tenant or (record.name in _PROCESS and record.levelno <= logging.INFO):
         event["event"] = event["event"] % arguments if arguments else event["event"]
     elif isinstance(record.msg, str):
         event["event"] = record.msg.partition("\n")[0].partition(":")[0]
@@ -145,13 +147,14 @@ def _tell_request(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
     Flask's own context holds them, and ends with the request, so no line tells another's.
     """
     if has_request_context():
-        event["request_id"] = g.get("request_id")
+        event["request_id"] = request_state().request_id
         event["route"] = route_of_request()
     if has_app_context():
-        if "placement" in g:
-            event["tenant"] = g.placement.tenant_id
-        if "identity" in g:
-            event["actor"] = g.identity.member_id
+        state = request_state()
+        if state.placement is not None:
+            event["tenant"] = state.placement.tenant_id
+        if state.identity is not None:
+            event["actor"] = state.identity.member_id
     return event
 
 

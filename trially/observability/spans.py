@@ -8,7 +8,7 @@ import os
 import re
 from typing import Any
 
-from flask import Flask, Response, current_app, g, has_app_context, request
+from flask import Flask, Response, has_app_context, request
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -26,8 +26,9 @@ from opentelemetry.trace import (
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 
-from trially.http.trace import SAMPLED, Caller, go_on
+from trially.http.trace_context import SAMPLED, Caller, go_on
 from trially.observability.logs import NO_ROUTE, route_of_request
+from trially.state import app_state, request_state, state_of
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER_METHOD = "_OTHER"
@@ -53,8 +54,7 @@ def init_app(app: Flask, exporter: SpanExporter) -> None:
     name = os.environ.get("OTEL_SERVICE_NAME") or app.name
     provider = TracerProvider(resource=Resource.create({"service.name": name}))
     provider.add_span_processor(BatchSpanProcessor(exporter))
-    app.extensions["trially_traces"] = provider
-    app.extensions["trially_tracer"] = provider.get_tracer("trially")
+    state_of(app).tracer_provider = provider
     app.before_request(_begin_request)
     app.after_request(_end_request)
     if not event.contains(Engine, "before_cursor_execute", _begin_statement):
@@ -64,24 +64,28 @@ def init_app(app: Flask, exporter: SpanExporter) -> None:
 
 
 def _begin_request() -> None:
+    state = request_state()
     method = request.method if request.method in METHODS else OTHER_METHOD
     route = route_of_request()
-    name, attributes = method, {"http.request.method": method, "trially.request_id": g.request_id}
+    name, attributes = (
+        method,
+        {"http.request.method": method, "trially.request_id": state.request_id or ""},
+    )
     if route != NO_ROUTE:
         name, attributes["http.route"] = f"{method} {route}", route
-    tracer: Tracer = current_app.extensions["trially_tracer"]
-    g.span = tracer.start_span(name, _context_of(g.caller), SpanKind.SERVER, attributes)
-    said = g.span.get_span_context()
+    state.span = _tracer().start_span(name, _context_of(state.caller), SpanKind.SERVER, attributes)
+    said = state.span.get_span_context()
     go_on(f"{said.trace_id:032x}", f"{said.span_id:016x}", f"{said.trace_flags & SAMPLED:02x}")
 
 
 def _end_request(response: Response) -> Response:
-    span: Span | None = g.get("span")
+    state = request_state()
+    span = state.span
     if span is None:
         return response
     span.set_attribute("http.response.status_code", response.status_code)
-    if "placement" in g:
-        span.set_attribute("trially.tenant", str(g.placement.tenant_id))
+    if state.placement is not None:
+        span.set_attribute("trially.tenant", str(state.placement.tenant_id))
     if response.status_code >= ERRORS_START:
         span.set_status(StatusCode.ERROR)
     span.end()
@@ -105,12 +109,11 @@ def _begin_statement(
     _connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: Any
 ) -> None:
     """Begin a statement's span within the request's: elsewhere statements are not traced."""
-    span: Span | None = g.get("span") if has_app_context() else None
+    span = request_state().span if has_app_context() else None
     if span is None or not span.is_recording():
         return
     operation = _operation_of(statement)
-    tracer: Tracer = current_app.extensions["trially_tracer"]
-    context.__dict__[_SPAN] = tracer.start_span(
+    context.__dict__[_SPAN] = _tracer().start_span(
         operation,
         set_span_in_context(span, Context()),
         SpanKind.CLIENT,
@@ -135,6 +138,12 @@ def _fail_statement(failure: ExceptionContext) -> None:
     span.set_attribute("error.type", getattr(error, "pgcode", None) or type(error).__qualname__)
     span.set_status(StatusCode.ERROR)
     span.end()
+
+
+def _tracer() -> Tracer:
+    provider = app_state().tracer_provider
+    assert provider is not None  # noqa: S101
+    return provider.get_tracer("trially")
 
 
 def _operation_of(statement: str) -> str:

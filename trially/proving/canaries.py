@@ -17,8 +17,9 @@ from trially.config import current_settings
 from trially.database.model import TenantModel
 from trially.database.placement import StalePlacementError
 from trially.proving.attempts import Party, Target
-from trially.tenancy.installing import owner_role
-from trially.tenancy.servers import execute, server_access
+from trially.tenancy.servers.access import server_access
+from trially.tenancy.servers.connections import execute
+from trially.tenancy.servers.preparing import owner_role
 
 LOCK_TIMEOUT_SECONDS = 10
 STRAY_AFTER = dt.timedelta(days=1)

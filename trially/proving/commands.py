@@ -9,16 +9,16 @@ from typing import Any
 
 import click
 import orjson
-from flask import current_app
+from flask.cli import with_appcontext
 
-from trially.auth.commands import tenants as tenants
 from trially.config import current_settings
 from trially.proving.attempts import Attempt, Outcome
-from trially.proving.reports import ForgedReportError, sign, to_report, verify
+from trially.proving.reports import sign, to_report, verify
 from trially.proving.running import Pairing, choose_pairings, prove
-from trially.tenancy.commands import require_catalog
+from trially.state import app_state
+from trially.tenancy.schema.installing import require_catalog
 from trially.terminal import (
-    EXPECTED_ERRORS,
+    Command,
     json_option,
     print_item,
     print_items,
@@ -26,13 +26,11 @@ from trially.terminal import (
     progress_bar,
 )
 
-EXPECTED_ERRORS += [ForgedReportError]
-
 ATTACKERS = 3
 SHOWN = (Outcome.HELD, Outcome.LIMIT, Outcome.NOT_APPLICABLE, Outcome.UNPROVED, Outcome.THROUGH)
 
 
-@tenants.command("prove")
+@click.command("prove", cls=Command)
 @click.argument("slugs", nargs=-1, metavar="[SLUG]…")
 @click.option(
     "--attackers",
@@ -53,7 +51,8 @@ SHOWN = (Outcome.HELD, Outcome.LIMIT, Outcome.NOT_APPLICABLE, Outcome.UNPROVED, 
     help="Attack nobody: check the signature of this report.",
 )
 @json_option
-def prove_command(
+@with_appcontext
+def prove_tenants(
     slugs: tuple[str, ...],
     attackers: int,
     seed: int | None,
@@ -81,7 +80,7 @@ def prove_command(
     with progress_bar(prove(pairings), "Proving", len(pairings)) as attacked:
         attempts = list(chain.from_iterable(attacked))
     report = sign(
-        to_report(pairings, attempts, seed, current_app.extensions["trially_version"]),
+        to_report(pairings, attempts, seed, app_state().version),
         current_settings().secret_key,
     )
     if out is not None:

@@ -13,7 +13,7 @@ from trially.database.placement import (
     TenantSuspendedError,
     enter_placement,
 )
-from trially.database.session import ask_guard
+from trially.database.session import check_tenant_open
 from trially.proving.attempts import Attempt, Target
 from trially.tenancy.catalog import TenantStatus
 
@@ -40,7 +40,7 @@ def _enter(target: Target, path: str, placement: Placement, wall: str) -> Attemp
     with app.app_context():
         enter_placement(placement)
         try:
-            ask_guard()
+            check_tenant_open()
         except (StalePlacementError, TenantSuspendedError):
             return target.held(path, None, f"the guard: {wall}")
         except (SQLAlchemyError, psycopg2.Error) as error:

@@ -9,8 +9,9 @@ from sqlalchemy import URL
 from trially.config import current_settings
 from trially.database.engines import connect
 from trially.proving.attempts import Attempt, Party, Target
-from trially.tenancy.installing import reader_role
-from trially.tenancy.servers import execute, server_access
+from trially.tenancy.servers.access import server_access
+from trially.tenancy.servers.connections import execute
+from trially.tenancy.servers.preparing import reader_role
 
 REFUSALS = {
     "permission denied for database": "CONNECT",

@@ -3,12 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flask import current_app
-
-from trially.auth.members import Identity, find_identity
+from trially.auth.members.identities import Identity, find_identity
 from trially.auth.permissions import PhiLevel, Role
-from trially.cache.memory import Memory
 from trially.proving.attempts import Attempt, Party, Target
+from trially.state import app_state
 from trially.tenancy.context import current_tenant, tenant_context
 from trially.tenancy.directory import directory
 
@@ -38,7 +36,7 @@ def look_in_memories(target: Target, attacker: Party) -> Iterator[Attempt]:
 @contextmanager
 def _member_remembered(target: Target) -> Iterator[None]:
     """Remember a member of a tenant who does not exist, and forget them afterwards."""
-    members: Memory[tuple[object, ...], Identity] = current_app.extensions["trially_identities"]
+    members = app_state().identities
     canary = Identity(
         member_id=target.canary_id,
         tenant_id=target.tenant.id,

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from trially.errors import OperatorError
 from trially.proving.attempts import Attempt, Outcome
 from trially.proving.running import NEVER_APPLICABLE, Pairing, postgresql_versions
 
@@ -24,7 +25,7 @@ FORMAT = "trially-proof/1"
 _PURPOSE = b"trially: signature of proofs of isolation"
 
 
-class ForgedReportError(ValueError):
+class ForgedReportError(OperatorError):
     """The report is not as this installation signed it."""
 
 

@@ -10,17 +10,19 @@ from contextvars import Context
 from dataclasses import dataclass
 from uuid import UUID
 
-from flask import Flask, current_app, g
+from flask import Flask, current_app, request
 from sqlalchemy import select, text
 from werkzeug.routing import Rule
 
-from trially.auth.dev_issuer import DevIssuer
 from trially.auth.identity import TENANT_HEADER
-from trially.auth.members import Identity, Member
+from trially.auth.members.identities import Identity
+from trially.auth.members.model import Member
 from trially.auth.permissions import PhiLevel, Role
 from trially.database.session import db
+from trially.http.contract import call_view
 from trially.http.masking import show_identifiers
 from trially.proving.attempts import Attempt, Party, Target
+from trially.state import app_state, request_state
 from trially.tenancy.catalog import TenantStatus
 from trially.tenancy.context import current_tenant, enter_tenant, tenant_context
 
@@ -42,7 +44,7 @@ SEEN = frozenset({409, 412, 428})
 
 REFUSED = frozenset({401, 403})
 OTHER_TENANT = "API: another tenant's header"
-_REMEDY = "Hold the statements of {} to the current tenant, as is_ours() does."
+_REMEDY = "Hold the statements of {} to the current tenant, as of_current_tenant() does."
 
 WITH_TOKEN = "with a token of the built-in issuer"  # noqa: S105
 BELOW_TOKEN = "below the check of the token, with an owner's identity"  # noqa: S105
@@ -108,7 +110,7 @@ def routes_by_id() -> list[Rule]:
 def caller_of(attacker: Party) -> Caller:
     """Send requests with a token if there is an issuer to sign one, else below its check."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
-    issuer: DevIssuer | None = app.extensions.get("trially_dev_issuer")
+    issuer = app_state().dev_issuer
     subject = _member_of(attacker, issuer.url) if issuer else None
     if issuer is None or subject is None:
         return Caller(BELOW_TOKEN, _below_token(app, attacker))
@@ -131,10 +133,10 @@ def _with_token(app: Flask, token: str) -> Send:
 
 def _below_token(app: Flask, attacker: Party) -> Send:
     with tenant_context(str(attacker.tenant.id)):
-        residence = current_tenant()
+        entry = current_tenant()
     owner = Identity(
         member_id=UUID(int=0),
-        tenant_id=residence.tenant_id,
+        tenant_id=entry.tenant_id,
         issuer="",
         subject="",
         display_name=None,
@@ -147,11 +149,12 @@ def _below_token(app: Flask, attacker: Party) -> Send:
         with app.test_request_context(
             path, method=method, headers=dict(headers), data=_BODIES.get(method)
         ):
-            enter_tenant(residence)
-            g.identity = owner
+            enter_tenant(entry)
+            request_state().identity = owner
             show_identifiers(is_shown=True)
             try:
-                answered = app.make_response(app.dispatch_request())
+                view = app.view_functions[request.endpoint or ""]
+                answered = call_view(view, request.view_args or {})
             except Exception as error:  # noqa: BLE001
                 answered = app.make_response(app.handle_user_exception(error))
             finally:
@@ -163,7 +166,7 @@ def _below_token(app: Flask, attacker: Party) -> Send:
 
 def _in_own_context(answer: Send) -> Send:
     """Have requests answered in contexts of their own: else they shared the command's."""
-    return lambda *request: Context().run(answer, *request)
+    return lambda *asked: Context().run(answer, *asked)
 
 
 def _member_of(attacker: Party, issuer: str) -> str | None:

@@ -18,8 +18,9 @@ from trially.proving.remembering import look_in_memories
 from trially.proving.requesting import request_as_tenant
 from trially.tenancy.catalog import TenantStatus
 from trially.tenancy.directory import UnknownTenantError
-from trially.tenancy.lifecycle import get_tenant, list_tenants
-from trially.tenancy.servers import NoServerError, execute, server_access
+from trially.tenancy.lifecycle.status import get_tenant, list_tenants
+from trially.tenancy.servers.access import NoServerError, server_access
+from trially.tenancy.servers.connections import execute
 
 BY_THEMSELVES = (see_as_itself, log_in_as_reader, enter_by_the_guard)
 """Paths that lead to a tenant from nowhere."""

@@ -3,37 +3,38 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flask import current_app, g
+from flask import current_app
 
 from trially.database.placement import NoTenantError, enter_placement
-from trially.tenancy.directory import Residence, directory
+from trially.state import request_state
+from trially.tenancy.directory import TenantEntry, directory
 
 
-def enter_tenant(residence: Residence) -> None:
-    """Make `residence` the current tenant's.
+def enter_tenant(entry: TenantEntry) -> None:
+    """Make `entry` the current tenant's.
 
     Raises `WrongTenantError` if this app context already serves another tenant.
     """
-    enter_placement(residence.placement)
-    g.residence = residence
+    enter_placement(entry.placement)
+    request_state().tenant = entry
 
 
-def current_tenant() -> Residence:
+def current_tenant() -> TenantEntry:
     """Return the current tenant, or raise `NoTenantError`."""
-    residence: Residence | None = g.get("residence")
-    if residence is None:
+    entry = request_state().tenant
+    if entry is None:
         raise NoTenantError("No tenant has been entered.")
-    return residence
+    return entry
 
 
 @contextmanager
-def tenant_context(reference: str) -> Iterator[Residence]:
+def tenant_context(reference: str) -> Iterator[TenantEntry]:
     """Push an app context of one tenant, found by slug or id.
 
     A command that visits 500 tenants opens 500 of these. Raises `UnknownTenantError`.
     """
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     with app.app_context():
-        residence = directory().find(reference, fresh=True)
-        enter_tenant(residence)
-        yield residence
+        entry = directory().find(reference, fresh=True)
+        enter_tenant(entry)
+        yield entry

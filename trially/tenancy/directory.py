@@ -12,7 +12,7 @@ from functools import cached_property
 from threading import Lock
 from uuid import UUID
 
-from flask import Flask, current_app
+from flask import Flask
 from sqlalchemy import (
     ARRAY,
     ColumnElement,
@@ -26,8 +26,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from trially.cache.memory import Memory
+from trially.cache.ttl_cache import TTLCache
 from trially.database.placement import Placement
+from trially.errors import OperatorError
+from trially.state import app_state, state_of
 from trially.tenancy.catalog import (
     Tenant,
     TenantStatus,
@@ -44,12 +46,12 @@ MAX_TOKEN_LIFETIME = dt.timedelta(days=30)
 """No issuer's tokens may be good for longer, so that older cut-offs need not be known."""
 
 
-class UnknownTenantError(LookupError):
+class UnknownTenantError(OperatorError):
     """There is no such tenant, or it is not ready to be served."""
 
 
 @dataclass(frozen=True)
-class Residence:
+class TenantEntry:
     """A tenant and where it lives."""
 
     tenant_id: UUID
@@ -80,10 +82,10 @@ class Directory:
     """What this process knows of tenants, by slug and by id."""
 
     def __init__(self, max_age_seconds: float) -> None:
-        self._known: Memory[str, Residence] = Memory(ENTRIES_KEPT, max_age_seconds)
+        self._known: TTLCache[str, TenantEntry] = TTLCache(ENTRIES_KEPT, max_age_seconds)
         self._renewing = Lock()
 
-    def find(self, reference: str, *, fresh: bool = False) -> Residence:
+    def find(self, reference: str, *, fresh: bool = False) -> TenantEntry:
         """Return where the tenant with this slug or id lives, or raise `UnknownTenantError`."""
         known = None if fresh else self._known.get(reference) or self._renew(reference)
         if known is None:
@@ -91,7 +93,7 @@ class Directory:
             self._known.put(reference, known)
         return known
 
-    def _renew(self, reference: str) -> Residence | None:
+    def _renew(self, reference: str) -> TenantEntry | None:
         """Renew an entry whose time is up, and others with it, unless they have changed."""
         asked = self._known.recall(reference)
         if asked is None:
@@ -115,16 +117,15 @@ class Directory:
 
 def directory() -> Directory:
     """Return the current app's directory."""
-    known: Directory = current_app.extensions["trially_directory"]
-    return known
+    return app_state().directory
 
 
 def init_app(app: Flask, max_age_seconds: float) -> None:
     """Give the app an empty directory."""
-    app.extensions["trially_directory"] = Directory(max_age_seconds)
+    state_of(app).directory = Directory(max_age_seconds)
 
 
-def _look_up(reference: str) -> Residence:
+def _look_up(reference: str) -> TenantEntry:
     with Session(reader_engine()) as session:
         found = session.execute(
             select(Tenant, _STAMP).where(
@@ -135,7 +136,7 @@ def _look_up(reference: str) -> Residence:
             raise UnknownTenantError("There is no such tenant.")
         tenant, stamp = found
         record = tenant.placement
-        return Residence(
+        return TenantEntry(
             tenant_id=tenant.id,
             slug=tenant.slug,
             name=tenant.name,

@@ -3,6 +3,8 @@
 import re
 import secrets
 
+from trially.errors import OperatorError
+
 SLUG = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]\Z")
 
 RESERVED_SLUGS = frozenset(
@@ -18,7 +20,7 @@ RESERVED_SLUGS = frozenset(
 )
 
 
-class InvalidSlugError(ValueError):
+class InvalidSlugError(OperatorError):
     """A slug cannot be used, whoever asks."""
 
 

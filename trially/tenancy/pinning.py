@@ -3,15 +3,16 @@
 from sqlalchemy import ColumnElement, true
 
 from trially.config import current_settings
+from trially.errors import OperatorError
 from trially.tenancy.catalog import Tier, is_called
 from trially.tenancy.plans import tier_of_plan
 
 
-class PinnedError(ValueError):
+class PinnedError(OperatorError):
     """This instance is pinned to one tenant, and another is asked for."""
 
 
-class NotPinnedError(ValueError):
+class NotPinnedError(OperatorError):
     """A silo is asked of an instance that serves whoever is in its catalog."""
 
 

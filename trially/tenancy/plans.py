@@ -1,8 +1,9 @@
 """What a tenant's plan decides: for now, the tier that it is placed in."""
 
-from flask import Flask, current_app
+from flask import Flask
 
 from trially.config import Settings, SettingsError
+from trially.state import app_state, state_of
 from trially.tenancy.catalog import Tier
 
 OFFERED = (Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA, Tier.POOLED_ROWS)
@@ -11,8 +12,7 @@ OFFERED = (Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA, Tier.POOLED_ROWS)
 
 def tier_of_plan(plan: str) -> Tier:
     """Return the tier of a plan's tenants: a dedicated database, unless the settings say more."""
-    tiers: dict[str, Tier] = current_app.extensions["trially_plan_tiers"]
-    return tiers.get(plan, Tier.DEDICATED_DATABASE)
+    return app_state().plan_tiers.get(plan, Tier.DEDICATED_DATABASE)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -22,6 +22,4 @@ def init_app(app: Flask, settings: Settings) -> None:
         raise SettingsError(
             f"TRIALLY_PLAN_TIERS: {', '.join(sorted(unknown))} is none of {', '.join(OFFERED)}."
         )
-    app.extensions["trially_plan_tiers"] = {
-        plan: Tier(tier) for plan, tier in settings.plan_tiers.items()
-    }
+    state_of(app).plan_tiers = {plan: Tier(tier) for plan, tier in settings.plan_tiers.items()}

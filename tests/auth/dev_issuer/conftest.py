@@ -8,9 +8,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.auth.dev_issuer.flows import ALICE, ALICE_TOO, AUDIENCE, BOB, URL
-from trially.auth.dev_issuer import DevIssuer
-from trially.auth.dev_issuer.key_file import load_or_create_key
 from trially.auth.tokens import Claims, verify_token
+from trially.dev_issuer import DevIssuer
+from trially.dev_issuer.key_file import load_or_create_key
+from trially.dev_issuer.pages import create_pages
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +31,7 @@ def issuer(key_file: Path) -> DevIssuer:
 @pytest.fixture
 def browser(issuer: DevIssuer) -> FlaskClient:
     issuer_app = Flask("issuer_app")
-    issuer_app.register_blueprint(issuer.blueprint())
+    issuer_app.register_blueprint(create_pages(issuer))
     return issuer_app.test_client()
 
 

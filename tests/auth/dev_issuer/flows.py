@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from trially.auth.dev_issuer import Person
+from trially.dev_issuer import Person
 
 URL = "http://localhost/dev-issuer"
 AUDIENCE = "https://api.example.test"

@@ -9,9 +9,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.auth.dev_issuer.flows import AUDIENCE, TENANT_CLAIM, URL
-from trially.auth.dev_issuer import DevIssuer
-from trially.auth.dev_issuer.key_file import load_or_create_key
 from trially.auth.tokens import Claims
+from trially.dev_issuer import DevIssuer
+from trially.dev_issuer.key_file import load_or_create_key
+from trially.dev_issuer.pages import create_pages
 
 
 def test_discovery_points_at_the_endpoints(browser: FlaskClient) -> None:
@@ -56,7 +57,7 @@ def test_only_apps_on_this_machine_read_tokens(
 
 def test_every_view_is_marked_public(issuer: DevIssuer) -> None:
     issuer_app = Flask("issuer_app", static_folder=None)
-    issuer_app.register_blueprint(issuer.blueprint())
+    issuer_app.register_blueprint(create_pages(issuer))
 
     assert len(issuer_app.view_functions) == 4
     for view in issuer_app.view_functions.values():

@@ -18,8 +18,8 @@ from tests.auth.dev_issuer.flows import (
     exchange,
     log_in,
 )
-from trially.auth.dev_issuer.server import CODE_LIFETIME_SECONDS, IssuedCodes
 from trially.auth.tokens import Claims, TokenError
+from trially.dev_issuer.server import CODE_LIFETIME_SECONDS, IssuedCodes
 
 
 def test_the_code_flow_gives_an_access_token(
@@ -119,7 +119,7 @@ def test_a_failed_exchange_uses_the_code_up(browser: FlaskClient) -> None:
 def test_a_code_grows_old(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     code = log_in(browser)
     later = time.time() + CODE_LIFETIME_SECONDS
-    monkeypatch.setattr("trially.auth.dev_issuer.server.time.time", lambda: later)
+    monkeypatch.setattr("trially.dev_issuer.server.time.time", lambda: later)
 
     assert exchange(browser, code).get_json()["error"] == "invalid_grant"
 

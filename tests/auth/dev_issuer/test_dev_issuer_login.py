@@ -10,8 +10,8 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.auth.dev_issuer.flows import LOGIN, TENANT_CLAIM, exchange
-from trially.auth.dev_issuer import DevIssuer
 from trially.auth.tokens import Claims
+from trially.dev_issuer import DevIssuer
 
 
 def test_the_login_page_lists_people_by_tenant(browser: FlaskClient) -> None:

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from trially.recruiting.imports.rows import FactRow, PatientRow, ResourceError
-from trially.recruiting.imports.translating import translate
+from trially.recruiting.imports.fhir.rows import FactRow, PatientRow, ResourceError
+from trially.recruiting.imports.fhir.translating import translate
 
 SNOMED, LOINC, RXNORM = (
     "http://snomed.info/sct",

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from trially.database.rows import Item
 from trially.database.session import db, transaction
-from trially.recruiting.imports.reading import part_from_stream
+from trially.recruiting.imports.reading.resources import source_file_from_stream
 from trially.recruiting.imports.running import run_import
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.context import tenant_context
@@ -45,7 +45,7 @@ class Importer:
     def read(self, *contents: bytes, source: str = "fhir", **options: Any) -> Item:
         """Import files."""
         parts = [
-            part_from_stream(f"{number}.ndjson", io.BytesIO(content))
+            source_file_from_stream(f"{number}.ndjson", io.BytesIO(content))
             for number, content in enumerate(contents, 1)
         ]
         fingerprint = hashlib.sha256(b"".join(contents)).hexdigest()

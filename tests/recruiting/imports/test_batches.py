@@ -9,10 +9,11 @@ import pytest
 from tests.recruiting.imports.fhir_examples import CONDITION, OBSERVATION, PATIENT
 from tests.recruiting.imports.importing import Importer
 from trially.config import Settings
-from trially.recruiting.imports import batches, jobs
-from trially.recruiting.imports.batches import BATCH_BYTES, NO_PATIENT, REFUSED, Batch
-from trially.recruiting.imports.reading import Line
-from trially.recruiting.imports.translating import translate
+from trially.recruiting.imports import jobs
+from trially.recruiting.imports.fhir.translating import translate
+from trially.recruiting.imports.reading.resources import ReadResource
+from trially.recruiting.imports.writing import batches
+from trially.recruiting.imports.writing.batches import BATCH_BYTES, NO_PATIENT, REFUSED, Batch
 
 CANARY = "Zebulon-Canary"
 NO_VALUE = {"type": None}
@@ -108,7 +109,7 @@ def test_facts_find_their_patient_though_the_batch_was_halved(take_in: Importer)
 def test_a_batch_ends_where_its_rows_are_large() -> None:
     batch = Batch()
     coding = [{"system": "urn:s", "code": f"{n:0128}", "display": "x" * 900} for n in range(1_000)]
-    line = Line("f", 1, {**CONDITION, "code": {"coding": coding}}, None, 1)
+    line = ReadResource("f", 1, {**CONDITION, "code": {"coding": coding}}, None, 1)
 
     for _ in range(20):
         batch.add(line)

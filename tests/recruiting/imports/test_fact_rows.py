@@ -21,7 +21,7 @@ from tests.recruiting.imports.fhir_examples import (
     refuse,
     translate_fact,
 )
-from trially.recruiting.imports.translating import PassedOver, translate
+from trially.recruiting.imports.fhir.translating import PassedOver, translate
 
 
 def test_condition_row() -> None:

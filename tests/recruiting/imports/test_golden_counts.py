@@ -12,16 +12,16 @@ from flask import Flask
 
 from tests.recruiting.imports.importing import Importer
 from trially.database.rows import Item
-from trially.recruiting.imports.reading import find_parts
+from trially.recruiting.imports.reading.resources import find_source_files
 from trially.recruiting.imports.running import fingerprint_of, run_import
-from trially.recruiting.imports.statements import (
+from trially.recruiting.imports.writing.statements import (
     FIND_WRITTEN,
     NAME_MEDICATIONS,
     REMOVE_COMPONENTS,
     UPSERT_FACTS,
 )
 from trially.tenancy.context import tenant_context
-from trially.tenancy.provisioning import create_tenant
+from trially.tenancy.lifecycle.provisioning import create_tenant
 
 COUNTS = {
     "Patient": 615,
@@ -95,7 +95,7 @@ BUNDLES_TRIED = 40
 
 
 def import_paths(importer: Importer, *paths: Path) -> Item:
-    parts = find_parts(paths)
+    parts = find_source_files(paths)
     with importer.app.app_context(), tenant_context(importer.tenant.slug):
         return run_import(parts, source="fhir", fingerprint=fingerprint_of(parts))
 

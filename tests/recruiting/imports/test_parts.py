@@ -10,11 +10,11 @@ import orjson
 import pytest
 
 from tests.recruiting.imports.test_reading import A, bundle, ndjson
-from trially.recruiting.imports.reading import (
+from trially.recruiting.imports.reading.resources import (
     ImportSourceError,
-    find_parts,
-    part_from_stream,
+    find_source_files,
     read_resources,
+    source_file_from_stream,
 )
 
 
@@ -38,7 +38,7 @@ def export(tmp_path: Path) -> Path:
 
 
 def test_patients_come_first_then_medications(export: Path) -> None:
-    assert [part.name for part in find_parts([export])] == [
+    assert [part.name for part in find_source_files([export])] == [
         "Patient.001.ndjson.gz",
         "more/patient.ndjson",
         "Medication.ndjson",
@@ -56,14 +56,14 @@ def test_names_that_say_nothing_are_looked_into(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "c.tar.xz", "w:xz") as archive:
         archive.add(tmp_path / "b.json", "b.json")
 
-    assert [part.name for part in find_parts([tmp_path])] == ["b.json", "c.tar.xz", "a.json"]
+    assert [part.name for part in find_source_files([tmp_path])] == ["b.json", "c.tar.xz", "a.json"]
 
 
 def test_a_file_given_by_name_is_read_whatever_it_is_called(tmp_path: Path) -> None:
     file = tmp_path / "export.dat"
     file.write_bytes(ndjson(A))
 
-    (part,) = find_parts([file])
+    (part,) = find_source_files([file])
 
     assert (part.name, part.size, part.position()) == ("export.dat", file.stat().st_size, 0)
     assert [line.resource for line in read_resources(part)] == [A]
@@ -71,7 +71,7 @@ def test_a_file_given_by_name_is_read_whatever_it_is_called(tmp_path: Path) -> N
 
 
 def test_several_folders_keep_their_names_and_files_come_once(export: Path) -> None:
-    parts = find_parts([export, export / "more", export / "Medication.ndjson"])
+    parts = find_source_files([export, export / "more", export / "Medication.ndjson"])
 
     assert len(parts) == 5
     assert "export/more/patient.ndjson" in [part.name for part in parts]
@@ -84,7 +84,7 @@ def test_links_are_followed_to_files_and_never_in_circles(export: Path, tmp_path
     link = tmp_path / "link"
     link.symlink_to(export)
 
-    names = [part.name for part in find_parts([link])]
+    names = [part.name for part in find_source_files([link])]
 
     assert len(names) == 6
     assert "Patient.link.ndjson" in names
@@ -104,11 +104,11 @@ def test_what_cannot_be_imported_is_refused(make, reason: str, tmp_path: Path) -
     make(path)
 
     with pytest.raises(ImportSourceError, match=reason):
-        find_parts([path])
+        find_source_files([path])
 
 
 def test_a_file_that_went_away_is_refused(export: Path) -> None:
-    part = find_parts([export])[0]
+    part = find_source_files([export])[0]
     (export / part.name).unlink()
 
     with pytest.raises(ImportSourceError, match=r"Patient\.001\.ndjson\.gz cannot be opened"):
@@ -119,7 +119,7 @@ def test_an_upload_is_read_and_left_open() -> None:
     file = io.BytesIO(ndjson(A))
     file.read()
 
-    part = part_from_stream("C:\\fakepath\\Patient.ndjson", file)
+    part = source_file_from_stream("C:\\fakepath\\Patient.ndjson", file)
 
     assert (part.name, part.size) == ("Patient.ndjson", len(file.getvalue()))
     assert [line.resource for line in read_resources(part)] == [A]

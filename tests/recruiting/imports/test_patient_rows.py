@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.recruiting.imports.fhir_examples import PATIENT, concept, refuse, translate_patient
-from trially.recruiting.imports.translating import translate
+from trially.recruiting.imports.fhir.translating import translate
 
 
 def test_patient_row() -> None:

@@ -9,8 +9,12 @@ from typing import Any
 import orjson
 import pytest
 
-from trially.recruiting.imports import documents
-from trially.recruiting.imports.reading import Line, part_from_stream, read_resources
+from trially.recruiting.imports.reading import documents
+from trially.recruiting.imports.reading.resources import (
+    ReadResource,
+    read_resources,
+    source_file_from_stream,
+)
 
 NOT_JSON = "This is not valid JSON."
 CUT_SHORT = "This is cut short."
@@ -28,11 +32,11 @@ def ndjson(*resources: Any) -> bytes:
     return b"".join(orjson.dumps(resource) + b"\n" for resource in resources)
 
 
-def read(content: bytes, start_after: int = 0, name: str = "x.ndjson") -> list[Line]:
-    return list(read_resources(part_from_stream(name, io.BytesIO(content)), start_after))
+def read(content: bytes, start_after: int = 0, name: str = "x.ndjson") -> list[ReadResource]:
+    return list(read_resources(source_file_from_stream(name, io.BytesIO(content)), start_after))
 
 
-def summarise(lines: list[Line]) -> list[tuple[str, int, str | None]]:
+def summarise(lines: list[ReadResource]) -> list[tuple[str, int, str | None]]:
     """Say of each line where it was, and its id or what was wrong."""
     return [
         (line.file, line.number, line.resource["id"] if line.resource else line.error)
@@ -49,7 +53,10 @@ def test_ndjson(ending: bytes) -> None:
 
     lines = read(content)
 
-    assert lines == [Line("x.ndjson", 1, A, None, 1), Line("x.ndjson", 4, B, None, 4)]
+    assert lines == [
+        ReadResource("x.ndjson", 1, A, None, 1),
+        ReadResource("x.ndjson", 4, B, None, 4),
+    ]
 
 
 def test_reading_goes_on_after_a_broken_line() -> None:
@@ -275,7 +282,7 @@ def test_errors_do_not_quote_the_content() -> None:
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     resource = orjson.dumps(patient("a", text="x" * 1_000)) + b"\n"
     packed = gzip.compress(resource * 100_000, compresslevel=1)
-    part = part_from_stream("x.gz", io.BytesIO(packed))
+    part = source_file_from_stream("x.gz", io.BytesIO(packed))
 
     tracemalloc.start()
     count = sum(1 for _ in read_resources(part))

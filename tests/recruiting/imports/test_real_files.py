@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from trially.recruiting.imports.reading import find_parts, read_resources
-from trially.recruiting.imports.translating import PassedOver, translate
+from trially.recruiting.imports.fhir.translating import PassedOver, translate
+from trially.recruiting.imports.reading.resources import find_source_files, read_resources
 
 FHIR = Path(__file__).parents[4] / "shared" / "data" / "fhir"
 SYNTHEA = FHIR / "synthea_615_ndjson"
@@ -23,7 +23,7 @@ needs_bulk = pytest.mark.skipif(not BULK.exists(), reason="the bulk export is no
 
 def read_rows(path: Path, limit: int | None = None) -> dict[tuple[str, str, int], Any]:
     found: dict[tuple[str, str, int], Any] = {}
-    for part in find_parts([path]):
+    for part in find_source_files([path]):
         for line in islice(read_resources(part), limit):
             assert line.resource is not None
             rows = translate(line.resource)

@@ -23,7 +23,8 @@ from trially.auth.permissions import Role
 from trially.database.session import db
 from trially.recruiting.imports import routes
 from trially.recruiting.imports.jobs import ImportTakenOverError
-from trially.tenancy.lifecycle import suspend_tenant
+from trially.state import state_of
+from trially.tenancy.lifecycle.status import suspend_tenant
 
 NDJSON = write_ndjson(make_patient(1), make_observation(1, 1))
 BUNDLE = orjson.dumps(bundle({"resource": make_patient(1)}, {"resource": make_observation(1, 1)}))
@@ -101,9 +102,9 @@ def test_a_body_of_the_wrong_kind(
 
 @pytest.fixture
 def limit(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = app.extensions["trially_settings"]
+    settings = state_of(app).settings
     smaller = replace(settings, max_import_bytes=100_000, max_import_expanded_bytes=4_000_000)
-    monkeypatch.setitem(app.extensions, "trially_settings", smaller)
+    monkeypatch.setattr(state_of(app), "settings", smaller)
 
 
 @pytest.mark.usefixtures("limit")

@@ -17,9 +17,10 @@ from tests.recruiting.imports.importing import Importer, write_ndjson
 from tests.recruiting.imports.test_batches import make_observation, make_patient
 from trially.config import ROOT, Settings
 from trially.database.placement import TenantSuspendedError
-from trially.recruiting.imports import batches, deferrals, running
+from trially.recruiting.imports import deferrals, running
 from trially.recruiting.imports.jobs import ImportTakenOverError
-from trially.tenancy.lifecycle import suspend_tenant
+from trially.recruiting.imports.writing import batches
+from trially.tenancy.lifecycle.status import suspend_tenant
 
 BAD = b'{"resourceType":'
 DEFERRED = "SELECT count(*) FROM import_deferral"

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.recruiting.imports.fhir_examples import CONDITION, EXAMPLES, concept, refuse
-from trially.recruiting.imports.translating import (
+from trially.recruiting.imports.fhir.translating import (
     PassedOver,
     ResourceError,
     Translated,

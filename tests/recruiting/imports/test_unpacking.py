@@ -20,7 +20,7 @@ from tests.recruiting.imports.test_reading import (
     read,
     summarise,
 )
-from trially.recruiting.imports.reading import part_from_stream, read_resources
+from trially.recruiting.imports.reading.resources import read_resources, source_file_from_stream
 
 DAMAGED = "This is damaged, or cannot be read to its end."
 
@@ -135,7 +135,7 @@ def test_a_cut_bundle_gives_none_of_it() -> None:
 
 def test_more_than_the_ceiling_is_not_unpacked() -> None:
     packed = gzip.compress(ndjson(A) * 1_000_000)
-    part = part_from_stream("x", io.BytesIO(packed))
+    part = source_file_from_stream("x", io.BytesIO(packed))
 
     *_, last = read_resources(part, most_unpacked_bytes=3_000_000)
 
@@ -145,7 +145,7 @@ def test_more_than_the_ceiling_is_not_unpacked() -> None:
 
 def test_the_ceiling_ends_an_archive_once() -> None:
     files = {f"{number}.ndjson": ndjson(A) * 10_000 for number in range(5)}
-    part = part_from_stream("x", io.BytesIO(gzip.compress(tar(files))))
+    part = source_file_from_stream("x", io.BytesIO(gzip.compress(tar(files))))
 
     lines = list(read_resources(part, most_unpacked_bytes=600_000))
 

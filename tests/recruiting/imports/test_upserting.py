@@ -8,7 +8,7 @@ from uuid_utils.compat import uuid7
 from tests.recruiting.imports.importing import Importer
 from trially.database.session import transaction
 from trially.recruiting.imports.model import Medication
-from trially.recruiting.imports.upserting import compose_upsert, digest, run_with_rows
+from trially.recruiting.imports.writing.upserting import compose_upsert, digest, run_with_rows
 from trially.tenancy.context import tenant_context
 
 UPSERT = compose_upsert(

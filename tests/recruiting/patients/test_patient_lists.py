@@ -11,6 +11,7 @@ from sqlalchemy import update
 
 from trially.database.session import db, transaction
 from trially.recruiting.patients.model import Patient
+from trially.state import state_of
 from trially.tenancy.context import tenant_context
 
 NAMES = (
@@ -179,10 +180,10 @@ def test_a_query_belongs_to_the_routes_that_read_one(member: Any) -> None:
 def test_a_cursor_expires(member: Any, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     cursor = member.get("/patients?limit=1").json["page"]["next"]
     assert member.get("/patients", query_string={"cursor": cursor}).status_code == 200
-    settings = app.extensions["trially_settings"]
+    settings = state_of(app).settings
 
     expired = replace(settings, cursor_lifetime_seconds=-1)
-    monkeypatch.setitem(app.extensions, "trially_settings", expired)
+    monkeypatch.setattr(state_of(app), "settings", expired)
 
     assert member.get("/patients", query_string={"cursor": cursor}).status_code == 400
 

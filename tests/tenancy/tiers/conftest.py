@@ -2,7 +2,7 @@ from uuid import uuid4
 
 import pytest
 
-from trially.tenancy.provisioning import create_tenant
+from trially.tenancy.lifecycle.provisioning import create_tenant
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from psycopg2 import errors, sql
 from tenant_databases import TABLES, access_of, as_tenant, ask, ask_in, placement_of
 
 from trially.database.engines import connect
-from trially.tenancy.servers import execute
+from trially.tenancy.servers.connections import execute
 from trially.tenancy.tiers import tier_of
 
 
@@ -211,19 +211,19 @@ def test_a_role_that_was_there_gets_the_password_again(app, make_place):
     with access_of(app).administer() as raw:
         execute(raw, sql.SQL("ALTER ROLE {} PASSWORD 'other'").format(role))
     with app.app_context():
-        tier_of(tenant.placement).make_role(tenant.placement)
+        tier_of(tenant.placement).create_role(tenant.placement)
 
     with as_tenant(app, tenant) as raw:
         assert execute(raw, "SELECT 1") == [(1,)]
 
 
 def test_dressing_again_leaves_a_suspended_tenant_suspended(app, make_place):
-    from trially.tenancy.lifecycle import suspend_tenant
+    from trially.tenancy.lifecycle.status import suspend_tenant
 
     tenant = make_place()
     with app.app_context():
         record = suspend_tenant(tenant.slug).placement
-        tier_of(record).dress_space(record)
+        tier_of(record).grant_access(record)
 
     assert ask_in(app, tenant, "SELECT epoch, is_suspended FROM trially.placement") == [(2, True)]
 

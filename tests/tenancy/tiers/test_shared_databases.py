@@ -13,12 +13,13 @@ from trially.database.placement import enter_placement
 from trially.database.rows import fetch_items, insert_item, table_of
 from trially.database.session import db, transaction
 from trially.recruiting.sites.model import Site
-from trially.tenancy import provisioning
+from trially.state import state_of
 from trially.tenancy.catalog import SharedDatabase, Tier, catalog_transaction
 from trially.tenancy.context import tenant_context
-from trially.tenancy.operations import KINDS, OperationKind, Step
-from trially.tenancy.provisioning import create_tenant
-from trially.tenancy.servers import execute
+from trially.tenancy.lifecycle import provisioning
+from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step
+from trially.tenancy.lifecycle.provisioning import create_tenant
+from trially.tenancy.servers.connections import execute
 from trially.tenancy.tiers import tier_of
 from trially.tenancy.tiers.blank_schema import BLANK_SCHEMA
 
@@ -100,9 +101,9 @@ def test_tenants_share_a_database_and_its_engine(app, make, tier):
 @pytest.mark.parametrize("tier", SHARED)
 def test_a_full_database_is_followed_by_another(app, make, tier, monkeypatch):
     first = make(tier).placement.database
-    settings = app.extensions["trially_settings"]
+    settings = state_of(app).settings
     full = replace(settings, schemas_per_database=1, tenants_per_pool=1)
-    monkeypatch.setitem(app.extensions, "trially_settings", full)
+    monkeypatch.setattr(state_of(app), "settings", full)
 
     second, third = make(tier).placement.database, make(tier).placement.database
 

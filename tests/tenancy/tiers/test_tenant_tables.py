@@ -7,8 +7,8 @@ from psycopg2 import errors
 from tenant_databases import as_tenant, ask_in, placement_of
 
 from trially.tenancy.catalog import Tier
-from trially.tenancy.provisioning import create_tenant
-from trially.tenancy.servers import execute
+from trially.tenancy.lifecycle.provisioning import create_tenant
+from trially.tenancy.servers.connections import execute
 
 SCHEMAS = {
     Tier.DEDICATED_DATABASE: {"tenant"},

@@ -10,39 +10,30 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import select
 
-from trially.database.placement import StalePlacementError, TenantSuspendedError
-from trially.database.rows import Item, columns_named, fetch_items, is_ours
-from trially.recruiting.imports.jobs import COUNTED, SHOWN, ImportTakenOverError
+from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant
+from trially.recruiting.imports.jobs import COUNTED, SHOWN
 from trially.recruiting.imports.model import ImportFault, ImportJob, ImportState
-from trially.recruiting.imports.parts import (
+from trially.recruiting.imports.reading.source_files import (
     ImportSourceError,
-    Part,
-    find_parts,
+    SourceFile,
     find_passed_over,
+    find_source_files,
 )
 from trially.recruiting.imports.running import fingerprint_of, run_import
 from trially.recruiting.patients.model import MANUAL_SOURCE
-from trially.tenancy.commands import require_catalog
+from trially.tenancy.command_groups import CatalogGroup
 from trially.tenancy.context import tenant_context
 from trially.terminal import (
-    EXPECTED_ERRORS,
-    OneSentenceGroup,
     json_option,
     print_items,
     print_json,
 )
 
-EXPECTED_ERRORS += [
-    ImportSourceError,
-    ImportTakenOverError,
-    StalePlacementError,
-    TenantSuspendedError,
-]
 FAULTS_SHOWN = 10
 FILES_SHOWN = 10
 LONGEST_SOURCE = 64
 
-imports = OneSentenceGroup("imports", help="Bring records into a tenant.")
+imports = CatalogGroup("imports", help="Bring records into a tenant.")
 
 
 @imports.command("fhir")
@@ -63,8 +54,7 @@ def fhir(slug: str, paths: Sequence[Path], *, source: str, strict: bool, as_json
     PATHS are Bundles, NDJSON files, folders of either, a Bulk Data export, or a tar of them;
     any of it may be compressed. An import that was cut off goes on when it is given again.
     """
-    require_catalog()
-    parts = find_parts(paths)
+    parts = find_source_files(paths)
     passed_over_files = find_passed_over(paths)
     with tenant_context(slug), _progress_bar(parts, is_shown=not as_json) as progress:
         job = run_import(
@@ -89,11 +79,13 @@ def fhir(slug: str, paths: Sequence[Path], *, source: str, strict: bool, as_json
 @json_option
 def list_(slug: str, *, as_json: bool) -> None:
     """List the imports of TENANT, newest first."""
-    require_catalog()
     with tenant_context(slug):
         columns = columns_named(ImportJob, SHOWN)
         items = fetch_items(
-            select(*columns).where(is_ours(ImportJob)).order_by(ImportJob.id.desc()).limit(100)
+            select(*columns)
+            .where(of_current_tenant(ImportJob))
+            .order_by(ImportJob.id.desc())
+            .limit(100)
         )
     print_items(
         items, ("id", "source", "state", "error_count", "created_at", "ended_at"), as_json=as_json
@@ -101,7 +93,7 @@ def list_(slug: str, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _progress_bar(parts: Sequence[Part], *, is_shown: bool) -> Iterator[Any]:
+def _progress_bar(parts: Sequence[SourceFile], *, is_shown: bool) -> Iterator[Any]:
     console = Console(stderr=True)
     if not is_shown or not console.is_terminal:
         yield lambda _done: None
@@ -116,7 +108,7 @@ def _list_faults(job: Item, limit: int) -> list[Item]:
     columns = columns_named(ImportFault, ("file", "line", "reason", "pointer"))
     return fetch_items(
         select(*columns)
-        .where(is_ours(ImportFault), ImportFault.import_id == job["id"])
+        .where(of_current_tenant(ImportFault), ImportFault.import_id == job["id"])
         .order_by(ImportFault.id)
         .limit(limit)
     )

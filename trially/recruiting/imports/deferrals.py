@@ -6,18 +6,24 @@ from uuid import UUID
 from sqlalchemy import delete, select
 from uuid_utils.compat import uuid7
 
-from trially.database.rows import columns_named, fetch_items, is_ours, table_of
+from trially.database.rows import columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import db
-from trially.recruiting.imports.batches import BATCH_LINES, NO_PATIENT, Batch, Fault, write_batch
 from trially.recruiting.imports.jobs import Job
 from trially.recruiting.imports.model import ImportDeferral
-from trially.recruiting.imports.upserting import compose_insert, run_with_rows
-from trially.recruiting.imports.writing import Resource, find_written
+from trially.recruiting.imports.writing.batches import (
+    BATCH_LINES,
+    NO_PATIENT,
+    Batch,
+    Fault,
+    write_batch,
+)
+from trially.recruiting.imports.writing.resources import Resource, find_written
+from trially.recruiting.imports.writing.upserting import compose_insert, run_with_rows
 
 _INSERT_DEFERRALS = compose_insert(ImportDeferral)
 
 
-def put_aside(resources: Iterable[Resource], import_id: UUID) -> None:
+def defer(resources: Iterable[Resource], import_id: UUID) -> None:
     """Keep facts until their patient has come."""
     items = [
         {
@@ -37,20 +43,22 @@ def put_aside(resources: Iterable[Resource], import_id: UUID) -> None:
         run_with_rows(_INSERT_DEFERRALS, items)
 
 
-def take_up_deferrals(job: Job) -> None:
+def replay_deferred(job: Job) -> None:
     """Write all that was put aside; where the patient has not come, that is a fault."""
     before: UUID | None = None
     while True:
-        with job.turn():
+        with job.batch_transaction():
             before = _take_up_last(job, before)
         if before is None:
             return
 
 
-def forget_deferrals(import_id: UUID) -> None:
+def delete_deferred(import_id: UUID) -> None:
     """Remove what was put aside."""
     db.session.execute(
-        delete(ImportDeferral).where(is_ours(ImportDeferral), ImportDeferral.import_id == import_id)
+        delete(ImportDeferral).where(
+            of_current_tenant(ImportDeferral), ImportDeferral.import_id == import_id
+        )
     )
 
 
@@ -58,7 +66,7 @@ def _take_up_last(job: Job, before: UUID | None) -> UUID | None:
     """Write the last that was put aside before `before`, and return where that began."""
     deferral = table_of(ImportDeferral)
     statement = select(*columns_named(ImportDeferral, ("id", "file", "line", "resource"))).where(
-        is_ours(ImportDeferral), deferral.c.import_id == job.id
+        of_current_tenant(ImportDeferral), deferral.c.import_id == job.id
     )
     if before is not None:  # else each batch would wade through all that were removed
         statement = statement.where(deferral.c.id < before)
@@ -76,7 +84,7 @@ def _take_up_last(job: Job, before: UUID | None) -> UUID | None:
     job.count(batch)
     db.session.execute(
         delete(deferral).where(
-            is_ours(ImportDeferral), deferral.c.id.in_([row["id"] for row in rows])
+            of_current_tenant(ImportDeferral), deferral.c.id.in_([row["id"] for row in rows])
         )
     )
     first: UUID = rows[-1]["id"]

@@ -15,12 +15,13 @@ from trially.database.rows import (
     fetch_items,
     find_item,
     insert_item,
-    is_ours,
+    of_current_tenant,
     table_of,
 )
 from trially.database.session import db, transaction
-from trially.recruiting.imports.batches import Batch, Fault, record_faults
+from trially.errors import OperatorError
 from trially.recruiting.imports.model import ImportJob, ImportState
+from trially.recruiting.imports.writing.batches import Batch, Fault, record_faults
 
 SHOWN = (
     "id",
@@ -44,7 +45,7 @@ OTHER_TYPES = "(other)"
 _READ = (*SHOWN, "next_part", "next_line")
 
 
-class ImportTakenOverError(RuntimeError):
+class ImportTakenOverError(OperatorError):
     """The same import has been started again, and goes on there."""
 
 
@@ -89,7 +90,7 @@ class Job:
             self._touched_at = self._record({"strict": strict})
 
     @contextmanager
-    def turn(self, **values: Any) -> Iterator[None]:
+    def batch_transaction(self, **values: Any) -> Iterator[None]:
         """Do one batch's work in a transaction of its own, which also records `values`.
 
         Batches of one source take turns, whatever their import: they may write the same rows,
@@ -132,7 +133,7 @@ class Job:
         return self._end({"state": ImportState.FAILED, "failure": where[:500]}, fault)
 
     def _end(self, values: dict[str, Any], *faults: Fault) -> Item:
-        with self.turn(**values, ended_at=func.now()):
+        with self.batch_transaction(**values, ended_at=func.now()):
             record_faults(faults, self.id)
         with transaction():
             ended = find_item(ImportJob, self.id, SHOWN)
@@ -146,7 +147,7 @@ class Job:
         job = table_of(ImportJob)
         touched_at: dt.datetime = db.session.execute(
             update(job)
-            .where(is_ours(ImportJob), job.c.id == self.id)
+            .where(of_current_tenant(ImportJob), job.c.id == self.id)
             .values(
                 counts=self._counts,
                 passed_over=self._passed_over,
@@ -171,7 +172,7 @@ def _find_unfinished(source: str, fingerprint: str) -> Item | None:
     statement = (
         select(*columns_named(ImportJob, _READ))
         .where(
-            is_ours(ImportJob),
+            of_current_tenant(ImportJob),
             job.c.fingerprint == fingerprint,
             job.c.source == source,
             job.c.state == ImportState.RUNNING,

@@ -10,20 +10,20 @@ from trially.auth.identity import current_identity
 from trially.auth.permissions import Permission, requires
 from trially.config import current_settings
 from trially.database.rows import Item, columns_named, find_item, table_of
-from trially.database.session import ask_guard
+from trially.database.session import check_tenant_open
 from trially.http.contract import (
+    accepts_stream,
     queries,
-    receives,
     returns,
     returns_page,
     returns_version,
 )
 from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
-from trially.http.problems import Conflict, NotFound
+from trially.http.problems import Code, Conflict, NotFound
 from trially.recruiting.imports.jobs import SHOWN, ImportTakenOverError
 from trially.recruiting.imports.model import ImportFault, ImportJob
-from trially.recruiting.imports.reading import part_from_stream
+from trially.recruiting.imports.reading.resources import source_file_from_stream
 from trially.recruiting.imports.running import run_import
 from trially.recruiting.imports.schema import (
     FaultSchema,
@@ -32,7 +32,7 @@ from trially.recruiting.imports.schema import (
     UploadQuerySchema,
 )
 from trially.recruiting.imports.uploads import MEDIA_TYPES, received
-from trially.recruiting.listing import Listing, equals
+from trially.resources.listing import Listing, equals
 
 bp = Blueprint("imports", __name__, url_prefix="/imports")
 
@@ -52,7 +52,7 @@ FAULTS = Listing(
 
 @bp.post("")
 @requires(Permission.IMPORTS_WRITE)
-@receives(*MEDIA_TYPES)
+@accepts_stream(*MEDIA_TYPES)
 @queries(UploadQuerySchema())
 @returns(ImportSchema(), HTTPStatus.CREATED)
 def import_records(query: dict[str, Any]) -> Item:
@@ -64,12 +64,12 @@ def import_records(query: dict[str, Any]) -> Item:
     ended. Should the first request still be at work, that one ends with 409.
     """
     # The upload may take long; no transaction waits for it.
-    ask_guard()
+    check_tenant_open()
     settings = current_settings()
     with received(request, settings.max_import_bytes) as (file, digest):
         try:
             return run_import(
-                [part_from_stream("upload", file)],
+                [source_file_from_stream("upload", file)],
                 source=query["source"],
                 fingerprint=digest,
                 strict=query["strict"],
@@ -77,7 +77,7 @@ def import_records(query: dict[str, Any]) -> Item:
                 most_bytes=settings.max_import_expanded_bytes,
             )
         except ImportTakenOverError as error:
-            raise Conflict(str(error)) from error
+            raise Conflict(str(error), code=Code.IMPORT_TAKEN_OVER) from error
 
 
 @bp.get("")

@@ -7,14 +7,14 @@ from contextlib import suppress
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
-from trially.database.rows import Item, is_ours, table_of
+from trially.database.rows import Item, of_current_tenant, table_of
 from trially.database.session import db, transaction
-from trially.recruiting.imports.batches import Batch, write_batch
-from trially.recruiting.imports.deferrals import forget_deferrals, put_aside, take_up_deferrals
+from trially.recruiting.imports.deferrals import defer, delete_deferred, replay_deferred
 from trially.recruiting.imports.jobs import BadLineError, Job
 from trially.recruiting.imports.model import ImportJob, ImportState
-from trially.recruiting.imports.parts import Part
-from trially.recruiting.imports.reading import read_resources
+from trially.recruiting.imports.reading.resources import read_resources
+from trially.recruiting.imports.reading.source_files import SourceFile
+from trially.recruiting.imports.writing.batches import Batch, write_batch
 
 _ANALYZE = "SELECT trially.analyze_tables()"
 ANALYZED_AFTER_BATCHES = frozenset({1, 4, 16, 64, 256, 1024})
@@ -24,7 +24,7 @@ Progress = Callable[[int], None]
 
 
 def run_import(
-    parts: Sequence[Part],
+    parts: Sequence[SourceFile],
     *,
     source: str,
     fingerprint: str,
@@ -43,16 +43,16 @@ def run_import(
     job = Job(source=source, fingerprint=fingerprint, strict=strict, started_by=started_by)
     try:
         _read_parts(job, parts, most_bytes, progress)
-        take_up_deferrals(job)
+        replay_deferred(job)
     except BadLineError as error:
-        with job.turn():
-            forget_deferrals(job.id)
+        with job.batch_transaction():
+            delete_deferred(job.id)
         return job.fail(error.fault)
     _analyze_tables()
     return job.finish()
 
 
-def fingerprint_of(parts: Sequence[Part]) -> str:
+def fingerprint_of(parts: Sequence[SourceFile]) -> str:
     """Digest what files an import has: their names, sizes and when they were last changed."""
     listing = "\n".join(f"{part.size} {part.modified_ns} {part.name}" for part in parts)
     return hashlib.sha256(listing.encode()).hexdigest()
@@ -62,7 +62,7 @@ def has_run(fingerprint: str) -> bool:
     """Tell whether an import of this input has been done in the current tenant."""
     job = table_of(ImportJob)
     statement = select(job.c.id).where(
-        is_ours(ImportJob),
+        of_current_tenant(ImportJob),
         job.c.fingerprint == fingerprint,
         job.c.state == ImportState.DONE,
     )
@@ -70,7 +70,7 @@ def has_run(fingerprint: str) -> bool:
 
 
 def _read_parts(
-    job: Job, parts: Sequence[Part], most_bytes: int | None, progress: Progress
+    job: Job, parts: Sequence[SourceFile], most_bytes: int | None, progress: Progress
 ) -> None:
     first, skip = job.position
     done_bytes = sum(part.size for part in parts[:first])
@@ -94,8 +94,8 @@ def _read_parts(
 
 
 def _take_in(batch: Batch, job: Job, part_number: int) -> None:
-    with job.turn(next_part=part_number, next_line=batch.ordinal):
-        put_aside(write_batch(batch, job.source), job.id)
+    with job.batch_transaction(next_part=part_number, next_line=batch.ordinal):
+        defer(write_batch(batch, job.source), job.id)
         job.count(batch)
 
 

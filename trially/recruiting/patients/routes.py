@@ -29,11 +29,10 @@ from trially.http.contract import (
     returns_page,
     returns_version,
 )
+from trially.http.etags import Versions
 from trially.http.masking import masked_names, refuse_masked
 from trially.http.pages import Page
 from trially.http.problems import NotFound
-from trially.http.versions import Versions
-from trially.recruiting.listing import Filter, Listing, equals
 from trially.recruiting.patients.model import MANUAL_SOURCE, Patient
 from trially.recruiting.patients.schema import (
     PatientBodySchema,
@@ -43,8 +42,9 @@ from trially.recruiting.patients.schema import (
     PatientSchema,
     PatientSearchSchema,
 )
-from trially.recruiting.scope import at_own_sites, check_own_site
-from trially.recruiting.versions import change_seen, delete_seen
+from trially.resources.listing import Filter, Listing, equals
+from trially.resources.optimistic_locking import change_seen, delete_seen
+from trially.resources.scope import at_own_sites, check_own_site
 
 bp = Blueprint("patients", __name__, url_prefix="/patients")
 

@@ -11,10 +11,10 @@ from trially.database.rows import columns_named, table_of
 from trially.http.contract import queries, returns_page
 from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
-from trially.recruiting.listing import Listing, equals
 from trially.recruiting.patients.routes import get_patient
 from trially.recruiting.records.model import ClinicalFact
 from trially.recruiting.records.schema import EventSchema, RecordQuerySchema, RecordSchema
+from trially.resources.listing import Listing, equals
 
 bp = Blueprint("records", __name__, url_prefix="/patients/<uuid:patient_id>")
 

@@ -22,13 +22,13 @@ from trially.http.contract import (
     returns_page,
     returns_version,
 )
+from trially.http.etags import Versions
 from trially.http.pages import Page
 from trially.http.problems import NotFound
-from trially.http.versions import Versions
-from trially.recruiting.listing import Listing, equals
 from trially.recruiting.sites.model import Site
 from trially.recruiting.sites.schema import SiteQuerySchema, SiteSchema
-from trially.recruiting.versions import change_seen
+from trially.resources.listing import Listing, equals
+from trially.resources.optimistic_locking import change_seen
 
 bp = Blueprint("sites", __name__, url_prefix="/sites")
 

@@ -23,13 +23,13 @@ from trially.http.contract import (
     returns_page,
     returns_version,
 )
+from trially.http.etags import Versions
 from trially.http.pages import Page
 from trially.http.problems import NotFound
-from trially.http.versions import Versions
-from trially.recruiting.listing import Listing, equals
 from trially.recruiting.studies.model import Study
 from trially.recruiting.studies.schema import StudyQuerySchema, StudySchema
-from trially.recruiting.versions import change_seen
+from trially.resources.listing import Listing, equals
+from trially.resources.optimistic_locking import change_seen
 
 bp = Blueprint("studies", __name__, url_prefix="/studies")
 

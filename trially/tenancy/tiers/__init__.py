@@ -25,25 +25,25 @@ class PlacementTier(Protocol):
 
     tier: Tier
 
-    def new_record(self, session: Session, server: Server) -> PlacementRecord:
+    def allocate(self, session: Session, server: Server) -> PlacementRecord:
         """Return an unsaved placement on a server, with opaque names."""
 
-    def has_space(self, record: PlacementRecord) -> bool:
+    def is_ready(self, record: PlacementRecord) -> bool:
         """Tell whether there is no role and no space to make: they are shared, and there."""
 
-    def make_role(self, record: PlacementRecord) -> None:
+    def create_role(self, record: PlacementRecord) -> None:
         """Make the role that the tenant's transactions run as."""
 
-    def make_space(self, record: PlacementRecord) -> None:
+    def create_storage(self, record: PlacementRecord) -> None:
         """Make the database, schema or rows that will hold the tenant, closed to others."""
 
-    def dress_space(self, record: PlacementRecord) -> None:
+    def grant_access(self, record: PlacementRecord) -> None:
         """Let the tenant in, having dressed its tables unless they are shared."""
 
-    def unbinding(self, record: PlacementRecord) -> sql.Composable | None:
+    def pre_migration_sql(self, record: PlacementRecord) -> sql.Composable | None:
         """Compose what lets the tables' owner change rows, as migrations do, if it may not."""
 
-    def dressing(self, record: PlacementRecord) -> sql.Composable:
+    def post_migration_sql(self, record: PlacementRecord) -> sql.Composable:
         """Compose what else the tables have, as they are at this revision, and may be repeated."""
 
     def remove(self, record: PlacementRecord) -> None:

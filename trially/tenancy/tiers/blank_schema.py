@@ -10,9 +10,9 @@ from uuid import UUID
 from psycopg2 import sql
 from psycopg2.extensions import connection
 
-from trially.tenancy.guard import let_in
-from trially.tenancy.servers import execute
-from trially.tenancy.templates import TENANT_SCHEMA
+from trially.tenancy.schema.guard import grant_guard_sql
+from trially.tenancy.schema.templates import TENANT_SCHEMA
+from trially.tenancy.servers.connections import execute
 from trially.tenancy.tiers.tenant_tables import HOLDING_CHECK
 
 BLANK_SCHEMA = "blank"
@@ -74,10 +74,10 @@ def set_blank_schema(owned: connection, login_role: str) -> None:
 def keep_blank_schema(owned: connection, login_role: str) -> None:
     """Compose what makes a copy, and let the login role in. In a transaction, as the owner."""
     execute(owned, _COMPOSE)
-    execute(owned, let_in(login_role))
+    execute(owned, grant_guard_sql(login_role))
 
 
-def compose_copy(raw: connection, schema: str, tenant_id: UUID) -> sql.Composable | None:
+def schema_copy_sql(raw: connection, schema: str, tenant_id: UUID) -> sql.Composable | None:
     """Compose what makes a schema of one tenant, to be run as the owner; None if it is there."""
     rows = execute(
         raw,

@@ -7,13 +7,15 @@ from trially.config import current_settings
 from trially.database.placement import Placement
 from trially.database.session import engine_registry
 from trially.tenancy.catalog import PlacementRecord, Server, Tier
-from trially.tenancy.guard import admit, record_placement
-from trially.tenancy.installing import owner_role
 from trially.tenancy.names import opaque_name
-from trially.tenancy.servers import access_to, execute, server_access
-from trially.tenancy.templates import TENANT_SCHEMA, clone_template, drop_database
-from trially.tenancy.tiers.roles import make_login_role
-from trially.tenancy.tiers.tenant_tables import dress_for_one
+from trially.tenancy.schema.databases import drop_database
+from trially.tenancy.schema.guard import record_placement, register_tenant_sql
+from trially.tenancy.schema.templates import TENANT_SCHEMA, clone_template
+from trially.tenancy.servers.access import access_to, server_access
+from trially.tenancy.servers.connections import execute
+from trially.tenancy.servers.preparing import owner_role
+from trially.tenancy.tiers.roles import create_login_role
+from trially.tenancy.tiers.tenant_tables import single_tenant_sql
 
 
 class DedicatedDatabase:
@@ -21,44 +23,44 @@ class DedicatedDatabase:
 
     tier = Tier.DEDICATED_DATABASE
 
-    def new_record(self, _session: Session, _server: Server) -> PlacementRecord:
+    def allocate(self, _session: Session, _server: Server) -> PlacementRecord:
         """Return an unsaved placement with new opaque names."""
         name = opaque_name()
         return PlacementRecord(tier=self.tier, database=name, schema=TENANT_SCHEMA, role=name)
 
-    def has_space(self, _record: PlacementRecord) -> bool:
+    def is_ready(self, _record: PlacementRecord) -> bool:
         """Tell that there is none before it is made."""
         return False
 
-    def make_role(self, record: PlacementRecord) -> None:
+    def create_role(self, record: PlacementRecord) -> None:
         """Make the tenant's login role."""
-        make_login_role(
+        create_login_role(
             server_access(record.server.name),
             record.role,
             schema=record.schema,
             connections=current_settings().connections_per_tenant,
         )
 
-    def make_space(self, record: PlacementRecord) -> None:
+    def create_storage(self, record: PlacementRecord) -> None:
         """Clone the template, and let no one in but the tenant's role."""
         clone_template(server_access(record.server.name), record.database, record.role)
 
-    def dress_space(self, record: PlacementRecord) -> None:
+    def grant_access(self, record: PlacementRecord) -> None:
         """Grant the role its tables' rows, and hold every table to this tenant's id."""
         with server_access(record.server.name).administer(record.database) as raw:
             execute(
                 raw,
                 sql.SQL("SET ROLE {};").format(sql.Identifier(owner_role(current_settings())))
-                + self.dressing(record)
-                + admit(record.tenant_id, record.epoch),
+                + self.post_migration_sql(record)
+                + register_tenant_sql(record.tenant_id, record.epoch),
             )
 
-    def unbinding(self, _record: PlacementRecord) -> None:
+    def pre_migration_sql(self, _record: PlacementRecord) -> None:
         """Compose nothing: no policy is switched on."""
 
-    def dressing(self, record: PlacementRecord) -> sql.Composable:
+    def post_migration_sql(self, record: PlacementRecord) -> sql.Composable:
         """Compose the role's grants and the CHECKs."""
-        return dress_for_one(record)
+        return single_tenant_sql(record)
 
     def remove(self, record: PlacementRecord) -> None:
         """Drop the database and the role."""

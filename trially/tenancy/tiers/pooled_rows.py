@@ -7,20 +7,21 @@ from trially.config import current_settings
 from trially.database.model import TenantModel
 from trially.database.placement import Placement
 from trially.tenancy.catalog import PlacementRecord, Server, Tier
-from trially.tenancy.guard import admit, let_in
-from trially.tenancy.servers import execute, server_access
-from trially.tenancy.templates import TENANT_SCHEMA
+from trially.tenancy.schema.guard import grant_guard_sql, register_tenant_sql
+from trially.tenancy.schema.templates import TENANT_SCHEMA
+from trially.tenancy.servers.access import server_access
+from trially.tenancy.servers.connections import execute
 from trially.tenancy.tiers.shared_databases import (
     as_owner_of,
     choose_database,
     databases_seen,
-    dismissal,
+    evict_tenant_sql,
     is_made,
     see_database,
     shared_placement,
     write_state,
 )
-from trially.tenancy.tiers.tenant_tables import grant_rows, secure_rows
+from trially.tenancy.tiers.tenant_tables import grant_rows_sql, row_security_sql
 
 
 class PooledRows:
@@ -32,7 +33,7 @@ class PooledRows:
 
     tier = Tier.POOLED_ROWS
 
-    def new_record(self, session: Session, server: Server) -> PlacementRecord:
+    def allocate(self, session: Session, server: Server) -> PlacementRecord:
         """Return an unsaved placement in a database with room."""
         most = current_settings().tenants_per_pool
         database = choose_database(session, server, self.tier, most)
@@ -40,35 +41,35 @@ class PooledRows:
             tier=self.tier, database=database, schema=TENANT_SCHEMA, role=database
         )
 
-    def has_space(self, record: PlacementRecord) -> bool:
+    def is_ready(self, record: PlacementRecord) -> bool:
         """Tell whether the shared tables have been seen to be there."""
         return record.database in databases_seen()
 
-    def make_role(self, record: PlacementRecord) -> None:
+    def create_role(self, record: PlacementRecord) -> None:
         """Make nothing: the login role is the database's."""
 
-    def make_space(self, record: PlacementRecord) -> None:
+    def create_storage(self, record: PlacementRecord) -> None:
         """See that the shared tables are there."""
         see_database(
             server_access(record.server.name),
             record.database,
-            lambda owned: execute(owned, self.dressing(record)),
+            lambda owned: execute(owned, self.post_migration_sql(record)),
         )
 
-    def dress_space(self, record: PlacementRecord) -> None:
+    def grant_access(self, record: PlacementRecord) -> None:
         """Let the guard know the tenant."""
-        as_owner_of(record, admit(record.tenant_id, record.epoch))
+        as_owner_of(record, register_tenant_sql(record.tenant_id, record.epoch))
 
-    def unbinding(self, record: PlacementRecord) -> sql.Composable:
+    def pre_migration_sql(self, record: PlacementRecord) -> sql.Composable:
         """Compose what has the policies bind everyone but the owner."""
-        return secure_rows(record.schema, is_owner_bound=False)
+        return row_security_sql(record.schema, is_owner_bound=False)
 
-    def dressing(self, record: PlacementRecord) -> sql.Composable:
+    def post_migration_sql(self, record: PlacementRecord) -> sql.Composable:
         """Compose the login role's grants, and what has the policies bind everyone."""
         return (
-            grant_rows(record.schema, record.role)
-            + secure_rows(record.schema)
-            + let_in(record.role)
+            grant_rows_sql(record.schema, record.role)
+            + row_security_sql(record.schema)
+            + grant_guard_sql(record.role)
         )
 
     def remove(self, record: PlacementRecord) -> None:
@@ -83,7 +84,7 @@ class PooledRows:
             for table in reversed(TenantModel.metadata.sorted_tables)
         ]
         entering = sql.SQL("SELECT set_config('trially.tenant_id', {}, true);").format(tenant_id)
-        as_owner_of(record, dismissal(record), entering, *rows)
+        as_owner_of(record, evict_tenant_sql(record), entering, *rows)
 
     def record_state(self, record: PlacementRecord, *, is_suspended: bool) -> None:
         """Write the epoch and state into the database's own copy."""

@@ -5,7 +5,6 @@ One login role leads to each, and it is called as the database is.
 
 from collections.abc import Callable
 
-from flask import current_app
 from psycopg2 import sql
 from psycopg2.extensions import connection
 from sqlalchemy import func, select
@@ -13,21 +12,16 @@ from sqlalchemy.orm import Session
 
 from trially.config import current_settings
 from trially.database.placement import Placement
+from trially.state import app_state
 from trially.tenancy.catalog import PlacementRecord, Server, SharedDatabase, Tier
-from trially.tenancy.guard import dismiss, record_placement
-from trially.tenancy.installing import owner_role
 from trially.tenancy.names import opaque_name
-from trially.tenancy.servers import (
-    FIRST_SERVER,
-    ServerAccess,
-    access_to,
-    driver_connection,
-    execute,
-    locked,
-    server_access,
-)
-from trially.tenancy.templates import building_database, database_exists, template_database
-from trially.tenancy.tiers.roles import make_login_role
+from trially.tenancy.schema.databases import building_database, database_exists
+from trially.tenancy.schema.guard import record_placement, unregister_tenant_sql
+from trially.tenancy.schema.templates import template_database
+from trially.tenancy.servers.access import FIRST_SERVER, ServerAccess, access_to, server_access
+from trially.tenancy.servers.connections import driver_connection, execute
+from trially.tenancy.servers.preparing import owner_role
+from trially.tenancy.tiers.roles import create_login_role
 
 _BUILD_LOCK = 0x7472_6961_6C6C_7368
 """Advisory lock of the maintenance database: one process at a time makes shared databases."""
@@ -65,8 +59,7 @@ def choose_database(session: Session, server: Server, tier: Tier, most_tenants: 
 
 def databases_seen() -> set[str]:
     """Return the names of shared databases that this process has seen to be there."""
-    seen: set[str] = current_app.extensions.setdefault("trially_shared_databases", set())
-    return seen
+    return app_state().shared_databases
 
 
 def see_database(access: ServerAccess, name: str, prepare: Callable[[connection], object]) -> None:
@@ -115,11 +108,11 @@ def write_state(record: PlacementRecord, *, is_suspended: bool) -> None:
         record_placement(raw, record.tenant_id, record.epoch, is_suspended=is_suspended)
 
 
-def dismissal(record: PlacementRecord) -> sql.Composed:
+def evict_tenant_sql(record: PlacementRecord) -> sql.Composed:
     """Compose what makes a tenant's transactions end, and begin no more."""
     return sql.SQL("SELECT pg_advisory_xact_lock(uuid_hash_extended({}, 0));").format(
         sql.Literal(str(record.tenant_id))
-    ) + dismiss(record.tenant_id)
+    ) + unregister_tenant_sql(record.tenant_id)
 
 
 def shared_placement(record: PlacementRecord, *, role: str | None = None) -> Placement:
@@ -140,10 +133,10 @@ def _make_database(
     access: ServerAccess, name: str, prepare: Callable[[connection], object]
 ) -> None:
     template = template_database(access)
-    with locked(access, _BUILD_LOCK) as raw:
+    with access.locked(_BUILD_LOCK) as raw:
         if database_exists(raw, name):
             return
-        make_login_role(
+        create_login_role(
             access,
             name,
             schema="pg_catalog",

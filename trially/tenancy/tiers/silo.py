@@ -16,11 +16,11 @@ class Silo(DedicatedDatabase):
 
     tier = Tier.SILO
 
-    def new_record(self, session: Session, server: Server) -> PlacementRecord:
+    def allocate(self, session: Session, server: Server) -> PlacementRecord:
         """Return an unsaved placement, or raise `NotPinnedError` where others live too."""
         if current_settings().pinned_tenant is None:
             raise NotPinnedError(
                 "A silo is an instance of its own, and this one is not pinned to a tenant: "
                 "`flask tenants silo SLUG --out DIR` writes what runs one."
             )
-        return super().new_record(session, server)
+        return super().allocate(session, server)

@@ -5,7 +5,7 @@ from uuid import UUID
 from psycopg2 import sql
 
 from trially.tenancy.catalog import PlacementRecord
-from trially.tenancy.guard import let_in
+from trially.tenancy.schema.guard import grant_guard_sql
 
 HOLDING_CHECK = "ck_this_tenant"
 """Name of the CHECK that holds a table to the one tenant whose it is."""
@@ -28,7 +28,7 @@ $do$;
 """
 
 
-def grant_rows(schema: str, role: str) -> sql.Composed:
+def grant_rows_sql(schema: str, role: str) -> sql.Composed:
     """Compose what lets a role read and write the rows of a schema's tables, and nothing more.
 
     TRUNCATE, REFERENCES and TRIGGER would go past row security.
@@ -40,7 +40,7 @@ def grant_rows(schema: str, role: str) -> sql.Composed:
     ).format(schema=sql.Identifier(schema), role=sql.Identifier(role))
 
 
-def hold_to_tenant(schema: str, tenant_id: UUID) -> sql.Composed:
+def tenant_check_sql(schema: str, tenant_id: UUID) -> sql.Composed:
     """Compose the CHECKs that no row of another tenant passes, on tables that have none yet."""
     check = sql.Literal(HOLDING_CHECK)
     return sql.SQL(_CHANGE_EACH).format(
@@ -54,7 +54,7 @@ def hold_to_tenant(schema: str, tenant_id: UUID) -> sql.Composed:
     )
 
 
-def secure_rows(schema: str, *, is_owner_bound: bool = True) -> sql.Composed:
+def row_security_sql(schema: str, *, is_owner_bound: bool = True) -> sql.Composed:
     """Compose what switches the policies of a schema's tables on, for their owner too or not.
 
     A migration's changes of rows are the owner's, who without a tenant would change none.
@@ -67,10 +67,10 @@ def secure_rows(schema: str, *, is_owner_bound: bool = True) -> sql.Composed:
     )
 
 
-def dress_for_one(record: PlacementRecord) -> sql.Composed:
+def single_tenant_sql(record: PlacementRecord) -> sql.Composed:
     """Compose what tables have that are one tenant's alone: grants to its role, and CHECKs."""
     return (
-        grant_rows(record.schema, record.role)
-        + hold_to_tenant(record.schema, record.tenant_id)
-        + let_in(record.role)
+        grant_rows_sql(record.schema, record.role)
+        + tenant_check_sql(record.schema, record.tenant_id)
+        + grant_guard_sql(record.role)
     )

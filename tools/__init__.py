@@ -1,0 +1,1 @@
+"""Generators of documentation. No part of the app."""

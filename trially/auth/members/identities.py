@@ -1,0 +1,107 @@
+"""The member behind a request: read from the tenant's own database, cached for seconds."""
+
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+from flask import Flask
+from sqlalchemy import bindparam, select
+
+from trially.auth.members.model import Member, MemberSite
+from trially.auth.permissions import Permission, PhiLevel, Role, permissions_of
+from trially.cache.ttl_cache import TTLCache
+from trially.config import current_settings
+from trially.database.placement import Placement, ReplicaPlacement
+from trially.database.rows import table_of
+from trially.database.session import db
+from trially.state import app_state, state_of
+
+MEMBERS_CACHED = 10_000
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A picture of the caller, detached from the database."""
+
+    member_id: UUID
+    tenant_id: UUID
+    issuer: str
+    subject: str
+    display_name: str | None
+    role: Role
+    phi_level: PhiLevel
+    site_ids: frozenset[UUID] | None
+    """The sites that the caller is restricted to, None for a caller who is not."""
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        """What the caller's role may do, unless their level or sites forbid it."""
+        return permissions_of(self.role, self.phi_level, has_all_sites=self.site_ids is None)
+
+    def may(self, permission: Permission) -> bool:
+        """Tell whether the caller has `permission`."""
+        return permission in self.permissions
+
+
+_member = table_of(Member).c
+_SELECT_MEMBER = select(
+    _member.id, _member.display_name, _member.role, _member.phi_level, _member.has_all_sites
+).where(
+    _member.tenant_id == bindparam("tenant_id"),
+    _member.issuer == bindparam("issuer"),
+    _member.subject == bindparam("subject"),
+)
+"""Built once: that costs more than the server takes to answer it."""
+
+
+def find_identity(placement: Placement, issuer: str, subject: str) -> Identity | None:
+    """Return the member that (issuer, subject) is in the current tenant, or None.
+
+    What was read is believed for as long as a placement is, so that most requests ask nothing.
+    """
+    known = app_state().identities
+    key = (placement.tenant_id, placement.epoch, issuer, subject)
+    identity = known.get(key)
+    if identity is None:
+        member = db.session.execute(
+            _SELECT_MEMBER,
+            {"tenant_id": placement.tenant_id, "issuer": issuer, "subject": subject},
+        ).first()
+        if member is None:
+            return None
+        identity = Identity(
+            member_id=member.id,
+            tenant_id=placement.tenant_id,
+            issuer=issuer,
+            subject=subject,
+            display_name=member.display_name,
+            role=Role(member.role),
+            phi_level=PhiLevel(member.phi_level),
+            site_ids=None if member.has_all_sites else _read_site_ids(placement, member.id),
+        )
+        known.put(key, identity, ends=_believed_until(placement))
+    return identity
+
+
+def _believed_until(placement: Placement) -> float | None:
+    """Return when what a replica says of a member is as old as it may get; None: the usual time."""
+    if not isinstance(placement, ReplicaPlacement):
+        return None
+    settings = current_settings()
+    lag_seconds = settings.replica_max_lag_ms / 1000
+    return time.monotonic() + settings.placement_max_age_seconds - lag_seconds
+
+
+def _read_site_ids(placement: Placement, member_id: UUID) -> frozenset[UUID]:
+    return frozenset(
+        db.session.scalars(
+            select(MemberSite.site_id).where(
+                MemberSite.tenant_id == placement.tenant_id, MemberSite.member_id == member_id
+            )
+        )
+    )
+
+
+def init_app(app: Flask, max_age_seconds: float) -> None:
+    """Give the app an empty memory of members."""
+    state_of(app).identities = TTLCache(MEMBERS_CACHED, max_age_seconds)

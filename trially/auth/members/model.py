@@ -1,0 +1,73 @@
+"""Who belongs to a tenant, as what. Membership is kept in the tenant's own database."""
+
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKeyConstraint,
+    Index,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from trially.auth.permissions import PhiLevel, Role
+from trially.database.model import TenantModel, Timestamped
+from trially.errors import OperatorError
+
+MEMBERS_CACHED = 10_000
+
+
+class MemberExistsError(OperatorError):
+    """This person is a member already."""
+
+
+class NoMemberError(OperatorError):
+    """There is no such member."""
+
+
+class Member(Timestamped, TenantModel):
+    """A person or machine that may act in the tenant."""
+
+    __tablename__ = "member"
+
+    issuer: Mapped[str] = mapped_column(String(255))
+    subject: Mapped[str] = mapped_column(String(255))
+    display_name: Mapped[str | None] = mapped_column(String(200))
+    email: Mapped[str | None] = mapped_column(String(320))
+    role: Mapped[Role] = mapped_column(String(20))
+    phi_level: Mapped[PhiLevel] = mapped_column(String(10), server_default=PhiLevel.NONE)
+    has_all_sites: Mapped[bool] = mapped_column(server_default=text("true"))
+    """False restricts the member to the patients of their `MemberSite`s, of which none is none."""
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "issuer", "subject"),
+        CheckConstraint(
+            "role IN ({})".format(", ".join(f"'{role}'" for role in Role)), name="role"
+        ),
+        CheckConstraint(
+            "phi_level IN ({})".format(", ".join(f"'{level}'" for level in PhiLevel)),
+            name="phi_level",
+        ),
+    )
+
+
+class MemberSite(TenantModel):
+    """A site whose patients a restricted member may see."""
+
+    __tablename__ = "member_site"
+
+    member_id: Mapped[UUID]
+    site_id: Mapped[UUID]
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "member_id", "site_id"),
+        ForeignKeyConstraint(
+            ["tenant_id", "member_id"], ["member.tenant_id", "member.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "site_id"], ["site.tenant_id", "site.id"], ondelete="CASCADE"
+        ),
+        Index("ix_member_site_tenant_id_site_id", "tenant_id", "site_id"),
+    )

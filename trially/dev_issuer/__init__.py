@@ -1,0 +1,26 @@
+"""A built-in OpenID Connect issuer for local work: it signs a token for whoever asks."""
+
+from flask import Flask
+
+from trially.config import Settings
+from trially.dev_issuer.issuer import DevIssuer, Person
+from trially.dev_issuer.pages import create_pages
+from trially.state import state_of
+
+__all__ = ["DevIssuer", "Person", "init_app"]
+
+PATH = "/dev-issuer"
+KEY_FILE = "dev-issuer-key.json"
+
+
+def init_app(app: Flask, settings: Settings) -> DevIssuer:
+    """Serve the built-in issuer, and return it."""
+    issuer = DevIssuer(
+        url=settings.public_url + PATH,
+        key_file=settings.instance / KEY_FILE,
+        audience=settings.audiences[0],
+        tenant_claim=settings.tenant_claim,
+    )
+    app.register_blueprint(create_pages(issuer), url_prefix=PATH)
+    state_of(app).dev_issuer = issuer
+    return issuer

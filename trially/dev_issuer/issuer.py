@@ -1,0 +1,123 @@
+"""What the built-in issuer signs, and for whom."""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from joserfc import jws
+
+from trially.auth.resolvers import ClaimResolver
+from trially.auth.signing_keys import LocalKeys
+from trially.auth.tokens import IssuerProfile
+from trially.config import LOOPBACK_HOSTS
+from trially.dev_issuer.key_file import load_or_create_key
+
+DEFAULT_MAX_LIFETIME_SECONDS = 86_400
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone to sign in as."""
+
+    subject: str
+    display_name: str
+    role: str
+    tenant: str
+    """The tenant's slug."""
+
+    tenant_name: str
+
+
+class DevIssuer:
+    """An issuer for a developer's own machine: no passwords, and one well-known secret.
+
+    `url` is where it is reached, path included, such as `http://127.0.0.1:5000/dev-issuer`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        key_file: Path,
+        audience: str,
+        tenant_claim: str = "https://trially.ai/tenant",
+        lifetime_seconds: int = 43_200,
+        people: Callable[[], Sequence[Person]] = tuple,
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or parts.hostname not in LOOPBACK_HOSTS:
+            raise ValueError("The built-in issuer serves this machine only: use a loopback URL.")
+        self.url = url.rstrip("/")
+        self.audience = audience
+        self.tenant_claim = tenant_claim
+        self.lifetime_seconds = lifetime_seconds
+        self.people = people
+        """Called for each login page: the people to choose from."""
+
+        self._key = load_or_create_key(key_file)
+
+    def issue_token(
+        self,
+        *,
+        subject: str,
+        tenant: str | None,
+        client_id: str = "dev",
+        lifetime_seconds: int | None = None,
+        **claims: Any,
+    ) -> str:
+        """Sign an access token (RFC 9068). `claims` add to what it says and replace nothing."""
+        tenancy = {} if tenant is None else {self.tenant_claim: tenant}
+        return self._sign(
+            {
+                **claims,
+                **tenancy,
+                "sub": subject,
+                "aud": self.audience,
+                "client_id": client_id,
+                "jti": secrets.token_urlsafe(16),
+            },
+            lifetime_seconds or self.lifetime_seconds,
+            typ="at+jwt",
+        )
+
+    def issue_id_token(self, person: Person, *, client_id: str, nonce: str | None) -> str:
+        """Sign an ID token, which tells a client who signed in and opens nothing here."""
+        return self._sign(
+            {
+                "sub": person.subject,
+                "aud": client_id,
+                "name": person.display_name,
+                "role": person.role,
+                self.tenant_claim: person.tenant,
+                **({"nonce": nonce} if nonce else {}),
+            },
+            self.lifetime_seconds,
+        )
+
+    def profile(self) -> IssuerProfile:
+        """Return what a verifier in the same process needs; it asks nothing over HTTP."""
+        return IssuerProfile(
+            issuer=self.url,
+            audiences=(self.audience,),
+            algorithms=frozenset({"RS256"}),
+            max_lifetime_seconds=max(self.lifetime_seconds, DEFAULT_MAX_LIFETIME_SECONDS),
+            keys=LocalKeys(self._key),
+            resolver=ClaimResolver((self.tenant_claim,)),
+        )
+
+    def public_keys(self) -> dict[str, Any]:
+        """Return the JWKS."""
+        return {"keys": [self._key.as_dict(private=False)]}
+
+    def _sign(self, claims: dict[str, Any], lifetime_seconds: int, **header: str) -> str:
+        issued_at = int(time.time())
+        times = {"iss": self.url, "iat": issued_at, "exp": issued_at + lifetime_seconds}
+        return jws.serialize_compact(
+            {"alg": "RS256", "kid": self._key.kid, **header},
+            json.dumps({**claims, **times}),
+            self._key,
+        )

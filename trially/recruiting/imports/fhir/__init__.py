@@ -1,0 +1,1 @@
+"""Translate FHIR R4 resources into rows."""

@@ -1,0 +1,145 @@
+"""Read coded concepts and name their code systems one way."""
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from trially.recruiting.imports.fhir.rows import (
+    LONGEST_DISPLAY,
+    LONGEST_SYSTEM,
+    CodingRow,
+    ResourceError,
+)
+from trially.recruiting.imports.fhir.values import Json, read_code, read_objects, read_text
+
+SNOMED = "http://snomed.info/sct"
+LOINC = "http://loinc.org"
+RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
+ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
+CVX = "http://hl7.org/fhir/sid/cvx"
+UCUM = "http://unitsofmeasure.org"
+
+_ICD9CM = "http://hl7.org/fhir/sid/icd-9-cm"
+_OIDS = {
+    "2.16.840.1.113883.6.96": SNOMED,
+    "2.16.840.1.113883.6.1": LOINC,
+    "2.16.840.1.113883.6.88": RXNORM,
+    "2.16.840.1.113883.6.90": ICD10CM,
+    "2.16.840.1.113883.6.3": "http://hl7.org/fhir/sid/icd-10",
+    "2.16.840.1.113883.6.4": "http://www.cms.gov/Medicare/Coding/ICD10",
+    "2.16.840.1.113883.6.103": _ICD9CM,
+    "2.16.840.1.113883.6.104": _ICD9CM,
+    "2.16.840.1.113883.12.292": CVX,
+    "2.16.840.1.113883.6.59": CVX,
+    "2.16.840.1.113883.6.69": "http://hl7.org/fhir/sid/ndc",
+    "2.16.840.1.113883.6.12": "http://www.ama-assn.org/go/cpt",
+    "2.16.840.1.113883.6.8": UCUM,
+}
+# Other spellings seen for the same systems, lower case, without scheme, "www." and a last slash.
+_SPELLINGS = {
+    "snomed.info/sct": SNOMED,
+    "snomed.info/id": SNOMED,
+    "loinc.org": LOINC,
+    "nlm.nih.gov/research/umls/rxnorm": RXNORM,
+    "hl7.org/fhir/sid/icd-10-cm": ICD10CM,
+    "hl7.org/fhir/sid/cvx": CVX,
+    "hl7.org/fhir/sid/icd-9-cm": _ICD9CM,
+    "unitsofmeasure.org": UCUM,
+}
+_SCHEME = re.compile(r"https?://(?:www\.)?", re.IGNORECASE)
+
+
+class Coded(NamedTuple):
+    """A concept: its coding of choice, and the others."""
+
+    system: str | None
+    code: str | None
+    display: str | None
+    others: list[CodingRow] | None
+
+
+def read_system(value: object, where: str) -> str | None:
+    """Return a code system's canonical address, without a version."""
+    system = read_code(value, where, LONGEST_SYSTEM)
+    return None if system is None else _canonical(system)
+
+
+def read_concept(value: object, preferred: str | None, where: str) -> Coded | None:
+    """Return a CodeableConcept's coding of the preferred system, or else its first.
+
+    Text without any code is a display; None means that the concept says nothing.
+    """
+    if value is None:
+        return None
+    if type(value) is not dict:
+        raise ResourceError(f"{where} is not an object", where)
+    text = read_text(value.get("text"), LONGEST_DISPLAY)
+    rows: list[CodingRow] = []
+    for coding in read_objects(value.get("coding")):
+        display = read_text(coding.get("display"), LONGEST_DISPLAY)
+        code = read_code(coding.get("code"), f"{where}.coding.code")
+        if code is None:
+            text = text or display
+            continue
+        system = read_system(coding.get("system"), f"{where}.coding.system")
+        rows.append({"system": system, "code": code, "display": display})
+    if not rows:
+        return Coded(None, None, text, None) if text else None
+    chosen, others = rows[0], None
+    if len(rows) > 1:
+        chosen = next((row for row in rows if row["system"] == preferred), chosen)
+        others = _leave_out(chosen, rows)
+    return Coded(chosen["system"], chosen["code"], chosen["display"] or text, others)
+
+
+def _leave_out(chosen: CodingRow, rows: list[CodingRow]) -> list[CodingRow] | None:
+    """Return the other codings, each once."""
+    others: dict[tuple[str | None, str], CodingRow] = {}
+    for row in rows:
+        others.setdefault((row["system"], row["code"]), row)
+    del others[chosen["system"], chosen["code"]]
+    return list(others.values()) or None
+
+
+def require_concept(value: object, preferred: str | None, where: str) -> Coded:
+    """Return the concept, which must say something."""
+    concept = read_concept(value, preferred, where)
+    if concept is None:
+        raise ResourceError(f"{where} is missing", where)
+    return concept
+
+
+def read_status(value: object, where: str) -> str | None:
+    """Return the code of a status, given as a CodeableConcept or, before R4, as a plain code."""
+    if type(value) is not dict:
+        return read_code(value, where)
+    codings = [
+        coding for coding in read_objects(value.get("coding")) if coding.get("code") is not None
+    ]
+    for coding in codings:
+        system = coding.get("system")
+        if type(system) is str and "hl7.org" in system:
+            return read_code(coding["code"], f"{where}.coding.code")
+    return read_code(codings[0]["code"], f"{where}.coding.code") if codings else None
+
+
+def read_category(resource: Json, where: str) -> str | None:
+    """Return the code of the first category that has one."""
+    for category in read_objects(resource.get("category")):
+        for coding in read_objects(category.get("coding")):
+            code = read_code(coding.get("code"), where)
+            if code is not None:
+                return code
+    return None
+
+
+@lru_cache(maxsize=4_096)
+def _canonical(system: str) -> str:
+    bare = system.partition("|")[0].rstrip("/")
+    oid = bare.lower().removeprefix("urn:oid:")
+    if oid in _OIDS:
+        return _OIDS[oid]
+    spelling = _SCHEME.sub("", bare, count=1).lower()
+    if spelling.startswith("snomed.info/sct/"):  # an edition or a version of it
+        return SNOMED
+    return _SPELLINGS.get(spelling, bare or system)

@@ -1,0 +1,239 @@
+"""Turn a Patient resource into a row."""
+
+import re
+from collections.abc import Callable, Iterable
+
+from trially.recruiting.imports.fhir.codings import read_concept
+from trially.recruiting.imports.fhir.rows import (
+    LONGEST_CODE,
+    LONGEST_EMAIL,
+    LONGEST_MRN,
+    LONGEST_NAME,
+    LONGEST_PHONE,
+    AddressRow,
+    PatientRow,
+)
+from trially.recruiting.imports.fhir.values import (
+    Json,
+    read_code,
+    read_date,
+    read_flag,
+    read_id,
+    read_object,
+    read_objects,
+    read_text,
+)
+
+SEXES = frozenset({"male", "female", "other", "unknown"})
+LONGEST_LANGUAGE = 64
+LONGEST_ADDRESS_LINE = 1000
+
+# HL7 v2 table 0203: numbers that others than a place of care gave out.
+_FOREIGN_NUMBERS = frozenset(
+    "SS SB DL PPN TAX NI NPI MB MC MCN MCR MCD MA HC WC WCN SN PEN JHN NH CZ DR BC".split()  # noqa: SIM905
+)
+_FOREIGN_SYSTEMS = re.compile(
+    r"us-ssn|us-mbi|us-medicare|passport|2\.16\.840\.1\.113883\.4\.(1|3)\b"
+)
+_RECORD_NUMBER_TEXT = re.compile(r"\s*(?:mrn?|medical record(?: number)?)\s*", re.IGNORECASE)
+_NAME_RANKS = {"official": 0, "usual": 1, "old": 3, "maiden": 3}
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
+
+
+def translate_patient(resource: Json) -> PatientRow:
+    """Return the row of a Patient."""
+    source_id = read_id(resource)
+    birth_at, birth_precision = read_date(resource, "birthDate", "Patient")
+    deceased_at, _ = read_date(resource, "deceasedDateTime", "Patient")
+    is_deceased = read_flag(resource.get("deceasedBoolean"), "Patient.deceasedBoolean")
+    given_name, family_name = _read_name(resource)
+    telecom = read_objects(resource.get("telecom"))
+    extensions = _read_extensions(resource)
+    sex = (read_text(resource.get("gender"), LONGEST_CODE) or "").lower()
+    return {
+        "source_id": source_id,
+        "mrn": _read_record_number(resource) or source_id,
+        "given_name": given_name,
+        "family_name": family_name,
+        "birth_date": birth_at and birth_at[:10],
+        "birth_date_precision": "day" if birth_precision == "instant" else birth_precision,
+        "sex": sex if sex in SEXES else None,
+        "gender_identity": _read_gender_identity(extensions),
+        "race": _read_group(extensions, "us-core-race", "argo-race"),
+        "ethnicity": _read_group(extensions, "us-core-ethnicity", "argo-ethnicity"),
+        "language": _read_language(resource),
+        "phone": _read_contact(telecom, "phone", "tel:", LONGEST_PHONE)
+        or _read_contact(telecom, "sms", "sms:", LONGEST_PHONE),
+        "email": _read_contact(telecom, "email", "mailto:", LONGEST_EMAIL),
+        "address": _read_address(resource),
+        "deceased": bool(is_deceased) or deceased_at is not None,
+        "deceased_at": deceased_at,
+        "active": read_flag(resource.get("active"), "Patient.active") is not False,
+        "entered_in_error": False,
+    }
+
+
+def _is_past(item: Json) -> bool:
+    """Tell whether a name, number or address is said to be out of use.
+
+    Any end of its period counts, so that the same resource gives the same row on every day.
+    """
+    return item.get("use") == "old" or read_object(item.get("period")).get("end") is not None
+
+
+def _best(items: Iterable[Json], rank: Callable[[Json], tuple[int, ...]]) -> Json | None:
+    return min(items, key=rank, default=None)
+
+
+def _read_record_number(resource: Json) -> str | None:
+    identifiers = [
+        identifier
+        for identifier in read_objects(resource.get("identifier"))
+        if read_text(identifier.get("value"), 1) is not None
+    ]
+    chosen = _best(
+        filter(_is_record_number, identifiers),
+        lambda item: (_is_past(item), item.get("use") != "official"),
+    ) or _best(
+        (item for item in identifiers if not _is_foreign_number(item)),
+        lambda item: (_is_past(item),),
+    )
+    if chosen is None:
+        return None
+    return read_code(chosen["value"], "Patient.identifier.value", LONGEST_MRN)
+
+
+def _type_codes(identifier: Json) -> set[str]:
+    codings = read_objects(read_object(identifier.get("type")).get("coding"))
+    return {code for coding in codings if (code := read_text(coding.get("code"), LONGEST_CODE))}
+
+
+def _is_record_number(identifier: Json) -> bool:
+    codes = _type_codes(identifier)
+    if codes:
+        return "MR" in codes
+    text = read_text(read_object(identifier.get("type")).get("text"), LONGEST_NAME)
+    return bool(text and _RECORD_NUMBER_TEXT.fullmatch(text))
+
+
+def _is_foreign_number(identifier: Json) -> bool:
+    system = read_text(identifier.get("system"), LONGEST_NAME) or ""
+    return bool(_type_codes(identifier) & _FOREIGN_NUMBERS or _FOREIGN_SYSTEMS.search(system))
+
+
+def _read_name(resource: Json) -> tuple[str | None, str | None]:
+    """Return the given and the family name in use."""
+
+    def rank(name: Json) -> tuple[int, ...]:
+        return _is_past(name), _NAME_RANKS.get(str(name.get("use")), 2)
+
+    name = _best(read_objects(resource.get("name")), rank)
+    if name is None:
+        return None, None
+    given, family = _join(name.get("given"), " "), _join(name.get("family"), " ")
+    if given is None and family is None:
+        family = read_text(name.get("text"), LONGEST_NAME)
+    return given, family
+
+
+def _join(value: object, separator: str, longest: int = LONGEST_NAME) -> str | None:
+    """Return a string, or a list's strings in one."""
+    parts = value if type(value) is list else [value]
+    texts = [text for part in parts if (text := read_text(part, longest))]
+    return separator.join(texts)[:longest] or None
+
+
+def _read_contact(telecom: list[Json], system: str, scheme: str, longest: int) -> str | None:
+    """Return the contact point in use; one too long to keep whole is none."""
+
+    def rank(point: Json) -> tuple[int, ...]:
+        place = point.get("rank")
+        return _is_past(point), place if type(place) is int and place > 0 else 1_000
+
+    points = [
+        point
+        for point in telecom
+        if point.get("system") == system and read_text(point.get("value"), 1) is not None
+    ]
+    point = _best(points, rank)
+    value = point and read_text(point["value"], longest + len(scheme) + 1)
+    value = value and value.removeprefix(scheme)
+    return value if value and len(value) <= longest else None
+
+
+def _read_address(resource: Json) -> AddressRow | None:
+    def rank(address: Json) -> tuple[int, ...]:
+        return _is_past(address), address.get("use") != "home"
+
+    found = _best(read_objects(resource.get("address")), rank)
+    if found is None:
+        return None
+    address: AddressRow = {
+        "line": _join(found.get("line"), ", ", LONGEST_ADDRESS_LINE),
+        "city": read_text(found.get("city"), LONGEST_NAME),
+        "state": read_text(found.get("state"), LONGEST_NAME),
+        "postal_code": read_text(found.get("postalCode"), LONGEST_NAME),
+        "country": read_text(found.get("country"), LONGEST_NAME),
+    }
+    if not any(address.values()):
+        address["line"] = read_text(found.get("text"), LONGEST_ADDRESS_LINE)
+    return address if any(address.values()) else None
+
+
+def _read_language(resource: Json) -> str | None:
+    """Return the language to speak with the patient, as a BCP-47 tag."""
+    communication = _best(
+        read_objects(resource.get("communication")),
+        lambda item: (item.get("preferred") is not True,),
+    )
+    language = read_object(read_object(communication).get("language"))
+    for coding in read_objects(language.get("coding")):
+        tag = read_text(coding.get("code"), LONGEST_LANGUAGE + 1)
+        if tag and len(tag) <= LONGEST_LANGUAGE and _LANGUAGE.fullmatch(tag):
+            return tag
+    return None
+
+
+def _read_extensions(holder: Json) -> dict[str, Json]:
+    """Return an element's extensions by the last step of their address, the first of each."""
+    found: dict[str, Json] = {}
+    for extension in read_objects(holder.get("extension")):
+        url = extension.get("url")
+        if type(url) is str:
+            found.setdefault(url.rpartition("/")[2], extension)
+    return found
+
+
+def _read_group(extensions: dict[str, Json], *names: str) -> str | None:
+    """Return a US Core race or ethnicity: its text, or else the categories' names."""
+    extension = next((extensions[name] for name in names if name in extensions), None)
+    if extension is None:
+        return None
+    parts = read_objects(extension.get("extension"))
+    for part in parts:
+        if part.get("url") == "text" and (text := read_text(part.get("valueString"), LONGEST_NAME)):
+            return text
+    names_of_categories = [
+        read_object(part.get("valueCoding")).get("display")
+        for part in parts
+        if part.get("url") == "ombCategory"
+    ]
+    return _join(names_of_categories, ", ") or _read_concept_text(extension)
+
+
+def _read_gender_identity(extensions: dict[str, Json]) -> str | None:
+    for name in ("us-core-genderIdentity", "individual-genderIdentity", "patient-genderIdentity"):
+        extension = extensions.get(name, {})
+        inner = _read_extensions(extension).get("value", extension)
+        if text := _read_concept_text(inner):
+            return text
+    return None
+
+
+def _read_concept_text(extension: Json) -> str | None:
+    value = extension.get("valueCodeableConcept")
+    if type(value) is not dict:
+        return None
+    concept = read_concept(value, None, "Patient.extension.valueCodeableConcept")
+    text = read_text(value.get("text"), LONGEST_NAME)
+    return text or (concept and (concept.display or concept.code or "")[:LONGEST_NAME]) or None

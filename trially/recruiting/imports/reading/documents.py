@@ -1,0 +1,177 @@
+"""Tell NDJSON, Bundles and single resources apart, and read them."""
+
+import io
+from collections.abc import Iterator
+
+import ijson
+import orjson
+from ijson.backends import yajl2_c
+
+from trially.recruiting.imports.reading.bundles import (
+    NOT_JSON,
+    Found,
+    read_bundle,
+    read_entry,
+    stream_entries,
+)
+from trially.recruiting.imports.reading.byte_sources import CHUNK_BYTES, ByteSource
+
+LONGEST_LINE_BYTES = 64 * 2**20
+LARGEST_WHOLE_BYTES = 32 * 2**20
+"""Up to here a Bundle is parsed at once, and its references resolved; larger ones stream."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_NOT_UTF8 = "This is not valid UTF-8."
+_NOT_OBJECT = "This is not a JSON object."
+_TOO_LONG = f"The line is longer than {LONGEST_LINE_BYTES // 2**20} MiB."
+_TOO_LARGE = f"This is larger than {LARGEST_WHOLE_BYTES // 2**20} MiB and not a Bundle."
+
+
+def read_document(name: str, source: ByteSource) -> Iterator[Found]:
+    """Yield the resources of one JSON or NDJSON file, whichever it turns out to be."""
+    if source.peek(len(_BYTE_ORDER_MARK)) == _BYTE_ORDER_MARK:
+        source.read(len(_BYTE_ORDER_MARK))
+    blank_lines = source.skip_space()
+    first = source.peek_line(LARGEST_WHOLE_BYTES)
+    if not first:
+        if source.failure is not None:
+            yield name, 1, None, source.failure
+        return
+    if len(first) >= LARGEST_WHOLE_BYTES:
+        is_of_lines = not _looks_like_bundle(first[:CHUNK_BYTES])
+    elif len(source.peek(len(first) + 1)) == len(first) and source.failure is None:
+        is_of_lines = False
+    else:
+        is_of_lines = _is_json(first) or _has_resource_in_a_line(
+            source.peek(LARGEST_WHOLE_BYTES), len(first)
+        )
+    del first
+    if is_of_lines:
+        yield from _read_lines(name, source, blank_lines)
+    elif len(source.peek(LARGEST_WHOLE_BYTES + 1)) <= LARGEST_WHOLE_BYTES:
+        yield from _read_whole(name, source)
+    else:
+        yield from _read_streaming(name, source)
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return False
+    return True
+
+
+def _has_resource_in_a_line(head: bytes, start: int) -> bool:
+    """Tell whether a line after the first is a resource, so that only the first is broken."""
+    for line in io.BytesIO(head[start:]):
+        if line.startswith(b"{") and b'"resourceType"' in line and _is_json(line):
+            return True
+    return False
+
+
+def _looks_like_bundle(head: bytes) -> bool:
+    """Tell whether JSON that begins like this is a Bundle."""
+    depth, key = 0, None
+    try:
+        for event, value in yajl2_c.basic_parse(io.BytesIO(head), use_float=True):
+            if event.startswith("start_"):
+                depth += 1
+            elif event.startswith("end_"):
+                depth -= 1
+            elif depth == 1 and event == "map_key":
+                key = value
+                if key == "entry":
+                    return True
+            elif depth == 1 and key == "resourceType":
+                return bool(value == "Bundle")
+    except (ijson.JSONError, UnicodeDecodeError):
+        pass
+    return False
+
+
+def _read_whole(name: str, source: ByteSource) -> Iterator[Found]:
+    content = b"".join(source.chunks())
+    if source.failure is not None:  # part of a Bundle is worse than none of it
+        yield name, 1, None, source.failure
+        return
+    yield from _read_value(name, 1, content, name)
+
+
+def _read_lines(name: str, source: ByteSource, blank_lines: int) -> Iterator[Found]:
+    for _ in range(blank_lines):
+        yield None
+    number = blank_lines
+    for line in _split_lines(source):
+        number += 1
+        if line is None:
+            yield name, number, None, _TOO_LONG
+        elif not line or line.isspace():
+            yield None
+        else:
+            yield from _read_value(name, number, line, f"{name}!{number}")
+    if source.failure is not None:
+        yield name, number + 1, None, source.failure
+
+
+def _split_lines(source: ByteSource) -> Iterator[bytes | None]:
+    """Yield each line; None for one too long to hold."""
+    pieces: list[bytes] = []
+    length = 0
+    for chunk in source.chunks():
+        first, *lines = chunk.split(b"\n")
+        length += len(first)
+        if length <= LONGEST_LINE_BYTES:
+            pieces.append(first)
+        else:
+            pieces.clear()
+        if lines:
+            yield b"".join(pieces) if length <= LONGEST_LINE_BYTES else None
+            last = lines.pop()
+            yield from lines
+            pieces, length = [last], len(last)
+    if length > LONGEST_LINE_BYTES:
+        yield None
+    elif length:
+        line = b"".join(pieces)
+        if source.failure is None or _is_json(line):  # else it is what was cut short
+            yield line
+
+
+def _read_value(name: str, number: int, text: bytes, bundle_name: str) -> Iterator[Found]:
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        if text.startswith(_BYTE_ORDER_MARK):  # files with a mark each, put end to end
+            yield from _read_value(name, number, text[len(_BYTE_ORDER_MARK) :], bundle_name)
+        else:
+            yield name, number, None, _describe(text)
+        return
+    if type(value) is not dict:
+        yield name, number, None, _NOT_OBJECT
+    elif value.get("resourceType") == "Bundle":
+        yield from read_bundle(bundle_name, value)
+    else:
+        yield name, number, value, None
+
+
+def _describe(text: bytes) -> str:
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return _NOT_UTF8
+    return NOT_JSON
+
+
+def _read_streaming(name: str, source: ByteSource) -> Iterator[Found]:
+    """Yield the entries of a large Bundle; references stay as they are."""
+    if not _looks_like_bundle(source.peek(CHUNK_BYTES)):
+        is_json = source.peek(1) == b"{"
+        yield name, 1, None, _TOO_LARGE if is_json else NOT_JSON
+        return
+    number = 0
+    try:
+        for number, entry in enumerate(stream_entries(source), 1):
+            yield from read_entry(name, number, entry, {})
+    except (ijson.JSONError, ValueError):
+        yield name, number + 1, None, source.failure or NOT_JSON

@@ -1,0 +1,1 @@
+"""Write rows of translated resources, a batch at a time."""

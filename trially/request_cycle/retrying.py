@@ -1,0 +1,47 @@
+"""Decide whether a request may be tried once more, and prepare that attempt."""
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from trially.auth.identity import resolve_tenant
+from trially.database.placement import ReplicaBehindError, ReplicaPlacement, StalePlacementError
+from trially.database.replicas import mark_unavailable
+from trially.observability.metrics import guard_refusals_total, replica_requests_total
+from trially.request_cycle.database_errors import QUERY_CANCELED, sqlstate_of
+from trially.request_cycle.replicas import is_on_replica
+from trially.state import request_state
+from trially.tenancy.context import current_tenant, enter_tenant
+from trially.tenancy.directory import directory
+
+
+def may_retry(error: BaseException) -> bool:
+    """Return whether a second attempt may answer the request, and cannot do anything twice.
+
+    The guard refuses a transaction with its first statement, so a request with a stale placement
+    has done nothing yet, unless it committed a batch before. A request on a replica only reads.
+    """
+    if request_state().has_committed:
+        return False
+    if isinstance(error, StalePlacementError):
+        return True
+    is_of_database = isinstance(error, DBAPIError)
+    return is_of_database and is_on_replica() and sqlstate_of(error) != QUERY_CANCELED
+
+
+def prepare_retry(error: BaseException) -> None:
+    """Enter the tenant again: on the primary, and with a placement that was looked up now.
+
+    A replica's guard refuses a stale placement and a lagging replica with the same error, so the
+    placement is looked up after either.
+    """
+    placement = request_state().placement
+    if isinstance(placement, ReplicaPlacement):
+        is_away = isinstance(error, OperationalError | InterfaceError)
+        if is_away or isinstance(error, ReplicaBehindError):
+            mark_unavailable(placement, is_away=is_away)
+        replica_requests_total.labels("asked primary").inc()
+    if isinstance(error, StalePlacementError):
+        guard_refusals_total.labels("stale").inc()
+        directory().forget(current_tenant().tenant_id)
+    claims = request_state().claims
+    assert claims is not None  # noqa: S101
+    enter_tenant(resolve_tenant(claims))

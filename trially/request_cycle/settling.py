@@ -1,0 +1,28 @@
+"""Commit what a request did, or roll it back."""
+
+from contextlib import suppress
+
+from flask import Response
+from sqlalchemy.exc import DBAPIError
+
+from trially.database.session import check_tenant_open, db
+from trially.state import request_state
+
+ERRORS_START = 400
+
+
+def settle(response: Response) -> None:
+    """Commit the tenant's transaction, or roll it back if the response is an error."""
+    if response.status_code >= ERRORS_START:
+        roll_back()
+        return
+    if not db.session().in_transaction() and not request_state().has_committed:
+        # If the view ran no SQL, the guard has not run: run it, or a suspended tenant gets a 200.
+        check_tenant_open()
+    db.session.commit()
+
+
+def roll_back() -> None:
+    """Roll back the open transaction. If the connection is lost, the server does it by itself."""
+    with suppress(DBAPIError):
+        db.session.rollback()

@@ -1,0 +1,1 @@
+"""What routes of rows have in common: lists, scopes, versions. Knows no resource."""

@@ -1,0 +1,53 @@
+"""Changes to rows that a client has seen, made only if they still are as they were seen."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement
+
+from trially.database.rows import Item, Model, delete_item, find_item, update_item
+from trially.http.etags import Versions
+from trially.http.problems import Code, PreconditionFailed
+
+
+def change_seen(
+    model: Model,
+    item_id: UUID,
+    versions: Versions | None,
+    values: Mapping[str, Any],
+    names: Sequence[str],
+    *conditions: ColumnElement[bool],
+) -> Item | None:
+    """Change one row of these versions and return its named columns.
+
+    None means that no row meets the conditions. Raises `PreconditionFailed` if the row that does
+    is of another version.
+    """
+    changed = update_item(model, item_id, values, names, *conditions, versions=versions)
+    if changed is None:
+        _refuse_other_version(model, item_id, conditions)
+    return changed
+
+
+def delete_seen(
+    model: Model, item_id: UUID, versions: Versions | None, *conditions: ColumnElement[bool]
+) -> bool:
+    """Delete one row of these versions; tell whether there was one that met the conditions.
+
+    Raises `PreconditionFailed` if the row that does is of another version.
+    """
+    is_deleted = delete_item(model, item_id, *conditions, versions=versions)
+    if not is_deleted:
+        _refuse_other_version(model, item_id, conditions)
+    return is_deleted
+
+
+def _refuse_other_version(
+    model: Model, item_id: UUID, conditions: Sequence[ColumnElement[bool]]
+) -> None:
+    """Look only after the statement has found nothing: the versions are in its WHERE."""
+    if find_item(model, item_id, ("id",), *conditions) is not None:
+        raise PreconditionFailed(
+            "The record has changed since that version. Read it again.", code=Code.VERSION_CONFLICT
+        )

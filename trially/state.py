@@ -1,0 +1,121 @@
+"""The state of the app, and that of one request, each as one typed object."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask, current_app, g
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.trace import Span
+
+    from trially.auth.members.identities import Identity
+    from trially.auth.tokens import Claims, TokenVerifier
+    from trially.cache.ttl_cache import TTLCache
+    from trially.config import Settings
+    from trially.database.engines import EngineRegistry
+    from trially.database.placement import Placement
+    from trially.database.replicas import ReplicaTracker
+    from trially.dev_issuer.issuer import DevIssuer
+    from trially.http.trace_context import Caller
+    from trially.tenancy.catalog import Tier
+    from trially.tenancy.directory import Directory, TenantEntry
+    from trially.tenancy.servers.access import ServerAccess
+
+EXTENSION = "trially"
+
+
+@dataclass
+class AppState:
+    """What one app holds from its start to its end; each room sets its own part in `init_app`."""
+
+    settings: "Settings"
+    version: str = ""
+    engines: "EngineRegistry" = field(init=False)
+    """The engines of tenants' databases."""
+
+    replica_trackers: "dict[str, ReplicaTracker]" = field(default_factory=dict)
+    """WAL positions of each server and its replicas, by the server's name."""
+
+    servers: "dict[str, ServerAccess]" = field(default_factory=dict)
+    """How to reach each server, by its name."""
+
+    shared_databases: set[str] = field(default_factory=set)
+    """Names of shared databases that this process knows to exist."""
+
+    directory: "Directory" = field(init=False)
+    """Tenants and their placements, cached from the catalog."""
+
+    identities: "TTLCache[tuple[object, ...], Identity]" = field(init=False)
+    """Members, cached from tenants' databases."""
+
+    plan_tiers: "dict[str, Tier]" = field(default_factory=dict)
+    token_verifier: "TokenVerifier" = field(init=False)
+    dev_issuer: "DevIssuer | None" = None
+    openapi_document: bytes = b""
+    tracer_provider: "TracerProvider | None" = None
+
+
+@dataclass
+class RequestState:
+    """What is known of one request, or of one tenant's turn in a command: of one app context."""
+
+    started_at: float | None = None
+    """`time.perf_counter()` when the request came in."""
+
+    request_id: str | None = None
+    caller: "Caller | None" = None
+    """The caller's trace and span, from `traceparent`."""
+
+    traceparent: str | None = None
+    span: "Span | None" = None
+    admitted_at: float = 0.0
+    """`time.perf_counter()` when the token was read; refusals take a fixed time from then."""
+
+    is_stranger: bool = False
+    """The caller was refused because the tenant is not theirs, unknown or suspended."""
+
+    deadline: float | None = None
+    """`time.monotonic()` by which the request's statements must end."""
+
+    claims: "Claims | None" = None
+    """What the verified token says."""
+
+    tenant: "TenantEntry | None" = None
+    placement: "Placement | None" = None
+    identity: "Identity | None" = None
+    shows_identifiers: bool = False
+    """The caller's PHI level is `full`, so that answers are not masked."""
+
+    has_committed: bool = False
+    """A batch was committed before the end of the request, so that it must not be run again."""
+
+    written_up_to: int | None = None
+    """The WAL position after the last COMMIT, where the server has replicas."""
+
+
+def init_app(app: Flask, settings: "Settings", version: str = "") -> AppState:
+    """Give the app its state."""
+    state = AppState(settings, version)
+    app.extensions[EXTENSION] = state
+    return state
+
+
+def state_of(app: Flask) -> AppState:
+    """Return the state of an app."""
+    state: AppState = app.extensions[EXTENSION]
+    return state
+
+
+def app_state() -> AppState:
+    """Return the current app's state."""
+    state: AppState = current_app.extensions[EXTENSION]
+    return state
+
+
+def request_state() -> RequestState:
+    """Return the state of the current app context; it is made on first use."""
+    state: Any = g.get("state")
+    if state is None:
+        state = g.state = RequestState()
+    return state  # type: ignore[no-any-return]

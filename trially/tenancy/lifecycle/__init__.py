@@ -1,0 +1,1 @@
+"""What is done to tenants: operations, provisioning, status, fleet migrations, silos."""

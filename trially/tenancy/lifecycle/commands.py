@@ -1,0 +1,240 @@
+"""`flask tenants …` and `flask operations …`."""
+
+import time
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+
+from trially.tenancy.catalog import Operation, Tenant, TenantKind, Tier
+from trially.tenancy.command_groups import CatalogGroup
+from trially.tenancy.lifecycle import status
+from trially.tenancy.lifecycle.operations import (
+    OperationBusyError,
+    all_operations,
+    run_operation,
+    undo_operation,
+    unfinished_operations,
+)
+from trially.tenancy.lifecycle.provisioning import create_tenant
+from trially.tenancy.lifecycle.silos import (
+    SETTINGS_FILE,
+    SiloPlan,
+    write_silo,
+)
+from trially.terminal import (
+    json_option,
+    print_item,
+    print_items,
+)
+
+tenants = CatalogGroup("tenants", help="Create and manage tenants.")
+operations = CatalogGroup("operations", help="List and resume lifecycle operations.")
+
+
+@tenants.command("create")
+@click.argument("slug")
+@click.option("--name", required=True, help="The organisation's name.")
+@click.option(
+    "--kind",
+    type=click.Choice([kind.value for kind in TenantKind]),
+    default=TenantKind.SITE.value,
+    show_default=True,
+)
+@click.option(
+    "--tier",
+    type=click.Choice([tier.value for tier in Tier]),
+    help=f"The plan's by default (TRIALLY_PLAN_TIERS, else {Tier.DEDICATED_DATABASE});"
+    f" on an instance pinned to a tenant, {Tier.SILO}.",
+)
+@click.option("--server", help="Where to place it; by default the emptiest of its region.")
+@click.option("--plan", default="standard", show_default=True)
+@click.option("--region", help="Where its rows must stay.")
+@click.option("--owner", help="Subject of its first member, as the issuer's tokens say it.")
+@click.option("--owner-issuer", help="Issuer of that subject; the first trusted one by default.")
+@json_option
+def create(
+    slug: str,
+    *,
+    as_json: bool,
+    kind: str,
+    tier: str | None,
+    owner: str | None,
+    owner_issuer: str | None,
+    **wanted: Any,
+) -> None:
+    """Create a tenant called SLUG with a place of its own."""
+    started = time.perf_counter()
+    parameters = {"owner": owner, "owner_issuer": owner_issuer} if owner else None
+    tenant = create_tenant(
+        slug,
+        kind=TenantKind(kind),
+        tier=Tier(tier) if tier else None,
+        parameters=parameters,
+        **wanted,
+    )
+    ms = (time.perf_counter() - started) * 1000
+    print_item(
+        _describe(tenant), f"Created {tenant.slug} ({tenant.id}) in {ms:.0f} ms.", as_json=as_json
+    )
+
+
+@tenants.command("list")
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List the tenants."""
+    items = [_describe(tenant) for tenant in status.list_tenants()]
+    print_items(
+        items, ("slug", "name", "kind", "status", "tier", "server", "plan"), as_json=as_json
+    )
+
+
+@tenants.command("show")
+@click.argument("slug")
+@json_option
+def show(slug: str, *, as_json: bool) -> None:
+    """Show the tenant called SLUG."""
+    item = _describe(status.get_tenant(slug))
+    rows = "\n".join(
+        f"{name:<12} {value if value is not None else '-'}" for name, value in item.items()
+    )
+    print_item(item, rows, as_json=as_json)
+
+
+@tenants.command("rename")
+@click.argument("slug")
+@click.argument("new_slug")
+@json_option
+def rename(slug: str, new_slug: str, *, as_json: bool) -> None:
+    """Call the tenant SLUG by NEW_SLUG. SLUG stays reserved and goes on working."""
+    tenant = status.rename_tenant(slug, new_slug)
+    print_item(_describe(tenant), f"Renamed {slug} to {tenant.slug}.", as_json=as_json)
+
+
+@tenants.command("suspend")
+@click.argument("slug")
+@json_option
+def suspend(slug: str, *, as_json: bool) -> None:
+    """Refuse the members of the tenant SLUG until it is resumed."""
+    tenant = status.suspend_tenant(slug)
+    print_item(_describe(tenant), f"Suspended {tenant.slug}.", as_json=as_json)
+
+
+@tenants.command("resume")
+@click.argument("slug")
+@json_option
+def resume(slug: str, *, as_json: bool) -> None:
+    """Serve the suspended tenant SLUG again."""
+    tenant = status.resume_tenant(slug)
+    print_item(_describe(tenant), f"Resumed {tenant.slug}.", as_json=as_json)
+
+
+@tenants.command("silo")
+@click.argument("slug")
+@click.option(
+    "--out",
+    "directory",
+    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
+    required=True,
+    help="The silo's own folder, which the files name.",
+)
+@click.option("--name", help="The organisation's name; by default what it is called here.")
+@click.option("--host-name", help="A name at which the router has no one but this tenant.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=8001,
+    show_default=True,
+    help="Where the silo listens, on the loopback.",
+)
+@click.option(
+    "--shared",
+    default="127.0.0.1:8000",
+    show_default=True,
+    help="Where the router finds the shared installation.",
+)
+@click.option(
+    "--database-url",
+    help="The administrator's URL of the silo's own PostgreSQL; by default the compose file's.",
+)
+@click.option("--force", "is_forced", is_flag=True, help="Write anew what is not secret.")
+@json_option
+def silo(*, is_forced: bool, as_json: bool, **wanted: Any) -> None:
+    """Write what runs an instance of its own for the tenant SLUG, and its router."""
+    plan = SiloPlan(**wanted)
+    files = write_silo(plan, is_forced=is_forced)
+    sentences = [f"Wrote {len(files.written)} files to {plan.directory}: README.md says what next."]
+    if files.kept:
+        sentences.append(f"Kept {' and '.join(files.kept)}: secrets are never overwritten.")
+    if files.to_fill_in:
+        sentences.append(f"Fill in {', '.join(files.to_fill_in)} in {SETTINGS_FILE}.")
+    if files.is_here:
+        sentences.append(
+            f"{plan.slug} lives in this installation already: its data have not been copied, and "
+            "the router is to know of the silo only when they have."
+        )
+    item = {"slug": plan.slug, "directory": str(plan.directory), **vars(files)}
+    print_item(item, "\n".join(sentences), as_json=as_json)
+
+
+@operations.command("list")
+@json_option
+def list_operations(*, as_json: bool) -> None:
+    """List lifecycle operations, newest first."""
+    items = [_describe_operation(operation) for operation in all_operations()]
+    print_items(items, ("id", "kind", "tenant", "state", "step", "error"), as_json=as_json)
+
+
+@operations.command("resume")
+@click.argument("operation_id", required=False, type=click.UUID)
+@click.option("--undo", is_flag=True, help="Take it back instead of finishing it.")
+@json_option
+def resume_operations(operation_id: UUID | None, *, undo: bool, as_json: bool) -> None:
+    """Finish OPERATION_ID, or every operation whose process has died."""
+    ids = [operation_id] if operation_id else [o.id for o in unfinished_operations()]
+    finished = []
+    for each in ids:
+        try:
+            ended = undo_operation(each, "undone by command") if undo else run_operation(each)
+        except OperationBusyError:
+            if operation_id:
+                raise
+            continue
+        finished.append(_describe_operation(ended))
+    if as_json or finished:
+        print_items(finished, ("id", "kind", "tenant", "state"), as_json=as_json)
+    else:
+        click.echo("There is nothing to resume.")
+
+
+def _describe(tenant: Tenant) -> dict[str, Any]:
+    record = tenant.placement
+    return {
+        "id": str(tenant.id),
+        "slug": tenant.slug,
+        "name": tenant.name,
+        "kind": tenant.kind,
+        "status": tenant.status,
+        "plan": tenant.plan,
+        "region": tenant.region,
+        "tier": record.tier,
+        "server": record.server.name,
+        "database": record.database,
+        "schema": record.schema,
+        "epoch": record.epoch,
+        "created_at": tenant.created_at,
+    }
+
+
+def _describe_operation(operation: Operation) -> dict[str, Any]:
+    return {
+        "id": str(operation.id),
+        "kind": operation.kind,
+        "tenant": operation.tenant_slug,
+        "state": operation.state,
+        "step": operation.step,
+        "error": operation.error,
+        "created_at": operation.created_at,
+        "updated_at": operation.updated_at,
+    }

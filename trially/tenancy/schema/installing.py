@@ -1,0 +1,160 @@
+"""Make a blank PostgreSQL server ready: roles, grants, the catalog and its first server."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from psycopg2 import sql
+from psycopg2.extensions import connection
+from sqlalchemy import URL, Connection, inspect, select, text
+from sqlalchemy.orm import Session
+
+from trially.config import Settings, current_settings
+from trially.errors import OperatorError
+from trially.tenancy.catalog import (
+    CONTROL_BIND,
+    READER_BIND,
+    Server,
+    ServerPassword,
+    control_engine,
+)
+from trially.tenancy.schema.lineages import (
+    CATALOG_LINEAGE,
+    head_of,
+    migration_connection,
+    run_upgrade,
+)
+from trially.tenancy.servers.access import (
+    FIRST_SERVER,
+    ServerAccess,
+    server_access,
+)
+from trially.tenancy.servers.connections import driver_connection, execute
+from trially.tenancy.servers.preparing import (
+    close_to_public,
+    owner_role,
+    prepare_server,
+    reader_role,
+)
+
+CATALOG_SCHEMA = "catalog"
+
+_INSTALL_LOCK = 0x7472_6961_6C6C_6961
+"""Advisory lock of the maintenance database: one process at a time installs."""
+
+log = logging.getLogger(__name__)
+
+
+class CatalogBehindError(OperatorError):
+    """The catalog is not there, or not at the revision that this code needs."""
+
+
+def catalog_binds(access: ServerAccess, settings: Settings) -> dict[str, URL]:
+    """Return the URLs of the catalog by bind key."""
+    database = settings.catalog_database
+    return {
+        CONTROL_BIND: access.admin_url.set(database=database),
+        READER_BIND: access.role_url(reader_role(settings), database),
+    }
+
+
+def install() -> None:
+    """Bring the catalog and its server to where this code needs them. Nothing to do is cheap."""
+    with open_catalog() as catalog:
+        run_upgrade(CATALOG_LINEAGE, catalog, CATALOG_SCHEMA)
+
+
+def check_catalog() -> None:
+    """Raise `CatalogBehindError` unless the catalog is at the head of its lineage."""
+    with server_access().administer() as raw:
+        database = current_settings().catalog_database
+        is_there = execute(raw, "SELECT 1 FROM pg_database WHERE datname = %s", database)
+    if not is_there or _catalog_revision() != head_of(CATALOG_LINEAGE):
+        raise CatalogBehindError(
+            "The catalog is not at this version's revision: run "
+            "`flask db --directory migrations/catalog upgrade`."
+        )
+
+
+def require_catalog() -> None:
+    """Raise `CatalogBehindError` unless the catalog is ready; in development, install it."""
+    try:
+        check_catalog()
+    except CatalogBehindError:
+        if not current_settings().development:
+            raise
+        install()
+
+
+@contextmanager
+def open_catalog() -> Iterator[Connection]:
+    """Connect to the catalog's database as its owner, making roles and database if need be."""
+    settings, access = current_settings(), server_access()
+    with access.locked(_INSTALL_LOCK) as raw:
+        prepare_server(access, raw)
+        _make_database(raw, settings.catalog_database, owner_role(settings))
+        execute(
+            raw,
+            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
+                sql.Identifier(settings.catalog_database), sql.Identifier(reader_role(settings))
+            ),
+        )
+        url = access.admin_url.set(database=settings.catalog_database)
+        with migration_connection(url) as catalog:
+            catalog.execute(text(f'SET ROLE "{owner_role(settings)}"'))
+            catalog.execute(text(f"CREATE SCHEMA IF NOT EXISTS {CATALOG_SCHEMA}"))
+            catalog.commit()
+            yield catalog
+            _grant_catalog(catalog)
+
+
+def _grant_catalog(catalog: Connection) -> None:
+    """Let the reader read the tables that have come, and see that there is a first server."""
+    names = {
+        "schema": sql.Identifier(CATALOG_SCHEMA),
+        "reader": sql.Identifier(reader_role(current_settings())),
+        "passwords": sql.Identifier(CATALOG_SCHEMA, ServerPassword.__tablename__),
+    }
+    execute(
+        driver_connection(catalog),
+        sql.SQL(
+            "GRANT USAGE ON SCHEMA {schema} TO {reader};"
+            "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {reader}"
+        ).format(**names),
+    )
+    if inspect(catalog).has_table(ServerPassword.__tablename__, CATALOG_SCHEMA):
+        execute(
+            driver_connection(catalog),
+            sql.SQL("REVOKE ALL ON {passwords} FROM {reader}").format(**names),
+        )
+    driver_connection(catalog).commit()
+    if inspect(catalog).has_table(Server.__tablename__, CATALOG_SCHEMA):
+        catalog.commit()
+        with Session(catalog) as session, session.begin():
+            if session.scalar(select(Server).where(Server.name == FIRST_SERVER)) is None:
+                session.add(Server(name=FIRST_SERVER))
+
+
+def _catalog_revision() -> str | None:
+    with control_engine().connect() as catalog:
+        if not inspect(catalog).has_table("alembic_version"):
+            return None
+        revision: str | None = catalog.scalar(text("SELECT version_num FROM alembic_version"))
+        return revision
+
+
+def _make_database(raw: connection, database: str, owner: str) -> None:
+    if not execute(raw, "SELECT 1 FROM pg_database WHERE datname = %s", database):
+        execute(
+            raw,
+            sql.SQL("CREATE DATABASE {} OWNER {}").format(
+                sql.Identifier(database), sql.Identifier(owner)
+            ),
+        )
+    close_to_public(raw, database)
+    execute(
+        raw,
+        sql.SQL("ALTER DATABASE {} SET search_path = {}, pg_temp").format(
+            sql.Identifier(database), sql.Identifier(CATALOG_SCHEMA)
+        ),
+    )

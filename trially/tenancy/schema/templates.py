@@ -1,0 +1,114 @@
+"""The database that new tenants are cloned from, and the databases that migrations visit."""
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from psycopg2 import errors, sql
+from psycopg2.extensions import connection
+from sqlalchemy import Connection
+
+from trially.tenancy.names import opaque_name
+from trially.tenancy.schema.databases import (
+    as_owner,
+    building_database,
+    create_closed_database,
+    drop_database,
+    open_database,
+    template_prefix,
+)
+from trially.tenancy.schema.guard import GUARD_DDL
+from trially.tenancy.schema.lineages import (
+    TENANT_LINEAGE,
+    fingerprint_of,
+    run_upgrade,
+)
+from trially.tenancy.servers.access import ServerAccess
+from trially.tenancy.servers.connections import driver_connection, execute
+
+TENANT_SCHEMA = "tenant"
+"""Schema of the tables in databases whose tables are one tenant's, or all tenants' alike."""
+
+log = logging.getLogger(__name__)
+
+_BUILD_LOCK = 0x7472_6961_6C6C_79
+"""Advisory lock of the maintenance database: one process at a time builds templates."""
+
+
+def template_database(access: ServerAccess) -> str:
+    """Return the name of the server's template at the head revision, building it if need be."""
+    name = template_name()
+    with access.administer() as raw:
+        if _is_template(raw, name):
+            return name
+    with access.locked(_BUILD_LOCK) as raw:
+        if not _is_template(raw, name):
+            _build(access, raw, name)
+            _drop_others(raw, name)
+    return name
+
+
+def template_name() -> str:
+    """Name the template that this version's migrations and guard make."""
+    digest = hashlib.sha256((fingerprint_of(TENANT_LINEAGE) + GUARD_DDL).encode()).hexdigest()
+    return f"{template_prefix()}{digest[:12]}"
+
+
+def clone_template(access: ServerAccess, name: str, role: str) -> None:
+    """Create a database from the template, to which only `role` may connect."""
+    template = template_database(access)
+    with access.administer() as raw:
+        try:
+            create_closed_database(raw, name, template)
+        except (errors.DuplicateDatabase, errors.UniqueViolation):
+            log.info("The database exists already.")
+        open_database(raw, name, role)
+
+
+@contextmanager
+def scratch_database(access: ServerAccess) -> Iterator[Connection]:
+    """Connect to a clone of the template, and drop it at the end of the block."""
+    name = opaque_name()
+    template = template_database(access)
+    with access.administer() as raw:
+        create_closed_database(raw, name, template)
+        try:
+            open_database(raw, name)
+            with as_owner(access, name) as owned:
+                yield owned
+        finally:
+            drop_database(raw, name)
+
+
+def _build(access: ServerAccess, raw: connection, name: str) -> None:
+    with building_database(access, raw, name, "template0") as owned:
+        for statement in (GUARD_DDL, "DROP SCHEMA public", f"CREATE SCHEMA {TENANT_SCHEMA}"):
+            execute(driver_connection(owned), statement)
+        driver_connection(owned).commit()
+        run_upgrade(TENANT_LINEAGE, owned, TENANT_SCHEMA)
+    execute(
+        raw,
+        sql.SQL("ALTER DATABASE {} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false").format(
+            sql.Identifier(name)
+        ),
+    )
+
+
+def _drop_others(raw: connection, name: str) -> None:
+    rows = execute(
+        raw,
+        "SELECT datname FROM pg_database WHERE datistemplate AND starts_with(datname, %s)"
+        " AND datname <> %s",
+        template_prefix(),
+        name,
+    )
+    for (other,) in rows:
+        execute(raw, sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(other)))
+        drop_database(raw, other)
+
+
+def _is_template(raw: connection, name: str) -> bool:
+    return bool(
+        execute(raw, "SELECT 1 FROM pg_database WHERE datname = %s AND datistemplate", name)
+    )

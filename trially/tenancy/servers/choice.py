@@ -1,0 +1,85 @@
+"""Choose the server of a new tenant: by region, tier and room."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from trially.errors import OperatorError
+from trially.tenancy.catalog import PlacementRecord, Server, Tier
+from trially.tenancy.servers.access import NoServerError
+
+USUAL_CAPACITY = 1_000
+"""How many tenants a server is thought to have room for that says nothing, to compare it."""
+
+_CHOICE_LOCK = 0x7472_6961_6C6C_6368
+"""Advisory lock of the catalog: where room is counted, one tenant at a time takes it."""
+
+
+class NoFittingServerError(OperatorError):
+    """No server may take the tenant; the sentence says why."""
+
+
+def choose_server(
+    session: Session, tier: Tier, region: str | None, name: str | None = None
+) -> Server:
+    """Return the server for one tenant more: the one called `name`, or the emptiest that fits.
+
+    A tenant's region is never left: its server is one that is said to be there.
+    Raises `NoServerError`, or `NoFittingServerError` if none may take the tenant.
+    """
+    asked = select(Server).order_by(Server.created_at)
+    servers = session.scalars(asked if name is None else asked.where(Server.name == name)).all()
+    if name is not None and not servers:
+        raise NoServerError(f"There is no server called {name!r}.")
+    objections = {server: _objection(server, tier, region) for server in servers}
+    fitting = [server for server in servers if objections[server] is None]
+    if len(fitting) == 1 and fitting[0].capacity is None:
+        return fitting[0]
+    counts = _count_tenants(session, fitting)
+    for server in fitting:
+        if server.capacity is not None and counts[server.id] >= server.capacity:
+            objections[server] = f"is full ({counts[server.id]} of {server.capacity})"
+    fitting = [server for server in fitting if objections[server] is None]
+    if not fitting:
+        raise NoFittingServerError(_explain(objections, tier, region, name))
+    return min(fitting, key=lambda server: _fullness(server, counts[server.id]))
+
+
+def _objection(server: Server, tier: Tier, region: str | None) -> str | None:
+    """Say why a server may not take a tenant, however much room it has, or return None."""
+    if region is not None and server.region != region:
+        return f"is in {server.region!r}" if server.region else "is in no region that is known"
+    if server.is_draining:
+        return "is draining"
+    if server.tiers and tier not in server.tiers:
+        return f"takes no {tier}"
+    return None
+
+
+def _count_tenants(session: Session, servers: list[Server]) -> Mapping[UUID, int]:
+    """Count the tenants on each server; nobody else does until the transaction ends."""
+    session.execute(select(func.pg_advisory_xact_lock(_CHOICE_LOCK)))
+    rows = session.execute(
+        select(PlacementRecord.server_id, func.count())
+        .where(
+            PlacementRecord.server_id.in_([server.id for server in servers]),
+            PlacementRecord.is_active,
+        )
+        .group_by(PlacementRecord.server_id)
+    )
+    return dict.fromkeys((server.id for server in servers), 0) | dict(rows.all())
+
+
+def _fullness(server: Server, tenants: int) -> float:
+    return tenants / (server.capacity or USUAL_CAPACITY)
+
+
+def _explain(
+    objections: Mapping[Server, str | None], tier: Tier, region: str | None, name: str | None
+) -> str:
+    where = f" in the region {region!r}" if region is not None else ""
+    wanted = f"the server {name!r}" if name is not None else "any server"
+    reasons = "; ".join(f"{server.name} {said}" for server, said in objections.items())
+    return f"A tenant of tier {tier}{where} cannot be placed on {wanted}: {reasons}."
