@@ -100,7 +100,7 @@ def test_a_token_for_several_tenants_needs_a_choice(ask: Any, two: list[Tenant])
         "code": "tenant_choice_required",
         "title": "Bad request",
         "status": 400,
-        "detail": "The token is for several tenants: choose one with X-Tenant-ID.",
+        "detail": "The token is valid for several tenants. Choose one with X-Tenant-ID.",
         "request_id": "fixed",
     }
     for tenant in two:

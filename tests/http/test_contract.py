@@ -202,7 +202,7 @@ def test_a_query_that_is_not_usable_is_refused(client: FlaskClient, query: str) 
 def test_names_of_query_parameters_are_escaped(client: FlaskClient) -> None:
     answer = client.get("/things?a/b~=1&a/b~=2")
 
-    assert answer.json["errors"] == [{"pointer": "/a~1b~0", "detail": "Must be given once."}]
+    assert answer.json["errors"] == [{"pointer": "/a~1b~0", "detail": "Must occur once."}]
 
 
 def test_a_query_string_in_no_encoding_is_refused(client: FlaskClient) -> None:

@@ -1,6 +1,6 @@
 """The product: studies, sites, patients, their records, and how they come in."""
 
-from trially.auth.members.me import bp as me
+from trially.auth.me import bp as me
 from trially.auth.members.routes import bp as members
 from trially.recruiting.imports.routes import bp as imports
 from trially.recruiting.patients.routes import bp as patients
