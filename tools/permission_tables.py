@@ -3,9 +3,9 @@
 import sys
 from collections.abc import Iterator, Sequence
 
-from flask import Flask
 from marshmallow import Schema
 
+from trially.api import routes_only
 from trially.auth.permissions import (
     DEFAULT_PHI_LEVELS,
     ROLE_PERMISSIONS,
@@ -17,7 +17,6 @@ from trially.auth.permissions import (
 )
 from trially.http.contract import contract_of
 from trially.http.masking import Phi, marks_of
-from trially.recruiting import API_BLUEPRINTS, API_PREFIX
 
 LEFT_OF_MASKED = {
     Phi.NONE: "whole",
@@ -92,9 +91,7 @@ def describe_permissions() -> str:
 
 def api_routes() -> Sequence[tuple[str, str, Permission, Schema | None]]:
     """Return the API's routes: method, path, permission, and what they answer with."""
-    app = Flask("api", static_folder=None)
-    for blueprint in API_BLUEPRINTS:
-        app.register_blueprint(blueprint, url_prefix=API_PREFIX + (blueprint.url_prefix or ""))
+    app = routes_only()
     routes = []
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from trially import commands, health, openapi, request_cycle, state
+from trially import api, commands, health, openapi, request_cycle, state
 from trially.auth import identity
 from trially.auth.issuers import trusted_issuers
 from trially.auth.members import identities
@@ -12,7 +12,6 @@ from trially.config import Settings, read_settings
 from trially.database import session
 from trially.http import browsers, problems, request_ids, trace_context
 from trially.observability import access_log, tracing
-from trially.recruiting import API_BLUEPRINTS, API_PREFIX
 from trially.tenancy import directory, plans
 from trially.tenancy.schema import installing
 from trially.tenancy.schema.lineages import init_migrations
@@ -54,8 +53,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     request_cycle.init_app(app)
 
     app.register_blueprint(health.bp)
-    for blueprint in API_BLUEPRINTS:
-        app.register_blueprint(blueprint, url_prefix=API_PREFIX + (blueprint.url_prefix or ""))
+    api.init_app(app)
     openapi.init_app(app, __version__)
     commands.init_app(app)
     _init_demo(app, settings)

@@ -16,8 +16,8 @@ from flask import Flask
 from fuzzing import EXAMPLES, LISTS, fuzzed
 from hypothesis import strategies as st
 
+from trially.api import API_PREFIX, routes_only
 from trially.openapi import DOCUMENT_PATH, describe
-from trially.recruiting import API_BLUEPRINTS, API_PREFIX
 from trially.recruiting.imports.uploads import MEDIA_TYPES
 
 UNIQUE = {"mrn": 128, "name": 200, "protocol_number": 64}
@@ -52,9 +52,7 @@ for media_type in set(MEDIA_TYPES) - {"application/json"}:
 
 def describe_api() -> dict[str, Any]:
     """Describe the routes alone: tests are collected before there is an app."""
-    app = Flask("api", static_folder=None)
-    for blueprint in API_BLUEPRINTS:
-        app.register_blueprint(blueprint, url_prefix=API_PREFIX + (blueprint.url_prefix or ""))
+    app = routes_only()
     return describe(app, "0")
 
 

@@ -11,8 +11,8 @@ from walls import Wall
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
+from trially.api import API_PREFIX, routes_only
 from trially.http.contract import JSON_TYPE, contract_of
-from trially.recruiting import API_BLUEPRINTS, API_PREFIX
 
 BODIES = {
     "patients.create_patient": {
@@ -36,10 +36,7 @@ NEVER_MADE = "never.made.cursor"
 
 
 def _describe_api() -> Flask:
-    app = Flask("api", static_folder=None)
-    app.url_map.strict_slashes = False
-    for blueprint in API_BLUEPRINTS:
-        app.register_blueprint(blueprint, url_prefix=API_PREFIX + (blueprint.url_prefix or ""))
+    app = routes_only()
     return app
 
 

@@ -10,8 +10,8 @@ from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from trially.api import routes_only
 from trially.http.contract import MERGE_PATCH_TYPE, contract_of
-from trially.recruiting import API_BLUEPRINTS, API_PREFIX
 
 EXAMPLES = 60
 
@@ -25,9 +25,7 @@ bounded = settings(
 
 
 def _read_routes() -> Flask:
-    app = Flask("api", static_folder=None)
-    for blueprint in API_BLUEPRINTS:
-        app.register_blueprint(blueprint, url_prefix=API_PREFIX + (blueprint.url_prefix or ""))
+    app = routes_only()
     return app
 
 

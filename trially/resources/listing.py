@@ -1,28 +1,40 @@
 """Lists of the current tenant's rows, a page at a time."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, select
 
 from trially.database.rows import Model, fetch_items, keyset_after, table_of
 from trially.http.masking import refuse_masked
 from trially.http.pages import Page, make_page, read_cursor
-from trially.resources.scope import own_sites
+from trially.resources.scope import SITES, Scope, own_sites
 from trially.tenancy.context import current_tenant
 
+STATEMENTS_CACHED = 256
+
 Filter = Callable[[BindParameter[Any]], ColumnElement[bool]]
-"""What a query parameter narrows a list to, given the parameter."""
+"""Returns the condition of a filter, given the bind parameter of its value."""
+
+
+class Shape(NamedTuple):
+    """What distinguishes two statements of one list."""
+
+    filters: frozenset[str]
+    is_restricted: bool
+    """The caller is restricted to sites."""
+
+    is_continued: bool
+    """The page begins after a cursor."""
 
 
 class Listing:
-    """One list: what it shows of a model's rows, in which order, and what can narrow it.
+    """One list: its columns, its order, its scope, and its filters.
 
-    Its statements are built once for each combination of filters, because building one costs
-    more than the server takes to answer it. `order` names columns with "asc" or "desc"; together
-    they must be unique and never null. `site` is the column, if any, that holds the list to a
-    restricted caller's sites. By a `masked` column nothing is ordered, and only callers who are
-    shown it may narrow the list.
+    A statement is built once for each shape, because building one costs more than PostgreSQL needs
+    to answer it. `order` names columns with "asc" or "desc"; together they must be unique and never
+    null. `masked` columns cannot order the list, and filter it only for callers who see them.
     """
 
     def __init__(
@@ -30,27 +42,27 @@ class Listing:
         model: Model,
         columns: Sequence[ColumnElement[Any]],
         *,
+        scope: Scope,
         order: Mapping[str, str],
         filters: Mapping[str, Filter],
-        site: ColumnElement[Any] | None = None,
-        masked: Collection[str] = (),
+        masked: Collection[str],
     ) -> None:
         if not order.keys().isdisjoint(masked):
-            raise ValueError("The order of a list would tell what is masked.")
+            raise ValueError("A list ordered by a masked field would disclose it.")
         self._model = model
         self._columns = columns
+        self._scope = scope
         self._order = order
         self._filters = filters
-        self._site = site
         self._masked = frozenset(masked)
-        self._statements: dict[tuple[frozenset[str], bool, bool], Select[Any]] = {}
+        self._statement = lru_cache(STATEMENTS_CACHED)(self._build)
 
     def page(self, query: Mapping[str, Any], **always: Any) -> Page:
-        """Return the page that `query` asks for, narrowed by it and by what holds `always`."""
+        """Return the page that `query` requests, of the rows that match it and `always`."""
         tenant_id = current_tenant().tenant_id
         position = read_cursor(tenant_id, query)
-        wanted, parameters = self._narrow({**query, **always})
-        statement = self._statement(wanted, position is not None, "own_sites" in parameters)
+        shape, parameters = self._narrow({**query, **always})
+        statement = self._statement(shape._replace(is_continued=position is not None))
         for name, value in zip(self._order, position or (), strict=False):
             parameters[_position_name(name)] = value
         limit = query["limit"]
@@ -63,65 +75,46 @@ class Listing:
         )
 
     def count(self, query: Mapping[str, Any]) -> int:
-        """Return how many rows there are, narrowed by `query`."""
-        wanted, parameters = self._narrow(query)
+        """Return the number of rows that match `query`."""
+        shape, parameters = self._narrow(query)
         statement = (
             select(func.count().label("count"))
             .select_from(table_of(self._model))
-            .where(*self._conditions(wanted, "own_sites" in parameters))
+            .where(*self._conditions(shape))
         )
         (item,) = fetch_items(statement, **parameters)
         return int(item["count"])
 
-    def _narrow(self, given: Mapping[str, Any]) -> tuple[frozenset[str], dict[str, Any]]:
-        """Return the filters that are asked for, and the parameters of them all."""
-        wanted = frozenset(name for name in self._filters if name in given)
-        refuse_masked(wanted & self._masked)
-        parameters = {_bind_name(name): given[name] for name in wanted}
+    def _narrow(self, values: Mapping[str, Any]) -> tuple[Shape, dict[str, Any]]:
+        """Return the shape of the statement, and the parameters of its conditions."""
+        names = frozenset(name for name in self._filters if name in values)
+        refuse_masked(names & self._masked)
+        parameters = {_filter_name(name): values[name] for name in names}
         parameters["tenant_id"] = current_tenant().tenant_id
-        sites = None if self._site is None else own_sites()
+        sites = own_sites()
         if sites is not None:
-            parameters["own_sites"] = list(sites)
-        return wanted, parameters
+            parameters[SITES] = list(sites)
+        return Shape(names, is_restricted=sites is not None, is_continued=False), parameters
 
-    def _conditions(
-        self,
-        wanted: frozenset[str],
-        is_restricted: bool,  # noqa: FBT001
-    ) -> list[ColumnElement[bool]]:
+    def _conditions(self, shape: Shape) -> list[ColumnElement[bool]]:
         conditions = [table_of(self._model).c.tenant_id == bindparam("tenant_id")]
-        conditions += [self._filters[name](bindparam(_bind_name(name))) for name in sorted(wanted)]
-        if is_restricted and self._site is not None:
-            conditions.append(self._site.in_(bindparam("own_sites", expanding=True)))
+        conditions += [
+            self._filters[name](bindparam(_filter_name(name))) for name in sorted(shape.filters)
+        ]
+        if shape.is_restricted:
+            conditions.append(self._scope.condition(bindparam(SITES, expanding=True)))
         return conditions
 
-    def _statement(
-        self,
-        wanted: frozenset[str],
-        is_further: bool,  # noqa: FBT001
-        is_restricted: bool,  # noqa: FBT001
-    ) -> Select[Any]:
-        key = (wanted, is_further, is_restricted)
-        known = self._statements.get(key)
-        if known is None:
-            known = self._statements[key] = self._build(*key)
-        return known
-
-    def _build(
-        self,
-        wanted: frozenset[str],
-        is_further: bool,  # noqa: FBT001
-        is_restricted: bool,  # noqa: FBT001
-    ) -> Select[Any]:
-        shown = {column.key: column for column in self._columns}
-        keys = [(_unlabelled(shown[name]), way) for name, way in self._order.items()]
+    def _build(self, shape: Shape) -> Select[Any]:
+        columns = {column.key: column for column in self._columns}
+        keys = [(_unlabelled(columns[name]), way) for name, way in self._order.items()]
         statement = (
             select(*self._columns)
-            .where(*self._conditions(wanted, is_restricted))
+            .where(*self._conditions(shape))
             .order_by(*(column.desc() if way == "desc" else column for column, way in keys))
             .limit(bindparam("rows"))
         )
-        if is_further:
+        if shape.is_continued:
             position: list[BindParameter[Any]] = [
                 bindparam(_position_name(name)) for name in self._order
             ]
@@ -130,11 +123,11 @@ class Listing:
 
 
 def equals(column: ColumnElement[Any]) -> Filter:
-    """Narrow a list to rows whose column has the value given."""
+    """Return the filter of rows whose column has the value."""
     return lambda value: column == value
 
 
-def _bind_name(name: str) -> str:
+def _filter_name(name: str) -> str:
     return f"filter_{name}"
 
 

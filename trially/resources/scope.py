@@ -1,30 +1,180 @@
-"""The sites whose patients the caller may see: of the others, there are none."""
+"""The rows of a resource that a member restricted to sites may see: all others do not exist.
 
-from typing import Any
+A `Resource` must name its scope. Rows about a patient cannot have the scope of the whole tenant.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
 from uuid import UUID
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    ColumnElement,
+    Table,
+    bindparam,
+    exists,
+    select,
+    true,
+)
 
+from trially.database.placement import current_placement
+from trially.database.rows import Model, table_of
+from trially.database.session import db
 from trially.http.problems import validation_failed
 from trially.state import request_state
 
+PATIENT_TABLE = "patient"
+SITES = "own_sites"
+"""Name of the bind parameter with the sites of a restricted member."""
+
+
+class UnscopedResourceError(TypeError):
+    """A resource about patients has no scope that restricts it to the member's sites."""
+
+
+class Scope(Protocol):
+    """Which rows a member restricted to sites may see and write."""
+
+    def condition(self, sites: BindParameter[Any]) -> ColumnElement[bool]:
+        """Return the condition that rows meet which belong to one of these sites."""
+
+    def refuse_foreign(self, values: Mapping[str, Any], *, is_new: bool) -> None:
+        """Answer 422 if a restricted member writes values that lead out of the member's sites."""
+
+    def __contains__(self, table: Table) -> bool:
+        """Return whether the scope holds rows of this table to sites, by one of its columns."""
+
+
+class _WholeTenant:
+    """Every member sees every row."""
+
+    def condition(self, _sites: BindParameter[Any]) -> ColumnElement[bool]:
+        return true()
+
+    def refuse_foreign(self, _values: Mapping[str, Any], *, is_new: bool) -> None:
+        pass
+
+    def __contains__(self, _table: Table) -> bool:
+        return False
+
+
+class _OfSite:
+    """A restricted member sees rows whose site is one of the member's."""
+
+    def __init__(self, column: Column[Any]) -> None:
+        self._column = column
+
+    def condition(self, sites: BindParameter[Any]) -> ColumnElement[bool]:
+        return self._column.in_(sites)
+
+    def refuse_foreign(self, values: Mapping[str, Any], *, is_new: bool) -> None:
+        name = self._column.name
+        if (is_new or name in values) and not _is_own_site(values.get(name)):
+            raise validation_failed(
+                [{"pointer": f"/{name}", "detail": "Must be one of your sites."}]
+            )
+
+    def __contains__(self, table: Table) -> bool:
+        return self._column.table is table
+
+
+class _OfPatient:
+    """A restricted member sees rows about patients whose site is one of the member's."""
+
+    def __init__(self, column: Column[Any]) -> None:
+        self._column = column
+        self._patient = column.table.metadata.tables[PATIENT_TABLE]
+
+    def condition(self, sites: BindParameter[Any]) -> ColumnElement[bool]:
+        patient, row = self._patient.c, self._column.table.c
+        return exists(
+            select(1)
+            .select_from(self._patient)
+            .where(
+                patient.tenant_id == row.tenant_id,
+                patient.id == self._column,
+                patient.site_id.in_(sites),
+            )
+        )
+
+    def refuse_foreign(self, values: Mapping[str, Any], *, is_new: bool) -> None:
+        name, sites = self._column.name, own_sites()
+        if sites is None or not (is_new or name in values):
+            return
+        patient = self._patient.c
+        is_own = select(1).where(
+            patient.tenant_id == current_placement().tenant_id,
+            patient.id == values.get(name),
+            patient.site_id.in_(sites),
+        )
+        if db.session.execute(is_own).first() is None:
+            # The detail of a patient that does not exist: a foreign patient must not differ.
+            raise validation_failed(
+                [{"pointer": f"/{name}", "detail": "There is no such patient."}]
+            )
+
+    def __contains__(self, table: Table) -> bool:
+        return self._column.table is table
+
+
+WHOLE_TENANT: Scope = _WholeTenant()
+"""Every member sees every row: only for rows that are not about patients."""
+
+
+def of_site(column: Column[Any]) -> Scope:
+    """Return the scope of rows that belong to the site in `column`."""
+    return _OfSite(column)
+
+
+def of_patient(column: Column[Any]) -> Scope:
+    """Return the scope of rows about the patient in `column`, who belongs to a site."""
+    return _OfPatient(column)
+
 
 def own_sites() -> frozenset[UUID] | None:
-    """Return the sites that the caller is restricted to, None for a caller who is not."""
+    """Return the sites that the caller is restricted to, or None if the caller sees all sites."""
     identity = request_state().identity
     if identity is None:
         raise RuntimeError("The request has not been authenticated.")
     return identity.site_ids
 
 
-def at_own_sites(site_id: ColumnElement[Any]) -> tuple[ColumnElement[bool], ...]:
-    """Hold a statement to rows of the caller's sites, which have their site in this column."""
+def scope_conditions(scope: Scope) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions that restrict a statement to the rows that the caller may see."""
     sites = own_sites()
-    return () if sites is None else (site_id.in_(sites),)
+    if sites is None:
+        return ()
+    return (scope.condition(bindparam(SITES, list(sites), expanding=True)),)
 
 
-def check_own_site(site_id: UUID | None) -> None:
-    """Answer 422 if the caller is restricted to sites and this is none of them."""
+def refuse_unscoped(model: Model, scope: Scope) -> None:
+    """Raise `UnscopedResourceError` if the model is about patients and the scope is not."""
+    table = table_of(model)
+    if is_about_patients(table) and table not in scope:
+        raise UnscopedResourceError(
+            f"{model.__name__} holds rows about patients, and its resource does not restrict them"
+            " to the member's sites. Pass scope=of_patient({model.__name__}.patient_id), or"
+            " of_site(…) if the row itself has a site. A model without patient_id needs that"
+            " column first."
+        )
+
+
+def is_about_patients(table: Table) -> bool:
+    """Return whether a table is the patients', or references it, directly or through others."""
+    return _references(table, PATIENT_TABLE, frozenset())
+
+
+def _references(table: Table, name: str, seen: frozenset[str]) -> bool:
+    if table.name == name:
+        return True
+    return any(
+        _references(key.referred_table, name, seen | {table.name})
+        for key in table.foreign_key_constraints
+        if key.referred_table.name not in seen | {table.name}
+    )
+
+
+def _is_own_site(site_id: UUID | None) -> bool:
     sites = own_sites()
-    if sites is not None and site_id not in sites:
-        raise validation_failed([{"pointer": "/site_id", "detail": "Must be one of your sites."}])
+    return sites is None or site_id in sites

@@ -9,11 +9,12 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from trially.auth.members.model import Member, MemberSite
 from trially.auth.permissions import Permission, requires
-from trially.database.rows import columns_named, table_of
+from trially.database.rows import table_of
 from trially.http.contract import queries, returns_page
 from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
-from trially.resources.listing import Listing
+from trially.resources.resource import Resource
+from trially.resources.scope import WHOLE_TENANT
 
 bp = Blueprint("members", __name__, url_prefix="/members")
 
@@ -46,14 +47,11 @@ _site_ids = (
     .scalar_subquery()
 )
 
-MEMBERS = Listing(
+MEMBERS = Resource(
     Member,
-    [
-        *columns_named(Member, [name for name in MemberSchema().fields if name != "site_ids"]),
-        case((columns.has_all_sites, null()), else_=_site_ids).label("site_ids"),
-    ],
-    order={"id": "asc"},
-    filters={},
+    MemberSchema(),
+    scope=WHOLE_TENANT,
+    computed=[case((columns.has_all_sites, null()), else_=_site_ids).label("site_ids")],
 )
 
 

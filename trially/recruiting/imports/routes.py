@@ -9,7 +9,7 @@ from flask import Blueprint, request
 from trially.auth.identity import current_identity
 from trially.auth.permissions import Permission, requires
 from trially.config import current_settings
-from trially.database.rows import Item, columns_named, find_item, table_of
+from trially.database.rows import Item, table_of
 from trially.database.session import check_tenant_open
 from trially.http.contract import (
     accepts_stream,
@@ -20,8 +20,8 @@ from trially.http.contract import (
 )
 from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
-from trially.http.problems import Code, Conflict, NotFound
-from trially.recruiting.imports.jobs import SHOWN, ImportTakenOverError
+from trially.http.problems import Code, Conflict
+from trially.recruiting.imports.jobs import ImportTakenOverError
 from trially.recruiting.imports.model import ImportFault, ImportJob
 from trially.recruiting.imports.reading.resources import source_file_from_stream
 from trially.recruiting.imports.running import run_import
@@ -32,20 +32,24 @@ from trially.recruiting.imports.schema import (
     UploadQuerySchema,
 )
 from trially.recruiting.imports.uploads import MEDIA_TYPES, received
-from trially.resources.listing import Listing, equals
+from trially.resources.listing import equals
+from trially.resources.resource import Resource
+from trially.resources.scope import WHOLE_TENANT
 
 bp = Blueprint("imports", __name__, url_prefix="/imports")
 
-IMPORTS = Listing(
+IMPORTS = Resource(
     ImportJob,
-    columns_named(ImportJob, SHOWN),
+    ImportSchema(),
+    name="import",
+    scope=WHOLE_TENANT,
     order={"id": "desc"},
     filters={"state": equals(table_of(ImportJob).c.state)},
 )
-FAULTS = Listing(
+FAULTS = Resource(
     ImportFault,
-    columns_named(ImportFault, tuple(FaultSchema().fields)),
-    order={"id": "asc"},
+    FaultSchema(),
+    scope=WHOLE_TENANT,
     filters={"import_id": equals(table_of(ImportFault).c.import_id)},
 )
 
@@ -94,7 +98,7 @@ def list_imports(query: dict[str, Any]) -> Page:
 @returns_version(ImportSchema())
 def show_import(import_id: UUID) -> Item:
     """Show an import."""
-    return _get_import(import_id)
+    return IMPORTS.get(import_id)
 
 
 @bp.get("/<uuid:import_id>/errors")
@@ -103,12 +107,5 @@ def show_import(import_id: UUID) -> Item:
 @returns_page(FaultSchema())
 def list_import_errors(import_id: UUID, query: dict[str, Any]) -> Page:
     """List the lines of an import that could not be taken in, and why."""
-    _get_import(import_id)
+    IMPORTS.get(import_id)
     return FAULTS.page(query, import_id=import_id)
-
-
-def _get_import(import_id: UUID) -> Item:
-    found = find_item(ImportJob, import_id, (*SHOWN, "version"))
-    if found is None:
-        raise NotFound("There is no such import.")
-    return found

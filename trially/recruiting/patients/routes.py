@@ -11,13 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from uuid_utils.compat import uuid7
 
 from trially.auth.permissions import Permission, requires
-from trially.database.rows import (
-    Item,
-    columns_named,
-    find_item,
-    insert_item,
-    table_of,
-)
+from trially.database.rows import Item, table_of
 from trially.http.contract import (
     accepts,
     accepts_merge_patch,
@@ -30,9 +24,7 @@ from trially.http.contract import (
     returns_version,
 )
 from trially.http.etags import Versions
-from trially.http.masking import masked_names, refuse_masked
 from trially.http.pages import Page
-from trially.http.problems import NotFound
 from trially.recruiting.patients.model import MANUAL_SOURCE, Patient
 from trially.recruiting.patients.schema import (
     PatientBodySchema,
@@ -42,37 +34,33 @@ from trially.recruiting.patients.schema import (
     PatientSchema,
     PatientSearchSchema,
 )
-from trially.resources.listing import Filter, Listing, equals
-from trially.resources.optimistic_locking import change_seen, delete_seen
-from trially.resources.scope import at_own_sites, check_own_site
+from trially.resources.listing import Filter, equals
+from trially.resources.resource import Resource
+from trially.resources.scope import of_site
 
 bp = Blueprint("patients", __name__, url_prefix="/patients")
-
-NAMES = tuple(PatientSchema().fields)
-VERSIONED = (*NAMES, "version")
-MASKED = masked_names(PatientSchema())
 
 columns = table_of(Patient).c
 
 
-def _begins(name: str) -> Filter:
-    """Match the beginning of a name, in any case."""
-    return lambda beginning: func.starts_with(func.lower(columns[name]), func.lower(beginning))
+def starts_with(column: ColumnElement[str]) -> Filter:
+    """Return the filter of rows whose column starts with the value, ignoring case."""
+    return lambda beginning: func.starts_with(func.lower(column), func.lower(beginning))
 
 
-PATIENTS = Listing(
+PATIENTS = Resource(
     Patient,
-    columns_named(Patient, NAMES),
-    order={"id": "asc"},
+    PatientSchema(),
+    scope=of_site(columns.site_id),
     filters={
-        **{
-            name: equals(columns[name])
-            for name in ("mrn", "birth_date", "sex", "site_id", "source")
-        },
-        **{name: _begins(name) for name in ("given_name", "family_name")},
+        "mrn": equals(columns.mrn),
+        "birth_date": equals(columns.birth_date),
+        "sex": equals(columns.sex),
+        "site_id": equals(columns.site_id),
+        "source": equals(columns.source),
+        "given_name": starts_with(columns.given_name),
+        "family_name": starts_with(columns.family_name),
     },
-    site=columns.site_id,
-    masked=MASKED,
 )
 
 
@@ -90,7 +78,7 @@ def list_patients(query: dict[str, Any]) -> Page:
 @queries(PatientFilterSchema())
 @returns(PatientCountSchema())
 def count_patients(query: dict[str, Any]) -> Item:
-    """Say how many patients there are, and nothing about any of them."""
+    """Count patients."""
     return {"count": PATIENTS.count(query)}
 
 
@@ -100,7 +88,7 @@ def count_patients(query: dict[str, Any]) -> Item:
 @accepts(PatientSearchSchema())
 @returns_page(PatientSchema())
 def search_patients(body: dict[str, Any]) -> Page:
-    """Find patients by what does not belong in a URL."""
+    """Search patients by names, birth date and MRN, which do not belong in a URL."""
     return PATIENTS.page(body)
 
 
@@ -109,11 +97,17 @@ def search_patients(body: dict[str, Any]) -> Page:
 @accepts(PatientBodySchema())
 @returns_version(PatientSchema(), HTTPStatus.CREATED)
 def create_patient(body: dict[str, Any]) -> Item:
-    """Add a patient."""
-    check_own_site(body.get("site_id"))
+    """Create a patient."""
     patient_id = uuid7()
-    origin = {"id": patient_id, "source": MANUAL_SOURCE, "source_id": str(patient_id)}
-    return insert_item(Patient, {**body, **origin, "birth_date_precision": "day"}, VERSIONED)
+    return PATIENTS.create(
+        {
+            **body,
+            "id": patient_id,
+            "source": MANUAL_SOURCE,
+            "source_id": str(patient_id),
+            "birth_date_precision": "day",
+        }
+    )
 
 
 @bp.get("/<uuid:patient_id>")
@@ -121,7 +115,7 @@ def create_patient(body: dict[str, Any]) -> Item:
 @returns_version(PatientSchema())
 def show_patient(patient_id: UUID) -> Item:
     """Show a patient."""
-    return get_patient(patient_id)
+    return PATIENTS.get(patient_id)
 
 
 @bp.patch("/<uuid:patient_id>")
@@ -130,17 +124,13 @@ def show_patient(patient_id: UUID) -> Item:
 @accepts_merge_patch(PatientBodySchema(partial=True))
 @returns_version(PatientSchema())
 def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, Any]) -> Item:
-    """Change a patient, of whom only those may change identifiers who are shown them."""
-    refuse_masked(MASKED & body.keys())
-    if "site_id" in body:
-        check_own_site(body["site_id"])
+    """Change a patient. Identifiers can be changed only with the PHI level `full`."""
     changes: dict[str, Any] = {**body, "clinical_version": Patient.clinical_version + 1}
     if body.get("address") is not None:
         changes["address"] = _merged_address(body["address"])
     if "birth_date" in body:
         changes["birth_date_precision"] = "day"
-    sites = at_own_sites(columns.site_id)
-    return _found(change_seen(Patient, patient_id, versions, changes, VERSIONED, *sites))
+    return PATIENTS.change(patient_id, versions, changes)
 
 
 @bp.delete("/<uuid:patient_id>")
@@ -148,26 +138,14 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
 @matches_versions
 @returns_nothing
 def delete_patient(patient_id: UUID, versions: Versions | None) -> None:
-    """Remove a patient and all records of them."""
-    if not delete_seen(Patient, patient_id, versions, *at_own_sites(columns.site_id)):
-        raise NotFound("There is no such patient.")
-
-
-def get_patient(patient_id: UUID) -> Item:
-    """Return a patient whom the caller may see, or answer 404."""
-    return _found(find_item(Patient, patient_id, VERSIONED, *at_own_sites(columns.site_id)))
+    """Delete a patient and all records about the patient."""
+    PATIENTS.delete(patient_id, versions)
 
 
 def _merged_address(patch: Mapping[str, str | None]) -> ColumnElement[Any]:
-    """Take out of the known address what a patch removes, and lay over it what the patch says."""
-    said = {name: value for name, value in patch.items() if value is not None}
-    removed = [name for name in patch if name not in said]
-    known = func.coalesce(Patient.address, cast({}, JSONB))
-    kept = known.op("-", return_type=JSONB())(cast(removed, ARRAY(Text)))
-    return kept.concat(cast(said, JSONB))
-
-
-def _found(patient: Item | None) -> Item:
-    if patient is None:
-        raise NotFound("There is no such patient.")
-    return patient
+    """Return SQL that applies a merge patch (RFC 7396) to the stored address."""
+    changed = {name: value for name, value in patch.items() if value is not None}
+    removed = [name for name in patch if name not in changed]
+    stored = func.coalesce(Patient.address, cast({}, JSONB))
+    kept = stored.op("-", return_type=JSONB())(cast(removed, ARRAY(Text)))
+    return kept.concat(cast(changed, JSONB))

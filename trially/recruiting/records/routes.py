@@ -7,18 +7,18 @@ from flask import Blueprint
 from sqlalchemy import Text, case, cast, func, literal
 
 from trially.auth.permissions import Permission, requires
-from trially.database.rows import columns_named, table_of
+from trially.database.rows import table_of
 from trially.http.contract import queries, returns_page
 from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
-from trially.recruiting.patients.routes import get_patient
+from trially.recruiting.patients.routes import PATIENTS
 from trially.recruiting.records.model import ClinicalFact
 from trially.recruiting.records.schema import EventSchema, RecordQuerySchema, RecordSchema
-from trially.resources.listing import Listing, equals
+from trially.resources.listing import equals
+from trially.resources.resource import Resource
+from trially.resources.scope import of_patient
 
 bp = Blueprint("records", __name__, url_prefix="/patients/<uuid:patient_id>")
-
-NAMES = tuple(name for name in RecordSchema().fields if name != "at")
 
 columns = table_of(ClinicalFact).c
 
@@ -32,25 +32,27 @@ _MEASURED = func.concat(
 )
 _STATED = func.coalesce(columns.value_text, columns.value_code)
 
-RECORDS = Listing(
+RECORDS = Resource(
     ClinicalFact,
-    [*columns_named(ClinicalFact, NAMES), _FIRST_KNOWN.label("at")],
+    RecordSchema(),
+    name="record",
+    scope=of_patient(columns.patient_id),
+    computed=[_FIRST_KNOWN.label("at")],
     order={"at": "desc", "id": "asc"},
     filters={
         name: equals(columns[name]) for name in ("patient_id", "entered_in_error", "type", "code")
     },
 )
 
-TIMELINE = Listing(
+TIMELINE = Resource(
     ClinicalFact,
-    [
-        columns.id,
+    EventSchema(),
+    name="event",
+    scope=of_patient(columns.patient_id),
+    computed=[
         _FIRST_KNOWN.label("at"),
         columns.start_precision.label("precision"),
         columns.end_at.label("until"),
-        columns.type,
-        columns.code,
-        columns.display,
         func.coalesce(columns.clinical_status, columns.status).label("status"),
         case((columns.value_number.is_not(None), _MEASURED), else_=_STATED).label("value"),
     ],
@@ -65,7 +67,7 @@ TIMELINE = Listing(
 @returns_page(RecordSchema())
 def list_records(patient_id: UUID, query: dict[str, Any]) -> Page:
     """List a patient's records, of one type or all, newest first."""
-    get_patient(patient_id)
+    PATIENTS.get(patient_id)
     return RECORDS.page(query, patient_id=patient_id)
 
 
@@ -75,5 +77,5 @@ def list_records(patient_id: UUID, query: dict[str, Any]) -> Page:
 @returns_page(EventSchema())
 def show_timeline(patient_id: UUID, query: dict[str, Any]) -> Page:
     """Show what happened to a patient, whatever its type, newest first."""
-    get_patient(patient_id)
+    PATIENTS.get(patient_id)
     return TIMELINE.page(query, patient_id=patient_id, entered_in_error=False)

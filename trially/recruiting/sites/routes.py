@@ -7,13 +7,7 @@ from uuid import UUID
 from flask import Blueprint
 
 from trially.auth.permissions import Permission, requires
-from trially.database.rows import (
-    Item,
-    columns_named,
-    find_item,
-    insert_item,
-    table_of,
-)
+from trially.database.rows import Item, table_of
 from trially.http.contract import (
     accepts,
     accepts_merge_patch,
@@ -24,22 +18,20 @@ from trially.http.contract import (
 )
 from trially.http.etags import Versions
 from trially.http.pages import Page
-from trially.http.problems import NotFound
 from trially.recruiting.sites.model import Site
 from trially.recruiting.sites.schema import SiteQuerySchema, SiteSchema
-from trially.resources.listing import Listing, equals
-from trially.resources.optimistic_locking import change_seen
+from trially.resources.listing import equals
+from trially.resources.resource import Resource
+from trially.resources.scope import WHOLE_TENANT
 
 bp = Blueprint("sites", __name__, url_prefix="/sites")
 
-NAMES = tuple(SiteSchema().fields)
-VERSIONED = (*NAMES, "version")
-
 columns = table_of(Site).c
-SITES = Listing(
+
+SITES = Resource(
     Site,
-    columns_named(Site, NAMES),
-    order={"id": "asc"},
+    SiteSchema(),
+    scope=WHOLE_TENANT,
     filters={"status": equals(columns.status)},
 )
 
@@ -58,8 +50,8 @@ def list_sites(query: dict[str, Any]) -> Page:
 @accepts(SiteSchema())
 @returns_version(SiteSchema(), HTTPStatus.CREATED)
 def create_site(body: dict[str, Any]) -> Item:
-    """Add a site."""
-    return insert_item(Site, body, VERSIONED)
+    """Create a site."""
+    return SITES.create(body)
 
 
 @bp.get("/<uuid:site_id>")
@@ -67,7 +59,7 @@ def create_site(body: dict[str, Any]) -> Item:
 @returns_version(SiteSchema())
 def show_site(site_id: UUID) -> Item:
     """Show a site."""
-    return _found(find_item(Site, site_id, VERSIONED))
+    return SITES.get(site_id)
 
 
 @bp.patch("/<uuid:site_id>")
@@ -77,10 +69,4 @@ def show_site(site_id: UUID) -> Item:
 @returns_version(SiteSchema())
 def change_site(site_id: UUID, versions: Versions | None, body: dict[str, Any]) -> Item:
     """Change a site."""
-    return _found(change_seen(Site, site_id, versions, body, VERSIONED))
-
-
-def _found(site: Item | None) -> Item:
-    if site is None:
-        raise NotFound("There is no such site.")
-    return site
+    return SITES.change(site_id, versions, body)

@@ -8,13 +8,7 @@ from flask import Blueprint
 from sqlalchemy import Text, type_coerce
 
 from trially.auth.permissions import Permission, requires
-from trially.database.rows import (
-    Item,
-    columns_named,
-    find_item,
-    insert_item,
-    table_of,
-)
+from trially.database.rows import Item, table_of
 from trially.http.contract import (
     accepts,
     accepts_merge_patch,
@@ -25,22 +19,20 @@ from trially.http.contract import (
 )
 from trially.http.etags import Versions
 from trially.http.pages import Page
-from trially.http.problems import NotFound
 from trially.recruiting.studies.model import Study
 from trially.recruiting.studies.schema import StudyQuerySchema, StudySchema
-from trially.resources.listing import Listing, equals
-from trially.resources.optimistic_locking import change_seen
+from trially.resources.listing import equals
+from trially.resources.resource import Resource
+from trially.resources.scope import WHOLE_TENANT
 
 bp = Blueprint("studies", __name__, url_prefix="/studies")
 
-NAMES = tuple(StudySchema().fields)
-VERSIONED = (*NAMES, "version")
-
 columns = table_of(Study).c
-STUDIES = Listing(
+
+STUDIES = Resource(
     Study,
-    columns_named(Study, NAMES),
-    order={"id": "asc"},
+    StudySchema(),
+    scope=WHOLE_TENANT,
     filters={
         "status": equals(columns.status),
         "phase": lambda phase: columns.phases.has_key(type_coerce(phase, Text)),
@@ -62,8 +54,8 @@ def list_studies(query: dict[str, Any]) -> Page:
 @accepts(StudySchema())
 @returns_version(StudySchema(), HTTPStatus.CREATED)
 def create_study(body: dict[str, Any]) -> Item:
-    """Add a study."""
-    return insert_item(Study, body, VERSIONED)
+    """Create a study."""
+    return STUDIES.create(body)
 
 
 @bp.get("/<uuid:study_id>")
@@ -71,7 +63,7 @@ def create_study(body: dict[str, Any]) -> Item:
 @returns_version(StudySchema())
 def show_study(study_id: UUID) -> Item:
     """Show a study."""
-    return _found(find_item(Study, study_id, VERSIONED))
+    return STUDIES.get(study_id)
 
 
 @bp.patch("/<uuid:study_id>")
@@ -81,10 +73,4 @@ def show_study(study_id: UUID) -> Item:
 @returns_version(StudySchema())
 def change_study(study_id: UUID, versions: Versions | None, body: dict[str, Any]) -> Item:
     """Change a study."""
-    return _found(change_seen(Study, study_id, versions, body, VERSIONED))
-
-
-def _found(study: Item | None) -> Item:
-    if study is None:
-        raise NotFound("There is no such study.")
-    return study
+    return STUDIES.change(study_id, versions, body)

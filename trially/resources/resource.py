@@ -1,0 +1,140 @@
+"""A resource: rows of one model that clients list, read, create, change and delete.
+
+A room names its resource once, in its routes:
+
+    SITES = Resource(Site, SiteSchema(), scope=WHOLE_TENANT)
+
+Its views stay explicit functions, which call `page`, `get`, `create`, `change` and `delete`.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+from marshmallow import Schema
+from sqlalchemy import ColumnElement
+
+from trially.database.rows import (
+    Item,
+    Model,
+    find_item,
+    insert_item,
+    table_of,
+)
+from trially.http.etags import Versions
+from trially.http.masking import masked_names, refuse_masked
+from trially.http.pages import Page
+from trially.http.problems import NotFound
+from trially.resources.listing import Filter, Listing
+from trially.resources.optimistic_locking import change_seen, delete_seen
+from trially.resources.scope import Scope, refuse_unscoped, scope_conditions
+
+RESOURCES: list["Resource"] = []
+"""Every resource of the API, in the order of import."""
+
+OLDEST_FIRST = MappingProxyType({"id": "asc"})
+"""Ids are UUIDs of version 7, which grow with time."""
+
+
+class Resource:
+    """The rows of a model as clients see them.
+
+    `schema` describes an answer: each of its fields is a column of the model, or one of the
+    `computed` columns, by label. `scope` says which rows a member restricted to sites may see.
+    `name` is what error messages call a row; routes name its id `<name>_id`. `filters` are the
+    query parameters of its list, and `order` its keys, as in `Listing`.
+
+    Raises `UnscopedResourceError` if the model is about patients and the scope is not, and
+    `TypeError` if the schema has a field without a column.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        schema: Schema,
+        *,
+        scope: Scope,
+        name: str | None = None,
+        order: Mapping[str, str] = OLDEST_FIRST,
+        filters: Mapping[str, Filter] = MappingProxyType({}),
+        computed: Sequence[ColumnElement[Any]] = (),
+    ) -> None:
+        refuse_unscoped(model, scope)
+        self.model = model
+        self.name = name or table_of(model).name
+        self.masked = masked_names(schema)
+        labelled = {column.key: column for column in computed}
+        names = [field for field in schema.fields if field not in labelled]
+        _refuse_missing_columns(model, schema, names)
+        self._scope = scope
+        self._names = (*names, *(["version"] if "version" in table_of(model).c else []))
+        self._listing = Listing(
+            model,
+            [labelled.get(field, table_of(model).c.get(field)) for field in schema.fields],
+            scope=scope,
+            order=order,
+            filters=filters,
+            masked=self.masked,
+        )
+        RESOURCES.append(self)
+
+    @property
+    def id_argument(self) -> str:
+        """The argument of a route that names one row."""
+        return f"{self.name}_id"
+
+    def page(self, query: Mapping[str, Any], **always: Any) -> Page:
+        """Return the page that `query` requests, of the rows that match it and `always`."""
+        return self._listing.page(query, **always)
+
+    def count(self, query: Mapping[str, Any]) -> int:
+        """Return the number of rows that match `query`."""
+        return self._listing.count(query)
+
+    def get(self, item_id: UUID) -> Item:
+        """Return a row that the caller may see, or answer 404."""
+        conditions = scope_conditions(self._scope)
+        return self._or_404(find_item(self.model, item_id, self._names, *conditions))
+
+    def create(self, values: Mapping[str, Any]) -> Item:
+        """Insert a row and return it. Answers 422 if it would lie outside the caller's sites."""
+        self._scope.refuse_foreign(values, is_new=True)
+        return insert_item(self.model, values, self._names)
+
+    def change(self, item_id: UUID, versions: Versions | None, values: Mapping[str, Any]) -> Item:
+        """Change a row and return it.
+
+        Answers 404 if the caller may not see the row, 412 if it has another version, 403 if
+        `values` name a field that is masked for the caller, and 422 if the row would leave the
+        caller's sites.
+        """
+        refuse_masked(self.masked & values.keys())
+        self._scope.refuse_foreign(values, is_new=False)
+        conditions = scope_conditions(self._scope)
+        return self._or_404(
+            change_seen(self.model, item_id, versions, values, self._names, *conditions)
+        )
+
+    def delete(self, item_id: UUID, versions: Versions | None) -> None:
+        """Delete a row, or answer 404 or 412 as `change` does."""
+        conditions = scope_conditions(self._scope)
+        if not delete_seen(self.model, item_id, versions, *conditions):
+            raise self._not_found()
+
+    def _or_404(self, item: Item | None) -> Item:
+        if item is None:
+            raise self._not_found()
+        return item
+
+    def _not_found(self) -> NotFound:
+        return NotFound(f"There is no such {self.name.replace('_', ' ')}.")
+
+
+def _refuse_missing_columns(model: Model, schema: Schema, names: Sequence[str]) -> None:
+    missing = [name for name in names if name not in table_of(model).c]
+    if missing:
+        raise TypeError(
+            f"{type(schema).__name__}.{missing[0]} is no column of {model.__name__}. Add the"
+            f" column, or pass `computed=[….label({missing[0]!r})]`."
+        )
