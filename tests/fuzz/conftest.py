@@ -1,19 +1,11 @@
 """Two tenants, each full of a canary: a word that no answer to the other may have in it."""
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from fuzzing import LISTS
-
-ROOMS = {
-    "study_id": "studies",
-    "site_id": "sites",
-    "patient_id": "patients",
-    "import_id": "imports",
-}
+from examples import EXAMPLES, LISTS, create_all
 
 
 @dataclass
@@ -40,32 +32,12 @@ class House:
             yield secret.encode()
 
     def read_etags(self) -> dict[str, str]:
+        """Return the ETag of each row in `ids`, or "gone" if it was deleted."""
+        paths = {name: EXAMPLES[name.removesuffix("_id")].path for name in self.ids}
         return {
-            name: self.member.get(f"/{ROOMS[name]}/{known}").headers.get("ETag", "gone")
-            for name, known in self.ids.items()
+            name: self.member.get(f"{paths[name]}/{row_id}").headers.get("ETag", "gone")
+            for name, row_id in self.ids.items()
         }
-
-    def plant(self, number: int) -> None:
-        word = f"{self.canary} {number}"
-        bodies = {
-            "study_id": {"protocol_number": word, "title": word, "sponsor": word},
-            "site_id": {"name": word, "city": word, "investigator": word},
-        }
-        for name, body in bodies.items():
-            self.ids[name] = self._make(name, body)
-        self.plant_patient(word)
-
-    def plant_patient(self, word: str) -> None:
-        names = ("mrn", "given_name", "family_name", "email", "race")
-        address = {"line": word, "city": word}
-        said = {"birth_date": "1960-05-17", "sex": "female", "site_id": self.ids["site_id"]}
-        body = {**dict.fromkeys(names, word), **said, "address": address}
-        self.ids["patient_id"] = self._make("patient_id", body)
-
-    def _make(self, name: str, body: dict[str, Any]) -> str:
-        made = self.member.post(f"/{ROOMS[name]}", json=body)
-        assert made.status_code == 201, made.text
-        return str(made.json["id"])
 
 
 @pytest.fixture(scope="session")
@@ -76,14 +48,11 @@ def make_house(
         tenant = make_tenant(slug=canary.lower(), name=canary)
         as_member(tenant, display_name=canary)
         house = House(as_member(tenant, display_name=canary), canary)
-        for number in range(2):
-            house.plant(number)
+        for _ in range(2):
+            house.ids = create_all(house.member, canary)
             make_fact(tenant, house.ids["patient_id"], display=canary, value_text=canary)
-            upload = json.dumps({"resourceType": canary, "id": str(number)}) + '\n{"id": 5}\n'
-            job = house.member.post("/imports", data=upload, content_type="application/ndjson")
-            house.ids["import_id"] = job.json["id"]
-        for room in LISTS:
-            house.cursors[room] = house.member.get(f"/{room}?limit=1").json["page"]["next"]
+        for name in LISTS:
+            house.cursors[name] = house.member.get(f"/{name}?limit=1").json["page"]["next"]
         house.etags = house.read_etags()
         return house
 

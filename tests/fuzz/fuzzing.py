@@ -4,7 +4,6 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-LISTS = ("patients", "studies", "sites", "imports", "members")
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from attacks import ATTACKS
+from examples import create_all
 from flask import Flask
 from psycopg2 import sql
 from sqlalchemy import select
@@ -20,7 +21,6 @@ from trially.tenancy.context import tenant_context
 from trially.tenancy.servers.connections import execute
 
 EVERY_SITE = "SELECT count(*) FROM {}.site WHERE tenant_id = {}"
-BAD_LINES = b'{"resourceType": "Patient"}\n{"resourceType": "Patient", "id": 5}\n'
 
 
 @dataclass
@@ -61,25 +61,17 @@ def held(findings: dict[tuple[str, Tier, str], Wall], tier: Tier) -> Held:
 def make_household(
     make_tenant: Callable[..., Any],
     as_member: Callable[..., Any],
-    make_patient: Callable[..., Any],
     make_fact: Callable[..., Any],
     tier: Tier,
 ) -> Callable[[], Household]:
     def make() -> Household:
         tenant = make_tenant(tier)
         member, _ = as_member(tenant), as_member(tenant)
-        for number in range(2):
-            site = member.post("/sites", json={"name": f"Site {number} of {tenant.slug}"}).json
-            study = member.post(
-                "/studies", json={"protocol_number": f"P-{number}", "title": "A study"}
-            ).json
-            patient = make_patient(member, site_id=site["id"])
         for _ in range(2):
-            make_fact(member.tenant, patient["id"])
-            job = member.post("/imports", data=BAD_LINES, content_type="application/ndjson").json
-            member.post("/imports", data=BAD_LINES + b"\n", content_type="application/ndjson")
-        ids = {"site_id": site["id"], "study_id": study["id"], "patient_id": patient["id"]}
-        return Household(member, {**ids, "import_id": job["id"]})
+            ids = create_all(member, tenant.slug)
+        for _ in range(2):
+            make_fact(member.tenant, ids["patient_id"])
+        return Household(member, ids)
 
     return make
 

@@ -7,7 +7,16 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from test_every_route import API, BODIES, ROUTES
+from examples import (
+    ABOUT_PATIENTS,
+    API,
+    EXAMPLES,
+    ROUTES,
+    create_all,
+    new_word,
+    options_for,
+    url_for,
+)
 from werkzeug.routing import Rule
 
 from tools.permission_tables import describe_permissions, schemas_of_patients
@@ -17,7 +26,6 @@ from trially.auth.permissions import (
     permissions_of,
 )
 from trially.config import ROOT
-from trially.http.contract import JSON_TYPE, contract_of
 from trially.http.masking import unmarked_fields
 
 SECRETS = {
@@ -45,10 +53,10 @@ class Clinic:
     members: dict[tuple[Role, PhiLevel, bool], Any]
     ids: dict[str, str]
     """What the routes' arguments may name; the patient is at the site of restricted members."""
-    elsewhere: str
-    """A patient of the other site."""
-    nowhere: str
-    """A patient of no site."""
+    elsewhere: dict[str, str]
+    """The same, where rows about patients are about a patient of the other site."""
+    nowhere: dict[str, str]
+    """The same, where rows about patients are about a patient of no site."""
     other_site: str
 
 
@@ -64,15 +72,13 @@ def clinic(
     here, there = (
         admin.post("/sites", json={"name": name}).json["id"] for name in ("Here", "There")
     )
-    patients = [
-        make_patient(admin, **SECRETS | {"mrn": f"SECRET-{number}"}, site_id=site)
-        for number, site in enumerate((here, there, None))
+    shared = create_all(admin, **dict.fromkeys(ABOUT_PATIENTS, ""), site_id=here)
+    placed = [
+        create_about_patient(admin, {**shared, "site_id": site}) for site in (here, there, None)
     ]
-    for patient in patients:
-        make_fact(tenant, patient["id"], source_id=f"SECRET-{patient['id']}")
-        make_fact(tenant, patient["id"], value_text="SECRET said so")
-    study = admin.post("/studies", json={"protocol_number": "P", "title": "X"}).json
-    job = admin.post("/imports", data=b"{}", content_type="application/ndjson").json
+    for ids in placed:
+        make_fact(tenant, ids["patient_id"], source_id=f"SECRET-{ids['patient_id']}")
+        make_fact(tenant, ids["patient_id"], value_text="SECRET said so")
     return Clinic(
         admin=admin,
         members={
@@ -83,49 +89,32 @@ def clinic(
             for level in PhiLevel
             for is_restricted in (False, True)
         },
-        ids={
-            "patient_id": patients[0]["id"],
-            "site_id": here,
-            "study_id": study["id"],
-            "import_id": job["id"],
-        },
-        elsewhere=patients[1]["id"],
-        nowhere=patients[2]["id"],
+        ids=placed[0],
+        elsewhere=placed[1],
+        nowhere=placed[2],
         other_site=there,
     )
 
 
-def ask(clinic: Clinic, member: Any, rule: Rule, method: str, patient: str, **body: Any) -> Any:
-    """Ask a route something that is right in all but, perhaps, that this member may not."""
-    contract = contract_of(API.view_functions[rule.endpoint])
-    ids = clinic.ids | {"patient_id": patient}
-    url = API.url_map.bind("").build(rule.endpoint, {name: ids[name] for name in rule.arguments})
-    options: dict[str, Any] = {"headers": {"If-Match": "*"} if contract.matches_versions else {}}
-    if contract.body is not None:
-        options["json"] = {**_body(clinic, rule.endpoint), **body}
-        options["content_type"] = contract.body_types[0]
-    elif contract.body_types:
-        options["data"] = b'{"resourceType": "Basic", "id": "1"}'
-        options["content_type"] = JSON_TYPE
-    return member.request(method, url, **options)
+def create_about_patient(member: Any, ids: dict[str, Any]) -> dict[str, Any]:
+    """Create a row of each resource about a patient, and return the ids with theirs."""
+    for name, example in EXAMPLES.items():
+        if f"{name}_id" in ABOUT_PATIENTS:
+            secrets = {"mrn": new_word("SECRET")} if name == "patient" else {}
+            body = {**SECRETS, **secrets} if name == "patient" else {}
+            ids = ids | {f"{name}_id": example.create(member, ids, new_word("SECRET"), **body)}
+    return ids
 
 
-def _body(clinic: Clinic, endpoint: str) -> dict[str, Any]:
-    number = next(_numbers)
-    if endpoint == "patients.change_patient":
-        return {"race": "other"}
-    return {
-        **BODIES[endpoint],
-        **{
-            "patients.create_patient": {
-                **SECRETS,
-                "mrn": f"SECRET new {number}",
-                "site_id": clinic.ids["site_id"],
-            },
-            "sites.create_site": {"name": f"Site {number}"},
-            "studies.create_study": {"protocol_number": f"P-{number}"},
-        }.get(endpoint, {}),
-    }
+def ask(member: Any, rule: Rule, method: str, ids: dict[str, Any]) -> Any:
+    """Send a request that is valid in all but, perhaps, the member's permissions."""
+    word = new_word("SECRET" if is_about_patients(rule) else "word")
+    return member.request(method, url_for(rule, ids), **options_for(rule, ids, word))
+
+
+def is_about_patients(rule: Rule) -> bool:
+    path = rule.rule.removeprefix("/api/v1")
+    return any(path == EXAMPLES[name.removesuffix("_id")].path for name in ABOUT_PATIENTS)
 
 
 @pytest.mark.parametrize("is_restricted", [False, True], ids=["all sites", "one site"])
@@ -138,16 +127,11 @@ def test_every_route_is_held_to_the_table(
     may = permissions_of(role, level, has_all_sites=not is_restricted)
     tried = 0
 
-    for parameters in ROUTES:
-        rule, method = parameters.values
+    for rule, method in ROUTES:
         permission = API.view_functions[rule.endpoint].__dict__["permission"]
         asked = f"{method} {rule.rule}"
-        patient = clinic.ids["patient_id"]
-        if method == "DELETE" and "patient_id" in rule.arguments:
-            site = clinic.ids["site_id"]
-            body = SECRETS | {"mrn": f"deleted {next(_numbers)}", "site_id": site, "sex": "other"}
-            patient = clinic.admin.post("/patients", json=body).json["id"]
-        answer = ask(clinic, member, rule, method, patient)
+        ids = create_about_patient(clinic.admin, clinic.ids) if method == "DELETE" else clinic.ids
+        answer = ask(member, rule, method, ids)
         tried += 1
         if permission not in may:
             assert answer.status_code == 403, asked
@@ -158,11 +142,13 @@ def test_every_route_is_held_to_the_table(
         if level is not PhiLevel.FULL:
             assert not [tell for tell in TELLTALES if tell in answer.text], asked
         if is_restricted:
-            assert clinic.elsewhere not in answer.text, asked
-            assert clinic.nowhere not in answer.text, asked
-            if "patient_id" in rule.arguments:
-                for other in (clinic.elsewhere, clinic.nowhere, str(uuid4())):
-                    refused = ask(clinic, member, rule, method, other)
+            for others in (clinic.elsewhere, clinic.nowhere):
+                for name in ABOUT_PATIENTS:
+                    assert others[name] not in answer.text, asked
+            if ABOUT_PATIENTS & rule.arguments:
+                unknown = clinic.ids | {name: str(uuid4()) for name in rule.arguments}
+                for others in (clinic.elsewhere, clinic.nowhere, unknown):
+                    refused = ask(member, rule, method, others)
                     assert refused.status_code == 404, asked
 
     assert tried > 20
@@ -173,7 +159,8 @@ def test_a_patient_at_each_level(clinic: Clinic) -> None:
     full = clinic.members[Role.RECRUITER, PhiLevel.FULL, False].get(path).json
     limited = clinic.members[Role.RECRUITER, PhiLevel.LIMITED, False].get(path).json
 
-    assert full | SECRETS | {"mrn": "SECRET-0"} == full
+    assert full["mrn"].startswith("SECRET")
+    assert full | SECRETS | {"mrn": full["mrn"]} == full
     assert limited == full | {
         "mrn": None,
         "given_name": None,
@@ -236,7 +223,7 @@ def test_what_is_masked_is_not_searched_by(clinic: Clinic, asked: dict[str, Any]
     assert full.post("/patients/search", json=asked).status_code == 200
     assert answer.status_code == 403
     named = sorted(asked.keys() - {"sex"})
-    assert answer.json["detail"] == f"This needs the PHI level full: {', '.join(named)}."
+    assert answer.json["detail"] == f"These fields need the PHI level full: {', '.join(named)}."
     assert [error["pointer"] for error in answer.json["errors"]] == [f"/{name}" for name in named]
     assert limited.post("/patients/search", json={"sex": "female"}).status_code == 200
 

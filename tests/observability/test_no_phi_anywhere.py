@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from examples import EXAMPLES
 from flask import Flask
 from sqlalchemy import String, text
 from werkzeug.test import TestResponse
@@ -20,7 +21,6 @@ from trially.database.session import db
 from trially.http.contract import contract_of
 from trially.observability import metrics
 from trially.recruiting.records.model import ClinicalFact
-from trially.recruiting.sites.schema import SiteSchema
 from trially.state import state_of
 from trially.tenancy.context import tenant_context
 from trially.tenancy.servers.administrator import EMBEDDED_DIRECTORY
@@ -138,16 +138,15 @@ def call(app: Flask, make_tenant: Callable[..., Any], seen: Seen) -> Caller:
 
 
 def _plant(call: Caller, tenant: Any, make_fact: Callable[..., str]) -> dict[str, str]:
-    """Write a canary into every field there is, and have every route handle it."""
-    fields = SiteSchema().fields
-    named = dict.fromkeys(("name", "investigator", "city", "state", "country"), CANARY)
-    assert set(named) <= set(fields)
-    site = call("POST", "/sites", named).json["id"]
-    study = call(
-        "POST", "/studies", dict.fromkeys(("protocol_number", "title", "sponsor"), CANARY)
-    ).json["id"]
-    patient = call("POST", "/patients", {**PATIENT, "site_id": site}).json["id"]
-    other = call("POST", "/patients", {**PATIENT, "mrn": f"{CANARY} 2"}).json["id"]
+    """Create a row of each resource with a canary in its texts, and return the ids."""
+    ids: dict[str, str] = {}
+    for name, example in EXAMPLES.items():
+        if example.body is not None:
+            body = PATIENT if name == "patient" else example.body(ids, CANARY)
+            more = {"site_id": ids["site_id"]} if name == "patient" else {}
+            ids[f"{name}_id"] = call("POST", example.path, {**body, **more}).json["id"]
+    patient = ids["patient_id"]
+    ids["other_id"] = call("POST", "/patients", {**PATIENT, "mrn": f"{CANARY} 2"}).json["id"]
     texts = {
         column.name: CANARY[: column.type.length]
         for column in table_of(ClinicalFact).columns
@@ -157,13 +156,7 @@ def _plant(call: Caller, tenant: Any, make_fact: Callable[..., str]) -> dict[str
     upload = b"\n".join(json.dumps(resource).encode() for resource in IMPORTED)
     taken = call("POST", "/imports", upload + b"\n{" + CANARY.encode(), content_type=NDJSON)
     assert taken.json["counts"], taken.json
-    return {
-        "site_id": site,
-        "study_id": study,
-        "patient_id": patient,
-        "other_id": other,
-        "import_id": taken.json["id"],
-    }
+    return ids | {"import_id": taken.json["id"]}
 
 
 def _call_every_route(app: Flask, call: Caller, ids: dict[str, str]) -> None:

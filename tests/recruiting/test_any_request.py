@@ -6,12 +6,18 @@ from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import pytest
-from flask import Flask
+from examples import (
+    ROUTES,
+    body_for,
+    contract_for,
+    create_all,
+    routes_with_body,
+    url_for,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from trially.api import routes_only
-from trially.http.contract import MERGE_PATCH_TYPE, contract_of
+from trially.http.contract import MERGE_PATCH_TYPE
 
 EXAMPLES = 60
 
@@ -24,19 +30,8 @@ bounded = settings(
 )
 
 
-def _read_routes() -> Flask:
-    app = routes_only()
-    return app
-
-
-ROUTES = [
-    (rule, contract_of(view))
-    for app in [_read_routes()]
-    for rule in app.url_map.iter_rules()
-    for view in [app.view_functions[rule.endpoint]]
-]
-WITH_BODY = {rule.endpoint: contract for rule, contract in ROUTES if contract.body is not None}
-PATHS = {rule.endpoint: rule for rule, _ in ROUTES}
+BODIES = {rule.endpoint: rule for rule in routes_with_body()}
+READ = {rule.endpoint: rule for rule, method in ROUTES if method == "GET"}
 
 STRANGE = st.sampled_from(
     [
@@ -109,60 +104,28 @@ def bodies(names: list[str]) -> st.SearchStrategy[Any]:
     )
 
 
-def good(endpoint: str, member: Any) -> dict[str, Any]:
-    """A body that is taken, under which a strange one is laid, so that it gets far."""
-    number = str(uuid4())
-    return {
-        "patients.create_patient": {
-            "mrn": number,
-            "given_name": "A",
-            "family_name": "B",
-            "birth_date": "1990-01-01",
-            "sex": "other",
-        },
-        "sites.create_site": {"name": number},
-        "studies.create_study": {"protocol_number": number, "title": "X"},
-    }.get(endpoint, {})
-
-
 @pytest.fixture(scope="module")
 def ids(shared_member: Any) -> dict[str, str]:
-    return {
-        "patient_id": shared_member.post(
-            "/patients", json=good("patients.create_patient", None)
-        ).json["id"],
-        "site_id": shared_member.post("/sites", json={"name": "S"}).json["id"],
-        "study_id": shared_member.post(
-            "/studies", json={"protocol_number": "P", "title": "X"}
-        ).json["id"],
-        "import_id": str(uuid4()),
-    }
+    return create_all(shared_member)
 
 
-def path_of(endpoint: str, ids: dict[str, str]) -> str:
-    rule = PATHS[endpoint]
-    path = rule.rule
-    for name in rule.arguments:
-        path = path.replace(f"<uuid:{name}>", ids[name])
-    return path
-
-
-@pytest.mark.parametrize("endpoint", sorted(WITH_BODY))
+@pytest.mark.parametrize("endpoint", sorted(BODIES))
 @bounded
 @given(drawn=st.data())
 def test_any_body_is_answered(
     shared_member: Any, ids: dict[str, str], endpoint: str, drawn: st.DataObject
 ) -> None:
-    contract = WITH_BODY[endpoint]
+    rule = BODIES[endpoint]
+    contract = contract_for(rule)
     assert contract.body is not None
     body = drawn.draw(bodies(sorted(contract.body.fields)))
     if isinstance(body, dict) and drawn.draw(st.booleans()):
-        body = good(endpoint, shared_member) | body
+        body = body_for(rule, ids) | body
     method = "PATCH" if contract.body_types == (MERGE_PATCH_TYPE,) else "POST"
 
     answer = shared_member.request(
         method,
-        path_of(endpoint, ids),
+        url_for(rule, ids),
         data=json.dumps(body),
         headers={"Content-Type": contract.body_types[0], "If-Match": "*"},
     )
@@ -180,14 +143,15 @@ def test_any_bytes_are_answered(shared_member: Any, body: bytes) -> None:
 
 @pytest.mark.parametrize(
     "endpoint",
-    sorted(rule.endpoint for rule, _ in ROUTES if "GET" in (rule.methods or ())),
+    sorted(READ),
 )
 @bounded
 @given(drawn=st.data())
 def test_any_query_is_answered(
     shared_member: Any, ids: dict[str, str], endpoint: str, drawn: st.DataObject
 ) -> None:
-    contract = next(contract for rule, contract in ROUTES if rule.endpoint == endpoint)
+    rule = READ[endpoint]
+    contract = contract_for(rule)
     names = sorted(contract.query.fields) if contract.query else ["limit"]
     text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
     value = STRANGE.map(str) | text
@@ -197,9 +161,7 @@ def test_any_query_is_answered(
     )
     raw = drawn.draw(st.just("") | st.text(st.characters(max_codepoint=255), max_size=5))
 
-    answer = shared_member.get(
-        path_of(endpoint, ids), environ_overrides={"QUERY_STRING": query + raw}
-    )
+    answer = shared_member.get(url_for(rule, ids), environ_overrides={"QUERY_STRING": query + raw})
 
     assert answer.status_code in {200, 400, 404}, answer.text
 

@@ -5,21 +5,8 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from examples import CHANGED, create_all, new_word
 from tenant_databases import ask_in
-
-BODIES = {
-    "/patients": {
-        "mrn": "M-1",
-        "given_name": "A",
-        "family_name": "B",
-        "birth_date": "1990-01-01",
-        "sex": "other",
-    },
-    "/studies": {"protocol_number": "P-1", "title": "X"},
-    "/sites": {"name": "Main"},
-}
-CHANGES = {"/patients": {"phone": "1"}, "/studies": {"sponsor": "X"}, "/sites": {"city": "Bern"}}
-ROOMS = sorted(BODIES)
 
 
 def patch(member: Any, path: str, body: Any, **headers: str) -> Any:
@@ -29,47 +16,49 @@ def patch(member: Any, path: str, body: Any, **headers: str) -> Any:
     return member.request("PATCH", path, json=body, headers=content_type | headers)
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_version_is_followed_through_its_changes(member: Any, room: str) -> None:
-    made = member.post(room, json=BODIES[room])
-    path = f"{room}/{made.json['id']}"
-    etag = made.headers["ETag"]
+@pytest.mark.parametrize("name", sorted(CHANGED))
+def test_a_version_is_followed_through_its_changes(member: Any, name: str) -> None:
+    example, ids = CHANGED[name], create_all(member)
+    created = member.post(example.path, json=example.body(ids, new_word()))
+    path = f"{example.path}/{created.json['id']}"
+    etag = created.headers["ETag"]
 
     assert etag.startswith('"')
-    assert "version" not in made.json
+    assert "version" not in created.json
     assert member.get(path).headers["ETag"] == etag
     same = member.get(path, headers={"If-None-Match": f'"x", {etag}'})
     assert (same.status_code, same.data, same.headers["ETag"]) == (304, b"", etag)
 
-    changed = patch(member, path, CHANGES[room], If_Match=etag)
+    changed = patch(member, path, example.change, If_Match=etag)
     assert changed.status_code == 200
     assert changed.headers["ETag"] != etag
     read = member.get(path, headers={"If-None-Match": etag})
     assert (read.status_code, read.headers["ETag"]) == (200, changed.headers["ETag"])
 
-    late = patch(member, path, CHANGES[room], If_Match=etag)
+    late = patch(member, path, example.change, If_Match=etag)
     assert (late.status_code, late.json["type"]) == (412, "/problems/precondition-failed")
-    assert patch(member, path, CHANGES[room]).status_code == 428
-    assert patch(member, path, CHANGES[room], If_Match="*").status_code == 200
+    assert patch(member, path, example.change).status_code == 428
+    assert patch(member, path, example.change, If_Match="*").status_code == 200
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_what_matches_nothing_changes_nothing(shared_member: Any, room: str) -> None:
-    body = BODIES[room] | {next(iter(BODIES[room])): str(uuid4())}
-    made = shared_member.post(room, json=body)
-    path, etag = f"{room}/{made.json['id']}", made.headers["ETag"]
+@pytest.mark.parametrize("name", sorted(CHANGED))
+def test_what_matches_nothing_changes_nothing(shared_member: Any, name: str) -> None:
+    example = CHANGED[name]
+    path = f"{example.path}/{create_all(shared_member)[f'{name}_id']}"
+    etag = shared_member.get(path).headers["ETag"]
 
     for wrong in (f"W/{etag}", '""', '"x"', '"-1"', '"9999999999999999999999"', ""):
-        assert patch(shared_member, path, CHANGES[room], If_Match=wrong).status_code == 412, wrong
+        assert patch(shared_member, path, example.change, If_Match=wrong).status_code == 412, wrong
 
     assert shared_member.get(path).headers["ETag"] == etag
-    assert patch(shared_member, path, CHANGES[room], If_Match=f'"77", {etag}').status_code == 200
+    assert patch(shared_member, path, example.change, If_Match=f'"77", {etag}').status_code == 200
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_what_is_not_there_is_not_found_whatever_was_seen(shared_member: Any, room: str) -> None:
+@pytest.mark.parametrize("name", sorted(CHANGED))
+def test_what_is_not_there_is_not_found_whatever_was_seen(shared_member: Any, name: str) -> None:
+    path, change = f"{CHANGED[name].path}/{uuid4()}", CHANGED[name].change
     for tag in ("*", '"1"', '"x"'):
-        answer = patch(shared_member, f"{room}/{uuid4()}", CHANGES[room], If_Match=tag)
+        answer = patch(shared_member, path, change, If_Match=tag)
         assert answer.status_code == 404, tag
 
 
@@ -86,7 +75,7 @@ def test_a_patient_is_removed_as_seen_or_not_at_all(member: Any, make_patient: A
 
 
 def test_of_two_who_have_seen_the_same_one_wins(member: Any) -> None:
-    made = member.post("/sites", json=BODIES["/sites"])
+    made = member.post("/sites", json={"name": "Main"})
     path, etag = f"/sites/{made.json['id']}", made.headers["ETag"]
 
     def change(number: int) -> int:

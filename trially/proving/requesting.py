@@ -11,31 +11,25 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from flask import Flask, current_app, request
-from sqlalchemy import select, text
+from sqlalchemy import select
 from werkzeug.routing import Rule
 
 from trially.auth.identity import TENANT_HEADER
 from trially.auth.members.identities import Identity
 from trially.auth.members.model import Member
 from trially.auth.permissions import PhiLevel, Role
+from trially.database.rows import table_of
 from trially.database.session import db
 from trially.http.contract import call_view
 from trially.http.masking import show_identifiers
 from trially.proving.attempts import Attempt, Party, Target
+from trially.resources.resource import RESOURCES
 from trially.state import app_state, request_state
 from trially.tenancy.catalog import TenantStatus
 from trially.tenancy.context import current_tenant, enter_tenant, tenant_context
 
 API = re.compile(r"/api/")
 METHODS = ("GET", "PATCH", "DELETE")
-TABLES = {
-    "site_id": "site",
-    "study_id": "study",
-    "patient_id": "patient",
-    "import_id": "import_job",
-}
-"""The table in which an id is found, by the name of a route's argument."""
-
 NO_VERSION = '"999999999999999999"'
 ERRORS_START = 400
 NOT_THERE = 404
@@ -190,11 +184,12 @@ def _ids_of(target: Target) -> dict[str, str]:
     """Return an id of each kind that the tenant has some of."""
     with tenant_context(str(target.tenant.id)):
         found = {
-            argument: db.session.scalar(
-                text(f"SELECT id FROM {table} WHERE tenant_id = :tenant_id LIMIT 1"),
-                {"tenant_id": target.tenant.id},
+            resource.id_argument: db.session.scalar(
+                select(table_of(resource.model).c.id)
+                .where(table_of(resource.model).c.tenant_id == target.tenant.id)
+                .limit(1)
             )
-            for argument, table in TABLES.items()
+            for resource in RESOURCES
         }
     return {argument: str(row_id) for argument, row_id in found.items() if row_id is not None}
 
@@ -217,7 +212,8 @@ def _request(
     path = f"API: {method} {rule.rule}"
     [argument] = rule.arguments
     if argument not in ids:
-        reason = "the tenant has none" if argument in TABLES else f"{argument} is not known"
+        arguments = {resource.id_argument for resource in RESOURCES}
+        reason = "the tenant has none" if argument in arguments else f"{argument} is not known"
         return target.not_applicable(path, attacker, reason)
     url = current_app.url_map.bind("").build(rule.endpoint, {argument: UUID(ids[argument])}, method)
     headers = {"If-Match": NO_VERSION}

@@ -71,7 +71,10 @@ class Resource:
         self._names = (*names, *(["version"] if "version" in table_of(model).c else []))
         self._listing = Listing(
             model,
-            [labelled.get(field, table_of(model).c.get(field)) for field in schema.fields],
+            [
+                labelled[field] if field in labelled else table_of(model).c[field]
+                for field in schema.fields
+            ],
             scope=scope,
             order=order,
             filters=filters,

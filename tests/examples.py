@@ -1,0 +1,186 @@
+"""One example of each resource. Tests that enumerate resources or routes take it from here.
+
+They are the tests of every route, level, version and merge patch, the fuzz tests, the search for
+PHI, and the tests of `prove`. A resource without an example fails with `MISSING`.
+"""
+
+import itertools
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from werkzeug.routing import Rule
+
+from trially.api import routes_only
+from trially.database.rows import table_of
+from trially.http.contract import JSON_TYPE, Contract, contract_of
+from trially.resources.resource import RESOURCES
+from trially.resources.scope import is_about_patients
+
+if TYPE_CHECKING:
+    from conftest import Member
+
+Ids = Mapping[str, str]
+"""Ids of existing rows, by the arguments of routes: `patient_id`, `site_id`, …"""
+
+Body = dict[str, Any]
+
+MISSING = (
+    "The resource {name!r} has no example. Add to EXAMPLES in tests/examples.py:"
+    ' "{name}": Example("/path", body=lambda ids, word: {{…}}, change={{…}})'
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """Where a resource is, and valid requests for it.
+
+    `path` is that of its list. `body` returns a valid body, given the ids of rows that were created
+    before, in the order of EXAMPLES, and a word that is different each time: put the word into
+    every unique field and into free text. `change` is a valid merge patch of fields that members
+    with the PHI level `limited` may change. `upload` is for imports alone. A resource that the API
+    does not create has neither.
+    """
+
+    path: str
+    body: Callable[[Ids, str], Body] | None = None
+    change: Body = field(default_factory=dict)
+    upload: Callable[[str], bytes] | None = None
+
+    @property
+    def can_be_created(self) -> bool:
+        return self.body is not None or self.upload is not None
+
+    def create(self, member: "Member", ids: Ids, word: str, **changes: Any) -> str:
+        """Create a row as a member, and return its id."""
+        if self.upload is not None:
+            data = self.upload(word)
+            answer = member.post(self.path, data=data, content_type="application/ndjson")
+        else:
+            assert self.body is not None
+            answer = member.post(self.path, json={**self.body(ids, word), **changes})
+        assert answer.status_code == 201, (self.path, answer.text)
+        return str(answer.json["id"])
+
+
+def _two_bad_lines(word: str) -> bytes:
+    return (json.dumps({"resourceType": "Patient", "id": 5, "language": word}) + "\n").encode() * 2
+
+
+EXAMPLES: Mapping[str, Example] = {
+    "site": Example(
+        "/sites",
+        body=lambda _, word: {"name": word, "city": word, "investigator": word},
+        change={"city": "Bern"},
+    ),
+    "study": Example(
+        "/studies",
+        body=lambda _, word: {"protocol_number": word, "title": word, "sponsor": word},
+        change={"sponsor": "Another"},
+    ),
+    "patient": Example(
+        "/patients",
+        body=lambda ids, word: {
+            **dict.fromkeys(("mrn", "given_name", "family_name", "email"), word),
+            "address": {"line": word, "city": word},
+            "birth_date": "1961-07-23",
+            "sex": "female",
+            "site_id": ids["site_id"],
+        },
+        change={"race": "other"},
+    ),
+    "import": Example("/imports", upload=_two_bad_lines),
+    "import_fault": Example("/imports/{import_id}/errors"),
+    "record": Example("/patients/{patient_id}/records"),
+    "event": Example("/patients/{patient_id}/timeline"),
+    "member": Example("/members"),
+}
+
+API = routes_only()
+"""The API's routes: tests are collected before there is an app."""
+
+ROUTES: list[tuple[Rule, str]] = [
+    (rule, method)
+    for rule in API.url_map.iter_rules()
+    for method in sorted((rule.methods or set()) - {"OPTIONS"})
+]
+
+ABOUT_PATIENTS = frozenset(
+    resource.id_argument
+    for resource in RESOURCES
+    if is_about_patients(table_of(resource.model))
+    and (example := EXAMPLES.get(resource.name))
+    and example.can_be_created
+)
+"""Arguments that name rows about patients, which members of other sites may not see."""
+
+CHANGED = {name: example for name, example in EXAMPLES.items() if example.change}
+"""The resources that clients create and change."""
+
+LISTS = tuple(
+    example.path.removeprefix("/") for example in EXAMPLES.values() if "{" not in example.path
+)
+"""The paths of lists that name nothing."""
+
+_numbers = itertools.count(1)
+
+
+def new_word(prefix: str = "word") -> str:
+    """Return a word that no test has used."""
+    return f"{prefix} {next(_numbers)} {uuid4().hex[:8]}"
+
+
+def create_all(member: "Member", word: str = "word", **ids: str) -> dict[str, str]:
+    """Create one row of each resource, and return their ids. Rows in `ids` exist already."""
+    for name, example in EXAMPLES.items():
+        if example.can_be_created and f"{name}_id" not in ids:
+            ids[f"{name}_id"] = example.create(member, ids, new_word(word))
+    return ids
+
+
+def contract_for(rule: Rule) -> Contract:
+    """Return the contract of a route's view."""
+    return contract_of(API.view_functions[rule.endpoint])
+
+
+def body_for(rule: Rule, ids: Ids, word: str | None = None) -> Body:
+    """Return a valid body for a route that reads JSON."""
+    path = rule.rule.removeprefix("/api/v1")
+    if "PATCH" in (rule.methods or ()):
+        name = path.rpartition("<uuid:")[2].removesuffix("_id>")
+        assert name in CHANGED, MISSING.format(name=name)
+        return dict(CHANGED[name].change)
+    for example in EXAMPLES.values():
+        if example.path == path and example.body is not None:
+            return example.body(ids, word or new_word())
+    schema = contract_for(rule).body
+    required = [name for name, each in schema.fields.items() if each.required] if schema else []
+    assert not required, f"{rule.rule} needs a body: " + MISSING.format(name=path.split("/")[1])
+    return {}
+
+
+def url_for(rule: Rule, ids: Ids) -> str:
+    """Return a route's URL, with its arguments taken from `ids`."""
+    return API.url_map.bind("").build(rule.endpoint, {name: ids[name] for name in rule.arguments})
+
+
+def options_for(rule: Rule, ids: Ids, word: str | None = None, **changes: Any) -> dict[str, Any]:
+    """Return what a valid request to a route needs besides its URL, with `changes` to its body."""
+    contract = contract_for(rule)
+    options: dict[str, Any] = {"headers": {"If-Match": "*"} if contract.matches_versions else {}}
+    if contract.body is not None:
+        options["json"] = {**body_for(rule, ids, word), **changes}
+        options["content_type"] = contract.body_types[0]
+    elif contract.body_types:
+        options["data"] = b'{"resourceType": "Basic", "id": "1"}'
+        options["content_type"] = JSON_TYPE
+    return options
+
+
+def routes_with_body() -> Iterator[Rule]:
+    """Yield the routes that read JSON."""
+    for rule in API.url_map.iter_rules():
+        if contract_for(rule).body is not None:
+            yield rule
