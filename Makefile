@@ -1,4 +1,4 @@
-# Everything runs in .venv, which is made on demand from the pinned requirements.
+# Everything runs in .venv, which is created on demand from the pinned requirements.
 
 PYTHON ?= python3
 PORT ?= 5000
@@ -7,10 +7,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test fuzz check format docs bench client lock clean
+.PHONY: help setup run test fuzz check format docs isolation-docs bench client lock clean
 
-help: ## Show what there is to make
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(STAMP): requirements/development.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "trially needs Python 3.11 or newer.")'
@@ -18,7 +18,7 @@ $(STAMP): requirements/development.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
 	@touch $(STAMP)
 
-setup: $(STAMP) ## Make the virtual environment and this machine's settings
+setup: $(STAMP) ## Create the virtual environment and this machine's settings
 	@$(BIN)/python -c 'from trially.config import write_development_settings as write; write()'
 
 run: setup ## Serve the demo tenants on http://127.0.0.1:5000 (PORT=… for another port)
@@ -27,30 +27,33 @@ run: setup ## Serve the demo tenants on http://127.0.0.1:5000 (PORT=… for anot
 test: setup ## Run the tests
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
 
-fuzz: setup ## Try the API with other requests than the tests do, and more (EXAMPLES=… of each)
+fuzz: setup ## Fuzz the API with new requests each time (EXAMPLES=… of each kind)
 	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz
 
-check: setup ## Check format, lint, types and the direction of imports
+check: setup ## Check format, lint, types and import contracts
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
 
-format: setup ## Format the code and mend what can be mended
+format: setup ## Format the code and fix what can be fixed
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
 
-docs: setup ## Write docs/permissions.md from the code, docs/isolation.md from what its tests find
+docs: setup ## Write docs/permissions.md and docs/problems.md from the code
 	@$(BIN)/python -m tools.permission_tables > docs/permissions.md
+	@$(BIN)/python -m tools.problem_codes > docs/problems.md
+
+isolation-docs: setup ## Write docs/isolation.md from what the attacks in tests/isolation find
 	WRITE_ISOLATION=1 $(BIN)/python -m pytest -q tests/isolation
 
-bench: setup ## Measure what we publish; see benchmarks/README.md
+bench: setup ## Run the published benchmarks; see benchmarks/README.md
 	$(BIN)/python -m benchmarks.requests
 	$(BIN)/python -m benchmarks.create_tenant
 	$(BIN)/python -m benchmarks.import_fhir
 	$(BIN)/python -m benchmarks.guard
 
-client: setup ## Generate the TypeScript client anew from the API (needs Node)
+client: setup ## Generate the TypeScript client from the API (needs Node)
 	@$(BIN)/python -m flask openapi > clients/typescript/openapi.json
 	cd clients/typescript && npm ci --no-audit --no-fund && npm run generate && npm run check
 

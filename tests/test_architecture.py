@@ -58,3 +58,17 @@ def test_every_table_of_a_tenant_is_keyed_by_its_tenant_first() -> None:
             assert next(iter(index.expressions)) is table.c.tenant_id, index.name
         for key in table.foreign_key_constraints:
             assert key.column_keys[0] == "tenant_id", key.name
+
+
+def test_routes_reach_rows_through_their_resource() -> None:
+    """A resource applies its scope to each row; a statement of a route's own would not."""
+    by_hand = re.compile(r"\b(?:fetch_items|(?:find|insert|update|delete)_item|db\.session)\b")
+    routes = sorted((ROOT / "trially").rglob("routes.py"))
+
+    assert len(routes) > 5
+    for path in routes:
+        found = by_hand.search(path.read_text())
+        assert found is None, (
+            f"{path.relative_to(ROOT)} uses {found and found[0]}. Use its Resource instead, which"
+            " restricts rows to the caller's sites."
+        )

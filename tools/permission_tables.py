@@ -1,4 +1,4 @@
-"""`python -m trially.permission_tables` writes docs/permissions.md from what the code says."""
+"""`python -m trially.permission_tables` writes docs/permissions.md from the code."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,57 +16,58 @@ from trially.auth.permissions import (
     Role,
 )
 from trially.http.contract import contract_of
-from trially.http.masking import Phi, marks_of
+from trially.http.masking import marks_of
+from trially.phi import Phi
 
-LEFT_OF_MASKED = {
+MASKED_VALUES = {
     Phi.NONE: "whole",
     Phi.IDENTIFIER: "`null`",
-    Phi.DATE: "the first of its year",
+    Phi.DATE: "January 1 of its year",
     Phi.PRECISION: "`year`",
     Phi.POSTAL_CODE: "its first three characters",
     Phi.CODE_NAME: "whole, or `null` without a `code`",
 }
 
 INTRODUCTION = """\
-# Who may do and see what
+# Permissions
 
-Written by `make docs` from the code; a test holds it to the code, and another asks every route as
-every role at every level, restricted to a site and not.
+Written by `make docs` from the code. One test compares this page with the code. Another asks every route as every role, at every
+PHI level, with and without a restriction to a site.
 
-A member of a tenant has a **role**, which says what they may do; a **PHI level**, which says how
-much they are shown of patients; and, if they are restricted to **sites**, only the patients of
-those. `flask tenants members add` and `change` set all three, `GET /me` shows them. A change acts
-within 5 seconds.
+A member of a tenant has three attributes:
+
+- a **role**, which grants permissions;
+- a **PHI level**, which limits what the member sees of patients;
+- optionally **sites**: the member then sees only the patients of these sites.
+
+`flask tenants members add` and `change` set them, and `GET /me` shows them. A change takes effect within 5 seconds.
 """
 
 LEVELS = """\
-`full` shows all of a patient. `none` shows no patient and no record, only how many there are
-(`GET /patients/count`). `limited` shows patients and their records without what says who they are:
+`full` shows all of a patient. `none` shows no patient and no record, only their number (`GET /patients/count`). `limited` shows
+patients and their records without identifiers:
 
-- In answers, fields are masked as the table below says; `x-phi` in the OpenAPI document says it
-  too. A masked field and one that is not known are both `null`.
-- Searching by a masked field, or changing one, is answered 403 and names the field: either would
-  tell it bit by bit. No list is ordered by one.
-- Whoever may add patients may do so at this level too: they know who it is. An MRN that is taken
-  answers 409.
+- Answers mask fields as the table below says. The OpenAPI document has the same marks (`x-phi`). A masked field and an unknown
+  one are both `null`.
+- Searching by a masked field, or changing one, is answered with 403. The problem names the field. Otherwise a caller could learn
+  the value bit by bit. No list is ordered by a masked field.
+- A member who may create patients may do so at this level too, because the member knows the patient. An MRN that exists already is
+  answered with 409.
 
-For HIPAA, this is a limited data set (45 CFR 164.514(e)) and somewhat less: that may have whole
-birth dates, cities and postal codes. Like it, it keeps the dates of records and encounters, so it
-is **not** de-identified (164.514(b)), and its use needs a data use agreement. Free text of sources
-(`value_text`, and `value` on the timeline) is masked, for anything may stand in it; what codes are
-called (`display`) is kept, but not the text that a source writes where it has no code.
+In HIPAA's terms this is a limited data set (45 CFR 164.514(e)), with less than the rule allows: it has no whole birth dates, cities
+or postal codes. It keeps the dates of records and encounters, so it is **not** de-identified (164.514(b)), and its use needs a data
+use agreement. Free text of sources (`value_text`, and `value` on the timeline) is masked, because it may hold anything. The name of
+a code (`display`) is shown, but not the text that a source writes where it has no code.
 
-An import says who patients are, so whoever may import is told so much at any level: how many of its
-resources were new, had changed, or bear an MRN that is taken. Patients entered by hand are not an
-import's to change.
+An import discloses facts about patients at any PHI level: how many of its resources were new, had changed, or had an MRN that
+exists already. An import cannot change patients who were entered manually.
 """
 
 SITES = """\
-For a member restricted to sites, the patients of other sites and of none do not exist: they are in
-no list and no count, and they, their records and timeline answer 404. A patient they add or move
-must be at one of their sites (422). Since an import may touch any patient, they have not got
-{without}. Two things remain the whole tenant's: sites and studies are shown to all, and an MRN is
-taken (409) whichever site its patient is at.
+For a member restricted to sites, the patients of other sites, and patients without a site, do not exist. They are in no list and no
+count, and they, their records and their timeline answer 404. A patient whom the member creates or moves must be at one of the
+member's sites (422). An import may change any patient, so restricted members lack {without}. Two facts about the whole tenant
+remain visible: its sites and studies, and that an MRN exists already (409).
 """
 
 
@@ -77,7 +78,7 @@ def describe_permissions() -> str:
         INTRODUCTION,
         "## Roles\n",
         _table(["permission", *Role], _permission_rows()),
-        f"At the level `{PhiLevel.NONE}` what is marked ¹ is left, whatever the role.\n",
+        f"At the PHI level `{PhiLevel.NONE}` only the permissions marked ¹ remain, whatever the role.\n",
         "## PHI levels\n",
         LEVELS,
         _table(["field", *PhiLevel], _field_rows()),
@@ -90,7 +91,7 @@ def describe_permissions() -> str:
 
 
 def api_routes() -> Sequence[tuple[str, str, Permission, Schema | None]]:
-    """Return the API's routes: method, path, permission, and what they answer with."""
+    """Return the API's routes: method, path, permission, and the schema of the answer."""
     app = routes_only()
     routes = []
     for rule in app.url_map.iter_rules():
@@ -104,7 +105,7 @@ def api_routes() -> Sequence[tuple[str, str, Permission, Schema | None]]:
 
 
 def schemas_of_patients() -> Sequence[Schema]:
-    """Return the schemas of answers that show something of single patients."""
+    """Return the schemas of answers that show single patients."""
     schemas = {
         type(schema): schema
         for _, _, permission, schema in api_routes()
@@ -118,7 +119,7 @@ def _permission_rows() -> Iterator[list[str]]:
         mark = " ¹" if permission in SHOWS_NO_PATIENT else ""
         may = ["yes" if permission in ROLE_PERMISSIONS[role] else "" for role in Role]
         yield [f"`{permission}`{mark}", *may]
-    yield ["PHI level, if none is given", *(DEFAULT_PHI_LEVELS[role] for role in Role)]
+    yield ["PHI level by default", *(DEFAULT_PHI_LEVELS[role] for role in Role)]
 
 
 def _field_rows() -> Iterator[list[str]]:
@@ -129,8 +130,8 @@ def _field_rows() -> Iterator[list[str]]:
             if phi is Phi.NONE:
                 plain.append(f"`{field}`")
             else:
-                yield [f"{name}: `{field}`", "whole", LEFT_OF_MASKED[phi], "403"]
-        yield [f"{name}: {', '.join(plain)}", "whole", LEFT_OF_MASKED[Phi.NONE], "403"]
+                yield [f"{name}: `{field}`", "whole", MASKED_VALUES[phi], "403"]
+        yield [f"{name}: {', '.join(plain)}", "whole", MASKED_VALUES[Phi.NONE], "403"]
 
 
 def _route_rows() -> Iterator[list[str]]:

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the views' contracts, and a page to browse it offline."""
+"""The OpenAPI 3.1 document, built from the views' contracts, and a page to browse it offline."""
 
 import re
 from functools import cache
@@ -42,7 +42,7 @@ def print_document() -> None:
 
 
 def init_app(app: Flask, version: str) -> None:
-    """Describe the views that are registered by now."""
+    """Serve the document of the views that are registered so far."""
     app.cli.add_command(print_document)
     document = describe(app, version)
     state_of(app).openapi_document = orjson.dumps(document, option=orjson.OPT_INDENT_2)
@@ -79,7 +79,7 @@ def describe(app: Flask, version: str) -> dict[str, Any]:
     spec.components.response(
         "NotModified",
         {
-            "description": "The client has this already.",
+            "description": "The client has the current version.",
             "headers": {"ETag": {"$ref": "#/components/headers/ETag"}},
         },
     )
@@ -189,7 +189,7 @@ def _describe_result(contract: Contract) -> dict[str, Any]:
 
 
 class PageSchema(Schema):
-    """Where a list goes on."""
+    """Where the next page begins."""
 
     next = fields.String(required=True, allow_none=True)
     has_more = fields.Boolean(required=True)
@@ -240,23 +240,23 @@ _PROBLEM: dict[str, Any] = {
 
 _HEADERS: dict[str, dict[str, Any]] = {
     "ETag": {
-        "description": "The version that this shows; If-Match and If-None-Match take it.",
+        "description": "The version of the answer, for If-Match and If-None-Match.",
         "schema": {"type": "string"},
     },
     "Idempotency-Replayed": {
-        "description": "`true` if this was answered before to the same Idempotency-Key.",
+        "description": "`true` if the response to the first request with this key was sent again.",
         "schema": {"type": "string", "const": "true"},
     },
     "Retry-After": {
-        "description": "Seconds after which to try again, where that may help.",
+        "description": "Seconds to wait before a retry.",
         "schema": {"type": "string"},
     },
     "X-Request-ID": {
-        "description": "The request's name: the client's own if it is usable.",
+        "description": "The id of the request: the client's own if it is valid.",
         "schema": {"type": "string"},
     },
     "traceparent": {
-        "description": "The request's trace, the client's own if it is usable, and a new span.",
+        "description": "The trace of the request, the client's own if it is valid, and a new span.",
         "schema": {"type": "string"},
     },
 }
@@ -266,25 +266,25 @@ _PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
         "If-Match",
         {
             "required": True,
-            "description": "The ETag of what is to be changed, or `*`.",
+            "description": "The ETag of the record to change, or `*` for any version.",
             "schema": {"type": "string"},
         },
     ),
     "IfNoneMatch": (
         "If-None-Match",
-        {"description": "The ETag of what the client has.", "schema": {"type": "string"}},
+        {"description": "The ETag that the client holds.", "schema": {"type": "string"}},
     ),
     "IdempotencyKey": (
         "Idempotency-Key",
         {
-            "description": "With it, the same request sent again has no second effect.",
+            "description": "Makes a repeated request safe: it has no second effect.",
             "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
         },
     ),
     "RequestId": (
         "X-Request-ID",
         {
-            "description": "A name for the request, sent back and logged; one that is not 1 to 64"
+            "description": "An id for the request, sent back and logged. An id that is not 1 to 64"
             " letters, digits, dots, underscores or hyphens is replaced.",
             "schema": {"type": "string"},
         },
@@ -296,18 +296,18 @@ _PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 _RESPONSES = {
-    "BadRequest": "The request cannot be understood.",
-    "Unauthorized": "There is no good token.",
-    "Forbidden": "The caller may not do this, or not in this tenant.",
-    "NotFound": "There is no such thing.",
-    "Conflict": "The request contradicts what is there.",
-    "PreconditionFailed": "It is not as If-Match says that the client has seen it.",
-    "PreconditionRequired": "If-Match is needed.",
-    "ContentTooLarge": "The body is larger than this route takes.",
-    "UnsupportedMediaType": "The body is of a type that this route does not take.",
-    "UnprocessableContent": "The body breaks a rule; `errors` points to where.",
-    "InternalError": "Something went wrong on our side.",
-    "ServiceUnavailable": "Something that is needed is away for now, or took too long.",
+    "BadRequest": "The request is malformed.",
+    "Unauthorized": "Missing or invalid token.",
+    "Forbidden": "The caller lacks the permission, or access to this tenant.",
+    "NotFound": "The record does not exist, or the caller may not see it.",
+    "Conflict": "The request conflicts with the current state.",
+    "PreconditionFailed": "The record has another version than If-Match names.",
+    "PreconditionRequired": "The request needs If-Match.",
+    "ContentTooLarge": "The body is larger than this route accepts.",
+    "UnsupportedMediaType": "This route does not accept a body of this Content-Type.",
+    "UnprocessableContent": "Validation failed; `errors` points to each value.",
+    "InternalError": "The server failed to answer.",
+    "ServiceUnavailable": "The database is temporarily unavailable, or the request took too long.",
 }
 _HEADERS_OF = {"ServiceUnavailable": ("Retry-After",), "Conflict": ("Retry-After",)}
 _RESPONSES_TO_IF_NONE_MATCH = {"304": "NotModified"}

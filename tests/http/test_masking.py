@@ -7,12 +7,6 @@ from flask import Flask
 from marshmallow import Schema, fields
 
 from trially.http.masking import (
-    CODE_NAME,
-    DATE,
-    IDENTIFIER,
-    PLAIN,
-    POSTAL_CODE,
-    PRECISION,
     mask_of,
     masked_names,
     refuse_masked,
@@ -22,6 +16,7 @@ from trially.http.masking import (
     unmarked_fields,
 )
 from trially.http.problems import Forbidden
+from trially.phi import CODE_NAME, DATE, IDENTIFIER, PLAIN, POSTAL_CODE, PRECISION
 from trially.state import request_state
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from walls import Wall
 
 from trially.database.session import db
-from trially.recruiting.sites import routes
+from trially.resources import resource
 
 CANARY = "SECRET"
 STATEMENTS = {
@@ -56,7 +56,7 @@ def test_an_error_tells_nothing(
             met.append(error.orig.pgcode)  # type: ignore[attr-defined]
             raise
 
-    monkeypatch.setattr(routes, "find_item", fail)
+    monkeypatch.setattr(resource, "find_item", fail)
     answer = ours.member.get(f"/sites/{ours.ids['site_id']}")
     place = ours.tenant.placement
     known = {place.database, place.role, theirs.tenant.slug, theirs.tenant.placement.role}

@@ -343,4 +343,6 @@ def test_every_field_of_a_patient_says_whether_it_is_phi() -> None:
 
 
 def test_the_tables_in_the_documentation_are_those_of_the_code() -> None:
-    assert (ROOT / "docs" / "permissions.md").read_text() == describe_permissions(), "make docs"
+    written = (ROOT / "docs" / "permissions.md").read_text()
+
+    assert written == describe_permissions(), "docs/permissions.md is out of date. Run `make docs`."

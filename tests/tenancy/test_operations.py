@@ -67,11 +67,11 @@ def test_work_goes_on_after_the_last_recorded_step(app, start_operation):
 
 
 def test_two_processes_do_not_work_on_one_tenant(app, start_operation, run_command):
-    begun, go_on = Event(), Event()
+    begun, set_trace = Event(), Event()
 
     def wait(_session, _operation):
         begun.set()
-        assert go_on.wait(10)
+        assert set_trace.wait(10)
 
     operation_id = start_operation(Step("wait", wait))
 
@@ -91,7 +91,7 @@ def test_two_processes_do_not_work_on_one_tenant(app, start_operation, run_comma
         named = run_command("operations", "resume", str(operation_id))
         swept = run_command("operations", "resume")
     finally:
-        go_on.set()
+        set_trace.set()
         thread.join()
 
     assert (named.exit_code, named.output) == (

@@ -172,5 +172,6 @@ def refuse_unguarded_views(views: Mapping[str, Callable[..., Any]]) -> None:
     for endpoint, view in sorted(views.items()):
         if "permission" not in view.__dict__:
             raise UnguardedViewError(
-                f"The view of {endpoint!r} carries neither @requires nor @public."
+                f"The view of {endpoint!r} carries neither @requires nor @public. Add"
+                " @requires(Permission.…) below its route."
             )

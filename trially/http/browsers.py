@@ -1,4 +1,4 @@
-"""What browsers are told: which pages may call us (CORS), and what answers may do in them."""
+"""Headers for browsers: CORS, Content-Security-Policy, Referrer-Policy, HSTS."""
 
 from http import HTTPStatus
 
@@ -21,22 +21,22 @@ PAGES_ALLOWED = (
     " img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none';"
     " frame-ancestors 'none'"
 )
-"""The page that browses the OpenAPI document has its own script in it."""
+"""The page that browses the OpenAPI document contains an inline script."""
 
 
 def init_app(app: Flask, pages: str = "/docs") -> None:
-    """Answer preflights, and add the headers; below `pages` there are pages with scripts."""
+    """Answer preflights, and add the headers; pages below `pages` may run scripts."""
 
     def add_headers(response: Response) -> Response:
         is_page = request.path.startswith(pages) and response.mimetype != PROBLEM_TYPE
         settings, headers = current_settings(), response.headers
-        wanted = {
+        added = {
             "Content-Security-Policy": PAGES_ALLOWED if is_page else NOTHING_ALLOWED,
             "Referrer-Policy": "no-referrer",
         }
         if settings.public_url.startswith("https://"):
-            wanted["Strict-Transport-Security"] = HSTS
-        add_missing(headers, wanted)
+            added["Strict-Transport-Security"] = HSTS
+        add_missing(headers, added)
         if "Access-Control-Allow-Origin" not in headers:
             headers.add("Vary", "Origin")
             origin = request.headers.get("Origin")
@@ -50,7 +50,7 @@ def init_app(app: Flask, pages: str = "/docs") -> None:
 
 
 def _answer_preflight() -> Response | None:
-    """Answer a preflight from an allowed origin; Flask answers any other OPTIONS."""
+    """Answer a preflight from an allowed origin. Flask answers all other OPTIONS requests."""
     is_preflight = (
         request.method == "OPTIONS"
         and request.url_rule is not None

@@ -1,4 +1,4 @@
-"""Entity tags (RFC 9110, section 8.8.3) of resources whose rows are numbered by version."""
+"""Entity tags (RFC 9110, section 8.8.3) of rows with a version number."""
 
 import re
 
@@ -9,29 +9,29 @@ from trially.http.problems import Code, PreconditionRequired
 Versions = frozenset[int]
 
 _TAG = re.compile(r"([0-9]{1,18})(?:-masked)?\Z")
-"""Eighteen digits are a bigint whatever they are."""
+"""A number of 18 digits always fits into a bigint."""
 
 
 def to_etag(version: int, *, is_masked: bool = False) -> str:
-    """Return the entity tag of a version, in quotes: a strong one.
+    """Return the strong entity tag of a version, in quotes.
 
-    What is masked is another representation than what is not, so it has a tag of its own.
+    A masked answer is another representation, so it has another tag.
     """
     return f'"{version}-masked"' if is_masked else f'"{version}"'
 
 
 def is_known_to_client(etag: str) -> bool:
-    """Tell whether If-None-Match names the tag, or anything."""
+    """Return whether If-None-Match names the tag, or `*`."""
     return "If-None-Match" in request.headers and request.if_none_match.contains_weak(
         etag.strip('"')
     )
 
 
 def read_versions() -> Versions | None:
-    """Return the versions that If-Match names, or None if it is `*`: any will do.
+    """Return the versions that If-Match names, or None for `*`, which matches any version.
 
-    Raises `PreconditionRequired` if there is no such header: who changes something says what they
-    have seen of it. A weak tag, and one that was never ours, matches nothing.
+    Raises `PreconditionRequired` without the header: a client that changes a record must name the
+    version that it read. A weak tag and an unknown one match nothing.
     """
     if "If-Match" not in request.headers:
         raise PreconditionRequired(

@@ -1,4 +1,4 @@
-"""Fields of payloads that marshmallow has not got."""
+"""Fields of payloads that marshmallow lacks."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from marshmallow import Schema, fields, validate
 
 
 class Text(fields.String):
-    """A string that PostgreSQL can hold, of bounded length, not blank unless it says so."""
+    """A string that PostgreSQL accepts, of bounded length, and not blank."""
 
     def __init__(self, longest: int, *, shortest: int = 1, **kwargs: Any) -> None:
         super().__init__(validate=validate.Length(shortest, longest), **kwargs)
@@ -23,7 +23,7 @@ class Text(fields.String):
 
 
 class Flag(fields.Boolean):
-    """True or false, and no number that Python holds to be equal to one of them."""
+    """True or false. Numbers are rejected, although Python holds 1 equal to True."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         if not isinstance(value, bool):
@@ -44,10 +44,10 @@ class PageQuerySchema(Schema):
     limit = fields.Integer(
         load_default=50,
         validate=validate.Range(1, 200),
-        metadata={"description": "Most items on a page."},
+        metadata={"description": "Maximum number of items on a page."},
     )
     cursor = fields.String(
         load_default=None,
         validate=validate.Length(1, 1000),
-        metadata={"description": "`page.next` of the page before."},
+        metadata={"description": "`page.next` of the previous page."},
     )

@@ -1,66 +1,37 @@
-"""What fields say of the patients they tell of, and answers without what says who a patient is.
+"""Mask answers: a caller whose PHI level is not `full` sees fields as their marks in `phi` allow.
 
-Each field of a schema that shows something of a patient carries one of the marks below as its
-metadata; the OpenAPI document shows it as `x-phi`. An answer is masked unless the request cycle has
-said that the caller is shown identifiers.
+An answer is masked unless the request cycle has allowed identifiers for the caller.
 """
 
 import datetime as dt
 from collections.abc import Callable, Collection, Iterator, Mapping
-from enum import StrEnum
 from typing import Any
 
 from marshmallow import Schema, fields
 
 from trially.http.problems import Code, Forbidden
+from trially.phi import MARK, Phi
 from trially.state import request_state
 
-MARK = "x-phi"
 POSTAL_CODE_SHOWN = 3
 
 Item = Mapping[str, Any]
 Mask = Callable[[Any], Any]
 FieldMask = Callable[[Any, Item], Any]
-"""What is left of a field's value, given the item that it is in."""
+"""Returns the masked value of a field, given the value and the item that holds it."""
 
 
-class Phi(StrEnum):
-    """What a field says of a patient, and so what is left of it when it is masked."""
-
-    NONE = "none"
-    """Nothing that says who they are; never masked."""
-
-    IDENTIFIER = "identifier"
-    """Who they are, or free text that may say so; masked, it is null."""
-
-    DATE = "date"
-    """A day in their life that says who they are; masked, it is the first of its year."""
-
-    PRECISION = "precision"
-    """How much is known of such a date; masked, it is the year."""
-
-    POSTAL_CODE = "postal_code"
-    """Where they live; masked, it is its first three characters."""
-
-    CODE_NAME = "code_name"
-    """What the item's `code` is called; without one it is free text and, masked, null."""
-
-
-PLAIN = {MARK: Phi.NONE}
-IDENTIFIER = {MARK: Phi.IDENTIFIER}
-DATE = {MARK: Phi.DATE}
-PRECISION = {MARK: Phi.PRECISION}
-POSTAL_CODE = {MARK: Phi.POSTAL_CODE}
-CODE_NAME = {MARK: Phi.CODE_NAME}
+class UnmarkedFieldError(TypeError):
+    """A field about a patient has no PHI mark, so that it could not be masked."""
 
 
 def show_identifiers(*, is_shown: bool) -> None:
-    """Say whether the answer to the current request may say who a patient is."""
+    """Allow or forbid identifiers in the answer to the current request."""
     request_state().shows_identifiers = is_shown
 
 
 def mask_of(schema: Schema) -> Mask | None:
-    """Return what masks an item that is rendered as `schema` says; None if nothing of it is."""
+    """Return the function that masks an item of `schema`, or None if no field is masked."""
     masks = {name: mask for name, field in schema.fields.items() if (mask := _mask_of_field(field))}
     if not masks:
         return None
@@ -77,31 +48,31 @@ def mask_of(schema: Schema) -> Mask | None:
 
 
 def is_masked(mask: Mask | None) -> bool:
-    """Tell whether the caller is shown less than there is."""
+    """Return whether the caller sees masked values of items with this mask."""
     return mask is not None and not request_state().shows_identifiers
 
 
 def shown(item: Any, mask: Mask | None) -> Any:
-    """Return an item as the caller may see it."""
+    """Return an item, masked for the caller."""
     return item if mask is None or request_state().shows_identifiers else mask(item)
 
 
 def shown_page(page: dict[str, Any], mask: Mask | None) -> dict[str, Any]:
-    """Return a page of items as the caller may see them."""
+    """Return a page of items, masked for the caller."""
     if mask is None or request_state().shows_identifiers:
         return page
     return {**page, "data": [mask(item) for item in page["data"]]}
 
 
 def masked_names(schema: Schema) -> frozenset[str]:
-    """Return the fields of a schema that are masked."""
+    """Return the names of the fields of a schema that are masked."""
     return frozenset(name for name, field in schema.fields.items() if _mask_of_field(field))
 
 
 def refuse_masked(names: Collection[str]) -> None:
-    """Answer 403 if a request names fields that the caller is not shown.
+    """Answer 403 if the request searches by or changes fields that are masked for the caller.
 
-    Whoever could search by them, or change them and look, would learn them bit by bit.
+    A caller who could search by a masked field, or change it and look, would learn it bit by bit.
     """
     if names and not request_state().shows_identifiers:
         needs = "Needs the PHI level full."
@@ -112,8 +83,18 @@ def refuse_masked(names: Collection[str]) -> None:
         )
 
 
+def refuse_unmarked(schema: Schema) -> None:
+    """Raise `UnmarkedFieldError` if a field of the schema, or of one nested in it, has no mark."""
+    for name in unmarked_fields(schema):
+        raise UnmarkedFieldError(
+            f"{type(schema).__name__}.{name} shows something about a patient and has no PHI mark."
+            " Add metadata=PLAIN, IDENTIFIER, DATE, PRECISION, POSTAL_CODE or CODE_NAME of"
+            " trially.phi."
+        )
+
+
 def unmarked_fields(schema: Schema, path: str = "") -> Iterator[str]:
-    """Yield the fields, nested ones too, that do not say what they tell of a patient."""
+    """Yield the names of fields without a PHI mark, nested fields included."""
     for name, field in schema.fields.items():
         inner = _nested(field)
         if inner is not None:
@@ -123,7 +104,7 @@ def unmarked_fields(schema: Schema, path: str = "") -> Iterator[str]:
 
 
 def marks_of(schema: Schema, path: str = "") -> Iterator[tuple[str, Phi]]:
-    """Yield the fields of a schema, nested ones too, and what they say of a patient."""
+    """Yield the name and mark of each field, nested fields included."""
     for name, field in schema.fields.items():
         inner = _nested(field)
         if inner is not None:

@@ -1,4 +1,4 @@
-"""Pages of lists, and the cursors between them: signed, bound to a tenant and a query, expiring."""
+"""Pages of lists and their cursors, which are signed, bound to a tenant and query, and expire."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ def make_page(
     position: Sequence[str],
     query: Mapping[str, Any],
 ) -> Page:
-    """Return a page of at most `limit` of `items`, of which one more may have been read.
+    """Return a page of at most `limit` items. One more item shows that another page follows.
 
     `position` names the keys of an item that the list is ordered by.
     """
@@ -47,7 +47,7 @@ def make_page(
 def read_cursor(tenant_id: UUID, query: Mapping[str, Any]) -> list[str | None] | None:
     """Return the position after which the page begins, None for the first page.
 
-    A cursor of another tenant, list or filter is one that was never made.
+    Answers 400 for a cursor of another tenant, list or filter, as for one that was made up.
     """
     cursor = query["cursor"]
     if cursor is None:

@@ -1,4 +1,4 @@
-"""The name of each request, taken from the client or given, and sent back."""
+"""The id of each request: the client's own if it is valid, else a new one. It is sent back."""
 
 import re
 
@@ -10,21 +10,21 @@ from trially.state import request_state
 
 HEADER = "X-Request-ID"
 NEITHER_STORED_NOR_SNIFFED = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-_USABLE = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
+_VALID = re.compile(r"[A-Za-z0-9._-]{1,64}\Z")
 
 
 def init_app(app: Flask) -> None:
-    """Name every request before anything else looks at it."""
-    app.before_request(_name_request)
-    app.after_request(_send_name)
+    """Give every request an id before other hooks run."""
+    app.before_request(_set_request_id)
+    app.after_request(_send_request_id)
 
 
-def _name_request() -> None:
-    asked = request.headers.get(HEADER, "")
-    request_state().request_id = asked if _USABLE.match(asked) else uuid7().hex
+def _set_request_id() -> None:
+    requested = request.headers.get(HEADER, "")
+    request_state().request_id = requested if _VALID.match(requested) else uuid7().hex
 
 
-def _send_name(response: Response) -> Response:
+def _send_request_id(response: Response) -> Response:
     response.headers[HEADER] = request_state().request_id or ""
     add_missing(response.headers, NEITHER_STORED_NOR_SNIFFED)
     return response

@@ -1,4 +1,4 @@
-"""W3C trace context: the trace that a request belongs to, taken from the client or begun."""
+"""W3C trace context: the trace of a request, the client's own or a new one."""
 
 import re
 import secrets
@@ -23,7 +23,7 @@ def init_app(app: Flask) -> None:
 
 
 class Caller(NamedTuple):
-    """What a `traceparent` says of the caller: their trace, their span in it, and its flags."""
+    """The caller's trace, span and flags, from `traceparent`."""
 
     trace_id: str
     span_id: str
@@ -31,22 +31,22 @@ class Caller(NamedTuple):
 
 
 def read_trace(header: str) -> Caller | None:
-    """Return what a `traceparent` says, or None if it is not usable."""
+    """Return the caller of a `traceparent` header, or None if the header is invalid."""
     seen = _USABLE.match(header)
     if seen is None or (header.startswith("00-") and seen["more"]):
         return None
     return Caller(seen["trace"], seen["parent"], f"{int(seen['flags'], 16) & SAMPLED:02x}")
 
 
-def go_on(trace_id: str, span_id: str, flags: str) -> None:
-    """Say in which trace, and as which span of it, the current request is answered."""
+def set_trace(trace_id: str, span_id: str, flags: str) -> None:
+    """Set the trace and span of the current request."""
     request_state().traceparent = f"00-{trace_id}-{span_id}-{flags}"
 
 
 def _join_trace() -> None:
     caller = request_state().caller = read_trace(request.headers.get(HEADER, ""))
     trace_id, flags = (caller.trace_id, caller.flags) if caller else (None, "00")
-    go_on(trace_id or secrets.token_hex(16), secrets.token_hex(8), flags)
+    set_trace(trace_id or secrets.token_hex(16), secrets.token_hex(8), flags)
 
 
 def _send_trace(response: Response) -> Response:

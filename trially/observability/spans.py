@@ -26,7 +26,7 @@ from opentelemetry.trace import (
 from sqlalchemy import Engine, event
 from sqlalchemy.engine import ExceptionContext
 
-from trially.http.trace_context import SAMPLED, Caller, go_on
+from trially.http.trace_context import SAMPLED, Caller, set_trace
 from trially.observability.logs import NO_ROUTE, route_of_request
 from trially.state import app_state, request_state, state_of
 
@@ -75,7 +75,7 @@ def _begin_request() -> None:
         name, attributes["http.route"] = f"{method} {route}", route
     state.span = _tracer().start_span(name, _context_of(state.caller), SpanKind.SERVER, attributes)
     said = state.span.get_span_context()
-    go_on(f"{said.trace_id:032x}", f"{said.span_id:016x}", f"{said.trace_flags & SAMPLED:02x}")
+    set_trace(f"{said.trace_id:032x}", f"{said.span_id:016x}", f"{said.trace_flags & SAMPLED:02x}")
 
 
 def _end_request(response: Response) -> Response:

@@ -1,4 +1,4 @@
-"""Changes to rows that a client has seen, made only if they still are as they were seen."""
+"""Optimistic locking: change a row only if it still has a version that the client read."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,10 +19,10 @@ def change_seen(
     names: Sequence[str],
     *conditions: ColumnElement[bool],
 ) -> Item | None:
-    """Change one row of these versions and return its named columns.
+    """Change a row that has one of these versions, and return its named columns.
 
-    None means that no row meets the conditions. Raises `PreconditionFailed` if the row that does
-    is of another version.
+    Returns None if no row meets the conditions. Raises `PreconditionFailed` if the row that meets
+    them has another version.
     """
     changed = update_item(model, item_id, values, names, *conditions, versions=versions)
     if changed is None:
@@ -33,9 +33,9 @@ def change_seen(
 def delete_seen(
     model: Model, item_id: UUID, versions: Versions | None, *conditions: ColumnElement[bool]
 ) -> bool:
-    """Delete one row of these versions; tell whether there was one that met the conditions.
+    """Delete a row that has one of these versions; return False if no row meets the conditions.
 
-    Raises `PreconditionFailed` if the row that does is of another version.
+    Raises `PreconditionFailed` if the row that meets them has another version.
     """
     is_deleted = delete_item(model, item_id, *conditions, versions=versions)
     if not is_deleted:
@@ -46,7 +46,7 @@ def delete_seen(
 def _refuse_other_version(
     model: Model, item_id: UUID, conditions: Sequence[ColumnElement[bool]]
 ) -> None:
-    """Look only after the statement has found nothing: the versions are in its WHERE."""
+    """Raise if the row exists. The statement's WHERE held the versions, so it matched no row."""
     if find_item(model, item_id, ("id",), *conditions) is not None:
         raise PreconditionFailed(
             "The record has changed since that version. Read it again.", code=Code.VERSION_CONFLICT

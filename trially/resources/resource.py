@@ -23,12 +23,17 @@ from trially.database.rows import (
     table_of,
 )
 from trially.http.etags import Versions
-from trially.http.masking import masked_names, refuse_masked
+from trially.http.masking import masked_names, refuse_masked, refuse_unmarked
 from trially.http.pages import Page
 from trially.http.problems import NotFound
 from trially.resources.listing import Filter, Listing
 from trially.resources.optimistic_locking import change_seen, delete_seen
-from trially.resources.scope import Scope, refuse_unscoped, scope_conditions
+from trially.resources.scope import (
+    Scope,
+    is_about_patients,
+    refuse_unscoped,
+    scope_conditions,
+)
 
 RESOURCES: list["Resource"] = []
 """Every resource of the API, in the order of import."""
@@ -45,8 +50,9 @@ class Resource:
     `name` is what error messages call a row; routes name its id `<name>_id`. `filters` are the
     query parameters of its list, and `order` its keys, as in `Listing`.
 
-    Raises `UnscopedResourceError` if the model is about patients and the scope is not, and
-    `TypeError` if the schema has a field without a column.
+    Raises `UnscopedResourceError` if the model is about patients and the scope is not,
+    `UnmarkedFieldError` if it is and a field of the schema has no PHI mark, and `TypeError` if the
+    schema has a field without a column. So the app does not start.
     """
 
     def __init__(
@@ -61,6 +67,8 @@ class Resource:
         computed: Sequence[ColumnElement[Any]] = (),
     ) -> None:
         refuse_unscoped(model, scope)
+        if is_about_patients(table_of(model)):
+            refuse_unmarked(schema)
         self.model = model
         self.name = name or table_of(model).name
         self.masked = masked_names(schema)

@@ -5,7 +5,7 @@ import datetime as dt
 from marshmallow import Schema, ValidationError, fields, validate
 
 from trially.http.fields import Choice, Flag, PageQuerySchema, Text
-from trially.http.masking import DATE, IDENTIFIER, PLAIN, POSTAL_CODE, PRECISION
+from trially.phi import DATE, IDENTIFIER, PLAIN, POSTAL_CODE, PRECISION
 from trially.recruiting.patients.model import ContactPreference, Sex
 
 EARLIEST_BIRTH = dt.date(1850, 1, 1)
@@ -13,14 +13,14 @@ EARLIEST_DEATH = dt.datetime(1850, 1, 1, tzinfo=dt.UTC)
 
 
 def check_birth_date(date: dt.date) -> None:
-    """Refuse a birth that is yet to come, or too long ago to be a patient's."""
-    # It is tomorrow already where the day begins.
+    """Reject a birth date in the future, or before 1850."""
+    # The date may be one day ahead of UTC where the patient lives.
     if not EARLIEST_BIRTH <= date <= dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1):
         raise ValidationError("Must be a date between 1850 and today.")
 
 
 def check_death(at: dt.datetime) -> None:
-    """Refuse a death that is yet to come, or that no patient's can be."""
+    """Reject a death in the future, or before 1850."""
     if not EARLIEST_DEATH <= at <= dt.datetime.now(dt.UTC) + dt.timedelta(days=1):
         raise ValidationError("Must be a time between 1850 and now.")
 
@@ -36,7 +36,7 @@ class AddressSchema(Schema):
 
 
 class PatientSchema(Schema):
-    """A patient. One who was imported may lack what one entered by hand must have."""
+    """A patient. An imported patient may lack fields that a manually entered one must have."""
 
     id = fields.UUID(dump_only=True, metadata=PLAIN)
     mrn = Text(128, allow_none=True, metadata=IDENTIFIER)
@@ -66,7 +66,7 @@ class PatientSchema(Schema):
 
 
 class PatientBodySchema(PatientSchema):
-    """A patient as entered by hand."""
+    """A patient as entered manually."""
 
     mrn = Text(128, required=True, metadata=IDENTIFIER)
     given_name = Text(200, required=True, metadata=IDENTIFIER)
@@ -76,7 +76,7 @@ class PatientBodySchema(PatientSchema):
 
 
 class PatientFilterSchema(Schema):
-    """What a list of patients can be narrowed to."""
+    """Filters of a list of patients."""
 
     sex = Choice(Sex)
     site_id = fields.UUID()
@@ -84,21 +84,25 @@ class PatientFilterSchema(Schema):
 
 
 class PatientQuerySchema(PageQuerySchema, PatientFilterSchema):
-    """Query parameters of a list of patients. Names do not belong in URLs: see the search."""
+    """Query parameters of a list of patients. Search takes names, which do not belong in a URL."""
 
 
 class PatientCountSchema(Schema):
-    """How many there are."""
+    """The number of patients."""
 
     count = fields.Integer(dump_only=True)
 
 
 class PatientSearchSchema(Schema):
-    """What patients are searched by; all that is given must hold."""
+    """Criteria of a search; a patient must meet all of them."""
 
     mrn = Text(128)
-    given_name = Text(200, metadata={"description": "The beginning of it, in any case."})
-    family_name = Text(200, metadata={"description": "The beginning of it, in any case."})
+    given_name = Text(
+        200, metadata={"description": "How the name begins; upper and lower case are the same."}
+    )
+    family_name = Text(
+        200, metadata={"description": "How the name begins; upper and lower case are the same."}
+    )
     birth_date = fields.Date()
     sex = Choice(Sex)
     site_id = fields.UUID()

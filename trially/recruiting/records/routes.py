@@ -23,7 +23,7 @@ bp = Blueprint("records", __name__, url_prefix="/patients/<uuid:patient_id>")
 columns = table_of(ClinicalFact).c
 
 _FIRST_KNOWN = func.coalesce(columns.start_at, columns.recorded_at, columns.created_at)
-"""When something happened, or, where its source does not say, when it was written down."""
+"""When the event happened, or, if its source does not know, when it was recorded."""
 
 _MEASURED = func.concat(
     columns.comparator,
@@ -76,6 +76,6 @@ def list_records(patient_id: UUID, query: dict[str, Any]) -> Page:
 @queries(PageQuerySchema())
 @returns_page(EventSchema())
 def show_timeline(patient_id: UUID, query: dict[str, Any]) -> Page:
-    """Show what happened to a patient, whatever its type, newest first."""
+    """List all events in a patient's history, newest first."""
     PATIENTS.get(patient_id)
     return TIMELINE.page(query, patient_id=patient_id, entered_in_error=False)

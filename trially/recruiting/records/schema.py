@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields
 
 from trially.http.fields import Choice, PageQuerySchema, Text
-from trially.http.masking import CODE_NAME, IDENTIFIER, PLAIN
+from trially.phi import CODE_NAME, IDENTIFIER, PLAIN
 from trially.recruiting.records.model import RecordType
 
 
@@ -14,7 +14,7 @@ class RecordSchema(Schema):
     at = fields.AwareDateTime(
         dump_only=True,
         metadata=PLAIN
-        | {"description": "When it happened or, where that is not known, was recorded."},
+        | {"description": "When the event happened or, if that is unknown, was recorded."},
     )
     type = fields.String(dump_only=True, metadata=PLAIN)
     code_system = fields.String(dump_only=True, allow_none=True, metadata=PLAIN)
@@ -46,7 +46,7 @@ class RecordSchema(Schema):
 
 
 class RecordQuerySchema(PageQuerySchema):
-    """What a patient's records can be narrowed to."""
+    """Query parameters of a list of records."""
 
     type = Choice(RecordType)
     code = Text(128)
@@ -54,12 +54,12 @@ class RecordQuerySchema(PageQuerySchema):
         truthy={"true"},
         falsy={"false"},
         load_default=False,
-        metadata={"description": "Show what was entered in error, and only that."},
+        metadata={"description": "`true` lists only records entered in error, `false` all others."},
     )
 
 
 class EventSchema(Schema):
-    """One thing that happened to a patient, in a line."""
+    """One event in a patient's history."""
 
     id = fields.UUID(dump_only=True, metadata=PLAIN)
     at = fields.AwareDateTime(dump_only=True, metadata=PLAIN)
@@ -72,5 +72,5 @@ class EventSchema(Schema):
     value = fields.String(
         dump_only=True,
         allow_none=True,
-        metadata=IDENTIFIER | {"description": "With its unit, if it has one."},
+        metadata=IDENTIFIER | {"description": "The value with its unit."},
     )

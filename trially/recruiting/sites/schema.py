@@ -22,6 +22,6 @@ class SiteSchema(Schema):
 
 
 class SiteQuerySchema(PageQuerySchema):
-    """What a list of sites can be narrowed to."""
+    """Query parameters of a list of sites."""
 
     status = Choice(SiteStatus)

@@ -14,7 +14,7 @@ class StudySchema(Schema):
     nct_id = fields.String(
         allow_none=True,
         validate=validate.Regexp(r"NCT[0-9]{8}\Z", error="Must be NCT and eight digits."),
-        # In JSON Schema a pattern is searched for, and `\Z` is a letter.
+        # JSON Schema searches for a pattern, and does not know `\Z`.
         metadata={"pattern": "^NCT[0-9]{8}$"},
     )
     title = Text(500, required=True)
@@ -31,7 +31,7 @@ class StudySchema(Schema):
 
 
 class StudyQuerySchema(PageQuerySchema):
-    """What a list of studies can be narrowed to."""
+    """Query parameters of a list of studies."""
 
     status = Choice(StudyStatus)
     phase = Choice(Phase)
