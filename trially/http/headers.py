@@ -6,7 +6,7 @@ from werkzeug.datastructures import Headers
 
 
 def add_missing(headers: Headers, defaults: Mapping[str, str]) -> None:
-    """Add the defaults that an answer lacks. Reading its headers once beats `setdefault` for each."""
+    """Add the defaults that an answer lacks. Reading all headers once beats many `setdefault`s."""
     present = {name.lower() for name, _ in headers}
     for name, value in defaults.items():
         if name.lower() not in present:
