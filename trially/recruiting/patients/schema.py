@@ -4,9 +4,13 @@ import datetime as dt
 
 from marshmallow import Schema, ValidationError, fields, validate
 
+from trially.database.rows import table_of
 from trially.http.fields import Choice, Flag, PageQuerySchema, Text
 from trially.phi import DATE, IDENTIFIER, PLAIN, POSTAL_CODE, PRECISION
-from trially.recruiting.patients.model import ContactPreference, Sex
+from trially.recruiting.patients.model import ContactPreference, Patient, Sex
+from trially.resources.fields import text
+
+columns = table_of(Patient).c
 
 EARLIEST_BIRTH = dt.date(1850, 1, 1)
 EARLIEST_DEATH = dt.datetime(1850, 1, 1, tzinfo=dt.UTC)
@@ -39,18 +43,18 @@ class PatientSchema(Schema):
     """A patient. An imported patient may lack fields that a manually entered one must have."""
 
     id = fields.UUID(dump_only=True, metadata=PLAIN)
-    mrn = Text(128, allow_none=True, metadata=IDENTIFIER)
-    given_name = Text(200, allow_none=True, metadata=IDENTIFIER)
-    family_name = Text(200, allow_none=True, metadata=IDENTIFIER)
+    mrn = text(columns.mrn, allow_none=True, metadata=IDENTIFIER)
+    given_name = text(columns.given_name, allow_none=True, metadata=IDENTIFIER)
+    family_name = text(columns.family_name, allow_none=True, metadata=IDENTIFIER)
     birth_date = fields.Date(allow_none=True, metadata=DATE)
     birth_date_precision = fields.String(dump_only=True, allow_none=True, metadata=PRECISION)
     sex = Choice(Sex, allow_none=True, metadata=PLAIN)
-    gender_identity = Text(200, allow_none=True, metadata=PLAIN)
-    race = Text(200, allow_none=True, metadata=PLAIN)
-    ethnicity = Text(200, allow_none=True, metadata=PLAIN)
-    language = Text(64, allow_none=True, metadata=PLAIN)
-    phone = Text(64, allow_none=True, metadata=IDENTIFIER)
-    email = Text(320, allow_none=True, metadata=IDENTIFIER)
+    gender_identity = text(columns.gender_identity, allow_none=True, metadata=PLAIN)
+    race = text(columns.race, allow_none=True, metadata=PLAIN)
+    ethnicity = text(columns.ethnicity, allow_none=True, metadata=PLAIN)
+    language = text(columns.language, allow_none=True, metadata=PLAIN)
+    phone = text(columns.phone, allow_none=True, metadata=IDENTIFIER)
+    email = text(columns.email, allow_none=True, metadata=IDENTIFIER)
     address = fields.Nested(AddressSchema, allow_none=True)
     deceased = Flag(metadata=PLAIN)
     deceased_at = fields.AwareDateTime(
@@ -68,9 +72,9 @@ class PatientSchema(Schema):
 class PatientBodySchema(PatientSchema):
     """A patient as entered manually."""
 
-    mrn = Text(128, required=True, metadata=IDENTIFIER)
-    given_name = Text(200, required=True, metadata=IDENTIFIER)
-    family_name = Text(200, required=True, metadata=IDENTIFIER)
+    mrn = text(columns.mrn, required=True, metadata=IDENTIFIER)
+    given_name = text(columns.given_name, required=True, metadata=IDENTIFIER)
+    family_name = text(columns.family_name, required=True, metadata=IDENTIFIER)
     birth_date = fields.Date(required=True, validate=check_birth_date, metadata=DATE)
     sex = Choice(Sex, required=True, metadata=PLAIN)
 
@@ -80,7 +84,7 @@ class PatientFilterSchema(Schema):
 
     sex = Choice(Sex)
     site_id = fields.UUID()
-    source = Text(64)
+    source = text(columns.source)
 
 
 class PatientQuerySchema(PageQuerySchema, PatientFilterSchema):
@@ -96,7 +100,7 @@ class PatientCountSchema(Schema):
 class PatientSearchSchema(Schema):
     """Criteria of a search; a patient must meet all of them."""
 
-    mrn = Text(128)
+    mrn = text(columns.mrn)
     given_name = Text(
         200, metadata={"description": "How the name begins; upper and lower case are the same."}
     )

@@ -2,23 +2,27 @@
 
 from marshmallow import Schema, fields, validate
 
+from trially.database.rows import table_of
 from trially.http.fields import Choice, PageQuerySchema, Text
-from trially.recruiting.studies.model import Phase, StudyStatus, StudyType
+from trially.recruiting.studies.model import Phase, Study, StudyStatus, StudyType
+from trially.resources.fields import text
+
+columns = table_of(Study).c
 
 
 class StudySchema(Schema):
     """A clinical study that the tenant recruits for."""
 
     id = fields.UUID(dump_only=True)
-    protocol_number = Text(64, required=True)
+    protocol_number = text(columns.protocol_number, required=True)
     nct_id = fields.String(
         allow_none=True,
         validate=validate.Regexp(r"NCT[0-9]{8}\Z", error="Must be NCT and eight digits."),
         # JSON Schema searches for a pattern, and does not know `\Z`.
         metadata={"pattern": "^NCT[0-9]{8}$"},
     )
-    title = Text(500, required=True)
-    sponsor = Text(200, allow_none=True)
+    title = text(columns.title, required=True)
+    sponsor = text(columns.sponsor, allow_none=True)
     phases = fields.List(Choice(Phase), validate=validate.Length(max=5))
     study_type = Choice(StudyType)
     status = Choice(StudyStatus)
