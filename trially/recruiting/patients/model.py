@@ -104,3 +104,13 @@ class Patient(Timestamped, Versioned, TenantModel):
         ),
         Index("ix_patient_tenant_id_birth_date", "tenant_id", "birth_date"),
     )
+
+
+def references_patient() -> ForeignKeyConstraint:
+    """Return the foreign key of rows about a patient, which are deleted with the patient."""
+    return ForeignKeyConstraint(
+        ["tenant_id", "patient_id"],
+        ["patient.tenant_id", "patient.id"],
+        ondelete="CASCADE",
+        info={"pointer": "/patient_id", "detail": "There is no such patient."},
+    )
