@@ -5,12 +5,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from trially.http import problems
+from trially.http import codes as codes_module
 
 INTRODUCTION = """\
 # Problems
 
-Written by `make docs` from `trially/http/problems.py`; a test compares them.
+Written by `make docs` from `trially/http/codes.py`; a test compares them.
 
 Every error is answered with `application/problem+json` (RFC 9457):
 
@@ -47,7 +47,7 @@ def describe_codes() -> str:
 
 def _read_codes() -> Iterator[tuple[str, str]]:
     """Yield each code and the string below it."""
-    tree = ast.parse(Path(problems.__file__).read_text("utf-8"))
+    tree = ast.parse(Path(codes_module.__file__).read_text("utf-8"))
     [codes] = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Code"]
     members = sorted(
         (str(ast.literal_eval(member.value)), str(ast.literal_eval(cause.value)))

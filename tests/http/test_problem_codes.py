@@ -2,7 +2,7 @@
 
 from tools.problem_codes import describe_codes
 from trially.config import ROOT
-from trially.http.problems import Code
+from trially.http.codes import Code
 
 
 def test_every_code_is_documented() -> None:
@@ -10,7 +10,7 @@ def test_every_code_is_documented() -> None:
 
     assert written == describe_codes(), "docs/problems.md is out of date. Run `make docs`."
     for code in Code:
-        assert f"| `{code}` | " in written, f"Add a string below {code!r} in http/problems.py."
+        assert f"| `{code}` | " in written, f"Add a string below {code!r} in http/codes.py."
 
 
 def test_every_code_is_used() -> None:

@@ -10,7 +10,8 @@ from trially.auth.members.identities import Identity, find_identity
 from trially.auth.tenant_prefix import PATH_TENANT, TenantPrefix
 from trially.auth.tokens import Claims, IssuerProfile, TokenError, TokenVerifier
 from trially.database.placement import Placement, ReplicaBehindError, ReplicaPlacement
-from trially.http.problems import BadRequest, Code, Forbidden, Unauthorized
+from trially.http.codes import Code
+from trially.http.problems import BadRequest, Forbidden, Unauthorized
 from trially.state import app_state, request_state, state_of
 from trially.tenancy.directory import TenantEntry, UnknownTenantError, directory
 

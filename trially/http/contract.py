@@ -19,11 +19,11 @@ from werkzeug.exceptions import HTTPException
 
 from trially.config import current_settings
 from trially.http.answer_schemas import refuse_ignored_options
+from trially.http.codes import Code
 from trially.http.etags import is_known_to_client, read_versions, to_etag
 from trially.http.masking import Mask, is_masked, mask_of, shown, shown_page
 from trially.http.problems import (
     BadRequest,
-    Code,
     ContentTooLarge,
     UnprocessableContent,
     UnsupportedMediaType,

@@ -4,7 +4,8 @@ import re
 
 from flask import request
 
-from trially.http.problems import Code, PreconditionRequired
+from trially.http.codes import Code
+from trially.http.problems import PreconditionRequired
 
 Versions = frozenset[int]
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from marshmallow import Schema, fields
 
-from trially.http.problems import Code, Forbidden
+from trially.http.codes import Code
+from trially.http.problems import Forbidden
 from trially.phi import MARK, Phi
 from trially.state import request_state
 

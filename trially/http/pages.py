@@ -11,7 +11,8 @@ from itsdangerous import BadData, TimestampSigner
 from itsdangerous.encoding import base64_decode, base64_encode
 
 from trially.config import current_settings
-from trially.http.problems import BadRequest, Code
+from trially.http.codes import Code
+from trially.http.problems import BadRequest
 
 Page = dict[str, Any]
 

@@ -5,7 +5,6 @@ Clients decide by `code`. `title` and `detail` are for people, and their wording
 """
 
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
 from http import HTTPStatus
 from traceback import format_tb
 from typing import Any
@@ -15,106 +14,10 @@ from flask import Flask, Response, current_app
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
+from trially.http.codes import Code
 from trially.state import request_state
 
 PROBLEM_TYPE = "application/problem+json"
-
-
-class Code(StrEnum):
-    """The cause of a problem. A code is never renamed and never reused for another cause."""
-
-    ALREADY_EXISTS = "already_exists"
-    """A record with this value already exists; `errors` points to the value."""
-
-    BAD_REQUEST = "bad_request"
-    """The request is malformed."""
-
-    CONTENT_TOO_LARGE = "content_too_large"
-    """The body is larger than this route accepts."""
-
-    DATABASE_UNAVAILABLE = "database_unavailable"
-    """The database cannot be reached, or all connections are in use. Retry after `Retry-After`."""
-
-    FORBIDDEN = "forbidden"
-    """The caller is known and may not do this."""
-
-    CONFLICT = "conflict"
-    """The request conflicts with the current state."""
-
-    IDEMPOTENCY_KEY_IN_USE = "idempotency_key_in_use"
-    """The first request with this Idempotency-Key is still running. Retry after `Retry-After`."""
-
-    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
-    """This Idempotency-Key was sent before with another body, query or type."""
-
-    IF_MATCH_REQUIRED = "if_match_required"
-    """The request needs If-Match with the ETag of the record to change."""
-
-    IMPORT_TAKEN_OVER = "import_taken_over"
-    """The same import was started again and continues there."""
-
-    INTERNAL_ERROR = "internal_error"
-    """The server failed. Report the `request_id`."""
-
-    INVALID_CURSOR = "invalid_cursor"
-    """The cursor expired, or belongs to another list, filter or tenant. Start at the first page."""
-
-    INVALID_PARAMETER = "invalid_parameter"
-    """A query parameter is unknown or invalid; `errors` names it."""
-
-    INVALID_TOKEN = "invalid_token"  # noqa: S105
-    """The bearer token is invalid, expired or revoked. Sign in again."""
-
-    MALFORMED_JSON = "malformed_json"
-    """The body is not JSON."""
-
-    MISSING_PERMISSION = "missing_permission"
-    """The member's role does not include the permission that `detail` names."""
-
-    MISSING_TOKEN = "missing_token"  # noqa: S105
-    """The request has no bearer token."""
-
-    NOT_FOUND = "not_found"
-    """The record does not exist, or the caller may not see it."""
-
-    NO_TENANT_ACCESS = "no_tenant_access"
-    """The token gives no access to this tenant: unknown, suspended and foreign tenants alike."""
-
-    PHI_LEVEL_REQUIRED = "phi_level_required"
-    """The request searches by or changes a field that needs the PHI level `full`."""
-
-    PRECONDITION_FAILED = "precondition_failed"
-    """A precondition of the request does not hold."""
-
-    PRECONDITION_REQUIRED = "precondition_required"
-    """The request needs a precondition."""
-
-    REQUEST_TIMEOUT = "request_timeout"
-    """The request took longer than the server allows. Retry, or ask for less."""
-
-    SERVICE_UNAVAILABLE = "service_unavailable"
-    """A part that the request needs is unavailable. Retry after `Retry-After`."""
-
-    STILL_REFERENCED = "still_referenced"
-    """Other records still reference this one."""
-
-    TENANT_CHOICE_REQUIRED = "tenant_choice_required"
-    """The token is valid for several tenants. Choose one with `X-Tenant-ID`."""
-
-    UNAUTHORIZED = "unauthorized"
-    """The request has no valid credentials."""
-
-    UNPROCESSABLE_CONTENT = "unprocessable_content"
-    """The body is well-formed and breaks a rule."""
-
-    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
-    """This route does not accept a body of this Content-Type."""
-
-    VALIDATION_FAILED = "validation_failed"
-    """The body breaks a rule; `errors` points to each value."""
-
-    VERSION_CONFLICT = "version_conflict"
-    """The record has changed since the version that If-Match names. Read it again."""
 
 
 class Problem(Exception):  # noqa: N818

@@ -21,6 +21,7 @@ from trially.auth.permissions import Permission, PhiLevel
 from trially.config import current_settings
 from trially.database.deadline import start_deadline
 from trially.database.placement import current_placement
+from trially.http.codes import Code
 from trially.http.contract import (
     ContractFlask,
     View,
@@ -30,7 +31,7 @@ from trially.http.contract import (
     refuse_query,
 )
 from trially.http.masking import show_identifiers
-from trially.http.problems import Code, Forbidden
+from trially.http.problems import Forbidden
 from trially.request_cycle import database_errors, refusal_time
 from trially.request_cycle.replaying import replay_response
 from trially.request_cycle.replicas import enter_nearest, send_position

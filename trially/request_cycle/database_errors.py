@@ -9,7 +9,8 @@ from sqlalchemy.exc import TimeoutError as CheckoutTimeoutError
 from trially.auth.identity import no_access
 from trially.database.model import TenantModel
 from trially.database.placement import StalePlacementError, TenantSuspendedError
-from trially.http.problems import Code, Conflict, Problem, ServiceUnavailable, validation_failed
+from trially.http.codes import Code
+from trially.http.problems import Conflict, Problem, ServiceUnavailable, validation_failed
 from trially.observability.metrics import guard_refusals_total
 from trially.state import request_state
 

@@ -14,8 +14,9 @@ from flask import Response, current_app, request
 from trially.auth.identity import current_identity
 from trially.auth.permissions import PhiLevel
 from trially.config import current_settings
+from trially.http.codes import Code
 from trially.http.contract import contract_of, read_body
-from trially.http.problems import BadRequest, Code, Conflict, UnprocessableContent
+from trially.http.problems import BadRequest, Conflict, UnprocessableContent
 from trially.request_cycle.database_errors import RETRY_AFTER_SECONDS
 from trially.request_cycle.idempotency_keys import (
     KeyInUseError,

@@ -7,8 +7,9 @@ from uuid import UUID
 from sqlalchemy import ColumnElement
 
 from trially.database.rows import Item, Model, delete_item, find_item, update_item
+from trially.http.codes import Code
 from trially.http.etags import Versions
-from trially.http.problems import Code, PreconditionFailed
+from trially.http.problems import PreconditionFailed
 
 
 def change_seen(

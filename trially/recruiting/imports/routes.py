@@ -11,6 +11,7 @@ from trially.auth.permissions import Permission, requires
 from trially.config import current_settings
 from trially.database.rows import Item, table_of
 from trially.database.session import check_tenant_open
+from trially.http.codes import Code
 from trially.http.contract import (
     accepts_stream,
     queries,
@@ -20,7 +21,7 @@ from trially.http.contract import (
 )
 from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
-from trially.http.problems import Code, Conflict
+from trially.http.problems import Conflict
 from trially.recruiting.imports.jobs import ImportTakenOverError
 from trially.recruiting.imports.model import ImportFault, ImportJob
 from trially.recruiting.imports.reading.resources import source_file_from_stream

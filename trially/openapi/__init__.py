@@ -17,6 +17,19 @@ from werkzeug.routing import Rule
 from trially.auth.permissions import public
 from trially.http.contract import JSON_TYPE, Contract, contract_of
 from trially.http.problems import PROBLEM_TYPE
+from trially.openapi.components import (
+    HEADERS,
+    HEADERS_OF,
+    PARAMETERS,
+    PROBLEM,
+    RESPONSES,
+    RESPONSES_OF_ALL,
+    RESPONSES_OF_PATHS,
+    RESPONSES_TO_BODIES,
+    RESPONSES_TO_IF_MATCH,
+    RESPONSES_TO_IF_NONE_MATCH,
+    RESPONSES_TO_KEYS,
+)
 from trially.state import app_state, state_of
 
 DOCUMENT_PATH = "/openapi.json"
@@ -71,10 +84,10 @@ def describe(app: Flask, version: str) -> dict[str, Any]:
     spec.components.security_scheme(
         "bearer", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     )
-    spec.components.schema("Problem", _PROBLEM)
-    for name, header in _HEADERS.items():
+    spec.components.schema("Problem", PROBLEM)
+    for name, header in HEADERS.items():
         spec.components.header(name, header)
-    for name, (sent_as, parameter) in _PARAMETERS.items():
+    for name, (sent_as, parameter) in PARAMETERS.items():
         spec.components.parameter(name, "header", {"name": sent_as, **parameter})
     spec.components.response(
         "NotModified",
@@ -83,14 +96,14 @@ def describe(app: Flask, version: str) -> dict[str, Any]:
             "headers": {"ETag": {"$ref": "#/components/headers/ETag"}},
         },
     )
-    for name, description in _RESPONSES.items():
+    for name, description in RESPONSES.items():
         spec.components.response(
             name,
             {
                 "description": description,
                 "headers": {
                     name: {"$ref": f"#/components/headers/{name}"}
-                    for name in ("X-Request-ID", "traceparent", *_HEADERS_OF.get(name, ()))
+                    for name in ("X-Request-ID", "traceparent", *HEADERS_OF.get(name, ()))
                 },
                 "content": {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
             },
@@ -128,9 +141,9 @@ def _describe_operation(view: Any, contract: Contract, rule: Rule) -> dict[str, 
         "responses": {
             str(int(contract.status)): _describe_result(contract),
             **_describe_conditions(contract, rule),
-            **_RESPONSES_OF_ALL,
-            **(_RESPONSES_OF_PATHS if rule.arguments else {}),
-            **(_RESPONSES_TO_BODIES if contract.body_types else {}),
+            **RESPONSES_OF_ALL,
+            **(RESPONSES_OF_PATHS if rule.arguments else {}),
+            **(RESPONSES_TO_BODIES if contract.body_types else {}),
         },
         "x-permission": str(view.__dict__["permission"]),
     }
@@ -157,9 +170,9 @@ def _header_parameters(contract: Contract, rule: Rule) -> list[str]:
 
 def _describe_conditions(contract: Contract, rule: Rule) -> dict[str, Any]:
     return {
-        **(_RESPONSES_TO_IF_NONE_MATCH if _is_shown(contract, rule) else {}),
-        **(_RESPONSES_TO_IF_MATCH if contract.matches_versions else {}),
-        **(_RESPONSES_TO_KEYS if contract.is_keyed else {}),
+        **(RESPONSES_TO_IF_NONE_MATCH if _is_shown(contract, rule) else {}),
+        **(RESPONSES_TO_IF_MATCH if contract.matches_versions else {}),
+        **(RESPONSES_TO_KEYS if contract.is_keyed else {}),
     }
 
 
@@ -208,122 +221,3 @@ def _name_schema(schema: Any) -> str:
     name = schema.__name__ if isinstance(schema, type) else type(schema).__name__
     partial = "" if isinstance(schema, type) or not schema.partial else "Patch"
     return name.removesuffix("Schema") + partial
-
-
-_PROBLEM: dict[str, Any] = {
-    "type": "object",
-    "description": "An error (RFC 9457). Decide by `code`; `title` and `detail` are for people.",
-    "required": ["type", "code", "title", "status", "detail", "request_id"],
-    "properties": {
-        "type": {"type": "string"},
-        "code": {
-            "type": "string",
-            "description": "The cause, in a word that never changes; clients ignore new ones.",
-        },
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "request_id": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["pointer", "detail"],
-                "properties": {
-                    "pointer": {"type": "string", "description": "A JSON pointer (RFC 6901)."},
-                    "detail": {"type": "string"},
-                },
-            },
-        },
-    },
-}
-
-_HEADERS: dict[str, dict[str, Any]] = {
-    "ETag": {
-        "description": "The version of the answer, for If-Match and If-None-Match.",
-        "schema": {"type": "string"},
-    },
-    "Idempotency-Replayed": {
-        "description": "`true` if the response to the first request with this key was sent again.",
-        "schema": {"type": "string", "const": "true"},
-    },
-    "Retry-After": {
-        "description": "Seconds to wait before a retry.",
-        "schema": {"type": "string"},
-    },
-    "X-Request-ID": {
-        "description": "The id of the request: the client's own if it is valid.",
-        "schema": {"type": "string"},
-    },
-    "traceparent": {
-        "description": "The trace of the request, the client's own if it is valid, and a new span.",
-        "schema": {"type": "string"},
-    },
-}
-
-_PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
-    "IfMatch": (
-        "If-Match",
-        {
-            "required": True,
-            "description": "The ETag of the record to change, or `*` for any version.",
-            "schema": {"type": "string"},
-        },
-    ),
-    "IfNoneMatch": (
-        "If-None-Match",
-        {"description": "The ETag that the client holds.", "schema": {"type": "string"}},
-    ),
-    "IdempotencyKey": (
-        "Idempotency-Key",
-        {
-            "description": "Makes a repeated request safe: it has no second effect.",
-            "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
-        },
-    ),
-    "RequestId": (
-        "X-Request-ID",
-        {
-            "description": "An id for the request, sent back and logged. An id that is not 1 to 64"
-            " letters, digits, dots, underscores or hyphens is replaced.",
-            "schema": {"type": "string"},
-        },
-    ),
-    "TraceParent": (
-        "traceparent",
-        {"description": "W3C trace context.", "schema": {"type": "string"}},
-    ),
-}
-
-_RESPONSES = {
-    "BadRequest": "The request is malformed.",
-    "Unauthorized": "Missing or invalid token.",
-    "Forbidden": "The caller lacks the permission, or access to this tenant.",
-    "NotFound": "The record does not exist, or the caller may not see it.",
-    "Conflict": "The request conflicts with the current state.",
-    "PreconditionFailed": "The record has another version than If-Match names.",
-    "PreconditionRequired": "The request needs If-Match.",
-    "ContentTooLarge": "The body is larger than this route accepts.",
-    "UnsupportedMediaType": "This route does not accept a body of this Content-Type.",
-    "UnprocessableContent": "Validation failed; `errors` points to each value.",
-    "InternalError": "The server failed to answer.",
-    "ServiceUnavailable": "The database is temporarily unavailable, or the request took too long.",
-}
-_HEADERS_OF = {"ServiceUnavailable": ("Retry-After",), "Conflict": ("Retry-After",)}
-_RESPONSES_TO_IF_NONE_MATCH = {"304": "NotModified"}
-_RESPONSES_TO_IF_MATCH = {"412": "PreconditionFailed", "428": "PreconditionRequired"}
-_RESPONSES_TO_KEYS = {"409": "Conflict", "413": "ContentTooLarge", "422": "UnprocessableContent"}
-_RESPONSES_OF_ALL = {
-    "400": "BadRequest",
-    "401": "Unauthorized",
-    "403": "Forbidden",
-    "500": "InternalError",
-    "503": "ServiceUnavailable",
-}
-_RESPONSES_OF_PATHS = {"404": "NotFound"}
-_RESPONSES_TO_BODIES = {
-    "409": "Conflict",
-    "413": "ContentTooLarge",
-    "415": "UnsupportedMediaType",
-    "422": "UnprocessableContent",
-}
