@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.auth.dev_issuer.flows import (
+from tests.dev_issuer.flows import (
     AUDIENCE,
     CHALLENGE,
     REDIRECT_URI,

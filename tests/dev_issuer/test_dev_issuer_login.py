@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask.testing import FlaskClient
 
-from tests.auth.dev_issuer.flows import LOGIN, TENANT_CLAIM, exchange
+from tests.dev_issuer.flows import LOGIN, TENANT_CLAIM, exchange
 from trially.auth.tokens import Claims
 from trially.dev_issuer import DevIssuer
 
