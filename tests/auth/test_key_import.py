@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from trially.auth.signing_keys import LocalKeys, UnknownKeyError, import_key_set, import_signing_key
+from trially.auth.key_import import import_key_set, import_signing_key
+from trially.auth.signing_keys import LocalKeys, UnknownKeyError
 
 RSA = RSAKey.generate_key(2048, {"kid": "rs-1", "alg": "RS256", "use": "sig"})
 EC = ECKey.generate_key("P-256", {"kid": "es-1"})

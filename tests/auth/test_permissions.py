@@ -63,7 +63,7 @@ def test_a_view_without_a_mark_is_refused() -> None:
     app = Flask("tiny", static_folder=None)
     app.get("/")(lambda: Response("open"))
 
-    with pytest.raises(UnguardedViewError, match="carries neither @requires nor @public"):
+    with pytest.raises(UnguardedViewError, match="has neither @requires nor @public"):
         refuse_unguarded_views(app.view_functions)
 
 

@@ -100,7 +100,7 @@ def test_json_will_do(write: Callable[..., Path], production: Settings) -> None:
     [
         ("", "/profiles"),
         ("profiles = []", "/profiles"),
-        ("[[profiles", "is not what its name says"),
+        ("[[profiles", "cannot be parsed"),
         ("[[profiles]]\naudiences = ['a']", "/profiles/0"),
         ('[[profiles]]\nissuer = "https://login.example"', "/profiles/0/audiences"),
         (LEAST + 'algorithms = ["HS256"]', "/profiles/0/algorithms/0"),
@@ -121,7 +121,7 @@ def test_json_will_do(write: Callable[..., Path], production: Settings) -> None:
         (LEAST.replace("https://login", "http://login"), "/profiles/0/issuer"),
         (MACHINES.replace("clients/", "clients"), "/profiles/0/issuer_prefix"),
         (MACHINES + 'jwks_url = "https://login.example/jwks"', "/profiles/0/jwks_url"),
-        (LEAST + LEAST, "described already"),
+        (LEAST + LEAST, "has a second profile"),
     ],
 )
 def test_a_bad_file_stops_the_start_and_says_where(

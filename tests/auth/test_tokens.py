@@ -193,7 +193,7 @@ def test_tokens_are_remembered_for_a_bounded_time_and_number() -> None:
         verifier.verify(raw)
     keys.keys = {"none": keys.keys["rs-1"]}
 
-    assert len(verifier._good) == 2
+    assert len(verifier._valid) == 2
     assert verifier.verify(raws[2])
     time.sleep(0.25)
     with pytest.raises(TokenError, match="unknown_key"):
@@ -207,4 +207,4 @@ def test_refusals_are_not_remembered(raw: str) -> None:
     with pytest.raises(TokenError):
         verifier.verify(raw)
 
-    assert len(verifier._good) == 0
+    assert len(verifier._valid) == 0

@@ -9,7 +9,7 @@ import pytest
 from tests.auth.crafted_tokens import ISSUER, PROFILES
 from tests.conftest import SHARED_DATA
 from trially.auth import tokens
-from trially.auth.signing_keys import import_key_set
+from trially.auth.key_import import import_key_set
 from trially.auth.strict_json import read_object
 from trially.auth.tokens import TokenError, verify_token
 

@@ -174,7 +174,7 @@ def test_codes_do_not_pile_up() -> None:
     issued: Any = type("Code", (), {"client_id": "web", "expires_at": float("inf")})
 
     for number in range(1500):
-        codes.keep(type("Code", (issued,), {"code": str(number)}))  # type: ignore[arg-type]
+        codes.store(type("Code", (issued,), {"code": str(number)}))  # type: ignore[arg-type]
 
     assert codes.take("0", "web") is None
     assert codes.take("1499", "web")

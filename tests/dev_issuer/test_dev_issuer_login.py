@@ -97,7 +97,7 @@ def test_unknown_clients_get_no_page(browser: FlaskClient, client_id: str) -> No
     response = browser.get("/dev-issuer/authorize", query_string={**LOGIN, "client_id": client_id})
 
     assert response.status_code == 400
-    assert "cannot go on" in response.text
+    assert "start the sign-in again" in response.text
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_who_is_gone_is_unknown_and_forgotten(app, tenant):
         with catalog_transaction() as session:
             session.get(Tenant, tenant.id).status = TenantStatus.ACTIVE
 
-    assert len(known._known) == 0
+    assert len(known._entries) == 0
 
 
 def test_a_tenant_is_forgotten_under_each_of_its_names(app, tenant, looks):
@@ -122,7 +122,7 @@ def test_what_is_unknown_is_not_remembered(app, reference):
     with app.app_context(), pytest.raises(UnknownTenantError):
         known.find(reference)
 
-    assert len(known._known) == 0
+    assert len(known._entries) == 0
 
 
 def test_a_tenant_in_the_making_is_not_served(app, tenant):
@@ -148,13 +148,13 @@ def test_a_stale_placement_is_looked_up_again_and_the_request_answered(app, memb
 
     assert member.get("/me").status_code == 200
     directory = state_of(app).directory
-    known = directory._known.get(member.tenant.slug)
+    known = directory._entries.get(member.tenant.slug)
     with app.app_context():
         resume_tenant(member.tenant.slug)
-    directory._known.put(member.tenant.slug, known)
+    directory._entries.put(member.tenant.slug, known)
     looks.clear()
 
     assert member.post("/sites", json={"name": "Riverside"}).status_code == 201
     assert len(looks) == 1
-    assert directory._known.get(member.tenant.slug).placement.epoch == known.placement.epoch + 1
+    assert directory._entries.get(member.tenant.slug).placement.epoch == known.placement.epoch + 1
     assert len(member.get("/sites").json["data"]) == 1

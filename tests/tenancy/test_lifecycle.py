@@ -74,11 +74,11 @@ def test_a_tenant_is_not_renamed_to_what_is_no_slug(app, tenant):
 
 def test_a_suspended_tenant_is_refused_at_once_and_served_again(app, member):
     assert member.get("/me").status_code == 200
-    known = state_of(app).directory._known.get(member.tenant.slug)
+    known = state_of(app).directory._entries.get(member.tenant.slug)
 
     with app.app_context():
         assert suspend_tenant(member.tenant.slug).status == TenantStatus.SUSPENDED
-    state_of(app).directory._known.put(member.tenant.slug, known)
+    state_of(app).directory._entries.put(member.tenant.slug, known)
 
     assert member.get("/me").status_code == 403
     assert member.get("/me").json["detail"] == "You have no access to this tenant."
@@ -131,7 +131,7 @@ def test_only_a_tenant_that_is_served_is_suspended(app, tenant):
 def test_an_unknown_tenant_is_said_to_be_unknown(app):
     with app.app_context():
         for change in (get_tenant, suspend_tenant, resume_tenant):
-            with pytest.raises(UnknownTenantError, match="There is no tenant 'nobody'"):
+            with pytest.raises(UnknownTenantError, match="The tenant 'nobody' does not exist"):
                 change("nobody")
 
 

@@ -38,7 +38,7 @@ def test_anything_else_is_refused(text):
     ],
 )
 def test_close_misses_are_refused(slug):
-    with pytest.raises(InvalidSlugError, match="is not a slug"):
+    with pytest.raises(InvalidSlugError, match="is invalid"):
         check_slug(slug)
 
 

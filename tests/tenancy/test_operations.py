@@ -96,9 +96,12 @@ def test_two_processes_do_not_work_on_one_tenant(app, start_operation, run_comma
 
     assert (named.exit_code, named.output) == (
         1,
-        "Error: Another process is working on this tenant.\n",
+        (
+            "Error: Another process is running an operation of the tenant 'somebody'."
+            " Try again later.\n"
+        ),
     )
-    assert (swept.exit_code, swept.output) == (0, "There is nothing to resume.\n")
+    assert (swept.exit_code, swept.output) == (0, "No operation is interrupted.\n")
     with app.app_context():
         assert run_operation(operation_id).state == OperationState.DONE
 
@@ -113,7 +116,7 @@ def test_what_is_done_is_not_undone(app, tenant, run_command):
 
     assert (result.exit_code, result.output) == (
         1,
-        f"Error: The operation {operation_id} is done.\n",
+        f"Error: The operation {operation_id} is done. Only unfinished operations can be undone.\n",
     )
     databases = ask(app, "SELECT 1 FROM pg_database WHERE datname = %s", tenant.placement.database)
     assert databases == [(1,)]

@@ -119,7 +119,7 @@ def test_secrets_are_never_overwritten(write, run_command):
     refused = run_command("tenants", "silo", "parkview", "--out", folder, "--port", "8200")
     assert (refused.exit_code, refused.output) == (
         1,
-        "Error: settings.env is there: --force writes anew what is not secret.\n",
+        "Error: settings.env exists. Pass --force to overwrite all files except secrets.\n",
     )
     assert {name: (folder / name).read_text() for name in before} == before
 
@@ -142,7 +142,7 @@ def test_a_folder_is_one_silos(write, run_command):
 
     assert (result.exit_code, result.output) == (
         1,
-        f"Error: {folder} is not the folder of westview's silo.\n",
+        f"Error: {folder} holds the secrets of another silo. Choose another folder for westview.\n",
     )
     assert not (folder / "trially-westview.service").exists()
 
@@ -180,13 +180,17 @@ def test_issuers_profiles_come_along(app, settings, tmp_path):
 @pytest.mark.parametrize(
     ("slug", "options", "sentence"),
     [
-        ("Bad", (), "'Bad' is not a slug"),
-        ("default", ("--shared", "127.0.0.1:80; evil"), "is not a host and a port"),
-        ("default", ("--host-name", "x;evil.example"), "is not a host name in lower case"),
-        ("default", ("--host-name", "localhost"), "is not a host name in lower case"),
+        ("Bad", (), "The slug 'Bad' is invalid"),
+        ("default", ("--shared", "127.0.0.1:80; evil"), "is not of the form host:port"),
+        ("default", ("--host-name", "x;evil.example"), "is not a lower-case host name with a dot"),
+        ("default", ("--host-name", "localhost"), "is not a lower-case host name with a dot"),
         ("default", ("--name", "A\nB"), "characters that cannot be printed"),
         ("default", ("--database-url", "mysql://db/x"), "--database-url must begin with"),
-        ("default", ("--database-url", "postgresql://a:b'c@db/x"), "would need quotes"),
+        (
+            "default",
+            ("--database-url", "postgresql://a:b'c@db/x"),
+            "contains characters that need quotes",
+        ),
     ],
 )
 def test_what_cannot_be_written_is_refused_whole(run_command, tmp_path, slug, options, sentence):
@@ -201,4 +205,4 @@ def test_a_folder_that_needs_quotes_is_refused(run_command, tmp_path):
     result = run_command("tenants", "silo", "woodview", "--out", tmp_path / "a %n b")
 
     assert result.exit_code == 1
-    assert "would need quotes" in result.output
+    assert "contains characters that need quotes" in result.output

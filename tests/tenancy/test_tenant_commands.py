@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-UNKNOWN = "Error: There is no tenant 'nobody'.\n"
+UNKNOWN = "Error: The tenant 'nobody' does not exist. `flask tenants list` shows all tenants.\n"
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_operations_are_listed(succeed, tenant):
     assert (found["kind"], found["state"], found["step"]) == ("provision", "done", "activate")
     assert found["id"] in succeed("operations", "list")
     assert json.loads(succeed("operations", "resume", found["id"], "--json"))[0]["state"] == "done"
-    assert succeed("operations", "resume") == "There is nothing to resume.\n"
+    assert succeed("operations", "resume") == "No operation is interrupted.\n"
     assert json.loads(succeed("operations", "resume", "--json")) == []
 
 
@@ -83,17 +83,20 @@ def test_operations_are_listed(succeed, tenant):
         (("tenants", "suspend", "nobody"), UNKNOWN),
         (("tenants", "resume", "nobody"), UNKNOWN),
         (("tenants", "rename", "nobody", "somebody"), UNKNOWN),
-        (("tenants", "create", "admin", "--name", "X"), "Error: 'admin' is reserved.\n"),
+        (
+            ("tenants", "create", "admin", "--name", "X"),
+            "Error: The slug 'admin' is reserved. Choose another one.\n",
+        ),
         (
             ("tenants", "create", "Bad", "--name", "X"),
             (
-                "Error: 'Bad' is not a slug: 3 to 40 lower-case letters, digits and hyphens, "
-                "beginning with a letter and not ending with a hyphen.\n"
+                "Error: The slug 'Bad' is invalid. A slug has 3 to 40 lower-case letters, digits "
+                "and hyphens, begins with a letter and does not end with a hyphen.\n"
             ),
         ),
         (
             ("tenants", "create", "fine", "--name", "X", "--server", "moon"),
-            "Error: There is no server called 'moon'.\n",
+            "Error: The server 'moon' does not exist. `flask servers list` shows all servers.\n",
         ),
         (
             ("tenants", "create", "fine", "--name", "X" * 201),
@@ -101,7 +104,10 @@ def test_operations_are_listed(succeed, tenant):
         ),
         (
             ("operations", "resume", "00000000-0000-0000-0000-000000000001"),
-            "Error: There is no operation 00000000-0000-0000-0000-000000000001.\n",
+            (
+                "Error: The operation 00000000-0000-0000-0000-000000000001 does not exist. "
+                "`flask operations list` shows them.\n"
+            ),
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""Who the caller is."""
+"""The route `/me`, which describes the caller."""
 
 from typing import Any
 

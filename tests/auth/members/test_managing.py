@@ -34,7 +34,7 @@ def test_members_come_and_go(app, tenant):
 def test_a_member_is_added_once(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         add_member("ann", Role.VIEWER, issuer=ISSUER)
-        with pytest.raises(MemberExistsError, match="'ann' is a member already"):
+        with pytest.raises(MemberExistsError, match="'ann' is already a member"):
             add_member("ann", Role.OWNER, issuer=ISSUER)
         add_member("ann", Role.OWNER, issuer="https://other.example")
         again = add_member("ann", Role.ADMIN, issuer=ISSUER, is_repeatable=True)
@@ -47,7 +47,7 @@ def test_who_is_no_member_cannot_be_removed(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         add_member("ann", Role.VIEWER, issuer=ISSUER)
         for subject, issuer in (("bob", ISSUER), ("ann", "https://other.example")):
-            with pytest.raises(NoMemberError, match=f"There is no member '{subject}'"):
+            with pytest.raises(NoMemberError, match=f"'{subject}' of the issuer '{issuer}'"):
                 remove_member(subject, issuer)
 
 

@@ -153,7 +153,7 @@ def test_a_stale_epoch_is_refused_by_the_replica_too(pair, client):
         known = directory().find(slug)
         suspend_tenant(slug)
         resume_tenant(slug)
-        directory()._known.put(slug, known)
+        directory()._entries.put(slug, known)
     catch_up(pair.standby, pair.primary)
 
     answer, was_asked = pair.asked(lambda: client.get("/patients"))
@@ -180,7 +180,7 @@ def test_a_suspended_tenant_is_refused_once_the_replica_knows(pair, client):
     with pair.app.app_context():
         known = directory().find(slug)
         suspend_tenant(slug)
-        directory()._known.put(slug, known)
+        directory()._entries.put(slug, known)
     catch_up(pair.standby, pair.primary)
 
     answer, was_asked = pair.asked(lambda: client.get("/patients"))

@@ -1,4 +1,4 @@
-"""Who belongs to the tenant, and what each may see."""
+"""The route that lists the tenant's members."""
 
 from typing import Any
 
