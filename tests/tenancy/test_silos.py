@@ -154,7 +154,7 @@ def test_a_tenant_that_lives_here_is_said_to_stay(run_command, tenant, tmp_path)
     assert "its data have not been copied" in result.output
     readme = (tmp_path / "silo" / "README.md").read_text()
     assert f"--name '{tenant.name}'" in readme
-    assert "Nothing of it has been copied" in readme
+    assert "Its data have not been copied" in readme
 
 
 def test_issuers_profiles_come_along(app, settings, tmp_path):

@@ -35,7 +35,7 @@ class MeSchema(Schema):
         fields.UUID(),
         required=True,
         allow_none=True,
-        metadata={"description": "The sites that the caller is restricted to, if they are."},
+        metadata={"description": "The sites that the caller is restricted to; null means all sites."},
     )
     permissions = fields.List(fields.String(), required=True)
     tenant = fields.Nested(TenantSchema, required=True)

@@ -46,7 +46,7 @@ class ResolverSchema(Schema):
 
     @validates_schema
     def refuse_unused_options(self, resolver: dict[str, Any], **_: Any) -> None:
-        """Refuse options that have no effect, because whoever wrote them expects one."""
+        """Refuse options that have no effect, because the operator expects an effect."""
         options = {"claim": {"claim", "path"}, "audience": {"prefix"}, "connection": {"claim"}}
         for name in resolver.keys() - {"by"} - options.get(resolver["by"], set()):
             raise ValidationError(f"Has no effect with by = {resolver['by']!r}. Remove it.", name)
