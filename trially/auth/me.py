@@ -35,7 +35,9 @@ class MeSchema(Schema):
         fields.UUID(),
         required=True,
         allow_none=True,
-        metadata={"description": "The sites that the caller is restricted to; null means all sites."},
+        metadata={
+            "description": "The sites that the caller is restricted to; null means all sites."
+        },
     )
     permissions = fields.List(fields.String(), required=True)
     tenant = fields.Nested(TenantSchema, required=True)

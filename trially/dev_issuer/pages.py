@@ -59,24 +59,7 @@ def create_pages(issuer: DevIssuer) -> Blueprint:
     @public
     def authorize() -> Response | tuple[str, int] | str:
         """Show the people to sign in as, then redirect the browser with a code."""
-        try:
-            grant = server.get_consent_grant()
-        # Authlib quotes request values in errors, and raises ValueError for forbidden characters.
-        except (OAuth2Error, ValueError) as error:
-            if getattr(error, "redirect_uri", None):
-                return server.handle_error_response(None, error)  # type: ignore[no-any-return]
-            return render_template("dev_issuer/refusal.html", reason=_explain(error)), 400
-        people = sorted(issuer.people(), key=lambda person: (person.tenant_name, person.tenant))
-        if request.method == "GET":
-            return render_template(
-                "dev_issuer/login.html",
-                tenants=[list(group) for _, group in groupby(people, lambda one: one.tenant)],
-                parameters=[(name, request.args.get(name, "")) for name in LOGIN_PARAMETERS],
-            )
-        response: Response = server.create_authorization_response(
-            grant_user=_find_person(people), grant=grant
-        )
-        return response
+        return _authorize(server, issuer)
 
     @pages.post("/token")
     @public
@@ -88,6 +71,27 @@ def create_pages(issuer: DevIssuer) -> Blueprint:
             return {"error": "invalid_request"}, 400
 
     return pages
+
+
+def _authorize(server: DevServer, issuer: DevIssuer) -> Response | tuple[str, int] | str:
+    try:
+        grant = server.get_consent_grant()
+    # Authlib quotes request values in errors, and raises ValueError for forbidden characters.
+    except (OAuth2Error, ValueError) as error:
+        if getattr(error, "redirect_uri", None):
+            return server.handle_error_response(None, error)  # type: ignore[no-any-return]
+        return render_template("dev_issuer/refusal.html", reason=_explain(error)), 400
+    people = sorted(issuer.people(), key=lambda person: (person.tenant_name, person.tenant))
+    if request.method == "GET":
+        return render_template(
+            "dev_issuer/login.html",
+            tenants=[list(group) for _, group in groupby(people, lambda one: one.tenant)],
+            parameters=[(name, request.args.get(name, "")) for name in LOGIN_PARAMETERS],
+        )
+    response: Response = server.create_authorization_response(
+        grant_user=_find_person(people), grant=grant
+    )
+    return response
 
 
 def _describe(issuer: DevIssuer) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import delete, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
@@ -81,24 +81,13 @@ def add_member(
         "display_name": display_name,
         "email": email,
     }
-    statement = insert(table_of(Member)).values(values)
-    statement = (
-        statement.on_conflict_do_update(
-            index_elements=["tenant_id", "issuer", "subject"], set_=granted
-        )
-        if is_repeatable
-        else statement.on_conflict_do_nothing()
-    )
     with transaction():
-        row = db.session.execute(statement.returning(*columns_named(Member, FIELDS))).first()
+        row = _insert_member(values, granted if is_repeatable else None)
         if row is not None:
             _write_sites(row.id, site_ids or ())
     _write_index(tenant_id, [(issuer, subject)])
     if row is None:
-        raise MemberExistsError(
-            f"{subject!r} is already a member. Change the member with"
-            " `flask tenants members change`."
-        )
+        raise _member_exists(subject)
     member = dict(zip(FIELDS, row, strict=True))
     return _with_sites(member, {member["id"]: list(site_ids or ())})
 
@@ -172,6 +161,21 @@ def rewrite_index() -> int:
     _delete_index(tenant_id)
     _write_index(tenant_id, members)
     return len(members)
+
+
+def _insert_member(values: Mapping[str, Any], changes: Mapping[str, Any] | None) -> Row[Any] | None:
+    """Insert a member, or apply `changes` to an existing one, and return the row.
+
+    Without `changes`, an existing member stays as it is and None is returned.
+    """
+    statement = insert(table_of(Member)).values(values)
+    if changes is None:
+        statement = statement.on_conflict_do_nothing()
+    else:
+        statement = statement.on_conflict_do_update(
+            index_elements=["tenant_id", "issuer", "subject"], set_=changes
+        )
+    return db.session.execute(statement.returning(*columns_named(Member, FIELDS))).first()
 
 
 def _write_index(tenant_id: UUID, members: Sequence[tuple[str, str]]) -> None:
@@ -252,6 +256,12 @@ def _with_sites(member: Item, sites: Mapping[UUID, Sequence[UUID]]) -> Item:
     values = {name: value for name, value in member.items() if name != "has_all_sites"}
     is_restricted = not member["has_all_sites"]
     return {**values, "site_ids": sorted(sites.get(member["id"], ())) if is_restricted else None}
+
+
+def _member_exists(subject: str) -> MemberExistsError:
+    return MemberExistsError(
+        f"{subject!r} is already a member. Change the member with `flask tenants members change`."
+    )
 
 
 def _no_member(subject: str, issuer: str) -> NoMemberError:

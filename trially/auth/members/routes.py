@@ -32,7 +32,9 @@ class MemberSchema(Schema):
         fields.UUID(),
         dump_only=True,
         allow_none=True,
-        metadata={"description": "The sites that the member is restricted to; null means all sites."},
+        metadata={
+            "description": "The sites that the member is restricted to; null means all sites."
+        },
     )
     created_at = fields.AwareDateTime(dump_only=True)
 
