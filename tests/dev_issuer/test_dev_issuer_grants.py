@@ -1,4 +1,4 @@
-"""The token endpoint: what a code or a secret is worth, and when it is worth nothing."""
+"""The token endpoint: when a code or a secret is accepted, and when it is refused."""
 
 import base64
 import json
@@ -116,7 +116,7 @@ def test_a_failed_exchange_uses_the_code_up(browser: FlaskClient) -> None:
     assert exchange(browser, code).status_code == 400
 
 
-def test_a_code_grows_old(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_code_expires(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     code = log_in(browser)
     later = time.time() + CODE_LIFETIME_SECONDS
     monkeypatch.setattr("trially.dev_issuer.server.time.time", lambda: later)
@@ -155,7 +155,7 @@ def test_machines_get_their_tenants_token(
     ],
 )
 @pytest.mark.parametrize("way", ["basic", "form"])
-def test_machines_without_the_secret_get_nothing(
+def test_machines_without_the_secret_get_no_token(
     browser: FlaskClient, client_id: str, client_secret: str, way: str
 ) -> None:
     form = {"grant_type": "client_credentials"}

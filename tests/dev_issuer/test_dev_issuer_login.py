@@ -1,4 +1,4 @@
-"""The login page: whom to be, and where the code may go."""
+"""The login page: its people, and the URIs that a code may be sent to."""
 
 import html
 import re
@@ -28,7 +28,7 @@ def test_the_login_page_lists_people_by_tenant(browser: FlaskClient) -> None:
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
 
-def test_the_login_page_sends_back_what_it_was_given(
+def test_the_login_page_posts_the_parameters_of_the_request(
     browser: FlaskClient, verify: Callable[[str], Claims]
 ) -> None:
     page = browser.get("/dev-issuer/authorize", query_string=LOGIN).text
@@ -44,7 +44,7 @@ def test_the_login_page_sends_back_what_it_was_given(
     assert verify(token).claims[TENANT_CLAIM] == "acme"
 
 
-def test_without_people_the_page_says_how_to_add_them(
+def test_without_people_the_page_explains_how_to_add_them(
     browser: FlaskClient, issuer: DevIssuer
 ) -> None:
     issuer.people = list

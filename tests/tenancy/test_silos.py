@@ -1,4 +1,4 @@
-"""What `flask tenants silo` writes, and what it does not overwrite."""
+"""The files that `flask tenants silo` writes, and those that it does not overwrite."""
 
 import json
 import os
@@ -17,7 +17,7 @@ SECRETS = ("settings.env", "postgres.env")
 
 @pytest.fixture
 def write(run_command, tmp_path):
-    """Write the silo of a slug, and return the folder and what was said."""
+    """Write the silo of a slug, and return the folder and the output."""
 
     def run(slug, *options):
         result = run_command("tenants", "silo", slug, "--out", tmp_path / slug, *options, "--json")
@@ -28,7 +28,7 @@ def write(run_command, tmp_path):
 
 
 def test_all_that_runs_a_silo_is_written(write):
-    folder, said = write("lakeview", "--host-name", "lakeview.example.org", "--port", "8100")
+    folder, output = write("lakeview", "--host-name", "lakeview.example.org", "--port", "8100")
 
     there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert there == {
@@ -42,15 +42,15 @@ def test_all_that_runs_a_silo_is_written(write):
         "nginx/silos/lakeview.conf",
         "nginx/silos/lakeview.map",
     }
-    assert said == {
+    assert output == {
         "slug": "lakeview",
         "directory": str(folder),
-        "written": said["written"],
+        "written": output["written"],
         "kept": [],
         "to_fill_in": ["TRIALLY_ISSUERS"],
         "is_here": False,
     }
-    assert set(said["written"]) == there
+    assert set(output["written"]) == there
     for name in there:
         readers = (folder / name).stat().st_mode & 0o077
         assert bool(readers) is (name not in SECRETS), name
@@ -102,10 +102,10 @@ def test_the_compose_file_brings_a_server_that_keeps_rows_out_of_its_log(write):
 
 def test_a_server_that_is_there_is_used(write):
     url = "postgresql://admin:p%40ss@db.example:6432/postgres?sslmode=verify-full"
-    folder, said = write("hillview", "--database-url", url)
+    folder, output = write("hillview", "--database-url", url)
 
     assert f"TRIALLY_DATABASE_URL={url}\n" in (folder / "settings.env").read_text()
-    assert "postgres.env" not in said["written"]
+    assert "postgres.env" not in output["written"]
     assert set(yaml.safe_load((folder / "compose.yaml").read_text())["services"]) == {
         "migrations",
         "app",
@@ -123,10 +123,10 @@ def test_secrets_are_never_overwritten(write, run_command):
     )
     assert {name: (folder / name).read_text() for name in before} == before
 
-    _, said = write("parkview", "--port", "8200", "--force")
+    _, output = write("parkview", "--port", "8200", "--force")
     after = {name: (folder / name).read_text() for name in before}
     changed = {name for name in before if after[name] != before[name]}
-    assert said["kept"] == list(SECRETS)
+    assert output["kept"] == list(SECRETS)
     assert changed == {
         "README.md",
         "compose.yaml",
@@ -147,7 +147,7 @@ def test_a_folder_is_one_silos(write, run_command):
     assert not (folder / "trially-westview.service").exists()
 
 
-def test_a_tenant_that_lives_here_is_said_to_stay(run_command, tenant, tmp_path):
+def test_a_tenant_that_exists_here_is_reported(run_command, tenant, tmp_path):
     result = run_command("tenants", "silo", tenant.slug, "--out", tmp_path / "silo")
 
     assert result.exit_code == 0
@@ -193,7 +193,7 @@ def test_issuers_profiles_come_along(app, settings, tmp_path):
         ),
     ],
 )
-def test_what_cannot_be_written_is_refused_whole(run_command, tmp_path, slug, options, sentence):
+def test_with_an_invalid_option_nothing_is_written(run_command, tmp_path, slug, options, sentence):
     result = run_command("tenants", "silo", slug, "--out", tmp_path / "silo", *options)
 
     assert result.exit_code == 1

@@ -37,15 +37,15 @@ class Fleet:
     def run(self, *arguments, says=""):
         return self.installation.run("servers", *arguments, says=says)
 
-    def add(self, *said, name=SECOND):
-        return self.run("add", name, "--url", "-", *said, says=f"{text_of(self.second.url())}\n")
+    def add(self, *options, name=SECOND):
+        return self.run("add", name, "--url", "-", *options, says=f"{text_of(self.second.url())}\n")
 
     def show(self, name=SECOND):
         return json.loads(self.run("show", name, "--json").output)
 
-    def place(self, **wanted):
-        """TenantDatabase a tenant whose room is made at once, and return on which server it is."""
-        return self.installation.make_tenant(**wanted).placement.server.name
+    def place(self, **options):
+        """Create a tenant, and return the name of its server."""
+        return self.installation.make_tenant(**options).placement.server.name
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,7 @@ def test_request_handling_may_not_read_the_password(fleet):
     assert isinstance(refused.value.orig, errors.InsufficientPrivilege)
 
 
-def test_another_secret_does_not_open_the_password(fleet):
+def test_another_secret_cannot_decrypt_the_password(fleet):
     fleet.add()
     other = fleet.another_process(secret_key="another secret of the tests, 32 characters")
 
@@ -149,7 +149,7 @@ def test_a_password_may_be_in_pgpass(fleet, monkeypatch, tmp_path):
         assert session.scalars(select(ServerPassword.sealed)).all() == []
 
 
-def test_a_server_that_will_not_do_is_refused(fleet):
+def test_an_unsuitable_server_is_refused(fleet):
     fleet.add()
     ask(fleet.second, "CREATE ROLE weak LOGIN PASSWORD 'weak'")
     weak = fleet.first.url().set(username="weak", password="weak")
@@ -199,18 +199,18 @@ def test_tenants_of_every_tier_live_on_an_added_server(fleet):
     )
 
 
-def test_a_process_hears_of_a_server_that_moves(fleet):
+def test_a_process_reads_the_changed_url_of_a_server(fleet):
     serving = fleet.another_process(placement_max_age_seconds=0)
     fleet.add()
     with serving.app.app_context():
-        known = server_access(SECOND)
+        before = server_access(SECOND)
         fleet.run("change", SECOND, "--url", f"{text_of(fleet.second.url())}&keepalives=1")
         moved = server_access(SECOND)
         fleet.run("remove", SECOND)
         with pytest.raises(NoServerError):
             server_access(SECOND)
 
-    assert ("keepalives" in known.admin_url.query, "keepalives" in moved.admin_url.query) == (
+    assert ("keepalives" in before.admin_url.query, "keepalives" in moved.admin_url.query) == (
         False,
         True,
     )
@@ -248,7 +248,7 @@ def test_a_region_is_never_left(fleet):
     )
 
 
-def test_a_draining_server_and_one_of_other_tiers_take_nobody(fleet):
+def test_draining_servers_and_those_of_other_tiers_get_no_tenant(fleet):
     fleet.add("--tier", "own_schema")
     fleet.run("drain", "default")
 
@@ -261,7 +261,7 @@ def test_a_draining_server_and_one_of_other_tiers_take_nobody(fleet):
     assert fleet.place(tier=Tier.POOLED_ROWS) == "default"
 
 
-def test_the_first_server_is_as_the_settings_say(fleet):
+def test_the_first_server_comes_from_the_settings(fleet):
     url = text_of(fleet.second.url())
 
     assert "TRIALLY_DATABASE_URL" in fleet.run("change", "default", "--url", url).output
@@ -273,8 +273,10 @@ def test_the_first_server_is_as_the_settings_say(fleet):
 def test_a_plan_chooses_the_tier(fleet):
     planning = fleet.another_process(plan_tiers={"trial": "pooled_rows"})
     tenants = [
-        json.loads(planning.run("tenants", "create", slug, "--name", slug, "--json", *said).output)
-        for slug, *said in (
+        json.loads(
+            planning.run("tenants", "create", slug, "--name", slug, "--json", *options).output
+        )
+        for slug, *options in (
             ("by-plan", "--plan", "trial"),
             ("by-word", "--plan", "trial", "--tier", "own_schema"),
             ("by-default",),

@@ -88,8 +88,7 @@ def add_member(
     _write_index(tenant_id, [(issuer, subject)])
     if row is None:
         raise _member_exists(subject)
-    member = dict(zip(FIELDS, row, strict=True))
-    return _with_sites(member, {member["id"]: list(site_ids or ())})
+    return _with_sites(dict(zip(FIELDS, row, strict=True)), {row.id: list(site_ids or ())})
 
 
 def change_member(
