@@ -166,7 +166,7 @@ class Directory:
         """
         entry = None if fresh else self._entries.get(reference) or self._renew(reference)
         if entry is None:
-            entry = _read_entry(reference)
+            entry = _look_up(reference)
             self._entries.put(reference, entry)
         return entry
 
@@ -200,7 +200,7 @@ def init_app(app: Flask, max_age_seconds: float) -> None:
     state_of(app).directory = Directory(max_age_seconds)
 
 
-def _read_entry(reference: str) -> TenantEntry:
+def _look_up(reference: str) -> TenantEntry:
     with Session(reader_engine()) as session:
         row = session.execute(
             select(Tenant, _STAMP).where(
