@@ -187,7 +187,7 @@ def test_a_record_needs_its_patient(member: Any, as_me: Callable[..., None]) -> 
 
 def test_a_stale_placement_is_looked_up_again(app: Flask, member: Any) -> None:
     assert member.get("/me").status_code == 200
-    known = state_of(app).directory._known
+    known = state_of(app).directory._entries
     slug = member.tenant.slug
     before = known.get(slug)
     known.put(slug, replace(before, placement=replace(before.placement, epoch=-1)))
@@ -249,7 +249,7 @@ def test_no_transaction_waits_for_a_slow_body(member: Any, headers: dict[str, st
 
 def test_a_suspended_tenant_is_refused_at_once(app: Flask, member: Any) -> None:
     assert member.get("/me").status_code == 200
-    known = state_of(app).directory._known
+    known = state_of(app).directory._entries
     before = known.get(member.tenant.slug)
     with app.app_context():
         suspend_tenant(member.tenant.slug)

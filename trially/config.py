@@ -16,6 +16,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from trially.errors import OperatorError
+from trially.slugs import SLUG_PATTERN
 from trially.state import app_state
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -175,7 +176,7 @@ def read_settings(instance: Path = INSTANCE) -> Settings:
         pinned_tenant=env.str(
             "PINNED_TENANT",
             default="",
-            validate=validate.Regexp(r"([a-z][a-z0-9-]{1,38}[a-z0-9])?\Z"),
+            validate=validate.Regexp(rf"({SLUG_PATTERN})?\Z"),
         )
         or None,
         public_url=public_url,

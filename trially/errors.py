@@ -1,5 +1,5 @@
-"""The base class of errors whose message is meant for an operator."""
+"""The base class of errors whose message is for an operator."""
 
 
 class OperatorError(Exception):
-    """An error that a command prints as it is: its message is a whole sentence, without PHI."""
+    """An error whose message a command prints. The message is a sentence without PHI."""

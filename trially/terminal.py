@@ -1,4 +1,4 @@
-"""The output of commands: text or a table for people, JSON for programs, a sentence on error."""
+"""Print the output of commands: text or a table, JSON, and errors as one sentence."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,8 +21,8 @@ Item = TypeVar("Item")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
-WIDEST_COLUMNS = 1_000
-"""Width of a table that no terminal shows, so that what reads it finds whole lines."""
+PIPED_WIDTH = 1_000
+"""The width of a table that is not printed to a terminal, so that programs read whole lines."""
 
 
 @contextmanager
@@ -66,7 +66,7 @@ class CommandGroup(AppGroup):
 
 
 def print_item(item: Mapping[str, Any], sentence: str, *, as_json: bool) -> None:
-    """Print one thing: as JSON, or as a sentence."""
+    """Print one item as JSON, or else the sentence."""
     if as_json:
         print_json(item)
     else:
@@ -74,7 +74,7 @@ def print_item(item: Mapping[str, Any], sentence: str, *, as_json: bool) -> None
 
 
 def print_items(items: Sequence[Mapping[str, Any]], names: Sequence[str], *, as_json: bool) -> None:
-    """Print several things: as a JSON list, or as a table of the named columns."""
+    """Print several items as a JSON list, or as a table with the columns `names`."""
     if as_json:
         print_json(list(items))
         return
@@ -85,14 +85,14 @@ def print_items(items: Sequence[Mapping[str, Any]], names: Sequence[str], *, as_
         table.add_row(*(Text("" if item[name] is None else str(item[name])) for name in names))
     console = Console(highlight=False)
     if not console.is_terminal:
-        console.width = WIDEST_COLUMNS
+        console.width = PIPED_WIDTH
     console.print(table)
 
 
 def progress_bar(
     items: Iterable[Item], label: str, length: int
 ) -> AbstractContextManager[Iterable[Item]]:
-    """Show on a terminal's standard error how many of some items have been taken."""
+    """Show the progress through some items on standard error, if that is a terminal."""
     return click.progressbar(items, length, label, file=sys.stderr, hidden=not sys.stderr.isatty())
 
 

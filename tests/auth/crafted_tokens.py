@@ -1,4 +1,4 @@
-"""Tokens made by hand, as no library would make them."""
+"""Tokens crafted by hand, because libraries refuse to create them."""
 
 import base64
 import json
@@ -8,7 +8,8 @@ from typing import Any
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from trially.auth.signing_keys import KeysUnavailableError, UnknownKeyError, import_key_set
+from trially.auth.key_import import import_key_set
+from trially.auth.signing_keys import KeysUnavailableError, UnknownKeyError
 from trially.auth.tokens import IssuerProfile
 
 ISSUER = "https://login.example.test"
@@ -53,8 +54,8 @@ def b64(raw: bytes | str | dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-def say(**changes: Any) -> dict[str, Any]:
-    """Return good claims with changes; a change to `...` leaves the claim out."""
+def make_claims(**changes: Any) -> dict[str, Any]:
+    """Return valid claims with changes; a change to `...` leaves the claim out."""
     now = int(time.time())
     claims = {
         "iss": ISSUER,
@@ -75,7 +76,7 @@ def sign(
     raw_header: bytes | str | None = None,
     **header: Any,
 ) -> str:
-    """Sign whatever is given with whatever is given, as no library would."""
+    """Sign any header and payload with any key."""
     names = {"alg": algorithm, "typ": "at+jwt", "kid": key.kid, **header}
     names = {name: value for name, value in names.items() if value is not ...}
     signing_input = f"{b64(raw_header or names)}.{b64(payload)}"
@@ -84,9 +85,11 @@ def sign(
 
 
 def unsigned(header: dict[str, Any], signature: bytes = b"\0") -> str:
-    return f"{b64({'typ': 'at+jwt', 'kid': 'rs-1', **header})}.{b64(say())}.{b64(signature)}"
+    return (
+        f"{b64({'typ': 'at+jwt', 'kid': 'rs-1', **header})}.{b64(make_claims())}.{b64(signature)}"
+    )
 
 
 def with_member(text: str) -> str:
-    """Return good claims as JSON with a piece of text appended."""
-    return json.dumps(say())[:-1] + "," + text + "}"
+    """Return valid claims as JSON with text appended."""
+    return json.dumps(make_claims())[:-1] + "," + text + "}"

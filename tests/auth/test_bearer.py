@@ -1,4 +1,4 @@
-"""A bearer that is no good token is 401 and never more, at once, and is not written down."""
+"""An invalid bearer token gets a 401 at once, and is not logged."""
 
 import logging
 import time
@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from crafted_tokens import AUDIENCE, ISSUER, TENANT_CLAIM, Keys, say, sign
+from crafted_tokens import AUDIENCE, ISSUER, TENANT_CLAIM, Keys, make_claims, sign
 from flask import Flask
 from test_token_attacks import attacks
 
@@ -59,11 +59,11 @@ def test_an_issuers_clock_may_be_off_by_the_leeway(
     trusting: Flask, seconds: int, status: int
 ) -> None:
     now = int(time.time()) + seconds
-    token = sign(say(iat=now, exp=now + 10 if seconds < 0 else now + 300))
+    token = sign(make_claims(iat=now, exp=now + 10 if seconds < 0 else now + 300))
 
     answer = trusting.test_client().get("/api/v1/me", headers={"Authorization": f"Bearer {token}"})
 
-    # 403: the token is believed, and its tenant is nobody's.
+    # 403: the token is valid, and its tenant does not exist.
     assert answer.status_code == status
 
 
@@ -83,7 +83,7 @@ def test_a_subject_of_another_issuer_is_someone_else(
 
     statuses = []
     for issuer in issuers:
-        token = sign(say(iss=issuer, **{TENANT_CLAIM: tenant.slug}))
+        token = sign(make_claims(iss=issuer, **{TENANT_CLAIM: tenant.slug}))
         answer = other.test_client().get("/api/v1/me", headers={"Authorization": f"Bearer {token}"})
         statuses.append(answer.status_code)
 
@@ -101,7 +101,7 @@ def test_a_subject_of_another_issuer_is_someone_else(
     ],
     ids=["query", "form", "json", "no-scheme", "other-scheme"],
 )
-def test_a_token_is_taken_from_its_header_only(
+def test_a_token_is_read_from_its_header_only(
     app: Flask, shared_member: Any, send: Callable[..., Any]
 ) -> None:
     answer = send(app.test_client(), shared_member.token)

@@ -1,4 +1,4 @@
-"""Who sends a request: the parts that need no other tenant."""
+"""Authentication of requests: the tests that need one tenant."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +14,7 @@ from trially.state import state_of
 from trially.tenancy.context import tenant_context
 
 
-def test_there_is_one_refusal(app: Flask) -> None:
+def test_all_refusals_are_alike(app: Flask) -> None:
     with app.app_context():
         assert isinstance(no_access(), Forbidden)
         assert no_access().detail == no_access().detail
@@ -39,7 +39,7 @@ def test_a_role_is_of_one_tenant(
     assert viewer.post("/sites", json={"name": "Main"}).status_code == 403
 
 
-def test_what_a_token_claims_of_roles_is_not_read(app: Flask, shared_member: Any) -> None:
+def test_roles_in_a_token_are_ignored(app: Flask, shared_member: Any) -> None:
     tenant = shared_member.tenant
     issue = state_of(app).dev_issuer.issue_token
     token = issue(subject="stranger", tenant=tenant.slug, role="owner", scope="patients:read")
@@ -49,7 +49,7 @@ def test_what_a_token_claims_of_roles_is_not_read(app: Flask, shared_member: Any
     assert answer.status_code == 403
 
 
-def test_a_removed_member_is_refused_within_the_time_a_membership_is_believed(
+def test_a_removed_member_is_refused_once_the_cache_expires(
     app: Flask, tenant: Any, as_member: Callable[..., Any]
 ) -> None:
     member = as_member(tenant)

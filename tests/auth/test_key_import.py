@@ -1,4 +1,4 @@
-"""Keys are imported one by one, and a bad one harms no other."""
+"""Keys are imported one by one, and an unusable key does not affect the others."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
-from trially.auth.signing_keys import LocalKeys, UnknownKeyError, import_key_set, import_signing_key
+from trially.auth.key_import import import_key_set, import_signing_key
+from trially.auth.signing_keys import LocalKeys, UnknownKeyError
 
 RSA = RSAKey.generate_key(2048, {"kid": "rs-1", "alg": "RS256", "use": "sig"})
 EC = ECKey.generate_key("P-256", {"kid": "es-1"})
@@ -19,7 +20,7 @@ def public(key: Any, **changes: Any) -> dict[str, Any]:
 
 
 def weak_rsa() -> dict[str, Any]:
-    """Return a modulus of 1024 bits in a coat of zeros."""
+    """Return a key whose modulus has 1024 bits and leading zeros."""
     modulus = "A" * 200 + str(RSA["n"])[:171]
     return public(RSA, kid="weak", n=modulus)
 
@@ -64,7 +65,7 @@ BAD_KEYS: dict[str, Callable[[], Any]] = {
 
 @pytest.mark.parametrize("make", BAD_KEYS.values(), ids=BAD_KEYS)
 @pytest.mark.filterwarnings("ignore::joserfc.errors.SecurityWarning")
-def test_a_bad_key_is_left_out_and_harms_no_other(make: Callable[[], Any]) -> None:
+def test_an_unusable_key_is_skipped(make: Callable[[], Any]) -> None:
     keys = import_key_set({"keys": [public(RSA), make(), public(EC)]})
 
     assert set(keys) == {"rs-1", "es-1"}

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from crafted_tokens import AUDIENCE, ED, OTHER_RSA, RSA, say, sign
+from crafted_tokens import AUDIENCE, ED, OTHER_RSA, RSA, make_claims, sign
 
 from trially.auth.signing_keys import ClientKeys
 from trially.auth.tokens import IssuerProfile, TokenError, verify_token
@@ -22,7 +22,7 @@ class Publisher:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                publisher.asked.append(self.path)
+                publisher.paths.append(self.path)
                 key = publisher.keys.get(self.path.split("/")[3])
                 body = json.dumps({"keys": [key.as_dict(private=False)] if key else []}).encode()
                 self.send_response(200)
@@ -30,9 +30,9 @@ class Publisher:
                 self.wfile.write(body)
 
             def log_message(self, *_: Any) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
-        self.asked: list[str] = []
+        self.paths: list[str] = []
         self.keys: dict[str, Any] = {"sc_one": ED, "sc_two": OTHER_RSA}
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.prefix = f"http://127.0.0.1:{self.server.server_port}/v1/clients/"
@@ -60,8 +60,8 @@ def publisher() -> Iterator[Publisher]:
 
 
 def client_token(publisher: Publisher, client_id: str, key: Any = ED, **changes: Any) -> str:
-    said = {"iss": publisher.prefix + client_id, "sub": client_id, **changes}
-    return sign(say(**said), key, "EdDSA" if key is ED else "RS256", typ="JWT")
+    claims = {"iss": publisher.prefix + client_id, "sub": client_id, **changes}
+    return sign(make_claims(**claims), key, "EdDSA" if key is ED else "RS256", typ="JWT")
 
 
 def reason(publisher: Publisher, token: str, profiles: dict[str, IssuerProfile]) -> str:
@@ -79,7 +79,7 @@ def test_clients_sign_with_the_key_under_their_own_path(publisher: Publisher) ->
         assert claims.profile.issuer == claims.iss
 
     suffix = "/.well-known/openid-configuration/jwks"
-    assert publisher.asked == [f"/v1/clients/{name}{suffix}" for name in ("sc_one", "sc_two")]
+    assert publisher.paths == [f"/v1/clients/{name}{suffix}" for name in ("sc_one", "sc_two")]
 
 
 def test_a_client_speaks_for_itself_only(publisher: Publisher) -> None:
@@ -100,19 +100,19 @@ def test_an_id_cannot_lead_anywhere_else(publisher: Publisher, path: str) -> Non
     token = client_token(publisher, path, sub="sc_one")
 
     assert reason(publisher, token, publisher.profiles()) == "unknown_issuer"
-    assert publisher.asked == []
+    assert publisher.paths == []
 
 
-def test_clients_that_are_not_listed_are_not_asked_about(publisher: Publisher) -> None:
+def test_keys_of_unlisted_clients_are_not_fetched(publisher: Publisher) -> None:
     profiles = publisher.profiles(clients=frozenset({"sc_one"}))
 
     assert verify_token(client_token(publisher, "sc_one"), profiles)
     token = client_token(publisher, "sc_two", OTHER_RSA)
     assert reason(publisher, token, profiles) == "keys_unavailable"
-    assert len(publisher.asked) == 1
+    assert len(publisher.paths) == 1
 
 
-def test_invented_clients_are_asked_about_a_few_times_per_cool_down(publisher: Publisher) -> None:
+def test_invented_clients_cause_few_fetches_per_cool_down(publisher: Publisher) -> None:
     profiles = publisher.profiles(cool_down_seconds=0.3)
     assert verify_token(client_token(publisher, "sc_one"), profiles)
 
@@ -120,7 +120,7 @@ def test_invented_clients_are_asked_about_a_few_times_per_cool_down(publisher: P
         token = client_token(publisher, f"sc_{number}")
         assert reason(publisher, token, profiles) == "keys_unavailable"
 
-    assert len(publisher.asked) == 1 + 5
+    assert len(publisher.paths) == 1 + 5
     assert verify_token(client_token(publisher, "sc_one"), profiles)
     time.sleep(0.35)
     assert verify_token(client_token(publisher, "sc_two", OTHER_RSA), profiles)

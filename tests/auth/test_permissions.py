@@ -35,7 +35,7 @@ def test_every_role_has_its_permissions() -> None:
         assert Permission.ME_READ in permissions
 
 
-def test_who_may_do_what_is_dangerous() -> None:
+def test_dangerous_permissions_are_of_few_roles() -> None:
     def who(permission: Permission) -> set[Role]:
         return {role for role in Role if permission in ROLE_PERMISSIONS[role]}
 
@@ -47,7 +47,7 @@ def test_who_may_do_what_is_dangerous() -> None:
     assert who(Permission.IMPORTS_WRITE) == {Role.OWNER, Role.ADMIN, Role.COORDINATOR}
 
 
-def test_marks_say_what_a_view_needs() -> None:
+def test_marks_set_the_permission_of_a_view() -> None:
     @requires(Permission.PATIENTS_READ)
     def guarded() -> None: ...
 
@@ -63,7 +63,7 @@ def test_a_view_without_a_mark_is_refused() -> None:
     app = Flask("tiny", static_folder=None)
     app.get("/")(lambda: Response("open"))
 
-    with pytest.raises(UnguardedViewError, match="carries neither @requires nor @public"):
+    with pytest.raises(UnguardedViewError, match="has neither @requires nor @public"):
         refuse_unguarded_views(app.view_functions)
 
 

@@ -1,4 +1,4 @@
-"""The file of issuer profiles: what it may say, and how a bad one is refused."""
+"""The file of issuer profiles: its fields, and how an invalid file is refused."""
 
 import re
 from collections.abc import Callable
@@ -50,7 +50,7 @@ def test_the_least_profile_is_that_of_the_short_form(
     assert replace(profile, keys=expected.keys) == expected
 
 
-def test_a_profile_says_everything(write: Callable[..., Path], production: Settings) -> None:
+def test_a_profile_may_set_every_field(write: Callable[..., Path], production: Settings) -> None:
     text = LEAST + (
         'algorithms = ["ES256"]\n'
         'types = ["at+jwt"]\n'
@@ -89,7 +89,7 @@ def test_every_way_of_naming_tenants_is_read(
     assert profile.resolver == resolver or type(profile.resolver) is resolver
 
 
-def test_json_will_do(write: Callable[..., Path], production: Settings) -> None:
+def test_a_profile_may_be_json(write: Callable[..., Path], production: Settings) -> None:
     text = '{"profiles": [{"issuer": "https://login.example", "audiences": ["a"]}]}'
 
     assert read_profiles(write(text, "issuers.json"), production)[0].audiences == ("a",)
@@ -100,7 +100,7 @@ def test_json_will_do(write: Callable[..., Path], production: Settings) -> None:
     [
         ("", "/profiles"),
         ("profiles = []", "/profiles"),
-        ("[[profiles", "is not what its name says"),
+        ("[[profiles", "cannot be parsed"),
         ("[[profiles]]\naudiences = ['a']", "/profiles/0"),
         ('[[profiles]]\nissuer = "https://login.example"', "/profiles/0/audiences"),
         (LEAST + 'algorithms = ["HS256"]', "/profiles/0/algorithms/0"),
@@ -121,10 +121,10 @@ def test_json_will_do(write: Callable[..., Path], production: Settings) -> None:
         (LEAST.replace("https://login", "http://login"), "/profiles/0/issuer"),
         (MACHINES.replace("clients/", "clients"), "/profiles/0/issuer_prefix"),
         (MACHINES + 'jwks_url = "https://login.example/jwks"', "/profiles/0/jwks_url"),
-        (LEAST + LEAST, "described already"),
+        (LEAST + LEAST, "has a second profile"),
     ],
 )
-def test_a_bad_file_stops_the_start_and_says_where(
+def test_an_invalid_file_stops_the_start_and_names_the_place(
     write: Callable[..., Path], production: Settings, text: str, where: str
 ) -> None:
     path = write(text)

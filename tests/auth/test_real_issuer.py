@@ -1,4 +1,4 @@
-"""A real issuer, oidc-provider: its tokens walk through the API, and its ID tokens do not."""
+"""A real issuer, oidc-provider: its access tokens are accepted, and its ID tokens are rejected."""
 
 import base64
 import hashlib
@@ -61,7 +61,7 @@ class Issuer:
         return str(tokens["access_token"])
 
     def sign_in(self, person: str) -> dict[str, Any]:
-        """Walk through login and consent as a browser would, and return the tokens."""
+        """Log in and consent as a browser does, and return the tokens."""
         browser = Browser()
         verifier = secrets.token_urlsafe(48)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
@@ -194,7 +194,7 @@ def tenants(make_tenant: Callable[..., Tenant]) -> dict[str, Tenant]:
 
 @pytest.fixture
 def served(settings: Settings, issuer: Issuer, tenants: dict[str, Tenant], tmp_path: Path) -> Flask:
-    """An app that trusts the issuer, as its profile says, with its people and machines in it."""
+    """An app that trusts the issuer, with its profile, and with its people and machines in it."""
     profiles = tmp_path / "issuers.toml"
     profiles.write_text(
         f'[[profiles]]\nissuer = "{issuer.url}"\naudiences = ["{AUDIENCE}"]\n'

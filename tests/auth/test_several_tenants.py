@@ -1,4 +1,4 @@
-"""A token says which tenants it may be for, in its issuer's way; the request chooses among them."""
+"""A token allows some tenants, as its issuer's profile defines; the request chooses one of them."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -6,7 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from crafted_tokens import AUDIENCE, ISSUER, TENANT_CLAIM, Keys, say, sign
+from crafted_tokens import AUDIENCE, ISSUER, TENANT_CLAIM, Keys, make_claims, sign
 from flask import Flask
 from sqlalchemy import delete
 from werkzeug.test import TestResponse
@@ -42,10 +42,10 @@ def other_app(app: Flask, settings: Settings) -> Flask:
 
 @pytest.fixture
 def trust(other_app: Flask) -> Iterator[Callable[..., None]]:
-    """Trust one issuer, with a profile that says what is given."""
+    """Trust one issuer, with a profile that has these options."""
 
-    def change(**said: Any) -> None:
-        profile = IssuerProfile(issuer=ISSUER, audiences=(AUDIENCE,), keys=Keys(), **said)
+    def change(**options: Any) -> None:
+        profile = IssuerProfile(issuer=ISSUER, audiences=(AUDIENCE,), keys=Keys(), **options)
         state_of(other_app).token_verifier = TokenVerifier({ISSUER: profile})
 
     change()
@@ -65,7 +65,7 @@ def two(app: Flask, make_tenant: Callable[..., Tenant]) -> list[Tenant]:
 @pytest.fixture
 def ask(other_app: Flask, trust: Callable[..., None]) -> Callable[..., TestResponse]:
     def get(chosen: str | None = None, path: str = "/api/v1/me", **claims: Any) -> TestResponse:
-        token = sign(say(**{"sub": SUBJECT, **claims}))
+        token = sign(make_claims(**{"sub": SUBJECT, **claims}))
         headers = [REQUEST_ID, ("Authorization", f"Bearer {token}")]
         if chosen is not None:
             headers.append(("X-Tenant-ID", chosen))
@@ -118,7 +118,7 @@ def test_one_tenant_by_two_names_is_one(ask: Any, two: list[Tenant]) -> None:
     assert tenant_of(ask(**{TENANT_CLAIM: [ours.slug, "there-is-none"]})) == str(ours.id)
 
 
-def test_what_is_not_allowed_is_answered_alike(
+def test_all_forbidden_choices_get_the_same_response(
     app: Flask, ask: Any, two: list[Tenant], make_tenant: Callable[..., Tenant]
 ) -> None:
     (ours, other), foreign, suspended = two, make_tenant(), make_tenant()
@@ -141,7 +141,7 @@ def test_what_is_not_allowed_is_answered_alike(
         assert picture(ask(**{TENANT_CLAIM: claim})) == refusal
 
 
-def test_a_path_with_a_prefix_says_nothing_to_strangers(other_app: Flask, two: Any) -> None:
+def test_a_path_with_a_prefix_reveals_nothing_to_strangers(other_app: Flask, two: Any) -> None:
     client = other_app.test_client()
     paths = (f"/{two[0].slug}/api/v1/me", "/there-is-none/api/v1/me", "/api/v1/me")
 
@@ -204,7 +204,7 @@ def test_memberships_may_name_the_tenants(
     assert ask(sub="auth0|nobody").status_code == 403
 
 
-def test_the_index_of_members_can_be_written_anew(
+def test_the_member_index_can_be_rebuilt(
     app: Flask, ask: Any, trust: Any, make_tenant: Callable[..., Tenant]
 ) -> None:
     trust(resolver=MembershipResolver(max_age_seconds=0))

@@ -1,4 +1,4 @@
-"""Keys are fetched from the issuer and nobody else, seldom, and kept while it is down."""
+"""Keys are fetched from the issuer only, rarely, and kept while it is down."""
 
 import json
 import socket
@@ -29,14 +29,14 @@ def public(key: Any, **changes: Any) -> dict[str, Any]:
 
 
 class Issuer:
-    """A real HTTP server that answers as it is told and counts what it is asked."""
+    """A real HTTP server with prepared responses, which records the requested paths."""
 
     def __init__(self) -> None:
         issuer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                issuer.asked.append(self.path)
+                issuer.paths.append(self.path)
                 time.sleep(issuer.delay)
                 answer = issuer.answers.get(self.path, (404, b"", {}))
                 status, body, headers = answer(self) if callable(answer) else answer
@@ -50,11 +50,11 @@ class Issuer:
                     return
 
             def log_message(self, *_: Any) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.asked: list[str] = []
+        self.paths: list[str] = []
         self.answers: dict[str, Any] = {}
         self.delay = 0.0
         self.describe()
@@ -74,7 +74,7 @@ class Issuer:
         self.answers[path] = (status, body, headers)
 
     def fetches(self) -> int:
-        return self.asked.count("/jwks")
+        return self.paths.count("/jwks")
 
     def stop(self) -> None:
         self.server.shutdown()
@@ -101,7 +101,7 @@ def test_keys_are_discovered_and_kept(issuer: Issuer, keys_of: Callable[..., Rem
 
     assert keys.key("rs-1").as_dict(private=False)["n"] == RSA["n"]
     assert keys.key("es-1").alg == "ES256"
-    assert issuer.asked == ["/.well-known/openid-configuration", "/jwks"]
+    assert issuer.paths == ["/.well-known/openid-configuration", "/jwks"]
 
 
 def test_a_given_jwks_url_needs_no_discovery(
@@ -110,10 +110,10 @@ def test_a_given_jwks_url_needs_no_discovery(
     keys = keys_of(jwks_url=f"{issuer.url}/jwks")
 
     assert keys.key("rs-1")
-    assert issuer.asked == ["/jwks"]
+    assert issuer.paths == ["/jwks"]
 
 
-def test_unknown_kids_ask_once_per_cool_down(
+def test_unknown_kids_cause_one_fetch_per_cool_down(
     issuer: Issuer, keys_of: Callable[..., RemoteKeys]
 ) -> None:
     keys = keys_of(cool_down_seconds=0.3)
@@ -136,9 +136,9 @@ def test_threads_share_one_first_fetch(issuer: Issuer, keys_of: Callable[..., Re
     keys = keys_of()
 
     with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(keys.key, ["rs-1", "es-1"] * 16))
+        results = list(pool.map(keys.key, ["rs-1", "es-1"] * 16))
 
-    assert len(found) == 32
+    assert len(results) == 32
     assert issuer.fetches() == 1
 
 
@@ -245,7 +245,7 @@ def test_keys_outlive_a_failing_issuer(
     assert keys._fetched_at < keys._tried_at
 
 
-def test_an_issuer_that_never_answered_is_asked_once_per_cool_down(
+def test_an_issuer_that_never_responded_gets_one_request_per_cool_down(
     issuer: Issuer, keys_of: Callable[..., RemoteKeys]
 ) -> None:
     issuer.answer("/jwks", "", 500)
@@ -262,8 +262,8 @@ def test_an_issuer_that_never_answered_is_asked_once_per_cool_down(
     "url", ["http://login.example", "ftp://login.example", "file:///etc", "login.example", ""]
 )
 @pytest.mark.parametrize("allow_http", [True, False])
-def test_only_https_is_asked(url: str, allow_http: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("asked"))
+def test_only_https_is_used(url: str, allow_http: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "create_connection", lambda *_, **__: pytest.fail("connected"))
 
     with pytest.raises(KeysUnavailableError):
         RemoteKeys(url, allow_http=allow_http).key("rs-1")
@@ -273,4 +273,4 @@ def test_http_is_for_development_only(issuer: Issuer) -> None:
     with pytest.raises(KeysUnavailableError):
         RemoteKeys(issuer.url).key("rs-1")
 
-    assert issuer.asked == []
+    assert issuer.paths == []

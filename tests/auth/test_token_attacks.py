@@ -21,7 +21,7 @@ from tests.auth.crafted_tokens import (
     PSS,
     RSA,
     b64,
-    say,
+    make_claims,
     sign,
     unb64,
     unsigned,
@@ -33,7 +33,7 @@ from trially.auth.tokens import TokenError, verify_token
 
 def sign_symmetrically(secret: bytes) -> str:
     """Sign with a shared secret, which an attacker hopes we take our public key for."""
-    head = sign(say(), RSA, alg="HS256").rpartition(".")[0]
+    head = sign(make_claims(), RSA, alg="HS256").rpartition(".")[0]
     return f"{head}.{b64(hmac.digest(secret, head.encode(), 'sha256'))}"
 
 
@@ -56,17 +56,21 @@ def spare_bits(segment: str) -> str:
 
 
 def der_signature() -> str:
-    token = sign(say(), EC, "ES256")
+    token = sign(make_claims(), EC, "ES256")
     head = token.rpartition(".")[0]
     return f"{head}.{b64(EC.private_key.sign(head.encode(), ECDSA(hashes.SHA256())))}"  # type: ignore[union-attr]
 
 
 def swap_signature() -> str:
-    return sign(say()).rpartition(".")[0] + "." + sign(say(sub="bob")).rpartition(".")[2]
+    return (
+        sign(make_claims()).rpartition(".")[0]
+        + "."
+        + sign(make_claims(sub="bob")).rpartition(".")[2]
+    )
 
 
 def swap_payload() -> str:
-    return cut(sign(say()), 1, lambda _: b64(say(sub="admin")))
+    return cut(sign(make_claims()), 1, lambda _: b64(make_claims(sub="admin")))
 
 
 def zip_bomb() -> str:
@@ -77,18 +81,18 @@ def zip_bomb() -> str:
 
 def attacks() -> list[Any]:
     """Return every attack: how the token is made, and for what it must be refused."""
-    found: list[tuple[str, Callable[..., str], str]] = []
+    attacks: list[tuple[str, Callable[..., str], str]] = []
 
     def add(name: str, make: Callable[..., str], reason: str) -> None:
-        found.append((name, make, reason))
+        attacks.append((name, make, reason))
 
     for spelling in ("none", "None", "NONE", "nOnE"):
         add(f"alg-{spelling}", lambda s=spelling: unsigned({"alg": s}), "wrong_algorithm")
         add(f"alg-{spelling}-bare", lambda s=spelling: unsigned({"alg": s}, b""), "malformed")
     for name, value in {"list": ["RS256"], "empty": "", "null": None, "true": True}.items():
-        add(f"alg-{name}", lambda v=value: sign(say(), alg=v), "wrong_algorithm")
-    add("alg-missing", lambda: sign(say(), alg=...), "wrong_algorithm")
-    add("alg-lower", lambda: sign(say(), alg="rs256"), "wrong_algorithm")
+        add(f"alg-{name}", lambda v=value: sign(make_claims(), alg=v), "wrong_algorithm")
+    add("alg-missing", lambda: sign(make_claims(), alg=...), "wrong_algorithm")
+    add("alg-lower", lambda: sign(make_claims(), alg="rs256"), "wrong_algorithm")
 
     for name, secret in {
         "pem": PEM,
@@ -110,13 +114,17 @@ def attacks() -> list[Any]:
         ),
         "wrong_algorithm",
     )
-    add("rs512", lambda: sign(say(), algorithm="RS512"), "wrong_algorithm")
-    add("ps256", lambda: sign(say(), algorithm="PS256"), "wrong_algorithm")
-    add("ps256-key-not-in-profile", lambda: sign(say(), PSS, "PS256"), "wrong_algorithm")
-    add("es256-under-rsa-kid", lambda: sign(say(), EC, "ES256", kid="rs-1"), "wrong_algorithm")
-    add("rs256-under-ec-kid", lambda: sign(say(), kid="es-1"), "wrong_algorithm")
-    add("rs256-under-ed-kid", lambda: sign(say(), kid="ed-1"), "wrong_algorithm")
-    add("foreign-key-same-kid", lambda: sign(say(), OTHER_RSA), "bad_signature")
+    add("rs512", lambda: sign(make_claims(), algorithm="RS512"), "wrong_algorithm")
+    add("ps256", lambda: sign(make_claims(), algorithm="PS256"), "wrong_algorithm")
+    add("ps256-key-not-in-profile", lambda: sign(make_claims(), PSS, "PS256"), "wrong_algorithm")
+    add(
+        "es256-under-rsa-kid",
+        lambda: sign(make_claims(), EC, "ES256", kid="rs-1"),
+        "wrong_algorithm",
+    )
+    add("rs256-under-ec-kid", lambda: sign(make_claims(), kid="es-1"), "wrong_algorithm")
+    add("rs256-under-ed-kid", lambda: sign(make_claims(), kid="ed-1"), "wrong_algorithm")
+    add("foreign-key-same-kid", lambda: sign(make_claims(), OTHER_RSA), "bad_signature")
     for size in (0, 1, 64):
         es_header, ed_header = {"alg": "ES256", "kid": "es-1"}, {"alg": "EdDSA", "kid": "ed-1"}
         reason = "bad_signature" if size else "malformed"
@@ -137,22 +145,22 @@ def attacks() -> list[Any]:
         "bad_signature",
     )
 
-    add("signature-stripped", lambda: cut(sign(say()), 2, lambda _: ""), "malformed")
-    add("signature-gone", lambda: sign(say()).rpartition(".")[0], "malformed")
+    add("signature-stripped", lambda: cut(sign(make_claims()), 2, lambda _: ""), "malformed")
+    add("signature-gone", lambda: sign(make_claims()).rpartition(".")[0], "malformed")
     add("signature-swapped", swap_signature, "bad_signature")
     add("payload-swapped", swap_payload, "bad_signature")
-    add("signature-bit", lambda: cut(sign(say()), 2, flip_bit), "bad_signature")
+    add("signature-bit", lambda: cut(sign(make_claims()), 2, flip_bit), "bad_signature")
     add(
         "signature-short",
-        lambda: cut(sign(say()), 2, lambda s: b64(unb64(s)[:-1])),
+        lambda: cut(sign(make_claims()), 2, lambda s: b64(unb64(s)[:-1])),
         "bad_signature",
     )
     add(
         "signature-long",
-        lambda: cut(sign(say()), 2, lambda s: b64(unb64(s) + b"x")),
+        lambda: cut(sign(make_claims()), 2, lambda s: b64(unb64(s) + b"x")),
         "bad_signature",
     )
-    add("signature-spelling", lambda: cut(sign(say()), 2, spare_bits), "malformed")
+    add("signature-spelling", lambda: cut(sign(make_claims()), 2, spare_bits), "malformed")
     for part, place in enumerate(("header", "payload", "signature")):
         for name, change in {
             "padding": lambda s: s + "=",
@@ -164,21 +172,29 @@ def attacks() -> list[Any]:
             "empty": lambda _: "",
             "one-left-over": lambda s: s[: len(s) // 4 * 4 - 3],
         }.items():
-            add(f"{place}-{name}", lambda p=part, c=change: cut(sign(say()), p, c), "malformed")
+            add(
+                f"{place}-{name}",
+                lambda p=part, c=change: cut(sign(make_claims()), p, c),
+                "malformed",
+            )
 
     for name, value in KIDS.items():
         known_shape = isinstance(value, str) and 0 < len(value) < 256 and value.isprintable()
         reason = "unknown_key" if known_shape else "bad_kid"
-        add(f"kid-{name}", lambda v=value: sign(say(), kid=v), reason)
+        add(f"kid-{name}", lambda v=value: sign(make_claims(), kid=v), reason)
     for name, value in TYPES.items():
-        add(f"typ-{name}", lambda v=value: sign(say(), typ=v), "wrong_type")
+        add(f"typ-{name}", lambda v=value: sign(make_claims(), typ=v), "wrong_type")
     for name, names in HEADERS.items():
-        add(f"header-{name}", lambda n=names: sign(say(), **n), "unknown_header")
+        add(f"header-{name}", lambda n=names: sign(make_claims(), **n), "unknown_header")
 
     for claim in ("exp", "iat", "nbf"):
         for name, value in TIMES.items():
             if (claim, name) != ("nbf", "missing"):
-                add(f"{claim}-{name}", lambda c=claim, v=value: sign(say(**{c: v})), f"bad_{claim}")
+                add(
+                    f"{claim}-{name}",
+                    lambda c=claim, v=value: sign(make_claims(**{c: v})),
+                    f"bad_{claim}",
+                )
         for name, text in {
             "nan": "NaN",
             "infinity": "Infinity",
@@ -190,25 +206,33 @@ def attacks() -> list[Any]:
         }.items():
             add(
                 f"{claim}-{name}",
-                lambda c=claim, t=text: sign(json.dumps(say(**{c: "@"})).replace('"@"', t)),
+                lambda c=claim, t=text: sign(json.dumps(make_claims(**{c: "@"})).replace('"@"', t)),
                 "malformed",
             )
     now = int(time.time())
-    add("expired", lambda: sign(say(iat=now - 100, exp=now - 60)), "expired")
-    add("expired-years-ago", lambda: sign(say(iat=0, exp=1)), "expired")
-    add("not-yet", lambda: sign(say(nbf=now + 9000)), "not_yet_valid")
-    add("issued-in-the-future", lambda: sign(say(iat=now + 9000, exp=now + 9300)), "not_yet_valid")
-    add("a-year-long", lambda: sign(say(exp=now + 365 * 86_400)), "bad_lifetime")
-    add("a-day-and-a-bit", lambda: sign(say(iat=now, exp=now + 86_401)), "bad_lifetime")
-    add("ends-at-once", lambda: sign(say(iat=(at := int(time.time())), exp=at)), "bad_lifetime")
+    add("expired", lambda: sign(make_claims(iat=now - 100, exp=now - 60)), "expired")
+    add("expired-years-ago", lambda: sign(make_claims(iat=0, exp=1)), "expired")
+    add("not-yet", lambda: sign(make_claims(nbf=now + 9000)), "not_yet_valid")
+    add(
+        "issued-in-the-future",
+        lambda: sign(make_claims(iat=now + 9000, exp=now + 9300)),
+        "not_yet_valid",
+    )
+    add("a-year-long", lambda: sign(make_claims(exp=now + 365 * 86_400)), "bad_lifetime")
+    add("a-day-and-a-bit", lambda: sign(make_claims(iat=now, exp=now + 86_401)), "bad_lifetime")
+    add(
+        "ends-at-once",
+        lambda: sign(make_claims(iat=(at := int(time.time())), exp=at)),
+        "bad_lifetime",
+    )
 
     for name, value in ISSUERS.items():
-        add(f"iss-{name}", lambda v=value: sign(say(iss=v)), "unknown_issuer")
+        add(f"iss-{name}", lambda v=value: sign(make_claims(iss=v)), "unknown_issuer")
     for name, (value, reason) in AUDIENCES.items():
-        add(f"aud-{name}", lambda v=value: sign(say(aud=v)), reason)
+        add(f"aud-{name}", lambda v=value: sign(make_claims(aud=v)), reason)
     for name, value in SUBJECTS.items():
-        add(f"sub-{name}", lambda v=value: sign(say(sub=v)), "bad_subject")
-    add("sub-10kB", lambda: sign(say(sub="a" * 10_000)), "too_large")
+        add(f"sub-{name}", lambda v=value: sign(make_claims(sub=v)), "bad_subject")
+    add("sub-10kB", lambda: sign(make_claims(sub="a" * 10_000)), "too_large")
 
     header = '{"alg":"RS256","typ":"at+jwt","kid":"rs-1"'
     for name, payload in {
@@ -216,19 +240,19 @@ def attacks() -> list[Any]:
         "duplicate-escaped": with_member('"\\u0073ub":"admin"'),
         "duplicate-nested": with_member('"x":{"a":1,"a":2}'),
         "lone-surrogate": with_member('"x":"\\ud800"'),
-        "byte-order-mark": b"\xef\xbb\xbf" + json.dumps(say()).encode(),
-        "utf-16": json.dumps(say()).encode("utf-16"),
-        "utf-16-le": json.dumps(say()).encode("utf-16-le"),
+        "byte-order-mark": b"\xef\xbb\xbf" + json.dumps(make_claims()).encode(),
+        "utf-16": json.dumps(make_claims()).encode("utf-16"),
+        "utf-16-le": json.dumps(make_claims()).encode("utf-16-le"),
         "bad-utf-8": with_member('"x":"@"').encode().replace(b"@", b"\xff"),
         "overlong-utf-8": with_member('"x":"@"').encode().replace(b"@", b"\xc0\x80"),
         "encoded-surrogate": with_member('"x":"@"').encode().replace(b"@", b"\xed\xa0\x80"),
-        "list": json.dumps([say()]),
+        "list": json.dumps([make_claims()]),
         "string": json.dumps("x"),
         "null": "null",
         "empty": " ",
-        "trailing": json.dumps(say()) + "{}",
-        "comment": json.dumps(say()) + "//",
-        "single-quotes": str(say()),
+        "trailing": json.dumps(make_claims()) + "{}",
+        "comment": json.dumps(make_claims()) + "//",
+        "single-quotes": str(make_claims()),
         "raw-control": with_member('"x":"\n"'),
         "nine-deep": with_member('"x":' + "[" * 8 + "]" * 8),
         "deep": with_member('"x":' + "[" * 2500 + "]" * 2500),
@@ -244,10 +268,10 @@ def attacks() -> list[Any]:
         "list": "[" + header + "}]",
         "deep": header + ',"x":' + "[" * 2000 + "]" * 2000 + "}",
     }.items():
-        add(f"header-json-{name}", lambda r=raw: sign(say(), raw_header=r), "malformed")
+        add(f"header-json-{name}", lambda r=raw: sign(make_claims(), raw_header=r), "malformed")
 
     add("1MB", lambda: "a" * 1_000_000, "too_large")
-    add("1MB-payload", lambda: sign(say(x="a" * 1_000_000)), "too_large")
+    add("1MB-payload", lambda: sign(make_claims(x="a" * 1_000_000)), "too_large")
     add("dots", lambda: "." * 8000, "malformed")
     add("two-dots", lambda: "..", "malformed")
     add("empty", lambda: "", "malformed")
@@ -255,11 +279,21 @@ def attacks() -> list[Any]:
     add(
         "jws-json",
         lambda: json.dumps(
-            dict(zip(("protected", "payload", "signature"), sign(say()).split("."), strict=True))
+            dict(
+                zip(
+                    ("protected", "payload", "signature"),
+                    sign(make_claims()).split("."),
+                    strict=True,
+                )
+            )
         ),
         "malformed",
     )
-    add("multi-signature", lambda: sign(say()) + "." + sign(say()).rpartition(".")[2], "malformed")
+    add(
+        "multi-signature",
+        lambda: sign(make_claims()) + "." + sign(make_claims()).rpartition(".")[2],
+        "malformed",
+    )
     add(
         "jwe",
         lambda: f"{b64({'alg': 'dir', 'enc': 'A256GCM'})}..{b64(b'0' * 12)}.eA.eA",
@@ -271,9 +305,9 @@ def attacks() -> list[Any]:
         lambda: b64({"alg": "PBES2-HS256+A128KW", "enc": "A128GCM", "p2c": 2**31}) + ".eA.eA.eA.eA",
         "malformed",
     )
-    add("nested-token", lambda: sign(b64(sign(say()))), "malformed")
-    add("bearer-twice", lambda: "Bearer " + sign(say()), "malformed")
-    return [pytest.param(make, reason, id=name) for name, make, reason in found]
+    add("nested-token", lambda: sign(b64(sign(make_claims()))), "malformed")
+    add("bearer-twice", lambda: "Bearer " + sign(make_claims()), "malformed")
+    return [pytest.param(make, reason, id=name) for name, make, reason in attacks]
 
 
 @pytest.mark.parametrize(("make", "reason"), attacks())

@@ -1,4 +1,4 @@
-"""A token is believed only if everything about it is right; `test_token_attacks` has the rest."""
+"""Valid tokens are accepted; `test_token_attacks` has the tokens that are rejected."""
 
 import contextlib
 import time
@@ -21,7 +21,7 @@ from tests.auth.crafted_tokens import (
     TENANT_CLAIM,
     Keys,
     b64,
-    say,
+    make_claims,
     sign,
     with_member,
 )
@@ -48,11 +48,11 @@ JSON = st.recursive(
 @given(
     st.sampled_from(["alg", "typ", "kid", "iss", "sub", "aud", "exp", "iat", "nbf", "scope"]), JSON
 )
-def test_any_value_of_any_name_is_taken_or_refused(name: str, value: Any) -> None:
+def test_any_value_of_any_name_is_accepted_or_refused(name: str, value: Any) -> None:
     raw = (
-        sign(say(), **{name: value})
+        sign(make_claims(), **{name: value})
         if name in {"alg", "typ", "kid"}
-        else sign(say(**{name: value}))
+        else sign(make_claims(**{name: value}))
     )
 
     with contextlib.suppress(TokenError):
@@ -60,26 +60,30 @@ def test_any_value_of_any_name_is_taken_or_refused(name: str, value: Any) -> Non
 
 
 GOOD: dict[str, Callable[[], str]] = {
-    "rs256": lambda: sign(say()),
-    "es256": lambda: sign(say(), EC, "ES256"),
-    "ed25519": lambda: sign(say(), ED, "Ed25519"),
-    "eddsa": lambda: sign(say(), ED, "EdDSA"),
-    "long-type": lambda: sign(say(), typ="application/at+jwt"),
-    "audiences": lambda: sign(say(aud=["acme", AUDIENCE])),
-    "fractions": lambda: sign(say(exp=time.time() + 60.5, iat=time.time() - 0.5)),
-    "nbf": lambda: sign(say(nbf=int(time.time()) - 5)),
-    "clock-30s-ahead": lambda: sign(say(iat=int(time.time()) + 25, nbf=int(time.time()) + 25)),
-    "clock-30s-behind": lambda: sign(say(exp=int(time.time()) - 25, iat=int(time.time()) - 60)),
-    "one-day": lambda: sign(say(iat=int(time.time()), exp=int(time.time()) + 86_400)),
-    "nested": lambda: sign(say(x={"a": [{"b": ["[[[[[[[[[[", '"{{{{{{{{{{']}]})),
+    "rs256": lambda: sign(make_claims()),
+    "es256": lambda: sign(make_claims(), EC, "ES256"),
+    "ed25519": lambda: sign(make_claims(), ED, "Ed25519"),
+    "eddsa": lambda: sign(make_claims(), ED, "EdDSA"),
+    "long-type": lambda: sign(make_claims(), typ="application/at+jwt"),
+    "audiences": lambda: sign(make_claims(aud=["acme", AUDIENCE])),
+    "fractions": lambda: sign(make_claims(exp=time.time() + 60.5, iat=time.time() - 0.5)),
+    "nbf": lambda: sign(make_claims(nbf=int(time.time()) - 5)),
+    "clock-30s-ahead": lambda: sign(
+        make_claims(iat=int(time.time()) + 25, nbf=int(time.time()) + 25)
+    ),
+    "clock-30s-behind": lambda: sign(
+        make_claims(exp=int(time.time()) - 25, iat=int(time.time()) - 60)
+    ),
+    "one-day": lambda: sign(make_claims(iat=int(time.time()), exp=int(time.time()) + 86_400)),
+    "nested": lambda: sign(make_claims(x={"a": [{"b": ["[[[[[[[[[[", '"{{{{{{{{{{']}]})),
     "escapes": lambda: sign(with_member('"x":"\\u00e9 \\ud83d\\ude00 \\" \\\\"')),
-    "no-jti": lambda: sign(say(azp="con_1", client_id="app_1", scope="openid")),
-    "sub-255": lambda: sign(say(sub="a" * 255)),
+    "no-jti": lambda: sign(make_claims(azp="con_1", client_id="app_1", scope="openid")),
+    "sub-255": lambda: sign(make_claims(sub="a" * 255)),
 }
 
 
 @pytest.mark.parametrize("make", GOOD.values(), ids=GOOD)
-def test_good_tokens_are_believed(make: Callable[[], str]) -> None:
+def test_valid_tokens_are_accepted(make: Callable[[], str]) -> None:
     claims = verify_token(make(), PROFILES)
 
     assert claims.iss == ISSUER
@@ -87,8 +91,8 @@ def test_good_tokens_are_believed(make: Callable[[], str]) -> None:
     assert claims.claims[TENANT_CLAIM] == "acme"
 
 
-def test_claims_say_what_the_token_says() -> None:
-    payload = say(aud=["acme", AUDIENCE], scope="openid")
+def test_claims_are_those_of_the_token() -> None:
+    payload = make_claims(aud=["acme", AUDIENCE], scope="openid")
 
     claims = verify_token(sign(payload), PROFILES)
 
@@ -98,7 +102,7 @@ def test_claims_say_what_the_token_says() -> None:
 
 
 def test_claims_cannot_be_changed() -> None:
-    claims = verify_token(sign(say()), PROFILES)
+    claims = verify_token(sign(make_claims()), PROFILES)
 
     with pytest.raises(TypeError):
         claims.claims["sub"] = "admin"  # type: ignore[index]
@@ -112,40 +116,40 @@ def test_issuers_with_the_same_kid_do_not_speak_for_each_other() -> None:
     }
 
     ours, theirs = (
-        verify_token(sign(say()), profiles),
-        verify_token(sign(say(iss=OTHER_ISSUER), OTHER_RSA), profiles),
+        verify_token(sign(make_claims()), profiles),
+        verify_token(sign(make_claims(iss=OTHER_ISSUER), OTHER_RSA), profiles),
     )
 
     assert (ours.iss, theirs.iss) == (ISSUER, OTHER_ISSUER)
     with pytest.raises(TokenError, match="bad_signature"):
-        verify_token(sign(say(), OTHER_RSA), profiles)
+        verify_token(sign(make_claims(), OTHER_RSA), profiles)
     with pytest.raises(TokenError, match="bad_signature"):
-        verify_token(sign(say(iss=OTHER_ISSUER)), profiles)
+        verify_token(sign(make_claims(iss=OTHER_ISSUER)), profiles)
 
 
 def test_algorithms_outside_the_profile_are_refused() -> None:
     only_es256 = replace(PROFILES[ISSUER], algorithms=frozenset({"ES256"}))
 
     with pytest.raises(TokenError, match="wrong_algorithm"):
-        verify_token(sign(say()), {ISSUER: only_es256})
-    assert verify_token(sign(say(), EC, "ES256"), {ISSUER: only_es256})
+        verify_token(sign(make_claims()), {ISSUER: only_es256})
+    assert verify_token(sign(make_claims(), EC, "ES256"), {ISSUER: only_es256})
 
 
 @pytest.mark.parametrize("accepted", ["EdDSA", "Ed25519"])
-@pytest.mark.parametrize("said", ["EdDSA", "Ed25519"])
+@pytest.mark.parametrize("algorithm", ["EdDSA", "Ed25519"])
 @pytest.mark.parametrize("published", ["EdDSA", "Ed25519", None])
-def test_both_names_of_eddsa_are_one(accepted: str, said: str, published: str | None) -> None:
+def test_both_names_of_eddsa_are_one(accepted: str, algorithm: str, published: str | None) -> None:
     jwk = {**ED.as_dict(private=False), **({"alg": published} if published else {})}
     profile = replace(
         PROFILES[ISSUER], algorithms=frozenset({accepted}), keys=Keys({"keys": [jwk]})
     )
 
-    assert verify_token(sign(say(), ED, said), {ISSUER: profile})
+    assert verify_token(sign(make_claims(), ED, algorithm), {ISSUER: profile})
 
 
 def test_a_profile_under_a_wrong_name_is_not_used() -> None:
     with pytest.raises(TokenError, match="unknown_issuer"):
-        verify_token(sign(say(iss=OTHER_ISSUER)), {OTHER_ISSUER: PROFILES[ISSUER]})
+        verify_token(sign(make_claims(iss=OTHER_ISSUER)), {OTHER_ISSUER: PROFILES[ISSUER]})
 
 
 def test_a_symmetric_key_in_a_key_source_verifies_nothing() -> None:
@@ -155,27 +159,27 @@ def test_a_symmetric_key_in_a_key_source_verifies_nothing() -> None:
     profile = replace(PROFILES[ISSUER], keys=keys)
 
     with pytest.raises(TokenError, match="wrong_algorithm"):
-        verify_token(sign(say(), secret, "HS256"), {ISSUER: profile})
+        verify_token(sign(make_claims(), secret, "HS256"), {ISSUER: profile})
 
 
 def test_an_issuer_without_keys_has_its_own_reason() -> None:
     profile = replace(PROFILES[ISSUER], keys=Keys({"keys": []}))
 
     with pytest.raises(TokenError, match="keys_unavailable"):
-        verify_token(sign(say()), {ISSUER: profile})
+        verify_token(sign(make_claims()), {ISSUER: profile})
 
 
-def test_a_verified_token_is_remembered() -> None:
+def test_a_verified_token_is_cached() -> None:
     verifier = TokenVerifier(PROFILES)
-    raw = sign(say())
+    raw = sign(make_claims())
 
     assert verifier.verify(raw) is verifier.verify(raw)
 
 
-def test_a_remembered_token_expires_on_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cached_token_expires_on_time(monkeypatch: pytest.MonkeyPatch) -> None:
     profiles = {ISSUER: replace(PROFILES[ISSUER], leeway_seconds=0)}
     verifier = TokenVerifier(profiles)
-    raw = sign(say(exp=time.time() + 0.2))
+    raw = sign(make_claims(exp=time.time() + 0.2))
     verifier.verify(raw)
 
     time.sleep(0.25)
@@ -184,16 +188,16 @@ def test_a_remembered_token_expires_on_time(monkeypatch: pytest.MonkeyPatch) -> 
         verifier.verify(raw)
 
 
-def test_tokens_are_remembered_for_a_bounded_time_and_number() -> None:
+def test_the_cache_of_tokens_is_bounded_in_time_and_number() -> None:
     keys = Keys()
     profiles = {ISSUER: replace(PROFILES[ISSUER], keys=keys)}
     verifier = TokenVerifier(profiles, capacity=2, keep_seconds=0.2)
-    raws = [sign(say(sub=f"person-{number}"), EC, "ES256") for number in range(3)]
+    raws = [sign(make_claims(sub=f"person-{number}"), EC, "ES256") for number in range(3)]
     for raw in raws:
         verifier.verify(raw)
     keys.keys = {"none": keys.keys["rs-1"]}
 
-    assert len(verifier._good) == 2
+    assert len(verifier._valid) == 2
     assert verifier.verify(raws[2])
     time.sleep(0.25)
     with pytest.raises(TokenError, match="unknown_key"):
@@ -201,10 +205,10 @@ def test_tokens_are_remembered_for_a_bounded_time_and_number() -> None:
 
 
 @pytest.mark.parametrize("raw", ["", "a" * 9000, "\udc80", "a.b.c"])
-def test_refusals_are_not_remembered(raw: str) -> None:
+def test_refusals_are_not_cached(raw: str) -> None:
     verifier = TokenVerifier(PROFILES)
 
     with pytest.raises(TokenError):
         verifier.verify(raw)
 
-    assert len(verifier._good) == 0
+    assert len(verifier._valid) == 0

@@ -1,4 +1,4 @@
-"""Wycheproof's signatures and keys through our key importer and the core of our verifier."""
+"""Verify Wycheproof's signatures and keys with our key importer and verifier."""
 
 import json
 from dataclasses import replace
@@ -9,13 +9,13 @@ import pytest
 from tests.auth.crafted_tokens import ISSUER, PROFILES
 from tests.conftest import SHARED_DATA
 from trially.auth import tokens
-from trially.auth.signing_keys import import_key_set
+from trially.auth.key_import import import_key_set
 from trially.auth.strict_json import read_object
 from trially.auth.tokens import TokenError, verify_token
 
 
 def _vectors(name: str) -> list[Any]:
-    """Read vectors, which a user's clone has not got; where there is real data, they must be."""
+    """Read the vectors. A clone may lack them, but not where the other real data exist."""
     if not SHARED_DATA.is_dir():
         skip = pytest.mark.skip(reason="The folder of real data is not beside this clone.")
         return [pytest.param(name, {}, {}, marks=skip)]
@@ -28,12 +28,12 @@ def _vectors(name: str) -> list[Any]:
     ]
 
 
-# Valid to Wycheproof, and refused here: the key says that it is for another algorithm.
+# Valid in Wycheproof, and rejected here, because the key is for another algorithm.
 STRICTER = {("signature", 346), ("signature", 347), ("signature", 350), ("signature", 351)}
 
 
 def _verifies(public: dict[str, Any], jws: str) -> bool:
-    """Tell whether our key importer and the core of our verifier take a JWS of any payload."""
+    """Return whether our key importer and verifier accept a JWS, whatever its payload."""
     keys = import_key_set(public if "keys" in public else {"keys": [public]})
     try:
         segments = jws.split(".")

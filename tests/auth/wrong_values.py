@@ -1,4 +1,4 @@
-"""Wrong values of what a token says. `...` leaves the member out."""
+"""Invalid values of claims and headers. `...` leaves the name out."""
 
 from typing import Any
 

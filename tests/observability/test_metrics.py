@@ -71,7 +71,7 @@ def test_only_so_many_tenants_are_named(monkeypatch: pytest.MonkeyPatch) -> None
 def test_refusals_of_the_guard_are_counted(app: Flask, member: Any) -> None:
     reasons = ("stale", "suspended")
     before = [counted("trially_guard_refusals_total", reason=reason) for reason in reasons]
-    known = state_of(app).directory._known
+    known = state_of(app).directory._entries
     slug = member.tenant.slug
     assert member.get("/me").status_code == 200
     entry = known.get(slug)

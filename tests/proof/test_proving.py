@@ -452,4 +452,7 @@ def test_a_person_reads_a_table(fleet):
 def test_an_unknown_tenant_is_said_in_one_sentence(fleet):
     result = fleet.run("tenants", "prove", "nobody")
 
-    assert (result.exit_code, result.output) == (1, "Error: There is no tenant 'nobody'.\n")
+    assert (result.exit_code, result.output) == (
+        1,
+        "Error: The tenant 'nobody' does not exist. `flask tenants list` shows all tenants.\n",
+    )

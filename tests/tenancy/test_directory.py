@@ -13,47 +13,47 @@ from trially.tenancy.lifecycle.status import rename_tenant, suspend_tenant
 
 @pytest.fixture
 def looks():
-    """Every question to the catalog while the test runs."""
+    """The queries to the catalog while the test runs."""
     sent = []
 
-    def note(_connection, _cursor, statement, *_rest):
+    def record(_connection, _cursor, statement, *_rest):
         if "FROM tenant" in statement:
             sent.append(statement)
 
-    event.listen(Engine, "before_cursor_execute", note)
+    event.listen(Engine, "before_cursor_execute", record)
     yield sent
-    event.remove(Engine, "before_cursor_execute", note)
+    event.remove(Engine, "before_cursor_execute", record)
 
 
-def test_what_was_found_is_believed_for_a_while(app, tenant, looks):
-    known = Directory(60)
+def test_an_entry_is_cached(app, tenant, looks):
+    directory = Directory(60)
 
     with app.app_context():
-        assert known.find(tenant.slug) is known.find(tenant.slug)
+        assert directory.find(tenant.slug) is directory.find(tenant.slug)
         assert len(looks) == 1
-        known.find(tenant.slug, fresh=True)
+        directory.find(tenant.slug, fresh=True)
         assert len(looks) == 2
 
 
-def test_what_was_found_is_not_believed_for_longer(app, tenant, looks):
-    known = Directory(0.05)
+def test_an_entry_expires(app, tenant, looks):
+    directory = Directory(0.05)
 
     with app.app_context():
-        known.find(tenant.slug)
+        directory.find(tenant.slug)
         sleep(0.06)
-        known.find(tenant.slug)
+        directory.find(tenant.slug)
 
     assert len(looks) == 2
 
 
-def test_what_has_not_changed_is_renewed_with_the_others(app, make_tenant, looks):
-    known, tenants = Directory(0.05), [make_tenant(), make_tenant()]
+def test_unchanged_entries_are_renewed_together(app, make_tenant, looks):
+    directory, tenants = Directory(0.05), [make_tenant(), make_tenant()]
 
     with app.app_context():
-        before = [known.find(tenant.slug) for tenant in tenants]
+        before = [directory.find(tenant.slug) for tenant in tenants]
         looks.clear()
         sleep(0.06)
-        after = [known.find(tenant.slug) for tenant in tenants]
+        after = [directory.find(tenant.slug) for tenant in tenants]
 
     assert [one is other for one, other in zip(before, after, strict=True)] == [True, True]
     assert len(looks) == 1
@@ -68,14 +68,14 @@ def test_what_has_not_changed_is_renewed_with_the_others(app, make_tenant, looks
     ],
     ids=["suspended", "renamed", "revoked"],
 )
-def test_what_has_changed_is_not_renewed(app, make_tenant, change):
-    known, tenant = Directory(0.05), make_tenant()
+def test_a_changed_entry_is_not_renewed(app, make_tenant, change):
+    directory, tenant = Directory(0.05), make_tenant()
 
     with app.app_context():
-        before = known.find(tenant.slug)
+        before = directory.find(tenant.slug)
         change(tenant.slug)
         sleep(0.06)
-        after = known.find(tenant.slug)
+        after = directory.find(tenant.slug)
 
     assert after.stamp != before.stamp
     assert (after.status, after.slug, dict(after.cut_offs)) != (
@@ -85,47 +85,47 @@ def test_what_has_changed_is_not_renewed(app, make_tenant, change):
     )
 
 
-def test_who_is_gone_is_unknown_and_forgotten(app, tenant):
-    known = Directory(0.05)
+def test_a_tenant_that_is_gone_is_unknown_and_dropped(app, tenant):
+    directory = Directory(0.05)
 
     with app.app_context():
-        known.find(tenant.slug)
+        directory.find(tenant.slug)
         with catalog_transaction() as session:
             session.get(Tenant, tenant.id).status = TenantStatus.PROVISIONING
         sleep(0.06)
         with pytest.raises(UnknownTenantError):
-            known.find(tenant.slug)
+            directory.find(tenant.slug)
         with catalog_transaction() as session:
             session.get(Tenant, tenant.id).status = TenantStatus.ACTIVE
 
-    assert len(known._known) == 0
+    assert len(directory._entries) == 0
 
 
 def test_a_tenant_is_forgotten_under_each_of_its_names(app, tenant, looks):
-    known = Directory(60)
+    directory = Directory(60)
 
     with app.app_context():
-        known.find(tenant.slug)
-        known.find(str(tenant.id))
-        known.forget(tenant.id)
+        directory.find(tenant.slug)
+        directory.find(str(tenant.id))
+        directory.forget(tenant.id)
         looks.clear()
-        known.find(tenant.slug)
-        known.find(str(tenant.id))
+        directory.find(tenant.slug)
+        directory.find(str(tenant.id))
 
     assert len(looks) == 2
 
 
 @pytest.mark.parametrize("reference", ["nobody", "", "00000000-0000-0000-0000-000000000000", "'"])
-def test_what_is_unknown_is_not_remembered(app, reference):
-    known = Directory(60)
+def test_an_unknown_tenant_is_not_cached(app, reference):
+    directory = Directory(60)
 
     with app.app_context(), pytest.raises(UnknownTenantError):
-        known.find(reference)
+        directory.find(reference)
 
-    assert len(known._known) == 0
+    assert len(directory._entries) == 0
 
 
-def test_a_tenant_in_the_making_is_not_served(app, tenant):
+def test_a_tenant_that_is_being_provisioned_is_not_served(app, tenant):
     with app.app_context():
         with catalog_transaction() as session:
             session.get(Tenant, tenant.id).status = TenantStatus.PROVISIONING
@@ -135,7 +135,7 @@ def test_a_tenant_in_the_making_is_not_served(app, tenant):
             session.get(Tenant, tenant.id).status = TenantStatus.ACTIVE
 
 
-def test_a_request_of_a_known_tenant_asks_the_catalog_nothing(member, looks):
+def test_a_request_of_a_cached_tenant_sends_no_query_to_the_catalog(member, looks):
     member.get("/me")
     looks.clear()
 
@@ -148,13 +148,13 @@ def test_a_stale_placement_is_looked_up_again_and_the_request_answered(app, memb
 
     assert member.get("/me").status_code == 200
     directory = state_of(app).directory
-    known = directory._known.get(member.tenant.slug)
+    stale = directory._entries.get(member.tenant.slug)
     with app.app_context():
         resume_tenant(member.tenant.slug)
-    directory._known.put(member.tenant.slug, known)
+    directory._entries.put(member.tenant.slug, stale)
     looks.clear()
 
     assert member.post("/sites", json={"name": "Riverside"}).status_code == 201
     assert len(looks) == 1
-    assert directory._known.get(member.tenant.slug).placement.epoch == known.placement.epoch + 1
+    assert directory._entries.get(member.tenant.slug).placement.epoch == stale.placement.epoch + 1
     assert len(member.get("/sites").json["data"]) == 1

@@ -54,7 +54,7 @@ def test_a_tenant_may_take_its_former_slug_back(app, make_tenant):
         assert get_tenant("back-again").slug == "there-and"
 
 
-def test_tokens_of_a_former_slug_go_on_working(app, member):
+def test_tokens_of_a_former_slug_keep_working(app, member):
     with app.app_context():
         rename_tenant(member.tenant.slug, f"{member.tenant.slug}-inc")
 
@@ -64,7 +64,7 @@ def test_tokens_of_a_former_slug_go_on_working(app, member):
     assert answer.json["tenant"]["slug"] == f"{member.tenant.slug}-inc"
 
 
-def test_a_tenant_is_not_renamed_to_what_is_no_slug(app, tenant):
+def test_a_tenant_is_not_renamed_to_an_invalid_slug(app, tenant):
     with app.app_context():
         for slug in ("admin", "No Slug"):
             with pytest.raises(InvalidSlugError):
@@ -74,11 +74,11 @@ def test_a_tenant_is_not_renamed_to_what_is_no_slug(app, tenant):
 
 def test_a_suspended_tenant_is_refused_at_once_and_served_again(app, member):
     assert member.get("/me").status_code == 200
-    known = state_of(app).directory._known.get(member.tenant.slug)
+    stale = state_of(app).directory._entries.get(member.tenant.slug)
 
     with app.app_context():
         assert suspend_tenant(member.tenant.slug).status == TenantStatus.SUSPENDED
-    state_of(app).directory._known.put(member.tenant.slug, known)
+    state_of(app).directory._entries.put(member.tenant.slug, stale)
 
     assert member.get("/me").status_code == 403
     assert member.get("/me").json["detail"] == "You have no access to this tenant."
@@ -110,12 +110,12 @@ def test_the_epoch_grows_with_each_of_two_changes_at_once(app, tenant):
             thread.join()
 
     with app.app_context():
-        found = get_tenant(tenant.slug)
+        read = get_tenant(tenant.slug)
     own_copy = ask(
-        app, "SELECT epoch, is_suspended FROM trially.placement", database=found.placement.database
+        app, "SELECT epoch, is_suspended FROM trially.placement", database=read.placement.database
     )
-    assert found.placement.epoch == 11
-    assert own_copy == [(11, found.status == TenantStatus.SUSPENDED)]
+    assert read.placement.epoch == 11
+    assert own_copy == [(11, read.status == TenantStatus.SUSPENDED)]
 
 
 def test_only_a_tenant_that_is_served_is_suspended(app, tenant):
@@ -128,10 +128,10 @@ def test_only_a_tenant_that_is_served_is_suspended(app, tenant):
             session.get(Tenant, tenant.id).status = TenantStatus.ACTIVE
 
 
-def test_an_unknown_tenant_is_said_to_be_unknown(app):
+def test_an_unknown_tenant_is_an_error(app):
     with app.app_context():
         for change in (get_tenant, suspend_tenant, resume_tenant):
-            with pytest.raises(UnknownTenantError, match="There is no tenant 'nobody'"):
+            with pytest.raises(UnknownTenantError, match="The tenant 'nobody' does not exist"):
                 change("nobody")
 
 

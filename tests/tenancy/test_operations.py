@@ -53,7 +53,7 @@ def test_steps_are_done_in_order_and_once(app, start_operation):
     assert (ended.state, ended.step, ended.error) == (OperationState.DONE, "c", None)
 
 
-def test_work_goes_on_after_the_last_recorded_step(app, start_operation):
+def test_an_operation_continues_after_the_last_recorded_step(app, start_operation):
     done = []
     steps = [Step(name, lambda _s, _o, name=name: done.append(name)) for name in "abc"]
     operation_id = start_operation(*steps)
@@ -96,14 +96,17 @@ def test_two_processes_do_not_work_on_one_tenant(app, start_operation, run_comma
 
     assert (named.exit_code, named.output) == (
         1,
-        "Error: Another process is working on this tenant.\n",
+        (
+            "Error: Another process is running an operation of the tenant 'somebody'."
+            " Try again later.\n"
+        ),
     )
-    assert (swept.exit_code, swept.output) == (0, "There is nothing to resume.\n")
+    assert (swept.exit_code, swept.output) == (0, "No operation is interrupted.\n")
     with app.app_context():
         assert run_operation(operation_id).state == OperationState.DONE
 
 
-def test_what_is_done_is_not_undone(app, tenant, run_command):
+def test_an_operation_that_is_done_is_not_undone(app, tenant, run_command):
     with app.app_context(), catalog_transaction() as session:
         operation_id = session.query(Operation).filter_by(tenant_id=tenant.id).one().id
 
@@ -113,7 +116,7 @@ def test_what_is_done_is_not_undone(app, tenant, run_command):
 
     assert (result.exit_code, result.output) == (
         1,
-        f"Error: The operation {operation_id} is done.\n",
+        f"Error: The operation {operation_id} is done. Only unfinished operations can be undone.\n",
     )
     databases = ask(app, "SELECT 1 FROM pg_database WHERE datname = %s", tenant.placement.database)
     assert databases == [(1,)]
@@ -164,7 +167,7 @@ def test_the_lock_is_free_after_success_and_failure(app, start_operation):
     assert held == [(0,)]
 
 
-def test_an_unknown_operation_is_said_to_be_unknown(app):
+def test_an_unknown_operation_is_an_error(app):
     with app.app_context(), pytest.raises(NoOperationError):
         run_operation(uuid4())
 

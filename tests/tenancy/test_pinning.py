@@ -91,20 +91,23 @@ def test_other_tenants_are_not_entered(pinned):
 
 
 def test_commands_know_of_no_other_tenant(run):
-    unknown = (1, "Error: There is no tenant 'theirs'.\n")
+    unknown = (
+        1,
+        "Error: The tenant 'theirs' does not exist. `flask tenants list` shows all tenants.\n",
+    )
     pinned = (1, "Error: This instance is pinned to 'ours' (TRIALLY_PINNED_TENANT).\n")
 
     assert run("tenants", "show", "theirs") == unknown
     assert run("tenants", "suspend", "theirs") == unknown
     assert run("tenants", "rename", "theirs", "mine") == unknown
     assert run("tenants", "revoke", "theirs") == unknown
-    assert run("tenants", "members", "list", "theirs") == (1, "Error: There is no such tenant.\n")
+    assert run("tenants", "members", "list", "theirs") == unknown
     assert "theirs" not in run("tenants", "list")[1]
     assert run("tenants", "create", "another", "--name", "X") == pinned
     assert run("tenants", "create", "theirs", "--name", "X") == pinned
     assert run("tenants", "silo", "another", "--out", "/tmp/never") == (
         1,
-        "Error: This instance is a silo itself: the shared installation writes others.\n",
+        "Error: This instance is a silo. Run the command in the shared installation.\n",
     )
 
 

@@ -1,4 +1,4 @@
-"""Two silos and the shared installation behind one nginx: who gets where, and who does not."""
+"""Two silos and the shared installation behind one nginx: the instance of each request."""
 
 import json
 import shutil
@@ -169,17 +169,17 @@ def test_each_request_reaches_its_tenants_own_instance(installations: Installati
     assert [patient["mrn"] for patient in patients["alpha"]] == ["MRN-1"]
     assert patients["beta"] == []
     # The router logs a request after its answer.
-    asked = {
+    expected = {
         ("GET", "trially_silo_alpha"): 4,
         ("POST", "trially_silo_alpha"): 1,
         ("GET", "trially_silo_beta"): 4,
         ("GET", "trially_shared"): 2,
     }
-    wait_until(lambda: _routed(installations) == asked)
+    wait_until(lambda: _routed(installations) == expected)
 
 
 def _routed(installations: Installations) -> Mapping[tuple[str, str], int]:
-    """Count what the router says of requests: with which method, and to whom."""
+    """Count the requests in the router's log by method and instance."""
     lines = (installations.router.log / "access.log").read_text().splitlines()
     return Counter((line["method"], line["instance"]) for line in map(json.loads, lines))
 
@@ -220,7 +220,7 @@ def test_no_path_header_or_host_takes_a_token_to_another_tenant(
 
 @pytest.fixture
 def refusal(installations: Installations) -> Answer:
-    """What the shared installation answers to a token for nobody whom it knows."""
+    """The response of the shared installation to a token for an unknown tenant."""
     bearer = {"Authorization": f"Bearer {installations.tokens['alpha']}"}
     answer = ask(installations.router.port, "/nobody/api/v1/me", headers=bearer)
     assert answer.status == 403
@@ -228,7 +228,7 @@ def refusal(installations: Installations) -> Answer:
     return answer
 
 
-def test_who_has_no_token_sees_no_difference(installations: Installations) -> None:
+def test_without_a_token_all_responses_are_alike(installations: Installations) -> None:
     slugs = ("nobody", installations.shared_slug, *SILOS)
     first, *others = [ask(installations.router.port, f"/{slug}/api/v1/me") for slug in slugs]
 
@@ -249,7 +249,7 @@ def test_instances_and_the_router_write_nothing_of_others(installations: Install
         assert word not in written + routed
 
 
-def test_a_silo_that_is_down_takes_nobody_with_it(installations: Installations) -> None:
+def test_a_silo_that_is_down_does_not_affect_others(installations: Installations) -> None:
     installations.silos["beta"].stop()
 
     down = installations.ask("beta", "/beta/api/v1/me?family_name=Canary")

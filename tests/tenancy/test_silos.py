@@ -1,4 +1,4 @@
-"""What `flask tenants silo` writes, and what it does not overwrite."""
+"""The files that `flask tenants silo` writes, and those that it does not overwrite."""
 
 import json
 import os
@@ -17,7 +17,7 @@ SECRETS = ("settings.env", "postgres.env")
 
 @pytest.fixture
 def write(run_command, tmp_path):
-    """Write the silo of a slug, and return the folder and what was said."""
+    """Write the silo of a slug, and return the folder and the output."""
 
     def run(slug, *options):
         result = run_command("tenants", "silo", slug, "--out", tmp_path / slug, *options, "--json")
@@ -28,7 +28,7 @@ def write(run_command, tmp_path):
 
 
 def test_all_that_runs_a_silo_is_written(write):
-    folder, said = write("lakeview", "--host-name", "lakeview.example.org", "--port", "8100")
+    folder, output = write("lakeview", "--host-name", "lakeview.example.org", "--port", "8100")
 
     there = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     assert there == {
@@ -42,15 +42,15 @@ def test_all_that_runs_a_silo_is_written(write):
         "nginx/silos/lakeview.conf",
         "nginx/silos/lakeview.map",
     }
-    assert said == {
+    assert output == {
         "slug": "lakeview",
         "directory": str(folder),
-        "written": said["written"],
+        "written": output["written"],
         "kept": [],
         "to_fill_in": ["TRIALLY_ISSUERS"],
         "is_here": False,
     }
-    assert set(said["written"]) == there
+    assert set(output["written"]) == there
     for name in there:
         readers = (folder / name).stat().st_mode & 0o077
         assert bool(readers) is (name not in SECRETS), name
@@ -102,10 +102,10 @@ def test_the_compose_file_brings_a_server_that_keeps_rows_out_of_its_log(write):
 
 def test_a_server_that_is_there_is_used(write):
     url = "postgresql://admin:p%40ss@db.example:6432/postgres?sslmode=verify-full"
-    folder, said = write("hillview", "--database-url", url)
+    folder, output = write("hillview", "--database-url", url)
 
     assert f"TRIALLY_DATABASE_URL={url}\n" in (folder / "settings.env").read_text()
-    assert "postgres.env" not in said["written"]
+    assert "postgres.env" not in output["written"]
     assert set(yaml.safe_load((folder / "compose.yaml").read_text())["services"]) == {
         "migrations",
         "app",
@@ -119,14 +119,14 @@ def test_secrets_are_never_overwritten(write, run_command):
     refused = run_command("tenants", "silo", "parkview", "--out", folder, "--port", "8200")
     assert (refused.exit_code, refused.output) == (
         1,
-        "Error: settings.env is there: --force writes anew what is not secret.\n",
+        "Error: settings.env exists. Pass --force to overwrite all files except secrets.\n",
     )
     assert {name: (folder / name).read_text() for name in before} == before
 
-    _, said = write("parkview", "--port", "8200", "--force")
+    _, output = write("parkview", "--port", "8200", "--force")
     after = {name: (folder / name).read_text() for name in before}
     changed = {name for name in before if after[name] != before[name]}
-    assert said["kept"] == list(SECRETS)
+    assert output["kept"] == list(SECRETS)
     assert changed == {
         "README.md",
         "compose.yaml",
@@ -142,19 +142,19 @@ def test_a_folder_is_one_silos(write, run_command):
 
     assert (result.exit_code, result.output) == (
         1,
-        f"Error: {folder} is not the folder of westview's silo.\n",
+        f"Error: {folder} holds the secrets of another silo. Choose another folder for westview.\n",
     )
     assert not (folder / "trially-westview.service").exists()
 
 
-def test_a_tenant_that_lives_here_is_said_to_stay(run_command, tenant, tmp_path):
+def test_a_tenant_that_exists_here_is_reported(run_command, tenant, tmp_path):
     result = run_command("tenants", "silo", tenant.slug, "--out", tmp_path / "silo")
 
     assert result.exit_code == 0
     assert "its data have not been copied" in result.output
     readme = (tmp_path / "silo" / "README.md").read_text()
     assert f"--name '{tenant.name}'" in readme
-    assert "Nothing of it has been copied" in readme
+    assert "Its data have not been copied" in readme
 
 
 def test_issuers_profiles_come_along(app, settings, tmp_path):
@@ -180,16 +180,20 @@ def test_issuers_profiles_come_along(app, settings, tmp_path):
 @pytest.mark.parametrize(
     ("slug", "options", "sentence"),
     [
-        ("Bad", (), "'Bad' is not a slug"),
-        ("default", ("--shared", "127.0.0.1:80; evil"), "is not a host and a port"),
-        ("default", ("--host-name", "x;evil.example"), "is not a host name in lower case"),
-        ("default", ("--host-name", "localhost"), "is not a host name in lower case"),
+        ("Bad", (), "The slug 'Bad' is invalid"),
+        ("default", ("--shared", "127.0.0.1:80; evil"), "is not of the form host:port"),
+        ("default", ("--host-name", "x;evil.example"), "is not a lower-case host name with a dot"),
+        ("default", ("--host-name", "localhost"), "is not a lower-case host name with a dot"),
         ("default", ("--name", "A\nB"), "characters that cannot be printed"),
         ("default", ("--database-url", "mysql://db/x"), "--database-url must begin with"),
-        ("default", ("--database-url", "postgresql://a:b'c@db/x"), "would need quotes"),
+        (
+            "default",
+            ("--database-url", "postgresql://a:b'c@db/x"),
+            "contains characters that need quotes",
+        ),
     ],
 )
-def test_what_cannot_be_written_is_refused_whole(run_command, tmp_path, slug, options, sentence):
+def test_with_an_invalid_option_nothing_is_written(run_command, tmp_path, slug, options, sentence):
     result = run_command("tenants", "silo", slug, "--out", tmp_path / "silo", *options)
 
     assert result.exit_code == 1
@@ -201,4 +205,4 @@ def test_a_folder_that_needs_quotes_is_refused(run_command, tmp_path):
     result = run_command("tenants", "silo", "woodview", "--out", tmp_path / "a %n b")
 
     assert result.exit_code == 1
-    assert "would need quotes" in result.output
+    assert "contains characters that need quotes" in result.output

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-UNKNOWN = "Error: There is no tenant 'nobody'.\n"
+UNKNOWN = "Error: The tenant 'nobody' does not exist. `flask tenants list` shows all tenants.\n"
 
 
 @pytest.fixture
@@ -19,11 +19,13 @@ def succeed(run_command):
 
 
 def test_a_tenant_is_created_shown_and_listed(succeed):
-    said = succeed("tenants", "create", "riverside", "--name", "River [b]Side[/b]", "--kind", "cro")
+    output = succeed(
+        "tenants", "create", "riverside", "--name", "River [b]Side[/b]", "--kind", "cro"
+    )
     shown = json.loads(succeed("tenants", "show", "riverside", "--json"))
     listed = {item["slug"]: item for item in json.loads(succeed("tenants", "list", "--json"))}
 
-    assert re.fullmatch(rf"Created riverside \({shown['id']}\) in \d+ ms\.\n", said)
+    assert re.fullmatch(rf"Created riverside \({shown['id']}\) in \d+ ms\.\n", output)
     assert listed["riverside"] == shown
     assert (shown["name"], shown["kind"]) == ("River [b]Side[/b]", "cro")
     assert (shown["status"], shown["tier"]) == ("active", "dedicated_database")
@@ -67,12 +69,18 @@ def test_a_tenant_is_renamed_suspended_and_resumed(succeed, tenant):
 
 def test_operations_are_listed(succeed, tenant):
     items = json.loads(succeed("operations", "list", "--json"))
-    found = next(item for item in items if item["tenant"] == tenant.slug)
+    operation = next(item for item in items if item["tenant"] == tenant.slug)
 
-    assert (found["kind"], found["state"], found["step"]) == ("provision", "done", "activate")
-    assert found["id"] in succeed("operations", "list")
-    assert json.loads(succeed("operations", "resume", found["id"], "--json"))[0]["state"] == "done"
-    assert succeed("operations", "resume") == "There is nothing to resume.\n"
+    assert (operation["kind"], operation["state"], operation["step"]) == (
+        "provision",
+        "done",
+        "activate",
+    )
+    assert operation["id"] in succeed("operations", "list")
+    assert (
+        json.loads(succeed("operations", "resume", operation["id"], "--json"))[0]["state"] == "done"
+    )
+    assert succeed("operations", "resume") == "No operation is interrupted.\n"
     assert json.loads(succeed("operations", "resume", "--json")) == []
 
 
@@ -83,17 +91,20 @@ def test_operations_are_listed(succeed, tenant):
         (("tenants", "suspend", "nobody"), UNKNOWN),
         (("tenants", "resume", "nobody"), UNKNOWN),
         (("tenants", "rename", "nobody", "somebody"), UNKNOWN),
-        (("tenants", "create", "admin", "--name", "X"), "Error: 'admin' is reserved.\n"),
+        (
+            ("tenants", "create", "admin", "--name", "X"),
+            "Error: The slug 'admin' is reserved. Choose another one.\n",
+        ),
         (
             ("tenants", "create", "Bad", "--name", "X"),
             (
-                "Error: 'Bad' is not a slug: 3 to 40 lower-case letters, digits and hyphens, "
-                "beginning with a letter and not ending with a hyphen.\n"
+                "Error: The slug 'Bad' is invalid. A slug has 3 to 40 lower-case letters, digits "
+                "and hyphens, begins with a letter and does not end with a hyphen.\n"
             ),
         ),
         (
             ("tenants", "create", "fine", "--name", "X", "--server", "moon"),
-            "Error: There is no server called 'moon'.\n",
+            "Error: The server 'moon' does not exist. `flask servers list` shows all servers.\n",
         ),
         (
             ("tenants", "create", "fine", "--name", "X" * 201),
@@ -101,7 +112,10 @@ def test_operations_are_listed(succeed, tenant):
         ),
         (
             ("operations", "resume", "00000000-0000-0000-0000-000000000001"),
-            "Error: There is no operation 00000000-0000-0000-0000-000000000001.\n",
+            (
+                "Error: The operation 00000000-0000-0000-0000-000000000001 does not exist. "
+                "`flask operations list` shows them.\n"
+            ),
         ),
     ],
 )
@@ -118,7 +132,7 @@ def test_a_taken_slug_is_one_sentence(run_command, tenant):
     assert (result.exit_code, result.output) == (1, f"Error: The slug {tenant.slug!r} is taken.\n")
 
 
-def test_an_unforeseen_failure_says_no_word_of_its_message(run_command, monkeypatch):
+def test_an_unforeseen_failure_prints_nothing_of_its_message(run_command, monkeypatch):
     def fail(*_arguments, **_options):
         raise KeyError("Jane Roe")
 

@@ -1,1 +1,1 @@
-"""Who is calling and what they may do."""
+"""Authenticate callers, and check what they may do."""

@@ -12,11 +12,11 @@ from trially.tenancy.command_groups import CatalogGroup, catalog_command
 from trially.tenancy.context import tenant_context
 from trially.terminal import json_option, print_item, print_items, print_json
 
-connections = CatalogGroup("connections", help="Map identity providers' connections to a tenant.")
+connections = CatalogGroup("connections", help="Map identity-provider connections to a tenant.")
 
 
 class NoDevIssuerError(OperatorError):
-    """The built-in issuer is off, as it must be in production."""
+    """The built-in issuer is off, as production requires."""
 
 
 @connections.command("add")
@@ -24,7 +24,15 @@ class NoDevIssuerError(OperatorError):
 @click.argument("connection_id")
 @json_option
 def add_connection(slug: str, connection_id: str, *, as_json: bool) -> None:
-    """Take who signs in with CONNECTION_ID to the tenant SLUG."""
+    """Map the connection CONNECTION_ID to the tenant SLUG.
+
+    A connection is a way to sign in at an identity provider. Tokens of logins through it are for
+    the tenant, if the issuer's profile has `tenant = { by = "connection" }`.
+
+    \b
+    Example:
+      flask tenants connections add acme con_8fJ2kQ
+    """  # noqa: D301
     auth_connections.add_connection(slug, connection_id)
     print_item(
         {"tenant": slug, "connection_id": connection_id},
@@ -47,7 +55,7 @@ def list_connections(slug: str, *, as_json: bool) -> None:
 @click.argument("connection_id")
 @json_option
 def remove_connection(slug: str, connection_id: str, *, as_json: bool) -> None:
-    """Take CONNECTION_ID away from the tenant SLUG."""
+    """Remove the connection CONNECTION_ID of the tenant SLUG."""
     auth_connections.remove_connection(slug, connection_id)
     print_item(
         {"tenant": slug, "connection_id": connection_id, "removed": True},
@@ -58,34 +66,49 @@ def remove_connection(slug: str, connection_id: str, *, as_json: bool) -> None:
 
 @catalog_command("revoke")
 @click.argument("slug")
-@click.option("--subject", help="Whose tokens; everyone's by default.")
-@click.option("--issuer", help="Of which issuer; of every one by default.")
+@click.option("--subject", help="The subject whose tokens are revoked. By default all subjects.")
+@click.option("--issuer", help="The issuer of --subject. By default all issuers.")
 @json_option
 def revoke(slug: str, subject: str | None, issuer: str | None, *, as_json: bool) -> None:
-    """Refuse the tokens for the tenant SLUG that were issued before now."""
+    """Revoke the tokens for the tenant SLUG.
+
+    Tokens issued before now are rejected. A member can sign in again and get another token, so
+    remove the member as well if access must end.
+    """
     if issuer and not subject:
         raise click.UsageError("--issuer needs --subject.")
     cut_off_at = revoke_tokens(slug, subject=subject, issuer=issuer)
-    whose = subject or "everyone"
+    subjects = subject or "all subjects"
     print_item(
         {"tenant": slug, "subject": subject, "issuer": issuer, "cut_off_at": cut_off_at},
-        f"Revoked the tokens of {whose} for {slug} that were issued before {cut_off_at:%F %T %Z}.",
+        f"Revoked the tokens of {subjects} for {slug} issued before {cut_off_at:%F %T %Z}.",
         as_json=as_json,
     )
 
 
 @catalog_command("token")
 @click.argument("slug")
-@click.option("--role", type=click.Choice([role.value for role in Role]), required=True)
+@click.option(
+    "--role",
+    type=click.Choice([role.value for role in Role]),
+    required=True,
+    help="The role of the token's member.",
+)
 @json_option
 def token(slug: str, role: str, *, as_json: bool) -> None:
-    """Print a token of the built-in issuer for the tenant SLUG, and nothing else.
+    """Print a development token for the tenant SLUG.
 
-    It is for a member called `dev|ROLE`, who is added if need be.
-    """
+    The built-in issuer signs it for the member `dev|ROLE`, who is added if missing.
+
+    \b
+    Example:
+      curl -H "Authorization: Bearer $(flask tenants token acme --role admin)" …
+    """  # noqa: D301
     issuer = app_state().dev_issuer
     if issuer is None:
-        raise NoDevIssuerError("The built-in issuer is off: tokens come from your own issuer.")
+        raise NoDevIssuerError(
+            "The built-in issuer is off (TRIALLY_DEV_ISSUER). Get tokens from your own issuer."
+        )
     subject = f"dev|{role}"
     with tenant_context(slug):
         add_member(

@@ -1,4 +1,4 @@
-"""Which tenant a connection of an issuer belongs to: what someone signed in with."""
+"""Map the connections of identity providers to tenants."""
 
 from collections.abc import Sequence
 
@@ -11,15 +11,18 @@ from trially.tenancy.lifecycle.status import get_tenant
 
 
 class ConnectionTakenError(OperatorError):
-    """The connection belongs to a tenant already."""
+    """The connection is already mapped to a tenant."""
 
 
 class NoConnectionError(OperatorError):
-    """The tenant has no such connection."""
+    """The connection is not mapped to the tenant."""
 
 
 def add_connection(reference: str, connection_id: str) -> None:
-    """Say that whoever signs in with a connection comes for this tenant."""
+    """Map a connection to a tenant: tokens of logins through it are for this tenant.
+
+    Raises `ConnectionTakenError` or `UnknownTenantError`.
+    """
     statement = (
         insert(TenantConnection)
         .values(connection_id=connection_id, tenant_id=get_tenant(reference).id)
@@ -28,11 +31,14 @@ def add_connection(reference: str, connection_id: str) -> None:
     )
     with catalog_transaction() as session:
         if session.scalars(statement).first() is None:
-            raise ConnectionTakenError(f"The connection {connection_id!r} is taken.")
+            raise ConnectionTakenError(
+                f"The connection {connection_id!r} is already mapped to a tenant. Remove it there"
+                " first."
+            )
 
 
 def list_connections(reference: str) -> Sequence[str]:
-    """Return the ids of a tenant's connections."""
+    """Return the ids of a tenant's connections, in order, or raise `UnknownTenantError`."""
     tenant = get_tenant(reference)
     with catalog_transaction() as session:
         return session.scalars(
@@ -43,7 +49,10 @@ def list_connections(reference: str) -> Sequence[str]:
 
 
 def remove_connection(reference: str, connection_id: str) -> None:
-    """Take a connection away from a tenant."""
+    """Remove a connection from a tenant.
+
+    Raises `NoConnectionError` or `UnknownTenantError`.
+    """
     statement = (
         delete(TenantConnection)
         .where(
@@ -54,4 +63,7 @@ def remove_connection(reference: str, connection_id: str) -> None:
     )
     with catalog_transaction() as session:
         if session.scalars(statement).first() is None:
-            raise NoConnectionError(f"There is no connection {connection_id!r}.")
+            raise NoConnectionError(
+                f"The tenant {reference!r} has no connection {connection_id!r}."
+                f" `flask tenants connections list {reference}` shows its connections."
+            )

@@ -1,4 +1,7 @@
-"""Who sends a request, and for which tenant: the token says, and the request may only choose."""
+"""Authenticate a request: verify its token, and find its tenant and its member.
+
+The token decides which tenants are allowed. The request may only choose among them.
+"""
 
 import re
 from collections.abc import Mapping
@@ -12,17 +15,20 @@ from trially.auth.tokens import Claims, IssuerProfile, TokenError, TokenVerifier
 from trially.database.placement import Placement, ReplicaBehindError, ReplicaPlacement
 from trially.http.codes import Code
 from trially.http.problems import BadRequest, Forbidden, Unauthorized
+from trially.slugs import REFERENCE_PATTERN
 from trially.state import app_state, request_state, state_of
 from trially.tenancy.directory import TenantEntry, UnknownTenantError, directory
 
 TENANT_HEADER = "X-Tenant-ID"
 _TENANT_VARIABLE = "HTTP_X_TENANT_ID"
-_REFERENCE = re.compile(r"[a-z0-9-]{3,40}\Z")
-"""What a slug or an id looks like."""
+_REFERENCE = re.compile(rf"{REFERENCE_PATTERN}\Z")
 
 
 def read_claims() -> Claims:
-    """Verify the bearer token of the request, or answer 401 without saying what was wrong."""
+    """Return the claims of the request's bearer token, or raise `Unauthorized`.
+
+    The response does not give the reason. The log does.
+    """
     scheme, _, raw = request.headers.get("Authorization", "").partition(" ")
     if not raw or scheme.lower() != "bearer":
         raise Unauthorized(
@@ -33,65 +39,69 @@ def read_claims() -> Claims:
     try:
         return app_state().token_verifier.verify(raw)
     except TokenError as error:
-        current_app.logger.info("A token was refused: %s.", error)
+        current_app.logger.info("A token was rejected: %s.", error)
         raise invalid_token() from None
 
 
 def resolve_tenant(claims: Claims) -> TenantEntry:
-    """Return where the tenant that the request is for lives.
+    """Return the tenant that the request is for, or raise `Forbidden` or `BadRequest`.
 
-    The token says which tenants it may be for; a header and the path may choose among them. A
-    token for no tenant, an unknown or suspended one, and a choice that is not among them are all
-    answered alike: the answer tells nothing about which tenants there are.
+    The token allows some tenants, and a header and the path may choose among them. The response is
+    the same for a token without tenants, for an unknown or suspended tenant, and for a choice that
+    is not allowed. It therefore does not reveal which tenants exist.
     """
     profile = claims.profile
     allowed = profile.resolver.references(claims.iss, claims.sub, claims.claims)
     chosen = _read_choices()
+    # If the token allows several tenants and the request names one, look up only that one.
     if len(allowed) > 1 and len(chosen) == 1 and not chosen.isdisjoint(allowed):
         allowed = tuple(chosen)
-    found: dict[UUID, TenantEntry] = {}
+    permitted: dict[UUID, TenantEntry] = {}
     for reference in allowed:
         entry = _find_entry(reference)
         if entry is None or entry.is_suspended:
             continue
         names = entry.names
         if profile.may_speak_for(*names) and chosen <= names | {reference}:
-            found[entry.tenant_id] = entry
-    if len(found) > 1:
+            permitted[entry.tenant_id] = entry
+    if len(permitted) > 1:
         raise BadRequest(
             f"The token is valid for several tenants. Choose one with {TENANT_HEADER}.",
             code=Code.TENANT_CHOICE_REQUIRED,
         )
-    if not found:
+    if not permitted:
         raise no_access()
-    return found.popitem()[1]
+    return permitted.popitem()[1]
 
 
 def read_identity(claims: Claims, placement: Placement) -> Identity:
-    """Return the member of the current tenant that the token is for."""
+    """Return the member of the current tenant that sent the token.
+
+    Raises `Forbidden`, or `ReplicaBehindError` if a replica does not have the member.
+    """
     identity = find_identity(placement, claims.iss, claims.sub)
     if identity is None and isinstance(placement, ReplicaPlacement):
-        raise ReplicaBehindError("A replica knows no such member yet.")
+        raise ReplicaBehindError("The replica does not have this member yet.")
     if identity is None:
         raise no_access()
     return identity
 
 
 def refuse_revoked(claims: Claims, entry: TenantEntry) -> None:
-    """Answer 401 if the token was issued before a cut-off of the tenant that is meant for it.
+    """Raise `Unauthorized` if the token was issued before a revocation cut-off that applies to it.
 
-    To be asked of members only: strangers are not to learn that there is such a tenant.
+    Call it for members only, because the 401 reveals that the tenant exists.
     """
     if not entry.cut_offs:
         return
-    for meant in (("", ""), ("", claims.sub), (claims.iss, claims.sub)):
-        if claims.iat < entry.cut_offs.get(meant, 0):
-            current_app.logger.info("A token was refused: revoked.")
+    for scope in (("", ""), ("", claims.sub), (claims.iss, claims.sub)):
+        if claims.iat < entry.cut_offs.get(scope, 0):
+            current_app.logger.info("A token was rejected: revoked.")
             raise invalid_token()
 
 
 def current_identity() -> Identity:
-    """Return who sends the current request."""
+    """Return the member that sends the current request."""
     identity = request_state().identity
     if identity is None:
         raise RuntimeError("The request has not been authenticated.")
@@ -99,16 +109,16 @@ def current_identity() -> Identity:
 
 
 def no_access() -> Forbidden:
-    """Make the one refusal for every tenant that is not the caller's.
+    """Return the one 403 for every tenant that is not the caller's, whether it exists or not.
 
-    The request cycle sees to it that each comes as late as the others.
+    It also marks the request, so that the request cycle delays the response by a fixed time.
     """
     request_state().is_stranger = True
     return Forbidden("You have no access to this tenant.", code=Code.NO_TENANT_ACCESS)
 
 
 def invalid_token() -> Unauthorized:
-    """Make the one refusal for every token that is not good."""
+    """Return the one 401 for every invalid token."""
     return Unauthorized(
         "The token is invalid.",
         code=Code.INVALID_TOKEN,
@@ -117,10 +127,10 @@ def invalid_token() -> Unauthorized:
 
 
 def _read_choices() -> set[str]:
-    """Return the tenants that the request itself names: an empty name is one too."""
+    """Return the tenants that the header and the path name. An empty header is a name, too."""
     environ = request.environ
-    named = (environ.get(_TENANT_VARIABLE), environ.get(PATH_TENANT))
-    return {name for name in named if name is not None}
+    names = (environ.get(_TENANT_VARIABLE), environ.get(PATH_TENANT))
+    return {name for name in names if name is not None}
 
 
 def _find_entry(reference: str) -> TenantEntry | None:
@@ -133,6 +143,6 @@ def _find_entry(reference: str) -> TenantEntry | None:
 
 
 def init_app(app: Flask, profiles: Mapping[str, IssuerProfile]) -> None:
-    """Trust these issuers and no others."""
+    """Accept tokens of these issuers only."""
     state_of(app).token_verifier = TokenVerifier(profiles)
     app.wsgi_app = TenantPrefix(app.wsgi_app)  # type: ignore[method-assign]

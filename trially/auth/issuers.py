@@ -1,4 +1,4 @@
-"""The issuers that this installation trusts, from its settings."""
+"""Read the trusted issuers from the settings."""
 
 from collections.abc import Mapping
 
@@ -28,8 +28,8 @@ def trusted_issuers(
         for profile in read_profiles(settings.issuer_profiles, settings):
             if profile.issuer in profiles:
                 raise SettingsError(
-                    f"{SETTING}: {settings.issuer_profiles} describes {profile.issuer!r}, "
-                    "which is described already."
+                    f"{SETTING}: {settings.issuer_profiles} has a second profile of"
+                    f" {profile.issuer!r}. Keep one, here or in TRIALLY_ISSUERS."
                 )
             profiles[profile.issuer] = profile
     if built_in is not None:

@@ -1,4 +1,4 @@
-"""What each role may do, as one table, what is shown of patients, and the marks a view carries."""
+"""Roles, permissions and PHI levels, and the decorators that set what a view requires."""
 
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -12,44 +12,44 @@ class Permission(StrEnum):
     """Something a caller may do. The value is `<resource>:<action>`."""
 
     IMPORTS_READ = "imports:read"
-    """See imports and what went wrong in them."""
+    """Read imports and their faults."""
 
     IMPORTS_WRITE = "imports:write"
-    """Bring records in."""
+    """Import records."""
 
     ME_READ = "me:read"
-    """See who one is and what one may do."""
+    """Read the caller's own membership and permissions."""
 
     MEMBERS_READ = "members:read"
-    """See who belongs to the tenant, and what each may see."""
+    """Read the tenant's members, with their roles and PHI levels."""
 
     PATIENTS_COUNT = "patients:count"
-    """Learn how many patients there are, and nothing about any of them."""
+    """Read the number of patients, but no patient."""
 
     PATIENTS_DELETE = "patients:delete"
-    """Remove a patient and all records of them."""
+    """Delete a patient and all of the patient's records."""
 
     PATIENTS_READ = "patients:read"
-    """See patients and their records."""
+    """Read patients and their records."""
 
     PATIENTS_WRITE = "patients:write"
-    """Add and change patients."""
+    """Create and change patients."""
 
     SITES_READ = "sites:read"
-    """See the sites."""
+    """Read sites."""
 
     SITES_WRITE = "sites:write"
-    """Add and change sites."""
+    """Create and change sites."""
 
     STUDIES_READ = "studies:read"
-    """See the studies."""
+    """Read studies."""
 
     STUDIES_WRITE = "studies:write"
-    """Add and change studies."""
+    """Create and change studies."""
 
 
 class Role(StrEnum):
-    """What a member is in their tenant."""
+    """The role of a member in their tenant."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -60,16 +60,16 @@ class Role(StrEnum):
 
 
 class PhiLevel(StrEnum):
-    """How much a member is shown of patients."""
+    """How much of patients' data a member sees."""
 
     FULL = "full"
-    """All of it."""
+    """All data."""
 
     LIMITED = "limited"
-    """What does not say who a patient is; fields say themselves what becomes of them."""
+    """Data that do not identify a patient. Each field declares how it is masked."""
 
     NONE = "none"
-    """How many there are."""
+    """Only the number of patients."""
 
 
 DEFAULT_PHI_LEVELS: Mapping[Role, PhiLevel] = {
@@ -129,16 +129,19 @@ SHOWS_NO_PATIENT = frozenset(
         Permission.STUDIES_WRITE,
     }
 )
-"""What the level `none` leaves: routes behind all other permissions are about single patients,
-and each field that they answer with says what becomes of it at the level `limited`."""
+"""The permissions that a member of the PHI level `none` keeps.
+
+Routes behind all other permissions return single patients. Each field of their responses declares
+how it is masked at the level `limited`.
+"""
 
 SPANS_ALL_SITES = frozenset({Permission.IMPORTS_READ, Permission.IMPORTS_WRITE})
-"""What a member restricted to some sites has not got: an import may touch the patients of any."""
+"""The permissions that a member restricted to some sites loses. Imports affect all sites."""
 
 
 @cache
 def permissions_of(role: Role, level: PhiLevel, *, has_all_sites: bool) -> frozenset[Permission]:
-    """Return what a member may do: what their role may, unless their level or sites forbid it."""
+    """Return a member's permissions: those of the role, less what PHI level and sites exclude."""
     permissions = ROLE_PERMISSIONS[role]
     if level is PhiLevel.NONE:
         permissions &= SHOWS_NO_PATIENT
@@ -148,11 +151,11 @@ def permissions_of(role: Role, level: PhiLevel, *, has_all_sites: bool) -> froze
 
 
 class UnguardedViewError(RuntimeError):
-    """A view says neither what it requires nor that it is public."""
+    """A view has neither `@requires` nor `@public`."""
 
 
 def requires(permission: Permission) -> Callable[[View], View]:
-    """Mark a view as needing `permission` in the caller's tenant."""
+    """Return a decorator: the view requires `permission` in the caller's tenant."""
 
     def mark(view: View) -> View:
         view.__dict__["permission"] = permission
@@ -162,16 +165,16 @@ def requires(permission: Permission) -> Callable[[View], View]:
 
 
 def public(view: View) -> View:
-    """Mark a view as open to callers without a token."""
+    """Declare that a view is open to callers without a token."""
     view.__dict__["permission"] = None
     return view
 
 
 def refuse_unguarded_views(views: Mapping[str, Callable[..., Any]]) -> None:
-    """Raise `UnguardedViewError` if a view carries neither mark."""
+    """Raise `UnguardedViewError` if a view has neither `@requires` nor `@public`."""
     for endpoint, view in sorted(views.items()):
         if "permission" not in view.__dict__:
             raise UnguardedViewError(
-                f"The view of {endpoint!r} carries neither @requires nor @public. Add"
-                " @requires(Permission.…) below its route."
+                f"The view of {endpoint!r} has neither @requires nor @public."
+                " Add @requires(Permission.…) below its route."
             )

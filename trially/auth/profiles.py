@@ -1,4 +1,4 @@
-"""Read issuer profiles from a file: what is taken from each issuer, and for which tenants."""
+"""Read issuer profiles from a file: the accepted tokens of each issuer, and their tenants."""
 
 import json
 import tomllib
@@ -34,7 +34,7 @@ _text = validate.Length(1, 255)
 
 
 class ResolverSchema(Schema):
-    """Where an issuer's tokens say which tenants they are for."""
+    """The way to find the tenants that an issuer's tokens are for."""
 
     by = fields.String(
         required=True,
@@ -45,17 +45,17 @@ class ResolverSchema(Schema):
     prefix = fields.String(validate=_text)
 
     @validates_schema
-    def refuse_what_means_nothing(self, resolver: dict[str, Any], **_: Any) -> None:
-        """Refuse words that the way chosen does not read: they were meant to do something."""
-        read = {"claim": {"claim", "path"}, "audience": {"prefix"}, "connection": {"claim"}}
-        for name in resolver.keys() - {"by"} - read.get(resolver["by"], set()):
-            raise ValidationError(f"Means nothing by {resolver['by']}.", name)
+    def refuse_unused_options(self, resolver: dict[str, Any], **_: Any) -> None:
+        """Refuse options that have no effect, because the operator expects an effect."""
+        options = {"claim": {"claim", "path"}, "audience": {"prefix"}, "connection": {"claim"}}
+        for name in resolver.keys() - {"by"} - options.get(resolver["by"], set()):
+            raise ValidationError(f"Has no effect with by = {resolver['by']!r}. Remove it.", name)
         if {"claim", "path"} <= resolver.keys():
-            raise ValidationError("Say claim or path, not both.", "path")
+            raise ValidationError("Set claim or path, not both.", "path")
 
 
 class ProfileSchema(Schema):
-    """One issuer, or all machine clients that sign under one prefix."""
+    """One issuer, or all machine clients whose `iss` begins with one prefix."""
 
     issuer = fields.String(validate=_text)
     issuer_prefix = fields.String(validate=_text)
@@ -87,10 +87,10 @@ class ProfileSchema(Schema):
 
     @validates_schema
     def refuse_contradictions(self, profile: dict[str, Any], **_: Any) -> None:
-        """Refuse a profile that names no one issuer, or mixes people with machine clients."""
+        """Refuse a profile without exactly one issuer, or with options of the other kind."""
         prefix = profile.get("issuer_prefix")
         if ("issuer" in profile) == (prefix is not None):
-            raise ValidationError("Say issuer or issuer_prefix, and one of them only.")
+            raise ValidationError("Set exactly one of issuer and issuer_prefix.")
         if prefix is not None:
             if not prefix.endswith("/"):
                 raise ValidationError("Must end with a slash.", "issuer_prefix")
@@ -98,34 +98,37 @@ class ProfileSchema(Schema):
                 raise ValidationError(f"Must contain {CLIENT_ID}.", "jwks_url")
         else:
             if "JWT" in profile["types"]:
-                raise ValidationError("JWT is also what ID tokens may be called.", "types")
+                raise ValidationError(
+                    "JWT is allowed with issuer_prefix only, because ID tokens may have this type.",
+                    "types",
+                )
             if "clients" in profile:
-                raise ValidationError("Means nothing without issuer_prefix.", "clients")
+                raise ValidationError("Has no effect without issuer_prefix. Remove it.", "clients")
 
 
 class FileSchema(Schema):
-    """The file."""
+    """The file of profiles."""
 
     profiles = fields.List(fields.Nested(ProfileSchema), required=True, validate=validate.Length(1))
 
 
 def read_profiles(path: Path, settings: Settings) -> list[IssuerProfile]:
-    """Read the profiles in a TOML or JSON file, or raise `SettingsError`."""
+    """Return the profiles in a TOML or JSON file, or raise `SettingsError`."""
     try:
-        said = FileSchema().load(_read_file(path))
+        document = FileSchema().load(_read_file(path))
     except ValidationError as error:
         fault = next(to_pointers(error.messages))
         raise SettingsError(
             f"{SETTING}: {path}, at {fault['pointer'] or '/'}: {fault['detail']}"
         ) from None
     profiles = []
-    for number, profile in enumerate(said["profiles"]):
+    for number, profile in enumerate(document["profiles"]):
         for name in ("issuer", "issuer_prefix", "jwks_url"):
             if name in profile and not is_secure(
                 profile[name], allow_loopback=settings.development
             ):
                 raise SettingsError(
-                    f"{SETTING}: {path}, at /profiles/{number}/{name}: Is not an https URL."
+                    f"{SETTING}: {path}, at /profiles/{number}/{name}: Must be an https URL."
                 )
         profiles.append(_to_profile(profile, settings))
     return profiles
@@ -138,47 +141,47 @@ def _read_file(path: Path) -> Any:
     except OSError as error:
         raise SettingsError(f"{SETTING}: {path} cannot be read: {error.strerror}.") from None
     except ValueError as error:
-        raise SettingsError(f"{SETTING}: {path} is not what its name says: {error}.") from None
+        raise SettingsError(f"{SETTING}: {path} cannot be parsed: {error}.") from None
 
 
-def _to_profile(said: Mapping[str, Any], settings: Settings) -> IssuerProfile:
+def _to_profile(profile: Mapping[str, Any], settings: Settings) -> IssuerProfile:
     client_keys = None
     keys: RemoteKeys | ClientKeys
-    if "issuer_prefix" in said:
-        clients = frozenset(said["clients"]) if "clients" in said else None
+    if "issuer_prefix" in profile:
+        clients = frozenset(profile["clients"]) if "clients" in profile else None
         keys = client_keys = ClientKeys(
-            said["issuer_prefix"],
-            jwks_url=said.get("jwks_url"),
+            profile["issuer_prefix"],
+            jwks_url=profile.get("jwks_url"),
             clients=clients,
             allow_http=settings.development,
         )
     else:
         keys = RemoteKeys(
-            said["issuer"], jwks_url=said.get("jwks_url"), allow_http=settings.development
+            profile["issuer"], jwks_url=profile.get("jwks_url"), allow_http=settings.development
         )
     return IssuerProfile(
-        issuer=said.get("issuer_prefix") or said["issuer"],
-        audiences=tuple(said["audiences"]),
+        issuer=profile.get("issuer_prefix") or profile["issuer"],
+        audiences=tuple(profile["audiences"]),
         keys=keys,
-        algorithms=frozenset(said["algorithms"]),
-        types=frozenset(said["types"]),
-        leeway_seconds=said["leeway_seconds"],
-        max_lifetime_seconds=said["max_lifetime_seconds"],
-        resolver=_to_resolver(said["tenant"], settings),
-        tenants=frozenset(said["tenants"]) if "tenants" in said else None,
+        algorithms=frozenset(profile["algorithms"]),
+        types=frozenset(profile["types"]),
+        leeway_seconds=profile["leeway_seconds"],
+        max_lifetime_seconds=profile["max_lifetime_seconds"],
+        resolver=_to_resolver(profile["tenant"], settings),
+        tenants=frozenset(profile["tenants"]) if "tenants" in profile else None,
         client_keys=client_keys,
     )
 
 
-def _to_resolver(said: Mapping[str, Any], settings: Settings) -> TenantResolver:
+def _to_resolver(resolver: Mapping[str, Any], settings: Settings) -> TenantResolver:
     max_age_seconds = settings.placement_max_age_seconds
-    match said["by"]:
+    match resolver["by"]:
         case "audience":
-            return AudienceResolver(said.get("prefix", ""))
+            return AudienceResolver(resolver.get("prefix", ""))
         case "connection":
-            return ConnectionResolver(said.get("claim", "azp"), max_age_seconds)
+            return ConnectionResolver(resolver.get("claim", "azp"), max_age_seconds)
         case "membership":
             return MembershipResolver(max_age_seconds)
         case _:
-            claim = said.get("claim", settings.tenant_claim)
-            return ClaimResolver(tuple(said.get("path", (claim,))))
+            claim = resolver.get("claim", settings.tenant_claim)
+            return ClaimResolver(tuple(resolver.get("path", (claim,))))

@@ -1,4 +1,4 @@
-"""How tokens say which tenants they are for: each issuer has its own way."""
+"""Find the tenants that a token is for. Each issuer has a resolver."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from trially.tenancy.catalog import MembershipIndex, TenantConnection, reader_en
 
 TENANT_CLAIM = "https://trially.ai/tenant"
 MAX_TENANTS = 100
-"""A token that names more tenants than this names none."""
+"""A token that names more tenants is treated as if it named none."""
 
-ANSWERS_KEPT = 10_000
+CACHE_CAPACITY = 10_000
 
 
 class TenantResolver(Protocol):
@@ -27,82 +27,82 @@ class TenantResolver(Protocol):
 
 @dataclass(frozen=True)
 class ClaimResolver:
-    """A claim holds the tenant, or a list of them. Names after the first lead into objects."""
+    """Reads tenants from a claim: one name or a list. `path` leads into nested objects."""
 
     path: tuple[str, ...] = (TENANT_CLAIM,)
 
     def references(self, _issuer: str, _subject: str, claims: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return what the claim says."""
-        found: Any = claims
+        """Return the tenants in the claim."""
+        value: Any = claims
         for name in self.path:
-            found = found.get(name) if isinstance(found, Mapping) else None
-        return _strings(found)
+            value = value.get(name) if isinstance(value, Mapping) else None
+        return _strings(value)
 
 
 @dataclass(frozen=True)
 class AudienceResolver:
-    """Entries of `aud` name tenants, after a prefix if there is one."""
+    """Reads tenants from the entries of `aud` that begin with `prefix`."""
 
     prefix: str = ""
 
     def references(self, _issuer: str, _subject: str, claims: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return the entries that begin with the prefix, without it."""
-        named = [entry for entry in _strings(claims["aud"]) if entry.startswith(self.prefix)]
-        return tuple(entry.removeprefix(self.prefix) for entry in named)
+        """Return the entries that begin with the prefix, without the prefix."""
+        entries = [entry for entry in _strings(claims["aud"]) if entry.startswith(self.prefix)]
+        return tuple(entry.removeprefix(self.prefix) for entry in entries)
 
 
 class ConnectionResolver:
-    """A claim names the connection that was signed in with, and the catalog knows whose it is."""
+    """Maps the identity provider's connection in a claim to a tenant, as the catalog says."""
 
     def __init__(self, claim: str, max_age_seconds: float) -> None:
         self._claim = claim
-        self._known: TTLCache[str, tuple[str, ...]] = TTLCache(ANSWERS_KEPT, max_age_seconds)
+        self._cache: TTLCache[str, tuple[str, ...]] = TTLCache(CACHE_CAPACITY, max_age_seconds)
 
     def references(self, _issuer: str, _subject: str, claims: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the tenant of the connection."""
         connection = claims.get(self._claim)
         if not isinstance(connection, str) or "\0" in connection:
             return ()
-        found = self._known.get(connection)
-        if found is None:
-            found = _ask(
+        tenant_ids = self._cache.get(connection)
+        if tenant_ids is None:
+            tenant_ids = _read_tenant_ids(
                 select(TenantConnection.tenant_id).where(
                     TenantConnection.connection_id == connection
                 )
             )
-            self._known.put(connection, found)
-        return found
+            self._cache.put(connection, tenant_ids)
+        return tenant_ids
 
 
 class MembershipResolver:
-    """The catalog knows which tenants someone is a member of."""
+    """Finds the tenants of which the subject is a member, in the catalog's member index."""
 
     def __init__(self, max_age_seconds: float) -> None:
-        self._known: TTLCache[tuple[str, str], tuple[str, ...]] = TTLCache(
-            ANSWERS_KEPT, max_age_seconds
+        self._cache: TTLCache[tuple[str, str], tuple[str, ...]] = TTLCache(
+            CACHE_CAPACITY, max_age_seconds
         )
 
     def references(self, issuer: str, subject: str, _claims: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the tenants that (issuer, subject) is a member of."""
-        found = self._known.get((issuer, subject))
-        # Who is a member of nothing yet is asked for anew, so as to be let in at once.
-        if not found:
-            found = _ask(
+        tenant_ids = self._cache.get((issuer, subject))
+        # An empty result is not cached, so that a subject is admitted as soon as it is a member.
+        if not tenant_ids:
+            tenant_ids = _read_tenant_ids(
                 select(MembershipIndex.tenant_id)
                 .where(MembershipIndex.issuer == issuer, MembershipIndex.subject == subject)
                 .limit(MAX_TENANTS)
             )
-            self._known.put((issuer, subject), found)
-        return found
+            self._cache.put((issuer, subject), tenant_ids)
+        return tenant_ids
 
 
-def _ask(statement: Select[UUID]) -> tuple[str, ...]:
+def _read_tenant_ids(statement: Select[UUID]) -> tuple[str, ...]:
     with Session(reader_engine()) as session:
         return tuple(str(tenant_id) for tenant_id in session.scalars(statement))
 
 
-def _strings(found: object) -> tuple[str, ...]:
-    entries = found if isinstance(found, list) else [found]
+def _strings(value: object) -> tuple[str, ...]:
+    entries = value if isinstance(value, list) else [value]
     if len(entries) > MAX_TENANTS or not all(isinstance(entry, str) for entry in entries):
         return ()
     return tuple(entries)

@@ -1,4 +1,4 @@
-"""Refuse tokens that were issued before a moment: everyone's, or one person's."""
+"""Revoke a tenant's tokens: those of all subjects, or of one."""
 
 import datetime as dt
 
@@ -13,10 +13,11 @@ from trially.tenancy.lifecycle.status import get_tenant
 def revoke_tokens(
     reference: str, *, subject: str | None = None, issuer: str | None = None
 ) -> dt.datetime:
-    """Refuse a tenant's tokens that were issued before now, by the catalog's clock.
+    """Reject a tenant's tokens that were issued before now, and return the cut-off.
 
-    Without `subject` everyone's are meant, without `issuer` those of every issuer. Every process
-    knows within seconds. Raises `UnknownTenantError`.
+    Without `subject` all subjects are affected, without `issuer` all issuers. The catalog's clock
+    gives the time, and every process applies the cut-off within seconds. Raises
+    `UnknownTenantError`.
     """
     tenant = get_tenant(reference)
     statement = insert(TokenCutOff).values(

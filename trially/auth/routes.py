@@ -1,4 +1,4 @@
-"""Who the caller is."""
+"""The route `/me`, which describes the caller."""
 
 from typing import Any
 
@@ -35,7 +35,9 @@ class MeSchema(Schema):
         fields.UUID(),
         required=True,
         allow_none=True,
-        metadata={"description": "The sites that the caller is restricted to, if they are."},
+        metadata={
+            "description": "The sites that the caller is restricted to; null means all sites."
+        },
     )
     permissions = fields.List(fields.String(), required=True)
     tenant = fields.Nested(TenantSchema, required=True)

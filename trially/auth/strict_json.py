@@ -1,7 +1,7 @@
-"""Read JSON that strangers wrote, in exactly one way.
+"""Parse untrusted JSON, and reject documents that parsers read differently.
 
-Two readers that disagree about a document are how a token means one thing to whoever checks it
-and another to whoever acts on it. Whatever can be read in two ways is therefore refused.
+If two parsers disagree about a document, a token can pass the check with one meaning and be used
+with another.
 """
 
 import json
@@ -16,20 +16,20 @@ _STRINGS_AND_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[{]|[\]}]', re.
 
 
 def read_object(raw: bytes) -> dict[str, Any]:
-    """Read a JSON object, or raise `ValueError`."""
+    """Return the JSON object in `raw`, or raise `ValueError`."""
     text = raw.decode("utf-8")
     _refuse_deep_nesting(text)
     document = _DECODER.decode(text)
     if not isinstance(document, dict):
         raise ValueError("The document is not an object.")  # noqa: TRY004
     if "\\u" in text:
-        # A lone surrogate can be written as an escape, and fails wherever it is encoded later.
+        # An escape can stand for a lone surrogate. Encoding it fails here, and not later elsewhere.
         json.dumps(document, ensure_ascii=False).encode("utf-8")
     return document
 
 
 def _refuse_deep_nesting(text: str) -> None:
-    """Raise before the decoder recurses, so that the depth never depends on the stack left."""
+    """Raise `ValueError` before the decoder recurses, so that it cannot exhaust the stack."""
     depth = 0
     for part in _STRINGS_AND_BRACKETS.findall(text):
         if part in "[{":
@@ -43,7 +43,7 @@ def _refuse_deep_nesting(text: str) -> None:
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("A member appears twice.")
+        raise ValueError("A name appears twice in an object.")
     return members
 
 

@@ -1,22 +1,24 @@
-"""`/<slug>/api/v1/…`: the path may say which of a token's tenants a request is for."""
+"""Let a request choose one of its token's tenants in its path: `/<slug>/api/v1/…`."""
 
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from trially.slugs import REFERENCE_PATTERN
+
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 PATH_TENANT = "trially.path_tenant"
-"""Where the WSGI environment holds the name. No header can: theirs begin with `HTTP_`."""
+"""The key of the name in the WSGI environment. Headers cannot set it: theirs begin with `HTTP_`."""
 
-_PREFIXED = re.compile(r"/([a-z0-9-]{3,40})(/api/.*)\Z", re.DOTALL)
+_PREFIXED = re.compile(rf"/({REFERENCE_PATTERN})(/api/.*)\Z", re.DOTALL)
 
 
 class TenantPrefix:
-    """Takes the prefix off the path, so that the routes need not know of it.
+    """WSGI middleware that moves the prefix from the path into the environment.
 
-    It only names a tenant; whether the token is for that one is decided where tokens are read.
+    The prefix only names a tenant. `resolve_tenant` decides whether the token is for it.
     """
 
     def __init__(self, app: "WSGIApplication") -> None:
@@ -25,7 +27,7 @@ class TenantPrefix:
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
     ) -> Iterable[bytes]:
-        """Serve a request."""
+        """Serve a request without the prefix."""
         prefixed = _PREFIXED.match(environ.get("PATH_INFO", ""))
         if prefixed:
             environ[PATH_TENANT], environ["PATH_INFO"] = prefixed.groups()

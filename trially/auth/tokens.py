@@ -1,4 +1,9 @@
-"""Who is calling: what a bearer token says, once everything about it has been checked."""
+"""Verify bearer tokens, and return their claims.
+
+The signature is checked with joserfc's algorithm models instead of its `deserialize_compact`, which
+decodes the token a second time (RS256 takes a third longer) and rejects the name `EdDSA` for a key
+whose `alg` is `Ed25519`.
+"""
 
 import base64
 import hashlib
@@ -12,8 +17,9 @@ from typing import Any, Protocol
 from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
 
+from trially.auth.key_import import canonical_algorithm
 from trially.auth.resolvers import ClaimResolver, TenantResolver
-from trially.auth.signing_keys import ClientKeys, KeysUnavailableError, canonical_algorithm
+from trially.auth.signing_keys import ClientKeys, KeysUnavailableError
 from trially.auth.strict_json import read_object
 from trially.cache.ttl_cache import TTLCache
 
@@ -23,13 +29,13 @@ MAX_SUBJECT_LENGTH = 255
 HEADER_NAMES = frozenset({"alg", "typ", "kid"})
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}\Z")
-"""The id of a machine client: it becomes part of an address, so nothing that could lead away."""
+"""The id of a machine client. It becomes part of a URL, so it must not change the URL's path."""
 
 
 class TokenError(Exception):
-    """A token is refused.
+    """A token is rejected.
 
-    `reason` is a short code for our own log. Callers are told nothing but 401.
+    `reason` is a short code for the server's log. It is not part of the response, which is a 401.
     """
 
     def __init__(self, reason: str) -> None:
@@ -41,47 +47,47 @@ class KeySource(Protocol):
     """The keys of one issuer."""
 
     def key(self, kid: str) -> Key:
-        """Return the public key of this name, carrying its `alg`, or raise `LookupError`."""
+        """Return the public key with this `kid`, which has an `alg`, or raise `LookupError`."""
 
-    def are_known(self) -> bool:
-        """Tell whether the issuer's keys are at hand, or can be fetched now."""
+    def are_available(self) -> bool:
+        """Return whether the issuer's keys are cached, or can be fetched now."""
 
 
 @dataclass(frozen=True)
 class IssuerProfile:
-    """An issuer we trust and what we take from it. Comes from configuration only."""
+    """A trusted issuer and the tokens that are accepted from it. It comes from settings only."""
 
     issuer: str
-    """Exactly as in `iss`; of machine clients, the part that their ids follow."""
+    """The value of `iss`. For machine clients, the part of `iss` before the client's id."""
 
     audiences: tuple[str, ...]
-    """Values of `aud` that mean us."""
+    """The accepted values of `aud`."""
 
     keys: KeySource
     algorithms: frozenset[str] = frozenset({"RS256", "ES256", "EdDSA", "Ed25519"})
     types: frozenset[str] = frozenset({"at+jwt", "application/at+jwt"})
-    """Values of the header `typ`. ID tokens and logout tokens carry others, or none."""
+    """The accepted values of the header `typ`. ID tokens and logout tokens have others, or none."""
 
     leeway_seconds: float = 30
     max_lifetime_seconds: float = 86_400
 
     resolver: TenantResolver = field(default_factory=ClaimResolver)
-    """How its tokens say which tenants they are for."""
+    """Finds the tenants that its tokens are for."""
 
     tenants: frozenset[str] | None = None
-    """Slugs or ids of the tenants it may speak for; None allows any."""
+    """Slugs or ids of the tenants that its tokens may be for. None allows all tenants."""
 
     client_keys: ClientKeys | None = None
-    """Where machine clients that sign for themselves publish their keys; None, there are none."""
+    """The keys of machine clients that sign their own tokens. None for an issuer of people."""
 
     def may_speak_for(self, *names: str) -> bool:
-        """Tell whether the issuer may speak for the tenant with these names."""
+        """Return whether the issuer's tokens may be for the tenant with these names."""
         return self.tenants is None or not self.tenants.isdisjoint(names)
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What a verified token says. `sub` is unique only together with `iss`."""
+    """The claims of a verified token. `sub` is unique only together with `iss`."""
 
     iss: str
     sub: str
@@ -89,17 +95,16 @@ class Claims:
     iat: float
     exp: float
     profile: IssuerProfile
-    """What we know of the issuer; of a machine client, its own."""
+    """The issuer's profile. For a machine client, `issuer` and `keys` are the client's own."""
 
     claims: Mapping[str, Any]
-    """All claims as they came; shared between requests, so to be read only."""
+    """All claims, unchanged. The mapping is read-only, because requests share it."""
 
 
 def verify_token(raw: str, profiles: Mapping[str, IssuerProfile]) -> Claims:
-    """Return what a token says, or raise `TokenError`; nothing else is ever raised.
+    """Return the claims of a token, or raise `TokenError` and no other error.
 
-    No claim but `iss` is believed before the signature holds, and `iss` only to choose among
-    the profiles we have.
+    Before the signature is verified, only `iss` is used, and only to choose one of `profiles`.
     """
     signing_input, header, payload, signature = _take_apart(raw)
     profile = _find_profile(payload.get("iss"), profiles)
@@ -118,10 +123,10 @@ def verify_token(raw: str, profiles: Mapping[str, IssuerProfile]) -> Claims:
 
 
 class TokenVerifier:
-    """Verifies tokens, and remembers for a minute those that were good.
+    """Verifies tokens, and caches valid ones for `keep_seconds`.
 
-    A key that is withdrawn, or a profile that changes, therefore takes a minute to tell.
-    Suspensions and revocations are checked by the caller, every time.
+    A withdrawn key is therefore accepted for up to that long. Suspensions and revocations are not
+    affected, because the caller checks them with each request.
     """
 
     def __init__(
@@ -132,28 +137,28 @@ class TokenVerifier:
         keep_seconds: float = 60,
     ) -> None:
         self._profiles = profiles
-        # The clock is that of `exp`.
-        self._good: TTLCache[bytes, Claims] = TTLCache(capacity, keep_seconds, clock=time.time)
+        # `exp` is wall-clock time, so the cache uses the same clock.
+        self._valid: TTLCache[bytes, Claims] = TTLCache(capacity, keep_seconds, clock=time.time)
 
     def verify(self, raw: str) -> Claims:
-        """Return what a token says, or raise `TokenError`."""
+        """Return the claims of a token, or raise `TokenError`."""
         if len(raw) > MAX_TOKEN_BYTES:
             raise TokenError("too_large")
         digest = hashlib.sha256(raw.encode("utf-8", "surrogatepass")).digest()
-        claims = self._good.get(digest)
+        claims = self._valid.get(digest)
         if claims is None:
             claims = verify_token(raw, self._profiles)
-            self._good.put(digest, claims, ends=claims.exp)
+            self._valid.put(digest, claims, ends=claims.exp)
         return claims
 
     def first_issuer(self) -> str | None:
-        """Return the first trusted issuer of people's tokens."""
-        named = (p.issuer for p in self._profiles.values() if p.client_keys is None)
-        return next(named, None)
+        """Return the first trusted issuer of people's tokens, or None if there is none."""
+        issuers = (p.issuer for p in self._profiles.values() if p.client_keys is None)
+        return next(issuers, None)
 
     def has_keys(self) -> bool:
-        """Tell whether the keys of every trusted issuer are at hand, or can be fetched now."""
-        return all(profile.keys.are_known() for profile in self._profiles.values())
+        """Return whether the keys of every trusted issuer are cached, or can be fetched now."""
+        return all(profile.keys.are_available() for profile in self._profiles.values())
 
 
 def _take_apart(raw: str) -> tuple[bytes, dict[str, Any], dict[str, Any], bytes]:
@@ -171,9 +176,9 @@ def _take_apart(raw: str) -> tuple[bytes, dict[str, Any], dict[str, Any], bytes]
 
 
 def _decode_segment(segment: str) -> bytes:
-    """Decode base64url in its one canonical spelling.
+    """Decode canonical base64url, or raise `ValueError`.
 
-    Decoders skip stray characters and ignore spare bits, so that one token has many spellings.
+    Decoders skip stray characters and ignore unused bits, so one token would have many encodings.
     """
     encoded = segment.encode("ascii")
     decoded = base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
@@ -192,7 +197,7 @@ def _find_profile(issuer: object, profiles: Mapping[str, IssuerProfile]) -> Issu
 
 
 def _find_client_profile(issuer: str, profiles: Mapping[str, IssuerProfile]) -> IssuerProfile:
-    """Return the profile of a machine client, whose `iss` is a prefix we know and its own id."""
+    """Return the profile of a machine client, whose `iss` is a trusted prefix and its own id."""
     path, slash, client_id = issuer.rpartition("/")
     profile = profiles.get(path + slash)
     if profile is None or profile.client_keys is None or not _CLIENT_ID.match(client_id):
@@ -223,7 +228,7 @@ def _find_key(header: dict[str, Any], profile: IssuerProfile) -> Key:
 def _check_signature(
     algorithm: object, key: Key, signing_input: bytes, signature: bytes, profile: IssuerProfile
 ) -> None:
-    """Check the signature with the key's own algorithm; the token may only agree with it."""
+    """Check the signature with the key's own algorithm, which the token's `alg` must equal."""
     if not isinstance(algorithm, str) or key.alg is None:
         raise TokenError("wrong_algorithm")
     name = canonical_algorithm(key.alg)
@@ -234,15 +239,15 @@ def _check_signature(
     try:
         model = JWSRegistry.algorithms[name]
         model.check_key(key)
-        good = model.verify(signing_input, signature, key)
-    except Exception:  # noqa: BLE001  whatever a library says of a stranger's bytes is a refusal
-        good = False
-    if not good:
+        is_valid = model.verify(signing_input, signature, key)
+    except Exception:  # noqa: BLE001  any error of the libraries means an invalid signature
+        is_valid = False
+    if not is_valid:
         raise TokenError("bad_signature")
 
 
 def _check_times(payload: dict[str, Any], profile: IssuerProfile) -> tuple[float, float]:
-    """Return when the token was issued and expires, after checking that it is in force."""
+    """Return `iat` and `exp` after checking that the token is valid now."""
     expires_at, issued_at = _read_time(payload, "exp"), _read_time(payload, "iat")
     now = time.time()
     if expires_at + profile.leeway_seconds <= now:
@@ -273,7 +278,7 @@ def _read_audiences(audience: object, profile: IssuerProfile) -> tuple[str, ...]
 
 
 def _read_subject(subject: object, profile: IssuerProfile) -> str:
-    """Return the subject: OpenID Connect allows 255 ASCII characters, so no look-alikes."""
+    """Return the subject. OpenID Connect Core 2 allows up to 255 ASCII characters."""
     if not isinstance(subject, str) or not 1 <= len(subject) <= MAX_SUBJECT_LENGTH:
         raise TokenError("bad_subject")
     if not subject.isascii() or not subject.isprintable() or subject != subject.strip():

@@ -1,1 +1,1 @@
-"""What a process remembers for a while, in memory of its own. No PHI."""
+"""An in-process cache of values that expire. It holds no PHI."""

@@ -1,12 +1,11 @@
-"""A bounded memory of values, each believed until its time is up.
+"""A bounded cache whose values expire.
 
-It is asked several times in each request, where the general caches of libraries take longer than
-all else that tenancy adds.
+Each request reads it several times. The general-purpose caches of libraries take longer for one
+read than the rest of tenancy's work for the request.
 """
 
 import time
 from collections.abc import Callable, Hashable
-from itertools import islice
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -15,60 +14,44 @@ Value = TypeVar("Value")
 
 
 class TTLCache(Generic[Key, Value]):
-    """At most `most` values; beyond that the one put in longest ago is forgotten.
+    """A cache of at most `capacity` values, each valid for `seconds` after it was put in.
 
-    `clock` gives seconds. May be used from several threads.
+    When the cache is full, the value that was put in longest ago is dropped. `clock` returns
+    seconds. The cache may be used from several threads.
     """
 
     def __init__(
-        self, most: int, seconds: float, clock: Callable[[], float] = time.monotonic
+        self, capacity: int, seconds: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._most = most
+        self._capacity = capacity
         self._seconds = seconds
         self._clock = clock
         self._entries: dict[Key, tuple[Value, float]] = {}
         self._lock = Lock()
 
     def get(self, key: Key) -> Value | None:
-        """Return what is remembered under a key, or None."""
+        """Return the value of a key, or None if there is none or it has expired."""
         entry = self._entries.get(key)
         if entry is None:
             return None
-        value, ends = entry
-        return value if self._clock() < ends else None
+        value, expires_at = entry
+        return value if self._clock() < expires_at else None
 
     def put(self, key: Key, value: Value, *, ends: float | None = None) -> None:
-        """Remember a value, for the usual time or until `ends` if that is earlier."""
-        usual = self._clock() + self._seconds
+        """Store a value until its usual expiry, or until `ends` if that is earlier."""
+        expires_at = self._clock() + self._seconds
         with self._lock:
             self._entries.pop(key, None)
-            self._entries[key] = value, usual if ends is None else min(usual, ends)
-            while len(self._entries) > self._most:
+            self._entries[key] = value, expires_at if ends is None else min(expires_at, ends)
+            while len(self._entries) > self._capacity:
                 del self._entries[next(iter(self._entries))]
 
-    def recall(self, key: Key) -> Value | None:
-        """Return what is remembered under a key even if its time is up, or None."""
-        entry = self._entries.get(key)
-        return None if entry is None else entry[0]
-
-    def oldest(self, most: int) -> list[Value]:
-        """Return up to `most` values, those put in or renewed longest ago."""
+    def forget(self, matches: Callable[[Value], bool]) -> None:
+        """Drop every value for which `matches` returns True."""
         with self._lock:
-            return [value for value, _ in islice(self._entries.values(), most)]
-
-    def renew(self, is_meant: Callable[[Value], bool]) -> None:
-        """Believe the values that are meant for the usual time from now."""
-        ends = self._clock() + self._seconds
-        with self._lock:
-            for key in [key for key, (value, _) in self._entries.items() if is_meant(value)]:
-                self._entries[key] = self._entries.pop(key)[0], ends
-
-    def forget(self, is_meant: Callable[[Value], bool]) -> None:
-        """Forget the values that are meant."""
-        with self._lock:
-            for key in [key for key, (value, _) in self._entries.items() if is_meant(value)]:
+            for key in [key for key, (value, _) in self._entries.items() if matches(value)]:
                 del self._entries[key]
 
     def __len__(self) -> int:
-        """Return how many values are kept, those whose time is up among them."""
+        """Return the number of stored values, expired ones included."""
         return len(self._entries)

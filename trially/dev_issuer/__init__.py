@@ -1,4 +1,4 @@
-"""A built-in OpenID Connect issuer for local work: it signs a token for whoever asks."""
+"""A built-in OpenID Connect issuer for development. It signs tokens without any password."""
 
 from flask import Flask
 
@@ -14,7 +14,7 @@ KEY_FILE = "dev-issuer-key.json"
 
 
 def init_app(app: Flask, settings: Settings) -> DevIssuer:
-    """Serve the built-in issuer, and return it."""
+    """Serve the built-in issuer at `/dev-issuer`, and return it."""
     issuer = DevIssuer(
         url=settings.public_url + PATH,
         key_file=settings.instance / KEY_FILE,

@@ -1,4 +1,4 @@
-"""What the built-in issuer signs, and for whom."""
+"""The built-in issuer: its tokens, and its profile for the verifier."""
 
 import json
 import secrets
@@ -22,7 +22,7 @@ DEFAULT_MAX_LIFETIME_SECONDS = 86_400
 
 @dataclass(frozen=True)
 class Person:
-    """Someone to sign in as."""
+    """A person that the login page offers."""
 
     subject: str
     display_name: str
@@ -34,9 +34,10 @@ class Person:
 
 
 class DevIssuer:
-    """An issuer for a developer's own machine: no passwords, and one well-known secret.
+    """An issuer for a developer's own machine, without passwords and with one public secret.
 
-    `url` is where it is reached, path included, such as `http://127.0.0.1:5000/dev-issuer`.
+    `url` is its URL with the path, such as `http://127.0.0.1:5000/dev-issuer`. Raises `ValueError`
+    if it is not on loopback.
     """
 
     def __init__(
@@ -50,13 +51,13 @@ class DevIssuer:
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or parts.hostname not in LOOPBACK_HOSTS:
-            raise ValueError("The built-in issuer serves this machine only: use a loopback URL.")
+            raise ValueError(f"The built-in issuer needs a loopback URL, not {url!r}.")
         self.url = url.rstrip("/")
         self.audience = audience
         self.tenant_claim = tenant_claim
         self.lifetime_seconds = lifetime_seconds
         self.people = people
-        """Called for each login page: the people to choose from."""
+        """Returns the people to choose from. It is called for each login page."""
 
         self._key = load_or_create_key(key_file)
 
@@ -69,12 +70,12 @@ class DevIssuer:
         lifetime_seconds: int | None = None,
         **claims: Any,
     ) -> str:
-        """Sign an access token (RFC 9068). `claims` add to what it says and replace nothing."""
-        tenancy = {} if tenant is None else {self.tenant_claim: tenant}
+        """Return an access token (RFC 9068). `claims` are added, and replace no other claim."""
+        tenant_claims = {} if tenant is None else {self.tenant_claim: tenant}
         return self._sign(
             {
                 **claims,
-                **tenancy,
+                **tenant_claims,
                 "sub": subject,
                 "aud": self.audience,
                 "client_id": client_id,
@@ -85,7 +86,7 @@ class DevIssuer:
         )
 
     def issue_id_token(self, person: Person, *, client_id: str, nonce: str | None) -> str:
-        """Sign an ID token, which tells a client who signed in and opens nothing here."""
+        """Return an ID token. Clients read it, and this back end rejects it."""
         return self._sign(
             {
                 "sub": person.subject,
@@ -99,7 +100,7 @@ class DevIssuer:
         )
 
     def profile(self) -> IssuerProfile:
-        """Return what a verifier in the same process needs; it asks nothing over HTTP."""
+        """Return the profile for a verifier in the same process. Its keys need no HTTP."""
         return IssuerProfile(
             issuer=self.url,
             audiences=(self.audience,),

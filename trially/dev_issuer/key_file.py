@@ -1,4 +1,4 @@
-"""The built-in issuer's private key, made once per machine."""
+"""The built-in issuer's private key, created once per machine."""
 
 import os
 import tempfile
@@ -8,10 +8,10 @@ from joserfc.jwk import RSAKey
 
 
 def load_or_create_key(path: Path) -> RSAKey:
-    """Return the key kept in `path`, making it first if it is not there.
+    """Return the key in the file `path`, which is created if it does not exist.
 
-    Several processes may start at once: the first to link its key into place wins, and the
-    others read that one. A reader never sees half a key.
+    If several processes create it at once, the first to link its file into place wins, and the
+    others read that file. No process reads an incomplete file.
     """
     if not path.exists():
         _create_key(path)
@@ -22,7 +22,7 @@ def load_or_create_key(path: Path) -> RSAKey:
 
 def _create_key(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # mkstemp makes the file exclusively and readable by its owner alone.
+    # mkstemp creates a file that only its owner can read.
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

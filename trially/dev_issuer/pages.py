@@ -26,13 +26,13 @@ LOGIN_PARAMETERS = (
 )
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; "
-    # Browsers hold redirects after a form to this list too, and codes go to loopback.
+    # Browsers apply form-action to the redirect after a form too, and codes go to loopback.
     "form-action 'self' http://localhost:* http://127.0.0.1:* http://[::1]:*"
 )
 
 
 def create_pages(issuer: DevIssuer) -> Blueprint:
-    """Return the blueprint that serves an issuer at the path of its URL."""
+    """Return the blueprint that serves an issuer at the path of the issuer's URL."""
     pages = Blueprint(
         "dev_issuer",
         __name__,
@@ -58,36 +58,40 @@ def create_pages(issuer: DevIssuer) -> Blueprint:
     @pages.route("/authorize", methods=["GET", "POST"])
     @public
     def authorize() -> Response | tuple[str, int] | str:
-        """Ask whom to sign in as, then send the browser back with a code."""
-        try:
-            grant = server.get_consent_grant()
-        # Authlib quotes what it was sent, and raises ValueError where OAuth forbids the quoting.
-        except (OAuth2Error, ValueError) as error:
-            if getattr(error, "redirect_uri", None):
-                return server.handle_error_response(None, error)  # type: ignore[no-any-return]
-            return render_template("dev_issuer/refusal.html", reason=_explain(error)), 400
-        people = sorted(issuer.people(), key=lambda person: (person.tenant_name, person.tenant))
-        if request.method == "GET":
-            return render_template(
-                "dev_issuer/login.html",
-                tenants=[list(group) for _, group in groupby(people, lambda one: one.tenant)],
-                parameters=[(name, request.args.get(name, "")) for name in LOGIN_PARAMETERS],
-            )
-        response: Response = server.create_authorization_response(
-            grant_user=_find_chosen(people), grant=grant
-        )
-        return response
+        """Show the people to sign in as, then redirect the browser with a code."""
+        return _authorize(server, issuer)
 
     @pages.post("/token")
     @public
     def issue_token() -> Response | tuple[dict[str, str], int]:
-        """Exchange a code, or a machine's secret, for an access token."""
+        """Exchange a code, or a machine client's secret, for an access token."""
         try:
             return server.create_token_response()  # type: ignore[no-any-return]
         except (OAuth2Error, ValueError):
             return {"error": "invalid_request"}, 400
 
     return pages
+
+
+def _authorize(server: DevServer, issuer: DevIssuer) -> Response | tuple[str, int] | str:
+    try:
+        grant = server.get_consent_grant()
+    # Authlib quotes request values in errors, and raises ValueError for forbidden characters.
+    except (OAuth2Error, ValueError) as error:
+        if getattr(error, "redirect_uri", None):
+            return server.handle_error_response(None, error)  # type: ignore[no-any-return]
+        return render_template("dev_issuer/refusal.html", reason=_explain(error)), 400
+    people = sorted(issuer.people(), key=lambda person: (person.tenant_name, person.tenant))
+    if request.method == "GET":
+        return render_template(
+            "dev_issuer/login.html",
+            tenants=[list(group) for _, group in groupby(people, lambda one: one.tenant)],
+            parameters=[(name, request.args.get(name, "")) for name in LOGIN_PARAMETERS],
+        )
+    response: Response = server.create_authorization_response(
+        grant_user=_find_person(people), grant=grant
+    )
+    return response
 
 
 def _describe(issuer: DevIssuer) -> dict[str, Any]:
@@ -113,14 +117,14 @@ def _describe(issuer: DevIssuer) -> dict[str, Any]:
 
 
 def _refuse_foreign_hosts() -> tuple[dict[str, str], int] | None:
-    """Refuse names that are not this machine's, or any web site could point its own name here."""
+    """Refuse other host names: any web site could point its own name at 127.0.0.1."""
     if urlsplit(request.host_url).hostname in LOOPBACK_HOSTS:
         return None
     return {"error": "invalid_request"}, 400
 
 
-def _find_chosen(people: list[Person]) -> Person | None:
-    """Return whom the form names; without a tenant, the first of that subject."""
+def _find_person(people: list[Person]) -> Person | None:
+    """Return the person in the form. Without a tenant, the first with that subject."""
     subject, tenant = request.form.get("subject"), request.form.get("tenant")
     for person in people:
         if person.subject == subject and (tenant is None or person.tenant == tenant):
@@ -130,7 +134,7 @@ def _find_chosen(people: list[Person]) -> Person | None:
 
 def _explain(error: Exception) -> str:
     description = getattr(error, "description", "")
-    return description or "The request holds characters that OAuth does not allow."
+    return description or "The request contains characters that OAuth forbids."
 
 
 def _add_headers(response: Response) -> Response:
@@ -139,7 +143,7 @@ def _add_headers(response: Response) -> Response:
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Content-Type-Options"] = "nosniff"
     origin = request.headers.get("Origin", "")
-    # A browser app on this machine exchanges its own code; the login page is never shared.
+    # A browser app on this machine exchanges its own code. The login page is never cross-origin.
     if urlsplit(origin).hostname in LOOPBACK_HOSTS and not request.path.endswith("/authorize"):
         response.headers["Access-Control-Allow-Origin"] = origin
         response.vary.add("Origin")

@@ -1,4 +1,4 @@
-"""How the built-in issuer gives out tokens: Authlib's server and the two grants it allows."""
+"""Issue tokens with Authlib's authorization server and its two allowed grants."""
 
 import secrets
 import threading
@@ -20,7 +20,7 @@ MAX_CODES = 1000
 
 @dataclass(frozen=True)
 class IssuedCode:
-    """An authorization code, and all that it is bound to."""
+    """An authorization code and the request that it is bound to."""
 
     code: str
     client_id: str
@@ -33,30 +33,30 @@ class IssuedCode:
     expires_at: float
 
     def get_redirect_uri(self) -> str:
-        """Return where the code was sent."""
+        """Return the redirect URI that the code was sent to."""
         return self.redirect_uri
 
     def get_scope(self) -> str:
-        """Return what was asked for."""
+        """Return the requested scope."""
         return self.scope
 
 
 class IssuedCodes:
-    """The codes that are still good. They live in one process, as this issuer does."""
+    """The unused codes. They are in the memory of one process, as this issuer is."""
 
     def __init__(self) -> None:
         self._codes: dict[str, IssuedCode] = {}
         self._lock = threading.Lock()
 
-    def keep(self, code: IssuedCode) -> None:
-        """Keep a code until it is taken, expires, or a thousand newer ones have come."""
+    def store(self, code: IssuedCode) -> None:
+        """Store a code until it is taken, or until `MAX_CODES` newer codes are stored."""
         with self._lock:
             while len(self._codes) >= MAX_CODES:
                 self._codes.pop(next(iter(self._codes)))
             self._codes[code.code] = code
 
     def take(self, code: str, client_id: str) -> IssuedCode | None:
-        """Return the code if it is good, and never again, whatever becomes of the attempt."""
+        """Return a valid code, or None. In any case the code cannot be taken again."""
         with self._lock:
             issued = self._codes.pop(code, None)
         if issued is None or issued.client_id != client_id or issued.expires_at <= time.time():
@@ -64,9 +64,9 @@ class IssuedCodes:
         return issued
 
 
-# Authlib carries no types, so its classes are Any to mypy and its names of settings are its own.
+# Authlib has no type hints, so its classes are Any to mypy, and its attribute names are its own.
 class DevServer(AuthorizationServer):  # type: ignore[misc]
-    """An authorization server that signs with the issuer's key and remembers only codes."""
+    """An authorization server that signs with the issuer's key and stores only codes."""
 
     def __init__(self, issuer: DevIssuer) -> None:
         super().__init__()
@@ -76,13 +76,13 @@ class DevServer(AuthorizationServer):  # type: ignore[misc]
         self.register_grant(_MachineGrant)
 
     def query_client(self, client_id: str) -> Client | None:
-        """Return the client of this id."""
+        """Return the client with this id, or None."""
         return find_client(client_id)
 
     def generate_token(
         self, client: Client, user: Person | None = None, scope: str | None = None, **_: Any
     ) -> dict[str, Any]:
-        """Return what the token endpoint answers: a person's token, or the machine's own."""
+        """Return the token endpoint's response: a token of `user`, or of the machine client."""
         scope = client.get_allowed_scope(scope)
         access_token = self.issuer.issue_token(
             subject=user.subject if user else client.client_id,
@@ -98,41 +98,41 @@ class DevServer(AuthorizationServer):  # type: ignore[misc]
         }
 
     def save_token(self, token: dict[str, Any], request: OAuth2Request) -> None:
-        """Keep nothing: a signed token needs no memory of it."""
+        """Store nothing, because a signed token is verified without the issuer."""
 
 
 class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
-    """The code flow of a public client: no secret, so the code verifier is the proof."""
+    """The code flow of a public client. It has no secret, so PKCE authenticates it."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = ["none"]  # noqa: RUF012
 
     def save_authorization_code(self, code: str, request: OAuth2Request) -> None:
-        """Keep a code, bound to whom and to what it was issued."""
-        asked = request.payload.data
-        self.server.codes.keep(
+        """Store a code, bound to the person and the request that it was issued for."""
+        parameters = request.payload.data
+        self.server.codes.store(
             IssuedCode(
                 code=code,
                 client_id=request.client.client_id,
-                redirect_uri=asked["redirect_uri"],
+                redirect_uri=parameters["redirect_uri"],
                 scope=request.scope,
-                nonce=asked.get("nonce"),
-                code_challenge=asked["code_challenge"],
-                code_challenge_method=asked["code_challenge_method"],
+                nonce=parameters.get("nonce"),
+                code_challenge=parameters["code_challenge"],
+                code_challenge_method=parameters["code_challenge_method"],
                 person=request.user,
                 expires_at=time.time() + CODE_LIFETIME_SECONDS,
             )
         )
 
     def query_authorization_code(self, code: str, client: Client) -> IssuedCode | None:
-        """Take a code out of those kept, so that two requests never share one."""
+        """Take a code out of the store, so that two requests cannot use it."""
         issued: IssuedCode | None = self.server.codes.take(code, client.client_id)
         return issued
 
     def delete_authorization_code(self, authorization_code: IssuedCode) -> None:
-        """Do nothing: the code is already taken."""
+        """Do nothing, because the code is already taken."""
 
     def authenticate_user(self, authorization_code: IssuedCode) -> Person:
-        """Return whom the code is for."""
+        """Return the person that the code is for."""
         return authorization_code.person
 
     def generate_authorization_code(self) -> str:
@@ -140,7 +140,7 @@ class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
         return secrets.token_urlsafe(32)
 
     def create_token_response(self) -> tuple[int, dict[str, Any], Any]:
-        """Add an ID token where the client asked who signed in."""
+        """Return the response, with an ID token if the scope contains `openid`."""
         status, token, headers = super().create_token_response()
         issued = self.request.authorization_code
         if "openid" in issued.scope.split():
@@ -151,18 +151,18 @@ class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
 
 
 class _MachineGrant(ClientCredentialsGrant):  # type: ignore[misc]
-    """The grant of a machine that shows its secret."""
+    """The grant of a machine client, which authenticates with its secret."""
 
     TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]  # noqa: RUF012
 
 
 class _S256Challenge(CodeChallenge):  # type: ignore[misc]
-    """PKCE with SHA-256 from the first request on; Authlib alone would also take `plain`."""
+    """PKCE with S256, required at `/authorize`. Authlib alone would also accept `plain`."""
 
     SUPPORTED_CODE_CHALLENGE_METHOD = ["S256"]  # noqa: RUF012
 
     def validate_code_challenge(self, grant: AuthorizationCodeGrant, redirect_uri: str) -> None:
-        """Refuse a login that no code verifier will prove."""
+        """Raise `InvalidRequestError` for a request without an S256 challenge."""
         if grant.request.payload.data.get("code_challenge_method") != "S256":
             raise InvalidRequestError("PKCE with S256 is required.")
         super().validate_code_challenge(grant, redirect_uri)

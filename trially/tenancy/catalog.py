@@ -1,4 +1,4 @@
-"""The control plane's tables: tenants, servers, placements, operations. Never PHI."""
+"""The control plane's tables: tenants, servers, placements, operations. They hold no PHI."""
 
 import datetime as dt
 from collections.abc import Iterator
@@ -25,16 +25,17 @@ from uuid_utils.compat import uuid7
 
 from trially.database.model import CatalogModel, Timestamped
 from trially.database.session import db
+from trially.slugs import SLUG_PATTERN
 
 READER_BIND = "catalog"
-"""Bind key of the catalog as request handling sees it: a role that may only read."""
+"""Bind key of the catalog for request handling: its role may only read."""
 
 CONTROL_BIND = "control"
-"""Bind key of the catalog as lifecycle commands see it."""
+"""Bind key of the catalog for lifecycle commands: its role may write."""
 
 
 class TenantStatus(StrEnum):
-    """Where a tenant is in its life."""
+    """Whether a tenant is being provisioned, is served, or is suspended."""
 
     PROVISIONING = "provisioning"
     ACTIVE = "active"
@@ -42,7 +43,7 @@ class TenantStatus(StrEnum):
 
 
 class TenantKind(StrEnum):
-    """What sort of organisation a tenant is."""
+    """The kind of organisation that a tenant is."""
 
     SITE = "site"
     CRO = "cro"
@@ -59,7 +60,7 @@ class Tier(StrEnum):
 
 
 class OperationState(StrEnum):
-    """How far an operation is."""
+    """Whether an operation is running, done, being undone, or undone."""
 
     RUNNING = "running"
     DONE = "done"
@@ -76,23 +77,23 @@ class Server(Timestamped, CatalogModel):
     name: Mapped[str] = mapped_column(String(40), unique=True)
     region: Mapped[str | None] = mapped_column(String(40))
     url: Mapped[str | None]
-    """The administrator's, without a password; the first server's is in the settings."""
+    """The administrator's URL, without a password. NULL for the first server: it is a setting."""
 
     pooler_url: Mapped[str | None]
     replica_urls: Mapped[list[str]] = mapped_column(server_default=text("'[]'::jsonb"))
     capacity: Mapped[int | None]
-    """How many tenants it takes at most; None for as many as come."""
+    """The largest number of tenants. NULL means unlimited."""
 
     tiers: Mapped[list[str]] = mapped_column(server_default=text("'[]'::jsonb"))
-    """Which tiers it takes; empty for all."""
+    """The tiers that the server accepts. Empty means all tiers."""
 
     is_draining: Mapped[bool] = mapped_column(server_default=text("false"))
     system_identifier: Mapped[str | None] = mapped_column(String(20))
-    """PostgreSQL's own, by which a server is known under any name."""
+    """PostgreSQL's system identifier. It identifies a server whatever its name or address."""
 
 
 class ServerPassword(CatalogModel):
-    """The password of a server's administrator, sealed. Request handling may not read it."""
+    """The encrypted password of a server's administrator. Request handling may not read it."""
 
     __tablename__ = "server_password"
 
@@ -124,11 +125,11 @@ class Tenant(Timestamped, CatalogModel):
         viewonly=True,
     )
 
-    __table_args__ = (CheckConstraint("slug ~ '^[a-z][a-z0-9-]{1,38}[a-z0-9]$'", name="slug"),)
+    __table_args__ = (CheckConstraint(f"slug ~ '^{SLUG_PATTERN}$'", name="slug"),)
 
 
 class TenantSlug(CatalogModel):
-    """A slug that is or was a tenant's: a former one is never handed to another tenant."""
+    """A current or former slug of a tenant. A former slug is never given to another tenant."""
 
     __tablename__ = "tenant_slug"
 
@@ -138,7 +139,7 @@ class TenantSlug(CatalogModel):
 
 
 class PlacementRecord(Timestamped, CatalogModel):
-    """Where one tenant's rows are, or were."""
+    """A current or former placement of one tenant."""
 
     __tablename__ = "placement"
 
@@ -166,7 +167,7 @@ class PlacementRecord(Timestamped, CatalogModel):
 
 
 class SharedDatabase(CatalogModel):
-    """A database that holds many tenants, of one tier."""
+    """A database that holds many tenants of one tier."""
 
     __tablename__ = "shared_database"
 
@@ -179,7 +180,7 @@ class SharedDatabase(CatalogModel):
 
 
 class Operation(Timestamped, CatalogModel):
-    """A durable piece of lifecycle work: which steps it has behind it, and how it ended."""
+    """A durable lifecycle operation, with its last completed step and its outcome."""
 
     __tablename__ = "operation"
 
@@ -189,14 +190,15 @@ class Operation(Timestamped, CatalogModel):
     kind: Mapped[str] = mapped_column(String(40))
     state: Mapped[OperationState] = mapped_column(String(20))
     step: Mapped[str | None] = mapped_column(String(40))
-    """The last step that is done; None before the first."""
+    """The last completed step. NULL before the first."""
+
     parameters: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     error: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(server_default="1")
 
 
 class TenantConnection(CatalogModel):
-    """A way to sign in at an issuer that belongs to one tenant."""
+    """A connection of an identity provider, mapped to one tenant."""
 
     __tablename__ = "tenant_connection"
 
@@ -205,7 +207,7 @@ class TenantConnection(CatalogModel):
 
 
 class MembershipIndex(CatalogModel):
-    """Where to look for someone's memberships. Each tenant's own table decides what they are."""
+    """The tenants of which a subject is a member. The tenant's own table decides access."""
 
     __tablename__ = "membership_index"
 
@@ -217,7 +219,7 @@ class MembershipIndex(CatalogModel):
 
 
 class TokenCutOff(CatalogModel):
-    """A time before which tokens for a tenant were issued in vain."""
+    """A revocation cut-off. Tokens issued before this time are rejected."""
 
     __tablename__ = "token_cut_off"
 
@@ -225,10 +227,10 @@ class TokenCutOff(CatalogModel):
         ForeignKey("tenant.id", ondelete="CASCADE"), primary_key=True
     )
     issuer: Mapped[str] = mapped_column(String(255), primary_key=True)
-    """Empty, the tokens of every issuer are meant."""
+    """Empty means the tokens of every issuer."""
 
     subject: Mapped[str] = mapped_column(String(255), primary_key=True)
-    """Empty, everyone is meant."""
+    """Empty means the tokens of every subject."""
 
     cut_off_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
 
@@ -244,7 +246,7 @@ def reader_engine() -> Engine:
 
 
 def is_called(reference: str) -> ColumnElement[bool]:
-    """Select the tenant whose slug `reference` is or was, or whose id it is."""
+    """Return the condition on `Tenant` for a current or former slug, or an id."""
     claimed = select(TenantSlug.tenant_id).where(TenantSlug.slug == reference)
     try:
         return or_(Tenant.id.in_(claimed), Tenant.id == UUID(reference))
@@ -254,12 +256,12 @@ def is_called(reference: str) -> ColumnElement[bool]:
 
 @contextmanager
 def catalog_transaction() -> Iterator[Session]:
-    """Open a control-plane session, and commit what the block does or roll it back."""
+    """Open a control-plane session that commits after the block, or rolls back on an error."""
     with Session(control_engine(), expire_on_commit=False) as session, session.begin():
         yield session
 
 
 def _engine(bind_key: str) -> Engine:
     if not current_app:
-        raise RuntimeError("The catalog is asked for outside an app context.")
+        raise RuntimeError("The catalog needs an app context.")
     return db.engines[bind_key]

@@ -1,4 +1,4 @@
-"""Commands that need the catalog: each checks it before it runs."""
+"""Groups of commands that check the catalog's revision before they run."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -12,20 +12,20 @@ from trially.terminal import Command, CommandGroup
 
 
 class CatalogGroup(CommandGroup):
-    """A group of commands that all need the catalog at this version's revision."""
+    """A group of commands that need the catalog at the revision of this version of the code."""
 
     def command(  # type: ignore[override]
         self, *args: Any, **options: Any
     ) -> Callable[[Callable[..., Any]], click.Command]:
-        """Add a command to the group; `click.Group.command` describes the arguments."""
+        """Return a decorator that adds a command, with the arguments of `click.Group.command`."""
         add = super().command(*args, **options)
         return lambda run: add(_checked(run))
 
 
 def catalog_command(name: str, **options: Any) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a command that needs the catalog, for a group of another room."""
-    make = click.command(name, cls=Command, **options)
-    return lambda run: make(with_appcontext(_checked(run)))
+    """Return a decorator that creates a command for a group of another package."""
+    create = click.command(name, cls=Command, **options)
+    return lambda run: create(with_appcontext(_checked(run)))
 
 
 def _checked(run: Callable[..., Any]) -> Callable[..., Any]:

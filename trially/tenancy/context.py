@@ -1,4 +1,4 @@
-"""The current tenant: entered once per app context, never changed in it."""
+"""The current tenant: entered once per app context, and never changed within it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from trially.tenancy.directory import TenantEntry, directory
 
 
 def enter_tenant(entry: TenantEntry) -> None:
-    """Make `entry` the current tenant's.
+    """Make the tenant of `entry` the current tenant.
 
     Raises `WrongTenantError` if this app context already serves another tenant.
     """
@@ -23,15 +23,16 @@ def current_tenant() -> TenantEntry:
     """Return the current tenant, or raise `NoTenantError`."""
     entry = request_state().tenant
     if entry is None:
-        raise NoTenantError("No tenant has been entered.")
+        raise NoTenantError("This app context has no current tenant.")
     return entry
 
 
 @contextmanager
 def tenant_context(reference: str) -> Iterator[TenantEntry]:
-    """Push an app context of one tenant, found by slug or id.
+    """Push an app context whose current tenant has this slug or id.
 
-    A command that visits 500 tenants opens 500 of these. Raises `UnknownTenantError`.
+    An app context serves one tenant only, so a command for 500 tenants pushes 500 of them.
+    Raises `UnknownTenantError`.
     """
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     with app.app_context():

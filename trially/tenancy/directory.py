@@ -1,14 +1,16 @@
-"""Where each tenant lives, as this process last saw it: bounded in age, safe to be stale.
+"""Tenants and their placements, cached from the catalog for a few seconds.
 
-The guard refuses a transaction whose placement is no longer current, so an entry that is a few
-seconds old costs a second look and never a row in the wrong place. Entries are renewed together:
-one question tells which of them still are as they were.
+A stale entry is safe: the guard refuses a transaction whose placement is not current, and the
+request then reads the catalog again. Expired entries are renewed together: one query reads the
+stamps of many tenants, and an unchanged stamp means an unchanged entry.
 """
 
 import datetime as dt
+import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from threading import Lock
 from uuid import UUID
 
@@ -26,7 +28,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from trially.cache.ttl_cache import TTLCache
 from trially.database.placement import Placement
 from trially.errors import OperatorError
 from trially.state import app_state, state_of
@@ -40,19 +41,24 @@ from trially.tenancy.catalog import (
 from trially.tenancy.pinning import is_served
 from trially.tenancy.tiers import tier_of
 
-ENTRIES_KEPT = 10_000
+MAX_ENTRIES = 10_000
 RENEWED_AT_ONCE = 2_000
 MAX_TOKEN_LIFETIME = dt.timedelta(days=30)
-"""No issuer's tokens may be good for longer, so that older cut-offs need not be known."""
+"""The longest lifetime that an issuer's tokens may have. Older cut-offs have no effect."""
 
 
 class UnknownTenantError(OperatorError):
-    """There is no such tenant, or it is not ready to be served."""
+    """The tenant does not exist, is still being provisioned, or is not served by this instance."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"The tenant {reference!r} does not exist. `flask tenants list` shows all tenants."
+        )
 
 
 @dataclass(frozen=True)
 class TenantEntry:
-    """A tenant and where it lives."""
+    """A tenant and its placement, as last read from the catalog."""
 
     tenant_id: UUID
     slug: str
@@ -62,57 +68,126 @@ class TenantEntry:
     placement: Placement
 
     cut_offs: Mapping[tuple[str, str], float]
-    """Tokens issued before this are refused, by issuer and subject; either may be empty."""
+    """Revocation cut-offs by issuer and subject, in seconds since 1970.
+
+    Tokens issued before a cut-off are rejected. An empty issuer or subject stands for all.
+    """
 
     stamp: str = field(repr=False)
-    """Another one as soon as the catalog says anything else of the tenant."""
+    """Changes whenever the catalog's rows about the tenant change."""
 
     @cached_property
     def names(self) -> frozenset[str]:
-        """What requests may call the tenant by."""
+        """The names by which requests may choose the tenant: its slug and its id."""
         return frozenset({self.slug, str(self.tenant_id)})
 
     @property
     def is_suspended(self) -> bool:
-        """Whether the tenant's members are refused for now."""
+        """Whether requests of the tenant's members are refused."""
         return self.status is TenantStatus.SUSPENDED
 
 
-class Directory:
-    """What this process knows of tenants, by slug and by id."""
+class EntryCache:
+    """Tenant entries by slug and by id, at most `MAX_ENTRIES`; the oldest is dropped first.
+
+    An entry expires `max_age_seconds` after it was read or renewed. An expired entry stays stored,
+    because it can be renewed. The cache may be used from several threads.
+    """
 
     def __init__(self, max_age_seconds: float) -> None:
-        self._known: TTLCache[str, TenantEntry] = TTLCache(ENTRIES_KEPT, max_age_seconds)
+        self._max_age_seconds = max_age_seconds
+        self._entries: dict[str, tuple[TenantEntry, float]] = {}
+        """Entries and when they expire, in the order in which they were read or renewed."""
+
+        self._lock = Lock()
+
+    def get(self, reference: str) -> TenantEntry | None:
+        """Return the entry of a slug or id, or None if there is none or it has expired."""
+        cached = self._entries.get(reference)
+        if cached is None:
+            return None
+        entry, expires_at = cached
+        return entry if time.monotonic() < expires_at else None
+
+    def get_expired(self, reference: str) -> TenantEntry | None:
+        """Return the entry of a slug or id even if it has expired, or None if there is none."""
+        cached = self._entries.get(reference)
+        return None if cached is None else cached[0]
+
+    def put(self, reference: str, entry: TenantEntry) -> None:
+        """Store an entry that was read from the catalog."""
+        expires_at = time.monotonic() + self._max_age_seconds
+        with self._lock:
+            self._entries.pop(reference, None)
+            self._entries[reference] = entry, expires_at
+            while len(self._entries) > MAX_ENTRIES:
+                del self._entries[next(iter(self._entries))]
+
+    def oldest_tenants(self) -> set[UUID]:
+        """Return the ids of the tenants whose `RENEWED_AT_ONCE` entries are the oldest."""
+        with self._lock:
+            oldest = islice(self._entries.values(), RENEWED_AT_ONCE)
+            return {entry.tenant_id for entry, _ in oldest}
+
+    def renew(self, tenant_ids: Collection[UUID], stamps: Mapping[UUID, str]) -> None:
+        """Renew the entries of these tenants whose stamp is unchanged, and drop the others."""
+        expires_at = time.monotonic() + self._max_age_seconds
+        with self._lock:
+            for reference, (entry, _) in list(self._entries.items()):
+                if entry.tenant_id not in tenant_ids:
+                    continue
+                del self._entries[reference]
+                if stamps.get(entry.tenant_id) == entry.stamp:
+                    self._entries[reference] = entry, expires_at
+
+    def forget(self, tenant_id: UUID) -> None:
+        """Drop the entries of a tenant, under each of its names."""
+        with self._lock:
+            for reference, (entry, _) in list(self._entries.items()):
+                if entry.tenant_id == tenant_id:
+                    del self._entries[reference]
+
+    def __len__(self) -> int:
+        """Return the number of stored entries, expired ones included."""
+        return len(self._entries)
+
+
+class Directory:
+    """Finds tenants by slug or id, in the process's cache or else in the catalog."""
+
+    def __init__(self, max_age_seconds: float) -> None:
+        self._entries = EntryCache(max_age_seconds)
         self._renewing = Lock()
 
     def find(self, reference: str, *, fresh: bool = False) -> TenantEntry:
-        """Return where the tenant with this slug or id lives, or raise `UnknownTenantError`."""
-        known = None if fresh else self._known.get(reference) or self._renew(reference)
-        if known is None:
-            known = _look_up(reference)
-            self._known.put(reference, known)
-        return known
+        """Return the entry of the tenant with this slug or id.
 
-    def _renew(self, reference: str) -> TenantEntry | None:
-        """Renew an entry whose time is up, and others with it, unless they have changed."""
-        asked = self._known.recall(reference)
-        if asked is None:
-            return None
-        with self._renewing:
-            if self._known.get(reference) is None:
-                due = {known.tenant_id for known in (asked, *self._known.oldest(RENEWED_AT_ONCE))}
-                stamps = _read_stamps(due)
-                self._known.renew(lambda known: stamps.get(known.tenant_id) == known.stamp)
-                self._known.forget(
-                    lambda known: (
-                        known.tenant_id in due and stamps.get(known.tenant_id) != known.stamp
-                    )
-                )
-        return self._known.get(reference)
+        `fresh` reads it from the catalog in any case. Raises `UnknownTenantError`.
+        """
+        entry = None if fresh else self._entries.get(reference) or self._renew(reference)
+        if entry is None:
+            entry = _look_up(reference)
+            self._entries.put(reference, entry)
+        return entry
 
     def forget(self, tenant_id: UUID) -> None:
-        """Forget what is known of a tenant, under each of its names."""
-        self._known.forget(lambda known: known.tenant_id == tenant_id)
+        """Drop a tenant from the cache, under each of its names."""
+        self._entries.forget(tenant_id)
+
+    def _renew(self, reference: str) -> TenantEntry | None:
+        """Renew an expired entry, and other old ones with it, unless they have changed.
+
+        One query reads the stamps of all of them. One thread at a time sends it, and the threads
+        that waited use its result.
+        """
+        expired = self._entries.get_expired(reference)
+        if expired is None:
+            return None
+        with self._renewing:
+            if self._entries.get(reference) is None:
+                tenant_ids = {expired.tenant_id} | self._entries.oldest_tenants()
+                self._entries.renew(tenant_ids, _read_stamps(tenant_ids))
+        return self._entries.get(reference)
 
 
 def directory() -> Directory:
@@ -121,20 +196,20 @@ def directory() -> Directory:
 
 
 def init_app(app: Flask, max_age_seconds: float) -> None:
-    """Give the app an empty directory."""
+    """Create the app's directory, with an empty cache."""
     state_of(app).directory = Directory(max_age_seconds)
 
 
 def _look_up(reference: str) -> TenantEntry:
     with Session(reader_engine()) as session:
-        found = session.execute(
+        row = session.execute(
             select(Tenant, _STAMP).where(
                 is_called(reference), is_served(), Tenant.status != TenantStatus.PROVISIONING
             )
         ).first()
-        if found is None:
-            raise UnknownTenantError("There is no such tenant.")
-        tenant, stamp = found
+        if row is None:
+            raise UnknownTenantError(reference)
+        tenant, stamp = row
         record = tenant.placement
         return TenantEntry(
             tenant_id=tenant.id,
@@ -143,7 +218,7 @@ def _look_up(reference: str) -> TenantEntry:
             kind=tenant.kind,
             status=TenantStatus(tenant.status),
             placement=tier_of(record).placement(record),
-            # Read after the stamp: what comes in between makes the stamp another one.
+            # Read after the stamp, so that a cut-off written in between changes the next stamp.
             cut_offs=_cut_offs_of(session, tenant.id),
             stamp=stamp,
         )
@@ -157,14 +232,17 @@ _STAMP: ColumnElement[str] = literal_column(
     "  FROM token_cut_off c WHERE c.tenant_id = tenant.id))",
     String,
 )
-"""Which transactions wrote what the catalog says of a tenant: PostgreSQL keeps that by itself."""
+"""The transactions (`xmin`) that last wrote the catalog's rows about a tenant.
+
+PostgreSQL keeps `xmin` itself, so no code that changes the catalog can forget to update the stamp.
+"""
 
 
 def _read_stamps(tenant_ids: Collection[UUID]) -> Mapping[UUID, str]:
-    """Return the stamps of the tenants that are served as ever."""
-    wanted = bindparam("ids", list(tenant_ids), ARRAY(Uuid))
+    """Return the stamps of those of these tenants that are still served."""
+    ids = bindparam("ids", list(tenant_ids), ARRAY(Uuid))
     statement = select(Tenant.id, _STAMP.label("stamp")).where(
-        Tenant.id == any_(wanted), is_served(), Tenant.status != TenantStatus.PROVISIONING
+        Tenant.id == any_(ids), is_served(), Tenant.status != TenantStatus.PROVISIONING
     )
     with reader_engine().connect() as connection:
         return {row.id: row.stamp for row in connection.execute(statement)}

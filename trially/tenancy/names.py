@@ -1,11 +1,12 @@
-"""Slugs that people see, and the opaque names that PostgreSQL's catalogs show to every role."""
+"""Slugs of tenants, and the opaque names of their databases, schemas and roles."""
 
 import re
 import secrets
 
 from trially.errors import OperatorError
+from trially.slugs import SLUG_PATTERN
 
-SLUG = re.compile(r"[a-z][a-z0-9-]{1,38}[a-z0-9]\Z")
+_SLUG = re.compile(rf"{SLUG_PATTERN}\Z")
 
 RESERVED_SLUGS = frozenset(
     """
@@ -21,21 +22,24 @@ RESERVED_SLUGS = frozenset(
 
 
 class InvalidSlugError(OperatorError):
-    """A slug cannot be used, whoever asks."""
+    """The slug has the wrong form, or it is reserved."""
 
 
 def check_slug(slug: str) -> str:
-    """Return `slug`, or raise `InvalidSlugError` with a sentence that says why not."""
-    if not SLUG.match(slug):
+    """Return `slug` if a tenant may have it, or raise `InvalidSlugError` with the reason."""
+    if not _SLUG.match(slug):
         raise InvalidSlugError(
-            f"{slug!r} is not a slug: 3 to 40 lower-case letters, digits and hyphens, "
-            "beginning with a letter and not ending with a hyphen."
+            f"The slug {slug!r} is invalid. A slug has 3 to 40 lower-case letters, digits and"
+            " hyphens, begins with a letter and does not end with a hyphen."
         )
     if slug in RESERVED_SLUGS:
-        raise InvalidSlugError(f"{slug!r} is reserved.")
+        raise InvalidSlugError(f"The slug {slug!r} is reserved. Choose another one.")
     return slug
 
 
 def opaque_name(prefix: str = "t") -> str:
-    """Return a new name for a database, schema or role that tells nothing: `t_<12 hex>`."""
+    """Return a random name for a database, schema or role: `<prefix>_<12 hex digits>`.
+
+    Every PostgreSQL role can read these names, so they must not reveal the tenant.
+    """
     return f"{prefix}_{secrets.token_hex(6)}"

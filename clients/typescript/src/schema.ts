@@ -348,7 +348,7 @@ export interface components {
             display_name: string | null;
             role: string;
             phi_level: string;
-            /** @description The sites that the caller is restricted to, if they are. */
+            /** @description The sites that the caller is restricted to; null means all sites. */
             site_ids: string[] | null;
             permissions: string[];
             tenant: components["schemas"]["Tenant"];
@@ -362,7 +362,7 @@ export interface components {
             readonly email?: string | null;
             readonly role?: string;
             readonly phi_level?: string;
-            /** @description The sites that the member is restricted to, if they are. */
+            /** @description The sites that the member is restricted to; null means all sites. */
             readonly site_ids?: string[] | null;
             /** Format: date-time */
             readonly created_at?: string;

@@ -82,7 +82,11 @@ def test_a_strict_import_fails_with_a_sentence(
     [
         (None, "nowhere", "nowhere cannot be found."),
         (None, "empty", "empty holds no FHIR files."),
-        ("no-such-tenant", "export", "There is no such tenant."),
+        (
+            "no-such-tenant",
+            "export",
+            "The tenant 'no-such-tenant' does not exist. `flask tenants list` shows all tenants.",
+        ),
     ],
 )
 def test_what_cannot_be_imported_is_said_in_a_sentence(

@@ -1,1 +1,1 @@
-"""Members of a tenant: who they are, what they may do, and their routes."""
+"""Members of a tenant: their model, cache, commands and routes."""

@@ -15,28 +15,32 @@ members = CatalogGroup("members", help="Manage the members of a tenant.")
 ROLES = click.Choice([role.value for role in Role])
 PHI_LEVELS = click.Choice([level.value for level in PhiLevel])
 
-role_option = click.option("--role", type=ROLES, required=True)
-issuer_option = click.option("--issuer", help="Who vouches for them; the first trusted by default.")
+subject_option = click.option(
+    "--subject", required=True, help="The member, as in the claim `sub` of the issuer's tokens."
+)
+issuer_option = click.option(
+    "--issuer", help="The issuer of --subject. By default the first trusted issuer."
+)
 
 
 @members.command("add")
 @click.argument("slug")
-@click.option("--subject", required=True, help="Who it is, as the issuer's tokens say it.")
-@role_option
+@subject_option
+@click.option("--role", type=ROLES, required=True, help="The member's role.")
 @issuer_option
-@click.option("--name", "display_name")
-@click.option("--email")
+@click.option("--name", "display_name", help="The member's name, for display.")
+@click.option("--email", help="The member's email address.")
 @click.option(
     "--phi-level",
     type=PHI_LEVELS,
-    help="How much they are shown of patients; by default what is usual for the role.",
+    help="How much of patients' data the member sees. By default the usual level of the role.",
 )
 @click.option(
     "--site",
     "site_ids",
     type=click.UUID,
     multiple=True,
-    help="Id of a site whose patients they may see; may be repeated. All sites by default.",
+    help="The id of a site whose patients the member sees. May be repeated. By default all sites.",
 )
 @json_option
 def add(
@@ -51,7 +55,12 @@ def add(
     *,
     as_json: bool,
 ) -> None:
-    """Make someone a member of the tenant SLUG."""
+    """Add a member to the tenant SLUG.
+
+    \b
+    Example:
+      flask tenants members add acme --subject "auth0|123" --role coordinator
+    """  # noqa: D301
     with tenant_context(slug):
         member = managing.add_member(
             subject,
@@ -67,18 +76,18 @@ def add(
 
 @members.command("change")
 @click.argument("slug")
-@click.option("--subject", required=True)
+@subject_option
 @issuer_option
-@click.option("--role", type=ROLES)
-@click.option("--phi-level", type=PHI_LEVELS, help="How much they are shown of patients.")
+@click.option("--role", type=ROLES, help="The role to set.")
+@click.option("--phi-level", type=PHI_LEVELS, help="The PHI level to set.")
 @click.option(
     "--site",
     "site_ids",
     type=click.UUID,
     multiple=True,
-    help="Id of a site whose patients they may see from now on, and no others; may be repeated.",
+    help="The id of a site whose patients the member sees. May be repeated. Replaces all sites.",
 )
-@click.option("--all-sites", "has_all_sites", is_flag=True, help="Restrict them to sites no more.")
+@click.option("--all-sites", "has_all_sites", is_flag=True, help="Remove the restriction to sites.")
 @json_option
 def change(
     slug: str,
@@ -91,14 +100,15 @@ def change(
     has_all_sites: bool,
     as_json: bool,
 ) -> None:
-    """Change what a member of the tenant SLUG may do and see, within 5 seconds everywhere.
+    """Change a member's role, PHI level or sites.
 
-    What no option names stays as it is: another role brings no other PHI level.
+    Options that are not passed stay unchanged; in particular, another role does not change the PHI
+    level. Every process applies the change within 5 seconds.
     """
     if has_all_sites and site_ids:
-        raise click.UsageError("--site and --all-sites contradict each other.")
+        raise click.UsageError("--site and --all-sites contradict each other. Pass one of them.")
     if not (role or phi_level or site_ids or has_all_sites):
-        raise click.UsageError("Say --role, --phi-level, --site or --all-sites.")
+        raise click.UsageError("Pass --role, --phi-level, --site or --all-sites.")
     with tenant_context(slug):
         member = managing.change_member(
             subject,
@@ -131,11 +141,11 @@ def list_(slug: str, *, as_json: bool) -> None:
 
 @members.command("remove")
 @click.argument("slug")
-@click.option("--subject", required=True)
+@subject_option
 @issuer_option
 @json_option
 def remove(slug: str, subject: str, issuer: str | None, *, as_json: bool) -> None:
-    """Take someone's membership of the tenant SLUG away."""
+    """Remove a member from the tenant SLUG."""
     with tenant_context(slug):
         managing.remove_member(subject, issuer)
     print_item(
@@ -149,7 +159,11 @@ def remove(slug: str, subject: str, issuer: str | None, *, as_json: bool) -> Non
 @click.argument("slug")
 @json_option
 def reindex(slug: str, *, as_json: bool) -> None:
-    """Note anew in the catalog who the members of the tenant SLUG are."""
+    """Rebuild the catalog's member index for SLUG."""
     with tenant_context(slug):
         count = managing.rewrite_index()
-    print_item({"tenant": slug, "members": count}, f"Noted {count} of {slug}.", as_json=as_json)
+    print_item(
+        {"tenant": slug, "members": count},
+        f"Rebuilt the member index of {slug}. Members: {count}.",
+        as_json=as_json,
+    )

@@ -1,4 +1,4 @@
-"""The member behind a request: read from the tenant's own database, cached for seconds."""
+"""Find the member behind a request, in the tenant's own database or a cache of seconds."""
 
 import time
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ from trially.database.rows import table_of
 from trially.database.session import db
 from trially.state import app_state, state_of
 
-MEMBERS_CACHED = 10_000
+CACHE_CAPACITY = 10_000
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A picture of the caller, detached from the database."""
+    """The caller as a member of the current tenant, detached from the database."""
 
     member_id: UUID
     tenant_id: UUID
@@ -31,15 +31,15 @@ class Identity:
     role: Role
     phi_level: PhiLevel
     site_ids: frozenset[UUID] | None
-    """The sites that the caller is restricted to, None for a caller who is not."""
+    """The sites that the caller is restricted to. None means all sites."""
 
     @property
     def permissions(self) -> frozenset[Permission]:
-        """What the caller's role may do, unless their level or sites forbid it."""
+        """The permissions of the caller's role, less what PHI level and sites exclude."""
         return permissions_of(self.role, self.phi_level, has_all_sites=self.site_ids is None)
 
     def may(self, permission: Permission) -> bool:
-        """Tell whether the caller has `permission`."""
+        """Return whether the caller has `permission`."""
         return permission in self.permissions
 
 
@@ -51,17 +51,17 @@ _SELECT_MEMBER = select(
     _member.issuer == bindparam("issuer"),
     _member.subject == bindparam("subject"),
 )
-"""Built once: that costs more than the server takes to answer it."""
+"""Built once, because building it takes longer than the server takes to run it."""
 
 
 def find_identity(placement: Placement, issuer: str, subject: str) -> Identity | None:
-    """Return the member that (issuer, subject) is in the current tenant, or None.
+    """Return the current tenant's member with this issuer and subject, or None.
 
-    What was read is believed for as long as a placement is, so that most requests ask nothing.
+    A member is cached for as long as a placement, so most requests run no query here.
     """
-    known = app_state().identities
+    cache = app_state().identities
     key = (placement.tenant_id, placement.epoch, issuer, subject)
-    identity = known.get(key)
+    identity = cache.get(key)
     if identity is None:
         member = db.session.execute(
             _SELECT_MEMBER,
@@ -79,12 +79,15 @@ def find_identity(placement: Placement, issuer: str, subject: str) -> Identity |
             phi_level=PhiLevel(member.phi_level),
             site_ids=None if member.has_all_sites else _read_site_ids(placement, member.id),
         )
-        known.put(key, identity, ends=_believed_until(placement))
+        cache.put(key, identity, ends=_expires_at(placement))
     return identity
 
 
-def _believed_until(placement: Placement) -> float | None:
-    """Return when what a replica says of a member is as old as it may get; None: the usual time."""
+def _expires_at(placement: Placement) -> float | None:
+    """Return when a member read from a replica expires, or None for the cache's usual time.
+
+    A replica's row may be old by the greatest lag, so it is cached for that much less.
+    """
     if not isinstance(placement, ReplicaPlacement):
         return None
     settings = current_settings()
@@ -103,5 +106,5 @@ def _read_site_ids(placement: Placement, member_id: UUID) -> frozenset[UUID]:
 
 
 def init_app(app: Flask, max_age_seconds: float) -> None:
-    """Give the app an empty memory of members."""
-    state_of(app).identities = TTLCache(MEMBERS_CACHED, max_age_seconds)
+    """Create the app's cache of members."""
+    state_of(app).identities = TTLCache(CACHE_CAPACITY, max_age_seconds)

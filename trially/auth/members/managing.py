@@ -1,11 +1,11 @@
-"""Members come and go: by command, and with a new tenant."""
+"""Add, change, list and remove members, and keep the catalog's member index."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import delete, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
@@ -20,7 +20,7 @@ from trially.state import app_state
 from trially.tenancy.catalog import MembershipIndex, catalog_transaction
 from trially.tenancy.lifecycle.provisioning import tenant_built
 
-SHOWN = (
+FIELDS = (
     "id",
     "issuer",
     "subject",
@@ -34,18 +34,18 @@ SHOWN = (
 
 
 class NoIssuerError(OperatorError):
-    """A member's issuer was not named, and there is none to take it from."""
+    """No issuer was passed, and no trusted issuer can be the default."""
 
 
 class NoSuchSiteError(OperatorError):
-    """A member is to be restricted to a site that the tenant has not got."""
+    """A site that a member is restricted to does not exist in the tenant."""
 
 
 def default_issuer() -> str:
-    """Return the issuer of members that are added without one: the first trusted."""
+    """Return the first trusted issuer of people's tokens, or raise `NoIssuerError`."""
     issuer = app_state().token_verifier.first_issuer()
     if issuer is None:
-        raise NoIssuerError("No issuer is configured: say --issuer.")
+        raise NoIssuerError("No issuer is configured. Pass --issuer.")
     return issuer
 
 
@@ -60,11 +60,11 @@ def add_member(
     site_ids: Collection[UUID] | None = None,
     is_repeatable: bool = False,
 ) -> Item:
-    """Add a member to the current tenant, with the PHI level of their role if none is given.
+    """Add a member to the current tenant, by default with the PHI level of the role.
 
-    `site_ids` restricts them to the patients of these sites. Raises `MemberExistsError` if there
-    is such a member already, unless `is_repeatable`, which then gives that one the role, the level
-    and the sites.
+    `site_ids` restricts the member to the patients of these sites. Raises `NoSuchSiteError`, and
+    `MemberExistsError` for an existing member. With `is_repeatable`, an existing member gets the
+    role, the PHI level and the sites instead.
     """
     tenant_id, issuer = current_placement().tenant_id, issuer or default_issuer()
     granted = {
@@ -81,23 +81,14 @@ def add_member(
         "display_name": display_name,
         "email": email,
     }
-    statement = insert(table_of(Member)).values(values)
-    statement = (
-        statement.on_conflict_do_update(
-            index_elements=["tenant_id", "issuer", "subject"], set_=granted
-        )
-        if is_repeatable
-        else statement.on_conflict_do_nothing()
-    )
     with transaction():
-        row = db.session.execute(statement.returning(*columns_named(Member, SHOWN))).first()
+        row = _insert_member(values, granted if is_repeatable else None)
         if row is not None:
             _write_sites(row.id, site_ids or ())
     _write_index(tenant_id, [(issuer, subject)])
     if row is None:
-        raise MemberExistsError(f"{subject!r} is a member already.")
-    member = dict(zip(SHOWN, row, strict=True))
-    return _with_sites(member, {member["id"]: list(site_ids or ())})
+        raise _member_exists(subject)
+    return _with_sites(dict(zip(FIELDS, row, strict=True)), {row.id: list(site_ids or ())})
 
 
 def change_member(
@@ -109,36 +100,37 @@ def change_member(
     site_ids: Collection[UUID] | None = None,
     has_all_sites: bool = False,
 ) -> Item:
-    """Give a member of the current tenant another role, PHI level or sites; the rest stays.
+    """Change the role, PHI level or sites of a member of the current tenant, and return the member.
 
-    `site_ids` restricts them to the patients of these sites and no others, `has_all_sites` ends any
-    restriction. Every process knows within seconds. Raises `NoMemberError` and `NoSuchSiteError`.
+    None leaves a value unchanged. `site_ids` replaces the member's sites, and `has_all_sites`
+    removes the restriction to sites. Every process applies the change within seconds. Raises
+    `NoMemberError` and `NoSuchSiteError`.
     """
     member, issuer = table_of(Member), issuer or default_issuer()
-    is_moved = has_all_sites or site_ids is not None
-    wanted = {
+    changes_sites = has_all_sites or site_ids is not None
+    values = {
         "role": role,
         "phi_level": phi_level,
-        "has_all_sites": has_all_sites if is_moved else None,
+        "has_all_sites": has_all_sites if changes_sites else None,
     }
     statement = (
         update(member)
         .where(of_current_tenant(Member), member.c.subject == subject, member.c.issuer == issuer)
-        .values({name: value for name, value in wanted.items() if value is not None})
-        .returning(*columns_named(Member, SHOWN))
+        .values({name: value for name, value in values.items() if value is not None})
+        .returning(*columns_named(Member, FIELDS))
     )
     with transaction():
         row = db.session.execute(statement).first()
         if row is None:
-            raise NoMemberError(f"There is no member {subject!r}.")
-        if is_moved:
+            raise _no_member(subject, issuer)
+        if changes_sites:
             _write_sites(row.id, site_ids or ())
-    return _with_sites(dict(zip(SHOWN, row, strict=True)), _read_sites())
+    return _with_sites(dict(zip(FIELDS, row, strict=True)), _read_sites())
 
 
 def list_members() -> Sequence[Item]:
     """Return the current tenant's members, oldest first."""
-    columns = columns_named(Member, SHOWN)
+    columns = columns_named(Member, FIELDS)
     members = fetch_items(
         select(*columns).where(of_current_tenant(Member)).order_by(table_of(Member).c.id)
     )
@@ -158,11 +150,11 @@ def remove_member(subject: str, issuer: str | None = None) -> None:
         row = db.session.execute(statement).first()
     _delete_index(current_placement().tenant_id, issuer, subject)
     if row is None:
-        raise NoMemberError(f"There is no member {subject!r}.")
+        raise _no_member(subject, issuer)
 
 
 def rewrite_index() -> int:
-    """Make the catalog's index of the current tenant's members what they are; return how many."""
+    """Rebuild the catalog's index of the current tenant's members, and return their number."""
     tenant_id = current_placement().tenant_id
     members = [(member["issuer"], member["subject"]) for member in list_members()]
     _delete_index(tenant_id)
@@ -170,11 +162,26 @@ def rewrite_index() -> int:
     return len(members)
 
 
-def _write_index(tenant_id: UUID, members: Sequence[tuple[str, str]]) -> None:
-    """Note in the catalog where these are members.
+def _insert_member(values: Mapping[str, Any], changes: Mapping[str, Any] | None) -> Row[Any] | None:
+    """Insert a member, or apply `changes` to an existing one, and return the row.
 
-    It commits by itself, after the tenant's own table: an entry without a member opens nothing,
-    and a member without an entry comes about again with the same command.
+    Without `changes`, an existing member stays as it is and None is returned.
+    """
+    statement = insert(table_of(Member)).values(values)
+    if changes is None:
+        statement = statement.on_conflict_do_nothing()
+    else:
+        statement = statement.on_conflict_do_update(
+            index_elements=["tenant_id", "issuer", "subject"], set_=changes
+        )
+    return db.session.execute(statement.returning(*columns_named(Member, FIELDS))).first()
+
+
+def _write_index(tenant_id: UUID, members: Sequence[tuple[str, str]]) -> None:
+    """Add (issuer, subject) pairs to the catalog's member index.
+
+    This is a transaction of its own, after that of the tenant's table. If it fails, the same
+    command adds the missing entry. An entry without a member grants no access.
     """
     if not members:
         return
@@ -187,7 +194,7 @@ def _write_index(tenant_id: UUID, members: Sequence[tuple[str, str]]) -> None:
 
 
 def _delete_index(tenant_id: UUID, issuer: str | None = None, subject: str | None = None) -> None:
-    """Take out of the catalog where this one is a member, or all of the tenant's."""
+    """Delete a member, or all members of a tenant, from the catalog's member index."""
     statement = delete(MembershipIndex).where(MembershipIndex.tenant_id == tenant_id)
     if issuer is not None:
         statement = statement.where(
@@ -199,7 +206,7 @@ def _delete_index(tenant_id: UUID, issuer: str | None = None, subject: str | Non
 
 @tenant_built.connect
 def add_owner(placement: Placement, parameters: dict[str, Any]) -> None:
-    """Write a new tenant's first member, if the operation names one."""
+    """Add the first member of a tenant that was created with an owner."""
     if "owner" not in parameters:
         return
     with current_app.app_context():
@@ -213,12 +220,13 @@ def add_owner(placement: Placement, parameters: dict[str, Any]) -> None:
 
 
 def _write_sites(member_id: UUID, site_ids: Collection[UUID]) -> None:
-    """Restrict a member to these sites and no others, or raise `NoSuchSiteError`."""
+    """Replace the sites that a member is restricted to, or raise `NoSuchSiteError`."""
     tenant_id = current_placement().tenant_id
-    theirs = delete(table_of(MemberSite)).where(
-        of_current_tenant(MemberSite), table_of(MemberSite).c.member_id == member_id
+    db.session.execute(
+        delete(table_of(MemberSite)).where(
+            of_current_tenant(MemberSite), table_of(MemberSite).c.member_id == member_id
+        )
     )
-    db.session.execute(theirs)
     rows = [
         {"id": uuid7(), "tenant_id": tenant_id, "member_id": member_id, "site_id": site_id}
         for site_id in set(site_ids)
@@ -228,11 +236,12 @@ def _write_sites(member_id: UUID, site_ids: Collection[UUID]) -> None:
     try:
         db.session.execute(insert(table_of(MemberSite)), rows)
     except IntegrityError as error:
-        raise NoSuchSiteError("There is no such site.") from error
+        ids = ", ".join(sorted(str(row["site_id"]) for row in rows))
+        raise NoSuchSiteError(f"A site does not exist in this tenant: {ids}.") from error
 
 
 def _read_sites() -> Mapping[UUID, Sequence[UUID]]:
-    """Return the sites of the current tenant's restricted members, by the members' ids."""
+    """Return the sites of the current tenant's restricted members, by member id."""
     sites: dict[UUID, list[UUID]] = {}
     for member_id, site_id in db.session.execute(
         select(MemberSite.member_id, MemberSite.site_id).where(of_current_tenant(MemberSite))
@@ -242,7 +251,19 @@ def _read_sites() -> Mapping[UUID, Sequence[UUID]]:
 
 
 def _with_sites(member: Item, sites: Mapping[UUID, Sequence[UUID]]) -> Item:
-    """Show the sites that a member is restricted to, None for one who is not."""
-    shown = {name: value for name, value in member.items() if name != "has_all_sites"}
+    """Replace `has_all_sites` by `site_ids`, which is None for an unrestricted member."""
+    values = {name: value for name, value in member.items() if name != "has_all_sites"}
     is_restricted = not member["has_all_sites"]
-    return {**shown, "site_ids": sorted(sites.get(member["id"], ())) if is_restricted else None}
+    return {**values, "site_ids": sorted(sites.get(member["id"], ())) if is_restricted else None}
+
+
+def _member_exists(subject: str) -> MemberExistsError:
+    return MemberExistsError(
+        f"{subject!r} is already a member. Change the member with `flask tenants members change`."
+    )
+
+
+def _no_member(subject: str, issuer: str) -> NoMemberError:
+    return NoMemberError(
+        f"{subject!r} of the issuer {issuer!r} is not a member. Check --subject and --issuer."
+    )

@@ -1,4 +1,4 @@
-"""Who belongs to a tenant, as what. Membership is kept in the tenant's own database."""
+"""The tables of members, in the tenant's own database."""
 
 from uuid import UUID
 
@@ -16,15 +16,13 @@ from trially.auth.permissions import PhiLevel, Role
 from trially.database.model import TenantModel, Timestamped
 from trially.errors import OperatorError
 
-MEMBERS_CACHED = 10_000
-
 
 class MemberExistsError(OperatorError):
-    """This person is a member already."""
+    """The subject is already a member."""
 
 
 class NoMemberError(OperatorError):
-    """There is no such member."""
+    """The subject is not a member."""
 
 
 class Member(Timestamped, TenantModel):
@@ -39,7 +37,7 @@ class Member(Timestamped, TenantModel):
     role: Mapped[Role] = mapped_column(String(20))
     phi_level: Mapped[PhiLevel] = mapped_column(String(10), server_default=PhiLevel.NONE)
     has_all_sites: Mapped[bool] = mapped_column(server_default=text("true"))
-    """False restricts the member to the patients of their `MemberSite`s, of which none is none."""
+    """False restricts the member to the patients of their `MemberSite`s: to none without any."""
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "issuer", "subject"),

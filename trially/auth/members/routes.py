@@ -1,4 +1,4 @@
-"""Who belongs to the tenant, and what each may see."""
+"""The route that lists the tenant's members."""
 
 from typing import Any
 
@@ -33,7 +33,9 @@ class MemberSchema(Schema):
         fields.UUID(),
         dump_only=True,
         allow_none=True,
-        metadata={"description": "The sites that the member is restricted to, if they are."},
+        metadata={
+            "description": "The sites that the member is restricted to; null means all sites."
+        },
     )
     created_at = fields.AwareDateTime(dump_only=True)
 

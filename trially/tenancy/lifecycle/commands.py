@@ -18,19 +18,11 @@ from trially.tenancy.lifecycle.operations import (
     unfinished_operations,
 )
 from trially.tenancy.lifecycle.provisioning import create_tenant
-from trially.tenancy.lifecycle.silos import (
-    SETTINGS_FILE,
-    SiloPlan,
-    write_silo,
-)
-from trially.terminal import (
-    json_option,
-    print_item,
-    print_items,
-)
+from trially.tenancy.lifecycle.silos import SETTINGS_FILE, SiloPlan, write_silo
+from trially.terminal import json_option, print_item, print_items
 
 tenants = CatalogGroup("tenants", help="Create and manage tenants.")
-operations = CatalogGroup("operations", help="List and resume lifecycle operations.")
+operations = CatalogGroup("operations", help="List, resume and undo lifecycle operations.")
 
 
 @tenants.command("create")
@@ -41,18 +33,21 @@ operations = CatalogGroup("operations", help="List and resume lifecycle operatio
     type=click.Choice([kind.value for kind in TenantKind]),
     default=TenantKind.SITE.value,
     show_default=True,
+    help="The kind of organisation.",
 )
 @click.option(
     "--tier",
     type=click.Choice([tier.value for tier in Tier]),
-    help=f"The plan's by default (TRIALLY_PLAN_TIERS, else {Tier.DEDICATED_DATABASE});"
-    f" on an instance pinned to a tenant, {Tier.SILO}.",
+    help="Where its rows are stored. By default the tier of its plan in TRIALLY_PLAN_TIERS, else"
+    f" {Tier.DEDICATED_DATABASE}; on an instance pinned to a tenant, {Tier.SILO}.",
 )
-@click.option("--server", help="Where to place it; by default the emptiest of its region.")
-@click.option("--plan", default="standard", show_default=True)
-@click.option("--region", help="Where its rows must stay.")
-@click.option("--owner", help="Subject of its first member, as the issuer's tokens say it.")
-@click.option("--owner-issuer", help="Issuer of that subject; the first trusted one by default.")
+@click.option(
+    "--server", help="The server that holds it. By default the emptiest server of its region."
+)
+@click.option("--plan", default="standard", show_default=True, help="The name of its plan.")
+@click.option("--region", help="The region that its rows must stay in.")
+@click.option("--owner", help="The first member, as in the claim `sub` of the issuer's tokens.")
+@click.option("--owner-issuer", help="The issuer of --owner. By default the first trusted issuer.")
 @json_option
 def create(
     slug: str,
@@ -62,9 +57,14 @@ def create(
     tier: str | None,
     owner: str | None,
     owner_issuer: str | None,
-    **wanted: Any,
+    **options: Any,
 ) -> None:
-    """Create a tenant called SLUG with a place of its own."""
+    """Create the tenant SLUG and its storage.
+
+    \b
+    Example:
+      flask tenants create acme --name "Acme Research" --owner "auth0|123"
+    """  # noqa: D301
     started = time.perf_counter()
     parameters = {"owner": owner, "owner_issuer": owner_issuer} if owner else None
     tenant = create_tenant(
@@ -72,7 +72,7 @@ def create(
         kind=TenantKind(kind),
         tier=Tier(tier) if tier else None,
         parameters=parameters,
-        **wanted,
+        **options,
     )
     ms = (time.perf_counter() - started) * 1000
     print_item(
@@ -94,7 +94,7 @@ def list_(*, as_json: bool) -> None:
 @click.argument("slug")
 @json_option
 def show(slug: str, *, as_json: bool) -> None:
-    """Show the tenant called SLUG."""
+    """Show the tenant SLUG and its placement."""
     item = _describe(status.get_tenant(slug))
     rows = "\n".join(
         f"{name:<12} {value if value is not None else '-'}" for name, value in item.items()
@@ -107,7 +107,10 @@ def show(slug: str, *, as_json: bool) -> None:
 @click.argument("new_slug")
 @json_option
 def rename(slug: str, new_slug: str, *, as_json: bool) -> None:
-    """Call the tenant SLUG by NEW_SLUG. SLUG stays reserved and goes on working."""
+    """Change the slug of the tenant SLUG to NEW_SLUG.
+
+    SLUG keeps working and is never given to another tenant.
+    """
     tenant = status.rename_tenant(slug, new_slug)
     print_item(_describe(tenant), f"Renamed {slug} to {tenant.slug}.", as_json=as_json)
 
@@ -116,7 +119,10 @@ def rename(slug: str, new_slug: str, *, as_json: bool) -> None:
 @click.argument("slug")
 @json_option
 def suspend(slug: str, *, as_json: bool) -> None:
-    """Refuse the members of the tenant SLUG until it is resumed."""
+    """Suspend the tenant SLUG.
+
+    Requests of its members are refused until `flask tenants resume`. Its data stay.
+    """
     tenant = status.suspend_tenant(slug)
     print_item(_describe(tenant), f"Suspended {tenant.slug}.", as_json=as_json)
 
@@ -125,7 +131,7 @@ def suspend(slug: str, *, as_json: bool) -> None:
 @click.argument("slug")
 @json_option
 def resume(slug: str, *, as_json: bool) -> None:
-    """Serve the suspended tenant SLUG again."""
+    """Resume the suspended tenant SLUG."""
     tenant = status.resume_tenant(slug)
     print_item(_describe(tenant), f"Resumed {tenant.slug}.", as_json=as_json)
 
@@ -137,42 +143,54 @@ def resume(slug: str, *, as_json: bool) -> None:
     "directory",
     type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
     required=True,
-    help="The silo's own folder, which the files name.",
+    help="The folder to write to. The files contain its path.",
 )
-@click.option("--name", help="The organisation's name; by default what it is called here.")
-@click.option("--host-name", help="A name at which the router has no one but this tenant.")
+@click.option("--name", help="The organisation's name. By default its name in this installation.")
+@click.option("--host-name", help="A host name that the router reserves for this tenant.")
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
     default=8001,
     show_default=True,
-    help="Where the silo listens, on the loopback.",
+    help="The loopback port that the silo listens on.",
 )
 @click.option(
     "--shared",
     default="127.0.0.1:8000",
     show_default=True,
-    help="Where the router finds the shared installation.",
+    help="Host and port of the shared installation, for the router.",
 )
 @click.option(
     "--database-url",
-    help="The administrator's URL of the silo's own PostgreSQL; by default the compose file's.",
+    help="The administrator's URL of the silo's PostgreSQL server. By default the compose file"
+    " starts one.",
 )
-@click.option("--force", "is_forced", is_flag=True, help="Write anew what is not secret.")
+@click.option(
+    "--force", "is_forced", is_flag=True, help="Overwrite existing files, except secrets."
+)
 @json_option
-def silo(*, is_forced: bool, as_json: bool, **wanted: Any) -> None:
-    """Write what runs an instance of its own for the tenant SLUG, and its router."""
-    plan = SiloPlan(**wanted)
+def silo(*, is_forced: bool, as_json: bool, **options: Any) -> None:
+    """Write the files that run a silo for the tenant SLUG.
+
+    A silo is an instance of its own, pinned to one tenant. The files include its router.
+
+    \b
+    Example:
+      flask tenants silo acme --out /etc/trially/acme --host-name acme.example.org
+    """  # noqa: D301
+    plan = SiloPlan(**options)
     files = write_silo(plan, is_forced=is_forced)
-    sentences = [f"Wrote {len(files.written)} files to {plan.directory}: README.md says what next."]
+    sentences = [
+        f"Wrote {len(files.written)} files to {plan.directory}. README.md lists the next steps."
+    ]
     if files.kept:
         sentences.append(f"Kept {' and '.join(files.kept)}: secrets are never overwritten.")
     if files.to_fill_in:
-        sentences.append(f"Fill in {', '.join(files.to_fill_in)} in {SETTINGS_FILE}.")
+        sentences.append(f"Set {', '.join(files.to_fill_in)} in {SETTINGS_FILE}.")
     if files.is_here:
         sentences.append(
-            f"{plan.slug} lives in this installation already: its data have not been copied, and "
-            "the router is to know of the silo only when they have."
+            f"The tenant {plan.slug} exists in this installation, and its data have not been"
+            " copied. Move the data before you add the silo to the router."
         )
     item = {"slug": plan.slug, "directory": str(plan.directory), **vars(files)}
     print_item(item, "\n".join(sentences), as_json=as_json)
@@ -188,24 +206,27 @@ def list_operations(*, as_json: bool) -> None:
 
 @operations.command("resume")
 @click.argument("operation_id", required=False, type=click.UUID)
-@click.option("--undo", is_flag=True, help="Take it back instead of finishing it.")
+@click.option("--undo", is_flag=True, help="Undo instead of finishing.")
 @json_option
 def resume_operations(operation_id: UUID | None, *, undo: bool, as_json: bool) -> None:
-    """Finish OPERATION_ID, or every operation whose process has died."""
+    """Finish OPERATION_ID, or all interrupted operations.
+
+    An operation is interrupted if its process died.
+    """
     ids = [operation_id] if operation_id else [o.id for o in unfinished_operations()]
     finished = []
     for each in ids:
         try:
-            ended = undo_operation(each, "undone by command") if undo else run_operation(each)
+            operation = undo_operation(each, "undone by command") if undo else run_operation(each)
         except OperationBusyError:
             if operation_id:
                 raise
             continue
-        finished.append(_describe_operation(ended))
+        finished.append(_describe_operation(operation))
     if as_json or finished:
         print_items(finished, ("id", "kind", "tenant", "state"), as_json=as_json)
     else:
-        click.echo("There is nothing to resume.")
+        click.echo("No operation is interrupted.")
 
 
 def _describe(tenant: Tenant) -> dict[str, Any]:

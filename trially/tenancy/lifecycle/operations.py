@@ -1,4 +1,7 @@
-"""Durable, resumable lifecycle work: each step may be done twice and is recorded when done."""
+"""Durable lifecycle operations that resume after a crash.
+
+Each completed step is recorded in the catalog. A step may run twice, so it must be idempotent.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,20 +16,20 @@ from trially.tenancy.catalog import Operation, OperationState, control_engine
 
 
 class OperationBusyError(OperatorError):
-    """Another process is working on this tenant."""
+    """Another process is running an operation of the same tenant."""
 
 
 class OperationDoneError(OperatorError):
-    """The operation has come to its end, and there is nothing to take back."""
+    """The operation is done, so it cannot be undone."""
 
 
 class NoOperationError(OperatorError):
-    """There is no such operation."""
+    """The operation does not exist."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A named piece of an operation, which may be done twice."""
+    """A named, idempotent step of an operation."""
 
     name: str
     do: Callable[[Session, Operation], None]
@@ -35,7 +38,7 @@ class Step:
 
 @dataclass(frozen=True)
 class OperationKind:
-    """The steps of one kind of operation, in order, and what takes all of them back."""
+    """A kind of operation: its steps in order, and the function that undoes all of them."""
 
     name: str
     steps: Sequence[Step]
@@ -43,21 +46,21 @@ class OperationKind:
 
 
 KINDS: dict[str, OperationKind] = {}
-"""The kinds of operation by name; the modules that define them register them here."""
+"""The kinds of operation by name. Each is registered by the module that defines it."""
 
 
 def run_operation(operation_id: UUID) -> Operation:
-    """Do the steps of an operation that are still to do.
+    """Run the remaining steps of an operation, and return it.
 
-    A step that fails has the whole operation taken back and the error raised again. A process
-    that is killed leaves the operation `running` or `undoing`, and this function does the rest of
-    it later, in the same direction.
-    Raises `NoOperationError`, or `OperationBusyError` if another process is at it.
+    If a step fails, the whole operation is undone and the error is raised again. If the process
+    is killed, the operation stays `running` or `undoing`, and the next call continues it in the
+    same direction.
+    Raises `NoOperationError`, or `OperationBusyError` if another process is running it.
     """
     with control_engine().connect() as catalog, _exclusively(catalog, operation_id) as operation:
         kind = KINDS[operation.kind]
         if operation.state == OperationState.UNDOING:
-            _take_back(catalog, kind, operation)
+            _undo(catalog, kind, operation)
             return operation
         if operation.state != OperationState.RUNNING:
             return operation
@@ -67,27 +70,33 @@ def run_operation(operation_id: UUID) -> Operation:
             except Exception as error:
                 reason = f"{step.name}: {type(error).__name__}"
                 _record(catalog, operation, state=OperationState.UNDOING, error=reason)
-                _take_back(catalog, kind, operation)
+                _undo(catalog, kind, operation)
                 raise
         return operation
 
 
 def undo_operation(operation_id: UUID, reason: str) -> Operation:
-    """Take back an operation that has not ended.
+    """Undo an unfinished operation, and return it.
 
-    Raises `OperationDoneError` if it has come to its end: what it made is in use.
+    Raises `OperationDoneError` if it is done, because its result is in use. Raises
+    `NoOperationError`, or `OperationBusyError` if another process is running it.
     """
     with control_engine().connect() as catalog, _exclusively(catalog, operation_id) as operation:
         if operation.state == OperationState.DONE:
-            raise OperationDoneError(f"The operation {operation_id} is done.")
+            raise OperationDoneError(
+                f"The operation {operation_id} is done. Only unfinished operations can be undone."
+            )
         if operation.state != OperationState.UNDONE:
             _record(catalog, operation, state=OperationState.UNDOING, error=reason)
-            _take_back(catalog, KINDS[operation.kind], operation)
+            _undo(catalog, KINDS[operation.kind], operation)
         return operation
 
 
 def unfinished_operations() -> Sequence[Operation]:
-    """Return the operations that are at work, or were when their process died."""
+    """Return the operations that are running or undoing, oldest first.
+
+    Their process may still be at work, or it may have died.
+    """
     with Session(control_engine(), expire_on_commit=False) as session:
         return session.scalars(
             select(Operation)
@@ -97,7 +106,7 @@ def unfinished_operations() -> Sequence[Operation]:
 
 
 def all_operations(limit: int = 100) -> Sequence[Operation]:
-    """Return the newest operations, newest first."""
+    """Return the newest `limit` operations, newest first."""
     with Session(control_engine(), expire_on_commit=False) as session:
         return session.scalars(
             select(Operation).order_by(Operation.created_at.desc()).limit(limit)
@@ -105,10 +114,10 @@ def all_operations(limit: int = 100) -> Sequence[Operation]:
 
 
 def _do_step(catalog: Connection, kind: OperationKind, step: Step, operation: Operation) -> None:
-    """Do a step and record it; the last one ends the operation.
+    """Run a step and record it in one transaction. The last step ends the operation.
 
-    Only the end has to be on disk before the next thing happens: a crash of the server that loses
-    the record of another step costs doing that step again.
+    Only the last commit waits for the disk. If the server crashes and loses an earlier commit,
+    that step runs again.
     """
     is_last = step is kind.steps[-1]
     state = OperationState.DONE if is_last else OperationState.RUNNING
@@ -116,21 +125,21 @@ def _do_step(catalog: Connection, kind: OperationKind, step: Step, operation: Op
         if not is_last:
             session.execute(text("SET LOCAL synchronous_commit = off"))
         step.do(session, operation)
-        session.execute(_written(operation, step=step.name, state=state))
+        session.execute(_update(operation, step=step.name, state=state))
     operation.step, operation.state = step.name, state
 
 
 def _remaining_steps(kind: OperationKind, operation: Operation) -> Sequence[Step]:
     names = [step.name for step in kind.steps]
-    done = names.index(operation.step) + 1 if operation.step in names else 0
-    return [step for step in kind.steps[done:] if step.is_needed(operation)]
+    completed = names.index(operation.step) + 1 if operation.step in names else 0
+    return [step for step in kind.steps[completed:] if step.is_needed(operation)]
 
 
-def _take_back(catalog: Connection, kind: OperationKind, operation: Operation) -> None:
-    """Undo an operation that is known to be undoing: once begun, there is no way forward."""
+def _undo(catalog: Connection, kind: OperationKind, operation: Operation) -> None:
+    """Undo an operation whose state is `undoing`. It can no longer be finished."""
     with _transaction(catalog) as session:
         kind.undo(session, operation)
-        session.execute(_written(operation, state=OperationState.UNDONE))
+        session.execute(_update(operation, state=OperationState.UNDONE))
     operation.state = OperationState.UNDONE
 
 
@@ -138,11 +147,11 @@ def _record(
     catalog: Connection, operation: Operation, *, state: OperationState, error: str
 ) -> None:
     with _transaction(catalog) as session:
-        session.execute(_written(operation, state=state, error=error))
+        session.execute(_update(operation, state=state, error=error))
     operation.state, operation.error = state, error
 
 
-def _written(operation: Operation, **values: str) -> Update:
+def _update(operation: Operation, **values: str) -> Update:
     return update(Operation).where(Operation.id == operation.id).values(values)
 
 
@@ -154,21 +163,26 @@ def _transaction(catalog: Connection) -> Iterator[Session]:
 
 @contextmanager
 def _exclusively(catalog: Connection, operation_id: UUID) -> Iterator[Operation]:
-    """Hold the advisory lock of an operation's tenant on the catalog, and yield the operation.
+    """Yield an operation while holding the advisory lock of its tenant on the catalog.
 
-    The lock goes when the process does.
+    PostgreSQL releases the lock when the process dies.
     """
     with _transaction(catalog) as session:
-        is_taken = session.scalar(
+        is_locked = session.scalar(
             select(
                 func.pg_try_advisory_lock(func.uuid_hash_extended(Operation.tenant_id, 0))
             ).where(Operation.id == operation_id)
         )
         operation = session.get(Operation, operation_id)
     if operation is None:
-        raise NoOperationError(f"There is no operation {operation_id}.")
-    if not is_taken:
-        raise OperationBusyError("Another process is working on this tenant.")
+        raise NoOperationError(
+            f"The operation {operation_id} does not exist. `flask operations list` shows them."
+        )
+    if not is_locked:
+        raise OperationBusyError(
+            f"Another process is running an operation of the tenant {operation.tenant_slug!r}."
+            " Try again later."
+        )
     try:
         yield operation
     finally:

@@ -15,38 +15,39 @@ from trially.tenancy.servers import registering
 from trially.tenancy.servers.access import access_to
 from trially.tenancy.servers.probing import ServerState, probe_servers
 from trially.tenancy.servers.registering import ServerOptions
-from trially.terminal import (
-    json_option,
-    print_item,
-    print_items,
-)
+from trially.terminal import json_option, print_item, print_items
 
 FROM_STANDARD_INPUT = "-"
-SHOWN = ("name", "state", "region", "tenants", "capacity", "reachable", "version", "lag")
+COLUMNS = ("name", "state", "region", "tenants", "capacity", "reachable", "version", "lag")
 
-servers = CatalogGroup("servers", help="Say which PostgreSQL servers hold tenants.")
+servers = CatalogGroup("servers", help="Manage PostgreSQL servers.")
 
 TIER_NAMES = click.Choice([tier.value for tier in Tier])
 
 
 def read_url(value: str) -> URL:
-    """Read a URL of PostgreSQL; `-` is one that comes in on the standard input."""
+    """Parse a PostgreSQL URL. The value `-` reads the URL from standard input."""
     if value == FROM_STANDARD_INPUT:
         value = sys.stdin.readline().strip()
     try:
-        url = with_driver(value, "A URL")
+        url = with_driver(value, "The URL")
     except SettingsError as error:
         raise click.BadParameter(str(error)) from None
     if url.query.keys() & {"password", "sslpassword"}:
-        raise click.BadParameter("A password belongs before the host, where it is seen to be one.")
+        raise click.BadParameter(
+            "The password must come before the host, as in postgresql://user:password@host."
+        )
     return url
 
 
-def terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say what a server is and takes."""
+def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of `ServerOptions`, except the server's own URL, to a command."""
     options: tuple[Callable[[Any], Any], ...] = (
         click.option(
-            "--pooler-url", type=read_url, metavar="URL", help="Where tenants' transactions go."
+            "--pooler-url",
+            type=read_url,
+            metavar="URL",
+            help="The pooler for tenants' connections.",
         ),
         click.option(
             "--replica",
@@ -54,18 +55,16 @@ def terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=read_url,
             metavar="URL",
             multiple=True,
-            help="Where a read replica is; may be repeated.",
+            help="A read replica. May be repeated.",
         ),
-        click.option(
-            "--region", help="Where it is: tenants of other regions are not placed there."
-        ),
-        click.option("--capacity", type=click.IntRange(1), help="How many tenants it takes."),
+        click.option("--region", help="Its region. Tenants of other regions are not placed on it."),
+        click.option("--capacity", type=click.IntRange(1), help="The largest number of tenants."),
         click.option(
             "--tier",
             "tiers",
             type=TIER_NAMES,
             multiple=True,
-            help="A tier that it takes; may be repeated. All by default.",
+            help="A tier that it accepts. May be repeated. By default all tiers.",
         ),
     )
     for option in options:
@@ -80,47 +79,55 @@ def terms_options(command: Callable[..., Any]) -> Callable[..., Any]:
     type=read_url,
     metavar="URL",
     required=True,
-    help="Its administrator's; `-` reads it from the standard input. A password in it is kept"
-    " sealed; without one, ~/.pgpass is asked each time.",
+    help="The administrator's URL; `-` reads it from standard input. Its password is stored"
+    " encrypted. Without a password, ~/.pgpass is read each time.",
 )
-@terms_options
+@server_options
 @json_option
-def add(name: str, url: URL, *, as_json: bool, **said: Any) -> None:
-    """Take in a server, to be called NAME, and make it ready for tenants."""
+def add(name: str, url: URL, *, as_json: bool, **options: Any) -> None:
+    """Register the server NAME and prepare it for tenants.
+
+    \b
+    Example:
+      flask servers add eu1 --url - --region eu --capacity 500 < administrator-url
+    """  # noqa: D301
     _check_name(name)
-    server = registering.add_server(name, url, _read_terms(**said))
+    server = registering.add_server(name, url, _read_options(**options))
     print_item(_describe([server])[0], f"Added the server {name}.", as_json=as_json)
 
 
 @servers.command("change")
 @click.argument("name")
-@click.option("--url", type=read_url, metavar="URL", help="Its administrator's, from now on.")
-@click.option("--no-replicas", is_flag=True, help="It has no read replicas any more.")
-@terms_options
+@click.option("--url", type=read_url, metavar="URL", help="The administrator's URL.")
+@click.option("--no-replicas", is_flag=True, help="Remove its read replicas.")
+@server_options
 @json_option
-def change(name: str, *, as_json: bool, **said: Any) -> None:
-    """Change what is said of the server NAME. Tenants stay where they are."""
-    server = registering.change_server(name, _read_terms(**said))
+def change(name: str, *, as_json: bool, **options: Any) -> None:
+    """Change the options of the server NAME.
+
+    Options that are not passed stay unchanged, and no tenant is moved.
+    """
+    server = registering.change_server(name, _read_options(**options))
     print_item(_describe([server])[0], f"Changed the server {name}.", as_json=as_json)
 
 
 @servers.command("list")
 @json_option
 def list_(*, as_json: bool) -> None:
-    """List the servers, and look at each."""
+    """List the servers and their current state."""
     items = _describe(registering.all_servers())
     if not as_json:
-        items = [{**item, "lag": _say_lag(item)} for item in items]
-    print_items(items, SHOWN, as_json=as_json)
+        items = [{**item, "lag": _format_lag(item)} for item in items]
+    print_items(items, COLUMNS, as_json=as_json)
 
 
 @servers.command("show")
 @click.argument("name")
 @json_option
 def show(name: str, *, as_json: bool) -> None:
-    """Show the server NAME, and look at it."""
+    """Show the server NAME and its current state."""
     item = _describe([registering.get_server(name)])[0]
-    rows = "\n".join(f"{key:<16} {_say(value)}" for key, value in item.items())
+    rows = "\n".join(f"{key:<16} {_format(value)}" for key, value in item.items())
     print_item(item, rows, as_json=as_json)
 
 
@@ -128,7 +135,10 @@ def show(name: str, *, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def drain(name: str, *, as_json: bool) -> None:
-    """TenantDatabase no more tenants on the server NAME. Those on it stay."""
+    """Stop placing tenants on the server NAME.
+
+    Tenants on it stay.
+    """
     server = registering.drain_server(name, is_draining=True)
     print_item(_describe([server])[0], f"Draining {name}.", as_json=as_json)
 
@@ -137,7 +147,7 @@ def drain(name: str, *, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def resume(name: str, *, as_json: bool) -> None:
-    """TenantDatabase tenants on the server NAME again."""
+    """Resume placing tenants on the server NAME."""
     server = registering.drain_server(name, is_draining=False)
     print_item(_describe([server])[0], f"Resumed {name}.", as_json=as_json)
 
@@ -146,7 +156,10 @@ def resume(name: str, *, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def remove(name: str, *, as_json: bool) -> None:
-    """Forget the server NAME, on which no tenant is."""
+    """Remove the server NAME, which must have no tenants.
+
+    Its roles, template and empty shared databases stay on it.
+    """
     registering.remove_server(name)
     print_item({"name": name}, f"Removed the server {name}.", as_json=as_json)
 
@@ -154,42 +167,43 @@ def remove(name: str, *, as_json: bool) -> None:
 def _check_name(name: str) -> None:
     if not registering.NAME.fullmatch(name):
         raise click.BadParameter(
-            "a name is of 1 to 40 lower-case letters, digits and hyphens, a letter first.",
+            f"{name!r} is not a server name. A name has 1 to 40 lower-case letters, digits and"
+            " hyphens, and begins with a letter.",
             param_hint="NAME",
         )
 
 
-def _read_terms(
+def _read_options(
     *,
     replica_urls: tuple[URL, ...],
     tiers: tuple[str, ...],
     no_replicas: bool = False,
-    **said: Any,
+    **options: Any,
 ) -> ServerOptions:
     return ServerOptions(
         replica_urls=replica_urls or (() if no_replicas else None),
         tiers=tuple(Tier(tier) for tier in tiers) or None,
-        **said,
+        **options,
     )
 
 
-def _describe(found: Sequence[Server]) -> list[dict[str, Any]]:
-    """Describe servers as the catalog has them and as they are, looking at all of them at once."""
+def _describe(rows: Sequence[Server]) -> list[dict[str, Any]]:
+    """Describe servers by their rows in the catalog and by probing them in parallel."""
     with catalog_transaction() as session:
-        rows = session.execute(
+        counts = session.execute(
             select(PlacementRecord.server_id, PlacementRecord.tier, func.count())
             .where(PlacementRecord.is_active)
             .group_by(PlacementRecord.server_id, PlacementRecord.tier)
         ).all()
-    accesses = [access_to(server) for server in found]
+    accesses = [access_to(server) for server in rows]
     states = probe_servers([(each.administrator_url(), each.replica_urls) for each in accesses])
     return [
         _describe_one(
             server,
             state,
-            {tier: count for server_id, tier, count in rows if server_id == server.id},
+            {tier: count for server_id, tier, count in counts if server_id == server.id},
         )
-        for server, state in zip(found, states, strict=True)
+        for server, state in zip(rows, states, strict=True)
     ]
 
 
@@ -211,15 +225,15 @@ def _describe_one(server: Server, state: ServerState, tenants: dict[str, int]) -
     }
 
 
-def _say_lag(item: dict[str, Any]) -> str:
-    """Say how far behind the replicas of a server are."""
+def _format_lag(item: dict[str, Any]) -> str:
+    """Return the lag of each replica of a server, as text."""
     lags = (each["lag_seconds"] for each in item["replicas"])
-    return ", ".join("away" if lag is None else f"{lag:.1f} s" for lag in lags)
+    return ", ".join("unknown" if lag is None else f"{lag:.1f} s" for lag in lags)
 
 
-def _say(value: Any) -> str:
+def _format(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(_say(each) for each in value) or "-"
+        return ", ".join(_format(each) for each in value) or "-"
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {_say(each)}" for name, each in value.items()) or "-"
+        return ", ".join(f"{name}: {_format(each)}" for name, each in value.items()) or "-"
     return "-" if value is None else str(value)

@@ -1,6 +1,6 @@
-"""Write what runs a silo: an instance of the app that is pinned to one tenant, and its router.
+"""Write the files of a silo: an instance of the app that is pinned to one tenant, and its router.
 
-`deploy/silo/` has the files, as templates.
+The templates of the files are in `deploy/silo/`.
 """
 
 import os
@@ -8,7 +8,7 @@ import re
 import secrets
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,66 +33,66 @@ ISSUER_SETTINGS = ("TRIALLY_ISSUERS", "TRIALLY_ISSUER_PROFILES")
 _HOST_NAME = re.compile(r"(?=.{4,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*\Z")
 _ADDRESS = re.compile(r"[a-z0-9.-]+:[0-9]{1,5}\Z")
 
-# What means the same without quotes to systemd, Docker, python-dotenv and YAML.
+# Characters that need no quotes in systemd units, Docker, python-dotenv and YAML.
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9_.,:;/@&?%=+~!*()\[\]-]*\Z")
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9_./@=+~-]*\Z")
 
 
 class SiloOptionError(OperatorError):
-    """A silo cannot be written as it is asked for."""
+    """An option of a silo is invalid."""
 
 
 class SiloFilesError(OperatorError):
-    """There are files that would be overwritten."""
+    """A file exists and would be overwritten, or the folder belongs to another silo."""
 
 
 @dataclass(frozen=True)
 class SiloPlan:
-    """What is to be written, and where."""
+    """The options of a silo."""
 
     slug: str
     directory: Path
     port: int
-    """Where the silo listens, on its machine's loopback."""
+    """The port that the silo listens on, on its machine's loopback."""
 
     shared: str
-    """Where the router finds the shared installation: host and port."""
+    """Host and port of the shared installation, for the router."""
 
     name: str | None = None
-    """The organisation's; by default what it is called here, or its slug."""
+    """The organisation's name. By default its name in this installation, else its slug."""
 
     host_name: str | None = None
-    """A name at which the router has no one but this tenant."""
+    """A host name that the router reserves for this tenant."""
 
     database_url: str | None = None
-    """The administrator's URL of the silo's server; without one, the compose file brings it."""
+    """The administrator's URL of the silo's server. If None, the compose file starts a server."""
 
 
 @dataclass(frozen=True)
 class SiloFiles:
-    """What has been written."""
+    """The result of `write_silo`."""
 
     written: Sequence[str]
     kept: Sequence[str]
-    """Secrets that were there: they are never overwritten."""
+    """Existing files with secrets. They are never overwritten."""
 
     to_fill_in: Sequence[str]
-    """Settings that this installation has not got."""
+    """Settings that this installation cannot supply, so that the operator must set them."""
 
     is_here: bool
-    """Whether this installation has a tenant that is, or was, called so."""
+    """Whether the slug is a current or former slug of a tenant in this installation."""
 
 
 def write_silo(plan: SiloPlan, *, is_forced: bool = False) -> SiloFiles:
-    """Write what runs a silo, and the router's files.
+    """Write the files of a silo and its router.
 
-    Raises `InvalidSlugError`, `PinnedError`, `SiloOptionError` or `SettingsError`; `SiloFilesError`
-    if there are such files already, unless `is_forced`: then those that are not secret are
-    written anew. Nothing is written before an error.
+    With `is_forced`, existing files are overwritten, except secrets. All checks come before the
+    first file is written. Raises `InvalidSlugError`, `PinnedError`, `SiloOptionError`,
+    `SettingsError`, or `SiloFilesError` if a file exists and `is_forced` is False.
     """
     check_slug(plan.slug)
     if current_settings().pinned_tenant:
-        raise PinnedError("This instance is a silo itself: the shared installation writes others.")
+        raise PinnedError("This instance is a silo. Run the command in the shared installation.")
     kept = [name for name in SECRET_FILES if (plan.directory / name).exists()]
     inherited = _inherited_settings(plan)
     _check_options(plan, inherited, kept)
@@ -106,22 +106,34 @@ def write_silo(plan: SiloPlan, *, is_forced: bool = False) -> SiloFiles:
         to_fill_in=to_fill_in,
         is_here=tenant is not None,
     )
-    there = [name for name in texts if (plan.directory / name).exists()]
-    if there and not is_forced:
-        raise SiloFilesError(f"{there[0]} is there: --force writes anew what is not secret.")
-    if kept and not _is_home_of(plan.slug, plan.directory):
-        raise SiloFilesError(f"{plan.directory} is not the folder of {plan.slug}'s silo.")
+    _refuse_overwriting(plan, texts, kept, is_forced=is_forced)
     written = [name for name in texts if name not in kept]
     for name in written:
         _write(plan.directory / name, texts[name], is_secret=name in SECRET_FILES)
     return SiloFiles(written, kept, to_fill_in, is_here=tenant is not None)
 
 
+def _refuse_overwriting(
+    plan: SiloPlan, names: Iterable[str], kept: Sequence[str], *, is_forced: bool
+) -> None:
+    """Raise `SiloFilesError` if a file exists, or if the secrets are those of another silo."""
+    existing = [name for name in names if (plan.directory / name).exists()]
+    if existing and not is_forced:
+        raise SiloFilesError(
+            f"{existing[0]} exists. Pass --force to overwrite all files except secrets."
+        )
+    if kept and not _is_folder_of(plan.slug, plan.directory):
+        raise SiloFilesError(
+            f"{plan.directory} holds the secrets of another silo. Choose another folder for"
+            f" {plan.slug}."
+        )
+
+
 def _inherited_settings(plan: SiloPlan) -> Mapping[str, str]:
-    """Return what the silo has from this installation: whom it trusts, and where it is reached."""
+    """Return the silo's settings that come from this installation: issuers and public URL."""
     settings = current_settings()
     copy = _profiles_copy()
-    wanted = {
+    values = {
         "TRIALLY_PUBLIC_URL": f"https://{plan.host_name}"
         if plan.host_name
         else settings.public_url,
@@ -133,32 +145,37 @@ def _inherited_settings(plan: SiloPlan) -> Mapping[str, str]:
         "TRIALLY_TENANT_CLAIM": settings.tenant_claim,
         "TRIALLY_CORS_ORIGINS": ",".join(settings.cors_origins),
     }
-    return {name: value for name, value in wanted.items() if value}
+    return {name: value for name, value in values.items() if value}
 
 
 def _profiles_copy() -> str | None:
-    """Name the silo's copy of the issuers' profiles, if there are any."""
+    """Return the file name of the silo's issuer profiles, or None if there are none."""
     profiles = current_settings().issuer_profiles
     return f"issuers{profiles.suffix}" if profiles else None
 
 
 def _check_options(plan: SiloPlan, inherited: Mapping[str, str], kept: Sequence[str]) -> None:
     if plan.host_name and not _HOST_NAME.match(plan.host_name):
-        raise SiloOptionError(f"{plan.host_name!r} is not a host name in lower case.")
+        raise SiloOptionError(
+            f"--host-name {plan.host_name!r} is not a lower-case host name with a dot."
+        )
     if not _ADDRESS.match(plan.shared):
-        raise SiloOptionError(f"{plan.shared!r} is not a host and a port.")
+        raise SiloOptionError(f"--shared {plan.shared!r} is not of the form host:port.")
     if plan.name and not plan.name.isprintable():
-        raise SiloOptionError("The name has characters that cannot be printed.")
+        raise SiloOptionError("--name contains characters that cannot be printed.")
     if plan.database_url:
         with_driver(plan.database_url, "--database-url")
         if kept:
-            raise SiloOptionError(f"{kept[0]} is never overwritten: change the URL in there.")
+            raise SiloOptionError(
+                f"{kept[0]} exists and is never overwritten. Change TRIALLY_DATABASE_URL in it"
+                " instead of passing --database-url."
+            )
     for path in (plan.directory, ROOT, Path(sys.executable)):
         if not _PLAIN_PATH.match(str(path)):
-            raise SiloOptionError(f"{path} has characters that would need quotes.")
+            raise SiloOptionError(f"The path {path} contains characters that need quotes.")
     for name, value in {**inherited, "--database-url": plan.database_url or ""}.items():
         if not _PLAIN_VALUE.match(value):
-            raise SiloOptionError(f"{name} has characters that would need quotes.")
+            raise SiloOptionError(f"The value of {name} contains characters that need quotes.")
 
 
 def _find_tenant(slug: str) -> Tenant | None:
@@ -169,19 +186,19 @@ def _find_tenant(slug: str) -> Tenant | None:
 
 
 def _has_own_server(plan: SiloPlan, kept: Sequence[str]) -> bool:
-    """Tell whether the compose file brings the server: as it did if there are secrets already."""
+    """Return whether the compose file starts the server. Existing secrets decide it."""
     return PASSWORD_FILE in kept if kept else plan.database_url is None
 
 
-def _is_home_of(slug: str, directory: Path) -> bool:
-    """Tell whether the secrets in a folder are those of this silo."""
+def _is_folder_of(slug: str, directory: Path) -> bool:
+    """Return whether the secrets in a folder are those of this silo."""
     settings = directory / SETTINGS_FILE
     lines = settings.read_text("utf-8").splitlines() if settings.exists() else []
     return f"TRIALLY_PINNED_TENANT={slug}" in lines
 
 
 def _templates(slug: str, *, has_own_server: bool) -> Mapping[str, str]:
-    """Return the template of each file, by the file's name below the silo's folder."""
+    """Return the template of each file, by the file's path within the silo's folder."""
     return {
         SETTINGS_FILE: "settings.env",
         **({PASSWORD_FILE: "postgres.env"} if has_own_server else {}),
@@ -196,8 +213,8 @@ def _templates(slug: str, *, has_own_server: bool) -> Mapping[str, str]:
 
 
 def _render(names: Mapping[str, str], **values: Any) -> dict[str, str]:
-    """Return the text of each file, by its name."""
-    # Nothing here is HTML, and every value has been checked.
+    """Return the text of each file, by the file's path within the silo's folder."""
+    # No file is HTML, and every value has been checked.
     templates = Environment(  # noqa: S701
         loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, keep_trailing_newline=True
     )
@@ -219,7 +236,7 @@ def _render(names: Mapping[str, str], **values: Any) -> dict[str, str]:
 
 def _write(path: Path, text: str, *, is_secret: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Anew, so that root never writes through a link that somebody has put there.
+    # Removed and created again, so that root never writes through a symbolic link of another user.
     path.unlink(missing_ok=True)
     flags, mode = os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if is_secret else 0o644
     with os.fdopen(os.open(path, flags, mode), "w", encoding="utf-8") as file:

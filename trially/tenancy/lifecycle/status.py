@@ -1,4 +1,4 @@
-"""Rename, suspend and resume tenants."""
+"""List, rename, suspend and resume tenants."""
 
 from collections.abc import Sequence
 
@@ -23,23 +23,26 @@ from trially.tenancy.tiers import tier_of
 
 
 class NotServedError(OperatorError):
-    """The tenant is in no state for this."""
+    """The tenant is neither active nor suspended."""
 
 
 def list_tenants() -> Sequence[Tenant]:
-    """Return every tenant that this instance serves, by slug."""
+    """Return the tenants that this instance serves, ordered by slug."""
     with catalog_transaction() as session:
         return session.scalars(select(Tenant).where(is_served()).order_by(Tenant.slug)).all()
 
 
 def get_tenant(reference: str) -> Tenant:
-    """Return a tenant by its slug, a former one or its id, or raise `UnknownTenantError`."""
+    """Return the tenant with a current or former slug or an id, or raise `UnknownTenantError`."""
     with catalog_transaction() as session:
         return _find(session, reference)
 
 
 def rename_tenant(reference: str, slug: str) -> Tenant:
-    """Give a tenant another slug. The former one stays its own and is never another tenant's."""
+    """Change a tenant's slug. The former slug keeps working and is never given to another tenant.
+
+    Raises `InvalidSlugError`, `TenantExistsError` or `UnknownTenantError`.
+    """
     check_slug(slug)
     with catalog_transaction() as session:
         tenant = _find(session, reference)
@@ -49,32 +52,38 @@ def rename_tenant(reference: str, slug: str) -> Tenant:
             try:
                 session.flush()
             except IntegrityError as error:
-                raise TenantExistsError(f"The slug {slug!r} is taken.") from error
+                raise _slug_taken(slug) from error
         elif claim.tenant_id != tenant.id:
-            raise TenantExistsError(f"The slug {slug!r} is taken.")
+            raise _slug_taken(slug)
         tenant.slug = slug
     directory().forget(tenant.id)
     return tenant
 
 
 def suspend_tenant(reference: str) -> Tenant:
-    """Refuse a tenant's members: at once in its database, within seconds in every process."""
+    """Refuse a tenant's members: at once in its database, within seconds in every process.
+
+    Raises `UnknownTenantError` or `NotServedError`.
+    """
     return _record_state(reference, is_suspended=True)
 
 
 def resume_tenant(reference: str) -> Tenant:
-    """Serve a suspended tenant again."""
+    """Serve a suspended tenant again. Raises `UnknownTenantError` or `NotServedError`."""
     return _record_state(reference, is_suspended=False)
 
 
 def _record_state(reference: str, *, is_suspended: bool) -> Tenant:
-    """Write the state into the placement's own copy first: from then on the guard knows it."""
+    """Write the state into the catalog, and into the copy that the tenant's guard reads."""
     with catalog_transaction() as session:
         tenant = _find(session, reference)
         if tenant.status not in (TenantStatus.ACTIVE, TenantStatus.SUSPENDED):
-            raise NotServedError(f"The tenant {tenant.slug!r} is {tenant.status}.")
+            raise NotServedError(
+                f"The tenant {tenant.slug!r} is {tenant.status}. Only active and suspended tenants"
+                " can be suspended or resumed."
+            )
         record = tenant.placement
-        # In SQL, because the lock on the tenant may have been waited for.
+        # Added in SQL: another transaction may have changed the epoch before this one got the lock.
         record.epoch = PlacementRecord.epoch + 1
         tenant.status = TenantStatus.SUSPENDED if is_suspended else TenantStatus.ACTIVE
         session.flush()
@@ -88,5 +97,9 @@ def _find(session: Session, reference: str) -> Tenant:
         select(Tenant).where(is_called(reference), is_served()).with_for_update(of=Tenant)
     )
     if tenant is None:
-        raise UnknownTenantError(f"There is no tenant {reference!r}.")
+        raise UnknownTenantError(reference)
     return tenant
+
+
+def _slug_taken(slug: str) -> TenantExistsError:
+    return TenantExistsError(f"The slug {slug!r} is already taken. Choose another one.")

@@ -1,1 +1,1 @@
-"""How a PostgreSQL server is reached, prepared, registered and chosen."""
+"""Register, prepare, probe and choose PostgreSQL servers, and connect to them."""

@@ -1,4 +1,4 @@
-"""The PostgreSQL servers that hold tenants: how an administrator and each role reach them."""
+"""Connect to PostgreSQL servers, as the administrator or as a tenant's role."""
 
 import hmac
 import time
@@ -28,30 +28,35 @@ FIRST_SERVER = "default"
 
 MAINTENANCE_DATABASES = ("postgres", "template1")
 
-MOST_KEPT = 4
-"""Connections of an administrator that are kept for the next time."""
+MAX_KEPT_CONNECTIONS = 4
+"""The most administrator connections that are kept open for reuse, per server."""
 
-REPLICA_PATIENCE = {"connect_timeout": "2"}
-"""There is always the primary to ask, so one waits less for a replica."""
+REPLICA_OPTIONS = {"connect_timeout": "2"}
+"""The timeout is short, because the primary answers where a replica does not."""
 
 
 class NoServerError(OperatorError):
-    """No such server is known to this installation."""
+    """The installation has no server of this name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"The server {name!r} does not exist. `flask servers list` shows all servers."
+        )
 
 
 @dataclass(frozen=True)
 class ServerAccess:
-    """How this process reaches one server."""
+    """The URLs and passwords with which this process connects to one server."""
 
     name: str
     admin_url: URL = field(repr=False)
     secret_key: str = field(repr=False)
     pooler_url: URL | None = field(default=None, repr=False)
-    """Where tenants' transactions go, if not to the server itself."""
+    """The pooler that tenants' connections go through, if there is one."""
 
     replica_urls: tuple[URL, ...] = field(default=(), repr=False)
     read_at: float = float("inf")
-    """When the catalog said so, by the monotonic clock; what the settings say stays."""
+    """When the catalog was read, by the monotonic clock. Settings never become stale."""
 
     _kept: OrderedDict[str | None, connection] = field(default_factory=OrderedDict, repr=False)
 
@@ -65,7 +70,7 @@ class ServerAccess:
         password = self.role_password(role)
         return tuple(
             url.set(username=role, password=password, database=database).update_query_dict(
-                {**REPLICA_PATIENCE, **url.query}
+                {**REPLICA_OPTIONS, **url.query}
             )
             for url in self.replica_urls
         )
@@ -73,7 +78,7 @@ class ServerAccess:
     def administrator_url(self, database: str | None = None) -> URL:
         """Return the URL with which the administrator logs in.
 
-        Where there is no password in it, libpq looks into `~/.pgpass`.
+        If the URL has no password, libpq reads `~/.pgpass`.
         """
         url = self.admin_url.set(password=self.admin_url.password or self._sealed_password)
         return url if database is None else url.set(database=database)
@@ -81,8 +86,8 @@ class ServerAccess:
     def role_password(self, role: str) -> str:
         """Derive a role's password from the installation's secret.
 
-        Nothing that holds a password is stored: the server keeps a SCRAM verifier, and whoever
-        has the secret can derive the password again.
+        No password is stored. The server has a SCRAM verifier, and every process that has the
+        secret derives the same password again.
         """
         digest = hmac.digest(
             self.secret_key.encode(), f"role:{self.name}:{role}".encode(), "sha256"
@@ -93,10 +98,10 @@ class ServerAccess:
     def administer(
         self, database: str | None = None, *, is_kept: bool = False
     ) -> Iterator[connection]:
-        """Connect as the administrator, in autocommit mode.
+        """Open a connection of the administrator, in autocommit mode.
 
-        Without a database: to the one in the server's URL. That connection, and others if
-        `is_kept`, is there for the next time: nothing of a session must be left on it.
+        Without a database, it is the one in the server's URL. That connection, and with `is_kept`
+        any other, is kept open for reuse: the block must leave no session state on it.
         """
         if database is not None and not is_kept:
             with closing(self._connect(database)) as raw:
@@ -110,7 +115,7 @@ class ServerAccess:
 
     @contextmanager
     def locked(self, key: int) -> Iterator[connection]:
-        """Administer the server while holding an advisory lock, which one process can hold."""
+        """Open a connection of the administrator that holds an advisory lock."""
         with self.administer() as raw:
             execute(raw, "SELECT pg_advisory_lock(%s)", key)
             try:
@@ -120,7 +125,7 @@ class ServerAccess:
                     execute(raw, "SELECT pg_advisory_unlock(%s)", key)
 
     def _take_kept(self, database: str | None) -> connection | None:
-        """Take the kept connection, unless it is in use or the server has closed it."""
+        """Return the kept connection, or None if it is in use or the server has closed it."""
         try:
             raw = self._kept.pop(database)
             execute(raw, "SELECT 1")
@@ -130,7 +135,7 @@ class ServerAccess:
 
     def _keep(self, database: str | None, raw: connection) -> None:
         self._kept[database] = raw
-        while len(self._kept) > MOST_KEPT:
+        while len(self._kept) > MAX_KEPT_CONNECTIONS:
             self._kept.popitem(last=False)[1].close()
 
     def _connect(self, database: str | None) -> connection:
@@ -138,7 +143,7 @@ class ServerAccess:
 
     @cached_property
     def _sealed_password(self) -> str | None:
-        """The administrator's password, as the catalog keeps it for lifecycle commands alone."""
+        """The administrator's password from the catalog, which only lifecycle commands can read."""
         if self.name == FIRST_SERVER:
             return None
         with catalog_transaction() as session:
@@ -149,28 +154,28 @@ class ServerAccess:
 
 
 def server_access(name: str = FIRST_SERVER) -> ServerAccess:
-    """Return how to reach the server called `name`, or raise `NoServerError`.
+    """Return the access to a server, or raise `NoServerError`.
 
-    The catalog is asked for what this process does not know, or not recently.
+    A server that is not cached, or that was cached too long ago, is read from the catalog.
     """
-    known = _known_servers().get(name)
+    cached = _cached_servers().get(name)
     max_age = current_settings().placement_max_age_seconds
-    if known is not None and time.monotonic() - known.read_at <= max_age:
-        return known
+    if cached is not None and time.monotonic() - cached.read_at <= max_age:
+        return cached
     with Session(reader_engine()) as session:
         server = session.scalar(select(Server).where(Server.name == name))
     if server is None:
-        _known_servers().pop(name, None)
-        raise NoServerError(f"There is no server called {name!r}.")
+        _cached_servers().pop(name, None)
+        raise NoServerError(name)
     return access_to(server)
 
 
 def access_to(server: Server) -> ServerAccess:
-    """Return how to reach a server that the catalog describes so."""
-    known = _known_servers().get(server.name)
+    """Return the access to the server of a row in the catalog, and cache it."""
+    cached = _cached_servers().get(server.name)
     replica_urls = tuple(make_url(url) for url in server.replica_urls)
     if server.url is None:
-        return replace(_known_servers()[FIRST_SERVER], replica_urls=replica_urls)
+        return replace(_cached_servers()[FIRST_SERVER], replica_urls=replica_urls)
     access = ServerAccess(
         name=server.name,
         admin_url=make_url(server.url),
@@ -179,16 +184,16 @@ def access_to(server: Server) -> ServerAccess:
         replica_urls=replica_urls,
         read_at=time.monotonic(),
     )
-    if known is not None and known.admin_url == access.admin_url:
-        access = replace(access, _kept=known._kept)  # noqa: SLF001
-    _known_servers()[server.name] = access
+    if cached is not None and cached.admin_url == access.admin_url:
+        access = replace(access, _kept=cached._kept)  # noqa: SLF001
+    _cached_servers()[server.name] = access
     return access
 
 
 def forget_server(name: str) -> None:
-    """Have the catalog asked the next time that a server is to be reached."""
+    """Drop a server from the cache, so that the next use reads it from the catalog."""
     if name != FIRST_SERVER:
-        _known_servers().pop(name, None)
+        _cached_servers().pop(name, None)
 
 
 def init_app(app: Flask, admin_url: URL, secret_key: str, pooler_url: URL | None = None) -> None:
@@ -198,5 +203,5 @@ def init_app(app: Flask, admin_url: URL, secret_key: str, pooler_url: URL | None
     )
 
 
-def _known_servers() -> dict[str, ServerAccess]:
+def _cached_servers() -> dict[str, ServerAccess]:
     return app_state().servers

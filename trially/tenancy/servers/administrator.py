@@ -1,4 +1,4 @@
-"""The administrator's URL of the first server, starting the embedded one if there is no other."""
+"""The administrator's URL of the first server, which may be the embedded one."""
 
 from sqlalchemy import URL
 
@@ -8,10 +8,10 @@ EMBEDDED_DIRECTORY = "postgres"
 
 
 def administrator_url(settings: Settings) -> URL:
-    """Return the URL from the settings, or that of the embedded server, started if need be."""
+    """Return the URL from the settings, or else start the embedded server and return its URL."""
     if settings.database_url is not None:
         return settings.database_url
-    # The package that it needs is not installed in production.
+    # Imported here, because production does not install the package that it needs.
     from trially.embedded_postgres.server import start_embedded_server
 
     server = start_embedded_server(

@@ -1,4 +1,4 @@
-"""Choose the server of a new tenant: by region, tier and room."""
+"""Choose the server of a new tenant by region, tier and free capacity."""
 
 from collections.abc import Mapping
 from uuid import UUID
@@ -10,29 +10,29 @@ from trially.errors import OperatorError
 from trially.tenancy.catalog import PlacementRecord, Server, Tier
 from trially.tenancy.servers.access import NoServerError
 
-USUAL_CAPACITY = 1_000
-"""How many tenants a server is thought to have room for that says nothing, to compare it."""
+ASSUMED_CAPACITY = 1_000
+"""The capacity that is assumed for a server without one when servers are compared."""
 
 _CHOICE_LOCK = 0x7472_6961_6C6C_6368
-"""Advisory lock of the catalog: where room is counted, one tenant at a time takes it."""
+"""Advisory lock on the catalog: one transaction at a time counts tenants and adds one."""
 
 
 class NoFittingServerError(OperatorError):
-    """No server may take the tenant; the sentence says why."""
+    """No server accepts the tenant. The message gives the reason for each server."""
 
 
 def choose_server(
     session: Session, tier: Tier, region: str | None, name: str | None = None
 ) -> Server:
-    """Return the server for one tenant more: the one called `name`, or the emptiest that fits.
+    """Return the server for a new tenant: the one called `name`, or the emptiest that accepts it.
 
-    A tenant's region is never left: its server is one that is said to be there.
-    Raises `NoServerError`, or `NoFittingServerError` if none may take the tenant.
+    A tenant with a region is placed on a server of that region, also if `name` is given.
+    Raises `NoServerError` and `NoFittingServerError`.
     """
-    asked = select(Server).order_by(Server.created_at)
-    servers = session.scalars(asked if name is None else asked.where(Server.name == name)).all()
+    query = select(Server).order_by(Server.created_at)
+    servers = session.scalars(query if name is None else query.where(Server.name == name)).all()
     if name is not None and not servers:
-        raise NoServerError(f"There is no server called {name!r}.")
+        raise NoServerError(name)
     objections = {server: _objection(server, tier, region) for server in servers}
     fitting = [server for server in servers if objections[server] is None]
     if len(fitting) == 1 and fitting[0].capacity is None:
@@ -48,18 +48,18 @@ def choose_server(
 
 
 def _objection(server: Server, tier: Tier, region: str | None) -> str | None:
-    """Say why a server may not take a tenant, however much room it has, or return None."""
+    """Return why a server does not accept a tenant, capacity aside, or None if it does."""
     if region is not None and server.region != region:
-        return f"is in {server.region!r}" if server.region else "is in no region that is known"
+        return f"is in {server.region!r}" if server.region else "has no region"
     if server.is_draining:
         return "is draining"
     if server.tiers and tier not in server.tiers:
-        return f"takes no {tier}"
+        return f"does not accept the tier {tier}"
     return None
 
 
 def _count_tenants(session: Session, servers: list[Server]) -> Mapping[UUID, int]:
-    """Count the tenants on each server; nobody else does until the transaction ends."""
+    """Count the tenants on each server, and hold the lock until the transaction ends."""
     session.execute(select(func.pg_advisory_xact_lock(_CHOICE_LOCK)))
     rows = session.execute(
         select(PlacementRecord.server_id, func.count())
@@ -73,13 +73,16 @@ def _count_tenants(session: Session, servers: list[Server]) -> Mapping[UUID, int
 
 
 def _fullness(server: Server, tenants: int) -> float:
-    return tenants / (server.capacity or USUAL_CAPACITY)
+    return tenants / (server.capacity or ASSUMED_CAPACITY)
 
 
 def _explain(
     objections: Mapping[Server, str | None], tier: Tier, region: str | None, name: str | None
 ) -> str:
     where = f" in the region {region!r}" if region is not None else ""
-    wanted = f"the server {name!r}" if name is not None else "any server"
-    reasons = "; ".join(f"{server.name} {said}" for server, said in objections.items())
-    return f"A tenant of tier {tier}{where} cannot be placed on {wanted}: {reasons}."
+    candidates = f"the server {name!r}" if name is not None else "any server"
+    reasons = "; ".join(f"{server.name} {reason}" for server, reason in objections.items())
+    return (
+        f"A tenant of tier {tier}{where} cannot be placed on {candidates}: {reasons}. Add a server"
+        " with `flask servers add`, or change one with `flask servers change`."
+    )

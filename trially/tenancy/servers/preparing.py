@@ -14,17 +14,17 @@ log = logging.getLogger(__name__)
 
 
 def owner_role(settings: Settings) -> str:
-    """Name the role that owns every table and may not log in."""
+    """Return the name of the role that owns every table and cannot log in."""
     return f"{settings.catalog_database}_owner"
 
 
 def reader_role(settings: Settings) -> str:
-    """Name the role with which request handling reads the catalog."""
+    """Return the name of the role with which request handling reads the catalog."""
     return f"{settings.catalog_database}_reader"
 
 
 def prepare_server(access: ServerAccess, raw: connection) -> None:
-    """Make the roles that every server needs, and close what PostgreSQL leaves open to all."""
+    """Create the roles that every server needs, and revoke access from PUBLIC."""
     settings = current_settings()
     owner, reader = owner_role(settings), reader_role(settings)
     _create_role(raw, owner, "NOLOGIN")
@@ -51,7 +51,7 @@ def _create_role(raw: connection, role: str, attributes: str) -> None:
 
 
 def close_to_public(raw: connection, database: str) -> None:
-    """Revoke what PostgreSQL grants everyone on a database: to connect, and temporary tables."""
+    """Revoke CONNECT and TEMPORARY on a database, which PostgreSQL grants to PUBLIC."""
     try:
         execute(
             raw, sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(database))

@@ -1,4 +1,4 @@
-"""Look at PostgreSQL servers before they are taken in, and at how they are afterwards."""
+"""Check PostgreSQL servers before they are registered, and report their state afterwards."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,30 +13,32 @@ from trially.database.engines import connect
 from trially.errors import OperatorError
 from trially.tenancy.servers.connections import execute
 
-OLDEST_VERSION = 15
-MOST_AT_ONCE = 8
+MIN_VERSION = 15
+MAX_PARALLEL_PROBES = 8
 
 
 class UnsuitableServerError(OperatorError):
-    """A server cannot be what it is said to be; the sentence says why."""
+    """A server does not fit its registration. The message gives the reason."""
 
 
 @dataclass(frozen=True)
 class ReplicaState:
-    """How a replica is."""
+    """The state of a replica."""
 
     place: str
+    """Host and port."""
+
     is_reachable: bool
     lag_bytes: int | None = None
-    """What of the primary's WAL it has still to replay."""
+    """Bytes of the primary's WAL that the replica has not replayed yet."""
 
     lag_seconds: float | None = None
-    """The age of the last transaction that it has replayed; 0 if that is the primary's last."""
+    """Age of the last replayed transaction; 0 if the replica has replayed everything."""
 
 
 @dataclass(frozen=True)
 class ServerState:
-    """How a server is."""
+    """The state of a server."""
 
     is_reachable: bool
     version: str | None = None
@@ -50,42 +52,50 @@ def probe_server(name: str, url: URL) -> str:
     administrator may not create roles and databases.
     """
     with closing(_reach(url, name)) as raw:
-        [(version, is_standby, may_make)] = execute(
+        [(version, is_standby, may_create)] = execute(
             raw,
             "SELECT current_setting('server_version_num')::int / 10000, pg_is_in_recovery(),"
             " rolsuper OR (rolcreaterole AND rolcreatedb)"
             " FROM pg_roles WHERE rolname = current_user",
         )
-        if version < OLDEST_VERSION:
+        if version < MIN_VERSION:
             raise UnsuitableServerError(
-                f"The server {name!r} is PostgreSQL {version}; {OLDEST_VERSION} is the oldest"
-                " that will do."
+                f"The server {name!r} runs PostgreSQL {version}. Version {MIN_VERSION} or later is"
+                " required."
             )
         if is_standby:
             raise UnsuitableServerError(
-                f"The server {name!r} is a standby: give its primary's URL."
+                f"The server {name!r} is a standby. Pass the URL of its primary."
             )
-        if not may_make:
+        if not may_create:
             raise UnsuitableServerError(
-                f"The role {url.username!r} may not make roles and databases on {name!r}: it needs"
+                f"The role {url.username!r} cannot create roles and databases on {name!r}. Grant it"
                 " CREATEROLE and CREATEDB."
             )
         return _system_identifier(raw)
 
 
 def probe_replica(url: URL, identifier: str) -> None:
-    """See that a server follows the one with this identifier, or raise `UnsuitableServerError`."""
+    """Raise `UnsuitableServerError` unless this is a replica of the server with `identifier`."""
     place = _place(url)
     with closing(_reach(url, place)) as raw:
         if _system_identifier(raw) != identifier:
-            raise UnsuitableServerError(f"{place} is no copy of this server.")
+            raise UnsuitableServerError(
+                f"{place} is not a copy of this server. Pass the URL of one of its replicas."
+            )
         if not execute(raw, "SELECT pg_is_in_recovery()")[0][0]:
-            raise UnsuitableServerError(f"{place} is no replica: it follows nobody.")
+            raise UnsuitableServerError(
+                f"{place} is not a replica, because it is not in recovery. Pass the URL of a hot"
+                " standby."
+            )
 
 
 def probe_servers(servers: Sequence[tuple[URL, Sequence[URL]]]) -> list[ServerState]:
-    """Look at several servers at once, each with its replicas; one that is away costs seconds."""
-    with ThreadPoolExecutor(MOST_AT_ONCE) as threads:
+    """Return the state of servers and their replicas.
+
+    They are probed in parallel, because an unreachable server takes seconds.
+    """
+    with ThreadPoolExecutor(MAX_PARALLEL_PROBES) as threads:
         return list(threads.map(lambda each: _probe_server(*each), servers))
 
 
@@ -131,7 +141,7 @@ def _reach(url: URL, name: str) -> connection:
         return connect(url, application_name="trially-admin")
     except psycopg2.Error as error:
         reason = str(error).strip().partition("\n")[0]
-        raise UnsuitableServerError(f"There is no way to {name!r}: {reason}.") from None
+        raise UnsuitableServerError(f"Cannot connect to {name!r}: {reason}.") from None
 
 
 def _system_identifier(raw: connection) -> str:
@@ -140,6 +150,6 @@ def _system_identifier(raw: connection) -> str:
 
 
 def _place(url: URL) -> str:
-    """Say where a server is: its hosts and ports, and nothing of who logs in."""
+    """Return the host and port of a URL, without user and password."""
     host, port = url.host or url.query.get("host", "localhost"), url.port or url.query.get("port")
     return f"{host}:{port}" if port else str(host)

@@ -1,4 +1,4 @@
-"""Take PostgreSQL servers into the installation, change what they take, and let them go."""
+"""Register PostgreSQL servers, change their options, and remove them."""
 
 import re
 from collections.abc import Sequence
@@ -32,16 +32,16 @@ from trially.tenancy.servers.probing import UnsuitableServerError, probe_replica
 from trially.tenancy.servers.sealing import seal_password
 
 NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
-"""What a server may be called: bind keys and derived passwords are made of it."""
+"""The form of a server's name, which is part of bind keys and of derived passwords."""
 
 
 class ServerInUseError(OperatorError):
-    """There is something on the server that stands against it."""
+    """The change is refused, because the server holds the catalog or tenants."""
 
 
 @dataclass(frozen=True)
 class ServerOptions:
-    """What an operator says of a server; None where nothing is said."""
+    """The options of a server. None leaves an option unchanged."""
 
     url: URL | None = None
     pooler_url: URL | None = None
@@ -51,58 +51,63 @@ class ServerOptions:
     tiers: tuple[Tier, ...] | None = None
 
 
-def add_server(name: str, url: URL, terms: ServerOptions) -> Server:
-    """Take a server in: see that it can hold tenants, and make it ready.
+def add_server(name: str, url: URL, options: ServerOptions) -> Server:
+    """Check a server, prepare it for tenants, and register it.
 
     Raises `UnsuitableServerError` before anything is changed.
     """
     with catalog_transaction() as session:
         if session.scalar(select(exists().where(Server.name == name))):
-            raise UnsuitableServerError(f"There is a server called {name!r} already.")
-    identifier = _examine(name, url, terms.replica_urls or ())
-    _refuse_known(identifier)
+            raise UnsuitableServerError(
+                f"The server name {name!r} is already taken. Choose another one."
+            )
+    identifier = _probe(name, url, options.replica_urls or ())
+    _refuse_registered(identifier)
     access = ServerAccess(name, url, current_settings().secret_key)
     with access.administer() as raw:
         prepare_server(access, raw)
     server = Server(name=name, system_identifier=identifier)
-    _lay_down(server, terms)
+    _apply_options(server, options)
     with catalog_transaction() as session:
         session.add(server)
         session.flush()
-        _keep_url(session, server, url)
+        _store_url(session, server, url)
         session.refresh(server)
     return server
 
 
-def change_server(name: str, terms: ServerOptions) -> Server:
-    """Change what is said of a server. Tenants stay where they are.
+def change_server(name: str, options: ServerOptions) -> Server:
+    """Change the options of a server. No tenant is moved.
 
-    Raises `NoServerError`, `UnsuitableServerError` for places that are not this server's, or
-    `ServerInUseError` for a region that tenants on it must not be in.
+    Raises `NoServerError`, `UnsuitableServerError` for the URL of another server, and
+    `ServerInUseError` for a region that contradicts that of a tenant on the server.
     """
-    if name == FIRST_SERVER and (terms.url or terms.pooler_url):
+    if name == FIRST_SERVER and (options.url or options.pooler_url):
         raise UnsuitableServerError(
-            "The first server's URL and its pooler's are settings: TRIALLY_DATABASE_URL and"
+            f"The URLs of the server {FIRST_SERVER!r} are settings. Change TRIALLY_DATABASE_URL or"
             " TRIALLY_POOLER_URL."
         )
-    known = get_server(name)
-    if terms.url or terms.replica_urls:
-        url = terms.url or access_to(known).administrator_url()
-        identifier = _examine(name, url, terms.replica_urls or ())
-        if known.system_identifier not in (None, identifier):
-            raise UnsuitableServerError("That is another server than before: add it as one.")
+    registered = get_server(name)
+    if options.url or options.replica_urls:
+        url = options.url or access_to(registered).administrator_url()
+        identifier = _probe(name, url, options.replica_urls or ())
+        if registered.system_identifier not in (None, identifier):
+            raise UnsuitableServerError(
+                f"The URL leads to a server other than {name!r}. Register it with"
+                " `flask servers add`."
+            )
     with catalog_transaction() as session:
         server = _find(session, name)
-        _refuse_other_region(session, server, terms.region)
-        _lay_down(server, terms)
-        if terms.url is not None:
-            _keep_url(session, server, terms.url)
+        _refuse_other_region(session, server, options.region)
+        _apply_options(server, options)
+        if options.url is not None:
+            _store_url(session, server, options.url)
     forget_server(name)
     return server
 
 
 def drain_server(name: str, *, is_draining: bool) -> Server:
-    """TenantDatabase no more tenants on a server, or some again. Those on it stay."""
+    """Stop placing tenants on a server, or start again. Tenants on it stay."""
     with catalog_transaction() as session:
         server = _find(session, name)
         server.is_draining = is_draining
@@ -110,16 +115,20 @@ def drain_server(name: str, *, is_draining: bool) -> Server:
 
 
 def remove_server(name: str) -> Server:
-    """Forget a server on which no tenant is. What has been made on it stays there.
+    """Remove a server without tenants. Its roles and databases stay on it.
 
     Raises `NoServerError` or `ServerInUseError`.
     """
     if name == FIRST_SERVER:
-        raise ServerInUseError("The first server holds the catalog.")
+        raise ServerInUseError(
+            f"The server {FIRST_SERVER!r} cannot be removed, because it holds the catalog."
+        )
     with catalog_transaction() as session:
         server = _find(session, name)
         if session.scalar(select(exists().where(PlacementRecord.server_id == server.id))):
-            raise ServerInUseError(f"There are tenants on the server {name!r}.")
+            raise ServerInUseError(
+                f"The server {name!r} cannot be removed, because tenants are placed on it."
+            )
         session.execute(delete(SharedDatabase).where(SharedDatabase.server_id == server.id))
         session.execute(delete(Server).where(Server.id == server.id))
     forget_server(name)
@@ -127,13 +136,13 @@ def remove_server(name: str) -> Server:
 
 
 def get_server(name: str) -> Server:
-    """Return what the catalog says of a server, or raise `NoServerError`."""
+    """Return a server's row in the catalog, or raise `NoServerError`."""
     with catalog_transaction() as session:
         return _find(session, name)
 
 
 def all_servers() -> Sequence[Server]:
-    """Return the servers, the first one first."""
+    """Return all servers, oldest first."""
     with catalog_transaction() as session:
         return session.scalars(select(Server).order_by(Server.created_at)).all()
 
@@ -141,27 +150,28 @@ def all_servers() -> Sequence[Server]:
 def _find(session: Session, name: str) -> Server:
     server = session.scalar(select(Server).where(Server.name == name).with_for_update())
     if server is None:
-        raise NoServerError(f"There is no server called {name!r}.")
+        raise NoServerError(name)
     return server
 
 
-def _examine(name: str, url: URL, replica_urls: tuple[URL, ...]) -> str:
-    """See that a server and its replicas are fit, and return their system identifier."""
+def _probe(name: str, url: URL, replica_urls: tuple[URL, ...]) -> str:
+    """Check a server and its replicas, and return their system identifier."""
     identifier = probe_server(name, url)
     for replica_url in replica_urls:
         probe_replica(replica_url.set(username=url.username, password=url.password), identifier)
     return identifier
 
 
-def _refuse_known(identifier: str) -> None:
-    """Raise `UnsuitableServerError` if a server is one of ours, whatever it is called."""
+def _refuse_registered(identifier: str) -> None:
+    """Raise `UnsuitableServerError` if the server is already registered under any name."""
     for server in all_servers():
-        known = server.system_identifier
-        if known is None:
-            known = probe_server(server.name, server_access(server.name).administrator_url())
-        if known == identifier:
+        registered = server.system_identifier
+        if registered is None:
+            registered = probe_server(server.name, server_access(server.name).administrator_url())
+        if registered == identifier:
             raise UnsuitableServerError(
-                f"That is the server {server.name!r}: they are one and the same."
+                f"This server is already registered as {server.name!r}. Change it with"
+                f" `flask servers change {server.name}`."
             )
 
 
@@ -176,28 +186,29 @@ def _refuse_other_region(session: Session, server: Server, region: str | None) -
     )
     if bound is not None:
         raise ServerInUseError(
-            f"The rows of {bound!r}, among others, must stay in a region other than {region!r}."
+            f"The region of {server.name!r} cannot become {region!r}, because the tenant {bound!r}"
+            " on it must stay in another region."
         )
 
 
-def _lay_down(server: Server, terms: ServerOptions) -> None:
-    """Write what is said of a server into its row, but for its own URL."""
-    said: dict[str, Any] = {
-        "pooler_url": terms.pooler_url and _without_password(terms.pooler_url),
+def _apply_options(server: Server, options: ServerOptions) -> None:
+    """Write the options, except the server's own URL, into its row."""
+    values: dict[str, Any] = {
+        "pooler_url": options.pooler_url and _without_password(options.pooler_url),
         "replica_urls": None
-        if terms.replica_urls is None
-        else [_without_password(url) for url in terms.replica_urls],
-        "region": terms.region,
-        "capacity": terms.capacity,
-        "tiers": None if terms.tiers is None else list(terms.tiers),
+        if options.replica_urls is None
+        else [_without_password(url) for url in options.replica_urls],
+        "region": options.region,
+        "capacity": options.capacity,
+        "tiers": None if options.tiers is None else list(options.tiers),
     }
-    for name, value in said.items():
+    for name, value in values.items():
         if value is not None:
             setattr(server, name, value)
 
 
-def _keep_url(session: Session, server: Server, url: URL) -> None:
-    """Write a server's URL into its row, and the password that is in it, sealed, elsewhere."""
+def _store_url(session: Session, server: Server, url: URL) -> None:
+    """Write a server's URL into its row, and the encrypted password into a table of its own."""
     server.url = _without_password(url)
     session.execute(delete(ServerPassword).where(ServerPassword.server_id == server.id))
     if url.password is not None:

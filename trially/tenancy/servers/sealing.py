@@ -1,7 +1,7 @@
-"""Passwords that the catalog keeps, encrypted with a key that the installation's secret gives.
+"""Encrypt the servers' passwords in the catalog with a key derived from the installation's secret.
 
-AES-256-GCM (NIST SP 800-38D) under a key of HKDF-SHA-256 (RFC 5869). The name of the server is
-authenticated with the password, so that one cannot be put in another's place.
+The cipher is AES-256-GCM (NIST SP 800-38D), with a key from HKDF-SHA-256 (RFC 5869). The server's
+name is authenticated with the password, so a ciphertext is valid for one server only.
 """
 
 import secrets
@@ -18,7 +18,7 @@ PURPOSE = b"trially: passwords of servers' administrators"
 
 
 class UnsealableError(OperatorError):
-    """A password was sealed with another secret, or for another server."""
+    """A password was encrypted with another secret, or for another server."""
 
 
 def seal_password(secret_key: str, server: str, password: str) -> bytes:
@@ -28,14 +28,14 @@ def seal_password(secret_key: str, server: str, password: str) -> bytes:
 
 
 def unseal_password(secret_key: str, server: str, sealed: bytes) -> str:
-    """Decrypt it again, or raise `UnsealableError`."""
+    """Decrypt the password of a server's administrator, or raise `UnsealableError`."""
     nonce, encrypted = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
     try:
         return _cipher(secret_key).decrypt(nonce, encrypted, server.encode()).decode()
     except (InvalidTag, ValueError):
         raise UnsealableError(
-            f"The password of the server {server!r} was sealed with another TRIALLY_SECRET_KEY:"
-            f" say it again with `flask servers change {server} --url …`."
+            f"The password of the server {server!r} cannot be decrypted: it was stored with another"
+            f" TRIALLY_SECRET_KEY. Store it again with `flask servers change {server} --url …`."
         ) from None
 
 

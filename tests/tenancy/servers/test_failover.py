@@ -19,7 +19,7 @@ SERVED = frozenset({200, 201})
 
 
 class Load:
-    """Members who write and read until they are told to stop, each in a thread of their own."""
+    """Members who write and read until they are stopped, each in a thread of their own."""
 
     def __init__(self, clients):
         self.acknowledged: set[str] = set()
@@ -43,8 +43,8 @@ class Load:
 
     def wait_for_rounds(self, rounds):
         """Wait until each member has been served so many times from here on."""
-        wanted = [served + rounds for served in self._served]
-        wait_until(lambda: all(map(int.__ge__, self._served, wanted)))
+        targets = [served + rounds for served in self._served]
+        wait_until(lambda: all(map(int.__ge__, self._served, targets)))
 
     def _send(self, number, client):
         for count in itertools.count():

@@ -1,4 +1,4 @@
-"""The login page: whom to be, and where the code may go."""
+"""The login page: its people, and the URIs that a code may be sent to."""
 
 import html
 import re
@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from flask.testing import FlaskClient
 
-from tests.auth.dev_issuer.flows import LOGIN, TENANT_CLAIM, exchange
+from tests.dev_issuer.flows import LOGIN, TENANT_CLAIM, exchange
 from trially.auth.tokens import Claims
 from trially.dev_issuer import DevIssuer
 
@@ -28,7 +28,7 @@ def test_the_login_page_lists_people_by_tenant(browser: FlaskClient) -> None:
     assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
 
-def test_the_login_page_sends_back_what_it_was_given(
+def test_the_login_page_posts_the_parameters_of_the_request(
     browser: FlaskClient, verify: Callable[[str], Claims]
 ) -> None:
     page = browser.get("/dev-issuer/authorize", query_string=LOGIN).text
@@ -44,7 +44,7 @@ def test_the_login_page_sends_back_what_it_was_given(
     assert verify(token).claims[TENANT_CLAIM] == "acme"
 
 
-def test_without_people_the_page_says_how_to_add_them(
+def test_without_people_the_page_explains_how_to_add_them(
     browser: FlaskClient, issuer: DevIssuer
 ) -> None:
     issuer.people = list
@@ -97,7 +97,7 @@ def test_unknown_clients_get_no_page(browser: FlaskClient, client_id: str) -> No
     response = browser.get("/dev-issuer/authorize", query_string={**LOGIN, "client_id": client_id})
 
     assert response.status_code == 400
-    assert "cannot go on" in response.text
+    assert "start the sign-in again" in response.text
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The token endpoint: what a code or a secret is worth, and when it is worth nothing."""
+"""The token endpoint: when a code or a secret is accepted, and when it is refused."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from tests.auth.dev_issuer.flows import (
+from tests.dev_issuer.flows import (
     AUDIENCE,
     CHALLENGE,
     REDIRECT_URI,
@@ -116,7 +116,7 @@ def test_a_failed_exchange_uses_the_code_up(browser: FlaskClient) -> None:
     assert exchange(browser, code).status_code == 400
 
 
-def test_a_code_grows_old(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_code_expires(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     code = log_in(browser)
     later = time.time() + CODE_LIFETIME_SECONDS
     monkeypatch.setattr("trially.dev_issuer.server.time.time", lambda: later)
@@ -155,7 +155,7 @@ def test_machines_get_their_tenants_token(
     ],
 )
 @pytest.mark.parametrize("way", ["basic", "form"])
-def test_machines_without_the_secret_get_nothing(
+def test_machines_without_the_secret_get_no_token(
     browser: FlaskClient, client_id: str, client_secret: str, way: str
 ) -> None:
     form = {"grant_type": "client_credentials"}
@@ -174,7 +174,7 @@ def test_codes_do_not_pile_up() -> None:
     issued: Any = type("Code", (), {"client_id": "web", "expires_at": float("inf")})
 
     for number in range(1500):
-        codes.keep(type("Code", (issued,), {"code": str(number)}))  # type: ignore[arg-type]
+        codes.store(type("Code", (issued,), {"code": str(number)}))  # type: ignore[arg-type]
 
     assert codes.take("0", "web") is None
     assert codes.take("1499", "web")

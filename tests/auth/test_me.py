@@ -1,4 +1,4 @@
-"""Who the caller is."""
+"""The route `/me`."""
 
 from collections.abc import Callable
 from typing import Any

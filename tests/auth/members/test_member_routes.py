@@ -1,4 +1,4 @@
-"""Who belongs to the tenant."""
+"""The route that lists members."""
 
 from collections.abc import Callable
 from typing import Any

@@ -23,7 +23,7 @@ from trially.tenancy.lifecycle.provisioning import create_tenant
 ISSUER = "https://login.example"
 
 
-def test_members_come_and_go(app, tenant):
+def test_members_are_added_and_removed(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         added = add_member("ann", Role.VIEWER, issuer=ISSUER, display_name="Ann", email="a@x.org")
         assert list_members() == [added]
@@ -34,7 +34,7 @@ def test_members_come_and_go(app, tenant):
 def test_a_member_is_added_once(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         add_member("ann", Role.VIEWER, issuer=ISSUER)
-        with pytest.raises(MemberExistsError, match="'ann' is a member already"):
+        with pytest.raises(MemberExistsError, match="'ann' is already a member"):
             add_member("ann", Role.OWNER, issuer=ISSUER)
         add_member("ann", Role.OWNER, issuer="https://other.example")
         again = add_member("ann", Role.ADMIN, issuer=ISSUER, is_repeatable=True)
@@ -43,15 +43,15 @@ def test_a_member_is_added_once(app, tenant):
         assert again["id"] == list_members()[0]["id"]
 
 
-def test_who_is_no_member_cannot_be_removed(app, tenant):
+def test_a_subject_that_is_no_member_cannot_be_removed(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         add_member("ann", Role.VIEWER, issuer=ISSUER)
         for subject, issuer in (("bob", ISSUER), ("ann", "https://other.example")):
-            with pytest.raises(NoMemberError, match=f"There is no member '{subject}'"):
+            with pytest.raises(NoMemberError, match=f"'{subject}' of the issuer '{issuer}'"):
                 remove_member(subject, issuer)
 
 
-def test_membership_is_asked_in_a_tenants_context_only(app):
+def test_membership_needs_a_tenants_context(app):
     with app.app_context():
         for ask in (list_members, lambda: add_member("ann", Role.VIEWER)):
             with pytest.raises(NoTenantError):
@@ -88,7 +88,7 @@ def test_an_identity_is_of_one_tenant_issuer_and_subject(app, make_tenant):
     assert not identity.may(Permission.PATIENTS_DELETE)
 
 
-def test_a_person_who_becomes_a_member_is_let_in_at_once(app, tenant, as_member):
+def test_a_new_member_is_admitted_at_once(app, tenant, as_member):
     member = as_member(tenant)
     with app.app_context(), tenant_context(tenant.slug):
         remove_member(member.subject)
@@ -100,7 +100,7 @@ def test_a_person_who_becomes_a_member_is_let_in_at_once(app, tenant, as_member)
     assert member.get("/me").json["role"] == "viewer"
 
 
-def test_threads_may_remember_members_at_once(app, member):
+def test_threads_may_cache_members_at_once(app, member):
     statuses = []
     threads = [
         Thread(target=lambda: statuses.extend(member.get("/me").status_code for _ in range(10)))

@@ -37,15 +37,15 @@ class Fleet:
     def run(self, *arguments, says=""):
         return self.installation.run("servers", *arguments, says=says)
 
-    def add(self, *said, name=SECOND):
-        return self.run("add", name, "--url", "-", *said, says=f"{text_of(self.second.url())}\n")
+    def add(self, *options, name=SECOND):
+        return self.run("add", name, "--url", "-", *options, says=f"{text_of(self.second.url())}\n")
 
     def show(self, name=SECOND):
         return json.loads(self.run("show", name, "--json").output)
 
-    def place(self, **wanted):
-        """TenantDatabase a tenant whose room is made at once, and return on which server it is."""
-        return self.installation.make_tenant(**wanted).placement.server.name
+    def place(self, **options):
+        """Create a tenant, and return the name of its server."""
+        return self.installation.make_tenant(**options).placement.server.name
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +89,13 @@ def test_a_server_is_added_shown_listed_and_removed(fleet):
         [SECOND, "active"],
     ]
     assert fleet.run("remove", SECOND).output == f"Removed the server {SECOND}.\n"
-    assert fleet.run("show", SECOND).output == f"Error: There is no server called {SECOND!r}.\n"
+    assert fleet.run("show", SECOND).output == (
+        f"Error: The server {SECOND!r} does not exist. `flask servers list` shows all servers.\n"
+    )
 
 
 def test_the_administrators_password_is_sealed_and_never_shown(fleet):
-    said = [fleet.add(), fleet.run("list", "--json"), fleet.run("show", SECOND)]
+    results = [fleet.add(), fleet.run("list", "--json"), fleet.run("show", SECOND)]
 
     rows = ask(fleet.first, "SELECT server::text FROM catalog.server", database="trially_catalog")
     with fleet.installation.app.app_context():
@@ -103,7 +105,7 @@ def test_the_administrators_password_is_sealed_and_never_shown(fleet):
             assert raw.info.user == "postgres"
     password = fleet.second.password
     assert password.encode() not in sealed
-    assert not any(password in text for text in (*(each.output for each in said), str(rows)))
+    assert not any(password in text for text in (*(each.output for each in results), str(rows)))
 
 
 def test_request_handling_may_not_read_the_password(fleet):
@@ -119,14 +121,16 @@ def test_request_handling_may_not_read_the_password(fleet):
     assert isinstance(refused.value.orig, errors.InsufficientPrivilege)
 
 
-def test_another_secret_does_not_open_the_password(fleet):
+def test_another_secret_cannot_decrypt_the_password(fleet):
     fleet.add()
     other = fleet.another_process(secret_key="another secret of the tests, 32 characters")
 
-    said = other.run("servers", "show", SECOND)
+    result = other.run("servers", "show", SECOND)
 
-    assert said.exit_code == 1
-    assert said.output.startswith(f"Error: The password of the server {SECOND!r} was sealed with")
+    assert result.exit_code == 1
+    assert result.output.startswith(
+        f"Error: The password of the server {SECOND!r} cannot be decrypted: it was stored with"
+    )
 
 
 def test_a_password_may_be_in_pgpass(fleet, monkeypatch, tmp_path):
@@ -139,13 +143,13 @@ def test_a_password_may_be_in_pgpass(fleet, monkeypatch, tmp_path):
 
     added = fleet.run("add", SECOND, "--url", bare)
 
-    assert refused.output.startswith(f"Error: There is no way to {SECOND!r}: ")
+    assert refused.output.startswith(f"Error: Cannot connect to {SECOND!r}: ")
     assert (added.exit_code, added.output) == (0, f"Added the server {SECOND}.\n")
     with fleet.installation.app.app_context(), catalog_transaction() as session:
         assert session.scalars(select(ServerPassword.sealed)).all() == []
 
 
-def test_a_server_that_will_not_do_is_refused(fleet):
+def test_an_unsuitable_server_is_refused(fleet):
     fleet.add()
     ask(fleet.second, "CREATE ROLE weak LOGIN PASSWORD 'weak'")
     weak = fleet.first.url().set(username="weak", password="weak")
@@ -153,24 +157,24 @@ def test_a_server_that_will_not_do_is_refused(fleet):
     ask(fleet.first, "CREATE ROLE weak LOGIN PASSWORD 'weak' CREATEDB")
     ask(fleet.first, "GRANT CONNECT ON DATABASE postgres TO weak")
     refusals = {
-        ("second", again): "There is a server called 'second' already.",
-        ("third", again): "That is the server 'second': they are one and the same.",
-        ("third", own): "That is the server 'default': they are one and the same.",
-        ("third", text_of(weak)): "The role 'weak' may not make roles and databases on 'third'",
-        ("third", f"{DRIVER}://x:y@127.0.0.1:1/z"): "There is no way to 'third': ",
-        ("third", "mysql://x/y"): "A URL must begin with postgresql://.",
-        ("third", "postgresql://x/y?password=z"): "A password belongs before the host",
-        ("No!", again): "a name is of 1 to 40 lower-case letters",
+        ("second", again): "The server name 'second' is already taken.",
+        ("third", again): "This server is already registered as 'second'.",
+        ("third", own): "This server is already registered as 'default'.",
+        ("third", text_of(weak)): "The role 'weak' cannot create roles and databases on 'third'",
+        ("third", f"{DRIVER}://x:y@127.0.0.1:1/z"): "Cannot connect to 'third': ",
+        ("third", "mysql://x/y"): "The URL must begin with postgresql://.",
+        ("third", "postgresql://x/y?password=z"): "The password must come before the host",
+        ("No!", again): "A name has 1 to 40 lower-case letters",
     }
 
     for (name, url), sentence in refusals.items():
-        said = fleet.run("add", name, "--url", url)
-        assert said.exit_code in {1, 2}
-        assert sentence in said.output
+        result = fleet.run("add", name, "--url", url)
+        assert result.exit_code in {1, 2}
+        assert sentence in " ".join(result.output.split())
     replica = fleet.run("change", SECOND, "--replica", text_of(url_of(fleet.first)))
-    assert "is no copy of this server" in replica.output or "There is no way" in replica.output
+    assert "is not a copy of this server" in replica.output or "Cannot connect" in replica.output
     itself = fleet.run("change", SECOND, "--replica", text_of(url_of(fleet.second)))
-    assert "is no replica: it follows nobody." in itself.output
+    assert "is not a replica, because it is not in recovery." in itself.output
 
 
 def test_tenants_of_every_tier_live_on_an_added_server(fleet):
@@ -191,22 +195,22 @@ def test_tenants_of_every_tier_live_on_an_added_server(fleet):
         ) == [(1,)]
     assert fleet.show()["tenants_by_tier"] == dict.fromkeys(SERVED_TIERS, 1)
     assert fleet.run("remove", SECOND).output == (
-        f"Error: There are tenants on the server {SECOND!r}.\n"
+        f"Error: The server {SECOND!r} cannot be removed, because tenants are placed on it.\n"
     )
 
 
-def test_a_process_hears_of_a_server_that_moves(fleet):
+def test_a_process_reads_the_changed_url_of_a_server(fleet):
     serving = fleet.another_process(placement_max_age_seconds=0)
     fleet.add()
     with serving.app.app_context():
-        known = server_access(SECOND)
+        before = server_access(SECOND)
         fleet.run("change", SECOND, "--url", f"{text_of(fleet.second.url())}&keepalives=1")
         moved = server_access(SECOND)
         fleet.run("remove", SECOND)
         with pytest.raises(NoServerError):
             server_access(SECOND)
 
-    assert ("keepalives" in known.admin_url.query, "keepalives" in moved.admin_url.query) == (
+    assert ("keepalives" in before.admin_url.query, "keepalives" in moved.admin_url.query) == (
         False,
         True,
     )
@@ -239,16 +243,16 @@ def test_a_region_is_never_left(fleet):
     with pytest.raises(NoFittingServerError, match=r"'eu' .* the server 'default'.*is in 'home'"):
         fleet.place(region="eu", server="default")
     assert fleet.place(region="eu", tier=Tier.POOLED_ROWS) == SECOND
-    assert "must stay in a region other than 'us'" in (
+    assert "The region of 'second' cannot become 'us'" in (
         fleet.run("change", SECOND, "--region", "us").output
     )
 
 
-def test_a_draining_server_and_one_of_other_tiers_take_nobody(fleet):
+def test_draining_servers_and_those_of_other_tiers_get_no_tenant(fleet):
     fleet.add("--tier", "own_schema")
     fleet.run("drain", "default")
 
-    with pytest.raises(NoFittingServerError, match="default is draining; second takes no pooled"):
+    with pytest.raises(NoFittingServerError, match="second does not accept the tier pooled"):
         fleet.place(tier=Tier.POOLED_ROWS)
     with pytest.raises(NoFittingServerError, match="default is draining"):
         fleet.place(server="default")
@@ -257,18 +261,22 @@ def test_a_draining_server_and_one_of_other_tiers_take_nobody(fleet):
     assert fleet.place(tier=Tier.POOLED_ROWS) == "default"
 
 
-def test_the_first_server_is_as_the_settings_say(fleet):
+def test_the_first_server_comes_from_the_settings(fleet):
     url = text_of(fleet.second.url())
 
     assert "TRIALLY_DATABASE_URL" in fleet.run("change", "default", "--url", url).output
-    assert fleet.run("remove", "default").output == "Error: The first server holds the catalog.\n"
+    assert fleet.run("remove", "default").output == (
+        "Error: The server 'default' cannot be removed, because it holds the catalog.\n"
+    )
 
 
 def test_a_plan_chooses_the_tier(fleet):
     planning = fleet.another_process(plan_tiers={"trial": "pooled_rows"})
     tenants = [
-        json.loads(planning.run("tenants", "create", slug, "--name", slug, "--json", *said).output)
-        for slug, *said in (
+        json.loads(
+            planning.run("tenants", "create", slug, "--name", slug, "--json", *options).output
+        )
+        for slug, *options in (
             ("by-plan", "--plan", "trial"),
             ("by-word", "--plan", "trial", "--tier", "own_schema"),
             ("by-default",),

@@ -9,7 +9,7 @@ from trially import create_app
 from trially.state import state_of
 from trially.tenancy.lifecycle.status import suspend_tenant
 
-NO_TENANT = "Error: There is no such tenant.\n"
+NO_TENANT = "Error: The tenant 'nobody' does not exist. `flask tenants list` shows all tenants.\n"
 
 
 def test_members_are_added_listed_and_removed(run_command, tenant):
@@ -19,7 +19,13 @@ def test_members_are_added_listed_and_removed(run_command, tenant):
 
     assert run_command(*add).output == f"Added ann [x] to {tenant.slug} as viewer.\n"
     again = run_command(*add)
-    assert (again.exit_code, again.output) == (1, "Error: 'ann [x]' is a member already.\n")
+    assert (again.exit_code, again.output) == (
+        1,
+        (
+            "Error: 'ann [x]' is already a member. Change the member with "
+            "`flask tenants members change`.\n"
+        ),
+    )
     (member,) = json.loads(run_command(*listed, "--json").output)
     assert (member["subject"], member["role"]) == ("ann [x]", "viewer")
     assert "ann [x]" in run_command(*listed).output
@@ -29,7 +35,11 @@ def test_members_are_added_listed_and_removed(run_command, tenant):
         "removed": True,
     }
     gone = run_command(*remove)
-    assert (gone.exit_code, gone.output) == (1, "Error: There is no member 'ann [x]'.\n")
+    assert gone.exit_code == 1
+    assert gone.output.startswith(
+        "Error: 'ann [x]' of the issuer 'http://127.0.0.1:5000/dev-issuer'"
+    )
+    assert gone.output.endswith(" is not a member. Check --subject and --issuer.\n")
 
 
 def test_an_added_member_is_json(run_command, tenant):
@@ -64,12 +74,16 @@ def test_a_member_is_restricted_to_a_level_and_to_sites(run_command, tenant, as_
         ).output
     )
     listed = json.loads(run_command("tenants", "members", "list", tenant.slug, "--json").output)
-    unknown = run_command(*add, "bob", "--site", str(uuid4()))
+    elsewhere = str(uuid4())
+    unknown = run_command(*add, "bob", "--site", elsewhere)
     unusable = run_command(*add, "bob", "--phi-level", "some")
 
     assert (member["phi_level"], sorted(member["site_ids"])) == ("limited", sorted(sites))
     assert member in listed
-    assert (unknown.exit_code, unknown.output) == (1, "Error: There is no such site.\n")
+    assert (unknown.exit_code, unknown.output) == (
+        1,
+        f"Error: A site does not exist in this tenant: {elsewhere}.\n",
+    )
     assert unusable.exit_code == 2
     assert [one["subject"] for one in listed if one["subject"] == "bob"] == []
 
@@ -109,7 +123,7 @@ def test_a_change_that_cannot_be_made_changes_nothing(run_command, tenant):
     before = run_command("tenants", "members", "list", tenant.slug, "--json").output
     site = str(uuid4())
 
-    nobody = run_command(*named, "bob", "--role", "viewer")
+    stranger = run_command(*named, "bob", "--role", "viewer")
     nowhere = run_command(*named, "ann", "--role", "viewer", "--site", site)
     unclear = [
         run_command(*named, "ann"),
@@ -117,8 +131,12 @@ def test_a_change_that_cannot_be_made_changes_nothing(run_command, tenant):
         run_command(*named, "ann", "--role", "king"),
     ]
 
-    assert (nobody.exit_code, nobody.output) == (1, "Error: There is no member 'bob'.\n")
-    assert (nowhere.exit_code, nowhere.output) == (1, "Error: There is no such site.\n")
+    assert stranger.exit_code == 1
+    assert stranger.output.startswith("Error: 'bob' of the issuer ")
+    assert (nowhere.exit_code, nowhere.output) == (
+        1,
+        f"Error: A site does not exist in this tenant: {site}.\n",
+    )
     assert [result.exit_code for result in unclear] == [2, 2, 2]
     assert run_command("tenants", "members", "list", tenant.slug, "--json").output == before
 
@@ -197,5 +215,8 @@ def test_there_are_no_tokens_without_the_built_in_issuer(settings, app, tenant):
 
     assert (result.exit_code, result.output) == (
         1,
-        "Error: The built-in issuer is off: tokens come from your own issuer.\n",
+        (
+            "Error: The built-in issuer is off (TRIALLY_DEV_ISSUER). Get tokens from your own "
+            "issuer.\n"
+        ),
     )

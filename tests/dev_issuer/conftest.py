@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.auth.dev_issuer.flows import ALICE, ALICE_TOO, AUDIENCE, BOB, URL
+from tests.dev_issuer.flows import ALICE, ALICE_TOO, AUDIENCE, BOB, URL
 from trially.auth.tokens import Claims, verify_token
 from trially.dev_issuer import DevIssuer
 from trially.dev_issuer.key_file import load_or_create_key

@@ -39,10 +39,10 @@ class Pair:
         self.installation = install_on(self.primary.url(), settings, folder)
         self.app = self.installation.app
         self.standby = start_standby(self.primary, self.standby_directory)
-        said = self.installation.run(
+        result = self.installation.run(
             "servers", "change", "default", "--replica", text_of(url_of(self.standby))
         )
-        assert said.exit_code == 0, said.output
+        assert result.exit_code == 0, result.output
         self.now = 0.0
 
     def stop_clock(self):
@@ -53,12 +53,12 @@ class Pair:
         )
 
     def replica_checkouts(self):
-        """Count how often the replica has been asked."""
+        """Count the requests that the replica has answered."""
         budget = state_of(self.app).engines.budgets().get(REPLICA)
         return budget.counts.hits + budget.counts.misses if budget else 0
 
-    def asked(self, request):
-        """Return the answer of a request, and whether the replica was asked for it."""
+    def send(self, request):
+        """Send a request, and return its response and whether the replica was used."""
         before = self.replica_checkouts()
         answer = request()
         return answer, self.replica_checkouts() > before
@@ -72,7 +72,7 @@ def servers(settings) -> Iterator[Pair]:
 
 @pytest.fixture
 def pair(servers):
-    """The pair, caught up, with nothing known of it."""
+    """The pair, with the replica caught up and no position recorded."""
     servers.stop_clock()
     ask(servers.standby, "SELECT pg_wal_replay_resume()")
     yield servers
@@ -92,15 +92,15 @@ def client(pair):
 @pytest.mark.parametrize("tier", SERVED_TIERS)
 def test_reads_go_to_a_replica_and_writes_to_the_primary(pair, tier):
     client = pair.installation.make_client(pair.installation.make_tenant(tier=tier))
-    added, was_added_there = pair.asked(lambda: client.add_patient("A-1"))
+    added, was_added_there = pair.send(lambda: client.add_patient("A-1"))
     catch_up(pair.standby, pair.primary)
 
-    shown, was_shown_there = pair.asked(lambda: client.get(f"/patients/{added.json['id']}"))
-    found, was_found_there = pair.asked(lambda: client.post("/patients/search", {"mrn": "A-1"}))
+    shown, was_shown_there = pair.send(lambda: client.get(f"/patients/{added.json['id']}"))
+    matches, was_searched_there = pair.send(lambda: client.post("/patients/search", {"mrn": "A-1"}))
 
     assert (added.status_code, was_added_there) == (201, False)
     assert (shown.status_code, shown.json["mrn"], was_shown_there) == (200, "A-1", True)
-    assert ([each["mrn"] for each in found.json["data"]], was_found_there) == (["A-1"], True)
+    assert ([each["mrn"] for each in matches.json["data"]], was_searched_there) == (["A-1"], True)
 
 
 @pytest.mark.parametrize("shows", ["header", "cookie"])
@@ -115,86 +115,86 @@ def test_clients_read_what_they_have_written(pair, client, shows):
         if shows == "header"
         else client.get(path)
     )
-    unseen, was_asked = pair.asked(lambda: stranger.another().get(path))
+    unseen, was_used = pair.send(lambda: stranger.another().get(path))
 
     assert seen.status_code == 200
-    assert (unseen.status_code, was_asked) == (404, True)
+    assert (unseen.status_code, was_used) == (404, True)
 
 
-def test_a_replica_that_has_caught_up_answers_whoever_has_written(pair, client):
+def test_a_replica_that_has_caught_up_answers_after_a_write(pair, client):
     added = client.add_patient("C-1")
     catch_up(pair.standby, pair.primary)
 
-    shown, was_asked = pair.asked(lambda: client.get(f"/patients/{added.json['id']}"))
+    shown, was_used = pair.send(lambda: client.get(f"/patients/{added.json['id']}"))
 
-    assert (shown.status_code, was_asked) == (200, True)
+    assert (shown.status_code, was_used) == (200, True)
 
 
-def test_a_replica_that_is_too_far_behind_answers_nobody(pair, client):
+def test_a_replica_beyond_the_maximum_lag_is_not_used(pair, client):
     ask(pair.standby, "SELECT pg_wal_replay_pause()")
     added = client.add_patient("D-1")
     pair.now = time.monotonic() + MAX_LAG_SECONDS + 1
     stranger = client.another()
     path = f"/patients/{added.json['id']}"
 
-    forgotten, was_asked_at_first = pair.asked(lambda: stranger.get(path))
+    forgotten, was_used_at_first = pair.send(lambda: stranger.get(path))
     pair.now = time.monotonic()
     stranger.get(path)
-    refused, was_asked = pair.asked(lambda: stranger.get(path))
-    left_alone, was_asked_again = pair.asked(lambda: stranger.get(path))
+    refused, was_used = pair.send(lambda: stranger.get(path))
+    left_alone, was_used_again = pair.send(lambda: stranger.get(path))
 
     assert [answer.status_code for answer in (forgotten, refused, left_alone)] == [200] * 3
-    assert (was_asked_at_first, was_asked, was_asked_again) == (False, True, False)
+    assert (was_used_at_first, was_used, was_used_again) == (False, True, False)
 
 
 def test_a_stale_epoch_is_refused_by_the_replica_too(pair, client):
     slug = client._tenant.slug
     with pair.app.app_context():
-        known = directory().find(slug)
+        stale = directory().find(slug)
         suspend_tenant(slug)
         resume_tenant(slug)
-        directory()._known.put(slug, known)
+        directory()._entries.put(slug, stale)
     catch_up(pair.standby, pair.primary)
 
-    answer, was_asked = pair.asked(lambda: client.get("/patients"))
+    answer, was_used = pair.send(lambda: client.get("/patients"))
 
     with pair.app.app_context():
-        assert directory().find(slug).placement.epoch == known.placement.epoch + 2
-    assert (answer.status_code, was_asked) == (200, True)
+        assert directory().find(slug).placement.epoch == stale.placement.epoch + 2
+    assert (answer.status_code, was_used) == (200, True)
 
 
-def test_a_replica_that_knows_only_an_earlier_epoch_is_not_believed(pair, client):
+def test_a_replica_with_an_earlier_epoch_is_not_used(pair, client):
     ask(pair.standby, "SELECT pg_wal_replay_pause()")
     slug = client._tenant.slug
     with pair.app.app_context():
         suspend_tenant(slug)
         resume_tenant(slug)
 
-    answer, was_asked = pair.asked(lambda: client.get("/patients"))
+    answer, was_used = pair.send(lambda: client.get("/patients"))
 
-    assert (answer.status_code, was_asked) == (200, True)
+    assert (answer.status_code, was_used) == (200, True)
 
 
-def test_a_suspended_tenant_is_refused_once_the_replica_knows(pair, client):
+def test_a_suspended_tenant_is_refused_once_the_replica_has_replayed_it(pair, client):
     slug = client._tenant.slug
     with pair.app.app_context():
-        known = directory().find(slug)
+        stale = directory().find(slug)
         suspend_tenant(slug)
-        directory()._known.put(slug, known)
+        directory()._entries.put(slug, stale)
     catch_up(pair.standby, pair.primary)
 
-    answer, was_asked = pair.asked(lambda: client.get("/patients"))
+    answer, was_used = pair.send(lambda: client.get("/patients"))
 
-    assert (answer.status_code, was_asked) == (403, True)
+    assert (answer.status_code, was_used) == (403, True)
 
 
-def test_a_member_that_the_replica_does_not_know_yet_is_looked_for_at_the_primary(pair, client):
+def test_a_member_that_the_replica_lacks_is_read_from_the_primary(pair, client):
     ask(pair.standby, "SELECT pg_wal_replay_pause()")
     newcomer = pair.installation.make_client(client._tenant)
 
-    answer, was_asked = pair.asked(lambda: newcomer.get("/patients"))
+    answer, was_used = pair.send(lambda: newcomer.get("/patients"))
 
-    assert (answer.status_code, was_asked) == (200, True)
+    assert (answer.status_code, was_used) == (200, True)
 
 
 def test_a_token_of_another_tenant_leads_to_the_primary(pair, client):
@@ -203,11 +203,11 @@ def test_a_token_of_another_tenant_leads_to_the_primary(pair, client):
     catch_up(pair.standby, pair.primary)
 
     for token in (foreign, "nonsense", "ä"):
-        answer, was_asked = pair.asked(partial(client.get, "/patients", X_Read_After=token))
-        assert (answer.status_code, was_asked) == (200, False)
+        answer, was_used = pair.send(partial(client.get, "/patients", X_Read_After=token))
+        assert (answer.status_code, was_used) == (200, False)
 
 
-def test_a_change_says_what_to_read_after_and_a_read_does_not(pair, client):
+def test_only_a_change_returns_a_read_token(pair, client):
     added, read = client.add_patient("F-1"), client.get("/patients")
     [cookie] = added.headers.getlist("Set-Cookie")
 
@@ -220,7 +220,7 @@ def test_a_change_says_what_to_read_after_and_a_read_does_not(pair, client):
 def test_what_is_done_on_a_replica_only_reads_and_holds_the_tenants_lock(pair, client):
     with pair.app.app_context(), tenant_context(client._tenant.slug) as entry:
         enter_placement(on_replica(entry.placement, 0, 0))
-        said = db.session.execute(
+        row = db.session.execute(
             text(
                 "SELECT pg_is_in_recovery(), current_setting('transaction_read_only'),"
                 " count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock'"
@@ -228,7 +228,7 @@ def test_what_is_done_on_a_replica_only_reads_and_holds_the_tenants_lock(pair, c
             )
         ).one()
 
-    assert tuple(said) == (True, "on", 1)
+    assert tuple(row) == (True, "on", 1)
 
 
 def test_a_view_that_writes_after_all_is_answered_by_the_primary(pair, client, monkeypatch):
@@ -240,12 +240,14 @@ def test_a_view_that_writes_after_all_is_answered_by_the_primary(pair, client, m
     write.__dict__.update(view.__dict__)
     monkeypatch.setitem(pair.app.view_functions, "patients.count_patients", write)
 
-    answer, was_asked = pair.asked(lambda: client.get("/patients/count"))
+    answer, was_used = pair.send(lambda: client.get("/patients/count"))
 
-    assert (answer.status_code, was_asked) == (200, True)
+    assert (answer.status_code, was_used) == (200, True)
 
 
-def test_without_replicas_nothing_is_asked_and_nothing_told(app, shared_member, make_patient):
+def test_without_replicas_there_are_no_positions_and_no_read_tokens(
+    app, shared_member, make_patient
+):
     answer = shared_member.post("/sites", json={"name": "Alone"})
 
     assert answer.status_code == 201
@@ -257,11 +259,11 @@ def test_without_replicas_nothing_is_asked_and_nothing_told(app, shared_member, 
 
 
 def test_the_primary_answers_when_the_replica_is_gone(pair, client):
-    _, was_asked_before = pair.asked(lambda: client.get("/patients"))
+    _, was_used_before = pair.send(lambda: client.get("/patients"))
     kill(pair.standby_directory)
 
     answers = [client.get("/patients").status_code for _ in range(3)]
     start(pair.standby_directory)
 
-    assert was_asked_before
+    assert was_used_before
     assert answers == [200] * 3
