@@ -89,7 +89,7 @@ def test_a_catalog_that_is_behind_is_one_sentence_in_production(app, blank_app, 
 
     assert result.exit_code == 1
     assert result.output == (
-        "Error: The catalog is not at this version's revision: run "
+        "Error: The catalog is not at the revision that this version needs. Run "
         "`flask db --directory migrations/catalog upgrade`.\n"
     )
     dispose(other)
