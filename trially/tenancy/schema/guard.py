@@ -45,8 +45,8 @@ $function$;
 
 -- An import calls this after it has loaded many rows. Without statistics the planner cannot choose
 -- between the indexes that lead with tenant_id, and the checks of foreign keys become slow.
--- It runs as the tables' owner, because ANALYZE needs that. It skips a locked table, because another
--- tenant's import may be analyzing the same shared table.
+-- It runs as the owner of the tables, because ANALYZE needs that. It skips a locked table, because
+-- another import may be analyzing the same shared table.
 CREATE OR REPLACE FUNCTION trially.analyze_tables() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
