@@ -1,8 +1,8 @@
 """The check of the migration files at the start of the app: each created table is protected.
 
 It needs no database and takes a few milliseconds, because it reads the files without running them.
-If a table's name cannot be read, for instance because a function returns it, the check accepts the
-file: `protection.check_tables` checks the tables themselves, in every database that is migrated.
+If it cannot read a statement, for instance because a function returns it, it accepts the file.
+`protection.check_tables` checks the tables themselves, in every database that is migrated.
 """
 
 import ast
@@ -74,9 +74,15 @@ class Upgrade(ast.NodeVisitor):
             case "add_column" if "version" in columns:
                 self.versioned |= names
             case "execute":
-                for statement in names:
-                    self.with_policy.update(_POLICY.findall(statement))
-                    self.with_trigger.update(_TRIGGER.findall(statement))
+                self._read_statements(names)
+
+    def _read_statements(self, statements: set[str]) -> None:
+        if UNREADABLE in statements:
+            self.with_policy.add(UNREADABLE)
+            self.with_trigger.add(UNREADABLE)
+        for statement in statements:
+            self.with_policy.update(_POLICY.findall(statement))
+            self.with_trigger.update(_TRIGGER.findall(statement))
 
     def _column_names(self, node: ast.expr) -> tuple[str, ...]:
         if isinstance(node, ast.Call) and node.args and ast.unparse(node.func) == "sa.Column":
