@@ -1,5 +1,6 @@
 """`flask db`: Flask-Migrate's commands, with the databases that they need prepared beforehand."""
 
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ from flask_migrate import Migrate
 from flask_migrate.cli import db as flask_migrate_group
 
 from trially.database.session import db
-from trially.errors import OperatorError
 from trially.tenancy.schema.installing import require_catalog
 from trially.tenancy.schema.lineages import TENANT_LINEAGE
 from trially.tenancy.schema.templates import template_database
 from trially.tenancy.servers.access import server_access
+from trially.terminal import errors_as_sentences
 
 ON_SCRATCH = frozenset({"check", "migrate", "revision"})
 """Commands that visit no tenant: the tenants' lineage runs them in a scratch database."""
@@ -26,16 +27,12 @@ FILES_ONLY = frozenset({"branches", "heads", "history", "show"})
 
 
 class MigrationGroup(click.Group):
-    """The group `flask db`, which prints an operator's error as a sentence."""
+    """The group `flask db`, which prints an error as a sentence."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; `flask --debug db …` shows the traceback of its error."""
-        try:
+        """Run a command."""
+        with nullcontext() if get_debug_flag() else errors_as_sentences():
             return super().invoke(ctx)
-        except OperatorError as error:
-            if get_debug_flag():
-                raise
-            raise click.ClickException(str(error)) from None
 
 
 def init_migrations(app: Flask) -> None:
@@ -47,7 +44,8 @@ def init_migrations(app: Flask) -> None:
         commands=flask_migrate_group.commands,
         callback=flask_migrate_group.callback,
         params=flask_migrate_group.params,
-        help="Write migrations, and migrate the databases.",
+        help="Write migrations, and migrate the databases.\n\n"
+        "An error is printed as one sentence; `flask --debug db …` shows its traceback.",
     )
     app.cli.add_command(group)
 
@@ -69,6 +67,9 @@ def _prepare(config: Config) -> Config:
     if is_on_scratch and is_tenants:
         template_database(server_access())
     config.attributes["is_on_scratch"] = is_on_scratch
+    if command == "revision":
+        # Only env.py can give a revision its number, and by default this command does not run it.
+        config.set_main_option("revision_environment", "true")
     if find_spec("ruff") is None:
         config.set_section_option("post_write_hooks", "hooks", "")
     return config
