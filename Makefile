@@ -30,11 +30,12 @@ test: setup ## Run the tests
 fuzz: setup ## Try the API with other requests than the tests do, and more (EXAMPLES=… of each)
 	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz
 
-check: setup ## Check format, lint, types and the direction of imports
+check: setup ## Check format, lint, types, the direction of imports and the numbers of migrations
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.migration_numbers
 
 format: setup ## Format the code and mend what can be mended
 	$(BIN)/python -m ruff format .

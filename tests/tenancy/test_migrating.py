@@ -1,8 +1,4 @@
-import os
 import re
-import shutil
-import subprocess
-import sys
 from uuid import uuid4
 
 import pytest
@@ -11,6 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from psycopg2 import sql
+from repository_copies import RepositoryCopy, installation_of
 from sqlalchemy import text
 from tenant_databases import TABLES, access_of, as_tenant, ask, ask_in
 
@@ -34,6 +31,7 @@ from trially.tenancy.schema.lineages import (
     head_of,
     run_upgrade,
 )
+from trially.tenancy.schema.protection import create_policy_sql
 from trially.tenancy.schema.templates import TENANT_SCHEMA, scratch_database
 from trially.tenancy.servers.connections import execute
 
@@ -55,6 +53,11 @@ FROM pg_index JOIN pg_class ON pg_class.oid = indrelid
 WHERE relnamespace IN ('tenant'::regnamespace, 'trially'::regnamespace)
 UNION ALL
 SELECT 'policy', tablename, policyname, qual, with_check, roles::text FROM pg_policies
+UNION ALL
+SELECT 'trigger', tgrelid::regclass::text, pg_get_triggerdef(pg_trigger.oid), tgenabled::text,
+    NULL, NULL
+FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid
+WHERE relnamespace = 'tenant'::regnamespace AND NOT tgisinternal
 UNION ALL
 SELECT 'grant', relname, relowner::regrole::text, array_to_string(relacl, ' '), NULL, NULL
 FROM pg_class WHERE relnamespace IN ('tenant'::regnamespace, 'trially'::regnamespace)
@@ -221,57 +224,6 @@ def test_asking_for_the_revision_changes_nothing(own_app, run_flask):
     assert describe(own_app, tenant) != before
 
 
-@pytest.fixture
-def flask_in_a_copy(app, settings, tmp_path):
-    """Run `flask` in a copy of the repository, on the same server."""
-    return copy_repository(settings, tmp_path)
-
-
-def copy_repository(settings, tmp_path, **changes):
-    for name in ("trially", "migrations", "wsgi.py"):
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, tmp_path / name)
-    environment = {name: value for name, value in os.environ.items() if "TRIALLY" not in name}
-    environment |= {
-        "TRIALLY_DEVELOPMENT": "1",
-        "TRIALLY_INSTANCE": str(settings.instance),
-        "TRIALLY_SECRET_KEY": settings.secret_key,
-        "PYTHONPATH": str(tmp_path),
-        **changes,
-    }
-
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "flask", *arguments],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-
-    return tmp_path, run
-
-
-@pytest.mark.parametrize("directory", ["migrations/tenant", "migrations/catalog"])
-def test_a_migration_is_written_into_its_lineage_and_numbered(flask_in_a_copy, directory):
-    root, run = flask_in_a_copy
-    head = head_of(ROOT / directory)
-
-    result = run("db", "migrate", "--directory", directory, "-m", "Add nothing")
-
-    assert result.returncode == 0, result.stderr
-    written = root / directory / "versions" / f"{int(head) + 1:04d}_add_nothing.py"
-    assert written.is_file()
-    content = written.read_text()
-    assert content.startswith('"""Add nothing."""')
-    assert f"down_revision = '{head}'" in content
-    assert content.count("    pass") == 2
-
-
 NEXT_MIGRATION = """
 from alembic import op
 from trially.state import state_of
@@ -284,28 +236,26 @@ def upgrade():
     op.execute("ALTER TABLE site ADD COLUMN seen text")
     op.execute("UPDATE site SET seen = 'migrated'")
     op.execute("CREATE TABLE visit (tenant_id uuid, id uuid, PRIMARY KEY (tenant_id, id))")
-    {failure}
+    op.execute({last_statement!r})
 """
+
+
+POLICY = "".join(create_policy_sql("visit"))
 
 
 @pytest.fixture
 def run_next_migration(own_app, settings, tmp_path):
     """Run `flask` where there is one migration more, on an installation of the test's own."""
+    copy = RepositoryCopy(tmp_path, settings, **installation_of(state_of(own_app).settings))
 
-    def run(*arguments, failure=""):
+    def run(*arguments, last_statement=POLICY):
         head = head_of(TENANT_LINEAGE)
-        next_one = f"{int(head) + 1:04d}"
-        file = tmp_path / "migrations" / "tenant" / "versions" / f"{next_one}_see_sites.py"
-        file.write_text(NEXT_MIGRATION.format(revision=next_one, head=head, failure=failure))
-        return run_flask(*arguments)
+        number = f"{int(head) + 1:04d}"
+        file = tmp_path / "migrations" / "tenant" / "versions" / f"{number}_see_sites.py"
+        content = NEXT_MIGRATION.format(revision=number, head=head, last_statement=last_statement)
+        file.write_text(content)
+        return copy.flask(*arguments)
 
-    own = state_of(own_app).settings
-    _, run_flask = copy_repository(
-        settings,
-        tmp_path,
-        TRIALLY_DATABASE_URL=own.database_url.render_as_string(hide_password=False),
-        TRIALLY_CATALOG_DATABASE=own.catalog_database,
-    )
     return run
 
 
@@ -323,8 +273,13 @@ def test_a_migration_reaches_every_tier_and_every_row(own_app, run_next_migratio
 
     asked = run_next_migration("db", "current")
     assert asked.returncode == 0, asked.stderr
-    failed = run_next_migration("db", "upgrade", failure="op.execute('SELECT 1 / 0')")
+    failed = run_next_migration("db", "upgrade", last_statement="SELECT 1 / 0")
     assert failed.returncode == 1
+    assert re.search(
+        r"^Error: The command failed for the blank schema of database s_\w+ \(server default\):"
+        r" DivisionByZero\.\nIt succeeded for 0 of 5 placements before\.",
+        failed.stderr,
+    )
     result = run_next_migration("db", "upgrade")
     assert result.returncode == 0, result.stderr
     with own_app.app_context():
@@ -357,3 +312,34 @@ def test_a_migration_reaches_every_tier_and_every_row(own_app, run_next_migratio
             schema,
         )
         assert secured == [(is_pooled, is_pooled)]
+
+
+@pytest.mark.parametrize("tier", [Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA, Tier.POOLED_ROWS])
+def test_a_migration_that_leaves_a_table_unprotected_is_rolled_back(
+    own_app, run_next_migration, tier
+):
+    with own_app.app_context():
+        tenant = create_tenant("somebody", "Somebody", tier=tier)
+
+    upgraded = run_next_migration("db", "upgrade", last_statement="SELECT 1")
+    created = run_next_migration(
+        "tenants", "create", "another", "--name", "Another", last_statement="SELECT 1"
+    )
+
+    where = {
+        Tier.DEDICATED_DATABASE: "the tenant somebody (server default, database",
+        Tier.OWN_SCHEMA: "the blank schema of database",
+        Tier.POOLED_ROWS: "the tenant somebody (server default, database",
+    }[tier]
+    assert upgraded.returncode == created.returncode == 1
+    assert where in upgraded.stderr
+    for result in (upgraded, created):
+        assert "visit has no policy tenant_rows. Add this statement" in result.stderr
+        assert POLICY in result.stderr
+    schema = tenant.placement.schema
+    assert ask_in(own_app, tenant, "SELECT to_regclass(%s)", f"{schema}.visit") == [(None,)]
+    assert ask_in(own_app, tenant, f"SELECT version_num FROM {schema}.alembic_version") == [
+        (head_of(TENANT_LINEAGE),)
+    ]
+    half_built = "SELECT datname FROM pg_database WHERE datname LIKE %s"
+    assert ask(own_app, half_built, f"{state_of(own_app).settings.catalog_database}%building") == []

@@ -105,7 +105,8 @@ def run_lineage(
         on_version_apply=check_migrated_tables if is_tenants else None,
         transaction_per_migration=True,
     )
-    is_read_only = bool(context.get_context().opts.get("dont_mutate"))
+    options = context.get_context().opts
+    is_read_only = bool(options.get("dont_mutate") or options.get("as_sql"))
     if not is_read_only:
         before_changes()
     with context.begin_transaction():
