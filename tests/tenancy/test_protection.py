@@ -19,7 +19,7 @@ POLICY = "".join(create_policy_sql("site"))
 TRIGGER = "".join(create_trigger_sql("site"))
 DROP_POLICY = "DROP POLICY tenant_rows ON site;"
 DROP_TRIGGER = "DROP TRIGGER grow_version ON site;"
-ANOTHER_POLICY = "The table tenant.site needs one policy, tenant_rows, and has another one."
+ANOTHER_POLICY = "The table tenant.site has a policy other than tenant_rows. Drop its policies."
 NO_TRIGGER = "The table tenant.site has no trigger grow_version. Add this statement"
 
 UNPROTECTED = [
@@ -81,11 +81,11 @@ def test_the_sentence_contains_the_statement_that_helps(scratch):
     assert str(raised.value).splitlines() == [
         (
             "The table tenant.site has no policy tenant_rows. Add this statement to the migration"
-            f" that creates it: {POLICY}"
+            f" that creates the table: {POLICY}"
         ),
         (
             "The table tenant.site has no trigger grow_version. Add this statement to the migration"
-            f" that creates it: {TRIGGER}"
+            f" that creates the table: {TRIGGER}"
         ),
     ]
 

@@ -77,16 +77,8 @@ def run_lineage(
     Returns True if the command changes tables, False if it only reads them. Only a command that
     changes tables calls `before_changes`. Raises `UnprotectedTableError`, and rolls the migration
     back, if a tenant table would lack its policy or its trigger.
-
-    Alembic does not coordinate processes. The advisory lock makes a second process wait until the
-    first one has closed its connection; the second one then finds the tables migrated.
     """
-    connection.execute(text("SELECT pg_advisory_lock(hashtext(:schema))"), {"schema": schema})
-    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
-    connection.execute(
-        text("SELECT set_config('search_path', :path, false)"), {"path": f"{schema}, pg_temp"}
-    )
-    connection.commit()
+    _prepare_session(connection, schema)
 
     def check_migrated_tables(ctx: MigrationContext, *_: Any, **_options: Any) -> None:
         if not ctx.as_sql:
@@ -117,6 +109,20 @@ def run_lineage(
 def migration_connection(url: Any) -> Connection:
     """Open a SQLAlchemy connection for migrating; closing it closes the database connection."""
     return create_engine(url, poolclass=NullPool, hide_parameters=True).connect()
+
+
+def _prepare_session(connection: Connection, schema: str) -> None:
+    """Lock the schema for this process, and set what every migration relies on.
+
+    Alembic does not coordinate processes. The lock makes a second process wait until the first one
+    has closed its connection; the second one then finds the tables migrated.
+    """
+    connection.execute(text("SELECT pg_advisory_lock(hashtext(:schema))"), {"schema": schema})
+    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
+    connection.execute(
+        text("SELECT set_config('search_path', :path, false)"), {"path": f"{schema}, pg_temp"}
+    )
+    connection.commit()
 
 
 def _is_modelled(

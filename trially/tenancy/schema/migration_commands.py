@@ -61,7 +61,7 @@ def _prepare(config: Config) -> Config:
     location = Path(config.get_main_option("script_location") or "").resolve()
     is_tenants = location == TENANT_LINEAGE
     is_on_scratch = command in ON_SCRATCH
-    # Every command on the catalog's lineage creates the catalog's database; `upgrade` its tables.
+    # Other commands on the catalog's lineage create its database, and `upgrade` its tables.
     if is_on_scratch or (is_tenants and command not in FILES_ONLY):
         require_catalog()
     if is_on_scratch and is_tenants:

@@ -22,7 +22,7 @@ from trially.tenancy.schema.protection import (
 )
 
 UNREADABLE = "*"
-"""Stands for a name that can only be learned by running the migration."""
+"""Stands for a name or a statement that is known only when the migration runs."""
 
 _POLICY = re.compile(rf'CREATE POLICY {POLICY} ON "?([\w*]+)')
 _TRIGGER = re.compile(rf'CREATE TRIGGER {TRIGGER} BEFORE UPDATE ON "?([\w*]+)')
@@ -121,7 +121,7 @@ def check_migrations(lineage: Path = TENANT_LINEAGE) -> None:
     problems = [
         f"{path.name} {problem}"
         for path in sorted((lineage / "versions").glob("*.py"))
-        for problem in _find_problems(read_upgrade(path.read_text()))
+        for problem in _find_problems(read_upgrade(path.read_text(encoding="utf-8")))
     ]
     if problems:
         raise UnprotectedTableError("\n".join(problems))

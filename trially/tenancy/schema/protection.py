@@ -96,12 +96,12 @@ def _find_problems(raw: connection, schema: str) -> Iterator[str]:
             yield f"The table {name} has no policy {POLICY}. {_advice(create_policy_sql(table))}"
         elif policies != [True]:
             yield (
-                f"The table {name} needs one policy, {POLICY}, and has another one. Drop its"
-                f" policies. {_advice(create_policy_sql(table))}"
+                f"The table {name} has a policy other than {POLICY}. Drop its policies."
+                f" {_advice(create_policy_sql(table))}"
             )
         if has_version and not has_trigger:
             yield f"The table {name} has no trigger {TRIGGER}. {_advice(create_trigger_sql(table))}"
 
 
 def _advice(lines: tuple[str, ...]) -> str:
-    return f"Add this statement to the migration that creates it: {''.join(lines)}"
+    return f"Add this statement to the migration that creates the table: {''.join(lines)}"
