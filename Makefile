@@ -30,11 +30,12 @@ test: setup ## Run the tests
 fuzz: setup ## Fuzz the API with new requests each time (EXAMPLES=… of each kind)
 	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz
 
-check: setup ## Check format, lint, types and import contracts
+check: setup ## Check format, lint, types, import contracts and migration numbers
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m tools.migration_numbers
 
 format: setup ## Format the code and fix what can be fixed
 	$(BIN)/python -m ruff format .

@@ -3,9 +3,9 @@
 import sys
 
 from trially import create_app
-from trially.config import SettingsError
+from trially.errors import OperatorError
 
 try:
     app = create_app()
-except SettingsError as error:
+except OperatorError as error:
     sys.exit(f"trially cannot start. {error}")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from tools import migration_numbers
 from trially.auth.permissions import Permission
 from trially.config import ROOT
 from trially.database.model import TenantModel
@@ -38,17 +39,49 @@ def test_every_setting_is_documented() -> None:
     assert documented == read
 
 
-@pytest.mark.parametrize("lineage", ["catalog", "tenant"])
+@pytest.mark.parametrize("lineage", migration_numbers.LINEAGES)
 def test_migrations_are_numbered_without_gaps(lineage: str) -> None:
-    names = sorted(path.stem for path in (ROOT / "migrations" / lineage / "versions").glob("*.py"))
+    assert list((ROOT / lineage).glob("0001_*.py"))
+    assert list(migration_numbers.find_problems(ROOT / lineage)) == []
 
-    assert names
-    for number, name in enumerate(names, start=1):
-        assert re.fullmatch(rf"{number:04d}_[a-z0-9_]+", name)
-        text = Path(ROOT / "migrations" / lineage / "versions" / f"{name}.py").read_text()
-        assert f'revision = "{number:04d}"' in text
-        follows = f'"{number - 1:04d}"' if number > 1 else "None"
-        assert f"down_revision = {follows}" in text
+
+def _write_migration(folder: Path, name: str, previous: str | None) -> None:
+    follows = f'"{previous}"' if previous else "None"
+    content = f'revision = "{name[:4]}"\ndown_revision = {follows}\n'
+    (folder / f"{name}.py").write_text(content)
+
+
+def test_two_migrations_of_one_number_are_reported(tmp_path: Path) -> None:
+    _write_migration(tmp_path, "0001_begin", None)
+    _write_migration(tmp_path, "0002_add_ours", "0001")
+    _write_migration(tmp_path, "0002_add_theirs", "0001")
+    _write_migration(tmp_path, "0003_go_on", "0002")
+
+    assert list(migration_numbers.find_problems(tmp_path)) == [
+        (
+            "0002_add_ours.py and 0002_add_theirs.py have the same number. Keep the one that is on"
+            " the main branch. Renumber the other one: rename its file to 0004_…, and set"
+            ' `revision = "0004"` and `down_revision = "0003"` in it.'
+        )
+    ]
+
+
+def test_migrations_that_are_no_sequence_are_reported(tmp_path: Path) -> None:
+    _write_migration(tmp_path, "0001_begin", None)
+    _write_migration(tmp_path, "0002_add_ours", "0001")
+    _write_migration(tmp_path, "0003_add_theirs", "0001")
+    _write_migration(tmp_path, "0005_go_on", "0004")
+    (tmp_path / "3f2a_add_nothing.py").touch()
+
+    assert list(migration_numbers.find_problems(tmp_path)) == [
+        "3f2a_add_nothing.py is not named like 0005_add_opened_at_to_study.py.",
+        '0003_add_theirs.py does not contain the line `down_revision = "0002"`. Correct it.',
+        "0005_go_on.py has no predecessor 0004. Renumber it.",
+    ]
+
+
+def test_make_check_reads_the_numbers_of_migrations() -> None:
+    assert "-m tools.migration_numbers" in (ROOT / "Makefile").read_text()
 
 
 def test_every_table_of_a_tenant_is_keyed_by_its_tenant_first() -> None:

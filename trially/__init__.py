@@ -14,7 +14,8 @@ from trially.http import browsers, problems, request_ids, trace_context
 from trially.observability import access_log, tracing
 from trially.tenancy import directory, plans
 from trially.tenancy.schema import installing
-from trially.tenancy.schema.lineages import init_migrations
+from trially.tenancy.schema.migration_commands import init_migrations
+from trially.tenancy.schema.migration_files import check_migrations
 from trially.tenancy.servers import access
 from trially.tenancy.servers.administrator import administrator_url
 
@@ -25,7 +26,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     """Make the app: settings, then plumbing, then rooms.
 
     Raises `SettingsError` if a setting is missing, `UnguardedViewError` if a view says neither
-    what it requires nor that it is public.
+    what it requires nor that it is public, `UnprotectedTableError` if a migration creates a table
+    without its row security policy or its version trigger.
     """
     settings = settings or read_settings()
     app = request_cycle.Application(
@@ -59,6 +61,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _init_demo(app, settings)
 
     refuse_unguarded_views(app.view_functions)
+    check_migrations()
     return app
 
 

@@ -2,12 +2,12 @@
 
 from alembic import context
 
-from trially.tenancy.schema.installing import open_catalog
+from trially.tenancy.schema.installing import CATALOG_SCHEMA, open_catalog
 from trially.tenancy.schema.lineages import CATALOG_LINEAGE, run_lineage
 
-connection = context.config.attributes.get("connection")
-if connection is not None:
-    run_lineage(CATALOG_LINEAGE, connection, "catalog")
+attributes = context.config.attributes
+if "connection" in attributes:
+    run_lineage(CATALOG_LINEAGE, attributes["connection"], attributes["schema"])
 else:
     with open_catalog() as connection:
-        run_lineage(CATALOG_LINEAGE, connection, "catalog")
+        run_lineage(CATALOG_LINEAGE, connection, CATALOG_SCHEMA)

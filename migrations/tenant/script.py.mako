@@ -1,6 +1,9 @@
-"""${message}."""
+<%! import re %>\
+"""${message.rstrip(".")}."""
 
+% if re.search(r"\bsa\.", f"{upgrades}{downgrades}"):
 import sqlalchemy as sa
+% endif
 from alembic import op
 ${imports + "\n" if imports else ""}
 revision = ${repr(up_revision)}

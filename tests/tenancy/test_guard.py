@@ -15,7 +15,7 @@ ANSWERS = {"TR001": "stale", "TR002": "suspended"}
 
 
 def enter(raw, tenant, epoch):
-    """Open a transaction as the dialect does, and return what the guard says."""
+    """Open a transaction as the dialect does, and return the guard's answer."""
     try:
         return execute(raw, f"BEGIN; SELECT trially.enter('{tenant.id}', {epoch})")[0][0]
     except Error as error:
@@ -27,7 +27,7 @@ def wait_until_blocked(administrator):
     deadline = monotonic() + 5
     waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     while execute(administrator, waiting) == [(0,)]:
-        assert monotonic() < deadline, "Nobody waits for the lock."
+        assert monotonic() < deadline, "No session waits for the lock."
         sleep(0.005)
 
 
@@ -35,7 +35,7 @@ def wait_until_blocked(administrator):
     ("epoch", "is_suspended", "answer"),
     [(1, False, "entered"), (2, False, "stale"), (0, False, "stale"), (1, True, "suspended")],
 )
-def test_the_guard_knows_epoch_and_state(app, tenant, epoch, is_suspended, answer):
+def test_the_guard_checks_epoch_and_state(app, tenant, epoch, is_suspended, answer):
     with access_of(app).administer(tenant.placement.database) as administrator:
         record_placement(administrator, tenant.id, epoch, is_suspended=is_suspended)
 
@@ -48,8 +48,8 @@ def test_another_tenants_id_is_stale(app, tenant, make_tenant):
         assert enter(raw, make_tenant(), 1) == "stale"
 
 
-def test_who_waited_for_the_barrier_sees_the_epoch_after_it(app, tenant):
-    """The lock comes first and the epoch second: the snapshot must not be older than the wait."""
+def test_a_transaction_that_waited_for_the_lock_sees_the_new_epoch(app, tenant):
+    """The guard reads the epoch after it has the lock, so its snapshot is newer than the wait."""
     answers = []
 
     def work():
@@ -75,7 +75,7 @@ def test_who_waited_for_the_barrier_sees_the_epoch_after_it(app, tenant):
     assert answers == ["stale", "stale"]
 
 
-def test_no_transaction_of_an_old_epoch_commits_after_the_flip(app, tenant):
+def test_no_transaction_of_an_old_epoch_commits_after_the_change(app, tenant):
     flipped = []
 
     def flip():
@@ -96,7 +96,7 @@ def test_no_transaction_of_an_old_epoch_commits_after_the_flip(app, tenant):
         assert enter(raw, tenant, 1) == "stale"
 
 
-def test_a_flip_gives_up_rather_than_wait_for_long(app, tenant, monkeypatch):
+def test_a_change_of_placement_times_out(app, tenant, monkeypatch):
     monkeypatch.setattr(guard, "LOCK_TIMEOUT_SECONDS", 0.05)
 
     with as_tenant(app, tenant) as raw:
@@ -110,7 +110,7 @@ def test_a_flip_gives_up_rather_than_wait_for_long(app, tenant, monkeypatch):
         assert enter(raw, tenant, 1) == "entered"
 
 
-def test_a_search_path_of_the_callers_own_changes_nothing(app, tenant):
+def test_the_callers_search_path_has_no_effect(app, tenant):
     with as_tenant(app, tenant) as raw:
         execute(raw, "SET search_path = pg_temp, tenant, trially")
         assert enter(raw, tenant, 1) == "entered"
@@ -118,7 +118,7 @@ def test_a_search_path_of_the_callers_own_changes_nothing(app, tenant):
         assert enter(raw, tenant, 2) == "stale"
 
 
-def test_the_tenants_own_role_may_ask_for_statistics(app, tenant):
+def test_a_tenants_role_may_analyze_its_tables(app, tenant):
     with as_tenant(app, tenant) as raw:
         execute(raw, "SELECT trially.analyze_tables()")
     assert placement_of(app, tenant).epoch == 1

@@ -19,7 +19,7 @@ def dispose(app):
         control_engine().dispose()
 
 
-def test_a_blank_server_is_made_ready_and_making_it_twice_is_harmless(blank_app):
+def test_a_second_installation_changes_nothing(blank_app):
     other = blank_app()
 
     with other.app_context():
@@ -36,7 +36,7 @@ def test_a_blank_server_is_made_ready_and_making_it_twice_is_harmless(blank_app)
     dispose(other)
 
 
-def test_upgrading_the_catalog_is_all_that_production_needs(blank_app):
+def test_production_needs_no_more_than_the_catalogs_upgrade(blank_app):
     other = blank_app()
     upgrade = ("db", "--directory", str(CATALOG_LINEAGE), "upgrade")
 
@@ -50,7 +50,7 @@ def test_upgrading_the_catalog_is_all_that_production_needs(blank_app):
     dispose(other)
 
 
-def test_two_processes_install_at_once(blank_app):
+def test_processes_may_install_at_once(blank_app):
     apps, failures = [blank_app() for _ in range(3)], []
 
     def run(app):
@@ -89,13 +89,13 @@ def test_a_catalog_that_is_behind_is_one_sentence_in_production(app, blank_app, 
 
     assert result.exit_code == 1
     assert result.output == (
-        "Error: The catalog is not at this version's revision: run "
+        "Error: The catalog is not at the revision that this version needs. Run "
         "`flask db --directory migrations/catalog upgrade`.\n"
     )
     dispose(other)
 
 
-def test_a_server_that_is_away_is_one_sentence(app, blank_app):
+def test_an_unreachable_server_is_one_sentence(app, blank_app):
     other = blank_app()
     url = access_of(app).admin_url.set(database="nowhere")
     state_of(other).servers["default"] = ServerAccess("default", url, "")

@@ -10,20 +10,20 @@ from trially.tenancy.servers.connections import execute
 
 @pytest.fixture
 def another_version(monkeypatch):
-    """Pretend that the migrations are others."""
+    """Replace the fingerprint of the migrations, as a new version would."""
 
-    def pretend(fingerprint):
+    def replace(fingerprint):
         monkeypatch.setattr(templates, "fingerprint_of", lambda _lineage: fingerprint)
 
-    return pretend
+    return replace
 
 
 @pytest.fixture
 def built(app, tenant):
-    """The name of the template as it is."""
+    """The name of the current template."""
     with app.app_context():
         yield template_name()
-        # Other tests go on with it.
+        # Later tests use this template.
         template_database(access_of(app))
 
 
@@ -36,11 +36,11 @@ def template_databases(app):
     return {name: (is_template, is_open) for name, is_template, is_open in rows}
 
 
-def test_there_is_one_template_and_nobody_may_connect(app, built):
+def test_one_template_exists_and_refuses_connections(app, built):
     assert template_databases(app) == {built: (True, False)}
 
 
-def test_another_migration_makes_another_template_and_drops_the_old(
+def test_another_migration_creates_another_template_and_drops_the_old_one(
     app, built, make_tenant, another_version, monkeypatch
 ):
     another_version("other")
@@ -52,7 +52,7 @@ def test_another_migration_makes_another_template_and_drops_the_old(
     monkeypatch.undo()
 
 
-def test_another_guard_makes_another_template(app, built, monkeypatch):
+def test_another_guard_needs_another_template(app, built, monkeypatch):
     monkeypatch.setattr(templates, "GUARD_DDL", templates.GUARD_DDL + "-- other")
 
     with app.app_context():
@@ -60,7 +60,7 @@ def test_another_guard_makes_another_template(app, built, monkeypatch):
     monkeypatch.undo()
 
 
-def test_no_lock_is_left_when_a_template_has_been_built(app, built, another_version, monkeypatch):
+def test_building_a_template_releases_its_lock(app, built, another_version, monkeypatch):
     another_version("third")
 
     with app.app_context():
@@ -70,7 +70,9 @@ def test_no_lock_is_left_when_a_template_has_been_built(app, built, another_vers
     monkeypatch.undo()
 
 
-def test_a_template_left_half_built_is_in_nobodys_way(app, built, another_version, monkeypatch):
+def test_a_half_built_template_of_a_killed_process_is_replaced(
+    app, built, another_version, monkeypatch
+):
     ask(app, "CREATE DATABASE trially_catalog_template_building")
     another_version("fourth")
 
@@ -81,7 +83,7 @@ def test_a_template_left_half_built_is_in_nobodys_way(app, built, another_versio
     monkeypatch.undo()
 
 
-def test_a_template_that_cannot_be_built_leaves_nothing(app, built, another_version, monkeypatch):
+def test_a_failed_build_leaves_no_database(app, built, another_version, monkeypatch):
     another_version("fifth")
 
     def fail(*_arguments):
@@ -95,13 +97,13 @@ def test_a_template_that_cannot_be_built_leaves_nothing(app, built, another_vers
     monkeypatch.undo()
 
 
-def test_two_that_need_a_template_build_one(app, built, another_version, monkeypatch):
+def test_two_processes_build_one_template(app, built, another_version, monkeypatch):
     another_version("sixth")
-    found = []
+    names = []
 
     def build():
         with app.app_context():
-            found.append(template_database(access_of(app)))
+            names.append(template_database(access_of(app)))
 
     threads = [Thread(target=build) for _ in range(2)]
     for thread in threads:
@@ -109,8 +111,8 @@ def test_two_that_need_a_template_build_one(app, built, another_version, monkeyp
     for thread in threads:
         thread.join()
 
-    assert len(found) == 2
-    assert set(template_databases(app)) == set(found)
+    assert len(names) == 2
+    assert set(template_databases(app)) == set(names)
     monkeypatch.undo()
 
 

@@ -6,6 +6,7 @@ import pytest
 from psycopg2 import errors
 from tenant_databases import as_tenant, ask_in, placement_of
 
+from trially.database.model import TenantModel, Versioned
 from trially.tenancy.catalog import Tier
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.servers.connections import execute
@@ -161,6 +162,48 @@ def test_every_table_has_its_one_policy(app, place, schema, tables):
 
     assert policies == [
         (name, "tenant_rows", "PERMISSIVE", "{public}", "ALL", rule, rule) for name in tables
+    ]
+
+
+def test_every_table_with_versions_has_its_trigger(app, place, schema, tables):
+    versioned = {
+        mapper.local_table.name
+        for mapper in TenantModel.registry.mappers
+        if issubclass(mapper.class_, Versioned)
+    }
+    columns = ask_in(
+        app,
+        place,
+        "SELECT relname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
+        " WHERE relname = ANY(%s) AND relnamespace = %s::regnamespace AND attname = 'version'",
+        tables,
+        schema,
+    )
+    triggers = ask_in(
+        app,
+        place,
+        "SELECT relname, tgname, pronamespace::regnamespace::text || '.' || proname,"
+        " tgenabled::text, pg_get_triggerdef(pg_trigger.oid)"
+        " FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
+        " JOIN pg_proc ON pg_proc.oid = tgfoid"
+        " WHERE NOT tgisinternal AND relnamespace = %s::regnamespace ORDER BY relname",
+        schema,
+    )
+
+    assert {"patient", "site"} < versioned
+    assert {name for (name,) in columns} == versioned
+    assert triggers == [
+        (
+            name,
+            "grow_version",
+            f"{schema}.grow_version",
+            "O",
+            (
+                f"CREATE TRIGGER grow_version BEFORE UPDATE ON {schema}.{name}"
+                f" FOR EACH ROW EXECUTE FUNCTION {schema}.grow_version()"
+            ),
+        )
+        for name in sorted(versioned)
     ]
 
 

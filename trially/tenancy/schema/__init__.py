@@ -1,1 +1,1 @@
-"""What is in a database: the migrations' lineages, templates, the catalog, the guard."""
+"""The contents of databases: lineages of migrations, templates, the catalog, the guard."""

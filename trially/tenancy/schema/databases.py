@@ -24,20 +24,20 @@ def as_owner(access: ServerAccess, database: str) -> Iterator[Connection]:
 
 
 def drop_database(raw: connection, name: str) -> None:
-    """Drop a database if it is there, ending the sessions in it."""
+    """Drop a database if it exists, and terminate its sessions."""
     execute(raw, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def database_exists(raw: connection, name: str) -> bool:
-    """Tell whether there is a database of this name."""
+    """Return True if the server has a database of this name."""
     return bool(execute(raw, "SELECT 1 FROM pg_database WHERE datname = %s", name))
 
 
 def create_closed_database(raw: connection, name: str, template: str) -> None:
-    """Create a database from a template, owned by the tables' owner, that takes no connections.
+    """Create a database from a template, owned by the tables' owner, that refuses connections.
 
-    A new database lets every role connect until CONNECT is revoked from PUBLIC, and a session that
-    is in stays in. `open_database` revokes it before the database takes connections.
+    In a new database every role has CONNECT through PUBLIC, and revoking CONNECT does not end a
+    session. So connections stay refused until `open_database` has revoked it.
     """
     execute(
         raw,
@@ -52,7 +52,7 @@ def create_closed_database(raw: connection, name: str, template: str) -> None:
 
 
 def open_database(raw: connection, name: str, role: str | None = None) -> None:
-    """Let a database take connections: of `role`, if one is given, and of no other login role."""
+    """Allow connections to a database: for `role`, if one is given, and for no other login role."""
     database = sql.Identifier(name)
     grant = (
         sql.SQL("GRANT CONNECT ON DATABASE {} TO {};").format(database, sql.Identifier(role))
@@ -61,7 +61,7 @@ def open_database(raw: connection, name: str, role: str | None = None) -> None:
     )
     execute(
         raw,
-        # The statements that follow flush the WAL, and with it this transaction.
+        # No flush of the WAL is needed here: later statements flush it, and this commit with it.
         sql.SQL(
             "BEGIN; SET LOCAL synchronous_commit = off;"
             "REVOKE ALL ON DATABASE {database} FROM PUBLIC;{grant}"
@@ -77,7 +77,8 @@ def building_database(
 ) -> Iterator[Connection]:
     """Connect to a new database as its owner; rename it to `name` when the block ends.
 
-    No process finds a database of that name half-built. If the block fails, it is dropped.
+    Until then the database has another name, so no process can use it half-built. If the block
+    fails, the database is dropped.
     """
     building = f"{template_prefix()}building"
     drop_database(raw, building)
@@ -98,5 +99,5 @@ def building_database(
 
 
 def template_prefix() -> str:
-    """Return what the names of this installation's templates begin with."""
+    """Return the prefix of the names of this installation's templates."""
     return f"{current_settings().catalog_database}_template_"

@@ -1,7 +1,7 @@
-"""The guard: what every tenant transaction asks of its database before anything else.
+"""The guard: the function that every tenant transaction calls before its first statement.
 
-Each database that holds tenants carries its own copy of their placements, and the function
-`trially.enter`, which answers whether the caller's idea of a placement is the current one.
+Each database with tenants has its own copy of their placements. `trially.enter` compares the epoch
+that the caller has cached with that copy, and refuses a stale epoch or a suspended tenant.
 """
 
 from uuid import UUID
@@ -22,42 +22,43 @@ CREATE TABLE IF NOT EXISTS trially.placement (
     is_suspended boolean NOT NULL DEFAULT false
 );
 
--- Volatile, the lock first and the epoch second: in one plain statement, or in a stable function,
--- the epoch would come from a snapshot older than the wait for the lock, and a worker that waited
--- through a change of placement would go on writing to the old one. Its names are resolved when it
--- is made, so no caller's search_path can change what it reads.
+-- Volatile, and the lock before the epoch. In a stable function, or in a single statement, the
+-- epoch would come from a snapshot taken before the wait for the lock. A worker that waited while
+-- the placement changed would then write to the old placement.
+-- The function sets its own search_path, so the caller's cannot change which table it reads.
 CREATE OR REPLACE FUNCTION trially.enter(asked uuid, known_epoch bigint) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    found trially.placement;
+    current_placement trially.placement;
 BEGIN
     PERFORM pg_advisory_xact_lock_shared(uuid_hash_extended(asked, 0));
-    SELECT * INTO found FROM trially.placement WHERE tenant_id = asked;
-    IF found.is_suspended THEN
+    SELECT * INTO current_placement FROM trially.placement WHERE tenant_id = asked;
+    IF current_placement.is_suspended THEN
         RAISE SQLSTATE 'TR002' USING MESSAGE = 'suspended';
-    ELSIF found.epoch IS DISTINCT FROM known_epoch THEN
+    ELSIF current_placement.epoch IS DISTINCT FROM known_epoch THEN
         RAISE SQLSTATE 'TR001' USING MESSAGE = 'stale';
     END IF;
     RETURN 'entered';
 END
 $function$;
 
--- Whoever loads many rows asks for statistics at once: until there are some, every index that leads
--- with tenant_id looks as good as any other, for foreign keys too. Only a table's owner may.
--- Tables that are shared may be in somebody else's analysis already.
+-- An import calls this after it has loaded many rows. Without statistics the planner cannot choose
+-- between the indexes that lead with tenant_id, and the checks of foreign keys become slow.
+-- It runs as the owner of the tables, because ANALYZE needs that. It skips a locked table, because
+-- another import may be analyzing the same shared table.
 CREATE OR REPLACE FUNCTION trially.analyze_tables() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     tenant_table regclass;
-    asking text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+    caller text := coalesce(nullif(current_setting('role'), 'none'), session_user);
 BEGIN
     FOR tenant_table IN
         SELECT attrelid::regclass FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
         WHERE attname = 'tenant_id' AND relkind = 'r'
         AND relnamespace <> 'trially'::regnamespace
-        AND has_table_privilege(asking, attrelid, 'INSERT')
+        AND has_table_privilege(caller, attrelid, 'INSERT')
     LOOP
         EXECUTE format('ANALYZE (SKIP_LOCKED) %s', tenant_table);
     END LOOP;
@@ -68,10 +69,11 @@ REVOKE ALL ON FUNCTION trially.enter(uuid, bigint), trially.analyze_tables() FRO
 """
 
 LOCK_TIMEOUT_SECONDS = 10
+"""Longest a change of placement waits for the tenant's open transactions."""
 
 
 def grant_guard_sql(role: str) -> sql.Composed:
-    """Compose what lets a role call the guard's functions."""
+    """Compose the statements that let a role call the guard's functions."""
     return sql.SQL(
         "GRANT USAGE ON SCHEMA trially TO {role};"
         "GRANT EXECUTE ON FUNCTION trially.enter(uuid, bigint), trially.analyze_tables() TO {role};"
@@ -79,7 +81,7 @@ def grant_guard_sql(role: str) -> sql.Composed:
 
 
 def revoke_guard_sql(role: str) -> sql.Composed:
-    """Compose what takes from a role, if it is there, all that it was granted in the database."""
+    """Compose the statements that revoke a role's privileges on the guard, if the role exists."""
     return sql.SQL(
         "DO $do$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = {name}) THEN"
         " REVOKE ALL ON SCHEMA trially FROM {role};"
@@ -89,7 +91,7 @@ def revoke_guard_sql(role: str) -> sql.Composed:
 
 
 def register_tenant_sql(tenant_id: UUID, epoch: int) -> sql.Composed:
-    """Compose what makes the guard know a tenant, unless it does."""
+    """Compose the statement that adds a tenant to the guard's placements, if it is missing."""
     return sql.SQL(
         "INSERT INTO trially.placement (tenant_id, epoch) VALUES ({tenant_id}, {epoch})"
         " ON CONFLICT DO NOTHING;"
@@ -97,16 +99,18 @@ def register_tenant_sql(tenant_id: UUID, epoch: int) -> sql.Composed:
 
 
 def unregister_tenant_sql(tenant_id: UUID) -> sql.Composed:
-    """Compose what makes the guard know a tenant no longer."""
+    """Compose the statement that removes a tenant from the guard's placements."""
     return sql.SQL("DELETE FROM trially.placement WHERE tenant_id = {};").format(
         sql.Literal(str(tenant_id))
     )
 
 
 def record_placement(raw: connection, tenant_id: UUID, epoch: int, *, is_suspended: bool) -> None:
-    """Write the database's own copy of a placement, once no transaction of the tenant is open.
+    """Write the database's own copy of a placement, after the tenant's transactions have ended.
 
-    Each transaction of the tenant holds the lock shared, so none that began before commits after.
+    Each transaction of the tenant holds the lock in shared mode. So every transaction that began
+    before this change also ends before it. Raises psycopg2's `LockNotAvailable` after
+    `LOCK_TIMEOUT_SECONDS`.
     """
     execute(
         raw,

@@ -1,4 +1,4 @@
-"""Make a blank PostgreSQL server ready: roles, grants, the catalog and its first server."""
+"""Install the catalog on a PostgreSQL server: roles, database, tables, grants, first server."""
 
 import logging
 from collections.abc import Iterator
@@ -18,6 +18,7 @@ from trially.tenancy.catalog import (
     ServerPassword,
     control_engine,
 )
+from trially.tenancy.schema.databases import database_exists
 from trially.tenancy.schema.lineages import (
     CATALOG_LINEAGE,
     head_of,
@@ -40,13 +41,13 @@ from trially.tenancy.servers.preparing import (
 CATALOG_SCHEMA = "catalog"
 
 _INSTALL_LOCK = 0x7472_6961_6C6C_6961
-"""Advisory lock of the maintenance database: one process at a time installs."""
+"""Advisory lock in the maintenance database: one process at a time installs."""
 
 log = logging.getLogger(__name__)
 
 
 class CatalogBehindError(OperatorError):
-    """The catalog is not there, or not at the revision that this code needs."""
+    """The catalog does not exist, or is not at the revision that this version needs."""
 
 
 def catalog_binds(access: ServerAccess, settings: Settings) -> dict[str, URL]:
@@ -59,7 +60,10 @@ def catalog_binds(access: ServerAccess, settings: Settings) -> dict[str, URL]:
 
 
 def install() -> None:
-    """Bring the catalog and its server to where this code needs them. Nothing to do is cheap."""
+    """Create the catalog, or migrate it to the revision that this version needs.
+
+    It may run again: if everything exists, it changes nothing and takes a few milliseconds.
+    """
     with open_catalog() as catalog:
         run_upgrade(CATALOG_LINEAGE, catalog, CATALOG_SCHEMA)
 
@@ -67,17 +71,16 @@ def install() -> None:
 def check_catalog() -> None:
     """Raise `CatalogBehindError` unless the catalog is at the head of its lineage."""
     with server_access().administer() as raw:
-        database = current_settings().catalog_database
-        is_there = execute(raw, "SELECT 1 FROM pg_database WHERE datname = %s", database)
-    if not is_there or _catalog_revision() != head_of(CATALOG_LINEAGE):
+        exists = database_exists(raw, current_settings().catalog_database)
+    if not exists or _catalog_revision() != head_of(CATALOG_LINEAGE):
         raise CatalogBehindError(
-            "The catalog is not at this version's revision: run "
+            "The catalog is not at the revision that this version needs. Run "
             "`flask db --directory migrations/catalog upgrade`."
         )
 
 
 def require_catalog() -> None:
-    """Raise `CatalogBehindError` unless the catalog is ready; in development, install it."""
+    """Install the catalog in development; elsewhere raise `CatalogBehindError` if it is behind."""
     try:
         check_catalog()
     except CatalogBehindError:
@@ -88,11 +91,11 @@ def require_catalog() -> None:
 
 @contextmanager
 def open_catalog() -> Iterator[Connection]:
-    """Connect to the catalog's database as its owner, making roles and database if need be."""
+    """Connect to the catalog's database as its owner; create missing roles and the database."""
     settings, access = current_settings(), server_access()
     with access.locked(_INSTALL_LOCK) as raw:
         prepare_server(access, raw)
-        _make_database(raw, settings.catalog_database, owner_role(settings))
+        _create_catalog_database(raw, settings.catalog_database, owner_role(settings))
         execute(
             raw,
             sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
@@ -109,7 +112,7 @@ def open_catalog() -> Iterator[Connection]:
 
 
 def _grant_catalog(catalog: Connection) -> None:
-    """Let the reader read the tables that have come, and see that there is a first server."""
+    """Grant the reader SELECT on every table but the passwords; add the first server's row."""
     names = {
         "schema": sql.Identifier(CATALOG_SCHEMA),
         "reader": sql.Identifier(reader_role(current_settings())),
@@ -143,8 +146,8 @@ def _catalog_revision() -> str | None:
         return revision
 
 
-def _make_database(raw: connection, database: str, owner: str) -> None:
-    if not execute(raw, "SELECT 1 FROM pg_database WHERE datname = %s", database):
+def _create_catalog_database(raw: connection, database: str, owner: str) -> None:
+    if not database_exists(raw, database):
         execute(
             raw,
             sql.SQL("CREATE DATABASE {} OWNER {}").format(

@@ -8,20 +8,23 @@ from typing import Any
 
 from alembic import command, context
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from flask import Flask
-from flask_migrate import Migrate
 from sqlalchemy import Connection, MetaData, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from trially.config import ROOT
 from trially.database.model import CatalogModel, TenantModel
-from trially.database.session import db
+from trially.tenancy.schema.autogenerate import number_revision, protect_tables
+from trially.tenancy.schema.protection import check_tables
+from trially.tenancy.servers.connections import driver_connection
 
 CATALOG_LINEAGE = ROOT / "migrations" / "catalog"
 TENANT_LINEAGE = ROOT / "migrations" / "tenant"
 
 LOCK_TIMEOUT_SECONDS = 5
+"""Longest a migration waits for a table that other transactions use."""
+
 _METADATA: dict[Path, MetaData] = {
     CATALOG_LINEAGE: CatalogModel.metadata,
     TENANT_LINEAGE: TenantModel.metadata,
@@ -32,13 +35,13 @@ def head_of(lineage: Path) -> str:
     """Return the newest revision of a lineage."""
     head = ScriptDirectory.from_config(alembic_config(lineage)).get_current_head()
     if head is None:
-        raise RuntimeError(f"There are no migrations in {lineage.name}.")
+        raise RuntimeError(f"{lineage} contains no migrations.")
     return head
 
 
 @cache
 def fingerprint_of(lineage: Path) -> str:
-    """Return a short digest of a lineage's files, so that an edited migration counts as another."""
+    """Return a short digest of a lineage's files; it differs when a migration was edited."""
     digest = hashlib.sha256()
     for script in sorted((lineage / "versions").glob("*.py")):
         digest.update(script.read_bytes())
@@ -46,7 +49,10 @@ def fingerprint_of(lineage: Path) -> str:
 
 
 def run_upgrade(lineage: Path, connection: Connection, schema: str) -> None:
-    """Bring the tables in `schema` to the head of a lineage, over `connection`."""
+    """Migrate the tables in `schema` to the head of a lineage, over `connection`.
+
+    This is an Alembic command, and Alembic cannot run one command inside another one.
+    """
     config = alembic_config(lineage)
     config.attributes["connection"] = connection
     config.attributes["schema"] = schema
@@ -66,33 +72,38 @@ def run_lineage(
     schema: str,
     before_changes: Callable[[], object] = lambda: None,
 ) -> bool:
-    """Run what Alembic was asked for, on the tables in `schema`. Called by each env.py.
+    """Run the current Alembic command on the tables in `schema`. Called by each env.py.
 
-    Tells whether that was to change them, and not only a question.
-    Alembic knows of no other process at the same work: who comes second waits until the first has
-    closed its connection, and finds nothing to do.
+    Returns True if the command changes tables, False if it only reads them. Only a command that
+    changes tables calls `before_changes`. Raises `UnprotectedTableError`, and rolls the migration
+    back, if a tenant table would lack its policy or its trigger.
     """
-    connection.execute(text("SELECT pg_advisory_lock(hashtext(:schema))"), {"schema": schema})
-    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
-    connection.execute(
-        text("SELECT set_config('search_path', :path, false)"), {"path": f"{schema}, pg_temp"}
-    )
-    connection.commit()
+    _prepare_session(connection, schema)
+
+    def check_migrated_tables(ctx: MigrationContext, *_: Any, **_options: Any) -> None:
+        if not ctx.as_sql:
+            check_tables(driver_connection(connection), schema)
+
+    is_tenants = lineage == TENANT_LINEAGE
     context.configure(
         connection=connection,
         target_metadata=_METADATA[lineage],
         version_table_schema=schema,
         include_object=_is_modelled,
         compare_server_default=True,
-        process_revision_directives=_number_revision,
+        process_revision_directives=(
+            protect_tables.chain(number_revision) if is_tenants else number_revision
+        ),
+        on_version_apply=check_migrated_tables if is_tenants else None,
         transaction_per_migration=True,
     )
-    is_question = bool(context.get_context().opts.get("dont_mutate"))
-    if not is_question:
+    options = context.get_context().opts
+    is_read_only = bool(options.get("dont_mutate") or options.get("as_sql"))
+    if not is_read_only:
         before_changes()
     with context.begin_transaction():
         context.run_migrations()
-    return not is_question
+    return not is_read_only
 
 
 def migration_connection(url: Any) -> Connection:
@@ -100,9 +111,18 @@ def migration_connection(url: Any) -> Connection:
     return create_engine(url, poolclass=NullPool, hide_parameters=True).connect()
 
 
-def init_migrations(app: Flask) -> None:
-    """Give the app `flask db`: of the tenants' lineage, unless `--directory` names the other."""
-    Migrate(app, db, directory=str(TENANT_LINEAGE), render_as_batch=False)
+def _prepare_session(connection: Connection, schema: str) -> None:
+    """Lock the schema for this process, and set what every migration relies on.
+
+    Alembic does not coordinate processes. The lock makes a second process wait until the first one
+    has closed its connection; the second one then finds the tables migrated.
+    """
+    connection.execute(text("SELECT pg_advisory_lock(hashtext(:schema))"), {"schema": schema})
+    connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'"))
+    connection.execute(
+        text("SELECT set_config('search_path', :path, false)"), {"path": f"{schema}, pg_temp"}
+    )
+    connection.commit()
 
 
 def _is_modelled(
@@ -112,13 +132,5 @@ def _is_modelled(
     reflected: bool,  # noqa: FBT001
     counterpart: Any,
 ) -> bool:
-    """Leave alone the tables that no model describes: autogenerate would propose to drop them."""
+    """Hide tables without a model from autogenerate, which would propose to drop them."""
     return not (kind == "table" and reflected and counterpart is None)
-
-
-def _number_revision(_context: Any, _revision: Any, directives: list[Any]) -> None:
-    """Give revisions the numbers 0001, 0002, …: a listing of the files is the history."""
-    script = directives[0]
-    directory = ScriptDirectory(context.config.get_main_option("script_location") or "")
-    head = directory.get_current_head()
-    script.rev_id = f"{int(head or 0) + 1:04d}"

@@ -1,4 +1,4 @@
-"""The database that new tenants are cloned from, and the databases that migrations visit."""
+"""The template database that new tenants' databases are cloned from, one on each server."""
 
 import hashlib
 import logging
@@ -28,16 +28,19 @@ from trially.tenancy.servers.access import ServerAccess
 from trially.tenancy.servers.connections import driver_connection, execute
 
 TENANT_SCHEMA = "tenant"
-"""Schema of the tables in databases whose tables are one tenant's, or all tenants' alike."""
+"""Schema of the tenant tables, except in the tier where each tenant has its own schema."""
 
 log = logging.getLogger(__name__)
 
 _BUILD_LOCK = 0x7472_6961_6C6C_79
-"""Advisory lock of the maintenance database: one process at a time builds templates."""
+"""Advisory lock in the maintenance database: one process at a time builds templates."""
 
 
 def template_database(access: ServerAccess) -> str:
-    """Return the name of the server's template at the head revision, building it if need be."""
+    """Return the name of the server's template at the head revision; build it if it is missing.
+
+    Raises `UnprotectedTableError` if a migration leaves a table without its policy or trigger.
+    """
     name = template_name()
     with access.administer() as raw:
         if _is_template(raw, name):
@@ -50,25 +53,25 @@ def template_database(access: ServerAccess) -> str:
 
 
 def template_name() -> str:
-    """Name the template that this version's migrations and guard make."""
+    """Return the template's name, which depends on this version's migrations and guard."""
     digest = hashlib.sha256((fingerprint_of(TENANT_LINEAGE) + GUARD_DDL).encode()).hexdigest()
     return f"{template_prefix()}{digest[:12]}"
 
 
 def clone_template(access: ServerAccess, name: str, role: str) -> None:
-    """Create a database from the template, to which only `role` may connect."""
+    """Create a database from the template. Only `role` may connect to it."""
     template = template_database(access)
     with access.administer() as raw:
         try:
             create_closed_database(raw, name, template)
         except (errors.DuplicateDatabase, errors.UniqueViolation):
-            log.info("The database exists already.")
+            log.info("The database already exists.")
         open_database(raw, name, role)
 
 
 @contextmanager
 def scratch_database(access: ServerAccess) -> Iterator[Connection]:
-    """Connect to a clone of the template, and drop it at the end of the block."""
+    """Connect to a new clone of the template; drop it when the block ends."""
     name = opaque_name()
     template = template_database(access)
     with access.administer() as raw:
