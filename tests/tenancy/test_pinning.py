@@ -92,7 +92,7 @@ def test_other_tenants_are_not_entered(pinned):
 
 def test_commands_know_of_no_other_tenant(run):
     unknown = (1, "Error: There is no tenant 'theirs'.\n")
-    pinned = (1, "Error: This instance is pinned to 'ours' (TRIALLY_PINNED_TENANT).\n")
+    pinned = (1, "Error: This instance serves the tenant 'ours' only (TRIALLY_PINNED_TENANT).\n")
 
     assert run("tenants", "show", "theirs") == unknown
     assert run("tenants", "suspend", "theirs") == unknown

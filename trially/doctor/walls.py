@@ -10,7 +10,7 @@ from trially.tenancy.catalog import TenantStatus, Tier
 from trially.tenancy.schema.guard import GUARD_SCHEMA
 from trially.tenancy.schema.lineages import TENANT_LINEAGE, head_of
 from trially.tenancy.tiers.blank_schema import BLANK_SCHEMA
-from trially.tenancy.tiers.tenant_tables import HOLDING_CHECK
+from trially.tenancy.tiers.tenant_tables import TENANT_CHECK
 
 CONDITION = (
     "(tenant_id = (NULLIF(current_setting('trially.tenant_id'::text, true), ''::text))::uuid)"
@@ -67,7 +67,7 @@ def every_table_is_held_to_its_tenant(database: ExaminedDatabase) -> Iterator[Pr
             "SELECT nspname, relname, pg_get_constraintdef(pg_constraint.oid), convalidated"
             " FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid"
             " JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE conname = %s",
-            HOLDING_CHECK,
+            TENANT_CHECK,
         )
     }
     ids = {tenant.placement.schema: tenant.id for tenant in database.place.tenants}
@@ -76,7 +76,7 @@ def every_table_is_held_to_its_tenant(database: ExaminedDatabase) -> Iterator[Pr
             continue
         right = (f"CHECK ((tenant_id = '{ids[table.schema]}'::uuid))", True)
         if found.get((table.schema, table.name)) != right:
-            what = f"{table.full_name} has no {HOLDING_CHECK} of its tenant"
+            what = f"{table.full_name} has no {TENANT_CHECK} of its tenant"
             remedy = "`flask db upgrade` makes it, once the wrong one is dropped."
             yield error(what, remedy)
 

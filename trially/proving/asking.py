@@ -21,7 +21,7 @@ from trially.proving.attempts import Attempt, Party, Target
 from trially.tenancy.catalog import TenantStatus, Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import UnknownTenantError
-from trially.tenancy.tiers.tenant_tables import HOLDING_CHECK
+from trially.tenancy.tiers.tenant_tables import TENANT_CHECK
 
 OWN_ROW = (
     "INSERT INTO canary (tenant_id, id, run_id, word)"
@@ -76,14 +76,14 @@ HERE = ("empty the table", "read the guard's placements")
 """What reaches nobody who is in another database."""
 
 _OF_DEDICATED = (
-    f"each table has its CHECK {HOLDING_CHECK}, and the tenant's role may read and write rows"
+    f"each table has its CHECK {TENANT_CHECK}, and the tenant's role may read and write rows"
     " and no more"
 )
 WALLS = {
     Tier.SILO: _OF_DEDICATED,
     Tier.DEDICATED_DATABASE: _OF_DEDICATED,
     Tier.OWN_SCHEMA: (
-        f"each table has its CHECK {HOLDING_CHECK}, nobody but a schema's own role has USAGE on it,"
+        f"each table has its CHECK {TENANT_CHECK}, nobody but a schema's own role has USAGE on it,"
         " and nobody but the login role is a member of that role"
     ),
     Tier.POOLED_ROWS: (
@@ -107,7 +107,7 @@ class Refusal:
 
 
 REFUSALS = (
-    Refusal(errors.CheckViolation, HOLDING_CHECK, f"CHECK {HOLDING_CHECK}"),
+    Refusal(errors.CheckViolation, TENANT_CHECK, f"CHECK {TENANT_CHECK}"),
     Refusal(errors.InsufficientPrivilege, "row-level security", "row security"),
     Refusal(errors.InsufficientPrivilege, "for schema", "USAGE on the schema"),
     Refusal(errors.InsufficientPrivilege, "for table", "grants on the table"),

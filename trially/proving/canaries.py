@@ -17,6 +17,7 @@ from trially.config import current_settings
 from trially.database.model import TenantModel
 from trially.database.placement import StalePlacementError
 from trially.proving.attempts import Party, Target
+from trially.tenancy.advisory_locks import tenant_lock_key
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.servers.preparing import owner_role
@@ -100,7 +101,7 @@ def _as_owner_in(party: Party) -> Iterator[connection]:
         "BEGIN; SET LOCAL lock_timeout = {timeout}; SET LOCAL ROLE {owner};"
         "SELECT set_config('search_path', {path}, true),"
         " set_config('trially.tenant_id', {tenant_id}, true),"
-        " pg_advisory_xact_lock_shared(uuid_hash_extended({tenant_id}, 0))"
+        f" pg_advisory_xact_lock_shared({tenant_lock_key('{tenant_id}')})"
     ).format(
         timeout=sql.Literal(f"{LOCK_TIMEOUT_SECONDS}s"),
         owner=sql.Identifier(owner_role(current_settings())),

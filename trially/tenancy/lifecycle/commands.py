@@ -23,6 +23,7 @@ from trially.tenancy.lifecycle.silos import (
     SiloPlan,
     write_silo,
 )
+from trially.tenancy.tiers import DEFAULT_TIER, PINNED_TIER
 from trially.terminal import (
     json_option,
     print_item,
@@ -45,8 +46,8 @@ operations = CatalogGroup("operations", help="List and resume lifecycle operatio
 @click.option(
     "--tier",
     type=click.Choice([tier.value for tier in Tier]),
-    help=f"The plan's by default (TRIALLY_PLAN_TIERS, else {Tier.DEDICATED_DATABASE});"
-    f" on an instance pinned to a tenant, {Tier.SILO}.",
+    help=f"The plan's by default (TRIALLY_PLAN_TIERS, else {DEFAULT_TIER});"
+    f" on an instance pinned to a tenant, {PINNED_TIER}.",
 )
 @click.option("--server", help="Where to place it; by default the emptiest of its region.")
 @click.option("--plan", default="standard", show_default=True)

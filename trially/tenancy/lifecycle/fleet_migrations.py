@@ -16,8 +16,7 @@ from trially.tenancy.schema.lineages import TENANT_LINEAGE, run_lineage
 from trially.tenancy.schema.templates import TENANT_SCHEMA, scratch_database
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import driver_connection, execute
-from trially.tenancy.tiers import tier_of
-from trially.tenancy.tiers.blank_schema import BLANK_SCHEMA, keep_blank_schema
+from trially.tenancy.tiers import TIERS, tier_of
 
 
 def run_on_scratch() -> None:
@@ -33,25 +32,30 @@ def run_on_every_tenant() -> None:
     guard, and with its role's grants and its own id's CHECK on the tables that have come.
     """
     with catalog_transaction() as session:
-        blanks = session.scalars(
-            select(SharedDatabase).where(SharedDatabase.tier == Tier.OWN_SCHEMA)
-        ).all()
+        shared = session.scalars(select(SharedDatabase)).all()
         records = session.scalars(
             select(PlacementRecord)
             .where(PlacementRecord.is_active)
             .order_by(PlacementRecord.created_at)
         ).all()
     # A tenant made meanwhile is a copy of what has been migrated, and found at its revision.
-    for blank in blanks:
-        with as_owner(server_access(blank.server.name), blank.name) as owned:
-            if run_lineage(TENANT_LINEAGE, owned, BLANK_SCHEMA):
-                raw = driver_connection(owned)
-                execute(raw, GUARD_DDL)
-                keep_blank_schema(raw, blank.name)
-                raw.commit()
+    for database in shared:
+        _migrate_blank_schema(database)
     places = {(each.server.name, each.database, each.schema): each for each in reversed(records)}
     for record in reversed(places.values()):
         _run_on(record)
+
+
+def _migrate_blank_schema(database: SharedDatabase) -> None:
+    tier = TIERS[Tier(database.tier)]
+    if tier.blank_schema is None:
+        return
+    with as_owner(server_access(database.server.name), database.name) as owned:
+        if run_lineage(TENANT_LINEAGE, owned, tier.blank_schema):
+            raw = driver_connection(owned)
+            execute(raw, GUARD_DDL)
+            tier.compose_blank_schema(raw, database.name)
+            raw.commit()
 
 
 def _run_on(record: PlacementRecord) -> None:

@@ -23,7 +23,8 @@ from trially.tenancy.catalog import (
 )
 from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, run_operation
 from trially.tenancy.names import check_slug
-from trially.tenancy.pinning import refuse_unserved, usual_tier
+from trially.tenancy.pinning import refuse_unserved
+from trially.tenancy.plans import tier_of_plan
 from trially.tenancy.servers.choice import choose_server
 from trially.tenancy.tiers import TIERS, tier_of
 
@@ -57,7 +58,7 @@ def create_tenant(
     """
     check_slug(slug)
     refuse_unserved(slug)
-    tier = tier or usual_tier(plan)
+    tier = tier or tier_of_plan(plan)
     with catalog_transaction() as session:
         found = choose_server(session, tier, region, server)
         tenant = Tenant(

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from trially.config import Settings, current_settings
 from trially.errors import OperatorError
+from trially.tenancy.advisory_locks import INSTALL_LOCK
 from trially.tenancy.catalog import (
     CONTROL_BIND,
     READER_BIND,
@@ -38,9 +39,6 @@ from trially.tenancy.servers.preparing import (
 )
 
 CATALOG_SCHEMA = "catalog"
-
-_INSTALL_LOCK = 0x7472_6961_6C6C_6961
-"""Advisory lock of the maintenance database: one process at a time installs."""
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +88,7 @@ def require_catalog() -> None:
 def open_catalog() -> Iterator[Connection]:
     """Connect to the catalog's database as its owner, making roles and database if need be."""
     settings, access = current_settings(), server_access()
-    with access.locked(_INSTALL_LOCK) as raw:
+    with access.locked(INSTALL_LOCK) as raw:
         prepare_server(access, raw)
         _make_database(raw, settings.catalog_database, owner_role(settings))
         execute(

@@ -7,14 +7,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from trially.errors import OperatorError
+from trially.tenancy.advisory_locks import SERVER_CHOICE_LOCK
 from trially.tenancy.catalog import PlacementRecord, Server, Tier
 from trially.tenancy.servers.access import NoServerError
 
 USUAL_CAPACITY = 1_000
 """How many tenants a server is thought to have room for that says nothing, to compare it."""
-
-_CHOICE_LOCK = 0x7472_6961_6C6C_6368
-"""Advisory lock of the catalog: where room is counted, one tenant at a time takes it."""
 
 
 class NoFittingServerError(OperatorError):
@@ -60,7 +58,7 @@ def _objection(server: Server, tier: Tier, region: str | None) -> str | None:
 
 def _count_tenants(session: Session, servers: list[Server]) -> Mapping[UUID, int]:
     """Count the tenants on each server; nobody else does until the transaction ends."""
-    session.execute(select(func.pg_advisory_xact_lock(_CHOICE_LOCK)))
+    session.execute(select(func.pg_advisory_xact_lock(SERVER_CHOICE_LOCK)))
     rows = session.execute(
         select(PlacementRecord.server_id, func.count())
         .where(
