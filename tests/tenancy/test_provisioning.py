@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,11 +8,18 @@ from threading import Barrier, Thread
 import pytest
 from killed_provisioning import fail
 from psycopg2 import errors
-from tenant_databases import ask
+from sqlalchemy import Engine, event
+from tenant_databases import TIERS, ask
 
 from trially.auth.permissions import Role
 from trially.config import ROOT
-from trially.tenancy.catalog import Operation, OperationState, TenantStatus, catalog_transaction
+from trially.tenancy.catalog import (
+    Operation,
+    OperationState,
+    TenantStatus,
+    Tier,
+    catalog_transaction,
+)
 from trially.tenancy.directory import UnknownTenantError, directory
 from trially.tenancy.lifecycle import operations, provisioning
 from trially.tenancy.lifecycle.operations import Step, run_operation, unfinished_operations
@@ -160,7 +168,10 @@ def test_of_two_that_ask_for_one_slug_one_gets_it(app):
     for thread in threads:
         thread.join()
 
-    assert sorted(ended) == ["The slug 'wanted-by-two' is taken.", "wanted-by-two"]
+    assert sorted(ended) == [
+        "The slug 'wanted-by-two' is already taken. Choose another one.",
+        "wanted-by-two",
+    ]
 
 
 def test_tenants_are_created_at_once(app):
@@ -199,6 +210,52 @@ def test_a_step_may_be_done_again_at_any_time(app, tenant):
         for step in provisioning.PROVISION.steps:
             step.do(session, operation)
             step.do(session, operation)
+
+
+@pytest.mark.parametrize(
+    ("tier", "skipped"),
+    [
+        (Tier.DEDICATED_DATABASE, set()),
+        (Tier.OWN_SCHEMA, set()),
+        (Tier.POOLED_ROWS, {"create_role", "create_storage"}),
+    ],
+)
+def test_a_tier_skips_the_steps_that_it_does_not_need(app, make_tenant, monkeypatch, tier, skipped):
+    make_tenant(tier)
+    done = []
+    do_step = operations._do_step
+
+    def record(catalog, kind, step, operation):
+        done.append(step.name)
+        do_step(catalog, kind, step, operation)
+
+    monkeypatch.setattr(operations, "_do_step", record)
+
+    make_tenant(tier, parameters={"owner": "who|1"})
+
+    assert done == [step for step in STEPS if step not in skipped]
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_an_operation_reads_its_placement_once(app, tier):
+    with app.app_context():
+        reads = []
+
+        def count(_connection, _cursor, statement, *_rest):
+            if re.search(r"(FROM|JOIN) \(?placement\b", statement):
+                reads.append(statement)
+
+        new = create_tenant(f"reads-{tier.replace('_', '-')}", "Reads", tier=tier)
+        with catalog_transaction() as session:
+            operation = session.query(Operation).filter_by(tenant_id=new.id).one()
+            operation.state, operation.step = OperationState.RUNNING, None
+        event.listen(Engine, "before_cursor_execute", count)
+        try:
+            run_operation(operation.id)
+        finally:
+            event.remove(Engine, "before_cursor_execute", count)
+
+    assert len(reads) == 1
 
 
 def test_another_that_makes_the_same_database_meanwhile_is_no_error(app, tenant, monkeypatch):

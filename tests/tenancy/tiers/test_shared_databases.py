@@ -123,10 +123,10 @@ def test_what_is_taken_back_leaves_the_others_alone(app, make, tier, monkeypatch
     with app.app_context(), tenant_context(other.slug), transaction():
         insert_item(Site, {"name": "Riverside"}, ["id"])
 
-    def fill_and_fail(session, operation):
-        record = provisioning._record_of(session, operation)
+    def fill_and_fail(_session, operation):
+        record = operation.placement
         with app.app_context(), transaction():
-            enter_placement(provisioning.tier_of(record).placement(record))
+            enter_placement(tier_of(record).placement(record))
             insert_item(Site, {"name": "Hillside"}, ["id"])
         raise RuntimeError("This step fails.")
 

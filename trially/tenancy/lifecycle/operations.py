@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import ColumnClause, Connection, Update, func, literal_column, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from trially.errors import OperatorError
 from trially.tenancy.advisory_locks import tenant_lock_key
@@ -168,7 +168,7 @@ def _exclusively(catalog: Connection, operation_id: UUID) -> Iterator[Operation]
             .select_from(Operation)
             .where(Operation.id == operation_id)
         )
-        operation = session.get(Operation, operation_id)
+        operation = session.get(Operation, operation_id, options=[joinedload(Operation.placement)])
     if operation is None:
         raise NoOperationError(f"There is no operation {operation_id}.")
     if not is_taken:
