@@ -19,7 +19,7 @@ class Hole:
     of: str | None
     """The tenant whose database has the hole, "catalog", or None for the server."""
 
-    says: str
+    text: str
     """Part of the finding."""
 
     level: Level = Level.ERROR

@@ -91,7 +91,7 @@ def test_a_hole_is_found(fleet, examine_where, hole, made):
 
     findings = examine_where(made)
 
-    matching = [f for f in findings if fleet.spell(made.says) in f.what]
+    matching = [f for f in findings if fleet.spell(made.text) in f.what]
     assert matching, findings
     assert not set(matching) & set(before)
     assert {f.level for f in matching} == {made.level}

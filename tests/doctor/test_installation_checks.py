@@ -11,7 +11,7 @@ from trially.doctor.installation import INSTALLATION_CHECKS, entropy_bits
 
 
 @pytest.mark.parametrize(
-    ("secret", "says"),
+    ("secret", "text"),
     [
         ("changeme-changeme-changeme-changeme", "contains a common word"),
         ("a" * 64, "fewer than 128 bits"),
@@ -19,14 +19,14 @@ from trially.doctor.installation import INSTALLATION_CHECKS, entropy_bits
         ("kJ8vQ2mZxW5nRb7TgYc4HdLfUs9PoEiA3wBhXqNtMyVrCzKa", None),
     ],
 )
-def test_a_weak_secret_is_found(settings, secret, says):
+def test_a_weak_secret_is_found(settings, secret, text):
     fleet = Fleet(replace(settings, secret_key=secret), [], [], [])
 
     problems = problems_of("the secret key is strong", fleet, INSTALLATION_CHECKS)
 
-    assert bool(problems) is bool(says)
-    if says:
-        assert says in problems[0].what
+    assert bool(problems) is bool(text)
+    if text:
+        assert text in problems[0].what
         assert problems[0].level is Level.ERROR
         assert secret not in f"{problems[0].what} {problems[0].remedy}"
 

@@ -34,15 +34,15 @@ def holding(server, *tiers, settings):
     return holding
 
 
-@pytest.mark.parametrize(("check", "changed", "says"), SETTINGS)
-def test_a_setting_is_found(examined_server, check, changed, says):
+@pytest.mark.parametrize(("check", "changed", "text"), SETTINGS)
+def test_a_setting_is_found(examined_server, check, changed, text):
     before = find_problems(check, examined_server)
     examined_server.__dict__["settings"] = {**examined_server.settings, **changed}
 
-    matching = [f for f in find_problems(check, examined_server) if says in f.what]
+    matching = [f for f in find_problems(check, examined_server) if text in f.what]
 
     assert matching
-    assert not [f for f in before if says in f.what]
+    assert not [f for f in before if text in f.what]
 
 
 def test_a_leaking_version_is_an_error_where_row_security_is_a_wall(examined_server):
@@ -104,7 +104,7 @@ class Elsewhere:
 
 
 @pytest.mark.parametrize(
-    ("host", "mode", "is_encrypted", "says"),
+    ("host", "mode", "is_encrypted", "text"),
     [
         ("db.example.org", "prefer", False, "connections are not encrypted"),
         ("db.example.org", "require", True, "sslmode is require"),
@@ -114,11 +114,11 @@ class Elsewhere:
     ],
 )
 def test_connections_to_another_machine_are_checked(
-    examined_server, monkeypatch, host, mode, is_encrypted, says
+    examined_server, monkeypatch, host, mode, is_encrypted, text
 ):
     monkeypatch.setattr(ExaminedServer, "rows", lambda *_: [(is_encrypted,)])
     server = ExaminedServer("far", Elsewhere(host, mode), examined_server.fleet)
 
     problems = find_problems("remote connections are encrypted", server)
 
-    assert [problem.what for problem in problems] == ([says] if says else [])
+    assert [problem.what for problem in problems] == ([text] if text else [])

@@ -10,7 +10,7 @@ __all__ = ["fleet", "hole"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _strangers_wait_less():
+def _refuse_at_once():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(refusal_time, "REFUSAL_SECONDS", 0.001)
         yield
@@ -18,7 +18,7 @@ def _strangers_wait_less():
 
 @pytest.fixture
 def attempts_on(fleet):
-    """Attack one tenant as all others; return the exit status and what came of it."""
+    """Attack one tenant as all others; return the result of the command and the attempts."""
 
     def attack(slug):
         result = fleet.run("tenants", "prove", slug, *ALL)

@@ -16,7 +16,7 @@ LIMITS = {
     "set the tenant id and read": "pooled",
     "set the tenant id and write": "pooled",
 }
-"""The tenants of the fleet between which a path succeeds, as docs/tiers.md says."""
+"""The tier of the fleet within which each path succeeds, by the prefix of its tenants' slugs."""
 
 
 @pytest.fixture(scope="module")

@@ -33,8 +33,8 @@ MOMENTS = [f"{step}:{state}" for step in STEPS for state in ("done", "recorded")
 UNDOINGS = ["undo:begun", "undo:done"]
 
 
-def whats_there(app):
-    """Name every database and role of tenants, and count every row about tenants."""
+def existing_objects(app):
+    """Return every database and role, and the number of rows in the catalog's tables of tenants."""
     return {
         "databases": set(ask(app, "SELECT datname FROM pg_database")),
         "roles": set(ask(app, "SELECT rolname FROM pg_roles")),
@@ -50,7 +50,7 @@ def whats_there(app):
 
 @pytest.fixture(scope="module")
 def killed(app, settings):
-    """Kill a process at each moment of provisioning; say which operation each left."""
+    """Kill a process at each moment of provisioning, and return the operation that each left."""
     slugs = {moment: "killed-" + moment.replace(":", "-").replace("_", "-") for moment in MOMENTS}
     slugs |= {moment: "killed-" + moment.replace(":", "-") for moment in UNDOINGS}
     environment = {name: value for name, value in os.environ.items() if "TRIALLY" not in name}
@@ -80,7 +80,7 @@ def killed(app, settings):
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_killed_creation_is_finished_later(app, run_command, as_member, killed, moment):
+def test_a_killed_creation_is_resumed(app, run_command, as_member, killed, moment):
     operation = killed[moment]
     with app.app_context():
         if moment != "activate:recorded":
@@ -101,7 +101,7 @@ def test_a_killed_creation_is_finished_later(app, run_command, as_member, killed
 
 
 @pytest.mark.parametrize("moment", UNDOINGS)
-def test_a_killed_undoing_never_goes_forward(app, killed, moment):
+def test_a_killed_undo_is_resumed_as_an_undo(app, killed, moment):
     operation = killed[moment]
 
     with app.app_context():
@@ -117,7 +117,7 @@ def test_a_failed_step_leaves_nothing(app, monkeypatch, step):
     steps = [Step(s.name, fail) if s.name == step else s for s in provisioning.PROVISION.steps]
     kind = operations.OperationKind("provision", steps, provisioning.PROVISION.undo)
     monkeypatch.setitem(operations.KINDS, "provision", kind)
-    before = whats_there(app)
+    before = existing_objects(app)
     slug = f"fails-at-{step.replace('_', '-')}"
 
     with app.app_context():
@@ -126,19 +126,19 @@ def test_a_failed_step_leaves_nothing(app, monkeypatch, step):
         assert unfinished_operations() == []
         undone = operations.all_operations(1)[0]
     assert (undone.state, undone.error) == (OperationState.UNDONE, f"{step}: RuntimeError")
-    assert whats_there(app) == before
+    assert existing_objects(app) == before
 
     monkeypatch.undo()
     with app.app_context():
         assert create_tenant(slug, "Works").status == TenantStatus.ACTIVE
 
 
-def test_a_failed_undoing_is_undone_later(app, monkeypatch):
+def test_a_failed_undo_is_finished_later(app, monkeypatch):
     steps = [*provisioning.PROVISION.steps[:-1], Step("activate", fail)]
     monkeypatch.setitem(
         operations.KINDS, "provision", operations.OperationKind("provision", steps, fail)
     )
-    before = whats_there(app)
+    before = existing_objects(app)
 
     with app.app_context():
         with pytest.raises(RuntimeError, match="This step fails"):
@@ -148,10 +148,10 @@ def test_a_failed_undoing_is_undone_later(app, monkeypatch):
         monkeypatch.undo()
         assert run_operation(left.id).state == OperationState.UNDONE
 
-    assert whats_there(app) == before
+    assert existing_objects(app) == before
 
 
-def test_of_two_that_ask_for_one_slug_one_gets_it(app):
+def test_of_two_concurrent_creations_with_one_slug_one_succeeds(app):
     barrier, ended = Barrier(2), []
 
     def create():
@@ -174,7 +174,7 @@ def test_of_two_that_ask_for_one_slug_one_gets_it(app):
     ]
 
 
-def test_tenants_are_created_at_once(app):
+def test_tenants_are_created_concurrently(app):
     ended = []
 
     def create(number):
@@ -190,8 +190,8 @@ def test_tenants_are_created_at_once(app):
     assert ended == [TenantStatus.ACTIVE] * 4
 
 
-def test_what_cannot_be_created_is_refused_before_anything_is_made(app, tenant):
-    before = whats_there(app)
+def test_an_invalid_request_is_refused_before_anything_is_created(app, tenant):
+    before = existing_objects(app)
 
     with app.app_context():
         with pytest.raises(InvalidSlugError):
@@ -201,10 +201,10 @@ def test_what_cannot_be_created_is_refused_before_anything_is_made(app, tenant):
         with pytest.raises(NoServerError):
             create_tenant("nowhere", "X", server="nowhere")
 
-    assert whats_there(app) == before
+    assert existing_objects(app) == before
 
 
-def test_a_step_may_be_done_again_at_any_time(app, tenant):
+def test_every_step_is_repeatable(app, tenant):
     with app.app_context(), catalog_transaction() as session:
         operation = session.query(Operation).filter_by(tenant_id=tenant.id).one()
         for step in provisioning.PROVISION.steps:
@@ -258,8 +258,8 @@ def test_an_operation_reads_its_placement_once(app, tier):
     assert len(reads) == 1
 
 
-def test_another_that_makes_the_same_database_meanwhile_is_no_error(app, tenant, monkeypatch):
-    """A server goes on with a CREATE DATABASE whose client was killed."""
+def test_a_database_that_another_process_creates_meanwhile_is_no_error(app, tenant, monkeypatch):
+    """A server finishes a CREATE DATABASE after its client was killed."""
     from trially.tenancy.tiers import dedicated_database as tier
 
     def execute(raw, statement, *parameters):

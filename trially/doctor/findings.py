@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 Subject = TypeVar("Subject")
-"""What a check examines: the fleet, a server or a database."""
+"""The subject of a check: the fleet, a server or a database."""
 
 
 class Level(StrEnum):

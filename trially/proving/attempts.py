@@ -17,7 +17,7 @@ class Outcome(StrEnum):
     """A wall refused the attempt, or the attempt found nothing."""
 
     LIMIT = "documented limit"
-    """The attempt succeeded where docs/tiers.md says that it does."""
+    """The attempt succeeded, and docs/tiers.md documents it as a limit."""
 
     BREACHED = "breached"
     """The attempt succeeded where it must not."""

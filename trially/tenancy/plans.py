@@ -1,4 +1,4 @@
-"""What a tenant's plan decides: the tier that the tenant is placed in."""
+"""Plans: the plan of a new tenant determines its tier."""
 
 from flask import Flask
 

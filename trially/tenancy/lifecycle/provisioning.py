@@ -40,7 +40,7 @@ class TenantExistsError(OperatorError):
 
 
 class TenantOptions(TypedDict, total=False):
-    """What may be chosen for a new tenant. Without a choice, or with None, a default applies."""
+    """The options of a new tenant. A default applies to an option that is missing or None."""
 
     kind: TenantKind
     """By default a site."""

@@ -49,10 +49,10 @@ class PlacementTier(Protocol):
     """Name of the schema that new tenants' schemas are copies of; None if there is none."""
 
     limits: frozenset[Limit]
-    """The attacks between tenants of one database that docs/tiers.md says succeed."""
+    """The attacks that succeed between tenants of one database, as docs/tiers.md documents."""
 
     walls: str
-    """What every database of this tier must have to keep other tenants out: a clause."""
+    """The requirements that isolate a tenant in a database of this tier, as a clause."""
 
     def allocate(self, session: Session, server: Server) -> PlacementRecord:
         """Return an unsaved placement on a server, with opaque names."""

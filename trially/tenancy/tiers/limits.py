@@ -4,10 +4,10 @@ from enum import StrEnum
 
 
 class Limit(StrEnum):
-    """What SQL injected into the app's own session can do to another tenant of the database."""
+    """A way in which injected SQL reaches another tenant of the same database."""
 
     SET_ROLE = "set role"
-    """Take on the other tenant's role, because the login role is a member of it."""
+    """The SQL switches to the other tenant's role, because the login role is a member of it."""
 
     SET_TENANT_ID = "set tenant id"
-    """Set the other tenant's id in the transaction, which the policies trust."""
+    """The SQL sets the other tenant's id in the transaction, which the policies trust."""
