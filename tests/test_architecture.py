@@ -1,6 +1,8 @@
 """Rules that a machine can hold."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,19 @@ from tools import migration_numbers
 from trially.auth.permissions import Permission
 from trially.config import ROOT
 from trially.database.model import TenantModel
+from trially.tenancy.catalog import Tier
+from trially.tenancy.tiers import TIERS
 
 SETTING = re.compile(r'env\.\w+\(\s*"([A-Z_]+)"|environ\.get\("TRIALLY_([A-Z_]+)"')
+KNOWS_TIERS = re.compile(r"trially/tenancy/(tiers/\w+|catalog)\.py")
+"""The files that may name a tier: the implementations, and the enum."""
+
+SAME_WORD = {
+    ("trially/tenancy/lifecycle/commands.py", "silo"),
+    ("trially/tenancy/lifecycle/silos.py", "silo"),
+}
+"""String literals that equal a tier's value and name something else: a command and a folder."""
+
 PUBLIC_ENDPOINTS = re.compile(r"(health|openapi|swagger_ui|dev_issuer)\.")
 
 
@@ -105,3 +118,34 @@ def test_routes_reach_rows_through_their_resource() -> None:
             f"{path.relative_to(ROOT)} uses {found and found[0]}. Use its Resource instead, which"
             " restricts rows to the caller's sites."
         )
+
+
+def test_only_the_tiers_know_tiers_by_name() -> None:
+    mentions = [
+        f"{path}:{line} names the tier {name}."
+        for path in sorted((ROOT / "trially").rglob("*.py"))
+        for line, name in _tiers_named_in(path)
+    ]
+
+    assert mentions == [], (
+        "Ask the implementation of the tier instead: add an attribute or a method to"
+        " PlacementTier in trially/tenancy/tiers/__init__.py, and call tier_of(record)."
+    )
+
+
+def test_every_tier_has_its_implementation() -> None:
+    assert set(TIERS) == set(Tier)
+    assert all(tier is implementation.tier for tier, implementation in TIERS.items())
+
+
+def _tiers_named_in(path: Path) -> Iterator[tuple[int, str]]:
+    name = str(path.relative_to(ROOT))
+    if KNOWS_TIERS.fullmatch(name):
+        return
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Attribute(value=ast.Name(id="Tier"), attr=member):
+                yield node.lineno, member
+            case ast.Constant(value=str(value)) if value in set(Tier):
+                if (name, value) not in SAME_WORD:
+                    yield node.lineno, value

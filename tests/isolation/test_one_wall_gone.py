@@ -21,7 +21,7 @@ from trially.tenancy.context import tenant_context
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.servers.preparing import owner_role
 from trially.tenancy.tiers import tier_of
-from trially.tenancy.tiers.tenant_tables import HOLDING_CHECK
+from trially.tenancy.tiers.tenant_tables import TENANT_CHECK
 
 TABLES = TenantModel.metadata.sorted_tables
 SHOWN = [rule for rule, method in ROUTES if method == "GET"]
@@ -112,7 +112,7 @@ def plant(app: Flask, ours: Any) -> Iterator[Callable[[], UUID]]:
         )
         with access_of(app).administer(record.database) as raw:
             for table in tables:
-                execute(raw, sql.SQL(bare).format(table, sql.Identifier(HOLDING_CHECK)))
+                execute(raw, sql.SQL(bare).format(table, sql.Identifier(TENANT_CHECK)))
             for table in tables:
                 execute(raw, sql.SQL(copying).format(table), str(stranger), str(ours.tenant.id))
         return stranger

@@ -1,4 +1,4 @@
-"""An instance that is pinned to one tenant: whom it serves, and what it says of others."""
+"""A pinned instance serves its tenant, and refuses every other tenant as unknown."""
 
 import json
 
@@ -17,7 +17,7 @@ OWNER = {"owner": "someone"}
 
 @pytest.fixture
 def pinned(blank_app):
-    """A pinned instance, on a catalog in which another tenant is too."""
+    """A pinned instance on a catalog with another tenant."""
     shared, own = blank_app(), blank_app(pinned_tenant="ours")
     with shared.app_context():
         install()
@@ -44,7 +44,7 @@ def run(pinned):
 
 @pytest.fixture
 def ask(pinned):
-    """Send a request as a member of a tenant, and return all of the answer but its ids."""
+    """Send a request as a member of a tenant; return the status, the body and the header names."""
 
     def send(tenant, path="/api/v1/me", **headers):
         token = state_of(pinned).dev_issuer.issue_token(subject="someone", tenant=tenant)
@@ -68,19 +68,19 @@ def test_a_pinned_instance_serves_its_tenant(pinned, ask):
     assert ask("ours", "/ours/api/v1/me")[0] == 200
 
 
-def test_a_token_for_another_tenant_is_refused_like_one_for_nobody(pinned, ask):
+def test_a_token_for_another_tenant_is_refused_like_one_for_an_unknown_tenant(pinned, ask):
     with pinned.theirs.app_context():
         theirs = str(directory().find("theirs").tenant_id)
-    nobody = ask("nobody")
+    unknown = ask("unknown")
 
-    assert nobody[0] == 403
+    assert unknown[0] == 403
     for name in ("theirs", theirs):
-        assert ask(name) == nobody
-        assert ask(name, **{"X-Tenant-ID": name}) == nobody
-        assert ask(name, **{"X-Tenant-ID": "ours"}) == nobody
-        assert ask(name, f"/{name}/api/v1/me") == nobody
-        assert ask("ours", **{"X-Tenant-ID": name}) == nobody
-        assert ask("ours", f"/{name}/api/v1/me") == nobody
+        assert ask(name) == unknown
+        assert ask(name, **{"X-Tenant-ID": name}) == unknown
+        assert ask(name, **{"X-Tenant-ID": "ours"}) == unknown
+        assert ask(name, f"/{name}/api/v1/me") == unknown
+        assert ask("ours", **{"X-Tenant-ID": name}) == unknown
+        assert ask("ours", f"/{name}/api/v1/me") == unknown
 
 
 def test_other_tenants_are_not_entered(pinned):
@@ -90,12 +90,12 @@ def test_other_tenants_are_not_entered(pinned):
             pass
 
 
-def test_commands_know_of_no_other_tenant(run):
+def test_commands_refuse_every_other_tenant(run):
     unknown = (
         1,
         "Error: The tenant 'theirs' does not exist. `flask tenants list` shows all tenants.\n",
     )
-    pinned = (1, "Error: This instance is pinned to 'ours' (TRIALLY_PINNED_TENANT).\n")
+    pinned = (1, "Error: This instance serves the tenant 'ours' only (TRIALLY_PINNED_TENANT).\n")
 
     assert run("tenants", "show", "theirs") == unknown
     assert run("tenants", "suspend", "theirs") == unknown
@@ -118,7 +118,7 @@ def test_its_tenant_is_placed_in_a_silo(run):
     assert shown["schema"] == "tenant"
 
 
-def test_the_pin_holds_on_to_a_tenant_that_is_renamed(pinned, ask):
+def test_the_pin_follows_a_renamed_tenant(pinned, ask):
     with pinned.app_context():
         rename_tenant("ours", "ours-too")
 
@@ -128,7 +128,7 @@ def test_the_pin_holds_on_to_a_tenant_that_is_renamed(pinned, ask):
         assert ask(name, f"/{name}/api/v1/me")[0] == 200
 
 
-def test_readiness_tells_nothing_of_tenants(pinned):
+def test_readiness_names_no_tenant(pinned):
     answer = pinned.test_client().get("/readyz")
 
     assert answer.json == {
@@ -137,7 +137,7 @@ def test_readiness_tells_nothing_of_tenants(pinned):
     }
 
 
-def test_a_silo_is_not_made_among_others(run_command):
+def test_a_silo_is_not_created_on_a_shared_instance(run_command):
     result = run_command("tenants", "create", "alone", "--name", "X", "--tier", "silo")
 
     assert result.exit_code == 1

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,11 +8,18 @@ from threading import Barrier, Thread
 import pytest
 from killed_provisioning import fail
 from psycopg2 import errors
-from tenant_databases import ask
+from sqlalchemy import Engine, event
+from tenant_databases import TIERS, ask
 
 from trially.auth.permissions import Role
 from trially.config import ROOT
-from trially.tenancy.catalog import Operation, OperationState, TenantStatus, catalog_transaction
+from trially.tenancy.catalog import (
+    Operation,
+    OperationState,
+    TenantStatus,
+    Tier,
+    catalog_transaction,
+)
 from trially.tenancy.directory import UnknownTenantError, directory
 from trially.tenancy.lifecycle import operations, provisioning
 from trially.tenancy.lifecycle.operations import Step, run_operation, unfinished_operations
@@ -25,8 +33,8 @@ MOMENTS = [f"{step}:{state}" for step in STEPS for state in ("done", "recorded")
 UNDOINGS = ["undo:begun", "undo:done"]
 
 
-def whats_there(app):
-    """Name every database and role of tenants, and count every row about tenants."""
+def existing_objects(app):
+    """Return every database and role, and the number of rows in the catalog's tables of tenants."""
     return {
         "databases": set(ask(app, "SELECT datname FROM pg_database")),
         "roles": set(ask(app, "SELECT rolname FROM pg_roles")),
@@ -42,7 +50,7 @@ def whats_there(app):
 
 @pytest.fixture(scope="module")
 def killed(app, settings):
-    """Kill a process at each moment of provisioning; say which operation each left."""
+    """Kill a process at each moment of provisioning, and return the operation that each left."""
     slugs = {moment: "killed-" + moment.replace(":", "-").replace("_", "-") for moment in MOMENTS}
     slugs |= {moment: "killed-" + moment.replace(":", "-") for moment in UNDOINGS}
     environment = {name: value for name, value in os.environ.items() if "TRIALLY" not in name}
@@ -72,7 +80,7 @@ def killed(app, settings):
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_killed_creation_is_finished_later(app, run_command, as_member, killed, moment):
+def test_a_killed_creation_is_resumed(app, run_command, as_member, killed, moment):
     operation = killed[moment]
     with app.app_context():
         if moment != "activate:recorded":
@@ -93,7 +101,7 @@ def test_a_killed_creation_is_finished_later(app, run_command, as_member, killed
 
 
 @pytest.mark.parametrize("moment", UNDOINGS)
-def test_a_killed_undoing_never_goes_forward(app, killed, moment):
+def test_a_killed_undo_is_resumed_as_an_undo(app, killed, moment):
     operation = killed[moment]
 
     with app.app_context():
@@ -109,7 +117,7 @@ def test_a_failed_step_leaves_nothing(app, monkeypatch, step):
     steps = [Step(s.name, fail) if s.name == step else s for s in provisioning.PROVISION.steps]
     kind = operations.OperationKind("provision", steps, provisioning.PROVISION.undo)
     monkeypatch.setitem(operations.KINDS, "provision", kind)
-    before = whats_there(app)
+    before = existing_objects(app)
     slug = f"fails-at-{step.replace('_', '-')}"
 
     with app.app_context():
@@ -118,19 +126,19 @@ def test_a_failed_step_leaves_nothing(app, monkeypatch, step):
         assert unfinished_operations() == []
         undone = operations.all_operations(1)[0]
     assert (undone.state, undone.error) == (OperationState.UNDONE, f"{step}: RuntimeError")
-    assert whats_there(app) == before
+    assert existing_objects(app) == before
 
     monkeypatch.undo()
     with app.app_context():
         assert create_tenant(slug, "Works").status == TenantStatus.ACTIVE
 
 
-def test_a_failed_undoing_is_undone_later(app, monkeypatch):
+def test_a_failed_undo_is_finished_later(app, monkeypatch):
     steps = [*provisioning.PROVISION.steps[:-1], Step("activate", fail)]
     monkeypatch.setitem(
         operations.KINDS, "provision", operations.OperationKind("provision", steps, fail)
     )
-    before = whats_there(app)
+    before = existing_objects(app)
 
     with app.app_context():
         with pytest.raises(RuntimeError, match="This step fails"):
@@ -140,10 +148,10 @@ def test_a_failed_undoing_is_undone_later(app, monkeypatch):
         monkeypatch.undo()
         assert run_operation(left.id).state == OperationState.UNDONE
 
-    assert whats_there(app) == before
+    assert existing_objects(app) == before
 
 
-def test_of_two_that_ask_for_one_slug_one_gets_it(app):
+def test_of_two_concurrent_creations_with_one_slug_one_succeeds(app):
     barrier, ended = Barrier(2), []
 
     def create():
@@ -160,10 +168,13 @@ def test_of_two_that_ask_for_one_slug_one_gets_it(app):
     for thread in threads:
         thread.join()
 
-    assert sorted(ended) == ["The slug 'wanted-by-two' is taken.", "wanted-by-two"]
+    assert sorted(ended) == [
+        "The slug 'wanted-by-two' is already taken. Choose another one.",
+        "wanted-by-two",
+    ]
 
 
-def test_tenants_are_created_at_once(app):
+def test_tenants_are_created_concurrently(app):
     ended = []
 
     def create(number):
@@ -179,8 +190,8 @@ def test_tenants_are_created_at_once(app):
     assert ended == [TenantStatus.ACTIVE] * 4
 
 
-def test_what_cannot_be_created_is_refused_before_anything_is_made(app, tenant):
-    before = whats_there(app)
+def test_an_invalid_request_is_refused_before_anything_is_created(app, tenant):
+    before = existing_objects(app)
 
     with app.app_context():
         with pytest.raises(InvalidSlugError):
@@ -190,10 +201,10 @@ def test_what_cannot_be_created_is_refused_before_anything_is_made(app, tenant):
         with pytest.raises(NoServerError):
             create_tenant("nowhere", "X", server="nowhere")
 
-    assert whats_there(app) == before
+    assert existing_objects(app) == before
 
 
-def test_a_step_may_be_done_again_at_any_time(app, tenant):
+def test_every_step_is_repeatable(app, tenant):
     with app.app_context(), catalog_transaction() as session:
         operation = session.query(Operation).filter_by(tenant_id=tenant.id).one()
         for step in provisioning.PROVISION.steps:
@@ -201,8 +212,54 @@ def test_a_step_may_be_done_again_at_any_time(app, tenant):
             step.do(session, operation)
 
 
-def test_another_that_makes_the_same_database_meanwhile_is_no_error(app, tenant, monkeypatch):
-    """A server goes on with a CREATE DATABASE whose client was killed."""
+@pytest.mark.parametrize(
+    ("tier", "skipped"),
+    [
+        (Tier.DEDICATED_DATABASE, set()),
+        (Tier.OWN_SCHEMA, set()),
+        (Tier.POOLED_ROWS, {"create_role", "create_storage"}),
+    ],
+)
+def test_a_tier_skips_the_steps_that_it_does_not_need(app, make_tenant, monkeypatch, tier, skipped):
+    make_tenant(tier)
+    done = []
+    do_step = operations._do_step
+
+    def record(catalog, kind, step, operation):
+        done.append(step.name)
+        do_step(catalog, kind, step, operation)
+
+    monkeypatch.setattr(operations, "_do_step", record)
+
+    make_tenant(tier, parameters={"owner": "who|1"})
+
+    assert done == [step for step in STEPS if step not in skipped]
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_an_operation_reads_its_placement_once(app, tier):
+    with app.app_context():
+        reads = []
+
+        def count(_connection, _cursor, statement, *_rest):
+            if re.search(r"(FROM|JOIN) \(?placement\b", statement):
+                reads.append(statement)
+
+        new = create_tenant(f"reads-{tier.replace('_', '-')}", "Reads", tier=tier)
+        with catalog_transaction() as session:
+            operation = session.query(Operation).filter_by(tenant_id=new.id).one()
+            operation.state, operation.step = OperationState.RUNNING, None
+        event.listen(Engine, "before_cursor_execute", count)
+        try:
+            run_operation(operation.id)
+        finally:
+            event.remove(Engine, "before_cursor_execute", count)
+
+    assert len(reads) == 1
+
+
+def test_a_database_that_another_process_creates_meanwhile_is_no_error(app, tenant, monkeypatch):
+    """A server finishes a CREATE DATABASE after its client was killed."""
     from trially.tenancy.tiers import dedicated_database as tier
 
     def execute(raw, statement, *parameters):

@@ -129,7 +129,8 @@ def test_a_failure_is_one_sentence(run_command, arguments, sentence, as_json):
 def test_a_taken_slug_is_one_sentence(run_command, tenant):
     result = run_command("tenants", "create", tenant.slug, "--name", "X")
 
-    assert (result.exit_code, result.output) == (1, f"Error: The slug {tenant.slug!r} is taken.\n")
+    sentence = f"The slug {tenant.slug!r} is already taken. Choose another one."
+    assert (result.exit_code, result.output) == (1, f"Error: {sentence}\n")
 
 
 def test_an_unforeseen_failure_prints_nothing_of_its_message(run_command, monkeypatch):

@@ -1,17 +1,12 @@
-"""Name the kinds of demo tenant, where they live, and what sets their patients apart."""
+"""How the patients of each kind of demo tenant differ."""
 
 from collections.abc import Mapping
-from typing import Literal
 
-TenantKind = Literal["site", "cro", "health_system"]
-"""What sort of organisation a tenant is."""
-
-Tier = Literal["dedicated_database", "own_schema", "pooled_rows"]
-"""Where a tenant lives: the demo has one of each."""
+from trially.tenancy.catalog import TenantKind
 
 EMPHASIS: Mapping[TenantKind, Mapping[str, float]] = {
-    "site": {"diabetes": 1.8, "obesity": 1.3, "hypertension": 1.2, "hyperlipidemia": 1.2},
-    "cro": {
+    TenantKind.SITE: {"diabetes": 1.8, "obesity": 1.3, "hypertension": 1.2, "hyperlipidemia": 1.2},
+    TenantKind.CRO: {
         "breast cancer": 2.5,
         "prostate cancer": 3.0,
         "lung cancer": 2.0,
@@ -19,6 +14,6 @@ EMPHASIS: Mapping[TenantKind, Mapping[str, float]] = {
         "psoriasis": 3.0,
         "ulcerative colitis": 4.0,
     },
-    "health_system": {},
+    TenantKind.HEALTH_SYSTEM: {},
 }
 """How many times likelier than usual an illness is among a kind's patients."""

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from trially.demo.kinds import TenantKind, Tier
 from trially.demo.places import (
     CLOQUET,
     DAYTON,
@@ -20,6 +19,10 @@ from trially.demo.studies import (
     RIVERBEND_STUDIES,
     DemoStudy,
 )
+from trially.tenancy.catalog import TenantKind, Tier
+from trially.tenancy.tiers.dedicated_database import DedicatedDatabase
+from trially.tenancy.tiers.own_schema import OwnSchema
+from trially.tenancy.tiers.pooled_rows import PooledRows
 
 
 @dataclass(frozen=True)
@@ -79,8 +82,8 @@ DEMO_ORGANISATIONS = (
     DemoOrganisation(
         slug="riverbend-clinic",
         name="Riverbend Clinic (demo)",
-        kind="site",
-        tier="dedicated_database",
+        kind=TenantKind.SITE,
+        tier=DedicatedDatabase.tier,
         timezone="America/New_York",
         region="Miami Valley, Ohio",
         patients=150,
@@ -99,8 +102,8 @@ DEMO_ORGANISATIONS = (
     DemoOrganisation(
         slug="northstar-cro",
         name="Northstar Research (demo)",
-        kind="cro",
-        tier="pooled_rows",
+        kind=TenantKind.CRO,
+        tier=PooledRows.tier,
         timezone="America/Chicago",
         region="United States",
         patients=200,
@@ -125,8 +128,8 @@ DEMO_ORGANISATIONS = (
     DemoOrganisation(
         slug="lakeside-health",
         name="Lakeside Health (demo)",
-        kind="health_system",
-        tier="own_schema",
+        kind=TenantKind.HEALTH_SYSTEM,
+        tier=OwnSchema.tier,
         timezone="America/Chicago",
         region="Western Lake Superior",
         patients=300,

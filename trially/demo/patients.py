@@ -7,13 +7,13 @@ from trially.demo.chart import Chart, write_visits
 from trially.demo.conditions import write_conditions
 from trially.demo.demographics import write_patient
 from trially.demo.dice import Dice
-from trially.demo.kinds import TenantKind
 from trially.demo.laboratory import write_laboratory
 from trially.demo.people import draw_person
 from trially.demo.precautions import write_allergies, write_immunizations
 from trially.demo.prescriptions import write_prescriptions
 from trially.demo.procedures import write_procedures
 from trially.demo.vitals import write_vitals
+from trially.tenancy.catalog import TenantKind
 
 
 def generate_records(seed: str, patients: int, kind: TenantKind) -> Iterator[dict[str, Any]]:

@@ -6,9 +6,10 @@ from datetime import date, timedelta
 
 from trially.demo.dice import Dice
 from trially.demo.illnesses import CHRONIC_ILLNESSES, PASSING_ILLNESSES, PREGNANCY, SMOKING, Illness
-from trially.demo.kinds import EMPHASIS, TenantKind
+from trially.demo.kinds import EMPHASIS
 from trially.demo.names import PersonName, name_for
 from trially.demo.places import PLACES, Place
+from trially.tenancy.catalog import TenantKind
 
 DEMO_TODAY = date(2026, 10, 1)
 """The day the demo data was, so to speak, exported; nothing is dated later."""

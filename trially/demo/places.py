@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from trially.demo.kinds import TenantKind
+from trially.tenancy.catalog import TenantKind
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ CLOQUET = Place("Cloquet", "MN", "55720", "218")
 SUPERIOR = Place("Superior", "WI", "54880", "715")
 
 PLACES: Mapping[TenantKind, tuple[Place, ...]] = {
-    "site": (
+    TenantKind.SITE: (
         DAYTON,
         Place("Kettering", "OH", "45429", "937"),
         Place("Beavercreek", "OH", "45434", "937"),
         Place("Xenia", "OH", "45385", "937"),
     ),
-    "cro": (
+    TenantKind.CRO: (
         MADISON,
         Place("Middleton", "WI", "53562", "608"),
         TUCSON,
@@ -42,7 +42,7 @@ PLACES: Mapping[TenantKind, tuple[Place, ...]] = {
         PORTLAND,
         Place("South Portland", "ME", "04106", "207"),
     ),
-    "health_system": (
+    TenantKind.HEALTH_SYSTEM: (
         DULUTH,
         Place("Hermantown", "MN", "55811", "218"),
         CLOQUET,

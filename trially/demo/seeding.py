@@ -22,7 +22,6 @@ from trially.recruiting.imports.reading.resources import source_file_from_stream
 from trially.recruiting.imports.running import has_run, run_import
 from trially.recruiting.sites.model import Site
 from trially.recruiting.studies.model import Study
-from trially.tenancy.catalog import TenantKind, Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import UnknownTenantError, directory
 from trially.tenancy.lifecycle.provisioning import create_tenant
@@ -45,8 +44,8 @@ def seed(report: Report = lambda _sentence: None) -> Sequence[str]:
             create_tenant(
                 organisation.slug,
                 organisation.name,
-                kind=TenantKind(organisation.kind),
-                tier=Tier(organisation.tier),
+                kind=organisation.kind,
+                tier=organisation.tier,
             )
         with tenant_context(organisation.slug):
             _seat_people(organisation)

@@ -1,1 +1,1 @@
-"""What is amiss with the servers and databases of the fleet, and how to mend it."""
+"""`flask doctor`: check every server and database of the fleet, and print remedies."""

@@ -21,31 +21,35 @@ from trially.terminal import (
 @catalog_command("doctor")
 @json_option
 def doctor(*, as_json: bool) -> None:
-    """Examine every server and database of the fleet, and say how to mend what is amiss.
+    """Check every server and database of the fleet.
 
-    Exits with 1 if there is an error. It changes nothing.
-    """
-    to_do = examinations(read_fleet())
+    Prints each problem with its remedy, and changes nothing. Exits with 1 if there is an error.
+
+    \b
+    Example:
+      flask doctor --json > findings.json
+    """  # noqa: D301
+    pending = examinations(read_fleet())
     findings: list[Finding] = []
-    with progress_bar(to_do, "Examining", len(to_do)) as examined:
-        for examination in examined:
+    with progress_bar(pending, "Examining", len(pending)) as started:
+        for examination in started:
             findings += examination()
     counts = Counter(finding.level for finding in findings)
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
-        _print_findings(findings)
+        _print_problems(findings)
         click.echo(
             f"{counts[Level.ERROR]} errors, {counts[Level.WARNING]} warnings;"
-            f" {counts[Level.OK]} checks found nothing."
+            f" {counts[Level.OK]} checks found no problem."
         )
     if counts[Level.ERROR]:
         raise click.exceptions.Exit(1)
 
 
-def _print_findings(findings: Sequence[Finding]) -> None:
-    """Print what is amiss, the worst first."""
-    amiss = [asdict(finding) for finding in findings if finding.level is not Level.OK]
-    amiss.sort(key=lambda finding: finding["level"] is not Level.ERROR)
-    if amiss:
-        print_items(amiss, ("level", "where", "what", "remedy"), as_json=False)
+def _print_problems(findings: Sequence[Finding]) -> None:
+    """Print the errors, then the warnings."""
+    problems = [asdict(finding) for finding in findings if finding.level is not Level.OK]
+    problems.sort(key=lambda problem: problem["level"] is not Level.ERROR)
+    if problems:
+        print_items(problems, ("level", "where", "what", "remedy"), as_json=False)

@@ -1,6 +1,6 @@
-"""A database of tenants, read from PostgreSQL's catalogs."""
+"""A database that holds tenants, read from PostgreSQL's system catalogs."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -8,17 +8,18 @@ from typing import Any, NamedTuple
 from psycopg2.extensions import connection
 
 from trially.doctor.fleet import Fleet, TenantDatabase
-from trially.tenancy.catalog import Tier
-from trially.tenancy.schema.templates import TENANT_SCHEMA
 from trially.tenancy.servers.connections import execute
-from trially.tenancy.tiers.blank_schema import BLANK_SCHEMA
 
 REVISION_TABLE = "alembic_version"
-_OURS = "nspname !~ '^pg_' AND nspname <> 'information_schema'"
+_IN_OWN_SCHEMAS = "nspname !~ '^pg_' AND nspname <> 'information_schema'"
+_NOT_OF_AN_EXTENSION = (
+    "NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass"
+    " AND objid = pg_proc.oid AND deptype = 'e')"
+)
 
 
 class Relation(NamedTuple):
-    """A table, view or the like."""
+    """A table, view, materialised view or foreign table."""
 
     schema: str
     name: str
@@ -27,8 +28,9 @@ class Relation(NamedTuple):
 
     owner: str
     has_tenant_id: bool
-    is_secured: bool
-    is_forced: bool
+    has_version: bool
+    has_row_security: bool
+    forces_row_security: bool
     is_child: bool
     options: Sequence[str]
 
@@ -39,81 +41,68 @@ class Relation(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """A row security policy."""
+    """A policy of row-level security."""
 
     schema: str
     table: str
     name: str
     is_permissive: bool
     command: str
-    is_for_all: bool
+    is_to_public: bool
     condition: str | None
     check: str | None
 
 
 class Grant(NamedTuple):
-    """What somebody who does not own something may do with it."""
+    """A privilege of a role that does not own the object."""
 
     schema: str
-    what: str
+    name: str
+    """The table, `table.column` or function; empty for the schema itself."""
+
     grantee: str
     privilege: str
 
 
 class Function(NamedTuple):
-    """A function that is not an extension's."""
+    """A function that belongs to no extension."""
 
     name: str
     owner: str
-    runs_as_owner: bool
+    is_security_definer: bool
     settings: Sequence[str]
 
 
 @dataclass(frozen=True)
 class ExaminedDatabase:
-    """A database, and a connection of its administrator."""
+    """A database as the catalog expects it, and a connection of its administrator to it."""
 
-    place: TenantDatabase
+    expected: TenantDatabase
     raw: connection
     fleet: Fleet
 
-    @property
-    def schemas(self) -> Collection[str]:
-        """The schemas with tables of tenants, the blank one among them."""
-        if self.place.tier is Tier.OWN_SCHEMA:
-            return {*self.place.schemas, BLANK_SCHEMA}
-        return {TENANT_SCHEMA, *self.place.schemas}
-
-    @property
-    def role_by_schema(self) -> Mapping[str, str]:
-        """The role that may read and write the rows of each schema."""
-        if self.place.tier is Tier.POOLED_ROWS:
-            return {TENANT_SCHEMA: self.place.login_role}
-        return self.place.schemas
-
     @cached_property
     def relations(self) -> list[Relation]:
-        """Whatever holds or shows rows."""
+        """Everything that stores or shows rows."""
         return [
             Relation(*row)
             for row in self.rows(
                 "SELECT nspname, relname, relkind::text, pg_get_userbyid(relowner),"
-                " EXISTS (SELECT FROM pg_attribute WHERE attrelid = pg_class.oid"
-                "  AND attname = 'tenant_id' AND NOT attisdropped),"
+                f" {_has_column('tenant_id')}, {_has_column('version')},"
                 " relrowsecurity, relforcerowsecurity,"
                 " EXISTS (SELECT FROM pg_inherits WHERE inhrelid = pg_class.oid),"
                 " coalesce(reloptions, '{}')"
                 " FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
-                f" WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND {_OURS} ORDER BY 1, 2"
+                f" WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND {_IN_OWN_SCHEMAS} ORDER BY 1, 2"
             )
         ]
 
     @property
     def tenant_tables(self) -> Iterator[Relation]:
-        """The tables of tenants, those of the blank schema among them."""
+        """The tables of tenants, and those of the blank schema."""
         for relation in self.relations:
             if (
-                relation.schema in self.schemas
+                relation.schema in self.expected.schemas
                 and relation.kind in ("r", "p")
                 and relation.name != REVISION_TABLE
             ):
@@ -121,8 +110,8 @@ class ExaminedDatabase:
 
     @cached_property
     def policies(self) -> Mapping[tuple[str, str], list[Policy]]:
-        """The policies of each table."""
-        found: dict[tuple[str, str], list[Policy]] = {}
+        """The policies of each table, by its schema and name."""
+        policies: dict[tuple[str, str], list[Policy]] = {}
         for row in self.rows(
             "SELECT nspname, relname, polname, polpermissive, polcmd::text, polroles = '{0}',"
             " pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)"
@@ -130,57 +119,57 @@ class ExaminedDatabase:
             " JOIN pg_namespace ON pg_namespace.oid = relnamespace"
         ):
             policy = Policy(*row)
-            found.setdefault((policy.schema, policy.table), []).append(policy)
-        return found
+            policies.setdefault((policy.schema, policy.table), []).append(policy)
+        return policies
 
     @cached_property
     def table_grants(self) -> list[Grant]:
-        """What others than owners may do with tables, views, sequences and columns."""
+        """The grants on tables, views, sequences and columns."""
         return self._grants(
             "SELECT nspname, relname, grantee, privilege_type FROM pg_class"
             " JOIN pg_namespace ON pg_namespace.oid = relnamespace"
-            f" CROSS JOIN aclexplode(relacl) WHERE {_OURS} AND grantee <> relowner"
+            f" CROSS JOIN aclexplode(relacl) WHERE {_IN_OWN_SCHEMAS} AND grantee <> relowner"
             " UNION ALL"
             " SELECT nspname, relname || '.' || attname, grantee, privilege_type FROM pg_attribute"
             " JOIN pg_class ON pg_class.oid = attrelid"
             " JOIN pg_namespace ON pg_namespace.oid = relnamespace"
-            f" CROSS JOIN aclexplode(attacl) WHERE {_OURS} AND grantee <> relowner"
+            f" CROSS JOIN aclexplode(attacl) WHERE {_IN_OWN_SCHEMAS} AND grantee <> relowner"
         )
 
     @cached_property
     def schema_grants(self) -> list[Grant]:
-        """What others than owners may do with schemas."""
+        """The grants on schemas."""
         return self._grants(
             "SELECT nspname, '', grantee, privilege_type FROM pg_namespace"
             " CROSS JOIN aclexplode(coalesce(nspacl, acldefault('n', nspowner)))"
-            f" WHERE {_OURS} AND grantee <> nspowner"
+            f" WHERE {_IN_OWN_SCHEMAS} AND grantee <> nspowner"
         )
 
     @cached_property
     def function_grants(self) -> list[Grant]:
-        """Who else than owners may call which functions."""
+        """The grants on functions."""
         return self._grants(
             "SELECT nspname, proname, grantee, privilege_type FROM pg_proc"
             " JOIN pg_namespace ON pg_namespace.oid = pronamespace"
             " CROSS JOIN aclexplode(coalesce(proacl, acldefault('f', proowner)))"
-            f" WHERE {_OURS} AND grantee <> proowner AND {_NOT_OF_AN_EXTENSION}"
+            f" WHERE {_IN_OWN_SCHEMAS} AND grantee <> proowner AND {_NOT_OF_AN_EXTENSION}"
         )
 
     @cached_property
     def functions(self) -> list[Function]:
-        """The functions in our schemas."""
+        """The functions of all schemas except PostgreSQL's own."""
         return [
             Function(*row)
             for row in self.rows(
                 "SELECT nspname || '.' || proname, pg_get_userbyid(proowner), prosecdef,"
                 " coalesce(proconfig, '{}') FROM pg_proc"
                 " JOIN pg_namespace ON pg_namespace.oid = pronamespace"
-                f" WHERE {_OURS} AND {_NOT_OF_AN_EXTENSION} ORDER BY 1"
+                f" WHERE {_IN_OWN_SCHEMAS} AND {_NOT_OF_AN_EXTENSION} ORDER BY 1"
             )
         ]
 
     def rows(self, statement: str, *parameters: Any) -> list[Any]:
-        """Ask the database."""
+        """Run a query in the database, and return its rows."""
         return execute(self.raw, statement, *parameters)
 
     def _grants(self, statement: str) -> list[Grant]:
@@ -195,7 +184,8 @@ class ExaminedDatabase:
         ]
 
 
-_NOT_OF_AN_EXTENSION = (
-    "NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass"
-    " AND objid = pg_proc.oid AND deptype = 'e')"
-)
+def _has_column(name: str) -> str:
+    return (
+        "EXISTS (SELECT FROM pg_attribute WHERE attrelid = pg_class.oid"
+        f" AND attname = '{name}' AND NOT attisdropped)"
+    )

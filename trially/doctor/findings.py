@@ -1,26 +1,27 @@
-"""What an examination finds."""
+"""Checks, the problems that they report, and the findings of a whole examination."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
-Scene = TypeVar("Scene")
+Subject = TypeVar("Subject")
+"""The subject of a check: the fleet, a server or a database."""
 
 
 class Level(StrEnum):
-    """How bad a finding is."""
+    """How serious a finding is."""
 
     OK = "ok"
     WARNING = "warning"
     ERROR = "error"
     PRODUCTION_ERROR = "production_error"
-    """An error, but on a developer's machine a warning: patients are nobody's there."""
+    """Error in production, warning in development: demo patients are fictitious."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What one check found amiss."""
+    """One problem that a check reports."""
 
     level: Level
     what: str
@@ -29,47 +30,51 @@ class Problem:
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found in one place."""
+    """The result of one check at one place: a problem, or that there is none."""
 
     level: Level
     check: str
     where: str
+    """The installation, a server, or a server and a database."""
+
     what: str
     remedy: str | None = None
 
 
-Check = Callable[[Scene], Iterable[Problem]]
+Check = Callable[[Subject], Iterable[Problem]]
+"""A check is named as the rule that it enforces, and reports each violation of the rule."""
 
 
 def error(what: str, remedy: str) -> Problem:
-    """Return what must be mended."""
+    """Return a problem that must be fixed."""
     return Problem(Level.ERROR, what, remedy)
 
 
 def warning(what: str, remedy: str) -> Problem:
-    """Return what should be mended."""
+    """Return a problem that should be fixed."""
     return Problem(Level.WARNING, what, remedy)
 
 
 def production_error(what: str, remedy: str) -> Problem:
-    """Return what must be mended before there are patients."""
+    """Return a problem that must be fixed before real patients are stored."""
     return Problem(Level.PRODUCTION_ERROR, what, remedy)
 
 
-def find(
-    checks: Iterable[Check[Scene]], scene: Scene, where: str, *, is_lenient: bool
+def run_checks(
+    checks: Iterable[Check[Subject]], subject: Subject, where: str, *, in_development: bool
 ) -> Iterator[Finding]:
-    """Run checks, which are called as the sentence that they hold to."""
+    """Run checks on a subject, and yield a finding for each problem and each check without one."""
     for check in checks:
         name = check.__name__.replace("_", " ")
-        problems = list(check(scene))
+        problems = list(check(subject))
         for problem in problems:
-            yield Finding(_level(problem, is_lenient), name, where, problem.what, problem.remedy)
+            level = _final_level(problem.level, in_development=in_development)
+            yield Finding(level, name, where, problem.what, problem.remedy)
         if not problems:
-            yield Finding(Level.OK, name, where, "as it should be")
+            yield Finding(Level.OK, name, where, "no problem")
 
 
-def _level(problem: Problem, is_lenient: bool) -> Level:  # noqa: FBT001
-    if problem.level is Level.PRODUCTION_ERROR:
-        return Level.WARNING if is_lenient else Level.ERROR
-    return problem.level
+def _final_level(level: Level, *, in_development: bool) -> Level:
+    if level is Level.PRODUCTION_ERROR:
+        return Level.WARNING if in_development else Level.ERROR
+    return level

@@ -1,4 +1,4 @@
-"""What the catalog says there is: which servers, which databases, whose, with which roles."""
+"""The fleet as the catalog describes it: servers, databases, tenants and roles."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,49 +17,56 @@ from trially.tenancy.catalog import (
     catalog_transaction,
 )
 from trially.tenancy.lifecycle.operations import unfinished_operations
+from trially.tenancy.schema.templates import TENANT_SCHEMA
 from trially.tenancy.servers.preparing import owner_role, reader_role
-
-OWN_DATABASE = (Tier.DEDICATED_DATABASE, Tier.SILO)
-"""Tiers in which a tenant has a database for itself."""
+from trially.tenancy.tiers import TIERS, PlacementTier
 
 
 @dataclass(frozen=True)
 class TenantDatabase:
-    """A database of tenants."""
+    """A database that holds tenants, as the catalog describes it."""
 
     server: str
     name: str
-    tier: Tier
+    tier: PlacementTier
     tenants: Sequence[Tenant]
 
     @property
     def records(self) -> list[PlacementRecord]:
-        """The placements in it."""
+        """The placements in the database."""
         return [tenant.placement for tenant in self.tenants]
 
     @property
-    def schemas(self) -> Mapping[str, str]:
-        """The role that reaches the rows of each schema of tenants' tables."""
+    def schemas(self) -> frozenset[str]:
+        """The schemas with tenants' tables, the blank schema included."""
+        first = self.tier.blank_schema or TENANT_SCHEMA
+        return frozenset({first, *(record.schema for record in self.records)})
+
+    @property
+    def role_by_schema(self) -> Mapping[str, str]:
+        """The role that may read and write the rows of each schema."""
+        if self.tier.shares_tables:
+            return {TENANT_SCHEMA: self.login_role}
         return {record.schema: record.role for record in self.records}
 
     @property
     def login_role(self) -> str:
-        """The role that may connect to it: in all tiers it is called as the database."""
+        """The role that may connect. In every tier it has the name of the database."""
         return self.name
 
     @property
     def roles(self) -> frozenset[str]:
-        """The roles that reach anything in it."""
-        return frozenset({self.login_role, *(record.role for record in self.records)})
+        """The roles with any privilege in the database."""
+        return frozenset({self.login_role}).union(*map(self.tier.roles, self.records))
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """All servers and all places."""
+    """All servers, and all databases that hold tenants."""
 
     settings: Settings
     servers: Sequence[str]
-    places: Sequence[TenantDatabase]
+    databases: Sequence[TenantDatabase]
     unfinished: Sequence[Operation]
 
     @property
@@ -73,33 +80,34 @@ class Fleet:
         return reader_role(self.settings)
 
     @cached_property
-    def places_by_server(self) -> Mapping[str, Sequence[TenantDatabase]]:
-        """The places on each server."""
+    def databases_by_server(self) -> Mapping[str, Sequence[TenantDatabase]]:
+        """The databases on each server."""
         return {
-            server: [place for place in self.places if place.server == server]
+            server: [database for database in self.databases if database.server == server]
             for server in self.servers
         }
 
 
 def read_fleet() -> Fleet:
-    """Read the catalog."""
+    """Read the fleet from the catalog."""
     with catalog_transaction() as session:
         servers = session.scalars(select(Server.name).order_by(Server.name)).all()
         shared = session.scalars(select(SharedDatabase)).all()
         tenants = session.scalars(select(Tenant).order_by(Tenant.slug)).all()
-    by_database: dict[tuple[str, str], list[Tenant]] = {
+    tenants_by_database: dict[tuple[str, str], list[Tenant]] = {
         (database.server.name, database.name): [] for database in shared
     }
     tiers = {(database.server.name, database.name): Tier(database.tier) for database in shared}
     for tenant in tenants:
         key = (tenant.placement.server.name, tenant.placement.database)
-        by_database.setdefault(key, []).append(tenant)
+        tenants_by_database.setdefault(key, []).append(tenant)
         tiers.setdefault(key, Tier(tenant.placement.tier))
     return Fleet(
         settings=current_settings(),
         servers=servers,
-        places=[
-            TenantDatabase(*key, tiers[key], found) for key, found in sorted(by_database.items())
+        databases=[
+            TenantDatabase(*key, TIERS[tiers[key]], tenants_in)
+            for key, tenants_in in sorted(tenants_by_database.items())
         ],
         unfinished=unfinished_operations(),
     )

@@ -1,4 +1,4 @@
-"""What the installation itself must have: a catalog at its head, a strong secret, no loose ends."""
+"""Checks of the installation: the catalog, the secret key, and unfinished operations."""
 
 import math
 from collections import Counter
@@ -12,7 +12,7 @@ from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
 
 SECRET_BITS = 128
-GUESSABLE = (
+COMMON_WORDS = (
     "secret",
     "password",
     "passwort",
@@ -25,18 +25,19 @@ GUESSABLE = (
 )
 
 
-def the_catalog_is_at_the_head(_fleet: Fleet) -> Iterator[Problem]:
-    """See that the catalog is at the revision that this code needs."""
+def the_catalog_is_at_the_head_revision(_fleet: Fleet) -> Iterator[Problem]:
+    """Check that the catalog is at the revision that this version of the app needs."""
     try:
         check_catalog()
     except CatalogBehindError:
         yield error(
-            "the catalog is behind", "Run `flask db --directory migrations/catalog upgrade`."
+            "the catalog is not at the head revision",
+            "Run `flask db --directory migrations/catalog upgrade`.",
         )
 
 
 def the_catalog_is_granted_to_its_reader_only(fleet: Fleet) -> Iterator[Problem]:
-    """See that request handling reads the catalog, changes nothing, and sees no passwords."""
+    """Check that request handling can read the catalog only, and no server's password."""
     with server_access().administer(fleet.settings.catalog_database) as raw:
         grants = execute(
             raw,
@@ -46,41 +47,43 @@ def the_catalog_is_granted_to_its_reader_only(fleet: Fleet) -> Iterator[Problem]
             CATALOG_SCHEMA,
         )
     for table, grantee, privilege in grants:
-        is_right = (grantee, privilege) == (fleet.reader, "SELECT")
-        if not is_right or table == ServerPassword.__tablename__:
+        is_expected = (grantee, privilege) == (fleet.reader, "SELECT")
+        if not is_expected or table == ServerPassword.__tablename__:
             what = f"{grantee} has {privilege} on {CATALOG_SCHEMA}.{table}"
             yield error(what, f"REVOKE {privilege} ON {CATALOG_SCHEMA}.{table} FROM {grantee};")
 
 
-def the_secret_cannot_be_guessed(fleet: Fleet) -> Iterator[Problem]:
-    """Estimate the secret from which passwords, signatures and seals derive."""
+def the_secret_key_is_strong(fleet: Fleet) -> Iterator[Problem]:
+    """Estimate the strength of the secret that passwords, signatures and seals are derived from."""
     secret = fleet.settings.secret_key
     remedy = (
-        'Make one: `python3 -c "import secrets; print(secrets.token_urlsafe(48))"`. The roles need'
-        " new passwords then."
+        'Generate one with `python3 -c "import secrets; print(secrets.token_urlsafe(48))"`. After'
+        " the change every role needs a new password."
     )
-    if any(word in secret.lower() for word in GUESSABLE):
-        yield production_error("TRIALLY_SECRET_KEY has words in it that are guessed first", remedy)
+    if any(word in secret.lower() for word in COMMON_WORDS):
+        yield production_error("TRIALLY_SECRET_KEY contains a common word", remedy)
     elif entropy_bits(secret) < SECRET_BITS:
-        yield production_error("TRIALLY_SECRET_KEY has little variety", remedy)
+        what = f"TRIALLY_SECRET_KEY has fewer than {SECRET_BITS} bits of entropy"
+        yield production_error(what, remedy)
 
 
-def operations_come_to_an_end(fleet: Fleet) -> Iterator[Problem]:
-    """Look for operations that a killed process left."""
+def every_operation_is_finished(fleet: Fleet) -> Iterator[Problem]:
+    """Look for operations that a killed process left unfinished."""
     for operation in fleet.unfinished:
         what = f"{operation.kind} of {operation.tenant_slug} is {operation.state}"
-        yield warning(what, f"Unless it is at work: `flask operations resume {operation.id}`.")
+        remedy = f"If its process has died, run `flask operations resume {operation.id}`."
+        yield warning(what, remedy)
 
 
 def entropy_bits(text: str) -> float:
-    """Return Shannon's entropy of a text, by how often each of its characters comes."""
+    """Return the Shannon entropy of a text in bits, from the frequency of its characters."""
     shares = [count / len(text) for count in Counter(text).values()]
     return -len(text) * sum(share * math.log2(share) for share in shares)
 
 
 INSTALLATION_CHECKS: tuple[Check[Fleet], ...] = (
-    the_catalog_is_at_the_head,
+    the_catalog_is_at_the_head_revision,
     the_catalog_is_granted_to_its_reader_only,
-    the_secret_cannot_be_guessed,
-    operations_come_to_an_end,
+    the_secret_key_is_strong,
+    every_operation_is_finished,
 )

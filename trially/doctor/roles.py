@@ -1,85 +1,87 @@
-"""Who may be whom on a server, and who may connect to what."""
+"""Checks of a server's roles and databases: attributes, memberships, and CONNECT."""
 
 from collections.abc import Iterator, Mapping
 
 from trially.doctor.findings import Check, Problem, error, warning
-from trially.doctor.fleet import OWN_DATABASE, TenantDatabase
+from trially.doctor.fleet import TenantDatabase
 from trially.doctor.servers import ExaminedServer
-from trially.tenancy.catalog import Tenant, TenantStatus, Tier
+from trially.tenancy.catalog import Tenant, TenantStatus
 from trially.tenancy.servers.access import MAINTENANCE_DATABASES
 
-POWERS = ("SUPERUSER", "BYPASSRLS", "CREATEDB", "CREATEROLE", "REPLICATION")
-FEW = 3
-OPAQUE = "^[ts]_[0-9a-f]{12}$"
+ATTRIBUTES = ("SUPERUSER", "BYPASSRLS", "CREATEDB", "CREATEROLE", "REPLICATION")
+"""Attributes with which a role could bypass grants or row-level security."""
+
+MAX_NAMED_TENANTS = 3
+OPAQUE_NAME = "^[ts]_[0-9a-f]{12}$"
 
 
-def every_role_is_there(server: ExaminedServer) -> Iterator[Problem]:
-    """Compare the catalog with the roles there are."""
-    there = {role for (role,) in server.rows("SELECT rolname FROM pg_roles")}
-    for place in server.places:
-        for role in sorted(_made(place) - there):
-            yield error(f"the role {role} is missing", f"Restore it; {_tenants_of(place)} need it.")
+def every_role_exists(server: ExaminedServer) -> Iterator[Problem]:
+    """Check that every role of the catalog's placements exists."""
+    existing = {role for (role,) in server.rows("SELECT rolname FROM pg_roles")}
+    for database in server.tenant_databases:
+        for role in sorted(_created_roles(database) - existing):
+            remedy = f"Restore it from a backup. It is used by {_tenants_of(database)}."
+            yield error(f"the role {role} is missing", remedy)
 
 
-def no_role_is_left_over(server: ExaminedServer) -> Iterator[Problem]:
-    """Look for roles of tenants that are nobody's and reach nothing."""
+def no_unused_role_remains(server: ExaminedServer) -> Iterator[Problem]:
+    """Look for roles with a tenant's name that no tenant uses, and that have no privileges."""
     rows = server.rows(
         "SELECT rolname FROM pg_roles WHERE rolname ~ %s AND NOT rolname = ANY(%s) AND NOT EXISTS"
         " (SELECT FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND refobjid = oid)"
         " AND NOT EXISTS (SELECT FROM pg_auth_members WHERE oid IN (roleid, member))"
         " ORDER BY rolname",
-        OPAQUE,
-        sorted(_roles(server)),
+        OPAQUE_NAME,
+        sorted(_tenant_roles(server)),
     )
     for (role,) in rows:
-        yield warning(f"the role {role} is no tenant's", f"DROP ROLE {role};")
+        yield warning(f"no tenant uses the role {role}", f"DROP ROLE {role};")
 
 
-def roles_have_no_powers(server: ExaminedServer) -> Iterator[Problem]:
-    """See that no role of ours can go past grants and row security."""
-    ours = {*_roles(server), server.fleet.owner, server.fleet.reader}
-    columns = ", ".join(f"rol{power.lower()}" for power in POWERS).replace("superuser", "super")
+def roles_have_no_special_attributes(server: ExaminedServer) -> Iterator[Problem]:
+    """Check that no role of this installation can bypass grants and row-level security."""
+    columns = ", ".join(f"rol{name.lower()}" for name in ATTRIBUTES).replace("superuser", "super")
     rows = server.rows(
         f"SELECT rolname, rolcanlogin, rolinherit, rolconnlimit, {columns} FROM pg_roles"
         " WHERE rolname = ANY(%s) ORDER BY rolname",
-        sorted(ours),
+        sorted(_own_roles(server)),
     )
-    logins = {place.login_role for place in server.places}
-    for role, can_log_in, inherits, most, *powers in rows:
-        for power in [power for power, has_it in zip(POWERS, powers, strict=True) if has_it]:
-            yield error(f"{role} has {power}", f"ALTER ROLE {role} NO{power};")
-        if role in _roles(server) and inherits:
+    logins = {database.login_role for database in server.tenant_databases}
+    for role, can_log_in, inherits, connection_limit, *flags in rows:
+        for name in [name for name, is_set in zip(ATTRIBUTES, flags, strict=True) if is_set]:
+            yield error(f"{role} has {name}", f"ALTER ROLE {role} NO{name};")
+        if role in _tenant_roles(server) and inherits:
             yield error(f"{role} has INHERIT", f"ALTER ROLE {role} NOINHERIT;")
         if can_log_in and role not in logins and role != server.fleet.reader:
-            yield error(f"{role} may log in", f"ALTER ROLE {role} NOLOGIN;")
-        if role in logins and most < 0:
-            what = f"{role} may open any number of connections"
+            yield error(f"{role} has LOGIN", f"ALTER ROLE {role} NOLOGIN;")
+        if role in logins and connection_limit < 0:
+            what = f"{role} has no connection limit"
             yield warning(what, f"ALTER ROLE {role} CONNECTION LIMIT …;")
 
 
-def roles_are_members_of_none_but_their_own(server: ExaminedServer) -> Iterator[Problem]:
-    """See that nobody may become a tenant's role but the login role of its database."""
+def roles_have_only_expected_members(server: ExaminedServer) -> Iterator[Problem]:
+    """Check that only the login role of its database can switch to a tenant's role."""
     expected = {
-        (role, place.login_role)
-        for place in server.places
-        if place.tier is Tier.OWN_SCHEMA
-        for role in place.roles
+        (role, database.login_role)
+        for database in server.tenant_databases
+        if database.tier.switches_roles
+        for role in database.roles
     }
-    ours = {*_roles(server), server.fleet.owner, server.fleet.reader}
+    own_roles = _own_roles(server)
     rows = server.rows(
         "SELECT role.rolname, member.rolname, member.rolsuper OR member.rolname = current_user"
         " FROM pg_auth_members JOIN pg_roles role ON role.oid = roleid"
         " JOIN pg_roles member ON member.oid = member ORDER BY 1, 2"
     )
     for role, member, is_administrator in rows:
-        of_current_tenant = member in ours or (role in ours and not is_administrator)
-        if of_current_tenant and (role, member) not in expected:
+        is_ours = member in own_roles or (role in own_roles and not is_administrator)
+        if is_ours and (role, member) not in expected:
             yield error(f"{member} is a member of {role}", f"REVOKE {role} FROM {member};")
 
 
-def databases_let_in_their_own_role_only(server: ExaminedServer) -> Iterator[Problem]:
-    """Read the privileges on databases: everyone may connect to a new one until told otherwise."""
-    allowed = _allowed_in(server)
+def databases_accept_their_own_role_only(server: ExaminedServer) -> Iterator[Problem]:
+    """Check who may connect to each database. PostgreSQL grants CONNECT to PUBLIC by default."""
+    allowed = _connecting_role_by_database(server)
     rows = server.rows(
         "SELECT datname, coalesce(grantee_role.rolname, 'PUBLIC'), privilege_type"
         " FROM pg_database JOIN pg_roles owner_role ON owner_role.oid = datdba"
@@ -90,73 +92,84 @@ def databases_let_in_their_own_role_only(server: ExaminedServer) -> Iterator[Pro
         server.fleet.owner,
         list(MAINTENANCE_DATABASES),
     )
-    ours = {*_roles(server), server.fleet.owner, server.fleet.reader}
+    own_roles = _own_roles(server)
     for database, grantee, privilege in rows:
-        if database in MAINTENANCE_DATABASES and grantee not in {*ours, "PUBLIC"}:
+        if database in MAINTENANCE_DATABASES and grantee not in {*own_roles, "PUBLIC"}:
             continue
         if (grantee, privilege) != (allowed.get(database), "CONNECT"):
             what = f"{grantee} has {privilege} on database {database}"
             yield error(what, f"REVOKE {privilege} ON DATABASE {database} FROM {grantee};")
 
 
-def every_database_is_there(server: ExaminedServer) -> Iterator[Problem]:
-    """Compare the catalog with the databases there are."""
-    there = {name for (name,) in server.rows("SELECT datname FROM pg_database")}
-    for place in server.places:
-        if place.name not in there and any(map(_is_whole, place.tenants)):
-            what = f"the database {place.name} is missing"
-            yield error(what, f"Restore it: {_tenants_of(place)} live there.")
+def every_database_exists(server: ExaminedServer) -> Iterator[Problem]:
+    """Check that every database of the catalog's placements exists."""
+    existing = {name for (name,) in server.rows("SELECT datname FROM pg_database")}
+    for database in server.tenant_databases:
+        if database.name not in existing and any(map(_is_provisioned, database.tenants)):
+            what = f"the database {database.name} is missing"
+            yield error(what, f"Restore it from a backup. It holds {_tenants_of(database)}.")
 
 
-def no_database_is_left_over(server: ExaminedServer) -> Iterator[Problem]:
-    """Look for databases of ours that the catalog does not know."""
-    known = {place.name for place in server.places} | {server.fleet.settings.catalog_database}
+def no_unused_database_remains(server: ExaminedServer) -> Iterator[Problem]:
+    """Look for databases of this installation that the catalog does not list."""
+    catalog = server.fleet.settings.catalog_database
+    listed = {database.name for database in server.tenant_databases} | {catalog}
     rows = server.rows(
         "SELECT datname FROM pg_database WHERE NOT datistemplate AND pg_get_userbyid(datdba) = %s"
         " AND NOT starts_with(datname, %s) ORDER BY 1",
         server.fleet.owner,
-        f"{server.fleet.settings.catalog_database}_template_",
+        f"{catalog}_template_",
     )
     for (name,) in rows:
-        if name not in known:
-            what = f"the database {name} is no tenant's"
-            yield warning(what, "See what is in it; then drop it.")
+        if name not in listed:
+            what = f"no tenant is placed in the database {name}"
+            yield warning(what, "Check its contents, then drop it.")
 
 
-def _allowed_in(server: ExaminedServer) -> Mapping[str, str]:
-    """Return the one role that may connect to each database of ours."""
+def _connecting_role_by_database(server: ExaminedServer) -> Mapping[str, str]:
+    """Return the one role that may connect to each database of this installation."""
     return {
-        **{place.name: place.login_role for place in server.places},
+        **{database.name: database.login_role for database in server.tenant_databases},
         server.fleet.settings.catalog_database: server.fleet.reader,
     }
 
 
-def _roles(server: ExaminedServer) -> frozenset[str]:
-    return frozenset().union(*(place.roles for place in server.places))
+def _tenant_roles(server: ExaminedServer) -> frozenset[str]:
+    return frozenset().union(*(database.roles for database in server.tenant_databases))
 
 
-def _made(place: TenantDatabase) -> frozenset[str]:
-    """Return the roles of a place that have been made by now."""
-    whole = frozenset(t.placement.role for t in place.tenants if _is_whole(t))
-    return whole if place.tier in OWN_DATABASE or not whole else whole | {place.login_role}
+def _own_roles(server: ExaminedServer) -> frozenset[str]:
+    """Return all roles of this installation."""
+    return _tenant_roles(server) | {server.fleet.owner, server.fleet.reader}
 
 
-def _is_whole(tenant: Tenant) -> bool:
+def _created_roles(database: TenantDatabase) -> frozenset[str]:
+    """Return the roles of a database whose provisioning has finished."""
+    return frozenset().union(
+        *(
+            database.tier.roles(tenant.placement)
+            for tenant in database.tenants
+            if _is_provisioned(tenant)
+        )
+    )
+
+
+def _is_provisioned(tenant: Tenant) -> bool:
     return tenant.status != TenantStatus.PROVISIONING
 
 
-def _tenants_of(place: TenantDatabase) -> str:
-    """Name those who live in a place, if they are few."""
-    slugs = [tenant.slug for tenant in place.tenants]
-    return ", ".join(slugs) if len(slugs) <= FEW else f"{len(slugs)} tenants"
+def _tenants_of(database: TenantDatabase) -> str:
+    """Return the slugs of a database's tenants, or their number if there are many."""
+    slugs = [tenant.slug for tenant in database.tenants]
+    return ", ".join(slugs) if len(slugs) <= MAX_NAMED_TENANTS else f"{len(slugs)} tenants"
 
 
 ROLE_CHECKS: tuple[Check[ExaminedServer], ...] = (
-    every_role_is_there,
-    no_role_is_left_over,
-    roles_have_no_powers,
-    roles_are_members_of_none_but_their_own,
-    databases_let_in_their_own_role_only,
-    every_database_is_there,
-    no_database_is_left_over,
+    every_role_exists,
+    no_unused_role_remains,
+    roles_have_no_special_attributes,
+    roles_have_only_expected_members,
+    databases_accept_their_own_role_only,
+    every_database_exists,
+    no_unused_database_remains,
 )

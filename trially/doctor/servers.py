@@ -1,4 +1,4 @@
-"""What a server must be, and be set to."""
+"""Checks of a server: its version, settings, passwords and connections."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -12,46 +12,49 @@ from psycopg2.extensions import connection
 from trially.config import LOOPBACK_HOSTS
 from trially.doctor.findings import Check, Problem, error, production_error, warning
 from trially.doctor.fleet import Fleet, TenantDatabase
-from trially.tenancy.catalog import Tier
 from trially.tenancy.servers.connections import execute
+from trially.tenancy.tiers import TIERS
 
 FIRST_WITHOUT_LEAKS = {15: 20, 16: 16, 17: 12, 18: 7}
-"""The minor release of each branch that mends CVE-2026-120154 and CVE-2026-116311.
+"""The first minor release of each major version that fixes CVE-2026-120154 and CVE-2026-116311.
 
-15.20 was seen to; the others are those that came out with it, and 18.6 and older were seen not to.
+15.20 was tested to be fixed, and 18.6 and older not to be. The other releases came out with 15.20.
 """
 
 MANY_DATABASES = 200
-"""From so many on, a start after a crash takes minutes without syncfs."""
+"""With this number of databases or more, crash recovery takes minutes without syncfs."""
 
-WORKERS = 2
-"""As many as `deploy/gunicorn.conf.py` starts if nothing else is said."""
+DEFAULT_WORKERS = 2
+"""The workers that `deploy/gunicorn.conf.py` starts without `WEB_CONCURRENCY`."""
 
 SPARE_CONNECTIONS = 10
-"""For commands, the catalog's reader and the administrator."""
+"""Connections for commands, the catalog's reader and the administrator."""
+
+INSECURE_METHODS = ("trust", "password", "md5")
+"""Authentication methods of pg_hba.conf that accept no password, or reveal it."""
 
 
 @dataclass(frozen=True)
 class ExaminedServer:
-    """A server, and a connection of its administrator."""
+    """A server, and a connection of its administrator to it."""
 
     name: str
     raw: connection
     fleet: Fleet
 
     @property
-    def places(self) -> list[TenantDatabase]:
-        """The databases of tenants that the catalog has on it."""
-        return list(self.fleet.places_by_server[self.name])
+    def tenant_databases(self) -> list[TenantDatabase]:
+        """The databases that hold tenants on this server, as the catalog lists them."""
+        return list(self.fleet.databases_by_server[self.name])
 
     @cached_property
     def settings(self) -> Mapping[str, str]:
-        """What the server is set to."""
+        """The value of each setting."""
         return dict(execute(self.raw, "SELECT name, setting FROM pg_settings"))
 
     @cached_property
     def overrides(self) -> Mapping[str, Mapping[str, str]]:
-        """What it is set to for some databases or roles, by what is said of whom."""
+        """The settings of ALTER ROLE and ALTER DATABASE, by a description of their scope."""
         rows = execute(
             self.raw,
             "SELECT concat_ws(' in ', 'role ' || rolname, 'database ' || datname),"
@@ -67,37 +70,40 @@ class ExaminedServer:
 
     @property
     def version(self) -> tuple[int, int]:
-        """Its major and minor version."""
+        """The major and minor version."""
         return divmod(int(self.settings["server_version_num"]), 10_000)
 
     def rows(self, statement: str, *parameters: Any) -> list[Any]:
-        """Ask the server."""
+        """Run a query on the server, and return its rows."""
         return execute(self.raw, statement, *parameters)
 
 
 def the_version_does_not_leak_rows(server: ExaminedServer) -> Iterator[Problem]:
-    """Know the releases whose row security can be read through."""
+    """Check that the server has the fixes for the known leaks through row-level security."""
     major, minor = server.version
-    first = FIRST_WITHOUT_LEAKS.get(major)
-    has_pools = any(place.tier is Tier.POOLED_ROWS for place in server.places)
-    if major < min(FIRST_WITHOUT_LEAKS):
-        yield error(f"PostgreSQL {major} gets no more fixes", "Move to a version from 15 on.")
-    elif first is None:
-        yield warning(f"PostgreSQL {major} is not known here", "See its notes for CVE-2026-120154.")
-    elif minor < first:
-        what = f"PostgreSQL {major}.{minor} can leak rows through row security (CVE-2026-120154)"
-        remedy = f"Update to {major}.{first}; until then hold no patients in pooled_rows."
-        yield production_error(what, remedy) if has_pools else warning(what, remedy)
+    oldest, first_fixed = min(FIRST_WITHOUT_LEAKS), FIRST_WITHOUT_LEAKS.get(major)
+    depends_on_it = any(database.tier.has_row_security for database in server.tenant_databases)
+    if major < oldest:
+        what = f"PostgreSQL {major} no longer receives fixes"
+        yield error(what, f"Upgrade to PostgreSQL {oldest} or later.")
+    elif first_fixed is None:
+        what = f"PostgreSQL {major} is unknown to this check"
+        yield warning(what, "Read its release notes for CVE-2026-120154.")
+    elif minor < first_fixed:
+        what = f"PostgreSQL {major}.{minor} can leak rows past row-level security (CVE-2026-120154)"
+        tiers = ", ".join(tier.tier for tier in TIERS.values() if tier.has_row_security)
+        remedy = f"Update to {major}.{first_fixed}. Until then store no patients in {tiers}."
+        yield production_error(what, remedy) if depends_on_it else warning(what, remedy)
 
 
-def the_log_tells_no_patients(server: ExaminedServer) -> Iterator[Problem]:
-    """See that no statement, row or parameter is written to the server's log."""
-    yield from _talkative(server.settings, "")
+def the_log_contains_no_patient_data(server: ExaminedServer) -> Iterator[Problem]:
+    """Check that the server writes no statement, row or parameter to its log."""
+    yield from _verbose_settings(server.settings, "")
     for scope, settings in server.overrides.items():
-        yield from _talkative({**QUIET, **settings}, f" for {scope}")
+        yield from _verbose_settings({**QUIET_SETTINGS, **settings}, f" for {scope}")
 
 
-QUIET = {
+QUIET_SETTINGS = {
     "log_statement": "none",
     "log_min_duration_statement": "-1",
     "log_min_duration_sample": "-1",
@@ -108,24 +114,24 @@ QUIET = {
     "log_parameter_max_length_on_error": "0",
     "auto_explain.log_min_duration": "-1",
 }
-"""What keeps patients out of the server's log."""
+"""The values that keep patient data out of the server's log."""
 
-TALKATIVE_MESSAGES = frozenset({"debug1", "debug2", "debug3", "debug4", "debug5"})
+VERBOSE_LEVELS = frozenset({"debug1", "debug2", "debug3", "debug4", "debug5"})
 
 
-def _talkative(settings: Mapping[str, str], scope: str) -> Iterator[Problem]:
-    for name, quiet in QUIET.items():
+def _verbose_settings(settings: Mapping[str, str], scope: str) -> Iterator[Problem]:
+    for name, quiet in QUIET_SETTINGS.items():
         value = settings.get(name, quiet)
         if value != quiet:
-            what = f"{name} is {value}{scope}, which may write patients to the log"
+            what = f"{name} is {value}{scope}, which can write patient data to the log"
             yield production_error(what, f"Set {name} = {quiet}.")
-    if settings.get("log_min_messages") in TALKATIVE_MESSAGES:
+    if settings.get("log_min_messages") in VERBOSE_LEVELS:
         what = f"log_min_messages is {settings['log_min_messages']}{scope}"
         yield production_error(what, "Set log_min_messages = warning.")
 
 
-def passwords_are_kept_as_scram(server: ExaminedServer) -> Iterator[Problem]:
-    """See that no password is kept as MD5."""
+def passwords_are_stored_as_scram(server: ExaminedServer) -> Iterator[Problem]:
+    """Check that no password is stored as an MD5 hash."""
     if server.settings["password_encryption"] != "scram-sha-256":  # noqa: S105
         what = f"password_encryption is {server.settings['password_encryption']}"
         yield error(what, "Set password_encryption = 'scram-sha-256'.")
@@ -137,40 +143,43 @@ def passwords_are_kept_as_scram(server: ExaminedServer) -> Iterator[Problem]:
     except psycopg2.errors.InsufficientPrivilege:
         return
     for (role,) in rows:
-        yield error(f"the password of {role} is not SCRAM", f"Give {role} its password again.")
+        yield error(
+            f"the password of {role} is not stored as SCRAM", "Set the same password again."
+        )
 
 
-def nobody_is_let_in_without_scram(server: ExaminedServer) -> Iterator[Problem]:
-    """Read pg_hba.conf: a line that trusts makes every login role everyone's."""
+def pg_hba_allows_no_insecure_method(server: ExaminedServer) -> Iterator[Problem]:
+    """Check pg_hba.conf. A line with `trust` would let every client log in as any role."""
     try:
         rows = server.rows(
             "SELECT line_number, type, auth_method FROM pg_hba_file_rules WHERE error IS NULL"
         )
     except psycopg2.errors.InsufficientPrivilege:
-        yield warning("pg_hba.conf may not be read", "See yourself that it trusts nobody.")
+        remedy = f"Check yourself that no line allows {', '.join(INSECURE_METHODS)}."
+        yield warning("the administrator may not read pg_hba.conf", remedy)
         return
     for line, kind, method in rows:
-        if method in ("trust", "password", "md5"):
-            what = f"line {line} of pg_hba.conf lets {kind} connections in by {method}"
-            yield production_error(what, "Say scram-sha-256 there, and reload.")
+        if method in INSECURE_METHODS:
+            what = f"pg_hba.conf line {line} allows {method} for {kind} connections"
+            yield production_error(what, "Use scram-sha-256, and reload the configuration.")
 
 
-def the_way_to_it_is_encrypted(server: ExaminedServer) -> Iterator[Problem]:
-    """See that what is said to another machine is encrypted, and to the right one."""
+def remote_connections_are_encrypted(server: ExaminedServer) -> Iterator[Problem]:
+    """Check that connections to another machine use TLS and verify its certificate and name."""
     host = server.raw.info.host or "/"
     if host.startswith("/") or host in LOOPBACK_HOSTS:
         return
     [(is_encrypted,)] = server.rows("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
     mode = server.raw.info.dsn_parameters.get("sslmode", "")
     if not is_encrypted:
-        yield error("connections are not encrypted", "Set ssl = on, and sslmode=verify-full.")
+        yield error("connections are not encrypted", "Set ssl = on and sslmode=verify-full.")
     elif mode != "verify-full":
-        yield production_error(f"sslmode is {mode}", "Say sslmode=verify-full in the server's URL.")
+        yield production_error(f"sslmode is {mode}", "Set sslmode=verify-full in the server's URL.")
 
 
-def a_crash_is_soon_over(server: ExaminedServer) -> Iterator[Problem]:
-    """See that a start after a crash does not open the files of every database."""
-    databases = len(server.places)
+def crash_recovery_is_fast(server: ExaminedServer) -> Iterator[Problem]:
+    """Check that crash recovery of many databases does not open every file."""
+    databases = len(server.tenant_databases)
     method = server.settings["recovery_init_sync_method"]
     if databases >= MANY_DATABASES and method != "syncfs":
         what = f"recovery_init_sync_method is {method} with {databases} databases"
@@ -178,31 +187,31 @@ def a_crash_is_soon_over(server: ExaminedServer) -> Iterator[Problem]:
 
 
 def tenants_can_move_online(server: ExaminedServer) -> Iterator[Problem]:
-    """See that there is logical decoding."""
+    """Check that logical decoding is enabled, which moving a tenant online needs."""
     if server.settings["wal_level"] != "logical":
         what = f"wal_level is {server.settings['wal_level']}"
         yield warning(what, "Set wal_level = logical, and restart the server.")
 
 
-def there_are_connections_enough(server: ExaminedServer) -> Iterator[Problem]:
-    """Compare what all workers may open with what the server takes."""
-    workers = int(os.environ.get("WEB_CONCURRENCY", WORKERS))
-    wanted = workers * server.fleet.settings.connections_per_server + SPARE_CONNECTIONS
+def max_connections_is_sufficient(server: ExaminedServer) -> Iterator[Problem]:
+    """Compare the connections that all workers may open with those that the server accepts."""
+    workers = int(os.environ.get("WEB_CONCURRENCY", DEFAULT_WORKERS))
+    needed = workers * server.fleet.settings.connections_per_server + SPARE_CONNECTIONS
     reserved = int(server.settings["superuser_reserved_connections"])
-    most = int(server.settings["max_connections"]) - reserved
-    if wanted > most:
-        what = f"{workers} workers may open {wanted} connections, and {most} are taken"
+    available = int(server.settings["max_connections"]) - reserved
+    if needed > available:
+        what = f"{workers} workers may open {needed} connections, but only {available} are accepted"
         remedy = "Raise max_connections, lower TRIALLY_CONNECTIONS_PER_SERVER, or use a pooler."
         yield warning(what, remedy)
 
 
 SERVER_CHECKS: tuple[Check[ExaminedServer], ...] = (
     the_version_does_not_leak_rows,
-    the_log_tells_no_patients,
-    passwords_are_kept_as_scram,
-    nobody_is_let_in_without_scram,
-    the_way_to_it_is_encrypted,
-    a_crash_is_soon_over,
+    the_log_contains_no_patient_data,
+    passwords_are_stored_as_scram,
+    pg_hba_allows_no_insecure_method,
+    remote_connections_are_encrypted,
+    crash_recovery_is_fast,
     tenants_can_move_online,
-    there_are_connections_enough,
+    max_connections_is_sufficient,
 )

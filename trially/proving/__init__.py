@@ -1,1 +1,1 @@
-"""How the walls between tenants prove themselves: canaries, and every known way to reach them."""
+"""`flask tenants prove`: attack each tenant's canary as other tenants, and report what held."""

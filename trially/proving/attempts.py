@@ -1,4 +1,4 @@
-"""What was tried, by whom, and what came of it."""
+"""An attempt to reach one tenant as another, the two parties, and the outcome."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,52 +6,51 @@ from functools import cached_property
 from uuid import UUID
 
 from trially.database.placement import Placement
-from trially.tenancy.catalog import PlacementRecord, Tenant, Tier
-from trially.tenancy.tiers import tier_of
+from trially.tenancy.catalog import PlacementRecord, Tenant
+from trially.tenancy.tiers import PlacementTier, tier_of
 
 
 class Outcome(StrEnum):
-    """What came of an attempt."""
+    """The outcome of an attempt."""
 
     HELD = "held"
-    """A wall refused it, or it found nothing."""
+    """A wall refused the attempt, or the attempt found nothing."""
 
     LIMIT = "documented limit"
-    """It got through where docs/tiers.md says that it does."""
+    """The attempt succeeded, and docs/tiers.md documents it as a limit."""
 
-    THROUGH = "through"
-    """It got through where nothing may."""
+    BREACHED = "breached"
+    """The attempt succeeded where it must not."""
 
-    UNPROVED = "unproved"
-    """It failed for a reason that is no wall."""
+    INCONCLUSIVE = "inconclusive"
+    """The attempt failed for a reason other than a wall, so it proves nothing."""
 
     NOT_APPLICABLE = "not applicable"
-    """There is nothing of this kind to try here."""
+    """The attempt was not made, because it cannot succeed or fail here."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """One way that was tried to reach one tenant as another."""
+    """One path that was tried to reach one tenant as another."""
 
     tenant: str
-    """Slug of the tenant that was to be reached."""
+    """Slug of the tenant under attack."""
 
     attacker: str | None
-    """Slug of the tenant as which it was tried; None where it was nobody's."""
+    """Slug of the attacking tenant; None if the attempt needs no tenant."""
 
     path: str
     outcome: Outcome
 
     wall: str
-    """What held; or what was reached, or why it was not tried."""
+    """The wall that held; otherwise the breach, or the reason of the outcome."""
 
     remedy: str | None = None
-    """What to do about it."""
 
 
 @dataclass(frozen=True)
 class Party:
-    """A tenant that is attacked or attacks."""
+    """A tenant that attacks or is attacked."""
 
     tenant: Tenant
 
@@ -62,56 +61,56 @@ class Party:
 
     @property
     def record(self) -> PlacementRecord:
-        """The catalog's record of where the tenant is."""
+        """The tenant's placement in the catalog."""
         return self.tenant.placement
 
     @property
-    def tier(self) -> Tier:
-        """The tenant's tier."""
-        return Tier(self.record.tier)
+    def tier(self) -> PlacementTier:
+        """The implementation of the tenant's tier."""
+        return tier_of(self.record)
 
     @cached_property
     def placement(self) -> Placement:
-        """Where the tenant is, as the run time needs it."""
-        return tier_of(self.record).placement(self.record)
+        """The placement as request handling needs it."""
+        return self.tier.placement(self.record)
 
     @property
     def login_role(self) -> str:
-        """The role with which the tenant's connections log in."""
+        """The role of the tenant's connections."""
         return str(self.placement.url.username)
 
     def shares_database_with(self, other: "Party") -> bool:
-        """Tell whether both are in one database."""
+        """Return True if both tenants are in one database."""
         return self.placement.bind_key == other.placement.bind_key
 
 
 @dataclass(frozen=True)
 class Target(Party):
-    """A tenant with a canary in it."""
+    """A tenant with a canary."""
 
     canary_id: UUID
     word: str
-    """Who knows this word has seen the canary."""
+    """The canary's random word. An attempt that returns it has read the canary."""
 
     def held(self, path: str, attacker: Party | None, wall: str) -> Attempt:
-        """Return that a wall held."""
+        """Return the attempt that a wall stopped."""
         return self._attempt(path, attacker, Outcome.HELD, wall)
 
     def limit(self, path: str, attacker: Party, reason: str) -> Attempt:
-        """Return that something got through where it is said to."""
+        """Return the attempt that succeeded as documented."""
         return self._attempt(path, attacker, Outcome.LIMIT, reason)
 
-    def reached(self, path: str, attacker: Party | None, what: str, remedy: str) -> Attempt:
-        """Return that something got through."""
-        return self._attempt(path, attacker, Outcome.THROUGH, what, remedy)
+    def breached(self, path: str, attacker: Party | None, what: str, remedy: str) -> Attempt:
+        """Return the attempt that breached the wall."""
+        return self._attempt(path, attacker, Outcome.BREACHED, what, remedy)
 
-    def unproved(self, path: str, attacker: Party | None, reason: str) -> Attempt:
-        """Return that it failed for a reason that is no wall."""
-        remedy = "Mend what stood in the way, and prove again."
-        return self._attempt(path, attacker, Outcome.UNPROVED, reason, remedy)
+    def inconclusive(self, path: str, attacker: Party | None, reason: str) -> Attempt:
+        """Return the attempt that failed for another reason than a wall."""
+        remedy = "Fix the cause, and run `flask tenants prove` again."
+        return self._attempt(path, attacker, Outcome.INCONCLUSIVE, reason, remedy)
 
     def not_applicable(self, path: str, attacker: Party | None, reason: str) -> Attempt:
-        """Return that there was nothing to try."""
+        """Return the attempt that was not made."""
         return self._attempt(path, attacker, Outcome.NOT_APPLICABLE, reason)
 
     def _attempt(

@@ -1,4 +1,4 @@
-"""Canaries: rows that mean nothing to anyone, planted in a tenant to be looked for from others."""
+"""Canaries: meaningless rows that are planted in a tenant and attacked as other tenants."""
 
 import datetime as dt
 import secrets
@@ -17,22 +17,23 @@ from trially.config import current_settings
 from trially.database.model import TenantModel
 from trially.database.placement import StalePlacementError
 from trially.proving.attempts import Party, Target
+from trially.tenancy.advisory_locks import tenant_lock_key
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.servers.preparing import owner_role
 
 LOCK_TIMEOUT_SECONDS = 10
 STRAY_AFTER = dt.timedelta(days=1)
-"""No run lasts as long, so an older canary is a dead one's."""
+"""A canary older than this was left by a killed run, because no run lasts as long."""
 
 
 class Canary(TenantModel):
-    """A row that nobody but its tenant may ever see."""
+    """A row that only its own tenant may read."""
 
     __tablename__ = "canary"
 
     run_id: Mapped[UUID]
-    """The run that planted it."""
+    """The run that planted the canary."""
 
     word: Mapped[str] = mapped_column(String(64))
     planted_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
@@ -40,13 +41,13 @@ class Canary(TenantModel):
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the command, known to be alive by a lock that goes when its process does."""
+    """A run of the command. It is alive as long as its process holds its advisory lock."""
 
     id: UUID
     _locks: connection
 
     def is_alive(self, other: UUID) -> bool:
-        """Tell whether another run's process still holds its lock."""
+        """Return True if the process of another run still holds its lock."""
         [(is_free,)] = execute(
             self._locks, "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", str(other)
         )
@@ -57,7 +58,7 @@ class Run:
 
 @contextmanager
 def new_run() -> Iterator[Run]:
-    """Begin a run."""
+    """Start a run, and hold its lock until the end of the block."""
     run_id = uuid7()
     with server_access().administer(current_settings().catalog_database) as raw:
         execute(raw, "SELECT pg_advisory_lock(hashtextextended(%s, 0))", str(run_id))
@@ -66,13 +67,14 @@ def new_run() -> Iterator[Run]:
 
 @contextmanager
 def canary_in(party: Party, run: Run) -> Iterator[Target]:
-    """Plant a canary in a tenant, and take it away afterwards, with those of runs that died.
+    """Plant a canary in a tenant, and delete it at the end of the block.
 
-    Raises `StalePlacementError` if the tenant is on its way to another place.
+    Also deletes the canaries of runs that were killed. Raises `StalePlacementError` if the tenant's
+    placement has changed.
     """
     target = Target(party.tenant, canary_id=uuid7(), word=f"canary-{secrets.token_hex(16)}")
     with _as_owner_in(party) as raw:
-        _remove_strays(raw, run)
+        _delete_strays(raw, run)
         execute(
             raw,
             "INSERT INTO canary (tenant_id, id, run_id, word) VALUES (%s, %s, %s, %s)",
@@ -92,15 +94,15 @@ def canary_in(party: Party, run: Run) -> Iterator[Target]:
 def _as_owner_in(party: Party) -> Iterator[connection]:
     """Open a transaction of the tables' owner in a tenant's placement.
 
-    It asks the same lock and the same epoch as the guard does, so that nothing is written to a
-    placement that is being left; unlike the guard it lets a suspended tenant be.
+    Takes the same lock and checks the same epoch as the guard, so that nothing is written to a
+    placement that a move is leaving. Unlike the guard it accepts a suspended tenant.
     """
     record = party.record
-    opening = sql.SQL(
+    begin_sql = sql.SQL(
         "BEGIN; SET LOCAL lock_timeout = {timeout}; SET LOCAL ROLE {owner};"
         "SELECT set_config('search_path', {path}, true),"
         " set_config('trially.tenant_id', {tenant_id}, true),"
-        " pg_advisory_xact_lock_shared(uuid_hash_extended({tenant_id}, 0))"
+        f" pg_advisory_xact_lock_shared({tenant_lock_key('{tenant_id}')})"
     ).format(
         timeout=sql.Literal(f"{LOCK_TIMEOUT_SECONDS}s"),
         owner=sql.Identifier(owner_role(current_settings())),
@@ -109,7 +111,7 @@ def _as_owner_in(party: Party) -> Iterator[connection]:
     )
     with server_access(record.server.name).administer(record.database, is_kept=True) as raw:
         try:
-            execute(raw, opening)
+            execute(raw, begin_sql)
             _check_epoch(raw, party)
             yield raw
             execute(raw, "COMMIT")
@@ -120,14 +122,14 @@ def _as_owner_in(party: Party) -> Iterator[connection]:
 
 
 def _check_epoch(raw: connection, party: Party) -> None:
-    known = execute(
+    epochs = execute(
         raw, "SELECT epoch FROM trially.placement WHERE tenant_id = %s", str(party.tenant.id)
     )
-    if known != [(party.record.epoch,)]:
+    if epochs != [(party.record.epoch,)]:
         raise StalePlacementError("The tenant's placement has changed.")
 
 
-def _remove_strays(raw: connection, run: Run) -> None:
+def _delete_strays(raw: connection, run: Run) -> None:
     planted = execute(
         raw, "SELECT DISTINCT run_id::text FROM canary WHERE run_id <> %s", str(run.id)
     )

@@ -26,8 +26,14 @@ from trially.terminal import (
     progress_bar,
 )
 
-ATTACKERS = 3
-SHOWN = (Outcome.HELD, Outcome.LIMIT, Outcome.NOT_APPLICABLE, Outcome.UNPROVED, Outcome.THROUGH)
+DEFAULT_ATTACKERS = 3
+COLUMNS = (
+    Outcome.HELD,
+    Outcome.LIMIT,
+    Outcome.NOT_APPLICABLE,
+    Outcome.INCONCLUSIVE,
+    Outcome.BREACHED,
+)
 
 
 @click.command("prove", cls=Command)
@@ -35,75 +41,83 @@ SHOWN = (Outcome.HELD, Outcome.LIMIT, Outcome.NOT_APPLICABLE, Outcome.UNPROVED, 
 @click.option(
     "--attackers",
     type=click.IntRange(min=1),
-    default=ATTACKERS,
+    default=DEFAULT_ATTACKERS,
     show_default=True,
-    help="As how many others each tenant is attacked; half of them its neighbours.",
+    help="Number of other tenants that attack each one; half of them are in its own database.",
 )
-@click.option("--seed", type=int, help="Choose them as the run did that told this seed.")
+@click.option("--seed", type=int, help="Choose the same attackers as the run that printed this.")
 @click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the signed report here."
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the signed report to this file.",
 )
-@click.option("--dry-run", is_flag=True, help="Say who would attack whom, and touch nothing.")
+@click.option("--dry-run", is_flag=True, help="List the attackers of each tenant, and stop.")
 @click.option(
     "--verify",
     "signed",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Attack nobody: check the signature of this report.",
+    help="Verify the signature of this report, and stop.",
 )
 @json_option
 @with_appcontext
 def prove_tenants(
     slugs: tuple[str, ...],
-    attackers: int,
-    seed: int | None,
-    out: Path | None,
     signed: Path | None,
     *,
+    attackers: int,
+    seed: int | None,
     dry_run: bool,
     as_json: bool,
+    out: Path | None,
 ) -> None:
-    """Attack each SLUG, or every tenant, as others of the fleet, and tell which wall held.
+    """Verify that tenants cannot reach each other's rows.
 
-    Exits with 1 if anything got through, or could not be tried.
-    """
+    Attacks each SLUG, or every tenant, as other tenants. Exits with 1 if an attack succeeds, or
+    fails for a reason other than a wall.
+
+    \b
+    Examples:
+      flask tenants prove acme --attackers 10
+      flask tenants prove --out proof.json
+      flask tenants prove --verify proof.json
+    """  # noqa: D301
     if signed is not None:
         _verify(signed, as_json=as_json)
         return
     if out is not None and not out.absolute().parent.is_dir():
-        raise click.BadParameter(f"There is no folder {out.parent}.", param_hint="--out")
+        raise click.BadParameter(f"The folder {out.parent} does not exist.", param_hint="--out")
     require_catalog()
     seed = secrets.randbits(32) if seed is None else seed
     pairings = choose_pairings(slugs, attackers, seed)
     if dry_run:
         _print_pairings(pairings, seed, as_json=as_json)
-        return
+    else:
+        _prove(pairings, seed, out, as_json=as_json)
+
+
+def _prove(pairings: Sequence[Pairing], seed: int, out: Path | None, *, as_json: bool) -> None:
     with progress_bar(prove(pairings), "Proving", len(pairings)) as attacked:
         attempts = list(chain.from_iterable(attacked))
-    report = sign(
-        to_report(pairings, attempts, seed, app_state().version),
-        current_settings().secret_key,
-    )
+    report = to_report(pairings, attempts, seed, app_state().version)
+    document = sign(report, current_settings().secret_key)
     if out is not None:
-        out.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
+        out.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
     if as_json:
-        print_json(report)
+        print_json(document)
     else:
         _print_attempts(pairings, attempts, seed)
-    failed = [each for each in attempts if each.outcome in (Outcome.THROUGH, Outcome.UNPROVED)]
+    failed = [each for each in attempts if each.outcome in (Outcome.BREACHED, Outcome.INCONCLUSIVE)]
+    for attempt in failed:
+        click.echo(_sentence(attempt), err=True)
     if failed:
-        for attempt in failed:
-            click.echo(_sentence(attempt), err=True)
         raise click.exceptions.Exit(1)
 
 
 def _verify(signed: Path, *, as_json: bool) -> None:
     report = verify(signed.read_bytes(), current_settings().secret_key)
     counts = report["counts"]
-    sentence = (
-        f"The report of {report['proved_at']} is as this installation signed it: "
-        f"{counts[Outcome.HELD]} held, {counts[Outcome.LIMIT]} documented limits, "
-        f"{counts[Outcome.THROUGH]} through, {counts[Outcome.UNPROVED]} unproved."
-    )
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+    sentence = f"The signature of the report of {report['proved_at']} is valid: {outcomes}."
     item = {"is_genuine": True, "proved_at": report["proved_at"], "counts": counts}
     print_item(item, sentence, as_json=as_json)
 
@@ -112,7 +126,7 @@ def _print_pairings(pairings: Sequence[Pairing], seed: int, *, as_json: bool) ->
     items = [
         {
             "tenant": pairing.target.slug,
-            "tier": pairing.target.tier,
+            "tier": pairing.target.tier.tier,
             "attackers": [attacker.slug for attacker in pairing.attackers],
         }
         for pairing in pairings
@@ -120,13 +134,13 @@ def _print_pairings(pairings: Sequence[Pairing], seed: int, *, as_json: bool) ->
     if as_json:
         print_json({"seed": seed, "pairings": items})
         return
-    lines = [{**item, "attackers": ", ".join(item["attackers"])} for item in items]
-    print_items(lines, ("tenant", "tier", "attackers"), as_json=False)
-    click.echo(f"Seed {seed}. Nothing has been touched.")
+    rows = [{**item, "attackers": ", ".join(item["attackers"])} for item in items]
+    print_items(rows, ("tenant", "tier", "attackers"), as_json=False)
+    click.echo(f"Seed {seed}. No tenant was attacked.")
 
 
 def _print_attempts(pairings: Sequence[Pairing], attempts: Sequence[Attempt], seed: int) -> None:
-    """Print what came of each path, all tenants together."""
+    """Print the number of each outcome by path, for all tenants together."""
     counts = Counter((attempt.path, attempt.outcome) for attempt in attempts)
     paths = list(dict.fromkeys(attempt.path for attempt in attempts))
     walls = {path: set[str]() for path in paths}
@@ -136,12 +150,12 @@ def _print_attempts(pairings: Sequence[Pairing], attempts: Sequence[Attempt], se
     items: list[dict[str, Any]] = [
         {
             "path": path,
-            **{outcome: counts[path, outcome] or "" for outcome in SHOWN},
+            **{outcome: counts[path, outcome] or "" for outcome in COLUMNS},
             "walls": ", ".join(sorted(walls[path])),
         }
         for path in paths
     ]
-    print_items(items, ("path", *SHOWN, "walls"), as_json=False)
+    print_items(items, ("path", *COLUMNS, "walls"), as_json=False)
     attackers = sum(len(pairing.attackers) for pairing in pairings)
     click.echo(
         f"{len(pairings)} tenants, {attackers} attackers, {len(attempts)} attempts, seed {seed}."

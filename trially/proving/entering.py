@@ -1,4 +1,4 @@
-"""Enter a tenant as a worker would that has not heard the news."""
+"""Begin a tenant's transaction as a worker with an outdated placement would."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,31 +19,30 @@ from trially.tenancy.catalog import TenantStatus
 
 STALE, SUSPENDED = "enter with an old epoch", "enter while suspended"
 _REMEDY = (
-    "In database {database}, see that trially.enter is this version's (`flask db upgrade`) and that"
-    " trially.placement says what the catalog says (`flask doctor`)."
+    "Run `flask db upgrade` to restore the function trially.enter in the database {database}, and"
+    " `flask doctor` to compare trially.placement with the catalog."
 )
 
 
 def enter_by_the_guard(target: Target) -> Iterator[Attempt]:
-    """Try an epoch that is over, and a tenant that is suspended."""
-    yield _enter(
-        target, STALE, replace(target.placement, epoch=target.placement.epoch - 1), "epoch"
-    )
+    """Enter the target with an old epoch, and while it is suspended."""
+    outdated = replace(target.placement, epoch=target.placement.epoch - 1)
+    yield _enter(target, STALE, outdated, "epoch")
     if target.tenant.status == TenantStatus.SUSPENDED:
         yield _enter(target, SUSPENDED, target.placement, "suspension")
     else:
         yield target.not_applicable(SUSPENDED, None, "the tenant is not suspended")
 
 
-def _enter(target: Target, path: str, placement: Placement, wall: str) -> Attempt:
+def _enter(target: Target, path: str, placement: Placement, reason: str) -> Attempt:
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     with app.app_context():
         enter_placement(placement)
         try:
             check_tenant_open()
         except (StalePlacementError, TenantSuspendedError):
-            return target.held(path, None, f"the guard: {wall}")
+            return target.held(path, None, f"the guard: {reason}")
         except (SQLAlchemyError, psycopg2.Error) as error:
-            return target.unproved(path, None, type(error).__name__)
+            return target.inconclusive(path, None, type(error).__name__)
     remedy = _REMEDY.format(database=target.record.database)
-    return target.reached(path, None, "the guard let it in", remedy)
+    return target.breached(path, None, "the guard accepted the transaction", remedy)

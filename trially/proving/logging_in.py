@@ -1,4 +1,4 @@
-"""Log in to a tenant's database with a role that is not the tenant's."""
+"""Log in to a tenant's database with a role of another tenant, and with the catalog's reader."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -21,37 +21,41 @@ REFUSALS = {
     "SASL authentication failed": "password",
     "not currently accepting connections": "ALLOW_CONNECTIONS",
 }
-"""Which wall stands behind what a server says to whoever it does not let in."""
+"""The wall that held, by the words of the server's refusal."""
 
 DIRECT, POOLED, REPLICA = "login", "login through the pooler", "login at a replica"
 
 
 def log_in_as_tenants(target: Target, attackers: Sequence[Party]) -> Iterator[Attempt]:
-    """Try the login roles of other tenants, each once: a pooler does not ask again at once."""
+    """Log in with each attacker's role, once per role.
+
+    A pooler that was refused by the server refuses the same role at once, without asking again.
+    """
     tried: dict[str, str] = {}
     for attacker in attackers:
         role, password = attacker.login_role, str(attacker.placement.url.password)
-        for path, url in _doors(target, role, password):
+        for path, url in _urls(target, role, password):
             if target.shares_database_with(attacker):
-                reason = "the login role is the database's; what stands behind it is tried"
+                reason = "both tenants have this login role; the walls behind it are tested"
                 yield target.not_applicable(path, attacker, reason)
             elif role in tried:
-                reason = f"the login role is that of {tried[role]}, too"
+                reason = f"tested already: {tried[role]} has the same login role"
                 yield target.not_applicable(path, attacker, reason)
             else:
-                yield _knock(target, attacker, path, url)
+                yield _log_in(target, attacker, path, url)
         tried.setdefault(role, attacker.slug)
 
 
 def log_in_as_reader(target: Target) -> Iterator[Attempt]:
-    """Try the role with which requests read the catalog."""
+    """Log in with the role with which requests read the catalog."""
     role = reader_role(current_settings())
     password = server_access(target.record.server.name).role_password(role)
-    for path, url in _doors(target, role, password):
-        yield _knock(target, None, f"{path} of the catalog's reader", url)
+    for path, url in _urls(target, role, password):
+        yield _log_in(target, None, f"{path} as the catalog's reader", url)
 
 
-def _doors(target: Target, role: str, password: str) -> Iterator[tuple[str, URL]]:
+def _urls(target: Target, role: str, password: str) -> Iterator[tuple[str, URL]]:
+    """Yield every URL at which the target's database can be reached, with its path's name."""
     access, database = server_access(target.record.server.name), target.record.database
     yield DIRECT, access.admin_url.set(username=role, password=password, database=database)
     if access.pooler_url is not None:
@@ -60,18 +64,18 @@ def _doors(target: Target, role: str, password: str) -> Iterator[tuple[str, URL]
         yield REPLICA, replica.set(username=role, password=password, database=database)
 
 
-def _knock(target: Target, attacker: Party | None, path: str, url: URL) -> Attempt:
+def _log_in(target: Target, attacker: Party | None, path: str, url: URL) -> Attempt:
     try:
-        # A pooler may open its door before the server has been asked.
+        # A pooler may accept a client before it connects to the server, so send a query too.
         with closing(connect(url, application_name="trially-proof")) as raw:
             execute(raw, "SELECT 1")
     except psycopg2.Error as error:
         for words, wall in REFUSALS.items():
             if words in str(error):
                 return target.held(path, attacker, wall)
-        return target.unproved(path, attacker, f"not answered ({type(error).__name__})")
+        return target.inconclusive(path, attacker, f"the login failed ({type(error).__name__})")
     remedy = (
         f"Revoke CONNECT on database {target.record.database} from PUBLIC and from"
-        f" {url.username}, and see what `flask doctor` says of roles and pg_hba.conf."
+        f" {url.username}. `flask doctor` checks roles and pg_hba.conf."
     )
-    return target.reached(path, attacker, f"{url.username} was let in", remedy)
+    return target.breached(path, attacker, f"{url.username} could log in", remedy)

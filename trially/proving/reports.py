@@ -1,7 +1,7 @@
-"""What a run found, as a document that cannot be changed unnoticed.
+"""The signed report of a run.
 
-It is signed with Ed25519 (RFC 8032), with a key derived from the installation's secret by HKDF
-(RFC 5869): whoever has the public key can verify it, and only the installation can make it.
+The signature is Ed25519 (RFC 8032). Its key is derived from the installation's secret key by HKDF
+(RFC 5869), so only the installation can sign. Anyone with the public key can verify.
 """
 
 import datetime as dt
@@ -21,18 +21,18 @@ from trially.errors import OperatorError
 from trially.proving.attempts import Attempt, Outcome
 from trially.proving.running import NEVER_APPLICABLE, Pairing, postgresql_versions
 
-FORMAT = "trially-proof/1"
+FORMAT = "trially-proof/2"
 _PURPOSE = b"trially: signature of proofs of isolation"
 
 
 class ForgedReportError(OperatorError):
-    """The report is not as this installation signed it."""
+    """The file is no report, or its signature is invalid."""
 
 
 def to_report(
     pairings: Sequence[Pairing], attempts: Sequence[Attempt], seed: int, version: str
 ) -> dict[str, Any]:
-    """Return what a run found. It names tenants by their slugs, and nothing of theirs."""
+    """Return the report of a run. It contains tenants' slugs, and no other data of tenants."""
     counts = Counter(attempt.outcome for attempt in attempts)
     return {
         "format": FORMAT,
@@ -42,7 +42,7 @@ def to_report(
         "tenants": [
             {
                 "slug": pairing.target.slug,
-                "tier": str(pairing.target.tier),
+                "tier": pairing.target.tier.tier.value,
                 "server": pairing.target.record.server.name,
                 "attackers": [attacker.slug for attacker in pairing.attackers],
             }
@@ -55,7 +55,7 @@ def to_report(
 
 
 def sign(report: dict[str, Any], secret_key: str) -> dict[str, Any]:
-    """Return a report with its signature beside it."""
+    """Return a document with the report and its signature."""
     key = _signing_key(secret_key)
     return {
         "report": report,
@@ -69,22 +69,21 @@ def sign(report: dict[str, Any], secret_key: str) -> dict[str, Any]:
 
 
 def verify(signed: bytes, secret_key: str) -> dict[str, Any]:
-    """Return the report that was signed, or raise `ForgedReportError`.
+    """Return the report of a signed document, or raise `ForgedReportError`.
 
-    The public key in the document is for others: here the installation's own is believed.
+    Uses the installation's own key. The public key in the document is for other readers.
     """
     try:
         document = orjson.loads(signed)
         report: dict[str, Any] = document["report"]
         value = b64decode(document["signature"]["value"], validate=True)
     except (ValueError, KeyError, TypeError):
-        raise ForgedReportError("This is not a signed report.") from None
+        raise ForgedReportError("The file is not a signed report.") from None
     try:
         _signing_key(secret_key).public_key().verify(value, _canonical(report))
     except InvalidSignature:
         raise ForgedReportError(
-            "The signature does not fit: the report has been changed, or another installation"
-            " made it."
+            "The signature is invalid: the report was changed, or another installation signed it."
         ) from None
     return report
 

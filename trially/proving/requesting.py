@@ -1,7 +1,7 @@
-"""Ask the API for what is a tenant's, as a member of another tenant.
+"""Request a tenant's rows from the API, as a member of another tenant.
 
-What is asked for is there already: an id of the tenant's own, of which nothing but the id is read.
-No request could change it if it were reached: it names a version that no row has.
+The requests name rows that the tenant has, of which only the ids are read. If such a request
+reached its row, it would change nothing, because it names a version that no row has.
 """
 
 import re
@@ -31,23 +31,25 @@ from trially.tenancy.context import current_tenant, enter_tenant, tenant_context
 API = re.compile(r"/api/")
 METHODS = ("GET", "PATCH", "DELETE")
 NO_VERSION = '"999999999999999999"'
-ERRORS_START = 400
-NOT_THERE = 404
-SEEN = frozenset({409, 412, 428})
-"""Statuses that are answered of what is there, and only then."""
+"""An ETag that no row has."""
 
-REFUSED = frozenset({401, 403})
+ERRORS_START = 400
+NOT_FOUND = 404
+REVEALING_STATUSES = frozenset({409, 412, 428})
+"""Error statuses that are returned only if the row was found."""
+
+REFUSAL_STATUSES = frozenset({401, 403})
 OTHER_TENANT = "API: another tenant's header"
-_REMEDY = "Hold the statements of {} to the current tenant, as of_current_tenant() does."
+_REMEDY = "Add the condition of_current_tenant() to every statement of the view {}."
 
 WITH_TOKEN = "with a token of the built-in issuer"  # noqa: S105
-BELOW_TOKEN = "below the check of the token, with an owner's identity"  # noqa: S105
+WITHOUT_TOKEN = "without a token check, with an owner's identity"  # noqa: S105
 _BODIES = {"PATCH": b"{}"}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the API answered."""
+    """The response of the API."""
 
     status: int
     body: bytes
@@ -58,14 +60,16 @@ Send = Callable[[str, str, Mapping[str, str]], Answer]
 
 @dataclass(frozen=True)
 class Caller:
-    """How requests are sent as a member of a tenant."""
+    """A member of a tenant, and a function that sends requests as this member."""
 
-    way: str
+    authentication: str
+    """How the member is authenticated; part of the report."""
+
     send: Send
 
 
 def request_as_tenant(target: Target, attacker: Party) -> Iterator[Attempt]:
-    """Ask for one thing of each kind, in every way that the API has, and in lists."""
+    """Request each list, and one row of each kind by its id with every method of the API."""
     if target.tenant.status != TenantStatus.ACTIVE:
         yield target.not_applicable("API", attacker, "the tenant is suspended")
         return
@@ -75,16 +79,18 @@ def request_as_tenant(target: Target, attacker: Party) -> Iterator[Attempt]:
     for rule in routes_by_id():
         for method in sorted(set(METHODS) & (rule.methods or set())):
             yield _request(target, attacker, caller, rule, method, ids)
-    if caller.way == WITH_TOKEN:
+    if caller.authentication == WITH_TOKEN:
         answer = caller.send("GET", "/api/v1/me", {TENANT_HEADER: target.slug})
-        if answer.status in REFUSED:
-            yield target.held(OTHER_TENANT, attacker, f"{answer.status}: the token decides")
+        if answer.status in REFUSAL_STATUSES:
+            yield target.held(
+                OTHER_TENANT, attacker, f"{answer.status}: the token determines the tenant"
+            )
         else:
             yield _judge(target, attacker, caller, OTHER_TENANT, "the request cycle", answer)
 
 
 def routes_of_lists() -> list[Rule]:
-    """Return the routes that name nothing, and answer with what the tenant has."""
+    """Return the GET routes without arguments, which list rows of the tenant."""
     return [
         rule
         for rule in current_app.url_map.iter_rules()
@@ -93,7 +99,7 @@ def routes_of_lists() -> list[Rule]:
 
 
 def routes_by_id() -> list[Rule]:
-    """Return the routes that name one thing of a tenant."""
+    """Return the routes with one argument, which name one row of a tenant."""
     return [
         rule
         for rule in current_app.url_map.iter_rules()
@@ -102,12 +108,12 @@ def routes_by_id() -> list[Rule]:
 
 
 def caller_of(attacker: Party) -> Caller:
-    """Send requests with a token if there is an issuer to sign one, else below its check."""
+    """Return a caller with a token of the built-in issuer, or without a token if there is none."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     issuer = app_state().dev_issuer
     subject = _member_of(attacker, issuer.url) if issuer else None
     if issuer is None or subject is None:
-        return Caller(BELOW_TOKEN, _below_token(app, attacker))
+        return Caller(WITHOUT_TOKEN, _without_token(app, attacker))
     token = issuer.issue_token(
         subject=subject, tenant=str(attacker.tenant.id), lifetime_seconds=300
     )
@@ -115,17 +121,17 @@ def caller_of(attacker: Party) -> Caller:
 
 
 def _with_token(app: Flask, token: str) -> Send:
-    def answer(method: str, path: str, headers: Mapping[str, str]) -> Answer:
+    def send(method: str, path: str, headers: Mapping[str, str]) -> Answer:
         authorised = {**headers, "Authorization": f"Bearer {token}"}
-        answered = app.test_client().open(
+        response = app.test_client().open(
             path, method=method, headers=authorised, data=_BODIES.get(method)
         )
-        return Answer(answered.status_code, answered.get_data())
+        return Answer(response.status_code, response.get_data())
 
-    return _in_own_context(answer)
+    return _in_own_context(send)
 
 
-def _below_token(app: Flask, attacker: Party) -> Send:
+def _without_token(app: Flask, attacker: Party) -> Send:
     with tenant_context(str(attacker.tenant.id)):
         entry = current_tenant()
     owner = Identity(
@@ -139,7 +145,7 @@ def _below_token(app: Flask, attacker: Party) -> Send:
         site_ids=None,
     )
 
-    def answer(method: str, path: str, headers: Mapping[str, str]) -> Answer:
+    def send(method: str, path: str, headers: Mapping[str, str]) -> Answer:
         with app.test_request_context(
             path, method=method, headers=dict(headers), data=_BODIES.get(method)
         ):
@@ -148,23 +154,23 @@ def _below_token(app: Flask, attacker: Party) -> Send:
             show_identifiers(is_shown=True)
             try:
                 view = app.view_functions[request.endpoint or ""]
-                answered = call_view(view, request.view_args or {})
+                response = call_view(view, request.view_args or {})
             except Exception as error:  # noqa: BLE001
-                answered = app.make_response(app.handle_user_exception(error))
+                response = app.make_response(app.handle_user_exception(error))
             finally:
                 db.session.rollback()
-            return Answer(answered.status_code, answered.get_data())
+            return Answer(response.status_code, response.get_data())
 
-    return _in_own_context(answer)
+    return _in_own_context(send)
 
 
-def _in_own_context(answer: Send) -> Send:
-    """Have requests answered in contexts of their own: else they shared the command's."""
-    return lambda *asked: Context().run(answer, *asked)
+def _in_own_context(send: Send) -> Send:
+    """Run requests in a context of their own. Otherwise they would share the command's."""
+    return lambda *args: Context().run(send, *args)
 
 
 def _member_of(attacker: Party, issuer: str) -> str | None:
-    """Return the subject of a member who may change things, if there is one of this issuer."""
+    """Return the subject of a member of this issuer with full rights, or None."""
     with tenant_context(str(attacker.tenant.id)):
         return db.session.scalar(
             select(Member.subject)
@@ -181,9 +187,9 @@ def _member_of(attacker: Party, issuer: str) -> str | None:
 
 
 def _ids_of(target: Target) -> dict[str, str]:
-    """Return an id of each kind that the tenant has some of."""
+    """Return one id of each kind of row that the tenant has, by the name of the argument."""
     with tenant_context(str(target.tenant.id)):
-        found = {
+        ids = {
             resource.id_argument: db.session.scalar(
                 select(table_of(resource.model).c.id)
                 .where(table_of(resource.model).c.tenant_id == target.tenant.id)
@@ -191,7 +197,7 @@ def _ids_of(target: Target) -> dict[str, str]:
             )
             for resource in RESOURCES
         }
-    return {argument: str(row_id) for argument, row_id in found.items() if row_id is not None}
+    return {argument: str(row_id) for argument, row_id in ids.items() if row_id is not None}
 
 
 def _list(
@@ -200,10 +206,12 @@ def _list(
     path = f"API: GET {rule.rule}"
     answer = caller.send("GET", rule.rule, {})
     if answer.status >= ERRORS_START:
-        return target.unproved(path, attacker, f"answered {answer.status}")
+        return target.inconclusive(path, attacker, f"unexpected status {answer.status}")
     if any(each.encode() in answer.body for each in (*ids.values(), str(target.tenant.id))):
-        return target.reached(path, attacker, "it was listed", _REMEDY.format(rule.endpoint))
-    return target.held(path, attacker, f"its own only, {caller.way}")
+        return target.breached(
+            path, attacker, "the list contained a row of the tenant", _REMEDY.format(rule.endpoint)
+        )
+    return target.held(path, attacker, f"only the attacker's rows, {caller.authentication}")
 
 
 def _request(
@@ -213,7 +221,7 @@ def _request(
     [argument] = rule.arguments
     if argument not in ids:
         arguments = {resource.id_argument for resource in RESOURCES}
-        reason = "the tenant has none" if argument in arguments else f"{argument} is not known"
+        reason = "the tenant has no row" if argument in arguments else f"{argument} is unknown"
         return target.not_applicable(path, attacker, reason)
     url = current_app.url_map.bind("").build(rule.endpoint, {argument: UUID(ids[argument])}, method)
     headers = {"If-Match": NO_VERSION}
@@ -228,9 +236,11 @@ def _request(
 def _judge(
     target: Target, attacker: Party, caller: Caller, path: str, endpoint: str, answer: Answer
 ) -> Attempt:
-    if answer.status == NOT_THERE:
-        return target.held(path, attacker, f"404, {caller.way}")
-    if answer.status in SEEN or answer.status < ERRORS_START:
-        what = f"{answer.status}, it was seen, {caller.way}"
-        return target.reached(path, attacker, what, _REMEDY.format(endpoint))
-    return target.unproved(path, attacker, f"answered {answer.status}, {caller.way}")
+    if answer.status == NOT_FOUND:
+        return target.held(path, attacker, f"404, {caller.authentication}")
+    if answer.status in REVEALING_STATUSES or answer.status < ERRORS_START:
+        what = f"{answer.status}, the row was found, {caller.authentication}"
+        return target.breached(path, attacker, what, _REMEDY.format(endpoint))
+    return target.inconclusive(
+        path, attacker, f"unexpected status {answer.status}, {caller.authentication}"
+    )

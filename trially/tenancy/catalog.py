@@ -196,6 +196,13 @@ class Operation(Timestamped, CatalogModel):
     error: Mapped[str | None]
     attempts: Mapped[int] = mapped_column(server_default="1")
 
+    placement: Mapped[PlacementRecord | None] = relationship(
+        primaryjoin="and_(foreign(Operation.tenant_id) == PlacementRecord.tenant_id,"
+        " PlacementRecord.is_active)",
+        viewonly=True,
+    )
+    """The active placement of the tenant; None once the operation is undone."""
+
 
 class TenantConnection(CatalogModel):
     """A connection of an identity provider, mapped to one tenant."""

@@ -1,25 +1,30 @@
-"""What a tenant's plan decides: for now, the tier that it is placed in."""
+"""Plans: the plan of a new tenant determines its tier."""
 
 from flask import Flask
 
-from trially.config import Settings, SettingsError
+from trially.config import Settings, SettingsError, current_settings
 from trially.state import app_state, state_of
 from trially.tenancy.catalog import Tier
-
-OFFERED = (Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA, Tier.POOLED_ROWS)
-"""A silo is an instance of its own, so no plan of this one leads to it."""
+from trially.tenancy.tiers import DEFAULT_TIER, PINNED_TIER, TIERS
 
 
 def tier_of_plan(plan: str) -> Tier:
-    """Return the tier of a plan's tenants: a dedicated database, unless the settings say more."""
-    return app_state().plan_tiers.get(plan, Tier.DEDICATED_DATABASE)
+    """Return the tier of a plan's new tenants: from `TRIALLY_PLAN_TIERS`, else `DEFAULT_TIER`.
+
+    On an instance that is pinned to one tenant it is `PINNED_TIER`, whatever the plan.
+    """
+    if current_settings().pinned_tenant:
+        return PINNED_TIER
+    return app_state().plan_tiers.get(plan, DEFAULT_TIER)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
-    """Read which plan means which tier. Raises `SettingsError` for a tier that there is not."""
-    unknown = set(settings.plan_tiers.values()) - set(OFFERED)
+    """Read the tier of each plan. Raises `SettingsError` for a tier that plans cannot choose."""
+    offered = [tier.tier.value for tier in TIERS.values() if tier.is_offered_by_plans]
+    unknown = set(settings.plan_tiers.values()) - set(offered)
     if unknown:
         raise SettingsError(
-            f"TRIALLY_PLAN_TIERS: {', '.join(sorted(unknown))} is none of {', '.join(OFFERED)}."
+            f"TRIALLY_PLAN_TIERS names the unknown tier {', '.join(sorted(unknown))}."
+            f" Choose from {', '.join(offered)}."
         )
     state_of(app).plan_tiers = {plan: Tier(tier) for plan, tier in settings.plan_tiers.items()}

@@ -12,30 +12,30 @@ from trially.tenancy.servers.connections import execute
 from trially.tenancy.tiers import tier_of
 
 
-def test_a_role_logs_in_to_its_own_database_and_to_no_other(app, place, other_place):
-    with as_tenant(app, place) as raw:
+def test_a_role_logs_in_to_its_own_database_and_to_no_other(app, tenant, other_tenant):
+    with as_tenant(app, tenant) as raw:
         assert execute(raw, "SELECT current_user, session_user, current_database()") == [
-            (place.placement.role, place.placement.role, place.placement.database)
+            (tenant.placement.role, tenant.placement.role, tenant.placement.database)
         ]
     others = ask(
-        app, "SELECT datname FROM pg_database WHERE datname <> %s", place.placement.database
+        app, "SELECT datname FROM pg_database WHERE datname <> %s", tenant.placement.database
     )
     assert {"postgres", "template1", "trially_catalog"} <= {name for (name,) in others}
     for (name,) in others:
         with pytest.raises(psycopg2.OperationalError, match=r"permission denied|not currently"):
-            connect(placement_of(app, place).url.set(database=name))
+            connect(placement_of(app, tenant).url.set(database=name))
 
 
-def test_each_role_is_refused_by_each_others_database(app, place, other_place):
-    for ours, theirs in permutations((place, other_place)):
+def test_no_role_connects_to_the_database_of_another_tenant(app, tenant, other_tenant):
+    for ours, theirs in permutations((tenant, other_tenant)):
         with pytest.raises(psycopg2.OperationalError, match="permission denied"):
             connect(placement_of(app, ours).url.set(database=theirs.placement.database))
 
 
-def test_a_role_needs_its_own_password(app, place, other_place):
-    url = placement_of(app, place).url
+def test_a_role_needs_its_own_password(app, tenant, other_tenant):
+    url = placement_of(app, tenant).url
 
-    for password in ("", "wrong", placement_of(app, other_place).url.password):
+    for password in ("", "wrong", placement_of(app, other_tenant).url.password):
         with pytest.raises(psycopg2.OperationalError):
             connect(url.set(password=password))
 
@@ -97,13 +97,13 @@ FORBIDDEN = [
 
 
 @pytest.mark.parametrize("statement", FORBIDDEN)
-def test_a_role_may_do_nothing_but_its_rows(app, place, statement):
-    record = place.placement
+def test_a_role_has_no_privilege_except_on_rows(app, tenant, statement):
+    record = tenant.placement
     attack = statement.format(
         database=record.database, role=record.role, owner="trially_catalog_owner"
     )
 
-    with as_tenant(app, place) as raw, pytest.raises(psycopg2.Error) as refusal:
+    with as_tenant(app, tenant) as raw, pytest.raises(psycopg2.Error) as refusal:
         execute(raw, attack)
 
     expected = (
@@ -112,11 +112,11 @@ def test_a_role_may_do_nothing_but_its_rows(app, place, statement):
         errors.UndefinedObject,
     )
     assert isinstance(refusal.value, expected), refusal.value
-    assert [name for (name,) in ask_in(app, place, TABLES)] != []
+    assert [name for (name,) in ask_in(app, tenant, TABLES)] != []
 
 
-def test_what_a_role_drops_of_its_own_opens_nothing(app, make_place):
-    tenant = make_place()
+def test_a_role_that_drops_its_objects_removes_no_wall(app, make_tenant):
+    tenant = make_tenant()
     walls = (
         "SELECT (SELECT count(*) FROM pg_policy),"
         " (SELECT count(*) FROM pg_constraint WHERE conname = 'ck_this_tenant')"
@@ -135,8 +135,8 @@ def test_what_a_role_drops_of_its_own_opens_nothing(app, make_place):
     ) == [(False,)]
 
 
-def test_a_role_sees_nobody_elses_statements_and_ends_nobodys(app, place, other_place):
-    with as_tenant(app, other_place) as theirs, as_tenant(app, place) as raw:
+def test_a_role_cannot_read_or_end_the_statements_of_another(app, tenant, other_tenant):
+    with as_tenant(app, other_tenant) as theirs, as_tenant(app, tenant) as raw:
         execute(theirs, "SELECT 'a secret of theirs'")
         pid = theirs.info.backend_pid
         seen = execute(raw, "SELECT query FROM pg_stat_activity WHERE usename <> current_user")
@@ -146,8 +146,8 @@ def test_a_role_sees_nobody_elses_statements_and_ends_nobodys(app, place, other_
             execute(raw, "SELECT pg_terminate_backend(%s)", pid)
 
 
-def test_what_everyone_sees_names_no_customer(app, place):
-    with as_tenant(app, place) as raw:
+def test_names_that_every_role_can_read_are_opaque(app, tenant):
+    with as_tenant(app, tenant) as raw:
         databases = {name for (name,) in execute(raw, "SELECT datname FROM pg_database")}
         roles = {name for (name,) in execute(raw, "SELECT rolname FROM pg_roles")}
         comments = execute(raw, "SELECT count(*) FROM pg_shdescription WHERE objoid >= 16384")
@@ -157,24 +157,24 @@ def test_what_everyone_sees_names_no_customer(app, place):
     assert comments == [(0,)]
 
 
-def test_roles_have_no_powers(app, place):
+def test_roles_have_no_special_attributes(app, tenant):
     (rights,) = ask(
         app,
         "SELECT rolsuper, rolbypassrls, rolcreatedb, rolcreaterole, rolreplication, rolinherit,"
         " rolcanlogin, rolconnlimit FROM pg_roles WHERE rolname = %s",
-        place.placement.role,
+        tenant.placement.role,
     )
     memberships = ask(
         app,
         "SELECT count(*) FROM pg_auth_members WHERE member = %s::regrole",
-        place.placement.role,
+        tenant.placement.role,
     )
 
     assert rights == (False, False, False, False, False, False, True, 50)
     assert memberships == [(0,)]
 
 
-def test_passwords_are_scram_and_owners_cannot_log_in(app, place):
+def test_passwords_are_scram_and_owners_cannot_log_in(app, tenant):
     rows = ask(
         app,
         "SELECT rolname, rolpassword, rolcanlogin, rolsuper FROM pg_authid"
@@ -188,7 +188,7 @@ def test_passwords_are_scram_and_owners_cannot_log_in(app, place):
         assert not can_log_in or password.startswith("SCRAM-SHA-256$")
 
 
-def test_the_catalogs_reader_reads_the_catalog_and_no_more(app, place):
+def test_the_catalogs_reader_can_only_read_the_catalog(app, tenant):
     access = access_of(app)
     with closing(connect(access.role_url("trially_catalog_reader", "trially_catalog"))) as raw:
         assert execute(raw, "SELECT count(*) > 0 FROM catalog.tenant") == [(True,)]
@@ -200,13 +200,13 @@ def test_the_catalogs_reader_reads_the_catalog_and_no_more(app, place):
         ):
             with pytest.raises(errors.InsufficientPrivilege):
                 execute(raw, attack)
-    for database in ("postgres", "template1", place.placement.database):
+    for database in ("postgres", "template1", tenant.placement.database):
         with pytest.raises(psycopg2.OperationalError, match="permission denied"):
             connect(access.role_url("trially_catalog_reader", database))
 
 
-def test_a_role_that_was_there_gets_the_password_again(app, make_place):
-    tenant = make_place()
+def test_the_password_of_an_existing_role_is_reset(app, make_tenant):
+    tenant = make_tenant()
     role = sql.Identifier(tenant.placement.role)
     with access_of(app).administer() as raw:
         execute(raw, sql.SQL("ALTER ROLE {} PASSWORD 'other'").format(role))
@@ -217,10 +217,10 @@ def test_a_role_that_was_there_gets_the_password_again(app, make_place):
         assert execute(raw, "SELECT 1") == [(1,)]
 
 
-def test_dressing_again_leaves_a_suspended_tenant_suspended(app, make_place):
+def test_granting_access_again_leaves_a_suspended_tenant_suspended(app, make_tenant):
     from trially.tenancy.lifecycle.status import suspend_tenant
 
-    tenant = make_place()
+    tenant = make_tenant()
     with app.app_context():
         record = suspend_tenant(tenant.slug).placement
         tier_of(record).grant_access(record)
@@ -228,8 +228,8 @@ def test_dressing_again_leaves_a_suspended_tenant_suspended(app, make_place):
     assert ask_in(app, tenant, "SELECT epoch, is_suspended FROM trially.placement") == [(2, True)]
 
 
-def test_a_role_may_open_only_so_many_connections(app, make_place):
-    tenant = make_place()
+def test_a_role_has_a_connection_limit(app, make_tenant):
+    tenant = make_tenant()
     role = sql.Identifier(tenant.placement.role)
     with access_of(app).administer() as raw:
         execute(raw, sql.SQL("ALTER ROLE {} CONNECTION LIMIT 1").format(role))

@@ -1,4 +1,4 @@
-"""Databases that many tenants share: chosen by room, made when there is none, left clean."""
+"""Shared databases are chosen by free room, created when needed, and left clean."""
 
 import re
 from dataclasses import replace
@@ -69,20 +69,20 @@ def describe(app, database, schema):
     return sorted(tuple(re.sub(schema, "SCHEMA", str(cell)) for cell in row) for row in rows)
 
 
-def test_a_new_schema_is_the_blank_one_by_every_name(app, make):
+def test_a_new_schema_has_every_object_of_the_blank_schema_by_name(app, make):
     tenant = make(Tier.OWN_SCHEMA)
-    place = tenant.placement
+    record = tenant.placement
 
-    copied = describe(app, place.database, place.schema)
+    copied = describe(app, record.database, record.schema)
 
     assert {kind for kind, *_ in copied} == {
         *("column", "constraint", "index", "policy", "trigger", "function", "table")
     }
-    assert copied == describe(app, place.database, BLANK_SCHEMA)
+    assert copied == describe(app, record.database, BLANK_SCHEMA)
     versions = ask_in(
         app,
         tenant,
-        f"SELECT (SELECT version_num FROM {place.schema}.alembic_version) ="
+        f"SELECT (SELECT version_num FROM {record.schema}.alembic_version) ="
         f" (SELECT version_num FROM {BLANK_SCHEMA}.alembic_version)",
     )
     assert versions == [(True,)]
@@ -99,7 +99,7 @@ def test_tenants_share_a_database_and_its_engine(app, make, tier):
 
 
 @pytest.mark.parametrize("tier", SHARED)
-def test_a_full_database_is_followed_by_another(app, make, tier, monkeypatch):
+def test_a_database_is_created_when_the_others_are_full(app, make, tier, monkeypatch):
     first = make(tier).placement.database
     settings = state_of(app).settings
     full = replace(settings, schemas_per_database=1, tenants_per_pool=1)
@@ -118,15 +118,15 @@ def test_a_full_database_is_followed_by_another(app, make, tier, monkeypatch):
 
 
 @pytest.mark.parametrize("tier", SHARED)
-def test_what_is_taken_back_leaves_the_others_alone(app, make, tier, monkeypatch):
+def test_a_creation_that_is_undone_changes_no_other_tenant(app, make, tier, monkeypatch):
     other = make(tier)
     with app.app_context(), tenant_context(other.slug), transaction():
         insert_item(Site, {"name": "Riverside"}, ["id"])
 
-    def fill_and_fail(session, operation):
-        record = provisioning._record_of(session, operation)
+    def fill_and_fail(_session, operation):
+        record = operation.placement
         with app.app_context(), transaction():
-            enter_placement(provisioning.tier_of(record).placement(record))
+            enter_placement(tier_of(record).placement(record))
             insert_item(Site, {"name": "Hillside"}, ["id"])
         raise RuntimeError("This step fails.")
 
@@ -150,7 +150,7 @@ def test_what_is_taken_back_leaves_the_others_alone(app, make, tier, monkeypatch
 
 
 @pytest.mark.parametrize("tier", SHARED)
-def test_what_a_tenant_has_made_does_not_keep_it(app, make, tier):
+def test_a_tenant_with_large_objects_is_removed(app, make, tier):
     tenant = make(tier)
     with app.app_context(), tenant_context(tenant.slug), transaction():
         db.session.execute(text("SELECT lo_from_bytea(0, 'X')"))
@@ -180,11 +180,11 @@ def test_statistics_are_of_the_tenants_own_tables(app, make, tier):
         insert_item(Site, {"name": "Riverside"}, ["id"])
         db.session.execute(text("SELECT trially.analyze_tables()"))
 
-    place = tenant.placement
+    record = tenant.placement
     analysed = ask_in(
         app,
         tenant,
         "SELECT reltuples FROM pg_class WHERE relname = 'site' AND relnamespace = %s::regnamespace",
-        place.schema,
+        record.schema,
     )
     assert analysed[0][0] >= 1

@@ -1,4 +1,4 @@
-"""The rules of every tenant table, read from the catalogs: a table that is new is held to them."""
+"""Rules of every tenant table, read from the system catalogs, so that they apply to new tables."""
 
 from uuid import uuid4
 
@@ -16,29 +16,29 @@ SCHEMAS = {
     Tier.OWN_SCHEMA: {"blank"},
     Tier.POOLED_ROWS: {"tenant"},
 }
-"""The schemas of a tier's database, besides those of its tenants."""
+"""The schemas of a database of each tier, besides its tenants' own schemas."""
 
 HAS_CHECK = {Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA}
 
 
 @pytest.fixture(scope="module")
-def place(app, tier):
-    """Make a tenant of each tier that the tests of this module share."""
+def tenant(app, tier):
+    """A tenant of each tier in turn, shared by the tests of this module."""
     with app.app_context():
         return create_tenant(f"tables-{uuid4().hex[:8]}", "Tables", tier=tier)
 
 
 @pytest.fixture(scope="module")
-def schema(place):
-    return place.placement.schema
+def schema(tenant):
+    return tenant.placement.schema
 
 
 @pytest.fixture(scope="module")
-def tables(app, place, schema):
+def tables(app, tenant, schema):
     """The names of the tenant's tables."""
     rows = ask_in(
         app,
-        place,
+        tenant,
         "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace"
         " AND relkind IN ('r', 'p') AND relname <> 'alembic_version' ORDER BY relname",
         schema,
@@ -46,15 +46,15 @@ def tables(app, place, schema):
     return [name for (name,) in rows]
 
 
-def enter(raw, app, place):
-    """Begin as the application does."""
-    execute(raw, placement_of(app, place).opening)
+def enter(raw, app, tenant):
+    """Begin a transaction as the app does."""
+    execute(raw, placement_of(app, tenant).opening)
 
 
-def test_every_table_is_held_to_its_tenant(app, tier, place, schema, tables):
+def test_every_table_has_a_check_or_row_security(app, tier, tenant, schema, tables):
     held = ask_in(
         app,
-        place,
+        tenant,
         "SELECT relname::text, pg_get_constraintdef(pg_constraint.oid), convalidated"
         " FROM pg_constraint JOIN pg_class ON pg_class.oid = conrelid"
         " WHERE conname = 'ck_this_tenant' AND relnamespace = %s::regnamespace ORDER BY 1",
@@ -62,7 +62,7 @@ def test_every_table_is_held_to_its_tenant(app, tier, place, schema, tables):
     )
     secured = ask_in(
         app,
-        place,
+        tenant,
         "SELECT relname::text, relforcerowsecurity FROM pg_class"
         " WHERE relnamespace = %s::regnamespace AND relrowsecurity ORDER BY 1",
         schema,
@@ -70,7 +70,7 @@ def test_every_table_is_held_to_its_tenant(app, tier, place, schema, tables):
 
     assert "patient" in tables
     if tier in HAS_CHECK:
-        rule = f"CHECK ((tenant_id = '{place.id}'::uuid))"
+        rule = f"CHECK ((tenant_id = '{tenant.id}'::uuid))"
         assert held == [(name, rule, True) for name in tables]
         assert secured == []
     else:
@@ -78,30 +78,32 @@ def test_every_table_is_held_to_its_tenant(app, tier, place, schema, tables):
         assert secured == [(name, True) for name in tables]
 
 
-def test_a_row_of_another_tenant_cannot_be_written(app, tier, place):
+def test_a_row_of_another_tenant_cannot_be_written(app, tier, tenant):
     refusal, wall = (
         (errors.CheckViolation, "ck_this_tenant")
         if tier in HAS_CHECK
         else (errors.InsufficientPrivilege, "row-level security")
     )
-    with as_tenant(app, place) as raw:
+    with as_tenant(app, tenant) as raw:
         values = "(tenant_id, id, name) VALUES (%s, %s, %s)"
-        enter(raw, app, place)
-        execute(raw, f"INSERT INTO site {values}; COMMIT", str(place.id), str(uuid4()), "Riverside")
+        enter(raw, app, tenant)
+        execute(
+            raw, f"INSERT INTO site {values}; COMMIT", str(tenant.id), str(uuid4()), "Riverside"
+        )
         for statement, *parameters in (
             (f"INSERT INTO site {values}", str(uuid4()), str(uuid4()), "Hillside"),
             ("UPDATE site SET tenant_id = %s", str(uuid4())),
         ):
-            enter(raw, app, place)
+            enter(raw, app, tenant)
             with pytest.raises(refusal, match=wall):
                 execute(raw, statement, *parameters)
             execute(raw, "ROLLBACK")
 
 
-def test_every_table_has_its_tenants_id_first_in_its_key(app, place, schema, tables):
+def test_every_primary_key_starts_with_the_tenant_id(app, tenant, schema, tables):
     rows = ask_in(
         app,
-        place,
+        tenant,
         "SELECT relname, atttypid::regtype::text, attnotnull, (SELECT pg_get_constraintdef(oid)"
         " FROM pg_constraint WHERE conrelid = pg_class.oid AND contype = 'p')"
         " FROM pg_class LEFT JOIN pg_attribute ON attrelid = pg_class.oid AND attname = 'tenant_id'"
@@ -115,10 +117,10 @@ def test_every_table_has_its_tenants_id_first_in_its_key(app, place, schema, tab
         assert (name, *rest) == (name, "uuid", True, "PRIMARY KEY (tenant_id, id)")
 
 
-def test_every_index_and_foreign_key_leads_with_the_tenants_id(app, place, schema):
+def test_every_index_and_foreign_key_starts_with_the_tenant_id(app, tenant, schema):
     indexes = ask_in(
         app,
-        place,
+        tenant,
         "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.oid = indrelid"
         " WHERE relnamespace = %s::regnamespace AND relname <> 'alembic_version'"
         " AND indkey[0] IS DISTINCT FROM (SELECT attnum FROM pg_attribute"
@@ -127,7 +129,7 @@ def test_every_index_and_foreign_key_leads_with_the_tenants_id(app, place, schem
     )
     foreign_keys = ask_in(
         app,
-        place,
+        tenant,
         "SELECT conname FROM pg_constraint WHERE contype = 'f'"
         " AND connamespace = %s::regnamespace AND"
         " (conkey[1] IS DISTINCT FROM (SELECT attnum FROM pg_attribute"
@@ -138,7 +140,7 @@ def test_every_index_and_foreign_key_leads_with_the_tenants_id(app, place, schem
     )
     leaving = ask_in(
         app,
-        place,
+        tenant,
         "SELECT conname FROM pg_constraint JOIN pg_class ON pg_class.oid = confrelid"
         " WHERE contype = 'f' AND connamespace = %s::regnamespace"
         " AND relnamespace <> connamespace",
@@ -148,10 +150,10 @@ def test_every_index_and_foreign_key_leads_with_the_tenants_id(app, place, schem
     assert (indexes, foreign_keys, leaving) == ([], [], [])
 
 
-def test_every_table_has_its_one_policy(app, place, schema, tables):
+def test_every_table_has_its_one_policy(app, tenant, schema, tables):
     policies = ask_in(
         app,
-        place,
+        tenant,
         "SELECT tablename, policyname, permissive, roles::text, cmd, qual, with_check"
         " FROM pg_policies WHERE schemaname = %s ORDER BY tablename",
         schema,
@@ -207,31 +209,31 @@ def test_every_table_with_versions_has_its_trigger(app, place, schema, tables):
     ]
 
 
-def test_the_role_has_exactly_four_privileges_on_exactly_its_tables(app, place, schema, tables):
+def test_the_role_has_exactly_four_privileges_on_exactly_its_tables(app, tenant, schema, tables):
     granted = ask_in(
         app,
-        place,
+        tenant,
         "SELECT table_schema, table_name, string_agg(privilege_type, ',' ORDER BY privilege_type)"
         " FROM information_schema.role_table_grants WHERE grantee = %s GROUP BY 1, 2 ORDER BY 2",
-        place.placement.role,
+        tenant.placement.role,
     )
     others = ask_in(
         app,
-        place,
+        tenant,
         "SELECT DISTINCT grantee FROM information_schema.role_table_grants"
         " WHERE table_schema = %s AND grantee NOT IN (%s, 'trially_catalog_owner')",
         schema,
-        place.placement.role,
+        tenant.placement.role,
     )
 
     assert granted == [(schema, name, "DELETE,INSERT,SELECT,UPDATE") for name in tables]
     assert others == []
 
 
-def test_the_login_role_reaches_no_table_of_a_schema_by_itself(app, tier, place, schema):
+def test_the_login_role_has_no_privilege_on_tables_of_schemas(app, tier, tenant, schema):
     if tier is not Tier.OWN_SCHEMA:
         return
-    with as_tenant(app, place) as raw:
+    with as_tenant(app, tenant) as raw:
         for statement in (
             f"SELECT * FROM {schema}.patient",
             "SELECT * FROM blank.patient",
@@ -241,10 +243,10 @@ def test_the_login_role_reaches_no_table_of_a_schema_by_itself(app, tier, place,
                 execute(raw, statement)
 
 
-def test_everything_in_the_database_belongs_to_the_owner(app, tier, place, schema):
+def test_everything_in_the_database_belongs_to_the_owner(app, tier, tenant, schema):
     owners = ask_in(
         app,
-        place,
+        tenant,
         "SELECT DISTINCT relowner::regrole::text FROM pg_class WHERE relnamespace IN"
         " (%s::regnamespace, 'trially'::regnamespace) UNION"
         " SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname IN (%s, 'trially')"
@@ -257,7 +259,7 @@ def test_everything_in_the_database_belongs_to_the_owner(app, tier, place, schem
     )
     rows = ask_in(
         app,
-        place,
+        tenant,
         "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname NOT IN"
         " (SELECT rolname FROM pg_roles WHERE NOT rolcanlogin)",
     )
@@ -266,10 +268,10 @@ def test_everything_in_the_database_belongs_to_the_owner(app, tier, place, schem
     assert {name for (name,) in rows} == {"information_schema", "trially"} | SCHEMAS[tier]
 
 
-def test_what_runs_as_its_owner_pins_its_search_path(app, place):
+def test_security_definer_functions_set_their_search_path(app, tenant):
     functions = ask_in(
         app,
-        place,
+        tenant,
         "SELECT proname, prosecdef, provolatile, proconfig, proacl::text !~ '[{,]='"
         " FROM pg_proc WHERE pronamespace = 'trially'::regnamespace",
     )
@@ -285,10 +287,10 @@ def test_what_runs_as_its_owner_pins_its_search_path(app, place):
         )
 
 
-def test_nothing_else_runs_as_its_owner(app, place):
+def test_only_the_guard_has_security_definer_functions(app, tenant):
     rows = ask_in(
         app,
-        place,
+        tenant,
         "SELECT proname FROM pg_proc WHERE prosecdef AND pronamespace NOT IN"
         " ('trially'::regnamespace, 'pg_catalog'::regnamespace)",
     )

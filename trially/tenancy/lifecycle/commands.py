@@ -19,6 +19,7 @@ from trially.tenancy.lifecycle.operations import (
 )
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.lifecycle.silos import SETTINGS_FILE, SiloPlan, write_silo
+from trially.tenancy.tiers import DEFAULT_TIER, PINNED_TIER
 from trially.terminal import json_option, print_item, print_items
 
 tenants = CatalogGroup("tenants", help="Create and manage tenants.")
@@ -39,7 +40,7 @@ operations = CatalogGroup("operations", help="List, resume and undo lifecycle op
     "--tier",
     type=click.Choice([tier.value for tier in Tier]),
     help="Where its rows are stored. By default the tier of its plan in TRIALLY_PLAN_TIERS, else"
-    f" {Tier.DEDICATED_DATABASE}; on an instance pinned to a tenant, {Tier.SILO}.",
+    f" {DEFAULT_TIER}; on an instance pinned to a tenant, {PINNED_TIER}.",
 )
 @click.option(
     "--server", help="The server that holds it. By default the emptiest server of its region."

@@ -19,8 +19,7 @@ from trially.tenancy.schema.lineages import TENANT_LINEAGE, run_lineage
 from trially.tenancy.schema.templates import TENANT_SCHEMA, scratch_database
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import driver_connection, execute
-from trially.tenancy.tiers import tier_of
-from trially.tenancy.tiers.blank_schema import BLANK_SCHEMA, keep_blank_schema
+from trially.tenancy.tiers import TIERS, tier_of
 
 
 class FleetMigrationError(OperatorError):
@@ -62,9 +61,7 @@ def _read_fleet() -> tuple[list[SharedDatabase], list[list[PlacementRecord]]]:
     The oldest placement comes first.
     """
     with catalog_transaction() as session:
-        blanks = session.scalars(
-            select(SharedDatabase).where(SharedDatabase.tier == Tier.OWN_SCHEMA)
-        ).all()
+        shared = session.scalars(select(SharedDatabase)).all()
         records = session.scalars(
             select(PlacementRecord)
             .where(PlacementRecord.is_active)
@@ -75,15 +72,18 @@ def _read_fleet() -> tuple[list[SharedDatabase], list[list[PlacementRecord]]]:
     for record in records:
         key = (record.server.name, record.database, record.schema)
         placements.setdefault(key, []).append(record)
-    return list(blanks), list(placements.values())
+    blanks = [each for each in shared if TIERS[Tier(each.tier)].blank_schema is not None]
+    return blanks, list(placements.values())
 
 
 def _run_on_blank_schema(blank: SharedDatabase) -> None:
+    tier = TIERS[Tier(blank.tier)]
+    assert tier.blank_schema is not None  # noqa: S101
     with as_owner(server_access(blank.server.name), blank.name) as owned:
-        if run_lineage(TENANT_LINEAGE, owned, BLANK_SCHEMA):
+        if run_lineage(TENANT_LINEAGE, owned, tier.blank_schema):
             raw = driver_connection(owned)
             execute(raw, GUARD_DDL)
-            keep_blank_schema(raw, blank.name)
+            tier.compose_blank_schema(raw, blank.name)
             raw.commit()
 
 

@@ -8,11 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import Connection, Update, func, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnClause, Connection, Update, func, literal_column, select, text, update
+from sqlalchemy.orm import Session, joinedload
 
 from trially.errors import OperatorError
+from trially.tenancy.advisory_locks import tenant_lock_key
 from trially.tenancy.catalog import Operation, OperationState, control_engine
+
+_LOCK_KEY: ColumnClause[int] = literal_column(tenant_lock_key("tenant_id"))
+_UNLOCK = text(f"SELECT pg_advisory_unlock({tenant_lock_key(':tenant_id')})")
 
 
 class OperationBusyError(OperatorError):
@@ -169,11 +173,11 @@ def _exclusively(catalog: Connection, operation_id: UUID) -> Iterator[Operation]
     """
     with _transaction(catalog) as session:
         is_locked = session.scalar(
-            select(
-                func.pg_try_advisory_lock(func.uuid_hash_extended(Operation.tenant_id, 0))
-            ).where(Operation.id == operation_id)
+            select(func.pg_try_advisory_lock(_LOCK_KEY))
+            .select_from(Operation)
+            .where(Operation.id == operation_id)
         )
-        operation = session.get(Operation, operation_id)
+        operation = session.get(Operation, operation_id, options=[joinedload(Operation.placement)])
     if operation is None:
         raise NoOperationError(
             f"The operation {operation_id} does not exist. `flask operations list` shows them."
@@ -187,7 +191,5 @@ def _exclusively(catalog: Connection, operation_id: UUID) -> Iterator[Operation]
         yield operation
     finally:
         catalog.rollback()
-        catalog.execute(
-            select(func.pg_advisory_unlock(func.uuid_hash_extended(operation.tenant_id, 0)))
-        )
+        catalog.execute(_UNLOCK, {"tenant_id": str(operation.tenant_id)})
         catalog.commit()

@@ -9,11 +9,12 @@ from uuid import UUID
 from psycopg2 import sql
 from psycopg2.extensions import connection
 
+from trially.tenancy.advisory_locks import tenant_lock_key
 from trially.tenancy.servers.connections import execute
 
 GUARD_SCHEMA = "trially"
 
-GUARD_DDL = """
+GUARD_DDL = f"""
 CREATE SCHEMA IF NOT EXISTS trially;
 
 CREATE TABLE IF NOT EXISTS trially.placement (
@@ -32,7 +33,7 @@ AS $function$
 DECLARE
     current_placement trially.placement;
 BEGIN
-    PERFORM pg_advisory_xact_lock_shared(uuid_hash_extended(asked, 0));
+    PERFORM pg_advisory_xact_lock_shared({tenant_lock_key("asked")});
     SELECT * INTO current_placement FROM trially.placement WHERE tenant_id = asked;
     IF current_placement.is_suspended THEN
         RAISE SQLSTATE 'TR002' USING MESSAGE = 'suspended';
@@ -116,7 +117,7 @@ def record_placement(raw: connection, tenant_id: UUID, epoch: int, *, is_suspend
         raw,
         "BEGIN;"
         f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s';"
-        "SELECT pg_advisory_xact_lock(uuid_hash_extended(%s, 0));"
+        f"SELECT pg_advisory_xact_lock({tenant_lock_key('%s')});"
         "INSERT INTO trially.placement (tenant_id, epoch, is_suspended) VALUES (%s, %s, %s)"
         " ON CONFLICT (tenant_id)"
         " DO UPDATE SET epoch = excluded.epoch, is_suspended = excluded.is_suspended;"

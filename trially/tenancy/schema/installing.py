@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from trially.config import Settings, current_settings
 from trially.errors import OperatorError
+from trially.tenancy.advisory_locks import INSTALL_LOCK
 from trially.tenancy.catalog import (
     CONTROL_BIND,
     READER_BIND,
@@ -39,9 +40,6 @@ from trially.tenancy.servers.preparing import (
 )
 
 CATALOG_SCHEMA = "catalog"
-
-_INSTALL_LOCK = 0x7472_6961_6C6C_6961
-"""Advisory lock in the maintenance database: one process at a time installs."""
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +91,7 @@ def require_catalog() -> None:
 def open_catalog() -> Iterator[Connection]:
     """Connect to the catalog's database as its owner; create missing roles and the database."""
     settings, access = current_settings(), server_access()
-    with access.locked(_INSTALL_LOCK) as raw:
+    with access.locked(INSTALL_LOCK) as raw:
         prepare_server(access, raw)
         _create_catalog_database(raw, settings.catalog_database, owner_role(settings))
         execute(

@@ -9,6 +9,7 @@ from psycopg2 import errors, sql
 from psycopg2.extensions import connection
 from sqlalchemy import Connection
 
+from trially.tenancy.advisory_locks import TEMPLATE_LOCK
 from trially.tenancy.names import opaque_name
 from trially.tenancy.schema.databases import (
     as_owner,
@@ -32,9 +33,6 @@ TENANT_SCHEMA = "tenant"
 
 log = logging.getLogger(__name__)
 
-_BUILD_LOCK = 0x7472_6961_6C6C_79
-"""Advisory lock in the maintenance database: one process at a time builds templates."""
-
 
 def template_database(access: ServerAccess) -> str:
     """Return the name of the server's template at the head revision; build it if it is missing.
@@ -45,7 +43,7 @@ def template_database(access: ServerAccess) -> str:
     with access.administer() as raw:
         if _is_template(raw, name):
             return name
-    with access.locked(_BUILD_LOCK) as raw:
+    with access.locked(TEMPLATE_LOCK) as raw:
         if not _is_template(raw, name):
             _build(access, raw, name)
             _drop_others(raw, name)

@@ -7,14 +7,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from trially.errors import OperatorError
+from trially.tenancy.advisory_locks import SERVER_CHOICE_LOCK
 from trially.tenancy.catalog import PlacementRecord, Server, Tier
 from trially.tenancy.servers.access import NoServerError
 
 ASSUMED_CAPACITY = 1_000
 """The capacity that is assumed for a server without one when servers are compared."""
-
-_CHOICE_LOCK = 0x7472_6961_6C6C_6368
-"""Advisory lock on the catalog: one transaction at a time counts tenants and adds one."""
 
 
 class NoFittingServerError(OperatorError):
@@ -60,7 +58,7 @@ def _objection(server: Server, tier: Tier, region: str | None) -> str | None:
 
 def _count_tenants(session: Session, servers: list[Server]) -> Mapping[UUID, int]:
     """Count the tenants on each server, and hold the lock until the transaction ends."""
-    session.execute(select(func.pg_advisory_xact_lock(_CHOICE_LOCK)))
+    session.execute(select(func.pg_advisory_xact_lock(SERVER_CHOICE_LOCK)))
     rows = session.execute(
         select(PlacementRecord.server_id, func.count())
         .where(

@@ -1,64 +1,105 @@
-"""The kinds of placement: one Protocol, one implementation per kind.
+"""The tiers: one Protocol, and one implementation for each kind of placement.
 
-A silo's is a dedicated database, made where no other tenant is served.
+To add a tier, add a member to `Tier`, a file with its class here, and an entry in `TIERS`.
 """
 
 from collections.abc import Mapping
 from typing import Protocol
 
 from psycopg2 import sql
+from psycopg2.extensions import connection
 from sqlalchemy.orm import Session
 
 from trially.database.placement import Placement
 from trially.tenancy.catalog import PlacementRecord, Server, Tier
 from trially.tenancy.tiers.dedicated_database import DedicatedDatabase
+from trially.tenancy.tiers.limits import Limit
 from trially.tenancy.tiers.own_schema import OwnSchema
 from trially.tenancy.tiers.pooled_rows import PooledRows
 from trially.tenancy.tiers.silo import Silo
 
 
 class PlacementTier(Protocol):
-    """How one kind of placement is made, used, closed and removed.
+    """How one kind of placement is created, used, suspended, migrated and removed.
 
-    Everything here may be done twice: an operation that was killed does its last step again.
+    Every method may be called twice, because an operation that was killed repeats its last step.
     """
 
     tier: Tier
+
+    is_offered_by_plans: bool
+    """Whether a plan may place its tenants in this tier."""
+
+    shares_database: bool
+    """Whether one database holds several tenants, which then share its login role."""
+
+    shares_tables: bool
+    """Whether the tenants of one database share its tables."""
+
+    switches_roles: bool
+    """Whether each tenant has a role of its own that the login role switches to."""
+
+    has_row_security: bool
+    """Whether row-level security is enabled and forced on every table."""
+
+    has_tenant_check: bool
+    """Whether every table has a CHECK that accepts the rows of its one tenant only."""
+
+    blank_schema: str | None
+    """Name of the schema that new tenants' schemas are copies of; None if there is none."""
+
+    limits: frozenset[Limit]
+    """The attacks that succeed between tenants of one database, as docs/tiers.md documents."""
+
+    walls: str
+    """The requirements that isolate a tenant in a database of this tier, as a clause."""
 
     def allocate(self, session: Session, server: Server) -> PlacementRecord:
         """Return an unsaved placement on a server, with opaque names."""
 
     def is_ready(self, record: PlacementRecord) -> bool:
-        """Tell whether there is no role and no space to make: they are shared, and there."""
+        """Return True if no role and no storage have to be created: both are shared and exist."""
 
     def create_role(self, record: PlacementRecord) -> None:
-        """Make the role that the tenant's transactions run as."""
+        """Create the role that the tenant's transactions run as."""
 
     def create_storage(self, record: PlacementRecord) -> None:
-        """Make the database, schema or rows that will hold the tenant, closed to others."""
+        """Create the database, schema or shared tables for the tenant, closed to other roles."""
 
     def grant_access(self, record: PlacementRecord) -> None:
-        """Let the tenant in, having dressed its tables unless they are shared."""
+        """Grant the tenant's role its tables, and register the tenant with the guard."""
 
     def pre_migration_sql(self, record: PlacementRecord) -> sql.Composable | None:
-        """Compose what lets the tables' owner change rows, as migrations do, if it may not."""
+        """Return SQL that lets the tables' owner change rows in a migration, or None."""
 
     def post_migration_sql(self, record: PlacementRecord) -> sql.Composable:
-        """Compose what else the tables have, as they are at this revision, and may be repeated."""
+        """Return repeatable SQL for the grants, CHECKs and row security of all tables."""
+
+    def compose_blank_schema(self, owned: connection, login_role: str) -> None:
+        """Store the DDL that copies the blank schema, as the owner in a transaction, if any."""
 
     def remove(self, record: PlacementRecord) -> None:
         """Remove the tenant's rows and its role."""
 
     def record_state(self, record: PlacementRecord, *, is_suspended: bool) -> None:
-        """Write the epoch and state into the placement's own copy."""
+        """Write the epoch and state into the database's own copy of the placement."""
+
+    def roles(self, record: PlacementRecord) -> frozenset[str]:
+        """Return the roles that a placement needs on its server."""
 
     def placement(self, record: PlacementRecord) -> Placement:
-        """Return what the run time needs."""
+        """Return the placement as request handling needs it."""
 
 
 TIERS: Mapping[Tier, PlacementTier] = {
     tier.tier: tier for tier in (DedicatedDatabase(), OwnSchema(), PooledRows(), Silo())
 }
+
+DEFAULT_TIER = DedicatedDatabase.tier
+"""The tier of a plan's tenants unless the settings name another one."""
+
+PINNED_TIER = Silo.tier
+"""The tier of the one tenant of a pinned instance."""
 
 
 def tier_of(record: PlacementRecord) -> PlacementTier:

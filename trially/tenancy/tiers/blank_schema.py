@@ -1,8 +1,9 @@
-"""The schema that new tenants' schemas are copies of.
+"""The blank schema, which new tenants' schemas are copies of.
 
-Each database of schemas has one, at the revision of its tenants. What makes a copy is composed from
-PostgreSQL's catalogs once, and kept: names and all, so that a migration finds every constraint and
-index by the name it has anywhere else.
+Each shared database of the tier `own_schema` has one, at the revision of its tenants. The DDL of a
+copy is composed from PostgreSQL's catalogs once per revision, and stored in `trially.blueprint`. It
+keeps the names of constraints and indexes, so that migrations find them by the same names in every
+tier.
 """
 
 from uuid import UUID
@@ -13,15 +14,16 @@ from psycopg2.extensions import connection
 from trially.tenancy.schema.guard import grant_guard_sql
 from trially.tenancy.schema.templates import TENANT_SCHEMA
 from trially.tenancy.servers.connections import execute
-from trially.tenancy.tiers.tenant_tables import HOLDING_CHECK
+from trially.tenancy.tiers.tenant_tables import TENANT_CHECK
 
 BLANK_SCHEMA = "blank"
 
-_NOBODY = UUID(int=0)
-"""Stands for the tenant in what is kept."""
+_PLACEHOLDER_ID = UUID(int=0)
+"""Placeholder for the tenant's id in the stored DDL."""
 
-# With the blank schema first in search_path, its names are written without it, and so mean the
-# copy's when that is first. An index's table is always written with its schema.
+# While the blank schema is first in search_path, PostgreSQL prints names of its objects without a
+# schema. Run with the copy first in search_path, the same DDL creates the copy's objects.
+# pg_get_indexdef always prints the schema of the table, so it is removed.
 _COMPOSE = f"""
 SET LOCAL search_path = {BLANK_SCHEMA};
 CREATE TABLE IF NOT EXISTS trially.blueprint (ddl text NOT NULL);
@@ -38,7 +40,7 @@ WITH tables AS (
         relname, relname,
         (SELECT string_agg(format(', CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)), '')
          FROM pg_constraint WHERE conrelid = tables.oid AND contype IN ('p', 'u')),
-        (SELECT format(', CONSTRAINT {HOLDING_CHECK} CHECK (tenant_id = %L)', '{_NOBODY}')
+        (SELECT format(', CONSTRAINT {TENANT_CHECK} CHECK (tenant_id = %L)', '{_PLACEHOLDER_ID}')
          FROM pg_attribute WHERE attrelid = tables.oid AND attname = 'tenant_id')
     )
     FROM tables
@@ -65,20 +67,23 @@ INSERT INTO trially.blueprint SELECT string_agg(statement, E';\\n' ORDER BY plac
 """
 
 
-def set_blank_schema(owned: connection, login_role: str) -> None:
-    """Make the tables of a new database the blank ones, to be copied and not to be used."""
+def create_blank_schema(owned: connection, login_role: str) -> None:
+    """Turn the tables of a new database into the blank schema."""
     execute(owned, f"ALTER SCHEMA {TENANT_SCHEMA} RENAME TO {BLANK_SCHEMA}")
-    keep_blank_schema(owned, login_role)
+    store_blueprint(owned, login_role)
 
 
-def keep_blank_schema(owned: connection, login_role: str) -> None:
-    """Compose what makes a copy, and let the login role in. In a transaction, as the owner."""
+def store_blueprint(owned: connection, login_role: str) -> None:
+    """Store the DDL that copies the blank schema, and grant the guard to the login role.
+
+    Must run in a transaction of the owner, because it sets search_path locally.
+    """
     execute(owned, _COMPOSE)
     execute(owned, grant_guard_sql(login_role))
 
 
 def schema_copy_sql(raw: connection, schema: str, tenant_id: UUID) -> sql.Composable | None:
-    """Compose what makes a schema of one tenant, to be run as the owner; None if it is there."""
+    """Return the DDL of one tenant's schema, to be run as the owner; None if the schema exists."""
     rows = execute(
         raw,
         "SELECT ddl FROM trially.blueprint"
@@ -93,5 +98,5 @@ def schema_copy_sql(raw: connection, schema: str, tenant_id: UUID) -> sql.Compos
         "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM PUBLIC;"
     ).format(
         schema=sql.Identifier(schema),
-        tables=sql.SQL(ddl.replace(str(_NOBODY), str(tenant_id))),
+        tables=sql.SQL(ddl.replace(str(_PLACEHOLDER_ID), str(tenant_id))),
     )

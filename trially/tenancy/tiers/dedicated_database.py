@@ -1,6 +1,7 @@
-"""A database of the tenant's own, which only the tenant's own role may connect to."""
+"""The tier of dedicated databases: only the tenant's own role may connect to its database."""
 
 from psycopg2 import sql
+from psycopg2.extensions import connection
 from sqlalchemy.orm import Session
 
 from trially.config import current_settings
@@ -14,14 +15,27 @@ from trially.tenancy.schema.templates import TENANT_SCHEMA, clone_template
 from trially.tenancy.servers.access import access_to, server_access
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.servers.preparing import owner_role
+from trially.tenancy.tiers.limits import Limit
 from trially.tenancy.tiers.roles import create_login_role
-from trially.tenancy.tiers.tenant_tables import single_tenant_sql
+from trially.tenancy.tiers.tenant_tables import TENANT_CHECK, single_tenant_sql
 
 
 class DedicatedDatabase:
-    """The default tier: the wall is the login role and CONNECT."""
+    """The default tier. Its walls are the tenant's login role and CONNECT."""
 
     tier = Tier.DEDICATED_DATABASE
+    is_offered_by_plans = True
+    shares_database = False
+    shares_tables = False
+    switches_roles = False
+    has_row_security = False
+    has_tenant_check = True
+    blank_schema: str | None = None
+    limits: frozenset[Limit] = frozenset()
+    walls = (
+        f"each table has its CHECK {TENANT_CHECK}, and the tenant's role has no privileges except"
+        " to read and write rows"
+    )
 
     def allocate(self, _session: Session, _server: Server) -> PlacementRecord:
         """Return an unsaved placement with new opaque names."""
@@ -29,11 +43,11 @@ class DedicatedDatabase:
         return PlacementRecord(tier=self.tier, database=name, schema=TENANT_SCHEMA, role=name)
 
     def is_ready(self, _record: PlacementRecord) -> bool:
-        """Tell that there is none before it is made."""
+        """Return False: each tenant has a role and a database of its own."""
         return False
 
     def create_role(self, record: PlacementRecord) -> None:
-        """Make the tenant's login role."""
+        """Create the tenant's login role, or reset its password."""
         create_login_role(
             server_access(record.server.name),
             record.role,
@@ -42,11 +56,11 @@ class DedicatedDatabase:
         )
 
     def create_storage(self, record: PlacementRecord) -> None:
-        """Clone the template, and let no one in but the tenant's role."""
+        """Clone the template, and grant CONNECT to the tenant's role only."""
         clone_template(server_access(record.server.name), record.database, record.role)
 
     def grant_access(self, record: PlacementRecord) -> None:
-        """Grant the role its tables' rows, and hold every table to this tenant's id."""
+        """Grant the role its tables, add the CHECKs, and register the tenant with the guard."""
         with server_access(record.server.name).administer(record.database) as raw:
             execute(
                 raw,
@@ -56,11 +70,14 @@ class DedicatedDatabase:
             )
 
     def pre_migration_sql(self, _record: PlacementRecord) -> None:
-        """Compose nothing: no policy is switched on."""
+        """Return None: row-level security is off."""
 
     def post_migration_sql(self, record: PlacementRecord) -> sql.Composable:
-        """Compose the role's grants and the CHECKs."""
+        """Return SQL for the role's grants and the CHECKs."""
         return single_tenant_sql(record)
+
+    def compose_blank_schema(self, _owned: connection, _login_role: str) -> None:
+        """Do nothing: the template database is cloned instead."""
 
     def remove(self, record: PlacementRecord) -> None:
         """Drop the database and the role."""
@@ -70,12 +87,16 @@ class DedicatedDatabase:
             execute(raw, sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(record.role)))
 
     def record_state(self, record: PlacementRecord, *, is_suspended: bool) -> None:
-        """Write the epoch and state into the database's own copy."""
+        """Write the epoch and state into the database's own copy of the placement."""
         with server_access(record.server.name).administer(record.database) as raw:
             record_placement(raw, record.tenant_id, record.epoch, is_suspended=is_suspended)
 
+    def roles(self, record: PlacementRecord) -> frozenset[str]:
+        """Return the tenant's login role."""
+        return frozenset({record.role})
+
     def placement(self, record: PlacementRecord) -> Placement:
-        """Return what the run time needs."""
+        """Return the placement as request handling needs it."""
         access = access_to(record.server)
         return Placement(
             tenant_id=record.tenant_id,

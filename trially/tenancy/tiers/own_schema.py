@@ -1,6 +1,7 @@
-"""A schema of the tenant's own in a database that many tenants share."""
+"""The tier of own schemas: each tenant has a schema in a database that many tenants share."""
 
 from psycopg2 import sql
+from psycopg2.extensions import connection
 from sqlalchemy.orm import Session
 
 from trially.config import current_settings
@@ -10,56 +11,76 @@ from trially.tenancy.names import opaque_name
 from trially.tenancy.schema.guard import register_tenant_sql, revoke_guard_sql
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
-from trially.tenancy.tiers.blank_schema import schema_copy_sql, set_blank_schema
+from trially.tenancy.tiers.blank_schema import (
+    BLANK_SCHEMA,
+    create_blank_schema,
+    schema_copy_sql,
+    store_blueprint,
+)
+from trially.tenancy.tiers.limits import Limit
 from trially.tenancy.tiers.roles import create_nologin_role
 from trially.tenancy.tiers.shared_databases import (
     as_owner_of,
     choose_database,
+    ensure_database,
     evict_tenant_sql,
-    is_made,
-    see_database,
+    has_database,
     shared_placement,
     write_state,
 )
-from trially.tenancy.tiers.tenant_tables import single_tenant_sql
+from trially.tenancy.tiers.tenant_tables import TENANT_CHECK, single_tenant_sql
 
 
 class OwnSchema:
-    """For mid-size tenants: the wall is a role that reaches its own schema only.
+    """For mid-size tenants. Its wall is a role that has USAGE on the tenant's own schema only.
 
-    The login role may become any of these roles, so against injected SQL that sets a role they are
-    no wall.
+    The login role is a member of every tenant's role. So this wall does not hold against injected
+    SQL that sets another role.
     """
 
     tier = Tier.OWN_SCHEMA
+    is_offered_by_plans = True
+    shares_database = True
+    shares_tables = False
+    switches_roles = True
+    has_row_security = False
+    has_tenant_check = True
+    blank_schema: str | None = BLANK_SCHEMA
+    limits = frozenset({Limit.SET_ROLE})
+    walls = (
+        f"each table has its CHECK {TENANT_CHECK}, only a schema's own role has USAGE on it,"
+        " and only the login role is a member of that role"
+    )
 
     def allocate(self, session: Session, server: Server) -> PlacementRecord:
         """Return an unsaved placement, with new opaque names, in a database with room."""
-        name, most = opaque_name(), current_settings().schemas_per_database
-        database = choose_database(session, server, self.tier, most)
+        name = opaque_name()
+        database = choose_database(
+            session, server, self.tier, max_tenants=current_settings().schemas_per_database
+        )
         return PlacementRecord(tier=self.tier, database=database, schema=name, role=name)
 
     def is_ready(self, _record: PlacementRecord) -> bool:
-        """Tell that there is none before it is made."""
+        """Return False: each tenant has a role and a schema of its own."""
         return False
 
     def create_role(self, record: PlacementRecord) -> None:
-        """Make the tenant's role, which may not log in, and let the login role become it."""
+        """Create the tenant's role without LOGIN, and make the login role a member of it."""
         access = server_access(record.server.name)
-        see_database(
-            access, record.database, lambda owned: set_blank_schema(owned, record.database)
+        ensure_database(
+            access, record.database, lambda owned: create_blank_schema(owned, record.database)
         )
         create_nologin_role(access, record.role, record.database)
 
     def create_storage(self, record: PlacementRecord) -> None:
-        """Copy the blank schema, whole or not at all, with every table held to this tenant."""
+        """Copy the blank schema in one transaction, with a CHECK of this tenant on every table."""
         with server_access(record.server.name).administer(record.database, is_kept=True) as raw:
-            copying = schema_copy_sql(raw, record.schema, record.tenant_id)
-        if copying is not None:
-            as_owner_of(record, copying)
+            copy_sql = schema_copy_sql(raw, record.schema, record.tenant_id)
+        if copy_sql is not None:
+            as_owner_of(record, copy_sql)
 
     def grant_access(self, record: PlacementRecord) -> None:
-        """Grant the role its tables' rows, and hold every table to this tenant's id."""
+        """Grant the role its tables, add the CHECKs, and register the tenant with the guard."""
         as_owner_of(
             record,
             self.post_migration_sql(record),
@@ -67,39 +88,50 @@ class OwnSchema:
         )
 
     def pre_migration_sql(self, _record: PlacementRecord) -> None:
-        """Compose nothing: no policy is switched on."""
+        """Return None: row-level security is off."""
 
     def post_migration_sql(self, record: PlacementRecord) -> sql.Composable:
-        """Compose the role's grants and the CHECKs."""
+        """Return SQL for the role's grants and the CHECKs."""
         return single_tenant_sql(record)
+
+    def compose_blank_schema(self, owned: connection, login_role: str) -> None:
+        """Store the DDL that copies the blank schema, and grant the guard to the login role."""
+        store_blueprint(owned, login_role)
 
     def remove(self, record: PlacementRecord) -> None:
         """Drop the schema and the role."""
-        if is_made(record):
+        if has_database(record):
             drop = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE;").format(
                 sql.Identifier(record.schema)
             )
             as_owner_of(record, evict_tenant_sql(record), drop, revoke_guard_sql(record.role))
-            _drop_what_it_owns(record)
+            _drop_owned_objects(record)
         with server_access(record.server.name).administer() as raw:
             execute(raw, sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(record.role)))
 
     def record_state(self, record: PlacementRecord, *, is_suspended: bool) -> None:
-        """Write the epoch and state into the database's own copy."""
+        """Write the epoch and state into the database's own copy of the placement."""
         write_state(record, is_suspended=is_suspended)
 
+    def roles(self, record: PlacementRecord) -> frozenset[str]:
+        """Return the tenant's role and the login role of its database."""
+        return frozenset({record.role, record.database})
+
     def placement(self, record: PlacementRecord) -> Placement:
-        """Return what the run time needs."""
+        """Return the placement as request handling needs it."""
         return shared_placement(record, role=record.role)
 
 
-def _drop_what_it_owns(record: PlacementRecord) -> None:
-    """Drop what every role may make, large objects: as their owner it could not be dropped."""
+def _drop_owned_objects(record: PlacementRecord) -> None:
+    """Drop the role's large objects, because a role that owns an object cannot be dropped.
+
+    Large objects are the only objects that every role may create.
+    """
     owned = (
         "SELECT 1 FROM pg_shdepend WHERE refobjid = (SELECT oid FROM pg_roles WHERE rolname = %s)"
         " AND refclassid = 'pg_authid'::regclass AND deptype = 'o'"
     )
     with server_access(record.server.name).administer(record.database, is_kept=True) as raw:
         if execute(raw, owned, record.role):
-            dropping = sql.SQL("GRANT {role} TO CURRENT_USER; DROP OWNED BY {role}")
-            execute(raw, dropping.format(role=sql.Identifier(record.role)))
+            drop = sql.SQL("GRANT {role} TO CURRENT_USER; DROP OWNED BY {role}")
+            execute(raw, drop.format(role=sql.Identifier(record.role)))

@@ -1,6 +1,7 @@
-"""Rows in tables that many tenants share, under row-level security."""
+"""The tier of pooled rows: many tenants share tables under row-level security."""
 
 from psycopg2 import sql
+from psycopg2.extensions import connection
 from sqlalchemy.orm import Session
 
 from trially.config import current_settings
@@ -11,13 +12,14 @@ from trially.tenancy.schema.guard import grant_guard_sql, register_tenant_sql
 from trially.tenancy.schema.templates import TENANT_SCHEMA
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
+from trially.tenancy.tiers.limits import Limit
 from trially.tenancy.tiers.shared_databases import (
     as_owner_of,
     choose_database,
-    databases_seen,
+    ensure_database,
     evict_tenant_sql,
-    is_made,
-    see_database,
+    existing_databases,
+    has_database,
     shared_placement,
     write_state,
 )
@@ -25,56 +27,72 @@ from trially.tenancy.tiers.tenant_tables import grant_rows_sql, row_security_sql
 
 
 class PooledRows:
-    """For thousands of small tenants: the wall is the policies, and a role that they bind.
+    """For thousands of small tenants. Its walls are the policies, and a role that they bind.
 
-    The policies believe the transaction's setting, so against injected SQL they are no wall: the
-    login role is every tenant's.
+    All tenants share the login role, and the policies trust the tenant id that is set in the
+    transaction. So they do not hold against injected SQL that sets another tenant's id.
     """
 
     tier = Tier.POOLED_ROWS
+    is_offered_by_plans = True
+    shares_database = True
+    shares_tables = True
+    switches_roles = False
+    has_row_security = True
+    has_tenant_check = False
+    blank_schema: str | None = None
+    limits = frozenset({Limit.SET_TENANT_ID})
+    walls = (
+        "each table has FORCE ROW LEVEL SECURITY and tenant_rows as its only policy, and the login"
+        " role has no privileges except to read and write rows"
+    )
 
     def allocate(self, session: Session, server: Server) -> PlacementRecord:
         """Return an unsaved placement in a database with room."""
-        most = current_settings().tenants_per_pool
-        database = choose_database(session, server, self.tier, most)
+        database = choose_database(
+            session, server, self.tier, max_tenants=current_settings().tenants_per_pool
+        )
         return PlacementRecord(
             tier=self.tier, database=database, schema=TENANT_SCHEMA, role=database
         )
 
     def is_ready(self, record: PlacementRecord) -> bool:
-        """Tell whether the shared tables have been seen to be there."""
-        return record.database in databases_seen()
+        """Return True if this process has found the shared database to exist."""
+        return record.database in existing_databases()
 
     def create_role(self, record: PlacementRecord) -> None:
-        """Make nothing: the login role is the database's."""
+        """Do nothing: all tenants of a database share its login role."""
 
     def create_storage(self, record: PlacementRecord) -> None:
-        """See that the shared tables are there."""
-        see_database(
+        """Create the shared database unless it exists."""
+        ensure_database(
             server_access(record.server.name),
             record.database,
             lambda owned: execute(owned, self.post_migration_sql(record)),
         )
 
     def grant_access(self, record: PlacementRecord) -> None:
-        """Let the guard know the tenant."""
+        """Register the tenant with the guard."""
         as_owner_of(record, register_tenant_sql(record.tenant_id, record.epoch))
 
     def pre_migration_sql(self, record: PlacementRecord) -> sql.Composable:
-        """Compose what has the policies bind everyone but the owner."""
+        """Return SQL that exempts the tables' owner from row-level security."""
         return row_security_sql(record.schema, is_owner_bound=False)
 
     def post_migration_sql(self, record: PlacementRecord) -> sql.Composable:
-        """Compose the login role's grants, and what has the policies bind everyone."""
+        """Return SQL for the login role's grants and forced row-level security."""
         return (
             grant_rows_sql(record.schema, record.role)
             + row_security_sql(record.schema)
             + grant_guard_sql(record.role)
         )
 
+    def compose_blank_schema(self, _owned: connection, _login_role: str) -> None:
+        """Do nothing: tenants share the tables."""
+
     def remove(self, record: PlacementRecord) -> None:
         """Delete the tenant's rows."""
-        if not is_made(record):
+        if not has_database(record):
             return
         tenant_id = sql.Literal(str(record.tenant_id))
         rows = [
@@ -83,13 +101,17 @@ class PooledRows:
             )
             for table in reversed(TenantModel.metadata.sorted_tables)
         ]
-        entering = sql.SQL("SELECT set_config('trially.tenant_id', {}, true);").format(tenant_id)
-        as_owner_of(record, evict_tenant_sql(record), entering, *rows)
+        set_tenant = sql.SQL("SELECT set_config('trially.tenant_id', {}, true);").format(tenant_id)
+        as_owner_of(record, evict_tenant_sql(record), set_tenant, *rows)
 
     def record_state(self, record: PlacementRecord, *, is_suspended: bool) -> None:
-        """Write the epoch and state into the database's own copy."""
+        """Write the epoch and state into the database's own copy of the placement."""
         write_state(record, is_suspended=is_suspended)
 
+    def roles(self, record: PlacementRecord) -> frozenset[str]:
+        """Return the login role of the shared database."""
+        return frozenset({record.role})
+
     def placement(self, record: PlacementRecord) -> Placement:
-        """Return what the run time needs."""
+        """Return the placement as request handling needs it."""
         return shared_placement(record)

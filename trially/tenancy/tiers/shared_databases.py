@@ -1,6 +1,6 @@
-"""Databases that hold many tenants: chosen by room, made when the last one is full.
+"""Databases that hold many tenants: chosen by free room, created when all others are full.
 
-One login role leads to each, and it is called as the database is.
+Each has one login role, which has the name of the database.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from trially.config import current_settings
 from trially.database.placement import Placement
 from trially.state import app_state
+from trially.tenancy.advisory_locks import SHARED_DATABASE_LOCK, tenant_lock_key
 from trially.tenancy.catalog import PlacementRecord, Server, SharedDatabase, Tier
 from trially.tenancy.names import opaque_name
 from trially.tenancy.schema.databases import building_database, database_exists
@@ -23,14 +24,11 @@ from trially.tenancy.servers.connections import driver_connection, execute
 from trially.tenancy.servers.preparing import owner_role
 from trially.tenancy.tiers.roles import create_login_role
 
-_BUILD_LOCK = 0x7472_6961_6C6C_7368
-"""Advisory lock of the maintenance database: one process at a time makes shared databases."""
 
+def choose_database(session: Session, server: Server, tier: Tier, *, max_tenants: int) -> str:
+    """Return the name of a database with room for one more tenant. It may not exist yet.
 
-def choose_database(session: Session, server: Server, tier: Tier, most_tenants: int) -> str:
-    """Return the name of a database with room for one tenant more; it may still have to be made.
-
-    Until the session's transaction ends, nobody else chooses on this server.
+    The session locks the server's row, so that no other transaction takes the same room.
     """
     session.execute(select(Server.id).where(Server.id == server.id).with_for_update())
     tenants = (
@@ -45,7 +43,7 @@ def choose_database(session: Session, server: Server, tier: Tier, most_tenants: 
         .where(
             SharedDatabase.server_id == server.id,
             SharedDatabase.tier == tier,
-            tenants < most_tenants,
+            tenants < max_tenants,
         )
         .order_by(SharedDatabase.created_at)
         .limit(1)
@@ -57,24 +55,32 @@ def choose_database(session: Session, server: Server, tier: Tier, most_tenants: 
     return name
 
 
-def databases_seen() -> set[str]:
-    """Return the names of shared databases that this process has seen to be there."""
+def existing_databases() -> set[str]:
+    """Return the names of the shared databases that this process has found to exist."""
     return app_state().shared_databases
 
 
-def see_database(access: ServerAccess, name: str, prepare: Callable[[connection], object]) -> None:
-    """See that a shared database is there; `prepare` gets a new one's connection, as its owner."""
-    if name in databases_seen():
+def ensure_database(
+    access: ServerAccess, name: str, prepare: Callable[[connection], object]
+) -> None:
+    """Create a shared database unless it exists.
+
+    `prepare` is called with a connection to a new database, as the owner of its tables.
+    """
+    if name in existing_databases():
         return
     with access.administer() as raw:
-        is_there = database_exists(raw, name)
-    if not is_there:
-        _make_database(access, name, prepare)
-    databases_seen().add(name)
+        exists = database_exists(raw, name)
+    if not exists:
+        _create_database(access, name, prepare)
+    existing_databases().add(name)
 
 
-def is_made(record: PlacementRecord) -> bool:
-    """Tell whether a placement's database is there: an operation may be taken back before."""
+def has_database(record: PlacementRecord) -> bool:
+    """Return whether a placement's database exists.
+
+    It does not if the operation was undone before it created the database.
+    """
     with server_access(record.server.name).administer() as raw:
         return database_exists(raw, record.database)
 
@@ -82,16 +88,18 @@ def is_made(record: PlacementRecord) -> bool:
 def as_owner_of(record: PlacementRecord, *statements: sql.Composable) -> None:
     """Run a batch as the owner of a shared database's tables, in one transaction.
 
-    The catalog's own last record of the operation flushes what came before it on the same server.
+    On the server of the catalog the commit need not wait for the disk, because the catalog's last
+    commit of the operation flushes the same WAL up to its own position.
     """
-    flushing = "off" if record.server.name == FIRST_SERVER else "on"
+    synchronous_commit = "off" if record.server.name == FIRST_SERVER else "on"
     owner = sql.Identifier(owner_role(current_settings()))
     with server_access(record.server.name).administer(record.database, is_kept=True) as raw:
         try:
             execute(
                 raw,
                 sql.SQL(
-                    f"BEGIN; SET LOCAL synchronous_commit = {flushing}; SET LOCAL ROLE {{}};"
+                    f"BEGIN; SET LOCAL synchronous_commit = {synchronous_commit};"
+                    " SET LOCAL ROLE {};"
                 ).format(owner)
                 + sql.SQL("").join(statements)
                 + sql.SQL("COMMIT"),
@@ -103,20 +111,21 @@ def as_owner_of(record: PlacementRecord, *statements: sql.Composable) -> None:
 
 
 def write_state(record: PlacementRecord, *, is_suspended: bool) -> None:
-    """Write the epoch and state into the database's own copy of the placement."""
+    """Write the epoch and state into the shared database's own copy of the placement."""
     with server_access(record.server.name).administer(record.database, is_kept=True) as raw:
         record_placement(raw, record.tenant_id, record.epoch, is_suspended=is_suspended)
 
 
 def evict_tenant_sql(record: PlacementRecord) -> sql.Composed:
-    """Compose what makes a tenant's transactions end, and begin no more."""
-    return sql.SQL("SELECT pg_advisory_xact_lock(uuid_hash_extended({}, 0));").format(
-        sql.Literal(str(record.tenant_id))
-    ) + unregister_tenant_sql(record.tenant_id)
+    """Return SQL that waits for the tenant's open transactions, and makes the guard refuse more."""
+    lock_sql = sql.SQL(f"SELECT pg_advisory_xact_lock({tenant_lock_key('{}')});")
+    return lock_sql.format(sql.Literal(str(record.tenant_id))) + unregister_tenant_sql(
+        record.tenant_id
+    )
 
 
 def shared_placement(record: PlacementRecord, *, role: str | None = None) -> Placement:
-    """Return what the run time needs: all tenants of a database have one engine."""
+    """Return the placement as request handling needs it. A shared database has one engine."""
     access = access_to(record.server)
     return Placement(
         tenant_id=record.tenant_id,
@@ -129,11 +138,11 @@ def shared_placement(record: PlacementRecord, *, role: str | None = None) -> Pla
     )
 
 
-def _make_database(
+def _create_database(
     access: ServerAccess, name: str, prepare: Callable[[connection], object]
 ) -> None:
     template = template_database(access)
-    with access.locked(_BUILD_LOCK) as raw:
+    with access.locked(SHARED_DATABASE_LOCK) as raw:
         if database_exists(raw, name):
             return
         create_login_role(

@@ -1,4 +1,4 @@
-"""A database on the server of an instance that is pinned to its one tenant."""
+"""The tier of silos: a database on the server of an instance that is pinned to its one tenant."""
 
 from sqlalchemy.orm import Session
 
@@ -9,18 +9,19 @@ from trially.tenancy.tiers.dedicated_database import DedicatedDatabase
 
 
 class Silo(DedicatedDatabase):
-    """For premises of the tenant's own: the wall is the process and the network.
+    """For on-premises tenants. Its walls are the process and the network.
 
-    Behind it the tenant lives as in a dedicated database, with every wall of that tier.
+    The tenant's rows are placed as in a dedicated database, with every wall of that tier.
     """
 
     tier = Tier.SILO
+    is_offered_by_plans = False
 
     def allocate(self, session: Session, server: Server) -> PlacementRecord:
-        """Return an unsaved placement, or raise `NotPinnedError` where others live too."""
+        """Return an unsaved placement, or raise `NotPinnedError` on an instance of many tenants."""
         if current_settings().pinned_tenant is None:
             raise NotPinnedError(
-                "A silo is an instance of its own, and this one is not pinned to a tenant: "
-                "`flask tenants silo SLUG --out DIR` writes what runs one."
+                "A silo is an instance of its own, and this instance is not pinned to one tenant. "
+                "Run `flask tenants silo SLUG --out DIR` to write the files of a silo."
             )
         return super().allocate(session, server)

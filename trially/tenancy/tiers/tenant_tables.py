@@ -1,4 +1,4 @@
-"""What the tables of a placement have besides their columns: grants, CHECKs, row security."""
+"""Compose the SQL for the grants, CHECKs and row-level security of a placement's tables."""
 
 from uuid import UUID
 
@@ -7,10 +7,10 @@ from psycopg2 import sql
 from trially.tenancy.catalog import PlacementRecord
 from trially.tenancy.schema.guard import grant_guard_sql
 
-HOLDING_CHECK = "ck_this_tenant"
-"""Name of the CHECK that holds a table to the one tenant whose it is."""
+TENANT_CHECK = "ck_this_tenant"
+"""Name of the CHECK that accepts the rows of one tenant only."""
 
-_CHANGE_EACH = """
+_ALTER_EACH = """
 DO $do$
 DECLARE
     tenant_table regclass;
@@ -29,9 +29,9 @@ $do$;
 
 
 def grant_rows_sql(schema: str, role: str) -> sql.Composed:
-    """Compose what lets a role read and write the rows of a schema's tables, and nothing more.
+    """Return SQL that grants a role to read and write the rows of a schema's tables.
 
-    TRUNCATE, REFERENCES and TRIGGER would go past row security.
+    TRUNCATE, REFERENCES and TRIGGER are not granted, because row-level security does not bind them.
     """
     return sql.SQL(
         "GRANT USAGE ON SCHEMA {schema} TO {role};"
@@ -41,9 +41,9 @@ def grant_rows_sql(schema: str, role: str) -> sql.Composed:
 
 
 def tenant_check_sql(schema: str, tenant_id: UUID) -> sql.Composed:
-    """Compose the CHECKs that no row of another tenant passes, on tables that have none yet."""
-    check = sql.Literal(HOLDING_CHECK)
-    return sql.SQL(_CHANGE_EACH).format(
+    """Return SQL that adds the CHECK of one tenant to each table of a schema that lacks it."""
+    check = sql.Literal(TENANT_CHECK)
+    return sql.SQL(_ALTER_EACH).format(
         schema=sql.Literal(schema),
         condition=sql.SQL(
             "NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = attrelid AND conname = {})"
@@ -55,12 +55,12 @@ def tenant_check_sql(schema: str, tenant_id: UUID) -> sql.Composed:
 
 
 def row_security_sql(schema: str, *, is_owner_bound: bool = True) -> sql.Composed:
-    """Compose what switches the policies of a schema's tables on, for their owner too or not.
+    """Return SQL that enables row-level security on a schema's tables, for their owner too or not.
 
-    A migration's changes of rows are the owner's, who without a tenant would change none.
+    A migration must exempt the owner. It sets no tenant id, so the policies would hide every row.
     """
     force = "FORCE" if is_owner_bound else "NO FORCE"
-    return sql.SQL(_CHANGE_EACH).format(
+    return sql.SQL(_ALTER_EACH).format(
         schema=sql.Literal(schema),
         condition=sql.SQL("true"),
         change=sql.Literal(f"ENABLE ROW LEVEL SECURITY, {force} ROW LEVEL SECURITY"),
@@ -68,7 +68,7 @@ def row_security_sql(schema: str, *, is_owner_bound: bool = True) -> sql.Compose
 
 
 def single_tenant_sql(record: PlacementRecord) -> sql.Composed:
-    """Compose what tables have that are one tenant's alone: grants to its role, and CHECKs."""
+    """Return SQL for tables of one tenant: grants to its role, the guard's too, and CHECKs."""
     return (
         grant_rows_sql(record.schema, record.role)
         + tenant_check_sql(record.schema, record.tenant_id)

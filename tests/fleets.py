@@ -1,4 +1,4 @@
-"""An installation with two tenants of each tier, in which holes are made and mended."""
+"""An installation with two tenants of each tier, and holes that are made in it and mended."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -23,13 +23,16 @@ from trially.tenancy.schema.installing import install
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
 
-NAMES = ("dedicated", "schema", "pooled")
-HELD_HERE = (Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA, Tier.POOLED_ROWS)
+TIER_OF_NAME = {
+    "dedicated": Tier.DEDICATED_DATABASE,
+    "schema": Tier.OWN_SCHEMA,
+    "pooled": Tier.POOLED_ROWS,
+}
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """Tenants called `<name>-one` and `<name>-two`, of an installation of their own."""
+    """An installation of its own, with the tenants `<name>-one` and `<name>-two` of each tier."""
 
     app: Flask
     tenants: dict[str, Tenant]
@@ -65,7 +68,7 @@ def fleet(app: Flask, settings: Settings) -> Iterator[Fleet]:
     tenants = {}
     with own.app_context():
         install()
-        for name, tier in zip(NAMES, HELD_HERE, strict=True):
+        for name, tier in TIER_OF_NAME.items():
             for number in ("one", "two"):
                 slug = f"{name}-{number}"
                 tenants[slug] = create_tenant(slug, f"Customer {name} {number}", tier=tier)
@@ -82,14 +85,14 @@ def fleet(app: Flask, settings: Settings) -> Iterator[Fleet]:
 
 
 def _remove(app: Flask, catalog: str, tenants: dict[str, Tenant]) -> None:
-    places = [tenant.placement for tenant in tenants.values()]
-    roles = [place.role for place in places] + [place.database for place in places]
+    records = [tenant.placement for tenant in tenants.values()]
+    roles = [record.role for record in records] + [record.database for record in records]
     remove_installation(app, catalog, roles)
 
 
 @pytest.fixture
 def hole(fleet: Fleet) -> Iterator[Callable[..., None]]:
-    """Make a hole in a tenant's database, and mend it after the test."""
+    """Make a hole in the installation, and mend it after the test."""
     mending: list[tuple[str, str | None]] = []
 
     def make(hole: str, mended: str, of: str | None = None) -> None:

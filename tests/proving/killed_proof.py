@@ -1,4 +1,4 @@
-"""Plant a canary in the tenant that the argument names, and be killed before it is removed."""
+"""Plant a canary in the tenant named by the argument, and kill this process at once."""
 
 import os
 import signal

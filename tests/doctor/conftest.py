@@ -1,0 +1,3 @@
+from fleets import fleet, hole
+
+__all__ = ["fleet", "hole"]

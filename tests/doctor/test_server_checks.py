@@ -1,0 +1,124 @@
+"""The checks of a server's version, settings and connections, on changed facts."""
+
+from dataclasses import replace
+
+import pytest
+from checking import problems_of
+from server_holes import SETTINGS
+
+from trially.doctor import servers
+from trially.doctor.findings import Level
+from trially.doctor.fleet import TenantDatabase, read_fleet
+from trially.doctor.servers import SERVER_CHECKS, ExaminedServer
+from trially.tenancy.catalog import Tier
+from trially.tenancy.servers.access import server_access
+from trially.tenancy.tiers import TIERS
+
+
+@pytest.fixture
+def examined_server(app):
+    """The server as the doctor sees it, with facts that a test may change."""
+    with app.app_context(), server_access().administer() as raw:
+        yield ExaminedServer("default", raw, read_fleet())
+
+
+def find_problems(name, server, **options):
+    return problems_of(name, server, SERVER_CHECKS, **options)
+
+
+def holding(server, *tiers, settings):
+    """Return a server with one database of each tier, and other settings."""
+    databases = [TenantDatabase("default", f"s_{tier}", TIERS[tier], []) for tier in tiers]
+    holding = replace(server, fleet=replace(server.fleet, databases=databases))
+    holding.__dict__["settings"] = {**server.settings, **settings}
+    return holding
+
+
+@pytest.mark.parametrize(("check", "changed", "text"), SETTINGS)
+def test_a_setting_is_found(examined_server, check, changed, text):
+    before = find_problems(check, examined_server)
+    examined_server.__dict__["settings"] = {**examined_server.settings, **changed}
+
+    matching = [f for f in find_problems(check, examined_server) if text in f.what]
+
+    assert matching
+    assert not [f for f in before if text in f.what]
+
+
+def test_a_leaking_version_is_an_error_where_row_security_is_a_wall(examined_server):
+    check = "the version does not leak rows"
+    leaking = {"server_version_num": "180006"}
+    with_pool = holding(examined_server, Tier.OWN_SCHEMA, Tier.POOLED_ROWS, settings=leaking)
+    without_pool = holding(
+        examined_server, Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA, settings=leaking
+    )
+
+    [in_production] = find_problems(check, with_pool)
+    [in_development] = find_problems(check, with_pool, in_development=True)
+    [elsewhere] = find_problems(check, without_pool)
+
+    assert (in_production.level, in_development.level) == (Level.ERROR, Level.WARNING)
+    assert in_production.remedy == "Update to 18.7. Until then store no patients in pooled_rows."
+    assert elsewhere.level is Level.WARNING
+
+
+@pytest.mark.parametrize("number", ["150020", "160016", "170012", "180007"])
+def test_a_fixed_version_is_accepted(examined_server, number):
+    fixed = holding(examined_server, Tier.POOLED_ROWS, settings={"server_version_num": number})
+
+    assert find_problems("the version does not leak rows", fixed) == []
+
+
+def test_many_databases_need_syncfs(examined_server, monkeypatch):
+    check, slow = "crash recovery is fast", {"recovery_init_sync_method": "fsync"}
+    monkeypatch.setattr(servers, "MANY_DATABASES", 2)
+
+    few = find_problems(check, holding(examined_server, Tier.OWN_SCHEMA, settings=slow))
+    [many] = find_problems(
+        check, holding(examined_server, Tier.OWN_SCHEMA, Tier.POOLED_ROWS, settings=slow)
+    )
+
+    assert few == []
+    assert "fsync" in many.what
+
+
+@pytest.mark.parametrize("method", ["trust", "md5", "password"])
+def test_a_line_with_an_insecure_method_is_found(examined_server, monkeypatch, method):
+    def rows(_server, _statement):
+        return [(3, "local", "peer"), (7, "host", method)]
+
+    monkeypatch.setattr(ExaminedServer, "rows", rows)
+
+    [problem] = find_problems("pg hba allows no insecure method", examined_server)
+
+    assert problem.what == f"pg_hba.conf line 7 allows {method} for host connections"
+
+
+class Elsewhere:
+    """A connection to another machine, as psycopg2 describes it."""
+
+    def __init__(self, host, mode):
+        self.info = self
+        self.host = host
+        self.dsn_parameters = {"sslmode": mode}
+
+
+@pytest.mark.parametrize(
+    ("host", "mode", "is_encrypted", "text"),
+    [
+        ("db.example.org", "prefer", False, "connections are not encrypted"),
+        ("db.example.org", "require", True, "sslmode is require"),
+        ("db.example.org", "verify-full", True, None),
+        ("127.0.0.1", "disable", False, None),
+        ("/run/postgresql", "disable", False, None),
+    ],
+)
+def test_connections_to_another_machine_are_checked(
+    examined_server, monkeypatch, host, mode, is_encrypted, text
+):
+    monkeypatch.setattr(ExaminedServer, "rows", lambda *_: [(is_encrypted,)])
+    server = ExaminedServer("far", Elsewhere(host, mode), examined_server.fleet)
+
+    problems = find_problems("remote connections are encrypted", server)
+
+    assert [problem.what for problem in problems] == ([text] if text else [])

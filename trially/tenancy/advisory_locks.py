@@ -1,0 +1,23 @@
+"""Every advisory lock of tenancy: its key, and the database in which it is taken."""
+
+INSTALL_LOCK = 0x7472_6961_6C6C_6961
+"""Maintenance database: one process at a time installs."""
+
+TEMPLATE_LOCK = 0x7472_6961_6C6C_79
+"""Maintenance database: one process at a time builds a server's template database."""
+
+SHARED_DATABASE_LOCK = 0x7472_6961_6C6C_7368
+"""Maintenance database: one process at a time creates shared databases."""
+
+SERVER_CHOICE_LOCK = 0x7472_6961_6C6C_6368
+"""Catalog: one transaction at a time counts the tenants of the servers and takes the free room."""
+
+
+def tenant_lock_key(tenant_id: str) -> str:
+    """Return SQL for the key of a tenant's lock; `tenant_id` is an SQL expression.
+
+    In the tenant's own database every transaction of the tenant holds the lock shared, and a
+    change of its placement takes it exclusively. In the catalog an operation on the tenant holds
+    it, so that one process at a time works on a tenant.
+    """
+    return f"uuid_hash_extended({tenant_id}, 0)"
