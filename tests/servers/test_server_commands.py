@@ -126,7 +126,7 @@ def test_another_secret_does_not_open_the_password(fleet):
     said = other.run("servers", "show", SECOND)
 
     assert said.exit_code == 1
-    assert said.output.startswith(f"Error: The password of the server {SECOND!r} was sealed with")
+    assert said.output.startswith(f"Error: The stored password of the server {SECOND!r} cannot be")
 
 
 def test_a_password_may_be_in_pgpass(fleet, monkeypatch, tmp_path):

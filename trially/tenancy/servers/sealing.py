@@ -1,44 +1,28 @@
-"""Passwords that the catalog keeps, encrypted with a key that the installation's secret gives.
+"""Passwords of servers' administrators, encrypted for storage in the catalog.
 
-AES-256-GCM (NIST SP 800-38D) under a key of HKDF-SHA-256 (RFC 5869). The name of the server is
-authenticated with the password, so that one cannot be put in another's place.
+The server's name is authenticated with the password, so the catalog's rows cannot be swapped.
 """
 
-import secrets
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from trially.errors import OperatorError
-
-NONCE_BYTES = 12
-PURPOSE = b"trially: passwords of servers' administrators"
+from trially.keys import Purpose, UnsealError, seal, unseal
 
 
 class UnsealableError(OperatorError):
-    """A password was sealed with another secret, or for another server."""
+    """A stored password was encrypted with another secret, or for another server."""
 
 
 def seal_password(secret_key: str, server: str, password: str) -> bytes:
     """Encrypt the password of a server's administrator."""
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    return nonce + _cipher(secret_key).encrypt(nonce, password.encode(), server.encode())
+    return seal(secret_key, Purpose.SERVER_PASSWORDS, password.encode(), server.encode())
 
 
 def unseal_password(secret_key: str, server: str, sealed: bytes) -> str:
-    """Decrypt it again, or raise `UnsealableError`."""
-    nonce, encrypted = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+    """Return the password of a server's administrator, or raise `UnsealableError`."""
     try:
-        return _cipher(secret_key).decrypt(nonce, encrypted, server.encode()).decode()
-    except (InvalidTag, ValueError):
+        return unseal(secret_key, Purpose.SERVER_PASSWORDS, sealed, server.encode()).decode()
+    except UnsealError:
         raise UnsealableError(
-            f"The password of the server {server!r} was sealed with another TRIALLY_SECRET_KEY:"
-            f" say it again with `flask servers change {server} --url …`."
+            f"The stored password of the server {server!r} cannot be decrypted with this"
+            f" TRIALLY_SECRET_KEY. Set the key with which the password was stored, or store the"
+            f" password again: `flask servers change {server} --url …`."
         ) from None
-
-
-def _cipher(secret_key: str) -> AESGCM:
-    key = HKDF(SHA256(), length=32, salt=None, info=PURPOSE).derive(secret_key.encode())
-    return AESGCM(key)
