@@ -75,6 +75,70 @@ def test_an_unusable_setting_stops_the_start_and_is_named(read, changed, named):
     assert "secret@" not in str(refusal.value)
 
 
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        (
+            {"TRIALLY_REPLICA_MAX_LAG_MS": "5001"},
+            "TRIALLY_REPLICA_MAX_LAG_MS is '5001'. Set it to a whole number from 1 to 5000.",
+        ),
+        (
+            {"TRIALLY_DEVELOPMENT": "perhaps"},
+            "TRIALLY_DEVELOPMENT is 'perhaps'. Set it to true or false.",
+        ),
+        (
+            {"TRIALLY_PLAN_TIERS": "trial"},
+            "TRIALLY_PLAN_TIERS is 'trial'. Set it to pairs such as name=value,name=value.",
+        ),
+        (
+            {"TRIALLY_LOG_LEVEL": "loud"},
+            "TRIALLY_LOG_LEVEL is 'loud'. Set it to one of DEBUG, INFO, WARNING, ERROR, CRITICAL.",
+        ),
+        (
+            {"TRIALLY_CORS_ORIGINS": "https://a.example,/"},
+            (
+                "TRIALLY_CORS_ORIGINS is 'https://a.example,/'. Set it to origins separated by"
+                " commas, as browsers send them, such as https://app.example.org."
+            ),
+        ),
+        (
+            {"TRIALLY_DATABASE_URL": "mysql://db", "TRIALLY_SLOW_QUERY_MS": "-1"},
+            (
+                "TRIALLY_DATABASE_URL must begin with postgresql://."
+                " TRIALLY_SLOW_QUERY_MS is '-1'. Set it to a whole number of at least 0."
+            ),
+        ),
+    ],
+)
+def test_an_error_names_the_value_and_what_to_do(read, changed, sentence):
+    with pytest.raises(SettingsError) as refusal:
+        read(**PRODUCTION | changed)
+
+    assert str(refusal.value) == sentence
+
+
+def test_every_kind_of_setting_is_read(read, tmp_path):
+    settings = read(
+        **PRODUCTION,
+        TRIALLY_CHECKOUT_TIMEOUT_SECONDS="0.5",
+        TRIALLY_CORS_ORIGINS="https://a.example, https://[::1]:8080",
+        TRIALLY_ISSUER_PROFILES=str(tmp_path / "profiles.toml"),
+        TRIALLY_PINNED_TENANT="",
+        TRIALLY_PLAN_TIERS="trial=pooled_rows,free=own_schema",
+        TRIALLY_POOLER_URL="",
+        TRIALLY_SLOW_QUERY_MS="0",
+    )
+
+    assert settings.checkout_timeout_seconds == 0.5
+    assert settings.cors_origins == ("https://a.example", "https://[::1]:8080")
+    assert settings.issuer_profiles == tmp_path / "profiles.toml"
+    assert settings.pinned_tenant is None
+    assert settings.plan_tiers == {"trial": "pooled_rows", "free": "own_schema"}
+    assert settings.pooler_url is None
+    assert settings.slow_query_ms == 0
+    assert "secret" not in repr(settings)
+
+
 def test_development_allows_loopback_issuers_only(read):
     development = PRODUCTION | {"TRIALLY_DEVELOPMENT": "1"}
 

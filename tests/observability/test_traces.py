@@ -272,6 +272,7 @@ def test_without_the_packages_the_start_is_stopped(missing: str) -> None:
 
     assert stopped.returncode == 1
     assert stopped.stderr.splitlines()[-1] == (
-        "trially.config.SettingsError: OpenTelemetry is configured and not installed: install the"
-        " extra `telemetry`, or unset OTEL_TRACES_EXPORTER and OTEL_EXPORTER_OTLP_ENDPOINT."
+        "trially.config.errors.SettingsError: OpenTelemetry is configured but not installed."
+        " Install the extra `telemetry`, or unset OTEL_TRACES_EXPORTER and"
+        " OTEL_EXPORTER_OTLP_ENDPOINT."
     )

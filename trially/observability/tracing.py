@@ -30,8 +30,8 @@ def init_app(app: Flask) -> None:
         exporter = spans.make_exporter()
     except ImportError as error:
         raise SettingsError(
-            "OpenTelemetry is configured and not installed: install the extra `telemetry`, or "
-            f"unset {EXPORTER} and {ENDPOINTS[0]}."
+            "OpenTelemetry is configured but not installed. Install the extra `telemetry`, or unset"
+            f" {EXPORTER} and {ENDPOINTS[0]}."
         ) from error
     spans.init_app(app, exporter)
 
