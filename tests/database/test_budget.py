@@ -148,7 +148,7 @@ def test_tenants_that_share_an_engine_take_turns_too(url):
         url,
         poolclass=BudgetedPool,
         budget=budget,
-        turn_of=lambda: served.tenant,
+        queue_key=lambda: served.tenant,
         creator=lambda: connect(url, application_name=NAME),
     )
     order = []

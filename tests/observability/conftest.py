@@ -16,7 +16,7 @@ def written() -> Iterator[Callable[[], list[dict[str, Any]]]]:
     """Log as a server does, at DEBUG, and return what has been written."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
-    names = (*logs._TALKATIVE, *logs._PROCESS)
+    names = (*logs._LOWEST_LEVELS, *logs._SERVER_LOGGERS)
     levels = {name: logging.getLogger(name).level for name in names}
     stream = io.StringIO()
     logs.configure(level="DEBUG", stream=stream)

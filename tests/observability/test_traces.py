@@ -222,7 +222,7 @@ def test_traces_are_off_by_default(app: Flask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "is_wanted"),
+    ("variables", "is_enabled"),
     [
         ({}, False),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
@@ -234,9 +234,9 @@ def test_traces_are_off_by_default(app: Flask) -> None:
     ],
 )
 def test_the_standard_variables_switch_traces_on(
-    variables: dict[str, str], is_wanted: bool
+    variables: dict[str, str], is_enabled: bool
 ) -> None:
-    assert tracing.is_wanted(variables) is is_wanted
+    assert tracing.is_enabled(variables) is is_enabled
 
 
 @pytest.mark.parametrize(
@@ -248,7 +248,7 @@ def test_the_standard_variables_switch_traces_on(
 )
 def test_a_way_that_is_not_ours_stops_the_start(variables: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match="must be"):
-        tracing.is_wanted(variables)
+        tracing.is_enabled(variables)
 
 
 @pytest.mark.parametrize(
