@@ -13,7 +13,8 @@ from flask import Flask
 
 from trially import create_app
 from trially.config import Settings, read_settings
-from trially.embedded_postgres.watcher import DATA, find_postmaster, let_go
+from trially.embedded_postgres.sharing import let_go
+from trially.embedded_postgres.watcher import DATA, find_postmaster
 from trially.tenancy.schema.installing import install
 from trially.tenancy.servers.administrator import EMBEDDED_DIRECTORY, administrator_url
 

@@ -106,7 +106,7 @@ def make_user(folder: Path) -> Iterator[Callable[..., User]]:
 def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "waited too long"
         time.sleep(0.01)
 
 
@@ -301,8 +301,8 @@ def test_the_data_of_another_version_are_refused(directory, make_user):
 
     answer = make_user(directory).answer()
 
-    assert answer.startswith(f"error PostgreSQL 9 made {data_directory}, but ")
-    assert "remove it to begin anew" in answer
+    assert answer.startswith(f"error PostgreSQL 9 created {data_directory}, but ")
+    assert "remove the directory to start with an empty server" in answer
 
 
 @pytest.fixture

@@ -31,7 +31,8 @@ from silo_installations import (
 from trially.auth.permissions import Role
 from trially.config import Settings
 from trially.dev_issuer import KEY_FILE, PATH, DevIssuer
-from trially.embedded_postgres.watcher import is_running, let_go
+from trially.embedded_postgres.sharing import let_go
+from trially.embedded_postgres.watcher import is_running
 from trially.tenancy.servers.administrator import EMBEDDED_DIRECTORY
 
 SILOS = ("alpha", "beta")
