@@ -27,7 +27,7 @@ from trially.config import DRIVER, Settings
 from trially.database.engines import connect
 from trially.embedded_postgres.cluster import find_binaries
 from trially.embedded_postgres.server import EmbeddedServer, start_embedded_server
-from trially.embedded_postgres.sharing import let_go
+from trially.embedded_postgres.sharing import stop_using
 from trially.embedded_postgres.watcher import DATA, find_postmaster, is_running, stop_server
 from trially.state import state_of
 from trially.tenancy.catalog import Tenant, Tier
@@ -54,7 +54,7 @@ def server_folder() -> Iterator[Path]:
         yield folder
     finally:
         for directory in folder.iterdir():
-            let_go(directory)
+            stop_using(directory)
             while is_running(directory):
                 time.sleep(0.02)
         shutil.rmtree(folder)

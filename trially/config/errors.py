@@ -4,4 +4,4 @@ from trially.errors import OperatorError
 
 
 class SettingsError(OperatorError):
-    """A setting is missing or invalid; the message names it and says what to do."""
+    """A setting is missing or invalid; the message names it and the remedy."""

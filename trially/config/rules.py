@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule for a value. An error says "Set it to", the words of the type if any, and `words`."""
+    """A rule for a value. An error puts `words` after "Set it to" and the words of the type."""
 
     words: str
     accepts: Callable[[Any], bool]
@@ -36,5 +36,5 @@ def matching(pattern: str, words: str) -> Rule:
 
 
 def each(rule: Rule) -> Rule:
-    """Accept a list whose items all follow a rule."""
+    """Accept a list if the rule accepts each item."""
     return Rule(rule.words, lambda values: all(map(rule.accepts, values)))

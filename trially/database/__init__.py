@@ -1,1 +1,1 @@
-"""Send SQL to the current placement: session, engines, driver. Knows neither tenants nor HTTP."""
+"""Send SQL to the current placement: session, engines and driver. Independent of HTTP."""

@@ -1,6 +1,6 @@
 """Read replicas: choose one for a request, and the WAL position that it must have replayed.
 
-Each COMMIT also asks the primary for its WAL positions, in the same message. Two of them matter to
+Each COMMIT also queries the primary's WAL positions, in the same message. Two of them matter to
 a later read. A replica that has replayed the position of at most the maximum lag ago is fresh
 enough for anyone. A replica that has replayed the position after a client's last write shows that
 write to the client. The greater of the two is sent in the opening of the replica's transaction, and
@@ -18,19 +18,19 @@ from trially.database.placement import Placement, ReplicaPlacement, on_replica
 from trially.state import app_state, request_state
 
 POSITIONS = ";SELECT pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn()"
-"""Sent after a COMMIT: the end of what it wrote, and what replicas may have received by then."""
+"""Sent after a COMMIT: the end of its own WAL, and the WAL that replicas may have received."""
 
 AWAY_SECONDS = 5
-"""How long a replica that could not be reached is not tried again."""
+"""Seconds for which a replica that could not be reached is not chosen."""
 
 SAMPLES_PER_LAG = 4
 """WAL positions that are stored for each period of the maximum lag."""
 
 
 class ReplicaTracker:
-    """What this process knows of one server's WAL and replicas. Threads may share it.
+    """The WAL positions and unavailable replicas of one server, as this process has seen them.
 
-    `clock` returns seconds.
+    Threads may share a tracker. `clock` returns seconds.
     """
 
     def __init__(self, max_lag_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:

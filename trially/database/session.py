@@ -18,9 +18,9 @@ from trially.state import app_state, request_state, state_of
 class PlacedSession(Session):
     """A session that sends every statement to the current placement's engine.
 
-    Flask-SQLAlchemy's session chooses an engine by model; this one chooses by request. Overriding
-    `get_bind` is what Flask-SQLAlchemy's maintainer recommends for that. A session belongs to the
-    first tenant that it serves, and so do its objects.
+    Flask-SQLAlchemy's session chooses an engine by model; this one chooses by request. Its
+    maintainer recommends to override `get_bind` for that. A session belongs to the first tenant
+    that it serves, and so do its objects.
     """
 
     def get_bind(self, *_args: Any, **_kwargs: Any) -> Engine | Connection:

@@ -24,7 +24,7 @@ LOG_TAIL_LINES = 20
 
 
 class EmbeddedServerError(OperatorError):
-    """The embedded PostgreSQL cannot be started or used; the message says why."""
+    """The embedded PostgreSQL cannot be started or used; the message has the reason."""
 
 
 def wait_until_ready(directory: Path) -> Postmaster | None:

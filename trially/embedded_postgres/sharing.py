@@ -57,7 +57,7 @@ def open_private(path: Path) -> int:
     return descriptor
 
 
-def keep_in_use(directory: Path) -> bool:
+def start_using(directory: Path) -> bool:
     """Use the server as long as this process or a fork of it runs.
 
     Returns whether this process did not use it before.
@@ -66,7 +66,7 @@ def keep_in_use(directory: Path) -> bool:
     held = _users_locks.get(directory)
     if held is not None and path.exists() and os.path.samestat(os.fstat(held), path.stat()):
         return False
-    let_go(directory)
+    stop_using(directory)
     descriptor = open_private(path)
     try:
         # Blocks while a watcher stops the server.
@@ -78,7 +78,7 @@ def keep_in_use(directory: Path) -> bool:
     return True
 
 
-def let_go(directory: Path) -> None:
+def stop_using(directory: Path) -> None:
     """End this process's use of the server."""
     if (descriptor := _users_locks.pop(directory, None)) is not None:
         os.close(descriptor)

@@ -36,7 +36,7 @@ _LOWEST_LEVELS = {
 """Lowest level of loggers that would write tokens, URLs or statements below it."""
 
 _SERVER_LOGGERS = ("gunicorn.error",)
-"""Loggers whose own handlers are replaced by ours."""
+"""Loggers with handlers of their own, which `configure` removes."""
 
 _EXTRA_FIELDS = ["method", "status", "ms", "bytes", "statement"]
 """Fields that our own log calls may add by `extra`."""
