@@ -65,7 +65,7 @@ def test_production_settings_are_read(read):
         ({"TRIALLY_PINNED_TENANT": "acme,globex"}, "TRIALLY_PINNED_TENANT"),
     ],
 )
-def test_an_unusable_setting_stops_the_start_and_is_named(read, changed, named):
+def test_an_invalid_setting_stops_the_start_and_is_named(read, changed, named):
     variables = {name: value for name, value in (PRODUCTION | changed).items() if value is not None}
 
     with pytest.raises(SettingsError, match=named) as refusal:
@@ -178,12 +178,12 @@ def test_several_hosts_may_be_named(hosts, host, port):
     assert make_url(url.render_as_string(hide_password=False)) == url
 
 
-def test_a_tier_that_there_is_not_stops_the_start(settings):
+def test_an_unknown_tier_stops_the_start(settings):
     with pytest.raises(SettingsError, match="TRIALLY_PLAN_TIERS: nowhere is none of"):
         create_app(replace(settings, plan_tiers={"trial": "nowhere"}))
 
 
-def test_the_environment_wins_over_the_file_and_is_left_as_it_was(read, tmp_path):
+def test_the_environment_overrides_the_file_and_is_not_changed(read, tmp_path):
     (tmp_path / "settings.env").write_text(
         "TRIALLY_DEVELOPMENT=1\n"
         "TRIALLY_SECRET_KEY=a secret from the file, at least 32 long\n"
@@ -199,7 +199,7 @@ def test_the_environment_wins_over_the_file_and_is_left_as_it_was(read, tmp_path
     assert "TRIALLY_DEVELOPMENT" not in os.environ
 
 
-def test_the_environment_says_which_instance(read, tmp_path):
+def test_the_environment_chooses_the_instance(read, tmp_path):
     other = tmp_path / "other"
     write_development_settings(other)
 

@@ -22,7 +22,7 @@ def tracker(clock):
     return ReplicaTracker(4.0, clock)
 
 
-def test_the_oldest_place_that_is_young_enough_is_demanded(clock, tracker):
+def test_the_oldest_position_within_the_maximum_lag_is_required(clock, tracker):
     for second, position in ((100, 10), (102, 20), (104, 30)):
         clock.now = second
         tracker.record_position(second, position)
@@ -34,7 +34,7 @@ def test_the_oldest_place_that_is_young_enough_is_demanded(clock, tracker):
     assert tracker.least_position() is None
 
 
-def test_places_close_together_count_as_one(tracker):
+def test_positions_close_together_are_one_sample(tracker):
     tracker.record_position(100, 10)
     tracker.record_position(100.9, 20)
     tracker.record_position(101, 30)
@@ -42,7 +42,7 @@ def test_places_close_together_count_as_one(tracker):
     assert [position for _, position in tracker._samples] == [10, 30]
 
 
-def test_replicas_take_turns_and_those_put_aside_are_passed_over(clock, tracker):
+def test_replicas_take_turns_and_unavailable_ones_are_skipped(clock, tracker):
     assert [tracker.choose(2) for _ in range(4)] == [0, 1, 0, 1]
     tracker.mark_unavailable(0, is_away=False)
     assert [tracker.choose(2) for _ in range(3)] == [1, 1, 1]
@@ -55,7 +55,7 @@ def test_replicas_take_turns_and_those_put_aside_are_passed_over(clock, tracker)
     assert tracker.choose(2) == 1
 
 
-def test_a_place_is_read_and_written_as_postgresql_does():
+def test_a_position_is_parsed_and_written_as_postgresql_does():
     assert to_position("16/B374D848") == 0x16_B374D848
     url = make_url("postgresql+psycopg2://u:p@primary/d")
     placement = Placement(

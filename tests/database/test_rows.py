@@ -57,7 +57,7 @@ def test_a_change_is_dated_by_the_columns_onupdate(app, tenant, site_of, values)
     assert changed["updated_at"] > changed["created_at"]
 
 
-def test_another_tenants_row_is_not_there(app, make_tenant, site_of):
+def test_a_row_of_another_tenant_is_not_found(app, make_tenant, site_of):
     ours, theirs = make_tenant(), make_tenant()
     site = site_of(theirs)
 
