@@ -13,7 +13,8 @@ from flask import Flask
 
 from trially import create_app
 from trially.config import Settings, read_settings
-from trially.embedded_postgres.watcher import DATA, find_postmaster, let_go
+from trially.embedded_postgres.sharing import stop_using
+from trially.embedded_postgres.watcher import DATA, find_postmaster
 from trially.tenancy.schema.installing import install
 from trially.tenancy.servers.administrator import EMBEDDED_DIRECTORY, administrator_url
 
@@ -65,7 +66,7 @@ def installation() -> Iterator[Installation]:
 
 def _remove(cluster: Path, left: list[Path]) -> None:
     """Let go of the server: its watcher then stops it, and what is left of it can go."""
-    let_go(cluster.resolve())
+    stop_using(cluster.resolve())
     deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
     while find_postmaster(cluster / DATA) is not None and time.monotonic() < deadline:
         time.sleep(0.05)

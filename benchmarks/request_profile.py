@@ -69,7 +69,7 @@ STEPS: list[tuple[str, Any, str]] = [
 
 HOOKS = {
     "_start_clock": "observing",
-    "_tell": "observing",
+    "_record_request": "observing",
     "admit": "admit, settle: themselves",
     "settle": "admit, settle: themselves",
 }

@@ -26,7 +26,7 @@ from trially import create_app, request_cycle
 from trially.config import Settings
 from trially.database.deadline import statement_bound
 from trially.database.dialect import PlacedDialect, replace_if_closed
-from trially.database.engines import PATIENCE
+from trially.database.engines import NETWORK_LIMITS
 from trially.database.session import db
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.directory import TenantEntry, directory
@@ -119,7 +119,7 @@ def _make_engine(entry: TenantEntry, settings: Settings) -> Engine:
         connect_args={
             "application_name": "twin",
             "cursor_factory": BoundedCursor,
-            **PATIENCE,
+            **NETWORK_LIMITS,
         },
         pool_size=settings.connections_per_server,
         max_overflow=0,

@@ -1,7 +1,7 @@
-"""How gunicorn serves trially: `gunicorn -c deploy/gunicorn.conf.py wsgi:app`.
+"""gunicorn's configuration: `gunicorn -c deploy/gunicorn.conf.py wsgi:app`.
 
-The first process imports nothing of trially: new workers, after a HUP too, bring the code that is
-there when they start.
+The master process imports nothing of trially. So each new worker, also after a SIGHUP, loads the
+code that is installed when it starts.
 """
 
 import os
@@ -18,10 +18,10 @@ threads = int(os.environ.get("WEB_THREADS", "8"))
 control_socket_disable = True
 
 timeout = 60
-"""Seconds without a sign of life of a worker; a long request in a thread is no lack of it."""
+"""Seconds without a heartbeat before a worker is killed; threads may run longer requests."""
 graceful_timeout = 30
 keepalive = 75
-"""Longer than load balancers keep a connection, so that they close it and not we."""
+"""Longer than load balancers keep idle connections, so that the balancer closes them first."""
 
 limit_request_line = 4094
 limit_request_fields = 64
@@ -29,7 +29,7 @@ limit_request_field_size = 16_380
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
 
 accesslog = None
-"""Workers log requests by their route; gunicorn would log URLs."""
+"""Off, because it logs URLs, which may hold PHI. Workers log requests by route instead."""
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -55,7 +55,7 @@ logconfig_dict = {
 }
 
 
-def _describe_logs() -> None:
+def _format_logs_as_json() -> None:
     import structlog
 
     formatter: dict[str, Any] = logconfig_dict["formatters"]["json"]  # type: ignore[index]
@@ -70,24 +70,24 @@ def _describe_logs() -> None:
     ]
 
 
-_describe_logs()
+_format_logs_as_json()
 
 
 def on_starting(server: Any) -> None:
-    """Make the folder in which workers count, for this user alone."""
+    """Create a private folder for the workers' metrics."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         server.metrics_folder = tempfile.mkdtemp(prefix="trially-metrics-")
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = server.metrics_folder
 
 
 def on_exit(server: Any) -> None:
-    """Remove it."""
+    """Remove the folder of the workers' metrics."""
     if folder := getattr(server, "metrics_folder", None):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
-    """Log as trially does, before the app is made."""
+    """Configure logging in a worker before it creates the app."""
     from trially.config import SettingsError, read_settings
     from trially.observability import logs
 
@@ -99,28 +99,28 @@ def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
 
 
 def post_worker_init(worker: Any) -> None:  # noqa: ARG001
-    """Have a worker that is told to end say so at /readyz while it finishes what it has begun."""
+    """On SIGTERM, make /readyz answer 503 while the worker finishes its requests."""
     from trially import health
 
-    finish = signal.getsignal(signal.SIGTERM)
+    gunicorn_handler = signal.getsignal(signal.SIGTERM)
 
     def drain(number: int, frame: Any) -> None:
         health.start_draining()
-        if callable(finish):
-            finish(number, frame)
+        if callable(gunicorn_handler):
+            gunicorn_handler(number, frame)
 
     signal.signal(signal.SIGTERM, drain)
 
 
 def worker_int(worker: Any) -> None:  # noqa: ARG001
-    """Do likewise when it is interrupted."""
+    """Do the same on SIGINT and SIGQUIT."""
     from trially import health
 
     health.start_draining()
 
 
 def child_exit(server: Any, worker: Any) -> None:  # noqa: ARG001
-    """Count a worker's connections no more once it is gone."""
+    """Remove an ended worker's gauges from the metrics."""
     from prometheus_client import multiprocess
 
     multiprocess.mark_process_dead(worker.pid)

@@ -24,7 +24,8 @@ from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.config import ROOT, Settings, read_settings
 from trially.database.session import db, transaction
-from trially.embedded_postgres.watcher import is_running, let_go
+from trially.embedded_postgres.sharing import stop_using
+from trially.embedded_postgres.watcher import is_running
 from trially.recruiting.records.model import ClinicalFact
 from trially.state import state_of
 from trially.tenancy.catalog import Tenant, Tier
@@ -102,7 +103,7 @@ def instance() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="trially-tests-"))
     yield folder
     server = folder / EMBEDDED_DIRECTORY
-    let_go(server)
+    stop_using(server)
     while is_running(server):
         time.sleep(0.05)
     shutil.rmtree(folder)

@@ -25,8 +25,10 @@ from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.config import DRIVER, Settings
 from trially.database.engines import connect
-from trially.embedded_postgres.server import EmbeddedServer, _find_binaries, start_embedded_server
-from trially.embedded_postgres.watcher import DATA, find_postmaster, is_running, let_go, stop_server
+from trially.embedded_postgres.cluster import find_binaries
+from trially.embedded_postgres.server import EmbeddedServer, start_embedded_server
+from trially.embedded_postgres.sharing import stop_using
+from trially.embedded_postgres.watcher import DATA, find_postmaster, is_running, stop_server
 from trially.state import state_of
 from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.context import tenant_context
@@ -52,7 +54,7 @@ def server_folder() -> Iterator[Path]:
         yield folder
     finally:
         for directory in folder.iterdir():
-            let_go(directory)
+            stop_using(directory)
             while is_running(directory):
                 time.sleep(0.02)
         shutil.rmtree(folder)
@@ -88,7 +90,7 @@ def start_standby(primary: EmbeddedServer, directory: Path) -> EmbeddedServer:
     whose = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
     subprocess.run(
         [
-            _find_binaries() / "pg_basebackup",
+            find_binaries() / "pg_basebackup",
             f"--dbname=host={primary.socket_directory} port=5432 user={primary.superuser}",
             f"--pgdata={data}",
             "--write-recovery-conf",

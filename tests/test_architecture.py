@@ -3,19 +3,21 @@
 import ast
 import re
 from collections.abc import Iterator
+from dataclasses import MISSING, Field, fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
 
 from tools import migration_numbers
 from trially.auth.permissions import Permission
-from trially.config import ROOT
+from trially.config import ROOT, Settings
+from trially.config.reading import variable_of
 from trially.database.model import TenantModel
 from trially.tenancy.catalog import Tier
 from trially.tenancy.tiers import TIERS
 
-SETTING = re.compile(r'env\.\w+\(\s*"([A-Z_]+)"|environ\.get\("TRIALLY_([A-Z_]+)"')
 KNOWS_TIERS = re.compile(r"trially/tenancy/(tiers/\w+|catalog)\.py")
 """The files that may name a tier: the implementations, and the enum."""
 
@@ -25,6 +27,17 @@ SAME_WORD = {
 }
 """String literals that equal a tier's value and name something else: a command and a folder."""
 
+KEY_PRIMITIVES = re.compile(
+    r"cryptography\.hazmat\.primitives\.(kdf|ciphers)\b.*"
+    r"|hmac\.(digest|new|HMAC)|hashlib\.(pbkdf2_hmac|scrypt)"
+)
+KEYS_OF_OTHERS = {"trially/tenancy/servers/scram.py"}
+"""SCRAM derives keys from a role's password, as RFC 5802 says; it never sees the secret."""
+
+EXAMINERS_OF_THE_SECRET = {"trially/config/safety.py", "trially/doctor/installation.py"}
+"""They refuse a secret that is short or easily guessed, and derive nothing from it."""
+
+DEFAULTS_IN_WORDS = {"instance": "instance/", "dev_issuer": "as `TRIALLY_DEVELOPMENT"}
 PUBLIC_ENDPOINTS = re.compile(r"(health|openapi|swagger_ui|dev_issuer)\.")
 
 
@@ -39,17 +52,14 @@ def test_every_route_is_guarded(app: Flask) -> None:
 
 
 def test_every_setting_is_documented() -> None:
-    names = SETTING.findall((ROOT / "trially" / "config.py").read_text())
-    read = {f"TRIALLY_{prefixed or whole}" for prefixed, whole in names}
-    path = ROOT / "docs" / "settings.md"
-    if not path.exists():
-        pytest.skip("docs/settings.md is not written.")
+    lines = (ROOT / "docs" / "settings.md").read_text().splitlines()
+    rows = [line.split("|") for line in lines if line.startswith("| `TRIALLY_")]
+    documented = {row[1].strip(" `"): row[2].strip(" `") for row in rows}
 
-    rows = [line.split("|")[1] for line in path.read_text().splitlines() if line.startswith("|")]
-    documented = set(re.findall(r"TRIALLY_[A-Z_]+", " ".join(rows)))
+    defaults = {variable_of(each.name): _written_default(each) for each in fields(Settings)}
 
-    assert len(read) > 15
-    assert documented == read
+    assert len(defaults) > 15
+    assert documented == defaults
 
 
 @pytest.mark.parametrize("lineage", migration_numbers.LINEAGES)
@@ -149,3 +159,118 @@ def _tiers_named_in(path: Path) -> Iterator[tuple[int, str]]:
             case ast.Constant(value=str(value)) if value in set(Tier):
                 if (name, value) not in SAME_WORD:
                     yield node.lineno, value
+
+
+def test_only_keys_derives_keys() -> None:
+    found = {}
+    for path in sorted((ROOT / "trially").rglob("*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        if not name.startswith("trially/keys/") and name not in KEYS_OF_OTHERS:
+            source = path.read_text()
+            examines = name in EXAMINERS_OF_THE_SECRET
+            uses = [] if examines else _uses_of_secret(source)
+            found[name] = [*_key_primitives(source), *uses]
+
+    assert len(found) > 100
+    assert {name: uses for name, uses in found.items() if uses} == {}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from cryptography.hazmat.primitives.kdf.hkdf import HKDF",
+        "from cryptography.hazmat.primitives.ciphers.aead import AESGCM",
+        "from cryptography.hazmat.primitives.ciphers import aead",
+        "import cryptography.hazmat.primitives.kdf.hkdf",
+        "import hmac\nkey = hmac.digest(b'secret', b'purpose', 'sha256')",
+        "import hmac as h\nkey = h.new(b'secret', b'purpose', 'sha256')",
+        "from hmac import digest",
+        "from hashlib import scrypt",
+    ],
+)
+def test_a_key_primitive_is_noticed(source: str) -> None:
+    assert list(_key_primitives(source))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "key = settings.secret_key.encode()",
+        "key = sha256(settings.secret_key)",
+        "secret = current_settings().secret_key",
+        "text = f'{secret_key}'",
+        "key = secret_key + 'purpose'",
+        "from itsdangerous import Signer\nsigner = Signer(settings.secret_key)",
+    ],
+)
+def test_a_use_of_the_secret_is_noticed(source: str) -> None:
+    assert list(_uses_of_secret(source))
+
+
+def test_passing_the_secret_on_is_allowed() -> None:
+    source = """
+from trially.keys import Purpose, derive_key
+from trially.tenancy.servers import access
+
+class Access:
+    secret_key: str
+
+def make(secret_key: str) -> Access:
+    access.init_app(app, secret_key)
+    derive_key(settings.secret_key, Purpose.PAGE_CURSORS)
+    return Access(secret_key=current_settings().secret_key)
+"""
+
+    assert list(_uses_of_secret(source)) == []
+    assert list(_key_primitives("import hmac\nhmac.compare_digest(a, b)")) == []
+
+
+def _written_default(setting: Field[Any]) -> str:
+    """Return a default as docs/settings.md writes it."""
+    if setting.name in DEFAULTS_IN_WORDS:
+        return DEFAULTS_IN_WORDS[setting.name]
+    if setting.default is MISSING or setting.default in (None, "", ()):
+        return "none"
+    if isinstance(setting.default, bool):
+        return str(setting.default).lower()
+    if isinstance(setting.default, tuple):
+        return ",".join(setting.default)
+    return f"{setting.default:g}" if isinstance(setting.default, float) else str(setting.default)
+
+
+def _key_primitives(source: str) -> Iterator[str]:
+    """Find imports and calls of what derives keys, encrypts, or computes an HMAC."""
+    tree = ast.parse(source)
+    modules = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            modules |= {each.asname or each.name: each.name for each in node.names}
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [each.name for each in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [f"{node.module}.{each.name}" for each in node.names]
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            names = [f"{modules.get(node.value.id, node.value.id)}.{node.attr}"]
+        yield from (
+            f"line {node.lineno}: {name}" for name in names if KEY_PRIMITIVES.fullmatch(name)
+        )
+
+
+def _uses_of_secret(source: str) -> Iterator[str]:
+    """Find where `secret_key` is read and is not an argument of a call into trially."""
+    tree = ast.parse(source)
+    definitions = ast.FunctionDef | ast.ClassDef
+    ours = {node.name for node in ast.walk(tree) if isinstance(node, definitions)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("trially"):
+            ours |= {each.asname or each.name for each in node.names}
+    passed = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).partition(".")[0] in ours:
+            passed |= {*node.args, *(keyword.value for keyword in node.keywords)}
+    for node in ast.walk(tree):
+        name = ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute) else ""
+        is_read = name.rpartition(".")[2] == "secret_key" and isinstance(node.ctx, ast.Load)
+        if is_read and node not in passed:
+            yield f"line {node.lineno}: {ast.unparse(node)}"

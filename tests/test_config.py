@@ -65,7 +65,7 @@ def test_production_settings_are_read(read):
         ({"TRIALLY_PINNED_TENANT": "acme,globex"}, "TRIALLY_PINNED_TENANT"),
     ],
 )
-def test_an_unusable_setting_stops_the_start_and_is_named(read, changed, named):
+def test_an_invalid_setting_stops_the_start_and_is_named(read, changed, named):
     variables = {name: value for name, value in (PRODUCTION | changed).items() if value is not None}
 
     with pytest.raises(SettingsError, match=named) as refusal:
@@ -73,6 +73,70 @@ def test_an_unusable_setting_stops_the_start_and_is_named(read, changed, named):
 
     assert "short" not in str(refusal.value)
     assert "secret@" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        (
+            {"TRIALLY_REPLICA_MAX_LAG_MS": "5001"},
+            "TRIALLY_REPLICA_MAX_LAG_MS is '5001'. Set it to a whole number from 1 to 5000.",
+        ),
+        (
+            {"TRIALLY_DEVELOPMENT": "perhaps"},
+            "TRIALLY_DEVELOPMENT is 'perhaps'. Set it to true or false.",
+        ),
+        (
+            {"TRIALLY_PLAN_TIERS": "trial"},
+            "TRIALLY_PLAN_TIERS is 'trial'. Set it to pairs such as name=value,name=value.",
+        ),
+        (
+            {"TRIALLY_LOG_LEVEL": "loud"},
+            "TRIALLY_LOG_LEVEL is 'loud'. Set it to one of DEBUG, INFO, WARNING, ERROR, CRITICAL.",
+        ),
+        (
+            {"TRIALLY_CORS_ORIGINS": "https://a.example,/"},
+            (
+                "TRIALLY_CORS_ORIGINS is 'https://a.example,/'. Set it to origins separated by"
+                " commas, as browsers send them, such as https://app.example.org."
+            ),
+        ),
+        (
+            {"TRIALLY_DATABASE_URL": "mysql://db", "TRIALLY_SLOW_QUERY_MS": "-1"},
+            (
+                "TRIALLY_DATABASE_URL must begin with postgresql://."
+                " TRIALLY_SLOW_QUERY_MS is '-1'. Set it to a whole number of at least 0."
+            ),
+        ),
+    ],
+)
+def test_an_error_names_the_value_and_what_to_do(read, changed, sentence):
+    with pytest.raises(SettingsError) as refusal:
+        read(**PRODUCTION | changed)
+
+    assert str(refusal.value) == sentence
+
+
+def test_every_kind_of_setting_is_read(read, tmp_path):
+    settings = read(
+        **PRODUCTION,
+        TRIALLY_CHECKOUT_TIMEOUT_SECONDS="0.5",
+        TRIALLY_CORS_ORIGINS="https://a.example, https://[::1]:8080",
+        TRIALLY_ISSUER_PROFILES=str(tmp_path / "profiles.toml"),
+        TRIALLY_PINNED_TENANT="",
+        TRIALLY_PLAN_TIERS="trial=pooled_rows,free=own_schema",
+        TRIALLY_POOLER_URL="",
+        TRIALLY_SLOW_QUERY_MS="0",
+    )
+
+    assert settings.checkout_timeout_seconds == 0.5
+    assert settings.cors_origins == ("https://a.example", "https://[::1]:8080")
+    assert settings.issuer_profiles == tmp_path / "profiles.toml"
+    assert settings.pinned_tenant is None
+    assert settings.plan_tiers == {"trial": "pooled_rows", "free": "own_schema"}
+    assert settings.pooler_url is None
+    assert settings.slow_query_ms == 0
+    assert "secret" not in repr(settings)
 
 
 def test_development_allows_loopback_issuers_only(read):
@@ -114,12 +178,12 @@ def test_several_hosts_may_be_named(hosts, host, port):
     assert make_url(url.render_as_string(hide_password=False)) == url
 
 
-def test_a_tier_that_there_is_not_stops_the_start(settings):
+def test_an_unknown_tier_stops_the_start(settings):
     with pytest.raises(SettingsError, match="TRIALLY_PLAN_TIERS names the unknown tier"):
         create_app(replace(settings, plan_tiers={"trial": "nowhere"}))
 
 
-def test_the_environment_wins_over_the_file_and_is_left_as_it_was(read, tmp_path):
+def test_the_environment_overrides_the_file_and_is_not_changed(read, tmp_path):
     (tmp_path / "settings.env").write_text(
         "TRIALLY_DEVELOPMENT=1\n"
         "TRIALLY_SECRET_KEY=a secret from the file, at least 32 long\n"
@@ -135,7 +199,7 @@ def test_the_environment_wins_over_the_file_and_is_left_as_it_was(read, tmp_path
     assert "TRIALLY_DEVELOPMENT" not in os.environ
 
 
-def test_the_environment_says_which_instance(read, tmp_path):
+def test_the_environment_chooses_the_instance(read, tmp_path):
     other = tmp_path / "other"
     write_development_settings(other)
 

@@ -1,4 +1,4 @@
-"""Whether the process lives and is ready."""
+"""Liveness and readiness."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def test_the_process_answers_and_is_ready(app: Flask) -> None:
 
 
 def test_without_a_catalog_the_process_lives_and_is_not_ready(settings: Settings) -> None:
-    nowhere = make_url("postgresql+psycopg2://nobody@127.0.0.1:9/postgres")
+    nowhere = make_url("postgresql+psycopg2://missing_role@127.0.0.1:9/postgres")
     client = create_app(replace(settings, database_url=nowhere)).test_client()
 
     assert client.get("/livez").status_code == 200
@@ -34,7 +34,7 @@ def test_without_a_catalog_the_process_lives_and_is_not_ready(settings: Settings
         "status": "unavailable",
         "checks": {"catalog": "unreachable", "keys": "ok", "migrations": "ok"},
     }
-    assert "nobody" not in ready.text
+    assert "missing_role" not in ready.text
 
 
 def test_an_app_whose_catalog_is_older_is_not_ready(
@@ -48,7 +48,7 @@ def test_an_app_whose_catalog_is_older_is_not_ready(
     assert ready.json["checks"]["catalog"] == "not migrated"
 
 
-def test_liveness_asks_no_database(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_liveness_queries_no_database(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise OperationalError("", {}, Exception("asked"))
 

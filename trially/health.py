@@ -1,4 +1,4 @@
-"""Whether this process lives, whether it is ready for requests, and what it counts."""
+"""Endpoints for operators: liveness, readiness and metrics."""
 
 import hmac
 from http import HTTPStatus
@@ -25,21 +25,21 @@ _draining = Event()
 
 
 def start_draining() -> None:
-    """Have this process call itself not ready from now on: it has been told to end."""
+    """Make /readyz answer 503 from now on, because this process is about to end."""
     _draining.set()
 
 
 @bp.get("/livez")
 @public
 def show_liveness() -> Response:
-    """Tell that the process answers."""
+    """Return 200: the process answers requests."""
     return json_response({"status": "ok"})
 
 
 @bp.get("/readyz")
 @public
 def show_readiness() -> Response:
-    """Tell whether what every request needs is there, and that the process is not to end."""
+    """Return 200 if requests can be served, 503 if a check fails or the process is draining."""
     if _draining.is_set():
         return json_response({"status": "draining"}, HTTPStatus.SERVICE_UNAVAILABLE)
     checks = {
@@ -57,16 +57,17 @@ def show_readiness() -> Response:
 @bp.get("/metrics")
 @public
 def show_metrics() -> Response:
-    """Show the metrics of all workers to whoever has the token for them."""
-    wanted = current_settings().metrics_token
-    if not wanted:
-        raise NotFound("Metrics are not enabled.")
-    scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), wanted.encode()):
+    """Return the metrics of all workers to a caller with the metrics token."""
+    expected = current_settings().metrics_token
+    if not expected:
+        raise NotFound("Metrics are disabled.")
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), expected.encode()):
         raise Unauthorized(
-            "The request needs the token for metrics.", headers={"WWW-Authenticate": "Bearer"}
+            "Missing or invalid token. Send the metrics token as a bearer token.",
+            headers={"WWW-Authenticate": "Bearer"},
         )
-    metrics.pools.tell(engine_registry().budgets())
+    metrics.pools.record(engine_registry().budgets())
     body, content_type = metrics.render()
     return Response(body, content_type=content_type)
 
@@ -74,11 +75,11 @@ def show_metrics() -> Response:
 def _check_catalog() -> str:
     try:
         with reader_engine().connect() as catalog:
-            at = catalog.scalar(text("SELECT version_num FROM catalog.alembic_version"))
+            revision = catalog.scalar(text("SELECT version_num FROM catalog.alembic_version"))
     except SQLAlchemyError as error:
-        current_app.logger.warning("The catalog cannot be asked: %s.", type(error).__name__)
+        current_app.logger.warning("The catalog cannot be queried: %s.", type(error).__name__)
         return "unreachable"
-    return "ok" if at == head_of(CATALOG_LINEAGE) else "not migrated"
+    return "ok" if revision == head_of(CATALOG_LINEAGE) else "not migrated"
 
 
 def _check_keys() -> str:
@@ -86,7 +87,7 @@ def _check_keys() -> str:
 
 
 def _check_migrations() -> str:
-    """Tell whether the tenants' lineage, from which templates are built, is there to be read."""
+    """Check that the files of the tenants' migrations, from which templates are built, exist."""
     try:
         head_of(TENANT_LINEAGE)
     except (CommandError, RuntimeError, OSError) as error:

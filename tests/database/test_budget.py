@@ -1,4 +1,4 @@
-"""The budget of connections: never exceeded, shared fairly, given up on in time."""
+"""The connection budget is never exceeded, is shared fairly, and limits waiting."""
 
 import threading
 import time
@@ -85,7 +85,7 @@ def test_many_engines_share_few_connections(make_engine, server_sees):
     assert budget.open_connections == budget.idle_connections <= 8
 
 
-def test_a_connection_at_hand_is_used_again(make_engine):
+def test_an_idle_connection_is_reused(make_engine):
     budget = ConnectionBudget(2, deadline_seconds=1)
     engine = make_engine(budget)
 
@@ -96,7 +96,7 @@ def test_a_connection_at_hand_is_used_again(make_engine):
     assert budget.open_connections == 1
 
 
-def test_the_longest_idle_connection_makes_room(make_engine):
+def test_the_longest_idle_connection_is_evicted(make_engine):
     budget = ConnectionBudget(2, deadline_seconds=1)
     oldest, newer, newcomer = make_engine(budget), make_engine(budget), make_engine(budget)
     ask(oldest)
@@ -118,7 +118,7 @@ def test_waiting_ends_at_the_deadline(make_engine):
     assert budget.open_connections == 1
 
 
-def test_tenants_that_wait_take_turns(make_engine):
+def test_waiting_tenants_take_turns(make_engine):
     budget = ConnectionBudget(1, deadline_seconds=30)
     flooding, quiet = make_engine(budget), make_engine(budget)
     order = []
@@ -148,7 +148,7 @@ def test_tenants_that_share_an_engine_take_turns_too(url):
         url,
         poolclass=BudgetedPool,
         budget=budget,
-        turn_of=lambda: served.tenant,
+        queue_key=lambda: served.tenant,
         creator=lambda: connect(url, application_name=NAME),
     )
     order = []
@@ -158,7 +158,7 @@ def test_tenants_that_share_an_engine_take_turns_too(url):
         ask(engine, 0.01)
         order.append(tenant)
 
-    served.tenant = "nobody"
+    served.tenant = "none"
     with ThreadPoolExecutor(32) as threads:
         with engine.connect():
             futures = [threads.submit(run, "flooding") for _ in range(30)]
@@ -174,7 +174,7 @@ def test_tenants_that_share_an_engine_take_turns_too(url):
     assert order.index("quiet") <= 2
 
 
-def test_what_cannot_be_opened_gives_its_place_back(url):
+def test_a_failed_connection_is_released_from_the_budget(url):
     budget = ConnectionBudget(1, deadline_seconds=1)
     nowhere = url.set(database="no_such_database")
     engine = create_engine(
@@ -188,7 +188,7 @@ def test_what_cannot_be_opened_gives_its_place_back(url):
     assert budget.open_connections == 0
 
 
-def test_a_killed_connection_gives_its_place_back(make_engine, url):
+def test_a_killed_connection_is_released_from_the_budget(make_engine, url):
     budget = ConnectionBudget(1, deadline_seconds=1)
     engine = make_engine(budget)
     with engine.connect() as connection:
@@ -204,7 +204,7 @@ def test_a_killed_connection_gives_its_place_back(make_engine, url):
     assert budget.open_connections == 1
 
 
-def test_disposing_closes_what_is_idle_and_what_comes_back(make_engine):
+def test_disposing_closes_idle_connections_and_returned_ones(make_engine):
     budget = ConnectionBudget(4, deadline_seconds=1)
     engine = make_engine(budget)
     ask(engine)

@@ -28,7 +28,7 @@ CLOSE_CONNECTIONS = (
 )
 
 
-def test_the_commit_of_a_failed_transaction_is_no_success(app, tenant):
+def test_committing_a_failed_transaction_raises(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         connection = db.session.connection()
         with pytest.raises(OperationalError), connection.connection.cursor() as failing:
@@ -40,14 +40,14 @@ def test_the_commit_of_a_failed_transaction_is_no_success(app, tenant):
 
 
 def _execute(failing, statement):
-    """Fail below SQLAlchemy, which would refuse to commit by itself."""
+    """Fail below SQLAlchemy, which would itself refuse to commit."""
     try:
         failing.execute(statement)
     except Exception as error:
         raise OperationalError(statement, None, error) from error
 
 
-def test_each_transaction_of_a_connection_passes_the_guard(app, tenant):
+def test_each_transaction_of_a_connection_runs_the_guard(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         engine = engine_registry().engine_for(current_placement())
         with engine.connect() as connection:
@@ -59,7 +59,7 @@ def test_each_transaction_of_a_connection_passes_the_guard(app, tenant):
                 assert connection.scalar(shown) == str(tenant.id)
 
 
-def test_a_raw_connection_passes_the_guard_too(app, tenant):
+def test_a_raw_connection_runs_the_guard_too(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         raw = engine_registry().engine_for(current_placement()).raw_connection()
         cursor = raw.cursor()
@@ -70,7 +70,7 @@ def test_a_raw_connection_passes_the_guard_too(app, tenant):
         assert driver.get_transaction_status() == TRANSACTION_STATUS_IDLE
 
 
-def test_the_guard_rides_with_the_first_statement(app, tenant):
+def test_the_guard_is_sent_with_the_first_statement(app, tenant):
     sent = []
 
     class Wire(cursor):
@@ -112,7 +112,7 @@ def test_the_guard_rides_with_the_first_statement(app, tenant):
         lambda cursor: cursor.copy_from(StringIO(), "site"),
     ],
 )
-def test_whatever_is_sent_first_passes_the_guard(app, tenant, send):
+def test_every_kind_of_first_statement_runs_the_guard(app, tenant, send):
     with app.app_context(), tenant_context(tenant.slug):
         raw = engine_registry().engine_for(current_placement()).raw_connection()
         with raw.cursor() as cursor:
@@ -144,7 +144,7 @@ def test_a_stale_placement_is_refused_and_nothing_is_open(app, tenant):
         raw.close()
 
 
-def test_a_suspended_tenant_is_refused_and_comes_back(app, tenant):
+def test_a_suspended_tenant_is_refused_until_it_is_resumed(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         suspend_tenant(tenant.slug)
         with pytest.raises(TenantSuspendedError):
@@ -154,7 +154,7 @@ def test_a_suspended_tenant_is_refused_and_comes_back(app, tenant):
         assert db.session.scalar(text("SELECT 1")) == 1
 
 
-def test_a_connection_closed_while_idle_is_replaced_unnoticed(app, member):
+def test_a_connection_closed_while_idle_is_replaced(app, member):
     for _ in range(3):
         assert member.get("/sites").status_code == 200
         closed = ask(app, CLOSE_CONNECTIONS, member.tenant.placement.database)
@@ -162,7 +162,7 @@ def test_a_connection_closed_while_idle_is_replaced_unnoticed(app, member):
     assert member.post("/sites", json={"name": "Riverside"}).status_code == 201
 
 
-def test_many_connections_closed_while_idle_are_replaced_unnoticed(app, tenant):
+def test_many_connections_closed_while_idle_are_replaced(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         engine = engine_registry().engine_for(current_placement())
         for connection in [engine.connect() for _ in range(4)]:

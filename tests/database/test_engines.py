@@ -26,7 +26,7 @@ def test_engines_share_one_dialect_and_one_cache_of_statements(app, make_tenant)
 
 
 @pytest.mark.parametrize("connections", [1, 3, 4, 5])
-def test_an_engine_never_opens_more_connections_than_it_may(app, tenant, connections):
+def test_an_engine_never_exceeds_its_budget(app, tenant, connections):
     place = placement_of(app, tenant)
     registry = EngineRegistry({}, connections, 0.01)
 
@@ -61,15 +61,15 @@ def test_tenants_share_the_connections_of_a_server(app, make_tenant):
 def test_the_oldest_engines_are_closed(app, monkeypatch, make_tenant):
     monkeypatch.setattr(engines, "ENGINES_KEPT", 2)
     places = [placement_of(app, make_tenant()) for _ in range(3)]
-    known = {}
-    registry = EngineRegistry(known, 4, 5)
+    engines_by_key = {}
+    registry = EngineRegistry(engines_by_key, 4, 5)
 
     registry.engine_for(places[0])
     registry.engine_for(places[1])
     registry.engine_for(places[0])
     registry.engine_for(places[2])
 
-    assert set(known) == {places[1].bind_key, places[2].bind_key}
+    assert set(engines_by_key) == {places[1].bind_key, places[2].bind_key}
 
 
 def test_an_engine_closed_while_in_use_finishes_its_work(app, tenant):
@@ -118,7 +118,7 @@ def test_errors_of_a_tenants_engine_show_no_values(app, tenant):
     assert "canary" not in str(refusal.value)
 
 
-def test_a_database_that_is_away_is_an_operational_error(app, tenant):
+def test_a_missing_database_is_an_operational_error(app, tenant):
     place = placement_of(app, tenant)
     away = replace(place, url=place.url.set(database="t_nowhere"), bind_key="default/t_nowhere")
 
@@ -134,12 +134,12 @@ def test_a_database_that_is_away_is_an_operational_error(app, tenant):
 def test_threads_share_a_tenants_engine(app, tenant):
     place = placement_of(app, tenant)
     registry = EngineRegistry({}, 4, 5)
-    found = []
-    threads = [Thread(target=lambda: found.append(registry.engine_for(place))) for _ in range(8)]
+    returned = []
+    threads = [Thread(target=lambda: returned.append(registry.engine_for(place))) for _ in range(8)]
 
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
 
-    assert len(set(map(id, found))) == 1
+    assert len(set(map(id, returned))) == 1

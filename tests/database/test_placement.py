@@ -21,7 +21,7 @@ def make_placement(number=1, schema="tenant", epoch=1):
 @pytest.mark.parametrize(
     "schema", ["", "Tenant", 'a"b', "a'b", "a b", "1a", "a;b", "a\n", "a" * 64]
 )
-def test_a_schema_that_cannot_stand_in_sql_is_refused(schema):
+def test_a_schema_that_needs_quoting_is_refused(schema):
     with pytest.raises(ValueError, match="schema"):
         make_placement(schema=schema)
 
@@ -46,7 +46,7 @@ def test_one_app_context_never_serves_two_tenants(app):
         assert current_placement().epoch == 2
 
 
-def test_a_nested_context_knows_nothing_of_the_outer_one(app):
+def test_a_nested_context_has_a_placement_of_its_own(app):
     with app.app_context():
         enter_placement(make_placement(1))
         with app.app_context():
@@ -57,6 +57,6 @@ def test_a_nested_context_knows_nothing_of_the_outer_one(app):
         assert current_placement().tenant_id == UUID(int=1)
 
 
-def test_there_is_no_placement_outside_an_app_context():
+def test_outside_an_app_context_no_placement_is_current():
     with pytest.raises(NoTenantError):
         current_placement()

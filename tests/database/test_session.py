@@ -19,7 +19,7 @@ SITE = {"name": "Riverside"}
 
 @pytest.fixture
 def statements():
-    """Every statement that a server has answered while the test runs."""
+    """Return the statements that servers answer while the test runs."""
     sent = []
 
     def note(_connection, _cursor, statement, *_rest):
@@ -43,14 +43,14 @@ def statements():
         lambda: (db.session.add(Site(**SITE)), db.session.flush()),
     ],
 )
-def test_without_a_tenant_there_is_no_database(app, tenant, statements, ask_database):
+def test_without_a_tenant_no_statement_is_sent(app, tenant, statements, ask_database):
     with app.app_context(), pytest.raises(NoTenantError):
         ask_database()
 
     assert statements == []
 
 
-def test_a_tenants_engine_lets_nobody_in_without_its_tenant(app, make_tenant, statements):
+def test_a_tenants_engine_requires_its_tenant(app, make_tenant, statements):
     ours, theirs = make_tenant(), make_tenant()
     with app.app_context(), tenant_context(ours.slug):
         engine = engine_registry().engine_for(placement_of(app, ours))
@@ -118,7 +118,7 @@ def test_nothing_of_a_tenant_stays_on_a_pooled_connection(app, tenant):
     assert raw.get_transaction_status() == psycopg2.extensions.TRANSACTION_STATUS_IDLE
 
 
-def test_two_tenants_alternate_on_one_thread_and_never_meet(app, make_tenant):
+def test_two_tenants_alternate_on_one_thread_and_stay_apart(app, make_tenant):
     tenants = [make_tenant(), make_tenant()]
 
     with app.app_context():
@@ -159,7 +159,7 @@ def test_a_transaction_is_committed_or_rolled_back_whole(app, tenant):
         assert fetch_items(select(table_of(Site).c.name)) == [SITE]
 
 
-def test_savepoints_keep_what_was_before_them(app, tenant):
+def test_a_rolled_back_savepoint_keeps_earlier_changes(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         insert_item(Site, SITE, ["id"])
         savepoint = db.session.begin_nested()
@@ -178,7 +178,7 @@ def test_a_context_that_ends_without_a_commit_leaves_nothing(app, tenant):
         assert cursor.fetchone() == (0,)
 
 
-def test_the_catalog_is_found_again_after_its_connections_are_closed(app, member):
+def test_the_catalog_is_reconnected_after_its_connections_are_closed(app, member):
     assert member.get("/me").status_code == 200
     ask(
         app,
@@ -213,11 +213,11 @@ CLEAN = (False, False, 0, 0, 0, 0)
 
 @pytest.mark.parametrize("ending", ["COMMIT", "ROLLBACK", "nothing"])
 @pytest.mark.parametrize("is_sent_alone", [True, False])
-def test_a_connection_goes_back_clean(app, tenant, ending, is_sent_alone):
+def test_a_connection_is_returned_clean(app, tenant, ending, is_sent_alone):
     with app.app_context(), tenant_context(tenant.slug):
         pid = db.session.scalar(text("SELECT pg_backend_pid()"))
         for statement in LEFT_BEHIND:
-            # Whoever can inject SQL can end our transaction, and be outside it.
+            # Injected SQL can end our transaction and run outside it.
             db.session.execute(text(statement if is_sent_alone else f"COMMIT; {statement}"))
         if ending == "COMMIT":
             db.session.commit()
@@ -231,7 +231,7 @@ def test_a_connection_goes_back_clean(app, tenant, ending, is_sent_alone):
         assert shown == str(tenant.id)
 
 
-def test_a_tenants_connection_has_no_cursor_that_passes_the_guard_by(app, tenant):
+def test_a_tenants_connection_refuses_cursors_that_bypass_the_guard(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         raw = db.session.connection().connection.driver_connection
         with pytest.raises(TypeError):
@@ -290,7 +290,7 @@ def test_an_object_stays_with_its_tenant(app, make_tenant):
             db.session.add(site)
 
 
-def test_an_object_loads_nothing_after_its_session(app, tenant):
+def test_an_object_cannot_load_after_its_session(app, tenant):
     with app.app_context(), tenant_context(tenant.slug):
         db.session.add(Site(**SITE))
         db.session.commit()

@@ -13,7 +13,7 @@ THEIRS = UUID("018f0000-0000-7000-8000-000000000002")
 
 @pytest.fixture
 def token(app):
-    """Make what a client is told of a tenant's write."""
+    """Create the token that a client receives after a tenant's write."""
 
     def make(epoch, position, tenant_id=OURS):
         response = Response()
@@ -26,7 +26,7 @@ def token(app):
 
 @pytest.fixture
 def read(app):
-    """Read what a client sends to a tenant at an epoch."""
+    """Read the position from a request to a tenant at an epoch."""
 
     def at(epoch, header=None, cookie=None):
         headers = {HEADER: header} if header is not None else {}
@@ -38,24 +38,24 @@ def read(app):
     return at
 
 
-def test_who_says_nothing_asks_for_nothing(read):
+def test_a_request_without_a_token_requires_no_position(read):
     assert read(3) == 0
     assert read(3, header="") == 0
 
 
-def test_the_further_of_header_and_cookie_counts(read, token):
+def test_the_greater_of_header_and_cookie_counts(read, token):
     assert read(3, header=token(3, 500)) == 500
     assert read(3, cookie=token(3, 600)) == 600
     assert read(3, header=token(3, 500), cookie=token(3, 600)) == 600
 
 
-def test_an_earlier_placement_asks_for_nothing_and_a_later_one_for_the_primary(read, token):
+def test_an_older_epoch_is_ignored_and_a_newer_one_requires_the_primary(read, token):
     assert read(3, header=token(2, 500)) == 0
     assert read(3, header=token(4, 500)) is None
 
 
 @pytest.mark.parametrize("nonsense", ["x", "ä", "AAAA", "=", "A" * 60])
-def test_what_is_no_token_of_ours_leads_to_the_primary(read, token, nonsense):
+def test_an_invalid_token_requires_the_primary(read, token, nonsense):
     assert read(3, header=nonsense) is None
     assert read(3, header=token(3, 500, THEIRS)) is None
     assert read(3, header=token(3, 500), cookie=nonsense) is None
@@ -65,7 +65,7 @@ def test_what_is_no_token_of_ours_leads_to_the_primary(read, token, nonsense):
     )
 
 
-def test_a_token_does_not_show_the_place(token):
+def test_a_token_does_not_reveal_the_position(token):
     assert token(3, 500) != token(3, 500)
     assert len(token(3, 500)) == len(token(9, 1 << 60))
 

@@ -1,4 +1,4 @@
-"""Logs as a server writes them."""
+"""Logs in the format of a server."""
 
 import io
 import json
@@ -13,10 +13,10 @@ from trially.observability import logs
 
 @pytest.fixture
 def written() -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """Log as a server does, at DEBUG, and return what has been written."""
+    """Log as a server does, at DEBUG, and return the lines."""
     root = logging.getLogger()
     handlers, level = root.handlers, root.level
-    names = (*logs._TALKATIVE, *logs._PROCESS)
+    names = (*logs._LOWEST_LEVELS, *logs._SERVER_LOGGERS)
     levels = {name: logging.getLogger(name).level for name in names}
     stream = io.StringIO()
     logs.configure(level="DEBUG", stream=stream)

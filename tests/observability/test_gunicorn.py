@@ -1,4 +1,4 @@
-"""gunicorn as it is configured: what it logs and counts, and that it ends without losing work."""
+"""gunicorn with its configuration: logs, metrics, and a shutdown that loses no work."""
 
 import json
 import signal
@@ -93,7 +93,7 @@ def _wait_until_ready(server: Served) -> None:
     pytest.fail(server.log.read_text())
 
 
-def test_a_server_tells_what_it_does_and_finishes_what_it_has_begun(
+def test_a_server_logs_and_counts_requests_and_finishes_them_on_sigterm(
     served: Served, member: Any
 ) -> None:
     bearer = {"Authorization": f"Bearer {member.token}"}
@@ -107,7 +107,7 @@ def test_a_server_tells_what_it_does_and_finishes_what_it_has_begun(
     assert f'trially_tenant_requests_total{{tenant="{member.tenant.id}"}} 1.0' in metrics
     assert 'trially_connection_checkouts_total{outcome="misses",server="default"} 1.0' in metrics
 
-    # An upload is under way when the server is told to end, and another connection is kept open.
+    # SIGTERM arrives during an upload, while another connection is kept open.
     uploading = served.connect()
     uploading.putrequest("POST", "/api/v1/imports")
     for name, value in {**bearer, "Content-Type": "application/ndjson"}.items():

@@ -1,4 +1,4 @@
-"""What a log line says, and what none ever does."""
+"""The content of log lines, without PHI and secrets."""
 
 import io
 import json
@@ -17,7 +17,7 @@ class DatabaseError(Exception):
     pgcode = "22P02"
 
 
-def test_an_exception_is_told_without_its_message(written: Any) -> None:
+def test_an_exception_is_logged_without_its_message(written: Any) -> None:
     try:
         try:
             json.loads(SECRET)
@@ -31,7 +31,7 @@ def test_an_exception_is_told_without_its_message(written: Any) -> None:
     ours, theirs, last = written()
 
     assert ours["event"] == "Something failed with 22P02."
-    assert [told["type"].rpartition(".")[2] for told in ours["exceptions"]] == [
+    assert [each["type"].rpartition(".")[2] for each in ours["exceptions"]] == [
         "DatabaseError",
         "JSONDecodeError",
     ]
@@ -41,7 +41,7 @@ def test_an_exception_is_told_without_its_message(written: Any) -> None:
     assert SECRET not in json.dumps([ours, theirs, last])
 
 
-def test_a_librarys_message_is_told_without_what_fills_it_in(written: Any) -> None:
+def test_a_librarys_message_is_logged_without_its_arguments(written: Any) -> None:
     log = logging.getLogger("gunicorn.error")
     log.setLevel(logging.DEBUG)
     log.info("Booting worker with pid: %s", 42)
@@ -59,7 +59,7 @@ def test_a_librarys_message_is_told_without_what_fills_it_in(written: Any) -> No
     ]
 
 
-def test_only_fields_that_are_listed_are_told(written: Any) -> None:
+def test_only_listed_fields_are_logged(written: Any) -> None:
     logging.getLogger("trially").info("A line.", extra={"name_of_patient": SECRET, "ms": object()})
 
     (line,) = written()
@@ -68,14 +68,14 @@ def test_only_fields_that_are_listed_are_told(written: Any) -> None:
     assert SECRET not in json.dumps(line)
 
 
-def test_loggers_that_would_tell_tokens_or_urls_are_kept_down(written: Any) -> None:
+def test_loggers_that_would_log_tokens_or_urls_have_a_lowest_level(written: Any) -> None:
     for name in ("authlib.oauth2", "werkzeug", "sqlalchemy.engine.Engine"):
         logging.getLogger(name).debug(SECRET)
 
     assert written() == []
 
 
-def test_doing_it_again_does_not_write_twice(written: Any) -> None:
+def test_configuring_again_does_not_log_twice(written: Any) -> None:
     stream = io.StringIO()
     logs.configure(stream=stream)
     logs.configure(stream=stream)
@@ -97,7 +97,7 @@ def test_a_line_outside_a_request_names_none(app: Flask, written: Any) -> None:
     assert not {"request_id", "route", "tenant", "actor"} & set(after)
 
 
-def test_people_get_lines_to_read(capsys: pytest.CaptureFixture[str], written: Any) -> None:
+def test_a_terminal_gets_readable_lines(capsys: pytest.CaptureFixture[str], written: Any) -> None:
     stream = io.StringIO()
     logs.configure(is_for_people=True, stream=stream)
 

@@ -1,4 +1,4 @@
-"""What is counted, and who may see it."""
+"""Metrics, and access to them."""
 
 from dataclasses import replace
 from typing import Any
@@ -25,13 +25,13 @@ def counted(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(name, labels) or 0
 
 
-def test_without_a_token_there_is_no_such_page(app: Flask) -> None:
+def test_without_a_configured_token_the_page_is_not_found(app: Flask) -> None:
     assert app.test_client().get("/metrics").status_code == 404
 
 
-@pytest.mark.parametrize("given", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", "Bearer \xe9"])
-def test_only_the_token_opens_it(app: Flask, with_token: None, given: str) -> None:
-    answer = app.test_client().get("/metrics", headers={"Authorization": given})
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer wrong", f"Basic {TOKEN}", "Bearer \xe9"])
+def test_only_the_token_is_accepted(app: Flask, with_token: None, header: str) -> None:
+    answer = app.test_client().get("/metrics", headers={"Authorization": header})
 
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -58,7 +58,7 @@ def test_requests_are_counted_by_route_and_tenant(
     assert 'trially_connections_open{server="default"}' in page.text
 
 
-def test_only_so_many_tenants_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_tenant_labels_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(metrics, "_named", set())
     tenants = [uuid4() for _ in range(metrics.TENANTS_NAMED + 1)]
 
@@ -68,19 +68,19 @@ def test_only_so_many_tenants_are_named(monkeypatch: pytest.MonkeyPatch) -> None
     assert metrics.tenant_label(None) == "none"
 
 
-def test_refusals_of_the_guard_are_counted(app: Flask, member: Any) -> None:
+def test_rejections_by_the_guard_are_counted(app: Flask, member: Any) -> None:
     reasons = ("stale", "suspended")
     before = [counted("trially_guard_refusals_total", reason=reason) for reason in reasons]
-    known = state_of(app).directory._entries
+    cache = state_of(app).directory._entries
     slug = member.tenant.slug
     assert member.get("/me").status_code == 200
-    entry = known.get(slug)
+    entry = cache.get(slug)
 
-    known.put(slug, replace(entry, placement=replace(entry.placement, epoch=-1)))
+    cache.put(slug, replace(entry, placement=replace(entry.placement, epoch=-1)))
     assert member.get("/me").status_code == 200
     with app.app_context():
         suspend_tenant(slug)
-    known.put(slug, entry)
+    cache.put(slug, entry)
     assert member.get("/me").status_code == 403
 
     after = [counted("trially_guard_refusals_total", reason=reason) for reason in reasons]

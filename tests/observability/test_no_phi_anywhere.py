@@ -1,4 +1,4 @@
-"""Canaries in every field, then a look for them wherever PHI does not belong."""
+"""Write canaries into every field, then search for them where PHI must not be."""
 
 import base64
 import json
@@ -91,7 +91,7 @@ RAISED = [
 
 @dataclass
 class Seen:
-    """All that left the server but the bodies of good answers."""
+    """All that left the server, except the bodies of successful responses."""
 
     answers: list[tuple[str, TestResponse]] = field(default_factory=list)
 
@@ -104,7 +104,7 @@ class Seen:
 
 
 class Caller:
-    """A member whose name is a canary too, and whose answers are kept."""
+    """A member with a canary as a name; stores the responses."""
 
     def __init__(self, app: Flask, tenant: Any, seen: Seen) -> None:
         subject = f"{CANARY}|subject"
@@ -160,7 +160,7 @@ def _plant(call: Caller, tenant: Any, make_fact: Callable[..., str]) -> dict[str
 
 
 def _call_every_route(app: Flask, call: Caller, ids: dict[str, str]) -> None:
-    """Send each route what is good, what is wrong, and what names nothing."""
+    """Send each route valid requests, invalid ones, and ids that do not exist."""
     wrong = [{**PATIENT, "sex": CANARY}, {"birth_date": f"{BIRTH}x", "email": [CANARY]}, [CANARY]]
     for rule in app.url_map.iter_rules():
         if not rule.rule.startswith("/api/v1"):
@@ -184,7 +184,7 @@ def _call_every_route(app: Flask, call: Caller, ids: dict[str, str]) -> None:
 
 
 def _fail_in_sql(app: Flask, call: Caller, monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Have the database refuse a canary in every way, and return the SQLSTATEs that came."""
+    """Make the database reject a canary in every way, and return the SQLSTATEs."""
     states: set[str] = set()
 
     def failing(statement: str) -> Callable[[], Any]:
@@ -214,7 +214,7 @@ def _fail_in_sql(app: Flask, call: Caller, monkeypatch: pytest.MonkeyPatch) -> s
     return states
 
 
-def test_no_canary_gets_where_phi_does_not_belong(
+def test_no_canary_is_where_phi_must_not_be(
     app: Flask,
     settings: Settings,
     call: Caller,
@@ -244,9 +244,11 @@ def test_no_canary_gets_where_phi_does_not_belong(
 
     server_log = (settings.instance / EMBEDDED_DIRECTORY / "server.log").read_text()
     assert server_log
-    # The provoked statements have canaries in their own text, as none of ours has.
-    told = [line for line in lines if line.get("route") != "/api/v1/me" or "statement" not in line]
-    for place in (json.dumps(told), server_log, metrics.render()[0].decode()):
+    # Only the statements of this test have canaries in their own text.
+    logged = [
+        line for line in lines if line.get("route") != "/api/v1/me" or "statement" not in line
+    ]
+    for place in (json.dumps(logged), server_log, metrics.render()[0].decode()):
         assert not CANARIES.search(place), CANARIES.search(place)
     asked_for = f"/api/v1/(patients|sites)/{CANARY}"
     for leaving in seen.texts():

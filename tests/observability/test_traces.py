@@ -1,4 +1,4 @@
-"""Spans of requests and statements: which there are, what they tell, and what they never do."""
+"""Spans of requests and statements: their number and content, without PHI."""
 
 import os
 import re
@@ -32,7 +32,7 @@ CALLER = f"00-{'ab' * 16}-{'cd' * 8}-01"
 
 @dataclass
 class Traced:
-    """An app whose requests are traced, and its spans."""
+    """An app with traced requests, and its spans."""
 
     app: Flask
     client: FlaskClient
@@ -43,7 +43,7 @@ class Traced:
         return self.client.open(f"/api/v1{path}", method=method, headers=headers, **options)
 
     def take(self) -> tuple[ReadableSpan, list[ReadableSpan]]:
-        """Return the span of the one request there was, and those of its statements."""
+        """Return the span of the only request, and the spans of its statements."""
         provider: TracerProvider = state_of(self.app).tracer_provider
         provider.force_flush()
         taken = self.exporter.get_finished_spans()
@@ -76,9 +76,9 @@ def traced(traced_app: tuple[Flask, InMemorySpanExporter]) -> Traced:
 
 
 def traceparent_of(span: ReadableSpan) -> str:
-    said = span.get_span_context()
-    assert said is not None
-    return f"00-{said.trace_id:032x}-{said.span_id:016x}-01"
+    context = span.get_span_context()
+    assert context is not None
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-01"
 
 
 def test_a_request_is_a_span_in_the_callers_trace(
@@ -132,7 +132,7 @@ def test_a_request_without_a_caller_begins_a_trace(traced: Traced) -> None:
     assert len({span[:35] for span in answers}) == 3
 
 
-def test_a_caller_who_does_not_sample_is_not_traced(traced: Traced, member: Any) -> None:
+def test_an_unsampled_request_is_not_traced(traced: Traced, member: Any) -> None:
     answer = traced.ask(member, "GET", "/patients", headers={"traceparent": CALLER[:-1] + "0"})
     state_of(traced.app).tracer_provider.force_flush()
 
@@ -158,7 +158,7 @@ def test_an_unknown_method_is_not_quoted(traced: Traced) -> None:
         (f"/* {CANARY} */ SELECT 1 / 0, :canary", "22012"),
     ],
 )
-def test_a_statement_that_fails_tells_its_state_alone(
+def test_a_failed_statement_has_its_sqlstate_only(
     traced: Traced, member: Any, monkeypatch: pytest.MonkeyPatch, statement: str, state: str
 ) -> None:
     def fail() -> None:
@@ -177,7 +177,7 @@ def test_a_statement_that_fails_tells_its_state_alone(
     assert not any(CANARIES.search(span.to_json()) for span in (server, *statements))
 
 
-def test_a_crash_tells_no_word_of_itself(
+def test_a_crash_leaves_no_message(
     traced: Traced, member: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash() -> None:
@@ -194,7 +194,7 @@ def test_a_crash_tells_no_word_of_itself(
     assert not CANARIES.search(server.to_json())
 
 
-def test_no_span_tells_anything_of_a_patient(traced: Traced, member: Any) -> None:
+def test_no_span_has_phi(traced: Traced, member: Any) -> None:
     names = ("mrn", "given_name", "family_name", "phone", "email", "race")
     patient = {**dict.fromkeys(names, CANARY), "birth_date": BIRTH, "sex": "female"}
     imported = {"resourceType": "Patient", "id": CANARY, "name": [{"family": CANARY}]}
@@ -222,7 +222,7 @@ def test_traces_are_off_by_default(app: Flask) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "is_wanted"),
+    ("variables", "is_enabled"),
     [
         ({}, False),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": ""}, False),
@@ -234,9 +234,9 @@ def test_traces_are_off_by_default(app: Flask) -> None:
     ],
 )
 def test_the_standard_variables_switch_traces_on(
-    variables: dict[str, str], is_wanted: bool
+    variables: dict[str, str], is_enabled: bool
 ) -> None:
-    assert tracing.is_wanted(variables) is is_wanted
+    assert tracing.is_enabled(variables) is is_enabled
 
 
 @pytest.mark.parametrize(
@@ -246,9 +246,9 @@ def test_the_standard_variables_switch_traces_on(
         {"OTEL_TRACES_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
     ],
 )
-def test_a_way_that_is_not_ours_stops_the_start(variables: dict[str, str]) -> None:
+def test_an_unsupported_exporter_or_protocol_stops_the_start(variables: dict[str, str]) -> None:
     with pytest.raises(SettingsError, match="must be"):
-        tracing.is_wanted(variables)
+        tracing.is_enabled(variables)
 
 
 @pytest.mark.parametrize(
@@ -272,6 +272,7 @@ def test_without_the_packages_the_start_is_stopped(missing: str) -> None:
 
     assert stopped.returncode == 1
     assert stopped.stderr.splitlines()[-1] == (
-        "trially.config.SettingsError: OpenTelemetry is configured and not installed: install the"
-        " extra `telemetry`, or unset OTEL_TRACES_EXPORTER and OTEL_EXPORTER_OTLP_ENDPOINT."
+        "trially.config.errors.SettingsError: OpenTelemetry is configured but not installed."
+        " Install the extra `telemetry`, or unset OTEL_TRACES_EXPORTER and"
+        " OTEL_EXPORTER_OTLP_ENDPOINT."
     )

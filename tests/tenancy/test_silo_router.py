@@ -31,7 +31,8 @@ from silo_installations import (
 from trially.auth.permissions import Role
 from trially.config import Settings
 from trially.dev_issuer import KEY_FILE, PATH, DevIssuer
-from trially.embedded_postgres.watcher import is_running, let_go
+from trially.embedded_postgres.sharing import stop_using
+from trially.embedded_postgres.watcher import is_running
 from trially.tenancy.servers.administrator import EMBEDDED_DIRECTORY
 
 SILOS = ("alpha", "beta")
@@ -141,7 +142,7 @@ def _write_silo(app: Flask, slug: str, folder: Path, ports: dict[str, int]) -> N
 
 
 def _stop_server(folder: Path) -> None:
-    let_go(folder)
+    stop_using(folder)
     while is_running(folder):
         time.sleep(0.05)
 

@@ -1,1 +1,1 @@
-"""Where SQL goes: placements, the session, engines. Knows placements, not tenants; no HTTP."""
+"""Send SQL to the current placement: session, engines and driver. Independent of HTTP."""

@@ -1,7 +1,8 @@
-"""One budget of connections for all the engines that lead to a server.
+"""One budget of connections for all engines of a server.
 
-An idle connection of the tenant that was served longest ago is closed to make room for another
-tenant's. When all are busy, a request waits up to a deadline, and the tenants that wait take turns.
+To open a connection for one tenant, the budget closes the connection of another tenant that has
+been idle longest. If all connections are busy, requests wait in one queue per tenant until a
+deadline, and the queues are served in turn: a tenant with many requests cannot starve the others.
 """
 
 import os
@@ -21,27 +22,29 @@ CLOSE_TIMEOUT_MS = 200
 
 @dataclass
 class Counts:
-    """What has become of the checkouts of one budget."""
+    """Outcomes of the checkouts of one budget, counted."""
 
     hits: int = 0
-    """A connection was at hand."""
+    """An idle connection of the same engine was used."""
     misses: int = 0
-    """One had to be opened."""
+    """No connection of the same engine was idle."""
     evictions: int = 0
-    """Another tenant's idle connection was closed for it."""
+    """An idle connection of another engine was closed to make room."""
     waits: int = 0
-    """All were busy, and the request waited."""
+    """All connections were busy, so the request waited."""
     timeouts: int = 0
-    """It waited until the deadline, in vain."""
+    """The request waited until the deadline and got no connection."""
 
 
 @dataclass(eq=False)
 class _Waiter:
     pool: "BudgetedPool"
-    turn_of: Hashable
+    queue_key: Hashable
     is_served: Event = field(default_factory=Event)
-    at_hand: ConnectionPoolEntry | None = None
+    to_use: ConnectionPoolEntry | None = None
+    """A connection of the same pool, handed over."""
     to_close: ConnectionPoolEntry | None = None
+    """A connection of another pool: the waiter closes it, then opens its own."""
 
 
 class ConnectionBudget:
@@ -54,23 +57,23 @@ class ConnectionBudget:
         self._lock = Lock()
         self._open = 0
         self._idle: OrderedDict[ConnectionPoolEntry, BudgetedPool] = OrderedDict()
-        self._waiting: OrderedDict[Hashable, deque[_Waiter]] = OrderedDict()
+        self._queues: OrderedDict[Hashable, deque[_Waiter]] = OrderedDict()
 
     @property
     def open_connections(self) -> int:
-        """How many connections are open or being opened."""
+        """The number of connections that are open or being opened."""
         return self._open
 
     @property
     def idle_connections(self) -> int:
-        """How many of them no request is using."""
+        """The number of open connections that no request uses."""
         return len(self._idle)
 
-    def take(self, pool: "BudgetedPool", turn_of: Hashable) -> ConnectionPoolEntry | None:
-        """Return an idle connection of `pool`, or None: one may be opened.
+    def check_out(self, pool: "BudgetedPool", queue_key: Hashable) -> ConnectionPoolEntry | None:
+        """Return an idle connection of `pool`, or None: the caller may open one.
 
-        Those that wait take turns by `turn_of`, which is whoever they wait for.
-        Raises SQLAlchemy's `TimeoutError` when the deadline passes first.
+        Requests with the same `queue_key` wait in one queue, and the queues are served in turn.
+        Raises SQLAlchemy's `TimeoutError` after the deadline.
         """
         with self._lock:
             if pool.idle:
@@ -84,18 +87,18 @@ class ConnectionBudget:
                 return None
             to_close = self._evict()
             if to_close is None:
-                waiter = self._enqueue(pool, turn_of)
+                waiter = self._enqueue(pool, queue_key)
         if to_close is None:
             self._wait(waiter)
-            if waiter.at_hand is not None:
-                return waiter.at_hand
+            if waiter.to_use is not None:
+                return waiter.to_use
             to_close = waiter.to_close
         if to_close is not None:
-            close_for_good(to_close)
+            close_and_wait(to_close)
         return None
 
-    def give_back(self, pool: "BudgetedPool", entry: ConnectionPoolEntry) -> None:
-        """Hand a connection that is no longer used to whoever waits, or keep it."""
+    def check_in(self, pool: "BudgetedPool", entry: ConnectionPoolEntry) -> None:
+        """Hand a connection to the next waiting request, or keep it idle in its pool."""
         if entry.dbapi_connection is None or pool.is_disposed:
             entry.close()
             self.release()
@@ -106,14 +109,14 @@ class ConnectionBudget:
                 pool.idle.append(entry)
                 self._idle[entry] = pool
             elif waiter.pool is pool:
-                waiter.at_hand = entry
+                waiter.to_use = entry
             else:
                 waiter.to_close = entry
         if waiter is not None:
             waiter.is_served.set()
 
     def release(self) -> None:
-        """Take note that a connection has been closed, or could not be opened."""
+        """Record that a connection was closed or could not be opened, and serve the next waiter."""
         with self._lock:
             waiter = self._next_waiter()
             if waiter is None:
@@ -122,18 +125,18 @@ class ConnectionBudget:
             waiter.is_served.set()
 
     def close_idle(self, pool: "BudgetedPool") -> None:
-        """Close what is idle in a pool."""
+        """Close the idle connections of a pool."""
         with self._lock:
             entries = list(pool.idle)
             pool.idle.clear()
             for entry in entries:
                 del self._idle[entry]
         for entry in entries:
-            close_for_good(entry)
+            close_and_wait(entry)
             self.release()
 
     def _evict(self) -> ConnectionPoolEntry | None:
-        """Take the connection that has been idle longest away from its pool."""
+        """Remove the connection that has been idle longest from its pool, and return it."""
         if not self._idle:
             return None
         entry, pool = self._idle.popitem(last=False)
@@ -141,67 +144,66 @@ class ConnectionBudget:
         self.counts.evictions += 1
         return entry
 
-    def _enqueue(self, pool: "BudgetedPool", turn_of: Hashable) -> _Waiter:
+    def _enqueue(self, pool: "BudgetedPool", queue_key: Hashable) -> _Waiter:
         self.counts.waits += 1
-        waiter = _Waiter(pool, turn_of)
-        self._waiting.setdefault(turn_of, deque()).append(waiter)
+        waiter = _Waiter(pool, queue_key)
+        self._queues.setdefault(queue_key, deque()).append(waiter)
         return waiter
 
     def _next_waiter(self) -> _Waiter | None:
-        """Take the first waiter of the tenant whose turn it is; its next turn is the last."""
-        if not self._waiting:
+        """Remove the first waiter of the next queue, and put that queue behind all others."""
+        if not self._queues:
             return None
-        turn_of, queue = self._waiting.popitem(last=False)
+        queue_key, queue = self._queues.popitem(last=False)
         waiter = queue.popleft()
         if queue:
-            self._waiting[turn_of] = queue
+            self._queues[queue_key] = queue
         return waiter
 
     def _wait(self, waiter: _Waiter) -> None:
+        """Wait until the waiter is served; raise `TimeoutError` after the deadline."""
         if waiter.is_served.wait(self._deadline_seconds):
             return
         with self._lock:
-            queue = self._waiting.get(waiter.turn_of, deque())
-            if waiter not in queue:
-                # It was served at the last moment, and is about to be told.
-                has_given_up = False
-            else:
+            queue = self._queues.get(waiter.queue_key, deque())
+            has_timed_out = waiter in queue
+            if has_timed_out:
                 queue.remove(waiter)
                 if not queue:
-                    del self._waiting[waiter.turn_of]
+                    del self._queues[waiter.queue_key]
                 self.counts.timeouts += 1
-                has_given_up = True
-        if has_given_up:
+        if has_timed_out:
             raise CheckoutTimeoutError(
                 f"All {self.most} connections to the server were busy for"
                 f" {self._deadline_seconds:g} seconds."
             )
+        # Another thread took this waiter from its queue at the deadline, and will set the event.
         waiter.is_served.wait()
 
 
 class BudgetedPool(Pool):
-    """The connections of one engine, within a budget that it shares with others.
+    """The connections of one engine, within a budget that it shares with other engines.
 
-    `turn_of` tells for whom a connection is wanted, if not for the pool: they take turns when all
-    are busy.
+    `queue_key` returns the queue in which a checkout waits if all connections are busy. Without it,
+    all checkouts of this pool share one queue.
     """
 
     def __init__(
         self,
         creator: Any,
         budget: ConnectionBudget,
-        turn_of: Callable[[], Hashable] | None = None,
+        queue_key: Callable[[], Hashable] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(creator, **options)
         self.budget = budget
-        self._turn_of = turn_of or (lambda: self)
+        self._queue_key = queue_key or (lambda: self)
         self.idle: deque[ConnectionPoolEntry] = deque()
-        """Its connections that no request is using, the last used at the end."""
+        """Its connections that no request uses, the last used at the end."""
         self.is_disposed = False
 
     def _do_get(self) -> ConnectionPoolEntry:
-        entry = self.budget.take(self, self._turn_of())
+        entry = self.budget.check_out(self, self._queue_key())
         if entry is not None:
             return entry
         try:
@@ -211,44 +213,44 @@ class BudgetedPool(Pool):
             raise
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        self.budget.give_back(self, record)
+        self.budget.check_in(self, record)
 
     def recreate(self) -> "BudgetedPool":
-        """Return an empty pool like this one."""
+        """Return an empty pool with the same options and budget."""
         return BudgetedPool(
             self._creator,
             self.budget,
-            self._turn_of,
+            self._queue_key,
             dialect=self._dialect,
             reset_on_return=self._reset_on_return,
             _dispatch=self.dispatch,
         )
 
     def dispose(self) -> None:
-        """Close what is idle now, and the rest when it comes back."""
+        """Close the idle connections, and each other one when it is returned."""
         self.is_disposed = True
         self.budget.close_idle(self)
 
     def status(self) -> str:
-        """Describe the pool in a line."""
-        return f"{len(self.idle)} idle; of the budget {self.budget.open_connections} are open"
+        """Return one line about the pool and its budget."""
+        return f"{len(self.idle)} idle; {self.budget.open_connections} open in the whole budget"
 
 
-def close_for_good(entry: ConnectionPoolEntry) -> None:
-    """Close a connection and wait until its server process is gone, so that it counts no more.
+def close_and_wait(entry: ConnectionPoolEntry) -> None:
+    """Close a connection and wait until its server process has ended.
 
-    The server keeps its end of the socket open until its process exits, so the end of the stream
-    tells.
+    Until then the server counts the connection towards its limits. The server's end of the socket
+    stays open until the process exits, so the end of the stream shows that it has.
     """
-    watched = None
+    socket_copy = None
     try:
         if entry.dbapi_connection is not None:
-            watched = os.dup(entry.dbapi_connection.fileno())
+            socket_copy = os.dup(entry.dbapi_connection.fileno())
     except (Error, OSError):
-        watched = None
+        socket_copy = None
     entry.close()
-    if watched is not None:
+    if socket_copy is not None:
         poll = select.poll()
-        poll.register(watched, select.POLLIN | select.POLLHUP)
+        poll.register(socket_copy, select.POLLIN | select.POLLHUP)
         poll.poll(CLOSE_TIMEOUT_MS)
-        os.close(watched)
+        os.close(socket_copy)

@@ -1,4 +1,4 @@
-"""How long what a request does in its tenant's database may take, all in all."""
+"""The deadline for all work of a request in its tenant's database."""
 
 import time
 
@@ -7,18 +7,19 @@ from trially.state import request_state
 
 
 def start_deadline(milliseconds: int) -> None:
-    """Have the statements of this app context's transactions end `milliseconds` from now."""
+    """Set this app context's deadline to `milliseconds` from now."""
     request_state().deadline = time.monotonic() + milliseconds / 1000
 
 
 def statement_bound() -> str:
-    """Return what bounds a transaction's statements to what is left; nothing if no deadline is.
+    """Return the SQL that bounds a transaction's statements by the remaining time, or "".
 
-    The server bounds each statement by itself. So a transaction's last one may end later than the
-    deadline, by as much at most as was left when the transaction began.
+    PostgreSQL applies `statement_timeout` to each statement alone. So the last statement of a
+    transaction may end after the deadline, at most by the time that remained at BEGIN.
     """
     deadline = request_state().deadline
     if deadline is None:
         return ""
-    left_ms = max(1, int((deadline - time.monotonic()) * 1000))
-    return f"SET LOCAL statement_timeout={min(left_ms, current_settings().statement_timeout_ms)};"
+    remaining_ms = max(1, int((deadline - time.monotonic()) * 1000))
+    timeout_ms = min(remaining_ms, current_settings().statement_timeout_ms)
+    return f"SET LOCAL statement_timeout={timeout_ms};"

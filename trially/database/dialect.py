@@ -1,13 +1,14 @@
-"""Connections of tenants: whatever is sent first carries BEGIN and the guard before it.
+"""Connections of tenants: the first statement of a transaction carries BEGIN and the guard.
 
-psycopg2 would send BEGIN as a round trip of its own, and the guard would be another. Here its
-connections are in autocommit mode and say BEGIN, COMMIT and ROLLBACK themselves: a statement sent
-while no transaction is open goes out behind the current placement's opening, in one message. So
-tenancy costs no round trip, and nothing can be sent past the guard: no session's, no Core
-statement, no raw cursor's. A statement sent while one is open must be of the tenant that opened it.
+psycopg2 would send BEGIN as a round trip of its own, and the guard would be another. Here
+psycopg2's connections are in autocommit mode, and this module sends BEGIN, COMMIT and ROLLBACK. A
+statement sent while no transaction is open goes out behind the current placement's opening, in one
+message. So tenancy costs no round trip, and no statement bypasses the guard, be it from a session,
+from Core or from a raw cursor. A statement sent in an open transaction must come from the tenant
+that opened it.
 
-What ends a transaction also puts the session back to how it began, in the same message. So nothing
-that a statement may have left on the connection waits for whoever has it next, behind a pooler too.
+The message that ends a transaction also resets the database session. So nothing that a statement
+left on the connection reaches its next user, even behind a pooler.
 """
 
 import select
@@ -40,10 +41,10 @@ from trially.database.placement import (
 from trially.database.replicas import POSITIONS, record_commit
 
 REFUSALS: dict[str, Exception] = {
-    "TR001": StalePlacementError("The tenant's placement has changed."),
+    "TR001": StalePlacementError("The tenant's placement has changed. Try again."),
     "TR002": TenantSuspendedError("The tenant is suspended."),
 }
-"""What the guard's own SQLSTATEs mean."""
+"""The error for each SQLSTATE that the guard raises."""
 
 READ_ONLY_TRANSACTION = "25006"
 
@@ -51,20 +52,20 @@ CLEANING = (
     "RESET SESSION AUTHORIZATION;RESET ALL;CLOSE ALL;UNLISTEN *;DEALLOCATE ALL;"
     "SELECT pg_advisory_unlock_all();DISCARD TEMP;DISCARD SEQUENCES"
 )
-"""What DISCARD ALL does, which may not be sent together with anything else."""
+"""The parts of DISCARD ALL, which PostgreSQL refuses in a message with other statements."""
 
 
 statement_was_slow = Signal()
-"""Sent with a statement's text, placeholders in it, and the seconds that it took."""
+"""Sent with the text of a slow statement, with placeholders, and its `seconds`."""
 
 
 class PlacedCursor(cursor):
-    """A cursor that opens the current placement's transaction with its first statement."""
+    """A cursor whose first statement opens a transaction of the current placement."""
 
     connection: "PlacedConnection"
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002
-        """Send a statement, behind the opening if no transaction is open."""
+        """Send a statement, after the opening if no transaction is open."""
         if not _is_idle(self.connection):
             self.connection.check_tenant()
             super().execute(query, vars)
@@ -81,7 +82,7 @@ class PlacedCursor(cursor):
             raise _refusal(error, placement) from None
 
     def executemany(self, query: Any, vars_list: Any) -> None:
-        """Send a statement for each of some parameters."""
+        """Send a statement once for each set of parameters."""
         self._open()
         super().executemany(query, vars_list)
 
@@ -95,15 +96,15 @@ class PlacedCursor(cursor):
         self._open()
         super().copy_expert(sql, file, size)
 
-    def copy_from(self, *arguments: Any, **options: Any) -> None:
+    def copy_from(self, *args: Any, **options: Any) -> None:
         """Copy a file into a table."""
         self._open()
-        super().copy_from(*arguments, **options)
+        super().copy_from(*args, **options)
 
-    def copy_to(self, *arguments: Any, **options: Any) -> None:
+    def copy_to(self, *args: Any, **options: Any) -> None:
         """Copy a table into a file."""
         self._open()
-        super().copy_to(*arguments, **options)
+        super().copy_to(*args, **options)
 
     def _open(self) -> None:
         if not _is_idle(self.connection):
@@ -117,28 +118,28 @@ class PlacedCursor(cursor):
 
 
 class PlacedConnection(connection):
-    """A connection whose transactions are the current placement's, and said in so many words."""
+    """A connection in autocommit mode whose transactions belong to the current placement."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
         self.cursor_factory = PlacedCursor
         self.database = self.info.dbname
         self.tenant_id: UUID | None = None
-        """Whose transaction was opened on it since it was last clean."""
+        """The tenant that opened a transaction on it since the last reset."""
         self.followed: str | None = None
-        """The server it leads to, if that has replicas."""
+        """Name of its server, if that server has replicas."""
 
-    def cursor(self, *arguments: Any, **options: Any) -> Any:
-        """Make a cursor, of a kind that passes the guard."""
+    def cursor(self, *args: Any, **options: Any) -> Any:
+        """Create a cursor; raise `TypeError` for a cursor class that would bypass the guard."""
         factory = options.get("cursor_factory") or PlacedCursor
         if not issubclass(factory, PlacedCursor):
-            raise TypeError("A tenant's connection has cursors that pass the guard, and no others.")
-        return super().cursor(*arguments, **options)
+            raise TypeError("The cursor class must derive from PlacedCursor, which runs the guard.")
+        return super().cursor(*args, **options)
 
     def open_for(self, placement: Placement) -> str:
-        """Return what opens a placement's transaction, or raise `WrongTenantError`."""
+        """Return the SQL that opens a placement's transaction, or raise `WrongTenantError`."""
         if self.database != placement.url.database:
-            raise WrongTenantError("This connection leads to another tenant's database.")
+            raise WrongTenantError("This connection leads to the database of another tenant.")
         self.tenant_id = placement.tenant_id
         self.followed = placement.server if placement.replicas else None
         return placement.opening + statement_bound()
@@ -146,27 +147,27 @@ class PlacedConnection(connection):
     def check_tenant(self) -> None:
         """Raise `WrongTenantError` unless the current tenant opened this transaction."""
         if current_placement().tenant_id != self.tenant_id:
-            raise WrongTenantError("This transaction is another tenant's.")
+            raise WrongTenantError("This transaction belongs to another tenant.")
 
     def commit(self) -> None:
-        """Commit, and say so if the server rolled back instead."""
+        """Commit; raise `InFailedSqlTransaction` if the server rolled back instead."""
         has_failed = self.get_transaction_status() == TRANSACTION_STATUS_INERROR
         if self.followed is None or _is_idle(self):
             self._end("COMMIT;")
         else:
-            asked_at = time.monotonic()
+            requested_at = time.monotonic()
             [(inserted, flushed)] = self._end("COMMIT;", then=POSITIONS)
-            record_commit(self.followed, asked_at, inserted, flushed)
+            record_commit(self.followed, requested_at, inserted, flushed)
         if has_failed:
             raise errors.InFailedSqlTransaction("The transaction had failed and was rolled back.")
 
     def rollback(self) -> None:
-        """Roll back what is open, if anything is."""
+        """Roll back the open transaction, if there is one."""
         if not self.closed:
             self._end("ROLLBACK;")
 
     def _end(self, ending: str, then: str = "") -> list[tuple[Any, ...]]:
-        """End what is open, leave the session as it began, and return what `then` asks."""
+        """End the open transaction, reset the session, and return the rows of `then`."""
         if self.tenant_id is None:
             return []
         last = cursor(self)
@@ -176,17 +177,19 @@ class PlacedConnection(connection):
 
 
 class PlacedDialect(PGDialect_psycopg2):
-    """psycopg2 with connections of tenants."""
+    """SQLAlchemy's psycopg2 dialect, for connections of tenants."""
 
     supports_statement_cache = True
 
     slow_seconds = float("inf")
-    """How long a statement takes before it is called slow, whether it succeeds or not."""
+    """Duration from which a statement is reported as slow, also if it fails."""
 
     def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
-        """Tell whether a connection is of no use any more: also where a primary is none now."""
-        has_changed_roles = getattr(e, "pgcode", None) == READ_ONLY_TRANSACTION
-        if has_changed_roles:
+        """Return whether an error means that the connection must be replaced.
+
+        A read-only error does, too: after a failover the server may have become a replica.
+        """
+        if getattr(e, "pgcode", None) == READ_ONLY_TRANSACTION:
             return True
         return bool(super().is_disconnect(e, connection, cursor))  # type: ignore[no-untyped-call]
 
@@ -197,7 +200,10 @@ class PlacedDialect(PGDialect_psycopg2):
         parameters: Any,
         context: Any = None,  # noqa: ARG002
     ) -> None:
-        """Send a statement, and tell if it was slow: SQLAlchemy's events would cost far more."""
+        """Send a statement, and report it if it was slow.
+
+        SQLAlchemy's cursor events could do the same at a far higher cost.
+        """
         started = time.perf_counter()
         try:
             cursor.execute(statement, parameters)
@@ -208,10 +214,10 @@ class PlacedDialect(PGDialect_psycopg2):
 
 
 def replace_if_closed(raw: connection, _record: Any, _checked_out: Any) -> None:
-    """Have a connection replaced that the server has closed since it was last used.
+    """Make the pool replace a connection that the server closed while it was idle.
 
-    The server says nothing to an idle connection but farewell: so something to read means that,
-    and asking the kernel costs no round trip.
+    The server sends nothing to an idle connection except the message that closes it. So readable
+    data means that it is closed, and polling the socket costs no round trip.
     """
     poll = select.poll()
     poll.register(raw.fileno(), select.POLLIN | select.POLLHUP)
@@ -220,15 +226,16 @@ def replace_if_closed(raw: connection, _record: Any, _checked_out: Any) -> None:
 
 
 def _refusal(error: Error, placement: Placement) -> Exception:
-    """Return what the guard meant, or the error itself if it is not the guard's.
+    """Return the exception for a guard's SQLSTATE, or the error itself for any other SQLSTATE.
 
-    A replica's guard knows the tenant as it was, so its refusal means that the primary is to say.
+    A replica's guard may have an old copy of the placement. So every refusal by a replica becomes
+    `ReplicaBehindError`, and the request is retried on the primary.
     """
     refusal = REFUSALS.get(error.pgcode or "")
     if refusal is None:
         return error
     if isinstance(placement, ReplicaPlacement):
-        return ReplicaBehindError("A replica does not let the tenant in.")
+        return ReplicaBehindError("The replica refused the transaction.")
     return type(refusal)(*refusal.args)
 
 

@@ -1,4 +1,4 @@
-"""The engines of tenants' databases: made on demand, those of a server within one budget."""
+"""Engines of tenants' databases, created on demand; those of a server share one budget."""
 
 from collections import deque
 from collections.abc import Mapping, MutableMapping
@@ -24,25 +24,27 @@ from trially.database.placement import (
 )
 
 ENGINES_KEPT = 2_000
-"""An engine without connections is some 20 kB."""
-PATIENCE = {
+"""An engine without connections takes some 20 kB."""
+NETWORK_LIMITS = {
     "connect_timeout": 5,
     "keepalives_idle": 30,
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
-"""How long a host may be silent (seconds, the last milliseconds), unless its URL says otherwise."""
+"""libpq's limits for an unreachable host; a server's URL may override them.
+
+All are in seconds or counts, except `tcp_user_timeout`, which is in milliseconds.
+"""
 
 STATEMENTS_CACHED = 1_000
 
 
 class EngineRegistry:
-    """One engine per bind key; those of a server share a dialect and a budget of connections.
+    """One engine per bind key. The engines of a server share a dialect and a connection budget.
 
-    A dialect asks the server some questions when it first connects and a statement is compiled
-    once per dialect: sharing both makes the thousandth tenant's first request as cheap as the
-    first tenant's second.
+    A dialect queries the server when it first connects, and statements are compiled once per
+    dialect. With a shared dialect, the first request of a further tenant pays for neither.
     """
 
     def __init__(
@@ -56,13 +58,13 @@ class EngineRegistry:
         self._connections_per_server = connections_per_server
         self._checkout_timeout_seconds = checkout_timeout_seconds
         self._slow_seconds = slow_seconds
-        self._made: deque[str] = deque()
+        self._bind_keys: deque[str] = deque()
         self._lock = Lock()
         self._servers: dict[str, tuple[PlacedDialect, ConnectionBudget]] = {}
         self._compiled: LRUCache[Any, Any] = LRUCache(STATEMENTS_CACHED)
 
     def engine_for(self, placement: Placement) -> Engine:
-        """Return the engine that leads to `placement`."""
+        """Return the engine of a placement; a changed URL replaces the engine."""
         engine = self._engines.get(placement.bind_key)
         if engine is not None and engine.url == placement.url:
             return engine
@@ -72,28 +74,28 @@ class EngineRegistry:
                 self._drop(placement.bind_key)
                 engine = None
             if engine is None:
-                engine = self._engines[placement.bind_key] = self._make_engine(placement)
-                self._made.append(placement.bind_key)
-            while len(self._made) > ENGINES_KEPT:
-                self._drop(self._made[0])
+                engine = self._engines[placement.bind_key] = self._create_engine(placement)
+                self._bind_keys.append(placement.bind_key)
+            while len(self._bind_keys) > ENGINES_KEPT:
+                self._drop(self._bind_keys[0])
             return engine
 
     def forget(self, bind_key: str) -> None:
-        """Close the idle connections of one engine and drop it."""
+        """Drop one engine and close its idle connections."""
         with self._lock:
             self._drop(bind_key)
 
     def budgets(self) -> Mapping[str, ConnectionBudget]:
-        """Return the budget of each server that has been connected to, by its name."""
+        """Return the budget of each server that has an engine, by the server's name."""
         return {name: budget for name, (_, budget) in self._servers.items()}
 
     def _drop(self, bind_key: str) -> None:
         engine = self._engines.pop(bind_key, None)
         if engine is not None:
-            self._made.remove(bind_key)
+            self._bind_keys.remove(bind_key)
             engine.dispose()
 
-    def _make_engine(self, placement: Placement) -> Engine:
+    def _create_engine(self, placement: Placement) -> Engine:
         url = placement.url
         if placement.server not in self._servers:
             budget = ConnectionBudget(self._connections_per_server, self._checkout_timeout_seconds)
@@ -106,16 +108,16 @@ class EngineRegistry:
             prepare(raw)
             return raw
 
-        pool = BudgetedPool(open_connection, budget, _whose_turn, dialect=dialect)
+        pool = BudgetedPool(open_connection, budget, _current_tenant_id, dialect=dialect)
         event.listen(pool, "checkout", replace_if_closed)
         engine = Engine(pool, dialect, url, hide_parameters=True)
         return engine.execution_options(compiled_cache=self._compiled)
 
     def _dialect_for(self, placement: Placement) -> PlacedDialect:
-        """Return the dialect of a server; a replica is asked nothing that its primary has said."""
+        """Return a new dialect, or for a replica the one of its primary, which fits it too."""
         if isinstance(placement, ReplicaPlacement) and placement.primary in self._servers:
             return self._servers[placement.primary][0]
-        dialect = _learned_dialect(placement.url)
+        dialect = _create_dialect(placement.url)
         dialect.slow_seconds = self._slow_seconds
         return dialect
 
@@ -128,21 +130,23 @@ def connect(
     """Open a psycopg2 connection to `url`, in autocommit mode."""
     _, parameters = PGDialect_psycopg2().create_connect_args(url)  # type: ignore[no-untyped-call]
     raw: connection = psycopg2.connect(
-        **{"application_name": application_name, **PATIENCE, **parameters},
+        **{"application_name": application_name, **NETWORK_LIMITS, **parameters},
         connection_factory=connection_factory,
     )
     raw.autocommit = True
     return raw
 
 
-def _whose_turn() -> UUID | None:
+def _current_tenant_id() -> UUID | None:
+    """Return the key of the queue in which a checkout waits: one queue per tenant."""
     return current_placement().tenant_id if has_placement() else None
 
 
-def _learned_dialect(url: URL) -> PlacedDialect:
-    """Make the dialect and let it ask the server what it needs to know, once.
+def _create_dialect(url: URL) -> PlacedDialect:
+    """Create the dialect of a server, and let it query the server once for what it needs.
 
-    As in `create_engine`, this connection begins no transaction: there is no tenant to guard.
+    As in SQLAlchemy's `create_engine`, this connection begins no transaction. It needs no guard,
+    because it reads no tenant's rows.
     """
     dialect = PlacedDialect(  # type: ignore[no-untyped-call]
         dbapi=psycopg2,
@@ -152,6 +156,6 @@ def _learned_dialect(url: URL) -> PlacedDialect:
     )
     pool = NullPool(lambda: connect(url), dialect=dialect)  # type: ignore[arg-type]
     engine = Engine(pool, dialect, url)
-    with Connection(engine, _has_events=False, _allow_autobegin=False) as asking:
-        dialect.initialize(asking)  # type: ignore[no-untyped-call]
+    with Connection(engine, _has_events=False, _allow_autobegin=False) as unguarded:
+        dialect.initialize(unguarded)  # type: ignore[no-untyped-call]
     return dialect

@@ -1,4 +1,4 @@
-"""What every table has in common: naming, types, and the rules of tenant tables."""
+"""Base classes of all tables: constraint names, column types, and columns in common."""
 
 import datetime as dt
 from typing import Any
@@ -31,13 +31,13 @@ def _make_registry() -> registry:
 
 
 class CatalogModel(DeclarativeBase):
-    """A table of the control plane."""
+    """Base of the tables of the catalog, the control plane."""
 
     registry = _make_registry()
 
 
 class TenantModel(DeclarativeBase):
-    """A table of every tenant's own database: `(tenant_id, id)` identifies a row in any tier."""
+    """Base of tenants' tables: the primary key is `(tenant_id, id)` in every tier."""
 
     registry = _make_registry()
 
@@ -46,7 +46,7 @@ class TenantModel(DeclarativeBase):
 
 
 class Timestamped:
-    """When a row was made and last changed, by the database's clock."""
+    """When a row was created and last changed, by the database's clock."""
 
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now(), sort_order=900)
     updated_at: Mapped[dt.datetime] = mapped_column(
@@ -55,6 +55,6 @@ class Timestamped:
 
 
 class Versioned:
-    """How often a row has been written: a trigger counts, so that no statement can forget to."""
+    """A counter of a row's writes. A trigger raises it, so no statement can omit it."""
 
     version: Mapped[int] = mapped_column(BigInteger, server_default="1", sort_order=902)

@@ -1,4 +1,4 @@
-"""Where the current tenant's rows are: set once per app context, never changed in it."""
+"""The current placement: where the rows of an app context's one tenant are."""
 
 import re
 from dataclasses import dataclass, field
@@ -15,28 +15,31 @@ _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]{0,62}\Z")
 
 
 class NoTenantError(RuntimeError):
-    """SQL was asked for outside a tenant's context."""
+    """SQL was sent while no tenant was entered."""
 
 
 class WrongTenantError(RuntimeError):
-    """What is one tenant's was used in another tenant's context."""
+    """An object, session or connection of one tenant was used in another tenant's context."""
 
 
 class StalePlacementError(OperatorError):
-    """The tenant's placement has changed since this process last looked."""
+    """The tenant's placement has changed since this process cached it."""
 
 
 class ReplicaBehindError(StalePlacementError):
-    """A replica does not let the tenant in: it is behind, or as it was, the tenant was not here."""
+    """The replica refused the transaction.
+
+    It has not replayed far enough, or its copy of the placement is out of date.
+    """
 
 
 class TenantSuspendedError(OperatorError):
-    """The tenant's database refuses work until the tenant is resumed."""
+    """The tenant is suspended: its guard refuses transactions until the tenant is resumed."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """One tenant's rows: which engine, which schema, whose, and as of which epoch."""
+    """Where one tenant's rows are, and as of which epoch."""
 
     tenant_id: UUID
     bind_key: str
@@ -44,28 +47,28 @@ class Placement:
     epoch: int
     url: URL = field(repr=False)
     role: str | None = None
-    """What each transaction sets its role to; None where the login role is the tenant's already."""
+    """The role that each transaction sets; None if the login role belongs to this tenant alone."""
 
     replicas: tuple[URL, ...] = field(default=(), repr=False)
-    """Where the server's read replicas are."""
+    """URLs of the server's read replicas."""
 
     def __post_init__(self) -> None:
-        """Refuse names that could not be written into SQL as they are."""
+        """Raise `ValueError` for a schema or role that would need quoting in SQL."""
         for name in (self.schema, self.role):
             if name is not None and not _IDENTIFIER.match(name):
-                raise ValueError(f"{name!r} cannot be the name of a schema or role.")
+                raise ValueError(f"{name!r} is not allowed as the name of a schema or role.")
 
     @property
     def server(self) -> str:
-        """The server that the bind key names."""
+        """Name of the server, as in the bind key."""
         return self.bind_key.partition("/")[0]
 
     @cached_property
     def opening(self) -> str:
-        """What goes before the first statement of each transaction: BEGIN and the guard.
+        """The SQL sent before the first statement of each transaction: BEGIN and the guard.
 
-        Everything in it is local to the transaction, so the connection goes back to its pool
-        carrying nothing of the tenant. The values are checked names, a uuid and an integer.
+        All its settings are local to the transaction, so the pool gets the connection back without
+        any of them. No quoting is needed: the values are checked names, a uuid and an integer.
         """
         return self._opening("BEGIN;", f"{self.epoch:d}")
 
@@ -81,22 +84,22 @@ class Placement:
 
 @dataclass(frozen=True)
 class ReplicaPlacement(Placement):
-    """The same rows as a replica of the server has them, for transactions that only read."""
+    """A placement on a read replica of its server, for transactions that only read."""
 
     number: int = 0
-    """Which of the replicas it is."""
+    """Index of the replica in the primary placement's `replicas`."""
 
     position: int = 0
-    """What of the server's WAL the replica must have replayed."""
+    """The WAL position that the replica must have replayed."""
 
     @property
     def primary(self) -> str:
-        """The server whose replica it is."""
+        """Name of the server that this replica follows."""
         return self.server.partition("@")[0]
 
     @cached_property
     def opening(self) -> str:
-        """What goes before the first statement: on a replica that is behind, no epoch is good."""
+        """The SQL sent before the first statement; if the replica lags, it claims epoch -1."""
         position = f"{self.position >> 32:X}/{self.position & 0xFFFFFFFF:X}"
         return self._opening(
             "BEGIN READ ONLY;",
@@ -105,7 +108,7 @@ class ReplicaPlacement(Placement):
 
 
 def on_replica(placement: Placement, number: int, position: int) -> ReplicaPlacement:
-    """Return a placement on the replica of this number, once that has replayed `position`."""
+    """Return a placement on a replica by its number, valid once it has replayed `position`."""
     server, _, database = placement.bind_key.partition("/")
     return ReplicaPlacement(
         tenant_id=placement.tenant_id,
@@ -120,7 +123,7 @@ def on_replica(placement: Placement, number: int, position: int) -> ReplicaPlace
 
 
 def enter_placement(placement: Placement) -> None:
-    """Make `placement` the current one.
+    """Set the current placement of this app context.
 
     Raises `WrongTenantError` if this app context already serves another tenant.
     """
@@ -131,7 +134,7 @@ def enter_placement(placement: Placement) -> None:
 
 
 def has_placement() -> bool:
-    """Tell whether a tenant has been entered."""
+    """Return whether a tenant has been entered in this app context."""
     return has_app_context() and request_state().placement is not None
 
 
@@ -139,5 +142,5 @@ def current_placement() -> Placement:
     """Return the current placement, or raise `NoTenantError`."""
     placement = request_state().placement if has_app_context() else None
     if placement is None:
-        raise NoTenantError("No tenant has been entered, so there is no database to ask.")
+        raise NoTenantError("No tenant has been entered, so SQL has no database to go to.")
     return placement

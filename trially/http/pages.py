@@ -13,6 +13,7 @@ from itsdangerous.encoding import base64_decode, base64_encode
 from trially.config import current_settings
 from trially.http.codes import Code
 from trially.http.problems import BadRequest
+from trially.keys import Purpose, derive_key
 
 Page = dict[str, Any]
 
@@ -73,5 +74,5 @@ def _write_cursor(position: Sequence[str | None], tenant_id: UUID, query: Mappin
 def _signer(tenant_id: UUID, query: Mapping[str, Any]) -> TimestampSigner:
     filters = {name: value for name, value in query.items() if name not in {"cursor", "limit"}}
     digest = hashlib.sha256(orjson.dumps([request.path, filters], option=orjson.OPT_SORT_KEYS))
-    secret = current_settings().secret_key
-    return TimestampSigner(secret, salt=f"cursor:{tenant_id}:{digest.hexdigest()}")
+    key = derive_key(current_settings().secret_key, Purpose.PAGE_CURSORS)
+    return TimestampSigner(key, salt=f"cursor:{tenant_id}:{digest.hexdigest()}")

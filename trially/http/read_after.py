@@ -1,39 +1,35 @@
-"""What a client shows so that it reads what it has written, also where a replica answers.
+"""Tokens with which a client reads its own writes from replicas that lag.
 
-An answer to a change carries a token, as a header and as a cookie, that says where the server's log
-was after it. A client that sends either back is answered by whoever has replayed that much. The
-token is encrypted: the log is every tenant's, and how it grows is nobody's business.
+The response to a write carries a token, in the header `X-Read-After` and in a cookie. The token
+holds the server's WAL position after the write. A request with the token is answered by a replica
+only if that replica has replayed the position. The token is encrypted, because the WAL is shared:
+its growth would tell a client how busy other tenants are.
 """
 
-import secrets
 import struct
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from functools import cache
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from flask import Response, request
 
 from trially.config import current_settings
+from trially.keys import Purpose, seal, unseal
 
 HEADER = "X-Read-After"
 COOKIE = "trially_read_after"
 COOKIE_SECONDS = 60
-"""By then every replica that may answer at all has what was written."""
+"""Longer than the maximum lag, so every replica in rotation has replayed the write by then."""
 
-_NONCE_BYTES = 12
-_SAID = struct.Struct(">QQ")
+_CONTENT = struct.Struct(">QQ")
+"""The placement's epoch and the WAL position, each an unsigned 64-bit integer."""
 
 
 class UnreadableTokenError(ValueError):
-    """A token was made for another tenant, or never."""
+    """The token was changed, belongs to another tenant, or was never issued."""
 
 
 def write_token(response: Response, tenant_id: UUID, epoch: int, position: int) -> None:
-    """Tell the client where the log was after what it has written."""
+    """Set the header and the cookie that carry the WAL position after the client's write."""
     token = _seal(tenant_id, epoch, position)
     response.headers[HEADER] = token
     response.set_cookie(
@@ -47,11 +43,10 @@ def write_token(response: Response, tenant_id: UUID, epoch: int, position: int) 
 
 
 def read_position(tenant_id: UUID, epoch: int) -> int | None:
-    """Return where the log was when the client last wrote, 0 if it does not say so.
+    """Return the WAL position that the request's tokens require, 0 without a token.
 
-    None if only the primary can tell: the token is another tenant's, in whose place this tenant's
-    may have been before, or of a later placement than is known here. One of an earlier placement
-    asks for nothing: what a guard says of this one was written after it.
+    Returns None if a token cannot be read or is from a newer epoch (use the primary). A token from
+    an older epoch is ignored: the move that raised the epoch already copied that write.
     """
     tokens = {request.headers.get(HEADER), request.cookies.get(COOKIE)} - {None, ""}
     position = 0
@@ -68,28 +63,24 @@ def read_position(tenant_id: UUID, epoch: int) -> int | None:
 
 
 def _seal(tenant_id: UUID, epoch: int, position: int) -> str:
-    nonce = secrets.token_bytes(_NONCE_BYTES)
-    sealed = _cipher(current_settings().secret_key).encrypt(
-        nonce, _SAID.pack(epoch, position), tenant_id.bytes
+    sealed = seal(
+        current_settings().secret_key,
+        Purpose.READ_AFTER_TOKENS,
+        _CONTENT.pack(epoch, position),
+        tenant_id.bytes,
     )
-    return urlsafe_b64encode(nonce + sealed).decode()
+    return urlsafe_b64encode(sealed).decode()
 
 
 def _unseal(tenant_id: UUID, token: str) -> tuple[int, int]:
     try:
-        raw = urlsafe_b64decode(token)
-        said = _cipher(current_settings().secret_key).decrypt(
-            raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], tenant_id.bytes
+        content = unseal(
+            current_settings().secret_key,
+            Purpose.READ_AFTER_TOKENS,
+            urlsafe_b64decode(token),
+            tenant_id.bytes,
         )
-        epoch, position = _SAID.unpack(said)
-    except (InvalidTag, ValueError, struct.error):
-        raise UnreadableTokenError("The token is not this tenant's.") from None
+        epoch, position = _CONTENT.unpack(content)
+    except (ValueError, struct.error):
+        raise UnreadableTokenError("The token is not valid for this tenant.") from None
     return epoch, position
-
-
-@cache
-def _cipher(secret_key: str) -> AESGCM:
-    key = HKDF(SHA256(), length=32, salt=None, info=b"trially: read after").derive(
-        secret_key.encode()
-    )
-    return AESGCM(key)

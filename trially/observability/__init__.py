@@ -1,1 +1,1 @@
-"""What operators see: logs, metrics, and nothing of any patient in either."""
+"""Logs, metrics and traces for operators. None of them holds PHI."""

@@ -1,4 +1,4 @@
-"""What is told of each request: a line in the log, and counts."""
+"""One log line and the counts for each request."""
 
 import logging
 import time
@@ -9,23 +9,27 @@ from trially.database.dialect import statement_was_slow
 from trially.database.session import engine_registry
 from trially.observability.logs import requests_log, route_of_request
 from trially.observability.metrics import count_request, pools
-from trially.observability.slow_statements import tell_slow_statement
+from trially.observability.slow_statements import log_slow_statement
 from trially.state import request_state
 
 
 def init_app(app: Flask) -> None:
-    """Observe every request. To be called first: what is asked first is told last."""
-    statement_was_slow.connect(tell_slow_statement)
+    """Record every request.
+
+    Must be called before other rooms add handlers: Flask runs `before_request` handlers in order of
+    registration and `after_request` handlers in reverse, so this room sees the whole request.
+    """
+    statement_was_slow.connect(log_slow_statement)
     app.before_request(_start_clock)
-    app.after_request(_tell)
+    app.after_request(_record_request)
 
 
 def _start_clock() -> None:
     request_state().started_at = time.perf_counter()
 
 
-def _tell(response: Response) -> Response:
-    """Count and log a request by its route's template: its URL is the caller's, and may be PHI."""
+def _record_request(response: Response) -> Response:
+    """Count and log a request under its route's template, because its URL may hold PHI."""
     state, now = request_state(), time.perf_counter()
     seconds = now - (state.started_at if state.started_at is not None else now)
     placement = state.placement
@@ -38,7 +42,7 @@ def _tell(response: Response) -> Response:
         None if placement is None else placement.tenant_id,
     )
     if pools.is_due():
-        pools.tell(engine_registry().budgets())
+        pools.record(engine_registry().budgets())
     if requests_log.isEnabledFor(logging.INFO):
         requests_log.info(
             "request",

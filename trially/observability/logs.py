@@ -1,8 +1,8 @@
-"""Structured logs: one JSON object to a line, with the request, its tenant and its caller.
+"""Structured logs: one JSON object per line, with the request, its tenant and its member.
 
-What may be said is listed; the rest is left out. An exception is told by its type, its SQLSTATE
-and where it was raised, never by its message, and a library's message without what it would fill
-in: both quote rows and URLs, and those are PHI.
+The fields of a line are an allow-list. An exception is logged by its type, its SQLSTATE and the
+places in the code, never by its message. A library's message is logged without its arguments. Both
+would quote rows and URLs, which may hold PHI.
 """
 
 import datetime as dt
@@ -25,32 +25,33 @@ FRAMES_SHOWN = 8
 NO_ROUTE = "none"
 OURS = "trially"
 POOLS = "trially.database.budget"
-"""SQLAlchemy's logger of our pools: it is named as their class is, and speaks as a library."""
+"""SQLAlchemy names its pool logger after our pool's class, but its messages are a library's."""
 
-_TALKATIVE = {
+_LOWEST_LEVELS = {
     "authlib": logging.INFO,
     "sqlalchemy": logging.WARNING,
     "werkzeug": logging.WARNING,
     POOLS: logging.WARNING,
 }
-"""Loggers that at a lower level would write tokens, URLs or statements."""
+"""Lowest level of loggers that would write tokens, URLs or statements below it."""
 
-_PROCESS = ("gunicorn.error",)
-"""Loggers that have handlers of their own until they are taken away."""
+_SERVER_LOGGERS = ("gunicorn.error",)
+"""Loggers with handlers of their own, which `configure` removes."""
 
-_TOLD_APART = ["method", "status", "ms", "bytes", "statement"]
-"""What a log call of ours may tell in fields of their own, by `extra`."""
+_EXTRA_FIELDS = ["method", "status", "ms", "bytes", "statement"]
+"""Fields that our own log calls may add by `extra`."""
 
 requests_log = logging.getLogger("trially.requests")
-"""One line for each request."""
+"""The logger of the line for each request."""
 
 
 def configure(
     *, level: str = "INFO", is_for_people: bool = False, stream: TextIO | None = None
 ) -> None:
-    """Send everything that is logged in this process to standard error.
+    """Send all log records of this process to `stream`, standard error by default.
 
-    For servers: commands and tests leave logging as it is. Doing it again replaces what was.
+    Only servers call this; commands and tests keep Python's defaults. A second call replaces the
+    first one's configuration. With `is_for_people`, lines are formatted for a terminal.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_formatter(is_for_people=is_for_people))
@@ -58,40 +59,40 @@ def configure(
     root.handlers = [handler]
     root.setLevel(level)
     logging.getLogger(OURS).removeHandler(default_handler)
-    for name in _PROCESS:
+    for name in _SERVER_LOGGERS:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [], True
-    for name, lowest in _TALKATIVE.items():
+    for name, lowest in _LOWEST_LEVELS.items():
         logging.getLogger(name).setLevel(max(root.level, lowest))
 
 
 def route_of_request() -> str:
-    """Return the template of the request's URL, which names arguments and has none."""
+    """Return the template of the request's URL: it has the names of arguments, not their values."""
     return request.url_rule.rule if request.url_rule is not None else NO_ROUTE
 
 
 def describe_exceptions(error: BaseException) -> Iterator[dict[str, Any]]:
-    """Describe an exception and what it came from, outermost first, without their messages."""
+    """Describe an exception and its causes, outermost first, without their messages."""
     link: BaseException | None = error
     for _ in range(LONGEST_CHAIN):
         if link is None:
             return
         frames = traceback.extract_tb(link.__traceback__)[-FRAMES_SHOWN:]
-        described: dict[str, Any] = {
+        description: dict[str, Any] = {
             "type": f"{type(link).__module__}.{type(link).__qualname__}",
             "raised_at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
         }
         if sqlstate := getattr(link, "pgcode", None):
-            described["sqlstate"] = sqlstate
-        yield described
+            description["sqlstate"] = sqlstate
+        yield description
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
 
 
 class _JSONFormatter(structlog.stdlib.ProcessorFormatter):
-    """structlog's, with a short way for the line that every request writes."""
+    """structlog's formatter, with a shorter and faster path for the line of each request."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write a record as JSON."""
+        """Return a record as JSON."""
         if record.name != requests_log.name:
             return super().format(record)
         event = {
@@ -99,9 +100,9 @@ class _JSONFormatter(structlog.stdlib.ProcessorFormatter):
             "timestamp": dt.datetime.fromtimestamp(record.created, dt.UTC),
             "level": "info",
             "logger": record.name,
-            **{name: getattr(record, name) for name in _TOLD_APART if hasattr(record, name)},
+            **{name: getattr(record, name) for name in _EXTRA_FIELDS if hasattr(record, name)},
         }
-        return _to_json(_tell_request(None, "info", event))
+        return _to_json(_add_request(None, "info", event))
 
 
 def _formatter(*, is_for_people: bool) -> logging.Formatter:
@@ -118,22 +119,22 @@ def _formatter(*, is_for_people: bool) -> logging.Formatter:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.stdlib.add_log_level,
             structlog.stdlib.add_logger_name,
-            structlog.stdlib.ExtraAdder(_TOLD_APART),
-            _fill_in,
-            _tell_request,
-            _tell_exception,
+            structlog.stdlib.ExtraAdder(_EXTRA_FIELDS),
+            _complete_message,
+            _add_request,
+            _add_exception,
         ],
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )
 
 
-def _fill_in(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Complete a message of ours; of a library's, keep what the library wrote itself."""
-    arguments = event.pop("positional_args", None)
+def _complete_message(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Fill the arguments into a message of ours; keep only the constant part of a library's."""
+    args = event.pop("positional_args", None)
     record: logging.LogRecord = event["_record"]
-    of_current_tenant = record.name.partition(".")[0] == OURS and not record.name.startswith(POOLS)
-    if of_current_tenant or (record.name in _PROCESS and record.levelno <= logging.INFO):
-        event["event"] = event["event"] % arguments if arguments else event["event"]
+    is_ours = record.name.partition(".")[0] == OURS and not record.name.startswith(POOLS)
+    if is_ours or (record.name in _SERVER_LOGGERS and record.levelno <= logging.INFO):
+        event["event"] = event["event"] % args if args else event["event"]
     elif isinstance(record.msg, str):
         event["event"] = record.msg.partition("\n")[0].partition(":")[0]
     else:
@@ -141,10 +142,10 @@ def _fill_in(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDic
     return event
 
 
-def _tell_request(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Tell which request, tenant and member this is about.
+def _add_request(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Add the request, tenant and member.
 
-    Flask's own context holds them, and ends with the request, so no line tells another's.
+    They come from Flask's context, which ends with the request. So no line has another request's.
     """
     if has_request_context():
         event["request_id"] = request_state().request_id
@@ -158,12 +159,12 @@ def _tell_request(_logger: WrappedLogger, _method: str, event: EventDict) -> Eve
     return event
 
 
-def _tell_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Replace an exception by what may be said of it."""
+def _add_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Replace an exception by its description without messages."""
     event.pop("stack_info", None)
-    raised = event.pop("exc_info", None)
-    if raised and raised[1] is not None:
-        event["exceptions"] = list(describe_exceptions(raised[1]))
+    exc_info = event.pop("exc_info", None)
+    if exc_info and exc_info[1] is not None:
+        event["exceptions"] = list(describe_exceptions(exc_info[1]))
     return event
 
 
@@ -172,5 +173,5 @@ def _to_json(event: Any, **_options: Any) -> str:
 
 
 def _name_type(value: object) -> str:
-    """Tell what has no form in JSON by its type: how it describes itself is not ours to know."""
+    """Return the type of a value that JSON cannot represent: its text might hold PHI."""
     return type(value).__name__

@@ -1,7 +1,8 @@
-"""Prometheus metrics: requests, connections and the guard, over all of gunicorn's workers.
+"""Prometheus metrics of requests, connections and the guard, over all of gunicorn's workers.
 
-Workers write into files of the folder `PROMETHEUS_MULTIPROC_DIR`, so that whichever of them is
-asked answers for all. A tenant is named by its id, and only so many have series of their own.
+Each worker writes to files in the folder `PROMETHEUS_MULTIPROC_DIR`, so any of them can render the
+metrics of all. The label of a tenant is its id. The number of tenants with a label of their own is
+limited.
 """
 
 import os
@@ -26,7 +27,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from trially.database.budget import ConnectionBudget
 
 TENANTS_NAMED = 100
-"""In each process; the series of several workers may name more between them."""
+"""Tenants with a label of their own, in each process; several workers may have more together."""
 OTHER = "other"
 NO_TENANT = "none"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -34,20 +35,25 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 _POOL_INTERVAL_SECONDS = 1
 
 requests_total = Counter(
-    "trially_requests_total", "Requests answered.", ("method", "route", "status")
+    "trially_requests_total", "Requests that were answered.", ("method", "route", "status")
 )
 request_seconds = Histogram(
-    "trially_request_seconds", "Time to answer, in seconds.", ("method", "route"), buckets=_SECONDS
+    "trially_request_seconds",
+    "Time until a response is ready, in seconds.",
+    ("method", "route"),
+    buckets=_SECONDS,
 )
 tenant_requests_total = Counter(
-    "trially_tenant_requests_total", "Requests answered, by tenant.", ("tenant",)
+    "trially_tenant_requests_total", "Requests that were answered, by tenant id.", ("tenant",)
 )
 guard_refusals_total = Counter(
-    "trially_guard_refusals_total", "Transactions that a tenant's guard refused.", ("reason",)
+    "trially_guard_refusals_total",
+    "Transactions that a tenant's guard rejected, by reason.",
+    ("reason",),
 )
 replica_requests_total = Counter(
     "trially_replica_requests_total",
-    "Requests sent to a read replica: answered there, or by the primary after all.",
+    "Requests sent to a read replica: answered there, or retried on the primary.",
     ("outcome",),
 )
 connections_open = Gauge(
@@ -58,73 +64,73 @@ connections_open = Gauge(
 )
 connections_idle = Gauge(
     "trially_connections_idle",
-    "Connections to tenants' databases that no request is using.",
+    "Open connections to tenants' databases that no request uses.",
     ("server",),
     multiprocess_mode="livesum",
 )
 checkouts_total = Counter(
     "trially_connection_checkouts_total",
-    "What became of checkouts of connections: hits, misses, evictions, waits, timeouts.",
+    "Checkouts of connections by outcome: hits, misses, evictions, waits, timeouts.",
     ("server", "outcome"),
 )
 
 
 class _Pools:
-    """How the budgets of connections were when last told."""
+    """Exports the connection budgets: their sizes, and how far their counts have risen."""
 
     def __init__(self) -> None:
-        self._told: WeakKeyDictionary[ConnectionBudget, dict[str, int]] = WeakKeyDictionary()
+        self._recorded: WeakKeyDictionary[ConnectionBudget, dict[str, int]] = WeakKeyDictionary()
         self._next_at = 0.0
         self._lock = Lock()
 
     def is_due(self) -> bool:
         return time.monotonic() >= self._next_at
 
-    def tell(self, budgets: Mapping[str, ConnectionBudget]) -> None:
+    def record(self, budgets: Mapping[str, ConnectionBudget]) -> None:
         with self._lock:
             self._next_at = time.monotonic() + _POOL_INTERVAL_SECONDS
             for server, budget in budgets.items():
                 connections_open.labels(server).set(budget.open_connections)
                 connections_idle.labels(server).set(budget.idle_connections)
-                now, before = asdict(budget.counts), self._told.get(budget, {})
-                for outcome, count in now.items():
+                counts, before = asdict(budget.counts), self._recorded.get(budget, {})
+                for outcome, count in counts.items():
                     checkouts_total.labels(server, outcome).inc(count - before.get(outcome, 0))
-                self._told[budget] = now
+                self._recorded[budget] = counts
 
 
 pools = _Pools()
 _named: set[UUID] = set()
 _lock = Lock()
-_children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-"""Series by what a request was, to look them up once only; as many as there are routes."""
-_tenants: dict[str, Counter] = {}
+_request_series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+"""Series by method, route and status: a lookup here is cheaper than `labels()`."""
+_tenant_series: dict[str, Counter] = {}
 
 
 def count_request(
     method: str, route: str, status: int, seconds: float, tenant_id: UUID | None
 ) -> None:
-    """Count one request that has been answered."""
+    """Count one answered request; `route` is the URL's template."""
     key = (method, route, status)
-    series = _children.get(key)
+    series = _request_series.get(key)
     if series is None:
-        named = method if method in _METHODS else OTHER
+        method_label = method if method in _METHODS else OTHER
         series = (
-            requests_total.labels(named, route, status),
-            request_seconds.labels(named, route),
+            requests_total.labels(method_label, route, status),
+            request_seconds.labels(method_label, route),
         )
-        if named == method:
-            _children[key] = series
+        if method_label == method:
+            _request_series[key] = series
     series[0].inc()
     series[1].observe(seconds)
     label = tenant_label(tenant_id)
-    tenant = _tenants.get(label)
+    tenant = _tenant_series.get(label)
     if tenant is None:
-        tenant = _tenants[label] = tenant_requests_total.labels(label)
+        tenant = _tenant_series[label] = tenant_requests_total.labels(label)
     tenant.inc()
 
 
 def tenant_label(tenant_id: UUID | None) -> str:
-    """Return a tenant's label: its id for the first so many, then one for all others."""
+    """Return a tenant's label: its id for the first `TENANTS_NAMED`, `other` for all others."""
     if tenant_id is None:
         return NO_TENANT
     if tenant_id not in _named:
@@ -136,7 +142,7 @@ def tenant_label(tenant_id: UUID | None) -> str:
 
 
 def render() -> tuple[bytes, str]:
-    """Return the metrics of all workers, and their content type."""
+    """Return the metrics of all workers as text, and the content type."""
     registry = REGISTRY
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
         registry = CollectorRegistry()

@@ -7,8 +7,8 @@ LONGEST_TEXT = 2_000
 log = logging.getLogger(__name__)
 
 
-def tell_slow_statement(statement: str, seconds: float) -> None:
-    """Log a statement that took long, with placeholders where its values were."""
+def log_slow_statement(statement: str, seconds: float) -> None:
+    """Log the text of a slow statement; placeholders stand for its values."""
     log.warning(
         "A statement was slow.",
         extra={

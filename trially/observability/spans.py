@@ -1,7 +1,7 @@
-"""The spans of a request: one for the request, one for each statement, and of neither what it says.
+"""OpenTelemetry spans: one for each request, and one for each of its statements.
 
-A span tells a route's template and a statement's kind: no URL, text, parameter or message of an
-exception, for any of them may quote a patient. Needs the extra `telemetry`.
+A span holds a route's template and a statement's kind. It never holds a URL, a statement's text, a
+parameter or an exception's message, because each of them may hold PHI. Needs the extra `telemetry`.
 """
 
 import os
@@ -38,11 +38,11 @@ ERRORS_START = 500
 
 _FIRST_WORD = re.compile(r"\s*([A-Za-z]+)")
 _SPAN = "trially_span"
-"""Where the context of a statement's execution holds its span."""
+"""Attribute of a statement's execution context that holds its span."""
 
 
 def make_exporter() -> SpanExporter:
-    """Make what sends spans to where the environment says, or raise `ImportError`."""
+    """Create the exporter that the environment configures, or raise `ImportError`."""
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
     exporter: SpanExporter = OTLPSpanExporter()
@@ -74,8 +74,8 @@ def _begin_request() -> None:
     if route != NO_ROUTE:
         name, attributes["http.route"] = f"{method} {route}", route
     state.span = _tracer().start_span(name, _context_of(state.caller), SpanKind.SERVER, attributes)
-    said = state.span.get_span_context()
-    set_trace(f"{said.trace_id:032x}", f"{said.span_id:016x}", f"{said.trace_flags & SAMPLED:02x}")
+    span = state.span.get_span_context()
+    set_trace(f"{span.trace_id:032x}", f"{span.span_id:016x}", f"{span.trace_flags & SAMPLED:02x}")
 
 
 def _end_request(response: Response) -> Response:
@@ -93,22 +93,22 @@ def _end_request(response: Response) -> Response:
 
 
 def _context_of(caller: Caller | None) -> Context:
-    """Return the caller's span as a parent, or that there is none."""
+    """Return the context in which the caller's span is the parent, or an empty context."""
     if caller is None:
         return Context()
-    said = SpanContext(
+    parent = SpanContext(
         int(caller.trace_id, 16),
         int(caller.span_id, 16),
         is_remote=True,
         trace_flags=TraceFlags(int(caller.flags, 16)),
     )
-    return set_span_in_context(NonRecordingSpan(said), Context())
+    return set_span_in_context(NonRecordingSpan(parent), Context())
 
 
 def _begin_statement(
     _connection: Any, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: Any
 ) -> None:
-    """Begin a statement's span within the request's: elsewhere statements are not traced."""
+    """Start a statement's span within the request's span; outside a request, start none."""
     span = request_state().span if has_app_context() else None
     if span is None or not span.is_recording():
         return
@@ -129,7 +129,7 @@ def _end_statement(
 
 
 def _fail_statement(failure: ExceptionContext) -> None:
-    """End a statement's span with the SQLSTATE, or the kind, of its error and no word of it."""
+    """End a statement's span with its error's SQLSTATE or type, without the message."""
     context: Any = failure.execution_context
     span: Span | None = context.__dict__.pop(_SPAN, None) if context is not None else None
     if span is None:
@@ -147,7 +147,7 @@ def _tracer() -> Tracer:
 
 
 def _operation_of(statement: str) -> str:
-    """Return the first word of a statement if it is one of SQL's: a literal cannot be."""
-    seen = _FIRST_WORD.match(statement)
-    word = seen[1].upper() if seen else ""
+    """Return the first word of a statement if it is a known keyword, so it cannot be a literal."""
+    match = _FIRST_WORD.match(statement)
+    word = match[1].upper() if match else ""
     return word if word in OPERATIONS else OTHER_OPERATION

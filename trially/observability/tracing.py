@@ -1,6 +1,6 @@
-"""OpenTelemetry traces of requests and their statements: off unless its own variables are set.
+"""Switch on OpenTelemetry traces if OpenTelemetry's own variables are set.
 
-The packages are an extra, `telemetry`, and are imported only where traces are wanted.
+The packages belong to the extra `telemetry`, and are imported only if traces are on.
 """
 
 import os
@@ -18,11 +18,12 @@ DISABLED = "OTEL_SDK_DISABLED"
 
 
 def init_app(app: Flask) -> None:
-    """Trace the app's requests if the environment says where to send traces.
+    """Trace the app's requests if the environment configures an exporter.
 
-    To be called right after `http.trace`. Raises `SettingsError` if the packages are not there.
+    Must be called right after `trace_context.init_app`. Raises `SettingsError` if the packages are
+    not installed.
     """
-    if not is_wanted(os.environ):
+    if not is_enabled(os.environ):
         return
     try:
         from trially.observability import spans
@@ -30,22 +31,25 @@ def init_app(app: Flask) -> None:
         exporter = spans.make_exporter()
     except ImportError as error:
         raise SettingsError(
-            "OpenTelemetry is configured and not installed: install the extra `telemetry`, or "
-            f"unset {EXPORTER} and {ENDPOINTS[0]}."
+            "OpenTelemetry is configured but not installed. Install the extra `telemetry`, or unset"
+            f" {EXPORTER} and {ENDPOINTS[0]}."
         ) from error
     spans.init_app(app, exporter)
 
 
-def is_wanted(environment: Mapping[str, str]) -> bool:
-    """Tell whether traces are to be sent; raise `SettingsError` for a way that is not ours."""
+def is_enabled(environment: Mapping[str, str]) -> bool:
+    """Return whether traces are on.
+
+    Raises `SettingsError` for an exporter or protocol that is not supported.
+    """
     exporter = environment.get(EXPORTER, "").strip().lower()
     if environment.get(DISABLED, "").strip().lower() == "true" or exporter == "none":
         return False
     if not exporter and not any(environment.get(name) for name in ENDPOINTS):
         return False
     if exporter not in {"", "otlp"}:
-        raise SettingsError(f"{EXPORTER} must be `otlp` or `none`.")
+        raise SettingsError(f"{EXPORTER} is {exporter!r}, but must be `otlp` or `none`.")
     protocol = next((environment[name] for name in PROTOCOLS if environment.get(name)), PROTOCOL)
     if protocol != PROTOCOL:
-        raise SettingsError(f"{PROTOCOLS[1]} must be `{PROTOCOL}`.")
+        raise SettingsError(f"{PROTOCOLS[1]} is {protocol!r}, but must be `{PROTOCOL}`.")
     return True

@@ -14,15 +14,13 @@ from typing import Any
 import orjson
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from trially.errors import OperatorError
+from trially.keys import Purpose, derive_key
 from trially.proving.attempts import Attempt, Outcome
 from trially.proving.running import NEVER_APPLICABLE, Pairing, postgresql_versions
 
 FORMAT = "trially-proof/2"
-_PURPOSE = b"trially: signature of proofs of isolation"
 
 
 class ForgedReportError(OperatorError):
@@ -89,8 +87,7 @@ def verify(signed: bytes, secret_key: str) -> dict[str, Any]:
 
 
 def _signing_key(secret_key: str) -> Ed25519PrivateKey:
-    derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=_PURPOSE)
-    return Ed25519PrivateKey.from_private_bytes(derivation.derive(secret_key.encode()))
+    return Ed25519PrivateKey.from_private_bytes(derive_key(secret_key, Purpose.PROOF_SIGNATURES))
 
 
 def _canonical(report: dict[str, Any]) -> bytes:

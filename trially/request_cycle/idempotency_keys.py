@@ -1,4 +1,4 @@
-"""The table of Idempotency-Keys and of the responses to their requests."""
+"""The table of Idempotency-Keys and of the stored responses to their requests."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from trially.database.rows import fetch_items, of_current_tenant, table_of
 from trially.database.session import db
 
 PURGED_AT_ONCE = 100
-"""Most expired keys that one request deletes."""
+"""Maximum of expired keys that one request deletes."""
 
 
 class IdempotencyKey(TenantModel):
@@ -35,7 +35,7 @@ class IdempotencyKey(TenantModel):
 
     member_id: Mapped[UUID]
     operation: Mapped[str] = mapped_column(String(2000))
-    """Method and path: the same key on another route is another key."""
+    """Method and path; the same key on another route is a different key."""
     key: Mapped[str] = mapped_column(String(255))
     request_digest: Mapped[bytes] = mapped_column(LargeBinary)
     status: Mapped[int | None] = mapped_column(SmallInteger)
@@ -65,7 +65,8 @@ class KeyInUseError(RuntimeError):
     """Another request with the same key is still running."""
 
 
-# Without the lock, a second request would wait in the unique index for the first to end.
+# With the lock, a second request is answered at once. Without it, its INSERT would wait in the
+# unique index until the first request ends.
 _CLAIM = text(
     "INSERT INTO idempotency_key (tenant_id, id, member_id, operation, key, request_digest)"
     " SELECT CAST(:tenant_id AS uuid), CAST(:id AS uuid), CAST(:member_id AS uuid),"
@@ -107,7 +108,7 @@ def claim_key(use: KeyUse, lifetime_seconds: int) -> UUID | None:
 def get_response(use: KeyUse) -> dict[str, Any]:
     """Return the stored response to a key's first use, or raise `KeyInUseError`."""
     columns = table_of(IdempotencyKey).c
-    found = fetch_items(
+    rows = fetch_items(
         select(columns.request_digest, columns.status, columns.headers, columns.body).where(
             of_current_tenant(IdempotencyKey),
             columns.member_id == use.member_id,
@@ -115,9 +116,9 @@ def get_response(use: KeyUse) -> dict[str, Any]:
             columns.key == use.key,
         )
     )
-    if not found or found[0]["status"] is None:
+    if not rows or rows[0]["status"] is None:
         raise KeyInUseError("A request with this Idempotency-Key is still running. Retry later.")
-    return found[0]
+    return rows[0]
 
 
 def store_response(

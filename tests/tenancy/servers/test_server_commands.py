@@ -129,7 +129,7 @@ def test_another_secret_cannot_decrypt_the_password(fleet):
 
     assert result.exit_code == 1
     assert result.output.startswith(
-        f"Error: The password of the server {SECOND!r} cannot be decrypted: it was stored with"
+        f"Error: The stored password of the server {SECOND!r} cannot be"
     )
 
 

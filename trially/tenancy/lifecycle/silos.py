@@ -16,7 +16,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from trially.config import ROOT, current_settings, with_driver
-from trially.embedded_postgres.server import DEFAULT_SETTINGS
+from trially.embedded_postgres.cluster import DEFAULT_SETTINGS
 from trially.errors import OperatorError
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.directory import UnknownTenantError

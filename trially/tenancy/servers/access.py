@@ -1,8 +1,6 @@
 """Connect to PostgreSQL servers, as the administrator or as a tenant's role."""
 
-import hmac
 import time
-from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,6 +16,7 @@ from sqlalchemy.orm import Session
 from trially.config import current_settings
 from trially.database.engines import connect
 from trially.errors import OperatorError
+from trially.keys import role_password
 from trially.state import app_state, state_of
 from trially.tenancy.catalog import Server, ServerPassword, catalog_transaction, reader_engine
 from trially.tenancy.servers.connections import execute
@@ -89,10 +88,7 @@ class ServerAccess:
         No password is stored. The server has a SCRAM verifier, and every process that has the
         secret derives the same password again.
         """
-        digest = hmac.digest(
-            self.secret_key.encode(), f"role:{self.name}:{role}".encode(), "sha256"
-        )
-        return urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return role_password(self.secret_key, self.name, role)
 
     @contextmanager
     def administer(

@@ -1,20 +1,10 @@
-"""Encrypt the servers' passwords in the catalog with a key derived from the installation's secret.
+"""Passwords of servers' administrators, encrypted for storage in the catalog.
 
-The cipher is AES-256-GCM (NIST SP 800-38D), with a key from HKDF-SHA-256 (RFC 5869). The server's
-name is authenticated with the password, so a ciphertext is valid for one server only.
+The server's name is authenticated with the password, so the catalog's rows cannot be swapped.
 """
 
-import secrets
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from trially.errors import OperatorError
-
-NONCE_BYTES = 12
-PURPOSE = b"trially: passwords of servers' administrators"
+from trially.keys import Purpose, UnsealError, seal, unseal
 
 
 class UnsealableError(OperatorError):
@@ -23,22 +13,16 @@ class UnsealableError(OperatorError):
 
 def seal_password(secret_key: str, server: str, password: str) -> bytes:
     """Encrypt the password of a server's administrator."""
-    nonce = secrets.token_bytes(NONCE_BYTES)
-    return nonce + _cipher(secret_key).encrypt(nonce, password.encode(), server.encode())
+    return seal(secret_key, Purpose.SERVER_PASSWORDS, password.encode(), server.encode())
 
 
 def unseal_password(secret_key: str, server: str, sealed: bytes) -> str:
-    """Decrypt the password of a server's administrator, or raise `UnsealableError`."""
-    nonce, encrypted = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+    """Return the password of a server's administrator, or raise `UnsealableError`."""
     try:
-        return _cipher(secret_key).decrypt(nonce, encrypted, server.encode()).decode()
-    except (InvalidTag, ValueError):
+        return unseal(secret_key, Purpose.SERVER_PASSWORDS, sealed, server.encode()).decode()
+    except UnsealError:
         raise UnsealableError(
-            f"The password of the server {server!r} cannot be decrypted: it was stored with another"
-            f" TRIALLY_SECRET_KEY. Store it again with `flask servers change {server} --url …`."
+            f"The stored password of the server {server!r} cannot be decrypted with this"
+            f" TRIALLY_SECRET_KEY. Set the key with which the password was stored, or store the"
+            f" password again: `flask servers change {server} --url …`."
         ) from None
-
-
-def _cipher(secret_key: str) -> AESGCM:
-    key = HKDF(SHA256(), length=32, salt=None, info=PURPOSE).derive(secret_key.encode())
-    return AESGCM(key)

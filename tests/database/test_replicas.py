@@ -18,44 +18,44 @@ def clock():
 
 
 @pytest.fixture
-def followers(clock):
+def tracker(clock):
     return ReplicaTracker(4.0, clock)
 
 
-def test_the_oldest_place_that_is_young_enough_is_demanded(clock, followers):
+def test_the_oldest_position_within_the_maximum_lag_is_required(clock, tracker):
     for second, position in ((100, 10), (102, 20), (104, 30)):
         clock.now = second
-        followers.note(second, position)
+        tracker.record_position(second, position)
 
-    assert followers.least_position() == 10
+    assert tracker.least_position() == 10
     clock.now = 104.5
-    assert followers.least_position() == 20
+    assert tracker.least_position() == 20
     clock.now = 108.5
-    assert followers.least_position() is None
+    assert tracker.least_position() is None
 
 
-def test_places_close_together_count_as_one(followers):
-    followers.note(100, 10)
-    followers.note(100.9, 20)
-    followers.note(101, 30)
+def test_positions_close_together_are_one_sample(tracker):
+    tracker.record_position(100, 10)
+    tracker.record_position(100.9, 20)
+    tracker.record_position(101, 30)
 
-    assert [position for _, position in followers._samples] == [10, 30]
+    assert [position for _, position in tracker._samples] == [10, 30]
 
 
-def test_replicas_take_turns_and_those_put_aside_are_passed_over(clock, followers):
-    assert [followers.choose(2) for _ in range(4)] == [0, 1, 0, 1]
-    followers.mark_unavailable(0, is_away=False)
-    assert [followers.choose(2) for _ in range(3)] == [1, 1, 1]
-    followers.mark_unavailable(1, is_away=True)
-    assert followers.choose(2) is None
+def test_replicas_take_turns_and_unavailable_ones_are_skipped(clock, tracker):
+    assert [tracker.choose(2) for _ in range(4)] == [0, 1, 0, 1]
+    tracker.mark_unavailable(0, is_away=False)
+    assert [tracker.choose(2) for _ in range(3)] == [1, 1, 1]
+    tracker.mark_unavailable(1, is_away=True)
+    assert tracker.choose(2) is None
     clock.now += 1
-    assert followers.choose(2) == 0
-    followers.mark_unavailable(0, is_away=True)
+    assert tracker.choose(2) == 0
+    tracker.mark_unavailable(0, is_away=True)
     clock.now += AWAY_SECONDS - 1
-    assert followers.choose(2) == 1
+    assert tracker.choose(2) == 1
 
 
-def test_a_place_is_read_and_written_as_postgresql_does():
+def test_a_position_is_parsed_and_written_as_postgresql_does():
     assert to_position("16/B374D848") == 0x16_B374D848
     url = make_url("postgresql+psycopg2://u:p@primary/d")
     placement = Placement(

@@ -1,0 +1,120 @@
+"""Read the settings from the environment and from `settings.env` of the instance."""
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Annotated, Any, get_origin, get_type_hints
+
+from environs import Env, EnvError
+from sqlalchemy import URL
+
+from trially.config.database_urls import with_driver
+from trially.config.errors import SettingsError
+from trially.config.rules import Rule
+from trially.config.safety import refuse_unsafe
+from trially.config.settings import INSTANCE, Settings
+
+PREFIX = "TRIALLY_"
+
+
+def read_settings(instance: Path = INSTANCE) -> Settings:
+    """Return the settings of an instance; the environment overrides its `settings.env`.
+
+    `TRIALLY_INSTANCE` in the environment overrides `instance`. Raises `SettingsError` with a
+    sentence for each setting that is invalid.
+    """
+    instance = Path(os.environ.get(variable_of("instance")) or instance)
+    env = Env()
+    env.read_env(str(instance / "settings.env"), recurse=False)
+    types = get_type_hints(Settings, include_extras=True)
+    values: dict[str, Any] = {"instance": instance}
+    problems = []
+    for field in fields(Settings):
+        variable = variable_of(field.name)
+        if field.name in values or env.str(variable, default=None) is None:
+            continue
+        try:
+            values[field.name] = _parse(env, variable, types[field.name], is_secret=not field.repr)
+        except SettingsError as error:
+            problems.append(str(error))
+    if problems:
+        raise SettingsError(" ".join(problems))
+    values.setdefault("secret_key", "")
+    values.setdefault("dev_issuer", values.get("development", False))
+    settings = Settings(**values)
+    settings = replace(settings, public_url=settings.public_url.rstrip("/"))
+    refuse_unsafe(settings)
+    return settings
+
+
+def variable_of(name: str) -> str:
+    """Return the environment variable of a setting: `log_level` is read from TRIALLY_LOG_LEVEL."""
+    return PREFIX + name.upper()
+
+
+def write_development_settings(instance: Path = INSTANCE) -> Path:
+    """Create `instance/settings.env` for a developer's machine, if it does not exist yet."""
+    path = instance / "settings.env"
+    if not path.exists():
+        instance.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.write_text(
+            "# Settings of this machine. The environment overrides them. See docs/settings.md.\n"
+            "TRIALLY_DEVELOPMENT=1\n"
+            f"TRIALLY_SECRET_KEY={secrets.token_urlsafe(48)}\n",
+            encoding="utf-8",
+        )
+    return path
+
+
+def _parse(env: Env, variable: str, hint: Any, *, is_secret: bool) -> Any:
+    """Return the value of a variable by the type and rule of its field."""
+    is_annotated = get_origin(hint) is Annotated
+    kind = hint.__origin__ if is_annotated else hint
+    rules: tuple[Rule, ...] = hint.__metadata__ if is_annotated else ()
+    words, parse = _PARSERS[kind]
+    try:
+        value = parse(env, variable)
+    except (EnvError, ValueError):
+        is_valid = False
+    else:
+        is_valid = value is None or all(rule.accepts(value) for rule in rules)
+    if is_valid:
+        return value
+    problem = "is invalid" if is_secret else f"is {env.str(variable)!r}"
+    expected = " ".join([words, *(rule.words for rule in rules)]).strip()
+    raise SettingsError(f"{variable} {problem}. Set it to {expected}.")
+
+
+def _parse_url(env: Env, variable: str) -> URL | None:
+    text = env.str(variable)
+    return with_driver(text, variable) if text else None
+
+
+def _parse_path(env: Env, variable: str) -> Path | None:
+    text = env.str(variable)
+    return Path(text) if text else None
+
+
+def _parse_list(env: Env, variable: str) -> tuple[str, ...]:
+    items: list[str] = env.list(variable)
+    return tuple(item.strip() for item in items)
+
+
+_PARSERS: dict[Any, tuple[str, Callable[[Env, str], Any]]] = {
+    bool: ("true or false", lambda env, variable: env.bool(variable)),
+    int: ("a whole number", lambda env, variable: env.int(variable)),
+    float: ("a number", lambda env, variable: env.float(variable)),
+    str: ("", lambda env, variable: env.str(variable)),
+    str | None: ("", lambda env, variable: env.str(variable) or None),
+    Path | None: ("a path", _parse_path),
+    URL | None: ("a database URL", _parse_url),
+    tuple[str, ...]: ("", _parse_list),
+    dict[str, str]: (
+        "pairs such as name=value,name=value",
+        lambda env, variable: env.dict(variable),
+    ),
+}
+"""By type: the words for it in an error, and the function that parses it."""

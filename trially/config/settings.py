@@ -1,0 +1,150 @@
+"""The table of settings: the name, type, rule and default of each.
+
+The environment variable of a setting is its name in capitals, with the prefix `TRIALLY_`. The type
+decides how the variable is parsed. Errors do not show the value of a field with `repr=False`.
+`docs/settings.md` describes each setting to operators.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from sqlalchemy import URL
+
+from trially.config.rules import at_least, between, each, matching, one_of
+from trially.slugs import SLUG_PATTERN
+
+ROOT = Path(__file__).resolve().parents[2]
+INSTANCE = ROOT / "instance"
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+DATABASE_NAME = matching(
+    "[a-z][a-z0-9_]{0,39}",
+    "a name of at most 40 lower-case letters, digits and underscores that begins with a letter",
+)
+SLUG = matching(SLUG_PATTERN, "the slug of one tenant, such as acme")
+ORIGINS = each(
+    matching(
+        r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?",
+        "origins separated by commas, as browsers send them, such as https://app.example.org",
+    )
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything that differs between installations. `read_settings` also refuses unsafe values."""
+
+    development: bool = False
+    """A developer's own machine: allows the embedded PostgreSQL and the built-in issuer."""
+
+    secret_key: str = field(repr=False)
+    """At least 32 characters. Passwords of database roles and all other keys derive from it."""
+
+    instance: Path = INSTANCE
+    """Directory of local state: settings, the embedded server's data, the built-in issuer's key."""
+
+    database_url: URL | None = field(default=None, repr=False)
+    """An administrator's URL of the first server; None starts the embedded server."""
+
+    pooler_url: URL | None = field(default=None, repr=False)
+    """A pooler for tenants' transactions on the first server; user and database are ignored."""
+
+    embedded_settings: dict[str, str] = field(default_factory=dict)
+    """Extra `postgresql.conf` settings of the embedded server."""
+
+    catalog_database: Annotated[str, DATABASE_NAME] = "trially_catalog"
+    """Name of the control-plane database on the first server."""
+
+    pinned_tenant: Annotated[str | None, SLUG] = None
+    """Slug of the only tenant that this instance serves; None serves all of the catalog's."""
+
+    public_url: str = "http://127.0.0.1:5000"
+    """URL at which clients reach this back end, without a trailing slash."""
+
+    issuers: tuple[str, ...] = ()
+    """Trusted OIDC issuers, exactly as in `iss`."""
+
+    issuer_profiles: Path | None = None
+    """A TOML or JSON file that describes further issuers."""
+
+    audiences: tuple[str, ...] = ("https://api.trially.ai",)
+    """Values of `aud` that name this back end."""
+
+    algorithms: tuple[str, ...] = ("RS256", "ES256", "EdDSA")
+    """Accepted signature algorithms."""
+
+    token_types: tuple[str, ...] = ("at+jwt", "application/at+jwt")
+    """Accepted values of the header `typ`."""
+
+    tenant_claim: str = "https://trially.ai/tenant"
+    """Name of the claim that holds a token's tenant."""
+
+    dev_issuer: bool = False
+    """Serve the built-in issuer at /dev-issuer and trust its tokens; on in development."""
+
+    connections_per_tenant: Annotated[int, at_least(1)] = 50
+    """CONNECTION LIMIT of a tenant's login role."""
+
+    connections_per_shared_database: Annotated[int, at_least(1)] = 200
+    """CONNECTION LIMIT of the login role of a database that tenants share."""
+
+    schemas_per_database: Annotated[int, at_least(1)] = 500
+    """Tenants with a schema of their own that one shared database takes."""
+
+    tenants_per_pool: Annotated[int, at_least(1)] = 10_000
+    """Tenants whose rows one database of shared tables takes."""
+
+    plan_tiers: dict[str, str] = field(default_factory=dict)
+    """The tier of each plan's tenants, unless `--tier` is given when a tenant is created."""
+
+    replica_max_lag_ms: Annotated[int, between(1, 5000)] = 1000
+    """Maximum lag of a replica that answers requests, in milliseconds."""
+
+    connections_per_server: Annotated[int, at_least(1)] = 64
+    """Maximum connections of this process to one server, over all tenants."""
+
+    checkout_timeout_seconds: Annotated[float, between(0.01, 60)] = 5.0
+    """Maximum wait of a request for a connection, in seconds."""
+
+    statement_timeout_ms: Annotated[int, at_least(1)] = 30_000
+    """Maximum duration of a tenant's statement, in milliseconds."""
+
+    placement_max_age_seconds: Annotated[float, between(0, 5)] = 5.0
+    """Maximum age of cached placements and members, in seconds."""
+
+    max_body_bytes: Annotated[int, at_least(1)] = 1 << 20
+    """Maximum size of a JSON body."""
+
+    max_json_depth: Annotated[int, between(1, 500)] = 32
+    """Maximum nesting depth of a JSON body."""
+
+    max_json_items: Annotated[int, at_least(1)] = 1000
+    """Maximum items of one list, or members of one object, in a JSON body."""
+
+    max_import_bytes: Annotated[int, at_least(1)] = 1 << 30
+    """Maximum size of an import as received."""
+
+    max_import_expanded_bytes: Annotated[int, at_least(1)] = 1 << 34
+    """Maximum size of an import after decompression."""
+
+    cursor_lifetime_seconds: Annotated[int, at_least(1)] = 86_400
+    """How long a page cursor is accepted, in seconds."""
+
+    idempotency_lifetime_seconds: Annotated[int, at_least(1)] = 86_400
+    """How long the response to a request with an Idempotency-Key is stored, in seconds."""
+
+    request_timeout_ms: Annotated[int, at_least(1)] = 30_000
+    """Maximum time that a request may use its tenant's database, in milliseconds."""
+
+    cors_origins: Annotated[tuple[str, ...], ORIGINS] = ()
+    """Origins whose pages may call this back end from a browser, exactly as browsers send them."""
+
+    log_level: Annotated[str, one_of(LOG_LEVELS)] = "INFO"
+    """The lowest level that servers log."""
+
+    slow_query_ms: Annotated[int, at_least(0)] = 500
+    """Duration from which a tenant's statement is logged as slow, in milliseconds."""
+
+    metrics_token: str = field(default="", repr=False)
+    """Bearer token of /metrics; empty disables the page."""

@@ -1,0 +1,48 @@
+"""Derive keys and passwords from `TRIALLY_SECRET_KEY`.
+
+Every function here must return the same bytes in every release: installations have stored values
+that depend on them. `tests/keys` holds each derivation to a fixed vector.
+"""
+
+import hmac
+from base64 import urlsafe_b64encode
+from enum import Enum
+from functools import cache
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+KEY_BYTES = 32
+
+
+class Purpose(Enum):
+    """The use of a key. The value is HKDF's `info`, so a changed value is a different key."""
+
+    SERVER_PASSWORDS = b"trially: passwords of servers' administrators"
+    """Encrypts the passwords of servers' administrators that the catalog stores."""
+
+    READ_AFTER_TOKENS = b"trially: read after"
+    """Encrypts the WAL positions that clients send back as `X-Read-After`."""
+
+    PROOF_SIGNATURES = b"trially: signature of proofs of isolation"
+    """Seeds the Ed25519 key that signs reports of `flask tenants prove`."""
+
+    PAGE_CURSORS = b"trially: signatures of page cursors"
+    """Signs the cursors of lists."""
+
+
+@cache
+def derive_key(secret_key: str, purpose: Purpose) -> bytes:
+    """Return the 32-byte key of a purpose, by HKDF-SHA-256 (RFC 5869) without salt."""
+    derivation = HKDF(SHA256(), length=KEY_BYTES, salt=None, info=purpose.value)
+    return derivation.derive(secret_key.encode())
+
+
+def role_password(secret_key: str, server: str, role: str) -> str:
+    """Return the password of a database role on a server: HMAC-SHA-256, in base64url.
+
+    The server stores a SCRAM verifier only, and trially derives the password whenever it connects.
+    So nothing has to store the password.
+    """
+    digest = hmac.digest(secret_key.encode(), f"role:{server}:{role}".encode(), "sha256")
+    return urlsafe_b64encode(digest).rstrip(b"=").decode()

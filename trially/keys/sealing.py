@@ -1,0 +1,39 @@
+"""Authenticated encryption under the key of a purpose: AES-256-GCM (NIST SP 800-38D).
+
+A sealed value is the nonce, then the ciphertext with its tag. `context` is authenticated and not
+stored, so a value that was sealed in one context cannot be moved to another.
+"""
+
+import secrets
+from functools import cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from trially.keys.derivation import Purpose, derive_key
+
+NONCE_BYTES = 12
+
+
+class UnsealError(ValueError):
+    """The value was changed, or was sealed with another secret, purpose or context."""
+
+
+def seal(secret_key: str, purpose: Purpose, plaintext: bytes, context: bytes) -> bytes:
+    """Encrypt `plaintext` under a random nonce, and authenticate it together with `context`."""
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + _cipher(secret_key, purpose).encrypt(nonce, plaintext, context)
+
+
+def unseal(secret_key: str, purpose: Purpose, sealed: bytes, context: bytes) -> bytes:
+    """Return the plaintext of a sealed value, or raise `UnsealError`."""
+    nonce, encrypted = sealed[:NONCE_BYTES], sealed[NONCE_BYTES:]
+    try:
+        return _cipher(secret_key, purpose).decrypt(nonce, encrypted, context)
+    except (InvalidTag, ValueError):
+        raise UnsealError("The sealed value cannot be decrypted.") from None
+
+
+@cache
+def _cipher(secret_key: str, purpose: Purpose) -> AESGCM:
+    return AESGCM(derive_key(secret_key, purpose))
