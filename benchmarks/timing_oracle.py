@@ -75,7 +75,7 @@ def probability(ours: Sequence[float], theirs: Sequence[float]) -> float:
     marked = sorted([(value, True) for value in ours] + [(value, False) for value in theirs])
     total, rank_sum, ties, place = len(marked), 0.0, 0, 0
     for _, group in groupby(marked, key=lambda pair: pair[0]):
-        members = [of_current_tenant for _, of_current_tenant in group]
+        members = [is_first for _, is_first in group]
         rank_sum += sum(members) * (place + (len(members) + 1) / 2)
         ties += len(members) ** 3 - len(members)
         place += len(members)
