@@ -10,6 +10,7 @@ from uuid import UUID
 import psycopg2
 import pytest
 from flask import Flask, Response, abort
+from members import Member
 from sqlalchemy import insert, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
@@ -39,11 +40,11 @@ def as_me(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[],
     return replace_view
 
 
-def sites(member: Any) -> list[str]:
+def sites(member: Member) -> list[str]:
     return [site["name"] for site in member.get("/sites").json["data"]]
 
 
-def test_what_a_view_did_is_committed(member: Any, as_me: Callable[..., None]) -> None:
+def test_what_a_view_did_is_committed(member: Member, as_me: Callable[..., None]) -> None:
     def add() -> Response:
         insert_item(Site, {"name": "kept"}, ["id"])
         return Response(status=204)
@@ -56,7 +57,7 @@ def test_what_a_view_did_is_committed(member: Any, as_me: Callable[..., None]) -
 
 @pytest.mark.parametrize("ending", ["abort", "response", "crash"])
 def test_what_a_view_did_before_an_error_is_rolled_back(
-    member: Any, as_me: Callable[..., None], ending: str
+    member: Member, as_me: Callable[..., None], ending: str
 ) -> None:
     def add() -> Response:
         insert_item(Site, {"name": "lost"}, ["id"])
@@ -73,7 +74,7 @@ def test_what_a_view_did_before_an_error_is_rolled_back(
 
 
 def test_a_crash_is_a_problem_without_a_word_of_it(
-    member: Any, as_me: Callable[..., None], caplog: pytest.LogCaptureFixture
+    member: Member, as_me: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
     def crash() -> None:
         raise ValueError(CANARY)
@@ -121,7 +122,7 @@ def test_a_crash_is_a_problem_without_a_word_of_it(
     ],
 )
 def test_faults_in_sql_leak_nothing(
-    shared_member: Any,
+    shared_member: Member,
     as_me: Callable[..., None],
     caplog: pytest.LogCaptureFixture,
     sql: str,
@@ -147,7 +148,7 @@ def test_faults_in_sql_leak_nothing(
 
 
 def test_a_commit_that_fails_is_answered_as_what_it_was(
-    member: Any, as_me: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    member: Member, as_me: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def poison() -> Response:
         try:
@@ -164,7 +165,7 @@ def test_a_commit_that_fails_is_answered_as_what_it_was(
     assert member.get("/sites").status_code == 200
 
 
-def test_a_record_needs_its_patient(member: Any, as_me: Callable[..., None]) -> None:
+def test_a_record_needs_its_patient(member: Member, as_me: Callable[..., None]) -> None:
     def add() -> Response:
         values = {
             "tenant_id": current_tenant().tenant_id,
@@ -185,7 +186,7 @@ def test_a_record_needs_its_patient(member: Any, as_me: Callable[..., None]) -> 
     assert answer.json["detail"] == "Other records still reference this one."
 
 
-def test_a_stale_placement_is_looked_up_again(app: Flask, member: Any) -> None:
+def test_a_stale_placement_is_looked_up_again(app: Flask, member: Member) -> None:
     assert member.get("/me").status_code == 200
     known = state_of(app).directory._known
     slug = member.tenant.slug
@@ -199,7 +200,7 @@ def test_a_stale_placement_is_looked_up_again(app: Flask, member: Any) -> None:
 
 
 def test_a_placement_that_stays_stale_is_unavailable(
-    app: Flask, member: Any, monkeypatch: pytest.MonkeyPatch
+    app: Flask, member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with app.app_context():
         entry = directory().find(member.tenant.slug)
@@ -231,7 +232,7 @@ class SlowBody(io.BytesIO):
 
 
 @pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "k-1"}])
-def test_no_transaction_waits_for_a_slow_body(member: Any, headers: dict[str, str]) -> None:
+def test_no_transaction_waits_for_a_slow_body(member: Member, headers: dict[str, str]) -> None:
     body = SlowBody(b'{"name": "Main"}')
 
     answer = member.post(
@@ -247,7 +248,7 @@ def test_no_transaction_waits_for_a_slow_body(member: Any, headers: dict[str, st
     assert not any(body.waited)
 
 
-def test_a_suspended_tenant_is_refused_at_once(app: Flask, member: Any) -> None:
+def test_a_suspended_tenant_is_refused_at_once(app: Flask, member: Member) -> None:
     assert member.get("/me").status_code == 200
     known = state_of(app).directory._known
     before = known.get(member.tenant.slug)
@@ -266,7 +267,7 @@ def test_a_suspended_tenant_is_refused_at_once(app: Flask, member: Any) -> None:
     assert member.get("/me").status_code == 200
 
 
-def test_a_lost_connection_costs_one_request_at_most(app: Flask, member: Any) -> None:
+def test_a_lost_connection_costs_one_request_at_most(app: Flask, member: Member) -> None:
     assert member.get("/me").status_code == 200
     with app.app_context():
         database = directory().find(member.tenant.slug).placement.url.database
@@ -283,7 +284,7 @@ def test_a_lost_connection_costs_one_request_at_most(app: Flask, member: Any) ->
 
 
 def test_without_a_catalog_a_tenant_cannot_be_found_for_a_moment(
-    app: Flask, member: Any, monkeypatch: pytest.MonkeyPatch
+    app: Flask, member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away() -> None:
         raise OperationalError("SELECT", {}, psycopg2.OperationalError(CANARY))
@@ -302,7 +303,7 @@ def test_without_a_catalog_a_tenant_cannot_be_found_for_a_moment(
 
 
 def test_a_public_view_has_no_tenant(
-    app: Flask, member: Any, monkeypatch: pytest.MonkeyPatch
+    app: Flask, member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
 

@@ -1,14 +1,14 @@
 """The heart of the API, in each tier, from the server and through a pooler."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from flask import Flask
+from members import AsMember, MakeTenant, Member
 
 from trially.auth.permissions import Role
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog import Tenant, Tier
 
 UPLOAD = b"""\
 {"resourceType": "Patient", "id": "p-1", "name": [{"family": "Imported"}]}
@@ -20,15 +20,13 @@ PATIENT = {"given_name": "Ada", "family_name": "Example", "birth_date": "1960-05
 
 
 @pytest.fixture(scope="module")
-def tenant(make_tenant: Callable[..., Any], tier: Tier) -> Any:
+def tenant(make_tenant: MakeTenant, tier: Tier) -> Any:
     make_tenant(tier)
     return make_tenant(tier)
 
 
 @pytest.fixture(scope="module", params=["direct", "pooler"])
-def member(
-    request: pytest.FixtureRequest, app: Flask, tenant: Any, as_member: Callable[..., Any]
-) -> Any:
+def member(request: pytest.FixtureRequest, app: Flask, tenant: Tenant, as_member: AsMember) -> Any:
     """An administrator, whose requests go to the server or through the pooler."""
     known = as_member(tenant)
     if request.param == "direct":
@@ -37,7 +35,7 @@ def member(
     return known.through(request.getfixturevalue("pooled_app"))
 
 
-def add_patient(member: Any, **values: Any) -> dict[str, Any]:
+def add_patient(member: Member, **values: Any) -> dict[str, Any]:
     answer = member.post(
         "/patients", json={"mrn": str(uuid4()), **PATIENT, "sex": "other"} | values
     )
@@ -45,14 +43,14 @@ def add_patient(member: Any, **values: Any) -> dict[str, Any]:
     return dict(answer.json)
 
 
-def test_who_and_where_one_is(member: Any, tenant: Any) -> None:
+def test_who_and_where_one_is(member: Member, tenant: Tenant) -> None:
     me = member.get("/me").json
 
     assert me["tenant"]["slug"] == tenant.slug
     assert me["role"] == "admin"
 
 
-def test_what_is_created_is_read_changed_and_deleted(member: Any) -> None:
+def test_what_is_created_is_read_changed_and_deleted(member: Member) -> None:
     made = add_patient(member)
     path = f"/patients/{made['id']}"
 
@@ -67,7 +65,7 @@ def test_what_is_created_is_read_changed_and_deleted(member: Any) -> None:
     assert (deleted.status_code, member.get(path).status_code) == (204, 404)
 
 
-def test_lists_are_paged_and_searched(member: Any) -> None:
+def test_lists_are_paged_and_searched(member: Member) -> None:
     family = f"Paged {uuid4().hex[:8]}"
     made = {add_patient(member, family_name=family)["id"] for _ in range(3)}
 
@@ -85,7 +83,7 @@ def test_lists_are_paged_and_searched(member: Any) -> None:
     assert member.get("/patients/count").json["count"] >= 3
 
 
-def test_rules_of_the_database_are_answered(member: Any) -> None:
+def test_rules_of_the_database_are_answered(member: Member) -> None:
     made = add_patient(member)
 
     again = member.post("/patients", json={**PATIENT, "mrn": made["mrn"], "sex": "other"})
@@ -97,7 +95,7 @@ def test_rules_of_the_database_are_answered(member: Any) -> None:
     assert nowhere.json["errors"][0]["pointer"] == "/site_id"
 
 
-def test_a_request_sent_again_has_no_second_effect(member: Any) -> None:
+def test_a_request_sent_again_has_no_second_effect(member: Member) -> None:
     said = {"json": {"name": str(uuid4())}, "headers": {"Idempotency-Key": str(uuid4())}}
 
     first, second = member.post("/sites", **said), member.post("/sites", **said)
@@ -106,7 +104,7 @@ def test_a_request_sent_again_has_no_second_effect(member: Any) -> None:
     assert second.headers["Idempotency-Replayed"] == "true"
 
 
-def test_records_are_imported_once(member: Any) -> None:
+def test_records_are_imported_once(member: Member) -> None:
     answers = [
         member.post(f"/imports?source={source}", data=UPLOAD, content_type="application/ndjson")
         for source in ("s-1", "s-1")
@@ -122,7 +120,7 @@ def test_records_are_imported_once(member: Any) -> None:
     assert member.get(f"/patients/{found[0]['id']}/timeline").json["data"]
 
 
-def test_members_are_who_they_are(member: Any, tenant: Any, as_member: Callable[..., Any]) -> None:
+def test_members_are_who_they_are(member: Member, tenant: Tenant, as_member: AsMember) -> None:
     viewer = as_member(tenant, Role.VIEWER)
     subjects = {one["subject"] for one in member.get("/members?limit=200").json["data"]}
 
@@ -130,7 +128,7 @@ def test_members_are_who_they_are(member: Any, tenant: Any, as_member: Callable[
     assert viewer.post("/sites", json={"name": "X"}).status_code == 403
 
 
-def test_studies_and_sites(member: Any) -> None:
+def test_studies_and_sites(member: Member) -> None:
     study = member.post("/studies", json={"protocol_number": str(uuid4()), "title": "T"}).json
     site = member.post("/sites", json={"name": str(uuid4())}).json
     patient = add_patient(member, site_id=site["id"])
