@@ -48,7 +48,7 @@ INJECTED_TO_LEARN = (
         "resets its role and reads the other tenant's statements",
         by_tier(Wall.PRIVILEGES, Wall.LIMIT, Wall.LIMIT),
         is_pooled=True,
-        limit="The same is true of the login role.",
+        limit="After `RESET ROLE` the session has the login role, which all tenants share.",
     ),
 )
 
@@ -79,7 +79,7 @@ INJECTED_TO_DISRUPT = (
         "resets its role and ends the other tenant's connection",
         by_tier(Wall.PRIVILEGES, Wall.LIMIT, Wall.LIMIT),
         is_pooled=True,
-        limit="The same is true of the login role.",
+        limit="After `RESET ROLE` the session has the login role, which all tenants share.",
     ),
     Attack(
         "drops the grants of its login role",
