@@ -24,7 +24,9 @@ DRAWN = 5_000
 
 def main() -> None:
     parser = make_parser(__spec__.name, rounds=20, seconds=1.0)
-    parser.add_argument("--tenants", type=int, default=1_000, help="(default: %(default)s)")
+    parser.add_argument(
+        "--tenants", type=int, default=1_000, help="number of tenants (default: %(default)s)"
+    )
     parser.add_argument("--tier", choices=[*Tier], default=Tier.POOLED_ROWS)
     parser.add_argument(
         "--budget", type=int, default=8, help="connections of the worker (default: 8)"

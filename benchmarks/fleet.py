@@ -69,10 +69,16 @@ class Figures:
 
 def main() -> None:
     parser = make_parser(__spec__.name, rounds=1, seconds=600)
-    parser.add_argument("--tenants", type=int, default=100, help="(default: %(default)s)")
+    parser.add_argument(
+        "--tenants", type=int, default=100, help="number of tenants (default: %(default)s)"
+    )
     parser.add_argument("--tier", choices=[*Tier], default=Tier.DEDICATED_DATABASE)
-    parser.add_argument("--requests", type=int, default=10_000, help="(default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=2, help="(default: %(default)s)")
+    parser.add_argument(
+        "--requests", type=int, default=10_000, help="number of requests (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=2, help="number of workers (default: %(default)s)"
+    )
     parser.add_argument("--pooler", action="store_true", help="connect through PgBouncer")
     parser.add_argument(
         "--budgets",

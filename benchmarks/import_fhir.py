@@ -23,7 +23,9 @@ SOURCE = "synthea"
 
 def main() -> None:
     parser = make_parser(__spec__.name, rounds=3, seconds=240)
-    parser.add_argument("--copies", type=int, default=10, help="(default: %(default)s)")
+    parser.add_argument(
+        "--copies", type=int, default=10, help="copies of the input (default: %(default)s)"
+    )
     parser.add_argument("--folder", type=Path, default=FOLDER, help="folder of NDJSON files")
     parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -57,7 +57,9 @@ class Sample:
 
 def main() -> None:
     parser = make_parser(__spec__.name, rounds=25, seconds=0.5)
-    parser.add_argument("--tenants", type=int, default=1, help="(default: %(default)s)")
+    parser.add_argument(
+        "--tenants", type=int, default=1, help="number of tenants (default: %(default)s)"
+    )
     parser.add_argument("--tier", choices=[*Tier], default=Tier.DEDICATED_DATABASE)
     parser.add_argument("--against", choices=[*BARS], default="twin", help="(default: twin)")
     parser.add_argument(

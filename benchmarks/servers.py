@@ -29,7 +29,9 @@ def main() -> None:
     parser.add_argument(
         "--folder", type=Path, required=True, help="folder of granian and gunicorn_h1c"
     )
-    parser.add_argument("--workers", type=int, default=1, help="(default: %(default)s)")
+    parser.add_argument(
+        "--workers", type=int, default=1, help="number of workers (default: %(default)s)"
+    )
     parser.add_argument(
         "--threads", type=int, default=4, help="threads of a worker (default: %(default)s)"
     )
