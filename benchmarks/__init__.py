@@ -1,1 +1,1 @@
-"""Every figure that is published, re-runnable: `python -m benchmarks.<name>`."""
+"""Scripts for all published figures. Run one with `python -m benchmarks.<name>`."""

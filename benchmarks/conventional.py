@@ -1,9 +1,9 @@
-"""The conventional app: what a competent team writes for one tenant without thinking of speed.
+"""The conventional app: a competent team's app for one tenant, not optimised for speed.
 
-One database, Flask-SQLAlchemy with ORM rows, marshmallow in and out, the token verified and the
-member looked up each time, the framework's JSON. It serves the same three routes on the twin's
-rows, and asks the same of tokens, members and bodies. `key_by_id` gives its tables the keys of an
-app without tenants.
+It has one database, Flask-SQLAlchemy with ORM rows, marshmallow for input and output, and Flask's
+JSON. Each request verifies the token and reads the member. The app serves the same three routes
+from the twin's rows, with the same checks of tokens, members and bodies. `key_by_id` gives its
+tables the keys of an app without tenants.
 """
 
 import datetime as dt
@@ -82,9 +82,10 @@ class Patient(Base):
 
 
 def key_by_id() -> None:
-    """Key the twin's tables by `id` and index its members, as one would for one tenant.
+    """Give the twin's tables primary keys on `id`, and members a unique key, as for one tenant.
 
-    With keys led by `tenant_id` alone, PostgreSQL sorts the whole table for a page ordered by id.
+    The twin's keys begin with `tenant_id`. With these alone, PostgreSQL sorts the whole table for
+    a page that is ordered by `id`.
     """
     with server_access().administer(directory().find(SLUG).placement.url.database) as raw:
         execute(
@@ -97,7 +98,7 @@ def key_by_id() -> None:
 
 
 def conventional_app() -> Flask:
-    """Make the app, in a process that an installation has started."""
+    """Return the app, in a process that an installation has started."""
     settings = settings_of_environment()
     installed = create_app(settings)
     with installed.app_context():

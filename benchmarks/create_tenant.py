@@ -1,4 +1,4 @@
-"""Create a tenant: by default against a bare CREATE DATABASE of the same template and server."""
+"""Measure `create_tenant`, by default against a plain CREATE DATABASE with the same template."""
 
 import statistics
 import time
@@ -32,7 +32,7 @@ def main() -> None:
     ours: list[float] = []
     bare: list[float] = []
     postgres: dict[str, float] = {"tenant": 0.0, "bare": 0.0}
-    # The databases go with the server they are on.
+    # The server is deleted at the end, and all databases with it.
     with installation() as installed, installed.app.app_context():
         access = server_access()
         template = template_database(access)
@@ -74,7 +74,8 @@ def main() -> None:
 
 
 def _measure_shared(tier: Tier, rounds: int, *, as_json: bool) -> None:
-    """Create tenants in a database that is there: the first of all is not counted."""
+    """Measure tenants in an existing shared database; the first tenant, which creates it, is not
+    counted."""
     taken: list[float] = []
     with installation() as installed, installed.app.app_context():
         create_tenant("warm-up", "Warm-up", tier=tier)

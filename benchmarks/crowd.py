@@ -1,7 +1,7 @@
-"""Many tenants against one of them, on the same workers: what it costs that each is another.
+"""Compare requests to many tenants with requests to one tenant, on the same worker.
 
-Bursts take turns; each draws from all tenants alike, by Zipf's law, or asks one of them only, and
-is held against the burst of the one that was nearest to it.
+Bursts alternate between three kinds of load: all tenants with equal probability, all tenants by
+Zipf's law, and one tenant only. Each burst is compared with the one-tenant burst of its round.
 """
 
 import random
@@ -24,9 +24,13 @@ DRAWN = 5_000
 
 def main() -> None:
     parser = make_parser(__spec__.name, rounds=20, seconds=1.0)
-    parser.add_argument("--tenants", type=int, default=1_000, help="(default: %(default)s)")
+    parser.add_argument(
+        "--tenants", type=int, default=1_000, help="number of tenants (default: %(default)s)"
+    )
     parser.add_argument("--tier", choices=[*Tier], default=Tier.POOLED_ROWS)
-    parser.add_argument("--budget", type=int, default=8, help="of the worker (default: 8)")
+    parser.add_argument(
+        "--budget", type=int, default=8, help="connections of the worker (default: 8)"
+    )
     options = parser.parse_args()
     with installation() as installed:
         requests = make_tenants(installed, options.tenants, Tier(options.tier))
@@ -71,7 +75,7 @@ def main() -> None:
 
 
 def worker_mb(memory_mb: dict[str, float]) -> str:
-    """Say how large the worker was after its first bursts."""
+    """Return a text with the worker's memory after its first bursts."""
     return f"worker {min(memory_mb.values()):.0f} to {max(memory_mb.values()):.0f} MB"
 
 

@@ -1,8 +1,8 @@
-"""Many tenants on few workers: what a budget of connections below or above the working set costs.
+"""Measure many tenants on few workers, with connection budgets below and above the working set.
 
-Requests read one patient each, of tenants drawn at random: all alike often, or by Zipf's law, the
-n-th tenant 1/n as often as the first. Each combination has workers of its own, which first serve
-a tenth of the requests unmeasured.
+Each request reads one patient of a tenant drawn at random: with equal probability, or by Zipf's
+law (the n-th tenant 1/n as often as the first). Each combination starts its own workers, which
+first serve a tenth of the requests without being measured.
 """
 
 import random
@@ -42,44 +42,50 @@ METRICS_TOKEN = "a token of the benchmarks"
 DRAWS = ("uniform", "zipf")
 SAMPLING_SECONDS = 0.05
 METRICS_LAG_SECONDS = 1.2
-"""Workers tell their figures of connections once a second, with a request."""
-TELLING_REQUESTS = 60
-"""Enough that each worker has some of them."""
+"""A worker updates its connection metrics at most once a second, when it serves a request."""
+UPDATING_REQUESTS = 60
+"""Requests that make all workers update their metrics; each worker serves some of them."""
 CHECKOUTS = re.compile(r'trially_connection_checkouts_total\{outcome="(\w+)",.*\} (\S+)')
 
 
 @dataclass(frozen=True)
 class Figures:
-    """What came of one combination."""
+    """The results of one combination."""
 
     draw: str
     budget: int
-    """Connections that each worker may have open."""
+    """Most open connections of each worker."""
     outcome: Outcome
     most_connections: int
-    """At once, of all clients of the server."""
+    """Most simultaneous connections of all clients of the server."""
     worker_mb: list[float]
     checkouts: dict[str, float]
 
     @property
     def hit_rate(self) -> float:
-        """How often a connection of the tenant was at hand."""
+        """Share of checkouts that found an idle connection of the tenant."""
         return self.checkouts["hits"] / (self.checkouts["hits"] + self.checkouts["misses"])
 
 
 def main() -> None:
     parser = make_parser(__spec__.name, rounds=1, seconds=600)
-    parser.add_argument("--tenants", type=int, default=100, help="(default: %(default)s)")
+    parser.add_argument(
+        "--tenants", type=int, default=100, help="number of tenants (default: %(default)s)"
+    )
     parser.add_argument("--tier", choices=[*Tier], default=Tier.DEDICATED_DATABASE)
-    parser.add_argument("--requests", type=int, default=10_000, help="(default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=2, help="(default: %(default)s)")
-    parser.add_argument("--pooler", action="store_true", help="send transactions through PgBouncer")
+    parser.add_argument(
+        "--requests", type=int, default=10_000, help="number of requests (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=2, help="number of workers (default: %(default)s)"
+    )
+    parser.add_argument("--pooler", action="store_true", help="connect through PgBouncer")
     parser.add_argument(
         "--budgets",
         type=int,
         nargs="+",
         default=[16, 120],
-        help="of each worker (default: below and above what the tenants need)",
+        help="connections of each worker (default: below and above the working set)",
     )
     options = parser.parse_args()
     with installation() as installed:
@@ -87,7 +93,7 @@ def main() -> None:
         requests = make_tenants(installed, options.tenants, Tier(options.tier))
         seconds_to_make = time.perf_counter() - began
         with _pooler(installed) if options.pooler else nullcontext():
-            found = [
+            results = [
                 _measure(installed, _draw(requests, draw, options.requests), draw, budget, options)
                 for _ in range(options.rounds)
                 for budget in options.budgets
@@ -96,17 +102,17 @@ def main() -> None:
     way = " through PgBouncer" if options.pooler else ""
     line = (
         f"fleet: {options.tenants} tenants ({options.tier}), {options.workers} workers{way}:"
-        f" {'; '.join(map(_describe, found))}"
+        f" {'; '.join(map(_describe, results))}"
     )
     figures = {
         "seconds_to_make": seconds_to_make,
-        "found": [{**asdict(one), "hit_rate": one.hit_rate} for one in found],
+        "found": [{**asdict(one), "hit_rate": one.hit_rate} for one in results],
     }
     print_outcome(line, figures, as_json=options.json)
 
 
 def make_tenants(installed: Installation, tenants: int, tier: Tier) -> list[str]:
-    """Make the tenants and return a request of each."""
+    """Create the tenants, and return one request to each."""
     patient_ids = [uuid7() for _ in range(PATIENTS)]
     issuer = state_of(installed.app).dev_issuer
     requests = []
@@ -119,13 +125,13 @@ def make_tenants(installed: Installation, tenants: int, tier: Tier) -> list[str]
             path = f"/api/v1/patients/{patient_ids[number % PATIENTS]}"
             requests.append(compose_request("GET", path, token))
         for engine in db.engines.values():
-            engine.dispose()  # this process's connections are not the workers'
+            engine.dispose()  # close this process's connections, which do not count
     return requests
 
 
 @contextmanager
 def _pooler(installed: Installation) -> Iterator[None]:
-    """Run the tests' PgBouncer for the workers, with two connections for each database at most."""
+    """Run the tests' PgBouncer for the workers, with at most two connections per database."""
     sys.path.insert(0, str(ROOT / "tests"))
     poolers = import_module("poolers")
     caps = {"default_pool_size": "2", "max_user_connections": "2"}
@@ -174,7 +180,7 @@ def _load(server: WebServer, requests: list[str], seconds: float) -> Outcome:
 
 @contextmanager
 def _most_connections() -> Iterator[list[int]]:
-    """Watch how many clients are connected to the server; leave the most in a list of one."""
+    """Yield a list whose only item is the most clients that were connected so far."""
     most, is_over = [0], Event()
     with server_access().administer() as raw:
 
@@ -197,9 +203,9 @@ def _most_connections() -> Iterator[list[int]]:
 
 
 def _read_checkouts(server: WebServer) -> dict[str, float]:
-    """Return what became of all workers' checkouts until now."""
+    """Return the number of checkouts of all workers so far, by outcome."""
     time.sleep(METRICS_LAG_SECONDS)
-    for _ in range(TELLING_REQUESTS):
+    for _ in range(UPDATING_REQUESTS):
         _get(server, "/livez", "none")
     return {name: float(value) for name, value in CHECKOUTS.findall(_get(server, "/metrics"))}
 
@@ -214,13 +220,13 @@ def _get(server: WebServer, path: str, token: str = METRICS_TOKEN) -> str:
     return received.decode()
 
 
-def _describe(found: Figures) -> str:
-    outcome = found.outcome
+def _describe(figures: Figures) -> str:
+    outcome = figures.outcome
     return (
-        f"{found.draw}, budget {found.budget}: {outcome.requests / outcome.seconds:,.0f}/s,"
+        f"{figures.draw}, budget {figures.budget}: {outcome.requests / outcome.seconds:,.0f}/s,"
         f" p50/p95/p99 {outcome.median_ms:.0f}/{outcome.p95_ms:.0f}/{outcome.p99_ms:.0f} ms,"
-        f" hits {found.hit_rate:.2f}, at most {found.most_connections} connections,"
-        f" {max(found.worker_mb):.0f} MB a worker"
+        f" hits {figures.hit_rate:.2f}, at most {figures.most_connections} connections,"
+        f" {max(figures.worker_mb):.0f} MB a worker"
     )
 
 

@@ -1,7 +1,7 @@
-"""What the guard adds to BEGIN, and what other ways of writing it would.
+"""Measure the time that the guard adds to BEGIN, for the guard and for variants of it.
 
-A variant is safe if it refuses a caller who waited for the tenant's lock while the epoch moved on,
-and if no name or operator in it depends on the caller's search_path.
+A variant is safe if it refuses a caller who waited for the tenant's lock while the epoch changed,
+and if no name or operator in it depends on the caller's search_path. The script checks the first.
 """
 
 import statistics
@@ -29,7 +29,7 @@ WAIT_SECONDS = 0.3
 PLAIN = "plain BEGIN"
 AS_IS = "as is"
 QUERY = "SELECT id FROM patient LIMIT 0"
-"""What each transaction does: a search_path that was set costs where a name is looked up."""
+"""The statement of each transaction. It looks up a name, which a changed search_path slows."""
 SHOWN = (AS_IS, "plpgsql qualified", "sql atomic")
 
 VARIANTS = """
@@ -61,7 +61,7 @@ BEGIN ATOMIC
         'stale');
 END;
 
--- All of the opening in one call: what it sets must outlive it, so it can carry no SET clause.
+-- The whole opening in one call. The settings must outlast the call, so it has no SET clause.
 CREATE FUNCTION trially.all_in_one(asked uuid, known_epoch bigint, path text) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $function$
 DECLARE
@@ -94,7 +94,7 @@ BEGIN ATOMIC
         'stale');
 END;
 
--- Unsafe: one snapshot, taken before the wait. Here to show that the check of safety works.
+-- Unsafe: one snapshot, taken before the wait. It shows that the check for safety works.
 CREATE FUNCTION trially.one_statement(asked uuid, known_epoch bigint) RETURNS text
 LANGUAGE sql VOLATILE SECURITY DEFINER
 BEGIN ATOMIC
@@ -108,7 +108,7 @@ END;
 
 @dataclass(frozen=True)
 class Figures:
-    """What opening a transaction one way costs beyond BEGIN, until it is committed."""
+    """The cost of one kind of opening beyond that of a plain BEGIN, in µs per transaction."""
 
     wall_us: float
     postgres_us: float
@@ -121,15 +121,15 @@ def main() -> None:
     options = parser.parse_args()
     with installation() as installed, installed.app.app_context():
         placement = _prepare()
-        found = _measure(placement, options.rounds, options.seconds)
-    plain = found[PLAIN]
-    said = ", ".join(
-        f"{name} {found[name].wall_us:.0f} µs ({found[name].postgres_us:.0f} µs CPU"
-        f"{'' if found[name].is_safe else ', UNSAFE'})"
+        results = _measure(placement, options.rounds, options.seconds)
+    plain = results[PLAIN]
+    shown = ", ".join(
+        f"{name} {results[name].wall_us:.0f} µs ({results[name].postgres_us:.0f} µs CPU"
+        f"{'' if results[name].is_safe else ', UNSAFE'})"
         for name in SHOWN
     )
-    figures = {name: vars(one) for name, one in found.items()}
-    line = f"guard: on top of BEGIN ({plain.transaction_us:.0f} µs a transaction), {said}"
+    figures = {name: vars(one) for name, one in results.items()}
+    line = f"guard: on top of BEGIN ({plain.transaction_us:.0f} µs a transaction), {shown}"
     print_outcome(line, figures, as_json=options.json)
 
 
@@ -144,7 +144,7 @@ def _prepare() -> Placement:
 
 
 def _openings(placement: Placement) -> dict[str, str]:
-    asked = f"('{placement.tenant_id}',{placement.epoch:d}"
+    arguments = f"('{placement.tenant_id}',{placement.epoch:d}"
     as_is = placement.opening
     return {
         PLAIN: "BEGIN",
@@ -152,13 +152,13 @@ def _openings(placement: Placement) -> dict[str, str]:
         AS_IS: as_is,
         "plpgsql qualified": as_is.replace("trially.enter(", "trially.qualified("),
         "sql atomic": as_is.replace("trially.enter(", "trially.atomic("),
-        "plpgsql all in one": f"BEGIN;SELECT 1,1,trially.all_in_one{asked},'tenant, pg_temp')",
+        "plpgsql all in one": f"BEGIN;SELECT 1,1,trially.all_in_one{arguments},'tenant, pg_temp')",
         "sql atomic all in one": (
-            f"BEGIN;SELECT 1,1,trially.atomic_all_in_one{asked},'tenant, pg_temp')"
+            f"BEGIN;SELECT 1,1,trially.atomic_all_in_one{arguments},'tenant, pg_temp')"
         ),
         "one statement": as_is.replace("trially.enter(", "trially.one_statement("),
         "without the function": as_is.partition(",trially.enter(")[0],
-        "function alone, as is": f"BEGIN;SELECT 1,1,trially.enter{asked})",
+        "function alone, as is": f"BEGIN;SELECT 1,1,trially.enter{arguments})",
     }
 
 
@@ -202,10 +202,10 @@ def _open_often(raw: connection, opening: str, seconds: float) -> Sequence[float
 
 
 def _is_safe(placement: Placement, opening: str) -> bool:
-    """Tell whether a caller is refused who waits for the lock while the epoch moves on."""
+    """Return whether a caller is refused who waits for the lock while the epoch changes."""
     answers: list[object] = []
     waiting = connect(placement.url)
-    asked = str(placement.tenant_id)
+    tenant_id = str(placement.tenant_id)
     change = "UPDATE trially.placement SET epoch = epoch + %s WHERE tenant_id = %s"
 
     def wait_and_ask() -> None:
@@ -218,14 +218,14 @@ def _is_safe(placement: Placement, opening: str) -> bool:
             cursor.execute("ROLLBACK")
 
     with server_access().administer(placement.url.database) as moving:
-        execute(moving, "BEGIN;SELECT pg_advisory_xact_lock(uuid_hash_extended(%s, 0))", asked)
+        execute(moving, "BEGIN;SELECT pg_advisory_xact_lock(uuid_hash_extended(%s, 0))", tenant_id)
         thread = threading.Thread(target=wait_and_ask)
         thread.start()
         time.sleep(WAIT_SECONDS)
-        execute(moving, change, 1, asked)
+        execute(moving, change, 1, tenant_id)
         execute(moving, "COMMIT")
         thread.join()
-        execute(moving, change, -1, asked)
+        execute(moving, change, -1, tenant_id)
     waiting.close()
     return answers == ["stale"]
 

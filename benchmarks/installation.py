@@ -1,4 +1,4 @@
-"""A throwaway installation to measure: its own PostgreSQL, with the durability it comes with."""
+"""A temporary installation for measurements, with its own durable PostgreSQL (fsync is on)."""
 
 import os
 import shutil
@@ -23,25 +23,25 @@ STOP_TIMEOUT_SECONDS = 60
 
 @dataclass(frozen=True)
 class Installation:
-    """An app, and the PostgreSQL it runs on."""
+    """An app, and its PostgreSQL."""
 
     app: Flask
     settings: Settings
     postmaster_id: int
     environment: dict[str, str]
-    """With which other processes read the same settings."""
+    """Environment variables that give other processes the same settings."""
 
 
 def settings_of_environment() -> Settings:
-    """Read the settings of an installation in a process that it has started."""
+    """Return the installation's settings, in a process that it has started."""
     return read_settings(Path(os.environ["TRIALLY_INSTANCE"]))
 
 
 @contextmanager
 def installation() -> Iterator[Installation]:
-    """Install trially in a temporary folder; stop and remove all of it in the end."""
+    """Install trially in a temporary folder; stop the server and delete the folder at the end."""
     instance = Path(tempfile.mkdtemp(prefix="trially-benchmark-")).resolve()
-    instance.chmod(0o711)  # PostgreSQL runs as another user where we are root
+    instance.chmod(0o711)  # if we are root, PostgreSQL runs as another user
     for name in [name for name in os.environ if name.startswith("TRIALLY_")]:
         del os.environ[name]
     os.environ["TRIALLY_INSTANCE"] = str(instance)
@@ -65,7 +65,7 @@ def installation() -> Iterator[Installation]:
 
 
 def _remove(cluster: Path, left: list[Path]) -> None:
-    """Let go of the server: its watcher then stops it, and what is left of it can go."""
+    """Release the server, wait until its watcher has stopped it, and delete the folders."""
     stop_using(cluster.resolve())
     deadline = time.monotonic() + STOP_TIMEOUT_SECONDS
     while find_postmaster(cluster / DATA) is not None and time.monotonic() < deadline:

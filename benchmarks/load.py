@@ -1,7 +1,7 @@
-"""A client that costs little: keep-alive connections in one process, each with one request out.
+"""A cheap HTTP load generator: one process, keep-alive connections, one open request on each.
 
-It is started as a program, reads what to do as JSON and answers in JSON. It needs the standard
-library alone, and some 20 µs for a request.
+It runs as a program that reads a `Load` as JSON and prints an `Outcome` as JSON. It uses only the
+standard library, and takes some 20 µs of CPU per request.
 """
 
 import json
@@ -17,14 +17,14 @@ from itertools import count, cycle, islice
 from typing import Any
 
 COUNTER = "<counter>"
-"""In a request, where the client writes a number of twelve digits, each time another."""
+"""A placeholder in a request, which the client replaces by a new number of twelve digits."""
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 DRAIN_SECONDS = 10
 
 
 @dataclass(frozen=True)
 class Load:
-    """Requests to send in turn, until the time is over or so many have been sent."""
+    """Requests to send in turn for `seconds`, or until `most` have been sent."""
 
     port: int
     requests: list[str]
@@ -38,7 +38,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a load."""
+    """The results of a load."""
 
     requests: int
     seconds: float
@@ -49,7 +49,7 @@ class Outcome:
 
 
 def run_load(load: Load) -> Outcome:
-    """Run a load in a process of its own."""
+    """Run a load in a separate process, and return its results."""
     finished = subprocess.run(
         [sys.executable, "-m", "benchmarks.load"],
         input=json.dumps(asdict(load)),
@@ -63,7 +63,7 @@ def run_load(load: Load) -> Outcome:
 
 
 def compose_request(method: str, path: str, token: str, body: str = "") -> str:
-    """Write a request, whose body may have the counter in it."""
+    """Return an HTTP request; its body may contain `COUNTER`."""
     length = len(body.encode()) + (12 - len(COUNTER)) * body.count(COUNTER)
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {token}"]
     if body:
@@ -93,7 +93,7 @@ class _Client:
         while self._sent_at:
             ready = self._selector.select(DRAIN_SECONDS)
             if not ready:
-                raise SystemExit("The server stopped answering.")
+                raise SystemExit(f"The server sent nothing for {DRAIN_SECONDS} seconds.")
             for key, _ in ready:
                 connected: Any = key.fileobj
                 if self._take(connected) and time.perf_counter() < deadline:
@@ -123,7 +123,7 @@ class _Client:
         connected.sendall(request)
 
     def _take(self, connected: socket.socket) -> bool:
-        """Read on, and tell whether the answer is whole."""
+        """Read more of a response, and return whether it is complete."""
         chunk = connected.recv(262_144)
         if not chunk:
             raise SystemExit("The server closed a connection.")

@@ -1,4 +1,4 @@
-"""What processes cost, and web servers started and stopped."""
+"""Measure the CPU time of processes, and run web servers."""
 
 import os
 import socket
@@ -19,17 +19,17 @@ STOP_TIMEOUT_SECONDS = 10
 
 @dataclass(frozen=True)
 class WebServer:
-    """A running server of HTTP, and the process that started all others of it."""
+    """A running HTTP server and the id of its main process."""
 
     port: int
     process_id: int
 
 
 def cpu_seconds(root: int) -> float:
-    """Return the CPU time that a process and its children have had, those that ended included.
+    """Return the CPU time of a process and its children, including children that ended.
 
-    The scheduler's own count in nanoseconds: what counts in ticks misses short work. What a
-    process has waited for is added up from the same count, and only shown in ticks.
+    Living processes are read from the scheduler's count in nanoseconds, because counters in ticks
+    of 10 ms miss short work. The time of ended children is only available in ticks.
     """
     process = psutil.Process(root)
     living = [process, *process.children(recursive=True)]
@@ -38,13 +38,13 @@ def cpu_seconds(root: int) -> float:
 
 
 def scheduled_seconds(process_id: int) -> float:
-    """Return the CPU time that one process has had."""
+    """Return the CPU time of one living process."""
     total = 0
     try:
         for task in Path(f"/proc/{process_id}/task").iterdir():
             total += int((task / "schedstat").read_text().split()[0])
     except FileNotFoundError:
-        pass  # it ended meanwhile, and its parent knows its times
+        pass  # the process ended meanwhile; its parent's counters include it
     return total / 1e9
 
 
@@ -57,7 +57,7 @@ def gunicorn(
     workers: int = 1,
     threads: int = THREADS,
 ) -> Iterator[WebServer]:
-    """Serve the app that `module:function()` makes, by gthread workers on a free port."""
+    """Serve the app that `module:function()` returns with gthread workers on a free port."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", factory, "--bind", f"127.0.0.1:{port}"]
     command += ["--workers", str(workers), "--worker-class", "gthread", "--threads", str(threads)]
@@ -70,7 +70,7 @@ def gunicorn(
 def serving(
     command: list[str], port: int, environment: dict[str, str], cores: set[int] | None = None
 ) -> Iterator[WebServer]:
-    """Run what serves at a port, from its first answer on."""
+    """Run a server; yield it when it has answered its first request."""
     process = subprocess.Popen(command, env=environment)
     try:
         if cores:
@@ -87,7 +87,7 @@ def serving(
 
 
 def free_port() -> int:
-    """Return a port of the loopback address that nothing listens at."""
+    """Return a free port of the loopback address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port: int = listener.getsockname()[1]
@@ -106,7 +106,7 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:
     deadline = time.monotonic() + START_TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise SystemExit(f"The server did not start: it ended with {process.returncode}.")
+            raise SystemExit(f"The server did not start. Its exit status is {process.returncode}.")
         try:
             with socket.create_connection(("127.0.0.1", port), timeout=1) as probe:
                 probe.sendall(b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
@@ -114,4 +114,4 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", port: int) -> None:
                     return
         except OSError:
             time.sleep(0.05)
-    raise SystemExit("The server did not answer in time.")
+    raise SystemExit(f"The server did not answer within {START_TIMEOUT_SECONDS} seconds.")

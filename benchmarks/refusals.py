@@ -1,4 +1,4 @@
-"""How long it takes to refuse a bearer that is no good token: the attack set of the tests."""
+"""Measure how long the refusal of an invalid token takes, for all bad tokens of the tests."""
 
 import statistics
 import sys
@@ -34,9 +34,9 @@ def main() -> None:
         for attack in attacking.attacks():
             token = attack.values[0]()
             if not token.strip() or not token.isprintable() or not token.isascii():
-                continue  # no header can carry it
+                continue  # a header cannot contain this token
             if len(token) > HEADER_BYTES:
-                continue  # no server passes it on
+                continue  # a server rejects so long a header
             headers = {"Authorization": f"Bearer {token}"}
             samples = []
             for _ in range(options.rounds):

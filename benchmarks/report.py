@@ -1,4 +1,4 @@
-"""The options that all scripts share, and the one line that each prints."""
+"""The options and the output that all scripts share."""
 
 import argparse
 import json
@@ -6,19 +6,21 @@ from typing import Any
 
 
 def make_parser(script: str, *, rounds: int, seconds: float) -> argparse.ArgumentParser:
-    """Make the parser of a script's options."""
+    """Return the parser of a script's options."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks." + script.rpartition(".")[2])
-    parser.add_argument("--rounds", type=int, default=rounds, help="(default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=rounds, help="number of measurements (default: %(default)s)"
+    )
     parser.add_argument(
         "--seconds",
         type=float,
         default=seconds,
-        help="of each measurement; the longest, where work is counted (default: %(default)s)",
+        help="length of a measurement, or most seconds for all rounds (default: %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print all figures as JSON")
     return parser
 
 
 def print_outcome(line: str, figures: dict[str, Any], *, as_json: bool) -> None:
-    """Print the one line, or everything."""
+    """Print one line, or all figures as JSON."""
     print(json.dumps({"line": line, **figures}) if as_json else line, flush=True)

@@ -1,8 +1,8 @@
-"""Where the time of a request goes: each step of "read one" and "list 50", in one process.
+"""Measure where the time of a request goes: each step of "read one" and "list 50" in one process.
 
-The app is called as a server would call it, with its log line written to nowhere. Steps are timed
-around the functions that do them; what a step has called and is a step of its own is not in it.
-The server's share is what it takes to serve a constant answer of the same size.
+The script calls the app as a WSGI server would; the log line goes to /dev/null. A step's time is
+that of its functions, without the steps that those call in turn. The web server's own share is
+its CPU time for a constant answer of the same size.
 """
 
 import io
@@ -30,21 +30,31 @@ from benchmarks.seeding import Seeded, seed
 from trially import create_app, request_cycle
 from trially.database import dialect
 from trially.http import contract
-from trially.observability import access_log as told
-from trially.observability import logs
+from trially.observability import access_log, logs
 from trially.recruiting.patients import routes
+from trially.request_cycle import replicas
 from trially.resources import listing
 
 WARM_UP_REQUESTS = 300
 SERVER_SECONDS = 2.0
 
+CYCLE = "request cycle: admit, authorize, settle themselves"
+EDGE = "edge: request id, trace, CORS, headers"
+OBSERVING = "clock; calls of metrics and log"
+REST = "Flask: dispatch"
+TEARDOWN = "SQLAlchemy: session closed"
+
 STEPS: list[tuple[str, Any, str]] = [
     ("token", request_cycle, "read_claims"),
     ("tenant's directory", request_cycle, "resolve_tenant"),
-    ("tenant's directory", request_cycle, "enter_tenant"),
+    ("tenant's directory", replicas, "enter_tenant"),
     ("member", request_cycle, "read_identity"),
     ("query string", request_cycle, "refuse_query"),
     ("query string", contract, "_read_query"),
+    (CYCLE, request_cycle.Application, "answer"),
+    (CYCLE, request_cycle, "authorize"),
+    (CYCLE, request_cycle, "settle"),
+    ("view and contract", request_cycle, "call_view"),
     ("cursors", listing, "read_cursor"),
     ("cursors", listing, "make_page"),
     ("rows into mappings", routes, "find_item"),
@@ -58,26 +68,17 @@ STEPS: list[tuple[str, Any, str]] = [
     ("mask", contract, "shown"),
     ("mask", contract, "shown_page"),
     ("JSON and response", contract, "json_response"),
-    ("metrics", told, "count_request"),
+    ("metrics", access_log, "count_request"),
     ("log line", logs.requests_log, "info"),
     ("Flask: context and routing", Flask, "request_context"),
     ("Flask: context and routing", RequestContext, "push"),
     ("Flask: context and routing", RequestContext, "pop"),
     ("Flask: response to WSGI", Response, "__call__"),
 ]
-"""What does each step: where it is looked up, and by which name."""
+"""The functions of each step: the owner through which callers reach the function, and its name."""
 
-HOOKS = {
-    "_start_clock": "observing",
-    "_record_request": "observing",
-    "admit": "admit, settle: themselves",
-    "settle": "admit, settle: themselves",
-}
-"""Steps of the functions that Flask calls around a view; all others are of the edge."""
-EDGE = "edge: request id, trace, CORS, headers"
-TEARDOWN = "SQLAlchemy: session closed"
-VIEW = "view and contract"
-REST = "Flask: dispatch"
+HOOK_STEPS = {access_log.__name__: OBSERVING, request_cycle.__name__: CYCLE}
+"""The steps of `before_request` and `after_request` functions, by module. Others are `EDGE`."""
 
 Environ = dict[str, Any]
 Samples = list[dict[str, float]]
@@ -98,12 +99,13 @@ def main() -> None:
         }
         for kind in kinds:
             figures[kind]["server_cpu_us"] = _measure_server(installed, figures[kind]["bytes"])
-    line = ", ".join(_summarise(kind, found) for kind, found in figures.items())
+    _require_calls(figures.values())
+    line = ", ".join(_summarise(kind, of_kind) for kind, of_kind in figures.items())
     print_outcome(f"request profile: {line}", figures, as_json=options.json)
 
 
 class _Stopwatch:
-    """Adds up what each step takes by itself."""
+    """Adds up the time of each step, without the steps that it calls in turn."""
 
     def __init__(self) -> None:
         self.spent: dict[str, float] = defaultdict(float)
@@ -111,7 +113,7 @@ class _Stopwatch:
         self._inner = [0.0]
 
     def timed(self, step: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return `function`, timed as part of a step."""
+        """Return `function`, with its calls timed as part of `step`."""
         inner, spent, calls, clock = self._inner, self.spent, self.calls, time.perf_counter
 
         def measured(*arguments: Any, **named: Any) -> Any:
@@ -128,14 +130,14 @@ class _Stopwatch:
         return measured
 
     def take(self) -> dict[str, float]:
-        """Return what has been added up, and begin anew."""
+        """Return the seconds of each step since the last call."""
         taken = dict(self.spent)
         self.spent.clear()
         return taken
 
 
-def nothing(_environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Answer as much as a profiled request does, and do nothing for it."""
+def constant_app(_environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Answer every request with the same body of `BENCHMARK_BYTES` bytes."""
     body = b"x" * int(os.environ["BENCHMARK_BYTES"])
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
@@ -167,11 +169,9 @@ def _profile(
 
 @contextmanager
 def _steps_timed(app: Flask, stopwatch: _Stopwatch) -> Iterator[None]:
-    """Have the stopwatch measure each step of the app's requests."""
+    """Measure each step of the app's requests with the stopwatch."""
     for hooks in (app.before_request_funcs[None], app.after_request_funcs[None]):
-        hooks[:] = [stopwatch.timed(HOOKS.get(hook.__name__, EDGE), hook) for hook in hooks]
-    for name, view in app.view_functions.items():
-        app.view_functions[name] = _like(view, stopwatch.timed(VIEW, view))
+        hooks[:] = [stopwatch.timed(HOOK_STEPS.get(hook.__module__, EDGE), hook) for hook in hooks]
     app.teardown_appcontext_funcs[:] = [
         stopwatch.timed(TEARDOWN, teardown) for teardown in app.teardown_appcontext_funcs
     ]
@@ -179,15 +179,20 @@ def _steps_timed(app: Flask, stopwatch: _Stopwatch) -> Iterator[None]:
     app.wsgi_app = stopwatch.timed(REST, whole)  # type: ignore[method-assign]
     with ExitStack() as patches:
         for step, owner, name in STEPS:
+            if not hasattr(owner, name):
+                raise SystemExit(f"{owner.__name__} has no {name}. Adapt STEPS in {__file__}.")
             timed = stopwatch.timed(step, getattr(owner, name))
             patches.enter_context(patch.object(owner, name, timed))
         yield
     app.wsgi_app = whole  # type: ignore[method-assign]
 
 
-def _like(view: Callable[..., Any], timed: Callable[..., Any]) -> Callable[..., Any]:
-    timed.__dict__.update(view.__dict__)
-    return timed
+def _require_calls(figures: Iterable[dict[str, Any]]) -> None:
+    """Stop if a step was never called: its function has been replaced or is reached elsewhere."""
+    called = {step for of_kind in figures for step in of_kind["calls"]}
+    missing = {step for step, _, _ in STEPS} - called
+    if missing:
+        raise SystemExit(f"No request called {', '.join(missing)}. Adapt STEPS in {__file__}.")
 
 
 def _run(
@@ -197,7 +202,7 @@ def _run(
     seconds: float,
     take: Callable[[], dict[str, float]],
 ) -> Samples:
-    """Answer requests one after another; return what each took, in all and by step."""
+    """Answer requests one after another; return the seconds of each, in all and by step."""
     samples: Samples = []
     deadline = time.perf_counter() + seconds
     while len(samples) < requests and time.perf_counter() < deadline:
@@ -221,7 +226,7 @@ def _start_response(status: str, _headers: Any, _raised: Any = None) -> Any:
 
 
 def _mean_us(samples: Samples) -> dict[str, float]:
-    """Return the means of the faster half: a busy machine makes the others slower."""
+    """Return the means of the faster half, because a busy machine slows single requests."""
     faster = sorted(samples, key=lambda sample: sample["all"])[: len(samples) // 2]
     return {
         step: statistics.mean(sample.get(step, 0.0) for sample in faster) * 1e6
@@ -230,9 +235,9 @@ def _mean_us(samples: Samples) -> dict[str, float]:
 
 
 def _measure_server(installed: Installation, size: int) -> float:
-    """Return the CPU that gunicorn takes to receive a request and send an answer this large."""
+    """Return gunicorn's CPU µs to receive a request and send an answer of `size` bytes."""
     environment = {**installed.environment, "BENCHMARK_BYTES": str(size)}
-    with gunicorn("benchmarks.request_profile:nothing", environment) as server:
+    with gunicorn("benchmarks.request_profile:constant_app", environment) as server:
         request = compose_request("GET", "/api/v1/patients", "x" * 600)
         before = cpu_seconds(server.process_id)
         outcome = run_load(Load(server.port, [request], 200, SERVER_SECONDS))
@@ -256,11 +261,11 @@ def _compose_environ(seeded: Seeded, path: str, query: str) -> Environ:
     }
 
 
-def _summarise(kind: str, found: dict[str, Any]) -> str:
-    waiting = sum(us for step, us in found["steps_us"].items() if step.startswith("round trip"))
+def _summarise(kind: str, figures: dict[str, Any]) -> str:
+    waiting = sum(us for step, us in figures["steps_us"].items() if step.startswith("round trip"))
     return (
-        f"{kind} {found['us']:,.0f} µs, of which round trips {waiting:,.0f}"
-        f" ({found['cpu_us']:,.0f} µs CPU, and gunicorn's {found['server_cpu_us']:,.0f})"
+        f"{kind} {figures['us']:,.0f} µs, of which round trips {waiting:,.0f}"
+        f" ({figures['cpu_us']:,.0f} µs CPU, and gunicorn's {figures['server_cpu_us']:,.0f})"
     )
 
 

@@ -1,4 +1,4 @@
-"""Requests of trially against a yardstick: read one patient, list 50, create one."""
+"""Compare trially with the twin or the conventional app: read one patient, list 50, create one."""
 
 import json
 import os
@@ -44,7 +44,7 @@ NEW_PATIENT = json.dumps(
 
 @dataclass(frozen=True)
 class Sample:
-    """One burst."""
+    """The results of one burst; times are per request."""
 
     requests_per_second: float
     application_us: float
@@ -57,13 +57,15 @@ class Sample:
 
 def main() -> None:
     parser = make_parser(__spec__.name, rounds=25, seconds=0.5)
-    parser.add_argument("--tenants", type=int, default=1, help="(default: %(default)s)")
+    parser.add_argument(
+        "--tenants", type=int, default=1, help="number of tenants (default: %(default)s)"
+    )
     parser.add_argument("--tier", choices=[*Tier], default=Tier.DEDICATED_DATABASE)
     parser.add_argument("--against", choices=[*BARS], default="twin", help="(default: twin)")
     parser.add_argument(
         "--pin",
         action="store_true",
-        help="the web servers on core 0, the client and PostgreSQL on core 1",
+        help="run web servers on core 0, and the client and PostgreSQL on core 1",
     )
     options = parser.parse_args()
     with installation() as installed:
@@ -94,7 +96,7 @@ def main() -> None:
 
 
 class Bench:
-    """Loads servers in turn with each kind of request."""
+    """Loads servers in turn, with each kind of request."""
 
     def __init__(
         self,
@@ -118,7 +120,7 @@ class Bench:
             kind: {name: [] for name in self._servers} for kind in STATUSES
         }
         for number in range(rounds):
-            # Who is first changes, so that neither always has the warmer caches.
+            # The order alternates, so that no server always has the warmer caches.
             names = list(self._servers) if number % 2 else list(reversed(self._servers))
             for kind in STATUSES:
                 for name in names:
@@ -152,7 +154,11 @@ class Bench:
 
 
 def compare(samples: dict[str, list[Sample]], ours: str, theirs: str) -> dict[str, Any]:
-    """Return each server's medians, and how many times theirs ours does and costs less."""
+    """Return each server's medians, and the ratios of `ours` to `theirs`.
+
+    `ratio` is that of requests per second. `cpu_ratio` is the CPU of `theirs` per request divided
+    by that of `ours`, so that more than 1 favours `ours` in both.
+    """
     medians: dict[str, dict[str, float]] = {
         name: {
             field: statistics.median(getattr(sample, field) for sample in of_server)
@@ -160,7 +166,7 @@ def compare(samples: dict[str, list[Sample]], ours: str, theirs: str) -> dict[st
         }
         for name, of_server in samples.items()
     }
-    # Each burst against its neighbour: the machine's speed drifts more than the two differ.
+    # Each burst is compared with its neighbour, because the machine's speed drifts over time.
     pairs = list(zip(samples[ours], samples[theirs], strict=True))
     return {
         **medians,
@@ -193,15 +199,15 @@ def _cpu(medians: dict[str, float]) -> float:
 
 
 def _compose_line(summary: dict[str, dict[str, Any]], against: str, tenants: int) -> str:
-    said = []
+    parts = []
     for kind, figures in summary.items():
         ours, theirs = figures["trially"], figures["yardstick"]
-        said.append(
+        parts.append(
             f"{kind} {figures['ratio']:.2f} ({ours['requests_per_second']:,.0f}/s,"
             f" CPU {figures['cpu_ratio']:.2f}: {_cpu(ours):,.0f} µs against {_cpu(theirs):,.0f})"
         )
     of_tenants = "" if tenants == 1 else f", {tenants} tenants"
-    return f"requests: {', '.join(said)} of the {against}{of_tenants}"
+    return f"requests: {', '.join(parts)} of the {against}{of_tenants}"
 
 
 def _pin(installed: Installation) -> None:

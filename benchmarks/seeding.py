@@ -1,4 +1,4 @@
-"""Tenants to send requests to: each with a member and the same patients."""
+"""Create tenants for measurements, each with a member and the same patients."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ PATIENTS = 500
 
 @dataclass(frozen=True)
 class Seeded:
-    """What requests can be made of. The twin takes the same ones."""
+    """The parts of requests. They are valid for trially and for the twin."""
 
     tokens: list[str]
     """One for each tenant."""
@@ -33,7 +33,7 @@ class Seeded:
 
 
 def seed(app: Flask, tenants: int, tier: Tier = Tier.DEDICATED_DATABASE) -> Seeded:
-    """Make the tenants, and the twin's database, in which all their members are."""
+    """Create the tenants, and the twin's database with the members of all of them."""
     patient_ids = [uuid7() for _ in range(PATIENTS)]
     subjects = [f"member|{number}" for number in range(tenants)]
     with app.app_context():
@@ -51,14 +51,14 @@ def seed(app: Flask, tenants: int, tier: Tier = Tier.DEDICATED_DATABASE) -> Seed
 
 
 def fill(slug: str, subjects: list[str], patient_ids: list[UUID]) -> None:
-    """Give a tenant these coordinators and patients."""
+    """Add coordinators and patients to a tenant."""
     with tenant_context(slug):
         for subject in subjects:
             add_member(subject, Role.COORDINATOR)
         with transaction():
             for number, patient_id in enumerate(patient_ids):
                 insert_item(Patient, _describe(number, patient_id), ("id",))
-            # Whoever loads many rows does: until then any index looks as good as another.
+            # Without statistics, PostgreSQL cannot tell which index is the best.
             db.session.execute(text("SELECT trially.analyze_tables()"))
 
 

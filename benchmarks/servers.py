@@ -1,6 +1,6 @@
-"""gunicorn against granian, and against itself with its parser in C: the same app in the same run.
+"""Compare gunicorn with granian, and with gunicorn's parser in C, on the same app in one run.
 
-Neither is a requirement of trially. Install them beside it, and say where:
+trially does not require granian or gunicorn_h1c. Install them in a folder and pass it:
 
     python -m pip install --no-deps --target /tmp/servers granian gunicorn_h1c
     python -m benchmarks.servers --folder /tmp/servers
@@ -26,14 +26,20 @@ GRANIAN = "granian"
 
 def main() -> None:
     parser = make_parser(__spec__.name, rounds=25, seconds=0.5)
-    parser.add_argument("--folder", type=Path, required=True, help="where they are installed")
-    parser.add_argument("--workers", type=int, default=1, help="(default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=4, help="of each (default: %(default)s)")
+    parser.add_argument(
+        "--folder", type=Path, required=True, help="folder of granian and gunicorn_h1c"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=1, help="number of workers (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=int, default=4, help="threads of a worker (default: %(default)s)"
+    )
     options = parser.parse_args()
     workers, threads = options.workers, options.threads
     for package in ("granian", "gunicorn_h1c"):
         if not (options.folder / package).is_dir():
-            raise SystemExit(f"There is no {package} in {options.folder}.\n{__doc__}")
+            raise SystemExit(f"{options.folder} does not contain {package}.\n\n{__doc__}")
     with installation() as installed, ExitStack() as running:
         seeded = seed(installed.app, 1)
         plain = installed.environment
@@ -49,17 +55,17 @@ def main() -> None:
         name: {kind: compare(of_kind, name, AS_DEPLOYED) for kind, of_kind in samples.items()}
         for name in (PARSING_IN_C, GRANIAN)
     }
-    said = [
+    parts = [
         f"{name} "
         + " / ".join(
-            f"{found['ratio']:.2f} (CPU {1 / found['cpu_ratio']:.2f},"
-            f" p99 {found[name]['p99_ms'] / found[AS_DEPLOYED]['p99_ms']:.2f})"
-            for found in by_kind.values()
+            f"{figures['ratio']:.2f} (CPU {1 / figures['cpu_ratio']:.2f},"
+            f" p99 {figures[name]['p99_ms'] / figures[AS_DEPLOYED]['p99_ms']:.2f})"
+            for figures in by_kind.values()
         )
         for name, by_kind in compared.items()
     ]
     print_outcome(
-        f"servers: {', '.join(said)} of gunicorn's requests/s, for {' / '.join(samples)},"
+        f"servers: {', '.join(parts)} of gunicorn's requests/s, for {' / '.join(samples)},"
         f" {workers} workers of {threads} threads",
         {"workers": workers, "threads": threads, **compared},
         as_json=options.json,
@@ -68,7 +74,7 @@ def main() -> None:
 
 @contextmanager
 def granian(environment: dict[str, str], workers: int, threads: int) -> Iterator[WebServer]:
-    """Serve the app by granian's WSGI workers on a free port."""
+    """Serve the app with granian's WSGI workers on a free port."""
     port = free_port()
     command = [sys.executable, "-m", "granian", APP, "--factory", "--interface", "wsgi"]
     command += ["--host", "127.0.0.1", "--port", str(port), "--http", "1", "--no-ws"]

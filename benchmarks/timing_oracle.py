@@ -1,7 +1,8 @@
-"""What the time of an answer tells: is it another tenant's, or is it not there at all?
+"""Test whether response times disclose that a row or a tenant exists.
 
-Each pair of questions is asked in random order over the same connection, and the Mann-Whitney test
-says how likely two samples differ as much if nothing told them apart: p above 0.01 is what is held.
+The script sends each pair of requests in random order over one connection. The Mann-Whitney test
+gives the probability p of such a difference between samples of equal distribution. The bar is
+p > 0.01.
 """
 
 import random
@@ -32,15 +33,15 @@ PATIENTS = 50
 OTHERS = 20
 WARM_UP = 50
 TIERS = tuple(tier for tier in Tier if tier is not Tier.SILO)
-"""The tiers in which a tenant has neighbours whom it could ask about."""
+"""The tiers of tenants that share an instance."""
 
 Questions = Mapping[str, Sequence[str]]
-"""Requests that are to be answered alike, by what is asked about."""
+"""Requests that must take the same time, by the thing that they are about."""
 
 
 @dataclass(frozen=True)
 class Figures:
-    """How two kinds of answers compare."""
+    """The comparison of the response times of two kinds of requests."""
 
     pair: tuple[str, str]
     median_us: tuple[float, float]
@@ -51,31 +52,31 @@ def main() -> None:
     parser = make_parser(__spec__.name, rounds=2000, seconds=0)
     parser.add_argument("--tier", choices=TIERS, nargs="+", default=TIERS)
     options = parser.parse_args()
-    found: dict[str, list[Figures]] = {}
+    results: dict[str, list[Figures]] = {}
     with installation() as installed:
         for tier in options.tier:
             rows, refusals = _prepare(installed, Tier(tier))
             with gunicorn("wsgi:app", installed.environment) as server:
-                found[tier] = [
+                results[tier] = [
                     *_compare(server.port, rows, 404, options.rounds),
                     *_compare(server.port, refusals, 403, options.rounds),
                 ]
-    least = min((one.p, tier, one.pair) for tier, those in found.items() for one in those)
+    least = min((one.p, tier, one.pair) for tier, those in results.items() for one in those)
     line = (
         f"timing_oracle: {options.rounds} answers each, least p {least[0]:.3f}"
         f" ({least[1]}: {' / '.join(least[2])}); "
-        + "; ".join(f"{tier} {', '.join(map(_describe, those))}" for tier, those in found.items())
+        + "; ".join(f"{tier} {', '.join(map(_describe, those))}" for tier, those in results.items())
     )
-    figures = {tier: [vars(one) for one in those] for tier, those in found.items()}
+    figures = {tier: [vars(one) for one in those] for tier, those in results.items()}
     print_outcome(line, {"bar": BAR, "found": figures}, as_json=options.json)
 
 
 def probability(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """Return the two-sided p of the Mann-Whitney U test, by the normal approximation, with ties."""
+    """Return the two-sided p of the Mann-Whitney U test (normal approximation, ties corrected)."""
     marked = sorted([(value, True) for value in ours] + [(value, False) for value in theirs])
     total, rank_sum, ties, place = len(marked), 0.0, 0, 0
     for _, group in groupby(marked, key=lambda pair: pair[0]):
-        members = [of_current_tenant for _, of_current_tenant in group]
+        members = [is_first for _, is_first in group]
         rank_sum += sum(members) * (place + (len(members) + 1) / 2)
         ties += len(members) ** 3 - len(members)
         place += len(members)
@@ -86,7 +87,7 @@ def probability(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 
 def _prepare(installed: Installation, tier: Tier) -> tuple[Questions, Questions]:
-    """Make tenants, and requests about what is another's, about nothing, and as a stranger."""
+    """Create tenants, and return requests for rows and requests that strangers send."""
     subject, prefix = "asks", tier.value.partition("_")[0]
     their_ids = [uuid7() for _ in range(PATIENTS)]
     with installed.app.app_context():
@@ -146,7 +147,7 @@ def _compare(port: int, questions: Questions, status: int, rounds: int) -> list[
 
 
 def _ask(connected: socket.socket, request: str, status: int) -> float:
-    """Send a request and return how long its answer took."""
+    """Send a request, and return the seconds until its response was complete."""
     began = time.perf_counter()
     connected.sendall(request.encode())
     received = b""
@@ -162,7 +163,7 @@ def _ask(connected: socket.socket, request: str, status: int) -> float:
         body += connected.recv(65536)
     took = time.perf_counter() - began
     if not head.startswith(f"HTTP/1.1 {status} ".encode()):
-        raise SystemExit(f"Not answered with {status}: {head.decode(errors='replace')}")
+        raise SystemExit(f"Expected status {status}, got: {head.decode(errors='replace')}")
     return took
 
 

@@ -1,20 +1,22 @@
-"""The twin: this app on one fixed database, without tenancy; what trially is measured against.
+"""The twin: trially without tenancy, on one fixed database. Benchmarks compare trially with it.
 
-It is trially's own `create_app`, with what tenancy adds to a request taken out: no directory, no
-engine per tenant, no guard. The session has one plain engine, of SQLAlchemy's own psycopg2
-dialect, whose pool is as large as a tenant's; psycopg2 begins its transactions. The request cycle
-itself, with tokens, revocations, membership, permissions, deadlines, masking and Idempotency-Keys,
-routes, schemas, SQL, serialisation and all that is told and sent with an answer are the same code.
-The tenant's id, which leads every key, is a constant.
+The twin is trially's own `create_app` without the work that tenancy adds to a request: no tenant
+directory, no engine per tenant, no guard, no cleaning of connections. Its session has one plain
+engine of SQLAlchemy's psycopg2 dialect, with a pool of the size of a tenant's, and psycopg2 begins
+the transactions. All other code is the same: the request cycle, tokens, revocations, members,
+permissions, deadlines, masking, Idempotency-Keys, routes, schemas, SQL, serialisation, logs,
+metrics and headers. The tenant's id, which leads every key, is a constant. The twin's tables have
+no `CHECK` that ties them to the tenant.
 
-`get_bind` returns that engine and nothing else, which is cheaper than what Flask-SQLAlchemy does
-for one database: where the twin is favoured, the bar is the higher.
+The twin's `get_bind` only returns the engine. Flask-SQLAlchemy's would do more, so this favours
+the twin and makes the bar higher.
 """
 
+from types import ModuleType
 from typing import Any
 
 import orjson
-from flask import Flask, g
+from flask import Flask
 from flask_sqlalchemy.session import Session
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, cursor
 from sqlalchemy import Engine, create_engine, event
@@ -28,6 +30,8 @@ from trially.database.deadline import statement_bound
 from trially.database.dialect import PlacedDialect, replace_if_closed
 from trially.database.engines import NETWORK_LIMITS
 from trially.database.session import db
+from trially.request_cycle import replicas, settling
+from trially.state import request_state
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.directory import TenantEntry, directory
 from trially.tenancy.lifecycle.provisioning import create_tenant
@@ -38,7 +42,7 @@ SLUG = "the-twin"
 
 
 class TwinDialect(PGDialect_psycopg2):
-    """SQLAlchemy's own, which tells slow statements as trially does."""
+    """SQLAlchemy's psycopg2 dialect; it reports slow statements as trially's dialect does."""
 
     supports_statement_cache = True
     slow_seconds = float("inf")
@@ -46,10 +50,10 @@ class TwinDialect(PGDialect_psycopg2):
 
 
 class BoundedCursor(cursor):
-    """A cursor whose transactions are bounded by the request's deadline, as a tenant's are."""
+    """A cursor whose transactions end at the request's deadline, as a tenant's do."""
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002
-        """Send a statement, behind what bounds it if it is a transaction's first."""
+        """Send a statement; a transaction's first one carries `statement_timeout` before it."""
         if self.connection.get_transaction_status() == TRANSACTION_STATUS_IDLE:
             query = statement_bound() + query
         super().execute(query, vars)
@@ -59,12 +63,12 @@ registry.register("postgresql.twin", __name__, TwinDialect.__name__)
 
 
 def trially_app() -> Flask:
-    """Make the app as it is, in a process that an installation has started."""
+    """Return trially unchanged, in a process that an installation has started."""
     return create_app(settings_of_environment())
 
 
 def twin_app(settings: Settings | None = None) -> Flask:
-    """Make the twin, in a process of its own: tenancy is taken out of trially's modules."""
+    """Return the twin. Run it in its own process: it replaces functions of trially's modules."""
     settings = settings or settings_of_environment()
     app = create_app(settings)
     with app.app_context():
@@ -76,17 +80,19 @@ def twin_app(settings: Settings | None = None) -> Flask:
             return engine
 
     db.session = db._make_scoped_session({"class_": FixedSession})
-    _take_tenancy_out(entry)
+    _remove_tenancy(entry)
     return app
 
 
 def create_twin_database() -> Tenant:
-    """Make the twin's database and role, as a tenant's are, without what holds it to a tenant."""
+    """Create the twin's database and role like a tenant's, and drop the tables' tenant `CHECK`."""
     tenant = create_tenant(SLUG, "The twin")
     with server_access().administer(tenant.placement.database) as raw:
         tables = execute(
             raw, "SELECT conrelid::regclass::text FROM pg_constraint WHERE conname = %s", _CHECK
         )
+        if not tables:
+            raise SystemExit(f"No table has the constraint {_CHECK}. Adapt benchmarks/twin.py.")
         for (table,) in tables:
             execute(raw, f"ALTER TABLE {table} DROP CONSTRAINT {_CHECK}")
     return tenant
@@ -95,22 +101,26 @@ def create_twin_database() -> Tenant:
 _CHECK = "ck_this_tenant"
 
 
-def _take_tenancy_out(entry: TenantEntry) -> None:
-    """Leave of the request cycle what an app for one tenant does."""
+def _remove_tenancy(entry: TenantEntry) -> None:
+    """Replace the functions of the request cycle that only an app with several tenants needs."""
 
-    def enter_only_tenant(_residence: TenantEntry) -> None:
-        # What the views read the tenant's id from.
-        g.placement, g.tenant = entry.placement, entry
+    def enter_only_tenant(_entry: TenantEntry) -> None:
+        # Views read the tenant's id from the request's state.
+        state = request_state()
+        state.placement, state.tenant = entry.placement, entry
 
-    tenancy: dict[str, Any] = {
-        "resolve_tenant": lambda _claims: entry,
-        "enter_tenant": enter_only_tenant,
-        "check_tenant_open": lambda: None,
+    replacements: dict[tuple[ModuleType, str], Any] = {
+        (request_cycle, "resolve_tenant"): lambda _claims: entry,
+        (replicas, "enter_tenant"): enter_only_tenant,
+        (settling, "check_tenant_open"): lambda: None,
     }
-    for name, without in tenancy.items():
-        if not hasattr(request_cycle, name):
-            raise SystemExit(f"The request cycle has no {name} any more: mend the twin.")
-        setattr(request_cycle, name, without)
+    for (module, name), replacement in replacements.items():
+        if not hasattr(module, name):
+            raise SystemExit(
+                f"The module {module.__name__} does not use {name}. Adapt benchmarks/twin.py: the"
+                " twin must run without the tenant directory, the entering and the guard."
+            )
+        setattr(module, name, replacement)
 
 
 def _make_engine(entry: TenantEntry, settings: Settings) -> Engine:

@@ -1,4 +1,4 @@
-"""Fixtures of the whole suite: one embedded PostgreSQL, one app, tenants made on demand."""
+"""Fixtures of all tests: one embedded PostgreSQL, one app, and factories of tenants and members."""
 
 import itertools
 import shutil
@@ -12,12 +12,12 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from flask.testing import FlaskClient, FlaskCliRunner
+from flask.testing import FlaskCliRunner
+from members import AsMember, MakeFact, MakePatient, MakeTenant, Member
 from poolers import Pooler, running_pooler
 from sqlalchemy import insert
 from tenant_databases import TIERS
 from uuid_utils.compat import uuid7
-from werkzeug.test import TestResponse
 
 from trially import create_app
 from trially.auth.members.managing import add_member
@@ -42,64 +42,18 @@ FAST_AND_LOSABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writ
 _numbers = itertools.count(1)
 
 
-class Member:
-    """An HTTP client of one member of one tenant."""
-
-    def __init__(self, client: FlaskClient, token: str, tenant: Tenant, subject: str) -> None:
-        self._client = client
-        self.token = token
-        self.tenant = tenant
-        self.subject = subject
-
-    def through(self, app: Flask) -> "Member":
-        """Return a client of the same member that asks another app of this installation."""
-        return Member(app.test_client(), self.token, self.tenant, self.subject)
-
-    def request(self, method: str, path: str, **options: Any) -> TestResponse:
-        headers = {"Authorization": f"Bearer {self.token}", **options.pop("headers", {})}
-        prefix = "" if path.startswith("/api/") else "/api/v1"
-        return self._client.open(prefix + path, method=method, headers=headers, **options)
-
-    def get(self, path: str, **options: Any) -> TestResponse:
-        return self.request("GET", path, **options)
-
-    def post(self, path: str, **options: Any) -> TestResponse:
-        return self.request("POST", path, **options)
-
-    def patch(self, path: str, **options: Any) -> TestResponse:
-        options["headers"] = {
-            "Content-Type": "application/merge-patch+json",
-            **self._seen(path, options.get("headers", {})),
-        }
-        return self.request("PATCH", path, **options)
-
-    def delete(self, path: str, **options: Any) -> TestResponse:
-        options["headers"] = self._seen(path, options.get("headers", {}))
-        return self.request("DELETE", path, **options)
-
-    def _seen(self, path: str, headers: dict[str, str]) -> dict[str, str]:
-        """Say that what is to be changed has been seen as it is, unless `headers` say more."""
-        if "If-Match" in headers:
-            return headers
-        return {"If-Match": self.get(path).headers.get("ETag", "*"), **headers}
-
-
-MakeTenant = Callable[..., Tenant]
-AsMember = Callable[..., Member]
-
-
 @pytest.fixture
 def _push_request_context() -> None:
-    """Undo pytest-flask's fixture of this name.
+    """Replace pytest-flask's fixture of this name by an empty one.
 
-    It keeps one app context open for a whole test, which all requests of the test would share:
-    with it one tenant's session would be another's.
+    pytest-flask keeps one app context open for a whole test. All requests of the test would share
+    it, and so the session: one tenant's request would use another tenant's session.
     """
 
 
 @pytest.fixture(scope="session")
 def instance() -> Iterator[Path]:
-    """An instance folder, outside pytest's own: that one is closed to the server's user."""
+    """An instance folder. PostgreSQL runs as another user, who cannot enter pytest's own folder."""
     folder = Path(tempfile.mkdtemp(prefix="trially-tests-"))
     yield folder
     server = folder / EMBEDDED_DIRECTORY
@@ -111,7 +65,7 @@ def instance() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def settings(instance: Path) -> Settings:
-    """Settings of a developer's machine, with an instance folder of their own."""
+    """Settings of a development machine, with their own instance folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRIALLY_DEVELOPMENT", "1")
         patch.setenv("TRIALLY_SECRET_KEY", "a secret of the tests alone, 32 characters")
@@ -122,7 +76,7 @@ def settings(instance: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def app(settings: Settings) -> Flask:
-    """The app, on an installed catalog."""
+    """The app, with the catalog installed."""
     app = create_app(settings)
     app.testing = True
     app.config["PROPAGATE_EXCEPTIONS"] = False
@@ -133,34 +87,34 @@ def app(settings: Settings) -> Flask:
 
 @pytest.fixture(scope="session")
 def make_tenant(app: Flask) -> MakeTenant:
-    """Make a tenant, in the tier given or the default one."""
+    """Create a tenant: dedicated database by default."""
 
-    def make(tier: Tier = Tier.DEDICATED_DATABASE, **wanted: Any) -> Tenant:
+    def make(tier: Tier = Tier.DEDICATED_DATABASE, **options: Any) -> Tenant:
         number = next(_numbers)
-        wanted.setdefault("slug", f"tenant-{number}")
-        wanted.setdefault("name", f"Tenant {number}")
+        options.setdefault("slug", f"tenant-{number}")
+        options.setdefault("name", f"Tenant {number}")
         with app.app_context():
-            return create_tenant(tier=tier, **wanted)
+            return create_tenant(tier=tier, **options)
 
     return make
 
 
 @pytest.fixture(scope="module", params=TIERS)
 def tier(request: pytest.FixtureRequest) -> Tier:
-    """Each tier in turn, for the tests of a module that ask for it."""
+    """Each tier in turn."""
     return Tier(request.param)
 
 
 @pytest.fixture(scope="session")
 def pooler(app: Flask) -> Iterator[Pooler]:
-    """A PgBouncer in transaction mode, in front of the server."""
+    """A PgBouncer in transaction mode in front of the server."""
     with running_pooler(app, server_login_retry="1") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def pooled_app(settings: Settings, pooler: Pooler) -> Flask:
-    """The app once more, with its tenants' transactions through the pooler."""
+    """A second app of the same installation; its tenants' transactions go through the pooler."""
     pooled = create_app(replace(settings, pooler_url=pooler.url))
     pooled.testing = True
     pooled.config["PROPAGATE_EXCEPTIONS"] = False
@@ -169,18 +123,18 @@ def pooled_app(settings: Settings, pooler: Pooler) -> Flask:
 
 @pytest.fixture
 def tenant(make_tenant: MakeTenant) -> Tenant:
-    """A tenant."""
+    """A new tenant without data."""
     return make_tenant()
 
 
 @pytest.fixture(scope="session")
 def as_member(app: Flask) -> AsMember:
-    """Make a client of a new member of a tenant, who has the role given."""
+    """Add a member to a tenant (an administrator by default), and return an HTTP client of it."""
 
-    def make(tenant: Tenant, role: Role = Role.ADMIN, **granted: Any) -> Member:
+    def make(tenant: Tenant, role: Role = Role.ADMIN, **options: Any) -> Member:
         subject = f"member|{next(_numbers)}"
         with app.app_context(), tenant_context(str(tenant.id)):
-            add_member(subject, role, **granted)
+            add_member(subject, role, **options)
         token = state_of(app).dev_issuer.issue_token(subject=subject, tenant=tenant.slug)
         return Member(app.test_client(), token, tenant, subject)
 
@@ -195,13 +149,13 @@ def member(tenant: Tenant, as_member: AsMember) -> Member:
 
 @pytest.fixture(scope="module")
 def shared_member(make_tenant: MakeTenant, as_member: AsMember) -> Member:
-    """An administrator of a tenant that the tests of one file share."""
+    """An administrator of a tenant that all tests of a file share."""
     return as_member(make_tenant())
 
 
 @pytest.fixture(scope="session")
-def make_patient() -> Callable[..., dict[str, Any]]:
-    """Add a patient as a member, and return what the API answers."""
+def make_patient() -> MakePatient:
+    """Create a patient through the API, and return the answer."""
 
     def make(member: Member, **values: Any) -> dict[str, Any]:
         number = next(_numbers)
@@ -221,8 +175,8 @@ def make_patient() -> Callable[..., dict[str, Any]]:
 
 
 @pytest.fixture(scope="session")
-def make_fact(app: Flask) -> Callable[..., str]:
-    """Write a record of a patient into a tenant's database, and return its id."""
+def make_fact(app: Flask) -> MakeFact:
+    """Insert a record of a patient into a tenant's database, and return its id."""
 
     def make(tenant: Tenant, patient_id: str, **values: Any) -> str:
         fact = {
@@ -246,7 +200,7 @@ def make_fact(app: Flask) -> Callable[..., str]:
 
 @pytest.fixture
 def run_command(app: Flask) -> Iterator[Callable[..., Any]]:
-    """Run a command of `flask`, and return what click's runner returns."""
+    """Run a `flask` command, and return the result of click's test runner."""
     runner: FlaskCliRunner = app.test_cli_runner()
 
     def run(*arguments: str | Path) -> Any:
@@ -257,7 +211,7 @@ def run_command(app: Flask) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real public data, which a user's clone has not got."""
+    """The folder of real public data. It is not part of the repository."""
     if not SHARED_DATA.is_dir():
-        pytest.skip("The folder of real data is not beside this clone.")
+        pytest.skip(f"There is no folder {SHARED_DATA} with real data.")
     return SHARED_DATA

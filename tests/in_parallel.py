@@ -1,7 +1,7 @@
-"""How the tests are shared out among processes: by file, and the attacks on the walls together.
+"""Distribute the tests among pytest-xdist's processes: by file, but tests/isolation as one unit.
 
-What the attacks found is compared with docs/isolation.md at their end, by the process that made
-them.
+The last test of tests/isolation compares the results of all others there with docs/isolation.md,
+so one process must run them all.
 """
 
 from typing import Any

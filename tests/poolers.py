@@ -1,4 +1,4 @@
-"""Run a real PgBouncer in front of the tests' server, as deploy/pgbouncer.ini has it."""
+"""Run a real PgBouncer in front of the tests' server, with deploy/pgbouncer.ini."""
 
 import os
 import secrets
@@ -26,12 +26,12 @@ from trially.config import DRIVER, ROOT
 from trially.database.engines import connect
 
 SAMPLE = ROOT / "deploy" / "pgbouncer.ini"
-MISSING = "PgBouncer is not installed: as root, `apt-get install pgbouncer` (docs/poolers.md)."
+MISSING = "PgBouncer is missing. Install it as root: `apt-get install pgbouncer` (docs/poolers.md)."
 PLACES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
-"""Debian puts it where only root looks."""
+"""Debian installs pgbouncer in a folder that is only in root's PATH."""
 
 SINCE_1_19 = ("auth_user", "auth_dbname", "auth_query")
-"""What the sample has and Debian 12's version has not: it asks each database, not one for all."""
+"""Settings of the sample that Debian 12's PgBouncer does not have, or reads per database."""
 
 CONSOLE = "console"
 TIMEOUT_SECONDS = 10
@@ -47,7 +47,7 @@ class Pooler:
     process: "subprocess.Popen[bytes]"
 
     def learn_roles(self) -> None:
-        """Let in whoever may log in to the server by now."""
+        """Load the login roles that the server has by now, so that they can log in."""
         verifiers = _read_verifiers(self.app)
         if verifiers.keys() <= self._users():
             return
@@ -55,12 +55,12 @@ class Pooler:
         self.process.send_signal(signal.SIGHUP)
         _wait_until(lambda: verifiers.keys() <= self._users())
 
-    def show(self, what: str) -> list[dict[str, Any]]:
-        """Ask PgBouncer's own console."""
-        with closing(connect(self._console)) as raw, cursor(raw) as asking:
-            asking.execute(f"SHOW {what}")
-            names = [column.name for column in asking.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in asking.fetchall()]
+    def show(self, topic: str) -> list[dict[str, Any]]:
+        """Return the rows of a SHOW command of PgBouncer's console."""
+        with closing(connect(self._console)) as raw, cursor(raw) as console:
+            console.execute(f"SHOW {topic}")
+            names = [column.name for column in console.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in console.fetchall()]
 
     @property
     def _console(self) -> URL:
@@ -78,9 +78,10 @@ class Pooler:
 def running_pooler(
     app: Flask, users: dict[str, str] | None = None, **changes: str
 ) -> Iterator[Pooler]:
-    """Run a PgBouncer on a free loopback port, with the sample's settings but for `changes`.
+    """Run PgBouncer on a free loopback port, with the sample's settings and `changes` to them.
 
-    `users` are those of its file, with their passwords; without, it is told of each login role.
+    `users` maps the names in its users file to passwords. The default is all login roles of the
+    server with their verifiers.
     """
     program = shutil.which("pgbouncer", path=PLACES)
     if program is None:
@@ -89,8 +90,8 @@ def running_pooler(
     folder = Path(tempfile.mkdtemp(prefix="trially-pooler-"))
     (folder / "console").write_text(secrets.token_urlsafe(16))
     port = _free_port()
-    known = _read_verifiers(app) if users is None else users
-    _write_users(folder, known, (folder / "console").read_text())
+    keys = _read_verifiers(app) if users is None else users
+    _write_users(folder, keys, (folder / "console").read_text())
     _write_settings(folder, server, port, changes)
     account = _account_of_server(server)
     for path in (folder, *folder.iterdir()):
@@ -132,18 +133,18 @@ def _write_settings(folder: Path, server: URL, port: int, changes: dict[str, str
 
 
 def _write_users(folder: Path, verifiers: dict[str, str], console_password: str) -> None:
-    known = {**verifiers, CONSOLE: console_password}
-    (folder / "users").write_text("".join(f'"{name}" "{key}"\n' for name, key in known.items()))
+    keys = {**verifiers, CONSOLE: console_password}
+    (folder / "users").write_text("".join(f'"{name}" "{key}"\n' for name, key in keys.items()))
 
 
 def _read_verifiers(app: Flask) -> dict[str, str]:
-    """Read what auth_query would answer, of all roles that log in."""
+    """Return the SCRAM verifiers of all login roles, as auth_query would."""
     rows = ask(app, "SELECT rolname, rolpassword FROM pg_authid WHERE rolcanlogin AND NOT rolsuper")
     return {name: key for name, key in rows if key}
 
 
 def _account_of_server(server: URL) -> int:
-    """Return the user who may use the server's socket: PgBouncer, too, refuses to run as root."""
+    """Return the user who owns the server's socket. PgBouncer, too, refuses to run as root."""
     return Path(str(server.query["host"])).stat().st_uid
 
 
@@ -155,11 +156,11 @@ def _answers(pooler: Pooler) -> bool:
     return False
 
 
-def _wait_until(is_so: Callable[[], bool]) -> None:
+def _wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + TIMEOUT_SECONDS
-    while not is_so():
+    while not condition():
         if time.monotonic() > deadline:
-            raise TimeoutError("PgBouncer does not do what it was asked for.")
+            raise TimeoutError(f"PgBouncer was not ready within {TIMEOUT_SECONDS} seconds.")
         time.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""Servers of a test's own: primaries, standbys that follow them, and an installation on them."""
+"""PostgreSQL servers for single tests: primaries, standbys, and an installation on them."""
 
 import contextlib
 import itertools
@@ -37,7 +37,7 @@ from trially.tenancy.schema.installing import install
 from trially.tenancy.servers.connections import execute
 
 FAST = {"fsync": "off", "full_page_writes": "off", "max_connections": "100"}
-"""Losable only with the machine: a server that is killed loses nothing."""
+"""Without fsync, a crash of the machine loses data; a killed server does not."""
 
 PASSWORD = "password"
 TIMEOUT_SECONDS = 30
@@ -47,7 +47,7 @@ _numbers = itertools.count(1)
 
 @contextmanager
 def server_folder() -> Iterator[Path]:
-    """Make a folder for servers that is gone afterwards, and the servers with it."""
+    """Create a folder for servers; stop them and delete the folder at the end."""
     folder = Path(tempfile.mkdtemp(prefix="trially-servers-"))
     folder.chmod(0o711)
     try:
@@ -65,13 +65,13 @@ def start(directory: Path, **settings: str) -> EmbeddedServer:
 
 
 def restart(directory: Path) -> None:
-    """Stop a server as `pg_ctl restart` does, ending all sessions, and start it again."""
+    """Stop a server as `pg_ctl restart` does, which ends all sessions, and start it."""
     stop_server(directory)
     start(directory)
 
 
 def kill(directory: Path) -> None:
-    """End a server at once, as `pg_ctl stop -m immediate` does."""
+    """Stop a server without a shutdown checkpoint, as `pg_ctl stop -m immediate` does."""
     postmaster = find_postmaster(directory / DATA)
     assert postmaster is not None
     os.kill(postmaster.process_id, signal.SIGQUIT)
@@ -79,7 +79,7 @@ def kill(directory: Path) -> None:
 
 
 def start_standby(primary: EmbeddedServer, directory: Path) -> EmbeddedServer:
-    """Copy a server into another folder, and have the copy follow it."""
+    """Copy a server into another folder, and start the copy as its standby."""
     data = directory / DATA
     directory.mkdir(mode=0o711)
     data.mkdir(mode=0o700)
@@ -87,7 +87,7 @@ def start_standby(primary: EmbeddedServer, directory: Path) -> EmbeddedServer:
     account = pwd.getpwuid(primary.data_directory.stat().st_uid)
     for path in (data, directory / PASSWORD):
         os.chown(path, account.pw_uid, account.pw_gid)
-    whose = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    run_as = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
     subprocess.run(
         [
             find_binaries() / "pg_basebackup",
@@ -101,13 +101,13 @@ def start_standby(primary: EmbeddedServer, directory: Path) -> EmbeddedServer:
         cwd=directory,
         check=True,
         capture_output=True,
-        **(whose if os.geteuid() == 0 else {}),
+        **(run_as if os.geteuid() == 0 else {}),
     )
     return start(directory)
 
 
 def url_of(*servers: EmbeddedServer, **query: str) -> URL:
-    """Return the administrator's URL of the first of some servers that will do."""
+    """Return an administrator's URL with several hosts, of which libpq takes the first suitable."""
     return URL.create(
         DRIVER,
         username=servers[0].superuser,
@@ -134,37 +134,39 @@ def ask(
 
 
 def catch_up(standby: EmbeddedServer, primary: EmbeddedServer) -> None:
-    """Wait until a standby has replayed what its primary has written by now."""
+    """Wait until a standby has replayed all that its primary has flushed by now."""
     [(position,)] = ask(primary, "SELECT pg_current_wal_flush_lsn()")
     wait_until(lambda: ask(standby, "SELECT pg_last_wal_replay_lsn() >= %s", position)[0][0])
 
 
-def wait_until(is_so: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until the condition holds, or raise TimeoutError."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         with contextlib.suppress(OperationalError):
-            if is_so():
+            if condition():
                 return
         time.sleep(0.02)
-    raise TimeoutError("What is waited for does not come.")
+    raise TimeoutError(f"The condition did not hold within {TIMEOUT_SECONDS} seconds.")
 
 
 @dataclass
 class Installation:
-    """An app on servers of a test's own."""
+    """An app on the servers of one test."""
 
     app: Flask
 
     def run(self, *arguments: str, says: str = "") -> Any:
+        """Run a `flask` command; `says` is its standard input."""
         return self.app.test_cli_runner().invoke(args=list(arguments), input=says)
 
-    def make_tenant(self, **wanted: Any) -> Tenant:
+    def make_tenant(self, **options: Any) -> Tenant:
         number = next(_numbers)
         with self.app.app_context():
-            return create_tenant(f"placed-{number}", f"Placed {number}", **wanted)
+            return create_tenant(f"placed-{number}", f"Placed {number}", **options)
 
     def make_client(self, tenant: Tenant) -> "Client":
-        """Make a client of a new administrator of a tenant; it keeps cookies as browsers do."""
+        """Return an HTTP client of a new administrator of a tenant; it keeps cookies."""
         subject = f"placed|{next(_numbers)}"
         with self.app.app_context(), tenant_context(str(tenant.id)):
             add_member(subject, Role.ADMIN)
@@ -181,7 +183,7 @@ class Client:
         self._token = issuer.issue_token(subject=subject, tenant=tenant.slug)
 
     def another(self) -> "Client":
-        """Make a client of the same member that has no cookies."""
+        """Return a client of the same member without cookies."""
         return Client(self._app, self._tenant, self._subject)
 
     def get(self, path: str, **headers: str) -> TestResponse:
@@ -202,14 +204,16 @@ class Client:
             },
         )
 
-    def _open(self, method: str, path: str, headers: dict[str, str], **sent: Any) -> TestResponse:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        named["Authorization"] = f"Bearer {self._token}"
-        return self._client.open(f"/api/v1{path}", method=method, headers=named, **sent)
+    def _open(
+        self, method: str, path: str, headers: dict[str, str], **options: Any
+    ) -> TestResponse:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent["Authorization"] = f"Bearer {self._token}"
+        return self._client.open(f"/api/v1{path}", method=method, headers=sent, **options)
 
 
 def install_on(url: URL, settings: Settings, folder: Path, **changes: Any) -> Installation:
-    """Make an installation whose first server is at `url`."""
+    """Install trially, with its catalog on the server at `url`."""
     app = create_app(
         replace(
             settings,

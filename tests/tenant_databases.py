@@ -1,4 +1,4 @@
-"""Reach the databases below the app, as whoever an attacker or an operator would be."""
+"""Access to the databases below the app: as the administrator, or with a tenant's login role."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -16,13 +16,13 @@ from trially.tenancy.servers.access import ServerAccess, server_access
 from trially.tenancy.servers.connections import execute
 
 TIERS = tuple(tier for tier in Tier if tier is not Tier.SILO)
-"""The tiers that tenants of one instance may have."""
+"""The tiers of tenants that share an instance."""
 
 TABLES = (
     "SELECT relname FROM pg_class WHERE relnamespace = 'tenant'::regnamespace"
     " AND relkind IN ('r', 'p') AND relname <> 'alembic_version' ORDER BY relname"
 )
-"""Names of a tenant's tables."""
+"""Selects the names of a tenant's tables."""
 
 
 def placement_of(app: Flask, tenant: Tenant) -> Placement:
@@ -37,25 +37,25 @@ def access_of(app: Flask) -> ServerAccess:
 
 @contextmanager
 def as_tenant(app: Flask, tenant: Tenant, database: str | None = None) -> Iterator[connection]:
-    """Log in with a tenant's own role, to its own database or another."""
+    """Connect with a tenant's login role, to the tenant's database or another."""
     url = placement_of(app, tenant).url
     with closing(connect(url.set(database=database) if database else url)) as raw:
         yield raw
 
 
 def ask(app: Flask, statement: str, *parameters: Any, database: str | None = None) -> list[Any]:
-    """Run a statement as the administrator."""
+    """Run a statement as the administrator, and return its rows."""
     with access_of(app).administer(database) as raw:
         return execute(raw, statement, *parameters)
 
 
 def ask_in(app: Flask, tenant: Tenant, statement: str, *parameters: Any) -> list[Any]:
-    """Run a statement as the administrator in a tenant's database."""
+    """Run a statement as the administrator in a tenant's database, and return its rows."""
     return ask(app, statement, *parameters, database=tenant.placement.database)
 
 
 def remove_installation(app: Flask, catalog: str, roles: Iterable[str] = ()) -> None:
-    """Drop every database of another installation on this server, and its roles."""
+    """Drop all databases and roles of another installation on this server."""
     with access_of(app).administer() as raw:
         execute(
             raw,

@@ -1,4 +1,4 @@
-"""Two tenants of each tier that have some of everything, and a book of what attacks came to."""
+"""Two tenants with data in each tier, and the record of which walls held."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ EVERY_SITE = "SELECT count(*) FROM {}.site WHERE tenant_id = {}"
 
 @dataclass
 class Household:
-    """A tenant with two of everything, by the names of the routes' arguments."""
+    """A tenant with two of each resource; `ids` has one id by the name of each route argument."""
 
     member: Any
     ids: dict[str, str] = field(default_factory=dict)
@@ -41,13 +41,13 @@ Held = Callable[..., None]
 
 @pytest.fixture(scope="session")
 def findings() -> dict[tuple[str, Tier, str], Wall]:
-    """What has been found so far."""
+    """The walls that held so far."""
     return {}
 
 
 @pytest.fixture
 def held(findings: dict[tuple[str, Tier, str], Wall], tier: Tier) -> Held:
-    """Take note that a wall has held against an attack, if it is the one that should."""
+    """Record the wall that held against an attack, and fail if another one was expected."""
 
     def note(attack: str, wall: Wall, way: str = DIRECT) -> None:
         expected = ATTACKS[attack].wall_in(tier, way)
@@ -83,7 +83,7 @@ def ours(make_household: Callable[[], Household]) -> Household:
 
 @pytest.fixture(scope="module")
 def theirs(ours: Household, make_household: Callable[[], Household], tier: Tier) -> Household:
-    """The other tenant: a neighbour in the same database, where the tier has neighbours."""
+    """The other tenant: in the same database, if the tier shares databases."""
     other = make_household()
     is_shared = ours.tenant.placement.database == other.tenant.placement.database
     assert is_shared is (tier is not Tier.DEDICATED_DATABASE)
@@ -92,13 +92,13 @@ def theirs(ours: Household, make_household: Callable[[], Household], tier: Tier)
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep strangers waiting hardly at all: what is compared are the words of their refusals."""
+    """Shorten the delay of refusals, in tests that compare only their content."""
     monkeypatch.setattr(refusal_time, "REFUSAL_SECONDS", 0.001)
 
 
 @pytest.fixture(scope="module", params=WAYS)
 def way(request: pytest.FixtureRequest) -> str:
-    """How the database is reached."""
+    """The way to the database: direct, or through the pooler."""
     return str(request.param)
 
 
@@ -106,7 +106,7 @@ def way(request: pytest.FixtureRequest) -> str:
 def serving(
     request: pytest.FixtureRequest, way: str, app: Flask, ours: Household, theirs: Household
 ) -> Flask:
-    """The app, with its tenants' transactions going to the server or through the pooler."""
+    """The app whose transactions take that way: to the server, or through the pooler."""
     if way != POOLER:
         return app
     request.getfixturevalue("pooler").learn_roles()
@@ -116,7 +116,7 @@ def serving(
 
 @pytest.fixture(scope="module")
 def hiding(app: Flask, ours: Any, theirs: Any) -> Wall:
-    """What hides rows that are looked for in vain: they are there, or they are elsewhere."""
+    """The wall that hides the other tenant's rows: the policy, or another schema or database."""
 
     def has_theirs(schema: str) -> bool:
         parts = sql.Identifier(schema), sql.Literal(str(theirs.tenant.id))
@@ -132,7 +132,7 @@ def hiding(app: Flask, ours: Any, theirs: Any) -> Wall:
 
 @pytest.fixture(scope="session")
 def dump(app: Flask) -> Callable[[Household], dict[str, list[Any]]]:
-    """Read every row of every table of a tenant."""
+    """Return all rows of all tables of a tenant."""
 
     def read(household: Household) -> dict[str, list[Any]]:
         with app.app_context(), tenant_context(str(household.member.tenant.id)):

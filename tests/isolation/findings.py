@@ -1,4 +1,4 @@
-"""What the attacks came to: collected as the tests run, and written up in docs/isolation.md."""
+"""Write docs/isolation.md from the results of the attacks, which the tests collect."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -8,28 +8,29 @@ from walls import DIRECT, MEANINGS, POOLER, Attack, Wall
 from trially.tenancy.catalog import Tier
 
 Found = Mapping[tuple[str, Tier, str], Wall]
-"""Which wall held: by the attack's name, the tier, and how the database was reached."""
+"""The wall that held, by attack, tier and way to the database."""
 
 INTRODUCTION = """\
 # What keeps tenants apart
 
-Written by `make docs` from what the tests in `tests/isolation` found: each attack was made by one tenant on another in every
-tier, the two of them in the same database where the tier shares one. A test fails if a wall is another one than it says here.
+`make docs` writes this page from the results of the tests in `tests/isolation`. In every tier, the tests make each attack from one
+tenant on another. Both tenants are in the same database if the tier shares databases. A test fails if another wall holds than the
+one on this page.
 
-**The tiers are not equally strong.** For a member with a token, and for a mistake in the application, there are several walls in
-each tier, and any one of them is enough. They differ when somebody can run SQL of their own in the application's session
-(SQL injection), for then only the login role is a wall:
+**The tiers are not equally strong.** Against a member with a token, and against a mistake in the application, each tier has several
+walls, and each of them is enough. The tiers differ under SQL injection, when an attacker can run any SQL in the application's
+session. Then only the login role is a wall:
 
-- `dedicated_database`: the login role reaches one database, the tenant's own. **It holds**, whatever is run.
-- `own_schema`: the login role may take on the role of every tenant in the database. One `SET ROLE` is enough.
-- `pooled_rows`: the policies believe a setting of the transaction. One `set_config` is enough.
+- `dedicated_database`: the login role can connect to one database, the tenant's own. **It holds** against any SQL.
+- `own_schema`: the login role is a member of the roles of all tenants in the database. One `SET ROLE` is enough.
+- `pooled_rows`: the policies trust a setting of the transaction. One `set_config` is enough.
 
-So in the shared tiers row security and roles are defence in depth: against the statement that forgot its `WHERE`, not against one
-that an attacker wrote. That is why `dedicated_database` is the default. A `silo` is an instance of its own, with the walls of
-`dedicated_database` behind a process and a network that no other tenant is in; it has no neighbour to be tried with here.
+In the shared tiers, row security and roles are therefore defence in depth. They stop a statement that forgot its `WHERE`, but not a
+statement that an attacker wrote. That is why `dedicated_database` is the default. A `silo` is a separate instance. It has the walls of
+`dedicated_database`, and its process and network serve no other tenant. It has no neighbour, so the tests cannot attack it from one.
 
-All of it stands on PostgreSQL itself. Servers older than the minor releases of November 2026 have bugs that let crafted SQL past
-row security (CVE-2026-120154, CVE-2026-116311) or into the server's memory; what is published of the first two was tried here.
+All walls depend on PostgreSQL. Servers older than the minor releases of November 2026 have bugs that let crafted SQL read past row
+security (CVE-2026-120154, CVE-2026-116311) or read the server's memory. The tests try what is published about the first two.
 
 ## The walls of each tier
 
@@ -43,48 +44,48 @@ flowchart LR
     policy --> rows[("rows in database s_2<br/>row security forced")]
 ```
 
-| wall | what it is |
+| wall | meaning |
 |---|---|
 """  # noqa: E501
 
 TABLES = """
 ## The attacks
 
-Each was made on connections to the server; those marked ᵖ were made through [PgBouncer](poolers.md) in transaction mode too, with
-the same end unless it says otherwise.
+The tests make each attack on direct connections to the server. They make attacks marked ᵖ also through
+[PgBouncer](poolers.md) in transaction mode, with the same result unless the cell shows another one after ᵖ.
 """  # noqa: E501
 
 LIMITS = """
 ## The limits
 
-What succeeds is tested to succeed, so that this page stays true.
+These attacks succeed. The tests check that they do, so that this page stays true.
 """
 
-HEADS: Mapping[str, str] = {
-    "Over HTTP": "A member of another tenant, or nobody, sends requests.",
-    "The application makes a mistake": "No attacker is needed: a line of code that should not be.",
-    "A wall is gone": "One wall is taken away, and the others have to do.",
-    "SQL is injected, to read": "Any SQL, in the session of the attacker's own tenant.",
-    "A login role's password is stolen": "And the server's port, or the pooler's, can be reached.",
+LEADS: Mapping[str, str] = {
+    "Over HTTP": "The attacker is a member of another tenant, or has no token.",
+    "The application makes a mistake": "There is no attacker: a line of code is wrong.",
+    "A wall is missing": "One wall is removed, and the others must hold.",
+    "SQL is injected, to read": "The attacker runs any SQL in the session of its own tenant.",
+    "A login role's password is stolen": "The attacker can reach the port of the server or pooler.",
 }
 
 
 def describe_isolation(found: Found, tiers: Sequence[Tier]) -> str:
-    """Return docs/isolation.md as these findings have it."""
+    """Return the text of docs/isolation.md for these results."""
     walls = "".join(f"| {wall} | {meaning} |\n" for wall, meaning in MEANINGS.items())
     groups = "".join(_group(title, attacks, found, tiers) for title, attacks in GROUPS.items())
     return INTRODUCTION + walls + TABLES + groups + LIMITS + "".join(_limits())
 
 
 def rows_of(found: Found, tiers: Sequence[Tier]) -> Iterator[str]:
-    """Yield the row of each attack that has been tried in full."""
+    """Yield the table rows of the attacks that were made in all tiers and ways."""
     for attack in ATTACKS.values():
         if is_complete(attack, found, tiers):
             yield _row(attack, found, tiers)
 
 
 def is_complete(attack: Attack, found: Found, tiers: Sequence[Tier]) -> bool:
-    """Tell whether an attack has been tried in each tier, in each way that it is to be."""
+    """Return whether an attack was made in all tiers and in all of its ways."""
     return all(
         (attack.name, tier, way) in found
         for tier in tiers
@@ -94,8 +95,8 @@ def is_complete(attack: Attack, found: Found, tiers: Sequence[Tier]) -> bool:
 
 
 def _group(title: str, attacks: Sequence[Attack], found: Found, tiers: Sequence[Tier]) -> str:
-    said = f"\n{HEADS[title]}\n" if title in HEADS else ""
-    head = f"\n### {title}\n{said}\n| | {' | '.join(tiers)} |\n|{'---|' * (len(tiers) + 1)}\n"
+    lead = f"\n{LEADS[title]}\n" if title in LEADS else ""
+    head = f"\n### {title}\n{lead}\n| | {' | '.join(tiers)} |\n|{'---|' * (len(tiers) + 1)}\n"
     return head + "".join(_row(attack, found, tiers) for attack in attacks)
 
 

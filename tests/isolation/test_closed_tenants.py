@@ -1,4 +1,4 @@
-"""Tenants that have moved on or been suspended, while somebody goes on as before."""
+"""Tenants that are moved or suspended while a process still has their old placement."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -18,7 +18,7 @@ from trially.tenancy.schema.guard import record_placement
 
 @pytest.fixture
 def moved_on(app: Flask, ours: Any) -> Iterator[Callable[[], None]]:
-    """Let the tenant's database know of a later epoch than the catalog does."""
+    """Record a later epoch in the tenant's database than in the catalog."""
 
     def record(epoch: int) -> None:
         with access_of(app).administer(ours.tenant.placement.database) as raw:
@@ -32,7 +32,7 @@ def moved_on(app: Flask, ours: Any) -> Iterator[Callable[[], None]]:
 
 @pytest.fixture
 def suspended(app: Flask, ours: Any) -> Iterator[Callable[[], None]]:
-    """Suspend the tenant in one process, of which no other is told."""
+    """Suspend the tenant; other processes still have it cached as active."""
 
     def suspend() -> None:
         with app.app_context():
@@ -62,7 +62,7 @@ def test_a_stale_placement(
 
     assert ours.member.through(serving).get("/patients").status_code == 503
     assert theirs_too.get("/patients").status_code == 200
-    held("goes on with a placement that is stale", wall_of_error(refusal.value), way)
+    held("uses a stale placement", wall_of_error(refusal.value), way)
 
 
 def test_a_suspended_tenant(
@@ -83,9 +83,9 @@ def test_a_suspended_tenant(
         with pytest.raises(TenantSuspendedError) as refusal:
             db.session.execute(text("SELECT 1"))
 
-    # The process that serves still believes that the tenant is active; its database does not.
+    # The serving process still has the tenant cached as active, but the guard refuses it.
     answers = [member.get("/patients", headers=headers) for headers in (fixed, stranger)]
     assert {answer.status_code for answer in answers} == {403}
     assert answers[0].data == answers[1].data
     assert theirs_too.get("/patients").status_code == 200
-    held("goes on with a tenant that is suspended", wall_of_error(refusal.value), way)
+    held("serves a suspended tenant", wall_of_error(refusal.value), way)

@@ -1,4 +1,4 @@
-"""Whatever the database complains about, an answer names no place, no rule and no value."""
+"""A response to a database error contains no database name, no constraint and no value."""
 
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +38,7 @@ STATEMENTS = {
 
 
 @pytest.mark.parametrize("state", STATEMENTS)
-def test_an_error_tells_nothing(
+def test_an_error_discloses_nothing(
     app: Flask,
     ours: Any,
     theirs: Any,
@@ -47,24 +47,24 @@ def test_an_error_tells_nothing(
     caplog: pytest.LogCaptureFixture,
     state: str,
 ) -> None:
-    met = []
+    sqlstates = []
 
     def fail(*_arguments: Any) -> None:
         try:
             db.session.execute(text(STATEMENTS[state]))
         except Exception as error:
-            met.append(error.orig.pgcode)  # type: ignore[attr-defined]
+            sqlstates.append(error.orig.pgcode)  # type: ignore[attr-defined]
             raise
 
     monkeypatch.setattr(resource, "find_item", fail)
     answer = ours.member.get(f"/sites/{ours.ids['site_id']}")
     place = ours.tenant.placement
-    known = {place.database, place.role, theirs.tenant.slug, theirs.tenant.placement.role}
+    names = {place.database, place.role, theirs.tenant.slug, theirs.tenant.placement.role}
 
-    assert met == [state]
+    assert sqlstates == [state]
     assert answer.status_code >= 400
-    for tell in (CANARY, "constraint", "relation", "trially_", "ck_", "SELECT", *known):
-        assert tell not in answer.text
-        assert tell not in str(answer.headers)
+    for leak in (CANARY, "constraint", "relation", "trially_", "ck_", "SELECT", *names):
+        assert leak not in answer.text
+        assert leak not in str(answer.headers)
     assert CANARY not in caplog.text
-    held("looks for names in the answers to errors", Wall.OPAQUE)
+    held("looks for names in error responses", Wall.OPAQUE)

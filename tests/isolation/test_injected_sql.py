@@ -1,4 +1,4 @@
-"""SQL that an attacker runs in the application's own session, as its login role."""
+"""SQL that an attacker runs in the application's session, with its login role."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from walls import DIRECT, POOLER, Attack, Wall, wall_of_error
 from trially.database.engines import connect
 from trially.database.session import db
 from trially.errors import OperatorError
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.servers.connections import execute
 
@@ -53,8 +53,8 @@ MOST_TRIES = 50
 
 
 @pytest.fixture(scope="module")
-def named(app: Flask, ours: Any, theirs: Any) -> dict[str, object]:
-    """What attacks call the two tenants."""
+def names(app: Flask, ours: Any, theirs: Any) -> dict[str, object]:
+    """The placeholders in the attacks' SQL, with their values."""
     our, their = ours.tenant.placement, theirs.tenant.placement
     with access_of(app).administer(their.database) as raw:
         execute(raw, sql.SQL("ANALYZE {}.site").format(sql.Identifier(their.schema)))
@@ -77,19 +77,19 @@ def named(app: Flask, ours: Any, theirs: Any) -> dict[str, object]:
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_changes(theirs: Any, dump: Callable[[Any], Any]) -> Iterator[None]:
-    """See that all of this has left the other tenant's rows as they were."""
+    """Check at the end that the other tenant's rows have not changed."""
     before = dump(theirs)
     yield
     assert dump(theirs) == before
 
 
 @pytest.fixture
-def inject(serving: Flask, ours: Any, named: dict[str, object]) -> Callable[..., object]:
-    """Run SQL in our session, in a transaction that is rolled back, and return its last value."""
+def inject(serving: Flask, ours: Any, names: dict[str, object]) -> Callable[..., object]:
+    """Run SQL in the attacker's session and roll back; return the last value."""
 
     def run(statement: str, **more: object) -> object:
         with serving.app_context(), tenant_context(str(ours.tenant.id)):
-            result: Any = db.session.execute(text(statement.format(**named, **more)))
+            result: Any = db.session.execute(text(statement.format(**names, **more)))
             return result.scalar() if result.returns_rows else True
 
     return run
@@ -97,7 +97,7 @@ def inject(serving: Flask, ours: Any, named: dict[str, object]) -> Callable[...,
 
 @pytest.fixture
 def their_session(app: Flask, theirs: Any) -> Iterator[connection]:
-    """A connection of the other tenant's, as the application has them, with a patient's name."""
+    """A connection of the other tenant; its last statement contains a patient's name."""
     with closing(connect(placement_of(app, theirs.tenant).url)) as raw:
         execute(raw, "SELECT 'Jane SECRET Roe'")
         yield raw
@@ -130,11 +130,10 @@ def test_the_others_statements(
     way: str,
     prefix: str,
 ) -> None:
-    name = f"{'lays its role down and ' if prefix else ''}reads the other's statements"
-    name += "" if prefix else " while they run"
-    asking = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%SECRET%' AND pid = {pid}"
+    name = f"{'resets its role and ' if prefix else ''}reads the other tenant's statements"
+    query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%SECRET%' AND pid = {pid}"
 
-    is_seen = inject(prefix + asking, pid=their_session.info.backend_pid)
+    is_seen = inject(prefix + query, pid=their_session.info.backend_pid)
 
     held(name, Wall.LIMIT if is_seen else Wall.PRIVILEGES, way)
 
@@ -148,7 +147,7 @@ def test_the_others_connections(
     way: str,
     prefix: str,
 ) -> None:
-    name = f"{'lays its role down and ' if prefix else ''}ends the other's connection"
+    name = f"{'resets its role and ' if prefix else ''}ends the other tenant's connection"
     try:
         pid = their_session.info.backend_pid
         has_ended = inject(prefix + "SELECT pg_terminate_backend({pid}, 5000)", pid=pid)
@@ -165,18 +164,21 @@ def test_the_others_connections(
     ("name", "statement"),
     [
         (
-            "takes the other's advisory lock",
+            "takes the other tenant's advisory lock",
             "SELECT pg_advisory_xact_lock(uuid_hash_extended('{theirs}', 0))",
         ),
-        ("locks the other's table", "LOCK TABLE {their_schema}.site IN ACCESS EXCLUSIVE MODE"),
+        (
+            "locks the other tenant's table",
+            "LOCK TABLE {their_schema}.site IN ACCESS EXCLUSIVE MODE",
+        ),
     ],
 )
-def test_what_stands_in_the_others_way(
+def test_disruptions(
     app: Flask,
     serving: Flask,
     ours: Any,
     theirs: Any,
-    named: dict[str, object],
+    names: dict[str, object],
     their_session: connection,
     held: Callable[..., None],
     way: str,
@@ -188,7 +190,7 @@ def test_what_stands_in_the_others_way(
 
     with serving.app_context(), tenant_context(str(ours.tenant.id)):
         try:
-            db.session.execute(text(statement.format(**named)))
+            db.session.execute(text(statement.format(**names)))
             execute(their_session, their_opening + "SELECT count(*) FROM site")
         except errors.LockNotAvailable:
             wall = Wall.LIMIT
@@ -203,7 +205,7 @@ def test_what_stands_in_the_others_way(
     assert theirs.member.get("/sites").status_code == 200
 
 
-def test_what_everyone_sees(
+def test_names_in_the_system_catalogs(
     app: Flask,
     inject: Callable[..., object],
     ours: Any,
@@ -211,7 +213,7 @@ def test_what_everyone_sees(
     held: Callable[..., None],
     way: str,
 ) -> None:
-    names = set(str(inject(EVERYONE_SEES)).split())
+    visible = set(str(inject(EVERYONE_SEES)).split())
     customers = {name for (name,) in ask(app, CUSTOMERS, database="trially_catalog")}
     places = {
         name
@@ -220,28 +222,28 @@ def test_what_everyone_sees(
     }
 
     assert {ours.tenant.slug, theirs.tenant.slug} <= customers
-    assert names & customers == set()
-    assert places <= names
+    assert visible & customers == set()
+    assert places <= visible
     assert all(OPAQUE.fullmatch(place) for place in places)
-    held("looks for customers' names in the catalogs", Wall.OPAQUE, way)
+    held("looks for customers' names in the system catalogs", Wall.OPAQUE, way)
 
 
 @contextmanager
-def something_left(serving: Flask, tenant: Any) -> Iterator[int]:
-    """Leave the transaction behind and the session changed; tell which session that is."""
+def changed_session(serving: Flask, tenant: Tenant) -> Iterator[int]:
+    """Commit and leave the session changed; yield the backend's process id."""
     with serving.app_context(), tenant_context(str(tenant.id)):
         left = db.session.execute(text(AND_STATE_LEFT.format(ours=tenant.id)))
         yield int(left.scalar_one())
 
 
-def meet_again(serving: Flask, tenant: Any, pid: int) -> tuple[Any, ...]:
-    """Wait until a transaction gets that same session, and return how it finds it."""
+def state_on_return(serving: Flask, tenant: Tenant, pid: int) -> tuple[Any, ...]:
+    """Open transactions until one gets the same backend, and return its session state."""
     for _ in range(MOST_TRIES):
         with serving.app_context(), tenant_context(str(tenant.id)):
-            *state, found = db.session.execute(text(STATE)).one()
-        if found == pid:
+            *state, backend = db.session.execute(text(STATE)).one()
+        if backend == pid:
             return tuple(state)
-    raise AssertionError("The session was not met again.")
+    raise AssertionError(f"No transaction got the backend {pid} again.")
 
 
 def test_what_is_left_on_a_connection(
@@ -249,14 +251,14 @@ def test_what_is_left_on_a_connection(
 ) -> None:
     comes_next = ours if tier is Tier.DEDICATED_DATABASE else theirs
 
-    with something_left(serving, ours.tenant) as pid:
-        # The pooler has given the session to somebody else before we are done with ours.
-        found = meet_again(serving, comes_next.tenant, pid) if way == POOLER else None
-    found = found or meet_again(serving, comes_next.tenant, pid)
+    with changed_session(serving, ours.tenant) as pid:
+        # Injected SQL ended the transaction, so the pooler may give the backend away at once.
+        state = state_on_return(serving, comes_next.tenant, pid) if way == POOLER else None
+    state = state or state_on_return(serving, comes_next.tenant, pid)
 
-    assert found == CLEAN
+    assert state == CLEAN
     held(
-        "ends the transaction and leaves the session changed",
+        "commits and leaves the session changed",
         Wall.CLEANING if way == DIRECT else Wall.RESET,
         way,
     )

@@ -1,4 +1,4 @@
-"""Tenants that are served in turn, and at once, by one process."""
+"""One process that serves two tenants alternately and concurrently."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
+from members import MakePatient, Member
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import cursor as plain_cursor
 from walls import Wall
@@ -21,7 +22,7 @@ THREADS = 8
 
 
 @pytest.fixture(scope="module")
-def known_patients(ours: Any, theirs: Any, make_patient: Callable[..., Any]) -> None:
+def known_patients(ours: Any, theirs: Any, make_patient: MakePatient) -> None:
     for household in (ours, theirs):
         make_patient(household.member, mrn=f"of {household.member.tenant.slug}")
 
@@ -31,8 +32,8 @@ def members(serving: Flask, ours: Any, theirs: Any, known_patients: None) -> lis
     return [household.member.through(serving) for household in (ours, theirs)]
 
 
-def check_answers(serving: Flask, member: Any, number: int) -> None:
-    """Ask one thing as a member, and see that the answer is of their tenant."""
+def check_answers(serving: Flask, member: Member, number: int) -> None:
+    """Send a request as a member, and check that the answer is about the member's tenant."""
     mine = member.through(serving)
     slug = member.tenant.slug
     if number % 4 == 0:
@@ -51,27 +52,27 @@ def check_answers(serving: Flask, member: Any, number: int) -> None:
 
 
 def test_tenants_take_turns_on_one_thread(
-    serving: Flask, members: list[Any], held: Callable[..., None], way: str
+    serving: Flask, members: list[Member], held: Callable[..., None], way: str
 ) -> None:
     for number in range(REQUESTS):
         check_answers(serving, members[number // 3 % 2], number)
 
-    held("serves tenants in turn on one thread", Wall.OPENING, way)
+    held("serves two tenants alternately in one thread", Wall.OPENING, way)
 
 
 def test_tenants_are_served_at_once(
-    serving: Flask, members: list[Any], held: Callable[..., None], way: str
+    serving: Flask, members: list[Member], held: Callable[..., None], way: str
 ) -> None:
     def ask(number: int) -> None:
         check_answers(serving, members[number // 3 % 2], number)
 
     with ThreadPoolExecutor(THREADS) as pool:
         assert len(list(pool.map(ask, range(REQUESTS)))) == REQUESTS
-    held("serves tenants at once", Wall.OPENING, way)
+    held("serves two tenants concurrently", Wall.OPENING, way)
 
 
 def test_nothing_of_a_tenant_stays_on_its_connections(
-    serving: Flask, members: list[Any], held: Callable[..., None], way: str
+    serving: Flask, members: list[Member], held: Callable[..., None], way: str
 ) -> None:
     for member in members:
         assert member.get("/patients").status_code == 200
@@ -92,7 +93,7 @@ def test_nothing_of_a_tenant_stays_on_its_connections(
                     "  WHERE pid = pg_backend_pid() AND locktype = 'advisory')"
                 )
                 assert cursor.fetchone() in {(None, True, 0), ("", True, 0)}
-    held("leaves something on a connection", Wall.CLEANING, way)
+    held("leaves state on a connection", Wall.CLEANING, way)
 
 
 def test_one_app_context_serves_one_tenant(app: Flask, ours: Any, theirs: Any) -> None:

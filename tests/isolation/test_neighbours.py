@@ -1,4 +1,4 @@
-"""Tenants of one database are in nobody's way: what one writes tells nothing of the other."""
+"""Tenants of one database: constraints and COPY disclose nothing about the other tenant."""
 
 from collections.abc import Callable
 from io import StringIO
@@ -15,6 +15,7 @@ from walls import Wall
 
 from trially.database.model import TenantModel
 from trially.database.session import db, engine_registry
+from trially.tenancy.catalog import Tenant
 from trially.tenancy.context import tenant_context
 
 REFERRING = {
@@ -26,7 +27,7 @@ REFERRING = {
     "import_id": "INSERT INTO import_fault (tenant_id, id, import_id, file, line, reason)"
     " VALUES (:ours, :fresh, :asked, 'X', 1, 'X')",
 }
-"""A row that refers to what has this id."""
+"""Statements that insert a row with a foreign key, by the name of the id it refers to."""
 
 UNWANTED = """
 SELECT relname, relkind FROM pg_class
@@ -47,36 +48,36 @@ SELECT lanname, 'language' FROM pg_language WHERE lanname NOT IN ('internal', 'c
 """
 
 
-def complaint_of(app: Flask, tenant: Any, statement: str, **values: Any) -> tuple[str, str]:
-    """Return what the database complains about, without the values that were sent."""
+def error_of(app: Flask, tenant: Tenant, statement: str, **values: Any) -> tuple[str, str]:
+    """Return the SQLSTATE and message of the error, with the sent values masked."""
     with app.app_context(), tenant_context(str(tenant.id)):
         with pytest.raises(DBAPIError) as refusal:
             db.session.execute(text(statement), values)
         db.session.rollback()
     error: Any = refusal.value.orig
-    said = str(error)
+    message = str(error)
     for name, value in values.items():
-        said = said.replace(str(value), name)
-    return error.pgcode, said
+        message = message.replace(str(value), name)
+    return error.pgcode, message
 
 
-@pytest.mark.parametrize("known", REFERRING)
-def test_a_foreign_key_does_not_tell_whether_a_row_is_there(
-    app: Flask, ours: Any, theirs: Any, known: str, held: Callable[..., None]
+@pytest.mark.parametrize("argument", REFERRING)
+def test_a_foreign_key_does_not_disclose_whether_a_row_exists(
+    app: Flask, ours: Any, theirs: Any, argument: str, held: Callable[..., None]
 ) -> None:
     values = {"ours": str(ours.tenant.id), "fresh": str(uuid4())}
 
-    complaints = {
-        complaint_of(app, ours.tenant, REFERRING[known], **values, asked=asked)
-        for asked in (theirs.ids[known], str(uuid4()))
+    responses = {
+        error_of(app, ours.tenant, REFERRING[argument], **values, asked=asked)
+        for asked in (theirs.ids[argument], str(uuid4()))
     }
 
-    assert [state for state, _ in complaints] == ["23503"]
-    held("learns by a foreign key whether a row is there", Wall.KEY)
+    assert [state for state, _ in responses] == ["23503"]
+    held("tests with a foreign key whether a row exists", Wall.KEY)
 
 
 @pytest.mark.parametrize("name", ["site", "patient", "member", "import_job"])
-def test_a_unique_key_does_not_tell_whether_a_row_is_there(
+def test_a_unique_key_does_not_disclose_whether_a_row_exists(
     app: Flask, ours: Any, theirs: Any, name: str, held: Callable[..., None]
 ) -> None:
     table = TenantModel.metadata.tables[name]
@@ -84,15 +85,15 @@ def test_a_unique_key_does_not_tell_whether_a_row_is_there(
         row = dict(db.session.execute(select(table)).mappings().first() or {})
     assert row["tenant_id"] == theirs.tenant.id
 
-    # The same id, and the same in all else that must be unique.
+    # The same values in all unique columns, including the id.
     alike = {**row, "tenant_id": ours.tenant.id, **({"site_id": None} if name == "patient" else {})}
     with app.app_context(), tenant_context(str(ours.tenant.id)):
         assert db.session.execute(table.insert().values(alike)).rowcount == 1  # type: ignore[attr-defined]
         db.session.rollback()
-    held("learns by a unique key whether a row is there", Wall.KEY)
+    held("tests with a unique key whether a row exists", Wall.KEY)
 
 
-def test_copying_is_held_to_the_tenant(
+def test_copy_is_limited_to_the_tenant(
     app: Flask, ours: Any, theirs: Any, hiding: Wall, held: Callable[..., None]
 ) -> None:
     stranger = f"{theirs.tenant.id}\t{uuid4()}\tX\n"
@@ -103,19 +104,19 @@ def test_copying_is_held_to_the_tenant(
             out = StringIO()
             cursor.copy_expert("COPY site (tenant_id) TO STDOUT", out)
             raw.rollback()
-            # Under row security, COPY FROM is refused altogether.
+            # PostgreSQL does not support COPY FROM with row security.
             with pytest.raises((errors.CheckViolation, errors.FeatureNotSupported)):
                 cursor.copy_expert("COPY site (tenant_id, id, name) FROM STDIN", StringIO(stranger))
             raw.rollback()
         raw.close()
 
     assert set(out.getvalue().split()) == {str(ours.tenant.id)}
-    held("copies a table out, and a row of the other's in", hiding)
+    held("copies a table out, and the other tenant's row in", hiding)
 
 
-def test_there_is_nothing_that_policies_do_not_bind(app: Flask, ours: Any) -> None:
+def test_no_object_bypasses_the_policies(app: Flask, ours: Any) -> None:
     schema = placement_of(app, ours.tenant).schema
 
-    found = ask_in(app, ours.tenant, UNWANTED.replace("{schema}", f"'{schema}'"))
+    unwanted = ask_in(app, ours.tenant, UNWANTED.replace("{schema}", f"'{schema}'"))
 
-    assert found == []
+    assert unwanted == []

@@ -1,4 +1,4 @@
-"""Mistakes of the application's own: what is one tenant's is used in another's context."""
+"""Mistakes of the application: an object of one tenant is used in another tenant's context."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ from trially.state import state_of
 from trially.tenancy.catalog import Tier
 from trially.tenancy.context import tenant_context
 
-REMEMBERED = {
+CACHED_FUNCTIONS = {
     "trially/auth/permissions.py:permissions_of",
     "trially/database/rows.py:_insert_item",
     "trially/database/rows.py:_select_item",
@@ -36,12 +36,12 @@ REMEMBERED = {
     "trially/request_cycle/database_errors.py:_constraint_info",
     "trially/tenancy/schema/lineages.py:fingerprint_of",
 }
-"""Functions that remember what they have returned: each says the same to every tenant."""
+"""Functions with a cache; the result of each is the same for all tenants."""
 
 
 @pytest.fixture
 def sent() -> Iterator[list[str]]:
-    """Every statement that a server has answered while the test runs."""
+    """The statements that a server executed during the test."""
     statements: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
@@ -53,12 +53,12 @@ def sent() -> Iterator[list[str]]:
 
 
 def refusal_of(attempt: Callable[[], object]) -> Wall:
-    """Return the wall that stops an attempt, which is to be stopped."""
+    """Return the wall that stops the attempt, or fail if none does."""
     try:
         attempt()
     except RuntimeError as error:
         return wall_of_error(error)
-    raise AssertionError("Nothing stopped it.")
+    raise AssertionError("No wall stopped the attempt.")
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_without_a_tenant(
         wall = refusal_of(ask)
 
     assert sent == []
-    held("asks the database without a tenant", wall)
+    held("runs SQL without a tenant", wall)
 
 
 def in_a_thread(attempt: Callable[[], object]) -> Wall:
@@ -96,7 +96,7 @@ def in_a_thread(attempt: Callable[[], object]) -> Wall:
         try:
             walls.append(refusal_of(attempt))
         except RuntimeError as error:
-            # Flask's own: there is no app context, so there is no session.
+            # Flask's own error: the thread has no app context, and so no session.
             walls.extend([Wall.CONTEXT] * ("outside of application context" in str(error)))
 
     thread = Thread(target=work)
@@ -118,8 +118,8 @@ def test_a_thread(app: Flask, ours: Any, theirs: Any, held: Callable[..., None])
         in_theirs = in_a_thread(ask_in_their_context)
 
     assert handed is Wall.CONTEXT
-    held("asks in a thread of its own", alone)
-    held("hands a session to a thread of another tenant", in_theirs)
+    held("runs SQL in a new thread", alone)
+    held("passes a session to a thread that serves another tenant", in_theirs)
 
 
 def test_a_session(app: Flask, ours: Any, theirs: Any, held: Callable[..., None]) -> None:
@@ -133,7 +133,7 @@ def test_a_session(app: Flask, ours: Any, theirs: Any, held: Callable[..., None]
             mine = db.session.scalars(select(Patient)).all()
             assert {patient.tenant_id for patient in mine} == {theirs.tenant.id}
 
-    held("takes a session into another tenant's context", wall)
+    held("uses a session in another tenant's context", wall)
 
 
 def test_an_object(app: Flask, ours: Any, theirs: Any, held: Callable[..., None]) -> None:
@@ -152,7 +152,7 @@ def test_an_object(app: Flask, ours: Any, theirs: Any, held: Callable[..., None]
         assert refusal_of(db.session.flush) is wall
         db.session.rollback()
 
-    held("takes an object into another tenant's context", wall)
+    held("uses an object in another tenant's context", wall)
 
 
 def test_a_connection(app: Flask, ours: Any, theirs: Any, held: Callable[..., None]) -> None:
@@ -167,7 +167,7 @@ def test_a_connection(app: Flask, ours: Any, theirs: Any, held: Callable[..., No
             assert refusal_of(lambda: cursor.execute("SELECT 1")) is wall
         raw.close()
 
-    held("takes a connection into another tenant's context", wall)
+    held("uses a connection in another tenant's context", wall)
 
 
 def test_a_stream(app: Flask, ours: Any, theirs: Any, held: Callable[..., None]) -> None:
@@ -184,7 +184,7 @@ def test_a_stream(app: Flask, ours: Any, theirs: Any, held: Callable[..., None])
         with pytest.raises(StopIteration):
             next(stream)
 
-    held("streams a body on while another tenant is served", wall)
+    held("continues a streamed body in another tenant's context", wall)
 
 
 def test_a_cursor(app: Flask, ours: Any, theirs: Any, held: Callable[..., None]) -> None:
@@ -199,7 +199,7 @@ def test_a_cursor(app: Flask, ours: Any, theirs: Any, held: Callable[..., None])
         assert len(cursor.fetchall()) == 1
         raw.close()
 
-    held("reads a cursor on while another tenant is served", wall)
+    held("continues a cursor in another tenant's context", wall)
 
 
 def test_a_member_of_both(
@@ -225,19 +225,19 @@ def test_a_member_of_both(
     answers += [each.post("/sites", json={"name": subject}).status_code for each in (here, there)]
 
     assert answers == [200, 403, 200, 201, 403]
-    held("has other rights in another tenant under the same name", Wall.MEMBERSHIP)
-    known = state_of(app).identities._entries
-    about_them = [(key, identity) for key, (identity, _) in known.items() if subject in key]
-    assert {key[0] for key, _ in about_them} == {ours.tenant.id, theirs.tenant.id}
-    assert all(key[0] == identity.tenant_id for key, identity in about_them)
-    held("remembers a member of another tenant", Wall.KEY)
+    held("is a member of two tenants with different roles", Wall.MEMBERSHIP)
+    cached = state_of(app).identities._entries
+    of_subject = [(key, identity) for key, (identity, _) in cached.items() if subject in key]
+    assert {key[0] for key, _ in of_subject} == {ours.tenant.id, theirs.tenant.id}
+    assert all(key[0] == identity.tenant_id for key, identity in of_subject)
+    held("caches a member of another tenant", Wall.KEY)
 
 
 def test_a_key_of_another_tenant(ours: Any, theirs: Any, held: Callable[..., None]) -> None:
-    said = {"json": {"name": f"Site {uuid4()}"}, "headers": {"Idempotency-Key": "the-same"}}
+    request = {"json": {"name": f"Site {uuid4()}"}, "headers": {"Idempotency-Key": "the-same"}}
 
-    first = ours.member.post("/sites", **said)
-    second = theirs.member.post("/sites", **said)
+    first = ours.member.post("/sites", **request)
+    second = theirs.member.post("/sites", **request)
 
     assert [first.status_code, second.status_code] == [201, 201]
     assert "Idempotency-Replayed" not in second.headers
@@ -245,12 +245,12 @@ def test_a_key_of_another_tenant(ours: Any, theirs: Any, held: Callable[..., Non
     held("uses another tenant's Idempotency-Key", Wall.KEY)
 
 
-def test_what_the_process_remembers_is_no_tenants() -> None:
-    found = set()
+def test_no_function_caches_data_of_a_tenant() -> None:
+    cached = set()
     for path in (ROOT / "trially").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             for decorator in getattr(node, "decorator_list", ()):
                 if "cache" in ast.unparse(decorator).replace("cached_property", ""):
-                    found.add(f"{path.relative_to(ROOT)}:{node.name}")
+                    cached.add(f"{path.relative_to(ROOT)}:{node.name}")
 
-    assert found == REMEMBERED
+    assert cached == CACHED_FUNCTIONS

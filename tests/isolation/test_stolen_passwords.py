@@ -1,4 +1,4 @@
-"""Whoever has a login role's password and can reach the port, but not the application."""
+"""An attacker with a login role's password who can reach the server's or pooler's port."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -7,6 +7,8 @@ from typing import Any
 import psycopg2
 import pytest
 from flask import Flask
+from members import MakeTenant
+from poolers import Pooler
 from tenant_databases import ask, placement_of
 from walls import POOLER, Wall
 
@@ -21,7 +23,7 @@ NO_CONNECT = "not have CONNECT privilege|not currently accepting|permission deni
 
 @pytest.fixture
 def stolen(serving: Flask, ours: Any) -> Placement:
-    """Where our tenant's login role leads, with its password."""
+    """The placement of the attacker's tenant, with its login role and password."""
     return placement_of(serving, ours.tenant)
 
 
@@ -65,7 +67,7 @@ def test_another_tenant(
         assert rows == [(str(theirs.tenant.id),)]
         wall = Wall.LIMIT
 
-    held("logs in for one tenant and reads another's rows", wall, way)
+    held("logs in as one tenant and reads another tenant's rows", wall, way)
 
 
 def test_the_other_role_needs_another_password(
@@ -80,8 +82,8 @@ def test_the_other_role_needs_another_password(
             connect(stolen.url.set(username=role))
 
 
-def test_the_pooler_lets_in_whom_the_server_lets_in(
-    pooler: Any, serving: Flask, stolen: Placement, way: str
+def test_the_pooler_checks_passwords_as_the_server_does(
+    pooler: Pooler, serving: Flask, stolen: Placement, way: str
 ) -> None:
     for password in ("", "wrong", "SCRAM-SHA-256$4096:x$y:z"):
         with pytest.raises(psycopg2.OperationalError):
@@ -90,10 +92,10 @@ def test_the_pooler_lets_in_whom_the_server_lets_in(
         assert stolen.url.port == pooler.url.port
 
 
-def test_a_database_that_is_being_made(
+def test_a_database_that_is_being_created(
     app: Flask,
     ours: Any,
-    make_tenant: Callable[..., Any],
+    make_tenant: MakeTenant,
     tier: Tier,
     held: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
@@ -103,10 +105,10 @@ def test_a_database_that_is_being_made(
     attempts = []
 
     def try_first(raw: Any, statement: Any, *parameters: Any) -> Any:
-        """Do what an attacker does who looks for new databases all the time."""
+        """Try to log in to new databases before each further statement, then run the statement."""
         if "CREATE DATABASE" not in str(statement):
-            known = execute(raw, "SELECT datname FROM pg_database WHERE datname LIKE 't\\_%'")
-            for (name,) in sorted(known, reverse=True):
+            present = execute(raw, "SELECT datname FROM pg_database WHERE datname LIKE 't\\_%'")
+            for (name,) in sorted(present, reverse=True):
                 if name not in before:
                     with pytest.raises(psycopg2.OperationalError) as refusal:
                         connect(placement_of(app, ours.tenant).url.set(database=name))
@@ -118,4 +120,4 @@ def test_a_database_that_is_being_made(
     make_tenant(tier)
 
     assert attempts
-    held("logs in to a database that is being made", Wall.CONNECT)
+    held("logs in to a database that is being created", Wall.CONNECT)

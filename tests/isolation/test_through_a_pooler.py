@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode, as deploy/ has it: what it caps, whom it asks, what it clears."""
+"""PgBouncer with deploy/'s settings: caps on connections, authentication, and the reset."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,10 +11,10 @@ from uuid import uuid4
 import psycopg2
 import pytest
 from flask import Flask
-from poolers import running_pooler
+from poolers import Pooler, running_pooler
 from sqlalchemy import text
 from tenant_databases import access_of, ask
-from test_injected_sql import CLEAN, meet_again, something_left
+from test_injected_sql import CLEAN, changed_session, state_on_return
 
 from trially import create_app
 from trially.config import ROOT, Settings
@@ -32,7 +32,7 @@ ITS_PASSWORD = token_urlsafe(32)
 FIND_ROLE = "SELECT role, verifier FROM trially_pooler.find_role(%s)"
 
 
-def test_each_login_role_is_held_to_its_cap(app: Flask, settings: Settings, ours: Any) -> None:
+def test_a_login_role_cannot_exceed_its_cap(app: Flask, settings: Settings, ours: Any) -> None:
     caps = ("default_pool_size", "max_user_connections", "max_db_connections")
     with running_pooler(app, None, **dict.fromkeys(caps, str(CAP))) as pooler:
         capped = create_app(replace(settings, pooler_url=pooler.url))
@@ -55,18 +55,20 @@ def test_each_login_role_is_held_to_its_cap(app: Flask, settings: Settings, ours
     assert max(seen) >= CAP
 
 
-def test_without_the_reset_something_would_stay(
+def test_without_the_reset_the_session_stays_changed(
     app: Flask, settings: Settings, ours: Any, theirs: Any, tier: Tier
 ) -> None:
     comes_next = ours if tier is Tier.DEDICATED_DATABASE else theirs
     with running_pooler(app, server_reset_query_always="0", default_pool_size="1") as pooler:
         careless = create_app(replace(settings, pooler_url=pooler.url))
 
-        with something_left(careless, ours.tenant) as pid:
-            assert meet_again(careless, comes_next.tenant, pid) != CLEAN
+        with changed_session(careless, ours.tenant) as pid:
+            assert state_on_return(careless, comes_next.tenant, pid) != CLEAN
 
 
-def test_nothing_but_the_name_is_asked_for_at_the_start(pooler: Any, ours: Any, app: Flask) -> None:
+def test_the_pooler_accepts_no_other_startup_parameter(
+    pooler: Pooler, ours: Any, app: Flask
+) -> None:
     pooler.learn_roles()
     place = ours.tenant.placement
     url = pooler.url.set(
@@ -81,8 +83,8 @@ def test_nothing_but_the_name_is_asked_for_at_the_start(pooler: Any, ours: Any, 
         connect(url.set(query={"options": "-c search_path=pg_catalog"}))
 
 
-def test_connections_that_the_server_closes_are_replaced(
-    app: Flask, pooled_app: Flask, pooler: Any, ours: Any
+def test_connections_that_the_server_closed_are_replaced(
+    app: Flask, pooled_app: Flask, pooler: Pooler, ours: Any
 ) -> None:
     pooler.learn_roles()
     member = ours.member.through(pooled_app)
@@ -97,7 +99,7 @@ def test_connections_that_the_server_closes_are_replaced(
 
 @pytest.fixture
 def asking_role(app: Flask) -> Iterator[None]:
-    """Prepare the server as deploy/pgbouncer.sql does."""
+    """Run deploy/pgbouncer.sql on the server."""
     verifier = f"'{scram_verifier(ITS_PASSWORD)}'"
     script = (ROOT / "deploy" / "pgbouncer.sql").read_text().replace(":password", verifier)
     with access_of(app).administer("postgres") as raw:
@@ -108,14 +110,14 @@ def asking_role(app: Flask) -> Iterator[None]:
         execute(raw, f"DROP ROLE {ASKING_ROLE}")
 
 
-def test_the_pooler_learns_what_lets_tenants_in_and_no_more(
+def test_the_pooler_can_read_verifiers_of_tenants_only(
     app: Flask, ours: Any, asking_role: None
 ) -> None:
     login = ours.tenant.placement.database
     url = access_of(app).admin_url.set(username=ASKING_ROLE, password=ITS_PASSWORD)
 
     with closing(connect(url.set(database="postgres"))) as raw:
-        found = {
+        rows = {
             name: execute(raw, FIND_ROLE, name)
             for name in (login, "trially_catalog_reader", "postgres", "trially_catalog_owner")
         }
@@ -124,15 +126,15 @@ def test_the_pooler_learns_what_lets_tenants_in_and_no_more(
     for database in (login, "trially_catalog", "template1"):
         with pytest.raises(psycopg2.OperationalError, match="permission denied"):
             connect(url.set(database=database))
-    kept = dict(ask(app, "SELECT rolname, rolpassword FROM pg_authid WHERE rolcanlogin"))
+    verifiers = dict(ask(app, "SELECT rolname, rolpassword FROM pg_authid WHERE rolcanlogin"))
 
-    assert found[login] == [(login, kept[login])]
-    assert found["trially_catalog_reader"][0][1].startswith("SCRAM-SHA-256$")
-    assert found["postgres"] == found["trially_catalog_owner"] == []
+    assert rows[login] == [(login, verifiers[login])]
+    assert rows["trially_catalog_reader"][0][1].startswith("SCRAM-SHA-256$")
+    assert rows["postgres"] == rows["trially_catalog_owner"] == []
 
 
-def test_a_role_that_the_pooler_asks_for_logs_in(app: Flask, ours: Any, asking_role: None) -> None:
-    """As Debian 12's asks, in the database that a client wants: later ones have `auth_dbname`."""
+def test_a_role_logs_in_through_auth_query(app: Flask, ours: Any, asking_role: None) -> None:
+    """Debian 12's PgBouncer runs auth_query in the client's database; it has no `auth_dbname`."""
     place = ours.tenant.placement
     if place.tier != Tier.DEDICATED_DATABASE:
         return

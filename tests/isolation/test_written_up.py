@@ -1,4 +1,7 @@
-"""What the others found is what docs/isolation.md says. Named so that it is asked last."""
+"""Compare docs/isolation.md with the results of all other tests here.
+
+pytest runs files in alphabetical order, so this file's name makes it the last.
+"""
 
 import os
 
@@ -10,10 +13,10 @@ from trially.config import ROOT
 
 PATH = ROOT / "docs" / "isolation.md"
 IS_TO_BE_WRITTEN = "WRITE_ISOLATION" in os.environ
-"""As `make docs` does."""
+"""Set by `make docs`."""
 
 
-def test_the_document_says_what_was_found(findings: Found) -> None:
+def test_the_document_shows_the_results(findings: Found) -> None:
     is_all = all(is_complete(attack, findings, TIERS) for attack in ATTACKS.values())
     if IS_TO_BE_WRITTEN:
         assert is_all
@@ -23,5 +26,5 @@ def test_the_document_says_what_was_found(findings: Found) -> None:
 
     if is_all:
         assert document == describe_isolation(findings, TIERS)
-    # After a part of the tests, or without a pooler, what has been tried in full.
+    # If only some tests ran, or no pooler is installed, compare the complete rows only.
     assert [row for row in rows_of(findings, TIERS) if row not in document] == []

@@ -1,4 +1,4 @@
-"""The walls between tenants, by the names that docs/isolation.md has for them."""
+"""The walls between tenants, with the names that docs/isolation.md uses for them."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ WAYS = (DIRECT, POOLER)
 
 
 class Wall(StrEnum):
-    """What kept an attacker out."""
+    """A mechanism that can stop an attack."""
 
     TOKEN = "token"
     MEMBERSHIP = "membership"
@@ -47,48 +47,50 @@ class Wall(StrEnum):
     CHECK = "CHECK"
     KEY = "key"
     OPAQUE = "opaque names"
-    ABSENT = "not there"
+    ABSENT = "does not exist"
     LIMIT = "limit"
 
 
 MEANINGS: Mapping[Wall, str] = {
-    Wall.TOKEN: "the verified token says which tenant, and nothing else does",
-    Wall.MEMBERSHIP: "only the tenant's own table says who is a member, and the refusals are alike",
-    Wall.CONTRACT: "what a route does not take is refused",
-    Wall.SIGNATURE: "a cursor is signed for one tenant, one list, one filter",
+    Wall.TOKEN: "only the verified token names the tenant",
+    Wall.MEMBERSHIP: "only the tenant's own member table names its members, and all refusals are "
+    "equal",
+    Wall.CONTRACT: "a route rejects parameters and fields that it does not declare",
+    Wall.SIGNATURE: "a cursor is signed for one tenant, one list and one filter",
     Wall.FILTER: "each statement of the application names its tenant",
-    Wall.CONTEXT: "without a tenant's context there is no engine to ask",
-    Wall.SESSION: "sessions, objects, connections and transactions stay with their tenant",
-    Wall.OPENING: "each transaction begins by saying whose it is, for itself alone",
-    Wall.GUARD: "`trially.enter` refuses a placement that is stale or suspended",
-    Wall.CLEANING: "what ends a transaction puts the session back, in the same message",
-    Wall.RESET: "the pooler's `server_reset_query` puts it back, where the transaction was ended "
-    "by whoever injected SQL",
+    Wall.CONTEXT: "without a tenant's context there is no engine",
+    Wall.SESSION: "a session, object, connection or transaction works for its own tenant only",
+    Wall.OPENING: "each transaction first sets its tenant, for itself alone",
+    Wall.GUARD: "`trially.enter` rejects a placement that is stale or suspended",
+    Wall.CLEANING: "the message that ends a transaction also resets the session",
+    Wall.RESET: "the pooler's `server_reset_query` resets the session if injected SQL ended the "
+    "transaction",
     Wall.CONNECT: "the login role may not connect to that database",
-    Wall.LOGIN: "it is a login role of this tenant alone that is concerned",
-    Wall.ROLE: "the role is no member of the other one",
+    Wall.LOGIN: "the login role is used by this tenant alone",
+    Wall.ROLE: "the role is not a member of the other role",
     Wall.USAGE: "the role may not use that schema",
-    Wall.PRIVILEGES: "the role owns nothing, is nobody special, and may do four things to rows",
-    Wall.OWN_DATABASE: "there is no one else in this database",
-    Wall.OWN_SCHEMA: "there is no one else in this schema",
-    Wall.POLICY: "row security shows and takes the current tenant's rows only",
-    Wall.CHECK: "each table is held to one tenant's id",
-    Wall.KEY: "keys, unique indexes and foreign keys begin with `tenant_id`",
-    Wall.OPAQUE: "names of databases, schemas and roles say nothing",
-    Wall.ABSENT: "there is no such thing",
-    Wall.LIMIT: "**the attack succeeds**: see below what that means",
+    Wall.PRIVILEGES: "the role owns nothing, has no special attribute, and may only select, "
+    "insert, update and delete rows",
+    Wall.OWN_DATABASE: "no other tenant is in this database",
+    Wall.OWN_SCHEMA: "no other tenant is in this schema",
+    Wall.POLICY: "row security shows and accepts the current tenant's rows only",
+    Wall.CHECK: "each table accepts one tenant's id only",
+    Wall.KEY: "primary keys, unique keys, foreign keys and cache keys begin with the tenant's id",
+    Wall.OPAQUE: "names of databases, schemas and roles contain no tenant's name",
+    Wall.ABSENT: "the object of the attack does not exist",
+    Wall.LIMIT: "**the attack succeeds**: see [the limits](#the-limits)",
 }
 
 Walls = Mapping[Tier, Wall | None]
 
 
 def everywhere(wall: Wall) -> Walls:
-    """Say that one wall holds in each tier."""
+    """Expect one wall in all tiers."""
     return dict.fromkeys(Tier, wall)
 
 
 def by_tier(dedicated_database: Wall, own_schema: Wall | None, pooled_rows: Wall | None) -> Walls:
-    """Say which wall holds in which tier; None where the attack has no meaning."""
+    """Expect one wall per tier; None where the attack is not possible."""
     return {
         Tier.DEDICATED_DATABASE: dedicated_database,
         Tier.OWN_SCHEMA: own_schema,
@@ -97,45 +99,45 @@ def by_tier(dedicated_database: Wall, own_schema: Wall | None, pooled_rows: Wall
 
 
 HIDDEN = by_tier(Wall.OWN_DATABASE, Wall.OWN_SCHEMA, Wall.POLICY)
-"""Whatever is read or written by a table's bare name."""
+"""The walls around rows that are named by their table only."""
 
 FOREIGN = by_tier(Wall.OWN_DATABASE, Wall.USAGE, Wall.POLICY)
-"""Whatever is read by the name of the other's schema."""
+"""The walls around rows that are named by the other tenant's schema."""
 
 REFUSED = by_tier(Wall.CHECK, Wall.CHECK, Wall.POLICY)
-"""A row that is said to be the other's."""
+"""The walls against a row with the other tenant's id."""
 
 
 @dataclass(frozen=True)
 class Attack:
-    """One thing that an attacker does, and what is expected to keep them out in each tier."""
+    """One act of an attacker, with the wall that is expected to stop it in each tier."""
 
     name: str
     walls: Walls
     sql: str = ""
-    """What is injected; its last value is true if it came through."""
+    """The injected SQL; its last value is true if the attack succeeds."""
 
     hides: Wall | None = None
-    """What holds if the value is false, unless it is where the other's rows are."""
+    """The wall that holds if the value is false. None means the wall around the rows."""
 
     limit: str = ""
-    """What it means where it succeeds, and what to do about it."""
+    """The consequence where the attack succeeds, and the remedy."""
 
     is_pooled: bool = False
-    """Whether it is tried through a pooler too, as all SQL is."""
+    """Whether the attack is also made through a pooler, as all injected SQL is."""
 
     behind_pooler: Wall | None = None
-    """What holds there, if it is another wall."""
+    """The wall that holds behind a pooler, if it is another one."""
 
     @property
     def ways(self) -> tuple[str, ...]:
-        """How the database is reached when it is tried."""
+        """The ways to the database on which the attack is made."""
         return WAYS if self.sql or self.is_pooled else (DIRECT,)
 
     def wall_in(self, tier: Tier, way: str = DIRECT) -> Wall | None:
-        """Return the wall that is expected to hold, None if there is nothing to attack."""
+        """Return the wall that is expected to hold, or None if the attack is not possible."""
         if tier not in self.walls:
-            pytest.fail(f"attacks.py does not say what holds in {tier}: {self.name}")
+            pytest.fail(f"attacks.py has no wall for the tier {tier} and the attack: {self.name}")
         return (way == POOLER and self.behind_pooler) or self.walls[tier]
 
 
@@ -153,13 +155,13 @@ _KINDS: tuple[tuple[type[Exception], Wall], ...] = (
     (StalePlacementError, Wall.GUARD),
     (TenantSuspendedError, Wall.GUARD),
     (errors.UndefinedFunction, Wall.ABSENT),
-    # A schema that may not be used is passed over in search_path.
+    # PostgreSQL skips a schema of the search_path that the role may not use.
     (errors.UndefinedTable, Wall.USAGE),
 )
 
 
 def wall_of_error(error: Exception, their_schema: str = "") -> Wall:
-    """Tell which wall an error comes from; one that is none of theirs is raised."""
+    """Return the wall that raised an error; raise the error if it comes from no wall."""
     cause: Any = getattr(error, "orig", None) or error
     if f"permission denied for schema {their_schema}" in str(cause) and their_schema != "tenant":
         return Wall.USAGE

@@ -1,4 +1,4 @@
-"""Seed demo tenants with invented people, patients and studies, and serve them."""
+"""Create demo tenants with fictitious people, patients and studies, and serve them."""
 
 from flask import Flask
 
@@ -8,7 +8,7 @@ from trially.state import state_of
 
 
 def init_app(app: Flask) -> None:
-    """Add the demo's commands, and its people to the built-in issuer's login page."""
+    """Register the demo commands, and list the demo people on the built-in issuer's login page."""
     app.cli.add_command(demo)
     issuer = state_of(app).dev_issuer
     if issuer is not None:

@@ -1,4 +1,4 @@
-"""Keep one patient's chart while it is written."""
+"""The chart of one patient: the resources that the other modules add to it."""
 
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,10 +12,13 @@ from trially.demo.people import Person
 NAMESPACE = uuid5(NAMESPACE_URL, "https://demo.trially.example/")
 
 MISTAKEN_SHARE = 0.02
-"""How many records were entered in error."""
+"""Share of records that were entered in error."""
 
 MAY_BE_MISTAKEN = frozenset({"Observation", "MedicationRequest", "Procedure", "Immunization"})
-"""Types that say so in `status`; conditions say it otherwise and encounters are referred to."""
+"""Types whose `status` can be `entered-in-error`.
+
+Conditions use `verificationStatus` instead. Encounters stay valid, because others refer to them.
+"""
 
 ACT_CODE = f"{HL7}/v3-ActCode"
 CHECK_UP = snomed("185349003", "Encounter for check up")
@@ -24,7 +27,7 @@ FOLLOW_UP = snomed("390906007", "Follow-up encounter")
 
 @dataclass(frozen=True)
 class Visit:
-    """A visit that has its encounter in the chart."""
+    """A visit, and the reference to its Encounter in the chart."""
 
     day: date
     moment: str
@@ -45,11 +48,11 @@ class Chart:
         self.subject = {"reference": f"Patient/{self.make_id('Patient', 0)}"}
 
     def make_id(self, resource_type: str, ordinal: int) -> str:
-        """Make the id that this resource has in every run."""
+        """Return the id of a resource: the same in every run."""
         return str(uuid5(NAMESPACE, f"{self.seed}/{self.person.number}/{resource_type}/{ordinal}"))
 
     def add(self, resource_type: str, **elements: Any) -> dict[str, Any]:
-        """Add a resource; a few turn out to have been entered in error."""
+        """Add a resource, and return it; a few are marked as entered in error."""
         resource = {
             "resourceType": resource_type,
             "id": self.make_id(resource_type, len(self.resources)),
@@ -62,19 +65,19 @@ class Chart:
         return resource
 
     def visit_on_or_after(self, day: date) -> Visit:
-        """Find the first visit since a day, or else the last one."""
+        """Return the first visit on or after a day, or the last visit if none is."""
         return next((visit for visit in self.visits if visit.day >= day), self.visits[-1])
 
 
 def slip_decimal_point(resource: dict[str, Any]) -> None:
-    """Put a mistaken value out by ten, so that whoever counts it notices."""
+    """Multiply the value by ten, so that a query that fails to exclude mistakes is noticed."""
     quantity = resource.get("valueQuantity")
     if quantity is not None:
         quantity["value"] = round(quantity["value"] * 10, 2)
 
 
 def write_visits(chart: Chart) -> None:
-    """Write an encounter for each visit."""
+    """Add an Encounter for each visit."""
     for day in chart.person.visits:
         hour, minute = chart.dice.whole(14, 21), chart.dice.choose((0, 15, 30))
         first = not chart.visits

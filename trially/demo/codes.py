@@ -1,4 +1,4 @@
-"""Write coded concepts the way FHIR does."""
+"""Build the coded elements of FHIR: Coding, CodeableConcept and Quantity."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -22,31 +22,31 @@ class Coding:
 
 
 def snomed(code: str, display: str) -> Coding:
-    """Name a SNOMED CT code."""
+    """Return a SNOMED CT code."""
     return Coding(SNOMED, code, display)
 
 
 def icd_10(code: str, display: str) -> Coding:
-    """Name an ICD-10-CM code."""
+    """Return an ICD-10-CM code."""
     return Coding(ICD_10_CM, code, display)
 
 
 def to_concept(*codings: Coding) -> dict[str, Any]:
-    """Write a CodeableConcept whose text is the first coding's."""
+    """Return a CodeableConcept; its text is the display of the first coding."""
     return {"coding": [to_coding(coding) for coding in codings], "text": codings[0].display}
 
 
 def to_coding(coding: Coding) -> dict[str, str]:
-    """Write a Coding."""
+    """Return a FHIR Coding."""
     return {"system": coding.system, "code": coding.code, "display": coding.display}
 
 
 def to_status(system: str, code: str) -> dict[str, Any]:
-    """Write a CodeableConcept of one of HL7's own code systems."""
+    """Return a CodeableConcept of an HL7 code system."""
     return {"coding": [{"system": f"{HL7}/{system}", "code": code}]}
 
 
 def to_quantity(value: float, unit: str, comparator: str | None = None) -> dict[str, Any]:
-    """Write a Quantity in a UCUM unit."""
+    """Return a FHIR Quantity in a UCUM unit."""
     quantity = {"value": value, "unit": unit, "system": UCUM, "code": unit}
     return quantity if comparator is None else {**quantity, "comparator": comparator}

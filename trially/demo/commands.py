@@ -1,4 +1,4 @@
-"""`flask demo …`: seed demo tenants, and serve them on this machine."""
+"""`flask demo …`: create the demo tenants, and serve them on this machine."""
 
 import socket
 import sys
@@ -25,34 +25,48 @@ from trially.terminal import (
 
 
 class NotForProductionError(OperatorError):
-    """The demo is for a developer's machine."""
+    """A demo command was run outside development."""
 
 
 class PortTakenError(OperatorError):
-    """Something else listens where the development server is to."""
+    """Another process listens on the address of the development server."""
 
 
-demo = CommandGroup("demo", help="Demo tenants, for a developer's machine.")
+demo = CommandGroup("demo", help="Create and serve demo tenants (development only).")
 
 
 @demo.command("seed")
 @json_option
 def seed_command(*, as_json: bool) -> None:
-    """See that the demo tenants are there. Doing it again changes nothing."""
+    """Create the demo tenants and their records.
+
+    The command is idempotent: it creates only what is missing.
+
+    \b
+    Example:
+      flask demo seed
+    """  # noqa: D301
     _require_development()
     require_catalog()
     slugs = seed(lambda sentence: click.echo(sentence, err=True))
     if as_json:
         print_json({"tenants": slugs})
     else:
-        click.echo(f"The demo tenants are {', '.join(slugs)}.")
+        click.echo(f"The demo tenants are ready: {', '.join(slugs)}.")
 
 
 @demo.command("serve")
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=int, help="The public URL's by default.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=int, help="Port to listen on.  [default: the public URL's]")
 def serve(host: str, port: int | None) -> None:
-    """Seed the demo tenants and serve them, with the built-in issuer."""
+    """Create the demo tenants and serve the API on this machine.
+
+    The development server also serves the built-in issuer. Stop it with Ctrl-C.
+
+    \b
+    Example:
+      flask demo serve --port 5001
+    """  # noqa: D301
     issuer = _require_development()
     port = port or urlsplit(current_settings().public_url).port or 80
     _require_port(host, port)
@@ -79,9 +93,9 @@ def serve(host: str, port: int | None) -> None:
     )
     click.echo(
         f"\nAPI      {url}/api/v1\nDocs     {url}/docs/\nIssuer   {issuer.url}"
-        f"\n\nA first patient, as {person.display_name} of {organisation.name}:\n\n"
+        f"\n\nRequest a first patient as {person.display_name} of {organisation.name}:\n\n"
         f'curl -H "Authorization: Bearer {token}" "{url}/api/v1/patients?limit=1"\n\n'
-        "Ctrl-C stops."
+        "Press Ctrl-C to stop the server."
     )
     logs.configure(level=current_settings().log_level, is_for_people=sys.stderr.isatty())
     run_simple(host, port, current_app._get_current_object(), threaded=True)  # type: ignore[attr-defined]  # noqa: SLF001
@@ -91,7 +105,8 @@ def _require_development() -> DevIssuer:
     issuer = app_state().dev_issuer
     if issuer is None:
         raise NotForProductionError(
-            "The demo needs the built-in issuer, which TRIALLY_DEVELOPMENT allows."
+            "The demo needs the built-in issuer, which is off. On a development machine, set"
+            " TRIALLY_DEVELOPMENT=1."
         )
     return issuer
 
@@ -103,5 +118,6 @@ def _require_port(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError:
             raise PortTakenError(
-                f"Something listens at {host}:{port} already: say `make run PORT=…` with another."
+                f"Another process already listens on {host}:{port}. Choose another port:"
+                " `make run PORT=…` or `flask demo serve --port …`."
             ) from None

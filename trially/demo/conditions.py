@@ -1,4 +1,4 @@
-"""Write a patient's conditions, also those that proved wrong."""
+"""Add a patient's conditions, including refuted and mistaken ones."""
 
 from datetime import date
 from typing import Any
@@ -10,13 +10,13 @@ from trially.demo.people import Episode
 
 REFUTED_SHARE = 0.06
 MISTAKEN_SHARE = 0.05
-"""Of patients, not of conditions: about two in a hundred conditions each."""
+"""Shares of patients. Of the conditions, each makes about two in a hundred."""
 
 PROBLEM = [to_status("condition-category", "problem-list-item")]
 
 
 def write_conditions(chart: Chart) -> None:
-    """Write what the patient has and had, and a few suspicions that came to nothing."""
+    """Add the patient's present and past conditions, and for a few a refuted or mistaken one."""
     for episode in chart.person.episodes:
         write_condition(chart, episode.illness, episode.began, **status_of(chart, episode))
     if chart.dice.chance(REFUTED_SHARE):
@@ -32,7 +32,7 @@ def write_conditions(chart: Chart) -> None:
 
 
 def status_of(chart: Chart, episode: Episode) -> dict[str, Any]:
-    """Tell whether an illness goes on, and if not since when."""
+    """Return the status elements of an episode: active, or resolved or in remission and when."""
     confirmed = {"verificationStatus": to_status("condition-ver-status", "confirmed")}
     if episode.ended is None:
         return {"clinicalStatus": to_status("condition-clinical", "active"), **confirmed}
@@ -46,7 +46,7 @@ def status_of(chart: Chart, episode: Episode) -> dict[str, Any]:
 
 
 def write_absent_condition(chart: Chart, statuses: dict[str, Any]) -> None:
-    """Write an illness that the patient does not have."""
+    """Add a condition that the patient does not have."""
     had = {episode.illness.name for episode in chart.person.episodes}
     absent = [
         illness
@@ -58,7 +58,7 @@ def write_absent_condition(chart: Chart, statuses: dict[str, Any]) -> None:
 
 
 def write_condition(chart: Chart, illness: Illness, began: date, **statuses: Any) -> None:
-    """Write one condition, recorded at the first visit that can have seen it."""
+    """Add one condition, recorded at the first visit after its onset."""
     visit = chart.visit_on_or_after(began)
     chart.add(
         "Condition",

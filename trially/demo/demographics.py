@@ -1,4 +1,4 @@
-"""Write the Patient resource: who a person is, where they live, how to reach them."""
+"""Add the Patient resource: identity, address, telecom and language."""
 
 from typing import Any
 
@@ -23,11 +23,11 @@ NOT_HISPANIC = ("2186-5", "Not Hispanic or Latino")
 LANGUAGES = {"en": "English", "es": "Spanish", "zh": "Chinese"}
 
 YEAR_ONLY_SHARE = 0.03
-"""How many patients gave no more of their birth date than the year."""
+"""Share of patients whose birth date is only a year."""
 
 
 def write_patient(chart: Chart) -> None:
-    """Write the patient, marked as test data for whoever may come upon it."""
+    """Add the Patient, with the HL7 security label for test data (HTEST)."""
     dice, person = chart.dice, chart.person
     race = dice.weigh(RACES)
     ethnicity = HISPANIC if dice.chance(0.16) else NOT_HISPANIC
@@ -75,7 +75,7 @@ def write_patient(chart: Chart) -> None:
 
 
 def to_extension(name: str, coded: tuple[str, str]) -> dict[str, Any]:
-    """Write a US Core race or ethnicity."""
+    """Return the US Core extension of a race or ethnicity."""
     code, display = coded
     return {
         "url": f"{US_CORE}/us-core-{name}",
@@ -90,7 +90,7 @@ def to_extension(name: str, coded: tuple[str, str]) -> dict[str, Any]:
 
 
 def draw_telecom(chart: Chart) -> list[dict[str, str]]:
-    """Draw a number of the range kept for fiction, and an address of a reserved domain."""
+    """Return a phone number reserved for fiction (555-01xx), and mostly an example.org address."""
     person, dice = chart.person, chart.dice
     phone = f"{person.place.area_code}-555-{dice.whole(100, 199):04}"
     telecom = [{"system": "phone", "value": phone, "use": "mobile"}]
@@ -101,13 +101,13 @@ def draw_telecom(chart: Chart) -> list[dict[str, str]]:
 
 
 def draw_language(chart: Chart, race: tuple[str, str], ethnicity: tuple[str, str]) -> str:
-    """Draw the language a person would rather speak."""
+    """Return the code of the preferred language."""
     if ethnicity is HISPANIC and chart.dice.chance(0.45):
         return "es"
     return "zh" if race[1] == ASIAN and chart.dice.chance(0.35) else "en"
 
 
 def to_communication(language: str) -> dict[str, Any]:
-    """Write a preferred language."""
+    """Return the `communication` element for a preferred language."""
     coding = {"system": "urn:ietf:bcp:47", "code": language, "display": LANGUAGES[language]}
     return {"language": {"coding": [coding], "text": LANGUAGES[language]}, "preferred": True}

@@ -1,4 +1,4 @@
-"""Draw the same chances from the same seed on every version of Python."""
+"""Random draws that are the same for a seed on every version of Python."""
 
 import hashlib
 import random
@@ -11,44 +11,44 @@ Choice = TypeVar("Choice")
 
 
 def number_from(seed: str) -> int:
-    """Turn a seed into a large number, the same everywhere."""
+    """Return a large number derived from a seed, the same on every machine."""
     return int.from_bytes(hashlib.sha256(seed.encode()).digest())
 
 
 class Dice:
-    """A seeded source of chances.
+    """A seeded random generator.
 
-    Python promises that `random()` never changes for a seed, and nothing of the
-    kind about `choice`, `gauss` or `randint`: everything here is built on it alone.
-    Numbers are added by `fsum`, as `sum` rounds floats otherwise since Python 3.12.
+    Python guarantees the sequence of `random()` for a seed, but not that of `choice`, `gauss` or
+    `randint`, so all methods use `random()` only. Sums use `fsum`, because `sum` rounds floats
+    differently from Python 3.12 on.
     """
 
     def __init__(self, seed: str) -> None:
         self._random = random.Random(number_from(seed)).random  # noqa: S311 - nothing secret
 
     def chance(self, probability: float) -> bool:
-        """Say yes with this probability."""
+        """Return True with this probability."""
         return self._random() < probability
 
     def between(self, low: float, high: float) -> float:
-        """Draw a number, every one equally likely."""
+        """Return a uniformly distributed number."""
         return low + (high - low) * self._random()
 
     def whole(self, low: int, high: int) -> int:
-        """Draw a whole number, both ends included."""
+        """Return a uniformly distributed integer, both ends included."""
         return low + int(self._random() * (high - low + 1))
 
     def around(self, middle: float, spread: float, low: float, high: float) -> float:
-        """Draw from a bell curve with this standard deviation, kept within bounds."""
+        """Return a normally distributed number with this mean and deviation, clipped to bounds."""
         bell = fsum(self._random() for _ in range(12)) - 6.0
         return min(high, max(low, middle + spread * bell))
 
     def choose(self, choices: Sequence[Choice]) -> Choice:
-        """Pick one, every one equally likely."""
+        """Return one of the choices; all are equally likely."""
         return choices[int(self._random() * len(choices))]
 
     def weigh(self, choices: Sequence[tuple[Choice, float]]) -> Choice:
-        """Pick one by its weight."""
+        """Return one of the choices; its weight is its relative probability."""
         left = self._random() * fsum(weight for _, weight in choices)
         for choice, weight in choices:
             left -= weight
@@ -57,5 +57,5 @@ class Dice:
         return choices[-1][0]
 
     def before(self, day: date, fewest: int, most: int) -> date:
-        """Pick a day this many days before another."""
+        """Return a day that is `fewest` to `most` days before another."""
         return day - timedelta(days=self.whole(fewest, most))

@@ -1,4 +1,4 @@
-"""Say which illnesses the demo patients have, how often, and with what others."""
+"""The illnesses of the demo patients: codes, prevalence, and risk factors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,26 +6,26 @@ from dataclasses import dataclass, field
 from trially.demo.codes import Coding, icd_10, snomed
 
 SMOKING = "smoking"
-"""Stands beside the illnesses' names where they say what raises their risk."""
+"""A key of `Illness.raised_by`, beside the names of illnesses."""
 
 
 @dataclass(frozen=True)
 class Illness:
-    """An illness with its codes and how common it is."""
+    """An illness: its codes and its prevalence."""
 
     name: str
     snomed: tuple[Coding, ...]
     icd_10: Coding
     shares: tuple[float, float, float]
-    """How many have it of those under 40, from 40 to 64, and older."""
+    """Prevalence under 40, from 40 to 64, and from 65 on."""
     sex: str | None = None
-    """Whom it befalls, where that is one sex only."""
+    """The only sex that can have the illness; None means both."""
     raised_by: Mapping[str, float] = field(default_factory=dict)
-    """How many times likelier each of these makes it."""
+    """Factors by which other illnesses, or smoking, multiply the prevalence."""
     recovery: float = 0.0
-    """How many of those who had it have it no more."""
+    """Share of patients who have recovered."""
     most_years: int = 12
-    """How long ago it may have begun."""
+    """Most years since the onset."""
 
 
 CHRONIC_ILLNESSES = (
@@ -171,7 +171,7 @@ CHRONIC_ILLNESSES = (
         (0.02, 0.05, 0.09),
     ),
 )
-"""In an order in which each comes after what raises its risk."""
+"""Ordered so that each illness comes after its risk factors."""
 
 PREGNANCY = Illness(
     "pregnancy",

@@ -7,24 +7,24 @@ STEEP = -1.200
 
 
 def filtration_from(creatinine: float, sex: str, age: int) -> float:
-    """Compute mL/min/1.73 m2 from mg/dL."""
+    """Return the filtration rate (mL/min/1.73 m2) for a creatinine (mg/dL)."""
     turning_point, shallow = constants_of(sex)
     ratio = creatinine / turning_point
     return float(full_filtration(sex, age) * ratio ** (shallow if ratio < 1 else STEEP))
 
 
 def creatinine_for(filtration: float, sex: str, age: int) -> float:
-    """Find the mg/dL that give this filtration rate."""
+    """Return the creatinine (mg/dL) for a filtration rate (mL/min/1.73 m2)."""
     turning_point, shallow = constants_of(sex)
     ratio = filtration / full_filtration(sex, age)
     return float(turning_point * ratio ** (1 / (shallow if ratio > 1 else STEEP)))
 
 
 def constants_of(sex: str) -> tuple[float, float]:
-    """Give the creatinine at which the curve turns and its slope before that."""
+    """Return the creatinine at which the curve turns (kappa) and the exponent below it (alpha)."""
     return (0.7, -0.241) if sex == "female" else (0.9, -0.302)
 
 
 def full_filtration(sex: str, age: int) -> float:
-    """Compute the filtration rate at the turning point."""
+    """Return the filtration rate at the turning point."""
     return float(142 * 0.9938**age * (1.012 if sex == "female" else 1.0))

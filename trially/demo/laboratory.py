@@ -1,4 +1,4 @@
-"""Write laboratory results that agree with the patient's illnesses and with each other."""
+"""Add laboratory results that are consistent with the patient's illnesses and each other."""
 
 from trially.demo.chart import Chart, Visit
 from trially.demo.illnesses import CANCERS
@@ -29,11 +29,11 @@ FEV1_RATIO = Measure("19926-5", "FEV1/FVC", "%", 0, "procedure")
 
 INFLAMMATORY = frozenset({"rheumatoid arthritis", "psoriasis", "ulcerative colitis"})
 IFCC_SHARE = 0.08
-"""How many patients go to a laboratory that reports HbA1c in mmol/mol."""
+"""Share of patients whose laboratory reports HbA1c in mmol/mol."""
 
 
 def write_laboratory(chart: Chart) -> None:
-    """Write series where an illness asks for them and single values otherwise."""
+    """Add a series of results for illnesses that are monitored, and single results otherwise."""
     illnesses, age = chart.person.illnesses, chart.person.age_on(chart.visits[-1].day)
     write_sugar(chart)
     if illnesses or age >= 35:
@@ -45,7 +45,7 @@ def write_laboratory(chart: Chart) -> None:
 
 
 def write_sugar(chart: Chart) -> None:
-    """Write HbA1c and a glucose that goes with the latest."""
+    """Add HbA1c, and a glucose that matches the latest HbA1c."""
     dice = chart.dice
     diabetic = "diabetes" in chart.person.illnesses
     if not diabetic and not dice.chance(0.4):
@@ -63,7 +63,7 @@ def write_sugar(chart: Chart) -> None:
 
 
 def write_kidneys(chart: Chart) -> None:
-    """Write creatinine and the filtration rate computed from it."""
+    """Add creatinine, and the filtration rate computed from it."""
     dice, person = chart.dice, chart.person
     diseased = "kidney disease" in person.illnesses
     healthy = 112 - 0.5 * person.age_on(chart.visits[-1].day)
@@ -77,7 +77,7 @@ def write_kidneys(chart: Chart) -> None:
 
 
 def write_blood_and_liver(chart: Chart, visit: Visit) -> None:
-    """Write blood count and liver enzymes, lower counts for those with cancer."""
+    """Add blood count and liver enzymes; patients with cancer have lower counts."""
     dice, person = chart.dice, chart.person
     weakened = 0.9 if person.illnesses & CANCERS else 1.0
     hemoglobin = dice.around(*((13.4, 0.9, 11, 16) if person.sex == "female" else (15, 1, 12, 18)))
@@ -92,7 +92,7 @@ def write_blood_and_liver(chart: Chart, visit: Visit) -> None:
 
 
 def write_lipids(chart: Chart, visit: Visit) -> None:
-    """Write a lipid panel that adds up (Friedewald)."""
+    """Add a lipid panel whose values satisfy the Friedewald equation."""
     dice = chart.dice
     high = "hyperlipidemia" in chart.person.illnesses
     ldl = dice.around(*((138, 26, 72, 210) if high else (104, 20, 55, 150)))
@@ -106,7 +106,7 @@ def write_lipids(chart: Chart, visit: Visit) -> None:
 
 
 def write_organ_tests(chart: Chart) -> None:
-    """Write what single illnesses are followed by."""
+    """Add the tests that monitor single illnesses."""
     dice, person, visit = chart.dice, chart.person, chart.visits[-1]
     if "hypothyroidism" in person.illnesses:
         write_measurement(chart, visit, TSH, dice.around(3.4, 1.8, 0.3, 9.5))
@@ -126,7 +126,7 @@ def write_organ_tests(chart: Chart) -> None:
 
 
 def write_prostate_antigen(chart: Chart, visit: Visit) -> None:
-    """Write PSA, below what can be measured where a cancer was treated with success."""
+    """Add PSA: below the limit of detection where a cancer was treated with success."""
     if "prostate cancer" not in chart.person.illnesses:
         write_measurement(chart, visit, PSA, chart.dice.around(1.6, 0.9, 0.3, 3.9))
     elif chart.dice.chance(0.4):

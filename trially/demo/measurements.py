@@ -1,4 +1,4 @@
-"""Write single measurements as observations."""
+"""Add single measurements as Observations."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from trially.demo.codes import LOINC, Coding, to_concept, to_quantity, to_status
 
 @dataclass(frozen=True)
 class Measure:
-    """Something that is measured: its LOINC code, UCUM unit and decimals."""
+    """A quantity that is measured: its LOINC code, UCUM unit and decimals."""
 
     code: str
     display: str
@@ -19,18 +19,18 @@ class Measure:
 
     @property
     def coding(self) -> Coding:
-        """Its code as FHIR writes it."""
+        """The LOINC code as a Coding."""
         return Coding(LOINC, self.code, self.display)
 
     def round(self, value: float) -> float:
-        """Round a value as the instrument would."""
+        """Return a value with the decimals that the instrument reports."""
         return round(value, self.decimals) if self.decimals else round(value)
 
 
 def write_measurement(
     chart: Chart, visit: Visit, measure: Measure, value: float, comparator: str | None = None
 ) -> float:
-    """Write a value and give it back as rounded."""
+    """Add a value, and return it rounded."""
     rounded = measure.round(value)
     quantity = to_quantity(rounded, measure.unit, comparator)
     write_observation(chart, visit, measure.coding, measure.category, valueQuantity=quantity)
@@ -40,7 +40,7 @@ def write_measurement(
 def write_observation(
     chart: Chart, visit: Visit, coding: Coding, category: str, **value: Any
 ) -> None:
-    """Write an observation of any kind of value."""
+    """Add an Observation; `value` holds its `value[x]` or `component` elements."""
     chart.add(
         "Observation",
         status="final",

@@ -1,4 +1,4 @@
-"""Say what is prescribed for each illness."""
+"""The medicines that are prescribed for each illness."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,21 +8,21 @@ from trially.demo.codes import RXNORM, Coding
 
 @dataclass(frozen=True)
 class Medicine:
-    """A product with its directions."""
+    """A product and its directions."""
 
     coding: Coding
     directions: str
     share: float
-    """How many of those with the illness are given it."""
+    """Share of patients with the illness who get the product."""
     suits_pregnancy: bool = False
     course_days: int | None = None
-    """How long it is given, where that is not for good."""
+    """Length of the treatment; None means that it is permanent."""
     unless: Coding | None = None
-    """What it is not given beside."""
+    """A product that excludes this one."""
 
 
 def product(code: str, display: str) -> Coding:
-    """Name an RxNorm product."""
+    """Return an RxNorm product."""
     return Coding(RXNORM, code, display)
 
 

@@ -1,4 +1,4 @@
-"""Invent names that no one could take for a real person's."""
+"""Fictitious names that cannot be mistaken for a real person's."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from trially.demo.dice import number_from
 
 
 def words(text: str) -> tuple[str, ...]:
-    """Split a list of words."""
+    """Return the words of a text."""
     return tuple(text.split())
 
 
@@ -35,12 +35,12 @@ ENDINGS = words(
 
 NAMES = len(PLANTS_AND_BIRDS) * len(MINERALS) * len(STEMS) * len(ENDINGS)
 STRIDE = 243_017
-"""Shares no factor with NAMES, so a walk by it meets every name before any twice."""
+"""Coprime to NAMES, so that steps of this size visit every name before they repeat one."""
 
 
 @dataclass(frozen=True)
 class PersonName:
-    """An invented person's name."""
+    """The name of a fictitious person."""
 
     given: str
     middle: str
@@ -48,9 +48,9 @@ class PersonName:
 
 
 def name_for(seed: str, number: int) -> PersonName:
-    """Give each number of a seed a name of its own.
+    """Return the name of a seed's nth person; it is unique within the seed.
 
-    Seeds start their walks at different places, so two tenants do not come to share names.
+    Each seed starts at another position, so that two tenants share no names.
     """
     position = (number_from(seed) + number * STRIDE) % NAMES
     position, ending = divmod(position, len(ENDINGS))

@@ -1,4 +1,4 @@
-"""Describe the three demo tenants: their people, sites and studies."""
+"""The three demo tenants: their people, sites and studies."""
 
 from dataclasses import dataclass
 
@@ -27,10 +27,10 @@ from trially.tenancy.tiers.pooled_rows import PooledRows
 
 @dataclass(frozen=True)
 class DemoPerson:
-    """Someone who signs in to a demo tenant."""
+    """A member of a demo tenant."""
 
     subject: str
-    """What the issuer calls them, the same in every run."""
+    """The `sub` of the person's tokens, the same in every run."""
     display_name: str
     email: str
     role: str
@@ -38,7 +38,7 @@ class DemoPerson:
 
 @dataclass(frozen=True)
 class DemoSite:
-    """A place where studies recruit."""
+    """A site where studies recruit."""
 
     name: str
     city: str
@@ -64,7 +64,7 @@ class DemoOrganisation:
 
 
 def person(slug: str, given: str, family: str, role: str) -> DemoPerson:
-    """Describe someone by name and role."""
+    """Return a person with this name and role."""
     return DemoPerson(
         subject=f"demo|{slug}|{given.lower()}",
         display_name=f"{given} {family}",
@@ -74,7 +74,7 @@ def person(slug: str, given: str, family: str, role: str) -> DemoPerson:
 
 
 def site(name: str, place: Place, investigator: str) -> DemoSite:
-    """Describe a site in one of the places where patients live."""
+    """Return a site in one of the places where patients live."""
     return DemoSite(name, place.city, place.state, place.postal_code, investigator)
 
 

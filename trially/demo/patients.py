@@ -1,4 +1,4 @@
-"""Generate the demo patients' records as FHIR R4 resources."""
+"""Generate the records of demo patients as FHIR R4 resources."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,17 +17,17 @@ from trially.tenancy.catalog import TenantKind
 
 
 def generate_records(seed: str, patients: int, kind: TenantKind) -> Iterator[dict[str, Any]]:
-    """Yield the resources of invented patients, each patient before what refers to it.
+    """Yield the resources of fictitious patients; a Patient comes before its other resources.
 
-    The same seed gives the same resources, and the first patients are the same
-    however many are asked for.
+    The same seed gives the same resources. A larger number of patients does not change the first
+    ones.
     """
     for number in range(1, patients + 1):
         yield from generate_record(seed, number, kind)
 
 
 def generate_record(seed: str, number: int, kind: TenantKind) -> list[dict[str, Any]]:
-    """Generate the resources of one patient."""
+    """Return the resources of one patient."""
     dice = Dice(f"{seed}/{number}")
     chart = Chart(seed, draw_person(dice, seed, number, kind), dice)
     write_patient(chart)

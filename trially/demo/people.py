@@ -1,4 +1,4 @@
-"""Draw the people behind the demo records: who they are, what ails them, when they were seen."""
+"""Draw the people of the demo records: identity, illnesses and visits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from trially.demo.places import PLACES, Place
 from trially.tenancy.catalog import TenantKind
 
 DEMO_TODAY = date(2026, 10, 1)
-"""The day the demo data was, so to speak, exported; nothing is dated later."""
+"""The day of the imaginary export of the demo data; no record has a later date."""
 
 YOUNGEST, OLDEST = 18, 91
 """The ages of patients, in years."""
@@ -24,7 +24,7 @@ YEAR_DAYS = 365.25
 
 @dataclass(frozen=True)
 class Episode:
-    """One illness of one person, from when to when."""
+    """One illness of one person, with its start and end."""
 
     illness: Illness
     began: date
@@ -33,7 +33,7 @@ class Episode:
 
 @dataclass(frozen=True)
 class Person:
-    """A person as the records will tell it."""
+    """The facts about a person that the records will contain."""
 
     number: int
     name: PersonName
@@ -45,25 +45,25 @@ class Person:
     """`never`, `former` or `current`."""
     episodes: tuple[Episode, ...]
     visits: tuple[date, ...]
-    """The days they were seen, earliest first."""
+    """The days of the visits, earliest first."""
 
     @property
     def last_day(self) -> date:
-        """The last day anything can have happened to them."""
+        """The last day that a record of the person may have."""
         return self.died or DEMO_TODAY
 
     @property
     def illnesses(self) -> frozenset[str]:
-        """The names of the illnesses they have to this day."""
+        """The names of the person's present illnesses."""
         return frozenset(each.illness.name for each in self.episodes if each.ended is None)
 
     def age_on(self, day: date) -> int:
-        """Count their completed years."""
+        """Return the person's age in completed years."""
         return day.year - self.born.year - ((day.month, day.day) < (self.born.month, self.born.day))
 
 
 def draw_person(dice: Dice, seed: str, number: int, kind: TenantKind) -> Person:
-    """Draw one person."""
+    """Return a person, drawn at random."""
     sex = dice.choose(("female", "male"))
     age = dice.weigh(
         (
@@ -101,7 +101,7 @@ def draw_person(dice: Dice, seed: str, number: int, kind: TenantKind) -> Person:
 def draw_illnesses(
     dice: Dice, *, sex: str, age: int, smokes: bool, emphasis: Mapping[str, float]
 ) -> list[Illness]:
-    """Draw the chronic illnesses of one person."""
+    """Return the chronic illnesses of one person."""
     present = {SMOKING} if smokes else set()
     drawn = []
     for illness in CHRONIC_ILLNESSES:
@@ -112,7 +112,7 @@ def draw_illnesses(
 
 
 def share_of(illness: Illness, sex: str, age: int, present: set[str]) -> float:
-    """Tell how likely an illness is, given what else is present."""
+    """Return the probability of an illness, given the risk factors that are present."""
     if illness.sex not in (None, sex):
         return 0.0
     share = illness.shares[(age >= 40) + (age >= 65)]
@@ -123,7 +123,7 @@ def share_of(illness: Illness, sex: str, age: int, present: set[str]) -> float:
 
 
 def draw_visits(dice: Dice, last_day: date, how_ill: int) -> tuple[date, ...]:
-    """Draw the days of up to three years, more of them for those with more illnesses."""
+    """Return the days of visits in up to three years; more illnesses mean more visits."""
     day = dice.before(last_day, 3, 110)
     visits = [day]
     for _ in range(min(4, dice.whole(0, 2) + (how_ill + 1) // 2)):
@@ -133,7 +133,7 @@ def draw_visits(dice: Dice, last_day: date, how_ill: int) -> tuple[date, ...]:
 
 
 def draw_episode(dice: Dice, illness: Illness, adult: date, visits: tuple[date, ...]) -> Episode:
-    """Let a chronic illness begin before the first visit, so that all its values agree with it."""
+    """Return a chronic illness that begins before the first visit, so that all results match it."""
     earliest = dice.before(visits[0], 0, illness.most_years * 365)
     began = min(visits[0], max(adult, earliest))
     if not dice.chance(illness.recovery):
@@ -145,7 +145,7 @@ def draw_episode(dice: Dice, illness: Illness, adult: date, visits: tuple[date, 
 def draw_passing_episodes(
     dice: Dice, sex: str, age: int, visits: tuple[date, ...]
 ) -> list[Episode]:
-    """Let a visit now and then be for something that passed in a few weeks."""
+    """Return acute illnesses, each of which led to a visit and ended within weeks."""
     episodes = []
     for illness in PASSING_ILLNESSES:
         if dice.chance(share_of(illness, sex, age, set())):
@@ -156,7 +156,7 @@ def draw_passing_episodes(
 
 
 def draw_pregnancies(dice: Dice, age: int, adult: date, visits: tuple[date, ...]) -> list[Episode]:
-    """Draw a pregnancy of years ago and one that was known at the last visit."""
+    """Return at most one past pregnancy, and one that is present at the last visit."""
     episodes = []
     began = dice.before(visits[0], PREGNANCY_DAYS + 300, 2500)
     if began >= adult and dice.chance(0.35):

@@ -1,4 +1,4 @@
-"""List where the demo tenants' sites are and their patients live."""
+"""The places of the demo tenants' sites and patients."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Write allergies and vaccinations."""
+"""Add allergies and immunizations."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +11,7 @@ ALLERGIC_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Allergy:
-    """An allergy and what kind of thing it is to."""
+    """An allergy and the category of its allergen."""
 
     coding: Coding
     category: str
@@ -32,7 +32,7 @@ PNEUMOCOCCAL = Coding(CVX, "33", "pneumococcal polysaccharide vaccine, 23 valent
 
 
 def write_allergies(chart: Chart) -> None:
-    """Write one or two allergies of those who have any."""
+    """Add one or two allergies to a quarter of the patients."""
     if not chart.dice.chance(ALLERGIC_SHARE):
         return
     first = chart.dice.choose(ALLERGIES)
@@ -53,7 +53,7 @@ def write_allergies(chart: Chart) -> None:
 
 
 def write_immunizations(chart: Chart) -> None:
-    """Write the last autumn's influenza vaccine and what age calls for."""
+    """Add last autumn's influenza vaccine, pneumococcal vaccine from age 65 on, and tetanus."""
     dice, person = chart.dice, chart.person
     autumn = date(person.last_day.year - 1, 10, dice.whole(1, 31))
     if dice.chance(0.6):
@@ -66,7 +66,7 @@ def write_immunizations(chart: Chart) -> None:
 
 
 def write_immunization(chart: Chart, vaccine: Coding, day: date) -> None:
-    """Write one vaccination."""
+    """Add one Immunization."""
     chart.add(
         "Immunization",
         status="completed",

@@ -1,4 +1,4 @@
-"""Write what the patient is prescribed."""
+"""Add a patient's prescriptions."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -9,14 +9,14 @@ from trially.demo.medicines import AS_NEEDED, MEDICINES, Medicine
 from trially.demo.people import Episode
 
 STOPPED_SHARE = 0.12
-"""How many lasting prescriptions a patient gave up."""
+"""Share of permanent prescriptions that were stopped."""
 
 RECENT_SHARE = 0.3
-"""How many lasting prescriptions were made at any visit, rather than as early as can be."""
+"""Share of permanent prescriptions that start at any visit; others start as early as possible."""
 
 
 def write_prescriptions(chart: Chart) -> None:
-    """Write the prescriptions, each product once at most and no unsuitable one in pregnancy."""
+    """Add prescriptions: each product at most once, and none that is unsafe in pregnancy."""
     pregnant = "pregnancy" in chart.person.illnesses
     written: set[Coding] = set()
     for episode in chart.person.episodes:
@@ -29,7 +29,7 @@ def write_prescriptions(chart: Chart) -> None:
 
 
 def write_prescription(chart: Chart, episode: Episode, medicine: Medicine) -> None:
-    """Write one prescription, at a visit unless the illness was over before the first."""
+    """Add one prescription; it has a visit unless the illness ended before the first visit."""
     visit = chart.visit_on_or_after(episode.began)
     lasting = episode.ended is None and medicine.course_days is None
     if lasting and chart.dice.chance(RECENT_SHARE):
@@ -56,7 +56,7 @@ def write_prescription(chart: Chart, episode: Episode, medicine: Medicine) -> No
 def draw_end(
     chart: Chart, episode: Episode, medicine: Medicine, started: date
 ) -> tuple[str, date | None]:
-    """Tell how a prescription stands and, if it is over, since when."""
+    """Return the status of a prescription and its end, None if it is active."""
     if medicine.course_days is not None:
         status, ended = "completed", started + timedelta(days=medicine.course_days)
     elif episode.ended is not None:
@@ -69,6 +69,6 @@ def draw_end(
 
 
 def to_period(started: date, ended: date | None) -> dict[str, Any]:
-    """Write a Period, open where it has no end."""
+    """Return a FHIR Period; it has no `end` if `ended` is None."""
     period = {"start": started.isoformat()}
     return period if ended is None else {**period, "end": ended.isoformat()}

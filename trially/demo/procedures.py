@@ -1,4 +1,4 @@
-"""Write the procedures that go with an age or an illness."""
+"""Add the procedures that an age or an illness calls for."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from trially.demo.codes import Coding, snomed, to_concept
 
 @dataclass(frozen=True)
 class Occasion:
-    """When a procedure is done, and how often then."""
+    """A procedure, who qualifies for it, and the share of those who had it."""
 
     coding: Coding
     share: float
@@ -43,10 +43,10 @@ OCCASIONS = (
 
 
 def write_procedures(chart: Chart) -> None:
-    """Write each procedure that has its occasion, at the last visit or an earlier one."""
+    """Add procedures for which the patient qualifies, each at one of the visits."""
     for occasion in OCCASIONS:
-        if has_come(occasion, chart) and chart.dice.chance(occasion.share):
-            # An unborn child can be seen at the last visit only: pregnancies begin before it.
+        if qualifies(occasion, chart) and chart.dice.chance(occasion.share):
+            # A present pregnancy begins shortly before the last visit: only that visit can see it.
             expecting = occasion.illness == "pregnancy"
             visit = chart.visits[-1] if expecting else chart.dice.choose(chart.visits)
             chart.add(
@@ -59,8 +59,8 @@ def write_procedures(chart: Chart) -> None:
             )
 
 
-def has_come(occasion: Occasion, chart: Chart) -> bool:
-    """Say whether the patient is one of those the procedure is for."""
+def qualifies(occasion: Occasion, chart: Chart) -> bool:
+    """Return whether the patient qualifies for the procedure."""
     person = chart.person
     return (
         occasion.illness in (None, *person.illnesses)

@@ -1,4 +1,4 @@
-"""Put the demo organisations into tenants. Doing it again changes nothing."""
+"""Create the demo tenants and their data. Repeating it changes nothing."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -29,18 +29,21 @@ from trially.tenancy.lifecycle.provisioning import create_tenant
 SOURCE = "demo"
 MACHINE_ROLE = Role.COORDINATOR
 DATA_EDITION = "1"
-"""Part of the fingerprint of the generated records; a new one has them imported again."""
+"""Part of the fingerprint of the generated records; change it to import them once more."""
 
 Report = Callable[[str], None]
 
 
 def seed(report: Report = lambda _sentence: None) -> Sequence[str]:
-    """See that every demo tenant is there and complete, and return their slugs."""
+    """Create the demo tenants and data that are missing, and return the tenants' slugs.
+
+    `report` gets a sentence before each step that takes long.
+    """
     for organisation in DEMO_ORGANISATIONS:
         try:
             directory().find(organisation.slug, fresh=True)
         except UnknownTenantError:
-            report(f"Creating {organisation.slug} …")
+            report(f"Creating tenant {organisation.slug} …")
             create_tenant(
                 organisation.slug,
                 organisation.name,
@@ -48,14 +51,14 @@ def seed(report: Report = lambda _sentence: None) -> Sequence[str]:
                 tier=organisation.tier,
             )
         with tenant_context(organisation.slug):
-            _seat_people(organisation)
+            _add_members(organisation)
             with transaction():
                 _insert_missing(Site, "name", [vars(site) for site in organisation.sites])
                 studies = [_describe_study(study) for study in organisation.studies]
                 _insert_missing(Study, "protocol_number", studies)
             fingerprint = hashlib.sha256(f"demo {DATA_EDITION} {organisation}".encode()).hexdigest()
             if not has_run(fingerprint):
-                report(f"Generating {organisation.patients} patients of {organisation.slug} …")
+                report(f"Importing {organisation.patients} patients into {organisation.slug} …")
                 upload = BytesIO(b"\n".join(_generate(organisation)))
                 run_import(
                     [source_file_from_stream("demo.ndjson", upload)],
@@ -68,7 +71,7 @@ def seed(report: Report = lambda _sentence: None) -> Sequence[str]:
 
 
 def list_people() -> Sequence[Person]:
-    """Return the people of the demo tenants, to sign in as."""
+    """Return the people of the demo tenants, for the built-in issuer's login page."""
     return [
         Person(
             subject=person.subject,
@@ -82,7 +85,7 @@ def list_people() -> Sequence[Person]:
     ]
 
 
-def _seat_people(organisation: DemoOrganisation) -> None:
+def _add_members(organisation: DemoOrganisation) -> None:
     for person in organisation.people:
         add_member(
             person.subject,

@@ -1,11 +1,11 @@
-"""Describe the studies of the demo tenants, none of which was ever run."""
+"""The studies of the demo tenants. All are fictitious."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class DemoStudySite:
-    """A study's recruiting at one site of its tenant."""
+    """A study's recruiting at one site of the tenant."""
 
     site: str
     """The site's name."""
@@ -16,23 +16,23 @@ class DemoStudySite:
 
 @dataclass(frozen=True)
 class DemoStudy:
-    """A study that was never run."""
+    """A fictitious study."""
 
     protocol_number: str
     title: str
     sponsor: str
     phases: tuple[str, ...]
-    """As ClinicalTrials.gov writes them; none for an observational study."""
+    """In the spelling of ClinicalTrials.gov; empty for an observational study."""
     study_type: str
     conditions: tuple[str, ...]
     target_enrollment: int
     overall_status: str
-    """The sponsor's word, as ClinicalTrials.gov writes it."""
+    """The sponsor's status, in the spelling of ClinicalTrials.gov."""
     recruiting_status: str
-    """The tenant's own: `draft`, `recruiting`, `paused` or `closed`."""
+    """The tenant's status: `draft`, `recruiting`, `paused` or `closed`."""
     sites: tuple[DemoStudySite, ...]
     nct_id: str | None = None
-    """Never set: a made-up number would one day be someone's."""
+    """Always None: a fictitious number could later be assigned to a real study."""
 
 
 RIVERBEND_STUDIES = (

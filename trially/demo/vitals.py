@@ -1,4 +1,4 @@
-"""Write what is measured at the desk: pressure, height, weight, smoking, performance."""
+"""Add vital signs: blood pressure, height, weight, smoking status, performance status."""
 
 from trially.demo.chart import Chart, Visit
 from trially.demo.codes import LOINC, Coding, snomed, to_concept, to_quantity
@@ -22,7 +22,7 @@ SMOKING_ANSWERS = {
 
 
 def write_vitals(chart: Chart) -> None:
-    """Write the vital signs of every visit."""
+    """Add the vital signs of all visits."""
     write_build(chart)
     for visit in chart.visits:
         write_blood_pressure(chart, visit)
@@ -35,7 +35,7 @@ def write_vitals(chart: Chart) -> None:
 
 
 def write_build(chart: Chart) -> None:
-    """Write one height, and weights that give body mass indices on the right side of 30."""
+    """Add one height, and weights whose body mass index is 30 or more only in obesity."""
     dice, person = chart.dice, chart.person
     height = dice.around(*((162, 6.5, 146, 182) if person.sex == "female" else (176, 7, 158, 199)))
     height = write_measurement(chart, chart.visits[0], HEIGHT, height)
@@ -48,7 +48,7 @@ def write_build(chart: Chart) -> None:
 
 
 def write_blood_pressure(chart: Chart, visit: Visit) -> None:
-    """Write the two pressures as one panel."""
+    """Add systolic and diastolic pressure as one panel."""
     tense = "hypertension" in chart.person.illnesses
     systolic = chart.dice.around(*((139, 12, 108, 188) if tense else (119, 9, 94, 139)))
     diastolic = systolic * chart.dice.between(0.58, 0.68)
@@ -68,7 +68,7 @@ def write_blood_pressure(chart: Chart, visit: Visit) -> None:
 
 
 def write_performance(chart: Chart) -> None:
-    """Write how well someone with cancer copes, 0 being fully active."""
+    """Add the ECOG performance status of a patient with cancer: 0 is fully active."""
     score = chart.dice.weigh(((0, 0.35), (1, 0.40), (2, 0.18), (3, 0.07)))
     for visit in chart.visits[-2:]:
         write_measurement(chart, visit, ECOG, score)
