@@ -20,7 +20,7 @@ from trially.resources.resource import RESOURCES
 from trially.resources.scope import is_about_patients
 
 if TYPE_CHECKING:
-    from conftest import Member
+    from members import Member
 
 Ids = Mapping[str, str]
 """Ids of existing rows, by the arguments of routes: `patient_id`, `site_id`, …"""

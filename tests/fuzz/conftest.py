@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from examples import EXAMPLES, LISTS, create_all
+from members import AsMember, MakeFact, MakeTenant, Member
 
 
 @dataclass
-class House:
+class PopulatedTenant:
     """A tenant with two of everything, an administrator of it, and what only they may be told."""
 
-    member: Any
+    member: Member
     canary: str
     ids: dict[str, str] = field(default_factory=dict)
     """Ids of what it has, by the names of the routes' arguments."""
@@ -41,29 +41,29 @@ class House:
 
 
 @pytest.fixture(scope="session")
-def make_house(
-    make_tenant: Callable[..., Any], as_member: Callable[..., Any], make_fact: Callable[..., str]
-) -> Callable[[str], House]:
-    def make(canary: str) -> House:
+def make_populated_tenant(
+    make_tenant: MakeTenant, as_member: AsMember, make_fact: MakeFact
+) -> Callable[[str], PopulatedTenant]:
+    def make(canary: str) -> PopulatedTenant:
         tenant = make_tenant(slug=canary.lower(), name=canary)
         as_member(tenant, display_name=canary)
-        house = House(as_member(tenant, display_name=canary), canary)
+        populated = PopulatedTenant(as_member(tenant, display_name=canary), canary)
         for _ in range(2):
-            house.ids = create_all(house.member, canary)
-            make_fact(tenant, house.ids["patient_id"], display=canary, value_text=canary)
+            populated.ids = create_all(populated.member, canary)
+            make_fact(tenant, populated.ids["patient_id"], display=canary, value_text=canary)
         for name in LISTS:
-            house.cursors[name] = house.member.get(f"/{name}?limit=1").json["page"]["next"]
-        house.etags = house.read_etags()
-        return house
+            populated.cursors[name] = populated.member.get(f"/{name}?limit=1").json["page"]["next"]
+        populated.etags = populated.read_etags()
+        return populated
 
     return make
 
 
 @pytest.fixture(scope="session")
-def ours(make_house: Callable[[str], House]) -> House:
-    return make_house("Ourcanary")
+def attacker(make_populated_tenant: Callable[[str], PopulatedTenant]) -> PopulatedTenant:
+    return make_populated_tenant("Ourcanary")
 
 
 @pytest.fixture(scope="session")
-def theirs(make_house: Callable[[str], House]) -> House:
-    return make_house("Theircanary")
+def victim(make_populated_tenant: Callable[[str], PopulatedTenant]) -> PopulatedTenant:
+    return make_populated_tenant("Theircanary")

@@ -9,6 +9,7 @@ import pytest
 from fuzzing import fuzzed
 from hypothesis import given
 from hypothesis import strategies as st
+from members import Member
 from spelling import HEADER_TEXT, edits_of
 
 NO_TOKEN = 'Bearer realm="trially"'
@@ -16,20 +17,20 @@ BAD_TOKEN = 'Bearer realm="trially", error="invalid_token"'
 HEXADECIMAL = "0123456789abcdef"
 
 
-def ask(member: Any, headers: Mapping[str, str], path: str = "/me", **options: Any) -> Any:
+def ask(member: Member, headers: Mapping[str, str], path: str = "/me", **options: Any) -> Any:
     """Send headers as they are: the client's own would refuse or mend some."""
     raw = {f"HTTP_{name.upper().replace('-', '_')}": text for name, text in headers.items()}
     return member.request(options.pop("method", "GET"), path, environ_overrides=raw, **options)
 
 
 @pytest.fixture(scope="module")
-def site(shared_member: Any) -> str:
+def site(shared_member: Member) -> str:
     return f"/sites/{shared_member.post('/sites', json={'name': 'Main'}).json['id']}"
 
 
 @fuzzed(100)
 @given(scheme=st.sampled_from(["Bearer ", "bearer ", "BEARER  ", "Basic ", ""]), text=HEADER_TEXT)
-def test_what_is_no_token_is_401(shared_member: Any, scheme: str, text: str) -> None:
+def test_what_is_no_token_is_401(shared_member: Member, scheme: str, text: str) -> None:
     answer = ask(shared_member, {"Authorization": scheme + text})
 
     assert answer.status_code == 401
@@ -38,7 +39,7 @@ def test_what_is_no_token_is_401(shared_member: Any, scheme: str, text: str) -> 
 
 @fuzzed(200)
 @given(drawn=st.data())
-def test_an_edited_token_is_401(shared_member: Any, drawn: st.DataObject) -> None:
+def test_an_edited_token_is_401(shared_member: Member, drawn: st.DataObject) -> None:
     token = drawn.draw(edits_of(shared_member.token))
 
     answer = ask(shared_member, {"Authorization": f"Bearer {token}"})
@@ -50,10 +51,10 @@ def test_an_edited_token_is_401(shared_member: Any, drawn: st.DataObject) -> Non
 @fuzzed(40)
 @given(drawn=st.data())
 def test_a_tenant_is_named_exactly_or_refused(
-    shared_member: Any, theirs: Any, drawn: st.DataObject
+    shared_member: Member, victim: Any, drawn: st.DataObject
 ) -> None:
     names = {shared_member.tenant.slug, str(shared_member.tenant.id)}
-    others = {theirs.member.tenant.slug, str(theirs.member.tenant.id)}
+    others = {victim.member.tenant.slug, str(victim.member.tenant.id)}
     known = st.sampled_from(sorted(names | others))
     named = drawn.draw(known | known.flatmap(edits_of) | HEADER_TEXT)
 
@@ -73,7 +74,7 @@ TAGS = st.lists(st.sampled_from([*sorted(NEVER_STRONG), "{etag}"]), max_size=4) 
 @fuzzed(60)
 @given(tags=TAGS)
 def test_a_change_needs_the_version_that_is_there(
-    shared_member: Any, site: str, separator: str, tags: list[str]
+    shared_member: Member, site: str, separator: str, tags: list[str]
 ) -> None:
     etag = shared_member.get(site).headers["ETag"]
     text = separator.join(tags).replace("{etag}", etag).replace("{bare}", etag.strip('"'))
@@ -99,7 +100,7 @@ def test_a_change_needs_the_version_that_is_there(
 
 @fuzzed(100)
 @given(tags=TAGS)
-def test_what_is_known_is_not_sent_again(shared_member: Any, site: str, tags: list[str]) -> None:
+def test_what_is_known_is_not_sent_again(shared_member: Member, site: str, tags: list[str]) -> None:
     etag = shared_member.get(site).headers["ETag"]
     text = ",".join(tags).replace("{etag}", etag).replace("{bare}", etag.strip('"'))
 
@@ -114,7 +115,7 @@ def test_what_is_known_is_not_sent_again(shared_member: Any, site: str, tags: li
 
 @fuzzed(60)
 @given(key=HEADER_TEXT | st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=250))
-def test_a_key_is_visible_ascii_and_has_one_effect(shared_member: Any, key: str) -> None:
+def test_a_key_is_visible_ascii_and_has_one_effect(shared_member: Member, key: str) -> None:
     body = {"name": str(uuid4())}
     usable = 0 < len(key) <= 255 and all("!" <= letter <= "~" for letter in key)
 
@@ -134,7 +135,7 @@ def test_a_key_is_visible_ascii_and_has_one_effect(shared_member: Any, key: str)
 
 @fuzzed(200)
 @given(drawn=st.data())
-def test_a_trace_is_taken_up_if_it_is_one(shared_member: Any, drawn: st.DataObject) -> None:
+def test_a_trace_is_taken_up_if_it_is_one(shared_member: Member, drawn: st.DataObject) -> None:
     good = drawn.draw(
         st.from_regex(
             r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-[a-z]*)?", fullmatch=True
@@ -164,7 +165,7 @@ def trace_of(sent: str) -> str | None:
 
 @fuzzed(60)
 @given(sent=HEADER_TEXT | st.from_regex(r"[A-Za-z0-9._-]{1,66}", fullmatch=True))
-def test_a_request_keeps_its_usable_name(shared_member: Any, sent: str) -> None:
+def test_a_request_keeps_its_usable_name(shared_member: Member, sent: str) -> None:
     name = ask(shared_member, {"X-Request-ID": sent}).headers["X-Request-ID"]
 
     usable = re.fullmatch(r"[A-Za-z0-9._-]{1,64}", sent) is not None

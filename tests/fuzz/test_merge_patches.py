@@ -11,6 +11,7 @@ from fuzzing import fuzzed
 from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import Schema, fields, validate
+from members import Member
 from sqlalchemy import UniqueConstraint
 
 from trially.database.rows import table_of
@@ -110,7 +111,7 @@ def without_missing(shown: Mapping[str, Any]) -> dict[str, Any]:
 @fuzzed(80)
 @given(drawn=st.data())
 def test_a_patch_does_what_the_rfc_says(
-    shared_member: Any, name: str, drawn: st.DataObject
+    shared_member: Member, name: str, drawn: st.DataObject
 ) -> None:
     example, ids = CHANGED[name], create_all(shared_member)
     first = drawn.draw(st.just({}) | PATCHES[name])
@@ -137,7 +138,7 @@ def test_a_patch_does_what_the_rfc_says(
     | st.lists(st.integers(), max_size=2)
 )
 def test_a_patch_that_is_no_object_changes_nothing(
-    shared_member: Any, name: str, patch: Any
+    shared_member: Member, name: str, patch: Any
 ) -> None:
     path = f"{CHANGED[name].path}/{create_all(shared_member)[f'{name}_id']}"
     etag = shared_member.get(path).headers["ETag"]

@@ -114,20 +114,20 @@ def _serve(app: Flask) -> None:
     SERVED.app = app
 
 
-def aim(case: Any, house: Any) -> None:
+def aim(case: Any, populated: Any) -> None:
     """Put what a tenant has in the place of ids and cursors that were made up."""
     for name, value in case.path_parameters.items():
         if is_uuid(value):
-            case.path_parameters[name] = house.ids[name]
+            case.path_parameters[name] = populated.ids[name]
     for part in (case.query, case.body):
         if not isinstance(part, dict):
             continue
-        for name in part.keys() & house.ids.keys():
+        for name in part.keys() & populated.ids.keys():
             if is_uuid(part[name]):
-                part[name] = house.ids[name]
+                part[name] = populated.ids[name]
         if isinstance(part.get("cursor"), str) and part["cursor"]:
             room = case.path.removeprefix(API_PREFIX).split("/")[1]
-            part["cursor"] = house.cursors[room]
+            part["cursor"] = populated.cursors[room]
 
 
 def freshen(case: Any) -> None:
@@ -152,29 +152,29 @@ def is_uuid(value: Any) -> bool:
         return False
 
 
-def tells_nothing_of(house: Any, answer: Any) -> bool:
+def tells_nothing_of(populated: Any, answer: Any) -> bool:
     said = answer.content + repr(answer.headers).encode()
-    return not any(secret in said for secret in house.secrets)
+    return not any(secret in said for secret in populated.secrets)
 
 
 @API.parametrize()
-def test_every_answer_is_as_the_document_says(case: Any, ours: Any, theirs: Any) -> None:
+def test_every_answer_is_as_the_document_says(case: Any, attacker: Any, victim: Any) -> None:
     if case.method == "DELETE":
         # An earlier case may have deleted the row.
-        ours.ids = create_all(ours.member, ours.canary)
-    aim(case, ours)
+        attacker.ids = create_all(attacker.member, attacker.canary)
+    aim(case, attacker)
     freshen(case)
 
-    answer = case.call_and_validate(headers=ours.headers)
+    answer = case.call_and_validate(headers=attacker.headers)
 
-    assert tells_nothing_of(theirs, answer)
+    assert tells_nothing_of(victim, answer)
 
 
 @CROSSED.parametrize()
 def test_what_is_another_tenants_is_neither_shown_nor_changed(
-    case: Any, ours: Any, theirs: Any
+    case: Any, attacker: Any, victim: Any
 ) -> None:
-    for asker, owner in permutations((ours, theirs)):
+    for asker, owner in permutations((attacker, victim)):
         aim(case, owner)
         freshen(case)
         answer = case.call_and_validate(headers=asker.headers)
@@ -189,17 +189,17 @@ def test_what_is_another_tenants_is_neither_shown_nor_changed(
         assert stranger.status_code == 404
 
 
-def test_chains_of_requests_are_answered_as_the_document_says(ours: Any, theirs: Any) -> None:
+def test_chains_of_requests_are_answered_as_the_document_says(attacker: Any, victim: Any) -> None:
     class Chains(CHAINED.as_state_machine()):  # type: ignore[misc]
         def before_call(self, case: Any) -> None:
             freshen(case)
 
         def get_call_kwargs(self, _case: Any) -> dict[str, Any]:
-            return {"headers": ours.headers}
+            return {"headers": attacker.headers}
 
         def after_call(self, response: Any, case: Any) -> None:
             super().after_call(response, case)
-            assert tells_nothing_of(theirs, response)
+            assert tells_nothing_of(victim, response)
 
         def validate_response(self, response: Any, case: Any, **sent: Any) -> None:
             case.validate_response(response, recorder=self.recorder, transport_kwargs=sent, **sent)
@@ -207,8 +207,8 @@ def test_chains_of_requests_are_answered_as_the_document_says(ours: Any, theirs:
     Chains.run(settings=fuzzed(20, stateful_step_count=6))
 
 
-def test_nothing_of_theirs_has_been_changed(theirs: Any) -> None:
-    assert theirs.read_etags() == theirs.etags
+def test_nothing_of_theirs_has_been_changed(victim: Any) -> None:
+    assert victim.read_etags() == victim.etags
 
 
 def test_the_document_fuzzed_is_the_one_served(app: Flask) -> None:

@@ -10,11 +10,11 @@ OVER_HTTP = (
     Attack("names another tenant in a header", everywhere(Wall.TOKEN)),
     Attack("sends a token for a tenant without being its member", everywhere(Wall.MEMBERSHIP)),
     Attack("tries slugs without a token", everywhere(Wall.TOKEN)),
-    Attack("asks a route for what is another tenant's", everywhere(Wall.FILTER)),
+    Attack("requests another tenant's resources from every route", everywhere(Wall.FILTER)),
     Attack("sends another tenant's id in a body or query", everywhere(Wall.CONTRACT)),
     Attack("replays another tenant's cursor", everywhere(Wall.SIGNATURE)),
     Attack("uses another tenant's Idempotency-Key", everywhere(Wall.KEY)),
-    Attack("uploads what another tenant has uploaded", everywhere(Wall.FILTER)),
+    Attack("uploads a file that another tenant has uploaded", everywhere(Wall.FILTER)),
     Attack("is a member of two tenants with different roles", everywhere(Wall.MEMBERSHIP)),
     Attack("looks for names in error responses", everywhere(Wall.OPAQUE)),
 )
@@ -41,7 +41,7 @@ SLIPS = (
 ONE_WALL_GONE = (
     Attack("the application's filter", HIDDEN, is_pooled=True),
     Attack("the policy", HIDDEN),
-    Attack("row security and CHECK, with a row of another's planted", everywhere(Wall.FILTER)),
+    Attack("row security and CHECK, with another tenant's row inserted", everywhere(Wall.FILTER)),
     Attack("the setting: none, empty, or not an id", HIDDEN),
 )
 

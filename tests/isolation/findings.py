@@ -13,7 +13,7 @@ Found = Mapping[tuple[str, Tier, str], Wall]
 INTRODUCTION = """\
 # What keeps tenants apart
 
-`make docs` writes this page from the results of the tests in `tests/isolation`. In every tier, the tests make each attack from one
+`make isolation-docs` writes this page from the results of the tests in `tests/isolation`. In every tier, the tests make each attack from one
 tenant on another. Both tenants are in the same database if the tier shares databases. A test fails if another wall holds than the
 one on this page.
 

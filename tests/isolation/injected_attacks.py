@@ -1,14 +1,14 @@
 """Injected SQL that reads or writes rows, or changes the walls.
 
-The SQL runs in the session of the attacker's own tenant. `{ours}` is the id of that tenant, and
-`{theirs}` that of the other tenant. `{login}` and `{their_login}` are their login roles, `{role}`
+The SQL runs in the session of the attacker's own tenant. `{attacker}` is the id of that tenant, and
+`{victim}` that of the other tenant. `{login}` and `{their_login}` are their login roles, `{role}`
 and `{their_role}` the roles of their transactions.
 """
 
 from walls import FOREIGN, HIDDEN, REFUSED, Attack, Wall, by_tier, everywhere
 
-_COUNT = "SELECT count(*) FROM {their_schema}.site WHERE tenant_id = '{theirs}'"
-_COUNT_HERE = "SELECT count(*) FROM site WHERE tenant_id = '{theirs}'"
+_COUNT = "SELECT count(*) FROM {their_schema}.site WHERE tenant_id = '{victim}'"
+_COUNT_HERE = "SELECT count(*) FROM site WHERE tenant_id = '{victim}'"
 
 INJECTED_TO_READ = (
     Attack("names the other tenant's schema", FOREIGN, _COUNT),
@@ -16,7 +16,7 @@ INJECTED_TO_READ = (
     Attack(
         "sets trially.tenant_id to the other tenant",
         by_tier(Wall.OWN_DATABASE, Wall.OWN_SCHEMA, Wall.LIMIT),
-        "SELECT set_config('trially.tenant_id', '{theirs}', true);" + _COUNT_HERE,
+        "SELECT set_config('trially.tenant_id', '{victim}', true);" + _COUNT_HERE,
         limit="The policies trust a setting of the transaction, and any SQL can change it.",
     ),
     Attack(
@@ -39,13 +39,13 @@ INJECTED_TO_READ = (
         "filters with an expression that fails on visible rows",
         HIDDEN,
         "SELECT count(*) FROM site"
-        " WHERE tenant_id = '{theirs}' AND 1 / (length(name) - length(name)) = 1",
+        " WHERE tenant_id = '{victim}' AND 1 / (length(name) - length(name)) = 1",
     ),
     Attack(
         "reads a row through an ON CONFLICT error (CVE-2026-120154)",
         REFUSED,
         "INSERT INTO study (tenant_id, id, protocol_number, title)"
-        " VALUES ('{theirs}', gen_random_uuid(), 'P-0', 'X')"
+        " VALUES ('{victim}', gen_random_uuid(), 'P-0', 'X')"
         " ON CONFLICT (tenant_id, protocol_number) DO UPDATE SET title = 'X'"
         " WHERE study.title::int = 1",
     ),
@@ -98,30 +98,30 @@ INJECTED_TO_WRITE = (
     Attack(
         "inserts a row with the other tenant's id",
         REFUSED,
-        "INSERT INTO site (tenant_id, id, name) VALUES ('{theirs}', gen_random_uuid(), 'X')",
+        "INSERT INTO site (tenant_id, id, name) VALUES ('{victim}', gen_random_uuid(), 'X')",
     ),
     Attack(
         "inserts a row into the other tenant's schema",
         by_tier(Wall.CHECK, Wall.USAGE, Wall.POLICY),
         "INSERT INTO {their_schema}.site (tenant_id, id, name)"
-        " VALUES ('{theirs}', gen_random_uuid(), 'X')",
+        " VALUES ('{victim}', gen_random_uuid(), 'X')",
     ),
     Attack(
         "moves its own row to the other tenant",
         REFUSED,
-        "UPDATE import_job SET tenant_id = '{theirs}'",
+        "UPDATE import_job SET tenant_id = '{victim}'",
     ),
     Attack(
         "updates the other tenant's rows",
         HIDDEN,
-        "WITH changed AS (UPDATE site SET city = 'X' WHERE tenant_id = '{theirs}' RETURNING 1)"
+        "WITH changed AS (UPDATE site SET city = 'X' WHERE tenant_id = '{victim}' RETURNING 1)"
         " SELECT count(*) FROM changed",
     ),
     Attack(
         "deletes the other tenant's rows",
         HIDDEN,
-        "WITH gone AS (DELETE FROM member_site WHERE tenant_id = '{theirs}' RETURNING 1)"
-        ", gone_too AS (DELETE FROM import_fault WHERE tenant_id = '{theirs}' RETURNING 1)"
+        "WITH gone AS (DELETE FROM member_site WHERE tenant_id = '{victim}' RETURNING 1)"
+        ", gone_too AS (DELETE FROM import_fault WHERE tenant_id = '{victim}' RETURNING 1)"
         " SELECT count(*) FROM gone_too",
     ),
     Attack("truncates a table", everywhere(Wall.PRIVILEGES), "TRUNCATE site CASCADE"),
@@ -134,7 +134,7 @@ INJECTED_TO_WRITE = (
         "references the other tenant's row",
         everywhere(Wall.KEY),
         "INSERT INTO patient (tenant_id, id, source_id, mrn, site_id)"
-        " VALUES ('{ours}', gen_random_uuid(), 'X', 'X', '{their_site}')",
+        " VALUES ('{attacker}', gen_random_uuid(), 'X', 'X', '{their_site}')",
     ),
     Attack(
         "updates the guard's epochs",

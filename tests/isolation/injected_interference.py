@@ -25,7 +25,7 @@ INJECTED_TO_LEARN = (
     Attack(
         "reads other tenants' ids",
         by_tier(Wall.ABSENT, Wall.LIMIT, Wall.ABSENT),
-        "SELECT count(*) FROM pg_constraint WHERE pg_get_constraintdef(oid) LIKE '%{theirs}%'",
+        "SELECT count(*) FROM pg_constraint WHERE pg_get_constraintdef(oid) LIKE '%{victim}%'",
         hides=Wall.ABSENT,
         limit="The CHECK of each schema contains the tenant's id, and every role can read the "
         "definitions. An id is not secret and says nothing about its tenant.",
@@ -33,7 +33,7 @@ INJECTED_TO_LEARN = (
     Attack(
         "asks the guard whether a tenant exists",
         by_tier(Wall.GUARD, Wall.LIMIT, Wall.LIMIT),
-        "SELECT trially.enter('{theirs}', 1)",
+        "SELECT trially.enter('{victim}', 1)",
         limit="An attacker who knows an id learns whether that tenant is in the same database. The "
         "call also takes the tenant's lock in shared mode, which delays an operator who suspends "
         "or moves that tenant.",

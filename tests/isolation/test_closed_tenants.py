@@ -1,10 +1,10 @@
 """Tenants that are moved or suspended while a process still has their old placement."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 from flask import Flask
+from populated_tenants import PopulatedTenant
 from sqlalchemy import text
 from tenant_databases import access_of
 from walls import wall_of_error
@@ -17,68 +17,68 @@ from trially.tenancy.schema.guard import record_placement
 
 
 @pytest.fixture
-def moved_on(app: Flask, ours: Any) -> Iterator[Callable[[], None]]:
+def moved_on(app: Flask, attacker: PopulatedTenant) -> Iterator[Callable[[], None]]:
     """Record a later epoch in the tenant's database than in the catalog."""
 
     def record(epoch: int) -> None:
-        with access_of(app).administer(ours.tenant.placement.database) as raw:
-            record_placement(raw, ours.tenant.id, epoch, is_suspended=False)
+        with access_of(app).administer(attacker.tenant.placement.database) as raw:
+            record_placement(raw, attacker.tenant.id, epoch, is_suspended=False)
 
     with app.app_context():
-        epoch = get_tenant(ours.tenant.slug).placement.epoch
+        epoch = get_tenant(attacker.tenant.slug).placement.epoch
     yield lambda: record(epoch + 1)
     record(epoch)
 
 
 @pytest.fixture
-def suspended(app: Flask, ours: Any) -> Iterator[Callable[[], None]]:
+def suspended(app: Flask, attacker: PopulatedTenant) -> Iterator[Callable[[], None]]:
     """Suspend the tenant; other processes still have it cached as active."""
 
     def suspend() -> None:
         with app.app_context():
-            suspend_tenant(ours.tenant.slug)
+            suspend_tenant(attacker.tenant.slug)
 
     yield suspend
     with app.app_context():
-        resume_tenant(ours.tenant.slug)
+        resume_tenant(attacker.tenant.slug)
 
 
 def test_a_stale_placement(
-    serving: Flask,
-    ours: Any,
-    theirs: Any,
+    serving_app: Flask,
+    attacker: PopulatedTenant,
+    victim: PopulatedTenant,
     moved_on: Callable[[], None],
-    held: Callable[..., None],
+    record_wall: Callable[..., None],
     way: str,
 ) -> None:
-    theirs_too = theirs.member.through(serving)
+    theirs_too = victim.member.through(serving_app)
 
-    with serving.app_context(), tenant_context(str(ours.tenant.id)):
+    with serving_app.app_context(), tenant_context(str(attacker.tenant.id)):
         assert db.session.scalar(text("SELECT count(*) FROM patient")) == 2
         db.session.commit()
         moved_on()
         with pytest.raises(StalePlacementError) as refusal:
             db.session.execute(text("SELECT count(*) FROM patient"))
 
-    assert ours.member.through(serving).get("/patients").status_code == 503
+    assert attacker.member.through(serving_app).get("/patients").status_code == 503
     assert theirs_too.get("/patients").status_code == 200
-    held("uses a stale placement", wall_of_error(refusal.value), way)
+    record_wall("uses a stale placement", wall_of_error(refusal.value), way)
 
 
 def test_a_suspended_tenant(
-    serving: Flask,
-    ours: Any,
-    theirs: Any,
+    serving_app: Flask,
+    attacker: PopulatedTenant,
+    victim: PopulatedTenant,
     suspended: Callable[[], None],
-    held: Callable[..., None],
+    record_wall: Callable[..., None],
     way: str,
 ) -> None:
-    member, theirs_too = ours.member.through(serving), theirs.member.through(serving)
+    member, theirs_too = attacker.member.through(serving_app), victim.member.through(serving_app)
     stranger = {"X-Request-ID": "fixed", "X-Tenant-ID": "there-is-none"}
     fixed = {"X-Request-ID": "fixed"}
     assert member.get("/patients").status_code == 200
 
-    with serving.app_context(), tenant_context(str(ours.tenant.id)):
+    with serving_app.app_context(), tenant_context(str(attacker.tenant.id)):
         suspended()
         with pytest.raises(TenantSuspendedError) as refusal:
             db.session.execute(text("SELECT 1"))
@@ -88,4 +88,4 @@ def test_a_suspended_tenant(
     assert {answer.status_code for answer in answers} == {403}
     assert answers[0].data == answers[1].data
     assert theirs_too.get("/patients").status_code == 200
-    held("serves a suspended tenant", wall_of_error(refusal.value), way)
+    record_wall("serves a suspended tenant", wall_of_error(refusal.value), way)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from populated_tenants import PopulatedTenant
 from sqlalchemy import text
 from walls import Wall
 
@@ -40,9 +41,9 @@ STATEMENTS = {
 @pytest.mark.parametrize("state", STATEMENTS)
 def test_an_error_discloses_nothing(
     app: Flask,
-    ours: Any,
-    theirs: Any,
-    held: Callable[..., None],
+    attacker: PopulatedTenant,
+    victim: PopulatedTenant,
+    record_wall: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
     state: str,
@@ -57,9 +58,9 @@ def test_an_error_discloses_nothing(
             raise
 
     monkeypatch.setattr(resource, "find_item", fail)
-    answer = ours.member.get(f"/sites/{ours.ids['site_id']}")
-    place = ours.tenant.placement
-    names = {place.database, place.role, theirs.tenant.slug, theirs.tenant.placement.role}
+    answer = attacker.member.get(f"/sites/{attacker.ids['site_id']}")
+    place = attacker.tenant.placement
+    names = {place.database, place.role, victim.tenant.slug, victim.tenant.placement.role}
 
     assert sqlstates == [state]
     assert answer.status_code >= 400
@@ -67,4 +68,4 @@ def test_an_error_discloses_nothing(
         assert leak not in answer.text
         assert leak not in str(answer.headers)
     assert CANARY not in caplog.text
-    held("looks for names in error responses", Wall.OPAQUE)
+    record_wall("looks for names in error responses", Wall.OPAQUE)

@@ -1,7 +1,6 @@
 """Every route, asked as every role at every PHI level, restricted to a site and not."""
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,6 +16,7 @@ from examples import (
     options_for,
     url_for,
 )
+from members import AsMember, MakeFact, MakePatient, MakeTenant, Member
 from werkzeug.routing import Rule
 
 from tools.permission_tables import describe_permissions, schemas_of_patients
@@ -62,10 +62,10 @@ class Clinic:
 
 @pytest.fixture(scope="module")
 def clinic(
-    make_tenant: Callable[..., Any],
-    as_member: Callable[..., Any],
-    make_patient: Callable[..., Any],
-    make_fact: Callable[..., str],
+    make_tenant: MakeTenant,
+    as_member: AsMember,
+    make_patient: MakePatient,
+    make_fact: MakeFact,
 ) -> Clinic:
     tenant = make_tenant()
     admin = as_member(tenant)
@@ -96,8 +96,8 @@ def clinic(
     )
 
 
-def create_about_patient(member: Any, ids: dict[str, Any]) -> dict[str, Any]:
-    """Create a row of each resource about a patient, and return the ids with theirs."""
+def create_about_patient(member: Member, ids: dict[str, Any]) -> dict[str, Any]:
+    """Create a row of each resource about a patient, and return the ids with victim."""
     for name, example in EXAMPLES.items():
         if f"{name}_id" in ABOUT_PATIENTS:
             secrets = {"mrn": new_word("SECRET")} if name == "patient" else {}
@@ -106,7 +106,7 @@ def create_about_patient(member: Any, ids: dict[str, Any]) -> dict[str, Any]:
     return ids
 
 
-def ask(member: Any, rule: Rule, method: str, ids: dict[str, Any]) -> Any:
+def ask(member: Member, rule: Rule, method: str, ids: dict[str, Any]) -> Any:
     """Send a request that is valid in all but, perhaps, the member's permissions."""
     word = new_word("SECRET" if is_about_patients(rule) else "word")
     return member.request(method, url_for(rule, ids), **options_for(rule, ids, word))
@@ -188,7 +188,7 @@ def test_records_at_each_level(clinic: Clinic) -> None:
 
 
 def test_text_that_stands_where_a_code_would_is_masked(
-    clinic: Clinic, make_patient: Callable[..., Any], make_fact: Callable[..., str]
+    clinic: Clinic, make_patient: MakePatient, make_fact: MakeFact
 ) -> None:
     patient = make_patient(clinic.admin, site_id=clinic.ids["site_id"])
     for code, text in ((None, "SECRET said so"), ("4548-4", "Hemoglobin A1c")):
@@ -256,7 +256,7 @@ def test_what_is_masked_is_not_changed(clinic: Clinic, changes: dict[str, Any]) 
 
 
 def test_a_patient_is_added_and_moved_within_ones_sites_only(
-    clinic: Clinic, make_patient: Callable[..., Any]
+    clinic: Clinic, make_patient: MakePatient
 ) -> None:
     member = clinic.members[Role.RECRUITER, PhiLevel.FULL, True]
     mine = make_patient(member, site_id=clinic.ids["site_id"])
@@ -303,7 +303,7 @@ def test_patients_are_counted_at_every_level_and_within_ones_sites(clinic: Clini
 
 
 def test_pages_of_a_restricted_member_are_of_their_sites(
-    clinic: Clinic, make_patient: Callable[..., Any]
+    clinic: Clinic, make_patient: MakePatient
 ) -> None:
     member = clinic.members[Role.VIEWER, PhiLevel.LIMITED, True]
     for site in (clinic.ids["site_id"], clinic.other_site) * 2:
@@ -323,7 +323,7 @@ def test_pages_of_a_restricted_member_are_of_their_sites(
     assert count == len(sites)
 
 
-def test_a_member_of_no_site_sees_no_patient(clinic: Clinic, as_member: Callable[..., Any]) -> None:
+def test_a_member_of_no_site_sees_no_patient(clinic: Clinic, as_member: AsMember) -> None:
     member = as_member(clinic.admin.tenant, Role.ADMIN, site_ids=[])
 
     assert member.get("/patients").json["data"] == []

@@ -8,6 +8,8 @@ import pytest
 from examples import API, ROUTES, contract_for, new_word, options_for, url_for
 from flask import Flask
 from marshmallow import Schema, fields
+from members import Member
+from populated_tenants import PopulatedTenant
 from walls import Wall
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
@@ -24,26 +26,28 @@ PARAMETERS = [pytest.param(rule, method, id=f"{method} {rule.rule}") for rule, m
 class Attacks:
     """All that can be named in a request to one route, by someone who knows the others' ids."""
 
-    def __init__(self, rule: Rule, method: str, ours: Any, theirs: Any) -> None:
+    def __init__(
+        self, rule: Rule, method: str, attacker: PopulatedTenant, victim: PopulatedTenant
+    ) -> None:
         self.rule = rule
         self.method = method
         self.contract = contract_for(rule)
-        self.ours = ours
-        self.theirs = theirs
-        self.nobodys = {name: str(uuid4()) for name in theirs.ids}
+        self.attacker = attacker
+        self.victim = victim
+        self.nobodys = {name: str(uuid4()) for name in victim.ids}
         self.word = new_word()
 
     def pairs(self) -> Iterator[tuple[str, TestResponse, TestResponse]]:
-        """Yield what was attacked, the answer about theirs, and the answer about nothing."""
+        """Yield what was attacked, the answer about victim, and the answer about nothing."""
         if self.rule.arguments:
-            yield "path", self.ask(path=self.theirs.ids), self.ask(path=self.nobodys)
+            yield "path", self.ask(path=self.victim.ids), self.ask(path=self.nobodys)
         for name in self._references(self.contract.query):
-            known, unknown = self.theirs.ids[name], self.nobodys[name]
+            known, unknown = self.victim.ids[name], self.nobodys[name]
             yield f"query {name}", self.ask(query={name: known}), self.ask(query={name: unknown})
         for name in self._references(self.contract.body):
-            known, unknown = self.theirs.ids[name], self.nobodys[name]
+            known, unknown = self.victim.ids[name], self.nobodys[name]
             yield f"body {name}", self.ask(body={name: known}), self.ask(body={name: unknown})
-        tenant = self.theirs.member.tenant
+        tenant = self.victim.member.tenant
         for name in ("id", "tenant_id", "tenant"):
             stranger = str(tenant.id)
             yield f"{name} in the query", *self._both(query=name, known=stranger)
@@ -68,17 +72,17 @@ class Attacks:
     def ask(
         self,
         *,
-        member: Any = None,
+        member: Member = None,
         path: Any = None,
         query: Any = None,
         body: Any = None,
         headers: Any = None,
     ) -> TestResponse:
-        url = url_for(self.rule, path or self.ours.ids)
-        options = options_for(self.rule, self.ours.ids, word=self.word, **(body or {}))
+        url = url_for(self.rule, path or self.attacker.ids)
+        options = options_for(self.rule, self.attacker.ids, word=self.word, **(body or {}))
         options["headers"] = {"X-Request-ID": "fixed", "If-Match": "*", **(headers or {})}
         options["query_string"] = query or {}
-        return (member or self.ours.member).request(self.method, url, **options)
+        return (member or self.attacker.member).request(self.method, url, **options)
 
     def _both(self, *, known: str, query: str = "", body: str = "") -> Iterator[TestResponse]:
         for value in (known, str(uuid4())):
@@ -93,7 +97,7 @@ class Attacks:
         ]
 
     def _their_cursor(self, place: str) -> str:
-        answer = self.ask(member=self.theirs.member, path=self.theirs.ids, **{place: {"limit": 1}})
+        answer = self.ask(member=self.victim.member, path=self.victim.ids, **{place: {"limit": 1}})
         if self.method == "HEAD":
             return NEVER_MADE
         assert answer.json["page"]["has_more"], "Both tenants need two of everything."
@@ -105,18 +109,18 @@ def headers_of(answer: TestResponse) -> list[tuple[str, str]]:
     return sorted((name, value) for name, value in answer.headers if name != "traceparent")
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_refusal_delay")
 @pytest.mark.parametrize(("rule", "method"), PARAMETERS)
 def test_what_is_another_tenants_is_what_is_not_there(
     rule: Rule,
     method: str,
-    ours: Any,
-    theirs: Any,
+    attacker: PopulatedTenant,
+    victim: PopulatedTenant,
     dump: Callable[[Any], Any],
-    held: Callable[..., None],
+    record_wall: Callable[..., None],
 ) -> None:
-    before = dump(theirs)
-    attacks = Attacks(rule, method, ours, theirs)
+    before = dump(victim)
+    attacks = Attacks(rule, method, attacker, victim)
 
     pairs = list(attacks.pairs())
 
@@ -135,11 +139,11 @@ def test_what_is_another_tenants_is_what_is_not_there(
             assert method == "HEAD" or answer.json in ({"count": 0}, EMPTY_PAGE)
         else:
             assert answer.status_code in {400, 422}, attacked
-    assert dump(theirs) == before
-    held("asks a route for what is another tenant's", Wall.FILTER)
-    held("sends another tenant's id in a body or query", Wall.CONTRACT)
+    assert dump(victim) == before
+    record_wall("requests another tenant's resources from every route", Wall.FILTER)
+    record_wall("sends another tenant's id in a body or query", Wall.CONTRACT)
     if any(attacked.startswith("cursor") for attacked, *_ in pairs):
-        held("replays another tenant's cursor", Wall.SIGNATURE)
+        record_wall("replays another tenant's cursor", Wall.SIGNATURE)
 
 
 def test_the_routes_attacked_are_those_of_the_app(app: Flask) -> None:
@@ -150,9 +154,9 @@ def test_the_routes_attacked_are_those_of_the_app(app: Flask) -> None:
 
 
 def test_the_same_upload_is_another_tenants_import(
-    make_household: Callable[[], Any], held: Callable[..., None]
+    make_populated_tenant: Callable[[], Any], record_wall: Callable[..., None]
 ) -> None:
-    first, second = make_household().member, make_household().member
+    first, second = make_populated_tenant().member, make_populated_tenant().member
     upload = b'{"resourceType": "Patient", "id": "p1", "name": [{"family": "Same"}]}\n'
 
     answers = [
@@ -166,4 +170,4 @@ def test_the_same_upload_is_another_tenants_import(
     for member in (first, second):
         found = member.post("/patients/search", json={"family_name": "same"}).json["data"]
         assert len(found) == 1
-    held("uploads what another tenant has uploaded", Wall.FILTER)
+    record_wall("uploads a file that another tenant has uploaded", Wall.FILTER)

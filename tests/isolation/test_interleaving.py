@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 from members import MakePatient, Member
+from populated_tenants import PopulatedTenant
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import cursor as plain_cursor
 from walls import Wall
@@ -22,19 +23,23 @@ THREADS = 8
 
 
 @pytest.fixture(scope="module")
-def known_patients(ours: Any, theirs: Any, make_patient: MakePatient) -> None:
-    for household in (ours, theirs):
-        make_patient(household.member, mrn=f"of {household.member.tenant.slug}")
+def known_patients(
+    attacker: PopulatedTenant, victim: PopulatedTenant, make_patient: MakePatient
+) -> None:
+    for populated in (attacker, victim):
+        make_patient(populated.member, mrn=f"of {populated.member.tenant.slug}")
 
 
 @pytest.fixture
-def members(serving: Flask, ours: Any, theirs: Any, known_patients: None) -> list[Any]:
-    return [household.member.through(serving) for household in (ours, theirs)]
+def members(
+    serving_app: Flask, attacker: PopulatedTenant, victim: PopulatedTenant, known_patients: None
+) -> list[Any]:
+    return [populated.member.through(serving_app) for populated in (attacker, victim)]
 
 
-def check_answers(serving: Flask, member: Member, number: int) -> None:
+def check_answers(serving_app: Flask, member: Member, number: int) -> None:
     """Send a request as a member, and check that the answer is about the member's tenant."""
-    mine = member.through(serving)
+    mine = member.through(serving_app)
     slug = member.tenant.slug
     if number % 4 == 0:
         assert mine.get("/me").json["tenant"]["slug"] == slug
@@ -52,33 +57,33 @@ def check_answers(serving: Flask, member: Member, number: int) -> None:
 
 
 def test_tenants_take_turns_on_one_thread(
-    serving: Flask, members: list[Member], held: Callable[..., None], way: str
+    serving_app: Flask, members: list[Member], record_wall: Callable[..., None], way: str
 ) -> None:
     for number in range(REQUESTS):
-        check_answers(serving, members[number // 3 % 2], number)
+        check_answers(serving_app, members[number // 3 % 2], number)
 
-    held("serves two tenants alternately in one thread", Wall.OPENING, way)
+    record_wall("serves two tenants alternately in one thread", Wall.OPENING, way)
 
 
 def test_tenants_are_served_at_once(
-    serving: Flask, members: list[Member], held: Callable[..., None], way: str
+    serving_app: Flask, members: list[Member], record_wall: Callable[..., None], way: str
 ) -> None:
     def ask(number: int) -> None:
-        check_answers(serving, members[number // 3 % 2], number)
+        check_answers(serving_app, members[number // 3 % 2], number)
 
     with ThreadPoolExecutor(THREADS) as pool:
         assert len(list(pool.map(ask, range(REQUESTS)))) == REQUESTS
-    held("serves two tenants concurrently", Wall.OPENING, way)
+    record_wall("serves two tenants concurrently", Wall.OPENING, way)
 
 
 def test_nothing_of_a_tenant_stays_on_its_connections(
-    serving: Flask, members: list[Member], held: Callable[..., None], way: str
+    serving_app: Flask, members: list[Member], record_wall: Callable[..., None], way: str
 ) -> None:
     for member in members:
         assert member.get("/patients").status_code == 200
         assert member.post("/sites", json={}).status_code == 422
         assert member.post("/patients", json={"mrn": 1}).status_code == 422
-        with serving.app_context(), tenant_context(member.tenant.slug) as entry:
+        with serving_app.app_context(), tenant_context(member.tenant.slug) as entry:
             pool: Any = engine_registry().engine_for(entry.placement).pool
         assert pool.budget.open_connections == pool.budget.idle_connections
         assert pool.idle
@@ -93,11 +98,13 @@ def test_nothing_of_a_tenant_stays_on_its_connections(
                     "  WHERE pid = pg_backend_pid() AND locktype = 'advisory')"
                 )
                 assert cursor.fetchone() in {(None, True, 0), ("", True, 0)}
-    held("leaves state on a connection", Wall.CLEANING, way)
+    record_wall("leaves state on a connection", Wall.CLEANING, way)
 
 
-def test_one_app_context_serves_one_tenant(app: Flask, ours: Any, theirs: Any) -> None:
-    first, second = ours.tenant.slug, theirs.tenant.slug
+def test_one_app_context_serves_one_tenant(
+    app: Flask, attacker: PopulatedTenant, victim: PopulatedTenant
+) -> None:
+    first, second = attacker.tenant.slug, victim.tenant.slug
 
     with app.app_context():
         enter_tenant(directory().find(first))

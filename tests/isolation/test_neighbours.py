@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
+from populated_tenants import PopulatedTenant
 from psycopg2 import errors
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
@@ -20,12 +21,12 @@ from trially.tenancy.context import tenant_context
 
 REFERRING = {
     "site_id": "INSERT INTO patient (tenant_id, id, source_id, mrn, site_id)"
-    " VALUES (:ours, :fresh, 'X', 'X', :asked)",
+    " VALUES (:attacker, :fresh, 'X', 'X', :asked)",
     "patient_id": "INSERT INTO clinical_fact"
     " (tenant_id, id, patient_id, type, source, source_type, source_id, content_hash)"
-    " VALUES (:ours, :fresh, :asked, 'observation', 'X', 'X', 'X', '-')",
+    " VALUES (:attacker, :fresh, :asked, 'observation', 'X', 'X', 'X', '-')",
     "import_id": "INSERT INTO import_fault (tenant_id, id, import_id, file, line, reason)"
-    " VALUES (:ours, :fresh, :asked, 'X', 1, 'X')",
+    " VALUES (:attacker, :fresh, :asked, 'X', 1, 'X')",
 }
 """Statements that insert a row with a foreign key, by the name of the id it refers to."""
 
@@ -63,42 +64,58 @@ def error_of(app: Flask, tenant: Tenant, statement: str, **values: Any) -> tuple
 
 @pytest.mark.parametrize("argument", REFERRING)
 def test_a_foreign_key_does_not_disclose_whether_a_row_exists(
-    app: Flask, ours: Any, theirs: Any, argument: str, held: Callable[..., None]
+    app: Flask,
+    attacker: PopulatedTenant,
+    victim: PopulatedTenant,
+    argument: str,
+    record_wall: Callable[..., None],
 ) -> None:
-    values = {"ours": str(ours.tenant.id), "fresh": str(uuid4())}
+    values = {"attacker": str(attacker.tenant.id), "fresh": str(uuid4())}
 
     responses = {
-        error_of(app, ours.tenant, REFERRING[argument], **values, asked=asked)
-        for asked in (theirs.ids[argument], str(uuid4()))
+        error_of(app, attacker.tenant, REFERRING[argument], **values, asked=asked)
+        for asked in (victim.ids[argument], str(uuid4()))
     }
 
     assert [state for state, _ in responses] == ["23503"]
-    held("tests with a foreign key whether a row exists", Wall.KEY)
+    record_wall("tests with a foreign key whether a row exists", Wall.KEY)
 
 
 @pytest.mark.parametrize("name", ["site", "patient", "member", "import_job"])
 def test_a_unique_key_does_not_disclose_whether_a_row_exists(
-    app: Flask, ours: Any, theirs: Any, name: str, held: Callable[..., None]
+    app: Flask,
+    attacker: PopulatedTenant,
+    victim: PopulatedTenant,
+    name: str,
+    record_wall: Callable[..., None],
 ) -> None:
     table = TenantModel.metadata.tables[name]
-    with app.app_context(), tenant_context(str(theirs.tenant.id)):
+    with app.app_context(), tenant_context(str(victim.tenant.id)):
         row = dict(db.session.execute(select(table)).mappings().first() or {})
-    assert row["tenant_id"] == theirs.tenant.id
+    assert row["tenant_id"] == victim.tenant.id
 
     # The same values in all unique columns, including the id.
-    alike = {**row, "tenant_id": ours.tenant.id, **({"site_id": None} if name == "patient" else {})}
-    with app.app_context(), tenant_context(str(ours.tenant.id)):
+    alike = {
+        **row,
+        "tenant_id": attacker.tenant.id,
+        **({"site_id": None} if name == "patient" else {}),
+    }
+    with app.app_context(), tenant_context(str(attacker.tenant.id)):
         assert db.session.execute(table.insert().values(alike)).rowcount == 1  # type: ignore[attr-defined]
         db.session.rollback()
-    held("tests with a unique key whether a row exists", Wall.KEY)
+    record_wall("tests with a unique key whether a row exists", Wall.KEY)
 
 
 def test_copy_is_limited_to_the_tenant(
-    app: Flask, ours: Any, theirs: Any, hiding: Wall, held: Callable[..., None]
+    app: Flask,
+    attacker: PopulatedTenant,
+    victim: PopulatedTenant,
+    hiding_wall: Wall,
+    record_wall: Callable[..., None],
 ) -> None:
-    stranger = f"{theirs.tenant.id}\t{uuid4()}\tX\n"
+    stranger = f"{victim.tenant.id}\t{uuid4()}\tX\n"
 
-    with app.app_context(), tenant_context(str(ours.tenant.id)) as entry:
+    with app.app_context(), tenant_context(str(attacker.tenant.id)) as entry:
         raw = engine_registry().engine_for(entry.placement).raw_connection()
         with raw.cursor() as cursor:
             out = StringIO()
@@ -110,13 +127,13 @@ def test_copy_is_limited_to_the_tenant(
             raw.rollback()
         raw.close()
 
-    assert set(out.getvalue().split()) == {str(ours.tenant.id)}
-    held("copies a table out, and the other tenant's row in", hiding)
+    assert set(out.getvalue().split()) == {str(attacker.tenant.id)}
+    record_wall("copies a table out, and the other tenant's row in", hiding_wall)
 
 
-def test_no_object_bypasses_the_policies(app: Flask, ours: Any) -> None:
-    schema = placement_of(app, ours.tenant).schema
+def test_no_object_bypasses_the_policies(app: Flask, attacker: PopulatedTenant) -> None:
+    schema = placement_of(app, attacker.tenant).schema
 
-    unwanted = ask_in(app, ours.tenant, UNWANTED.replace("{schema}", f"'{schema}'"))
+    unwanted = ask_in(app, attacker.tenant, UNWANTED.replace("{schema}", f"'{schema}'"))
 
     assert unwanted == []

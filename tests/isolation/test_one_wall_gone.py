@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from examples import ROUTES, url_for
 from flask import Flask
+from populated_tenants import PopulatedTenant
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection
 from sqlalchemy import func, select
@@ -28,19 +29,24 @@ SHOWN = [rule for rule, method in ROUTES if method == "GET"]
 
 
 def test_the_filter_is_forgotten(
-    serving: Flask, ours: Any, theirs: Any, hiding: Wall, held: Callable[..., None], way: str
+    serving_app: Flask,
+    attacker: PopulatedTenant,
+    victim: PopulatedTenant,
+    hiding_wall: Wall,
+    record_wall: Callable[..., None],
+    way: str,
 ) -> None:
     counts = {}
 
-    with serving.app_context(), tenant_context(str(ours.tenant.id)):
+    with serving_app.app_context(), tenant_context(str(attacker.tenant.id)):
         for table in TABLES:
-            is_foreign = table.c.tenant_id != ours.tenant.id
+            is_foreign = table.c.tenant_id != attacker.tenant.id
             counted = select(func.count(), func.count().filter(is_foreign)).select_from(table)
             counts[table.name] = tuple(db.session.execute(counted).one())
 
     assert counts["patient"] == (2, 0)
     assert {foreign for _, foreign in counts.values()} == {0}
-    held("the application's filter", hiding, way)
+    record_wall("the application's filter", hiding_wall, way)
 
 
 @contextmanager
@@ -59,24 +65,33 @@ def ruined(app: Flask, tenant: Any, ruin: str) -> Iterator[connection]:
 
 
 def test_the_policy_is_dropped(
-    app: Flask, ours: Any, theirs: Any, hiding: Wall, held: Callable[..., None]
+    app: Flask,
+    attacker: PopulatedTenant,
+    victim: PopulatedTenant,
+    hiding_wall: Wall,
+    record_wall: Callable[..., None],
 ) -> None:
-    with ruined(app, ours.tenant, "DROP POLICY tenant_rows ON {}") as raw:
+    with ruined(app, attacker.tenant, "DROP POLICY tenant_rows ON {}") as raw:
         shown = {str(tenant_id) for (tenant_id,) in execute(raw, "SELECT tenant_id FROM site")}
 
     # Row security without a policy shows nothing: it fails closed.
-    assert shown == (set() if hiding is Wall.POLICY else {str(ours.tenant.id)})
-    held("the policy", hiding)
+    assert shown == (set() if hiding_wall is Wall.POLICY else {str(attacker.tenant.id)})
+    record_wall("the policy", hiding_wall)
 
 
 @pytest.mark.parametrize(
     "said", [None, "", "'; --", "not an id", str(UUID(int=0)), str(UUID(int=7))]
 )
 def test_the_setting_is_wrong(
-    app: Flask, ours: Any, theirs: Any, hiding: Wall, held: Callable[..., None], said: str | None
+    app: Flask,
+    attacker: PopulatedTenant,
+    victim: PopulatedTenant,
+    hiding_wall: Wall,
+    record_wall: Callable[..., None],
+    said: str | None,
 ) -> None:
-    place = placement_of(app, ours.tenant)
-    with as_tenant(app, ours.tenant) as raw:
+    place = placement_of(app, attacker.tenant)
+    with as_tenant(app, attacker.tenant) as raw:
         execute(raw, f"BEGIN; SET LOCAL search_path = {place.schema}, pg_temp")
         if place.role:
             execute(raw, f"SET LOCAL ROLE {place.role}")
@@ -88,17 +103,17 @@ def test_the_setting_is_wrong(
             shown = set()
         execute(raw, "ROLLBACK")
 
-    assert shown == (set() if hiding is Wall.POLICY else {str(ours.tenant.id)})
-    held("the setting: none, empty, or not an id", hiding)
+    assert shown == (set() if hiding_wall is Wall.POLICY else {str(attacker.tenant.id)})
+    record_wall("the setting: none, empty, or not an id", hiding_wall)
 
 
 @pytest.fixture
-def plant(app: Flask, ours: Any) -> Iterator[Callable[[], UUID]]:
+def plant(app: Flask, attacker: PopulatedTenant) -> Iterator[Callable[[], UUID]]:
     """Take the database's walls away, and give someone else a copy of each of our rows.
 
     The copies have our rows' ids, and lie where our own statements look.
     """
-    record, stranger = ours.tenant.placement, uuid4()
+    record, stranger = attacker.tenant.placement, uuid4()
     with app.app_context():
         owner = sql.Identifier(owner_role(current_settings()))
         post_migration_sql = tier_of(record).post_migration_sql(record)
@@ -114,7 +129,7 @@ def plant(app: Flask, ours: Any) -> Iterator[Callable[[], UUID]]:
             for table in tables:
                 execute(raw, sql.SQL(bare).format(table, sql.Identifier(TENANT_CHECK)))
             for table in tables:
-                execute(raw, sql.SQL(copying).format(table), str(stranger), str(ours.tenant.id))
+                execute(raw, sql.SQL(copying).format(table), str(stranger), str(attacker.tenant.id))
         return stranger
 
     yield copy_rows
@@ -126,10 +141,14 @@ def plant(app: Flask, ours: Any) -> Iterator[Callable[[], UUID]]:
 
 
 def test_the_database_has_no_wall_left(
-    app: Flask, ours: Any, theirs: Any, plant: Callable[[], UUID], held: Callable[..., None]
+    app: Flask,
+    attacker: PopulatedTenant,
+    victim: PopulatedTenant,
+    plant: Callable[[], UUID],
+    record_wall: Callable[..., None],
 ) -> None:
     def show() -> list[object]:
-        answers = [ours.member.get(url_for(rule, ours.ids)) for rule in SHOWN]
+        answers = [attacker.member.get(url_for(rule, attacker.ids)) for rule in SHOWN]
         assert {answer.status_code for answer in answers} == {200}
         return [answer.json for answer in answers]
 
@@ -137,15 +156,15 @@ def test_the_database_has_no_wall_left(
     stranger = plant()
 
     assert show() == before
-    site, patient = f"/sites/{ours.ids['site_id']}", f"/patients/{ours.ids['patient_id']}"
-    assert ours.member.patch(site, json={"city": "Changed"}).status_code == 200
-    assert ours.member.delete(patient).status_code == 204
-    with access_of(app).administer(ours.tenant.placement.database) as raw:
+    site, patient = f"/sites/{attacker.ids['site_id']}", f"/patients/{attacker.ids['patient_id']}"
+    assert attacker.member.patch(site, json={"city": "Changed"}).status_code == 200
+    assert attacker.member.delete(patient).status_code == 204
+    with access_of(app).administer(attacker.tenant.placement.database) as raw:
         for table, condition, number in (
             ("site", "city = 'Changed'", 0),
-            ("patient", f"id = '{ours.ids['patient_id']}'", 1),
+            ("patient", f"id = '{attacker.ids['patient_id']}'", 1),
         ):
-            rows = f"FROM {ours.tenant.placement.schema}.{table} WHERE tenant_id = %s"
+            rows = f"FROM {attacker.tenant.placement.schema}.{table} WHERE tenant_id = %s"
             counted = execute(raw, f"SELECT count(*) {rows} AND {condition}", str(stranger))
             assert counted == [(number,)]
-    held("row security and CHECK, with a row of another's planted", Wall.FILTER)
+    record_wall("row security and CHECK, with another tenant's row inserted", Wall.FILTER)

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
+from populated_tenants import PopulatedTenant
 from sqlalchemy import event, select, text
 from sqlalchemy.engine import Engine
 from walls import Wall, wall_of_error
@@ -29,12 +30,13 @@ CACHED_FUNCTIONS = {
     "trially/database/rows.py:_select_item",
     "trially/keys/derivation.py:derive_key",
     "trially/keys/sealing.py:_cipher",
-    "trially/openapi.py:_page_of",
+    "trially/openapi/__init__.py:_page_of",
     "trially/recruiting/imports/fhir/codings.py:_canonical",
     "trially/recruiting/imports/fhir/values.py:_parse_date",
     "trially/recruiting/imports/fhir/values.py:_split_reference",
     "trially/request_cycle/database_errors.py:_constraint_info",
     "trially/tenancy/schema/lineages.py:fingerprint_of",
+    "trially/tenancy/schema/migration_files.py:check_migrations",
 }
 """Functions with a cache; the result of each is the same for all tenants."""
 
@@ -74,19 +76,19 @@ def refusal_of(attempt: Callable[[], object]) -> Wall:
 )
 def test_without_a_tenant(
     app: Flask,
-    ours: Any,
+    attacker: PopulatedTenant,
     sent: list[str],
-    held: Callable[..., None],
+    record_wall: Callable[..., None],
     ask: Callable[[], object],
 ) -> None:
-    assert ours.member.get("/patients").status_code == 200
+    assert attacker.member.get("/patients").status_code == 200
     sent.clear()
 
     with app.app_context():
         wall = refusal_of(ask)
 
     assert sent == []
-    held("runs SQL without a tenant", wall)
+    record_wall("runs SQL without a tenant", wall)
 
 
 def in_a_thread(attempt: Callable[[], object]) -> Wall:
@@ -105,12 +107,14 @@ def in_a_thread(attempt: Callable[[], object]) -> Wall:
     return walls[0]
 
 
-def test_a_thread(app: Flask, ours: Any, theirs: Any, held: Callable[..., None]) -> None:
+def test_a_thread(
+    app: Flask, attacker: PopulatedTenant, victim: PopulatedTenant, record_wall: Callable[..., None]
+) -> None:
     def ask_in_their_context() -> None:
-        with app.app_context(), tenant_context(str(theirs.tenant.id)):
+        with app.app_context(), tenant_context(str(victim.tenant.id)):
             session.scalars(select(Patient)).all()
 
-    with app.app_context(), tenant_context(str(ours.tenant.id)):
+    with app.app_context(), tenant_context(str(attacker.tenant.id)):
         session = db.session()
         session.execute(text("SELECT 1"))
         alone = in_a_thread(lambda: db.session.execute(text("SELECT 1")))
@@ -118,131 +122,150 @@ def test_a_thread(app: Flask, ours: Any, theirs: Any, held: Callable[..., None])
         in_theirs = in_a_thread(ask_in_their_context)
 
     assert handed is Wall.CONTEXT
-    held("runs SQL in a new thread", alone)
-    held("passes a session to a thread that serves another tenant", in_theirs)
+    record_wall("runs SQL in a new thread", alone)
+    record_wall("passes a session to a thread that serves another tenant", in_theirs)
 
 
-def test_a_session(app: Flask, ours: Any, theirs: Any, held: Callable[..., None]) -> None:
+def test_a_session(
+    app: Flask, attacker: PopulatedTenant, victim: PopulatedTenant, record_wall: Callable[..., None]
+) -> None:
     with app.app_context():
-        with tenant_context(str(ours.tenant.id)):
+        with tenant_context(str(attacker.tenant.id)):
             session = db.session()
             session.scalars(select(Patient)).all()
-        with tenant_context(str(theirs.tenant.id)):
+        with tenant_context(str(victim.tenant.id)):
             wall = refusal_of(lambda: session.scalars(select(Patient)).all())
-            assert refusal_of(lambda: session.get(Patient, (ours.tenant.id, uuid4()))) is wall
+            assert refusal_of(lambda: session.get(Patient, (attacker.tenant.id, uuid4()))) is wall
             mine = db.session.scalars(select(Patient)).all()
-            assert {patient.tenant_id for patient in mine} == {theirs.tenant.id}
+            assert {patient.tenant_id for patient in mine} == {victim.tenant.id}
 
-    held("uses a session in another tenant's context", wall)
+    record_wall("uses a session in another tenant's context", wall)
 
 
-def test_an_object(app: Flask, ours: Any, theirs: Any, held: Callable[..., None]) -> None:
-    with app.app_context(), tenant_context(str(ours.tenant.id)):
+def test_an_object(
+    app: Flask, attacker: PopulatedTenant, victim: PopulatedTenant, record_wall: Callable[..., None]
+) -> None:
+    with app.app_context(), tenant_context(str(attacker.tenant.id)):
         site = db.session.scalars(select(Site)).first()
         assert site is not None
-        with tenant_context(str(theirs.tenant.id)):
+        with tenant_context(str(victim.tenant.id)):
             wall = refusal_of(lambda: db.session.add(site))
             db.session.merge(site)
             assert refusal_of(db.session.flush) is wall
             db.session.rollback()
         db.session.expire(site)
-        with tenant_context(str(theirs.tenant.id)):
+        with tenant_context(str(victim.tenant.id)):
             assert refusal_of(lambda: site.name) is wall
-        site.tenant_id = theirs.tenant.id
+        site.tenant_id = victim.tenant.id
         assert refusal_of(db.session.flush) is wall
         db.session.rollback()
 
-    held("uses an object in another tenant's context", wall)
+    record_wall("uses an object in another tenant's context", wall)
 
 
-def test_a_connection(app: Flask, ours: Any, theirs: Any, held: Callable[..., None]) -> None:
-    with app.app_context(), tenant_context(str(ours.tenant.id)) as entry:
+def test_a_connection(
+    app: Flask, attacker: PopulatedTenant, victim: PopulatedTenant, record_wall: Callable[..., None]
+) -> None:
+    with app.app_context(), tenant_context(str(attacker.tenant.id)) as entry:
         connection = db.session.connection()
         connection.execute(text("SELECT 1"))
         raw = engine_registry().engine_for(entry.placement).raw_connection()
         cursor = raw.cursor()
         cursor.execute("SELECT 1")
-        with tenant_context(str(theirs.tenant.id)):
+        with tenant_context(str(victim.tenant.id)):
             wall = refusal_of(lambda: connection.execute(text("SELECT 1")))
             assert refusal_of(lambda: cursor.execute("SELECT 1")) is wall
         raw.close()
 
-    held("uses a connection in another tenant's context", wall)
+    record_wall("uses a connection in another tenant's context", wall)
 
 
-def test_a_stream(app: Flask, ours: Any, theirs: Any, held: Callable[..., None]) -> None:
+def test_a_stream(
+    app: Flask, attacker: PopulatedTenant, victim: PopulatedTenant, record_wall: Callable[..., None]
+) -> None:
     def body(session: Any) -> Iterator[str]:
         for _ in range(2):
             yield str(session.scalars(select(Patient.id)).first())
 
     with app.app_context():
-        with tenant_context(str(ours.tenant.id)):
+        with tenant_context(str(attacker.tenant.id)):
             stream = body(db.session())
             assert len(next(stream)) == len(str(uuid4()))
-        with tenant_context(str(theirs.tenant.id)):
+        with tenant_context(str(victim.tenant.id)):
             wall = refusal_of(lambda: next(stream))
         with pytest.raises(StopIteration):
             next(stream)
 
-    held("continues a streamed body in another tenant's context", wall)
+    record_wall("continues a streamed body in another tenant's context", wall)
 
 
-def test_a_cursor(app: Flask, ours: Any, theirs: Any, held: Callable[..., None]) -> None:
-    with app.app_context(), tenant_context(str(ours.tenant.id)) as entry:
+def test_a_cursor(
+    app: Flask, attacker: PopulatedTenant, victim: PopulatedTenant, record_wall: Callable[..., None]
+) -> None:
+    with app.app_context(), tenant_context(str(attacker.tenant.id)) as entry:
         raw = engine_registry().engine_for(entry.placement).raw_connection()
         cursor = raw.cursor()
         cursor.execute("DECLARE patients CURSOR FOR SELECT id FROM patient; FETCH 1 FROM patients")
         assert len(cursor.fetchall()) == 1
-        with tenant_context(str(theirs.tenant.id)):
+        with tenant_context(str(victim.tenant.id)):
             wall = refusal_of(lambda: cursor.execute("FETCH 1 FROM patients"))
         cursor.execute("FETCH 1 FROM patients")
         assert len(cursor.fetchall()) == 1
         raw.close()
 
-    held("continues a cursor in another tenant's context", wall)
+    record_wall("continues a cursor in another tenant's context", wall)
 
 
 def test_a_member_of_both(
-    app: Flask, ours: Any, theirs: Any, held: Callable[..., None], tier: Tier
+    app: Flask,
+    attacker: PopulatedTenant,
+    victim: PopulatedTenant,
+    record_wall: Callable[..., None],
+    tier: Tier,
 ) -> None:
     subject, issue = f"both|{uuid4()}", state_of(app).dev_issuer.issue_token
-    with app.app_context(), tenant_context(str(ours.tenant.id)):
+    with app.app_context(), tenant_context(str(attacker.tenant.id)):
         add_member(subject, Role.ADMIN)
-    there = type(ours.member)(
+    there = type(attacker.member)(
         app.test_client(),
-        issue(subject=subject, tenant=theirs.tenant.slug),
-        theirs.tenant,
+        issue(subject=subject, tenant=victim.tenant.slug),
+        victim.tenant,
         subject,
     )
-    here = type(ours.member)(
-        app.test_client(), issue(subject=subject, tenant=ours.tenant.slug), ours.tenant, subject
+    here = type(attacker.member)(
+        app.test_client(),
+        issue(subject=subject, tenant=attacker.tenant.slug),
+        attacker.tenant,
+        subject,
     )
 
     answers = [here.get("/sites").status_code, there.get("/sites").status_code]
-    with app.app_context(), tenant_context(str(theirs.tenant.id)):
+    with app.app_context(), tenant_context(str(victim.tenant.id)):
         add_member(subject, Role.VIEWER)
     answers += [there.get("/sites").status_code]
     answers += [each.post("/sites", json={"name": subject}).status_code for each in (here, there)]
 
     assert answers == [200, 403, 200, 201, 403]
-    held("is a member of two tenants with different roles", Wall.MEMBERSHIP)
+    record_wall("is a member of two tenants with different roles", Wall.MEMBERSHIP)
     cached = state_of(app).identities._entries
     of_subject = [(key, identity) for key, (identity, _) in cached.items() if subject in key]
-    assert {key[0] for key, _ in of_subject} == {ours.tenant.id, theirs.tenant.id}
+    assert {key[0] for key, _ in of_subject} == {attacker.tenant.id, victim.tenant.id}
     assert all(key[0] == identity.tenant_id for key, identity in of_subject)
-    held("caches a member of another tenant", Wall.KEY)
+    record_wall("caches a member of another tenant", Wall.KEY)
 
 
-def test_a_key_of_another_tenant(ours: Any, theirs: Any, held: Callable[..., None]) -> None:
+def test_a_key_of_another_tenant(
+    attacker: PopulatedTenant, victim: PopulatedTenant, record_wall: Callable[..., None]
+) -> None:
     request = {"json": {"name": f"Site {uuid4()}"}, "headers": {"Idempotency-Key": "the-same"}}
 
-    first = ours.member.post("/sites", **request)
-    second = theirs.member.post("/sites", **request)
+    first = attacker.member.post("/sites", **request)
+    second = victim.member.post("/sites", **request)
 
     assert [first.status_code, second.status_code] == [201, 201]
     assert "Idempotency-Replayed" not in second.headers
     assert first.json["id"] != second.json["id"]
-    held("uses another tenant's Idempotency-Key", Wall.KEY)
+    record_wall("uses another tenant's Idempotency-Key", Wall.KEY)
 
 
 def test_no_function_caches_data_of_a_tenant() -> None:

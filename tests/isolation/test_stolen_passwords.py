@@ -9,6 +9,7 @@ import pytest
 from flask import Flask
 from members import MakeTenant
 from poolers import Pooler
+from populated_tenants import PopulatedTenant
 from tenant_databases import ask, placement_of
 from walls import POOLER, Wall
 
@@ -22,20 +23,24 @@ NO_CONNECT = "not have CONNECT privilege|not currently accepting|permission deni
 
 
 @pytest.fixture
-def stolen(serving: Flask, ours: Any) -> Placement:
+def stolen(serving_app: Flask, attacker: PopulatedTenant) -> Placement:
     """The placement of the attacker's tenant, with its login role and password."""
-    return placement_of(serving, ours.tenant)
+    return placement_of(serving_app, attacker.tenant)
 
 
 def test_every_other_database(
-    app: Flask, stolen: Placement, theirs: Any, held: Callable[..., None], way: str
+    app: Flask,
+    stolen: Placement,
+    victim: PopulatedTenant,
+    record_wall: Callable[..., None],
+    way: str,
 ) -> None:
     rows = ask(
         app,
         "SELECT datname FROM pg_database WHERE datname <> %s AND (datname ~ '^trially|^postgres'"
         " OR datname ~ '^template' OR datname = %s)",
         stolen.url.database,
-        theirs.tenant.placement.database,
+        victim.tenant.placement.database,
     )
     others = {name for (name,) in rows}
 
@@ -43,18 +48,18 @@ def test_every_other_database(
     for name in others:
         with pytest.raises(psycopg2.OperationalError, match=NO_CONNECT):
             connect(stolen.url.set(database=name))
-    held("logs in to every other database", Wall.CONNECT, way)
+    record_wall("logs in to every other database", Wall.CONNECT, way)
 
 
 def test_another_tenant(
     app: Flask,
-    serving: Flask,
+    serving_app: Flask,
     stolen: Placement,
-    theirs: Any,
-    held: Callable[..., None],
+    victim: PopulatedTenant,
+    record_wall: Callable[..., None],
     way: str,
 ) -> None:
-    target = placement_of(serving, theirs.tenant)
+    target = placement_of(serving_app, victim.tenant)
 
     try:
         with closing(connect(stolen.url.set(database=target.url.database))) as raw:
@@ -64,16 +69,16 @@ def test_another_tenant(
     except psycopg2.OperationalError:
         wall = Wall.CONNECT
     else:
-        assert rows == [(str(theirs.tenant.id),)]
+        assert rows == [(str(victim.tenant.id),)]
         wall = Wall.LIMIT
 
-    held("logs in as one tenant and reads another tenant's rows", wall, way)
+    record_wall("logs in as one tenant and reads another tenant's rows", wall, way)
 
 
 def test_the_other_role_needs_another_password(
-    serving: Flask, stolen: Placement, theirs: Any
+    serving_app: Flask, stolen: Placement, victim: PopulatedTenant
 ) -> None:
-    their_role = theirs.tenant.placement.role
+    their_role = victim.tenant.placement.role
     if their_role == stolen.url.username:
         their_role = "trially_catalog_reader"
 
@@ -83,7 +88,7 @@ def test_the_other_role_needs_another_password(
 
 
 def test_the_pooler_checks_passwords_as_the_server_does(
-    pooler: Pooler, serving: Flask, stolen: Placement, way: str
+    pooler: Pooler, serving_app: Flask, stolen: Placement, way: str
 ) -> None:
     for password in ("", "wrong", "SCRAM-SHA-256$4096:x$y:z"):
         with pytest.raises(psycopg2.OperationalError):
@@ -94,10 +99,10 @@ def test_the_pooler_checks_passwords_as_the_server_does(
 
 def test_a_database_that_is_being_created(
     app: Flask,
-    ours: Any,
+    attacker: PopulatedTenant,
     make_tenant: MakeTenant,
     tier: Tier,
-    held: Callable[..., None],
+    record_wall: Callable[..., None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if tier is not Tier.DEDICATED_DATABASE:
@@ -111,7 +116,7 @@ def test_a_database_that_is_being_created(
             for (name,) in sorted(present, reverse=True):
                 if name not in before:
                     with pytest.raises(psycopg2.OperationalError) as refusal:
-                        connect(placement_of(app, ours.tenant).url.set(database=name))
+                        connect(placement_of(app, attacker.tenant).url.set(database=name))
                     attempts.append(str(refusal.value))
         return execute(raw, statement, *parameters)
 
@@ -120,4 +125,4 @@ def test_a_database_that_is_being_created(
     make_tenant(tier)
 
     assert attempts
-    held("logs in to a database that is being created", Wall.CONNECT)
+    record_wall("logs in to a database that is being created", Wall.CONNECT)

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 from members import AsMember, MakeTenant
+from populated_tenants import PopulatedTenant
 from walls import Wall
 from werkzeug.datastructures import Headers
 from werkzeug.test import TestResponse
@@ -35,9 +36,9 @@ def content_of(answer: TestResponse) -> tuple[Any, ...]:
 
 
 @pytest.fixture(scope="module")
-def refusal(app: Flask, ours: Any) -> tuple[Any, ...]:
+def refusal(app: Flask, attacker: PopulatedTenant) -> tuple[Any, ...]:
     """The response to a member who names a tenant that does not exist."""
-    answer = ask(app, bearer(ours), ("X-Tenant-ID", str(uuid4())))
+    answer = ask(app, bearer(attacker), ("X-Tenant-ID", str(uuid4())))
     assert answer.status_code == 403
     assert answer.json["detail"] == "You have no access to this tenant."
     return content_of(answer)
@@ -47,21 +48,21 @@ def bearer(tenant: Tenant) -> tuple[str, str]:
     return "Authorization", f"Bearer {tenant.member.token}"
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_refusal_delay")
 @pytest.mark.parametrize("header", ["X-Tenant-ID", "x-tenant-id", "X-TENANT-ID", "X-Tenant-Id"])
 @pytest.mark.parametrize(
     "value",
     [
-        "{theirs}",
+        "{victim}",
         "{their_id}",
-        "{ours},{theirs}",
-        "{theirs},{ours}",
-        "{ours}, {ours}",
-        "{ours};{theirs}",
-        " {theirs}",
-        "{ours} ",
-        "{ours}\t",
-        "{theirs}\xa0",
+        "{attacker},{victim}",
+        "{victim},{attacker}",
+        "{attacker}, {attacker}",
+        "{attacker};{victim}",
+        " {victim}",
+        "{attacker} ",
+        "{attacker}\t",
+        "{victim}\xa0",
         "{OURS}",
         "{THEIR_ID}",
         "",
@@ -69,46 +70,50 @@ def bearer(tenant: Tenant) -> tuple[str, str]:
         "null",
         "%00",
         "' OR ''='",
-        "../{theirs}",
+        "../{victim}",
         "urn:uuid:{our_id}",
     ],
 )
 def test_a_header_that_does_not_agree_is_refused(
     app: Flask,
-    ours: Any,
-    theirs: Any,
+    attacker: PopulatedTenant,
+    victim: PopulatedTenant,
     refusal: Any,
-    held: Callable[..., None],
+    record_wall: Callable[..., None],
     header: str,
     value: str,
 ) -> None:
-    our, their = ours.member.tenant, theirs.member.tenant
+    our, their = attacker.member.tenant, victim.member.tenant
     named = value.format(
-        ours=our.slug,
+        attacker=our.slug,
         OURS=our.slug.upper(),
         our_id=our.id,
-        theirs=their.slug,
+        victim=their.slug,
         their_id=their.id,
         THEIR_ID=str(their.id).upper(),
     )
 
-    assert content_of(ask(app, bearer(ours), (header, named))) == refusal
-    held("names another tenant in a header", Wall.TOKEN)
+    assert content_of(ask(app, bearer(attacker), (header, named))) == refusal
+    record_wall("names another tenant in a header", Wall.TOKEN)
 
 
-def test_two_headers_are_refused(app: Flask, ours: Any, theirs: Any, refusal: Any) -> None:
-    our, their = ours.member.tenant.slug, theirs.member.tenant.slug
+def test_two_headers_are_refused(
+    app: Flask, attacker: PopulatedTenant, victim: PopulatedTenant, refusal: Any
+) -> None:
+    our, their = attacker.member.tenant.slug, victim.member.tenant.slug
 
     for first, second in ((our, their), (their, our), (our, our), (our, "")):
-        answer = ask(app, bearer(ours), ("X-Tenant-ID", first), ("x-tenant-id", second))
+        answer = ask(app, bearer(attacker), ("X-Tenant-ID", first), ("x-tenant-id", second))
         assert content_of(answer) == refusal
 
 
-def test_a_header_that_agrees_changes_nothing(app: Flask, ours: Any) -> None:
-    tenant = ours.member.tenant
+def test_a_header_that_agrees_changes_nothing(app: Flask, attacker: PopulatedTenant) -> None:
+    tenant = attacker.member.tenant
 
     for named in (tenant.slug, str(tenant.id)):
-        assert ask(app, bearer(ours), ("X-Tenant-ID", named)).json["tenant"]["slug"] == tenant.slug
+        assert (
+            ask(app, bearer(attacker), ("X-Tenant-ID", named)).json["tenant"]["slug"] == tenant.slug
+        )
 
 
 @pytest.mark.parametrize(
@@ -129,59 +134,61 @@ def test_a_header_that_agrees_changes_nothing(app: Flask, ours: Any) -> None:
         "Origin",
     ],
 )
-def test_other_headers_name_no_tenant(app: Flask, ours: Any, theirs: Any, header: str) -> None:
-    their = theirs.member.tenant
+def test_other_headers_name_no_tenant(
+    app: Flask, attacker: PopulatedTenant, victim: PopulatedTenant, header: str
+) -> None:
+    their = victim.member.tenant
     value = {
         "Host": f"{their.slug}.localhost",
         "Forwarded": f"host={their.slug}.localhost",
-        "Cookie": f"tenant={their.slug}; access_token={theirs.member.token}",
+        "Cookie": f"tenant={their.slug}; access_token={victim.member.token}",
     }.get(header, their.slug)
 
-    answer = ask(app, bearer(ours), (header, value))
+    answer = ask(app, bearer(attacker), (header, value))
 
-    assert answer.json["tenant"]["id"] == str(ours.member.tenant.id)
+    assert answer.json["tenant"]["id"] == str(attacker.member.tenant.id)
 
 
-@pytest.mark.usefixtures("hurried")
+@pytest.mark.usefixtures("short_refusal_delay")
 def test_tokens_for_no_tenant_get_the_same_refusal(
     app: Flask,
-    ours: Any,
-    theirs: Any,
+    attacker: PopulatedTenant,
+    victim: PopulatedTenant,
     refusal: Any,
     as_member: AsMember,
     make_tenant: MakeTenant,
     tier: Tier,
-    held: Callable[..., None],
+    record_wall: Callable[..., None],
 ) -> None:
     suspended = as_member(make_tenant(tier), Role.OWNER)
     assert suspended.get("/me").status_code == 200
     with app.app_context():
         suspend_tenant(suspended.tenant.slug)
     issue = state_of(app).dev_issuer.issue_token
-    theirs_slug = theirs.member.tenant.slug
+    theirs_slug = victim.member.tenant.slug
     tokens = {
-        "no claim": issue(subject=ours.member.subject, tenant=None),
-        "unknown slug": issue(subject=ours.member.subject, tenant="there-is-none"),
-        "unknown id": issue(subject=ours.member.subject, tenant=str(uuid4())),
+        "no claim": issue(subject=attacker.member.subject, tenant=None),
+        "unknown slug": issue(subject=attacker.member.subject, tenant="there-is-none"),
+        "unknown id": issue(subject=attacker.member.subject, tenant=str(uuid4())),
         "suspended": suspended.token,
         "suspended, no member": issue(subject="nobody", tenant=suspended.tenant.slug),
-        "not a member": issue(subject=ours.member.subject, tenant=theirs_slug),
-        "NUL": issue(subject=ours.member.subject, tenant=f"{theirs_slug}\x00"),
-        "list": issue(subject=ours.member.subject, tenant=[theirs_slug]),  # type: ignore[arg-type]
-        "number": issue(subject=ours.member.subject, tenant=1),  # type: ignore[arg-type]
-        "empty": issue(subject=ours.member.subject, tenant=""),
-        "wildcard": issue(subject=ours.member.subject, tenant="%"),
-        "comma": issue(subject="x", tenant=f"{theirs_slug},{ours.member.tenant.slug}"),
-        "case": issue(subject=theirs.member.subject, tenant=theirs_slug.upper()),
-        "full width": issue(subject=theirs.member.subject, tenant="\uff54" + theirs_slug[1:]),
-        "SQL": issue(subject=ours.member.subject, tenant="' OR true --"),
+        "not a member": issue(subject=attacker.member.subject, tenant=theirs_slug),
+        "NUL": issue(subject=attacker.member.subject, tenant=f"{theirs_slug}\x00"),
+        "list": issue(subject=attacker.member.subject, tenant=[theirs_slug]),  # type: ignore[arg-type]
+        "number": issue(subject=attacker.member.subject, tenant=1),  # type: ignore[arg-type]
+        "empty": issue(subject=attacker.member.subject, tenant=""),
+        "wildcard": issue(subject=attacker.member.subject, tenant="%"),
+        "comma": issue(subject="x", tenant=f"{theirs_slug},{attacker.member.tenant.slug}"),
+        "case": issue(subject=victim.member.subject, tenant=theirs_slug.upper()),
+        "full width": issue(subject=victim.member.subject, tenant="\uff54" + theirs_slug[1:]),
+        "SQL": issue(subject=attacker.member.subject, tenant="' OR true --"),
     }
 
     for kind, token in tokens.items():
-        for path in ("/api/v1/me", f"/api/v1/patients/{theirs.ids['patient_id']}"):
+        for path in ("/api/v1/me", f"/api/v1/patients/{victim.ids['patient_id']}"):
             answer = ask(app, ("Authorization", f"Bearer {token}"), path=path)
             assert content_of(answer) == refusal, kind
-    held("sends a token for a tenant without being its member", Wall.MEMBERSHIP)
+    record_wall("sends a token for a tenant without being its member", Wall.MEMBERSHIP)
 
     with app.app_context():
         resume_tenant(suspended.tenant.slug)
@@ -190,14 +197,14 @@ def test_tokens_for_no_tenant_get_the_same_refusal(
 
 def test_all_refusals_of_strangers_take_the_same_time(
     app: Flask,
-    ours: Any,
-    theirs: Any,
+    attacker: PopulatedTenant,
+    victim: PopulatedTenant,
     as_member: AsMember,
     make_tenant: MakeTenant,
     tier: Tier,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    suspended, viewer = as_member(make_tenant(tier)), as_member(ours.member.tenant, Role.VIEWER)
+    suspended, viewer = as_member(make_tenant(tier)), as_member(attacker.member.tenant, Role.VIEWER)
     with app.app_context():
         suspend_tenant(suspended.tenant.slug)
     issue = state_of(app).dev_issuer.issue_token
@@ -205,7 +212,7 @@ def test_all_refusals_of_strangers_take_the_same_time(
         suspended.token,
         issue(subject="nobody", tenant="there-is-none"),
         issue(subject="nobody", tenant=suspended.tenant.slug),
-        issue(subject="nobody", tenant=theirs.member.tenant.slug),
+        issue(subject="nobody", tenant=victim.member.tenant.slug),
     ]
     clock, waits = itertools.count(step=0.02), []
 
@@ -226,9 +233,11 @@ def test_all_refusals_of_strangers_take_the_same_time(
     assert [answer.status_code for answer in granted] == [200, 403]
 
 
-def test_a_subject_is_a_member_with_its_issuer_only(app: Flask, ours: Any, refusal: Any) -> None:
+def test_a_subject_is_a_member_with_its_issuer_only(
+    app: Flask, attacker: PopulatedTenant, refusal: Any
+) -> None:
     issue = state_of(app).dev_issuer.issue_token
-    tenant, subject = ours.member.tenant.slug, ours.member.subject
+    tenant, subject = attacker.member.tenant.slug, attacker.member.subject
 
     for near in (subject.upper(), f"{subject}%", "%", subject[:-1], "x" * 255):
         answer = ask(app, ("Authorization", f"Bearer {issue(subject=near, tenant=tenant)}"))
@@ -236,9 +245,9 @@ def test_a_subject_is_a_member_with_its_issuer_only(app: Flask, ours: Any, refus
 
 
 def test_requests_without_a_token_get_401(
-    app: Flask, ours: Any, theirs: Any, held: Callable[..., None]
+    app: Flask, attacker: PopulatedTenant, victim: PopulatedTenant, record_wall: Callable[..., None]
 ) -> None:
-    token = ours.member.token
+    token = attacker.member.token
     none = [
         ask(app),
         ask(app, ("Authorization", "")),
@@ -252,18 +261,22 @@ def test_requests_without_a_token_get_401(
         ask(app, path=f"/api/v1/me?access_token={token}"),
         *(
             ask(app, ("X-Tenant-ID", slug))
-            for slug in (ours.tenant.slug, theirs.tenant.slug, *(f"slug-{n}" for n in range(1000)))
+            for slug in (
+                attacker.tenant.slug,
+                victim.tenant.slug,
+                *(f"slug-{n}" for n in range(1000)),
+            )
         ),
     ]
 
     assert {content_of(answer) for answer in none} == {content_of(none[0])}
     assert none[0].status_code == 401
     assert none[0].headers["WWW-Authenticate"] == 'Bearer realm="trially"'
-    held("tries slugs without a token", Wall.TOKEN)
+    record_wall("tries slugs without a token", Wall.TOKEN)
 
 
-def test_bad_tokens_get_the_same_refusal(app: Flask, ours: Any) -> None:
-    token = ours.member.token
+def test_bad_tokens_get_the_same_refusal(app: Flask, attacker: PopulatedTenant) -> None:
+    token = attacker.member.token
     header, payload, signature = token.split(".")
     bad = [
         "x",

@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from secrets import token_urlsafe
-from typing import Any
 from uuid import uuid4
 
 import psycopg2
 import pytest
 from flask import Flask
 from poolers import Pooler, running_pooler
+from populated_tenants import PopulatedTenant
 from sqlalchemy import text
 from tenant_databases import access_of, ask
 from test_injected_sql import CLEAN, changed_session, state_on_return
@@ -32,14 +32,16 @@ ITS_PASSWORD = token_urlsafe(32)
 FIND_ROLE = "SELECT role, verifier FROM trially_pooler.find_role(%s)"
 
 
-def test_a_login_role_cannot_exceed_its_cap(app: Flask, settings: Settings, ours: Any) -> None:
+def test_a_login_role_cannot_exceed_its_cap(
+    app: Flask, settings: Settings, attacker: PopulatedTenant
+) -> None:
     caps = ("default_pool_size", "max_user_connections", "max_db_connections")
     with running_pooler(app, None, **dict.fromkeys(caps, str(CAP))) as pooler:
         capped = create_app(replace(settings, pooler_url=pooler.url))
-        login = access_of(app).role_url(*[ours.tenant.placement.database] * 2).username
+        login = access_of(app).role_url(*[attacker.tenant.placement.database] * 2).username
 
         def ask_slowly(_number: int) -> int:
-            with capped.app_context(), tenant_context(str(ours.tenant.id)):
+            with capped.app_context(), tenant_context(str(attacker.tenant.id)):
                 db.session.execute(text("SELECT pg_sleep(0.05)"))
                 counting = text(
                     "SELECT count(*) FROM pg_stat_activity WHERE usename = session_user"
@@ -56,21 +58,21 @@ def test_a_login_role_cannot_exceed_its_cap(app: Flask, settings: Settings, ours
 
 
 def test_without_the_reset_the_session_stays_changed(
-    app: Flask, settings: Settings, ours: Any, theirs: Any, tier: Tier
+    app: Flask, settings: Settings, attacker: PopulatedTenant, victim: PopulatedTenant, tier: Tier
 ) -> None:
-    comes_next = ours if tier is Tier.DEDICATED_DATABASE else theirs
+    comes_next = attacker if tier is Tier.DEDICATED_DATABASE else victim
     with running_pooler(app, server_reset_query_always="0", default_pool_size="1") as pooler:
         careless = create_app(replace(settings, pooler_url=pooler.url))
 
-        with changed_session(careless, ours.tenant) as pid:
+        with changed_session(careless, attacker.tenant) as pid:
             assert state_on_return(careless, comes_next.tenant, pid) != CLEAN
 
 
 def test_the_pooler_accepts_no_other_startup_parameter(
-    pooler: Pooler, ours: Any, app: Flask
+    pooler: Pooler, attacker: PopulatedTenant, app: Flask
 ) -> None:
     pooler.learn_roles()
-    place = ours.tenant.placement
+    place = attacker.tenant.placement
     url = pooler.url.set(
         username=place.database,
         password=access_of(app).role_password(place.database),
@@ -84,11 +86,11 @@ def test_the_pooler_accepts_no_other_startup_parameter(
 
 
 def test_connections_that_the_server_closed_are_replaced(
-    app: Flask, pooled_app: Flask, pooler: Pooler, ours: Any
+    app: Flask, pooled_app: Flask, pooler: Pooler, attacker: PopulatedTenant
 ) -> None:
     pooler.learn_roles()
-    member = ours.member.through(pooled_app)
-    database = ours.tenant.placement.database
+    member = attacker.member.through(pooled_app)
+    database = attacker.tenant.placement.database
 
     for _ in range(3):
         assert member.get("/sites").status_code == 200
@@ -111,9 +113,9 @@ def asking_role(app: Flask) -> Iterator[None]:
 
 
 def test_the_pooler_can_read_verifiers_of_tenants_only(
-    app: Flask, ours: Any, asking_role: None
+    app: Flask, attacker: PopulatedTenant, asking_role: None
 ) -> None:
-    login = ours.tenant.placement.database
+    login = attacker.tenant.placement.database
     url = access_of(app).admin_url.set(username=ASKING_ROLE, password=ITS_PASSWORD)
 
     with closing(connect(url.set(database="postgres"))) as raw:
@@ -133,9 +135,11 @@ def test_the_pooler_can_read_verifiers_of_tenants_only(
     assert rows["postgres"] == rows["trially_catalog_owner"] == []
 
 
-def test_a_role_logs_in_through_auth_query(app: Flask, ours: Any, asking_role: None) -> None:
+def test_a_role_logs_in_through_auth_query(
+    app: Flask, attacker: PopulatedTenant, asking_role: None
+) -> None:
     """Debian 12's PgBouncer runs auth_query in the client's database; it has no `auth_dbname`."""
-    place = ours.tenant.placement
+    place = attacker.tenant.placement
     if place.tier != Tier.DEDICATED_DATABASE:
         return
     script = (ROOT / "deploy" / "pgbouncer.sql").read_text()

@@ -13,7 +13,7 @@ from trially.config import ROOT
 
 PATH = ROOT / "docs" / "isolation.md"
 IS_TO_BE_WRITTEN = "WRITE_ISOLATION" in os.environ
-"""Set by `make docs`."""
+"""Set by `make isolation-docs`."""
 
 
 def test_the_document_shows_the_results(findings: Found) -> None:

@@ -16,6 +16,7 @@ from examples import (
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from members import Member
 
 from trially.http.contract import MERGE_PATCH_TYPE
 
@@ -105,7 +106,7 @@ def bodies(names: list[str]) -> st.SearchStrategy[Any]:
 
 
 @pytest.fixture(scope="module")
-def ids(shared_member: Any) -> dict[str, str]:
+def ids(shared_member: Member) -> dict[str, str]:
     return create_all(shared_member)
 
 
@@ -113,7 +114,7 @@ def ids(shared_member: Any) -> dict[str, str]:
 @bounded
 @given(drawn=st.data())
 def test_any_body_is_answered(
-    shared_member: Any, ids: dict[str, str], endpoint: str, drawn: st.DataObject
+    shared_member: Member, ids: dict[str, str], endpoint: str, drawn: st.DataObject
 ) -> None:
     rule = BODIES[endpoint]
     contract = contract_for(rule)
@@ -135,7 +136,7 @@ def test_any_body_is_answered(
 
 @bounded
 @given(body=st.binary(max_size=200))
-def test_any_bytes_are_answered(shared_member: Any, body: bytes) -> None:
+def test_any_bytes_are_answered(shared_member: Member, body: bytes) -> None:
     answer = shared_member.post("/patients", data=body, content_type="application/json")
 
     assert answer.status_code in {400, 422}
@@ -148,7 +149,7 @@ def test_any_bytes_are_answered(shared_member: Any, body: bytes) -> None:
 @bounded
 @given(drawn=st.data())
 def test_any_query_is_answered(
-    shared_member: Any, ids: dict[str, str], endpoint: str, drawn: st.DataObject
+    shared_member: Member, ids: dict[str, str], endpoint: str, drawn: st.DataObject
 ) -> None:
     rule = READ[endpoint]
     contract = contract_for(rule)
@@ -171,7 +172,7 @@ def test_any_query_is_answered(
     path=st.text(st.characters(max_codepoint=0x2FF), max_size=20),
     value=st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=40),
 )
-def test_any_path_and_headers_are_answered(shared_member: Any, path: str, value: str) -> None:
+def test_any_path_and_headers_are_answered(shared_member: Member, path: str, value: str) -> None:
     headers = {"X-Request-ID": value, "X-Tenant-ID": value, "Accept": value, "Content-Type": value}
 
     found = shared_member.get("/api/v1/" + quote(path), headers=headers)

@@ -1,6 +1,5 @@
 """A request that is sent again with its Idempotency-Key has no second effect."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -9,6 +8,7 @@ from uuid import UUID
 import psycopg2
 import pytest
 from flask import Flask
+from members import AsMember, Member
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from tenant_databases import as_tenant, ask_in
@@ -22,15 +22,15 @@ from trially.tenancy.context import tenant_context
 MADE = ("Content-Type", "ETag")
 
 
-def post(member: Any, key: str, path: str = "/sites", **body: Any) -> Any:
+def post(member: Member, key: str, path: str = "/sites", **body: Any) -> Any:
     return member.post(path, json=body, headers={"Idempotency-Key": key})
 
 
-def names(member: Any) -> list[str]:
+def names(member: Member) -> list[str]:
     return [site["name"] for site in member.get("/sites").json["data"]]
 
 
-def test_a_request_sent_again_is_answered_as_before(member: Any) -> None:
+def test_a_request_sent_again_is_answered_as_before(member: Member) -> None:
     first = post(member, "k-1", name="Main")
     member.patch(f"/sites/{first.json['id']}", json={"city": "Bern"})
     second = post(member, "k-1", name="Main")
@@ -44,7 +44,7 @@ def test_a_request_sent_again_is_answered_as_before(member: Any) -> None:
     assert names(member) == ["Main"]
 
 
-def test_a_key_belongs_to_one_request(member: Any) -> None:
+def test_a_key_belongs_to_one_request(member: Member) -> None:
     post(member, "k-1", name="Main")
 
     answer = post(member, "k-1", name="Other")
@@ -56,7 +56,7 @@ def test_a_key_belongs_to_one_request(member: Any) -> None:
     assert study.status_code == 201
 
 
-def test_a_key_belongs_to_one_member(member: Any, as_member: Callable[..., Any]) -> None:
+def test_a_key_belongs_to_one_member(member: Member, as_member: AsMember) -> None:
     other = as_member(member.tenant)
 
     answers = [post(each, "k-1", name=each.subject) for each in (member, other)]
@@ -66,7 +66,7 @@ def test_a_key_belongs_to_one_member(member: Any, as_member: Callable[..., Any])
 
 
 def test_a_key_shows_no_patient_of_sites_that_are_the_members_no_longer(
-    app: Flask, member: Any, as_member: Callable[..., Any]
+    app: Flask, member: Member, as_member: AsMember
 ) -> None:
     here, there = (
         member.post("/sites", json={"name": name}).json["id"] for name in ("Here", "There")
@@ -88,7 +88,7 @@ def test_a_key_shows_no_patient_of_sites_that_are_the_members_no_longer(
     assert "Example" not in answer.text
 
 
-def test_a_refusal_leaves_its_key_free(member: Any) -> None:
+def test_a_refusal_leaves_its_key_free(member: Member) -> None:
     assert post(member, "k-1", name="").status_code == 422
     post(member, "k-0", name="Main")
     assert post(member, "k-2", name="Main").status_code == 409
@@ -98,14 +98,14 @@ def test_a_refusal_leaves_its_key_free(member: Any) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256, "\t"])
-def test_an_unusable_key_is_refused(shared_member: Any, key: str) -> None:
+def test_an_unusable_key_is_refused(shared_member: Member, key: str) -> None:
     answer = post(shared_member, key, name="never kept")
 
     assert answer.status_code == 400
     assert "never kept" not in names(shared_member)
 
 
-def test_a_lost_answer_is_given_again(member: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lost_answer_is_given_again(member: Member, monkeypatch: pytest.MonkeyPatch) -> None:
     commit = db.session.commit
 
     def commit_and_die() -> None:
@@ -122,7 +122,7 @@ def test_a_lost_answer_is_given_again(member: Any, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_commit_that_never_came_leaves_nothing(
-    member: Any, monkeypatch: pytest.MonkeyPatch
+    member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die() -> None:
         raise OperationalError("COMMIT", {}, psycopg2.OperationalError("gone"))
@@ -137,7 +137,7 @@ def test_a_commit_that_never_came_leaves_nothing(
     assert names(member) == ["Main"]
 
 
-def test_while_the_first_is_at_work_the_second_is_told_so(app: Flask, member: Any) -> None:
+def test_while_the_first_is_at_work_the_second_is_told_so(app: Flask, member: Member) -> None:
     with as_tenant(app, member.tenant) as raw, raw.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute(
@@ -152,7 +152,7 @@ def test_while_the_first_is_at_work_the_second_is_told_so(app: Flask, member: An
     assert post(member, "k-1", name="Main").status_code == 201
 
 
-def test_many_at_once_have_one_effect(member: Any) -> None:
+def test_many_at_once_have_one_effect(member: Member) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: post(member, "k-1", name="Main"), range(16)))
 
@@ -163,7 +163,7 @@ def test_many_at_once_have_one_effect(member: Any) -> None:
     assert names(member) == ["Main"]
 
 
-def test_keys_expire_and_are_cleared_away(app: Flask, member: Any) -> None:
+def test_keys_expire_and_are_cleared_away(app: Flask, member: Member) -> None:
     for number in range(3):
         post(member, f"k-{number}", name=f"Site {number}")
     ask_in(
@@ -181,7 +181,7 @@ def test_keys_expire_and_are_cleared_away(app: Flask, member: Any) -> None:
 
 
 def test_a_request_at_work_for_too_long_is_ended(
-    app: Flask, member: Any, monkeypatch: pytest.MonkeyPatch
+    app: Flask, member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     view = app.view_functions["sites.create_site"]
 
@@ -190,8 +190,8 @@ def test_a_request_at_work_for_too_long_is_ended(
 
     sleep.__dict__.update(view.__dict__)
     monkeypatch.setitem(app.view_functions, "sites.create_site", sleep)
-    hurried = replace(state_of(app).settings, request_timeout_ms=100)
-    monkeypatch.setattr(state_of(app), "settings", hurried)
+    short_timeout = replace(state_of(app).settings, request_timeout_ms=100)
+    monkeypatch.setattr(state_of(app), "settings", short_timeout)
 
     answer = post(member, "k-1", name="Main")
 

@@ -6,10 +6,11 @@ from uuid import uuid4
 
 import pytest
 from examples import CHANGED, create_all, new_word
+from members import AsMember, MakePatient, Member
 from tenant_databases import ask_in
 
 
-def patch(member: Any, path: str, body: Any, **headers: str) -> Any:
+def patch(member: Member, path: str, body: Any, **headers: str) -> Any:
     """Send exactly these headers, where `Member.patch` would add what is missing."""
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
     content_type = {"Content-Type": "application/merge-patch+json"}
@@ -17,7 +18,7 @@ def patch(member: Any, path: str, body: Any, **headers: str) -> Any:
 
 
 @pytest.mark.parametrize("name", sorted(CHANGED))
-def test_a_version_is_followed_through_its_changes(member: Any, name: str) -> None:
+def test_a_version_is_followed_through_its_changes(member: Member, name: str) -> None:
     example, ids = CHANGED[name], create_all(member)
     created = member.post(example.path, json=example.body(ids, new_word()))
     path = f"{example.path}/{created.json['id']}"
@@ -42,7 +43,7 @@ def test_a_version_is_followed_through_its_changes(member: Any, name: str) -> No
 
 
 @pytest.mark.parametrize("name", sorted(CHANGED))
-def test_what_matches_nothing_changes_nothing(shared_member: Any, name: str) -> None:
+def test_what_matches_nothing_changes_nothing(shared_member: Member, name: str) -> None:
     example = CHANGED[name]
     path = f"{example.path}/{create_all(shared_member)[f'{name}_id']}"
     etag = shared_member.get(path).headers["ETag"]
@@ -55,14 +56,16 @@ def test_what_matches_nothing_changes_nothing(shared_member: Any, name: str) -> 
 
 
 @pytest.mark.parametrize("name", sorted(CHANGED))
-def test_what_is_not_there_is_not_found_whatever_was_seen(shared_member: Any, name: str) -> None:
+def test_what_is_not_there_is_not_found_whatever_was_seen(shared_member: Member, name: str) -> None:
     path, change = f"{CHANGED[name].path}/{uuid4()}", CHANGED[name].change
     for tag in ("*", '"1"', '"x"'):
         answer = patch(shared_member, path, change, If_Match=tag)
         assert answer.status_code == 404, tag
 
 
-def test_a_patient_is_removed_as_seen_or_not_at_all(member: Any, make_patient: Any) -> None:
+def test_a_patient_is_removed_as_seen_or_not_at_all(
+    member: Member, make_patient: MakePatient
+) -> None:
     path = f"/patients/{make_patient(member)['id']}"
     etag = member.get(path).headers["ETag"]
     member.patch(path, json={"phone": "1"})
@@ -74,7 +77,7 @@ def test_a_patient_is_removed_as_seen_or_not_at_all(member: Any, make_patient: A
     assert member.delete(path, headers={"If-Match": etag}).status_code == 404
 
 
-def test_of_two_who_have_seen_the_same_one_wins(member: Any) -> None:
+def test_of_two_who_have_seen_the_same_one_wins(member: Member) -> None:
     made = member.post("/sites", json={"name": "Main"})
     path, etag = f"/sites/{made.json['id']}", made.headers["ETag"]
 
@@ -88,7 +91,7 @@ def test_of_two_who_have_seen_the_same_one_wins(member: Any) -> None:
 
 
 def test_masked_patients_have_tags_of_their_own(
-    member: Any, as_member: Any, make_patient: Any
+    member: Member, as_member: AsMember, make_patient: MakePatient
 ) -> None:
     path = f"/patients/{make_patient(member)['id']}"
     masked = as_member(member.tenant, phi_level="limited")
@@ -100,7 +103,7 @@ def test_masked_patients_have_tags_of_their_own(
     assert masked.get(path, headers={"If-None-Match": masked_etag}).status_code == 304
 
 
-def test_whatever_writes_a_row_makes_a_version(app: Any, member: Any) -> None:
+def test_whatever_writes_a_row_makes_a_version(app: Any, member: Member) -> None:
     upload = b'{"resourceType": "Patient", "id": "p1", "name": [{"family": "%s"}]}\n'
     etags = set()
     for name in (b"One", b"Two"):

@@ -167,7 +167,7 @@ def test_every_table_has_its_one_policy(app, tenant, schema, tables):
     ]
 
 
-def test_every_table_with_versions_has_its_trigger(app, place, schema, tables):
+def test_every_table_with_versions_has_its_trigger(app, tenant, schema, tables):
     versioned = {
         mapper.local_table.name
         for mapper in TenantModel.registry.mappers
@@ -175,7 +175,7 @@ def test_every_table_with_versions_has_its_trigger(app, place, schema, tables):
     }
     columns = ask_in(
         app,
-        place,
+        tenant,
         "SELECT relname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid"
         " WHERE relname = ANY(%s) AND relnamespace = %s::regnamespace AND attname = 'version'",
         tables,
@@ -183,7 +183,7 @@ def test_every_table_with_versions_has_its_trigger(app, place, schema, tables):
     )
     triggers = ask_in(
         app,
-        place,
+        tenant,
         "SELECT relname, tgname, pronamespace::regnamespace::text || '.' || proname,"
         " tgenabled::text, pg_get_triggerdef(pg_trigger.oid)"
         " FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
