@@ -1,4 +1,4 @@
-"""FHIR resources to try things on, and short ways to translate them."""
+"""Examples of FHIR resources, and short ways to translate them."""
 
 from typing import Any
 
@@ -164,6 +164,15 @@ EXAMPLES: list[dict[str, Any]] = [
     ENCOUNTER,
     MEDICATION,
 ]
+
+
+def make_patient(number: int, **changes: Any) -> dict[str, Any]:
+    return {**PATIENT, "id": f"p{number}", "identifier": [{"value": f"M{number}"}], **changes}
+
+
+def make_observation(number: int, patient: int, **changes: Any) -> dict[str, Any]:
+    subject = {"reference": f"Patient/p{patient}"}
+    return {**OBSERVATION, "id": f"o{number}", "subject": subject, **changes}
 
 
 def translate_fact(resource: dict[str, Any], **changes: object) -> FactRow:

@@ -1,4 +1,4 @@
-"""Real data, imported, gives the counts that others found in it, however often it is imported."""
+"""Real data gives the counts of an independent analysis, however often it is imported."""
 
 import lzma
 import tarfile
@@ -12,7 +12,7 @@ from flask import Flask
 
 from tests.recruiting.imports.importing import Importer
 from trially.database.rows import Item
-from trially.recruiting.imports.reading.resources import find_source_files
+from trially.recruiting.imports.reading.source_files import find_source_files
 from trially.recruiting.imports.running import fingerprint_of, run_import
 from trially.recruiting.imports.writing.statements import (
     FIND_WRITTEN,
@@ -95,9 +95,9 @@ BUNDLES_TRIED = 40
 
 
 def import_paths(importer: Importer, *paths: Path) -> Item:
-    parts = find_source_files(paths)
+    source_files = find_source_files(paths)
     with importer.app.app_context(), tenant_context(importer.tenant.slug):
-        return run_import(parts, source="fhir", fingerprint=fingerprint_of(parts))
+        return run_import(source_files, source="fhir", fingerprint=fingerprint_of(source_files))
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def _bundle_members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     return (member for member in archive if member.isfile())
 
 
-def test_every_resource_is_taken_in(synthea: tuple[Importer, Item]) -> None:
+def test_every_resource_is_imported(synthea: tuple[Importer, Item]) -> None:
     importer, job = synthea
 
     assert job["state"] == "done"

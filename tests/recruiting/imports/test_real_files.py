@@ -1,4 +1,4 @@
-"""Real data, where it is at hand, gives the counts that others found in it."""
+"""Real data, if it is present, gives the counts of an independent analysis."""
 
 from collections import defaultdict
 from itertools import islice
@@ -8,8 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
-from trially.recruiting.imports.fhir.translating import PassedOver, translate
-from trially.recruiting.imports.reading.resources import find_source_files, read_resources
+from trially.recruiting.imports.fhir.rows import IgnoredResource
+from trially.recruiting.imports.fhir.translating import translate
+from trially.recruiting.imports.reading.resources import read_resources
+from trially.recruiting.imports.reading.source_files import find_source_files
 
 FHIR = Path(__file__).parents[4] / "shared" / "data" / "fhir"
 SYNTHEA = FHIR / "synthea_615_ndjson"
@@ -23,11 +25,11 @@ needs_bulk = pytest.mark.skipif(not BULK.exists(), reason="the bulk export is no
 
 def read_rows(path: Path, limit: int | None = None) -> dict[tuple[str, str, int], Any]:
     found: dict[tuple[str, str, int], Any] = {}
-    for part in find_source_files([path]):
-        for line in islice(read_resources(part), limit):
+    for source_file in find_source_files([path]):
+        for line in islice(read_resources(source_file), limit):
             assert line.resource is not None
             rows = translate(line.resource)
-            if not isinstance(rows, PassedOver):
+            if not isinstance(rows, IgnoredResource):
                 for row in rows if isinstance(rows, list) else [rows]:
                     kind = line.resource["resourceType"]
                     component: Any = dict(row).get("component", 0)

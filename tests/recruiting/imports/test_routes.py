@@ -16,13 +16,13 @@ from gunicorn.http.errors import InvalidChunkSize
 from werkzeug.serving import make_server
 
 from tests.conftest import AsMember, Member
+from tests.recruiting.imports.fhir_examples import make_observation, make_patient
 from tests.recruiting.imports.importing import Importer, write_ndjson
-from tests.recruiting.imports.test_batches import make_observation, make_patient
-from tests.recruiting.imports.test_reading import bundle
+from tests.recruiting.imports.reading.files import bundle
 from trially.auth.permissions import Role
 from trially.database.session import db
 from trially.recruiting.imports import routes
-from trially.recruiting.imports.jobs import ImportTakenOverError
+from trially.recruiting.imports.import_run import ImportTakenOverError
 from trially.state import state_of
 from trially.tenancy.lifecycle.status import suspend_tenant
 
@@ -49,7 +49,7 @@ def send(
         ("application/fhir+json; charset=utf-8", BUNDLE),
     ],
 )
-def test_an_upload_is_taken_in(member: Member, kind: str, body: bytes) -> None:
+def test_an_upload_is_imported(member: Member, kind: str, body: bytes) -> None:
     response = send(member, body, kind)
 
     job = response.get_json()
@@ -86,9 +86,19 @@ def test_a_content_encoding_is_what_the_bytes_are(member: Member) -> None:
     ("kind", "body", "status", "detail"),
     [
         ("application/fhir+ndjson", b"", 400, "The body is empty."),
-        ("application/x-www-form-urlencoded", NDJSON, 415, "The body must be one of application/"),
-        ("multipart/form-data; boundary=x", NDJSON, 415, "The body must be one of application/"),
-        ("", NDJSON, 415, "The body must be one of application/"),
+        (
+            "application/x-www-form-urlencoded",
+            NDJSON,
+            415,
+            "The media type must be one of application/",
+        ),
+        (
+            "multipart/form-data; boundary=x",
+            NDJSON,
+            415,
+            "The media type must be one of application/",
+        ),
+        ("", NDJSON, 415, "The media type must be one of application/"),
     ],
 )
 def test_a_body_of_the_wrong_kind(
@@ -122,7 +132,7 @@ def test_a_bomb_is_not_unpacked_to_its_end(member: Member) -> None:
     errors = member.get(f"/imports/{job['id']}/errors").get_json()["data"]
     assert job["counts"]["Observation"]["new"] == 1
     assert [error["reason"] for error in errors] == [
-        "Unpacked, this is more than 4,000,000 bytes; the rest was not read."
+        "The file is larger than 4,000,000 bytes when unpacked. The rest was not imported."
     ]
 
 
@@ -132,7 +142,7 @@ def test_strict_answers_with_the_failed_import(member: Member) -> None:
     job = response.get_json()
     assert response.status_code == 201
     assert (job["state"], job["source"]) == ("failed", "north")
-    assert job["failure"] == "upload, line 2: This is not valid JSON."
+    assert job["failure"] == "upload, line 2: The content is not valid JSON."
     assert member.get("/patients").get_json()["data"] == []
 
 
@@ -152,7 +162,7 @@ def test_imports_and_their_errors_are_listed_a_page_at_a_time(member: Member) ->
     errors = rest.get_json()["data"]
     assert errors[0].pop("id")
     assert errors == [
-        {"file": "upload", "line": 4, "reason": "This is not valid JSON.", "pointer": None}
+        {"file": "upload", "line": 4, "reason": "The content is not valid JSON.", "pointer": None}
     ]
 
 
@@ -166,11 +176,11 @@ def test_imports_of_another_tenant_are_not_there(
     assert other.get(f"/imports/{job['id']}/errors").status_code == 404
 
 
-def test_a_viewer_may_not_import(take_in: Importer, as_member: AsMember) -> None:
-    viewer = as_member(take_in.tenant, Role.VIEWER)
+def test_a_viewer_may_not_import(importer: Importer, as_member: AsMember) -> None:
+    viewer = as_member(importer.tenant, Role.VIEWER)
 
     assert send(viewer, NDJSON).status_code == 403
-    assert take_in.query("SELECT 1 FROM import_job") == []
+    assert importer.query("SELECT 1 FROM import_job") == []
 
 
 class Upload(io.BytesIO):
@@ -221,7 +231,7 @@ def test_an_upload_that_cannot_be_read_is_the_clients_fault(member: Member) -> N
     assert member.get("/imports").json["data"] == []
 
 
-def test_patients_entered_by_hand_are_not_an_imports_to_change(member: Member) -> None:
+def test_an_import_cannot_change_patients_entered_by_hand(member: Member) -> None:
     name = {"given_name": "Ada", "family_name": "Example"}
     body = {"mrn": "M", "birth_date": "1960-05-17", "sex": "female", **name}
     patient = member.post("/patients", json=body).json
@@ -234,18 +244,18 @@ def test_patients_entered_by_hand_are_not_an_imports_to_change(member: Member) -
     assert member.get(f"/patients/{patient['id']}").json == patient
 
 
-def test_an_import_that_goes_on_elsewhere_is_a_conflict(
+def test_an_import_that_another_process_continues_is_a_conflict(
     member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def be_taken_over(*_arguments: Any, **_options: Any) -> None:
-        raise ImportTakenOverError("This import was started again, and goes on there.")
+        raise ImportTakenOverError("This import was started again.")
 
     monkeypatch.setattr(routes, "run_import", be_taken_over)
 
     response = send(member, NDJSON)
 
     assert response.status_code == 409
-    assert response.get_json()["detail"] == "This import was started again, and goes on there."
+    assert response.get_json()["detail"] == "This import was started again."
 
 
 @pytest.fixture
@@ -296,6 +306,6 @@ def test_a_body_that_ends_too_soon_is_refused(member):
 
     assert (response.status_code, response.json["detail"]) == (
         400,
-        "The body ends before its Content-Length.",
+        "The body is shorter than its Content-Length.",
     )
     assert member.get("/imports").json["data"] == before
