@@ -1,4 +1,4 @@
-"""Import the observations of 615 synthetic patients, once and ten times over."""
+"""Import the observations of 615 synthetic patients, and ten copies of them."""
 
 import argparse
 import gzip
@@ -24,14 +24,14 @@ SOURCE = "synthea"
 def main() -> None:
     parser = make_parser(__spec__.name, rounds=3, seconds=240)
     parser.add_argument("--copies", type=int, default=10, help="(default: %(default)s)")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="of NDJSON files")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="folder of NDJSON files")
     parser.add_argument("--work", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.work:
         print(json.dumps(_work(*options.work)))
         return
     if not (options.folder / "Observation.ndjson.gz").is_file():
-        print(f"import fhir: skipped, there are no NDJSON files in {options.folder}.")
+        print(f"import fhir: skipped, because {options.folder} has no Observation.ndjson.gz.")
         return
     with installation() as installed:
         once = [
@@ -72,7 +72,7 @@ def _import_copies(installed: Installation, folder: Path, copies: int) -> dict[s
 
 
 def _multiply(path: Path, target: Path, copies: int) -> None:
-    """Write a file's observations several times, each time under other ids."""
+    """Write a file's observations several times, each time with different ids."""
     with gzip.open(target, "wb", compresslevel=1) as written:
         for copy in range(copies):
             with gzip.open(path, "rb") as lines:
@@ -84,7 +84,7 @@ def _multiply(path: Path, target: Path, copies: int) -> None:
 def _import(
     installed: Installation, slug: str, folder: Path, observations: Path | None
 ) -> dict[str, Any]:
-    # Late, because the workers are to be small.
+    # Imported here, so that the worker processes do not load it.
     from trially.tenancy.lifecycle.provisioning import create_tenant
 
     with installed.app.app_context():
@@ -109,18 +109,18 @@ def _run_work(installed: Installation, slug: str, path: Path) -> dict[str, Any]:
 
 
 def _work(slug: str, path: str) -> dict[str, Any]:
-    """Import one file, and nothing else, in this process."""
+    """Import one file in this process, and return the figures."""
     from trially import create_app
     from trially.recruiting.imports.reading.source_files import find_source_files
     from trially.recruiting.imports.running import fingerprint_of, run_import
     from trially.tenancy.context import tenant_context
 
     app = create_app(settings_of_environment())
-    parts = find_source_files([Path(path)])
+    source_files = find_source_files([Path(path)])
     with app.app_context(), tenant_context(slug):
         before_mb, began = _peak_mb(), time.perf_counter()
         cpu = time.process_time()
-        job = run_import(parts, source=SOURCE, fingerprint=fingerprint_of(parts))
+        job = run_import(source_files, source=SOURCE, fingerprint=fingerprint_of(source_files))
         seconds = time.perf_counter() - began
     assert job["state"] == "done"
     assert not job["error_count"], job
@@ -135,9 +135,9 @@ def _work(slug: str, path: str) -> dict[str, Any]:
 
 
 def _peak_mb() -> float:
-    """Return the largest this program has been.
+    """Return the peak memory of this program in MB.
 
-    Not from getrusage: there a process begins with the size of the one that it was forked from.
+    `getrusage` is not used: its peak includes the size of the parent process at the fork.
     """
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024

@@ -188,7 +188,7 @@ def translate_patient(**changes: object) -> PatientRow:
     return row
 
 
-def refuse(resource: dict[str, Any], **changes: object) -> ResourceError:
+def reject(resource: dict[str, Any], **changes: object) -> ResourceError:
     with pytest.raises(ResourceError) as caught:
         translate({**resource, **changes})
     return caught.value

@@ -8,7 +8,11 @@ from typing import Any
 import orjson
 from flask import Flask
 from sqlalchemy import text
+from werkzeug.test import TestResponse
 
+from tests.conftest import Member
+from tests.recruiting.imports.fhir_examples import make_observation, make_patient
+from tests.recruiting.imports.reading.files import bundle
 from trially.database.rows import Item
 from trially.database.session import db, transaction
 from trially.recruiting.imports.reading.source_files import source_file_from_stream
@@ -68,3 +72,13 @@ class Importer:
 
     def versions(self) -> dict[str, int]:
         return dict(self.query("SELECT source_id, clinical_version FROM patient"))
+
+
+NDJSON = write_ndjson(make_patient(1), make_observation(1, 1))
+BUNDLE = orjson.dumps(bundle({"resource": make_patient(1)}, {"resource": make_observation(1, 1)}))
+
+
+def upload(
+    member: Member, body: bytes, kind: str = "application/fhir+ndjson", query: str = ""
+) -> TestResponse:
+    return member.post(f"/imports{query}", data=body, content_type=kind)

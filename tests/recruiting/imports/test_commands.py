@@ -16,7 +16,7 @@ RunCommand = Callable[..., Any]
 
 @pytest.fixture
 def export(tmp_path: Path) -> Path:
-    """A folder as a bulk export leaves it."""
+    """A folder like a bulk export."""
     folder = tmp_path / "export"
     folder.mkdir()
     (folder / "Patient.ndjson").write_bytes(write_ndjson(make_patient(1), b"{", make_patient(2)))
@@ -113,7 +113,7 @@ def test_an_import_that_cannot_start_fails_with_a_sentence(
         ("manual", "'manual' is reserved for patients entered by hand"),
     ],
 )
-def test_a_source_must_have_a_usable_name(
+def test_an_invalid_source_is_rejected(
     importer: Importer, run_command: RunCommand, export: Path, source: str, reason: str
 ) -> None:
     result = run_command("imports", "fhir", importer.tenant.slug, export, "--source", source)

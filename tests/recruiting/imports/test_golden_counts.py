@@ -33,7 +33,7 @@ COUNTS = {
     "Encounter": 18_098,
     "Immunization": 7_389,
 }
-# Of values of one moment, recorded in one moment, the one with the least id counts as the latest.
+# Of values with equal times, the one with the smallest id counts as the latest.
 GOLDEN = """
 WITH alive AS (SELECT * FROM patient WHERE NOT deceased),
 valued AS (
@@ -102,7 +102,7 @@ def import_paths(importer: Importer, *paths: Path) -> Item:
 
 @pytest.fixture(scope="module")
 def synthea(app: Flask, shared_data: Path) -> tuple[Importer, Item]:
-    """A tenant with the 615 patients, and the import that brought them."""
+    """A tenant with the 615 patients, and their import."""
     with app.app_context():
         importer = Importer(app, create_tenant("golden", "Golden"))
     return importer, import_paths(importer, shared_data / "fhir/synthea_615_ndjson")
@@ -167,7 +167,7 @@ def test_last_encounters_are_those_of_the_records(synthea: tuple[Importer, Item]
     ) == [(0,)]
 
 
-def test_importing_again_touches_no_row(synthea: tuple[Importer, Item], shared_data: Path) -> None:
+def test_importing_again_changes_no_row(synthea: tuple[Importer, Item], shared_data: Path) -> None:
     importer, _ = synthea
     before = importer.snapshot()
 
@@ -200,7 +200,7 @@ def test_no_batch_reads_a_whole_table(synthea: tuple[Importer, Item], shift: str
         assert not [line for (line,) in plan if "Seq Scan on clinical_fact" in line]
 
 
-def test_bundles_of_the_same_patients_touch_no_row(
+def test_bundles_of_the_same_patients_change_no_row(
     synthea: tuple[Importer, Item], bundles: Path
 ) -> None:
     importer, _ = synthea

@@ -24,7 +24,7 @@ needs_bulk = pytest.mark.skipif(not BULK.exists(), reason="the bulk export is no
 
 
 def read_rows(path: Path, limit: int | None = None) -> dict[tuple[str, str, int], Any]:
-    found: dict[tuple[str, str, int], Any] = {}
+    rows_by_key: dict[tuple[str, str, int], Any] = {}
     for source_file in find_source_files([path]):
         for line in islice(read_resources(source_file), limit):
             assert line.resource is not None
@@ -33,8 +33,8 @@ def read_rows(path: Path, limit: int | None = None) -> dict[tuple[str, str, int]
                 for row in rows if isinstance(rows, list) else [rows]:
                     kind = line.resource["resourceType"]
                     component: Any = dict(row).get("component", 0)
-                    found[kind, row["source_id"], component] = row
-    return found
+                    rows_by_key[kind, row["source_id"], component] = row
+    return rows_by_key
 
 
 @pytest.fixture(scope="module")
@@ -63,10 +63,13 @@ def test_615_patients_give_the_counts_of_an_independent_pass(
             on_metformin[row["status"]].add(row["patient_source_id"])
 
     def latest(code: str) -> dict[str, float]:
-        return {patient: newest(found)["value_number"] for patient, found in values[code].items()}
+        return {patient: newest(rows)["value_number"] for patient, rows in values[code].items()}
 
     def newest(rows: list[Any]) -> Any:
-        """Break ties by id, the least first: four patients have two eGFR of one moment."""
+        """Return the newest row; of rows with equal times, the one with the smallest id.
+
+        Four patients have two eGFR values of the same time.
+        """
         by_id = sorted(rows, key=lambda row: row["source_id"])
         return max(by_id, key=lambda row: (row["start_at"], row["recorded_at"]))
 
@@ -114,7 +117,7 @@ def test_bundles_and_ndjson_give_the_same_rows(synthea: dict[tuple[str, str, int
 
 
 @needs_bulk
-def test_a_real_export_reads_without_fault() -> None:
+def test_a_real_export_reads_without_errors() -> None:
     rows = read_rows(BULK)
 
     counts: dict[str, int] = defaultdict(int)

@@ -18,7 +18,7 @@ from tests.recruiting.imports.fhir_examples import (
     SNOMED,
     STATEMENT,
     concept,
-    refuse,
+    reject,
     translate_fact,
 )
 from trially.recruiting.imports.fhir.rows import IgnoredResource
@@ -61,7 +61,7 @@ def test_condition_row() -> None:
     }
 
 
-def test_the_day_of_recording_does_not_stand_in_for_the_onset() -> None:
+def test_the_date_of_recording_does_not_replace_a_missing_onset() -> None:
     fact = translate_fact(CONDITION, onsetDateTime=None, onsetAge={"value": 50})
 
     assert fact["start_at"] is None
@@ -160,11 +160,11 @@ def test_an_absent_value_is_no_value() -> None:
     ],
 )  # fmt: skip
 def test_bad_quantities_are_rejected(quantity: object, reason: str) -> None:
-    assert refuse(OBSERVATION, valueQuantity=quantity).reason == reason
+    assert reject(OBSERVATION, valueQuantity=quantity).reason == reason
 
 
-def test_a_fault_in_a_component_is_pointed_to() -> None:
-    error = refuse(PRESSURE, component=[PRESSURE["component"][0], {"valueString": "x"}])
+def test_an_error_in_a_component_has_its_pointer() -> None:
+    error = reject(PRESSURE, component=[PRESSURE["component"][0], {"valueString": "x"}])
 
     assert error.reason == "Observation.component[1].code is missing."
     assert error.pointer == "/component/1/code"
@@ -188,7 +188,7 @@ def test_medications() -> None:
     }
 
 
-def test_a_prohibition_is_no_medication() -> None:
+def test_a_request_not_to_give_a_medication_is_ignored() -> None:
     translated = translate({**REQUEST, "doNotPerform": True})
 
     assert translated == IgnoredResource("MedicationRequest (do not perform)")

@@ -10,7 +10,7 @@ from tests.recruiting.imports.fhir_examples import (
     RXNORM,
     SNOMED,
     concept,
-    refuse,
+    reject,
     translate_fact,
 )
 
@@ -55,7 +55,7 @@ def test_times_are_converted_to_utc(time: str, expected: str) -> None:
     ["2011-10-14T25:00:00Z", "2011-10-14T24:01:00Z", "2011-10-14T10:61Z", "10:00", "x" * 99],
 )
 def test_an_invalid_time_is_rejected(time: str) -> None:
-    error = refuse(OBSERVATION, effectiveDateTime=time)
+    error = reject(OBSERVATION, effectiveDateTime=time)
 
     assert error.reason == "Observation.effectiveDateTime is not a date."
 
@@ -97,4 +97,4 @@ def test_references_are_read(reference: str) -> None:
     ],
 )  # fmt: skip
 def test_invalid_references_are_rejected(subject: object, reason: str) -> None:
-    assert refuse(CONDITION, subject=subject).reason == reason
+    assert reject(CONDITION, subject=subject).reason == reason

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.recruiting.imports.fhir_examples import CONDITION, EXAMPLES, concept, refuse
+from tests.recruiting.imports.fhir_examples import CONDITION, EXAMPLES, concept, reject
 from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError, Translated
 from trially.recruiting.imports.fhir.translating import translate
 
@@ -29,7 +29,7 @@ from trially.recruiting.imports.fhir.translating import translate
     ],
 )  # fmt: skip
 def test_a_missing_or_too_long_element_is_rejected(changes: dict[str, Any], reason: str) -> None:
-    assert refuse(CONDITION, **changes).reason == reason
+    assert reject(CONDITION, **changes).reason == reason
 
 
 def test_resources_of_other_types_are_ignored() -> None:

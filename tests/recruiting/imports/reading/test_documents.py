@@ -1,4 +1,4 @@
-"""Resources come out of files whatever the files look like."""
+"""Resources are read from NDJSON, Bundles and single resources, with and without errors."""
 
 import gzip
 import io
@@ -38,7 +38,7 @@ def test_ndjson(ending: bytes) -> None:
     ]
 
 
-def test_reading_goes_on_after_a_broken_line() -> None:
+def test_reading_continues_after_a_bad_line() -> None:
     content = b"\n".join(
         [orjson.dumps(A), b'{"id": "Jane Doe', b'{"id": "\xff"}', b"[1]", b"7", orjson.dumps(B)]
     )
@@ -53,7 +53,7 @@ def test_reading_goes_on_after_a_broken_line() -> None:
     ]
 
 
-def test_a_broken_first_line_costs_only_itself() -> None:
+def test_a_bad_first_line_does_not_affect_other_lines() -> None:
     content = b'\n{"resourceType": "Patient", "id"\n' + ndjson(A, B)
 
     assert summarise(read(content)) == [
@@ -98,14 +98,14 @@ def test_lines_of_bundles() -> None:
 @pytest.mark.parametrize(
     "content", [b"\x89PNG\r\n" + bytes(99), b"id,name\n1,Jane\n2,Joe\n", b'{\n "resourceType": \n']
 )
-def test_what_is_not_json_at_all_is_one_error(content: bytes) -> None:
+def test_a_file_without_json_gives_one_error(content: bytes) -> None:
     (line,) = read(content)
 
     assert line.error in (NOT_JSON, NOT_UTF8)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)])
-def test_nothing_is_nothing(content: bytes) -> None:
+def test_an_empty_file_gives_nothing(content: bytes) -> None:
     assert read(content) == []
 
 
@@ -126,7 +126,7 @@ def test_a_line_too_long_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("start_after", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("is_bundle", [True, False])
-def test_reading_resumes_behind_any_line(start_after: int, *, is_bundle: bool) -> None:
+def test_reading_continues_after_any_line(start_after: int, *, is_bundle: bool) -> None:
     if is_bundle:
         content = orjson.dumps(bundle({"resource": A}, {}, {"resource": B}, {"resource": C}))
     else:
@@ -163,7 +163,7 @@ def test_references_within_a_bundle_are_resolved() -> None:
     }
 
 
-def test_entries_of_every_sort() -> None:
+def test_kinds_of_entries() -> None:
     content = bundle(
         {"request": {"method": "DELETE", "url": "Patient/z"}},
         {"request": {"method": "PUT", "url": "Patient/p"}, "resource": {"resourceType": "Patient"}},
@@ -182,7 +182,7 @@ def test_entries_of_every_sort() -> None:
     ]
 
 
-def test_bundles_nested_without_end_are_refused() -> None:
+def test_deeply_nested_bundles_are_rejected() -> None:
     content = bundle({"resource": A})
     for _ in range(50):
         content = bundle({"resource": content})
@@ -220,7 +220,7 @@ def test_large_bundles_are_streamed(option: int, small_limits: None) -> None:
     }
 
 
-def test_a_large_bundle_gives_what_comes_before_its_fault(small_limits: None) -> None:
+def test_a_large_truncated_bundle_gives_the_entries_before_its_end(small_limits: None) -> None:
     content = orjson.dumps(bundle(*[{"resource": A}] * 500), option=orjson.OPT_INDENT_2)
 
     lines = read(content[:-50])
@@ -238,7 +238,7 @@ def test_a_large_bundle_of_brackets_takes_no_memory(small_limits: None) -> None:
     assert line.error == NOT_JSON
 
 
-def test_a_large_document_of_another_kind_is_refused(small_limits: None) -> None:
+def test_a_large_single_resource_is_rejected(small_limits: None) -> None:
     lines = read(orjson.dumps(patient("a", text=["x" * 80] * 99), option=orjson.OPT_INDENT_2))
 
     reason = "The file is larger than 32 MiB, and neither a Bundle nor NDJSON."

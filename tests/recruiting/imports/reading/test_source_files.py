@@ -78,14 +78,18 @@ def test_a_path_to_a_file_is_read_whatever_its_name(tmp_path: Path) -> None:
     assert source_file.position() == source_file.size
 
 
-def test_several_folders_keep_their_names_and_files_come_once(export: Path) -> None:
+def test_names_begin_with_the_folder_if_there_are_several_and_no_file_is_read_twice(
+    export: Path,
+) -> None:
     source_files = find_source_files([export, export / "more", export / "Medication.ndjson"])
 
     assert len(source_files) == 5
     assert "export/more/patient.ndjson" in [source_file.name for source_file in source_files]
 
 
-def test_links_are_followed_to_files_and_never_in_circles(export: Path, tmp_path: Path) -> None:
+def test_links_to_files_are_followed_and_links_to_folders_are_not(
+    export: Path, tmp_path: Path
+) -> None:
     (export / "more" / "up").symlink_to(export)
     (export / "circle.json").symlink_to(export / "circle.json")
     (export / "Patient.link.ndjson").symlink_to(export / "log.ndjson")
@@ -99,7 +103,7 @@ def test_links_are_followed_to_files_and_never_in_circles(export: Path, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("make", "reason"),
+    ("create", "reason"),
     [
         (lambda _path: None, "cannot be read: No such file or directory"),
         (lambda path: path.mkdir(), "contains no FHIR files"),
@@ -107,9 +111,9 @@ def test_links_are_followed_to_files_and_never_in_circles(export: Path, tmp_path
         (lambda path: os.mkfifo(path), "is neither a file nor a folder"),
     ],
 )
-def test_a_path_that_cannot_be_imported_is_rejected(make, reason: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_path_that_cannot_be_imported_is_rejected(create, reason: str, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     path = tmp_path / "x"
-    make(path)
+    create(path)
 
     with pytest.raises(ImportSourceError, match=reason):
         find_source_files([path])
@@ -125,7 +129,7 @@ def test_a_file_that_was_deleted_is_rejected(export: Path) -> None:
         list(read_resources(source_file))
 
 
-def test_an_upload_is_read_and_left_open() -> None:
+def test_a_stream_is_read_and_stays_open() -> None:
     file = io.BytesIO(ndjson(A))
     file.read()
 

@@ -1,4 +1,4 @@
-"""Compression and archives come off by what the bytes are."""
+"""Compressed files and archives are recognised by their bytes, and unpacked."""
 
 import bz2
 import gzip
@@ -62,7 +62,9 @@ def test_compression_is_recognised_by_its_bytes(pack: Callable[[bytes], bytes]) 
     "tar_format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
 )
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress, bz2.compress])
-def test_archives_are_read_in_their_order(pack: Callable[[bytes], bytes], tar_format: int) -> None:
+def test_files_of_an_archive_are_read_in_its_order(
+    pack: Callable[[bytes], bytes], tar_format: int
+) -> None:
     long_name = "deep/" * 40 + "e.json"
     files = {
         "README.md": b"Jane Doe",
@@ -97,7 +99,7 @@ def test_a_truncated_file_gives_its_good_lines_and_one_error(
     assert (last.error, last.number) == (TRUNCATED, len(good) + 1)
 
 
-def test_damage_within_gives_the_lines_before_it_and_one_error() -> None:
+def test_a_damaged_file_gives_the_lines_before_the_damage_and_one_error() -> None:
     packed = bytearray(gzip.compress(incompressible(20_000)))
     packed[len(packed) // 2] ^= 0xFF
 
@@ -109,7 +111,7 @@ def test_damage_within_gives_the_lines_before_it_and_one_error() -> None:
 
 @pytest.mark.parametrize("cut", [300, 800, 1_600, 2_500, -10_239])
 @pytest.mark.parametrize("pack", [bytes, lambda content: gzip.compress(content, compresslevel=0)])
-def test_a_cut_archive_gives_one_error(pack: Callable[[bytes], bytes], cut: int) -> None:
+def test_a_truncated_archive_gives_one_error(pack: Callable[[bytes], bytes], cut: int) -> None:
     packed = pack(tar({f"{name}.ndjson": ndjson(A, B) * 10 for name in "abcde"}))
 
     lines = read(packed[:cut])
@@ -117,7 +119,7 @@ def test_a_cut_archive_gives_one_error(pack: Callable[[bytes], bytes], cut: int)
     assert [line.error is None for line in lines] == [True] * (len(lines) - 1) + [False]
 
 
-def test_a_cut_member_spoils_only_itself() -> None:
+def test_a_truncated_member_does_not_affect_other_members() -> None:
     packed = gzip.compress(incompressible(100))
     archive = tar({"a.ndjson.gz": packed[:-600], "b.ndjson": ndjson(B)})
 
@@ -127,13 +129,13 @@ def test_a_cut_member_spoils_only_itself() -> None:
     assert last.resource == B
 
 
-def test_a_cut_bundle_gives_none_of_it() -> None:
+def test_a_truncated_bundle_gives_no_resources() -> None:
     packed = gzip.compress(ndjson(bundle(*[{"resource": A}] * 1_000)))
 
     assert summarise(read(packed[: len(packed) // 2], name="b")) == [("b", 1, TRUNCATED)]
 
 
-def test_more_than_the_ceiling_is_not_unpacked() -> None:
+def test_unpacking_stops_at_the_limit() -> None:
     packed = gzip.compress(ndjson(A) * 1_000_000)
     source_file = source_file_from_stream("x", io.BytesIO(packed))
 
@@ -145,7 +147,7 @@ def test_more_than_the_ceiling_is_not_unpacked() -> None:
     assert last.ordinal < 200_000
 
 
-def test_the_ceiling_ends_an_archive_once() -> None:
+def test_an_archive_over_the_limit_gives_one_error() -> None:
     files = {f"{number}.ndjson": ndjson(A) * 10_000 for number in range(5)}
     source_file = source_file_from_stream("x", io.BytesIO(gzip.compress(tar(files))))
 
@@ -154,7 +156,7 @@ def test_the_ceiling_ends_an_archive_once() -> None:
     assert len([line for line in lines if line.error]) == 1
 
 
-def test_packing_without_end_is_refused() -> None:
+def test_too_many_layers_are_rejected() -> None:
     packed = ndjson(A)
     for _ in range(9):
         packed = gzip.compress(packed)
@@ -169,7 +171,7 @@ def test_a_zip_archive_is_rejected_with_advice() -> None:
     assert line.error == "The file is a ZIP archive, which is not supported. Unpack it first."
 
 
-def test_a_header_that_would_fill_memory_is_refused() -> None:
+def test_a_header_larger_than_memory_is_rejected() -> None:
     bomb = tarfile.TarInfo("x")
     bomb.type, bomb.size = tarfile.GNUTYPE_LONGNAME, 2**40
 

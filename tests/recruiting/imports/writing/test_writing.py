@@ -27,7 +27,7 @@ def count_written(job: dict[str, Any]) -> dict[str, tuple[int, int, int]]:
     return {kind: (n["read"], n["new"], n["changed"]) for kind, n in job["counts"].items()}
 
 
-def test_a_changed_resource_counts_once_and_for_its_patient_alone(importer: Importer) -> None:
+def test_a_changed_resource_increases_the_version_of_its_patient_only(importer: Importer) -> None:
     importer(PATIENT, OTHER, CONDITION, PRESSURE)
     before = importer.versions()
 
@@ -46,7 +46,9 @@ def test_a_changed_resource_counts_once_and_for_its_patient_alone(importer: Impo
     assert importer.versions() == {"p1": before["p1"] + 1, "p2": before["p2"]}
 
 
-def test_a_patient_who_changes_with_their_facts_grows_one_version(importer: Importer) -> None:
+def test_a_patient_and_their_facts_in_one_batch_increase_the_version_by_one(
+    importer: Importer,
+) -> None:
     importer(PATIENT, CONDITION)
     before = importer.versions()["p1"]
 
@@ -56,7 +58,7 @@ def test_a_patient_who_changes_with_their_facts_grows_one_version(importer: Impo
     assert importer.query("SELECT sex FROM patient") == [("male",)]
 
 
-def test_a_component_that_is_gone_is_removed(importer: Importer) -> None:
+def test_a_component_that_the_source_removed_is_deleted(importer: Importer) -> None:
     importer(PATIENT, PRESSURE)
     before = importer.versions()["p1"]
 
@@ -80,7 +82,7 @@ def test_a_record_entered_in_error_is_stored_and_marked(importer: Importer) -> N
     assert importer.query("SELECT source_id, entered_in_error FROM clinical_fact") == [("o1", True)]
 
 
-def test_the_last_encounter_is_no_longer_one_entered_in_error(importer: Importer) -> None:
+def test_an_encounter_entered_in_error_is_not_the_last_encounter(importer: Importer) -> None:
     earlier = {**ENCOUNTER, "id": "e0", "period": {"start": "2019-05-05T23:00:00-05:00"}}
     importer(PATIENT, ENCOUNTER, earlier)
     first = importer.value("SELECT last_encounter_on::text FROM patient")
@@ -91,7 +93,7 @@ def test_the_last_encounter_is_no_longer_one_entered_in_error(importer: Importer
     assert importer.value("SELECT last_encounter_on::text FROM patient") == "2019-05-06"
 
 
-def test_a_fact_that_moves_to_another_patient_touches_both(importer: Importer) -> None:
+def test_a_fact_that_moves_to_another_patient_increases_both_versions(importer: Importer) -> None:
     importer(PATIENT, OTHER, ENCOUNTER)
     before = importer.versions()
 
@@ -120,7 +122,7 @@ def test_values_that_no_source_has_survive_a_changed_import(
     assert {name: shown[name] for name in entered} == entered
 
 
-def test_a_patient_who_was_removed_comes_back_with_their_facts(
+def test_a_deleted_patient_is_imported_again_with_their_facts(
     importer: Importer, member: Member
 ) -> None:
     importer(PATIENT, PRESSURE)
@@ -159,7 +161,9 @@ def test_a_medication_gives_its_code_to_the_facts_that_refer_to_it(
     assert importer.query(DRUG) == [("860975", "Metformin")]
 
 
-def test_a_medication_that_comes_late_or_changes_touches_its_patients(importer: Importer) -> None:
+def test_a_late_or_changed_medication_increases_the_versions_of_its_patients(
+    importer: Importer,
+) -> None:
     importer(PATIENT, OTHER, STATEMENT)
     before = importer.versions()
 
@@ -174,7 +178,7 @@ def test_a_medication_that_comes_late_or_changes_touches_its_patients(importer: 
     assert importer.query(DRUG) == [("109081006", "Metformin 1 g")]
 
 
-def test_a_changed_reference_keeps_its_name_and_the_same_again_touches_nothing(
+def test_a_changed_statement_keeps_the_name_of_its_medication(
     importer: Importer,
 ) -> None:
     importer(PATIENT, MEDICATION, STATEMENT)
