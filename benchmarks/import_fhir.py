@@ -1,4 +1,4 @@
-"""Measure the import of 615 synthetic patients' observations, once and tenfold."""
+"""Import the observations of 615 synthetic patients, and ten copies of them."""
 
 import argparse
 import gzip
@@ -74,7 +74,7 @@ def _import_copies(installed: Installation, folder: Path, copies: int) -> dict[s
 
 
 def _multiply(path: Path, target: Path, copies: int) -> None:
-    """Write a file's observations several times, with different ids for each copy."""
+    """Write a file's observations several times, each time with different ids."""
     with gzip.open(target, "wb", compresslevel=1) as written:
         for copy in range(copies):
             with gzip.open(path, "rb") as lines:
@@ -86,7 +86,7 @@ def _multiply(path: Path, target: Path, copies: int) -> None:
 def _import(
     installed: Installation, slug: str, folder: Path, observations: Path | None
 ) -> dict[str, Any]:
-    # Imported late, so that the worker processes, whose memory is measured, load less.
+    # Imported here, so that the worker processes do not load it.
     from trially.tenancy.lifecycle.provisioning import create_tenant
 
     with installed.app.app_context():
@@ -118,11 +118,11 @@ def _work(slug: str, path: str) -> dict[str, Any]:
     from trially.tenancy.context import tenant_context
 
     app = create_app(settings_of_environment())
-    parts = find_source_files([Path(path)])
+    source_files = find_source_files([Path(path)])
     with app.app_context(), tenant_context(slug):
         before_mb, began = _peak_mb(), time.perf_counter()
         cpu = time.process_time()
-        job = run_import(parts, source=SOURCE, fingerprint=fingerprint_of(parts))
+        job = run_import(source_files, source=SOURCE, fingerprint=fingerprint_of(source_files))
         seconds = time.perf_counter() - began
     assert job["state"] == "done"
     assert not job["error_count"], job
@@ -137,9 +137,9 @@ def _work(slug: str, path: str) -> dict[str, Any]:
 
 
 def _peak_mb() -> float:
-    """Return the peak memory of this program.
+    """Return the peak memory of this program in MB.
 
-    `getrusage` is no alternative: its `ru_maxrss` begins with the size of the parent process.
+    `getrusage` is not used: its peak includes the size of the parent process at the fork.
     """
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, MetaData, String, func
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column, registry
 from uuid_utils.compat import uuid7
 
 NAMING_CONVENTION = {
@@ -58,3 +58,14 @@ class Versioned:
     """A counter of a row's writes. A trigger raises it, so no statement can omit it."""
 
     version: Mapped[int] = mapped_column(BigInteger, server_default="1", sort_order=902)
+
+
+def length_of(attribute: InstrumentedAttribute[Any]) -> int:
+    """Return the most characters that a column holds: the `n` of its `String(n)`.
+
+    Raises `TypeError` for a column without a length.
+    """
+    length = getattr(attribute.type, "length", None)
+    if not isinstance(length, int):
+        raise TypeError(f"The column {attribute.key} has no length.")
+    return length

@@ -18,7 +18,7 @@ from trially.demo.organisations import DEMO_ORGANISATIONS, DemoOrganisation
 from trially.demo.patients import generate_records
 from trially.demo.studies import DemoStudy
 from trially.dev_issuer import Person
-from trially.recruiting.imports.reading.resources import source_file_from_stream
+from trially.recruiting.imports.reading.source_files import source_file_from_stream
 from trially.recruiting.imports.running import has_run, run_import
 from trially.recruiting.sites.model import Site
 from trially.recruiting.studies.model import Study

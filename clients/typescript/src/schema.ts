@@ -14,7 +14,7 @@ export interface paths {
         /** List imports, newest first. */
         get: operations["list_imports"];
         put?: never;
-        /** Bring in a FHIR R4 Bundle, or NDJSON, either of them gzipped or not. */
+        /** Import a FHIR R4 Bundle or an NDJSON file, with or without gzip compression. */
         post: operations["import_records"];
         delete?: never;
         options?: never;
@@ -46,7 +46,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the lines of an import that could not be taken in, and why. */
+        /** List the lines that an import did not import, and the reasons. */
         get: operations["list_import_errors"];
         put?: never;
         post?: never;
@@ -100,7 +100,7 @@ export interface paths {
         /** List patients, oldest entry first. */
         get: operations["list_patients"];
         put?: never;
-        /** Add a patient. */
+        /** Create a patient. */
         post: operations["create_patient"];
         delete?: never;
         options?: never;
@@ -119,11 +119,11 @@ export interface paths {
         get: operations["show_patient"];
         put?: never;
         post?: never;
-        /** Remove a patient and all records of them. */
+        /** Delete a patient and all records about the patient. */
         delete: operations["delete_patient"];
         options?: never;
         head?: never;
-        /** Change a patient, of whom only those may change identifiers who are shown them. */
+        /** Change a patient. Identifiers can be changed only with the PHI level `full`. */
         patch: operations["change_patient"];
         trace?: never;
     };
@@ -151,7 +151,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Show what happened to a patient, whatever its type, newest first. */
+        /** List all events in a patient's history, newest first. */
         get: operations["show_timeline"];
         put?: never;
         post?: never;
@@ -168,7 +168,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Say how many patients there are, and nothing about any of them. */
+        /** Count patients. */
         get: operations["count_patients"];
         put?: never;
         post?: never;
@@ -187,7 +187,7 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Find patients by what does not belong in a URL. */
+        /** Search patients by names, birth date and MRN, which do not belong in a URL. */
         post: operations["search_patients"];
         delete?: never;
         options?: never;
@@ -205,7 +205,7 @@ export interface paths {
         /** List sites, oldest first. */
         get: operations["list_sites"];
         put?: never;
-        /** Add a site. */
+        /** Create a site. */
         post: operations["create_site"];
         delete?: never;
         options?: never;
@@ -241,7 +241,7 @@ export interface paths {
         /** List studies, oldest first. */
         get: operations["list_studies"];
         put?: never;
-        /** Add a study. */
+        /** Create a study. */
         post: operations["create_study"];
         delete?: never;
         options?: never;
@@ -271,9 +271,11 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description What went wrong (RFC 9457). */
+        /** @description An error (RFC 9457). Decide by `code`; `title` and `detail` are for people. */
         Problem: {
             type: string;
+            /** @description The cause, in a word that never changes; clients ignore new ones. */
+            code: string;
             title: string;
             status: number;
             detail: string;
@@ -489,7 +491,7 @@ export interface components {
             readonly id?: string;
             /**
              * Format: date-time
-             * @description When it happened or, where that is not known, was recorded.
+             * @description When the event happened or, if that is unknown, was recorded.
              */
             readonly at?: string;
             readonly type?: string;
@@ -541,7 +543,7 @@ export interface components {
             readonly code?: string | null;
             readonly display?: string | null;
             readonly status?: string | null;
-            /** @description With its unit, if it has one. */
+            /** @description The value with its unit. */
             readonly value?: string | null;
         };
         EventPage: {
@@ -553,9 +555,9 @@ export interface components {
         };
         PatientSearch: {
             mrn?: string;
-            /** @description The beginning of it, in any case. */
+            /** @description How the name begins; upper and lower case are the same. */
             given_name?: string;
-            /** @description The beginning of it, in any case. */
+            /** @description How the name begins; upper and lower case are the same. */
             family_name?: string;
             /** Format: date */
             birth_date?: string;
@@ -648,7 +650,7 @@ export interface components {
         };
     };
     responses: {
-        /** @description The client has this already. */
+        /** @description The client has the current version. */
         NotModified: {
             headers: {
                 ETag: components["headers"]["ETag"];
@@ -656,7 +658,7 @@ export interface components {
             };
             content?: never;
         };
-        /** @description The request cannot be understood. */
+        /** @description The request is malformed. */
         BadRequest: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -667,7 +669,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description There is no good token. */
+        /** @description Missing or invalid token. */
         Unauthorized: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -678,7 +680,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The caller may not do this, or not in this tenant. */
+        /** @description The caller lacks the permission, or access to this tenant. */
         Forbidden: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -689,7 +691,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description There is no such thing. */
+        /** @description The record does not exist, or the caller may not see it. */
         NotFound: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -700,7 +702,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The request contradicts what is there. */
+        /** @description The request conflicts with the current state. */
         Conflict: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -712,7 +714,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description It is not as If-Match says that the client has seen it. */
+        /** @description The record has another version than If-Match names. */
         PreconditionFailed: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -723,7 +725,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description If-Match is needed. */
+        /** @description The request needs If-Match. */
         PreconditionRequired: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -734,7 +736,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body is larger than this route takes. */
+        /** @description The body is larger than this route accepts. */
         ContentTooLarge: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -745,7 +747,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body is of a type that this route does not take. */
+        /** @description This route does not accept a body of this Content-Type. */
         UnsupportedMediaType: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -756,7 +758,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description The body breaks a rule; `errors` points to where. */
+        /** @description Validation failed; `errors` points to each value. */
         UnprocessableContent: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -767,7 +769,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Something went wrong on our side. */
+        /** @description The server failed to answer. */
         InternalError: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -778,7 +780,7 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
-        /** @description Something that is needed is away for now, or took too long. */
+        /** @description The database is temporarily unavailable, or the request took too long. */
         ServiceUnavailable: {
             headers: {
                 "X-Request-ID": components["headers"]["X-Request-ID"];
@@ -792,28 +794,28 @@ export interface components {
         };
     };
     parameters: {
-        /** @description The ETag of what is to be changed, or `*`. */
+        /** @description The ETag of the record to change, or `*` for any version. */
         IfMatch: string;
-        /** @description The ETag of what the client has. */
+        /** @description The ETag that the client holds. */
         IfNoneMatch: string;
-        /** @description With it, the same request sent again has no second effect. */
+        /** @description Makes a repeated request safe: it has no second effect. */
         IdempotencyKey: string;
-        /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+        /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
         RequestId: string;
         /** @description W3C trace context. */
         TraceParent: string;
     };
     requestBodies: never;
     headers: {
-        /** @description The version that this shows; If-Match and If-None-Match take it. */
+        /** @description The version of the answer, for If-Match and If-None-Match. */
         ETag: string;
-        /** @description `true` if this was answered before to the same Idempotency-Key. */
+        /** @description `true` if the response to the first request with this key was sent again. */
         "Idempotency-Replayed": "true";
-        /** @description Seconds after which to try again, where that may help. */
+        /** @description Seconds to wait before a retry. */
         "Retry-After": string;
-        /** @description The request's name: the client's own if it is usable. */
+        /** @description The id of the request: the client's own if it is valid. */
         "X-Request-ID": string;
-        /** @description The request's trace, the client's own if it is usable, and a new span. */
+        /** @description The trace of the request, the client's own if it is valid, and a new span. */
         traceparent: string;
     };
     pathItems: never;
@@ -823,14 +825,14 @@ export interface operations {
     list_imports: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Maximum number of items on a page. */
                 limit?: number;
-                /** @description `page.next` of the page before. */
+                /** @description `page.next` of the previous page. */
                 cursor?: string | null;
                 state?: "running" | "done" | "failed";
             };
             header?: {
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -861,13 +863,13 @@ export interface operations {
     import_records: {
         parameters: {
             query?: {
-                /** @description Where the records are from; not `manual`. */
+                /** @description Name of the system that the records come from; `manual` is reserved for patients entered by hand. */
                 source?: string;
-                /** @description Stop at the first bad line. */
+                /** @description Stop at the first line that cannot be imported. */
                 strict?: boolean;
             };
             header?: {
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -914,9 +916,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of what the client has. */
+                /** @description The ETag that the client holds. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -952,13 +954,13 @@ export interface operations {
     list_import_errors: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Maximum number of items on a page. */
                 limit?: number;
-                /** @description `page.next` of the page before. */
+                /** @description `page.next` of the previous page. */
                 cursor?: string | null;
             };
             header?: {
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -993,7 +995,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1024,13 +1026,13 @@ export interface operations {
     list_members: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Maximum number of items on a page. */
                 limit?: number;
-                /** @description `page.next` of the page before. */
+                /** @description `page.next` of the previous page. */
                 cursor?: string | null;
             };
             header?: {
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1064,13 +1066,13 @@ export interface operations {
                 sex?: "female" | "male" | "other" | "unknown";
                 site_id?: string;
                 source?: string;
-                /** @description Most items on a page. */
+                /** @description Maximum number of items on a page. */
                 limit?: number;
-                /** @description `page.next` of the page before. */
+                /** @description `page.next` of the previous page. */
                 cursor?: string | null;
             };
             header?: {
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1102,9 +1104,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description With it, the same request sent again has no second effect. */
+                /** @description Makes a repeated request safe: it has no second effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1146,9 +1148,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of what the client has. */
+                /** @description The ETag that the client holds. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1185,9 +1187,9 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag of what is to be changed, or `*`. */
+                /** @description The ETag of the record to change, or `*` for any version. */
                 "If-Match": components["parameters"]["IfMatch"];
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1222,9 +1224,9 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag of what is to be changed, or `*`. */
+                /** @description The ETag of the record to change, or `*` for any version. */
                 "If-Match": components["parameters"]["IfMatch"];
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1269,17 +1271,17 @@ export interface operations {
     list_records: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Maximum number of items on a page. */
                 limit?: number;
-                /** @description `page.next` of the page before. */
+                /** @description `page.next` of the previous page. */
                 cursor?: string | null;
                 type?: "condition" | "observation" | "medication" | "procedure" | "allergy" | "immunization" | "encounter";
                 code?: string;
-                /** @description Show what was entered in error, and only that. */
+                /** @description `true` lists only records entered in error, `false` all others. */
                 entered_in_error?: boolean;
             };
             header?: {
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1313,13 +1315,13 @@ export interface operations {
     show_timeline: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Maximum number of items on a page. */
                 limit?: number;
-                /** @description `page.next` of the page before. */
+                /** @description `page.next` of the previous page. */
                 cursor?: string | null;
             };
             header?: {
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1358,7 +1360,7 @@ export interface operations {
                 source?: string;
             };
             header?: {
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1390,7 +1392,7 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1429,14 +1431,14 @@ export interface operations {
     list_sites: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Maximum number of items on a page. */
                 limit?: number;
-                /** @description `page.next` of the page before. */
+                /** @description `page.next` of the previous page. */
                 cursor?: string | null;
                 status?: "active" | "inactive";
             };
             header?: {
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1468,9 +1470,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description With it, the same request sent again has no second effect. */
+                /** @description Makes a repeated request safe: it has no second effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1512,9 +1514,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of what the client has. */
+                /** @description The ETag that the client holds. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1551,9 +1553,9 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag of what is to be changed, or `*`. */
+                /** @description The ETag of the record to change, or `*` for any version. */
                 "If-Match": components["parameters"]["IfMatch"];
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1598,15 +1600,15 @@ export interface operations {
     list_studies: {
         parameters: {
             query?: {
-                /** @description Most items on a page. */
+                /** @description Maximum number of items on a page. */
                 limit?: number;
-                /** @description `page.next` of the page before. */
+                /** @description `page.next` of the previous page. */
                 cursor?: string | null;
                 status?: "not_yet_recruiting" | "recruiting" | "enrolling_by_invitation" | "active_not_recruiting" | "suspended" | "terminated" | "completed" | "withdrawn";
                 phase?: "early_phase_1" | "phase_1" | "phase_2" | "phase_3" | "phase_4";
             };
             header?: {
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1638,9 +1640,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description With it, the same request sent again has no second effect. */
+                /** @description Makes a repeated request safe: it has no second effect. */
                 "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1682,9 +1684,9 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description The ETag of what the client has. */
+                /** @description The ETag that the client holds. */
                 "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];
@@ -1721,9 +1723,9 @@ export interface operations {
         parameters: {
             query?: never;
             header: {
-                /** @description The ETag of what is to be changed, or `*`. */
+                /** @description The ETag of the record to change, or `*` for any version. */
                 "If-Match": components["parameters"]["IfMatch"];
-                /** @description A name for the request, sent back and logged; one that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
                 traceparent?: components["parameters"]["TraceParent"];

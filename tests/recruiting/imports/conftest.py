@@ -8,6 +8,6 @@ from trially.tenancy.catalog import Tenant
 
 
 @pytest.fixture
-def take_in(app: Flask, tenant: Tenant) -> Importer:
-    """An importer into `tenant`."""
+def importer(app: Flask, tenant: Tenant) -> Importer:
+    """Imports into `tenant`."""
     return Importer(app, tenant)

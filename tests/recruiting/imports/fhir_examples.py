@@ -1,4 +1,4 @@
-"""FHIR resources to try things on, and short ways to translate them."""
+"""Examples of FHIR resources, and short ways to translate them."""
 
 from typing import Any
 
@@ -166,6 +166,15 @@ EXAMPLES: list[dict[str, Any]] = [
 ]
 
 
+def make_patient(number: int, **changes: Any) -> dict[str, Any]:
+    return {**PATIENT, "id": f"p{number}", "identifier": [{"value": f"M{number}"}], **changes}
+
+
+def make_observation(number: int, patient: int, **changes: Any) -> dict[str, Any]:
+    subject = {"reference": f"Patient/p{patient}"}
+    return {**OBSERVATION, "id": f"o{number}", "subject": subject, **changes}
+
+
 def translate_fact(resource: dict[str, Any], **changes: object) -> FactRow:
     rows = translate({**resource, **changes})
     assert isinstance(rows, list)
@@ -179,7 +188,7 @@ def translate_patient(**changes: object) -> PatientRow:
     return row
 
 
-def refuse(resource: dict[str, Any], **changes: object) -> ResourceError:
+def reject(resource: dict[str, Any], **changes: object) -> ResourceError:
     with pytest.raises(ResourceError) as caught:
         translate({**resource, **changes})
     return caught.value

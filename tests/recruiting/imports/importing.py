@@ -1,18 +1,21 @@
-"""Short ways to import resources, and to see what that did to a tenant."""
+"""Short ways to import resources into a tenant, and to query it."""
 
 import hashlib
 import io
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 from flask import Flask
 from sqlalchemy import text
+from werkzeug.test import TestResponse
 
+from tests.conftest import Member
+from tests.recruiting.imports.fhir_examples import make_observation, make_patient
+from tests.recruiting.imports.reading.files import bundle
 from trially.database.rows import Item
 from trially.database.session import db, transaction
-from trially.recruiting.imports.reading.resources import source_file_from_stream
+from trially.recruiting.imports.reading.source_files import source_file_from_stream
 from trially.recruiting.imports.running import run_import
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.context import tenant_context
@@ -33,24 +36,24 @@ def write_ndjson(*resources: Any) -> bytes:
 
 @dataclass
 class Importer:
-    """Imports into one tenant, and queries of it."""
+    """Imports into one tenant and queries it."""
 
     app: Flask
     tenant: Tenant
 
     def __call__(self, *resources: Any, source: str = "fhir", **options: Any) -> Item:
-        """Import resources, or lines as they are, as one NDJSON file."""
+        """Import resources, or raw lines, as one NDJSON file."""
         return self.read(write_ndjson(*resources), source=source, **options)
 
     def read(self, *contents: bytes, source: str = "fhir", **options: Any) -> Item:
         """Import files."""
-        parts = [
+        source_files = [
             source_file_from_stream(f"{number}.ndjson", io.BytesIO(content))
             for number, content in enumerate(contents, 1)
         ]
         fingerprint = hashlib.sha256(b"".join(contents)).hexdigest()
         with self.app.app_context(), tenant_context(self.tenant.slug):
-            return run_import(parts, source=source, fingerprint=fingerprint, **options)
+            return run_import(source_files, source=source, fingerprint=fingerprint, **options)
 
     def query(self, statement: str, **parameters: Any) -> list[tuple[Any, ...]]:
         with self.app.app_context(), tenant_context(self.tenant.slug), transaction():
@@ -61,7 +64,7 @@ class Importer:
         return self.query(statement, **parameters)[0][0]
 
     def snapshot(self) -> list[tuple[Any, ...]]:
-        """Return a mark of every row, which changes when the row is written."""
+        """Return a mark of every row. The mark changes when the row is written."""
         return self.query(SNAPSHOT)
 
     def faults(self) -> list[tuple[Any, ...]]:
@@ -71,4 +74,11 @@ class Importer:
         return dict(self.query("SELECT source_id, clinical_version FROM patient"))
 
 
-MakeImporter = Callable[[], Importer]
+NDJSON = write_ndjson(make_patient(1), make_observation(1, 1))
+BUNDLE = orjson.dumps(bundle({"resource": make_patient(1)}, {"resource": make_observation(1, 1)}))
+
+
+def upload(
+    member: Member, body: bytes, kind: str = "application/fhir+ndjson", query: str = ""
+) -> TestResponse:
+    return member.post(f"/imports{query}", data=body, content_type=kind)

@@ -1,4 +1,4 @@
-"""`flask imports …` says what it did, in a table, in JSON, or in one sentence."""
+"""`flask imports …` reports in a table, in JSON, or in one sentence."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,15 +7,16 @@ from typing import Any
 import orjson
 import pytest
 
+from tests.recruiting.imports.fhir_examples import make_observation, make_patient
 from tests.recruiting.imports.importing import Importer, write_ndjson
-from tests.recruiting.imports.test_batches import make_observation, make_patient
+from trially.recruiting.imports.writing.batches import NO_PATIENT
 
 RunCommand = Callable[..., Any]
 
 
 @pytest.fixture
 def export(tmp_path: Path) -> Path:
-    """A folder as a bulk export leaves it."""
+    """A folder like a bulk export."""
     folder = tmp_path / "export"
     folder.mkdir()
     (folder / "Patient.ndjson").write_bytes(write_ndjson(make_patient(1), b"{", make_patient(2)))
@@ -28,10 +29,10 @@ def export(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_report_names_all_that_was_left_out(
-    take_in: Importer, run_command: RunCommand, export: Path
+def test_the_report_names_ignored_resources_ignored_files_and_bad_lines(
+    importer: Importer, run_command: RunCommand, export: Path
 ) -> None:
-    result = run_command("imports", "fhir", take_in.tenant.slug, export)
+    result = run_command("imports", "fhir", importer.tenant.slug, export)
 
     assert result.exit_code == 0
     assert result.stderr == ""
@@ -40,16 +41,16 @@ def test_the_report_names_all_that_was_left_out(
         "resource read new changed entered_in_error",
         "Observation 2 1 0 0",
         "Patient 2 2 0 0",
-        "Passed over, as recruiting has no use for them: Device 1.",
-        "Not read, by their names: log.ndjson, manifest.json.",
-        "2 lines could not be taken in:",
-        "Patient.ndjson, line 2: This is not valid JSON.",
-        "Observation.ndjson, line 2: The patient it is about is not there.",
+        "Ignored resources, of types that are not imported: Device 1.",
+        "Ignored files, because of their names: log.ndjson, manifest.json.",
+        "Not imported: 2 lines.",
+        "Patient.ndjson, line 2: The content is not valid JSON.",
+        f"Observation.ndjson, line 2: {NO_PATIENT}",
     ]
 
 
-def test_the_report_in_json(take_in: Importer, run_command: RunCommand, export: Path) -> None:
-    result = run_command("imports", "fhir", take_in.tenant.slug, export, "--json")
+def test_the_report_in_json(importer: Importer, run_command: RunCommand, export: Path) -> None:
+    result = run_command("imports", "fhir", importer.tenant.slug, export, "--json")
 
     report = orjson.loads(result.stdout)
     assert result.exit_code == 0
@@ -59,20 +60,21 @@ def test_the_report_in_json(take_in: Importer, run_command: RunCommand, export: 
     assert report["errors"][0] == {
         "file": "Patient.ndjson",
         "line": 2,
-        "reason": "This is not valid JSON.",
+        "reason": "The content is not valid JSON.",
         "pointer": None,
     }
 
 
 def test_a_strict_import_fails_with_a_sentence(
-    take_in: Importer, run_command: RunCommand, export: Path
+    importer: Importer, run_command: RunCommand, export: Path
 ) -> None:
-    result = run_command("imports", "fhir", take_in.tenant.slug, export, "--strict")
-    listed = run_command("imports", "list", take_in.tenant.slug, "--json")
+    result = run_command("imports", "fhir", importer.tenant.slug, export, "--strict")
+    listed = run_command("imports", "list", importer.tenant.slug, "--json")
 
     assert result.exit_code == 1
     assert result.stderr == (
-        "Error: The import stopped at Patient.ndjson, line 2: This is not valid JSON.\n"
+        "Error: The import failed at Patient.ndjson, line 2: The content is not valid JSON."
+        " Correct this line, or import without --strict to skip it.\n"
     )
     assert [job["state"] for job in orjson.loads(listed.stdout)] == ["failed"]
 
@@ -80,8 +82,8 @@ def test_a_strict_import_fails_with_a_sentence(
 @pytest.mark.parametrize(
     ("slug", "path", "sentence"),
     [
-        (None, "nowhere", "nowhere cannot be found."),
-        (None, "empty", "empty holds no FHIR files."),
+        (None, "nowhere", "nowhere cannot be read: No such file or directory."),
+        (None, "empty", " end in .json, .ndjson, .jsonl or .tar, compressed or not."),
         (
             "no-such-tenant",
             "export",
@@ -89,8 +91,8 @@ def test_a_strict_import_fails_with_a_sentence(
         ),
     ],
 )
-def test_what_cannot_be_imported_is_said_in_a_sentence(
-    take_in: Importer,
+def test_an_import_that_cannot_start_fails_with_a_sentence(
+    importer: Importer,
     run_command: RunCommand,
     export: Path,
     slug: str | None,
@@ -99,7 +101,7 @@ def test_what_cannot_be_imported_is_said_in_a_sentence(
 ) -> None:
     (export.parent / "empty").mkdir()
 
-    result = run_command("imports", "fhir", slug or take_in.tenant.slug, export.parent / path)
+    result = run_command("imports", "fhir", slug or importer.tenant.slug, export.parent / path)
 
     assert result.exit_code == 1
     assert result.stdout == ""
@@ -110,28 +112,28 @@ def test_what_cannot_be_imported_is_said_in_a_sentence(
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("", "must have 1 to 64 characters"),
-        ("s" * 65, "must have 1 to 64 characters"),
-        ("manual", "must not be the source of patients entered by hand"),
+        ("", "Enter a name of 1 to 64 characters"),
+        ("s" * 65, "Enter a name of 1 to 64 characters"),
+        ("manual", "'manual' is reserved for patients entered by hand"),
     ],
 )
-def test_a_source_must_have_a_usable_name(
-    take_in: Importer, run_command: RunCommand, export: Path, source: str, reason: str
+def test_an_invalid_source_is_rejected(
+    importer: Importer, run_command: RunCommand, export: Path, source: str, reason: str
 ) -> None:
-    result = run_command("imports", "fhir", take_in.tenant.slug, export, "--source", source)
+    result = run_command("imports", "fhir", importer.tenant.slug, export, "--source", source)
 
     assert result.exit_code == 2
     assert reason in result.stderr
 
 
 def test_a_file_that_changed_is_another_import(
-    take_in: Importer, run_command: RunCommand, export: Path
+    importer: Importer, run_command: RunCommand, export: Path
 ) -> None:
-    command = ("imports", "fhir", take_in.tenant.slug, export / "Patient.ndjson")
+    command = ("imports", "fhir", importer.tenant.slug, export / "Patient.ndjson")
     run_command(*command)
-    take_in.query("UPDATE import_job SET state = 'running'")
+    importer.query("UPDATE import_job SET state = 'running'")
     (export / "Patient.ndjson").write_bytes(write_ndjson(make_patient(1), b"{", make_patient(3)))
 
     run_command(*command)
 
-    assert set(take_in.versions()) == {"p1", "p2", "p3"}
+    assert set(importer.versions()) == {"p1", "p2", "p3"}

@@ -1,4 +1,4 @@
-"""Real data, imported, gives the counts that others found in it, however often it is imported."""
+"""Real data gives the counts of an independent analysis, however often it is imported."""
 
 import lzma
 import tarfile
@@ -12,7 +12,7 @@ from flask import Flask
 
 from tests.recruiting.imports.importing import Importer
 from trially.database.rows import Item
-from trially.recruiting.imports.reading.resources import find_source_files
+from trially.recruiting.imports.reading.source_files import find_source_files
 from trially.recruiting.imports.running import fingerprint_of, run_import
 from trially.recruiting.imports.writing.statements import (
     FIND_WRITTEN,
@@ -33,7 +33,7 @@ COUNTS = {
     "Encounter": 18_098,
     "Immunization": 7_389,
 }
-# Of values of one moment, recorded in one moment, the one with the least id counts as the latest.
+# Of values with equal times, the one with the smallest id counts as the latest.
 GOLDEN = """
 WITH alive AS (SELECT * FROM patient WHERE NOT deceased),
 valued AS (
@@ -95,14 +95,14 @@ BUNDLES_TRIED = 40
 
 
 def import_paths(importer: Importer, *paths: Path) -> Item:
-    parts = find_source_files(paths)
+    source_files = find_source_files(paths)
     with importer.app.app_context(), tenant_context(importer.tenant.slug):
-        return run_import(parts, source="fhir", fingerprint=fingerprint_of(parts))
+        return run_import(source_files, source="fhir", fingerprint=fingerprint_of(source_files))
 
 
 @pytest.fixture(scope="module")
 def synthea(app: Flask, shared_data: Path) -> tuple[Importer, Item]:
-    """A tenant with the 615 patients, and the import that brought them."""
+    """A tenant with the 615 patients, and their import."""
     with app.app_context():
         importer = Importer(app, create_tenant("golden", "Golden"))
     return importer, import_paths(importer, shared_data / "fhir/synthea_615_ndjson")
@@ -127,7 +127,7 @@ def _bundle_members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     return (member for member in archive if member.isfile())
 
 
-def test_every_resource_is_taken_in(synthea: tuple[Importer, Item]) -> None:
+def test_every_resource_is_imported(synthea: tuple[Importer, Item]) -> None:
     importer, job = synthea
 
     assert job["state"] == "done"
@@ -167,7 +167,7 @@ def test_last_encounters_are_those_of_the_records(synthea: tuple[Importer, Item]
     ) == [(0,)]
 
 
-def test_importing_again_touches_no_row(synthea: tuple[Importer, Item], shared_data: Path) -> None:
+def test_importing_again_changes_no_row(synthea: tuple[Importer, Item], shared_data: Path) -> None:
     importer, _ = synthea
     before = importer.snapshot()
 
@@ -200,7 +200,7 @@ def test_no_batch_reads_a_whole_table(synthea: tuple[Importer, Item], shift: str
         assert not [line for (line,) in plan if "Seq Scan on clinical_fact" in line]
 
 
-def test_bundles_of_the_same_patients_touch_no_row(
+def test_bundles_of_the_same_patients_change_no_row(
     synthea: tuple[Importer, Item], bundles: Path
 ) -> None:
     importer, _ = synthea

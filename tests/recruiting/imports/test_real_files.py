@@ -1,4 +1,4 @@
-"""Real data, where it is at hand, gives the counts that others found in it."""
+"""Real data, if it is present, gives the counts of an independent analysis."""
 
 from collections import defaultdict
 from itertools import islice
@@ -8,8 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
-from trially.recruiting.imports.fhir.translating import PassedOver, translate
-from trially.recruiting.imports.reading.resources import find_source_files, read_resources
+from trially.recruiting.imports.fhir.rows import IgnoredResource
+from trially.recruiting.imports.fhir.translating import translate
+from trially.recruiting.imports.reading.resources import read_resources
+from trially.recruiting.imports.reading.source_files import find_source_files
 
 FHIR = Path(__file__).parents[4] / "shared" / "data" / "fhir"
 SYNTHEA = FHIR / "synthea_615_ndjson"
@@ -22,17 +24,17 @@ needs_bulk = pytest.mark.skipif(not BULK.exists(), reason="the bulk export is no
 
 
 def read_rows(path: Path, limit: int | None = None) -> dict[tuple[str, str, int], Any]:
-    found: dict[tuple[str, str, int], Any] = {}
-    for part in find_source_files([path]):
-        for line in islice(read_resources(part), limit):
+    rows_by_key: dict[tuple[str, str, int], Any] = {}
+    for source_file in find_source_files([path]):
+        for line in islice(read_resources(source_file), limit):
             assert line.resource is not None
             rows = translate(line.resource)
-            if not isinstance(rows, PassedOver):
+            if not isinstance(rows, IgnoredResource):
                 for row in rows if isinstance(rows, list) else [rows]:
                     kind = line.resource["resourceType"]
                     component: Any = dict(row).get("component", 0)
-                    found[kind, row["source_id"], component] = row
-    return found
+                    rows_by_key[kind, row["source_id"], component] = row
+    return rows_by_key
 
 
 @pytest.fixture(scope="module")
@@ -61,10 +63,13 @@ def test_615_patients_give_the_counts_of_an_independent_pass(
             on_metformin[row["status"]].add(row["patient_source_id"])
 
     def latest(code: str) -> dict[str, float]:
-        return {patient: newest(found)["value_number"] for patient, found in values[code].items()}
+        return {patient: newest(rows)["value_number"] for patient, rows in values[code].items()}
 
     def newest(rows: list[Any]) -> Any:
-        """Break ties by id, the least first: four patients have two eGFR of one moment."""
+        """Return the newest row; of rows with equal times, the one with the smallest id.
+
+        Four patients have two eGFR values of the same time.
+        """
         by_id = sorted(rows, key=lambda row: row["source_id"])
         return max(by_id, key=lambda row: (row["start_at"], row["recorded_at"]))
 
@@ -112,7 +117,7 @@ def test_bundles_and_ndjson_give_the_same_rows(synthea: dict[tuple[str, str, int
 
 
 @needs_bulk
-def test_a_real_export_reads_without_fault() -> None:
+def test_a_real_export_reads_without_errors() -> None:
     rows = read_rows(BULK)
 
     counts: dict[str, int] = defaultdict(int)

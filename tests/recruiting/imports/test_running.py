@@ -1,4 +1,4 @@
-"""Imports are cut off, started twice, refused at a bad line, and end right all the same."""
+"""Imports that are interrupted, started twice or strict end with the right rows and counts."""
 
 import os
 import subprocess
@@ -12,13 +12,18 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.recruiting.imports.fhir_examples import OBSERVATION, PATIENT, REQUEST
+from tests.recruiting.imports.fhir_examples import (
+    OBSERVATION,
+    PATIENT,
+    REQUEST,
+    make_observation,
+    make_patient,
+)
 from tests.recruiting.imports.importing import Importer, write_ndjson
-from tests.recruiting.imports.test_batches import make_observation, make_patient
 from trially.config import ROOT, Settings
 from trially.database.placement import TenantSuspendedError
 from trially.recruiting.imports import deferrals, running
-from trially.recruiting.imports.jobs import ImportTakenOverError
+from trially.recruiting.imports.import_run import ImportTakenOverError
 from trially.recruiting.imports.writing import batches
 from trially.tenancy.lifecycle.status import suspend_tenant
 
@@ -32,77 +37,80 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deferrals, "BATCH_LINES", 10)
 
 
-def test_facts_wait_for_a_patient_of_a_later_file(take_in: Importer) -> None:
+def test_a_fact_is_deferred_if_its_patient_is_in_a_later_file(importer: Importer) -> None:
     raw = {**OBSERVATION, "note": [{"text": "nul \0 here"}], "valueString": "a\0b"}
     raw.pop("valueQuantity")
 
-    job = take_in.read(write_ndjson(raw, REQUEST), write_ndjson(PATIENT))
+    job = importer.read(write_ndjson(raw, REQUEST), write_ndjson(PATIENT))
 
     assert job["error_count"] == 0
-    assert take_in.query("SELECT source_id, value_text FROM clinical_fact ORDER BY 1") == [
+    assert importer.query("SELECT source_id, value_text FROM clinical_fact ORDER BY 1") == [
         ("m1", None),
         ("o1", "ab"),
     ]
-    assert take_in.value(DEFERRED) == 0
+    assert importer.value(DEFERRED) == 0
 
 
-def test_facts_that_waited_are_the_same_when_they_come_again(take_in: Importer) -> None:
+def test_deferred_facts_do_not_change_when_they_are_imported_again(importer: Importer) -> None:
     values = [1e16, 1e300, 7.0, 5e-324, 2**62, 1.25]
     facts = [
         make_observation(number, 1, valueQuantity={"value": value})
         for number, value in enumerate(values)
     ]
-    take_in.read(write_ndjson(*facts), write_ndjson(make_patient(1)))
-    before = take_in.snapshot()
+    importer.read(write_ndjson(*facts), write_ndjson(make_patient(1)))
+    before = importer.snapshot()
 
-    take_in(make_patient(1), *facts)
+    importer(make_patient(1), *facts)
 
-    assert take_in.snapshot() == before
+    assert importer.snapshot() == before
 
 
 @pytest.mark.usefixtures("small_batches")
-def test_what_waited_does_not_undo_what_was_said_after_it(take_in: Importer) -> None:
-    said = [make_observation(1, 1, valueQuantity={"value": value}) for value in (1, 2, 3)]
-    waiting = [make_observation(number, 1) for number in range(2, 32)]
+def test_a_deferred_record_does_not_overwrite_a_later_version(importer: Importer) -> None:
+    versions = [make_observation(1, 1, valueQuantity={"value": value}) for value in (1, 2, 3)]
+    deferred = [make_observation(number, 1) for number in range(2, 32)]
 
-    take_in.read(
-        write_ndjson(said[0], *waiting[:15], said[1], *waiting[15:]), write_ndjson(make_patient(1))
+    importer.read(
+        write_ndjson(versions[0], *deferred[:15], versions[1], *deferred[15:]),
+        write_ndjson(make_patient(1)),
     )
-    first = take_in.query("SELECT value_number::text FROM clinical_fact WHERE source_id = 'o1'")
-    take_in.query("DELETE FROM patient")
-    take_in.read(write_ndjson(said[0]), write_ndjson(make_patient(1)), write_ndjson(said[2]))
+    first = importer.query("SELECT value_number::text FROM clinical_fact WHERE source_id = 'o1'")
+    importer.query("DELETE FROM patient")
+    importer.read(
+        write_ndjson(versions[0]), write_ndjson(make_patient(1)), write_ndjson(versions[2])
+    )
 
     assert first == [("2",)]
-    assert take_in.query("SELECT value_number::text FROM clinical_fact") == [("3",)]
+    assert importer.query("SELECT value_number::text FROM clinical_fact") == [("3",)]
 
 
 @pytest.mark.usefixtures("small_batches")
 def test_strict_stops_at_the_first_bad_line_and_keeps_the_batches_before_it(
-    take_in: Importer,
+    importer: Importer,
 ) -> None:
     patients = [make_patient(number) for number in range(40)]
 
-    job = take_in(make_observation(1, 99), *patients[:24], BAD, *patients[24:], strict=True)
+    job = importer(make_observation(1, 99), *patients[:24], BAD, *patients[24:], strict=True)
 
     assert (job["state"], job["error_count"]) == ("failed", 1)
-    assert job["failure"] == "1.ndjson, line 26: This is not valid JSON."
+    assert job["failure"] == "1.ndjson, line 26: The content is not valid JSON."
     assert job["ended_at"] is not None
-    assert take_in.value("SELECT count(*) FROM patient") == job["counts"]["Patient"]["new"] == 19
-    assert take_in.faults() == [("1.ndjson", 26, "This is not valid JSON.", None)]
-    assert take_in.value(DEFERRED) == 0
+    assert importer.value("SELECT count(*) FROM patient") == job["counts"]["Patient"]["new"] == 19
+    assert importer.faults() == [("1.ndjson", 26, "The content is not valid JSON.", None)]
+    assert importer.value(DEFERRED) == 0
 
 
 @pytest.mark.usefixtures("small_batches")
-def test_strict_stops_where_a_patient_never_comes(take_in: Importer) -> None:
-    job = take_in(make_patient(1), make_observation(1, 1), make_observation(2, 9), strict=True)
+def test_strict_stops_at_a_fact_without_a_patient(importer: Importer) -> None:
+    job = importer(make_patient(1), make_observation(1, 1), make_observation(2, 9), strict=True)
 
-    assert job["failure"] == "1.ndjson, line 3: The patient it is about is not there."
-    assert take_in.query("SELECT source_id FROM clinical_fact") == [("o1",)]
-    assert take_in.value(DEFERRED) == 0
+    assert job["failure"] == f"1.ndjson, line 3: {batches.NO_PATIENT}"
+    assert importer.query("SELECT source_id FROM clinical_fact") == [("o1",)]
+    assert importer.value(DEFERRED) == 0
 
 
 def stop_after(batches_done: int) -> Callable[[int], None]:
-    """Return what stops an import, as a lost server would, after so many batches."""
+    """Return a progress function that raises an error after some batches, as a lost server does."""
     remaining = iter(range(batches_done))
 
     def progress(_done: int) -> None:
@@ -114,7 +122,9 @@ def stop_after(batches_done: int) -> Callable[[int], None]:
 
 @pytest.mark.usefixtures("small_batches")
 @pytest.mark.parametrize("batches_done", [0, 1, 3, 4])
-def test_an_import_goes_on_where_it_was_cut_off(take_in: Importer, batches_done: int) -> None:
+def test_an_interrupted_import_continues_after_its_last_batch(
+    importer: Importer, batches_done: int
+) -> None:
     first = write_ndjson(
         *(make_observation(number, number) for number in range(15)),
         BAD,
@@ -123,10 +133,10 @@ def test_an_import_goes_on_where_it_was_cut_off(take_in: Importer, batches_done:
     second = write_ndjson(*(make_observation(number, number) for number in range(15, 30)))
     third = write_ndjson(*(make_patient(number) for number in range(15, 30)))
     with pytest.raises(ConnectionError):
-        take_in.read(first, second, third, progress=stop_after(batches_done))
-    assert take_in.query("SELECT state FROM import_job") == [("running",)]
+        importer.read(first, second, third, progress=stop_after(batches_done))
+    assert importer.query("SELECT state FROM import_job") == [("running",)]
 
-    job = take_in.read(first, second, third)
+    job = importer.read(first, second, third)
 
     assert job["state"] == "done"
     assert job["error_count"] == 1
@@ -134,11 +144,11 @@ def test_an_import_goes_on_where_it_was_cut_off(take_in: Importer, batches_done:
         "Patient": (30, 30, 0),
         "Observation": (30, 30, 0),
     }
-    assert take_in.query("SELECT id FROM import_job") == [(job["id"],)]
+    assert importer.query("SELECT id FROM import_job") == [(job["id"],)]
 
 
-def test_an_import_that_is_started_again_ends_where_it_was(
-    take_in: Importer, small_batches: None
+def test_the_process_that_started_an_import_first_stops(
+    importer: Importer, small_batches: None
 ) -> None:
     content = write_ndjson(*(make_patient(number) for number in range(60)))
     answers: list[Any] = []
@@ -146,10 +156,10 @@ def test_an_import_that_is_started_again_ends_where_it_was(
     def start_again(_done: int) -> None:
         if not answers:
             with ThreadPoolExecutor(1) as elsewhere:
-                answers.append(elsewhere.submit(_read_elsewhere, take_in, content).result())
+                answers.append(elsewhere.submit(_read_elsewhere, importer, content).result())
 
     with pytest.raises(ImportTakenOverError):
-        take_in.read(content, progress=start_again)
+        importer.read(content, progress=start_again)
 
     assert answers[0]["counts"]["Patient"] == {
         "read": 60,
@@ -157,16 +167,16 @@ def test_an_import_that_is_started_again_ends_where_it_was(
         "changed": 0,
         "entered_in_error": 0,
     }
-    assert take_in.query("SELECT state FROM import_job") == [("done",)]
+    assert importer.query("SELECT state FROM import_job") == [("done",)]
 
 
-def _read_elsewhere(take_in: Importer, content: bytes) -> Any:
-    with take_in.app.app_context():
-        return take_in.read(content)
+def _read_elsewhere(importer: Importer, content: bytes) -> Any:
+    with importer.app.app_context():
+        return importer.read(content)
 
 
 @pytest.mark.usefixtures("small_batches")
-def test_two_imports_of_the_same_resources_take_turns(take_in: Importer) -> None:
+def test_two_imports_of_the_same_resources_take_turns(importer: Importer) -> None:
     forward = [make_patient(number) for number in range(50)]
     facts = [make_observation(number, number % 50) for number in range(150)]
     contents = [
@@ -175,7 +185,7 @@ def test_two_imports_of_the_same_resources_take_turns(take_in: Importer) -> None
     ]
 
     with ThreadPoolExecutor(2) as pool:
-        jobs = list(pool.map(lambda content: _read_elsewhere(take_in, content), contents))
+        jobs = list(pool.map(lambda content: _read_elsewhere(importer, content), contents))
 
     assert [job["state"] for job in jobs] == ["done", "done"]
     assert sum(job["counts"]["Patient"]["new"] for job in jobs) == 50
@@ -184,15 +194,15 @@ def test_two_imports_of_the_same_resources_take_turns(take_in: Importer) -> None
 
 
 @pytest.mark.usefixtures("small_batches")
-def test_a_tenant_suspended_in_the_middle_is_left_alone(take_in: Importer) -> None:
+def test_an_import_stops_when_its_tenant_is_suspended(importer: Importer) -> None:
     content = write_ndjson(*(make_patient(number) for number in range(60)))
 
     def suspend(_done: int) -> None:
-        with take_in.app.app_context():
-            suspend_tenant(take_in.tenant.slug)
+        with importer.app.app_context():
+            suspend_tenant(importer.tenant.slug)
 
     with pytest.raises(TenantSuspendedError):
-        take_in.read(content, progress=suspend)
+        importer.read(content, progress=suspend)
 
 
 @pytest.fixture
@@ -223,8 +233,8 @@ def start_command(settings: Settings) -> Iterator[Callable[..., subprocess.Popen
         process.communicate()
 
 
-def test_a_killed_command_goes_on_when_it_is_given_again(
-    take_in: Importer, start_command: Callable[..., Any], tmp_path: Path
+def test_a_killed_command_continues_when_it_is_run_again(
+    importer: Importer, start_command: Callable[..., Any], tmp_path: Path
 ) -> None:
     number = 15_000
     (tmp_path / "Patient.ndjson").write_bytes(
@@ -233,16 +243,16 @@ def test_a_killed_command_goes_on_when_it_is_given_again(
     (tmp_path / "Observation.ndjson").write_bytes(
         write_ndjson(*(make_observation(each, each % 500) for each in range(number)))
     )
-    command = ("imports", "fhir", take_in.tenant.slug, tmp_path, "--json")
+    command = ("imports", "fhir", importer.tenant.slug, tmp_path, "--json")
     process = start_command(*command)
     deadline = time.monotonic() + 20
-    while not take_in.query("SELECT 1 FROM import_job WHERE next_part = 1 AND next_line > 1000"):
+    while not importer.query("SELECT 1 FROM import_job WHERE next_part = 1 AND next_line > 1000"):
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.kill()
     process.communicate()
-    cut_off, next_line, held = take_in.query(
+    cut_off, next_line, held = importer.query(
         "SELECT id::text, next_line, (SELECT count(*) FROM clinical_fact) FROM import_job"
     )[0]
 
@@ -258,14 +268,14 @@ def test_a_killed_command_goes_on_when_it_is_given_again(
         "Patient": (500, 500, 0),
         "Observation": (number, number, 0),
     }
-    assert take_in.value("SELECT count(*) FROM clinical_fact") == number
+    assert importer.value("SELECT count(*) FROM clinical_fact") == number
 
 
-def test_statistics_that_cannot_be_had_stop_nothing(
-    take_in: Importer, monkeypatch: pytest.MonkeyPatch
+def test_an_import_succeeds_without_statistics(
+    importer: Importer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         running, "_ANALYZE", "SELECT set_config('statement_timeout', '1', true), pg_sleep(1)"
     )
 
-    assert take_in(PATIENT)["state"] == "done"
+    assert importer(PATIENT)["state"] == "done"

@@ -1,1 +1,1 @@
-"""Taking patients and their facts in from FHIR R4 files."""
+"""Import patients and their clinical records from FHIR R4 files."""

@@ -1,4 +1,4 @@
-"""`flask imports …`."""
+"""The commands `flask imports …`."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import select
 
+from trially.database.model import length_of
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant
-from trially.recruiting.imports.jobs import COUNTED, SHOWN
+from trially.recruiting.imports.import_run import COUNTED, SHOWN_COLUMNS
 from trially.recruiting.imports.model import ImportFault, ImportJob, ImportState
 from trially.recruiting.imports.reading.source_files import (
     ImportSourceError,
     SourceFile,
-    find_passed_over,
+    find_ignored_files,
     find_source_files,
 )
 from trially.recruiting.imports.running import fingerprint_of, run_import
@@ -31,9 +32,9 @@ from trially.terminal import (
 
 FAULTS_SHOWN = 10
 FILES_SHOWN = 10
-LONGEST_SOURCE = 64
+IMPORTS_SHOWN = 100
 
-imports = CatalogGroup("imports", help="Bring records into a tenant.")
+imports = CatalogGroup("imports", help="Import FHIR records, and list imports.")
 
 
 @imports.command("fhir")
@@ -44,48 +45,56 @@ imports = CatalogGroup("imports", help="Bring records into a tenant.")
     default="fhir",
     show_default=True,
     callback=lambda _context, _parameter, value: _check_source(value),
-    help="Where the records are from.",
+    help="Name of the system that the records come from.",
 )
-@click.option("--strict", is_flag=True, help="Stop at the first bad line.")
+@click.option("--strict", is_flag=True, help="Stop at the first line that cannot be imported.")
 @json_option
 def fhir(slug: str, paths: Sequence[Path], *, source: str, strict: bool, as_json: bool) -> None:
     """Import FHIR R4 records into TENANT.
 
-    PATHS are Bundles, NDJSON files, folders of either, a Bulk Data export, or a tar of them;
-    any of it may be compressed. An import that was cut off goes on when it is given again.
-    """
-    parts = find_source_files(paths)
-    passed_over_files = find_passed_over(paths)
-    with tenant_context(slug), _progress_bar(parts, is_shown=not as_json) as progress:
+    PATHS are FHIR Bundles, NDJSON files, folders of them (such as a Bulk Data export), or tar
+    archives. Each may be compressed with gzip, xz or bzip2. Run the same command again to continue
+    an interrupted import.
+
+    \b
+    Example:
+      flask imports fhir acme ./export --source epic
+    """  # noqa: D301 - click reads \b
+    source_files = find_source_files(paths)
+    ignored_files = find_ignored_files(paths)
+    with tenant_context(slug), _progress_bar(source_files, is_shown=not as_json) as progress:
         job = run_import(
-            parts,
+            source_files,
             source=source,
-            fingerprint=fingerprint_of(parts),
+            fingerprint=fingerprint_of(source_files),
             strict=strict,
             started_by="command line",
             progress=progress,
         )
         faults = _list_faults(job, FAULTS_SHOWN)
     if as_json:
-        print_json({**job, "passed_over_files": passed_over_files, "errors": faults})
+        print_json({**job, "passed_over_files": ignored_files, "errors": faults})
     else:
-        _print_report(job, passed_over_files, faults)
+        _print_report(job, ignored_files, faults)
     if job["state"] == ImportState.FAILED:
-        raise ImportSourceError(f"The import stopped at {job['failure']}")
+        raise ImportSourceError(
+            f"The import failed at {job['failure']} Correct this line, or import without --strict"
+            " to skip it."
+        )
 
 
 @imports.command("list")
 @click.argument("slug", metavar="TENANT")
 @json_option
 def list_(slug: str, *, as_json: bool) -> None:
-    """List the imports of TENANT, newest first."""
+    """List the last 100 imports of TENANT, newest first."""
     with tenant_context(slug):
-        columns = columns_named(ImportJob, SHOWN)
+        columns = columns_named(ImportJob, SHOWN_COLUMNS)
         items = fetch_items(
             select(*columns)
             .where(of_current_tenant(ImportJob))
             .order_by(ImportJob.id.desc())
-            .limit(100)
+            .limit(IMPORTS_SHOWN)
         )
     print_items(
         items, ("id", "source", "state", "error_count", "created_at", "ended_at"), as_json=as_json
@@ -93,14 +102,14 @@ def list_(slug: str, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _progress_bar(parts: Sequence[SourceFile], *, is_shown: bool) -> Iterator[Any]:
+def _progress_bar(source_files: Sequence[SourceFile], *, is_shown: bool) -> Iterator[Any]:
     console = Console(stderr=True)
     if not is_shown or not console.is_terminal:
         yield lambda _done: None
         return
     columns = (TextColumn("Importing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=sum(part.size for part in parts))
+        task = bar.add_task("", total=sum(file.size for file in source_files))
         yield lambda done: bar.update(task, completed=done)
 
 
@@ -115,29 +124,34 @@ def _list_faults(job: Item, limit: int) -> list[Item]:
 
 
 def _check_source(source: str) -> str:
-    if not source.strip() or len(source) > LONGEST_SOURCE or "\0" in source:
-        raise click.BadParameter(f"must have 1 to {LONGEST_SOURCE} characters.")
+    longest = length_of(ImportJob.source)
+    if not source.strip() or len(source) > longest or "\0" in source:
+        raise click.BadParameter(f"Enter a name of 1 to {longest} characters, not only spaces.")
     if source == MANUAL_SOURCE:
-        raise click.BadParameter("must not be the source of patients entered by hand.")
+        raise click.BadParameter(
+            f"'{MANUAL_SOURCE}' is reserved for patients entered by hand. Choose another name."
+        )
     return source
 
 
-def _print_report(job: Item, passed_over_files: Sequence[str], faults: Sequence[Item]) -> None:
+def _print_report(job: Item, ignored_files: Sequence[str], faults: Sequence[Item]) -> None:
     rows = [{"resource": kind, **counts} for kind, counts in sorted(job["counts"].items())]
     print_items(rows, ("resource", *COUNTED), as_json=False)
     if job["passed_over"]:
-        named = ", ".join(f"{kind} {n}" for kind, n in sorted(job["passed_over"].items()))
-        click.echo(f"Passed over, as recruiting has no use for them: {named}.")
-    if passed_over_files:
-        more = len(passed_over_files) - FILES_SHOWN
-        named = ", ".join(passed_over_files[:FILES_SHOWN]) + (
-            f" and {more} more" if more > 0 else ""
-        )
-        click.echo(f"Not read, by their names: {named}.")
+        types = ", ".join(f"{kind} {number}" for kind, number in sorted(job["passed_over"].items()))
+        click.echo(f"Ignored resources, of types that are not imported: {types}.")
+    if ignored_files:
+        more = len(ignored_files) - FILES_SHOWN
+        names = ", ".join(ignored_files[:FILES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        click.echo(f"Ignored files, because of their names: {names}.")
     if job["error_count"]:
-        click.echo(f"{job['error_count']} lines could not be taken in:")
+        click.echo(f"Not imported: {_count_lines(job['error_count'])}.")
         for fault in faults:
-            where = f" ({fault['pointer']})" if fault["pointer"] else ""
-            click.echo(f"  {fault['file']}, line {fault['line']}: {fault['reason']}{where}")
+            pointer = f" ({fault['pointer']})" if fault["pointer"] else ""
+            click.echo(f"  {fault['file']}, line {fault['line']}: {fault['reason']}{pointer}")
         if job["error_count"] > len(faults):
-            click.echo(f"  … and {job['error_count'] - len(faults)} more.")
+            click.echo(f"  … and {_count_lines(job['error_count'] - len(faults))} more.")
+
+
+def _count_lines(number: int) -> str:
+    return "1 line" if number == 1 else f"{number} lines"

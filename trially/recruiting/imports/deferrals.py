@@ -1,6 +1,7 @@
-"""Facts that came before the patient they are about, kept until the end of the import."""
+"""Deferred records: facts that are read before their patient, and written at the import's end."""
 
 from collections.abc import Iterable
+from typing import Any, TypedDict
 from uuid import UUID
 
 from sqlalchemy import delete, select
@@ -8,53 +9,63 @@ from uuid_utils.compat import uuid7
 
 from trially.database.rows import columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import db
-from trially.recruiting.imports.jobs import Job
+from trially.recruiting.imports.import_run import ImportRun
 from trially.recruiting.imports.model import ImportDeferral
 from trially.recruiting.imports.writing.batches import (
     BATCH_LINES,
     NO_PATIENT,
     Batch,
-    Fault,
+    LineFault,
     write_batch,
 )
-from trially.recruiting.imports.writing.resources import Resource, find_written
+from trially.recruiting.imports.writing.resources import TranslatedResource, find_written
 from trially.recruiting.imports.writing.upserting import compose_insert, run_with_rows
 
-_INSERT_DEFERRALS = compose_insert(ImportDeferral)
+
+class DeferralRow(TypedDict):
+    """A deferred record, ready for JSON."""
+
+    id: UUID
+    import_id: UUID
+    file: str
+    line: int
+    resource: dict[str, Any]
 
 
-def defer(resources: Iterable[Resource], import_id: UUID) -> None:
-    """Keep facts until their patient has come."""
-    items = [
+_INSERT_DEFERRALS = compose_insert(ImportDeferral, DeferralRow, added=[])
+
+
+def defer(facts: Iterable[TranslatedResource], import_id: UUID) -> None:
+    """Store facts whose patient has not been read yet."""
+    rows: list[DeferralRow] = [
         {
             "id": uuid7(),
             "import_id": import_id,
-            "file": resource.file,
-            "line": resource.line,
-            "resource": {
-                "type": resource.type,
-                "rows": resource.rows,
-                "digest": resource.digest,
-            },
+            "file": fact.file,
+            "line": fact.line,
+            "resource": {"type": fact.type, "rows": fact.rows, "digest": fact.digest},
         }
-        for resource in resources
+        for fact in facts
     ]
-    if items:
-        run_with_rows(_INSERT_DEFERRALS, items)
+    if rows:
+        run_with_rows(_INSERT_DEFERRALS, rows)
 
 
-def replay_deferred(job: Job) -> None:
-    """Write all that was put aside; where the patient has not come, that is a fault."""
+def replay_deferred(run: ImportRun) -> None:
+    """Write all deferred records of an import, the last one first.
+
+    A record whose patient has not been read by then is a fault.
+    """
     before: UUID | None = None
     while True:
-        with job.batch_transaction():
-            before = _take_up_last(job, before)
+        with run.batch_transaction():
+            before = _replay_batch(run, before)
         if before is None:
             return
 
 
 def delete_deferred(import_id: UUID) -> None:
-    """Remove what was put aside."""
+    """Delete all deferred records of an import."""
     db.session.execute(
         delete(ImportDeferral).where(
             of_current_tenant(ImportDeferral), ImportDeferral.import_id == import_id
@@ -62,26 +73,26 @@ def delete_deferred(import_id: UUID) -> None:
     )
 
 
-def _take_up_last(job: Job, before: UUID | None) -> UUID | None:
-    """Write the last that was put aside before `before`, and return where that began."""
+def _replay_batch(run: ImportRun, before: UUID | None) -> UUID | None:
+    """Write the last deferred records before `before`; return the first one's id, None if none."""
     deferral = table_of(ImportDeferral)
     statement = select(*columns_named(ImportDeferral, ("id", "file", "line", "resource"))).where(
-        of_current_tenant(ImportDeferral), deferral.c.import_id == job.id
+        of_current_tenant(ImportDeferral), deferral.c.import_id == run.id
     )
-    if before is not None:  # else each batch would wade through all that were removed
+    if before is not None:  # so that the index scan skips the rows that earlier batches deleted
         statement = statement.where(deferral.c.id < before)
     rows = fetch_items(statement.order_by(deferral.c.id.desc()).limit(BATCH_LINES))
     if not rows:
         return None
     batch = Batch()
     for row in reversed(rows):
-        batch.put(Resource(file=row["file"], line=row["line"], **row["resource"]))
-    # What this import has written of the same resource stood behind it in the input.
-    for key in find_written(job.source, batch.resources, job.began_at):
+        batch.put(TranslatedResource(file=row["file"], line=row["line"], **row["resource"]))
+    # If this import has already written a fact, it was read later than the deferred version of it.
+    for key in find_written(run.source, batch.resources, run.created_at):
         del batch.resources[key]
-    missing = write_batch(batch, job.source)
-    batch.faults += [Fault(fact.file, fact.line, NO_PATIENT) for fact in missing]
-    job.count(batch)
+    without_patient = write_batch(batch, run.source)
+    batch.faults += [LineFault(fact.file, fact.line, NO_PATIENT) for fact in without_patient]
+    run.count(batch)
     db.session.execute(
         delete(deferral).where(
             of_current_tenant(ImportDeferral), deferral.c.id.in_([row["id"] for row in rows])

@@ -1,4 +1,4 @@
-"""Imports: what was brought in, how far it came, what was wrong with it."""
+"""Imports: what they read, how far they are, and which lines they could not import."""
 
 import datetime as dt
 from enum import StrEnum
@@ -12,7 +12,7 @@ from trially.database.model import TenantModel, Timestamped, Versioned
 
 
 class ImportState(StrEnum):
-    """How an import stands."""
+    """The state of an import. An interrupted import stays `running`."""
 
     RUNNING = "running"
     DONE = "done"
@@ -20,22 +20,25 @@ class ImportState(StrEnum):
 
 
 class ImportJob(Timestamped, Versioned, TenantModel):
-    """One import: what it read, and the last line whose effects are committed."""
+    """One import: its counts, and the last line whose effects are committed."""
 
     __tablename__ = "import_job"
 
     source: Mapped[str] = mapped_column(String(64))
     fingerprint: Mapped[str] = mapped_column(String(64))
-    """Digest of what was handed in; the same again continues an import that was cut off."""
+    """Digest of the input. Importing the same input again continues an interrupted import."""
     state: Mapped[ImportState] = mapped_column(String(10), server_default=ImportState.RUNNING)
     strict: Mapped[bool] = mapped_column(server_default=text("false"))
     next_part: Mapped[int] = mapped_column(server_default="0")
+    """Position of the file to continue with, from 0."""
     next_line: Mapped[int] = mapped_column(server_default="0")
-    """Lines of the part `next_part` that are done with."""
+    """Number of lines of that file that are already committed."""
     counts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     passed_over: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    """Number of ignored resources by type."""
     error_count: Mapped[int] = mapped_column(server_default="0")
     failure: Mapped[str | None] = mapped_column(String(500))
+    """File, line and reason that ended a strict import."""
     started_by: Mapped[str | None] = mapped_column(String(255))
     ended_at: Mapped[dt.datetime | None]
 
@@ -43,16 +46,17 @@ class ImportJob(Timestamped, Versioned, TenantModel):
 
 
 class ImportFault(TenantModel):
-    """A line that could not be imported, and why. Never its content."""
+    """A line that was not imported, and the reason. It never quotes the line."""
 
     __tablename__ = "import_fault"
 
     import_id: Mapped[UUID]
     file: Mapped[str] = mapped_column(String(1000))
     line: Mapped[int]
+    """The line in NDJSON or the entry in a Bundle, from 1."""
     reason: Mapped[str] = mapped_column(String(500))
     pointer: Mapped[str | None] = mapped_column(String(200))
-    """Where in the resource: a JSON pointer (RFC 6901)."""
+    """The element of the resource, as a JSON pointer (RFC 6901)."""
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -65,7 +69,7 @@ class ImportFault(TenantModel):
 
 
 class ImportDeferral(TenantModel):
-    """A fact that came before the patient it is about, to be taken up at the end."""
+    """A deferred record: a fact that was read before its patient. The import ends by writing it."""
 
     __tablename__ = "import_deferral"
 
@@ -73,7 +77,7 @@ class ImportDeferral(TenantModel):
     file: Mapped[str] = mapped_column(String(1000))
     line: Mapped[int]
     resource: Mapped[dict[str, Any]]
-    """Its type, its rows and their digest: not the resource itself, which says much more."""
+    """Type, rows and digest. The FHIR resource is not stored: it holds more data than needed."""
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -86,7 +90,7 @@ class ImportDeferral(TenantModel):
 
 
 class Medication(TenantModel):
-    """What a Medication resource is, for records that only refer to it."""
+    """The code of a Medication resource, for records that refer to the resource by its id."""
 
     __tablename__ = "medication"
 

@@ -22,9 +22,9 @@ from trially.http.contract import (
 from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
 from trially.http.problems import Conflict
-from trially.recruiting.imports.jobs import ImportTakenOverError
+from trially.recruiting.imports.import_run import ImportTakenOverError
 from trially.recruiting.imports.model import ImportFault, ImportJob
-from trially.recruiting.imports.reading.resources import source_file_from_stream
+from trially.recruiting.imports.reading.source_files import source_file_from_stream
 from trially.recruiting.imports.running import run_import
 from trially.recruiting.imports.schema import (
     FaultSchema,
@@ -32,7 +32,7 @@ from trially.recruiting.imports.schema import (
     ImportSchema,
     UploadQuerySchema,
 )
-from trially.recruiting.imports.uploads import MEDIA_TYPES, received
+from trially.recruiting.imports.uploads import MEDIA_TYPES, received_upload
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
 from trially.resources.scope import WHOLE_TENANT
@@ -61,17 +61,18 @@ FAULTS = Resource(
 @queries(UploadQuerySchema())
 @returns(ImportSchema(), HTTPStatus.CREATED)
 def import_records(query: dict[str, Any]) -> Item:
-    """Bring in a FHIR R4 Bundle, or NDJSON, either of them gzipped or not.
+    """Import a FHIR R4 Bundle or an NDJSON file, with or without gzip compression.
 
-    The answer comes when all is done: 201 with the import, also where bad lines were left out or,
-    with `strict`, one has ended it (`state` is then `failed`, and the batches before it stay).
-    Sending the same again goes on where a cut-off import ended, and changes nothing where it had
-    ended. Should the first request still be at work, that one ends with 409.
+    The response is sent when the import ends: 201 with the import. Bad lines are skipped and
+    counted. With `strict`, the first bad line ends the import: its `state` is `failed`, and the
+    batches before the bad line stay. If the same body is sent again, an interrupted import
+    continues, and a finished one changes nothing. If the first request is still running, that
+    request ends with 409.
     """
-    # The upload may take long; no transaction waits for it.
+    # An upload may take long. No transaction stays open while it arrives.
     check_tenant_open()
     settings = current_settings()
-    with received(request, settings.max_import_bytes) as (file, digest):
+    with received_upload(request, settings.max_import_bytes) as (file, digest):
         try:
             return run_import(
                 [source_file_from_stream("upload", file)],
@@ -107,6 +108,6 @@ def show_import(import_id: UUID) -> Item:
 @queries(PageQuerySchema())
 @returns_page(FaultSchema())
 def list_import_errors(import_id: UUID, query: dict[str, Any]) -> Page:
-    """List the lines of an import that could not be taken in, and why."""
+    """List the lines that an import did not import, and the reasons."""
     IMPORTS.get(import_id)
     return FAULTS.page(query, import_id=import_id)

@@ -1,4 +1,4 @@
-"""Run an import: batch by batch, each committed with how far it came, so that it can go on."""
+"""Run an import. Each batch is committed with the position in the input, to continue from there."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ from sqlalchemy.exc import OperationalError
 from trially.database.rows import Item, of_current_tenant, table_of
 from trially.database.session import db, transaction
 from trially.recruiting.imports.deferrals import defer, delete_deferred, replay_deferred
-from trially.recruiting.imports.jobs import BadLineError, Job
+from trially.recruiting.imports.import_run import BadLineError, ImportRun
 from trially.recruiting.imports.model import ImportJob, ImportState
 from trially.recruiting.imports.reading.resources import read_resources
 from trially.recruiting.imports.reading.source_files import SourceFile
@@ -20,11 +20,11 @@ _ANALYZE = "SELECT trially.analyze_tables()"
 ANALYZED_AFTER_BATCHES = frozenset({1, 4, 16, 64, 256, 1024})
 
 Progress = Callable[[int], None]
-"""Told how many bytes of the input, as stored, are done with."""
+"""Called after each batch with the number of bytes of the input, as stored, that are committed."""
 
 
 def run_import(
-    parts: Sequence[SourceFile],
+    source_files: Sequence[SourceFile],
     *,
     source: str,
     fingerprint: str,
@@ -33,33 +33,34 @@ def run_import(
     most_bytes: int | None = None,
     progress: Progress = lambda _done: None,
 ) -> Item:
-    """Bring in what `parts` hold, and return the import as it ended.
+    """Import files into the current tenant, and return the import as it ended.
 
-    If an import of the same input is unfinished, go on behind its last committed batch; should
-    it still be at work elsewhere, it ends there with `ImportTakenOverError`. Each batch is one
-    transaction of the current tenant. With `strict`, the first bad line ends the import as
-    failed: of its batch nothing stays, of those before it all.
+    If an import with the same source and fingerprint is unfinished, continue after its last
+    committed batch. If another process is still running that import, the other process gets
+    `ImportTakenOverError`. Each batch is one transaction. With `strict`, the first bad line ends
+    the import as failed: its batch is rolled back, and the batches before it stay. `most_bytes`
+    limits the size of each file when unpacked.
     """
-    job = Job(source=source, fingerprint=fingerprint, strict=strict, started_by=started_by)
+    run = ImportRun(source=source, fingerprint=fingerprint, strict=strict, started_by=started_by)
     try:
-        _read_parts(job, parts, most_bytes, progress)
-        replay_deferred(job)
+        _import_files(run, source_files, most_bytes, progress)
+        replay_deferred(run)
     except BadLineError as error:
-        with job.batch_transaction():
-            delete_deferred(job.id)
-        return job.fail(error.fault)
+        with run.batch_transaction():
+            delete_deferred(run.id)
+        return run.fail(error.fault)
     _analyze_tables()
-    return job.finish()
+    return run.finish()
 
 
-def fingerprint_of(parts: Sequence[SourceFile]) -> str:
-    """Digest what files an import has: their names, sizes and when they were last changed."""
-    listing = "\n".join(f"{part.size} {part.modified_ns} {part.name}" for part in parts)
+def fingerprint_of(source_files: Sequence[SourceFile]) -> str:
+    """Return a digest of the files' names, sizes and times of last change."""
+    listing = "\n".join(f"{file.size} {file.modified_ns} {file.name}" for file in source_files)
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
 def has_run(fingerprint: str) -> bool:
-    """Tell whether an import of this input has been done in the current tenant."""
+    """Return whether an import of this input is done in the current tenant."""
     job = table_of(ImportJob)
     statement = select(job.c.id).where(
         of_current_tenant(ImportJob),
@@ -69,40 +70,41 @@ def has_run(fingerprint: str) -> bool:
     return db.session.execute(statement.limit(1)).first() is not None
 
 
-def _read_parts(
-    job: Job, parts: Sequence[SourceFile], most_bytes: int | None, progress: Progress
+def _import_files(
+    run: ImportRun, source_files: Sequence[SourceFile], most_bytes: int | None, progress: Progress
 ) -> None:
-    first, skip = job.position
-    done_bytes = sum(part.size for part in parts[:first])
+    first, committed_lines = run.position
+    done_bytes = sum(file.size for file in source_files[:first])
     batches = 0
-    for number, part in enumerate(parts[first:], first):
+    for number, file in enumerate(source_files[first:], first):
         batch = Batch()
-        for line in read_resources(part, skip, most_unpacked_bytes=most_bytes):
+        for line in read_resources(file, committed_lines, most_unpacked_bytes=most_bytes):
             batch.add(line)
             if batch.is_full:
-                _take_in(batch, job, number)
-                progress(done_bytes + min(part.position(), part.size))
+                _commit(batch, run, number)
+                progress(done_bytes + min(file.position(), file.size))
                 batch = Batch()
                 batches += 1
                 if batches in ANALYZED_AFTER_BATCHES:
                     _analyze_tables()
         if batch.lines:
-            _take_in(batch, job, number)
-        done_bytes += part.size
+            _commit(batch, run, number)
+        done_bytes += file.size
         progress(done_bytes)
-        skip = 0
+        committed_lines = 0
 
 
-def _take_in(batch: Batch, job: Job, part_number: int) -> None:
-    with job.batch_transaction(next_part=part_number, next_line=batch.ordinal):
-        defer(write_batch(batch, job.source), job.id)
-        job.count(batch)
+def _commit(batch: Batch, run: ImportRun, file_number: int) -> None:
+    with run.batch_transaction(next_part=file_number, next_line=batch.last_ordinal):
+        defer(write_batch(batch, run.source), run.id)
+        run.count(batch)
 
 
 def _analyze_tables() -> None:
-    """Have PostgreSQL look at what the tables have become, so that it chooses the right indexes.
+    """Update PostgreSQL's statistics, so that it chooses the right indexes for grown tables.
 
-    That is good to have and no more: on a busy server it may take longer than a statement may.
+    An error is ignored, because the import is correct without statistics. On a busy server ANALYZE
+    may exceed the statement timeout.
     """
     with suppress(OperationalError), transaction():
         db.session.execute(text(_ANALYZE))

@@ -1,13 +1,15 @@
-"""Imports as clients read them."""
+"""Imports as clients read them, and the query parameters of an upload."""
 
-from marshmallow import Schema, ValidationError, fields, validate, validates
+from marshmallow import Schema, ValidationError, fields, validates
 
-from trially.http.fields import PageQuerySchema, Text
+from trially.database.model import length_of
+from trially.http.fields import Choice, PageQuerySchema, Text
+from trially.recruiting.imports.model import ImportJob, ImportState
 from trially.recruiting.patients.model import MANUAL_SOURCE
 
 
 class CountSchema(Schema):
-    """What became of the resources of one type."""
+    """Counts of the resources of one type."""
 
     read = fields.Integer(required=True)
     new = fields.Integer(required=True)
@@ -20,7 +22,7 @@ class ImportSchema(Schema):
 
     id = fields.UUID(dump_only=True)
     source = fields.String(dump_only=True)
-    state = fields.String(dump_only=True, validate=validate.OneOf(["running", "done", "failed"]))
+    state = Choice(ImportState, dump_only=True)
     strict = fields.Boolean(dump_only=True)
     counts = fields.Dict(keys=fields.String(), values=fields.Nested(CountSchema), dump_only=True)
     passed_over = fields.Dict(keys=fields.String(), values=fields.Integer(), dump_only=True)
@@ -33,7 +35,7 @@ class ImportSchema(Schema):
 
 
 class FaultSchema(Schema):
-    """A line that could not be imported."""
+    """A line that was not imported, and the reason."""
 
     id = fields.UUID(dump_only=True)
     file = fields.String(dump_only=True)
@@ -43,28 +45,33 @@ class FaultSchema(Schema):
 
 
 class UploadQuerySchema(Schema):
-    """How to take an upload in."""
+    """Query parameters of an upload."""
 
     source = Text(
-        64,
+        length_of(ImportJob.source),
         load_default="fhir",
-        metadata={"description": f"Where the records are from; not `{MANUAL_SOURCE}`."},
+        metadata={
+            "description": "Name of the system that the records come from;"
+            f" `{MANUAL_SOURCE}` is reserved for patients entered by hand."
+        },
     )
     strict = fields.Boolean(
         truthy={"true"},
         falsy={"false"},
         load_default=False,
-        metadata={"description": "Stop at the first bad line."},
+        metadata={"description": "Stop at the first line that cannot be imported."},
     )
 
     @validates("source")
     def check_source(self, source: str, data_key: str) -> None:  # noqa: ARG002
-        """Leave the patients whom people have entered to people."""
+        """Reject the source of patients entered by hand, because an import would change them."""
         if source == MANUAL_SOURCE:
-            raise ValidationError("Must not be the source of patients entered by hand.")
+            raise ValidationError(
+                f"'{MANUAL_SOURCE}' is reserved for patients entered by hand. Choose another name."
+            )
 
 
 class ImportQuerySchema(PageQuerySchema):
-    """What a list of imports can be narrowed to."""
+    """Filters of a list of imports."""
 
-    state = fields.String(validate=validate.OneOf(["running", "done", "failed"]))
+    state = Choice(ImportState)

@@ -1,4 +1,4 @@
-"""An upload, kept in a nameless temporary file while it is taken in."""
+"""Receive an upload in an unnamed temporary file."""
 
 import hashlib
 import tempfile
@@ -26,14 +26,15 @@ MEDIA_TYPES = (
 
 
 @contextmanager
-def received(request: Request, most_bytes: int) -> Iterator[tuple[BinaryIO, str]]:
-    """Receive the body of a request; give it and its SHA-256 in hexadecimal.
+def received_upload(request: Request, most_bytes: int) -> Iterator[tuple[BinaryIO, str]]:
+    """Receive the body of a request, and yield its file and its SHA-256 in hexadecimal.
 
-    The file has no name, so nothing of it outlives the process. Raises a `Problem` for a media
-    type that is not FHIR's, and for a body that is empty, cut short or larger than `most_bytes`.
+    The file has no name, so the operating system deletes it when the process ends. Raises a
+    `Problem` for an unsupported media type, and for a body that is empty, shorter than its
+    Content-Length or larger than `most_bytes`.
     """
     if request.mimetype not in MEDIA_TYPES:
-        raise UnsupportedMediaType(f"The body must be one of {', '.join(MEDIA_TYPES)}.")
+        raise UnsupportedMediaType(f"The media type must be one of {', '.join(MEDIA_TYPES)}.")
     too_large = ContentTooLarge(f"The body must not be larger than {most_bytes} bytes.")
     if (request.content_length or 0) > most_bytes:
         raise too_large
@@ -49,7 +50,7 @@ def received(request: Request, most_bytes: int) -> Iterator[tuple[BinaryIO, str]
         if not size:
             raise BadRequest("The body is empty.")
         if size < (request.content_length or 0):
-            raise BadRequest("The body ends before its Content-Length.")
+            raise BadRequest("The body is shorter than its Content-Length.")
         file.seek(0)
         yield cast("BinaryIO", file), digest.hexdigest()
 

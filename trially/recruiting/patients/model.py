@@ -24,6 +24,9 @@ from trially.database.model import TenantModel, Timestamped, Versioned
 MANUAL_SOURCE = "manual"
 """Source of patients entered through the API; imported ones carry the name of their source."""
 
+ADDRESS_WIDTHS = {"line": 1000, "city": 200, "state": 200, "postal_code": 200, "country": 200}
+"""Most characters of each part of `Patient.address`, which is JSON and has no column per part."""
+
 
 class Sex(StrEnum):
     """FHIR's administrative gender."""

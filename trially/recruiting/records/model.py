@@ -1,4 +1,4 @@
-"""What is recorded of patients, in one table whatever its type."""
+"""Clinical records of patients: all types are in one table."""
 
 import datetime as dt
 from decimal import Decimal
@@ -24,7 +24,7 @@ from trially.database.model import TenantModel, Timestamped
 
 
 class RecordType(StrEnum):
-    """What a record is about."""
+    """The type of a record."""
 
     CONDITION = "condition"
     OBSERVATION = "observation"
@@ -46,7 +46,7 @@ class ClinicalFact(Timestamped, TenantModel):
     code: Mapped[str | None] = mapped_column(String(128))
     display: Mapped[str | None] = mapped_column(String(1000))
     other_codings: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)
-    """What else the source calls it: objects with system, code and display."""
+    """Further codings of the same concept: objects with `system`, `code` and `display`."""
     category: Mapped[str | None] = mapped_column(String(128))
     status: Mapped[str | None] = mapped_column(String(128))
     clinical_status: Mapped[str | None] = mapped_column(String(128))
@@ -54,7 +54,7 @@ class ClinicalFact(Timestamped, TenantModel):
     criticality: Mapped[str | None] = mapped_column(String(128))
     start_at: Mapped[dt.datetime | None]
     start_precision: Mapped[str | None] = mapped_column(String(7))
-    """`year`, `month`, `day` or `instant`: how much of `start_at` the source gave."""
+    """Precision of the date in the source: `year`, `month`, `day` or `instant`."""
     end_at: Mapped[dt.datetime | None]
     end_precision: Mapped[str | None] = mapped_column(String(7))
     recorded_at: Mapped[dt.datetime | None]
@@ -65,17 +65,17 @@ class ClinicalFact(Timestamped, TenantModel):
     unit: Mapped[str | None] = mapped_column(String(128))
     comparator: Mapped[str | None] = mapped_column(String(2))
     parent_code: Mapped[str | None] = mapped_column(String(128))
-    """For a component, the code of the observation that it is part of."""
+    """For a component: the code of its observation."""
     source: Mapped[str] = mapped_column(String(64))
     source_type: Mapped[str] = mapped_column(String(40))
     source_id: Mapped[str] = mapped_column(String(64))
     component: Mapped[int] = mapped_column(SmallInteger, server_default="0")
-    """0 for the resource itself, then 1, 2, … for its components."""
+    """0 for the resource itself; 1, 2, … for its components."""
     encounter_source_id: Mapped[str | None] = mapped_column(String(64))
     medication_source_id: Mapped[str | None] = mapped_column(String(64))
-    """A Medication resource that has yet to say what this medication is."""
+    """Id at the source of the Medication resource that names the medication of this fact."""
     entered_in_error: Mapped[bool] = mapped_column(server_default=text("false"))
-    """Kept as the source has it, and never counted."""
+    """True if the source marks the record as entered in error. It is stored and never counted."""
     content_hash: Mapped[bytes] = mapped_column(LargeBinary)
 
     __table_args__ = (

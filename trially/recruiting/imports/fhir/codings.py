@@ -1,4 +1,4 @@
-"""Read coded concepts and name their code systems one way."""
+"""Read coded concepts, and bring the URLs of their code systems to one form."""
 
 import re
 from functools import lru_cache
@@ -35,7 +35,7 @@ _OIDS = {
     "2.16.840.1.113883.6.12": "http://www.ama-assn.org/go/cpt",
     "2.16.840.1.113883.6.8": UCUM,
 }
-# Other spellings seen for the same systems, lower case, without scheme, "www." and a last slash.
+# Other spellings that sources use: lower case, without scheme, "www." and final slash.
 _SPELLINGS = {
     "snomed.info/sct": SNOMED,
     "snomed.info/id": SNOMED,
@@ -50,7 +50,7 @@ _SCHEME = re.compile(r"https?://(?:www\.)?", re.IGNORECASE)
 
 
 class Coded(NamedTuple):
-    """A concept: its coding of choice, and the others."""
+    """A concept: the preferred coding, and all other codings."""
 
     system: str | None
     code: str | None
@@ -59,20 +59,20 @@ class Coded(NamedTuple):
 
 
 def read_system(value: object, where: str) -> str | None:
-    """Return a code system's canonical address, without a version."""
+    """Return a code system's canonical URL, without a version."""
     system = read_code(value, where, LONGEST_SYSTEM)
     return None if system is None else _canonical(system)
 
 
 def read_concept(value: object, preferred: str | None, where: str) -> Coded | None:
-    """Return a CodeableConcept's coding of the preferred system, or else its first.
+    """Return a CodeableConcept with its coding of the preferred system, or else the first one.
 
-    Text without any code is a display; None means that the concept says nothing.
+    Of a concept without codes, the text is the display. None means that the concept is empty.
     """
     if value is None:
         return None
     if type(value) is not dict:
-        raise ResourceError(f"{where} is not an object", where)
+        raise ResourceError(where, "is not an object")
     text = read_text(value.get("text"), LONGEST_DISPLAY)
     rows: list[CodingRow] = []
     for coding in read_objects(value.get("coding")):
@@ -88,12 +88,12 @@ def read_concept(value: object, preferred: str | None, where: str) -> Coded | No
     chosen, others = rows[0], None
     if len(rows) > 1:
         chosen = next((row for row in rows if row["system"] == preferred), chosen)
-        others = _leave_out(chosen, rows)
+        others = _without(chosen, rows)
     return Coded(chosen["system"], chosen["code"], chosen["display"] or text, others)
 
 
-def _leave_out(chosen: CodingRow, rows: list[CodingRow]) -> list[CodingRow] | None:
-    """Return the other codings, each once."""
+def _without(chosen: CodingRow, rows: list[CodingRow]) -> list[CodingRow] | None:
+    """Return all other codings, without duplicates."""
     others: dict[tuple[str | None, str], CodingRow] = {}
     for row in rows:
         others.setdefault((row["system"], row["code"]), row)
@@ -102,15 +102,15 @@ def _leave_out(chosen: CodingRow, rows: list[CodingRow]) -> list[CodingRow] | No
 
 
 def require_concept(value: object, preferred: str | None, where: str) -> Coded:
-    """Return the concept, which must say something."""
+    """Return the concept, or raise `ResourceError` if it is empty."""
     concept = read_concept(value, preferred, where)
     if concept is None:
-        raise ResourceError(f"{where} is missing", where)
+        raise ResourceError(where, "is missing")
     return concept
 
 
 def read_status(value: object, where: str) -> str | None:
-    """Return the code of a status, given as a CodeableConcept or, before R4, as a plain code."""
+    """Return the code of a status: a CodeableConcept or, before FHIR R4, a plain code."""
     if type(value) is not dict:
         return read_code(value, where)
     codings = [
@@ -140,6 +140,6 @@ def _canonical(system: str) -> str:
     if oid in _OIDS:
         return _OIDS[oid]
     spelling = _SCHEME.sub("", bare, count=1).lower()
-    if spelling.startswith("snomed.info/sct/"):  # an edition or a version of it
+    if spelling.startswith("snomed.info/sct/"):  # a SNOMED edition or version
         return SNOMED
     return _SPELLINGS.get(spelling, bare or system)

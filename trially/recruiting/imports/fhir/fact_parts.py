@@ -1,7 +1,7 @@
-"""Build the parts that all facts have in common."""
+"""Set the columns that several types of facts share."""
 
 from trially.recruiting.imports.fhir.codings import Coded, read_status
-from trially.recruiting.imports.fhir.rows import FactRow, FactType
+from trially.recruiting.imports.fhir.rows import FactRow
 from trially.recruiting.imports.fhir.values import (
     NO_DATE,
     Date,
@@ -13,18 +13,22 @@ from trially.recruiting.imports.fhir.values import (
     read_period,
     read_reference,
 )
+from trially.recruiting.records.model import RecordType
 
 ENTERED_IN_ERROR = "entered-in-error"
 
 
-def begin_fact(resource: Json, kind: FactType, subject: str) -> FactRow:
-    """Return a fact that says whose it is and where it comes from, and nothing else yet."""
+def begin_fact(resource: Json, kind: RecordType, subject: str) -> FactRow:
+    """Return a fact with its type, patient, source and encounter only.
+
+    `subject` is the name of the element that refers to the patient.
+    """
     source_type = resource["resourceType"]
     where = f"{source_type}.{subject}"
     encounter = resource.get("encounter") or resource.get("context")
     return {
         "patient_source_id": read_reference(resource.get(subject), "Patient", where),
-        "type": kind,
+        "type": kind.value,
         "source_type": source_type,
         "source_id": read_id(resource),
         "component": 0,
@@ -56,23 +60,23 @@ def begin_fact(resource: Json, kind: FactType, subject: str) -> FactRow:
 
 
 def set_code(fact: FactRow, concept: Coded) -> None:
-    """Say what the fact is about."""
+    """Set the fact's code."""
     fact["code_system"], fact["code"], fact["display"], fact["other_codings"] = concept
 
 
 def set_dates(fact: FactRow, dates: tuple[Date, Date]) -> None:
-    """Say when it began and when it ended."""
+    """Set the start and the end."""
     (fact["start_at"], fact["start_precision"]), (fact["end_at"], fact["end_precision"]) = dates
 
 
 def set_status(fact: FactRow, resource: Json) -> None:
-    """Say how it stands."""
+    """Set the status, and whether the record was entered in error."""
     fact["status"] = read_code(resource.get("status"), f"{fact['source_type']}.status")
     fact["entered_in_error"] = fact["status"] == ENTERED_IN_ERROR
 
 
 def set_clinical_statuses(fact: FactRow, resource: Json) -> None:
-    """Say whether it is still so, and how sure that is."""
+    """Set the clinical and the verification status, and whether it was entered in error."""
     where = fact["source_type"]
     fact["clinical_status"] = read_status(resource.get("clinicalStatus"), f"{where}.clinicalStatus")
     fact["verification_status"] = read_status(
@@ -82,7 +86,7 @@ def set_clinical_statuses(fact: FactRow, resource: Json) -> None:
 
 
 def read_recorded(resource: Json, *elements: str) -> str | None:
-    """Return the instant of the first of these elements that is there."""
+    """Return the instant of the first of these elements that is present."""
     for element in elements:
         recorded_at, _ = read_date(resource, element, resource["resourceType"])
         if recorded_at is not None:
@@ -91,7 +95,7 @@ def read_recorded(resource: Json, *elements: str) -> str | None:
 
 
 def read_when(resource: Json, stem: str) -> tuple[Date, Date]:
-    """Return start and end of a choice of dateTime and Period, such as `onset[x]`."""
+    """Return the start and end of an element that is a dateTime or a Period: `onset[x]`."""
     where = resource["resourceType"]
     start = read_date(resource, f"{stem}DateTime", where)
     if start[0] is not None:

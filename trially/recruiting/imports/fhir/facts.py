@@ -1,4 +1,4 @@
-"""Turn conditions, allergies, procedures, immunizations and encounters into facts."""
+"""Translate conditions, allergies, procedures, immunizations and encounters to facts."""
 
 from trially.recruiting.imports.fhir.codings import (
     CVX,
@@ -25,11 +25,12 @@ from trially.recruiting.imports.fhir.values import (
     read_objects,
     read_period,
 )
+from trially.recruiting.records.model import RecordType
 
 
 def translate_condition(resource: Json) -> list[FactRow]:
-    """Return a Condition's fact; the day it was recorded never stands in for its onset."""
-    fact = begin_fact(resource, "condition", "subject")
+    """Return a Condition's fact. The date of recording never replaces a missing onset."""
+    fact = begin_fact(resource, RecordType.CONDITION, "subject")
     set_code(fact, require_concept(resource.get("code"), SNOMED, "Condition.code"))
     set_clinical_statuses(fact, resource)
     onset, _ = read_when(resource, "onset")
@@ -42,7 +43,7 @@ def translate_condition(resource: Json) -> list[FactRow]:
 
 def translate_allergy(resource: Json) -> list[FactRow]:
     """Return an AllergyIntolerance's fact."""
-    fact = begin_fact(resource, "allergy", "patient")
+    fact = begin_fact(resource, RecordType.ALLERGY, "patient")
     set_code(fact, require_concept(resource.get("code"), SNOMED, "AllergyIntolerance.code"))
     set_clinical_statuses(fact, resource)
     fact["start_at"], fact["start_precision"] = read_when(resource, "onset")[0]
@@ -56,7 +57,7 @@ def translate_allergy(resource: Json) -> list[FactRow]:
 
 def translate_procedure(resource: Json) -> list[FactRow]:
     """Return a Procedure's fact."""
-    fact = begin_fact(resource, "procedure", "subject")
+    fact = begin_fact(resource, RecordType.PROCEDURE, "subject")
     set_code(fact, require_concept(resource.get("code"), SNOMED, "Procedure.code"))
     set_status(fact, resource)
     set_dates(fact, read_when(resource, "performed"))
@@ -66,20 +67,20 @@ def translate_procedure(resource: Json) -> list[FactRow]:
 
 def translate_immunization(resource: Json) -> list[FactRow]:
     """Return an Immunization's fact."""
-    fact = begin_fact(resource, "immunization", "patient")
+    fact = begin_fact(resource, RecordType.IMMUNIZATION, "patient")
     set_code(fact, require_concept(resource.get("vaccineCode"), CVX, "Immunization.vaccineCode"))
     set_status(fact, resource)
     start, end = read_when(resource, "occurrence")
     if start[0] is None:
-        start = read_date(resource, "date", "Immunization")  # its name before R4
+        start = read_date(resource, "date", "Immunization")  # the element's name before FHIR R4
     set_dates(fact, (start, end))
     fact["recorded_at"] = read_recorded(resource, "recorded")
     return [fact]
 
 
 def translate_encounter(resource: Json) -> list[FactRow]:
-    """Return an Encounter's fact, whose category is its class."""
-    fact = begin_fact(resource, "encounter", "subject")
+    """Return an Encounter's fact. Its category is the class of the encounter."""
+    fact = begin_fact(resource, RecordType.ENCOUNTER, "subject")
     for kind in read_objects(resource.get("type")):
         concept = read_concept(kind, SNOMED, "Encounter.type")
         if concept is not None:

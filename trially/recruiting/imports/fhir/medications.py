@@ -1,4 +1,4 @@
-"""Turn medication resources into facts and into what those refer to."""
+"""Translate medication resources to facts and medications."""
 
 from trially.recruiting.imports.fhir.codings import (
     RXNORM,
@@ -19,8 +19,8 @@ from trially.recruiting.imports.fhir.fact_parts import (
 from trially.recruiting.imports.fhir.rows import (
     LONGEST_DISPLAY,
     FactRow,
+    IgnoredResource,
     MedicationRow,
-    PassedOver,
     ResourceError,
 )
 from trially.recruiting.imports.fhir.values import (
@@ -35,13 +35,14 @@ from trially.recruiting.imports.fhir.values import (
     read_reference,
     read_text,
 )
+from trially.recruiting.records.model import RecordType
 
 
-def translate_medication_request(resource: Json) -> list[FactRow] | PassedOver:
-    """Return a MedicationRequest's fact, whose category is its intent."""
+def translate_medication_request(resource: Json) -> list[FactRow] | IgnoredResource:
+    """Return a MedicationRequest's fact. Its category is the intent of the request."""
     if read_flag(resource.get("doNotPerform"), "MedicationRequest.doNotPerform"):
-        return PassedOver("MedicationRequest (do not perform)")
-    fact = begin_fact(resource, "medication", "subject")
+        return IgnoredResource("MedicationRequest (do not perform)")
+    fact = begin_fact(resource, RecordType.MEDICATION, "subject")
     _set_medication(fact, resource)
     set_status(fact, resource)
     authored = read_date(resource, "authoredOn", "MedicationRequest")
@@ -57,7 +58,7 @@ def translate_medication_request(resource: Json) -> list[FactRow] | PassedOver:
 
 def translate_medication_statement(resource: Json) -> list[FactRow]:
     """Return a MedicationStatement's fact."""
-    fact = begin_fact(resource, "medication", "subject")
+    fact = begin_fact(resource, RecordType.MEDICATION, "subject")
     _set_medication(fact, resource)
     set_status(fact, resource)
     set_dates(fact, read_when(resource, "effective"))
@@ -67,7 +68,7 @@ def translate_medication_statement(resource: Json) -> list[FactRow]:
 
 
 def translate_medication(resource: Json) -> MedicationRow:
-    """Return what a Medication resource stands for."""
+    """Return the row of a Medication."""
     concept = require_concept(resource.get("code"), RXNORM, "Medication.code")
     status = read_code(resource.get("status"), "Medication.status")
     return {
@@ -82,7 +83,7 @@ def translate_medication(resource: Json) -> MedicationRow:
 
 
 def _set_medication(fact: FactRow, resource: Json) -> None:
-    """Say which medication it is, or which Medication resource will say so."""
+    """Set the medication's code, or the id of the Medication resource that holds the code."""
     source_type = fact["source_type"]
     concept = read_concept(
         resource.get("medicationCodeableConcept"),
@@ -93,19 +94,20 @@ def _set_medication(fact: FactRow, resource: Json) -> None:
     if concept is not None:
         set_code(fact, concept)
     elif reference is None:
-        where = f"{source_type}.medication"
-        raise ResourceError(f"{where} is missing", where)
+        raise ResourceError(f"{source_type}.medication", "is missing")
     else:
-        _follow(fact, resource, reference, f"{source_type}.medicationReference")
+        _set_referenced_medication(fact, resource, reference, f"{source_type}.medicationReference")
 
 
-def _follow(fact: FactRow, resource: Json, reference: object, where: str) -> None:
+def _set_referenced_medication(
+    fact: FactRow, resource: Json, reference: object, where: str
+) -> None:
     link = read_object(reference)
-    address = link.get("reference")
+    target = link.get("reference")
     fact["display"] = read_text(link.get("display"), LONGEST_DISPLAY)
-    if type(address) is str and address.startswith("#"):
-        set_code(fact, _read_contained(resource, address[1:], where))
-    elif address is not None or fact["display"] is None:
+    if type(target) is str and target.startswith("#"):
+        set_code(fact, _read_contained(resource, target[1:], where))
+    elif target is not None or fact["display"] is None:
         fact["medication_source_id"] = read_reference(reference, "Medication", where)
 
 
@@ -113,4 +115,4 @@ def _read_contained(resource: Json, contained_id: str, where: str) -> Coded:
     for contained in read_objects(resource.get("contained")):
         if contained.get("id") == contained_id:
             return require_concept(contained.get("code"), RXNORM, "Medication.code")
-    raise ResourceError(f"{where} points to a contained resource that is not there", where)
+    raise ResourceError(where, "refers to a contained resource that does not exist")

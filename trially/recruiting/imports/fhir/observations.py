@@ -1,4 +1,4 @@
-"""Turn an Observation, and each of its components, into facts."""
+"""Translate an Observation, and each of its components, to facts."""
 
 from trially.recruiting.imports.fhir.codings import LOINC, read_category, require_concept
 from trially.recruiting.imports.fhir.fact_parts import (
@@ -12,13 +12,14 @@ from trially.recruiting.imports.fhir.fact_parts import (
 from trially.recruiting.imports.fhir.observed_values import NO_VALUE, read_value
 from trially.recruiting.imports.fhir.rows import FactRow, ResourceError
 from trially.recruiting.imports.fhir.values import NO_DATE, Json, read_date
+from trially.recruiting.records.model import RecordType
 
 MOST_COMPONENTS = 1_000
 
 
 def translate_observation(resource: Json) -> list[FactRow]:
-    """Return an Observation's fact, and one for each of its components."""
-    fact = begin_fact(resource, "observation", "subject")
+    """Return an Observation's fact, followed by a fact for each of its components."""
+    fact = begin_fact(resource, RecordType.OBSERVATION, "subject")
     set_code(fact, require_concept(resource.get("code"), LOINC, "Observation.code"))
     set_status(fact, resource)
     when = read_when(resource, "effective")
@@ -38,17 +39,16 @@ def translate_observation(resource: Json) -> list[FactRow]:
 
 
 def _translate_components(components: object, parent: FactRow) -> list[FactRow]:
-    """Return a fact for each component, dated and filed as the whole."""
+    """Return a fact for each component, with the date and category of the observation."""
     if type(components) is not list:
-        raise ResourceError("Observation.component is not a list", "Observation.component")
+        raise ResourceError("Observation.component", "is not a list")
     if len(components) > MOST_COMPONENTS:
-        reason = f"Observation.component has more than {MOST_COMPONENTS} items"
-        raise ResourceError(reason, "Observation.component")
+        raise ResourceError("Observation.component", f"has more than {MOST_COMPONENTS} items")
     rows = []
     for position, component in enumerate(components):
         where = f"Observation.component[{position}]"
         if type(component) is not dict:
-            raise ResourceError(f"{where} is not an object", where)
+            raise ResourceError(where, "is not an object")
         row = parent.copy()
         row["component"] = position + 1
         row["parent_code"] = parent["code"]

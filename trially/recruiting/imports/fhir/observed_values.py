@@ -1,4 +1,4 @@
-"""Read what an Observation, or one of its components, says was found."""
+"""Read the value of an Observation, or of one of its components."""
 
 import math
 import re
@@ -27,7 +27,7 @@ _TEXTUAL_VALUES = ("valueDateTime", "valueTime", "valueInstant", "valueDate")
 
 
 class Value(NamedTuple):
-    """A number with its unit, a code, or text; nothing at all where no value is known."""
+    """A number with its unit, a code, or text. All are None if there is no value."""
 
     number: int | float | None = None
     unit: str | None = None
@@ -50,21 +50,21 @@ def read_value(holder: Json, where: str) -> Value:
     concept = holder.get("valueCodeableConcept")
     if concept is not None:
         return _read_coded_value(concept, f"{where}.valueCodeableConcept")
-    return _read_rarer_value(holder, where)
+    return _read_other_value(holder, where)
 
 
 def _read_quantity(quantity: object, where: str) -> Value:
     if type(quantity) is not dict:
-        raise ResourceError(f"{where} is not an object", where)
+        raise ResourceError(where, "is not an object")
     number = _read_number(quantity.get("value"), f"{where}.value")
     comparator = read_code(quantity.get("comparator"), f"{where}.comparator")
     if comparator is not None and comparator not in COMPARATORS:
-        raise ResourceError(f"{where}.comparator is not one of <, <=, >=, >", f"{where}.comparator")
+        raise ResourceError(f"{where}.comparator", "is not one of <, <=, >=, >")
     return Value(number=number, unit=_read_unit(quantity, where), comparator=comparator)
 
 
 def _read_unit(quantity: Json, where: str) -> str | None:
-    """Return the UCUM code, or else whatever the unit is called."""
+    """Return the UCUM code of a unit, or else its name."""
     code = read_code(quantity.get("code"), f"{where}.code")
     if code is not None:
         system = read_system(quantity.get("system"), f"{where}.system")
@@ -74,7 +74,7 @@ def _read_unit(quantity: Json, where: str) -> str | None:
 
 
 def _read_number(value: object, where: str) -> int | float | None:
-    """Return a number; digits in a string, which some sources send, count as one."""
+    """Return a number. A decimal in a string counts as a number, as some sources send strings."""
     if value is None:
         return None
     if type(value) is str and _DECIMAL.fullmatch(value.strip()):
@@ -84,9 +84,9 @@ def _read_number(value: object, where: str) -> int | float | None:
             return value
         value = float(value) if value.bit_length() < 1_000 else math.inf
     if type(value) is not float:
-        raise ResourceError(f"{where} is not a number", where)
+        raise ResourceError(where, "is not a number")
     if not math.isfinite(value):
-        raise ResourceError(f"{where} is too large", where)
+        raise ResourceError(where, "is too large")
     return value
 
 
@@ -98,7 +98,7 @@ def _read_coded_value(value: object, where: str) -> Value:
     return Value(code_system=concept.system, code=concept.code, text=text)
 
 
-def _read_rarer_value(holder: Json, where: str) -> Value:
+def _read_other_value(holder: Json, where: str) -> Value:
     text = holder.get("valueString")
     if text is not None:
         return Value(text=read_text(text, LONGEST_VALUE_TEXT))
@@ -115,7 +115,7 @@ def _read_rarer_value(holder: Json, where: str) -> Value:
 
 
 def _read_pair(holder: Json, where: str) -> str | None:
-    """Return a range, ratio or period as a reader would write it."""
+    """Return a range, ratio or period as text: `5 - 7.5 mg`."""
     for element, first, joint, second in (
         ("valueRange", "low", " - ", "high"),
         ("valueRatio", "numerator", " : ", "denominator"),
@@ -133,7 +133,7 @@ def _read_pair(holder: Json, where: str) -> str | None:
 def _write_end(value: object, where: str) -> str | None:
     if type(value) is not dict:
         return read_text(value, LONGEST_DISPLAY)
-    found = _read_quantity(value, where)
-    if found.number is None:
+    quantity = _read_quantity(value, where)
+    if quantity.number is None:
         return None
-    return f"{found.comparator or ''}{found.number} {found.unit or ''}".strip()
+    return f"{quantity.comparator or ''}{quantity.number} {quantity.unit or ''}".strip()

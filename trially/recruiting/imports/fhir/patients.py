@@ -1,15 +1,13 @@
-"""Turn a Patient resource into a row."""
+"""Translate a Patient resource to a row."""
 
 import re
 from collections.abc import Callable, Iterable
 
+from trially.database.model import length_of
 from trially.recruiting.imports.fhir.codings import read_concept
 from trially.recruiting.imports.fhir.rows import (
     LONGEST_CODE,
-    LONGEST_EMAIL,
-    LONGEST_MRN,
     LONGEST_NAME,
-    LONGEST_PHONE,
     AddressRow,
     PatientRow,
 )
@@ -23,12 +21,16 @@ from trially.recruiting.imports.fhir.values import (
     read_objects,
     read_text,
 )
+from trially.recruiting.patients.model import ADDRESS_WIDTHS, Patient, Sex
 
-SEXES = frozenset({"male", "female", "other", "unknown"})
-LONGEST_LANGUAGE = 64
-LONGEST_ADDRESS_LINE = 1000
+LONGEST_MRN = length_of(Patient.mrn)
+LONGEST_PHONE = length_of(Patient.phone)
+LONGEST_EMAIL = length_of(Patient.email)
+LONGEST_LANGUAGE = length_of(Patient.language)
+LAST_RANK = 1_000
+SEXES = frozenset(sex.value for sex in Sex)
 
-# HL7 v2 table 0203: numbers that others than a place of care gave out.
+# HL7 v2 table 0203: types of numbers that are not issued by a hospital or practice.
 _FOREIGN_NUMBERS = frozenset(
     "SS SB DL PPN TAX NI NPI MB MC MCN MCR MCD MA HC WC WCN SN PEN JHN NH CZ DR BC".split()  # noqa: SIM905
 )
@@ -74,9 +76,10 @@ def translate_patient(resource: Json) -> PatientRow:
 
 
 def _is_past(item: Json) -> bool:
-    """Tell whether a name, number or address is said to be out of use.
+    """Return whether a name, number or address is marked as no longer in use.
 
-    Any end of its period counts, so that the same resource gives the same row on every day.
+    Its period may end in the future. The end counts all the same, so that a resource gives the same
+    row on every day.
     """
     return item.get("use") == "old" or read_object(item.get("period")).get("end") is not None
 
@@ -122,7 +125,7 @@ def _is_foreign_number(identifier: Json) -> bool:
 
 
 def _read_name(resource: Json) -> tuple[str | None, str | None]:
-    """Return the given and the family name in use."""
+    """Return the current given and family name."""
 
     def rank(name: Json) -> tuple[int, ...]:
         return _is_past(name), _NAME_RANKS.get(str(name.get("use")), 2)
@@ -137,18 +140,20 @@ def _read_name(resource: Json) -> tuple[str | None, str | None]:
 
 
 def _join(value: object, separator: str, longest: int = LONGEST_NAME) -> str | None:
-    """Return a string, or a list's strings in one."""
+    """Return a string, or a list's strings joined to one, cut to `longest` characters."""
     parts = value if type(value) is list else [value]
     texts = [text for part in parts if (text := read_text(part, longest))]
     return separator.join(texts)[:longest] or None
 
 
 def _read_contact(telecom: list[Json], system: str, scheme: str, longest: int) -> str | None:
-    """Return the contact point in use; one too long to keep whole is none."""
+    """Return the current phone number or email address, or None if it is too long to store."""
 
     def rank(point: Json) -> tuple[int, ...]:
-        place = point.get("rank")
-        return _is_past(point), place if type(place) is int and place > 0 else 1_000
+        preference = point.get("rank")
+        if type(preference) is not int or preference < 1:
+            preference = LAST_RANK
+        return _is_past(point), preference
 
     points = [
         point
@@ -165,23 +170,23 @@ def _read_address(resource: Json) -> AddressRow | None:
     def rank(address: Json) -> tuple[int, ...]:
         return _is_past(address), address.get("use") != "home"
 
-    found = _best(read_objects(resource.get("address")), rank)
-    if found is None:
+    address = _best(read_objects(resource.get("address")), rank)
+    if address is None:
         return None
-    address: AddressRow = {
-        "line": _join(found.get("line"), ", ", LONGEST_ADDRESS_LINE),
-        "city": read_text(found.get("city"), LONGEST_NAME),
-        "state": read_text(found.get("state"), LONGEST_NAME),
-        "postal_code": read_text(found.get("postalCode"), LONGEST_NAME),
-        "country": read_text(found.get("country"), LONGEST_NAME),
+    row: AddressRow = {
+        "line": _join(address.get("line"), ", ", ADDRESS_WIDTHS["line"]),
+        "city": read_text(address.get("city"), ADDRESS_WIDTHS["city"]),
+        "state": read_text(address.get("state"), ADDRESS_WIDTHS["state"]),
+        "postal_code": read_text(address.get("postalCode"), ADDRESS_WIDTHS["postal_code"]),
+        "country": read_text(address.get("country"), ADDRESS_WIDTHS["country"]),
     }
-    if not any(address.values()):
-        address["line"] = read_text(found.get("text"), LONGEST_ADDRESS_LINE)
-    return address if any(address.values()) else None
+    if not any(row.values()):
+        row["line"] = read_text(address.get("text"), ADDRESS_WIDTHS["line"])
+    return row if any(row.values()) else None
 
 
 def _read_language(resource: Json) -> str | None:
-    """Return the language to speak with the patient, as a BCP-47 tag."""
+    """Return the patient's preferred language, as a BCP 47 tag."""
     communication = _best(
         read_objects(resource.get("communication")),
         lambda item: (item.get("preferred") is not True,),
@@ -195,17 +200,17 @@ def _read_language(resource: Json) -> str | None:
 
 
 def _read_extensions(holder: Json) -> dict[str, Json]:
-    """Return an element's extensions by the last step of their address, the first of each."""
-    found: dict[str, Json] = {}
+    """Return an element's extensions by the last step of their URL; of duplicates, the first."""
+    extensions: dict[str, Json] = {}
     for extension in read_objects(holder.get("extension")):
         url = extension.get("url")
         if type(url) is str:
-            found.setdefault(url.rpartition("/")[2], extension)
-    return found
+            extensions.setdefault(url.rpartition("/")[2], extension)
+    return extensions
 
 
 def _read_group(extensions: dict[str, Json], *names: str) -> str | None:
-    """Return a US Core race or ethnicity: its text, or else the categories' names."""
+    """Return a US Core race or ethnicity: its text, or else the names of its categories."""
     extension = next((extensions[name] for name in names if name in extensions), None)
     if extension is None:
         return None

@@ -1,31 +1,22 @@
-"""Say what a FHIR resource becomes: plain rows, ready for JSON."""
+"""The rows that FHIR resources are translated to: plain values, ready for JSON."""
 
 from dataclasses import dataclass
-from typing import Literal, TypedDict, final
+from typing import TypedDict, final
 
-LONGEST_ID = 64
-LONGEST_CODE = 128
-LONGEST_SYSTEM = 255
-LONGEST_DISPLAY = 1000
-LONGEST_VALUE_TEXT = 4000
-LONGEST_NAME = 200
-LONGEST_MRN = 128
-LONGEST_PHONE = 64
-LONGEST_EMAIL = 320
+from trially.database.model import length_of
+from trially.recruiting.patients.model import Patient
+from trially.recruiting.records.model import ClinicalFact
 
-FactType = Literal[
-    "condition",
-    "observation",
-    "medication",
-    "procedure",
-    "allergy",
-    "immunization",
-    "encounter",
-]
+LONGEST_ID = length_of(ClinicalFact.source_id)
+LONGEST_CODE = length_of(ClinicalFact.code)
+LONGEST_SYSTEM = length_of(ClinicalFact.code_system)
+LONGEST_DISPLAY = length_of(ClinicalFact.display)
+LONGEST_VALUE_TEXT = length_of(ClinicalFact.value_text)
+LONGEST_NAME = length_of(Patient.family_name)
 
 
 class CodingRow(TypedDict):
-    """One coding of a concept, its system in canonical form."""
+    """One coding of a concept, with the canonical URL of its system."""
 
     system: str | None
     code: str
@@ -33,7 +24,7 @@ class CodingRow(TypedDict):
 
 
 class AddressRow(TypedDict):
-    """Where a patient lives."""
+    """A patient's postal address."""
 
     line: str | None
     city: str | None
@@ -44,7 +35,7 @@ class AddressRow(TypedDict):
 
 @final
 class PatientRow(TypedDict):
-    """A patient as a Patient resource describes them."""
+    """The row of a Patient resource."""
 
     source_id: str
     mrn: str
@@ -68,7 +59,7 @@ class PatientRow(TypedDict):
 
 @final
 class MedicationRow(TypedDict):
-    """What a Medication resource stands for, for requests that only refer to it."""
+    """The row of a Medication resource, for requests that refer to the resource by its id."""
 
     source_id: str
     code_system: str | None
@@ -84,7 +75,8 @@ class FactRow(TypedDict):
     """One clinical fact about one patient."""
 
     patient_source_id: str
-    type: FactType
+    type: str
+    """A value of `RecordType`."""
     source_type: str
     source_id: str
     component: int
@@ -115,26 +107,30 @@ class FactRow(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class PassedOver:
-    """A resource of a kind that recruiting has no use for."""
+class IgnoredResource:
+    """A resource of a type that is not imported."""
 
     type: str
 
 
-Translated = PatientRow | MedicationRow | list[FactRow] | PassedOver
+Translated = PatientRow | MedicationRow | list[FactRow] | IgnoredResource
 
 
 class ResourceError(Exception):
-    """A resource cannot become a row; the reason names an element, never its content."""
+    """A resource cannot be translated. The reason names an element, and never quotes its content.
 
-    def __init__(self, reason: str, where: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.where = where
-        """The element in FHIR's notation, such as `Observation.component[0].code`."""
+    `element` is in FHIR's notation, such as `Observation.component[0].code`. `problem` continues
+    the sentence that begins with it: "is missing".
+    """
 
-    @property
-    def pointer(self) -> str:
+    def __init__(self, element: str, problem: str) -> None:
+        self.reason = f"{element} {problem}."
+        self.pointer = _to_pointer(element)
         """The element as a JSON pointer into the resource (RFC 6901)."""
-        path = self.where.replace("[", ".").replace("]", "").split(".")
-        return "".join(f"/{step}" for step in path[1:])
+        super().__init__(self.reason)
+
+
+def _to_pointer(element: str) -> str:
+    """Return the JSON pointer of an element. Only its first step may be the resource's type."""
+    steps = element.replace("[", ".").replace("]", "").split(".")
+    return "".join(f"/{step}" for step in (steps[1:] if len(steps) > 1 else steps))

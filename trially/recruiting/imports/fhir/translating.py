@@ -19,23 +19,10 @@ from trially.recruiting.imports.fhir.medications import (
 from trially.recruiting.imports.fhir.observations import translate_observation
 from trially.recruiting.imports.fhir.patients import translate_patient
 from trially.recruiting.imports.fhir.rows import (
-    FactRow,
-    MedicationRow,
-    PassedOver,
-    PatientRow,
+    IgnoredResource,
     ResourceError,
     Translated,
 )
-
-__all__ = [
-    "FactRow",
-    "MedicationRow",
-    "PassedOver",
-    "PatientRow",
-    "ResourceError",
-    "Translated",
-    "translate",
-]
 
 _TRANSLATORS: dict[str, Callable[[dict[str, Any]], Translated]] = {
     "AllergyIntolerance": translate_allergy,
@@ -49,19 +36,19 @@ _TRANSLATORS: dict[str, Callable[[dict[str, Any]], Translated]] = {
     "Patient": translate_patient,
     "Procedure": translate_procedure,
 }
-# What stands where a type belongs could be anything, and the type is shown to people.
+# Only a name of this form is shown to users: any other value of `resourceType` could be PHI.
 _TYPE_NAME = re.compile(r"[A-Z][A-Za-z]{2,39}")
 
 
 def translate(resource: dict[str, Any]) -> Translated:
-    """Return the rows that a resource becomes, or that it is passed over.
+    """Return the rows of a resource, or an `IgnoredResource` for a type that is not imported.
 
-    Raise `ResourceError`, and nothing else, for a resource that should become a row and cannot.
+    Raises `ResourceError`, and no other error, for a resource that has no valid rows.
     """
     kind = resource.get("resourceType")
     if kind is None:
-        raise ResourceError("resourceType is missing", ".resourceType")
+        raise ResourceError("resourceType", "is missing")
     if type(kind) is not str or not _TYPE_NAME.fullmatch(kind):
-        raise ResourceError("resourceType is not a resource type", ".resourceType")
+        raise ResourceError("resourceType", "is not the name of a resource type")
     translator = _TRANSLATORS.get(kind)
-    return PassedOver(kind) if translator is None else translator(resource)
+    return IgnoredResource(kind) if translator is None else translator(resource)

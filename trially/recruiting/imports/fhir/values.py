@@ -1,4 +1,4 @@
-"""Read FHIR's small values, whatever JSON type stands where they should be."""
+"""Read FHIR's primitive values. A value of the wrong JSON type is an error, or counts as absent."""
 
 import datetime as dt
 import re
@@ -9,25 +9,25 @@ from trially.recruiting.imports.fhir.rows import LONGEST_CODE, LONGEST_ID, Resou
 
 Json = dict[str, Any]
 Date = tuple[str | None, str | None]
-"""A UTC instant and its precision: year, month, day or instant."""
+"""A UTC instant and its precision: `year`, `month`, `day` or `instant`."""
 
-NOTHING: Json = {}
-"""Stands for an object that is not there; never written to."""
+EMPTY: Json = {}
+"""The value of an absent object. It is shared, so it must not be changed."""
 
 NO_DATE: Date = (None, None)
 LONGEST_DATE = 48
 LONGEST_REFERENCE = 1024
 
-# Besides what FHIR allows: no seconds, a blank for the T, no offset (read as UTC).
+# More lenient than FHIR: seconds are optional, a space may replace the T, and UTC is the default.
 _DATE = re.compile(
     r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?"
     r"([Zz]|[+-]\d\d:?\d\d)?)?)?)?",
     re.ASCII,
 )
-_EARLIEST = dt.datetime(1, 1, 1)  # noqa: DTZ001 - the arithmetic below is UTC throughout
+_EARLIEST = dt.datetime(1, 1, 1)  # noqa: DTZ001 - all times here are UTC
 _LATEST = dt.datetime(9999, 12, 31, 23, 59, 59)  # noqa: DTZ001
 
-# The types that subjects and encounters point to; only these may appear in a reason.
+# Types that subjects and encounters refer to. A reason names only these, as others could be PHI.
 _NAMED_TYPES = frozenset(
     "CareTeam Device Encounter EpisodeOfCare Group HealthcareService Location Medication "  # noqa: SIM905
     "Organization Patient Person Practitioner PractitionerRole Procedure RelatedPerson "
@@ -36,67 +36,70 @@ _NAMED_TYPES = frozenset(
 
 
 def read_object(value: object) -> Json:
-    """Return the object, or an empty one for anything else."""
-    return value if type(value) is dict else NOTHING
+    """Return the value if it is an object, else an empty object."""
+    return value if type(value) is dict else EMPTY
 
 
 def read_objects(value: object) -> list[Json]:
-    """Return a list's objects; a single object counts as a list of one."""
+    """Return the objects of a list. A single object counts as a list of one."""
     if type(value) is list:
         return [item for item in value if type(item) is dict]
     return [value] if type(value) is dict else []
 
 
 def read_text(value: object, longest: int) -> str | None:
-    """Return a string without what PostgreSQL refuses, cut to length; None for other types."""
+    """Return a string, stripped and cut to `longest` characters; None for any other type.
+
+    Lone surrogates and NUL characters are removed, because PostgreSQL rejects them.
+    """
     if type(value) is not str:
         return None
     if not value.isascii():
-        value = value.encode("utf-8", "ignore").decode()  # drops lone surrogates
+        value = value.encode("utf-8", "ignore").decode()
     if "\0" in value:
         value = value.replace("\0", "")
     return value.strip()[:longest] or None
 
 
 def read_code(value: object, where: str, longest: int = LONGEST_CODE) -> str | None:
-    """Return a string that means nothing when cut: too long a one is an error."""
+    """Return a string. It is an error if it is too long, because a cut code has another meaning."""
     if value is None:
         return None
     if type(value) is not str:
-        raise ResourceError(f"{where} is not a string", where)
+        raise ResourceError(where, "is not a string")
     text = read_text(value, longest + 1)
     if text is not None and len(text) > longest:
-        raise ResourceError(f"{where} is longer than {longest} characters", where)
+        raise ResourceError(where, f"is longer than {longest} characters")
     return text
 
 
 def read_flag(value: object, where: str) -> bool | None:
-    """Return true, false, or None where nothing is said."""
+    """Return a Boolean, or None if the value is absent."""
     if value is None or type(value) is bool:
         return value
-    raise ResourceError(f"{where} is not true or false", where)
+    raise ResourceError(where, "is not true or false")
 
 
 def read_id(resource: Json) -> str:
     """Return the resource's id."""
     where = f"{resource['resourceType']}.id"
-    found = read_code(resource.get("id"), where, LONGEST_ID)
-    if found is None:
-        raise ResourceError(f"{where} is missing", where)
-    return found
+    resource_id = read_code(resource.get("id"), where, LONGEST_ID)
+    if resource_id is None:
+        raise ResourceError(where, "is missing")
+    return resource_id
 
 
 def read_date(holder: Json, element: str, where: str) -> Date:
-    """Return the instant, in UTC, at which a date or dateTime begins."""
+    """Return the first instant, in UTC, of a date or dateTime."""
     value = holder.get(element)
     if value is None or value == "":
         return NO_DATE
-    found = None
+    date = None
     if type(value) is str and len(value) <= LONGEST_DATE:
-        found = _parse_date(value)
-    if found is None:
-        raise ResourceError(f"{where}.{element} is not a date", f"{where}.{element}")
-    return found
+        date = _parse_date(value)
+    if date is None:
+        raise ResourceError(f"{where}.{element}", "is not a date")
+    return date
 
 
 def read_period(holder: Json, element: str, where: str) -> tuple[Date, Date]:
@@ -106,41 +109,41 @@ def read_period(holder: Json, element: str, where: str) -> tuple[Date, Date]:
         return NO_DATE, NO_DATE
     where = f"{where}.{element}"
     if type(period) is not dict:
-        raise ResourceError(f"{where} is not an object", where)
+        raise ResourceError(where, "is not an object")
     return read_date(period, "start", where), read_date(period, "end", where)
 
 
-def read_reference(value: object, wanted: str, where: str) -> str:
-    """Return the id that a literal reference points to, which must be of the wanted type."""
+def read_reference(value: object, target_type: str, where: str) -> str:
+    """Return the id in a literal reference to a resource of the target type."""
     if value is None:
-        raise ResourceError(f"{where} is missing", where)
+        raise ResourceError(where, "is missing")
     if type(value) is not dict:
-        raise ResourceError(f"{where} is not an object", where)
+        raise ResourceError(where, "is not an object")
     reference = read_code(value.get("reference"), where, LONGEST_REFERENCE)
     if reference is None:
-        raise ResourceError(f"{where} has no literal reference", where)
+        raise ResourceError(where, "has no literal reference")
     if "?" in reference:
-        raise ResourceError(f"{where} is a search-style reference, which cannot be followed", where)
+        raise ResourceError(where, "is a conditional reference, which is not supported")
     if reference.startswith("#"):
-        raise ResourceError(f"{where} is a contained resource, which is not read", where)
-    kind, found = _split_reference(reference)
+        raise ResourceError(where, "refers to a contained resource, which is not supported")
+    kind, target_id = _split_reference(reference)
     if kind is None:
-        kind = read_text(value.get("type"), LONGEST_CODE) or wanted
-    if kind != wanted:
-        other = f"a {kind}" if kind in _NAMED_TYPES else "another kind of resource"
-        raise ResourceError(f"{where} is {other}, not a {wanted}", where)
-    found = read_text(found, LONGEST_ID + 1)
-    if found is None or len(found) > LONGEST_ID:
-        raise ResourceError(f"{where} is not a usable reference", where)
-    return found
+        kind = read_text(value.get("type"), LONGEST_CODE) or target_type
+    if kind != target_type:
+        other = f"to {kind}" if kind in _NAMED_TYPES else "to another resource type"
+        raise ResourceError(where, f"refers {other}, not to {target_type}")
+    target_id = read_text(target_id, LONGEST_ID + 1)
+    if target_id is None or len(target_id) > LONGEST_ID:
+        raise ResourceError(where, "is not a valid reference")
+    return target_id
 
 
-def find_reference(value: object, wanted: str, where: str) -> str | None:
-    """Return the id that a reference points to, or None where it cannot be followed."""
+def find_reference(value: object, target_type: str, where: str) -> str | None:
+    """Return the id in a reference, or None if `read_reference` would raise an error."""
     if value is None:
         return None
     try:
-        return read_reference(value, wanted, where)
+        return read_reference(value, target_type, where)
     except ResourceError:
         return None
 
@@ -164,13 +167,13 @@ def _parse_date(text: str) -> Date | None:
         return None
     try:
         moment += elapsed - offset
-    except OverflowError:  # 9999-12-31T23:59:59-05:00 is how some say "for ever"
+    except OverflowError:  # some sources write 9999-12-31T23:59:59-05:00 for "no end"
         moment = _LATEST if year == "9999" else _EARLIEST
     return f"{moment.isoformat()}Z", "instant"
 
 
 def _time_of_day(hour: int, minute: int, second: int, fraction: str | None) -> dt.timedelta | None:
-    """Return the time since midnight; 24:00 and a leap second run into what follows."""
+    """Return the time since midnight. 24:00 and a leap second belong to the next day or minute."""
     ends_day = hour == 24 and minute == 0 and second == 0 and not int(fraction or 0)
     if (hour > 23 and not ends_day) or minute > 59 or second > 60:
         return None
@@ -190,11 +193,11 @@ def _offset(zone: str | None) -> dt.timedelta | None:
 
 @lru_cache(maxsize=16_384)
 def _split_reference(reference: str) -> tuple[str | None, str | None]:
-    """Return the type, where the reference names one, and the id."""
+    """Return the type, or None if the reference has none, and the id."""
     if reference[:4].lower() == "urn:":
         return None, reference.rpartition(":")[2]
     path = reference.partition("#")[0].partition("/_history/")[0].rstrip("/")
-    kind, slash, found = path.rpartition("/")
+    kind, slash, target_id = path.rpartition("/")
     if not slash:
         return None, None
-    return kind.rpartition("/")[2], found
+    return kind.rpartition("/")[2], target_id

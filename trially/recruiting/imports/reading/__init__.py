@@ -1,1 +1,1 @@
-"""Read FHIR resources from files of any packing."""
+"""Read FHIR resources from plain files, compressed files and archives."""

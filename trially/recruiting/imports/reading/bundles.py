@@ -1,4 +1,4 @@
-"""Take the resources out of Bundles."""
+"""Read the resources of Bundles."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,111 +8,115 @@ from ijson.backends import yajl2_c
 from trially.recruiting.imports.reading.byte_sources import CHUNK_BYTES, ByteSource
 
 Json = dict[str, Any]
-Found = tuple[str, int, Json | None, str | None] | None
-"""File, number, and the resource or what is wrong; None for what is passed over in silence."""
+ReadResult = tuple[str, int, Json | None, str | None] | None
+"""File, line or entry, and either the resource or the error. None for a blank line or entry."""
 
-NOT_JSON = "This is not valid JSON."
+NOT_JSON = "The content is not valid JSON."
 DEEPEST_ENTRY = 200
 MOST_NESTED_BUNDLES = 4
 
 
 class TooDeepError(ValueError):
-    """JSON is nested deeper than any resource is."""
+    """JSON is nested deeper than any FHIR resource."""
 
 
-def read_bundle(name: str, bundle: Json, nesting: int = 0) -> Iterator[Found]:
-    """Yield what each entry of a Bundle holds, its references resolved within the Bundle."""
+def read_bundle(name: str, bundle: Json, nesting: int = 0) -> Iterator[ReadResult]:
+    """Yield the resources of a Bundle. References between its entries become `Type/id`."""
     entries = bundle.get("entry")
     if entries is None:
         return
     if type(entries) is not list:
         yield name, 1, None, "Bundle.entry is not a list."
         return
-    addresses = _read_addresses(entries)
+    references = _read_references(entries)
     for number, entry in enumerate(entries, 1):
-        yield from read_entry(name, number, entry, addresses, nesting)
+        yield from read_entry(name, number, entry, references, nesting)
 
 
 def read_entry(
-    name: str, number: int, entry: object, addresses: dict[str, str], nesting: int = 0
-) -> Iterator[Found]:
-    """Yield what an entry holds: one resource, or those of a Bundle within it."""
+    name: str, number: int, entry: object, references: dict[str, str], nesting: int = 0
+) -> Iterator[ReadResult]:
+    """Yield the resource of an entry or, if it is a Bundle, the resources of that Bundle.
+
+    `references` maps the full URLs of the Bundle's entries to `Type/id`.
+    """
     if type(entry) is not dict:
         yield name, number, None, "The entry is not a JSON object."
         return
     request = entry.get("request")
     resource = entry.get("resource")
     if type(request) is dict and request.get("method") == "DELETE":
-        yield name, number, None, "The entry is a deletion, which is not supported."
+        yield name, number, None, "The entry is a DELETE request, which is not supported."
     elif resource is None:
         yield None
     elif type(resource) is not dict:
-        yield name, number, None, "The entry's resource is not a JSON object."
+        yield name, number, None, "The resource of the entry is not a JSON object."
     elif resource.get("resourceType") != "Bundle":
         _set_id(resource, entry)
-        if addresses:
-            _resolve_references(resource, addresses)
+        if references:
+            _resolve_references(resource, references)
         yield name, number, resource, None
-    elif nesting < MOST_NESTED_BUNDLES:  # a batch of searches is answered by Bundles in a Bundle
+    elif nesting < MOST_NESTED_BUNDLES:  # the response to a batch of searches nests Bundles
         yield from read_bundle(f"{name}!{number}", resource, nesting + 1)
     else:
-        yield name, number, None, "The entry is nested in too many Bundles."
+        reason = f"The entry is nested in more than {MOST_NESTED_BUNDLES} Bundles."
+        yield name, number, None, reason
 
 
-def _read_addresses(entries: list[Any]) -> dict[str, str]:
-    """Return the entries' references, `Type/id`, by their full addresses."""
-    addresses = {}
+def _read_references(entries: list[Any]) -> dict[str, str]:
+    """Return the references `Type/id` of entries by their full URLs."""
+    references = {}
     for entry in entries:
         if type(entry) is dict and type(entry.get("resource")) is dict:
-            resource, address = entry["resource"], entry.get("fullUrl")
-            kind, found = resource.get("resourceType"), _find_id(resource, entry)
-            if type(address) is str and type(kind) is str and found:
-                addresses[address.partition("/_history/")[0]] = f"{kind}/{found}"
-    return addresses
+            resource, url = entry["resource"], entry.get("fullUrl")
+            kind, resource_id = resource.get("resourceType"), _find_id(resource, entry)
+            if type(url) is str and type(kind) is str and resource_id:
+                references[url.partition("/_history/")[0]] = f"{kind}/{resource_id}"
+    return references
 
 
 def _find_id(resource: Json, entry: Json) -> str | None:
-    """Return the resource's id, or else the one in the entry's address."""
+    """Return the resource's id, or else the id in the entry's URL."""
     if resource.get("id") is not None:
-        found = resource["id"]
-        return found if type(found) is str else None
-    address = entry.get("fullUrl")
-    if type(address) is str and address[:4].lower() == "urn:":
-        return address.rpartition(":")[2] or None
+        resource_id = resource["id"]
+        return resource_id if type(resource_id) is str else None
+    url = entry.get("fullUrl")
+    if type(url) is str and url[:4].lower() == "urn:":
+        return url.rpartition(":")[2] or None
     request = entry.get("request")
-    if type(address) is not str and type(request) is dict and request.get("method") == "PUT":
-        address = request.get("url")
-    if type(address) is not str or "?" in address:
+    if type(url) is not str and type(request) is dict and request.get("method") == "PUT":
+        url = request.get("url")
+    if type(url) is not str or "?" in url:
         return None
-    kind, _, found = address.partition("/_history/")[0].rpartition("/")
-    return found if kind.rpartition("/")[2] == resource.get("resourceType") else None
+    kind, _, resource_id = url.partition("/_history/")[0].rpartition("/")
+    return resource_id if kind.rpartition("/")[2] == resource.get("resourceType") else None
 
 
 def _set_id(resource: Json, entry: Json) -> None:
-    if resource.get("id") is None and (found := _find_id(resource, entry)):
-        resource["id"] = found
+    if resource.get("id") is None and (resource_id := _find_id(resource, entry)):
+        resource["id"] = resource_id
 
 
-def _resolve_references(resource: Json, addresses: dict[str, str]) -> None:
-    """Write `Type/id` for each reference to another entry of the Bundle."""
-    waiting: list[Any] = [resource]
-    while waiting:
-        node = waiting.pop()
+def _resolve_references(resource: Json, references: dict[str, str]) -> None:
+    """Replace each reference to another entry of the Bundle by `Type/id`."""
+    pending: list[Any] = [resource]
+    while pending:
+        node = pending.pop()
         if type(node) is list:
-            waiting.extend(item for item in node if type(item) is dict or type(item) is list)
+            pending.extend(item for item in node if type(item) is dict or type(item) is list)
             continue
         for key, value in node.items():
             if type(value) is dict or type(value) is list:
-                waiting.append(value)
+                pending.append(value)
             elif key == "reference" and type(value) is str:
-                node[key] = addresses.get(value.partition("/_history/")[0], value)
+                node[key] = references.get(value.partition("/_history/")[0], value)
 
 
 def stream_entries(source: ByteSource) -> Iterator[Any]:
-    """Yield the entries of one or more Bundles that are too large to hold.
+    """Yield the entries of Bundles that are too large for memory, one at a time.
 
-    This builds from ijson's basic events: its ready-made `items` keeps the whole path of every
-    open bracket, so a few hundred kilobytes of brackets take all the memory there is.
+    The entries are built from ijson's basic events. `ijson.items` is not used: it keeps the path
+    of every open bracket, so that a few hundred kilobytes of brackets exhaust the memory.
     """
     depth = 0
     top_key: str | None = None
@@ -146,10 +150,13 @@ def stream_entries(source: ByteSource) -> Iterator[Any]:
                 is_in_entries = top_key == "entry"
             continue
         if open_nodes:
-            parent = open_nodes[-1]
-            if type(parent) is dict:
-                parent[keys[-1]] = value
-            else:
-                parent.append(value)
+            _attach(open_nodes[-1], keys[-1], value)
         elif is_in_entries and depth == 2:
             yield value
+
+
+def _attach(parent: Any, key: str, value: Any) -> None:
+    if type(parent) is dict:
+        parent[key] = value
+    else:
+        parent.append(value)

@@ -1,4 +1,4 @@
-"""Read bytes once, forward, with a look ahead, and survive where they break off."""
+"""Read bytes once, forward and with look-ahead. A read error counts as the end of the bytes."""
 
 import lzma
 import tarfile
@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Callable, Iterator
 
 CHUNK_BYTES = 2**20
-CUT_SHORT = "This is cut short."
-DAMAGED = "This is damaged, or cannot be read to its end."
+TRUNCATED = "The file is truncated."
+DAMAGED = "The file is damaged, or cannot be read to its end."
 READ_ERRORS = (
     OSError,
     EOFError,
@@ -19,62 +19,63 @@ READ_ERRORS = (
     LookupError,
     RecursionError,
 )
-"""What the standard library raises for damaged input; its tar headers raise most of these."""
+"""Errors of the standard library for damaged input. Damaged tar headers cause most of them."""
 
 Read = Callable[[int], bytes]
 
 
 class TooManyBytesError(OSError):
-    """More comes out of an archive than the ceiling allows."""
+    """A file is larger than the limit when unpacked."""
 
 
-class Ceiling:
-    """How many bytes may come out of all the layers of compression of one part."""
+class UnpackLimit:
+    """The most bytes that one file may have when unpacked, in all layers of compression."""
 
     def __init__(self, most_bytes: int | None) -> None:
-        self.is_broken = False
+        self.is_exceeded = False
         self._most_bytes = most_bytes
         self._unpacked = 0
 
     def count(self, unpacked: bytes) -> bytes:
-        """Return the unpacked bytes, or refuse them where they are too many."""
+        """Count unpacked bytes and return them, or raise `TooManyBytesError`."""
         self._unpacked += len(unpacked)
         if self._most_bytes is not None and self._unpacked > self._most_bytes:
-            self.is_broken = True
+            self.is_exceeded = True
             raise TooManyBytesError(
-                f"Unpacked, this is more than {self._most_bytes:,} bytes; the rest was not read."
+                f"The file is larger than {self._most_bytes:,} bytes when unpacked. The rest was"
+                " not imported."
             )
         return unpacked
 
 
 class ByteSource:
-    """Bytes from anything that can be read forward.
+    """Bytes from a function that reads forward.
 
-    A failure to read counts as the end, so that what came before it is not lost; `failure`
-    then says in a sentence what it was.
+    A read error counts as the end, so that the bytes before it are not lost. `failure` is then a
+    sentence about the error.
     """
 
     def __init__(self, read: Read) -> None:
         self.failure: str | None = None
         self._read = read
-        self._held = bytearray()
+        self._buffer = bytearray()
         self._is_at_end = False
 
     def read(self, size: int) -> bytes:
-        """Return the next bytes, at most so many; none at the end."""
-        if self._held:
-            found = bytes(memoryview(self._held)[:size])
-            del self._held[:size]
-            return found
+        """Return the next bytes, at most `size`. An empty result is the end."""
+        if self._buffer:
+            content = bytes(memoryview(self._buffer)[:size])
+            del self._buffer[:size]
+            return content
         if self._is_at_end or size == 0:
             return b""
         try:
-            found = self._read(size)
+            content = self._read(size)
         except READ_ERRORS as error:
             self.failure = _describe(error)
-            found = b""
-        self._is_at_end = not found
-        return found
+            content = b""
+        self._is_at_end = not content
+        return content
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the rest."""
@@ -82,40 +83,41 @@ class ByteSource:
             yield chunk
 
     def peek(self, size: int) -> bytes:
-        """Return the next bytes without taking them; fewer only where they end."""
-        while len(self._held) < size and self._hold_more():
+        """Return the next `size` bytes without consuming them; fewer only at the end."""
+        while len(self._buffer) < size and self._fill_buffer():
             pass
-        return bytes(memoryview(self._held)[:size])
+        return bytes(memoryview(self._buffer)[:size])
 
     def peek_line(self, longest: int) -> bytes:
-        """Return the next line without taking it, or a good part of one that is longer."""
+        """Return the next line without consuming it; of a line over `longest` bytes, a part."""
         searched = 0
-        while (end := self._held.find(b"\n", searched)) < 0:
-            searched = len(self._held)
-            if searched >= longest or not self._hold_more():
-                return bytes(self._held)
-        return bytes(memoryview(self._held)[: end + 1])
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if searched >= longest or not self._fill_buffer():
+                return bytes(self._buffer)
+        return bytes(memoryview(self._buffer)[: end + 1])
 
     def skip_space(self) -> int:
-        """Take white space; return how many lines ended in it."""
+        """Consume white space, and return the number of line ends in it."""
         lines = 0
         while True:
-            content = self._held.lstrip()
-            space = len(self._held) - len(content)
-            lines += self._held.count(b"\n", 0, space)
-            self._held = content
-            if content or not self._hold_more():
+            content = self._buffer.lstrip()
+            space = len(self._buffer) - len(content)
+            lines += self._buffer.count(b"\n", 0, space)
+            self._buffer = content
+            if content or not self._fill_buffer():
                 return lines
 
-    def _hold_more(self) -> bool:
-        held, self._held = self._held, bytearray()
+    def _fill_buffer(self) -> bool:
+        # `read` takes bytes from the buffer first, so the buffer is set aside meanwhile.
+        buffer, self._buffer = self._buffer, bytearray()
         chunk = self.read(CHUNK_BYTES)
-        held += chunk
-        self._held = held
+        buffer += chunk
+        self._buffer = buffer
         return bool(chunk)
 
 
 def _describe(error: Exception) -> str:
     if isinstance(error, TooManyBytesError):
         return str(error)
-    return CUT_SHORT if isinstance(error, EOFError) else DAMAGED
+    return TRUNCATED if isinstance(error, EOFError) else DAMAGED

@@ -1,4 +1,4 @@
-"""Tell NDJSON, Bundles and single resources apart, and read them."""
+"""Read the resources of NDJSON files, Bundles and single resources."""
 
 import io
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from ijson.backends import yajl2_c
 
 from trially.recruiting.imports.reading.bundles import (
     NOT_JSON,
-    Found,
+    ReadResult,
     read_bundle,
     read_entry,
     stream_entries,
@@ -18,40 +18,54 @@ from trially.recruiting.imports.reading.byte_sources import CHUNK_BYTES, ByteSou
 
 LONGEST_LINE_BYTES = 64 * 2**20
 LARGEST_WHOLE_BYTES = 32 * 2**20
-"""Up to here a Bundle is parsed at once, and its references resolved; larger ones stream."""
+"""A Bundle up to this size is parsed at once, and its references are resolved.
+
+The entries of a larger one are streamed, and its references stay as they are.
+"""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_NOT_UTF8 = "This is not valid UTF-8."
-_NOT_OBJECT = "This is not a JSON object."
+_NOT_UTF8 = "The content is not valid UTF-8."
+_NOT_OBJECT = "The content is not a JSON object."
 _TOO_LONG = f"The line is longer than {LONGEST_LINE_BYTES // 2**20} MiB."
-_TOO_LARGE = f"This is larger than {LARGEST_WHOLE_BYTES // 2**20} MiB and not a Bundle."
+_TOO_LARGE = (
+    f"The file is larger than {LARGEST_WHOLE_BYTES // 2**20} MiB, and neither a Bundle nor NDJSON."
+)
 
 
-def read_document(name: str, source: ByteSource) -> Iterator[Found]:
-    """Yield the resources of one JSON or NDJSON file, whichever it turns out to be."""
+def read_document(name: str, source: ByteSource) -> Iterator[ReadResult]:
+    """Yield the resources of one JSON or NDJSON file. Its content decides which of both it is."""
     if source.peek(len(_BYTE_ORDER_MARK)) == _BYTE_ORDER_MARK:
         source.read(len(_BYTE_ORDER_MARK))
     blank_lines = source.skip_space()
-    first = source.peek_line(LARGEST_WHOLE_BYTES)
-    if not first:
+    first_line = source.peek_line(LARGEST_WHOLE_BYTES)
+    if not first_line:
         if source.failure is not None:
             yield name, 1, None, source.failure
         return
-    if len(first) >= LARGEST_WHOLE_BYTES:
-        is_of_lines = not _looks_like_bundle(first[:CHUNK_BYTES])
-    elif len(source.peek(len(first) + 1)) == len(first) and source.failure is None:
-        is_of_lines = False
-    else:
-        is_of_lines = _is_json(first) or _has_resource_in_a_line(
-            source.peek(LARGEST_WHOLE_BYTES), len(first)
-        )
-    del first
-    if is_of_lines:
+    is_ndjson = _is_ndjson(source, first_line)
+    del first_line  # it may be large, and this frame lives until the file is read
+    if is_ndjson:
         yield from _read_lines(name, source, blank_lines)
     elif len(source.peek(LARGEST_WHOLE_BYTES + 1)) <= LARGEST_WHOLE_BYTES:
         yield from _read_whole(name, source)
     else:
         yield from _read_streaming(name, source)
+
+
+def _is_ndjson(source: ByteSource, first_line: bytes) -> bool:
+    """Return whether a file holds one JSON value per line, instead of one JSON value.
+
+    A file of one line is not NDJSON. A file with a bad first line is NDJSON if a later line is a
+    resource.
+    """
+    if len(first_line) >= LARGEST_WHOLE_BYTES:
+        return not _looks_like_bundle(first_line[:CHUNK_BYTES])
+    is_only_line = len(source.peek(len(first_line) + 1)) == len(first_line)
+    if is_only_line and source.failure is None:
+        return False
+    return _is_json(first_line) or _has_resource_after(
+        source.peek(LARGEST_WHOLE_BYTES), len(first_line)
+    )
 
 
 def _is_json(text: bytes) -> bool:
@@ -62,8 +76,8 @@ def _is_json(text: bytes) -> bool:
     return True
 
 
-def _has_resource_in_a_line(head: bytes, start: int) -> bool:
-    """Tell whether a line after the first is a resource, so that only the first is broken."""
+def _has_resource_after(head: bytes, start: int) -> bool:
+    """Return whether a line after position `start` is a resource."""
     for line in io.BytesIO(head[start:]):
         if line.startswith(b"{") and b'"resourceType"' in line and _is_json(line):
             return True
@@ -71,7 +85,7 @@ def _has_resource_in_a_line(head: bytes, start: int) -> bool:
 
 
 def _looks_like_bundle(head: bytes) -> bool:
-    """Tell whether JSON that begins like this is a Bundle."""
+    """Return whether JSON with this beginning is a Bundle."""
     depth, key = 0, None
     try:
         for event, value in yajl2_c.basic_parse(io.BytesIO(head), use_float=True):
@@ -90,15 +104,15 @@ def _looks_like_bundle(head: bytes) -> bool:
     return False
 
 
-def _read_whole(name: str, source: ByteSource) -> Iterator[Found]:
+def _read_whole(name: str, source: ByteSource) -> Iterator[ReadResult]:
     content = b"".join(source.chunks())
-    if source.failure is not None:  # part of a Bundle is worse than none of it
+    if source.failure is not None:  # half a Bundle would be imported as if it were complete
         yield name, 1, None, source.failure
         return
     yield from _read_value(name, 1, content, name)
 
 
-def _read_lines(name: str, source: ByteSource, blank_lines: int) -> Iterator[Found]:
+def _read_lines(name: str, source: ByteSource, blank_lines: int) -> Iterator[ReadResult]:
     for _ in range(blank_lines):
         yield None
     number = blank_lines
@@ -115,7 +129,7 @@ def _read_lines(name: str, source: ByteSource, blank_lines: int) -> Iterator[Fou
 
 
 def _split_lines(source: ByteSource) -> Iterator[bytes | None]:
-    """Yield each line; None for one too long to hold."""
+    """Yield each line, or None for a line that is too long for memory."""
     pieces: list[bytes] = []
     length = 0
     for chunk in source.chunks():
@@ -134,15 +148,15 @@ def _split_lines(source: ByteSource) -> Iterator[bytes | None]:
         yield None
     elif length:
         line = b"".join(pieces)
-        if source.failure is None or _is_json(line):  # else it is what was cut short
+        if source.failure is None or _is_json(line):  # else the rest of a truncated line
             yield line
 
 
-def _read_value(name: str, number: int, text: bytes, bundle_name: str) -> Iterator[Found]:
+def _read_value(name: str, number: int, text: bytes, bundle_name: str) -> Iterator[ReadResult]:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        if text.startswith(_BYTE_ORDER_MARK):  # files with a mark each, put end to end
+        if text.startswith(_BYTE_ORDER_MARK):  # concatenated files, each with its mark
             yield from _read_value(name, number, text[len(_BYTE_ORDER_MARK) :], bundle_name)
         else:
             yield name, number, None, _describe(text)
@@ -163,8 +177,8 @@ def _describe(text: bytes) -> str:
     return NOT_JSON
 
 
-def _read_streaming(name: str, source: ByteSource) -> Iterator[Found]:
-    """Yield the entries of a large Bundle; references stay as they are."""
+def _read_streaming(name: str, source: ByteSource) -> Iterator[ReadResult]:
+    """Yield the resources of a large Bundle, without resolving references."""
     if not _looks_like_bundle(source.peek(CHUNK_BYTES)):
         is_json = source.peek(1) == b"{"
         yield name, 1, None, _TOO_LARGE if is_json else NOT_JSON

@@ -1,67 +1,56 @@
-"""Read FHIR resources from files, one at a time, whatever the files look like."""
+"""Read FHIR resources from a file, one at a time, whatever its format and compression."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from trially.recruiting.imports.reading.bundles import Found
-from trially.recruiting.imports.reading.byte_sources import ByteSource, Ceiling
+from trially.database.model import length_of
+from trially.recruiting.imports.model import ImportFault
+from trially.recruiting.imports.reading.bundles import ReadResult
+from trially.recruiting.imports.reading.byte_sources import ByteSource, UnpackLimit
 from trially.recruiting.imports.reading.documents import read_document
-from trially.recruiting.imports.reading.source_files import (
-    ImportSourceError,
-    SourceFile,
-    find_source_files,
-    source_file_from_stream,
-)
+from trially.recruiting.imports.reading.source_files import SourceFile
 from trially.recruiting.imports.reading.unpacking import unpack
 
-__all__ = [
-    "ImportSourceError",
-    "ReadResource",
-    "SourceFile",
-    "find_source_files",
-    "read_resources",
-    "source_file_from_stream",
-]
-
-
-LONGEST_FILE = 1000
+LONGEST_FILE_NAME = length_of(ImportFault.file)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadResource:
-    """One resource, or why there is none."""
+    """One resource, or the error in its place."""
 
     file: str
-    """Its file's name; in an archive, the archive's and its own: `bundles.tar!a/b.json`."""
+    """The file's name. In an archive, the archive's name and its own: `bundles.tar!a/b.json`."""
     number: int
-    """The line in NDJSON, the entry in a Bundle, from 1."""
+    """The line in NDJSON or the entry in a Bundle, from 1."""
     resource: dict[str, Any] | None
     error: str | None
-    """A sentence that never quotes the content, which is about patients."""
+    """A sentence that never quotes the content, because the content is PHI."""
     ordinal: int
-    """How many lines of the part are done with after this one, blank ones too: across all the
-    files of an archive, and so what `start_after` takes. In a plain file it is the number."""
+    """Number of lines of the source file up to this one, blank lines included.
+
+    In an archive, it counts the lines of all files. `start_after` takes it.
+    """
 
 
 def read_resources(
-    part: SourceFile, start_after: int = 0, *, most_unpacked_bytes: int | None = None
+    source_file: SourceFile, start_after: int = 0, *, most_unpacked_bytes: int | None = None
 ) -> Iterator[ReadResource]:
-    """Yield a part's resources, and what cannot be read, after so many lines.
+    """Yield a file's resources and errors, after the first `start_after` lines.
 
-    Reading goes on after a broken line, and stops where the part is damaged or, unpacked, larger
-    than the ceiling; the last line then says so.
+    Reading continues after a bad line. It stops if the file is damaged or, unpacked, larger than
+    `most_unpacked_bytes`; the last result is then the error.
     """
-    with part.reading() as read:
-        found = _read_all(part.name, ByteSource(read), Ceiling(most_unpacked_bytes))
-        for ordinal, line in enumerate(found, 1):
-            if line is not None and ordinal > start_after:
-                file, number, resource, error = line
-                yield ReadResource(file[-LONGEST_FILE:], number, resource, error, ordinal)
+    with source_file.reading() as read:
+        results = _read_all(source_file.name, ByteSource(read), UnpackLimit(most_unpacked_bytes))
+        for ordinal, result in enumerate(results, 1):
+            if result is not None and ordinal > start_after:
+                file, number, resource, error = result
+                yield ReadResource(file[-LONGEST_FILE_NAME:], number, resource, error, ordinal)
 
 
-def _read_all(name: str, source: ByteSource, ceiling: Ceiling) -> Iterator[Found]:
-    for file, content in unpack(name, source, ceiling):
+def _read_all(name: str, source: ByteSource, limit: UnpackLimit) -> Iterator[ReadResult]:
+    for file, content in unpack(name, source, limit):
         if isinstance(content, ByteSource):
             yield from read_document(file, content)
         else:

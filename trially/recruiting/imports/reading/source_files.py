@@ -1,4 +1,4 @@
-"""Find the files of an import, and put them in the order in which to read them."""
+"""Find the files of an import, and sort them into reading order."""
 
 import io
 import os
@@ -9,14 +9,18 @@ from pathlib import Path
 from typing import BinaryIO
 
 from trially.errors import OperatorError
-from trially.recruiting.imports.reading.byte_sources import ByteSource, Ceiling, Read
-from trially.recruiting.imports.reading.unpacking import is_worth_reading, to_shown_name, unpack
+from trially.recruiting.imports.reading.byte_sources import ByteSource, Read, UnpackLimit
+from trially.recruiting.imports.reading.unpacking import (
+    may_hold_resources,
+    to_display_name,
+    unpack,
+)
 
 HEAD_BYTES = 64 * 2**10
 
 _LEADING_WORD = re.compile(r"[A-Za-z]+(?![A-Za-z])")
 _FIRST_RESOURCE = re.compile(rb'"resourceType"\s*:\s*"(?!Bundle")([A-Za-z]+)"')
-# What bulk exports name their files after; a name that begins otherwise is looked into.
+# Bulk exports name a file after its resource type. The first resource decides for other names.
 _TYPES_IN_NAMES = frozenset(
     "AdverseEvent AllergyIntolerance Appointment BodyStructure CarePlan CareTeam Claim "
     "ClaimResponse Communication Composition Condition Consent Coverage Device DeviceRequest "
@@ -27,12 +31,12 @@ _TYPES_IN_NAMES = frozenset(
     "Practitioner PractitionerRole Procedure Provenance Questionnaire QuestionnaireResponse "
     "RelatedPerson ResearchSubject RiskAssessment ServiceRequest Specimen Task".lower().split()
 )
-# Facts need their patients, and requests what they request.
+# Facts refer to patients, and medication requests refer to medications.
 _RANKS = {"patient": 0, "medication": 1}
 
 
 class ImportSourceError(OperatorError):
-    """What was handed in cannot be read at all."""
+    """The input of an import cannot be read, or a strict import failed."""
 
 
 class SourceFile:
@@ -45,43 +49,43 @@ class SourceFile:
         opener: Callable[[], AbstractContextManager[BinaryIO]],
         modified_ns: int = 0,
     ) -> None:
-        self.name = to_shown_name(name)
-        """What people call it; never an absolute path."""
+        self.name = to_display_name(name)
+        """The name to show, which is never an absolute path."""
         self.size = size
-        """Bytes, as stored; 0 where that is not known."""
+        """Bytes as stored; 0 if unknown."""
         self.modified_ns = modified_ns
-        """When it was last changed, in nanoseconds; 0 where that is not known."""
+        """Time of the last change in nanoseconds; 0 if unknown."""
         self._opener = opener
         self._position = 0
 
     def position(self) -> int:
-        """Return how many of its bytes have been read."""
+        """Return the number of bytes read so far, as stored."""
         return self._position
 
     def rewind(self) -> None:
-        """Forget how far it has been read."""
+        """Reset the position to 0."""
         self._position = 0
 
     @contextmanager
     def reading(self) -> Iterator[Read]:
-        """Open it, and give the function that reads on."""
+        """Open the file, and yield the function that reads the next bytes."""
         self.rewind()
         try:
             opened = self._opener()
         except OSError as error:
-            raise ImportSourceError(f"{self.name} cannot be opened.") from error
+            raise ImportSourceError(f"{self.name} cannot be opened: {error.strerror}.") from error
 
         def read(size: int) -> bytes:
-            found = file.read(size)
-            self._position += len(found)
-            return found
+            content = file.read(size)
+            self._position += len(content)
+            return content
 
         with opened as file:
             yield read
 
 
 def source_file_from_stream(name: str, binary_file: BinaryIO) -> SourceFile:
-    """Return the part that an upload makes; the file stays open and its owner's."""
+    """Return an open file as a source file. The caller closes it."""
     size = 0
     if binary_file.seekable():
         size = binary_file.seek(0, io.SEEK_END)
@@ -95,11 +99,12 @@ def source_file_from_stream(name: str, binary_file: BinaryIO) -> SourceFile:
 
 
 def find_source_files(paths: Sequence[Path]) -> list[SourceFile]:
-    """Return the files to read, in folders too: patients first, then medications, then the rest.
+    """Return the files of paths and folders: patients first, then medications, then the rest.
 
-    A file given by name is read whatever it is called; in a folder, names decide.
+    A path to a file is always included. A file in a folder is included if its name shows that it
+    may hold resources. Raises `ImportSourceError` for a path without such files.
     """
-    found: dict[str, SourceFile] = {}
+    source_files: dict[str, SourceFile] = {}
     for path in paths:
         try:
             is_folder = path.is_dir()
@@ -107,24 +112,27 @@ def find_source_files(paths: Sequence[Path]) -> list[SourceFile]:
                 path.stat()
                 raise ImportSourceError(f"{path} is neither a file nor a folder.")
         except OSError as error:
-            raise ImportSourceError(f"{path} cannot be found.") from error
+            raise ImportSourceError(f"{path} cannot be read: {error.strerror}.") from error
         prefix = Path(path.resolve().name) if len(paths) > 1 else Path()
-        parts = _find_in_folder(path, prefix) if is_folder else {path: path.name}
-        if not parts:
-            raise ImportSourceError(f"{path} holds no FHIR files.")
-        for file, name in parts.items():
-            found.setdefault(os.path.realpath(file), _make_part(file, name))
-    return sorted(found.values(), key=lambda part: (_rank(part), part.name))
+        names = _find_in_folder(path, prefix) if is_folder else {path: path.name}
+        if not names:
+            raise ImportSourceError(
+                f"{path} contains no FHIR files. The names of FHIR files end in .json, .ndjson,"
+                " .jsonl or .tar, compressed or not."
+            )
+        for file, name in names.items():
+            source_files.setdefault(os.path.realpath(file), _to_source_file(file, name))
+    return sorted(source_files.values(), key=lambda file: (_rank(file), file.name))
 
 
-def find_passed_over(paths: Sequence[Path]) -> list[str]:
+def find_ignored_files(paths: Sequence[Path]) -> list[str]:
     """Return the files in folders that `find_source_files` ignores, except hidden ones."""
     return sorted(
-        to_shown_name(file.relative_to(path).as_posix())
+        to_display_name(file.relative_to(path).as_posix())
         for path in paths
         if path.is_dir()
         for file in _walk(path)
-        if not is_worth_reading(file.name)
+        if not may_hold_resources(file.name)
     )
 
 
@@ -132,15 +140,15 @@ def _find_in_folder(folder: Path, prefix: Path) -> dict[Path, str]:
     return {
         file: (prefix / file.relative_to(folder)).as_posix()
         for file in _walk(folder)
-        if is_worth_reading(file.name)
+        if may_hold_resources(file.name)
     }
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Yield the files below a folder, without following links to other folders."""
+    """Yield the files in a folder and its subfolders, without following links to folders."""
 
     def refuse(error: OSError) -> None:
-        raise ImportSourceError(f"{error.filename} cannot be read.") from error
+        raise ImportSourceError(f"{error.filename} cannot be read: {error.strerror}.") from error
 
     for root, folders, names in os.walk(folder, onerror=refuse):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -150,36 +158,32 @@ def _walk(folder: Path) -> Iterator[Path]:
                 yield file
 
 
-def _make_part(file: Path, name: str) -> SourceFile:
+def _to_source_file(file: Path, name: str) -> SourceFile:
     try:
         status = file.stat()
     except OSError as error:
-        raise ImportSourceError(f"{file} cannot be found.") from error
+        raise ImportSourceError(f"{file} cannot be read: {error.strerror}.") from error
     if not os.access(file, os.R_OK):
-        raise ImportSourceError(f"{file} cannot be read.")
+        raise ImportSourceError(f"{file} cannot be read: permission denied.")
     return SourceFile(name, status.st_size, lambda: file.open("rb"), status.st_mtime_ns)
 
 
-def _rank(part: SourceFile) -> int:
-    """Return where a part comes in the order, by its name or else its first resource."""
-    word = _LEADING_WORD.match(part.name.rpartition("/")[2])
+def _rank(source_file: SourceFile) -> int:
+    """Return a file's rank in the order, by the type in its name or of its first resource."""
+    word = _LEADING_WORD.match(source_file.name.rpartition("/")[2])
     kind = word.group().lower() if word else ""
     if kind not in _TYPES_IN_NAMES:
-        kind = _first_type(part)
+        kind = _read_first_type(source_file)
     return _RANKS.get(kind, len(_RANKS))
 
 
-def _first_type(part: SourceFile) -> str:
+def _read_first_type(source_file: SourceFile) -> str:
     try:
-        return _look_into(part)
+        with source_file.reading() as read:
+            for _, content in unpack(source_file.name, ByteSource(read), UnpackLimit(None)):
+                if isinstance(content, ByteSource):
+                    match = _FIRST_RESOURCE.search(content.peek(HEAD_BYTES))
+                    return match.group(1).decode().lower() if match else ""
+        return ""
     finally:
-        part.rewind()
-
-
-def _look_into(part: SourceFile) -> str:
-    with part.reading() as read:
-        for _, content in unpack(part.name, ByteSource(read), Ceiling(None)):
-            if isinstance(content, ByteSource):
-                match = _FIRST_RESOURCE.search(content.peek(HEAD_BYTES))
-                return match.group(1).decode().lower() if match else ""
-    return ""
+        source_file.rewind()

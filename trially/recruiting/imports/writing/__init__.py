@@ -1,1 +1,1 @@
-"""Write rows of translated resources, a batch at a time."""
+"""Write the rows of translated resources, one batch at a time."""

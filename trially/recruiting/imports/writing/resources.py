@@ -25,53 +25,55 @@ from trially.recruiting.imports.writing.statements import (
 from trially.recruiting.imports.writing.upserting import run_with_rows
 from trially.recruiting.patients.model import Patient
 
-Written = Counter[tuple[str, str]]
-"""How many resources of a type are `new`, and how many `changed`."""
+WriteCounts = Counter[tuple[str, str]]
+"""Number of written resources by type and by `new` or `changed`."""
 
 Item = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
-    """A resource as the rows it becomes, and where it was read."""
+class TranslatedResource:
+    """The rows of one resource, and the place in the input that the resource was read from."""
 
     file: str
     line: int
     type: str
     rows: Sequence[Item]
-    """A Patient's or Medication's one row; of other types, a fact and those of its components."""
+    """One row of a Patient or Medication. Else a fact, followed by the facts of its components."""
     digest: str
-    """Of all the rows, so that a component that is gone shows in it."""
+    """Digest of all rows together, so that a removed component changes it."""
 
     @property
     def id(self) -> str:
-        """Its id at the source."""
-        found: str = self.rows[0]["source_id"]
-        return found
+        """The resource's id at the source."""
+        source_id: str = self.rows[0]["source_id"]
+        return source_id
 
     @property
     def patient_id(self) -> str:
-        """The source's id of the patient whom a fact is about."""
-        found: str = self.rows[0]["patient_source_id"]
-        return found
+        """The source's id of a fact's patient."""
+        source_id: str = self.rows[0]["patient_source_id"]
+        return source_id
 
 
-def write_patients(patients: Sequence[Resource], source: str) -> Written:
+def write_patients(patients: Sequence[TranslatedResource], source: str) -> WriteCounts:
     """Write patients of a source."""
-    return _count("Patient", _run(UPSERT_PATIENTS, patients, source))
+    return _count("Patient", _upsert(UPSERT_PATIENTS, patients, source))
 
 
-def write_medications(medications: Sequence[Resource], source: str) -> Written:
-    """Write what the Medication resources of a source are, also where facts refer to them."""
-    rows = _run(UPSERT_MEDICATIONS, medications, source)
+def write_medications(medications: Sequence[TranslatedResource], source: str) -> WriteCounts:
+    """Write Medication resources of a source, and their codes into the facts that refer to them."""
+    rows = _upsert(UPSERT_MEDICATIONS, medications, source)
     if rows:
-        named = [{"source_id": row.source_id} for row in rows]
-        run_with_rows(NAME_MEDICATIONS, named, source=source)
+        written = [{"source_id": row.source_id} for row in rows]
+        run_with_rows(NAME_MEDICATIONS, written, source=source)
     return _count("Medication", rows)
 
 
-def write_facts(facts: Sequence[Resource], source: str, patients: Mapping[str, UUID]) -> Written:
-    """Write what is recorded about `patients`: ids by the source's ids."""
+def write_facts(
+    facts: Sequence[TranslatedResource], source: str, patients: Mapping[str, UUID]
+) -> WriteCounts:
+    """Write facts of a source. `patients` maps the source's ids of their patients to ours."""
     medications = _find_medications(source, facts)
     items = [
         {
@@ -85,19 +87,19 @@ def write_facts(facts: Sequence[Resource], source: str, patients: Mapping[str, U
         for fact in facts
         for row in fact.rows
     ]
-    written = Written()
-    for counted in run_with_rows(UPSERT_FACTS, items) if items else ():
-        written[counted.source_type, "new"] = counted.new
-        written[counted.source_type, "changed"] = counted.changed
-        if counted.changed:
-            _clean_up(counted, facts, source)
-    return written
+    counts = WriteCounts()
+    for row in run_with_rows(UPSERT_FACTS, items) if items else ():
+        counts[row.source_type, "new"] = row.new
+        counts[row.source_type, "changed"] = row.changed
+        if row.changed:
+            _remove_obsolete(row.source_type, row.patients, facts, source)
+    return counts
 
 
 def find_patients(source: str, source_ids: Iterable[str]) -> Mapping[str, UUID]:
     """Return the ids of a source's patients by the source's own ids.
 
-    None of them can be removed before the transaction ends.
+    The rows are locked until the transaction ends, so that no other transaction deletes them.
     """
     statement = (
         select(Patient.source_id, Patient.id)
@@ -114,13 +116,15 @@ def find_patients(source: str, source_ids: Iterable[str]) -> Mapping[str, UUID]:
 def find_written(
     source: str, keys: Iterable[tuple[str, str]], since: dt.datetime
 ) -> Sequence[tuple[str, str]]:
-    """Return which facts, given by type and id, have been written since a moment."""
+    """Return the facts, of these types and ids, that have been written since a time."""
     items = [{"source_type": kind, "source_id": source_id} for kind, source_id in keys]
     rows = run_with_rows(FIND_WRITTEN, items, source=source, since=since)
     return [(row.source_type, row.source_id) for row in rows]
 
 
-def _run(statement: str, resources: Sequence[Resource], source: str) -> Sequence[Row[Any]]:
+def _upsert(
+    statement: str, resources: Sequence[TranslatedResource], source: str
+) -> Sequence[Row[Any]]:
     items = [
         {**row, "id": uuid7(), "source": source, "content_hash": resource.digest}
         for resource in resources
@@ -129,36 +133,40 @@ def _run(statement: str, resources: Sequence[Resource], source: str) -> Sequence
     return run_with_rows(statement, items) if items else []
 
 
-def _count(resource_type: str, rows: Sequence[Row[Any]]) -> Written:
-    return Written((resource_type, "new" if row.is_new else "changed") for row in rows)
+def _count(resource_type: str, rows: Sequence[Row[Any]]) -> WriteCounts:
+    return WriteCounts((resource_type, "new" if row.is_new else "changed") for row in rows)
 
 
-def _find_medications(source: str, facts: Sequence[Resource]) -> Mapping[str | None, Item]:
-    """Return what is known of the Medication resources that facts refer to, by their ids."""
-    wanted = {fact.rows[0]["medication_source_id"] for fact in facts} - {None}
-    if not wanted:
+def _find_medications(
+    source: str, facts: Sequence[TranslatedResource]
+) -> Mapping[str | None, Item]:
+    """Return the codes of the stored Medication resources that facts refer to, by their ids."""
+    source_ids = {fact.rows[0]["medication_source_id"] for fact in facts} - {None}
+    if not source_ids:
         return {}
     columns = columns_named(Medication, ("source_id", "code_system", "code", "display"))
-    found = fetch_items(
+    rows = fetch_items(
         select(*columns).where(
             of_current_tenant(Medication),
             Medication.source == source,
-            Medication.source_id.in_(wanted),
+            Medication.source_id.in_(source_ids),
         )
     )
     return {
-        item.pop("source_id"): {name: value for name, value in item.items() if value is not None}
-        for item in found
+        row.pop("source_id"): {name: value for name, value in row.items() if value is not None}
+        for row in rows
     }
 
 
-def _clean_up(counted: Row[Any], facts: Sequence[Resource], source: str) -> None:
-    """Remove what changed resources say no longer."""
+def _remove_obsolete(
+    source_type: str, patient_ids: Sequence[str], facts: Sequence[TranslatedResource], source: str
+) -> None:
+    """Remove components that changed resources no longer have, and recount last encounters."""
     lengths = [
         {"source_type": fact.type, "source_id": fact.id, "last_component": len(fact.rows) - 1}
         for fact in facts
-        if fact.type == counted.source_type
+        if fact.type == source_type
     ]
     run_with_rows(REMOVE_COMPONENTS, lengths, source=source)
-    if counted.source_type == "Encounter":
-        run_with_rows(RECOUNT_ENCOUNTERS, [{"id": patient} for patient in counted.patients])
+    if source_type == "Encounter":
+        run_with_rows(RECOUNT_ENCOUNTERS, [{"id": patient_id} for patient_id in patient_ids])

@@ -1,29 +1,43 @@
-"""The statements that write what a source says, each a whole batch at once."""
+"""The statements that write the rows of a source, a whole batch in each."""
 
+from trially.recruiting.imports.fhir.rows import FactRow, MedicationRow, PatientRow
 from trially.recruiting.imports.model import Medication
 from trially.recruiting.imports.writing.upserting import compose_upsert
 from trially.recruiting.patients.model import Patient
 from trially.recruiting.records.model import ClinicalFact
 
-# Within a transaction now() stands still: a patient whom a batch touches twice is counted once.
-_BUMP = "clinical_version = patient.clinical_version + (patient.updated_at <> now())::int"
+# now() is the start of the transaction. A patient that a batch changes twice has `updated_at` =
+# now() at the second change, so that the version increases by one.
+_INCREMENT_VERSION = (
+    "clinical_version = patient.clinical_version + (patient.updated_at <> now())::int"
+)
 
 UPSERT_PATIENTS = compose_upsert(
     Patient,
+    PatientRow,
     ("source", "source_id"),
-    # Of these the source says nothing, so that importing leaves them as they are.
-    kept=frozenset({"site_id", "contact_preference", "last_encounter_on", "clinical_version"}),
-    also_set=_BUMP,
+    # FHIR R4 cannot mark a Patient as entered in error. The field is needed for counting only.
+    not_stored=["entered_in_error"],
+    also_set=_INCREMENT_VERSION,
 )
-UPSERT_MEDICATIONS = compose_upsert(Medication, ("source", "source_id"), returning="source_id")
+UPSERT_MEDICATIONS = compose_upsert(
+    Medication,
+    MedicationRow,
+    ("source", "source_id"),
+    not_stored=["other_codings", "status", "entered_in_error"],
+    returning="source_id",
+)
 
-# The patient whom a changed fact was about before is touched too. That subquery sees the table as
-# it was before the statement.
+# A changed fact may have moved from one patient to another: both are touched. The subquery finds
+# the former patient, because it reads the table as it was before the statement.
 UPSERT_FACTS = f"""
 WITH written AS ({
     compose_upsert(
         ClinicalFact,
+        FactRow,
         ("source", "source_type", "source_id", "component"),
+        added=["patient_id"],
+        not_stored=["patient_source_id"],
         returning="patient_id, source_type, component, CASE WHEN type = 'encounter'"
         " AND NOT entered_in_error THEN start_at END AS seen_at,"
         " CASE WHEN clinical_fact.xmax <> 0 THEN (SELECT former.patient_id"
@@ -38,8 +52,8 @@ WITH written AS ({
         SELECT former_patient_id, NULL FROM written WHERE former_patient_id <> patient_id
     ) AS touching
     GROUP BY patient_id
-), bumped AS (
-    UPDATE patient SET {_BUMP}, updated_at = now(),
+), updated AS (
+    UPDATE patient SET {_INCREMENT_VERSION}, updated_at = now(),
         last_encounter_on = greatest(patient.last_encounter_on, touched.last_encounter_on)
     FROM touched
     WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.id = touched.patient_id
@@ -52,12 +66,12 @@ FROM written WHERE component = 0 GROUP BY source_type
 """
 
 REMOVE_COMPONENTS = """
-DELETE FROM clinical_fact gone
+DELETE FROM clinical_fact removed
 USING json_to_recordset(CAST(:rows AS json))
     AS r(source_type text, source_id text, last_component smallint)
-WHERE gone.tenant_id = CAST(:tenant_id AS uuid) AND gone.source = :source
-AND gone.source_type = r.source_type AND gone.source_id = r.source_id
-AND gone.component > r.last_component
+WHERE removed.tenant_id = CAST(:tenant_id AS uuid) AND removed.source = :source
+AND removed.source_type = r.source_type AND removed.source_id = r.source_id
+AND removed.component > r.last_component
 """
 
 RECOUNT_ENCOUNTERS = """
@@ -84,7 +98,7 @@ WITH named AS (
             coalesce(medication.display, clinical_fact.display))
     RETURNING clinical_fact.patient_id
 )
-UPDATE patient SET {_BUMP}, updated_at = now()
+UPDATE patient SET {_INCREMENT_VERSION}, updated_at = now()
 WHERE patient.tenant_id = CAST(:tenant_id AS uuid)
 AND patient.id IN (SELECT patient_id FROM named)
 """

@@ -1,7 +1,8 @@
-"""Upsert many rows in one statement, from one JSON parameter, touching only what has changed.
+"""Insert or update many rows in one statement, from one JSON parameter.
 
-That works alike in every tier: `COPY FROM` is refused under row-level security, and temporary
-tables are not granted.
+The statement writes a row only if its digest differs from the stored one. It works in every tier.
+The alternatives do not: PostgreSQL rejects `COPY FROM` on a table with row-level security, and the
+roles of tenants may not create temporary tables.
 """
 
 import hashlib
@@ -18,51 +19,62 @@ from trially.database.session import db
 
 HASH_BYTES = 16
 HASH_COLUMN = "content_hash"
-_NOT_CARRIED = frozenset({"tenant_id", "created_at", "updated_at", "version"})
+SOURCE_COLUMNS = ("id", "source", HASH_COLUMN)
+"""Columns that the writer adds to each row of a source."""
+
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
-def digest(written: bytes) -> str:
-    """Digest what a source said, in the form in which PostgreSQL writes bytes."""
-    return "\\x" + hashlib.blake2b(written, digest_size=HASH_BYTES).hexdigest()
+class RowTypeError(TypeError):
+    """The fields of a row type and the columns of its table do not match."""
 
 
-def compose_insert(model: Model) -> str:
-    """Compose the statement that inserts the rows of the parameter `rows`."""
+def digest(json_rows: bytes) -> str:
+    """Return the digest of a resource's rows, in PostgreSQL's notation for bytes."""
+    return "\\x" + hashlib.blake2b(json_rows, digest_size=HASH_BYTES).hexdigest()
+
+
+def compose_insert(model: Model, row_type: type[Any], *, added: Sequence[str]) -> str:
+    """Compose the statement that inserts the rows of the parameter `rows`.
+
+    It writes the columns that `row_type` and `added` name. All other columns get their defaults.
+    """
     table = table_of(model)
-    names = _carried(table, frozenset())
-    return (
-        f"INSERT INTO {table.name} (tenant_id, {', '.join(names)})"
-        f" SELECT CAST(:tenant_id AS uuid), {', '.join(names)} FROM {_records(table, names)}"
-    )
+    return _compose_insert(table, _written_columns(table, row_type, added, frozenset()))
 
 
 def compose_upsert(
     model: Model,
+    row_type: type[Any],
     key: Sequence[str],
     *,
-    kept: frozenset[str] = frozenset(),
+    added: Sequence[str] = (),
+    not_stored: Iterable[str] = (),
     also_set: str = "",
     returning: str = "",
 ) -> str:
-    """Compose the statement that inserts rows or updates those whose digest differs.
+    """Compose the statement that inserts new rows and updates rows whose digest differs.
 
-    `key` names the unique columns after `tenant_id`, `kept` those that are not the source's to
-    say. It returns each written row's `is_new`, and `returning`.
+    `row_type` is a TypedDict or dataclass. The statement writes the columns that its fields,
+    `added` and `SOURCE_COLUMNS` name. All other columns keep their values in an update, and get
+    their defaults in an insert. `not_stored` lists the fields that have no column. `key` names the
+    unique columns after `tenant_id`. The statement returns `is_new` for each written row, and
+    `returning`.
+
+    Raises `RowTypeError` for a field or an added name without a column, unless it is `not_stored`.
     """
     table = table_of(model)
-    names = _carried(table, kept)
-    changed = [name for name in names if name not in {"id", *key}]
-    stamps = ["updated_at = now()"] if "updated_at" in table.c else []
-    assignments = [f"{name} = excluded.{name}" for name in changed] + stamps
+    names = _written_columns(table, row_type, (*SOURCE_COLUMNS, *added), frozenset(not_stored))
+    assignments = [f"{name} = excluded.{name}" for name in names if name not in {"id", *key}]
+    if "updated_at" in table.c:
+        assignments.append("updated_at = now()")
     if also_set:
         assignments.append(also_set)
     same_key = " AND ".join(f"old.{name} = r.{name}" for name in key)
     return (
-        f"INSERT INTO {table.name} (tenant_id, {', '.join(names)})"
-        f" SELECT CAST(:tenant_id AS uuid), {', '.join(names)} FROM {_records(table, names)}"
-        # A subquery and not a join: on a table that has grown since it was last analysed, a join
-        # would read all of the tenant's rows for each batch.
+        f"{_compose_insert(table, names)}"
+        # A subquery instead of a join: if the table has grown since the last ANALYZE, PostgreSQL
+        # runs the join as a scan of all the tenant's rows for each batch.
         f" WHERE (SELECT old.{HASH_COLUMN} FROM {table.name} old"
         f" WHERE old.tenant_id = CAST(:tenant_id AS uuid) AND {same_key})"
         f" IS DISTINCT FROM r.{HASH_COLUMN}"
@@ -72,7 +84,7 @@ def compose_upsert(
 
 
 def run_with_rows(statement: str, items: Iterable[Any], **parameters: Any) -> Sequence[Row[Any]]:
-    """Run a composed statement with the current tenant's id and `items` as its rows."""
+    """Run a statement with the current tenant's id and `items` as its rows; return its result."""
     result = db.session.connection().execute(
         text(statement),
         {
@@ -84,10 +96,31 @@ def run_with_rows(statement: str, items: Iterable[Any], **parameters: Any) -> Se
     return result.all() if result.returns_rows else []
 
 
-def _carried(table: Table, kept: frozenset[str]) -> list[str]:
-    return [column.name for column in table.c if column.name not in _NOT_CARRIED | kept]
+def _written_columns(
+    table: Table, row_type: type[Any], added: Sequence[str], not_stored: frozenset[str]
+) -> list[str]:
+    """Return the columns that rows of a type fill, and check the row type against the table."""
+    fields = set(row_type.__annotations__)
+    columns = set(table.c.keys())
+    if missing := (fields | set(added)) - columns - not_stored:
+        raise RowTypeError(f"The table {table.name} has no column for {_names(missing)}.")
+    if wrong := not_stored - (fields - columns):
+        raise RowTypeError(
+            f"Remove {_names(wrong)} from `not_stored`: {row_type.__name__} has no such field, or"
+            f" {table.name} has the column."
+        )
+    return [*added, *(name for name in row_type.__annotations__ if name not in not_stored)]
 
 
-def _records(table: Table, names: Sequence[str]) -> str:
-    columns = ", ".join(f"{name} {table.c[name].type.compile(_DIALECT)}" for name in names)
-    return f"json_to_recordset(CAST(:rows AS json)) AS r({columns})"
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _compose_insert(table: Table, names: Sequence[str]) -> str:
+    columns = ", ".join(names)
+    record = ", ".join(f"{name} {table.c[name].type.compile(_DIALECT)}" for name in names)
+    return (
+        f"INSERT INTO {table.name} (tenant_id, {columns})"
+        f" SELECT CAST(:tenant_id AS uuid), {columns}"
+        f" FROM json_to_recordset(CAST(:rows AS json)) AS r({record})"
+    )

@@ -1,4 +1,4 @@
-"""What becomes of the clinical resources."""
+"""The rows of clinical resources."""
 
 from typing import Any
 
@@ -18,10 +18,11 @@ from tests.recruiting.imports.fhir_examples import (
     SNOMED,
     STATEMENT,
     concept,
-    refuse,
+    reject,
     translate_fact,
 )
-from trially.recruiting.imports.fhir.translating import PassedOver, translate
+from trially.recruiting.imports.fhir.rows import IgnoredResource
+from trially.recruiting.imports.fhir.translating import translate
 
 
 def test_condition_row() -> None:
@@ -60,7 +61,7 @@ def test_condition_row() -> None:
     }
 
 
-def test_the_day_of_recording_does_not_stand_in_for_the_onset() -> None:
+def test_the_date_of_recording_does_not_replace_a_missing_onset() -> None:
     fact = translate_fact(CONDITION, onsetDateTime=None, onsetAge={"value": 50})
 
     assert fact["start_at"] is None
@@ -76,14 +77,16 @@ def test_the_day_of_recording_does_not_stand_in_for_the_onset() -> None:
         (ENCOUNTER, {"status": "entered-in-error"}),
     ],
 )
-def test_errors_of_entry_are_marked(resource: dict[str, Any], changes: dict[str, Any]) -> None:
+def test_records_entered_in_error_are_marked(
+    resource: dict[str, Any], changes: dict[str, Any]
+) -> None:
     assert translate_fact(resource, **changes)["entered_in_error"] is True
 
 
-def test_elements_from_before_r4_are_known() -> None:
-    given = {"occurrenceDateTime": None, "date": "2011"}
+def test_elements_from_before_r4_are_read() -> None:
+    older = {"occurrenceDateTime": None, "date": "2011"}
 
-    assert translate_fact(IMMUNIZATION, **given)["start_at"] == "2011-01-01T00:00:00Z"
+    assert translate_fact(IMMUNIZATION, **older)["start_at"] == "2011-01-01T00:00:00Z"
     assert translate_fact(CONDITION, clinicalStatus="resolved")["clinical_status"] == "resolved"
 
 
@@ -148,22 +151,22 @@ def test_an_absent_value_is_no_value() -> None:
 @pytest.mark.parametrize(
     ("quantity", "reason"),
     [
-        ({"value": float("inf")}, "Observation.valueQuantity.value is too large"),
-        ({"value": 10**400}, "Observation.valueQuantity.value is too large"),
-        ({"value": True}, "Observation.valueQuantity.value is not a number"),
+        ({"value": float("inf")}, "Observation.valueQuantity.value is too large."),
+        ({"value": 10**400}, "Observation.valueQuantity.value is too large."),
+        ({"value": True}, "Observation.valueQuantity.value is not a number."),
         ({"value": 1, "comparator": "~"},
-         "Observation.valueQuantity.comparator is not one of <, <=, >=, >"),
-        ([1], "Observation.valueQuantity is not an object"),
+         "Observation.valueQuantity.comparator is not one of <, <=, >=, >."),
+        ([1], "Observation.valueQuantity is not an object."),
     ],
 )  # fmt: skip
-def test_bad_quantities_are_refused(quantity: object, reason: str) -> None:
-    assert refuse(OBSERVATION, valueQuantity=quantity).reason == reason
+def test_bad_quantities_are_rejected(quantity: object, reason: str) -> None:
+    assert reject(OBSERVATION, valueQuantity=quantity).reason == reason
 
 
-def test_a_fault_in_a_component_is_pointed_to() -> None:
-    error = refuse(PRESSURE, component=[PRESSURE["component"][0], {"valueString": "x"}])
+def test_an_error_in_a_component_has_its_pointer() -> None:
+    error = reject(PRESSURE, component=[PRESSURE["component"][0], {"valueString": "x"}])
 
-    assert error.reason == "Observation.component[1].code is missing"
+    assert error.reason == "Observation.component[1].code is missing."
     assert error.pointer == "/component/1/code"
 
 
@@ -185,10 +188,10 @@ def test_medications() -> None:
     }
 
 
-def test_a_prohibition_is_no_medication() -> None:
-    found = translate({**REQUEST, "doNotPerform": True})
+def test_a_request_not_to_give_a_medication_is_ignored() -> None:
+    translated = translate({**REQUEST, "doNotPerform": True})
 
-    assert found == PassedOver("MedicationRequest (do not perform)")
+    assert translated == IgnoredResource("MedicationRequest (do not perform)")
 
 
 def test_other_facts() -> None:

@@ -1,50 +1,29 @@
-"""Resources come out of files whatever the files look like."""
+"""Resources are read from NDJSON, Bundles and single resources, with and without errors."""
 
 import gzip
 import io
 import tracemalloc
 from pathlib import Path
-from typing import Any
 
 import orjson
 import pytest
 
-from trially.recruiting.imports.reading import documents
-from trially.recruiting.imports.reading.resources import (
-    ReadResource,
-    read_resources,
-    source_file_from_stream,
+from tests.recruiting.imports.reading.files import (
+    NOT_JSON,
+    NOT_OBJECT,
+    NOT_UTF8,
+    A,
+    B,
+    C,
+    bundle,
+    ndjson,
+    patient,
+    read,
+    summarise,
 )
-
-NOT_JSON = "This is not valid JSON."
-CUT_SHORT = "This is cut short."
-
-
-def patient(patient_id: str, **more: Any) -> dict[str, Any]:
-    return {"resourceType": "Patient", "id": patient_id, **more}
-
-
-def bundle(*entries: Any, **more: Any) -> dict[str, Any]:
-    return {"resourceType": "Bundle", "type": "collection", "entry": list(entries), **more}
-
-
-def ndjson(*resources: Any) -> bytes:
-    return b"".join(orjson.dumps(resource) + b"\n" for resource in resources)
-
-
-def read(content: bytes, start_after: int = 0, name: str = "x.ndjson") -> list[ReadResource]:
-    return list(read_resources(source_file_from_stream(name, io.BytesIO(content)), start_after))
-
-
-def summarise(lines: list[ReadResource]) -> list[tuple[str, int, str | None]]:
-    """Say of each line where it was, and its id or what was wrong."""
-    return [
-        (line.file, line.number, line.resource["id"] if line.resource else line.error)
-        for line in lines
-    ]
-
-
-A, B, C = patient("a"), patient("b"), patient("c")
+from trially.recruiting.imports.reading import documents
+from trially.recruiting.imports.reading.resources import ReadResource, read_resources
+from trially.recruiting.imports.reading.source_files import source_file_from_stream
 
 
 @pytest.mark.parametrize("ending", [b"\n", b"\r\n"])
@@ -59,7 +38,7 @@ def test_ndjson(ending: bytes) -> None:
     ]
 
 
-def test_reading_goes_on_after_a_broken_line() -> None:
+def test_reading_continues_after_a_bad_line() -> None:
     content = b"\n".join(
         [orjson.dumps(A), b'{"id": "Jane Doe', b'{"id": "\xff"}', b"[1]", b"7", orjson.dumps(B)]
     )
@@ -67,14 +46,14 @@ def test_reading_goes_on_after_a_broken_line() -> None:
     assert summarise(read(content)) == [
         ("x.ndjson", 1, "a"),
         ("x.ndjson", 2, NOT_JSON),
-        ("x.ndjson", 3, "This is not valid UTF-8."),
-        ("x.ndjson", 4, "This is not a JSON object."),
-        ("x.ndjson", 5, "This is not a JSON object."),
+        ("x.ndjson", 3, NOT_UTF8),
+        ("x.ndjson", 4, NOT_OBJECT),
+        ("x.ndjson", 5, NOT_OBJECT),
         ("x.ndjson", 6, "b"),
     ]
 
 
-def test_a_broken_first_line_costs_only_itself() -> None:
+def test_a_bad_first_line_does_not_affect_other_lines() -> None:
     content = b'\n{"resourceType": "Patient", "id"\n' + ndjson(A, B)
 
     assert summarise(read(content)) == [
@@ -119,14 +98,14 @@ def test_lines_of_bundles() -> None:
 @pytest.mark.parametrize(
     "content", [b"\x89PNG\r\n" + bytes(99), b"id,name\n1,Jane\n2,Joe\n", b'{\n "resourceType": \n']
 )
-def test_what_is_not_json_at_all_is_one_error(content: bytes) -> None:
+def test_a_file_without_json_gives_one_error(content: bytes) -> None:
     (line,) = read(content)
 
-    assert line.error in (NOT_JSON, "This is not valid UTF-8.")
+    assert line.error in (NOT_JSON, NOT_UTF8)
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)])
-def test_nothing_is_nothing(content: bytes) -> None:
+def test_an_empty_file_gives_nothing(content: bytes) -> None:
     assert read(content) == []
 
 
@@ -147,7 +126,7 @@ def test_a_line_too_long_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("start_after", [0, 1, 2, 3, 4])
 @pytest.mark.parametrize("is_bundle", [True, False])
-def test_reading_resumes_behind_any_line(start_after: int, *, is_bundle: bool) -> None:
+def test_reading_continues_after_any_line(start_after: int, *, is_bundle: bool) -> None:
     if is_bundle:
         content = orjson.dumps(bundle({"resource": A}, {}, {"resource": B}, {"resource": C}))
     else:
@@ -184,7 +163,7 @@ def test_references_within_a_bundle_are_resolved() -> None:
     }
 
 
-def test_entries_of_every_sort() -> None:
+def test_kinds_of_entries() -> None:
     content = bundle(
         {"request": {"method": "DELETE", "url": "Patient/z"}},
         {"request": {"method": "PUT", "url": "Patient/p"}, "resource": {"resourceType": "Patient"}},
@@ -195,22 +174,22 @@ def test_entries_of_every_sort() -> None:
     )
 
     assert summarise(read(orjson.dumps(content), name="b")) == [
-        ("b", 1, "The entry is a deletion, which is not supported."),
+        ("b", 1, "The entry is a DELETE request, which is not supported."),
         ("b", 2, "p"),
         ("b!4", 1, "a"),
-        ("b", 5, "The entry's resource is not a JSON object."),
+        ("b", 5, "The resource of the entry is not a JSON object."),
         ("b", 6, "The entry is not a JSON object."),
     ]
 
 
-def test_bundles_nested_without_end_are_refused() -> None:
+def test_deeply_nested_bundles_are_rejected() -> None:
     content = bundle({"resource": A})
     for _ in range(50):
         content = bundle({"resource": content})
 
     (line,) = read(orjson.dumps(content))
 
-    assert line.error == "The entry is nested in too many Bundles."
+    assert line.error == "The entry is nested in more than 4 Bundles."
 
 
 @pytest.fixture
@@ -241,7 +220,7 @@ def test_large_bundles_are_streamed(option: int, small_limits: None) -> None:
     }
 
 
-def test_a_large_bundle_gives_what_comes_before_its_fault(small_limits: None) -> None:
+def test_a_large_truncated_bundle_gives_the_entries_before_its_end(small_limits: None) -> None:
     content = orjson.dumps(bundle(*[{"resource": A}] * 500), option=orjson.OPT_INDENT_2)
 
     lines = read(content[:-50])
@@ -259,10 +238,11 @@ def test_a_large_bundle_of_brackets_takes_no_memory(small_limits: None) -> None:
     assert line.error == NOT_JSON
 
 
-def test_a_large_document_of_another_kind_is_refused(small_limits: None) -> None:
+def test_a_large_single_resource_is_rejected(small_limits: None) -> None:
     lines = read(orjson.dumps(patient("a", text=["x" * 80] * 99), option=orjson.OPT_INDENT_2))
 
-    assert summarise(lines) == [("x.ndjson", 1, "This is larger than 32 MiB and not a Bundle.")]
+    reason = "The file is larger than 32 MiB, and neither a Bundle nor NDJSON."
+    assert summarise(lines) == [("x.ndjson", 1, reason)]
 
 
 def test_a_large_line_is_read(small_limits: None) -> None:
@@ -282,13 +262,13 @@ def test_errors_do_not_quote_the_content() -> None:
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     resource = orjson.dumps(patient("a", text="x" * 1_000)) + b"\n"
     packed = gzip.compress(resource * 100_000, compresslevel=1)
-    part = source_file_from_stream("x.gz", io.BytesIO(packed))
+    source_file = source_file_from_stream("x.gz", io.BytesIO(packed))
 
     tracemalloc.start()
-    count = sum(1 for _ in read_resources(part))
+    count = sum(1 for _ in read_resources(source_file))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
     assert count == 100_000
     assert peak < 16 * 2**20
-    assert part.position() == part.size == len(packed)
+    assert source_file.position() == source_file.size == len(packed)

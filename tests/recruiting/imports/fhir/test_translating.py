@@ -1,4 +1,4 @@
-"""Whatever a resource holds, a row or a reason comes out."""
+"""Each resource gives rows or a reason, whatever it contains."""
 
 import copy
 import json
@@ -9,35 +9,31 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.recruiting.imports.fhir_examples import CONDITION, EXAMPLES, concept, refuse
-from trially.recruiting.imports.fhir.translating import (
-    PassedOver,
-    ResourceError,
-    Translated,
-    translate,
-)
+from tests.recruiting.imports.fhir_examples import CONDITION, EXAMPLES, concept, reject
+from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError, Translated
+from trially.recruiting.imports.fhir.translating import translate
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"id": None}, "Condition.id is missing"),
-        ({"id": "1" * 65}, "Condition.id is longer than 64 characters"),
-        ({"code": None}, "Condition.code is missing"),
-        ({"code": []}, "Condition.code is not an object"),
-        ({"code": {"coding": [{"code": 1}]}}, "Condition.code.coding.code is not a string"),
+        ({"id": None}, "Condition.id is missing."),
+        ({"id": "1" * 65}, "Condition.id is longer than 64 characters."),
+        ({"code": None}, "Condition.code is missing."),
+        ({"code": []}, "Condition.code is not an object."),
+        ({"code": {"coding": [{"code": 1}]}}, "Condition.code.coding.code is not a string."),
         ({"code": concept(None, "1" * 129)},
-         "Condition.code.coding.code is longer than 128 characters"),
-        ({"resourceType": None}, "resourceType is missing"),
-        ({"resourceType": "Jane Doe"}, "resourceType is not a resource type"),
+         "Condition.code.coding.code is longer than 128 characters."),
+        ({"resourceType": None}, "resourceType is missing."),
+        ({"resourceType": "Jane Doe"}, "resourceType is not the name of a resource type."),
     ],
 )  # fmt: skip
-def test_what_is_missing_or_too_long_is_refused(changes: dict[str, Any], reason: str) -> None:
-    assert refuse(CONDITION, **changes).reason == reason
+def test_a_missing_or_too_long_element_is_rejected(changes: dict[str, Any], reason: str) -> None:
+    assert reject(CONDITION, **changes).reason == reason
 
 
-def test_other_resources_are_passed_over() -> None:
-    assert translate({"resourceType": "Claim"}) == PassedOver("Claim")
+def test_resources_of_other_types_are_ignored() -> None:
+    assert translate({"resourceType": "Claim"}) == IgnoredResource("Claim")
 
 
 JSON = st.recursive(
@@ -84,7 +80,7 @@ def find_places(value: Any) -> list[tuple[Any, Any]]:
 
 @settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(EXAMPLES), st.lists(st.tuples(st.integers(0, 10**6), JSON), max_size=3))
-def test_whatever_stands_in_a_resource_only_a_resource_error_comes_out(
+def test_a_resource_with_any_content_gives_rows_or_a_resource_error(
     example: dict[str, Any], changes: list[tuple[int, Any]]
 ) -> None:
     resource = copy.deepcopy(example)
@@ -98,7 +94,7 @@ def test_whatever_stands_in_a_resource_only_a_resource_error_comes_out(
     if isinstance(outcome, ResourceError):
         assert outcome.pointer.startswith("/")
         assert len(outcome.reason) < 200
-    elif not isinstance(outcome, PassedOver):
+    elif not isinstance(outcome, IgnoredResource):
         written = orjson.dumps(outcome)
         assert b"\\u0000" not in written
         assert json.loads(written) == json.loads(json.dumps(outcome, allow_nan=False))

@@ -10,7 +10,7 @@ from tests.recruiting.imports.fhir_examples import (
     RXNORM,
     SNOMED,
     concept,
-    refuse,
+    reject,
     translate_fact,
 )
 
@@ -28,12 +28,12 @@ from tests.recruiting.imports.fhir_examples import (
         ("http://example.org/codes", "http://example.org/codes"),
     ],
 )
-def test_systems_are_named_one_way(spelling: str, canonical: str) -> None:
+def test_urls_of_systems_are_brought_to_one_form(spelling: str, canonical: str) -> None:
     assert translate_fact(PROCEDURE, code=concept(spelling, "1"))["code_system"] == canonical
 
 
 @pytest.mark.parametrize(
-    ("moment", "expected"),
+    ("time", "expected"),
     [
         ("2011-10-14T23:37:54+00:00", "2011-10-14T23:37:54Z"),
         ("2016-12-31T23:59:60Z", "2017-01-01T00:00:00Z"),
@@ -44,20 +44,20 @@ def test_systems_are_named_one_way(spelling: str, canonical: str) -> None:
         ("0001-01-01T00:00:00+05:00", "0001-01-01T00:00:00Z"),
     ],
 )
-def test_moments_are_brought_to_utc(moment: str, expected: str) -> None:
-    fact = translate_fact(OBSERVATION, effectiveDateTime=moment)
+def test_times_are_converted_to_utc(time: str, expected: str) -> None:
+    fact = translate_fact(OBSERVATION, effectiveDateTime=time)
 
     assert (fact["start_at"], fact["start_precision"]) == (expected, "instant")
 
 
 @pytest.mark.parametrize(
-    "moment",
+    "time",
     ["2011-10-14T25:00:00Z", "2011-10-14T24:01:00Z", "2011-10-14T10:61Z", "10:00", "x" * 99],
 )
-def test_what_is_no_moment_is_refused(moment: str) -> None:
-    error = refuse(OBSERVATION, effectiveDateTime=moment)
+def test_an_invalid_time_is_rejected(time: str) -> None:
+    error = reject(OBSERVATION, effectiveDateTime=time)
 
-    assert error.reason == "Observation.effectiveDateTime is not a date"
+    assert error.reason == "Observation.effectiveDateTime is not a date."
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_what_is_no_moment_is_refused(moment: str) -> None:
         "urn:oid:p1",
     ],
 )
-def test_references_are_followed(reference: str) -> None:
+def test_references_are_read(reference: str) -> None:
     fact = translate_fact(CONDITION, subject={"reference": reference})
 
     assert fact["patient_source_id"] == "p1"
@@ -79,21 +79,22 @@ def test_references_are_followed(reference: str) -> None:
 @pytest.mark.parametrize(
     ("subject", "reason"),
     [
-        (None, "Condition.subject is missing"),
-        ("Patient/p1", "Condition.subject is not an object"),
-        ({"reference": 1}, "Condition.subject is not a string"),
-        ({"identifier": {"value": "1"}}, "Condition.subject has no literal reference"),
+        (None, "Condition.subject is missing."),
+        ("Patient/p1", "Condition.subject is not an object."),
+        ({"reference": 1}, "Condition.subject is not a string."),
+        ({"identifier": {"value": "1"}}, "Condition.subject has no literal reference."),
         ({"reference": "Patient?identifier=a|b"},
-         "Condition.subject is a search-style reference, which cannot be followed"),
-        ({"reference": "Group/g"}, "Condition.subject is a Group, not a Patient"),
+         "Condition.subject is a conditional reference, which is not supported."),
+        ({"reference": "Group/g"}, "Condition.subject refers to Group, not to Patient."),
         ({"reference": "urn:uuid:g", "type": "Device"},
-         "Condition.subject is a Device, not a Patient"),
+         "Condition.subject refers to Device, not to Patient."),
         ({"reference": "Jane Doe/1"},
-         "Condition.subject is another kind of resource, not a Patient"),
-        ({"reference": "#p"}, "Condition.subject is a contained resource, which is not read"),
-        ({"reference": "Patient/"}, "Condition.subject is not a usable reference"),
-        ({"reference": "Patient/" + "1" * 65}, "Condition.subject is not a usable reference"),
+         "Condition.subject refers to another resource type, not to Patient."),
+        ({"reference": "#p"},
+         "Condition.subject refers to a contained resource, which is not supported."),
+        ({"reference": "Patient/"}, "Condition.subject is not a valid reference."),
+        ({"reference": "Patient/" + "1" * 65}, "Condition.subject is not a valid reference."),
     ],
 )  # fmt: skip
-def test_references_that_lead_nowhere_are_refused(subject: object, reason: str) -> None:
-    assert refuse(CONDITION, subject=subject).reason == reason
+def test_invalid_references_are_rejected(subject: object, reason: str) -> None:
+    assert reject(CONDITION, subject=subject).reason == reason

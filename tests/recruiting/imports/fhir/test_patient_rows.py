@@ -1,10 +1,10 @@
-"""What becomes of a Patient."""
+"""The row of a Patient."""
 
 from typing import Any
 
 import pytest
 
-from tests.recruiting.imports.fhir_examples import PATIENT, concept, refuse, translate_patient
+from tests.recruiting.imports.fhir_examples import PATIENT, concept, reject, translate_patient
 from trially.recruiting.imports.fhir.translating import translate
 
 
@@ -37,7 +37,7 @@ def test_patient_row() -> None:
     }
 
 
-def test_bare_patient_goes_by_the_resource_id() -> None:
+def test_the_resource_id_replaces_a_missing_mrn() -> None:
     row = translate({"resourceType": "Patient", "id": "p2"})
 
     assert isinstance(row, dict)
@@ -70,9 +70,9 @@ def test_record_number_is_chosen(identifiers: list[dict[str, Any]], mrn: str) ->
 
 
 def test_record_number_is_never_cut() -> None:
-    error = refuse(PATIENT, identifier=[{"value": "9" * 129}])
+    error = reject(PATIENT, identifier=[{"value": "9" * 129}])
 
-    assert error.reason == "Patient.identifier.value is longer than 128 characters"
+    assert error.reason == "Patient.identifier.value is longer than 128 characters."
     assert error.pointer == "/identifier/value"
 
 
@@ -111,10 +111,10 @@ def test_birth_date_keeps_its_precision(birth_date: object, expected: tuple[str,
 @pytest.mark.parametrize(
     "birth_date", ["0000-00-00", "1956-13-01", "1956-02-30", "03/08/1956", 19560803, [], "19560803"]
 )
-def test_what_is_not_a_date_is_refused(birth_date: object) -> None:
-    error = refuse(PATIENT, birthDate=birth_date)
+def test_an_invalid_date_is_rejected(birth_date: object) -> None:
+    error = reject(PATIENT, birthDate=birth_date)
 
-    assert (error.reason, error.pointer) == ("Patient.birthDate is not a date", "/birthDate")
+    assert (error.reason, error.pointer) == ("Patient.birthDate is not a date.", "/birthDate")
 
 
 @pytest.mark.parametrize(
@@ -131,10 +131,10 @@ def test_death_is_read(changes: dict[str, Any], expected: tuple[bool, str | None
     assert (row["deceased"], row["deceased_at"]) == expected
 
 
-def test_death_is_not_guessed() -> None:
-    error = refuse(PATIENT, deceasedBoolean="false")
+def test_an_invalid_death_is_rejected() -> None:
+    error = reject(PATIENT, deceasedBoolean="false")
 
-    assert error.reason == "Patient.deceasedBoolean is not true or false"
+    assert error.reason == "Patient.deceasedBoolean is not true or false."
 
 
 @pytest.mark.parametrize(

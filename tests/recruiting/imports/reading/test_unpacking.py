@@ -1,4 +1,4 @@
-"""Compression and archives come off by what the bytes are."""
+"""Compressed files and archives are recognised by their bytes, and unpacked."""
 
 import bz2
 import gzip
@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.recruiting.imports.test_reading import (
-    CUT_SHORT,
+from tests.recruiting.imports.reading.files import (
+    DAMAGED,
+    TRUNCATED,
     A,
     B,
     C,
@@ -20,9 +21,8 @@ from tests.recruiting.imports.test_reading import (
     read,
     summarise,
 )
-from trially.recruiting.imports.reading.resources import read_resources, source_file_from_stream
-
-DAMAGED = "This is damaged, or cannot be read to its end."
+from trially.recruiting.imports.reading.resources import read_resources
+from trially.recruiting.imports.reading.source_files import source_file_from_stream
 
 
 def tar(files: dict[str, bytes], tar_format: int = tarfile.PAX_FORMAT) -> bytes:
@@ -52,7 +52,7 @@ def incompressible(count: int) -> bytes:
         lambda content: gzip.compress(content[:20]) + gzip.compress(content[20:]),
     ],
 )
-def test_compression_is_known_by_its_bytes(pack: Callable[[bytes], bytes]) -> None:
+def test_compression_is_recognised_by_its_bytes(pack: Callable[[bytes], bytes]) -> None:
     lines = read(pack(ndjson(A, B)), name="Patient.json")
 
     assert summarise(lines) == [("Patient.json", 1, "a"), ("Patient.json", 2, "b")]
@@ -62,7 +62,9 @@ def test_compression_is_known_by_its_bytes(pack: Callable[[bytes], bytes]) -> No
     "tar_format", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
 )
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, lzma.compress, bz2.compress])
-def test_archives_are_read_in_their_order(pack: Callable[[bytes], bytes], tar_format: int) -> None:
+def test_files_of_an_archive_are_read_in_its_order(
+    pack: Callable[[bytes], bytes], tar_format: int
+) -> None:
     long_name = "deep/" * 40 + "e.json"
     files = {
         "README.md": b"Jane Doe",
@@ -85,7 +87,7 @@ def test_archives_are_read_in_their_order(pack: Callable[[bytes], bytes], tar_fo
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress])
-def test_what_is_cut_short_gives_its_good_lines_and_one_error(
+def test_a_truncated_file_gives_its_good_lines_and_one_error(
     pack: Callable[[bytes], bytes],
 ) -> None:
     packed = pack(incompressible(20_000))
@@ -94,10 +96,10 @@ def test_what_is_cut_short_gives_its_good_lines_and_one_error(
 
     assert 0 < len(good) < 20_000
     assert [line.error for line in good] == [None] * len(good)
-    assert (last.error, last.number) == (CUT_SHORT, len(good) + 1)
+    assert (last.error, last.number) == (TRUNCATED, len(good) + 1)
 
 
-def test_damage_within_gives_the_lines_before_it_and_one_error() -> None:
+def test_a_damaged_file_gives_the_lines_before_the_damage_and_one_error() -> None:
     packed = bytearray(gzip.compress(incompressible(20_000)))
     packed[len(packed) // 2] ^= 0xFF
 
@@ -109,7 +111,7 @@ def test_damage_within_gives_the_lines_before_it_and_one_error() -> None:
 
 @pytest.mark.parametrize("cut", [300, 800, 1_600, 2_500, -10_239])
 @pytest.mark.parametrize("pack", [bytes, lambda content: gzip.compress(content, compresslevel=0)])
-def test_a_cut_archive_gives_one_error(pack: Callable[[bytes], bytes], cut: int) -> None:
+def test_a_truncated_archive_gives_one_error(pack: Callable[[bytes], bytes], cut: int) -> None:
     packed = pack(tar({f"{name}.ndjson": ndjson(A, B) * 10 for name in "abcde"}))
 
     lines = read(packed[:cut])
@@ -117,56 +119,59 @@ def test_a_cut_archive_gives_one_error(pack: Callable[[bytes], bytes], cut: int)
     assert [line.error is None for line in lines] == [True] * (len(lines) - 1) + [False]
 
 
-def test_a_cut_member_spoils_only_itself() -> None:
+def test_a_truncated_member_does_not_affect_other_members() -> None:
     packed = gzip.compress(incompressible(100))
     archive = tar({"a.ndjson.gz": packed[:-600], "b.ndjson": ndjson(B)})
 
     *_, cut, last = read(archive, name="t")
 
-    assert (cut.file, cut.error) == ("t!a.ndjson.gz", CUT_SHORT)
+    assert (cut.file, cut.error) == ("t!a.ndjson.gz", TRUNCATED)
     assert last.resource == B
 
 
-def test_a_cut_bundle_gives_none_of_it() -> None:
+def test_a_truncated_bundle_gives_no_resources() -> None:
     packed = gzip.compress(ndjson(bundle(*[{"resource": A}] * 1_000)))
 
-    assert summarise(read(packed[: len(packed) // 2], name="b")) == [("b", 1, CUT_SHORT)]
+    assert summarise(read(packed[: len(packed) // 2], name="b")) == [("b", 1, TRUNCATED)]
 
 
-def test_more_than_the_ceiling_is_not_unpacked() -> None:
+def test_unpacking_stops_at_the_limit() -> None:
     packed = gzip.compress(ndjson(A) * 1_000_000)
-    part = source_file_from_stream("x", io.BytesIO(packed))
+    source_file = source_file_from_stream("x", io.BytesIO(packed))
 
-    *_, last = read_resources(part, most_unpacked_bytes=3_000_000)
+    *_, last = read_resources(source_file, most_unpacked_bytes=3_000_000)
 
-    assert last.error == "Unpacked, this is more than 3,000,000 bytes; the rest was not read."
+    assert last.error == (
+        "The file is larger than 3,000,000 bytes when unpacked. The rest was not imported."
+    )
     assert last.ordinal < 200_000
 
 
-def test_the_ceiling_ends_an_archive_once() -> None:
+def test_an_archive_over_the_limit_gives_one_error() -> None:
     files = {f"{number}.ndjson": ndjson(A) * 10_000 for number in range(5)}
-    part = source_file_from_stream("x", io.BytesIO(gzip.compress(tar(files))))
+    source_file = source_file_from_stream("x", io.BytesIO(gzip.compress(tar(files))))
 
-    lines = list(read_resources(part, most_unpacked_bytes=600_000))
+    lines = list(read_resources(source_file, most_unpacked_bytes=600_000))
 
     assert len([line for line in lines if line.error]) == 1
 
 
-def test_packing_without_end_is_refused() -> None:
+def test_too_many_layers_are_rejected() -> None:
     packed = ndjson(A)
     for _ in range(9):
         packed = gzip.compress(packed)
 
-    assert summarise(read(packed)) == [("x.ndjson", 1, "This is packed more than 6 times over.")]
+    reason = "The file is packed in more than 6 layers."
+    assert summarise(read(packed)) == [("x.ndjson", 1, reason)]
 
 
-def test_a_zip_archive_is_refused_in_words() -> None:
+def test_a_zip_archive_is_rejected_with_advice() -> None:
     (line,) = read(b"PK\x03\x04" + bytes(600))
 
-    assert line.error == "This is a zip archive, which is not read; unpack it first."
+    assert line.error == "The file is a ZIP archive, which is not supported. Unpack it first."
 
 
-def test_a_header_that_would_fill_memory_is_refused() -> None:
+def test_a_header_larger_than_memory_is_rejected() -> None:
     bomb = tarfile.TarInfo("x")
     bomb.type, bomb.size = tarfile.GNUTYPE_LONGNAME, 2**40
 
@@ -175,7 +180,7 @@ def test_a_header_that_would_fill_memory_is_refused() -> None:
     assert line.error == DAMAGED
 
 
-def test_names_are_fit_to_be_shown() -> None:
+def test_names_are_printable() -> None:
     archive = tar({"a\x1b\udce9/b.json": ndjson(A)}, tarfile.GNU_FORMAT)
 
     (line,) = read(archive, name="/etc/t\0.tar")

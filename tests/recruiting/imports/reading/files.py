@@ -1,0 +1,42 @@
+"""Contents of FHIR files, and short ways to read them."""
+
+import io
+from typing import Any
+
+import orjson
+
+from trially.recruiting.imports.reading.resources import ReadResource, read_resources
+from trially.recruiting.imports.reading.source_files import source_file_from_stream
+
+NOT_JSON = "The content is not valid JSON."
+NOT_UTF8 = "The content is not valid UTF-8."
+NOT_OBJECT = "The content is not a JSON object."
+TRUNCATED = "The file is truncated."
+DAMAGED = "The file is damaged, or cannot be read to its end."
+
+
+def patient(patient_id: str, **more: Any) -> dict[str, Any]:
+    return {"resourceType": "Patient", "id": patient_id, **more}
+
+
+A, B, C = patient("a"), patient("b"), patient("c")
+
+
+def bundle(*entries: Any, **more: Any) -> dict[str, Any]:
+    return {"resourceType": "Bundle", "type": "collection", "entry": list(entries), **more}
+
+
+def ndjson(*resources: Any) -> bytes:
+    return b"".join(orjson.dumps(resource) + b"\n" for resource in resources)
+
+
+def read(content: bytes, start_after: int = 0, name: str = "x.ndjson") -> list[ReadResource]:
+    return list(read_resources(source_file_from_stream(name, io.BytesIO(content)), start_after))
+
+
+def summarise(lines: list[ReadResource]) -> list[tuple[str, int, str | None]]:
+    """Return the place of each line, and its id or its error."""
+    return [
+        (line.file, line.number, line.resource["id"] if line.resource else line.error)
+        for line in lines
+    ]
