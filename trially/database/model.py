@@ -4,7 +4,7 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, MetaData, String, func
+from sqlalchemy import BigInteger, ColumnElement, DateTime, MetaData, String, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Mapped, mapped_column, registry
 from uuid_utils.compat import uuid7
@@ -60,12 +60,12 @@ class Versioned:
     version: Mapped[int] = mapped_column(BigInteger, server_default="1", sort_order=902)
 
 
-def length_of(attribute: InstrumentedAttribute[Any]) -> int:
+def length_of(column: ColumnElement[Any] | InstrumentedAttribute[Any]) -> int:
     """Return the most characters that a column holds: the `n` of its `String(n)`.
 
     Raises `TypeError` for a column without a length.
     """
-    length = getattr(attribute.type, "length", None)
+    length = getattr(column.type, "length", None)
     if not isinstance(length, int):
-        raise TypeError(f"The column {attribute.key} has no length.")
+        raise TypeError(f"The column {column.key} has no length.")
     return length

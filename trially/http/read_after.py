@@ -3,7 +3,7 @@
 The response to a write carries a token, in the header `X-Read-After` and in a cookie. The token
 holds the server's WAL position after the write. A request with the token is answered by a replica
 only if that replica has replayed the position. The token is encrypted, because the WAL is shared:
-its growth would tell a client how busy other tenants are.
+its growth would show a client how busy other tenants are.
 """
 
 import struct

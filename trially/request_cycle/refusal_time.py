@@ -12,7 +12,7 @@ REFUSAL_SECONDS = 0.05
 
 
 def equalize_refusal_time(response: Response) -> Response:
-    """Delay the refusal of a stranger, so that its duration tells no more than its text.
+    """Delay the refusal of a stranger, so that its duration reveals no more than its text.
 
     An unknown tenant, a suspended one and another's would differ otherwise: each needs a different
     number of database queries.

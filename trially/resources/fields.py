@@ -2,13 +2,15 @@
 
 from typing import Any
 
-from sqlalchemy import Column, String
+from sqlalchemy import Column
 
+from trially.database.model import length_of
 from trially.http.fields import Text
 
 
 def text(column: Column[str], **options: Any) -> Text:
-    """Return a text field as long as its column; `options` are those of `Text`."""
-    assert isinstance(column.type, String)  # noqa: S101
-    assert column.type.length is not None, f"{column} has no length"  # noqa: S101
-    return Text(column.type.length, **options)
+    """Return a text field as long as its column; `options` are those of `Text`.
+
+    Raises `TypeError` for a column without a length.
+    """
+    return Text(length_of(column), **options)

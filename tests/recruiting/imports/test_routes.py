@@ -133,3 +133,31 @@ def test_an_import_that_another_process_continues_is_a_conflict(
 
     assert response.status_code == 409
     assert response.get_json()["detail"] == "This import was started again."
+
+
+def test_what_an_import_stores_can_be_sent_back(member: Member) -> None:
+    """A client may send what it read: stored texts are never longer than the API's fields allow."""
+    long = "x" * 5_000
+    patient = make_patient(
+        1,
+        name=[{"family": long, "given": [long]}],
+        telecom=[{"system": "phone", "value": long}, {"system": "email", "value": f"a@{long}.org"}],
+        address=[
+            {"line": [long], "city": long, "state": long, "postalCode": long, "country": long}
+        ],
+        communication=[{"language": {"text": long}, "preferred": True}],
+    )
+    imported = upload(member, orjson.dumps(patient), "application/fhir+ndjson")
+    assert imported.json["counts"]["Patient"]["new"] == 1, imported.json
+
+    [read] = member.get("/patients").json["data"]
+    editable = ("given_name", "family_name", "language", "phone", "email", "address")
+    written = member.patch(
+        f"/patients/{read['id']}",
+        json={name: read[name] for name in editable},
+        headers={"If-Match": member.get(f"/patients/{read['id']}").headers["ETag"]},
+    )
+
+    assert written.status_code == 200, written.json
+    assert {name: written.json[name] for name in editable} == {n: read[n] for n in editable}
+    assert len(read["address"]["line"]) == 1000

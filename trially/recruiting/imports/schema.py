@@ -2,10 +2,11 @@
 
 from marshmallow import Schema, ValidationError, fields, validates
 
-from trially.database.model import length_of
-from trially.http.fields import Choice, PageQuerySchema, Text
+from trially.database.rows import table_of
+from trially.http.fields import Choice, PageQuerySchema
 from trially.recruiting.imports.model import ImportJob, ImportState
 from trially.recruiting.patients.model import MANUAL_SOURCE
+from trially.resources.fields import text
 
 
 class CountSchema(Schema):
@@ -47,8 +48,8 @@ class FaultSchema(Schema):
 class UploadQuerySchema(Schema):
     """Query parameters of an upload."""
 
-    source = Text(
-        length_of(ImportJob.source),
+    source = text(
+        table_of(ImportJob).c.source,
         load_default="fhir",
         metadata={
             "description": "Name of the system that the records come from;"

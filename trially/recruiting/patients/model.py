@@ -78,7 +78,7 @@ class Patient(Timestamped, Versioned, TenantModel):
     clinical_version: Mapped[int] = mapped_column(BigInteger, server_default="1")
     """Grows whenever something clinical about the patient changes."""
     content_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
-    """Digest of what the source last said; importing the same again changes nothing."""
+    """Digest of what the source last sent; importing the same again changes nothing."""
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "source", "source_id"),

@@ -7,13 +7,14 @@ from marshmallow import Schema, ValidationError, fields, validate
 from trially.database.rows import table_of
 from trially.http.fields import Choice, Flag, PageQuerySchema, Text
 from trially.phi import DATE, IDENTIFIER, PLAIN, POSTAL_CODE, PRECISION
-from trially.recruiting.patients.model import ContactPreference, Patient, Sex
+from trially.recruiting.patients.model import ADDRESS_WIDTHS, ContactPreference, Patient, Sex
 from trially.resources.fields import text
 
 columns = table_of(Patient).c
 
 EARLIEST_BIRTH = dt.date(1850, 1, 1)
 EARLIEST_DEATH = dt.datetime(1850, 1, 1, tzinfo=dt.UTC)
+NAME_PREFIX = {"description": "How the name begins; upper and lower case are the same."}
 
 
 def check_birth_date(date: dt.date) -> None:
@@ -32,11 +33,11 @@ def check_death(at: dt.datetime) -> None:
 class AddressSchema(Schema):
     """Where a patient lives."""
 
-    line = Text(400, allow_none=True, metadata=IDENTIFIER)
-    city = Text(100, allow_none=True, metadata=IDENTIFIER)
-    state = Text(100, allow_none=True, metadata=PLAIN)
-    postal_code = Text(20, allow_none=True, metadata=POSTAL_CODE)
-    country = Text(100, allow_none=True, metadata=PLAIN)
+    line = Text(ADDRESS_WIDTHS["line"], allow_none=True, metadata=IDENTIFIER)
+    city = Text(ADDRESS_WIDTHS["city"], allow_none=True, metadata=IDENTIFIER)
+    state = Text(ADDRESS_WIDTHS["state"], allow_none=True, metadata=PLAIN)
+    postal_code = Text(ADDRESS_WIDTHS["postal_code"], allow_none=True, metadata=POSTAL_CODE)
+    country = Text(ADDRESS_WIDTHS["country"], allow_none=True, metadata=PLAIN)
 
 
 class PatientSchema(Schema):
@@ -101,12 +102,8 @@ class PatientSearchSchema(Schema):
     """Criteria of a search; a patient must meet all of them."""
 
     mrn = text(columns.mrn)
-    given_name = Text(
-        200, metadata={"description": "How the name begins; upper and lower case are the same."}
-    )
-    family_name = Text(
-        200, metadata={"description": "How the name begins; upper and lower case are the same."}
-    )
+    given_name = text(columns.given_name, metadata=NAME_PREFIX)
+    family_name = text(columns.family_name, metadata=NAME_PREFIX)
     birth_date = fields.Date()
     sex = Choice(Sex)
     site_id = fields.UUID()

@@ -2,9 +2,13 @@
 
 from marshmallow import Schema, fields
 
-from trially.http.fields import Choice, PageQuerySchema, Text
+from trially.database.rows import table_of
+from trially.http.fields import Choice, PageQuerySchema
 from trially.phi import CODE_NAME, IDENTIFIER, PLAIN
-from trially.recruiting.records.model import RecordType
+from trially.recruiting.records.model import ClinicalFact, RecordType
+from trially.resources.fields import text
+
+columns = table_of(ClinicalFact).c
 
 
 class RecordSchema(Schema):
@@ -49,7 +53,7 @@ class RecordQuerySchema(PageQuerySchema):
     """Query parameters of a list of records."""
 
     type = Choice(RecordType)
-    code = Text(128)
+    code = text(columns.code)
     entered_in_error = fields.Boolean(
         truthy={"true"},
         falsy={"false"},
