@@ -6,6 +6,7 @@ PHI, and the tests of `prove`. A resource without an example fails with `MISSING
 
 import itertools
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from werkzeug.routing import Rule
 from trially.api import routes_only
 from trially.database.rows import table_of
 from trially.http.contract import JSON_TYPE, Contract, contract_of
-from trially.resources.resource import RESOURCES
+from trially.resources.resource import RESOURCES, Resource
 from trially.resources.scope import is_about_patients
 
 if TYPE_CHECKING:
@@ -157,8 +158,14 @@ def body_for(rule: Rule, ids: Ids, word: str | None = None) -> Body:
             return example.body(ids, word or new_word())
     schema = contract_for(rule).body
     required = [name for name, each in schema.fields.items() if each.required] if schema else []
-    assert not required, f"{rule.rule} needs a body: " + MISSING.format(name=path.split("/")[1])
+    assert not required, f"{rule.rule} needs a body: " + MISSING.format(name=_row_of(rule))
     return {}
+
+
+def _row_of(rule: Rule) -> str:
+    """Return the name of the rows that a route's module is about."""
+    module = sys.modules[API.view_functions[rule.endpoint].__module__]
+    return next(each.name for each in vars(module).values() if isinstance(each, Resource))
 
 
 def url_for(rule: Rule, ids: Ids) -> str:

@@ -5,13 +5,26 @@ from typing import Any
 import pytest
 from examples import CHANGED, EXAMPLES, MISSING, create_all
 
+from trially.database.model import TenantModel
+from trially.database.rows import table_of
 from trially.resources.resource import RESOURCES
+
+WITHOUT_RESOURCE = {"canary", "idempotency_key", "import_deferral", "medication", "member_site"}
+"""Tables whose rows the API does not show by themselves."""
 
 
 def test_every_resource_has_an_example() -> None:
     for resource in RESOURCES:
         assert resource.name in EXAMPLES, MISSING.format(name=resource.name)
     assert {resource.name for resource in RESOURCES} == set(EXAMPLES)
+
+
+def test_every_table_has_a_resource() -> None:
+    reached = {table_of(resource.model).name for resource in RESOURCES}
+    for name in TenantModel.metadata.tables.keys() - reached - WITHOUT_RESOURCE:
+        pytest.fail(
+            f"The table {name} has no Resource. The API finds it only in a module called `routes`."
+        )
 
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if EXAMPLES[name].can_be_created])

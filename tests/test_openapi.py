@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from examples import create_all
 from flask import Flask
 
 JSON = "application/json"
@@ -210,7 +211,7 @@ def test_answers_are_as_the_document_says(
     make_fact(ask.tenant, patient, value_number=7.5, unit="%", other_codings=[{"code": "a"}])
     upload = b'{"resourceType": "Patient", "id": "p1"}\n{"resourceType": "Patient"}\n'
     job = ask.post("/imports", data=upload, content_type="application/ndjson").json["id"]
-    ids = {"site_id": site, "study_id": study, "patient_id": patient, "import_id": job}
+    ids = create_all(ask, site_id=site, study_id=study, patient_id=patient, import_id=job)
     seen = set()
 
     for path, method, operation in operations(document):

@@ -62,7 +62,7 @@ def test_the_client_is_current(client: Path) -> None:
     is_current = (client / "src" / "schema.ts").read_text() == (
         SOURCE / "src" / "schema.ts"
     ).read_text()
-    assert is_current, "The API has changed: say `make client`."
+    assert is_current, "The API has changed. Run `make client`."
 
 
 def test_the_client_works(client: Path, live_url: str, member: Any) -> None:

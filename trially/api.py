@@ -1,5 +1,7 @@
 """The routes of the API: the blueprint `bp` of every module called `routes` in the rooms below.
 
+Modules called `model` are imported too, so `flask db migrate` sees every table.
+
 A new room needs no entry here.
 """
 
@@ -10,23 +12,30 @@ from collections.abc import Iterator
 from flask import Blueprint, Flask
 
 from trially import auth, recruiting
+from trially.auth.permissions import refuse_unguarded_views
 
 API_PREFIX = "/api/v1"
 ROOMS = (auth, recruiting)
 
 
 def init_app(app: Flask) -> None:
-    """Register the API's routes."""
+    """Register the API's routes.
+
+    Raises `UnguardedViewError` if a view says neither what it requires nor that it is public.
+    """
     for blueprint in find_blueprints():
         app.register_blueprint(blueprint, url_prefix=API_PREFIX + (blueprint.url_prefix or ""))
+    refuse_unguarded_views(app.view_functions)
 
 
 def find_blueprints() -> Iterator[Blueprint]:
-    """Import every room's routes, and yield their blueprints."""
+    """Import every room's models and routes, and yield the blueprints of the routes."""
     for room in ROOMS:
         for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
-            if module.name.endswith(".routes"):
-                yield importlib.import_module(module.name).bp
+            if module.name.endswith((".model", ".routes")):
+                blueprint = getattr(importlib.import_module(module.name), "bp", None)
+                if blueprint is not None:
+                    yield blueprint
 
 
 def routes_only() -> Flask:

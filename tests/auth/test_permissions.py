@@ -4,9 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from flask import Flask, Response, url_for
+from flask import Blueprint, Flask, Response, url_for
 
 import trially
+from trially import api, demo
 from trially.auth.permissions import (
     ROLE_PERMISSIONS,
     Permission,
@@ -70,11 +71,20 @@ def test_a_view_without_a_mark_is_refused() -> None:
 def test_an_app_with_a_view_without_a_mark_does_not_start(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        trially.demo, "init_app", lambda app: app.get("/open")(lambda: Response("open"))
-    )
+    monkeypatch.setattr(demo, "init_app", lambda app: app.get("/open")(lambda: Response("open")))
 
     with pytest.raises(UnguardedViewError):
+        trially.create_app(settings)
+
+
+def test_a_route_without_a_mark_is_refused_before_anything_reads_its_mark(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forgetful = Blueprint("forgetful", __name__, url_prefix="/forgetful")
+    forgetful.get("")(lambda: Response("open"))
+    monkeypatch.setattr(api, "find_blueprints", lambda: iter([forgetful]))
+
+    with pytest.raises(UnguardedViewError, match="has neither @requires nor @public"):
         trially.create_app(settings)
 
 

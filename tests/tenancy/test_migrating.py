@@ -127,7 +127,9 @@ def test_each_head_matches_the_models(blank_database, lineage):
     }
     context = MigrationContext.configure(blank_database, opts=options)
 
-    assert compare_metadata(context, MODELS[lineage].metadata) == []
+    assert compare_metadata(context, MODELS[lineage].metadata) == [], (
+        'The models differ from the migrations. Run `.venv/bin/flask db migrate -m "…"`.'
+    )
 
 
 def test_existing_members_get_the_level_of_their_role(blank_database):

@@ -75,6 +75,7 @@ class Resource:
         labelled = {column.key: column for column in computed}
         names = [field for field in schema.fields if field not in labelled]
         _refuse_missing_columns(model, schema, names)
+        _refuse_hidden_nulls(model, schema, names)
         self._scope = scope
         self._names = (*names, *(["version"] if "version" in table_of(model).c else []))
         self._listing = Listing(
@@ -149,3 +150,12 @@ def _refuse_missing_columns(model: Model, schema: Schema, names: Sequence[str]) 
             f"{type(schema).__name__}.{missing[0]} is no column of {model.__name__}. Add the"
             f" column, or pass `computed=[….label({missing[0]!r})]`."
         )
+
+
+def _refuse_hidden_nulls(model: Model, schema: Schema, names: Sequence[str]) -> None:
+    for name in names:
+        if table_of(model).c[name].nullable and not schema.fields[name].allow_none:
+            raise TypeError(
+                f"{type(schema).__name__}.{name} does not allow null, but its column does. Add"
+                " allow_none=True to the field, or nullable=False to the column."
+            )

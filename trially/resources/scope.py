@@ -154,9 +154,9 @@ def refuse_unscoped(model: Model, scope: Scope) -> None:
     if is_about_patients(table) and table not in scope:
         raise UnscopedResourceError(
             f"{model.__name__} holds rows about patients, and its resource does not restrict them"
-            " to the member's sites. Pass scope=of_patient({model.__name__}.patient_id), or"
-            " of_site(…) if the row itself has a site. A model without patient_id needs that"
-            " column first."
+            " to the member's sites. Pass scope=of_patient(columns.patient_id), or"
+            " of_site(columns.site_id) if the row itself has a site. A model without patient_id"
+            " needs that column first."
         )
 
 

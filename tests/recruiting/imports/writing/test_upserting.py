@@ -97,7 +97,7 @@ def test_values_stay_values(importer: Importer, text: str) -> None:
 def wider_patient(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Compose the statements again, for a model of patients with one column more."""
     wider = table_of(Patient).to_metadata(MetaData())
-    wider.append_column(Column("preferred_language", String(8)))
+    wider.append_column(Column("favourite_colour", String(8)))
 
     def table_of_wider(model: Model) -> Any:
         return wider if model is Patient else table_of(model)
@@ -118,19 +118,19 @@ def test_columns_that_no_source_fills_survive_a_changed_import(
     ask_in(
         app,
         importer.tenant,
-        f"ALTER TABLE tenant.patient ADD COLUMN preferred_language {definition}",
+        f"ALTER TABLE tenant.patient ADD COLUMN favourite_colour {definition}",
     )
     first = importer(PATIENT)
     patient_id = importer.value("SELECT id::text FROM patient")
     site = member.post("/sites", json={"name": "North"}).get_json()["id"]
     entered = {"site_id": site, "contact_preference": "no_sms"}
     assert member.patch(f"/patients/{patient_id}", json=entered).status_code == 200
-    importer.query("UPDATE patient SET preferred_language = 'de'")
+    importer.query("UPDATE patient SET favourite_colour = 'de'")
 
     again = importer({**PATIENT, "name": [{"family": "Changed"}]})
 
     assert (first["error_count"], again["error_count"]) == (0, 0)
     assert again["counts"]["Patient"]["changed"] == 1
     assert importer.query(
-        "SELECT family_name, preferred_language, contact_preference, site_id::text FROM patient"
+        "SELECT family_name, favourite_colour, contact_preference, site_id::text FROM patient"
     ) == [("Changed", "de", "no_sms", site)]
