@@ -17,6 +17,11 @@ from trially.resources.scope import WHOLE_TENANT, UnscopedResourceError, of_pati
 PATIENT = table_of(Patient).c
 
 
+def test_a_resource_names_its_scope() -> None:
+    with pytest.raises(UnscopedResourceError, match=r"of Site names no scope\. Pass scope="):
+        Resource(Site, Schema())  # type: ignore[call-arg]
+
+
 def test_rows_about_patients_cannot_have_the_scope_of_the_whole_tenant() -> None:
     for model, schema in ((Patient, PatientSchema()), (ClinicalFact, RecordSchema())):
         with pytest.raises(UnscopedResourceError, match=r"Pass scope=of_patient\(columns\."):

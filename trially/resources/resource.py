@@ -9,7 +9,7 @@ Its views stay explicit functions, which call `page`, `get`, `create`, `change` 
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from marshmallow import Schema
@@ -30,6 +30,7 @@ from trially.resources.listing import Filter, Listing
 from trially.resources.optimistic_locking import change_seen, delete_seen
 from trially.resources.scope import (
     Scope,
+    UnscopedResourceError,
     is_about_patients,
     refuse_unscoped,
     scope_conditions,
@@ -50,10 +51,21 @@ class Resource:
     `name` is what error messages call a row; routes name its id `<name>_id`. `filters` are the
     query parameters of its list, and `order` its keys, as in `Listing`.
 
-    Raises `UnscopedResourceError` if the model is about patients and the scope is not,
-    `UnmarkedFieldError` if it is and a field of the schema has no PHI mark, and `TypeError` if the
-    schema has a field without a column. So the app does not start.
+    If one of these fails, the app does not start: `UnscopedResourceError` if there is no scope, or
+    the model is about patients and the scope is not; `UnmarkedFieldError` if the model is about
+    patients and a field of the schema has no PHI mark; `TypeError` if a field has no column, or
+    does not allow the null that its column allows.
     """
+
+    def __new__(cls, model: Model, *_schema: Schema, **options: Any) -> Self:
+        """Explain what Python would only call a missing argument."""
+        if "scope" not in options:
+            raise UnscopedResourceError(
+                f"The resource of {model.__name__} names no scope. Pass"
+                " scope=of_patient(columns.patient_id), scope=of_site(columns.site_id), or"
+                " scope=WHOLE_TENANT if no row is about a patient."
+            )
+        return super().__new__(cls)
 
     def __init__(
         self,
