@@ -1,9 +1,8 @@
 """Every resource has an example, and every example is one that the API accepts."""
 
-from typing import Any
-
 import pytest
 from examples import CHANGED, EXAMPLES, MISSING, create_all
+from members import Member
 
 from trially.database.model import TenantModel
 from trially.database.rows import table_of
@@ -28,7 +27,7 @@ def test_every_table_has_a_resource() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if EXAMPLES[name].can_be_created])
-def test_an_example_can_be_created_read_and_changed(shared_member: Any, name: str) -> None:
+def test_an_example_can_be_created_read_and_changed(shared_member: Member, name: str) -> None:
     example, ids = EXAMPLES[name], create_all(shared_member)
     path = f"{example.path}/{ids[f'{name}_id']}"
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from examples import create_all
 from flask import Flask
+from members import Member
 
 JSON = "application/json"
 
@@ -198,7 +199,7 @@ def conforms(document: dict[str, Any], schema: dict[str, Any], value: Any, at: s
 
 def test_answers_are_as_the_document_says(
     document: dict[str, Any],
-    shared_member: Any,
+    shared_member: Member,
     make_patient: Callable[..., Any],
     make_fact: Callable[..., str],
 ) -> None:

@@ -6,10 +6,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import pytest
 from flask import Flask
+from members import Member
 from werkzeug.serving import make_server
 
 from trially.config import ROOT
@@ -65,7 +65,7 @@ def test_the_client_is_current(client: Path) -> None:
     assert is_current, "The API has changed. Run `make client`."
 
 
-def test_the_client_works(client: Path, live_url: str, member: Any) -> None:
+def test_the_client_works(client: Path, live_url: str, member: Member) -> None:
     run_in(client, "npx", "tsc", "--outDir", "dist")
 
     said = run_in(client, "node", "e2e.mjs", TRIALLY_URL=live_url, TRIALLY_TOKEN=member.token)

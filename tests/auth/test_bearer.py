@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from crafted_tokens import AUDIENCE, ISSUER, TENANT_CLAIM, Keys, make_claims, sign
 from flask import Flask
+from members import Member
 from test_token_attacks import attacks
 
 from trially import create_app
@@ -102,7 +103,7 @@ def test_a_subject_of_another_issuer_is_someone_else(
     ids=["query", "form", "json", "no-scheme", "other-scheme"],
 )
 def test_a_token_is_read_from_its_header_only(
-    app: Flask, shared_member: Any, send: Callable[..., Any]
+    app: Flask, shared_member: Member, send: Callable[..., Any]
 ) -> None:
     answer = send(app.test_client(), shared_member.token)
 

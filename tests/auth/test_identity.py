@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from members import Member
 
 from trially.auth.identity import no_access
 from trially.auth.members.managing import remove_member
@@ -21,7 +22,7 @@ def test_all_refusals_are_alike(app: Flask) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_the_scheme_is_read_in_any_case(app: Flask, shared_member: Any, scheme: str) -> None:
+def test_the_scheme_is_read_in_any_case(app: Flask, shared_member: Member, scheme: str) -> None:
     answer = app.test_client().get(
         "/api/v1/me", headers={"Authorization": f"{scheme} {shared_member.token}"}
     )
@@ -39,7 +40,7 @@ def test_a_role_is_of_one_tenant(
     assert viewer.post("/sites", json={"name": "Main"}).status_code == 403
 
 
-def test_roles_in_a_token_are_ignored(app: Flask, shared_member: Any) -> None:
+def test_roles_in_a_token_are_ignored(app: Flask, shared_member: Member) -> None:
     tenant = shared_member.tenant
     issue = state_of(app).dev_issuer.issue_token
     token = issue(subject="stranger", tenant=tenant.slug, role="owner", scope="patients:read")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from members import Member
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
@@ -20,12 +21,12 @@ from trially.tenancy.directory import UnknownTenantError, directory
 INVALID = 'Bearer realm="trially", error="invalid_token"'
 
 
-def revoke(app: Flask, member: Any, **whose: str) -> None:
+def revoke(app: Flask, member: Member, **whose: str) -> None:
     with app.app_context():
         revoke_tokens(member.tenant.slug, **whose)
 
 
-def renew(app: Flask, member: Any) -> None:
+def renew(app: Flask, member: Member) -> None:
     """Give a member a token that is issued after a cut-off of just now: `iat` is in seconds."""
     time.sleep(1.05 - time.time() % 1)
     member.token = state_of(app).dev_issuer.issue_token(
@@ -34,7 +35,7 @@ def renew(app: Flask, member: Any) -> None:
 
 
 def test_everyones_tokens_from_before_are_refused(
-    app: Flask, tenant: Any, as_member: Callable[..., Any], shared_member: Any
+    app: Flask, tenant: Any, as_member: Callable[..., Any], shared_member: Member
 ) -> None:
     ann, bob = as_member(tenant), as_member(tenant)
     assert ann.get("/me").status_code == 200
@@ -78,7 +79,7 @@ def test_a_later_cut_off_takes_the_place_of_an_earlier_one(
         assert list(directory().find(tenant.slug).cut_offs) == [("", ann.subject)]
 
 
-def test_a_cut_off_is_not_revealed_to_strangers(app: Flask, tenant: Any, member: Any) -> None:
+def test_a_cut_off_is_not_revealed_to_strangers(app: Flask, tenant: Any, member: Member) -> None:
     issue = state_of(app).dev_issuer.issue_token
     headers = [
         {"Authorization": f"Bearer {issue(subject='stranger', tenant=slug)}", "X-Request-ID": "x"}
@@ -113,7 +114,7 @@ def test_other_processes_apply_a_cut_off_once_their_cache_expires(
     ] * 2
 
 
-def test_a_request_reads_no_cut_offs(app: Flask, member: Any) -> None:
+def test_a_request_reads_no_cut_offs(app: Flask, member: Member) -> None:
     revoke(app, member, subject="someone else")
     member.get("/me")
     sent: list[str] = []
@@ -130,7 +131,9 @@ def test_a_request_reads_no_cut_offs(app: Flask, member: Any) -> None:
     assert not [statement for statement in sent if "cut_off" in statement or "catalog" in statement]
 
 
-def test_the_command_prints_what_it_revoked(run_command: Callable[..., Any], member: Any) -> None:
+def test_the_command_prints_what_it_revoked(
+    run_command: Callable[..., Any], member: Member
+) -> None:
     slug = member.tenant.slug
 
     done = run_command("tenants", "revoke", slug, "--subject", member.subject)

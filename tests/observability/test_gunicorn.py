@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from members import Member
 
 from trially.config import ROOT, Settings
 
@@ -94,7 +95,7 @@ def _wait_until_ready(server: Served) -> None:
 
 
 def test_a_server_logs_and_counts_requests_and_finishes_them_on_sigterm(
-    served: Served, member: Any
+    served: Served, member: Member
 ) -> None:
     bearer = {"Authorization": f"Bearer {member.token}"}
     for path in ("/api/v1/patients?limit=1", "/nowhere/Canary?name=Canary"):

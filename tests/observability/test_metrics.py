@@ -1,11 +1,11 @@
 """Metrics, and access to them."""
 
 from dataclasses import replace
-from typing import Any
 from uuid import uuid4
 
 import pytest
 from flask import Flask
+from members import Member
 from prometheus_client import REGISTRY
 
 from trially.observability import metrics
@@ -38,7 +38,7 @@ def test_only_the_token_is_accepted(app: Flask, with_token: None, header: str) -
 
 
 def test_requests_are_counted_by_route_and_tenant(
-    app: Flask, with_token: None, member: Any, monkeypatch: pytest.MonkeyPatch
+    app: Flask, with_token: None, member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Other tests' tenants have been named in this process.
     monkeypatch.setattr(metrics, "_named", set())
@@ -68,7 +68,7 @@ def test_the_number_of_tenant_labels_is_limited(monkeypatch: pytest.MonkeyPatch)
     assert metrics.tenant_label(None) == "none"
 
 
-def test_rejections_by_the_guard_are_counted(app: Flask, member: Any) -> None:
+def test_rejections_by_the_guard_are_counted(app: Flask, member: Member) -> None:
     reasons = ("stale", "suspended")
     before = [counted("trially_guard_refusals_total", reason=reason) for reason in reasons]
     cache = state_of(app).directory._entries

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from members import Member
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
@@ -38,7 +39,7 @@ class Traced:
     client: FlaskClient
     exporter: InMemorySpanExporter
 
-    def ask(self, member: Any, method: str, path: str, **options: Any) -> TestResponse:
+    def ask(self, member: Member, method: str, path: str, **options: Any) -> TestResponse:
         headers = {"Authorization": f"Bearer {member.token}", **options.pop("headers", {})}
         return self.client.open(f"/api/v1{path}", method=method, headers=headers, **options)
 
@@ -82,7 +83,7 @@ def traceparent_of(span: ReadableSpan) -> str:
 
 
 def test_a_request_is_a_span_in_the_callers_trace(
-    traced: Traced, member: Any, make_patient: Callable[..., Any]
+    traced: Traced, member: Member, make_patient: Callable[..., Any]
 ) -> None:
     patient = make_patient(member)
 
@@ -132,7 +133,7 @@ def test_a_request_without_a_caller_begins_a_trace(traced: Traced) -> None:
     assert len({span[:35] for span in answers}) == 3
 
 
-def test_an_unsampled_request_is_not_traced(traced: Traced, member: Any) -> None:
+def test_an_unsampled_request_is_not_traced(traced: Traced, member: Member) -> None:
     answer = traced.ask(member, "GET", "/patients", headers={"traceparent": CALLER[:-1] + "0"})
     state_of(traced.app).tracer_provider.force_flush()
 
@@ -159,7 +160,7 @@ def test_an_unknown_method_is_not_quoted(traced: Traced) -> None:
     ],
 )
 def test_a_failed_statement_has_its_sqlstate_only(
-    traced: Traced, member: Any, monkeypatch: pytest.MonkeyPatch, statement: str, state: str
+    traced: Traced, member: Member, monkeypatch: pytest.MonkeyPatch, statement: str, state: str
 ) -> None:
     def fail() -> None:
         db.session.execute(text(statement), {"canary": CANARY})
@@ -178,7 +179,7 @@ def test_a_failed_statement_has_its_sqlstate_only(
 
 
 def test_a_crash_leaves_no_message(
-    traced: Traced, member: Any, monkeypatch: pytest.MonkeyPatch
+    traced: Traced, member: Member, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def crash() -> None:
         raise ValueError(CANARY)
@@ -194,7 +195,7 @@ def test_a_crash_leaves_no_message(
     assert not CANARIES.search(server.to_json())
 
 
-def test_no_span_has_phi(traced: Traced, member: Any) -> None:
+def test_no_span_has_phi(traced: Traced, member: Member) -> None:
     names = ("mrn", "given_name", "family_name", "phone", "email", "race")
     patient = {**dict.fromkeys(names, CANARY), "birth_date": BIRTH, "sex": "female"}
     imported = {"resourceType": "Patient", "id": CANARY, "name": [{"family": CANARY}]}

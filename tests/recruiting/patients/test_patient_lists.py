@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from flask import Flask
+from members import Member
 from sqlalchemy import update
 
 from trially.database.session import db, transaction
@@ -43,7 +44,7 @@ def member(
     return member
 
 
-def found(member: Any, **asked: Any) -> set[str]:
+def found(member: Member, **asked: Any) -> set[str]:
     answer = member.post("/patients/search", json=asked)
     assert answer.status_code == 200, answer.json
     return {patient["family_name"] for patient in answer.json["data"]}
@@ -72,18 +73,18 @@ def found(member: Any, **asked: Any) -> set[str]:
         ("' OR true --", set()),
     ],
 )
-def test_names_are_found_by_their_beginning(member: Any, asked: str, expected: set[str]) -> None:
+def test_names_are_found_by_their_beginning(member: Member, asked: str, expected: set[str]) -> None:
     assert found(member, family_name=asked) == expected
 
 
-def test_every_name_finds_itself(member: Any) -> None:
+def test_every_name_finds_itself(member: Member) -> None:
     for name in NAMES:
         assert name in found(member, family_name=name)
         assert found(member, mrn=f"mrn {name}") == {name}
         assert found(member, mrn=f"MRN {name}") == set()
 
 
-def test_all_that_is_asked_must_hold(member: Any) -> None:
+def test_all_that_is_asked_must_hold(member: Member) -> None:
     assert found(member, family_name="100", given_name="giv") == {"100%", "100x"}
     assert found(member, family_name="100", given_name="x") == set()
     assert found(member, family_name="100", birth_date="1960-05-17", sex="female") == {
@@ -113,14 +114,14 @@ def test_all_that_is_asked_must_hold(member: Any) -> None:
         {"tenant_id": str(uuid4())},
     ],
 )
-def test_a_search_that_is_not_usable_is_refused(member: Any, asked: dict[str, Any]) -> None:
+def test_a_search_that_is_not_usable_is_refused(member: Member, asked: dict[str, Any]) -> None:
     answer = member.post("/patients/search", json=asked)
 
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json["errors"]] == [f"/{next(iter(asked))}"]
 
 
-def test_a_search_goes_on_page_by_page(member: Any) -> None:
+def test_a_search_goes_on_page_by_page(member: Member) -> None:
     asked: dict[str, Any] = {"sex": "female", "limit": 5}
     names: list[str] = []
     while True:
@@ -160,7 +161,7 @@ def test_a_search_goes_on_page_by_page(member: Any) -> None:
         "limit=1%00",
     ],
 )
-def test_a_query_that_is_not_usable_is_refused(member: Any, query: str) -> None:
+def test_a_query_that_is_not_usable_is_refused(member: Member, query: str) -> None:
     answer = member.get(f"/patients?{query}")
 
     assert answer.status_code == 400
@@ -168,7 +169,7 @@ def test_a_query_that_is_not_usable_is_refused(member: Any, query: str) -> None:
     assert answer.json["errors"][0]["pointer"] == "/" + query.partition("=")[0]
 
 
-def test_a_query_belongs_to_the_routes_that_read_one(member: Any) -> None:
+def test_a_query_belongs_to_the_routes_that_read_one(member: Member) -> None:
     patient = member.get("/patients?limit=1").json["data"][0]
 
     for method in ("GET", "DELETE"):
@@ -177,7 +178,7 @@ def test_a_query_belongs_to_the_routes_that_read_one(member: Any) -> None:
     assert member.get(f"/patients/{patient['id']}").status_code == 200
 
 
-def test_a_cursor_expires(member: Any, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cursor_expires(member: Member, app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     cursor = member.get("/patients?limit=1").json["page"]["next"]
     assert member.get("/patients", query_string={"cursor": cursor}).status_code == 200
     settings = state_of(app).settings
@@ -188,7 +189,7 @@ def test_a_cursor_expires(member: Any, app: Flask, monkeypatch: pytest.MonkeyPat
     assert member.get("/patients", query_string={"cursor": cursor}).status_code == 400
 
 
-def walk(member: Any, **query: Any) -> Iterator[list[dict[str, Any]]]:
+def walk(member: Member, **query: Any) -> Iterator[list[dict[str, Any]]]:
     while True:
         page = member.get("/patients", query_string=query).json
         yield page["data"]

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from members import Member
 
 PATIENT = {
     "mrn": "MRN-1",
@@ -20,7 +21,7 @@ def pointers(answer: Any) -> list[str]:
     return [error["pointer"] for error in answer.json["errors"]]
 
 
-def test_a_patient_is_added_and_shown(member: Any) -> None:
+def test_a_patient_is_added_and_shown(member: Member) -> None:
     answer = member.post("/patients", json=PATIENT)
     patient = answer.json
 
@@ -57,7 +58,7 @@ def test_a_patient_is_added_and_shown(member: Any) -> None:
     }
 
 
-def test_all_that_can_be_said_of_a_patient_is_kept(member: Any) -> None:
+def test_all_that_can_be_said_of_a_patient_is_kept(member: Member) -> None:
     site = member.post("/sites", json={"name": "Main"}).json
     said = {
         **PATIENT,
@@ -122,7 +123,7 @@ def test_all_that_can_be_said_of_a_patient_is_kept(member: Any) -> None:
     ],
 )
 def test_what_breaks_a_rule_is_refused(
-    shared_member: Any, wrong: dict[str, Any], pointer: str
+    shared_member: Member, wrong: dict[str, Any], pointer: str
 ) -> None:
     pointer = pointer.removesuffix("/_schema")
 
@@ -136,13 +137,13 @@ def test_what_breaks_a_rule_is_refused(
 
 
 @pytest.mark.parametrize("missing", list(PATIENT))
-def test_what_is_required_is_missed(shared_member: Any, missing: str) -> None:
+def test_what_is_required_is_missed(shared_member: Member, missing: str) -> None:
     body = {name: value for name, value in PATIENT.items() if name != missing}
 
     assert pointers(shared_member.post("/patients", json=body)) == [f"/{missing}"]
 
 
-def test_an_mrn_is_given_once(member: Any, make_patient: Callable[..., Any]) -> None:
+def test_an_mrn_is_given_once(member: Member, make_patient: Callable[..., Any]) -> None:
     make_patient(member, mrn=CANARY, family_name="Somebody")
     other = make_patient(member)
 
@@ -161,7 +162,7 @@ def test_an_mrn_is_given_once(member: Any, make_patient: Callable[..., Any]) -> 
     assert member.get(f"/patients/{other['id']}").json == other
 
 
-def test_a_site_must_be_there(member: Any, make_patient: Callable[..., Any]) -> None:
+def test_a_site_must_be_there(member: Member, make_patient: Callable[..., Any]) -> None:
     patient = make_patient(member)
     missing = str(uuid4())
 
@@ -178,7 +179,7 @@ def test_a_site_must_be_there(member: Any, make_patient: Callable[..., Any]) -> 
         assert missing not in answer.text
 
 
-def test_a_patch_changes_what_it_names(member: Any, make_patient: Callable[..., Any]) -> None:
+def test_a_patch_changes_what_it_names(member: Member, make_patient: Callable[..., Any]) -> None:
     patient = make_patient(member, phone="1", email="a@example.org", address={"city": "Bern"})
 
     changed = member.patch(
@@ -197,7 +198,7 @@ def test_a_patch_changes_what_it_names(member: Any, make_patient: Callable[..., 
 
 
 def test_an_address_is_patched_member_by_member(
-    member: Any, make_patient: Callable[..., Any]
+    member: Member, make_patient: Callable[..., Any]
 ) -> None:
     path = f"/patients/{make_patient(member)['id']}"
 
@@ -212,7 +213,7 @@ def test_an_address_is_patched_member_by_member(
 
 
 def test_a_patch_leaves_alone_what_of_an_address_it_does_not_name(
-    member: Any, make_patient: Callable[..., Any]
+    member: Member, make_patient: Callable[..., Any]
 ) -> None:
     # Imports write what is not known as null.
     patient = make_patient(member, address={"city": "Bern", "state": None})
@@ -224,7 +225,7 @@ def test_a_patch_leaves_alone_what_of_an_address_it_does_not_name(
     assert patched.json["address"] == {"state": None, "country": "CH"}
 
 
-def test_a_patient_who_is_not_there_is_not_found(member: Any) -> None:
+def test_a_patient_who_is_not_there_is_not_found(member: Member) -> None:
     path = f"/patients/{uuid4()}"
 
     for answer in (
@@ -240,7 +241,7 @@ def test_a_patient_who_is_not_there_is_not_found(member: Any) -> None:
 
 
 def test_removing_a_patient_removes_their_records(
-    member: Any, make_patient: Callable[..., Any], make_fact: Callable[..., str]
+    member: Member, make_patient: Callable[..., Any], make_fact: Callable[..., str]
 ) -> None:
     patient, other = make_patient(member), make_patient(member)
     make_fact(member.tenant, patient["id"])
@@ -256,7 +257,7 @@ def test_removing_a_patient_removes_their_records(
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/json", "", "*/*"])
-def test_a_patch_has_its_own_type(shared_member: Any, content_type: str) -> None:
+def test_a_patch_has_its_own_type(shared_member: Member, content_type: str) -> None:
     answer = shared_member.patch(
         f"/patients/{uuid4()}", data=b"{}", headers={"Content-Type": content_type}
     )
@@ -265,13 +266,13 @@ def test_a_patch_has_its_own_type(shared_member: Any, content_type: str) -> None
     assert answer.json["detail"] == "The body must be application/merge-patch+json."
 
 
-def test_a_body_may_not_be_huge(shared_member: Any) -> None:
+def test_a_body_may_not_be_huge(shared_member: Member) -> None:
     answer = shared_member.post("/patients", json={**PATIENT, "phone": "1" * 10_000_000})
 
     assert answer.status_code == 413
 
 
-def test_other_methods_and_spellings(shared_member: Any) -> None:
+def test_other_methods_and_spellings(shared_member: Member) -> None:
     head, options = (shared_member.request(method, "/patients") for method in ("HEAD", "OPTIONS"))
 
     assert (head.status_code, head.data) == (200, b"")

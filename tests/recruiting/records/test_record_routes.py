@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from members import Member
 
 
 def at(day: int, hour: int = 0) -> dt.datetime:
@@ -13,11 +14,11 @@ def at(day: int, hour: int = 0) -> dt.datetime:
 
 
 @pytest.fixture
-def patient_id(member: Any, make_patient: Callable[..., Any]) -> str:
+def patient_id(member: Member, make_patient: Callable[..., Any]) -> str:
     return str(make_patient(member)["id"])
 
 
-def walk(member: Any, path: str, **query: Any) -> list[dict[str, Any]]:
+def walk(member: Member, path: str, **query: Any) -> list[dict[str, Any]]:
     items = []
     while True:
         page = member.get(path, query_string=query).json
@@ -28,7 +29,7 @@ def walk(member: Any, path: str, **query: Any) -> list[dict[str, Any]]:
 
 
 def test_a_record_is_shown_whole(
-    member: Any, patient_id: str, make_fact: Callable[..., str]
+    member: Member, patient_id: str, make_fact: Callable[..., str]
 ) -> None:
     values = {
         "code_system": "http://loinc.org",
@@ -75,7 +76,7 @@ def test_a_record_is_shown_whole(
     ]
 
 
-def test_an_event_is_a_line(member: Any, patient_id: str, make_fact: Callable[..., str]) -> None:
+def test_an_event_is_a_line(member: Member, patient_id: str, make_fact: Callable[..., str]) -> None:
     event_id = make_fact(
         member.tenant,
         patient_id,
@@ -122,7 +123,7 @@ def test_an_event_is_a_line(member: Any, patient_id: str, make_fact: Callable[..
     ],
 )
 def test_values_are_written_with_their_units(
-    shared_member: Any,
+    shared_member: Member,
     make_patient: Callable[..., Any],
     make_fact: Callable[..., str],
     values: dict[str, Any],
@@ -135,7 +136,7 @@ def test_values_are_written_with_their_units(
 
 
 def test_records_are_narrowed_by_type_and_code(
-    member: Any, patient_id: str, make_fact: Callable[..., str]
+    member: Member, patient_id: str, make_fact: Callable[..., str]
 ) -> None:
     sugar = make_fact(member.tenant, patient_id, code="4548-4")
     pressure = make_fact(member.tenant, patient_id, code="8480-6")
@@ -153,7 +154,7 @@ def test_records_are_narrowed_by_type_and_code(
 
 
 def test_what_was_entered_in_error_is_hidden(
-    member: Any, patient_id: str, make_fact: Callable[..., str]
+    member: Member, patient_id: str, make_fact: Callable[..., str]
 ) -> None:
     right = make_fact(member.tenant, patient_id)
     wrong = make_fact(member.tenant, patient_id, entered_in_error=True)
@@ -168,7 +169,7 @@ def test_what_was_entered_in_error_is_hidden(
 
 @pytest.mark.parametrize("route", ["records", "timeline"])
 def test_the_newest_come_first_and_equal_times_lose_nothing(
-    member: Any, patient_id: str, make_fact: Callable[..., str], route: str
+    member: Member, patient_id: str, make_fact: Callable[..., str], route: str
 ) -> None:
     same = [make_fact(member.tenant, patient_id, start_at=at(5, 1)) for _ in range(7)]
     older = make_fact(member.tenant, patient_id, start_at=at(4))
@@ -185,7 +186,7 @@ def test_the_newest_come_first_and_equal_times_lose_nothing(
 
 
 def test_records_are_of_one_patient(
-    member: Any, make_patient: Callable[..., Any], make_fact: Callable[..., str]
+    member: Member, make_patient: Callable[..., Any], make_fact: Callable[..., str]
 ) -> None:
     first, second = make_patient(member)["id"], make_patient(member)["id"]
     facts = [make_fact(member.tenant, patient) for patient in (first, first, second)]
@@ -214,7 +215,7 @@ def test_records_are_of_one_patient(
     ],
 )
 def test_a_query_that_is_not_usable_is_refused(
-    shared_member: Any, make_patient: Callable[..., Any], query: str
+    shared_member: Member, make_patient: Callable[..., Any], query: str
 ) -> None:
     patient_id = make_patient(shared_member)["id"]
 

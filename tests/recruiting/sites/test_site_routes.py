@@ -4,9 +4,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from members import Member
 
 
-def test_a_site_is_added_shown_and_changed(member: Any) -> None:
+def test_a_site_is_added_shown_and_changed(member: Member) -> None:
     answer = member.post("/sites", json={"name": "Main", "city": "Bern"})
     site = answer.json
 
@@ -33,7 +34,7 @@ def test_a_site_is_added_shown_and_changed(member: Any) -> None:
     assert member.get(f"/sites/{site['id']}").json == changed
 
 
-def test_a_name_is_given_once(member: Any) -> None:
+def test_a_name_is_given_once(member: Member) -> None:
     member.post("/sites", json={"name": "Main"})
     other = member.post("/sites", json={"name": "Other"}).json
 
@@ -47,7 +48,7 @@ def test_a_name_is_given_once(member: Any) -> None:
         ]
 
 
-def test_sites_are_listed_by_status_and_page(member: Any) -> None:
+def test_sites_are_listed_by_status_and_page(member: Member) -> None:
     names = [f"Site {number}" for number in range(5)]
     for name in names:
         member.post("/sites", json={"name": name})
@@ -78,7 +79,7 @@ def test_sites_are_listed_by_status_and_page(member: Any) -> None:
         {"owner": "x"},
     ],
 )
-def test_what_breaks_a_rule_is_refused(shared_member: Any, wrong: dict[str, Any]) -> None:
+def test_what_breaks_a_rule_is_refused(shared_member: Member, wrong: dict[str, Any]) -> None:
     for answer in (
         shared_member.post("/sites", json={"name": "Main", **wrong}),
         shared_member.patch(f"/sites/{uuid4()}", json=wrong),
@@ -87,7 +88,7 @@ def test_what_breaks_a_rule_is_refused(shared_member: Any, wrong: dict[str, Any]
         assert [error["pointer"] for error in answer.json["errors"]] == [f"/{next(iter(wrong))}"]
 
 
-def test_a_site_that_is_not_there_is_not_found(shared_member: Any) -> None:
+def test_a_site_that_is_not_there_is_not_found(shared_member: Member) -> None:
     for answer in (
         shared_member.get(f"/sites/{uuid4()}"),
         shared_member.patch(f"/sites/{uuid4()}", json={"city": "Bern"}),

@@ -4,11 +4,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from members import Member
 
 STUDY = {"protocol_number": "P-1", "title": "A study"}
 
 
-def test_a_study_is_added_shown_and_changed(member: Any) -> None:
+def test_a_study_is_added_shown_and_changed(member: Member) -> None:
     answer = member.post("/studies", json={**STUDY, "phases": ["phase_2", "phase_3"]})
     study = answer.json
 
@@ -32,7 +33,7 @@ def test_a_study_is_added_shown_and_changed(member: Any) -> None:
     assert member.get(f"/studies/{study['id']}").json == changed
 
 
-def test_numbers_of_studies_are_given_once(member: Any) -> None:
+def test_numbers_of_studies_are_given_once(member: Member) -> None:
     member.post("/studies", json={**STUDY, "nct_id": "NCT00000001"})
     cases = {
         "/protocol_number": {**STUDY, "nct_id": "NCT00000002"},
@@ -45,7 +46,7 @@ def test_numbers_of_studies_are_given_once(member: Any) -> None:
         assert [error["pointer"] for error in answer.json["errors"]] == [pointer]
 
 
-def test_studies_are_listed_by_status_and_phase(member: Any) -> None:
+def test_studies_are_listed_by_status_and_phase(member: Member) -> None:
     cases = [("recruiting", ["phase_1"]), ("recruiting", ["phase_1", "phase_2"]), ("completed", [])]
     for number, (status, phases) in enumerate(cases):
         body = {"protocol_number": f"P-{number}", "title": "X", "status": status, "phases": phases}
@@ -86,7 +87,7 @@ def test_studies_are_listed_by_status_and_phase(member: Any) -> None:
     ],
 )
 def test_what_breaks_a_rule_is_refused(
-    shared_member: Any, wrong: dict[str, Any], pointer: str
+    shared_member: Member, wrong: dict[str, Any], pointer: str
 ) -> None:
     for answer in (
         shared_member.post("/studies", json={**STUDY, **wrong}),
@@ -96,7 +97,7 @@ def test_what_breaks_a_rule_is_refused(
         assert [error["pointer"] for error in answer.json["errors"]] == [pointer]
 
 
-def test_a_study_that_is_not_there_is_not_found(shared_member: Any) -> None:
+def test_a_study_that_is_not_there_is_not_found(shared_member: Member) -> None:
     for answer in (
         shared_member.get(f"/studies/{uuid4()}"),
         shared_member.patch(f"/studies/{uuid4()}", json={"title": "X"}),
