@@ -12,6 +12,7 @@ or the view, and returns a response. It may answer without proceeding. The first
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from flask import Flask, Response, current_app, request
@@ -106,7 +107,7 @@ def authorize(view: View, permission: Permission) -> None:
 def run_steps(proceed: Callable[[], Response]) -> Response:
     """Run the steps around `proceed`."""
     for step in reversed(STEPS):
-        proceed = _around(step, proceed)
+        proceed = partial(step, proceed)
     return proceed()
 
 
@@ -117,10 +118,6 @@ def init_app(app: Flask) -> None:
     app.after_request(refusal_time.equalize_refusal_time)
     app.after_request(send_position)
     database_errors.init_app(app)
-
-
-def _around(step: Step, proceed: Callable[[], Response]) -> Callable[[], Response]:
-    return lambda: step(proceed)
 
 
 def _permission_of(view: View) -> Permission | None:
