@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from trially.database.placement import Placement
     from trially.database.replicas import ReplicaTracker
     from trially.dev_issuer.issuer import DevIssuer
+    from trially.http.retry_after import RetryAdvice
     from trially.http.trace_context import Caller
     from trially.tenancy.catalog import Tier
     from trially.tenancy.directory import Directory, TenantEntry
@@ -52,6 +53,9 @@ class AppState:
     plan_tiers: "dict[str, Tier]" = field(default_factory=dict)
     token_verifier: "TokenVerifier" = field(init=False)
     dev_issuer: "DevIssuer | None" = None
+    retry_advice: "RetryAdvice" = field(init=False)
+    """How long clients should wait, by the cause of the refusal."""
+
     openapi_document: bytes = b""
     tracer_provider: "TracerProvider | None" = None
 
