@@ -10,7 +10,7 @@ from trially.auth.permissions import refuse_unguarded_views
 from trially.auth.tokens import IssuerProfile
 from trially.config import Settings, read_settings
 from trially.database import session
-from trially.http import browsers, problems, request_ids, trace_context
+from trially.http import browsers, problems, request_ids, retry_after, trace_context
 from trially.observability import access_log, tracing
 from trially.tenancy import directory, plans
 from trially.tenancy.schema import installing
@@ -43,6 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     tracing.init_app(app)
     browsers.init_app(app, openapi.BROWSER_PATH)
     problems.init_app(app)
+    retry_after.init_app(app)
     plans.init_app(app, settings)
     access.init_app(app, administrator_url(settings), settings.secret_key, settings.pooler_url)
     with app.app_context():

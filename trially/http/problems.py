@@ -15,8 +15,7 @@ from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from trially.http.codes import Code
-from trially.http.retry_after import RetryAdvice
-from trially.state import request_state, state_of
+from trially.state import request_state
 
 PROBLEM_TYPE = "application/problem+json"
 
@@ -167,7 +166,6 @@ def validation_failed(errors: list[dict[str, str]] | None = None) -> Unprocessab
 
 def init_app(app: Flask) -> None:
     """Render every error as a problem."""
-    state_of(app).retry_advice = RetryAdvice()
     app.register_error_handler(Problem, Problem.to_response)
     app.register_error_handler(ValidationError, _render_invalid)
     app.register_error_handler(HTTPException, _render_http)

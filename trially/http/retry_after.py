@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable, Hashable
 from threading import Lock
 
+from flask import Flask
+
 from trially.cache.ttl_cache import TTLCache
-from trially.state import app_state
+from trially.state import app_state, state_of
 
 SHORTEST_SECONDS = 1
 LONGEST_SECONDS = 30
@@ -46,3 +48,8 @@ class RetryAdvice:
 def retry_after(*cause: Hashable) -> dict[str, str]:
     """Return the header Retry-After of a refusal for `cause`, and record the refusal."""
     return {"Retry-After": str(app_state().retry_advice.seconds(cause))}
+
+
+def init_app(app: Flask) -> None:
+    """Give the app its advice, which all of its requests share."""
+    state_of(app).retry_advice = RetryAdvice()
