@@ -16,8 +16,8 @@ from psycopg2.extensions import connection
 from benchmarks.installation import installation
 from benchmarks.processes import scheduled_seconds
 from benchmarks.report import make_parser, print_outcome
+from trially.database.connecting import connect
 from trially.database.dialect import REFUSALS
-from trially.database.engines import connect
 from trially.database.placement import Placement
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant

@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 from flask import Flask
 from flask_sqlalchemy.session import Session
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, cursor
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
@@ -26,10 +26,11 @@ from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from benchmarks.installation import settings_of_environment
 from trially import create_app, request_cycle
 from trially.config import Settings
+from trially.database.connecting import NETWORK_LIMITS
 from trially.database.deadline import statement_bound
-from trially.database.dialect import PlacedDialect, replace_if_closed
-from trially.database.engines import NETWORK_LIMITS
+from trially.database.dialect import PlacedDialect, replace_if_lost
 from trially.database.session import db
+from trially.database.watching import WatchedConnection, WatchedCursor
 from trially.request_cycle import replicas, settling
 from trially.state import request_state
 from trially.tenancy.catalog import Tenant
@@ -49,7 +50,7 @@ class TwinDialect(PGDialect_psycopg2):
     do_execute = PlacedDialect.do_execute
 
 
-class BoundedCursor(cursor):
+class BoundedCursor(WatchedCursor):
     """A cursor whose transactions end at the request's deadline, as a tenant's do."""
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002
@@ -128,6 +129,7 @@ def _make_engine(entry: TenantEntry, settings: Settings) -> Engine:
         entry.placement.url.set(drivername="postgresql+twin"),
         connect_args={
             "application_name": "twin",
+            "connection_factory": WatchedConnection,
             "cursor_factory": BoundedCursor,
             **NETWORK_LIMITS,
         },
@@ -141,5 +143,5 @@ def _make_engine(entry: TenantEntry, settings: Settings) -> Engine:
         hide_parameters=True,
     )
     engine.dialect.slow_seconds = settings.slow_query_ms / 1000  # type: ignore[attr-defined]
-    event.listen(engine, "checkout", replace_if_closed)
+    event.listen(engine, "checkout", replace_if_lost)
     return engine

@@ -23,7 +23,7 @@ from sqlalchemy import URL
 from tenant_databases import access_of, ask
 
 from trially.config import DRIVER, ROOT
-from trially.database.engines import connect
+from trially.database.connecting import connect
 
 SAMPLE = ROOT / "deploy" / "pgbouncer.ini"
 MISSING = "PgBouncer is missing. Install it as root: `apt-get install pgbouncer` (docs/poolers.md)."

@@ -24,7 +24,7 @@ from trially import create_app
 from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.config import DRIVER, Settings
-from trially.database.engines import connect
+from trially.database.connecting import connect
 from trially.embedded_postgres.cluster import find_binaries
 from trially.embedded_postgres.server import EmbeddedServer, start_embedded_server
 from trially.embedded_postgres.sharing import stop_using

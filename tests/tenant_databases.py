@@ -8,7 +8,7 @@ from flask import Flask
 from psycopg2 import sql
 from psycopg2.extensions import connection
 
-from trially.database.engines import connect
+from trially.database.connecting import connect
 from trially.database.placement import Placement
 from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.directory import directory

@@ -48,7 +48,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     access.init_app(app, administrator_url(settings), settings.secret_key, settings.pooler_url)
     with app.app_context():
         binds = installing.catalog_binds(access.server_access(), settings)
-    session.init_app(app, binds, settings)
+    session.init_app(app, binds, installing.CATALOG_CONNECTIONS)
     init_migrations(app)
     directory.init_app(app, settings.placement_max_age_seconds)
     identities.init_app(app, settings.placement_max_age_seconds)

@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as CheckoutTimeoutError
 
 from trially.database.budget import BudgetedPool, ConnectionBudget
-from trially.database.engines import connect
+from trially.database.connecting import connect
 from trially.tenancy.servers.access import server_access
 
 NAME = "budget-test"

@@ -8,7 +8,7 @@ from sqlalchemy.exc import TimeoutError as CheckoutTimeoutError
 from tenant_databases import ask, placement_of
 
 from trially.database import engines
-from trially.database.engines import EngineRegistry
+from trially.database.engines import EngineRegistry, Limits
 from trially.database.placement import enter_placement
 from trially.database.session import db, engine_registry
 from trially.tenancy.context import tenant_context
@@ -28,7 +28,7 @@ def test_engines_share_one_dialect_and_one_cache_of_statements(app, make_tenant)
 @pytest.mark.parametrize("connections", [1, 3, 4, 5])
 def test_an_engine_never_exceeds_its_budget(app, tenant, connections):
     place = placement_of(app, tenant)
-    registry = EngineRegistry({}, connections, 0.01)
+    registry = EngineRegistry({}, Limits(connections, 0.01))
 
     with app.app_context():
         enter_placement(place)
@@ -43,7 +43,7 @@ def test_an_engine_never_exceeds_its_budget(app, tenant, connections):
 
 def test_tenants_share_the_connections_of_a_server(app, make_tenant):
     places = [placement_of(app, make_tenant()) for _ in range(12)]
-    registry = EngineRegistry({}, 4, 5)
+    registry = EngineRegistry({}, Limits(4, 5))
 
     for place in places * 2:
         with app.app_context():
@@ -62,7 +62,7 @@ def test_the_oldest_engines_are_closed(app, monkeypatch, make_tenant):
     monkeypatch.setattr(engines, "ENGINES_KEPT", 2)
     places = [placement_of(app, make_tenant()) for _ in range(3)]
     engines_by_key = {}
-    registry = EngineRegistry(engines_by_key, 4, 5)
+    registry = EngineRegistry(engines_by_key, Limits(4, 5))
 
     registry.engine_for(places[0])
     registry.engine_for(places[1])
@@ -74,7 +74,7 @@ def test_the_oldest_engines_are_closed(app, monkeypatch, make_tenant):
 
 def test_an_engine_closed_while_in_use_finishes_its_work(app, tenant):
     place = placement_of(app, tenant)
-    registry = EngineRegistry({}, 4, 5)
+    registry = EngineRegistry({}, Limits(4, 5))
 
     with app.app_context():
         enter_placement(place)
@@ -91,7 +91,7 @@ def test_an_engine_closed_while_in_use_finishes_its_work(app, tenant):
 
 def test_a_changed_url_is_another_engine(app, tenant):
     place = placement_of(app, tenant)
-    registry = EngineRegistry({}, 4, 5)
+    registry = EngineRegistry({}, Limits(4, 5))
     first = registry.engine_for(place)
 
     moved = replace(place, url=place.url.set(query={"application_name": "other"}))
@@ -102,7 +102,7 @@ def test_a_changed_url_is_another_engine(app, tenant):
 
 def test_forgetting_twice_is_harmless(app, tenant):
     place = placement_of(app, tenant)
-    registry = EngineRegistry({}, 4, 5)
+    registry = EngineRegistry({}, Limits(4, 5))
     registry.engine_for(place)
 
     registry.forget(place.bind_key)
@@ -133,7 +133,7 @@ def test_a_missing_database_is_an_operational_error(app, tenant):
 
 def test_threads_share_a_tenants_engine(app, tenant):
     place = placement_of(app, tenant)
-    registry = EngineRegistry({}, 4, 5)
+    registry = EngineRegistry({}, Limits(4, 5))
     returned = []
     threads = [Thread(target=lambda: returned.append(registry.engine_for(place))) for _ in range(8)]
 

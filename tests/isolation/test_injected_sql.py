@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from tenant_databases import access_of, ask, placement_of
 from walls import DIRECT, POOLER, Attack, Wall, wall_of_error
 
-from trially.database.engines import connect
+from trially.database.connecting import connect
 from trially.database.session import db
 from trially.errors import OperatorError
 from trially.tenancy.catalog import Tenant, Tier

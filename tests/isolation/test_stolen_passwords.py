@@ -13,7 +13,7 @@ from populated_tenants import PopulatedTenant
 from tenant_databases import ask, placement_of
 from walls import POOLER, Wall
 
-from trially.database.engines import connect
+from trially.database.connecting import connect
 from trially.database.placement import Placement
 from trially.tenancy.catalog import Tier
 from trially.tenancy.schema import databases

@@ -18,7 +18,7 @@ from test_injected_sql import CLEAN, changed_session, state_on_return
 
 from trially import create_app
 from trially.config import ROOT, Settings
-from trially.database.engines import connect
+from trially.database.connecting import connect
 from trially.database.session import db
 from trially.tenancy.catalog import Tier
 from trially.tenancy.context import tenant_context

@@ -6,7 +6,7 @@ import pytest
 from psycopg2 import Error, errors
 from tenant_databases import access_of, as_tenant, placement_of
 
-from trially.database.engines import connect
+from trially.database.connecting import connect
 from trially.tenancy.schema import guard
 from trially.tenancy.schema.guard import record_placement
 from trially.tenancy.servers.connections import execute

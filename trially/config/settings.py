@@ -107,8 +107,17 @@ class Settings:
     checkout_timeout_seconds: Annotated[float, between(0.01, 60)] = 5.0
     """Maximum wait of a request for a connection, in seconds."""
 
+    idle_connection_seconds: Annotated[float, at_least(1)] = 30.0
+    """How long a connection to a tenant's database is kept while no request uses it."""
+
     statement_timeout_ms: Annotated[int, at_least(1)] = 30_000
     """Maximum duration of a tenant's statement, in milliseconds."""
+
+    lock_timeout_ms: Annotated[int, at_least(1)] = 3_000
+    """Maximum wait of a tenant's statement for a lock, in milliseconds."""
+
+    threads: Annotated[int, at_least(1)] = 8
+    """Threads of this process that answer requests."""
 
     placement_max_age_seconds: Annotated[float, between(0, 5)] = 5.0
     """Maximum age of cached placements and members, in seconds."""

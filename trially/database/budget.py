@@ -3,11 +3,16 @@
 To open a connection for one tenant, the budget closes the connection of another tenant that has
 been idle longest. If all connections are busy, requests wait in one queue per tenant until a
 deadline, and the queues are served in turn: a tenant with many requests cannot starve the others.
+
+If the server refuses a connection because a limit of its own is reached (SQLSTATE 53300), the
+request waits for a connection of the same tenant instead. Connections that have been idle for long
+are closed, so that other processes can use what the limits allow.
 """
 
 import os
 import select
-from collections import OrderedDict, deque
+import time
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from threading import Event, Lock
@@ -17,7 +22,11 @@ from psycopg2 import Error
 from sqlalchemy.exc import TimeoutError as CheckoutTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
+from trially.database.connecting import TOO_MANY_CONNECTIONS, ConnectionRefusedByServerError
+
 CLOSE_TIMEOUT_MS = 200
+LIMIT_RETRY_SECONDS = 0.2
+"""How long a request waits for a returned connection before it tries again to open one."""
 
 
 @dataclass
@@ -34,6 +43,10 @@ class Counts:
     """All connections were busy, so the request waited."""
     timeouts: int = 0
     """The request waited until the deadline and got no connection."""
+    limit_waits: int = 0
+    """The server's limit of connections was reached, so the request waited for one of its own."""
+    expirations: int = 0
+    """A connection was closed because it had been idle for long."""
 
 
 @dataclass(eq=False)
@@ -50,13 +63,21 @@ class _Waiter:
 class ConnectionBudget:
     """At most `most` connections, open or being opened, over all its pools."""
 
-    def __init__(self, most: int, deadline_seconds: float) -> None:
+    def __init__(
+        self, most: int, deadline_seconds: float, idle_seconds: float = float("inf")
+    ) -> None:
         self.most = most
         self.counts = Counts()
-        self._deadline_seconds = deadline_seconds
+        self.waits_by_queue: Counter[Hashable] = Counter()
+        """How many checkouts of each queue have waited."""
+
+        self.deadline_seconds = deadline_seconds
+        self._idle_seconds = idle_seconds
         self._lock = Lock()
         self._open = 0
-        self._idle: OrderedDict[ConnectionPoolEntry, BudgetedPool] = OrderedDict()
+        self._idle: OrderedDict[ConnectionPoolEntry, tuple[BudgetedPool, float]] = OrderedDict()
+        """Idle connections with their pools and since when they are idle, the oldest first."""
+
         self._queues: OrderedDict[Hashable, deque[_Waiter]] = OrderedDict()
 
     @property
@@ -104,10 +125,10 @@ class ConnectionBudget:
             self.release()
             return
         with self._lock:
-            waiter = self._next_waiter()
+            waiter = pool.waiting.popleft() if pool.waiting else self._next_waiter()
             if waiter is None:
                 pool.idle.append(entry)
-                self._idle[entry] = pool
+                self._idle[entry] = pool, time.monotonic()
             elif waiter.pool is pool:
                 waiter.to_use = entry
             else:
@@ -124,6 +145,47 @@ class ConnectionBudget:
         if waiter is not None:
             waiter.is_served.set()
 
+    def wait_for_return(self, pool: "BudgetedPool", seconds: float) -> ConnectionPoolEntry | None:
+        """Return the next connection that is returned to `pool`, or None after `seconds`."""
+        waiter = _Waiter(pool, None)
+        with self._lock:
+            if pool.idle:
+                entry = pool.idle.pop()
+                del self._idle[entry]
+                return entry
+            self.counts.limit_waits += 1
+            pool.waiting.append(waiter)
+        if not waiter.is_served.wait(seconds):
+            with self._lock:
+                if waiter in pool.waiting:
+                    pool.waiting.remove(waiter)
+                    return None
+            waiter.is_served.wait()
+        return waiter.to_use
+
+    def close_longest_idle(self) -> bool:
+        """Close the connection that has been idle longest; return False if none is idle."""
+        with self._lock:
+            entry = self._evict()
+        if entry is None:
+            return False
+        close_and_wait(entry)
+        self.release()
+        return True
+
+    def tidy(self) -> None:
+        """Close the connections that have been idle for too long."""
+        while True:
+            with self._lock:
+                entry, (_, since) = next(iter(self._idle.items()), (None, (None, 0.0)))
+                if entry is None or time.monotonic() - since < self._idle_seconds:
+                    return
+                self._evict()
+                self.counts.evictions -= 1
+                self.counts.expirations += 1
+            entry.close()
+            self.release()
+
     def close_idle(self, pool: "BudgetedPool") -> None:
         """Close the idle connections of a pool."""
         with self._lock:
@@ -139,13 +201,14 @@ class ConnectionBudget:
         """Remove the connection that has been idle longest from its pool, and return it."""
         if not self._idle:
             return None
-        entry, pool = self._idle.popitem(last=False)
+        entry, (pool, _) = self._idle.popitem(last=False)
         pool.idle.remove(entry)
         self.counts.evictions += 1
         return entry
 
     def _enqueue(self, pool: "BudgetedPool", queue_key: Hashable) -> _Waiter:
         self.counts.waits += 1
+        self.waits_by_queue[queue_key] += 1
         waiter = _Waiter(pool, queue_key)
         self._queues.setdefault(queue_key, deque()).append(waiter)
         return waiter
@@ -162,7 +225,7 @@ class ConnectionBudget:
 
     def _wait(self, waiter: _Waiter) -> None:
         """Wait until the waiter is served; raise `TimeoutError` after the deadline."""
-        if waiter.is_served.wait(self._deadline_seconds):
+        if waiter.is_served.wait(self.deadline_seconds):
             return
         with self._lock:
             queue = self._queues.get(waiter.queue_key, deque())
@@ -175,7 +238,7 @@ class ConnectionBudget:
         if has_timed_out:
             raise CheckoutTimeoutError(
                 f"All {self.most} connections to the server were busy for"
-                f" {self._deadline_seconds:g} seconds."
+                f" {self.deadline_seconds:g} seconds."
             )
         # Another thread took this waiter from its queue at the deadline, and will set the event.
         waiter.is_served.wait()
@@ -200,17 +263,31 @@ class BudgetedPool(Pool):
         self._queue_key = queue_key or (lambda: self)
         self.idle: deque[ConnectionPoolEntry] = deque()
         """Its connections that no request uses, the last used at the end."""
+        self.waiting: deque[_Waiter] = deque()
+        """Checkouts that the server's limit keeps from opening a connection."""
+
         self.is_disposed = False
 
     def _do_get(self) -> ConnectionPoolEntry:
-        entry = self.budget.check_out(self, self._queue_key())
-        if entry is not None:
-            return entry
-        try:
-            return self._create_connection()
-        except BaseException:
-            self.budget.release()
-            raise
+        ends_at = time.monotonic() + self.budget.deadline_seconds
+        while True:
+            entry = self.budget.check_out(self, self._queue_key())
+            if entry is not None:
+                return entry
+            try:
+                return self._create_connection()
+            except ConnectionRefusedByServerError as refusal:
+                self.budget.release()
+                if refusal.pgcode != TOO_MANY_CONNECTIONS or time.monotonic() >= ends_at:
+                    raise
+                if refusal.is_of_whole_server and self.budget.close_longest_idle():
+                    continue
+            except BaseException:
+                self.budget.release()
+                raise
+            entry = self.budget.wait_for_return(self, LIMIT_RETRY_SECONDS)
+            if entry is not None:
+                return entry
 
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         self.budget.check_in(self, record)

@@ -11,6 +11,11 @@ def start_deadline(milliseconds: int) -> None:
     request_state().deadline = time.monotonic() + milliseconds / 1000
 
 
+def request_deadline() -> float | None:
+    """Return the deadline of this app context by `time.monotonic()`, or None if it has none."""
+    return request_state().deadline
+
+
 def statement_bound() -> str:
     """Return the SQL that bounds a transaction's statements by the remaining time, or "".
 

@@ -22,13 +22,12 @@ from psycopg2.extensions import (
     TRANSACTION_STATUS_IDLE,
     TRANSACTION_STATUS_INERROR,
     connection,
-    cursor,
 )
 from psycopg2.sql import Composable
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.exc import DisconnectionError
 
-from trially.database.deadline import statement_bound
+from trially.database.deadline import request_deadline, statement_bound
 from trially.database.placement import (
     Placement,
     ReplicaBehindError,
@@ -39,6 +38,12 @@ from trially.database.placement import (
     current_placement,
 )
 from trially.database.replicas import POSITIONS, record_commit
+from trially.database.watching import (
+    DeadlineExceededError,
+    SilentServerError,
+    WatchedConnection,
+    WatchedCursor,
+)
 
 REFUSALS: dict[str, Exception] = {
     "TR001": StalePlacementError("The tenant's placement has changed. Try again."),
@@ -59,7 +64,7 @@ statement_was_slow = Signal()
 """Sent with the text of a slow statement, with placeholders, and its `seconds`."""
 
 
-class PlacedCursor(cursor):
+class PlacedCursor(WatchedCursor):
     """A cursor whose first statement opens a transaction of the current placement."""
 
     connection: "PlacedConnection"
@@ -117,12 +122,13 @@ class PlacedCursor(cursor):
             raise _refusal(error, placement) from None
 
 
-class PlacedConnection(connection):
+class PlacedConnection(WatchedConnection):
     """A connection in autocommit mode whose transactions belong to the current placement."""
+
+    cursor_class = PlacedCursor
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.cursor_factory = PlacedCursor
         self.database = self.info.dbname
         self.tenant_id: UUID | None = None
         """The tenant that opened a transaction on it since the last reset."""
@@ -142,6 +148,7 @@ class PlacedConnection(connection):
             raise WrongTenantError("This connection leads to the database of another tenant.")
         self.tenant_id = placement.tenant_id
         self.followed = placement.server if placement.replicas else None
+        self.deadline = request_deadline()
         return placement.opening + statement_bound()
 
     def check_tenant(self) -> None:
@@ -163,16 +170,16 @@ class PlacedConnection(connection):
 
     def rollback(self) -> None:
         """Roll back the open transaction, if there is one."""
-        if not self.closed:
+        if not self.closed and self.cut_by is None:
             self._end("ROLLBACK;")
 
     def _end(self, ending: str, then: str = "") -> list[tuple[Any, ...]]:
         """End the open transaction, reset the session, and return the rows of `then`."""
         if self.tenant_id is None:
             return []
-        last = cursor(self)
+        last = WatchedCursor(self)
         last.execute((CLEANING if _is_idle(self) else ending + CLEANING) + then)
-        self.tenant_id = None
+        self.tenant_id = self.deadline = None
         return last.fetchall() if then else []
 
 
@@ -190,6 +197,8 @@ class PlacedDialect(PGDialect_psycopg2):
         A read-only error does, too: after a failover the server may have become a replica.
         """
         if getattr(e, "pgcode", None) == READ_ONLY_TRANSACTION:
+            return True
+        if isinstance(e, DeadlineExceededError | SilentServerError):
             return True
         return bool(super().is_disconnect(e, connection, cursor))  # type: ignore[no-untyped-call]
 
@@ -213,12 +222,15 @@ class PlacedDialect(PGDialect_psycopg2):
                 statement_was_slow.send(statement, seconds=seconds)
 
 
-def replace_if_closed(raw: connection, _record: Any, _checked_out: Any) -> None:
-    """Make the pool replace a connection that the server closed while it was idle.
+def replace_if_lost(raw: WatchedConnection, _record: Any, _checked_out: Any) -> None:
+    """Make the pool replace a connection that was lost while it was idle, or may have been.
 
+    A connection may be dead if another one to the same server was found dead since it was opened.
     The server sends nothing to an idle connection except the message that closes it. So readable
     data means that it is closed, and polling the socket costs no round trip.
     """
+    if raw.health is not None and raw.opened_at < raw.health.connections_failed_at:
+        raise DisconnectionError("Other connections to this server are dead.")
     poll = select.poll()
     poll.register(raw.fileno(), select.POLLIN | select.POLLHUP)
     if poll.poll(0):

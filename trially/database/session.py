@@ -9,10 +9,14 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
 from sqlalchemy import URL, Connection, Engine, event, text
 
-from trially.config import Settings
-from trially.database.engines import NETWORK_LIMITS, EngineRegistry
+from trially.database.connecting import with_limits
+from trially.database.engines import EngineRegistry, Limits
 from trially.database.placement import WrongTenantError, current_placement
+from trially.database.watching import GRACE_SECONDS, WatchedConnection
 from trially.state import app_state, request_state, state_of
+
+CATALOG_CHECKOUT_SECONDS = 2
+"""How long a thread waits for a connection to the catalog."""
 
 
 class PlacedSession(Session):
@@ -94,16 +98,27 @@ def check_tenant_open() -> None:
     db.session.rollback()
 
 
-def init_app(app: Flask, binds: Mapping[str, URL], settings: Settings) -> None:
+class ReaderConnection(WatchedConnection):
+    """A connection of a request to the catalog, whose queries take milliseconds."""
+
+    longest_seconds = 2.0
+
+
+def init_app(
+    app: Flask, binds: Mapping[str, URL], connections: Mapping[str, type[WatchedConnection]]
+) -> None:
     """Bind the catalog's databases by name; tenants' engines are added on demand.
 
-    There is no default bind, so a statement outside a tenant's context fails.
+    `connections` are the classes of the binds' connections, which limit their statements. There is
+    no default bind, so a statement outside a tenant's context fails.
     """
-    timeouts = {name: str(limit) for name, limit in NETWORK_LIMITS.items()}
+    settings = state_of(app).settings
     app.config["SQLALCHEMY_BINDS"] = {
         name: {
-            "url": url.update_query_dict({**timeouts, **url.query}),
+            "url": with_limits(url),
+            "connect_args": {"connection_factory": connections[name]},
             "pool_pre_ping": True,
+            "pool_timeout": CATALOG_CHECKOUT_SECONDS,
             "hide_parameters": True,
         }
         for name, url in binds.items()
@@ -113,7 +128,11 @@ def init_app(app: Flask, binds: Mapping[str, URL], settings: Settings) -> None:
         engines = db.engines
     state_of(app).engines = EngineRegistry(
         cast("MutableMapping[str | None, Engine]", engines),
-        settings.connections_per_server,
-        settings.checkout_timeout_seconds,
-        settings.slow_query_ms / 1000,
+        Limits(
+            settings.connections_per_server,
+            settings.checkout_timeout_seconds,
+            settings.idle_connection_seconds,
+            settings.statement_timeout_ms / 1000 + GRACE_SECONDS,
+            settings.slow_query_ms / 1000,
+        ),
     )

@@ -7,7 +7,7 @@ import psycopg2
 from sqlalchemy import URL
 
 from trially.config import current_settings
-from trially.database.engines import connect
+from trially.database.connecting import connect
 from trially.proving.attempts import Attempt, Party, Target
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute

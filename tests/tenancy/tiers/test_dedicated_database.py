@@ -7,7 +7,7 @@ import pytest
 from psycopg2 import errors, sql
 from tenant_databases import TABLES, access_of, as_tenant, ask, ask_in, placement_of
 
-from trially.database.engines import connect
+from trially.database.connecting import connect
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.tiers import tier_of
 

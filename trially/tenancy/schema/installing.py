@@ -10,6 +10,8 @@ from sqlalchemy import URL, Connection, inspect, select, text
 from sqlalchemy.orm import Session
 
 from trially.config import Settings, current_settings
+from trially.database.session import ReaderConnection
+from trially.database.watching import WatchedConnection
 from trially.errors import OperatorError
 from trially.tenancy.advisory_locks import INSTALL_LOCK
 from trially.tenancy.catalog import (
@@ -40,6 +42,9 @@ from trially.tenancy.servers.preparing import (
 )
 
 CATALOG_SCHEMA = "catalog"
+
+CATALOG_CONNECTIONS = {CONTROL_BIND: WatchedConnection, READER_BIND: ReaderConnection}
+"""The classes of connections to the catalog, by bind key: requests wait less than commands."""
 
 log = logging.getLogger(__name__)
 

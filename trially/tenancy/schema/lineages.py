@@ -10,11 +10,13 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, MetaData, create_engine, text
+from sqlalchemy import URL, Connection, MetaData, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from trially.config import ROOT
+from trially.database.connecting import with_limits
 from trially.database.model import CatalogModel, TenantModel
+from trially.database.watching import WatchedConnection
 from trially.tenancy.schema.autogenerate import number_revision, protect_tables
 from trially.tenancy.schema.protection import check_tables
 from trially.tenancy.servers.connections import driver_connection
@@ -106,9 +108,15 @@ def run_lineage(
     return not is_read_only
 
 
-def migration_connection(url: Any) -> Connection:
+def migration_connection(url: URL) -> Connection:
     """Open a SQLAlchemy connection for migrating; closing it closes the database connection."""
-    return create_engine(url, poolclass=NullPool, hide_parameters=True).connect()
+    engine = create_engine(
+        with_limits(url),
+        poolclass=NullPool,
+        hide_parameters=True,
+        connect_args={"connection_factory": WatchedConnection},
+    )
+    return engine.connect()
 
 
 def _prepare_session(connection: Connection, schema: str) -> None:

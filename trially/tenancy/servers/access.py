@@ -14,7 +14,7 @@ from sqlalchemy import URL, make_url, select
 from sqlalchemy.orm import Session
 
 from trially.config import current_settings
-from trially.database.engines import connect
+from trially.database.connecting import connect
 from trially.errors import OperatorError
 from trially.keys import role_password
 from trially.state import app_state, state_of

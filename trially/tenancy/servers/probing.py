@@ -9,7 +9,7 @@ import psycopg2
 from psycopg2.extensions import connection
 from sqlalchemy import URL
 
-from trially.database.engines import connect
+from trially.database.connecting import connect
 from trially.errors import OperatorError
 from trially.tenancy.servers.connections import execute
 

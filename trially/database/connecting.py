@@ -1,0 +1,109 @@
+"""Open connections to PostgreSQL, and tell by SQLSTATE why a server refused one."""
+
+import re
+
+import psycopg2
+from psycopg2 import OperationalError
+from sqlalchemy import URL
+from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
+
+from trially.database.watching import WatchedConnection
+
+NETWORK_LIMITS = {
+    "connect_timeout": 3,
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""libpq's limits for an unreachable host; a server's URL may override them.
+
+All are in seconds or counts, except `tcp_user_timeout`, which is in milliseconds. libpq applies
+`connect_timeout` to each host of the URL, from the TCP handshake to the end of authentication.
+"""
+
+TOO_MANY_CONNECTIONS = "53300"
+
+_SQLSTATES = {
+    TOO_MANY_CONNECTIONS: (
+        "too many connections for (role|database)|too many clients already"
+        "|remaining connection slots|no more connections allowed"
+    ),
+    "28P01": "password authentication failed|SASL authentication failed|authentication failed",
+    "28000": "no pg_hba.conf entry|not permitted to log in|role .* does not exist|no such user",
+    "3D000": "database .* does not exist|no such database|does not currently accept connections",
+    "42501": "permission denied for database",
+    "57P03": "database system is|the database system|not yet accepting connections",
+    "57P01": "terminating connection",
+    "08006": "server login failed|query_wait_timeout|pgbouncer cannot connect",
+}
+"""What PostgreSQL and PgBouncer write when they refuse a connection, by SQLSTATE.
+
+libpq does not tell the SQLSTATE of a refused connection, and psycopg2 has only libpq's text. The
+text of a server whose `lc_messages` is not English is not recognised; its refusal then has no
+SQLSTATE and counts as any other failure to connect.
+"""
+
+_PATTERNS = {state: re.compile(pattern) for state, pattern in _SQLSTATES.items()}
+_TIMED_OUT = re.compile("timeout expired|timed out")
+
+
+class ConnectionRefusedByServerError(OperationalError):
+    """The server answered and refused the connection. `pgcode` is the SQLSTATE, if known."""
+
+    def __init__(self, message: str, sqlstate: str | None) -> None:
+        super().__init__(message)
+        self._sqlstate = sqlstate
+
+    @property
+    def pgcode(self) -> str | None:  # type: ignore[override]
+        """The SQLSTATE of the refusal, or None if its text was not recognised."""
+        return self._sqlstate
+
+    @property
+    def is_of_whole_server(self) -> bool:
+        """Whether a limit of the whole server was reached, not one of a role or a database."""
+        return self._sqlstate == TOO_MANY_CONNECTIONS and " for " not in str(self)
+
+
+class ConnectTimeoutError(OperationalError):
+    """The server did not answer within `connect_timeout`."""
+
+
+def connect(
+    url: URL,
+    application_name: str = "trially",
+    connection_factory: type[WatchedConnection] = WatchedConnection,
+) -> WatchedConnection:
+    """Open a psycopg2 connection to `url`, in autocommit mode.
+
+    Raises `ConnectionRefusedByServerError`, `ConnectTimeoutError`, or another `OperationalError`
+    if no host of the URL could be reached.
+    """
+    _, parameters = PGDialect_psycopg2().create_connect_args(url)  # type: ignore[no-untyped-call]
+    try:
+        raw: WatchedConnection = psycopg2.connect(
+            **{"application_name": application_name, **NETWORK_LIMITS, **parameters},
+            connection_factory=connection_factory,
+        )
+    except OperationalError as error:
+        raise explain(error) from None
+    raw.autocommit = True
+    return raw
+
+
+def with_limits(url: URL) -> URL:
+    """Return a URL with `NETWORK_LIMITS` where it has no limits of its own."""
+    limits = {name: str(limit) for name, limit in NETWORK_LIMITS.items()}
+    return url.update_query_dict({**limits, **url.query})
+
+
+def explain(error: OperationalError) -> OperationalError:
+    """Return the error of a failed connect, as a class that tells what happened."""
+    message = str(error)
+    if "FATAL:" in message or "pgbouncer" in message:
+        found = (state for state, pattern in _PATTERNS.items() if pattern.search(message))
+        return ConnectionRefusedByServerError(message, next(found, None))
+    if _TIMED_OUT.search(message):
+        return ConnectTimeoutError(message)
+    return error

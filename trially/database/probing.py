@@ -1,0 +1,122 @@
+"""Ask a server about statements that have no answer, and interrupt those that it does not run.
+
+A connection may be dead although its peer acknowledges packets: a proxy or a pooler was frozen, or
+forgot the connection. A new connection of the same role to the same host shows whether the server
+still runs the statement. Every role may see the state of its own sessions.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg2
+from psycopg2 import OperationalError
+
+from trially.database.connecting import (
+    NETWORK_LIMITS,
+    ConnectionRefusedByServerError,
+    explain,
+)
+from trially.database.watching import SilentServerError, WatchedConnection, watchdog
+
+PROBE_SECONDS = 2
+"""How long a server may take to accept the new connection, and then to answer."""
+
+TOLERANCE_SECONDS = 1.0
+"""By how much a pooler and the network may delay a statement."""
+
+_SESSIONS = (
+    "SELECT pg_backend_pid(), pid, extract(epoch FROM clock_timestamp() - query_start)::float8"
+    " FROM pg_stat_activity WHERE usename = session_user AND datname = current_database()"
+    " AND state IN ('active', 'fastpath function call', 'disabled')"
+)
+
+Stalled = Sequence[tuple[WatchedConnection, float]]
+
+
+class ProbeConnection(WatchedConnection):
+    """The new connection, on which the server must answer soon."""
+
+    longest_seconds = float(PROBE_SECONDS)
+
+
+def ask_about(stalled: Stalled) -> None:
+    """Ask the server of one login about its stalled connections; close those that are dead."""
+    watched, _ = stalled[0]
+    try:
+        sessions, is_pooled = _running_sessions(watched)
+    except ConnectionRefusedByServerError:
+        _wait_longer(stalled)
+    except psycopg2.Error:
+        _interrupt(stalled, is_server_silent=True)
+    else:
+        running = [each for each in stalled if _is_running(each, sessions, is_pooled=is_pooled)]
+        _wait_longer(running)
+        dead = [each for each in stalled if each not in running]
+        _interrupt(dead, is_server_silent=False)
+
+
+def _running_sessions(watched: WatchedConnection) -> tuple[list[tuple[int, float]], bool]:
+    """Return pid and seconds of each running statement, and whether a pooler hides pids."""
+    info = watched.info
+    parameters: dict[str, Any] = {
+        **NETWORK_LIMITS,
+        **info.dsn_parameters,
+        "host": info.host,
+        "port": info.port,
+        "password": info.password,
+        "connect_timeout": PROBE_SECONDS,
+        "application_name": "trially-probe",
+    }
+    for of_several_hosts in ("hostaddr", "target_session_attrs", "load_balance_hosts"):
+        parameters.pop(of_several_hosts, None)
+    try:
+        probe = psycopg2.connect(**parameters, connection_factory=ProbeConnection)
+    except OperationalError as error:
+        raise explain(error) from None
+    try:
+        probe.autocommit = True
+        with probe.cursor() as cursor:
+            cursor.execute(_SESSIONS)
+            rows: list[tuple[int, int, float]] = cursor.fetchall()
+        own = rows[0][0]
+        is_pooled = own != probe.info.backend_pid
+    finally:
+        probe.close()
+    return [(pid, seconds) for _, pid, seconds in rows if pid != own], is_pooled
+
+
+def _is_running(
+    stalled: tuple[WatchedConnection, float],
+    sessions: list[tuple[int, float]],
+    *,
+    is_pooled: bool,
+) -> bool:
+    """Return whether the server runs the statement that a stalled connection waits for.
+
+    A pooler assigns server processes by itself, so there a statement is recognised by its age.
+    """
+    watched, since = stalled
+    if is_pooled:
+        age = time.monotonic() - since
+        return any(abs(seconds - age) <= TOLERANCE_SECONDS for _, seconds in sessions)
+    return any(pid == watched.info.backend_pid for pid, _ in sessions)
+
+
+def _wait_longer(stalled: Stalled) -> None:
+    """Ask about these again when they have waited twice as long."""
+    now = time.monotonic()
+    for watched, since in stalled:
+        if watched.waiting_since == since:
+            watched.probe_at = 2 * now - since
+
+
+def _interrupt(stalled: Stalled, *, is_server_silent: bool) -> None:
+    for watched, since in stalled:
+        if watched.waiting_since == since:
+            if watched.health is not None:
+                watched.health.record_dead_connection(is_server_silent=is_server_silent)
+            watched.cut(SilentServerError("The server does not answer on this connection."))
+
+
+watchdog.ask_about = ask_about

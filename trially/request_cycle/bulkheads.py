@@ -1,0 +1,154 @@
+"""Bulkheads: no tenant and no server can hold all threads of a process.
+
+A tenant may hold a share of the threads, and all tenants of one server may hold all but a reserve.
+A request above the limit waits for a moment. If the threads of its tenant or server are stuck, or
+none becomes free, it is refused, so that its thread can serve others.
+"""
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from threading import Condition
+from uuid import UUID
+
+from flask import Flask
+
+from trially.http.codes import Code
+from trially.http.problems import ServiceUnavailable
+from trially.http.retry_after import retry_after
+from trially.state import app_state, request_state, state_of
+from trially.tenancy.directory import TenantEntry
+
+RESERVED_THREADS = 2
+"""Threads that the tenants of one server leave to other servers."""
+
+TENANT_PATIENCE_SECONDS = 0.5
+SERVER_PATIENCE_SECONDS = 1.0
+"""A request that runs longer than this is slow. If all are slow, their tenant or server is stuck."""
+
+
+class FullError(RuntimeError):
+    """A tenant or a server holds all threads that it may hold."""
+
+
+@dataclass
+class Compartment:
+    """The requests of one tenant or server that run in this process. Times are in seconds."""
+
+    limit: int
+    patience: float
+    starts: dict[int, float] = field(default_factory=dict)
+    """When each running request began, the oldest first."""
+
+    last_quick_end: float = float("-inf")
+
+    def is_full(self) -> bool:
+        """Return whether no further request may run."""
+        return len(self.starts) >= self.limit
+
+    def is_stuck(self, now: float) -> bool:
+        """Return whether requests run for long, and none ended quickly of late."""
+        oldest = next(iter(self.starts.values()), now)
+        return now - max(oldest, self.last_quick_end) > self.patience
+
+    def end(self, number: int, now: float) -> None:
+        """Record the end of a request."""
+        if now - self.starts.pop(number) <= self.patience:
+            self.last_quick_end = now
+
+
+class Bulkheads:
+    """Counts the running requests of each tenant and server. Threads share an object."""
+
+    def __init__(
+        self, threads: int, tenant_share: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
+        self._of_tenant = max(1, math.ceil(threads * tenant_share)), TENANT_PATIENCE_SECONDS
+        self._of_server = max(1, threads - RESERVED_THREADS), SERVER_PATIENCE_SECONDS
+        self._compartments: dict[Hashable, Compartment] = {}
+        self._changed = Condition()
+        self._numbers = 0
+        self.waits: Counter[UUID] = Counter()
+        """How many requests of each tenant have waited for a thread of its share."""
+
+        self.refusals: Counter[UUID] = Counter()
+        """How many requests of each tenant were refused."""
+
+    def enter(self, tenant: UUID, server: str) -> int:
+        """Admit a request of a tenant, and return its number, or raise `FullError`."""
+        with self._changed:
+            now = self._clock()
+            mine = (
+                self._compartment(tenant, *self._of_tenant),
+                self._compartment(server, *self._of_server),
+            )
+            if any(each.is_full() for each in mine):
+                self.waits[tenant] += 1
+                self._wait(tenant, mine)
+            self._numbers += 1
+            for each in mine:
+                each.starts[self._numbers] = now
+            return self._numbers
+
+    def leave(self, number: int, tenant: UUID, server: str) -> None:
+        """Record the end of an admitted request."""
+        with self._changed:
+            now = self._clock()
+            for key in (tenant, server):
+                self._compartments[key].end(number, now)
+            self._changed.notify_all()
+
+    def running(self) -> dict[UUID, int]:
+        """Return how many requests of each tenant run now."""
+        with self._changed:
+            return {
+                key: len(each.starts)
+                for key, each in self._compartments.items()
+                if isinstance(key, UUID) and each.starts
+            }
+
+    def _wait(self, tenant: UUID, mine: tuple[Compartment, ...]) -> None:
+        ends_at = self._clock() + TENANT_PATIENCE_SECONDS
+        while full := [each for each in mine if each.is_full()]:
+            now = self._clock()
+            if now >= ends_at or any(each.is_stuck(now) for each in full):
+                self.refusals[tenant] += 1
+                raise FullError
+            self._changed.wait(ends_at - now)
+
+    def _compartment(self, key: Hashable, limit: int, patience: float) -> Compartment:
+        found = self._compartments.get(key)
+        if found is None:
+            found = self._compartments[key] = Compartment(limit, patience)
+        return found
+
+
+def occupy_thread(entry: TenantEntry) -> None:
+    """Count the current request among its tenant's, or raise `ServiceUnavailable`."""
+    server = entry.placement.server
+    try:
+        number = app_state().bulkheads.enter(entry.tenant_id, server)
+    except FullError:
+        raise ServiceUnavailable(
+            "Too many requests of this tenant are running.",
+            code=Code.TENANT_BUSY,
+            headers=retry_after(Code.TENANT_BUSY, entry.tenant_id),
+        ) from None
+    request_state().occupied = number, entry.tenant_id, server
+
+
+def free_thread(_error: BaseException | None = None) -> None:
+    """End what `occupy_thread` began."""
+    occupied, request_state().occupied = request_state().occupied, None
+    if occupied is not None:
+        app_state().bulkheads.leave(*occupied)
+
+
+def init_app(app: Flask) -> None:
+    """Give the app its bulkheads."""
+    settings = state_of(app).settings
+    state_of(app).bulkheads = Bulkheads(settings.threads, settings.tenant_thread_share)
+    app.teardown_request(free_thread)
