@@ -15,6 +15,7 @@ bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 worker_class = "gthread"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8"))
+os.environ["TRIALLY_THREADS"] = str(threads)
 control_socket_disable = True
 
 timeout = 60

@@ -67,7 +67,7 @@ def show_metrics() -> Response:
             "Missing or invalid token. Send the metrics token as a bearer token.",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    metrics.pools.record(engine_registry().budgets())
+    metrics.usage.record(engine_registry().budgets(), app_state().bulkheads)
     body, content_type = metrics.render()
     return Response(body, content_type=content_type)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from trially.dev_issuer.issuer import DevIssuer
     from trially.http.retry_after import RetryAdvice
     from trially.http.trace_context import Caller
+    from trially.request_cycle.bulkheads import Bulkheads, Compartment
     from trially.tenancy.catalog import Tier
     from trially.tenancy.directory import Directory, TenantEntry
     from trially.tenancy.servers.access import ServerAccess
@@ -34,6 +35,9 @@ class AppState:
     version: str = ""
     engines: "EngineRegistry" = field(init=False)
     """The engines of tenants' databases."""
+
+    bulkheads: "Bulkheads" = field(init=False)
+    """How many requests of each tenant and server run in this process."""
 
     replica_trackers: "dict[str, ReplicaTracker]" = field(default_factory=dict)
     """WAL positions of each server and its replicas, by the server's name."""
@@ -93,6 +97,12 @@ class RequestState:
 
     has_committed: bool = False
     """A batch was committed before the end of the request, so that it must not be run again."""
+
+    is_committing: bool = False
+    """COMMIT may have been sent, so that the request must not be run again."""
+
+    occupied: "tuple[int, tuple[Compartment, ...]] | None" = None
+    """The request's number in the bulkheads, and the compartments that it is counted in."""
 
     written_up_to: int | None = None
     """The WAL position after the last COMMIT, where the server has replicas."""

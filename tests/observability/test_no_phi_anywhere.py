@@ -227,7 +227,8 @@ def test_no_canary_is_where_phi_must_not_be(
     tenant_id = call("GET", "/me").json["tenant"]["id"]
     with app.app_context(), tenant_context(tenant_id) as entry:
         tenant = type("Tenant", (), {"id": entry.tenant_id})
-    for dialect, _budget in state_of(app).engines._servers.values():
+    for server in state_of(app).engines._servers.values():
+        dialect = server.dialect
         dialect.slow_seconds, before = 0, dialect.slow_seconds
     ids = _plant(call, tenant, make_fact)
     _call_every_route(app, call, ids)

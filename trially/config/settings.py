@@ -119,6 +119,9 @@ class Settings:
     threads: Annotated[int, at_least(1)] = 8
     """Threads of this process that answer requests."""
 
+    tenant_thread_share: Annotated[float, between(0.01, 1)] = 0.5
+    """The share of these threads that the requests of one tenant may hold."""
+
     placement_max_age_seconds: Annotated[float, between(0, 5)] = 5.0
     """Maximum age of cached placements and members, in seconds."""
 

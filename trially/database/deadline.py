@@ -17,14 +17,15 @@ def request_deadline() -> float | None:
 
 
 def statement_bound() -> str:
-    """Return the SQL that bounds a transaction's statements by the remaining time, or "".
+    """Return the SQL that bounds a transaction's waits for locks, and its statements.
 
     PostgreSQL applies `statement_timeout` to each statement alone. So the last statement of a
     transaction may end after the deadline, at most by the time that remained at BEGIN.
     """
-    deadline = request_state().deadline
+    settings, deadline = current_settings(), request_state().deadline
+    lock_sql = f"SET LOCAL lock_timeout={settings.lock_timeout_ms};"
     if deadline is None:
-        return ""
+        return lock_sql
     remaining_ms = max(1, int((deadline - time.monotonic()) * 1000))
-    timeout_ms = min(remaining_ms, current_settings().statement_timeout_ms)
-    return f"SET LOCAL statement_timeout={timeout_ms};"
+    timeout_ms = min(remaining_ms, settings.statement_timeout_ms)
+    return f"{lock_sql}SET LOCAL statement_timeout={timeout_ms};"

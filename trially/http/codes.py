@@ -15,8 +15,29 @@ class Code(StrEnum):
     CONTENT_TOO_LARGE = "content_too_large"
     """The body is larger than this route accepts."""
 
+    CONNECTIONS_EXHAUSTED = "connections_exhausted"
+    """All connections to the database that are allowed are in use. Retry after `Retry-After`."""
+
+    DATABASE_FULL = "database_full"
+    """The database server has no disk space or memory left. An operator must act."""
+
+    DATABASE_LOGIN_REFUSED = "database_login_refused"
+    """The database server refuses this server's password or role. An operator must act."""
+
+    DATABASE_MISSING = "database_missing"
+    """The tenant's database does not exist or accepts no connections. An operator must act."""
+
+    DATABASE_READ_ONLY = "database_read_only"
+    """The database accepts no changes, as during a failover. Retry after `Retry-After`."""
+
+    DATABASE_RESTARTING = "database_restarting"
+    """The database server is starting or stopping. Retry after `Retry-After`."""
+
+    DATABASE_SILENT = "database_silent"
+    """The database server does not answer. Retry after `Retry-After`."""
+
     DATABASE_UNAVAILABLE = "database_unavailable"
-    """The database cannot be reached, or all connections are in use. Retry after `Retry-After`."""
+    """The connection to the database was lost or refused. Retry after `Retry-After`."""
 
     FORBIDDEN = "forbidden"
     """The caller is known and may not do this."""
@@ -48,6 +69,9 @@ class Code(StrEnum):
     INVALID_TOKEN = "invalid_token"  # noqa: S105
     """The bearer token is invalid, expired or revoked. Sign in again."""
 
+    LOCK_TIMEOUT = "lock_timeout"
+    """Another transaction holds the record for too long. Retry after `Retry-After`."""
+
     MALFORMED_JSON = "malformed_json"
     """The body is not JSON."""
 
@@ -66,6 +90,9 @@ class Code(StrEnum):
     PHI_LEVEL_REQUIRED = "phi_level_required"
     """The request searches by or changes a field that needs the PHI level `full`."""
 
+    PLACEMENT_CHANGED = "placement_changed"
+    """The tenant is being moved to another database. Retry after `Retry-After`."""
+
     PRECONDITION_FAILED = "precondition_failed"
     """A precondition of the request does not hold."""
 
@@ -80,6 +107,9 @@ class Code(StrEnum):
 
     STILL_REFERENCED = "still_referenced"
     """Other records still reference this one."""
+
+    TENANT_BUSY = "tenant_busy"
+    """Too many requests of this tenant are running already. Retry after `Retry-After`."""
 
     TENANT_CHOICE_REQUIRED = "tenant_choice_required"
     """The token is valid for several tenants. Choose one with `X-Tenant-ID`."""

@@ -8,9 +8,9 @@ from flask import Flask, Response, request
 from trially.database.dialect import statement_was_slow
 from trially.database.session import engine_registry
 from trially.observability.logs import requests_log, route_of_request
-from trially.observability.metrics import count_request, pools
+from trially.observability.metrics import count_request, usage
 from trially.observability.slow_statements import log_slow_statement
-from trially.state import request_state
+from trially.state import app_state, request_state
 
 
 def init_app(app: Flask) -> None:
@@ -41,8 +41,8 @@ def _record_request(response: Response) -> Response:
         seconds,
         None if placement is None else placement.tenant_id,
     )
-    if pools.is_due():
-        pools.record(engine_registry().budgets())
+    if usage.is_due():
+        usage.record(engine_registry().budgets(), app_state().bulkheads)
     if requests_log.isEnabledFor(logging.INFO):
         requests_log.info(
             "request",

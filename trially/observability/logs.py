@@ -38,7 +38,7 @@ _LOWEST_LEVELS = {
 _SERVER_LOGGERS = ("gunicorn.error",)
 """Loggers with handlers of their own, which `configure` removes."""
 
-_EXTRA_FIELDS = ["method", "status", "ms", "bytes", "statement"]
+_EXTRA_FIELDS = ["method", "status", "ms", "bytes", "statement", "code", "sqlstate", "bind_key"]
 """Fields that our own log calls may add by `extra`."""
 
 requests_log = logging.getLogger("trially.requests")
@@ -154,6 +154,8 @@ def _add_request(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
         state = request_state()
         if state.placement is not None:
             event["tenant"] = state.placement.tenant_id
+        if state.tenant is not None:
+            event["slug"] = state.tenant.slug
         if state.identity is not None:
             event["actor"] = state.identity.member_id
     return event

@@ -7,9 +7,11 @@ limited.
 
 import os
 import time
-from collections.abc import Mapping
+from collections import Counter as Counting
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from threading import Lock
+from typing import Any, Protocol
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -32,7 +34,7 @@ OTHER = "other"
 NO_TENANT = "none"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_POOL_INTERVAL_SECONDS = 1
+_USAGE_INTERVAL_SECONDS = 1
 
 requests_total = Counter(
     "trially_requests_total", "Requests that were answered.", ("method", "route", "status")
@@ -50,6 +52,27 @@ guard_refusals_total = Counter(
     "trially_guard_refusals_total",
     "Transactions that a tenant's guard rejected, by reason.",
     ("reason",),
+)
+database_faults_total = Counter(
+    "trially_database_faults_total",
+    "Requests that a database did not serve, by the problem's code and the server.",
+    ("code", "server"),
+)
+busy_threads = Gauge(
+    "trially_busy_threads",
+    "Threads that answer a request of this tenant now.",
+    ("tenant",),
+    multiprocess_mode="livesum",
+)
+tenant_waits_total = Counter(
+    "trially_tenant_waits_total",
+    "Requests of a tenant that waited for a thread of its share or for a connection.",
+    ("tenant", "resource"),
+)
+tenant_refusals_total = Counter(
+    "trially_tenant_refusals_total",
+    "Requests of a tenant that were refused because its threads were all in use.",
+    ("tenant",),
 )
 replica_requests_total = Counter(
     "trially_replica_requests_total",
@@ -75,30 +98,72 @@ checkouts_total = Counter(
 )
 
 
-class _Pools:
-    """Exports the connection budgets: their sizes, and how far their counts have risen."""
+class ThreadUsage(Protocol):
+    """How many threads of this process the tenants' requests use."""
+
+    waits: Counting[UUID]
+    refusals: Counting[UUID]
+
+    def running(self) -> dict[UUID, int]:
+        """Return how many requests of each tenant run now."""
+
+
+class _Usage:
+    """Exports what requests use: connections by server, threads and waits by tenant."""
 
     def __init__(self) -> None:
-        self._recorded: WeakKeyDictionary[ConnectionBudget, dict[str, int]] = WeakKeyDictionary()
+        self._recorded: WeakKeyDictionary[object, dict[str, Mapping[Any, int]]] = (
+            WeakKeyDictionary()
+        )
+        """The counts of an object that were exported last, by their kind."""
+
         self._next_at = 0.0
         self._lock = Lock()
 
     def is_due(self) -> bool:
         return time.monotonic() >= self._next_at
 
-    def record(self, budgets: Mapping[str, ConnectionBudget]) -> None:
+    def record(self, budgets: Mapping[str, ConnectionBudget], threads: ThreadUsage) -> None:
         with self._lock:
-            self._next_at = time.monotonic() + _POOL_INTERVAL_SECONDS
+            self._next_at = time.monotonic() + _USAGE_INTERVAL_SECONDS
             for server, budget in budgets.items():
-                connections_open.labels(server).set(budget.open_connections)
-                connections_idle.labels(server).set(budget.idle_connections)
-                counts, before = asdict(budget.counts), self._recorded.get(budget, {})
-                for outcome, count in counts.items():
-                    checkouts_total.labels(server, outcome).inc(count - before.get(outcome, 0))
-                self._recorded[budget] = counts
+                self._record_budget(server, budget)
+            self._record_threads(threads)
+
+    def _record_budget(self, server: str, budget: ConnectionBudget) -> None:
+        connections_open.labels(server).set(budget.open_connections)
+        connections_idle.labels(server).set(budget.idle_connections)
+        for outcome, count in self._rises(budget, "checkouts", asdict(budget.counts)):
+            checkouts_total.labels(server, outcome).inc(count)
+        for tenant_id, count in self._rises(budget, "waits", budget.waits_by_queue):
+            tenant_waits_total.labels(tenant_label(tenant_id), "connection").inc(count)
+
+    def _record_threads(self, threads: ThreadUsage) -> None:
+        busy = Counting(dict.fromkeys(_busy_labels, 0))
+        for tenant_id, count in threads.running().items():
+            busy[tenant_label(tenant_id)] += count
+        for label, count in busy.items():
+            busy_threads.labels(label).set(count)
+        _busy_labels.update(busy)
+        for tenant_id, count in self._rises(threads, "waits", threads.waits):
+            tenant_waits_total.labels(tenant_label(tenant_id), "thread").inc(count)
+        for tenant_id, count in self._rises(threads, "refusals", threads.refusals):
+            tenant_refusals_total.labels(tenant_label(tenant_id)).inc(count)
+
+    def _rises(
+        self, owner: object, kind: str, counts: Mapping[Any, int]
+    ) -> Iterator[tuple[Any, int]]:
+        """Yield the names of the counts that rose since the last call, and by how much."""
+        counts = dict(counts)
+        recorded = self._recorded.setdefault(owner, {})
+        before, recorded[kind] = recorded.get(kind, {}), counts
+        for name, count in counts.items():
+            if rise := count - before.get(name, 0):
+                yield name, rise
 
 
-pools = _Pools()
+usage = _Usage()
+_busy_labels: set[str] = set()
 _named: set[UUID] = set()
 _lock = Lock()
 _request_series: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}

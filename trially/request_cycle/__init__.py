@@ -33,7 +33,8 @@ from trially.http.contract import (
 )
 from trially.http.masking import show_identifiers
 from trially.http.problems import Forbidden
-from trially.request_cycle import database_errors, refusal_time
+from trially.request_cycle import bulkheads, database_errors, refusal_time
+from trially.request_cycle.bulkheads import occupy_thread
 from trially.request_cycle.replaying import replay_response
 from trially.request_cycle.replicas import enter_nearest, send_position
 from trially.request_cycle.retrying import may_retry, prepare_retry
@@ -63,7 +64,9 @@ def admit() -> None:
         read_body()
     if not contract.streams_body:
         start_deadline(current_settings().request_timeout_ms)
-    enter_nearest(resolve_tenant(state.claims), view)
+    entry = resolve_tenant(state.claims)
+    occupy_thread(entry)
+    enter_nearest(entry, view)
 
 
 class Application(ContractFlask):
@@ -113,6 +116,7 @@ def run_steps(proceed: Callable[[], Response]) -> Response:
 
 def init_app(app: Flask) -> None:
     """Put every request through the cycle."""
+    bulkheads.init_app(app)
     app.before_request(admit)
     # Flask runs after_request functions in reverse order of registration.
     app.after_request(refusal_time.equalize_refusal_time)

@@ -26,7 +26,9 @@ RESERVED_THREADS = 2
 
 TENANT_PATIENCE_SECONDS = 0.5
 SERVER_PATIENCE_SECONDS = 1.0
-"""A request that runs longer than this is slow. If all are slow, their tenant or server is stuck."""
+"""A request that runs longer is slow. If all are slow, their tenant or server is stuck."""
+
+COMPARTMENTS_KEPT = 5_000
 
 
 class FullError(RuntimeError):
@@ -77,8 +79,8 @@ class Bulkheads:
         self.refusals: Counter[UUID] = Counter()
         """How many requests of each tenant were refused."""
 
-    def enter(self, tenant: UUID, server: str) -> int:
-        """Admit a request of a tenant, and return its number, or raise `FullError`."""
+    def enter(self, tenant: UUID, server: str) -> tuple[int, tuple[Compartment, ...]]:
+        """Admit a request of a tenant, or raise `FullError`. Give the result to `leave`."""
         with self._changed:
             now = self._clock()
             mine = (
@@ -91,14 +93,14 @@ class Bulkheads:
             self._numbers += 1
             for each in mine:
                 each.starts[self._numbers] = now
-            return self._numbers
+            return self._numbers, mine
 
-    def leave(self, number: int, tenant: UUID, server: str) -> None:
+    def leave(self, number: int, mine: tuple[Compartment, ...]) -> None:
         """Record the end of an admitted request."""
         with self._changed:
             now = self._clock()
-            for key in (tenant, server):
-                self._compartments[key].end(number, now)
+            for each in mine:
+                each.end(number, now)
             self._changed.notify_all()
 
     def running(self) -> dict[UUID, int]:
@@ -122,22 +124,27 @@ class Bulkheads:
     def _compartment(self, key: Hashable, limit: int, patience: float) -> Compartment:
         found = self._compartments.get(key)
         if found is None:
+            if len(self._compartments) >= COMPARTMENTS_KEPT:
+                self._drop_empty()
             found = self._compartments[key] = Compartment(limit, patience)
         return found
+
+    def _drop_empty(self) -> None:
+        for key in [key for key, each in self._compartments.items() if not each.starts]:
+            del self._compartments[key]
 
 
 def occupy_thread(entry: TenantEntry) -> None:
     """Count the current request among its tenant's, or raise `ServiceUnavailable`."""
-    server = entry.placement.server
     try:
-        number = app_state().bulkheads.enter(entry.tenant_id, server)
+        occupied = app_state().bulkheads.enter(entry.tenant_id, entry.placement.server)
     except FullError:
         raise ServiceUnavailable(
             "Too many requests of this tenant are running.",
             code=Code.TENANT_BUSY,
             headers=retry_after(Code.TENANT_BUSY, entry.tenant_id),
         ) from None
-    request_state().occupied = number, entry.tenant_id, server
+    request_state().occupied = occupied
 
 
 def free_thread(_error: BaseException | None = None) -> None:

@@ -3,7 +3,7 @@
 from functools import cache
 
 from flask import Flask, Response, current_app
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as CheckoutTimeoutError
 
 from trially.auth.identity import no_access
@@ -11,12 +11,13 @@ from trially.database.model import TenantModel
 from trially.database.placement import StalePlacementError, TenantSuspendedError
 from trially.http.codes import Code
 from trially.http.problems import Conflict, Problem, ServiceUnavailable, validation_failed
-from trially.observability.metrics import guard_refusals_total
+from trially.http.retry_after import retry_after
+from trially.observability.metrics import database_faults_total, guard_refusals_total
+from trially.request_cycle.causes import CONNECTION_WAIT, MOVED, Cause, cause_of, sqlstate_of
 from trially.state import request_state
 
-RETRY_AFTER_SECONDS = "1"
+NO_SERVER = "none"
 UNIQUE_VIOLATION = "23505"
-QUERY_CANCELED = "57014"
 FOREIGN_KEY_VIOLATIONS = frozenset({"23001", "23503"})
 INVALID_VALUES = frozenset(
     {"22001", "22003", "22007", "22008", "22021", "22P02", "22P05", "23502", "23514"}
@@ -27,27 +28,14 @@ INVALID_VALUES = frozenset(
 def init_app(app: Flask) -> None:
     """Render errors of the database and of the guard."""
     app.register_error_handler(DBAPIError, _render_database_error)
-    app.register_error_handler(CheckoutTimeoutError, _render_unavailable)
-    app.register_error_handler(StalePlacementError, _render_stale)
+    app.register_error_handler(CheckoutTimeoutError, _refuse_waited)
+    app.register_error_handler(StalePlacementError, _refuse_stale)
     app.register_error_handler(TenantSuspendedError, _refuse_suspended)
 
 
-def sqlstate_of(error: BaseException) -> str | None:
-    """Return the SQLSTATE of a database error, or None if it has none."""
-    sqlstate: str | None = getattr(getattr(error, "orig", None), "pgcode", None)
-    return sqlstate
-
-
 def _render_database_error(error: DBAPIError) -> Response:
-    if sqlstate_of(error) == QUERY_CANCELED:
-        return ServiceUnavailable(
-            "The request took longer than it may.",
-            code=Code.REQUEST_TIMEOUT,
-            headers={"Retry-After": RETRY_AFTER_SECONDS},
-        ).to_response()
-    if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
-        return _render_unavailable(error)
-    return _to_problem(error).to_response()
+    cause = cause_of(error)
+    return _to_problem(error).to_response() if cause is None else _refuse(cause, sqlstate_of(error))
 
 
 def _to_problem(error: DBAPIError) -> Problem:
@@ -80,22 +68,32 @@ def _constraint_info() -> dict[str, dict[str, str]]:
     }
 
 
-def _render_unavailable(error: Exception) -> Response:
+def _refuse(cause: Cause, sqlstate: str | None = None) -> Response:
+    """Answer 503 for a cause, and tell operators: in the log and in the metrics."""
+    placement = request_state().placement
+    server = NO_SERVER if placement is None else placement.server
+    database_faults_total.labels(cause.code, server).inc()
     current_app.logger.warning(
-        "Request %s got no answer from the database: %s.",
-        request_state().request_id,
-        type(error).__name__,
+        "The database did not serve the request: %s.",
+        cause.code,
+        extra={
+            "code": cause.code,
+            "sqlstate": sqlstate,
+            "bind_key": None if placement is None else placement.bind_key,
+        },
     )
     return ServiceUnavailable(
-        "The database is temporarily unavailable.",
-        code=Code.DATABASE_UNAVAILABLE,
-        headers={"Retry-After": RETRY_AFTER_SECONDS},
+        cause.detail, code=cause.code, headers=retry_after(cause.code, server)
     ).to_response()
 
 
-def _render_stale(error: StalePlacementError) -> Response:
+def _refuse_waited(_error: CheckoutTimeoutError) -> Response:
+    return _refuse(CONNECTION_WAIT)
+
+
+def _refuse_stale(_error: StalePlacementError) -> Response:
     guard_refusals_total.labels("stale").inc()
-    return _render_unavailable(error)
+    return _refuse(MOVED)
 
 
 def _refuse_suspended(_error: TenantSuspendedError) -> Response:

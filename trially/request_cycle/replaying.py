@@ -17,7 +17,7 @@ from trially.config import current_settings
 from trially.http.codes import Code
 from trially.http.contract import contract_of, read_body
 from trially.http.problems import BadRequest, Conflict, UnprocessableContent
-from trially.request_cycle.database_errors import RETRY_AFTER_SECONDS
+from trially.http.retry_after import retry_after
 from trially.request_cycle.idempotency_keys import (
     KeyInUseError,
     KeyUse,
@@ -94,7 +94,7 @@ def _stored_response(use: KeyUse) -> Response:
         raise Conflict(
             str(error),
             code=Code.IDEMPOTENCY_KEY_IN_USE,
-            headers={"Retry-After": RETRY_AFTER_SECONDS},
+            headers=retry_after(Code.IDEMPOTENCY_KEY_IN_USE, use.member_id, use.key),
         ) from None
     if bytes(stored["request_digest"]) != use.request_digest:
         raise UnprocessableContent(

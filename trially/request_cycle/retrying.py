@@ -1,12 +1,15 @@
 """Decide whether a request may be tried once more, and prepare that attempt."""
 
+from flask import current_app, request
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from trially.auth.identity import resolve_tenant
 from trially.database.placement import ReplicaBehindError, ReplicaPlacement, StalePlacementError
 from trially.database.replicas import mark_unavailable
+from trially.database.watching import DeadlineExceededError
+from trially.http.contract import contract_of
 from trially.observability.metrics import guard_refusals_total, replica_requests_total
-from trially.request_cycle.database_errors import QUERY_CANCELED, sqlstate_of
+from trially.request_cycle.causes import QUERY_CANCELED, sqlstate_of
 from trially.request_cycle.replicas import is_on_replica
 from trially.state import request_state
 from trially.tenancy.context import current_tenant, enter_tenant
@@ -17,14 +20,21 @@ def may_retry(error: BaseException) -> bool:
     """Return whether a second attempt may answer the request, and cannot do anything twice.
 
     The guard refuses a transaction with its first statement, so a request with a stale placement
-    has done nothing yet, unless it committed a batch before. A request on a replica only reads.
+    has done nothing yet, unless it committed a batch before. A request on a replica only reads. The
+    server rolls back the transaction of a lost connection, unless COMMIT was sent.
     """
-    if request_state().has_committed:
+    state = request_state()
+    if state.has_committed or state.is_committing:
         return False
     if isinstance(error, StalePlacementError):
         return True
-    is_of_database = isinstance(error, DBAPIError)
-    return is_of_database and is_on_replica() and sqlstate_of(error) != QUERY_CANCELED
+    if not isinstance(error, DBAPIError) or sqlstate_of(error) == QUERY_CANCELED:
+        return False
+    return is_on_replica() or (
+        error.connection_invalidated
+        and not isinstance(error.orig, DeadlineExceededError)
+        and not contract_of(current_app.view_functions[request.endpoint or ""]).streams_body
+    )
 
 
 def prepare_retry(error: BaseException) -> None:

@@ -19,7 +19,9 @@ def settle(response: Response) -> None:
     if not db.session().in_transaction() and not request_state().has_committed:
         # If the view ran no SQL, the guard has not run: run it, or a suspended tenant gets a 200.
         check_tenant_open()
+    request_state().is_committing = True
     db.session.commit()
+    request_state().is_committing = False
 
 
 def roll_back() -> None:

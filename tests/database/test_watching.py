@@ -1,0 +1,163 @@
+"""Calls to a silent server end: at the deadline, or when the server is found not to run them."""
+
+import io
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import psycopg2
+import pytest
+from proxies import Proxy, running_proxy
+from sqlalchemy import text
+from tenant_databases import placement_of
+
+from trially.database import watching
+from trially.database.connecting import connect
+from trially.database.engines import EngineRegistry, Limits
+from trially.database.placement import enter_placement
+from trially.database.watching import (
+    DeadlineExceededError,
+    SilentServerError,
+    WatchedConnection,
+)
+from trially.state import request_state
+from trially.tenancy.servers.access import server_access
+
+
+@pytest.fixture
+def proxy(app):
+    with app.app_context():
+        query = server_access().admin_url.query
+    with running_proxy(f"{query['host']}/.s.PGSQL.{query['port']}") as running:
+        yield running
+
+
+@pytest.fixture
+def url(app, proxy, tenant):
+    return placement_of(app, tenant).url.set(host="127.0.0.1", port=proxy.port, query={})
+
+
+def run(raw: WatchedConnection, sql: str) -> None:
+    with raw.cursor() as cursor:
+        cursor.execute(sql)
+
+
+CALLS = {
+    "a statement": lambda raw: run(raw, "SELECT 1"),
+    "many statements": lambda raw: raw.cursor().executemany("SELECT %s", [(1,), (2,)]),
+    "a function": lambda raw: raw.cursor().callproc("now"),
+    "COPY": lambda raw: raw.cursor().copy_expert("COPY (SELECT 1) TO STDOUT", io.StringIO()),
+    "COMMIT": lambda raw: raw.commit(),
+    "ROLLBACK": lambda raw: raw.rollback(),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+@pytest.mark.parametrize("new_ones", [True, False], ids=["all frozen", "only old ones frozen"])
+def test_no_call_hangs_on_a_frozen_connection(proxy: Proxy, url, call, new_ones) -> None:
+    raw = connect(url)
+    raw.autocommit = False
+    run(raw, "SELECT 1")
+    proxy.freeze(new_ones=new_ones)
+
+    started = time.monotonic()
+    with pytest.raises(SilentServerError):
+        call(raw)
+
+    assert time.monotonic() - started < 10
+    raw.close()
+
+
+def test_a_statement_that_the_server_runs_is_waited_for(url) -> None:
+    raw = connect(url)
+    started = time.monotonic()
+    run(raw, "SELECT pg_sleep(3.5)")
+    assert time.monotonic() - started >= 3.5
+    raw.close()
+
+
+def test_a_statement_ends_at_its_deadline_even_if_the_server_runs_it(url) -> None:
+    raw = connect(url)
+    raw.deadline = time.monotonic() + 0.5
+    started = time.monotonic()
+    with pytest.raises(DeadlineExceededError):
+        run(raw, "SELECT pg_sleep(60)")
+    assert time.monotonic() - started < 10
+    raw.close()
+
+
+def test_a_server_that_does_not_complete_the_handshake_is_given_up(proxy: Proxy, url) -> None:
+    proxy.freeze(new_ones=True)
+    started = time.monotonic()
+    with pytest.raises(psycopg2.OperationalError, match="timeout"):
+        connect(url)
+    assert time.monotonic() - started < 10
+
+
+def test_idle_connections_are_dropped_when_one_of_their_server_is_dead(
+    app, proxy: Proxy, url, tenant
+) -> None:
+    place = replace(placement_of(app, tenant), url=url)
+    registry = EngineRegistry({}, Limits(8, 5))
+
+    def ask(_number: int = 0) -> float:
+        with app.app_context():
+            enter_placement(place)
+            started = time.monotonic()
+            with registry.engine_for(place).connect() as connection:
+                connection.execute(text("SELECT pg_sleep(0.2)"))
+            return time.monotonic() - started
+
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(ask, range(6)))
+    proxy.freeze(new_ones=False)
+    with pytest.raises(Exception, match="does not answer"):
+        ask()
+
+    with ThreadPoolExecutor(6) as threads:
+        assert max(threads.map(ask, range(6))) < watching.STALL_SECONDS + 0.2
+    registry.forget(place.bind_key)
+
+
+def test_while_a_server_is_silent_further_requests_fail_at_once(
+    app, proxy: Proxy, url, tenant
+) -> None:
+    place = replace(placement_of(app, tenant), url=url)
+    registry = EngineRegistry({}, Limits(8, 5))
+    with app.app_context():
+        enter_placement(place)
+        engine = registry.engine_for(place)
+        engine.connect().close()
+        proxy.freeze(new_ones=True)
+        with pytest.raises(Exception, match="does not answer"):
+            engine.connect().execute(text("SELECT 1"))
+
+        started = time.monotonic()
+        with pytest.raises(Exception, match="does not answer"):
+            engine.connect()
+        assert time.monotonic() - started < 0.4
+
+        proxy.thaw()
+        recovered = started + 10
+        while time.monotonic() < recovered:
+            try:
+                engine.connect().close()
+                break
+            except Exception:  # noqa: BLE001
+                time.sleep(0.1)
+        assert time.monotonic() < recovered
+    registry.forget(place.bind_key)
+
+
+def test_the_deadline_of_a_request_is_that_of_its_connection(app, url, tenant) -> None:
+    place = replace(placement_of(app, tenant), url=url)
+    registry = EngineRegistry({}, Limits(8, 5))
+    with app.app_context():
+        enter_placement(place)
+        request_state().deadline = time.monotonic() + 7
+        with registry.engine_for(place).connect() as connection:
+            connection.execute(text("SELECT 1"))
+            raw = connection.connection.driver_connection
+            assert raw.deadline == request_state().deadline
+        assert raw.deadline is None
+    registry.forget(place.bind_key)
