@@ -8,6 +8,7 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import InternalError, OperationalError
 from tenant_databases import ask, placement_of
 
+from trially.database.deadline import statement_bound
 from trially.database.dialect import PlacedCursor
 from trially.database.placement import (
     StalePlacementError,
@@ -94,7 +95,9 @@ def test_the_guard_is_sent_with_the_first_statement(app, tenant):
         db.session.commit()
         driver.cursor_factory = PlacedCursor
 
-    assert sent == [placement_of(app, tenant).opening + "SELECT 1", "SELECT 2"]
+    with app.app_context():
+        bound = statement_bound()
+    assert sent == [placement_of(app, tenant).opening + bound + "SELECT 1", "SELECT 2"]
 
 
 @pytest.mark.parametrize(

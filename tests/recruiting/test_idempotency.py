@@ -148,7 +148,8 @@ def test_while_the_first_is_at_work_the_second_is_told_so(app: Flask, member: Me
         answer = post(member, "k-1", name="Main")
         cursor.execute("ROLLBACK")
 
-    assert (answer.status_code, answer.headers["Retry-After"]) == (409, "1")
+    assert answer.status_code == 409
+    assert int(answer.headers["Retry-After"]) >= 1
     assert post(member, "k-1", name="Main").status_code == 201
 
 
@@ -196,5 +197,5 @@ def test_a_request_at_work_for_too_long_is_ended(
     answer = post(member, "k-1", name="Main")
 
     assert answer.status_code == 503
-    assert answer.headers["Retry-After"] == "1"
+    assert int(answer.headers["Retry-After"]) >= 1
     assert answer.json["detail"] == "The request took longer than it may."

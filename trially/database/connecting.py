@@ -31,7 +31,7 @@ _SQLSTATES = {
     ),
     "28P01": "password authentication failed|SASL authentication failed|authentication failed",
     "28000": "no pg_hba.conf entry|not permitted to log in|role .* does not exist|no such user",
-    "3D000": "database .* does not exist|no such database|does not currently accept connections",
+    "3D000": "database .* does not exist|no such database|not currently accepting connections",
     "42501": "permission denied for database",
     "57P03": "database system is|the database system|not yet accepting connections",
     "57P01": "terminating connection",

@@ -10,7 +10,6 @@ from uuid import UUID
 import orjson
 import psycopg2
 from sqlalchemy import URL, Connection, Engine, event
-from sqlalchemy.pool import NullPool
 from sqlalchemy.util import LRUCache
 
 from trially.database import probing  # noqa: F401  the watchdog asks through it
@@ -97,10 +96,12 @@ class Server:
             json_deserializer=orjson.loads,
         )
         dialect.slow_seconds = self.limits.slow_seconds
-        open_it: Any = lambda: self.open_connection(url)  # noqa: E731
-        engine = Engine(NullPool(open_it, dialect=dialect), dialect, url)
+        # A pool of its own, in which this checkout waits as others do if a limit is reached.
+        pool = BudgetedPool(lambda: self.open_connection(url), self.budget, dialect=dialect)
+        engine = Engine(pool, dialect, url)
         with Connection(engine, _has_events=False, _allow_autobegin=False) as unguarded:
             dialect.initialize(unguarded)  # type: ignore[no-untyped-call]
+        engine.dispose()
         return dialect
 
 
@@ -148,6 +149,11 @@ class EngineRegistry:
     def budgets(self) -> Mapping[str, ConnectionBudget]:
         """Return the budget of each server that has an engine, by the server's name."""
         return {name: server.budget for name, server in list(self._servers.items())}
+
+    def is_trusted(self, server: str) -> bool:
+        """Return whether no statement on a server has been without an answer for long."""
+        known = self._servers.get(server)
+        return known is None or not known.health.is_doubtful
 
     def _server_of(self, placement: Placement) -> Server:
         with self._lock:

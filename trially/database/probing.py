@@ -42,9 +42,20 @@ class ProbeConnection(WatchedConnection):
 
 def ask_about(stalled: Stalled) -> None:
     """Ask the server of one login about its stalled connections; close those that are dead."""
-    watched, _ = stalled[0]
+    health = stalled[0][0].health
+    if health is None:
+        _examine(stalled)
+        return
+    health.is_doubtful = True
     try:
-        sessions, is_pooled = _running_sessions(watched)
+        _examine(stalled)
+    finally:
+        health.is_doubtful = False
+
+
+def _examine(stalled: Stalled) -> None:
+    try:
+        sessions, is_pooled = _running_sessions(stalled[0][0])
     except ConnectionRefusedByServerError:
         _wait_longer(stalled)
     except psycopg2.Error:

@@ -58,12 +58,15 @@ class ReplicaTracker:
             self._drop_expired()
             return self._samples[0][1] if self._samples else None
 
-    def choose(self, count: int) -> int | None:
-        """Return the number of the next of `count` replicas, or None if all are unavailable."""
+    def choose(self, count: int, is_trusted: Callable[[int], bool] = lambda _: True) -> int | None:
+        """Return the number of the next of `count` replicas, or None if all are unavailable.
+
+        `is_trusted` tells by number whether a replica may be chosen.
+        """
         turn = next(self._turns)
-        for number in range(turn, turn + count):
-            if self._unavailable_until.get(number % count, 0) <= self._clock():
-                return number % count
+        for number in (each % count for each in range(turn, turn + count)):
+            if self._unavailable_until.get(number, 0) <= self._clock() and is_trusted(number):
+                return number
         return None
 
     def mark_unavailable(self, number: int, *, is_away: bool) -> None:
@@ -85,7 +88,12 @@ def choose_replica(placement: Placement, written_up_to: int) -> ReplicaPlacement
         return None
     tracker = replica_tracker(placement.server)
     least = tracker.least_position()
-    number = None if least is None else tracker.choose(len(placement.replicas))
+    trusts = app_state().engines.is_trusted
+    number = None
+    if least is not None:
+        number = tracker.choose(
+            len(placement.replicas), lambda each: trusts(f"{placement.server}@{each}")
+        )
     if least is None or number is None:
         return None
     return on_replica(placement, number, max(least, written_up_to))

@@ -33,6 +33,9 @@ class ServerHealth:
         self.connections_failed_at = float("-inf")
         """When a connection was last found dead. Those opened before may be dead, too."""
 
+        self.is_doubtful = False
+        """Whether a statement has had no answer for long and nobody knows yet whether it runs."""
+
     @contextmanager
     def connecting(self) -> Iterator[None]:
         """Wrap one attempt to connect, or raise `SilentPauseError` instead of an attempt."""
