@@ -21,7 +21,7 @@ def enter_nearest(entry: TenantEntry, view: View) -> None:
     """Enter the tenant: on a replica if the view only reads and one is fresh enough."""
     enter_tenant(entry)
     placement = entry.placement
-    if not placement.replicas or not _only_reads(view):
+    if not placement.replicas or not reads_only(view):
         return
     written_up_to = read_position(placement.tenant_id, placement.epoch)
     if written_up_to is None:
@@ -41,7 +41,7 @@ def send_position(response: Response) -> Response:
     written_up_to = request_state().written_up_to
     if is_on_replica():
         replica_requests_total.labels("answered").inc()
-    elif written_up_to is not None and not _only_reads(
+    elif written_up_to is not None and not reads_only(
         current_app.view_functions[request.endpoint or ""]
     ):
         placement = current_placement()
@@ -49,5 +49,6 @@ def send_position(response: Response) -> Response:
     return response
 
 
-def _only_reads(view: View) -> bool:
+def reads_only(view: View) -> bool:
+    """Return whether the current request changes nothing."""
     return request.method in {"GET", "HEAD"} or contract_of(view).only_reads

@@ -10,7 +10,7 @@ from trially.database.watching import DeadlineExceededError
 from trially.http.contract import contract_of
 from trially.observability.metrics import guard_refusals_total, replica_requests_total
 from trially.request_cycle.causes import QUERY_CANCELED, sqlstate_of
-from trially.request_cycle.replicas import is_on_replica
+from trially.request_cycle.replicas import is_on_replica, reads_only
 from trially.state import request_state
 from trially.tenancy.context import current_tenant, enter_tenant
 from trially.tenancy.directory import directory
@@ -21,10 +21,10 @@ def may_retry(error: BaseException) -> bool:
 
     The guard refuses a transaction with its first statement, so a request with a stale placement
     has done nothing yet, unless it committed a batch before. A request on a replica only reads. The
-    server rolls back the transaction of a lost connection, unless COMMIT was sent.
+    server rolls back the transaction of a lost connection, unless a COMMIT of changes was sent.
     """
-    state = request_state()
-    if state.has_committed or state.is_committing:
+    state, view = request_state(), current_app.view_functions[request.endpoint or ""]
+    if state.has_committed or (state.is_committing and not reads_only(view)):
         return False
     if isinstance(error, StalePlacementError):
         return True
@@ -33,7 +33,7 @@ def may_retry(error: BaseException) -> bool:
     return is_on_replica() or (
         error.connection_invalidated
         and not isinstance(error.orig, DeadlineExceededError)
-        and not contract_of(current_app.view_functions[request.endpoint or ""]).streams_body
+        and not contract_of(view).streams_body
     )
 
 
