@@ -29,8 +29,8 @@ PIPED_WIDTH = 1_000
 def errors_as_sentences() -> Iterator[None]:
     """Turn an error into one sentence and exit status 1, without a traceback.
 
-    An `OperatorError` prints its own message. Of any other error only the type is printed, because
-    its message may quote a row. `flask --debug` shows the traceback.
+    An `OperatorError` prints its own message. Of any other error only the type and the SQLSTATE are
+    printed, because its message may quote a row. `flask --debug` shows the traceback.
     """
     try:
         yield
@@ -39,7 +39,9 @@ def errors_as_sentences() -> Iterator[None]:
     except OperatorError as error:
         raise click.ClickException(str(error)) from None
     except (SQLAlchemyError, psycopg2.Error) as error:
-        cause = type(getattr(error, "orig", None) or error).__name__
+        original = getattr(error, "orig", None) or error
+        sqlstate = getattr(original, "pgcode", None)
+        cause = type(original).__name__ + (f", SQLSTATE {sqlstate}" if sqlstate else "")
         raise click.ClickException(f"The database reported an error ({cause}).") from None
     except Exception as error:
         if get_debug_flag():

@@ -1,5 +1,6 @@
 """A response to a database error contains no database name, no constraint and no value."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -62,10 +63,11 @@ def test_an_error_discloses_nothing(
     place = attacker.tenant.placement
     names = {place.database, place.role, victim.tenant.slug, victim.tenant.placement.role}
 
-    assert sqlstates == [state]
+    assert set(sqlstates) == {state}
     assert answer.status_code >= 400
-    for leak in (CANARY, "constraint", "relation", "trially_", "ck_", "SELECT", *names):
+    for leak in (CANARY, "constraint", "relation", "trially_", "SELECT", *names):
         assert leak not in answer.text
         assert leak not in str(answer.headers)
+    assert not re.search(r"\bck_", answer.text)
     assert CANARY not in caplog.text
     record_wall("looks for names in error responses", Wall.OPAQUE)

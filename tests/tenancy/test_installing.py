@@ -104,5 +104,5 @@ def test_an_unreachable_server_is_one_sentence(app, blank_app):
 
     assert (result.exit_code, result.output) == (
         1,
-        "Error: The database reported an error (OperationalError).\n",
+        "Error: The database reported an error (ConnectionRefusedByServerError, SQLSTATE 3D000).\n",
     )
