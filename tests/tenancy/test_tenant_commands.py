@@ -108,7 +108,7 @@ def test_operations_are_listed(succeed, tenant):
         ),
         (
             ("tenants", "create", "fine", "--name", "X" * 201),
-            "Error: The database reported an error (StringDataRightTruncation).\n",
+            "Error: The database reported an error (StringDataRightTruncation, SQLSTATE 22001).\n",
         ),
         (
             ("operations", "resume", "00000000-0000-0000-0000-000000000001"),
@@ -192,6 +192,6 @@ def test_a_lock_that_is_not_given_in_time_is_one_sentence(run_command, app, tena
 
     assert (result.exit_code, result.output) == (
         1,
-        "Error: The database reported an error (LockNotAvailable).\n",
+        "Error: The database reported an error (LockNotAvailable, SQLSTATE 55P03).\n",
     )
     assert json.loads(run_command("tenants", "show", tenant.slug, "--json").output)["epoch"] == 1
