@@ -1,0 +1,145 @@
+"""Receive requests in the polling thread, until they are complete."""
+
+import time
+from typing import Any, Protocol
+
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import ParseException
+from gunicorn.http.message import Request
+
+from serving.connection import Connection, IncompleteError, Phase, Source
+from serving.connections import Connections
+from serving.framing import HEAD_END, ChunkScanner, has_bare_newline
+from serving.limits import MOST_HEAD_BYTES, Limits
+from serving.outgoing import Outgoing
+from serving.pace import Pace
+from serving.problems import (
+    BARE_NEWLINE,
+    HEADERS_TOO_LARGE,
+    URI_TOO_LONG,
+    Problem,
+    problem_of,
+)
+
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Server(Protocol):
+    """What the receiver needs of its worker."""
+
+    cfg: Any
+    limits: Limits
+    connections: Connections
+
+    def dispatch(self, connection: Connection) -> None:
+        """Have a thread answer the connection's request."""
+
+    def watch(self, connection: Connection, events: int) -> None:
+        """Poll a connection for events."""
+
+    def refuse(self, connection: Connection, problem: Problem, request: Any = None) -> None:
+        """Answer a request with a problem, and close the connection."""
+
+    def make_room_in_buffers(self) -> None:
+        """Close the connection whose request has taken longest, if too much is kept."""
+
+
+class Receiver:
+    """Takes what clients send, and dispatches requests that are complete."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def take(self, connection: Connection, received: bytes) -> None:
+        """Take what was received on a connection that waits for its client."""
+        if connection.phase is Phase.IDLE:
+            self._begin_head(connection)
+        begin = len(connection.received)
+        connection.received += received
+        self._server.connections.buffer(connection, len(received))
+        if connection.phase is Phase.HEAD:
+            self._take_head(connection, begin)
+        elif connection.phase is Phase.BODY:
+            self._take_body(connection, len(received))
+        self._server.make_room_in_buffers()
+
+    def _begin_head(self, connection: Connection) -> None:
+        connection.phase = Phase.HEAD
+        connection.since = time.monotonic()
+        if connection.requests:
+            connection.deadline = connection.since + self._server.limits.header_seconds
+
+    def _take_head(self, connection: Connection, begin: int) -> None:
+        end = connection.received.find(HEAD_END, max(begin - 3, 0))
+        if end >= 0 and end <= MOST_HEAD_BYTES:
+            self._parse_head(connection)
+        elif problem := self._fault_of_head(connection.received, begin):
+            self._server.refuse(connection, problem)
+
+    def _fault_of_head(self, received: bytearray, begin: int) -> Problem | None:
+        """Return what is wrong with a head that is not complete, or is too long."""
+        line_end = received.find(b"\r\n", 2)
+        limit = self._server.cfg.limit_request_line
+        if (len(received) if line_end < 0 else line_end) > limit + 2:
+            return URI_TOO_LONG
+        if len(received) > MOST_HEAD_BYTES:
+            return HEADERS_TOO_LARGE
+        return BARE_NEWLINE if has_bare_newline(received, begin) else None
+
+    def _parse_head(self, connection: Connection) -> None:
+        source = Source(connection.received)
+        number = connection.requests + 1
+        try:
+            request = Request(self._server.cfg, source, connection.address, number)
+        except IncompleteError:
+            return
+        except ParseException as error:
+            self._server.refuse(connection, problem_of(error), getattr(error, "req", None))
+            return
+        connection.request, connection.source = request, source
+        connection.outgoing = Outgoing(connection.sock, self._server.limits)
+        reader = request.body.reader
+        if isinstance(reader, ChunkedReader):
+            connection.chunks = ChunkScanner()
+        elif not reader.length:
+            self._server.dispatch(connection)
+            return
+        else:
+            connection.body_length = reader.length
+        self._begin_body(connection)
+
+    def _begin_body(self, connection: Connection) -> None:
+        assert connection.source is not None  # noqa: S101
+        assert connection.request is not None  # noqa: S101
+        limits, now = self._server.limits, time.monotonic()
+        connection.received = bytearray(connection.source.take_buffered())
+        connection.pace = Pace(limits, now, limits.body_seconds)
+        connection.phase = Phase.BODY
+        is_large = (connection.body_length or 0) > limits.body_bytes
+        if connection.request._expected_100_continue and not is_large:  # noqa: SLF001
+            connection.request._expected_100_continue = False  # noqa: SLF001
+            if not connection.received:
+                connection.outgoing.send(CONTINUE)  # type: ignore[union-attr]
+        self._take_body(connection, len(connection.received))
+
+    def _take_body(self, connection: Connection, size: int) -> None:
+        assert connection.pace is not None  # noqa: S101
+        connection.pace.record(size, time.monotonic())
+        connection.deadline = connection.pace.deadline
+        limit = self._server.limits.body_bytes
+        if connection.has_whole_body():
+            self._dispatch(connection, is_streamed=False)
+        elif (connection.body_length or len(connection.received)) > limit:
+            self._dispatch(connection, is_streamed=True)
+
+    def _dispatch(self, connection: Connection, *, is_streamed: bool) -> None:
+        assert connection.source is not None  # noqa: S101
+        connection.source.unread(bytes(connection.received))
+        connection.received = bytearray()
+        connection.source.more = connection.read_more
+        connection.body_is_streamed = is_streamed
+        if is_streamed:
+            self._server.watch(connection, 0)
+            connection.pace = Pace(self._server.limits, time.monotonic())
+        connection.since = time.monotonic()
+        self._server.dispatch(connection)
