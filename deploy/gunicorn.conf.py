@@ -29,6 +29,9 @@ limit_request_fields = 64
 limit_request_field_size = 16_380
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
 
+forwarder_headers = ""
+"""A proxy's SCRIPT_NAME and PATH_INFO change no path."""
+
 accesslog = None
 """Off, because it logs URLs, which may hold PHI. Workers log requests by route instead."""
 logconfig_dict = {

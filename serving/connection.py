@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from gunicorn.http.errors import NoMoreData
 from gunicorn.http.message import Request
 from gunicorn.http.unreader import Unreader
 
-from serving.framing import ChunkScanner
+from serving.framing import ChunkScanner, IncompleteError
 from serving.outgoing import Outgoing
 from serving.pace import Pace
 
@@ -38,10 +39,6 @@ class Phase(enum.Enum):
 
 WAITING = frozenset({Phase.IDLE, Phase.HEAD, Phase.BODY, Phase.LINGERING})
 """The connection waits for its client, and may be closed in favour of another."""
-
-
-class IncompleteError(Exception):
-    """The parser needs more than has been received."""
 
 
 class BodyTooSlowError(TimeoutError):
@@ -106,7 +103,8 @@ class Connection:
     def read_more(self, size: int) -> bytes:
         """Return more of a streamed body. Runs in a thread.
 
-        Raises `BodyTooSlowError` if the client does not keep the minimum rate.
+        Raises `BodyTooSlowError` if the client does not keep the minimum rate, and `NoMoreData` if
+        it ends the connection: what is read from here is always a part of the body.
         """
         assert self.pace is not None  # noqa: S101
         began = time.monotonic()
@@ -120,12 +118,18 @@ class Connection:
         finally:
             self.sock.settimeout(0)
             self.since = time.monotonic()
+        if not received:
+            raise NoMoreData
         self.pace.record(len(received), self.since)
         return received
 
 
 class Source(Unreader):  # type: ignore[misc]
-    """What gunicorn's parser reads from: what was received, then what `more` returns."""
+    """What gunicorn's parser reads from: what was received, then what `more` returns.
+
+    Without `more`, a parser that needs more has found a head that is not complete, or a body that
+    is not well-formed.
+    """
 
     def __init__(self, received: bytes | bytearray) -> None:
         super().__init__()
@@ -133,7 +137,7 @@ class Source(Unreader):  # type: ignore[misc]
         self.more: Callable[[int], bytes] | None = None
 
     def chunk(self, size_hint: int | None = None) -> bytes:
-        """Return bytes that have not been read yet, or b"" at the connection's end."""
+        """Return bytes that have not been read yet."""
         if self.more is None:
             raise IncompleteError
         return self.more(min(max(size_hint or 0, 8192), 1 << 20))

@@ -3,8 +3,12 @@
 import re
 
 HEAD_END = b"\r\n\r\n"
-_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,16}[ \t]*")
+_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]+[ \t]*")
 _LONGEST_SIZE_LINE = 16_384
+
+
+class IncompleteError(Exception):
+    """The parser needs more than has been received."""
 
 
 def has_bare_newline(received: bytearray, begin: int) -> bool:

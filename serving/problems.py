@@ -10,6 +10,8 @@ from uuid import uuid4
 from gunicorn.http import errors
 from gunicorn.util import http_date
 
+from serving.framing import IncompleteError
+
 _VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -112,7 +114,9 @@ def problem_of(error: Exception) -> Problem:
     for kind, problem in _DETAILS.items():
         if isinstance(error, kind):
             return problem
-    if isinstance(error, errors.ParseException):
+    if isinstance(error, errors.NoMoreData):
+        return CUT_OFF
+    if isinstance(error, (errors.ParseException, IncompleteError)):
         return Problem(HTTPStatus.BAD_REQUEST, "The header fields or the body are invalid.")
     return CRASHED
 

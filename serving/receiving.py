@@ -7,9 +7,9 @@ from gunicorn.http.body import ChunkedReader
 from gunicorn.http.errors import ParseException
 from gunicorn.http.message import Request
 
-from serving.connection import Connection, IncompleteError, Phase, Source
+from serving.connection import Connection, Phase, Source
 from serving.connections import Connections
-from serving.framing import HEAD_END, ChunkScanner, has_bare_newline
+from serving.framing import HEAD_END, ChunkScanner, IncompleteError, has_bare_newline
 from serving.limits import MOST_HEAD_BYTES, Limits
 from serving.outgoing import Outgoing
 from serving.pace import Pace
@@ -136,9 +136,9 @@ class Receiver:
         assert connection.source is not None  # noqa: S101
         connection.source.unread(bytes(connection.received))
         connection.received = bytearray()
-        connection.source.more = connection.read_more
         connection.body_is_streamed = is_streamed
         if is_streamed:
+            connection.source.more = connection.read_more
             self._server.watch(connection, 0)
             connection.pace = Pace(self._server.limits, time.monotonic())
         connection.since = time.monotonic()

@@ -132,7 +132,15 @@ def serve(folder: Path, *options: str, **environment: str) -> Iterator[Server]:
     gate = folder / "gate"
     command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "2"]
     command += ["--worker-class", "serving.worker.Worker", "--keep-alive", "75"]
-    command += ["--no-control-socket", "--limit-request-fields", "64", *options, "plain_app:app"]
+    command += [
+        "--no-control-socket",
+        "--limit-request-fields",
+        "64",
+        "--forwarder-headers",
+        "",
+        *options,
+        "plain_app:app",
+    ]
     path = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
     log = folder / "log"
     with log.open("wb") as output:

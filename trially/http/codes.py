@@ -102,6 +102,9 @@ class Code(StrEnum):
     REQUEST_TIMEOUT = "request_timeout"
     """The request took longer than the server allows. Retry, or ask for less."""
 
+    REQUEST_TOO_SLOW = "request_too_slow"
+    """The request arrived too slowly, and was not answered. It may be repeated."""
+
     SERVICE_UNAVAILABLE = "service_unavailable"
     """A part that the request needs is unavailable. Retry after `Retry-After`."""
 
@@ -113,6 +116,9 @@ class Code(StrEnum):
 
     TENANT_CHOICE_REQUIRED = "tenant_choice_required"
     """The token is valid for several tenants. Choose one with `X-Tenant-ID`."""
+
+    TOO_MANY_CONNECTIONS = "too_many_connections"
+    """The server closed a waiting connection in favour of others. Retry after `Retry-After`."""
 
     UNAUTHORIZED = "unauthorized"
     """The request has no valid credentials."""
