@@ -17,6 +17,8 @@ workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8"))
 os.environ["TRIALLY_THREADS"] = str(threads)
 control_socket_disable = True
+pidfile = os.environ.get("WEB_PIDFILE") or None
+"""`flask deploy` finds the master by it."""
 
 timeout = 60
 """Seconds without a heartbeat before a worker is killed; threads may run longer requests."""
@@ -84,6 +86,18 @@ def on_starting(server: Any) -> None:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = server.metrics_folder
 
 
+def when_ready(server: Any) -> None:
+    """Have workers replaced one at a time."""
+    from serving.rolling import Supervisor
+
+    Supervisor(server).install()
+
+
+def pre_fork(server: Any, worker: Any) -> None:
+    """Tell a worker whether it replaces one that still serves."""
+    server.supervisor.prepare(worker)
+
+
 def on_exit(server: Any) -> None:
     """Remove the folder of the workers' metrics."""
     if folder := getattr(server, "metrics_folder", None):
@@ -92,6 +106,7 @@ def on_exit(server: Any) -> None:
 
 def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
     """Configure logging in a worker before it creates the app."""
+    server.supervisor.after_fork()
     from trially.config import SettingsError, read_settings
     from trially.observability import logs
 

@@ -85,10 +85,10 @@ class Connection:
         self.is_broken = False
         """An answer was begun that cannot be finished."""
 
-    def begin_idling(self, now: float, deadline: float) -> None:
-        """Wait for the next request."""
+    def begin_idling(self, now: float) -> None:
+        """Forget the last request."""
         self.phase = Phase.IDLE
-        self.since, self.deadline = now, deadline
+        self.since = now
         self.received = bytearray()
         self.request = self.source = self.body_length = self.chunks = None
         self.pace = self.outgoing = None

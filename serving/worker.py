@@ -1,57 +1,26 @@
-"""gunicorn's worker class of trially: one polling thread, and threads that answer requests.
+"""gunicorn's worker class of trially. The worker process loads what it does: `serving/loop.py`."""
 
-The polling thread receives requests. Only a request that is complete gets a thread, or one whose
-body is too large to be kept in memory. So a slow client holds a socket and some memory, and no
-thread. The same thread sends what is left of an answer that the client takes slowly.
-"""
-
-import contextlib
-import os
-import selectors
-import socket
-import struct
-import time
-from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
 from gunicorn.workers.base import Worker as BaseWorker
 
-from serving.answering import answer
-from serving.connection import Connection, Phase
-from serving.connections import Connections
 from serving.limits import LimitError, read_limits
-from serving.outgoing import ClientGoneError
-from serving.pace import Pace
-from serving.problems import CUT_OFF, TOO_MANY, TOO_SLOW, Problem, choose_request_id
-from serving.receiving import Receiver
-from serving.threads import HEALTH_PATHS, Threads
-
-READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
-TICK_SECONDS = 0.5
-"""How often deadlines are checked."""
-
-RECEIVE_BYTES = 1 << 16
-LINGERING_SECONDS = 5.0
-"""How long a closed connection may take until the client has read the answer and closes, too."""
-
-ACCEPTS_AT_ONCE = 64
+from serving.slots import shared_slots
 
 
 class Worker(BaseWorker):  # type: ignore[misc]
-    """A worker process."""
+    """A worker: a process, and until it has been forked, what the master knows of it."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        self.limits = read_limits()
-        self.connections = Connections(self.limits, self.cfg)
-        self._receiver = Receiver(self)
-        self._answered: deque[Connection] = deque()
-        self._stopped_at: float | None = None
+        self.slots = shared_slots()
+        self.slot = self.slots.assign(self)
+        self.is_replacement = False
+        """It takes no connections before its app is ready, because other workers serve."""
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
-        """Stop the start if a setting of gunicorn is one that this worker does not know."""
+        """Stop the start if a setting is invalid, or is one that this worker does not support."""
         try:
             read_limits()
         except LimitError as error:
@@ -59,288 +28,11 @@ class Worker(BaseWorker):  # type: ignore[misc]
             raise SystemExit(1) from None
         for is_set, name in ((cfg.is_ssl, "TLS"), (cfg.proxy_protocol != "off", "PROXY protocol")):
             if is_set:
-                log.critical("trially's worker does not speak %s. Use a proxy that does.", name)
+                log.critical("trially's worker does not support %s. Use a proxy that does.", name)
                 raise SystemExit(1)
-
-    def is_closing(self) -> bool:
-        """Return whether an answer that begins now is the last on its connection."""
-        return not self.alive or not self.cfg.keepalive
 
     def run(self) -> None:
         """Serve until SIGTERM, then finish."""
-        self._begin()
-        while not self._is_finished():
-            self.notify()
-            self._poll()
-            if self.ppid != os.getppid():
-                self.log.info("The master is gone.")
-                self.alive = False
-            if not self.alive and self._stopped_at is None:
-                self._stop()
-        for connection in self.connections:
-            self.close(connection)
-        self._poller.close()
+        from serving.loop import Loop
 
-    def dispatch(self, connection: Connection) -> None:
-        """Have a thread answer the connection's request."""
-        connection.phase = Phase.RUNNING
-        self._threads_of.get(connection.request.path, self._threads).submit(connection)  # type: ignore[union-attr]
-
-    def watch(self, connection: Connection, events: int) -> None:
-        """Poll a connection for events."""
-        if connection.events == events:
-            return
-        if not connection.events:
-            self._poller.register(connection.sock, events, connection)
-        elif events:
-            self._poller.modify(connection.sock, events, connection)
-        else:
-            self._poller.unregister(connection.sock)
-        connection.events = events
-
-    def refuse(self, connection: Connection, problem: Problem, request: Any = None) -> None:
-        """Answer a request with a problem, and close the connection."""
-        self._send_problem(connection, problem, request or connection.request)
-        self.linger(connection)
-
-    def evict(self, connection: Connection) -> None:
-        """Close a connection in favour of another."""
-        if connection.phase in {Phase.HEAD, Phase.BODY} or not connection.requests:
-            self._send_problem(connection, TOO_MANY, connection.request)
-        with contextlib.suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_WR)
-        self.close(connection)
-
-    def make_room_in_buffers(self) -> None:
-        """Close the connection whose request or answer has taken longest, if too much is kept."""
-        overflowing = self.connections.overflowing()
-        if overflowing is None:
-            return
-        if overflowing.phase is Phase.SENDING:
-            self.abort(overflowing)
-        else:
-            self.refuse(overflowing, TOO_MANY)
-
-    def linger(self, connection: Connection, seconds: float = LINGERING_SECONDS) -> None:
-        """End an answer so that the client can read it: the client closes first, or a deadline."""
-        try:
-            connection.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self.close(connection)
-            return
-        connection.phase = Phase.LINGERING
-        connection.since = time.monotonic()
-        connection.deadline = connection.since + seconds
-        self.connections.release_buffer(connection)
-        self.watch(connection, READ)
-
-    def abort(self, connection: Connection) -> None:
-        """Reset a connection, so that the kernel keeps nothing for it either."""
-        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close(connection)
-
-    def close(self, connection: Connection) -> None:
-        """Close a connection at once."""
-        self.watch(connection, 0)
-        self.connections.remove(connection)
-        connection.sock.close()
-
-    def _begin(self) -> None:
-        self._poller = selectors.DefaultSelector()
-        self._poller.register(self.PIPE[0], READ, self._wake)
-        self._threads: Threads[Connection] = Threads("request", self.cfg.threads, self._answer)
-        self._threads_of = {path: Threads(path, 1, self._answer) for path in HEALTH_PATHS}
-        for listener in self.sockets:
-            listener.settimeout(0)
-            self._poller.register(listener, READ, self._accept)
-        self._next_tick = time.monotonic() + TICK_SECONDS
-
-    def _stop(self) -> None:
-        """Accept what has been connected so far and no more. Idle connections get little time."""
-        self._stopped_at = time.monotonic()
-        for listener in self.sockets:
-            self._accept(listener)
-            self._poller.unregister(listener)
-            listener.close()
-        for connection in self.connections:
-            if connection.phase is Phase.IDLE:
-                connection.deadline = min(connection.deadline, self._idle_deadline())
-
-    def _is_finished(self) -> bool:
-        if self._stopped_at is None:
-            return False
-        late = time.monotonic() > self._stopped_at + self.cfg.graceful_timeout
-        return late or not len(self.connections)
-
-    def _poll(self) -> None:
-        seconds = max(self._next_tick - time.monotonic(), 0)
-        for key, mask in self._poller.select(seconds):
-            if isinstance(key.data, Connection):
-                with self._closing_on_error(key.data):
-                    self._handle(key.data, mask)
-            else:
-                key.data(key.fileobj)
-        while self._answered:
-            connection = self._answered.popleft()
-            with self._closing_on_error(connection):
-                self._finish(connection)
-        if time.monotonic() >= self._next_tick:
-            self._check_deadlines()
-
-    @contextlib.contextmanager
-    def _closing_on_error(self, connection: Connection) -> Iterator[None]:
-        """Let an error on one connection end that connection alone."""
-        try:
-            yield
-        except ClientGoneError:
-            self.close(connection)
-        except Exception:
-            self.log.exception("A connection failed.")
-            self.close(connection)
-
-    def _wake(self, reader: int) -> None:
-        with contextlib.suppress(BlockingIOError):
-            os.read(reader, 4096)
-
-    def _accept(self, listener: Any) -> None:
-        for _ in range(ACCEPTS_AT_ONCE):
-            try:
-                sock, address = listener.accept()
-            except (BlockingIOError, ConnectionAbortedError):
-                return
-            except OSError as error:
-                self._make_room(error)
-                return
-            self._add(sock, address)
-
-    def _make_room(self, error: OSError) -> None:
-        self.log.error("A connection cannot be accepted: %s.", error.strerror)
-        oldest = self.connections.longest_waiting()
-        if oldest is None:
-            time.sleep(0.01)
-        else:
-            self.evict(oldest)
-
-    def _add(self, sock: socket.socket, address: Any) -> None:
-        sock.settimeout(0)
-        if sock.family in {socket.AF_INET, socket.AF_INET6}:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        deadline = time.monotonic() + self.limits.header_seconds
-        connection = Connection(sock, address, sock.getsockname(), deadline)
-        self.connections.add(connection)
-        self.watch(connection, READ)
-        if (exceeding := self.connections.exceeding(connection)) is not None:
-            self.evict(exceeding)
-
-    def _handle(self, connection: Connection, mask: int) -> None:
-        if not connection.events & mask:
-            return  # closed, or no longer watched, since the poller returned
-        if connection.phase is Phase.RUNNING:
-            self.watch(connection, 0)
-        elif connection.phase is Phase.SENDING:
-            self._send_left(connection)
-        else:
-            self._receive(connection)
-
-    def _receive(self, connection: Connection) -> None:
-        try:
-            received = connection.sock.recv(RECEIVE_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            self.close(connection)
-            return
-        if connection.phase is Phase.LINGERING:
-            if not received:
-                self.close(connection)
-        elif received:
-            self._receiver.take(connection, received)
-        elif connection.phase is Phase.IDLE:
-            self.close(connection)
-        else:
-            self.refuse(connection, CUT_OFF)
-
-    def _answer(self, connection: Connection) -> None:
-        """Answer a request. Runs in a thread."""
-        answer(connection, self.wsgi, self)
-        self._answered.append(connection)
-        with contextlib.suppress(BlockingIOError):
-            os.write(self.PIPE[1], b".")
-
-    def _finish(self, connection: Connection) -> None:
-        self.connections.release_buffer(connection)
-        self._count_request(connection)
-        if connection.is_broken:
-            self.abort(connection)
-        elif connection.outgoing is not None and connection.outgoing.left:
-            connection.phase = Phase.SENDING
-            connection.pace = Pace(self.limits, time.monotonic())
-            connection.since, connection.deadline = time.monotonic(), connection.pace.deadline
-            self.connections.buffer(connection, len(connection.outgoing.left))
-            self.watch(connection, WRITE)
-            self.make_room_in_buffers()
-        else:
-            self._go_on(connection)
-
-    def _count_request(self, connection: Connection) -> None:
-        connection.requests += 1
-        if connection.is_authenticated:
-            self.connections.trust(connection)
-        self.nr += 1
-        if self.nr >= self.max_requests:
-            self.alive = False
-
-    def _send_left(self, connection: Connection) -> None:
-        assert connection.outgoing is not None  # noqa: S101
-        assert connection.pace is not None  # noqa: S101
-        connection.pace.record(connection.outgoing.send_left(), time.monotonic())
-        connection.deadline = connection.pace.deadline
-        if not connection.outgoing.left:
-            self.connections.release_buffer(connection)
-            self._go_on(connection)
-
-    def _go_on(self, connection: Connection) -> None:
-        """Wait for the next request, which may have come together with the last one."""
-        if connection.must_close:
-            self.linger(connection)
-            return
-        pipelined = connection.source.take_buffered() if connection.source is not None else b""
-        connection.begin_idling(time.monotonic(), self._idle_deadline())
-        self.watch(connection, READ)
-        if pipelined:
-            self._receiver.take(connection, pipelined)
-
-    def _idle_deadline(self) -> float:
-        seconds = float(self.cfg.keepalive)
-        if not self.alive:
-            seconds = min(seconds, self.limits.linger_seconds)
-        return time.monotonic() + seconds
-
-    def _check_deadlines(self) -> None:
-        now = time.monotonic()
-        self._next_tick = now + TICK_SECONDS
-        for connection in self.connections:
-            if connection.phase is not Phase.RUNNING and now >= connection.deadline:
-                with self._closing_on_error(connection):
-                    self._expire(connection)
-
-    def _expire(self, connection: Connection) -> None:
-        if connection.phase in {Phase.HEAD, Phase.BODY}:
-            self.refuse(connection, TOO_SLOW)
-        elif connection.phase is Phase.IDLE:
-            self.linger(connection, TICK_SECONDS)
-        elif connection.phase is Phase.SENDING:
-            self.abort(connection)
-        else:
-            self.close(connection)
-
-    def _send_problem(self, connection: Connection, problem: Problem, request: Any) -> None:
-        request_id = choose_request_id(request)
-        self.log.info(
-            "A request was refused: %d %s, request id %s.",
-            problem.status,
-            problem.name,
-            request_id,
-        )
-        with contextlib.suppress(OSError):
-            connection.sock.send(problem.render(request_id))
+        Loop(self).run()

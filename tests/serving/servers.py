@@ -17,6 +17,7 @@ import psutil
 
 from trially.config import ROOT
 
+CONFIGURATION = Path(__file__).parent / "plain.conf.py"
 TIMEOUT_SECONDS = 20
 
 
@@ -54,6 +55,10 @@ class Server:
     def workers(self) -> list[int]:
         """Return the ids of the worker processes."""
         return [child.pid for child in psutil.Process(self.process.pid).children()]
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal to the master."""
+        self.process.send_signal(number)
 
     def count_connections(self) -> list[int]:
         """Return how many open connections each worker has, fewest first."""
@@ -109,44 +114,29 @@ def _receive(sock: socket.socket, so_far: bytes | bytearray) -> bytes:
     return received
 
 
-def send_drip_by_drip(
-    sockets: list[socket.socket], rest: bytes, until: Callable[[], bool], pause: float = 0.1
-) -> int:
-    """Send one byte after the other on each socket, and return how many were sent."""
-    for number, byte in enumerate(rest):
-        if until():
-            return number
-        for each in sockets:
-            with suppress(OSError):
-                each.send(bytes([byte]))
-        time.sleep(pause)
-    return len(rest)
-
-
 @contextmanager
-def serve(folder: Path, *options: str, **environment: str) -> Iterator[Server]:
+def serve(
+    folder: Path, *options: str, app: str = "plain_app:app", **environment: str
+) -> Iterator[Server]:
     """Serve `plain_app` until the block ends. Two threads are the default."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     gate = folder / "gate"
-    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--threads", "2"]
-    command += ["--worker-class", "serving.worker.Worker", "--keep-alive", "75"]
-    command += [
-        "--no-control-socket",
-        "--limit-request-fields",
-        "64",
-        "--forwarder-headers",
-        "",
-        *options,
-        "plain_app:app",
-    ]
-    path = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
+    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}"]
+    command += ["--config", str(CONFIGURATION), *options, app]
+    path = os.pathsep.join([str(ROOT), str(Path(__file__).parent), str(folder)])
     log = folder / "log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             command,
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": path, "GATE": str(gate), **environment},
+            env={
+                "PATH": "/usr/bin:/bin",
+                "PYTHONPATH": path,
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "GATE": str(gate),
+                **environment,
+            },
             cwd=folder,
             stdout=output,
             stderr=output,
