@@ -7,9 +7,7 @@ thread. The same thread sends what is left of an answer that the client takes sl
 
 import contextlib
 import os
-import selectors
 import socket
-import struct
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -17,25 +15,23 @@ from typing import Any
 
 from serving.acceptor import HAS_SERVED, IS_AUTHENTICATED, Acceptor
 from serving.answering import answer
+from serving.closing import LINGERING_SECONDS, SHORT_SECONDS, Closer
 from serving.connection import Connection, Phase
 from serving.connections import Connections
 from serving.limits import read_limits
 from serving.outgoing import ClientGoneError
 from serving.pace import Pace
-from serving.problems import CUT_OFF, TOO_MANY, TOO_SLOW, Problem, choose_request_id
+from serving.poller import READ, WRITE, Poller
+from serving.problems import CUT_OFF
 from serving.readiness import wait_until_ready
 from serving.receiving import Receiver
 from serving.slots import State
 from serving.threads import HEALTH_PATHS, Threads
 
-READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 TICK_SECONDS = 0.5
 """How often deadlines are checked."""
 
 RECEIVE_BYTES = 1 << 16
-LINGERING_SECONDS = 5.0
-"""How long a closed connection may take until the client has read the answer and closes, too."""
-
 STOP_SECONDS = 0.3
 """How long a stopping worker waits for connections that others have just passed to it."""
 
@@ -47,12 +43,15 @@ class Loop:
         self._worker = worker
         self.cfg = worker.cfg
         self.log = worker.log
-        self.limits = read_limits()
-        self.connections = Connections(self.limits, self.cfg)
-        self._receiver = Receiver(self)
+        self._limits = read_limits()
+        self._connections = Connections(self._limits, self.cfg)
         self._acceptor = Acceptor(worker, self._add)
+        self._poller = Poller()
+        self._closer = Closer(self._poller, self._connections, self._acceptor.report, self.log)
+        self._receiver = Receiver(
+            self.cfg, self._limits, self._connections, self._closer, self._dispatch
+        )
         self._answered: deque[Connection] = deque()
-        self._poller = selectors.DefaultSelector()
         self._threads = Threads("request", self.cfg.threads, self._answer)
         self._threads_of = {path: Threads(path, 1, self._answer) for path in HEALTH_PATHS}
         self._next_tick = time.monotonic() + TICK_SECONDS
@@ -66,11 +65,11 @@ class Loop:
 
     def run(self) -> None:
         """Serve until the worker is told to stop, then finish."""
-        self._poller.register(self._worker.PIPE[0], READ, self._wake)
+        self._poller.listen(self._worker.PIPE[0], self._wake)
         if self._worker.is_replacement:
-            wait_until_ready(self._worker, self.limits, self._acceptor.has_other)
+            wait_until_ready(self._worker, self._limits, self._acceptor.has_other)
         for sock, take in self._acceptor.sources():
-            self._poller.register(sock, READ, take)
+            self._poller.listen(sock, take)
         self._acceptor.report(0)
         self._acceptor.enter(State.SERVING)
         while not self._is_finished():
@@ -80,82 +79,17 @@ class Loop:
                 self._worker.alive = False
             if not self._worker.alive and self._stopped_at is None:
                 self._stop()
-        for connection in self.connections:
-            self.close(connection)
-
-    def dispatch(self, connection: Connection) -> None:
-        """Have a thread answer the connection's request."""
-        connection.phase = Phase.RUNNING
-        self._threads_of.get(connection.request.path, self._threads).submit(connection)  # type: ignore[union-attr]
-
-    def watch(self, connection: Connection, events: int) -> None:
-        """Poll a connection for events."""
-        if connection.events == events:
-            return
-        if not connection.events:
-            self._poller.register(connection.sock, events, connection)
-        elif events:
-            self._poller.modify(connection.sock, events, connection)
-        else:
-            self._poller.unregister(connection.sock)
-        connection.events = events
-
-    def refuse(self, connection: Connection, problem: Problem, request: Any = None) -> None:
-        """Answer a request with a problem, and close the connection."""
-        self._send_problem(connection, problem, request or connection.request)
-        self.linger(connection)
-
-    def evict(self, connection: Connection) -> None:
-        """Close a connection in favour of another."""
-        if connection.phase in {Phase.HEAD, Phase.BODY} or not connection.requests:
-            self._send_problem(connection, TOO_MANY, connection.request)
-        with contextlib.suppress(OSError):
-            connection.sock.shutdown(socket.SHUT_WR)
-        self.close(connection)
-
-    def make_room_in_buffers(self) -> None:
-        """Close the connection whose request or answer has taken longest, if too much is kept."""
-        overflowing = self.connections.overflowing()
-        if overflowing is None:
-            return
-        if overflowing.phase is Phase.SENDING:
-            self.abort(overflowing)
-        else:
-            self.refuse(overflowing, TOO_MANY)
-
-    def linger(self, connection: Connection, seconds: float = LINGERING_SECONDS) -> None:
-        """End an answer so that the client can read it: the client closes first, or a deadline."""
-        try:
-            connection.sock.shutdown(socket.SHUT_WR)
-        except OSError:
-            self.close(connection)
-            return
-        connection.phase = Phase.LINGERING
-        connection.since = time.monotonic()
-        connection.deadline = connection.since + seconds
-        self.connections.release_buffer(connection)
-        self.watch(connection, READ)
-
-    def abort(self, connection: Connection) -> None:
-        """Reset a connection, so that the kernel keeps nothing for it either."""
-        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close(connection)
-
-    def close(self, connection: Connection) -> None:
-        """Close a connection at once."""
-        self.watch(connection, 0)
-        self.connections.remove(connection)
-        self._acceptor.report(len(self.connections))
-        connection.sock.close()
+        for connection in self._connections:
+            self._closer.close(connection)
 
     def _stop(self) -> None:
         """Accept no more. Idle connections go to another worker, or get little time."""
         self._stopped_at = time.monotonic()
         for listener in self._worker.sockets:
-            self._poller.unregister(listener)
+            self._poller.ignore(listener)
         with contextlib.suppress(OSError):
             self._acceptor.stop()
-        for connection in self.connections:
+        for connection in self._connections:
             if connection.phase is Phase.IDLE:
                 self._idle(connection)
 
@@ -165,11 +99,11 @@ class Loop:
         seconds = time.monotonic() - self._stopped_at
         if seconds < STOP_SECONDS:
             return False
-        return seconds > self.cfg.graceful_timeout or not len(self.connections)
+        return seconds > self.cfg.graceful_timeout or not len(self._connections)
 
     def _poll(self) -> None:
         seconds = max(self._next_tick - time.monotonic(), 0)
-        for key, mask in self._poller.select(seconds):
+        for key, mask in self._poller.poll(seconds):
             if isinstance(key.data, Connection):
                 with self._closing_on_error(key.data):
                     self._handle(key.data, mask)
@@ -188,10 +122,10 @@ class Loop:
         try:
             yield
         except ClientGoneError:
-            self.close(connection)
+            self._closer.close(connection)
         except Exception:
             self.log.exception("A connection failed.")
-            self.close(connection)
+            self._closer.close(connection)
 
     def _wake(self, reader: int) -> None:
         with contextlib.suppress(BlockingIOError):
@@ -202,31 +136,31 @@ class Loop:
             take(source)
         except OSError as error:
             self.log.warning("A connection cannot be accepted, errno %s.", error.errno)
-            if (oldest := self.connections.longest_waiting()) is not None:
-                self.evict(oldest)
+            if (oldest := self._connections.longest_waiting()) is not None:
+                self._closer.evict(oldest)
             else:
                 time.sleep(0.01)
 
     def _add(self, sock: socket.socket, address: Any, flags: int) -> None:
         if sock.family in {socket.AF_INET, socket.AF_INET6}:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        deadline = time.monotonic() + self.limits.header_seconds
+        deadline = time.monotonic() + self._limits.header_seconds
         connection = Connection(sock, address, sock.getsockname(), deadline)
         connection.is_authenticated = bool(flags & IS_AUTHENTICATED)
         if flags & HAS_SERVED:
             connection.requests = 1
             connection.deadline = self._idle_deadline()
-        self.connections.add(connection)
-        self._acceptor.report(len(self.connections))
-        self.watch(connection, READ)
-        if (exceeding := self.connections.exceeding(connection)) is not None:
-            self.evict(exceeding)
+        self._connections.add(connection)
+        self._acceptor.report(len(self._connections))
+        self._poller.watch(connection, READ)
+        if (exceeding := self._connections.exceeding(connection)) is not None:
+            self._closer.evict(exceeding)
 
     def _handle(self, connection: Connection, mask: int) -> None:
         if not connection.events & mask:
             return  # closed, or no longer watched, since the poller returned
         if connection.phase is Phase.RUNNING:
-            self.watch(connection, 0)
+            self._poller.watch(connection, 0)
         elif connection.phase is Phase.SENDING:
             self._send_left(connection)
         else:
@@ -238,17 +172,30 @@ class Loop:
         except BlockingIOError:
             return
         except OSError:
-            self.close(connection)
+            self._closer.close(connection)
             return
         if connection.phase is Phase.LINGERING:
             if not received:
-                self.close(connection)
+                self._closer.close(connection)
         elif received:
             self._receiver.take(connection, received)
+            self._make_room_in_buffers()
         elif connection.phase is Phase.IDLE:
-            self.close(connection)
+            self._closer.close(connection)
         else:
-            self.refuse(connection, CUT_OFF)
+            self._closer.refuse(connection, CUT_OFF)
+
+    def _dispatch(self, connection: Connection) -> None:
+        """Have a thread answer the connection's request."""
+        connection.phase = Phase.RUNNING
+        if connection.body_is_streamed:
+            self._poller.watch(connection, 0)
+        self._threads_of.get(connection.request.path, self._threads).submit(connection)  # type: ignore[union-attr]
+
+    def _make_room_in_buffers(self) -> None:
+        """Close the connection whose request or answer has taken longest, if too much is kept."""
+        if (overflowing := self._connections.overflowing()) is not None:
+            self._closer.evict(overflowing)
 
     def _answer(self, connection: Connection) -> None:
         """Answer a request. Runs in a thread."""
@@ -258,24 +205,24 @@ class Loop:
             os.write(self._worker.PIPE[1], b".")
 
     def _finish(self, connection: Connection) -> None:
-        self.connections.release_buffer(connection)
+        self._connections.release_buffer(connection)
         self._count_request(connection)
         if connection.is_broken:
-            self.abort(connection)
+            self._closer.abort(connection)
         elif connection.outgoing is not None and connection.outgoing.left:
             connection.phase = Phase.SENDING
-            connection.pace = Pace(self.limits, time.monotonic())
+            connection.pace = Pace(self._limits, time.monotonic())
             connection.since, connection.deadline = time.monotonic(), connection.pace.deadline
-            self.connections.buffer(connection, len(connection.outgoing.left))
-            self.watch(connection, WRITE)
-            self.make_room_in_buffers()
+            self._connections.buffer(connection, len(connection.outgoing.left))
+            self._poller.watch(connection, WRITE)
+            self._make_room_in_buffers()
         else:
             self._go_on(connection)
 
     def _count_request(self, connection: Connection) -> None:
         connection.requests += 1
         if connection.is_authenticated:
-            self.connections.trust(connection)
+            self._connections.trust(connection)
         self._worker.nr += 1
         if self._worker.nr >= self._worker.max_requests:
             self._worker.alive = False
@@ -286,18 +233,20 @@ class Loop:
         connection.pace.record(connection.outgoing.send_left(), time.monotonic())
         connection.deadline = connection.pace.deadline
         if not connection.outgoing.left:
-            self.connections.release_buffer(connection)
+            self._connections.release_buffer(connection)
             self._go_on(connection)
 
     def _go_on(self, connection: Connection) -> None:
         """Wait for the next request, which may have come together with the last one."""
         if connection.must_close:
-            self.linger(connection, LINGERING_SECONDS if connection.body_is_streamed else 1)
+            self._closer.linger(
+                connection, LINGERING_SECONDS if connection.body_is_streamed else SHORT_SECONDS
+            )
             return
         pipelined = connection.source.take_buffered() if connection.source is not None else b""
         connection.begin_idling(time.monotonic())
         if pipelined:
-            self.watch(connection, READ)
+            self._poller.watch(connection, READ)
             self._receiver.take(connection, pipelined)
         else:
             self._idle(connection)
@@ -305,43 +254,22 @@ class Loop:
     def _idle(self, connection: Connection) -> None:
         """Wait for the next request, or have another worker wait if this one is stopping."""
         if not self._worker.alive and self._acceptor.hand_over(connection):
-            self.close(connection)
+            self._closer.close(connection)
         else:
             connection.deadline = self._idle_deadline()
-            self.watch(connection, READ)
+            self._poller.watch(connection, READ)
 
     def _idle_deadline(self) -> float:
         seconds = float(self.cfg.keepalive)
         if not self._worker.alive:
-            seconds = min(seconds, self.limits.linger_seconds)
+            seconds = min(seconds, self._limits.linger_seconds)
         return time.monotonic() + seconds
 
     def _check_deadlines(self) -> None:
         now = time.monotonic()
         self._next_tick = now + TICK_SECONDS
-        self._acceptor.report(len(self.connections))
-        for connection in self.connections:
+        self._acceptor.report(len(self._connections))
+        for connection in self._connections:
             if connection.phase is not Phase.RUNNING and now >= connection.deadline:
                 with self._closing_on_error(connection):
-                    self._expire(connection)
-
-    def _expire(self, connection: Connection) -> None:
-        if connection.phase in {Phase.HEAD, Phase.BODY}:
-            self.refuse(connection, TOO_SLOW)
-        elif connection.phase is Phase.IDLE:
-            self.linger(connection, TICK_SECONDS)
-        elif connection.phase is Phase.SENDING:
-            self.abort(connection)
-        else:
-            self.close(connection)
-
-    def _send_problem(self, connection: Connection, problem: Problem, request: Any) -> None:
-        request_id = choose_request_id(request)
-        self.log.info(
-            "A request was refused: %d %s, request id %s.",
-            problem.status,
-            problem.name,
-            request_id,
-        )
-        with contextlib.suppress(OSError):
-            connection.sock.send(problem.render(request_id))
+                    self._closer.expire(connection)

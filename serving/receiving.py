@@ -1,12 +1,14 @@
 """Receive requests in the polling thread, until they are complete."""
 
 import time
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.errors import ParseException
 from gunicorn.http.message import Request
 
+from serving.closing import Closer
 from serving.connection import Connection, Phase, Source
 from serving.connections import Connections
 from serving.framing import HEAD_END, ChunkScanner, IncompleteError, has_bare_newline
@@ -24,31 +26,22 @@ from serving.problems import (
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-class Server(Protocol):
-    """What the receiver needs of its worker."""
-
-    cfg: Any
-    limits: Limits
-    connections: Connections
-
-    def dispatch(self, connection: Connection) -> None:
-        """Have a thread answer the connection's request."""
-
-    def watch(self, connection: Connection, events: int) -> None:
-        """Poll a connection for events."""
-
-    def refuse(self, connection: Connection, problem: Problem, request: Any = None) -> None:
-        """Answer a request with a problem, and close the connection."""
-
-    def make_room_in_buffers(self) -> None:
-        """Close the connection whose request has taken longest, if too much is kept."""
-
-
 class Receiver:
     """Takes what clients send, and dispatches requests that are complete."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
+    def __init__(
+        self,
+        config: Any,
+        limits: Limits,
+        connections: Connections,
+        closer: Closer,
+        dispatch: Callable[[Connection], None],
+    ) -> None:
+        self._config = config
+        self._limits = limits
+        self._connections = connections
+        self._closer = closer
+        self._dispatch = dispatch
 
     def take(self, connection: Connection, received: bytes) -> None:
         """Take what was received on a connection that waits for its client."""
@@ -56,30 +49,29 @@ class Receiver:
             self._begin_head(connection)
         begin = len(connection.received)
         connection.received += received
-        self._server.connections.buffer(connection, len(received))
+        self._connections.buffer(connection, len(received))
         if connection.phase is Phase.HEAD:
             self._take_head(connection, begin)
         elif connection.phase is Phase.BODY:
             self._take_body(connection, len(received))
-        self._server.make_room_in_buffers()
 
     def _begin_head(self, connection: Connection) -> None:
         connection.phase = Phase.HEAD
         connection.since = time.monotonic()
         if connection.requests:
-            connection.deadline = connection.since + self._server.limits.header_seconds
+            connection.deadline = connection.since + self._limits.header_seconds
 
     def _take_head(self, connection: Connection, begin: int) -> None:
         end = connection.received.find(HEAD_END, max(begin - 3, 0))
         if end >= 0 and end <= MOST_HEAD_BYTES:
             self._parse_head(connection)
         elif problem := self._fault_of_head(connection.received, begin):
-            self._server.refuse(connection, problem)
+            self._closer.refuse(connection, problem)
 
     def _fault_of_head(self, received: bytearray, begin: int) -> Problem | None:
         """Return what is wrong with a head that is not complete, or is too long."""
         line_end = received.find(b"\r\n", 2)
-        limit = self._server.cfg.limit_request_line
+        limit = self._config.limit_request_line
         if (len(received) if line_end < 0 else line_end) > limit + 2:
             return URI_TOO_LONG
         if len(received) > MOST_HEAD_BYTES:
@@ -90,19 +82,19 @@ class Receiver:
         source = Source(connection.received)
         number = connection.requests + 1
         try:
-            request = Request(self._server.cfg, source, connection.address, number)
+            request = Request(self._config, source, connection.address, number)
         except IncompleteError:
             return
         except ParseException as error:
-            self._server.refuse(connection, problem_of(error), getattr(error, "req", None))
+            self._closer.refuse(connection, problem_of(error), getattr(error, "req", None))
             return
         connection.request, connection.source = request, source
-        connection.outgoing = Outgoing(connection.sock, self._server.limits)
+        connection.outgoing = Outgoing(connection.sock, self._limits)
         reader = request.body.reader
         if isinstance(reader, ChunkedReader):
             connection.chunks = ChunkScanner()
         elif not reader.length:
-            self._server.dispatch(connection)
+            self._dispatch(connection)
             return
         else:
             connection.body_length = reader.length
@@ -111,7 +103,7 @@ class Receiver:
     def _begin_body(self, connection: Connection) -> None:
         assert connection.source is not None  # noqa: S101
         assert connection.request is not None  # noqa: S101
-        limits, now = self._server.limits, time.monotonic()
+        limits, now = self._limits, time.monotonic()
         connection.received = bytearray(connection.source.take_buffered())
         connection.pace = Pace(limits, now, limits.body_seconds)
         connection.phase = Phase.BODY
@@ -126,20 +118,19 @@ class Receiver:
         assert connection.pace is not None  # noqa: S101
         connection.pace.record(size, time.monotonic())
         connection.deadline = connection.pace.deadline
-        limit = self._server.limits.body_bytes
+        limit = self._limits.body_bytes
         if connection.has_whole_body():
-            self._dispatch(connection, is_streamed=False)
+            self._dispatch_with_body(connection, is_streamed=False)
         elif (connection.body_length or len(connection.received)) > limit:
-            self._dispatch(connection, is_streamed=True)
+            self._dispatch_with_body(connection, is_streamed=True)
 
-    def _dispatch(self, connection: Connection, *, is_streamed: bool) -> None:
+    def _dispatch_with_body(self, connection: Connection, *, is_streamed: bool) -> None:
         assert connection.source is not None  # noqa: S101
         connection.source.unread(bytes(connection.received))
         connection.received = bytearray()
         connection.body_is_streamed = is_streamed
         if is_streamed:
             connection.source.more = connection.read_more
-            self._server.watch(connection, 0)
-            connection.pace = Pace(self._server.limits, time.monotonic())
+            connection.pace = Pace(self._limits, time.monotonic())
         connection.since = time.monotonic()
-        self._server.dispatch(connection)
+        self._dispatch(connection)
