@@ -4,6 +4,7 @@ from flask import Flask
 
 from trially.auth.commands import connections, revoke, token
 from trially.auth.members.commands import members
+from trially.deploying import deploy
 from trially.doctor.commands import doctor
 from trially.proving.commands import prove_tenants
 from trially.recruiting.imports.commands import imports
@@ -16,5 +17,5 @@ for command in (members, connections, revoke, token, prove_tenants):
 
 def init_app(app: Flask) -> None:
     """Add the commands to `flask`."""
-    for command in (tenants, operations, servers, imports, doctor):
+    for command in (tenants, operations, servers, imports, doctor, deploy):
         app.cli.add_command(command)

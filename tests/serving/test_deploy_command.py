@@ -1,0 +1,69 @@
+"""`flask deploy` migrates, replaces the workers, and waits until the new ones serve."""
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from servers import serve, wait_until
+from test_restarts import clients
+
+RunCommand = Callable[..., Any]
+
+
+def test_all_workers_are_replaced(run_command: RunCommand, tmp_path: Path) -> None:
+    pidfile = tmp_path / "pid"
+    with serve(tmp_path, "--workers", "2", WEB_PIDFILE=str(pidfile)) as server:
+        before = set(server.workers())
+        result = run_command("deploy", "--pidfile", pidfile, "--dry-run", "--json")
+        assert json.loads(result.stdout) == {"pid": server.process.pid, "state": "running"}
+        assert set(server.workers()) == before
+        with clients(server):
+            result = run_command("deploy", "--pidfile", pidfile)
+        assert result.exit_code == 0, result.output
+        assert "all workers were replaced within" in result.stdout
+        wait_until(lambda: not before & set(server.workers()), server)
+        result = run_command("deploy", "--pidfile", pidfile, "--json")
+        assert json.loads(result.stdout)["state"] == "replaced"
+
+
+def test_workers_that_do_not_start_are_reported(run_command: RunCommand, tmp_path: Path) -> None:
+    pidfile, module = tmp_path / "pid", tmp_path / "released.py"
+    module.write_text("from plain_app import app\n")
+    with serve(tmp_path, app="released:app", WEB_PIDFILE=str(pidfile)) as server:
+        before = server.workers()
+        module.write_text("import nothing_like_this\n")
+        with clients(server):
+            result = run_command("deploy", "--pidfile", pidfile)
+        assert result.exit_code == 1
+        assert "A new worker could not start, so the old ones serve on." in result.stderr
+        assert server.workers() == before
+
+
+def test_a_server_that_does_not_run_is_reported_first(
+    run_command: RunCommand, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def migrate(**_options: str) -> None:
+        pytest.fail("The databases were migrated.")
+
+    monkeypatch.setattr("trially.deploying.upgrade", migrate)
+    pidfile = tmp_path / "pid"
+    for content in (None, "", "nothing", "999999999"):
+        if content is not None:
+            pidfile.write_text(content)
+        result = run_command("deploy", "--pidfile", pidfile)
+        assert result.exit_code == 1
+        assert f"No server runs with the pidfile {pidfile}." in result.stderr
+    assert run_command("deploy").exit_code == 2
+
+
+def test_a_server_that_ends_or_hangs_is_reported(run_command: RunCommand, tmp_path: Path) -> None:
+    pidfile = tmp_path / "pid"
+    with serve(tmp_path, WEB_PIDFILE=str(pidfile)) as server:
+        server.send_signal(signal.SIGSTOP)
+        result = run_command("deploy", "--pidfile", pidfile, "--timeout", "1")
+        assert result.exit_code == 1
+        assert "has not replaced its workers within 1 seconds" in result.stderr
+        server.send_signal(signal.SIGCONT)
