@@ -30,9 +30,6 @@ MISSING = "PgBouncer is missing. Install it as root: `apt-get install pgbouncer`
 PLACES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 """Debian installs pgbouncer in a folder that is only in root's PATH."""
 
-SINCE_1_19 = ("auth_user", "auth_dbname", "auth_query")
-"""Settings of the sample that Debian 12's PgBouncer does not have, or reads per database."""
-
 CONSOLE = "console"
 TIMEOUT_SECONDS = 10
 
@@ -53,7 +50,7 @@ class Pooler:
             return
         _write_users(self.folder, verifiers, self._console_password)
         self.process.send_signal(signal.SIGHUP)
-        _wait_until(lambda: verifiers.keys() <= self._users())
+        wait_until(lambda: verifiers.keys() <= self._users())
 
     def show(self, topic: str) -> list[dict[str, Any]]:
         """Return the rows of a SHOW command of PgBouncer's console."""
@@ -102,12 +99,12 @@ def running_pooler(
             stdout=log,
             stderr=log,
             cwd=folder,
-            **({"user": account, "extra_groups": []} if os.geteuid() == 0 else {}),
+            **run_as_account_of(folder),
         )
     url = URL.create(DRIVER, host="127.0.0.1", port=port)
     pooler = Pooler(app, folder, url, process)
     try:
-        _wait_until(lambda: _answers(pooler))
+        wait_until(lambda: _answers(pooler))
         yield pooler
     finally:
         process.kill()
@@ -120,8 +117,6 @@ def _write_settings(folder: Path, server: URL, port: int, changes: dict[str, str
     settings.read(SAMPLE)
     for database in settings["databases"]:
         settings["databases"][database] = f"host={server.query['host']} port={server.query['port']}"
-    for name in SINCE_1_19:
-        del settings["pgbouncer"][name]
     settings["pgbouncer"].update(
         listen_port=str(port),
         auth_file=str(folder / "users"),
@@ -138,9 +133,14 @@ def _write_users(folder: Path, verifiers: dict[str, str], console_password: str)
 
 
 def _read_verifiers(app: Flask) -> dict[str, str]:
-    """Return the SCRAM verifiers of all login roles, as auth_query would."""
+    """Return the SCRAM verifiers of all login roles."""
     rows = ask(app, "SELECT rolname, rolpassword FROM pg_authid WHERE rolcanlogin AND NOT rolsuper")
     return {name: key for name, key in rows if key}
+
+
+def run_as_account_of(folder: Path) -> dict[str, Any]:
+    """Return options of `subprocess` for a process of the folder's owner."""
+    return {"user": folder.stat().st_uid, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 def _account_of_server(server: URL) -> int:
@@ -156,7 +156,8 @@ def _answers(pooler: Pooler) -> bool:
     return False
 
 
-def _wait_until(condition: Callable[[], bool]) -> None:
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds, at most TIMEOUT_SECONDS."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while not condition():
         if time.monotonic() > deadline:

@@ -1,8 +1,9 @@
 """PgBouncer with deploy/'s settings: caps on connections, authentication, and the reset."""
 
+import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from secrets import token_urlsafe
 from uuid import uuid4
@@ -10,9 +11,9 @@ from uuid import uuid4
 import psycopg2
 import pytest
 from flask import Flask
-from poolers import Pooler, running_pooler
+from poolers import Pooler, run_as_account_of, running_pooler, wait_until
 from populated_tenants import PopulatedTenant
-from sqlalchemy import text
+from sqlalchemy import URL, text
 from tenant_databases import access_of, ask
 from test_injected_sql import CLEAN, changed_session, state_on_return
 
@@ -20,11 +21,13 @@ from trially import create_app
 from trially.config import ROOT, Settings
 from trially.database.connecting import connect
 from trially.database.session import db
+from trially.embedded_postgres.cluster import find_binaries
 from trially.tenancy.catalog import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.servers.scram import scram_verifier
 
+PROGRAMS = find_binaries()
 CAP = 2
 THREADS = 8
 ASKING_ROLE = "trially_pooler"
@@ -133,6 +136,78 @@ def test_the_pooler_can_read_verifiers_of_tenants_only(
     assert rows[login] == [(login, verifiers[login])]
     assert rows["trially_catalog_reader"][0][1].startswith("SCRAM-SHA-256$")
     assert rows["postgres"] == rows["trially_catalog_owner"] == []
+
+
+def test_the_users_file_is_written_from_the_server(
+    app: Flask, attacker: PopulatedTenant, asking_role: None
+) -> None:
+    place = attacker.tenant.placement
+    if place.tier != Tier.DEDICATED_DATABASE:
+        return
+    server = access_of(app).admin_url.query
+    conninfo = f"host={server['host']} port={server['port']} dbname=postgres user={ASKING_ROLE}"
+
+    with running_pooler(app, {}) as pooler:
+        users, pidfile = pooler.folder / "users", pooler.folder / "pid"
+        pidfile.write_text(str(pooler.process.pid))
+
+        def write_users(password: str) -> int:
+            command = [ROOT / "deploy" / "pgbouncer-users", users, pidfile, conninfo]
+            return subprocess.run(
+                [str(word) for word in command],
+                env={"PATH": f"{PROGRAMS}:/usr/bin:/bin", "PGPASSWORD": password},
+                check=False,
+                **run_as_account_of(pooler.folder),
+            ).returncode
+
+        url = pooler.url.set(
+            username=place.role,
+            password=access_of(app).role_password(place.role),
+            database=place.database,
+        )
+        with pytest.raises(psycopg2.OperationalError):
+            connect(url)
+        before = users.read_text()
+        assert write_users("wrong") != 0
+        assert users.read_text() == before
+        assert write_users(ITS_PASSWORD) == 0
+        assert users.stat().st_mode & 0o777 == 0o600
+        wait_until(lambda: can_connect(url))
+        written = users.stat().st_ino
+        assert write_users(ITS_PASSWORD) == 0
+        assert users.stat().st_ino == written  # not replaced without need
+
+
+def can_connect(url: URL) -> bool:
+    with suppress(psycopg2.OperationalError), closing(connect(url)) as raw:
+        return execute(raw, "SELECT 1") == [(1,)]
+    return False
+
+
+def test_a_database_that_was_away_is_tried_again_soon(
+    app: Flask, attacker: PopulatedTenant, pooler: Pooler
+) -> None:
+    place = attacker.tenant.placement
+    if place.tier != Tier.DEDICATED_DATABASE:
+        return
+    pooler.learn_roles()
+    url = pooler.url.set(
+        username=place.role,
+        password=access_of(app).role_password(place.role),
+        database=place.database,
+    )
+    ask(app, f"ALTER ROLE {place.role} NOLOGIN")
+    try:
+        ask(
+            app,
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = %s",
+            place.role,
+        )
+        assert not can_connect(url)
+    finally:
+        ask(app, f"ALTER ROLE {place.role} LOGIN")
+    # PgBouncer's own default is 15 seconds; `wait_until` waits for 10.
+    wait_until(lambda: can_connect(url))
 
 
 def test_a_role_logs_in_through_auth_query(
