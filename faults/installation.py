@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 from flask import Flask
+from psycopg2.extensions import connection
 from sqlalchemy import URL
 
 from faults.issuer import Issuer
@@ -93,9 +94,15 @@ class Server:
                 raise TimeoutError(f"The server {self.name} did not stop.")
             time.sleep(0.02)
 
+    @contextmanager
+    def session(self, database: str) -> Iterator[connection]:
+        """Open a connection of the administrator, past any proxy."""
+        with closing(connect(self.url.set(database=database), "faults")) as raw:
+            yield raw
+
     def ask(self, statement: Any, *parameters: Any, database: str = "postgres") -> list[Any]:
         """Run a statement as the administrator, past any proxy."""
-        with closing(connect(self.url.set(database=database), "faults")) as raw:
+        with self.session(database) as raw:
             return execute(raw, statement, *parameters)
 
 
