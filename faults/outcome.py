@@ -42,6 +42,7 @@ class Outcome:
     errors: dict[str, int]
     """Number of attempts by status and cause, during and after the fault."""
 
+    fault_seconds: float
     recovery_seconds: float | None
     """From the end of the fault to the last refusal or slow request; None: not recovered."""
 
@@ -98,6 +99,7 @@ def judge(
         doubled=len(audit.doubled),
         foreign=len(audit.foreign),
         errors=dict(errors.most_common()),
+        fault_seconds=times.ended - times.begun,
         recovery_seconds=recovery,
         p99_before_ms=_p99_ms(before) or 0.0,
         p99_others_ms=_p99_ms(others),

@@ -13,7 +13,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,10 @@ from sqlalchemy import URL
 
 from faults.ports import free_port
 from trially.config import DRIVER, ROOT
+from trially.database.engines import connect
 from trially.embedded_postgres.accounts import allow_read, allow_search, prepare_directory
 from trially.embedded_postgres.cluster import find_binaries
+from trially.tenancy.servers.connections import execute
 
 SAMPLE = ROOT / "deploy" / "patroni.yml"
 START_TIMEOUT_SECONDS = 90
@@ -94,6 +96,14 @@ class PatroniCluster:
                 "connect_timeout": "3",
             },
         )
+
+    def ask(self, node: Node, statement: str, database: str = "postgres") -> list[Any]:
+        """Run a statement as the administrator on one node, also on a standby."""
+        url = self.url().set(
+            host="127.0.0.1", port=node.port, database=database, query={"connect_timeout": "3"}
+        )
+        with closing(connect(url, "faults")) as raw:
+            return execute(raw, statement)
 
     def leader(self) -> Node:
         """Return the leader, or raise LookupError if there is none."""

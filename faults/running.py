@@ -8,6 +8,7 @@ from faults.installation import Installation
 from faults.ledger import audit
 from faults.load import Load
 from faults.outcome import Outcome, Times, judge
+from faults.patroni_cluster import PatroniCluster
 from faults.ports import free_port
 from faults.scene import Scene
 from faults.serving import gunicorn
@@ -25,9 +26,10 @@ def run(
     before: float = BEFORE_SECONDS,
     seconds: float | None = None,
     after: float = AFTER_SECONDS,
+    patroni: PatroniCluster | None = None,
 ) -> Outcome:
     """Run a fault: some seconds of load before it, during it and after it."""
-    scene = Scene(installation, free_port())
+    scene = Scene(installation, free_port(), patroni=patroni)
     lasting = fault.seconds if seconds is None else seconds
     log = installation.folder / f"{fault.name}.log"
     with ExitStack() as stack:

@@ -10,6 +10,7 @@ from threading import Event, Thread
 from typing import Any
 
 from faults.installation import Installation, LoadedTenant, Server
+from faults.patroni_cluster import PatroniCluster
 from faults.proxy import Proxy
 from faults.serving import Gunicorn
 
@@ -27,6 +28,8 @@ class Scene:
 
     restart_pooler: Callable[[], None] | None = None
     replica: Server | None = None
+    patroni: PatroniCluster | None = None
+    """What runs the first server, if it is a cluster."""
 
     @property
     def first(self) -> Server:
