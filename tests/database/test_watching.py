@@ -133,9 +133,10 @@ def test_while_a_server_is_silent_further_requests_fail_at_once(
             engine.connect().execute(text("SELECT 1"))
 
         started = time.monotonic()
-        with pytest.raises(Exception, match="does not answer"):
-            engine.connect()
-        assert time.monotonic() - started < 0.4
+        for _ in range(20):
+            with pytest.raises(Exception, match="does not answer"):
+                engine.connect()
+        assert time.monotonic() - started < 2
 
         proxy.thaw()
         recovered = started + 10

@@ -1,6 +1,8 @@
 """Open connections to PostgreSQL, and tell by SQLSTATE why a server refused one."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import psycopg2
 from psycopg2 import OperationalError
@@ -45,6 +47,7 @@ SQLSTATE and counts as any other failure to connect.
 """
 
 _PATTERNS = {state: re.compile(pattern) for state, pattern in _SQLSTATES.items()}
+_OF_ROLE_OR_DATABASE = re.compile("too many connections for")
 _TIMED_OUT = re.compile("timeout expired|timed out")
 
 
@@ -63,7 +66,8 @@ class ConnectionRefusedByServerError(OperationalError):
     @property
     def is_of_whole_server(self) -> bool:
         """Whether a limit of the whole server was reached, not one of a role or a database."""
-        return self._sqlstate == TOO_MANY_CONNECTIONS and " for " not in str(self)
+        is_limit = self._sqlstate == TOO_MANY_CONNECTIONS
+        return is_limit and _OF_ROLE_OR_DATABASE.search(str(self)) is None
 
 
 class ConnectTimeoutError(OperationalError):
@@ -77,28 +81,41 @@ def connect(
 ) -> WatchedConnection:
     """Open a psycopg2 connection to `url`, in autocommit mode.
 
-    Raises `ConnectionRefusedByServerError`, `ConnectTimeoutError`, or another `OperationalError`
-    if no host of the URL could be reached.
+    Raises as `open_connection` does.
     """
-    _, parameters = PGDialect_psycopg2().create_connect_args(url)  # type: ignore[no-untyped-call]
-    try:
-        raw: WatchedConnection = psycopg2.connect(
-            **{"application_name": application_name, **NETWORK_LIMITS, **parameters},
-            connection_factory=connection_factory,
-        )
-    except OperationalError as error:
-        raise explain(error) from None
+    raw = open_connection(url, application_name, connection_factory)
     raw.autocommit = True
     return raw
 
 
-def with_limits(url: URL) -> URL:
-    """Return a URL with `NETWORK_LIMITS` where it has no limits of its own."""
-    limits = {name: str(limit) for name, limit in NETWORK_LIMITS.items()}
-    return url.update_query_dict({**limits, **url.query})
+def open_connection(
+    url: URL,
+    application_name: str = "trially",
+    connection_factory: type[WatchedConnection] = WatchedConnection,
+) -> WatchedConnection:
+    """Open a psycopg2 connection to `url`, within `NETWORK_LIMITS`.
+
+    Raises `ConnectionRefusedByServerError`, `ConnectTimeoutError`, or another `OperationalError`
+    if no host of the URL could be reached.
+    """
+    _, parameters = PGDialect_psycopg2().create_connect_args(url)  # type: ignore[no-untyped-call]
+    return open_with({"application_name": application_name, **parameters}, connection_factory)
 
 
-def explain(error: OperationalError) -> OperationalError:
+def open_with(
+    parameters: Mapping[str, Any], connection_factory: type[WatchedConnection]
+) -> WatchedConnection:
+    """Open a psycopg2 connection with libpq's parameters. Raises as `open_connection` does."""
+    try:
+        raw: WatchedConnection = psycopg2.connect(
+            **{**NETWORK_LIMITS, **parameters}, connection_factory=connection_factory
+        )
+    except OperationalError as error:
+        raise _explain(error) from None
+    return raw
+
+
+def _explain(error: OperationalError) -> OperationalError:
     """Return the error of a failed connect, as a class that tells what happened."""
     message = str(error)
     if "FATAL:" in message or "pgbouncer" in message:

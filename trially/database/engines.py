@@ -28,6 +28,10 @@ from trially.database.watching import WatchedConnection, watchdog
 ENGINES_KEPT = 2_000
 """An engine without connections takes some 20 kB."""
 
+REPLICA_STALL_SECONDS = 0.3
+REPLICA_DOUBT_SECONDS = 0.4
+"""As `WatchedConnection.stall_seconds` and `longest_doubt_seconds`."""
+
 STATEMENTS_CACHED = 1_000
 
 
@@ -55,15 +59,21 @@ class Server:
     The dialect queries the server when it is created, which may take as long as a connect.
     """
 
-    def __init__(self, limits: Limits, dialect: PlacedDialect | None = None) -> None:
+    def __init__(
+        self, limits: Limits, dialect: PlacedDialect | None = None, *, is_replica: bool = False
+    ) -> None:
         self.limits = limits
         self.dialect = dialect
+        self._is_replica = is_replica
         self.budget = ConnectionBudget(
             limits.connections_per_server, limits.checkout_timeout_seconds, limits.idle_seconds
         )
-        watchdog.tidy_regularly(self.budget)
         self.health = ServerHealth()
+        self._url: URL | None = None
+        """The URL of the connection that was tried last."""
+
         self._creating = Lock()
+        watchdog.tidy_regularly(self)
 
     def dialect_for(self, url: URL) -> PlacedDialect:
         """Return the server's dialect; the first call connects to the server."""
@@ -77,11 +87,25 @@ class Server:
         self, url: URL, connection_factory: type[WatchedConnection] = WatchedConnection
     ) -> WatchedConnection:
         """Open a connection, or fail at once while the server is silent."""
+        self._url = url
         with self.health.connecting():
             raw = connect(url, connection_factory=connection_factory)
         raw.health = self.health
         raw.longest_seconds = self.limits.statement_seconds
+        if self._is_replica:
+            # The primary can answer instead, so a silent replica is given up sooner.
+            raw.stall_seconds, raw.longest_doubt_seconds = (
+                REPLICA_STALL_SECONDS,
+                REPLICA_DOUBT_SECONDS,
+            )
         return raw
+
+    def tidy(self) -> None:
+        """Close connections that have long been idle, and try a silent server again."""
+        self.budget.tidy()
+        url = self._url
+        if url is not None:
+            self.health.try_again(lambda: connect(url, "trially-trial").close())
 
     def _create_dialect(self, url: URL) -> PlacedDialect:
         """Create the server's dialect, and let it query the server once for what it needs.
@@ -151,20 +175,23 @@ class EngineRegistry:
         return {name: server.budget for name, server in list(self._servers.items())}
 
     def is_trusted(self, server: str) -> bool:
-        """Return whether no statement on a server has been without an answer for long."""
+        """Return whether nothing suggests that a server does not answer."""
         known = self._servers.get(server)
-        return known is None or not known.health.is_doubtful
+        return known is None or not (known.health.is_doubtful or known.health.is_silent)
 
     def _server_of(self, placement: Placement) -> Server:
         with self._lock:
             server = self._servers.get(placement.server)
             if server is None:
-                dialect = None
-                if isinstance(placement, ReplicaPlacement) and placement.primary in self._servers:
-                    # A replica's dialect is that of its primary.
-                    dialect = self._servers[placement.primary].dialect
-                server = self._servers[placement.server] = Server(self._limits, dialect)
+                server = self._servers[placement.server] = self._create_server(placement)
             return server
+
+    def _create_server(self, placement: Placement) -> Server:
+        """Create what the engines of a server share; a replica has the dialect of its primary."""
+        if not isinstance(placement, ReplicaPlacement):
+            return Server(self._limits)
+        primary = self._servers.get(placement.primary)
+        return Server(self._limits, primary.dialect if primary else None, is_replica=True)
 
     def _drop(self, bind_key: str) -> None:
         engine = self._engines.pop(bind_key, None)

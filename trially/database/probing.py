@@ -7,17 +7,13 @@ still runs the statement. Every role may see the state of its own sessions.
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 import psycopg2
-from psycopg2 import OperationalError
 
-from trially.database.connecting import (
-    NETWORK_LIMITS,
-    ConnectionRefusedByServerError,
-    explain,
-)
-from trially.database.watching import SilentServerError, WatchedConnection, watchdog
+from trially.database.connecting import ConnectionRefusedByServerError, open_with
+from trially.database.watching import WatchedConnection, watchdog
 
 PROBE_SECONDS = 2
 """How long a server may take to accept the new connection, and then to answer."""
@@ -30,6 +26,11 @@ _SESSIONS = (
     " FROM pg_stat_activity WHERE usename = session_user AND datname = current_database()"
     " AND state IN ('active', 'fastpath function call', 'disabled')"
 )
+_TERMINATE = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = session_user"
+    " AND pid = %s AND clock_timestamp() - backend_start >= make_interval(secs => %s)"
+)
+"""Ends a session of the role, unless its process id has been given to a younger session."""
 
 Stalled = Sequence[tuple[WatchedConnection, float]]
 
@@ -55,23 +56,37 @@ def ask_about(stalled: Stalled) -> None:
 
 def _examine(stalled: Stalled) -> None:
     try:
-        sessions, is_pooled = _running_sessions(stalled[0][0])
+        with closing(_connect_like(stalled[0][0])) as probe:
+            _separate(stalled, probe)
     except ConnectionRefusedByServerError:
         _wait_longer(stalled)
     except psycopg2.Error:
         _interrupt(stalled, is_server_silent=True)
-    else:
-        running = [each for each in stalled if _is_running(each, sessions, is_pooled=is_pooled)]
-        _wait_longer(running)
-        dead = [each for each in stalled if each not in running]
-        _interrupt(dead, is_server_silent=False)
 
 
-def _running_sessions(watched: WatchedConnection) -> tuple[list[tuple[int, float]], bool]:
-    """Return pid and seconds of each running statement, and whether a pooler hides pids."""
+def _separate(stalled: Stalled, probe: WatchedConnection) -> None:
+    """Wait for the statements that the server runs, and close the connections of all others.
+
+    The server does not learn that a dead connection was closed. Its transaction would keep its
+    locks, so its session is ended.
+    """
+    rows = _query(probe, _SESSIONS)
+    own = rows[0][0]
+    sessions = [(pid, seconds) for _, pid, seconds in rows if pid != own]
+    is_pooled = own != probe.info.backend_pid
+    running = [each for each in stalled if _is_running(each, sessions, is_pooled=is_pooled)]
+    _wait_longer(running)
+    dead = [each for each in stalled if each not in running]
+    _interrupt(dead, is_server_silent=False)
+    for watched, _ in () if is_pooled else dead:
+        age = time.monotonic() - watched.opened_at - TOLERANCE_SECONDS
+        _query(probe, _TERMINATE, watched.backend_pid, max(0, age))
+
+
+def _connect_like(watched: WatchedConnection) -> WatchedConnection:
+    """Open a connection with the same login to the host that a connection leads to."""
     info = watched.info
     parameters: dict[str, Any] = {
-        **NETWORK_LIMITS,
         **info.dsn_parameters,
         "host": info.host,
         "port": info.port,
@@ -81,20 +96,15 @@ def _running_sessions(watched: WatchedConnection) -> tuple[list[tuple[int, float
     }
     for of_several_hosts in ("hostaddr", "target_session_attrs", "load_balance_hosts"):
         parameters.pop(of_several_hosts, None)
-    try:
-        probe = psycopg2.connect(**parameters, connection_factory=ProbeConnection)
-    except OperationalError as error:
-        raise explain(error) from None
-    try:
-        probe.autocommit = True
-        with probe.cursor() as cursor:
-            cursor.execute(_SESSIONS)
-            rows: list[tuple[int, int, float]] = cursor.fetchall()
-        own = rows[0][0]
-        is_pooled = own != probe.info.backend_pid
-    finally:
-        probe.close()
-    return [(pid, seconds) for _, pid, seconds in rows if pid != own], is_pooled
+    probe = open_with(parameters, ProbeConnection)
+    probe.autocommit = True
+    return probe
+
+
+def _query(probe: WatchedConnection, statement: str, *parameters: Any) -> list[Any]:
+    with probe.cursor() as cursor:
+        cursor.execute(statement, parameters or None)
+        return cursor.fetchall()
 
 
 def _is_running(
@@ -111,7 +121,7 @@ def _is_running(
     if is_pooled:
         age = time.monotonic() - since
         return any(abs(seconds - age) <= TOLERANCE_SECONDS for _, seconds in sessions)
-    return any(pid == watched.info.backend_pid for pid, _ in sessions)
+    return any(pid == watched.backend_pid for pid, _ in sessions)
 
 
 def _wait_longer(stalled: Stalled) -> None:
@@ -125,9 +135,7 @@ def _wait_longer(stalled: Stalled) -> None:
 def _interrupt(stalled: Stalled, *, is_server_silent: bool) -> None:
     for watched, since in stalled:
         if watched.waiting_since == since:
-            if watched.health is not None:
-                watched.health.record_dead_connection(is_server_silent=is_server_silent)
-            watched.cut(SilentServerError("The server does not answer on this connection."))
+            watched.give_up(is_server_silent=is_server_silent)
 
 
 watchdog.ask_about = ask_about

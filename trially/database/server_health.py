@@ -1,35 +1,33 @@
 """Whether a server answers: requests do not wait in turn for one that is silent."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 
 from psycopg2 import OperationalError
 
 from trially.database.connecting import ConnectTimeoutError
 
-PAUSE_SECONDS = 0.5
-"""How long no connection to a silent server is tried."""
 
-TRIAL_SECONDS = 4.0
-"""How long one trial is waited for before another may begin."""
-
-
-class SilentPauseError(OperationalError):
+class SilentError(OperationalError):
     """The server was silent a moment ago, so this connection was not tried."""
 
 
 class ServerHealth:
     """What this process knows of one server. Threads share it; `clock` returns seconds.
 
-    While a server is silent, one thread at a time tries to connect, and the others fail at once.
+    While a server is silent, a thread of the watchdog tries to connect to it, and requests fail at
+    once.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._lock = Lock()
-        self._next_trial_at: float | None = None
+        self._trying = Lock()
+        self.is_silent = False
+        """Whether the server did not answer and has not answered since."""
+
         self.connections_failed_at = float("-inf")
         """When a connection was last found dead. Those opened before may be dead, too."""
 
@@ -38,34 +36,35 @@ class ServerHealth:
 
     @contextmanager
     def connecting(self) -> Iterator[None]:
-        """Wrap one attempt to connect, or raise `SilentPauseError` instead of an attempt."""
-        self._refuse_while_silent()
+        """Wrap one attempt to connect, or raise `SilentError` instead of an attempt."""
+        if self.is_silent:
+            raise SilentError("The server does not answer.")
+        with self._noting():
+            yield
+
+    def record_dead_connection(self, *, is_server_silent: bool) -> None:
+        """Record that a connection got no answer, and whether new ones get none either."""
+        self.connections_failed_at = self._clock()
+        self.is_silent = self.is_silent or is_server_silent
+
+    def try_again(self, connect: Callable[[], object]) -> None:
+        """If the server is silent, try to connect in another thread, one at a time."""
+        if self.is_silent and not self._trying.locked():
+            threading.Thread(target=self._try, args=(connect,), name="trial", daemon=True).start()
+
+    def _try(self, connect: Callable[[], object]) -> None:
+        with self._trying, suppress(OperationalError), self._noting():
+            connect()
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
         try:
             yield
         except ConnectTimeoutError:
             self.record_dead_connection(is_server_silent=True)
             raise
         except OperationalError:
-            self._next_trial_at = None
+            self.is_silent = False
             raise
         else:
-            self._next_trial_at = None
-
-    def record_dead_connection(self, *, is_server_silent: bool) -> None:
-        """Record that a connection got no answer, and whether new ones get none either."""
-        self.connections_failed_at = self._clock()
-        if is_server_silent:
-            self._next_trial_at = self._clock() + PAUSE_SECONDS
-
-    @property
-    def is_silent(self) -> bool:
-        """Whether the server was silent and has not answered since."""
-        return self._next_trial_at is not None
-
-    def _refuse_while_silent(self) -> None:
-        if not self.is_silent:
-            return
-        with self._lock:
-            if self._next_trial_at is not None and self._clock() < self._next_trial_at:
-                raise SilentPauseError("The server does not answer.")
-            self._next_trial_at = self._clock() + TRIAL_SECONDS
+            self.is_silent = False

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, cast
 
 from flask import Flask
@@ -9,7 +10,7 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
 from sqlalchemy import URL, Connection, Engine, event, text
 
-from trially.database.connecting import with_limits
+from trially.database.connecting import open_connection
 from trially.database.engines import EngineRegistry, Limits
 from trially.database.placement import WrongTenantError, current_placement
 from trially.database.watching import GRACE_SECONDS, WatchedConnection
@@ -115,8 +116,8 @@ def init_app(
     settings = state_of(app).settings
     app.config["SQLALCHEMY_BINDS"] = {
         name: {
-            "url": with_limits(url),
-            "connect_args": {"connection_factory": connections[name]},
+            "url": url,
+            "creator": partial(open_connection, url, connection_factory=connections[name]),
             "pool_pre_ping": True,
             "pool_timeout": CATALOG_CHECKOUT_SECONDS,
             "hide_parameters": True,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trially.database.server_health import ServerHealth
 
 SCAN_SECONDS = 0.1
+TIDY_SECONDS = 0.5
 STALL_SECONDS = 1.0
 """A statement that has no answer after this time is asked about through a new connection."""
 
@@ -81,10 +82,17 @@ class WatchedConnection(connection):
     longest_seconds: float = 3600.0
     """How long a statement may take if no deadline is set."""
 
+    stall_seconds: float = STALL_SECONDS
+    """How long a statement may have no answer until the server is asked about it."""
+
+    longest_doubt_seconds: float = float("inf")
+    """How long the server may take to say that it runs the statement."""
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.cursor_factory = self.cursor_class
         self.opened_at = time.monotonic()
+        self.backend_pid = self.info.backend_pid
         self.waiting_since: float | None = None
         """When the current statement was sent; None while no answer is awaited."""
 
@@ -92,7 +100,7 @@ class WatchedConnection(connection):
         """`time.monotonic()` by which the current transaction must end, if that is limited."""
 
         self.probe_at = 0.0
-        """When the server is asked about the current statement, if it has no answer by then."""
+        """When the server is asked about the current statement; infinite while it is asked."""
 
         self.cut_by: OperationalError | None = None
         """The error of the call that the watchdog interrupted."""
@@ -130,6 +138,12 @@ class WatchedConnection(connection):
         except OSError:
             return  # The connection was lost in the meantime.
 
+    def give_up(self, *, is_server_silent: bool) -> None:
+        """Make the call that waits fail, because the server does not answer it."""
+        if self.health is not None:
+            self.health.record_dead_connection(is_server_silent=is_server_silent)
+        self.cut(SilentServerError("The server does not answer on this connection."))
+
     def ends_at(self, since: float) -> float:
         """Return when a statement that was sent at `since` must have got its answer."""
         if self.deadline is None:
@@ -156,7 +170,7 @@ class Awaiting:
 
     def __enter__(self) -> None:
         now = time.monotonic()
-        self._connection.probe_at = now + STALL_SECONDS
+        self._connection.probe_at = now + self._connection.stall_seconds
         self._connection.waiting_since = now
 
     def __exit__(
@@ -171,7 +185,7 @@ class Awaiting:
 
 
 class Watchdog:
-    """The thread of a process that observes its connections. It runs while there are any.
+    """The thread of a process that observes its connections.
 
     `ask_about` gets the stalled connections of one login, each with the time at which its statement
     was sent. It runs in a thread of its own.
@@ -187,14 +201,12 @@ class Watchdog:
     def watch(self, watched: WatchedConnection) -> None:
         """Observe a connection until it is garbage."""
         self._connections[id(watched)] = watched
-        with self._lock:
-            if not self._is_running:
-                self._is_running = True
-                threading.Thread(target=self._run, name="watchdog", daemon=True).start()
+        self._start()
 
     def tidy_regularly(self, tidied: Any) -> None:
-        """Call the method `tidy` of an object about once a second, until it is garbage."""
+        """Call the method `tidy` of an object about twice a second, until it is garbage."""
         self._tidied[id(tidied)] = tidied
+        self._start()
 
     def start_anew(self) -> None:
         """Forget everything: a forked process has none of its parent's threads and connections."""
@@ -203,17 +215,23 @@ class Watchdog:
         self._connections = WeakValueDictionary()
         self._tidied = WeakValueDictionary()
 
+    def _start(self) -> None:
+        with self._lock:
+            if not self._is_running:
+                self._is_running = True
+                threading.Thread(target=self._run, name="watchdog", daemon=True).start()
+
     def _run(self) -> None:
         scans = 0
         while True:
             time.sleep(SCAN_SECONDS)
             self._scan(time.monotonic())
             scans += 1
-            if scans * SCAN_SECONDS >= 1:
+            if scans * SCAN_SECONDS >= TIDY_SECONDS:
                 scans = 0
                 self._tidy()
             with self._lock:
-                if not self._connections:
+                if not (self._connections or self._tidied):
                     self._is_running = False
                     return
 
@@ -226,6 +244,9 @@ class Watchdog:
                 continue
             if now >= watched.ends_at(since):
                 watched.cut(DeadlineExceededError("The statement got no answer in time."))
+            elif watched.probe_at == float("inf"):
+                if now >= since + watched.stall_seconds + watched.longest_doubt_seconds:
+                    watched.give_up(is_server_silent=True)
             elif now >= watched.probe_at:
                 watched.probe_at = float("inf")
                 stalled.setdefault(_login_of(watched), []).append((watched, since))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from trially.database.connecting import ConnectTimeoutError
-from trially.database.server_health import SilentPauseError
+from trially.database.server_health import SilentError
 from trially.database.watching import DeadlineExceededError, SilentServerError
 from trially.http.codes import Code
 
@@ -41,7 +41,7 @@ _SILENT = Cause(Code.DATABASE_SILENT, "The database does not answer.")
 _BY_CLASS: dict[type[BaseException], Cause] = {
     DeadlineExceededError: _DEADLINE,
     SilentServerError: _SILENT,
-    SilentPauseError: _SILENT,
+    SilentError: _SILENT,
     ConnectTimeoutError: _SILENT,
 }
 

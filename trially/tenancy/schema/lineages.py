@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,8 @@ from sqlalchemy import URL, Connection, MetaData, create_engine, text
 from sqlalchemy.pool import NullPool
 
 from trially.config import ROOT
-from trially.database.connecting import with_limits
+from trially.database.connecting import open_connection
 from trially.database.model import CatalogModel, TenantModel
-from trially.database.watching import WatchedConnection
 from trially.tenancy.schema.autogenerate import number_revision, protect_tables
 from trially.tenancy.schema.protection import check_tables
 from trially.tenancy.servers.connections import driver_connection
@@ -111,10 +110,7 @@ def run_lineage(
 def migration_connection(url: URL) -> Connection:
     """Open a SQLAlchemy connection for migrating; closing it closes the database connection."""
     engine = create_engine(
-        with_limits(url),
-        poolclass=NullPool,
-        hide_parameters=True,
-        connect_args={"connection_factory": WatchedConnection},
+        url, poolclass=NullPool, hide_parameters=True, creator=partial(open_connection, url)
     )
     return engine.connect()
 
