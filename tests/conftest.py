@@ -108,7 +108,7 @@ def tier(request: pytest.FixtureRequest) -> Tier:
 @pytest.fixture(scope="session")
 def pooler(app: Flask) -> Iterator[Pooler]:
     """A PgBouncer in transaction mode in front of the server."""
-    with running_pooler(app, server_login_retry="1") as running:
+    with running_pooler(app) as running:
         yield running
 
 

@@ -62,6 +62,8 @@ def served(settings: Settings, tmp_path: Path) -> Iterator[Served]:
         "TRIALLY_DATABASE_URL": "",
         "TRIALLY_METRICS_TOKEN": TOKEN,
         "TRIALLY_SLOW_QUERY_MS": "0",
+        "WEB_HEADER_SECONDS": "2",
+        "WEB_TRANSFER_GRACE_SECONDS": "2",
     }
     command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py"]
     command += ["--bind", f"127.0.0.1:{port}", "wsgi:app"]
@@ -75,6 +77,8 @@ def served(settings: Settings, tmp_path: Path) -> Iterator[Served]:
             0o700
         ]
         yield server
+        process.terminate()
+        assert process.wait(20) == 0
         assert not list(temporary.glob("trially-metrics-*"))
     finally:
         process.kill()
@@ -144,3 +148,64 @@ def test_a_server_logs_and_counts_requests_and_finishes_them_on_sigterm(
     slow = [line for line in lines if line["event"] == "A statement was slow."]
     assert any(line["route"] == "/api/v1/patients" and "%(" in line["statement"] for line in slow)
     assert "Canary" not in served.log.read_text()
+
+
+def test_dripping_clients_delay_neither_health_nor_a_member(served: Served, member: Member) -> None:
+    bearer = {"Authorization": f"Bearer {member.token}"}
+    head = b"POST /api/v1/patients HTTP/1.1\r\nHost: localhost\r\n"
+    of_member = f"Authorization: {bearer['Authorization']}\r\n".encode()
+    body = b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{"
+    for begin in (head, head + body, head + of_member + body):
+        drippers = [
+            socket.create_connection(("127.0.0.1", served.port), timeout=20) for _ in range(64)
+        ]
+        for each in drippers:
+            each.sendall(begin)
+        for _ in range(5):
+            for each in drippers:
+                each.send(b" ")
+            for path in ("/livez", "/readyz", "/api/v1/patients?limit=1"):
+                assert served.get(path, **bearer)[0] == 200
+        for each in drippers:
+            answer = each.recv(4096)
+            assert answer.startswith(b"HTTP/1.1 408 "), answer
+            assert b'"code":"request_too_slow"' in answer
+            each.close()
+
+
+def test_a_reload_loses_no_request_of_a_member(served: Served, member: Member) -> None:
+    bearer = {"Authorization": f"Bearer {member.token}"}
+    kept = served.connect()
+    statuses = []
+
+    def get() -> None:
+        kept.request("GET", "/api/v1/patients?limit=1", headers=bearer)
+        answer = kept.getresponse()
+        answer.read()
+        statuses.append(answer.status)
+
+    get()
+    sock = kept.sock
+    served.process.send_signal(signal.SIGHUP)
+    ended = "All workers have been replaced."
+    while not any(line["event"] == ended for line in served.lines()):
+        get()
+    time.sleep(1)
+    get()
+    assert set(statuses) == {200}
+    assert kept.sock is sock
+    kept.close()
+    assert served.get("/readyz")[0] == 200
+
+
+def test_the_servers_own_errors_are_problems(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as sock:
+        sock.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n")
+        head, _, body = sock.recv(4096).partition(b"\r\n\r\n")
+    problem = json.loads(body)
+    assert b"Content-Type: application/problem+json" in head
+    assert f"X-Request-ID: {problem['request_id']}".encode() in head
+    with closing(served.connect()) as connection:
+        connection.request("GET", "/nowhere")
+        answer = connection.getresponse()
+        assert json.loads(answer.read()).keys() == problem.keys()

@@ -7,7 +7,7 @@ import sys
 
 from trially.config import ROOT
 
-COPIED = ("trially", "migrations", "wsgi.py", "pyproject.toml")
+COPIED = ("serving", "trially", "migrations", "wsgi.py", "pyproject.toml")
 
 
 class RepositoryCopy:
