@@ -56,12 +56,21 @@ def gunicorn(
     *,
     workers: int = 1,
     threads: int = THREADS,
+    worker_class: str = "serving.worker.Worker",
 ) -> Iterator[WebServer]:
-    """Serve the app that `module:function()` returns with gthread workers on a free port."""
+    """Serve the app that `module:function()` returns with gunicorn on a free port."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", factory, "--bind", f"127.0.0.1:{port}"]
-    command += ["--workers", str(workers), "--worker-class", "gthread", "--threads", str(threads)]
-    command += ["--keep-alive", "75", "--no-control-socket", "--log-level", "warning"]
+    command += ["--workers", str(workers), "--worker-class", worker_class]
+    command += [
+        "--threads",
+        str(threads),
+        "--keep-alive",
+        "75",
+        "--no-control-socket",
+        "--log-level",
+        "warning",
+    ]
     with serving(command, port, environment, cores) as server:
         yield server
 

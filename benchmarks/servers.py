@@ -1,6 +1,6 @@
-"""Compare gunicorn with granian, and with gunicorn's parser in C, on the same app in one run.
+"""Compare our worker class with gunicorn's gthread and other servers, on one app in one run.
 
-trially does not require granian or gunicorn_h1c. Install them in a folder and pass it:
+trially does not require granian or gunicorn_h1c. To compare them too, install them in a folder:
 
     python -m pip install --no-deps --target /tmp/servers granian gunicorn_h1c
     python -m benchmarks.servers --folder /tmp/servers
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from benchmarks.installation import installation
 from benchmarks.processes import WebServer, free_port, gunicorn, serving
@@ -19,16 +20,15 @@ from benchmarks.requests import Bench, compare
 from benchmarks.seeding import seed
 
 APP = "benchmarks.twin:trially_app"
-AS_DEPLOYED = "gunicorn"
-PARSING_IN_C = "gunicorn with h1c"
+AS_DEPLOYED = "as deployed"
+GTHREAD = "gthread"
+PARSING_IN_C = "h1c"
 GRANIAN = "granian"
 
 
 def main() -> None:
     parser = make_parser(__spec__.name, rounds=25, seconds=0.5)
-    parser.add_argument(
-        "--folder", type=Path, required=True, help="folder of granian and gunicorn_h1c"
-    )
+    parser.add_argument("--folder", type=Path, help="folder of granian and gunicorn_h1c")
     parser.add_argument(
         "--workers", type=int, default=1, help="number of workers (default: %(default)s)"
     )
@@ -37,23 +37,30 @@ def main() -> None:
     )
     options = parser.parse_args()
     workers, threads = options.workers, options.threads
-    for package in ("granian", "gunicorn_h1c"):
+    for package in ("granian", "gunicorn_h1c") if options.folder else ():
         if not (options.folder / package).is_dir():
             raise SystemExit(f"{options.folder} does not contain {package}.\n\n{__doc__}")
     with installation() as installed, ExitStack() as running:
         seeded = seed(installed.app, 1)
         plain = installed.environment
-        beside = {**plain, "PYTHONPATH": os.pathsep.join([str(options.folder), str(Path.cwd())])}
+        size: dict[str, Any] = {"workers": workers, "threads": threads}
         contenders = {
-            AS_DEPLOYED: gunicorn(f"{APP}()", plain, workers=workers, threads=threads),
-            PARSING_IN_C: gunicorn(f"{APP}()", beside, workers=workers, threads=threads),
-            GRANIAN: granian(beside, workers, threads),
+            AS_DEPLOYED: gunicorn(f"{APP}()", plain, **size),
+            GTHREAD: gunicorn(f"{APP}()", plain, worker_class="gthread", **size),
         }
+        if options.folder:
+            beside = {
+                **plain,
+                "PYTHONPATH": os.pathsep.join([str(options.folder), str(Path.cwd())]),
+            }
+            contenders[PARSING_IN_C] = gunicorn(f"{APP}()", beside, **size)
+            contenders[GRANIAN] = granian(beside, workers, threads)
         servers = {name: running.enter_context(one) for name, one in contenders.items()}
         samples = Bench(installed, seeded, servers).run(options.rounds, options.seconds)
     compared = {
         name: {kind: compare(of_kind, name, AS_DEPLOYED) for kind, of_kind in samples.items()}
-        for name in (PARSING_IN_C, GRANIAN)
+        for name in contenders
+        if name != AS_DEPLOYED
     }
     parts = [
         f"{name} "
@@ -65,8 +72,8 @@ def main() -> None:
         for name, by_kind in compared.items()
     ]
     print_outcome(
-        f"servers: {', '.join(parts)} of gunicorn's requests/s, for {' / '.join(samples)},"
-        f" {workers} workers of {threads} threads",
+        f"servers: {', '.join(parts)} of the deployed worker's requests/s,"
+        f" for {' / '.join(samples)}, {workers} workers of {threads} threads",
         {"workers": workers, "threads": threads, **compared},
         as_json=options.json,
     )
