@@ -35,6 +35,9 @@ RECEIVE_BYTES = 1 << 16
 STOP_SECONDS = 0.3
 """How long a stopping worker waits for connections that others have just passed to it."""
 
+RETIRED_SECONDS = 3600
+"""How long a worker that was replaced may finish its requests, such as a large import."""
+
 
 class Loop:
     """Polls the connections of a worker until the worker is told to stop, and has finished."""
@@ -99,7 +102,8 @@ class Loop:
         seconds = time.monotonic() - self._stopped_at
         if seconds < STOP_SECONDS:
             return False
-        return seconds > self.cfg.graceful_timeout or not len(self._connections)
+        most = RETIRED_SECONDS if self._acceptor.has_other() else self.cfg.graceful_timeout
+        return seconds > most or not len(self._connections)
 
     def _poll(self) -> None:
         seconds = max(self._next_tick - time.monotonic(), 0)

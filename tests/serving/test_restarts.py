@@ -114,6 +114,20 @@ def test_a_reload_finishes_what_is_running(tmp_path: Path) -> None:
         wait_until(lambda: before not in server.workers(), server)
 
 
+def test_a_reload_waits_for_requests_longer_than_a_shutdown(tmp_path: Path) -> None:
+    with serve(tmp_path, "--graceful-timeout", "1") as server:
+        (before,) = server.workers()
+        waiting = server.connect()
+        waiting.sendall(GET.replace(b"/a", b"/wait"))
+        wait_until(lambda: server.count_connections() == [1], server)
+        server.send_signal(signal.SIGHUP)
+        wait_until(lambda: "All workers have been replaced." in server.log.read_text(), server)
+        time.sleep(3)
+        server.gate.touch()
+        assert read_answer(waiting).body == b"%d /wait 0" % before
+        wait_until(lambda: before not in server.workers(), server)
+
+
 def test_the_end_is_announced_and_no_connection_is_reset(tmp_path: Path) -> None:
     with serve(tmp_path, "--workers", "2", WEB_LINGER_SECONDS="1") as server:
         sockets = [server.connect() for _ in range(12)]
