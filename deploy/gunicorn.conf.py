@@ -15,7 +15,6 @@ bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 worker_class = "serving.worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8"))
-os.environ["TRIALLY_THREADS"] = str(threads)
 control_socket_disable = True
 pidfile = os.environ.get("WEB_PIDFILE") or None
 """`flask deploy` finds the master by it."""
@@ -104,9 +103,10 @@ def on_exit(server: Any) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def post_fork(server: Any, worker: Any) -> None:  # noqa: ARG001
-    """Configure logging in a worker before it creates the app."""
+def post_fork(server: Any, worker: Any) -> None:
+    """Tell the app of a worker its number of threads, and configure logging."""
     server.supervisor.after_fork()
+    os.environ["TRIALLY_THREADS"] = str(worker.cfg.threads)
     from trially.config import SettingsError, read_settings
     from trially.observability import logs
 
