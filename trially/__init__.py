@@ -12,7 +12,7 @@ from trially.config import Settings, read_settings
 from trially.database import session
 from trially.http import browsers, problems, request_ids, retry_after, trace_context
 from trially.observability import access_log, tracing
-from trially.tenancy import directory, plans
+from trially.tenancy import catalog_reader, directory, plans
 from trially.tenancy.schema import installing
 from trially.tenancy.schema.migration_commands import init_migrations
 from trially.tenancy.schema.migration_files import check_migrations
@@ -50,6 +50,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         binds = installing.catalog_binds(access.server_access(), settings)
     session.init_app(app, binds, installing.CATALOG_CONNECTIONS)
     init_migrations(app)
+    catalog_reader.init_app(app, settings.catalog_outage_seconds)
     directory.init_app(app, settings.placement_max_age_seconds)
     identities.init_app(app, settings.placement_max_age_seconds)
     identity.init_app(app, trusted_issuers(settings, _init_dev_issuer(app, settings)))

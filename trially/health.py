@@ -3,11 +3,11 @@
 import hmac
 from http import HTTPStatus
 from threading import Event
+from typing import Any
 
 from alembic.util import CommandError
 from flask import Blueprint, Response, current_app, request
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from trially.auth.permissions import public
 from trially.config import current_settings
@@ -17,9 +17,13 @@ from trially.http.problems import NotFound, Unauthorized
 from trially.observability import metrics
 from trially.state import app_state
 from trially.tenancy.catalog import reader_engine
+from trially.tenancy.catalog_reader import CatalogUnavailableError, catalog_reader
 from trially.tenancy.schema.lineages import CATALOG_LINEAGE, TENANT_LINEAGE, head_of
 
 bp = Blueprint("health", __name__)
+
+FROM_CACHE = "unreachable, serving from cache"
+SOME_KEYS = "available for some issuers"
 
 _draining = Event()
 
@@ -39,7 +43,10 @@ def show_liveness() -> Response:
 @bp.get("/readyz")
 @public
 def show_readiness() -> Response:
-    """Return 200 if requests can be served, 503 if a check fails or the process is draining."""
+    """Return 200 if requests can be served, 503 if they cannot or the process is draining.
+
+    An instance that can serve some tenants is ready: other instances could not serve more.
+    """
     if _draining.is_set():
         return json_response({"status": "draining"}, HTTPStatus.SERVICE_UNAVAILABLE)
     checks = {
@@ -47,10 +54,12 @@ def show_readiness() -> Response:
         "keys": _check_keys(),
         "migrations": _check_migrations(),
     }
-    is_ready = all(state == "ok" for state in checks.values())
+    if all(state == "ok" for state in checks.values()):
+        return json_response({"status": "ok", "checks": checks})
+    if all(state in {"ok", FROM_CACHE, SOME_KEYS} for state in checks.values()):
+        return json_response({"status": "degraded", "checks": checks})
     return json_response(
-        {"status": "ok" if is_ready else "unavailable", "checks": checks},
-        HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE,
+        {"status": "unavailable", "checks": checks}, HTTPStatus.SERVICE_UNAVAILABLE
     )
 
 
@@ -74,16 +83,22 @@ def show_metrics() -> Response:
 
 def _check_catalog() -> str:
     try:
-        with reader_engine().connect() as catalog:
-            revision = catalog.scalar(text("SELECT version_num FROM catalog.alembic_version"))
-    except SQLAlchemyError as error:
-        current_app.logger.warning("The catalog cannot be queried: %s.", type(error).__name__)
-        return "unreachable"
+        revision = catalog_reader().ask(_read_revision)
+    except CatalogUnavailableError:
+        return FROM_CACHE if app_state().directory.can_serve_stale() else "unreachable"
     return "ok" if revision == head_of(CATALOG_LINEAGE) else "not migrated"
 
 
+def _read_revision() -> Any:
+    with reader_engine().connect() as catalog:
+        return catalog.scalar(text("SELECT version_num FROM catalog.alembic_version"))
+
+
 def _check_keys() -> str:
-    return "ok" if app_state().token_verifier.has_keys() else "unavailable"
+    available, all_of_them = app_state().token_verifier.available_keys()
+    if available == all_of_them:
+        return "ok"
+    return SOME_KEYS if available else "unavailable"
 
 
 def _check_migrations() -> str:

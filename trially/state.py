@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from trially.http.trace_context import Caller
     from trially.request_cycle.bulkheads import Bulkheads, Compartment
     from trially.tenancy.catalog import Tier
+    from trially.tenancy.catalog_reader import CatalogReader
     from trially.tenancy.directory import Directory, TenantEntry
     from trially.tenancy.servers.access import ServerAccess
 
@@ -47,6 +48,9 @@ class AppState:
 
     shared_databases: set[str] = field(default_factory=set)
     """Names of shared databases that this process knows to exist."""
+
+    catalog_reader: "CatalogReader" = field(init=False)
+    """Asks the catalog for requests, and knows whether it answers."""
 
     directory: "Directory" = field(init=False)
     """Tenants and their placements, cached from the catalog."""

@@ -11,12 +11,16 @@ from flask import Flask, current_app, request
 
 from trially.auth.members.identities import Identity, find_identity
 from trially.auth.tenant_prefix import PATH_TENANT, TenantPrefix
-from trially.auth.tokens import Claims, IssuerProfile, TokenError, TokenVerifier
+from trially.auth.token_parts import REASONS, TokenError, UnverifiableTokenError
+from trially.auth.tokens import Claims, IssuerProfile, TokenVerifier
 from trially.database.placement import Placement, ReplicaBehindError, ReplicaPlacement
 from trially.http.codes import Code
-from trially.http.problems import BadRequest, Forbidden, Unauthorized
+from trially.http.problems import BadRequest, Forbidden, Problem, ServiceUnavailable, Unauthorized
+from trially.http.retry_after import retry_after
+from trially.observability.metrics import OTHER, tokens_refused_total
 from trially.slugs import REFERENCE_PATTERN
 from trially.state import app_state, request_state, state_of
+from trially.tenancy.catalog_reader import CatalogUnavailableError, catalog_reader
 from trially.tenancy.directory import TenantEntry, UnknownTenantError, directory
 
 TENANT_HEADER = "X-Tenant-ID"
@@ -27,10 +31,12 @@ _REFERENCE = re.compile(rf"{REFERENCE_PATTERN}\Z")
 def read_claims() -> Claims:
     """Return the claims of the request's bearer token, or raise `Unauthorized`.
 
-    The response does not give the reason. The log does.
+    The response does not give the reason. The log and the metrics do. Raises `ServiceUnavailable`
+    if the token cannot be verified now.
     """
     scheme, _, raw = request.headers.get("Authorization", "").partition(" ")
     if not raw or scheme.lower() != "bearer":
+        tokens_refused_total.labels("missing").inc()
         raise Unauthorized(
             "The request has no bearer token.",
             code=Code.MISSING_TOKEN,
@@ -38,9 +44,15 @@ def read_claims() -> Claims:
         )
     try:
         return app_state().token_verifier.verify(raw)
+    except UnverifiableTokenError as error:
+        tokens_refused_total.labels(error.reason).inc()
+        raise ServiceUnavailable(
+            "The token cannot be verified now, because its issuer's keys cannot be fetched.",
+            code=Code.ISSUER_UNAVAILABLE,
+            headers=retry_after(Code.ISSUER_UNAVAILABLE, error.issuer),
+        ) from None
     except TokenError as error:
-        current_app.logger.info("A token was rejected: %s.", error)
-        raise invalid_token() from None
+        raise _refuse_token(error.reason) from None
 
 
 def resolve_tenant(claims: Claims) -> TenantEntry:
@@ -48,17 +60,22 @@ def resolve_tenant(claims: Claims) -> TenantEntry:
 
     The token allows some tenants, and a header and the path may choose among them. The response is
     the same for a token without tenants, for an unknown or suspended tenant, and for a choice that
-    is not allowed. It therefore does not reveal which tenants exist.
+    is not allowed. It therefore does not reveal which tenants exist. Raises `ServiceUnavailable` if
+    the catalog must be asked and does not answer.
     """
     profile = claims.profile
-    allowed = profile.resolver.references(claims.iss, claims.sub, claims.claims)
+    allowed, is_complete = _read_allowed(claims)
     chosen = _read_choices()
     # If the token allows several tenants and the request names one, look up only that one.
     if len(allowed) > 1 and len(chosen) == 1 and not chosen.isdisjoint(allowed):
         allowed = tuple(chosen)
     permitted: dict[UUID, TenantEntry] = {}
     for reference in allowed:
-        entry = _find_entry(reference)
+        try:
+            entry = _find_entry(reference)
+        except CatalogUnavailableError:
+            is_complete = False
+            continue
         if entry is None or entry.is_suspended:
             continue
         names = entry.names
@@ -69,6 +86,8 @@ def resolve_tenant(claims: Claims) -> TenantEntry:
             f"The token is valid for several tenants. Choose one with {TENANT_HEADER}.",
             code=Code.TENANT_CHOICE_REQUIRED,
         )
+    if not is_complete and not (chosen and permitted):
+        raise control_plane_unavailable()
     if not permitted:
         raise no_access()
     return permitted.popitem()[1]
@@ -96,8 +115,7 @@ def refuse_revoked(claims: Claims, entry: TenantEntry) -> None:
         return
     for scope in (("", ""), ("", claims.sub), (claims.iss, claims.sub)):
         if claims.iat < entry.cut_offs.get(scope, 0):
-            current_app.logger.info("A token was rejected: revoked.")
-            raise invalid_token()
+            raise _refuse_token("revoked")
 
 
 def current_identity() -> Identity:
@@ -108,13 +126,27 @@ def current_identity() -> Identity:
     return identity
 
 
-def no_access() -> Forbidden:
+def no_access() -> Problem:
     """Return the one 403 for every tenant that is not the caller's, whether it exists or not.
 
-    It also marks the request, so that the request cycle delays the response by a fixed time.
+    While the catalog does not answer, it is the one 503: only known tenants could get a 403 then,
+    which would reveal that they exist. It also marks the request, so that the request cycle delays
+    the response by a fixed time.
     """
+    if catalog_reader().is_away:
+        return control_plane_unavailable()
     request_state().is_stranger = True
     return Forbidden("You have no access to this tenant.", code=Code.NO_TENANT_ACCESS)
+
+
+def control_plane_unavailable() -> ServiceUnavailable:
+    """Return the one 503 for every tenant that cannot be looked up now."""
+    request_state().is_stranger = True
+    return ServiceUnavailable(
+        "The control plane cannot be asked about this tenant now.",
+        code=Code.CONTROL_PLANE_UNAVAILABLE,
+        headers=retry_after(Code.CONTROL_PLANE_UNAVAILABLE),
+    )
 
 
 def invalid_token() -> Unauthorized:
@@ -124,6 +156,21 @@ def invalid_token() -> Unauthorized:
         code=Code.INVALID_TOKEN,
         headers={"WWW-Authenticate": 'Bearer realm="trially", error="invalid_token"'},
     )
+
+
+def _refuse_token(reason: str) -> Unauthorized:
+    """Tell operators the reason, in the log and the metrics, and return the one 401."""
+    tokens_refused_total.labels(reason if reason in REASONS else OTHER).inc()
+    current_app.logger.info("A token was rejected: %s.", reason)
+    return invalid_token()
+
+
+def _read_allowed(claims: Claims) -> tuple[tuple[str, ...], bool]:
+    """Return the tenants that the token allows, and whether they are all known."""
+    try:
+        return claims.profile.resolver.references(claims.iss, claims.sub, claims.claims), True
+    except CatalogUnavailableError:
+        return (), False
 
 
 def _read_choices() -> set[str]:

@@ -19,7 +19,11 @@ def trusted_issuers(
             audiences=settings.audiences,
             algorithms=frozenset(settings.algorithms),
             types=frozenset(settings.token_types),
-            keys=RemoteKeys(issuer, allow_http=settings.development),
+            keys=RemoteKeys(
+                issuer,
+                allow_http=settings.development,
+                outage_seconds=settings.issuer_outage_seconds,
+            ),
             resolver=ClaimResolver((settings.tenant_claim,)),
         )
         for issuer in settings.issuers

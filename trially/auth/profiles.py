@@ -12,6 +12,7 @@ from trially.auth.resolvers import (
     AudienceResolver,
     ClaimResolver,
     ConnectionResolver,
+    MemberLookup,
     MembershipResolver,
     TenantResolver,
 )
@@ -147,18 +148,20 @@ def _read_file(path: Path) -> Any:
 def _to_profile(profile: Mapping[str, Any], settings: Settings) -> IssuerProfile:
     client_keys = None
     keys: RemoteKeys | ClientKeys
+    options: dict[str, Any] = {
+        "jwks_url": profile.get("jwks_url"),
+        "allow_http": settings.development,
+        "outage_seconds": settings.issuer_outage_seconds,
+    }
     if "issuer_prefix" in profile:
-        clients = frozenset(profile["clients"]) if "clients" in profile else None
         keys = client_keys = ClientKeys(
             profile["issuer_prefix"],
-            jwks_url=profile.get("jwks_url"),
-            clients=clients,
-            allow_http=settings.development,
+            clients=frozenset(profile["clients"]) if "clients" in profile else None,
+            is_member=MemberLookup(profile["issuer_prefix"]),
+            **options,
         )
     else:
-        keys = RemoteKeys(
-            profile["issuer"], jwks_url=profile.get("jwks_url"), allow_http=settings.development
-        )
+        keys = RemoteKeys(profile["issuer"], **options)
     return IssuerProfile(
         issuer=profile.get("issuer_prefix") or profile["issuer"],
         audiences=tuple(profile["audiences"]),

@@ -8,8 +8,9 @@ from uuid import UUID
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from trially.cache.ttl_cache import TTLCache
+from trially.cache.ttl_cache import Key, TTLCache
 from trially.tenancy.catalog import MembershipIndex, TenantConnection, reader_engine
+from trially.tenancy.catalog_reader import CatalogUnavailableError, catalog_reader
 
 TENANT_CLAIM = "https://trially.ai/tenant"
 MAX_TENANTS = 100
@@ -68,9 +69,11 @@ class ConnectionResolver:
             tenant_ids = _read_tenant_ids(
                 select(TenantConnection.tenant_id).where(
                     TenantConnection.connection_id == connection
-                )
+                ),
+                self._cache,
+                connection,
+                "connection",
             )
-            self._cache.put(connection, tenant_ids)
         return tenant_ids
 
 
@@ -90,13 +93,47 @@ class MembershipResolver:
             tenant_ids = _read_tenant_ids(
                 select(MembershipIndex.tenant_id)
                 .where(MembershipIndex.issuer == issuer, MembershipIndex.subject == subject)
-                .limit(MAX_TENANTS)
+                .limit(MAX_TENANTS),
+                self._cache,
+                (issuer, subject),
+                "membership",
             )
-            self._cache.put((issuer, subject), tenant_ids)
         return tenant_ids
 
 
-def _read_tenant_ids(statement: Select[UUID]) -> tuple[str, ...]:
+class MemberLookup:
+    """Looks up whether a machine client is a member of any tenant."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+
+    def __call__(self, client_id: str) -> bool | None:
+        """Return whether the catalog's member index has the client; None if it cannot be asked."""
+        statement = select(MembershipIndex.tenant_id).where(
+            MembershipIndex.issuer == self._prefix + client_id,
+            MembershipIndex.subject == client_id,
+        )
+        try:
+            return bool(catalog_reader().ask(lambda: _query(statement.limit(1))))
+        except CatalogUnavailableError:
+            return None
+
+
+def _read_tenant_ids(
+    statement: Select[UUID], cache: TTLCache[Key, tuple[str, ...]], key: Key, kind: str
+) -> tuple[str, ...]:
+    """Read tenants from the catalog into a cache; the cached ones stay while it is away."""
+    reader = catalog_reader()
+
+    def read() -> tuple[str, ...]:
+        tenant_ids = _query(statement)
+        cache.put(key, tenant_ids)
+        return tenant_ids
+
+    return reader.ask_or_use(read, cache.get_expired(key, reader.stale_seconds), kind)
+
+
+def _query(statement: Select[UUID]) -> tuple[str, ...]:
     with Session(reader_engine()) as session:
         return tuple(str(tenant_id) for tenant_id in session.scalars(statement))
 

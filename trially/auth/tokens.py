@@ -5,7 +5,6 @@ decodes the token a second time (RS256 takes a third longer) and rejects the nam
 whose `alg` is `Ed25519`.
 """
 
-import base64
 import hashlib
 import re
 import time
@@ -19,35 +18,37 @@ from joserfc.jws import JWSRegistry
 
 from trially.auth.key_import import canonical_algorithm
 from trially.auth.resolvers import ClaimResolver, TenantResolver
-from trially.auth.signing_keys import ClientKeys, KeysUnavailableError
-from trially.auth.strict_json import read_object
+from trially.auth.signing_keys import (
+    ClientKeys,
+    KeysUnavailableError,
+    RemoteKeys,
+    UnknownClientError,
+)
+from trially.auth.token_parts import (
+    MAX_TOKEN_BYTES,
+    TokenError,
+    UnverifiableTokenError,
+    read_header,
+    take_apart,
+)
 from trially.cache.ttl_cache import TTLCache
 
-MAX_TOKEN_BYTES = 8192
-MAX_KID_LENGTH = 255
 MAX_SUBJECT_LENGTH = 255
-HEADER_NAMES = frozenset({"alg", "typ", "kid"})
+
+__all__ = ["Claims", "IssuerProfile", "KeySource", "TokenError", "TokenVerifier", "verify_token"]
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}\Z")
 """The id of a machine client. It becomes part of a URL, so it must not change the URL's path."""
-
-
-class TokenError(Exception):
-    """A token is rejected.
-
-    `reason` is a short code for the server's log. It is not part of the response, which is a 401.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 class KeySource(Protocol):
     """The keys of one issuer."""
 
     def key(self, kid: str) -> Key:
-        """Return the public key with this `kid`, which has an `alg`, or raise `LookupError`."""
+        """Return the public key with this `kid`, which has an `alg`.
+
+        Raises `LookupError`; it is `KeysUnavailableError` if that cannot be decided now.
+        """
 
     def are_available(self) -> bool:
         """Return whether the issuer's keys are cached, or can be fetched now."""
@@ -104,20 +105,25 @@ class Claims:
 def verify_token(raw: str, profiles: Mapping[str, IssuerProfile]) -> Claims:
     """Return the claims of a token, or raise `TokenError` and no other error.
 
-    Before the signature is verified, only `iss` is used, and only to choose one of `profiles`.
+    `iss` chooses one of `profiles`. The signature is checked last. So a token that is invalid in
+    any case is rejected also while its issuer's keys cannot be fetched, and causes no fetch.
     """
-    signing_input, header, payload, signature = _take_apart(raw)
+    signing_input, header, payload, signature = take_apart(raw)
     profile = _find_profile(payload.get("iss"), profiles)
-    key = _find_key(header, profile)
-    _check_signature(header.get("alg"), key, signing_input, signature, profile)
+    kid = read_header(header, profile.types)
+    _check_algorithm(header.get("alg"), profile)
     issued_at, expires_at = _check_times(payload, profile)
+    audiences = _read_audiences(payload.get("aud"), profile)
+    subject = _read_subject(payload.get("sub"), profile)
+    keys, key = _find_key(profile, subject, kid)
+    _check_signature(header.get("alg"), key, signing_input, signature, profile)
     return Claims(
         iss=profile.issuer,
-        aud=_read_audiences(payload.get("aud"), profile),
-        sub=_read_subject(payload.get("sub"), profile),
+        aud=audiences,
+        sub=subject,
         iat=issued_at,
         exp=expires_at,
-        profile=profile,
+        profile=profile if keys is profile.keys else replace(profile, keys=keys),
         claims=MappingProxyType(payload),
     )
 
@@ -125,7 +131,7 @@ def verify_token(raw: str, profiles: Mapping[str, IssuerProfile]) -> Claims:
 class TokenVerifier:
     """Verifies tokens, and caches valid ones for `keep_seconds`.
 
-    A withdrawn key is therefore accepted for up to that long. Suspensions and revocations are not
+    A withdrawn key is therefore accepted for that much longer. Suspensions and revocations are not
     affected, because the caller checks them with each request.
     """
 
@@ -156,35 +162,11 @@ class TokenVerifier:
         issuers = (p.issuer for p in self._profiles.values() if p.client_keys is None)
         return next(issuers, None)
 
-    def has_keys(self) -> bool:
-        """Return whether the keys of every trusted issuer are cached, or can be fetched now."""
-        return all(profile.keys.are_available() for profile in self._profiles.values())
-
-
-def _take_apart(raw: str) -> tuple[bytes, dict[str, Any], dict[str, Any], bytes]:
-    if len(raw) > MAX_TOKEN_BYTES:
-        raise TokenError("too_large")
-    segments = raw.split(".")
-    if len(segments) != 3 or not all(segments):
-        raise TokenError("malformed")
-    try:
-        header, payload, signature = map(_decode_segment, segments)
-        signing_input = raw.rpartition(".")[0].encode("ascii")
-        return signing_input, read_object(header), read_object(payload), signature
-    except ValueError:
-        raise TokenError("malformed") from None
-
-
-def _decode_segment(segment: str) -> bytes:
-    """Decode canonical base64url, or raise `ValueError`.
-
-    Decoders skip stray characters and ignore unused bits, so one token would have many encodings.
-    """
-    encoded = segment.encode("ascii")
-    decoded = base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
-    if base64.urlsafe_b64encode(decoded).rstrip(b"=") != encoded:
-        raise ValueError("The segment is not canonical base64url.")
-    return decoded
+    def available_keys(self) -> tuple[int, int]:
+        """Return how many issuers have keys that are cached or can be fetched now, and all."""
+        sources = [profile.keys for profile in self._profiles.values()]
+        remote = [keys for keys in sources if isinstance(keys, RemoteKeys)]
+        return sum(keys.are_available() for keys in remote), len(remote)
 
 
 def _find_profile(issuer: object, profiles: Mapping[str, IssuerProfile]) -> IssuerProfile:
@@ -202,39 +184,38 @@ def _find_client_profile(issuer: str, profiles: Mapping[str, IssuerProfile]) -> 
     profile = profiles.get(path + slash)
     if profile is None or profile.client_keys is None or not _CLIENT_ID.match(client_id):
         raise TokenError("unknown_issuer")
-    try:
-        keys = profile.client_keys.of(client_id)
-    except KeysUnavailableError:
-        raise TokenError("keys_unavailable") from None
-    return replace(profile, issuer=issuer, keys=keys)
+    return replace(profile, issuer=issuer)
 
 
-def _find_key(header: dict[str, Any], profile: IssuerProfile) -> Key:
-    if not isinstance(header.get("typ"), str) or header["typ"] not in profile.types:
-        raise TokenError("wrong_type")
-    if not header.keys() <= HEADER_NAMES:
-        raise TokenError("unknown_header")
-    kid = header.get("kid")
-    if not isinstance(kid, str) or not 1 <= len(kid) <= MAX_KID_LENGTH or not kid.isprintable():
-        raise TokenError("bad_kid")
+def _find_key(profile: IssuerProfile, subject: str, kid: str) -> tuple[KeySource, Key]:
+    """Return the keys of an issuer, or of the machine client that is the subject, and one key."""
+    clients = profile.client_keys
     try:
-        return profile.keys.key(kid)
+        keys: KeySource = profile.keys if clients is None else clients.of(subject)
+        return keys, keys.key(kid)
     except KeysUnavailableError:
-        raise TokenError("keys_unavailable") from None
+        issuer = profile.issuer if clients is None else profile.issuer.removesuffix(subject)
+        raise UnverifiableTokenError(issuer) from None
+    except UnknownClientError:
+        raise TokenError("unknown_client") from None
     except LookupError:
         raise TokenError("unknown_key") from None
+
+
+def _check_algorithm(algorithm: object, profile: IssuerProfile) -> str:
+    """Return the one name of an algorithm that the profile accepts."""
+    name = canonical_algorithm(algorithm) if isinstance(algorithm, str) else ""
+    if name not in map(canonical_algorithm, profile.algorithms):
+        raise TokenError("wrong_algorithm")
+    return name
 
 
 def _check_signature(
     algorithm: object, key: Key, signing_input: bytes, signature: bytes, profile: IssuerProfile
 ) -> None:
     """Check the signature with the key's own algorithm, which the token's `alg` must equal."""
-    if not isinstance(algorithm, str) or key.alg is None:
-        raise TokenError("wrong_algorithm")
-    name = canonical_algorithm(key.alg)
-    if canonical_algorithm(algorithm) != name:
-        raise TokenError("wrong_algorithm")
-    if name not in map(canonical_algorithm, profile.algorithms):
+    name = _check_algorithm(key.alg, profile)
+    if _check_algorithm(algorithm, profile) != name:
         raise TokenError("wrong_algorithm")
     try:
         model = JWSRegistry.algorithms[name]

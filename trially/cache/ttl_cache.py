@@ -37,6 +37,14 @@ class TTLCache(Generic[Key, Value]):
         value, expires_at = entry
         return value if self._clock() < expires_at else None
 
+    def get_expired(self, key: Key, seconds: float) -> Value | None:
+        """Return the value of a key also if it expired, but at most `seconds` ago."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        value, expires_at = entry
+        return value if self._clock() < expires_at + seconds else None
+
     def put(self, key: Key, value: Value, *, ends: float | None = None) -> None:
         """Store a value until its usual expiry, or until `ends` if that is earlier."""
         expires_at = self._clock() + self._seconds

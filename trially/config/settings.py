@@ -125,6 +125,12 @@ class Settings:
     placement_max_age_seconds: Annotated[float, between(0, 5)] = 5.0
     """Maximum age of cached placements and members, in seconds."""
 
+    catalog_outage_seconds: Annotated[float, between(0, 86_400)] = 900.0
+    """How long expired placements are used while the catalog does not answer, in seconds."""
+
+    issuer_outage_seconds: Annotated[float, between(600, 604_800)] = 14_400.0
+    """How long an issuer's keys are used without a successful fetch, in seconds."""
+
     max_body_bytes: Annotated[int, at_least(1)] = 1 << 20
     """Maximum size of a JSON body."""
 

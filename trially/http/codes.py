@@ -18,6 +18,9 @@ class Code(StrEnum):
     CONNECTIONS_EXHAUSTED = "connections_exhausted"
     """All connections to the database that are allowed are in use. Retry after `Retry-After`."""
 
+    CONTROL_PLANE_UNAVAILABLE = "control_plane_unavailable"
+    """The control plane cannot be asked about this tenant. Retry after `Retry-After`."""
+
     DATABASE_FULL = "database_full"
     """The database server has no disk space or memory left. An operator must act."""
 
@@ -68,6 +71,9 @@ class Code(StrEnum):
 
     INVALID_TOKEN = "invalid_token"  # noqa: S105
     """The bearer token is invalid, expired or revoked. Sign in again."""
+
+    ISSUER_UNAVAILABLE = "issuer_unavailable"
+    """The keys of the token's issuer are unavailable. Keep the token; retry after `Retry-After`."""
 
     LOCK_TIMEOUT = "lock_timeout"
     """Another transaction holds the record for too long. Retry after `Retry-After`."""

@@ -53,6 +53,27 @@ guard_refusals_total = Counter(
     "Transactions that a tenant's guard rejected, by reason.",
     ("reason",),
 )
+tokens_refused_total = Counter(
+    "trially_tokens_refused_total",
+    "Requests whose bearer token was refused, by reason.",
+    ("reason",),
+)
+issuer_available = Gauge(
+    "trially_issuer_available",
+    "1 if the last fetch of the issuer's keys succeeded in every worker that tried, else 0.",
+    ("issuer",),
+    multiprocess_mode="livemin",
+)
+catalog_available = Gauge(
+    "trially_catalog_available",
+    "1 if the catalog answered every worker's last query, else 0.",
+    multiprocess_mode="livemin",
+)
+catalog_stale_answers_total = Counter(
+    "trially_catalog_stale_answers_total",
+    "Answers from the cache that have expired, because the catalog does not answer, by kind.",
+    ("kind",),
+)
 database_faults_total = Counter(
     "trially_database_faults_total",
     "Requests that a database did not serve, by the problem's code and the server.",

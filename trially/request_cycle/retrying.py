@@ -40,8 +40,9 @@ def may_retry(error: BaseException) -> bool:
 def prepare_retry(error: BaseException) -> None:
     """Enter the tenant again: on the primary, and with a placement that was looked up now.
 
-    A replica's guard refuses a stale placement and a lagging replica with the same error, so the
-    placement is looked up after either.
+    A replica's guard refuses a stale placement and a lagging replica with the same error. So the
+    placement is looked up after either; while the catalog does not answer, the primary's guard
+    decides about the cached one. A placement that a primary refused is not used again.
     """
     placement = request_state().placement
     if isinstance(placement, ReplicaPlacement):
@@ -51,7 +52,11 @@ def prepare_retry(error: BaseException) -> None:
         replica_requests_total.labels("asked primary").inc()
     if isinstance(error, StalePlacementError):
         guard_refusals_total.labels("stale").inc()
-        directory().forget(current_tenant().tenant_id)
+        tenant_id = current_tenant().tenant_id
+        if isinstance(error, ReplicaBehindError):
+            directory().expire(tenant_id)
+        else:
+            directory().forget(tenant_id)
     claims = request_state().claims
     assert claims is not None  # noqa: S101
     enter_tenant(resolve_tenant(claims))

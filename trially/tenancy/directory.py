@@ -1,13 +1,15 @@
 """Tenants and their placements, cached from the catalog for a few seconds.
 
 A stale entry is safe: the guard refuses a transaction whose placement is not current, and the
-request then reads the catalog again. Expired entries are renewed together: one query reads the
-stamps of many tenants, and an unchanged stamp means an unchanged entry.
+request then reads the catalog again. So expired entries stay in use while the catalog does not
+answer. Expired entries are renewed together: one query reads the stamps of many tenants, and an
+unchanged stamp means an unchanged entry.
 """
 
 import datetime as dt
 import time
 from collections.abc import Collection, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -30,6 +32,7 @@ from sqlalchemy.orm import Session
 
 from trially.database.placement import Placement
 from trially.errors import OperatorError
+from trially.observability.metrics import catalog_stale_answers_total
 from trially.state import app_state, state_of
 from trially.tenancy.catalog import (
     Tenant,
@@ -37,6 +40,11 @@ from trially.tenancy.catalog import (
     TokenCutOff,
     is_called,
     reader_engine,
+)
+from trially.tenancy.catalog_reader import (
+    SLOW_SECONDS,
+    CatalogUnavailableError,
+    catalog_reader,
 )
 from trially.tenancy.pinning import is_served
 from trially.tenancy.tiers import tier_of
@@ -109,10 +117,19 @@ class EntryCache:
         entry, expires_at = cached
         return entry if time.monotonic() < expires_at else None
 
-    def get_expired(self, reference: str) -> TenantEntry | None:
-        """Return the entry of a slug or id even if it has expired, or None if there is none."""
+    def get_expired(self, reference: str, seconds: float = float("inf")) -> TenantEntry | None:
+        """Return the entry of a slug or id also if it expired, but at most `seconds` ago."""
         cached = self._entries.get(reference)
-        return None if cached is None else cached[0]
+        if cached is None:
+            return None
+        entry, expires_at = cached
+        return entry if time.monotonic() < expires_at + seconds else None
+
+    def has_any(self, seconds: float) -> bool:
+        """Return whether `get_expired` would return any entry."""
+        with self._lock:
+            _, expires_at = next(reversed(self._entries.values()), (None, float("-inf")))
+        return time.monotonic() < expires_at + seconds
 
     def put(self, reference: str, entry: TenantEntry) -> None:
         """Store an entry that was read from the catalog."""
@@ -140,6 +157,14 @@ class EntryCache:
                 if stamps.get(entry.tenant_id) == entry.stamp:
                     self._entries[reference] = entry, expires_at
 
+    def expire(self, tenant_id: UUID) -> None:
+        """Let the entries of a tenant expire now, under each of its names."""
+        now = time.monotonic()
+        with self._lock:
+            for reference, (entry, expires_at) in self._entries.items():
+                if entry.tenant_id == tenant_id:
+                    self._entries[reference] = entry, min(expires_at, now)
+
     def forget(self, tenant_id: UUID) -> None:
         """Drop the entries of a tenant, under each of its names."""
         with self._lock:
@@ -157,37 +182,80 @@ class Directory:
 
     def __init__(self, max_age_seconds: float) -> None:
         self._entries = EntryCache(max_age_seconds)
-        self._renewing = Lock()
+        self._lock = Lock()
+        self._renewal: Future[None] | None = None
 
     def find(self, reference: str, *, fresh: bool = False) -> TenantEntry:
         """Return the entry of the tenant with this slug or id.
 
-        `fresh` reads it from the catalog in any case. Raises `UnknownTenantError`.
+        `fresh` reads it from the catalog in any case, and waits for that without a limit of its
+        own. Raises `UnknownTenantError`, or `CatalogUnavailableError` if the tenant is not cached.
         """
-        entry = None if fresh else self._entries.get(reference) or self._renew(reference)
-        if entry is None:
-            entry = _look_up(reference)
-            self._entries.put(reference, entry)
-        return entry
+        if fresh:
+            return self._look_up(reference)
+        entry = self._entries.get(reference) or self._renew(reference)
+        return entry or catalog_reader().ask(lambda: self._look_up(reference))
+
+    def expire(self, tenant_id: UUID) -> None:
+        """Renew a tenant's entry before its next use, if the catalog answers."""
+        self._entries.expire(tenant_id)
 
     def forget(self, tenant_id: UUID) -> None:
         """Drop a tenant from the cache, under each of its names."""
         self._entries.forget(tenant_id)
 
+    def can_serve_stale(self) -> bool:
+        """Return whether any tenant can be served while the catalog does not answer."""
+        return self._entries.has_any(catalog_reader().stale_seconds)
+
+    def _look_up(self, reference: str) -> TenantEntry:
+        entry = _read_entry(reference)
+        self._entries.put(reference, entry)
+        return entry
+
     def _renew(self, reference: str) -> TenantEntry | None:
         """Renew an expired entry, and other old ones with it, unless they have changed.
 
-        One query reads the stamps of all of them. One thread at a time sends it, and the threads
-        that waited use its result.
+        One query reads the stamps of all of them. One such query runs at a time, and all threads
+        that need an entry use its result. Returns the expired entry if the catalog does not answer.
         """
+        reader = catalog_reader()
         expired = self._entries.get_expired(reference)
         if expired is None:
             return None
-        with self._renewing:
-            if self._entries.get(reference) is None:
-                tenant_ids = {expired.tenant_id} | self._entries.oldest_tenants()
-                self._entries.renew(tenant_ids, _read_stamps(tenant_ids))
-        return self._entries.get(reference)
+        if reader.is_away or reader.is_slow:
+            reader.try_again(lambda: self._read_stamps(expired.tenant_id))
+        elif self._has_renewed(reference, expired):
+            return self._entries.get(reference)
+        usable = self._entries.get_expired(reference, reader.stale_seconds)
+        if usable is not None:
+            catalog_stale_answers_total.labels("tenant").inc()
+        return usable
+
+    def _has_renewed(self, reference: str, expired: TenantEntry) -> bool:
+        """Renew an entry, or drop it because it has changed. Return False without an answer."""
+        try:
+            # A query of another thread may not have been about this entry.
+            while not self._join_renewal(expired.tenant_id):
+                if self._entries.get(reference) is not None:
+                    break
+        except (CatalogUnavailableError, TimeoutError):
+            return False
+        return True
+
+    def _join_renewal(self, tenant_id: UUID) -> bool:
+        """Wait for the query that runs, or begin one and return True."""
+        with self._lock:
+            renewal, is_mine = self._renewal, False
+            if renewal is None or renewal.done():
+                renewal = catalog_reader().send(lambda: self._read_stamps(tenant_id))
+                self._renewal, is_mine = renewal, True
+        renewal.result(SLOW_SECONDS)
+        return is_mine
+
+    def _read_stamps(self, tenant_id: UUID) -> None:
+        tenant_ids = {tenant_id} | self._entries.oldest_tenants()
+        self._entries.renew(tenant_ids, _read_stamps(tenant_ids))
 
 
 def directory() -> Directory:
@@ -200,7 +268,7 @@ def init_app(app: Flask, max_age_seconds: float) -> None:
     state_of(app).directory = Directory(max_age_seconds)
 
 
-def _look_up(reference: str) -> TenantEntry:
+def _read_entry(reference: str) -> TenantEntry:
     with Session(reader_engine()) as session:
         row = session.execute(
             select(Tenant, _STAMP).where(

@@ -17,8 +17,10 @@ from trially.config import current_settings
 from trially.database.connecting import connect
 from trially.errors import OperatorError
 from trially.keys import role_password
+from trially.observability.metrics import catalog_stale_answers_total
 from trially.state import app_state, state_of
 from trially.tenancy.catalog import Server, ServerPassword, catalog_transaction, reader_engine
+from trially.tenancy.catalog_reader import UNANSWERED
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.servers.sealing import unseal_password
 
@@ -152,14 +154,22 @@ class ServerAccess:
 def server_access(name: str = FIRST_SERVER) -> ServerAccess:
     """Return the access to a server, or raise `NoServerError`.
 
-    A server that is not cached, or that was cached too long ago, is read from the catalog.
+    A server that is not cached, or that was cached too long ago, is read from the catalog. If the
+    catalog does not answer, the cached access is used for up to `TRIALLY_CATALOG_OUTAGE_SECONDS`.
     """
     cached = _cached_servers().get(name)
-    max_age = current_settings().placement_max_age_seconds
-    if cached is not None and time.monotonic() - cached.read_at <= max_age:
+    settings = current_settings()
+    age = float("inf") if cached is None else time.monotonic() - cached.read_at
+    if cached is not None and age <= settings.placement_max_age_seconds:
         return cached
-    with Session(reader_engine()) as session:
-        server = session.scalar(select(Server).where(Server.name == name))
+    try:
+        with Session(reader_engine()) as session:
+            server = session.scalar(select(Server).where(Server.name == name))
+    except UNANSWERED:
+        if cached is None or age > settings.catalog_outage_seconds:
+            raise
+        catalog_stale_answers_total.labels("server").inc()
+        return cached
     if server is None:
         _cached_servers().pop(name, None)
         raise NoServerError(name)
