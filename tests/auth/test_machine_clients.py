@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import pytest
 from crafted_tokens import AUDIENCE, ED, OTHER_RSA, RSA, make_claims, sign
 
-from trially.auth.signing_keys import ClientKeys
+from trially.auth.signing_keys import STRANGERS_BURST, ClientKeys
+from trially.auth.token_parts import UnverifiableTokenError
 from trially.auth.tokens import IssuerProfile, TokenError, verify_token
 
 
@@ -25,7 +25,7 @@ class Publisher:
                 publisher.paths.append(self.path)
                 key = publisher.keys.get(self.path.split("/")[3])
                 body = json.dumps({"keys": [key.as_dict(private=False)] if key else []}).encode()
-                self.send_response(200)
+                self.send_response(publisher.status)
                 self.end_headers()
                 self.wfile.write(body)
 
@@ -33,6 +33,7 @@ class Publisher:
                 """Log nothing."""
 
         self.paths: list[str] = []
+        self.status = 200
         self.keys: dict[str, Any] = {"sc_one": ED, "sc_two": OTHER_RSA}
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.prefix = f"http://127.0.0.1:{self.server.server_port}/v1/clients/"
@@ -108,19 +109,70 @@ def test_keys_of_unlisted_clients_are_not_fetched(publisher: Publisher) -> None:
 
     assert verify_token(client_token(publisher, "sc_one"), profiles)
     token = client_token(publisher, "sc_two", OTHER_RSA)
-    assert reason(publisher, token, profiles) == "keys_unavailable"
+    assert reason(publisher, token, profiles) == "unknown_client"
     assert len(publisher.paths) == 1
 
 
-def test_invented_clients_cause_few_fetches_per_cool_down(publisher: Publisher) -> None:
-    profiles = publisher.profiles(cool_down_seconds=0.3)
+def test_invented_clients_cause_few_fetches_and_stop_no_member(publisher: Publisher) -> None:
+    profiles = publisher.profiles(is_member=lambda client_id: client_id == "sc_two")
     assert verify_token(client_token(publisher, "sc_one"), profiles)
 
-    for number in range(50):
-        token = client_token(publisher, f"sc_{number}")
-        assert reason(publisher, token, profiles) == "keys_unavailable"
+    reasons = {
+        reason(publisher, client_token(publisher, f"sc_{number}"), profiles)
+        for number in range(4 * STRANGERS_BURST)
+    }
 
-    assert len(publisher.paths) == 1 + 5
+    assert reasons == {"unknown_key", "unknown_client"}
+    assert len(publisher.paths) < 2 * STRANGERS_BURST
     assert verify_token(client_token(publisher, "sc_one"), profiles)
-    time.sleep(0.35)
     assert verify_token(client_token(publisher, "sc_two", OTHER_RSA), profiles)
+
+
+def test_whether_a_client_is_a_member_may_be_unknown(publisher: Publisher) -> None:
+    profiles = publisher.profiles(is_member=lambda _: None)
+    for number in range(STRANGERS_BURST + 1):
+        reason(publisher, client_token(publisher, f"sc_{number}"), profiles)
+
+    with pytest.raises(UnverifiableTokenError):
+        verify_token(client_token(publisher, "sc_two", OTHER_RSA), profiles)
+
+
+def test_clients_keys_that_cannot_be_fetched_are_not_taken_for_none(publisher: Publisher) -> None:
+    profiles, token = publisher.profiles(cool_down_seconds=0), client_token(publisher, "sc_one")
+    publisher.status = 500
+
+    with pytest.raises(UnverifiableTokenError) as refusal:
+        verify_token(token, profiles)
+    assert refusal.value.issuer == publisher.prefix
+
+    publisher.status = 200
+    assert verify_token(token, profiles)
+
+
+@pytest.mark.parametrize("status", [200, 404, 410])
+def test_a_client_that_has_withdrawn_its_keys_is_refused(publisher: Publisher, status: int) -> None:
+    profiles = publisher.profiles(max_age_seconds=0)
+    assert verify_token(client_token(publisher, "sc_one"), profiles)
+
+    publisher.keys.clear()
+    publisher.status = status
+
+    assert reason(publisher, client_token(publisher, "sc_one"), profiles) == "unknown_key"
+
+
+def test_the_number_of_cached_clients_is_limited(
+    publisher: Publisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trially.auth.signing_keys.MOST_CLIENTS", 2)
+    monkeypatch.setattr("trially.auth.signing_keys.MOST_STRANGERS", 3)
+    profiles = publisher.profiles()
+    keys = profiles[publisher.prefix].client_keys
+    assert keys is not None
+    for number in range(5):
+        publisher.keys[f"sc_{number}"] = ED
+        for _ in range(2):
+            assert verify_token(client_token(publisher, f"sc_{number}"), profiles)
+        reason(publisher, client_token(publisher, f"nobody_{number}"), profiles)
+
+    assert list(keys._known) == ["sc_3", "sc_4"]
+    assert list(keys._strange) == ["nobody_2", "nobody_3", "nobody_4"]

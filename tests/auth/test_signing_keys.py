@@ -1,85 +1,22 @@
 """Keys are fetched from the issuer only, rarely, and kept while it is down."""
 
-import json
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from joserfc.jwk import ECKey, OKPKey, RSAKey
+from http_issuers import EC, ED, FAILURES, RSA, Issuer
+from joserfc.jwk import ECKey, Key
 
-from trially.auth.remote_keys import BURST
+from trially.auth.remote_keys import BURST, MOST_FETCHES, MOST_WAITING
 from trially.auth.signing_keys import (
     KeysUnavailableError,
     RemoteKeys,
     UnknownKeyError,
 )
-
-RSA = RSAKey.generate_key(2048, {"kid": "rs-1", "alg": "RS256", "use": "sig"})
-EC = ECKey.generate_key("P-256", {"kid": "es-1"})
-ED = OKPKey.generate_key("Ed25519", {"kid": "ed-1", "alg": "EdDSA"})
-
-
-def public(key: Any, **changes: Any) -> dict[str, Any]:
-    jwk = {**key.as_dict(private=False), **changes}
-    return {name: value for name, value in jwk.items() if value is not ...}
-
-
-class Issuer:
-    """A real HTTP server with prepared responses, which records the requested paths."""
-
-    def __init__(self) -> None:
-        issuer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                issuer.paths.append(self.path)
-                time.sleep(issuer.delay)
-                answer = issuer.answers.get(self.path, (404, b"", {}))
-                status, body, headers = answer(self) if callable(answer) else answer
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.end_headers()
-                try:
-                    self.wfile.write(body)
-                except OSError:
-                    return
-
-            def log_message(self, *_: Any) -> None:
-                """Log nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.paths: list[str] = []
-        self.answers: dict[str, Any] = {}
-        self.delay = 0.0
-        self.describe()
-        self.publish(RSA, EC)
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def describe(self, **changes: Any) -> None:
-        document = {"issuer": self.url, "jwks_uri": f"{self.url}/jwks", **changes}
-        self.answer("/.well-known/openid-configuration", json.dumps(document))
-
-    def publish(self, *keys: Any) -> None:
-        jwks = {"keys": [key if isinstance(key, dict) else public(key) for key in keys]}
-        self.answer("/jwks", json.dumps(jwks))
-
-    def answer(self, path: str, body: str | bytes, status: int = 200, **headers: str) -> None:
-        body = body.encode() if isinstance(body, str) else body
-        self.answers[path] = (status, body, headers)
-
-    def fetches(self) -> int:
-        return self.paths.count("/jwks")
-
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
 
 
 @pytest.fixture
@@ -95,6 +32,16 @@ def keys_of(issuer: Issuer) -> Callable[..., RemoteKeys]:
         return RemoteKeys(issuer.url, **{"allow_http": True, "timeout": 1, **settings})
 
     return keys_of
+
+
+def eventually(find: Callable[[], Key]) -> Key:
+    """Return a key as soon as the issuer's keys can be fetched."""
+    for _ in range(200):
+        try:
+            return find()
+        except KeysUnavailableError:
+            time.sleep(0.05)
+    return find()
 
 
 def test_keys_are_discovered_and_kept(issuer: Issuer, keys_of: Callable[..., RemoteKeys]) -> None:
@@ -175,83 +122,144 @@ def test_old_keys_are_refreshed(issuer: Issuer, keys_of: Callable[..., RemoteKey
 def test_holders_of_an_old_key_do_not_wait(
     issuer: Issuer, keys_of: Callable[..., RemoteKeys]
 ) -> None:
-    keys = keys_of(cool_down_seconds=0, max_age_seconds=0)
+    keys = keys_of(cool_down_seconds=0)
     keys.key("rs-1")
+    keys._fetched_at -= 400
     issuer.delay = 0.9
-    refresher = threading.Thread(target=keys.key, args=("rs-1",))
-    refresher.start()
-    while not keys._running:
-        time.sleep(0.01)
 
     assert keys.key("rs-1")
+    assert keys.key("rs-1")
 
-    assert refresher.is_alive()
-    refresher.join()
-
-
-def _drip(handler: BaseHTTPRequestHandler) -> tuple[int, bytes, dict[str, str]]:
-    handler.send_response(200)
-    handler.end_headers()
-    for _ in range(30):
-        try:
-            handler.wfile.write(b" ")
-            handler.wfile.flush()
-        except OSError:
-            break
-        time.sleep(0.1)
-    raise ConnectionAbortedError
+    assert len(keys._running) == 1
 
 
-FAILURES: dict[str, Callable[[Issuer], None]] = {
-    "down": lambda issuer: issuer.stop(),
-    "error": lambda issuer: issuer.answer("/jwks", "{}", 500),
-    "empty": lambda issuer: issuer.answer("/jwks", ""),
-    "no-content": lambda issuer: issuer.answer("/jwks", "", 204),
-    "html": lambda issuer: issuer.answer("/jwks", "<html><h1>Maintenance</h1></html>"),
-    "list": lambda issuer: issuer.answer("/jwks", "[]"),
-    "no-keys": lambda issuer: issuer.answer("/jwks", "{}"),
-    "keys-text": lambda issuer: issuer.answer("/jwks", '{"keys": "rs-1"}'),
-    "keys-number": lambda issuer: issuer.answer("/jwks", '{"keys": 1}'),
-    "no-usable-key": lambda issuer: issuer.publish(public(RSA, kid=...)),
-    "deep": lambda issuer: issuer.answer("/jwks", "[" * 100_000),
-    "50-MB": lambda issuer: issuer.answer("/jwks", b" " * 50_000_000),
-    "bad-utf-8": lambda issuer: issuer.answer("/jwks", b'{"keys": "\xff"}'),
-    "redirect": lambda issuer: issuer.answer(
-        "/jwks", "", 302, Location="http://169.254.169.254/latest/meta-data"
-    ),
-    "redirect-same-host": lambda issuer: issuer.answer("/jwks", "", 307, Location="/other"),
-    "redirect-file": lambda issuer: issuer.answer("/jwks", "", 302, Location="file:///etc/passwd"),
-    "discovery-down": lambda issuer: issuer.answer("/.well-known/openid-configuration", "", 503),
-    "discovery-of-another": lambda issuer: issuer.describe(issuer="https://evil.example"),
-    "discovery-with-slash": lambda issuer: issuer.describe(issuer=issuer.url + "/"),
-    "jwks-uri-plain-http": lambda issuer: issuer.describe(jwks_uri="http://login.example/jwks"),
-    "jwks-uri-file": lambda issuer: issuer.describe(jwks_uri="file:///etc/passwd"),
-    "jwks-uri-number": lambda issuer: issuer.describe(jwks_uri=7),
-    "jwks-uri-missing": lambda issuer: issuer.describe(jwks_uri=None),
-    "jwks-uri-metadata": lambda issuer: issuer.describe(jwks_uri="https://169.254.169.254/keys"),
-    "jwks-uri-private": lambda issuer: issuer.describe(jwks_uri="https://10.0.0.1/keys"),
-    "jwks-uri-mapped": lambda issuer: issuer.describe(jwks_uri="https://[::ffff:10.0.0.1]/keys"),
-    "slow": lambda issuer: setattr(issuer, "delay", 1.5),
-    "dripping": lambda issuer: issuer.answers.update({"/jwks": _drip}),
-}
+def test_keys_of_the_greatest_age_are_fetched_before_they_are_used(
+    issuer: Issuer, keys_of: Callable[..., RemoteKeys]
+) -> None:
+    keys = keys_of()
+    keys.key("rs-1")
+    keys._fetched_at -= 600
+    issuer.publish(EC)
+
+    with pytest.raises(UnknownKeyError):
+        keys.key("rs-1")
 
 
 @pytest.mark.parametrize("fail", FAILURES.values(), ids=FAILURES)
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_keys_outlive_a_failing_issuer(
     issuer: Issuer, keys_of: Callable[..., RemoteKeys], fail: Callable[[Issuer], None]
 ) -> None:
     keys = keys_of(cool_down_seconds=0, max_age_seconds=0)
     keys.key("rs-1")
-    issuer.server.handle_error = lambda *_: None  # type: ignore[method-assign]
 
     fail(issuer)
 
     assert keys.key("rs-1")
+    assert keys._is_failing(time.monotonic())
     assert keys._fetched_at < keys._tried_at
+    with pytest.raises(KeysUnavailableError):
+        keys.key("unknown")
 
 
-def test_an_issuer_that_never_responded_gets_one_request_per_cool_down(
+@pytest.mark.parametrize("fail", FAILURES.values(), ids=FAILURES)
+def test_an_issuer_that_is_well_again_is_found_so_at_once(
+    issuer: Issuer, keys_of: Callable[..., RemoteKeys], fail: Callable[[Issuer], None]
+) -> None:
+    keys = keys_of(cool_down_seconds=0.05)
+    fail(issuer)
+    with pytest.raises(KeysUnavailableError):
+        keys.key("rs-1")
+
+    issuer.repair()
+
+    # The fetches that have had no answer have not ended yet.
+    assert eventually(lambda: keys.key("rs-1"))
+
+
+def test_a_failing_issuer_holds_one_thread(
+    issuer: Issuer, keys_of: Callable[..., RemoteKeys]
+) -> None:
+    issuer.delay = 5
+    keys = keys_of()
+    with pytest.raises(KeysUnavailableError):
+        keys.key("rs-1")
+
+    def wait() -> None:
+        with pytest.raises(KeysUnavailableError):
+            keys.key("rs-1")
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    while keys._trial_place._value:
+        time.sleep(0.001)
+
+    for _ in range(20):
+        with pytest.raises(KeysUnavailableError):
+            keys.key("rs-1")
+
+    assert waiting.is_alive()
+    waiting.join()
+    assert len(keys._running) <= MOST_FETCHES
+
+
+def test_a_slow_issuer_holds_few_threads_of_callers_with_unknown_kids(
+    issuer: Issuer, keys_of: Callable[..., RemoteKeys]
+) -> None:
+    keys = keys_of()
+    keys.key("rs-1")
+    issuer.delay = 0.8
+
+    def search(number: int) -> None:
+        with pytest.raises((KeysUnavailableError, UnknownKeyError)):
+            keys.key(f"unknown-{number}")
+
+    threads = [threading.Thread(target=search, args=(number,)) for number in range(12)]
+    for thread in threads:
+        thread.start()
+    while sum(thread.is_alive() for thread in threads) > MOST_WAITING:
+        time.sleep(0.001)
+
+    assert keys._running
+    assert keys.key("rs-1")
+    for thread in threads:
+        thread.join()
+
+
+def test_keys_that_were_not_confirmed_for_too_long_are_not_used(
+    issuer: Issuer, keys_of: Callable[..., RemoteKeys]
+) -> None:
+    keys = keys_of(cool_down_seconds=0, max_age_seconds=0.1, outage_seconds=0.3)
+    keys.key("rs-1")
+    issuer.answer("/jwks", "", 500)
+
+    assert keys.key("rs-1")
+    time.sleep(0.35)
+    with pytest.raises(KeysUnavailableError):
+        keys.key("rs-1")
+    issuer.publish(EC)
+    assert eventually(lambda: keys.key("es-1"))
+    with pytest.raises(UnknownKeyError):
+        keys.key("rs-1")
+
+
+def test_an_outage_is_logged_when_it_begins_and_when_it_ends(
+    issuer: Issuer, keys_of: Callable[..., RemoteKeys], caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = keys_of(cool_down_seconds=0)
+    issuer.answer("/jwks", "", 500)
+    for _ in range(5):
+        with pytest.raises(KeysUnavailableError):
+            keys.key("rs-1")
+    issuer.repair()
+    keys.key("rs-1")
+
+    assert [record.getMessage().split(issuer.url)[0] for record in caplog.records] == [
+        "Could not fetch the keys of ",
+        "The keys of ",
+    ]
+
+
+def test_an_issuer_that_never_responded_gets_one_request_per_second(
     issuer: Issuer, keys_of: Callable[..., RemoteKeys]
 ) -> None:
     issuer.answer("/jwks", "", 500)

@@ -187,6 +187,14 @@ def attacks() -> list[Any]:
     for name, names in HEADERS.items():
         add(f"header-{name}", lambda n=names: sign(make_claims(), **n), "unknown_header")
 
+    for name, value in {"number": 1, "null": None, "list": ["abc"], "object": {}}.items():
+        for header_name in ("x5t", "x5t#S256", "cty"):
+            add(
+                f"{header_name}-{name}",
+                lambda h=header_name, v=value: sign(make_claims(), **{h: v}),
+                "bad_header",
+            )
+
     for claim in ("exp", "iat", "nbf"):
         for name, value in TIMES.items():
             if (claim, name) != ("nbf", "missing"):

@@ -25,6 +25,7 @@ from tests.auth.crafted_tokens import (
     sign,
     with_member,
 )
+from trially.auth.token_parts import UnverifiableTokenError
 from trially.auth.tokens import IssuerProfile, TokenError, TokenVerifier, verify_token
 
 OTHER_ISSUER = "https://other.example.test"
@@ -65,6 +66,11 @@ GOOD: dict[str, Callable[[], str]] = {
     "ed25519": lambda: sign(make_claims(), ED, "Ed25519"),
     "eddsa": lambda: sign(make_claims(), ED, "EdDSA"),
     "long-type": lambda: sign(make_claims(), typ="application/at+jwt"),
+    "upper-case-type": lambda: sign(make_claims(), typ="AT+JWT"),
+    "mixed-case-long-type": lambda: sign(make_claims(), typ="Application/at+JWT"),
+    "x5t": lambda: sign(make_claims(), x5t="abc"),
+    "x5t-s256": lambda: sign(make_claims(), **{"x5t#S256": "abc"}),
+    "cty": lambda: sign(make_claims(), cty="JWT"),
     "audiences": lambda: sign(make_claims(aud=["acme", AUDIENCE])),
     "fractions": lambda: sign(make_claims(exp=time.time() + 60.5, iat=time.time() - 0.5)),
     "nbf": lambda: sign(make_claims(nbf=int(time.time()) - 5)),
@@ -165,8 +171,29 @@ def test_a_symmetric_key_in_a_key_source_verifies_nothing() -> None:
 def test_an_issuer_without_keys_has_its_own_reason() -> None:
     profile = replace(PROFILES[ISSUER], keys=Keys({"keys": []}))
 
-    with pytest.raises(TokenError, match="keys_unavailable"):
+    with pytest.raises(UnverifiableTokenError, match="keys_unavailable") as refusal:
         verify_token(sign(make_claims()), {ISSUER: profile})
+    assert refusal.value.issuer == ISSUER
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: sign(make_claims(exp=1, iat=0)), "expired"),
+        (lambda: sign(make_claims(aud="https://other.example")), "wrong_audience"),
+        (lambda: sign(make_claims(sub="")), "bad_subject"),
+        (lambda: sign(make_claims(), typ="JWT"), "wrong_type"),
+        (lambda: sign(make_claims(), algorithm="RS512"), "wrong_algorithm"),
+        (lambda: sign(make_claims(), jku="https://evil.example"), "unknown_header"),
+    ],
+)
+def test_a_token_that_is_invalid_in_any_case_is_rejected_without_keys(
+    make: Callable[[], str], reason: str
+) -> None:
+    profile = replace(PROFILES[ISSUER], keys=Keys({"keys": []}))
+
+    with pytest.raises(TokenError, match=reason):
+        verify_token(make(), {ISSUER: profile})
 
 
 def test_a_verified_token_is_cached() -> None:

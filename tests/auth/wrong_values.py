@@ -34,6 +34,11 @@ TYPES: dict[str, Any] = {
     "list": ["at+jwt"],
     "empty": "",
     "suffix": "at+jwt;v=1",
+    "twice": "application/application/at+jwt",
+    "other-top-level": "text/at+jwt",
+    "only-top-level": "application/",
+    "full-width": "\uff41t+jwt",
+    "space": "at+jwt ",
 }
 TIMES: dict[str, Any] = {
     "string": "1999999999",
@@ -97,8 +102,9 @@ HEADERS: dict[str, Any] = {
     "jku": {"jku": "https://evil.example/jwks.json"},
     "x5u": {"x5u": "https://evil.example/cert.pem"},
     "x5c": {"x5c": ["MIIB"]},
-    "x5t": {"x5t": "abc"},
-    "cty": {"cty": "JWT"},
+    "x5t-as-certificate": {"x5t": "abc", "x5c": ["MIIB"]},
+    "crit-of-known": {"crit": ["x5t"], "x5t": "abc"},
+    "cty-upper-case": {"CTY": "JWT"},
     "private": {"https://trially.ai/tenant": "acme"},
     "upper-case": {"KID": "rs-1"},
 }

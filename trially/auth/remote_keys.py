@@ -116,7 +116,10 @@ class RemoteKeys:
         key = self._keys.get(kid)
         if key is not None and now < self._fetched_at + self._max_age_seconds / 2:
             return key
-        is_conclusive = self._renew(now) if key is not None else self._search(kid, now)
+        if key is not None and self._are_usable(now):
+            is_conclusive = self._renew(now)
+        else:
+            is_conclusive = self._search(None if key is not None else kid, now)
         if not self._are_usable(time.monotonic()):
             raise KeysUnavailableError("The issuer's keys have not been fetched.")
         key = self._keys.get(kid)
@@ -128,7 +131,7 @@ class RemoteKeys:
 
     def are_available(self) -> bool:
         """Return whether keys are cached that may be used, after a fetch if there are none."""
-        if not self._are_usable(time.monotonic()) and not self._search("", time.monotonic()):
+        if not self._are_usable(time.monotonic()) and not self._search(None, time.monotonic()):
             return False
         return bool(self._keys)
 
@@ -152,8 +155,8 @@ class RemoteKeys:
         self._fetch_after(self._fetched_at, None, PATIENCE_SECONDS if is_waited else 0)
         return True
 
-    def _search(self, kid: str, now: float) -> bool:
-        """Fetch the keys for a token whose key is not cached; return whether they are all known."""
+    def _search(self, kid: str | None, now: float) -> bool:
+        """Fetch the keys, at least until `kid` is among them; return whether they are all known."""
         if self._is_failing(now):
             places, seconds = self._trial_place, TRIAL_SECONDS
         elif self._fetched_at == NEVER and not self._is_client:
