@@ -48,11 +48,12 @@ def test_an_app_whose_catalog_is_older_is_not_ready(
     assert ready.json["checks"]["catalog"] == "not migrated"
 
 
-def test_liveness_queries_no_database(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_liveness_queries_no_database(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise OperationalError("", {}, Exception("asked"))
 
+    other = create_app(settings)
     monkeypatch.setattr(health, "reader_engine", refuse)
 
-    assert app.test_client().get("/livez").status_code == 200
-    assert app.test_client().get("/readyz").status_code == 503
+    assert other.test_client().get("/livez").status_code == 200
+    assert other.test_client().get("/readyz").status_code == 503

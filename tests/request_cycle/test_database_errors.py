@@ -131,7 +131,8 @@ def test_an_unavailable_catalog_is_a_503(
     answer = member.get("/me")
 
     assert answer.status_code == 503
-    assert answer.json["detail"] == "The database is temporarily unavailable."
+    assert answer.json["code"] == "control_plane_unavailable"
+    assert int(answer.headers["Retry-After"]) >= 1
     assert CANARY not in answer.text
     monkeypatch.undo()
     assert member.get("/me").status_code == 200

@@ -192,9 +192,9 @@ class Directory:
         own. Raises `UnknownTenantError`, or `CatalogUnavailableError` if the tenant is not cached.
         """
         if fresh:
-            return self._look_up(reference)
+            return self._read(reference)
         entry = self._entries.get(reference) or self._renew(reference)
-        return entry or catalog_reader().ask(lambda: self._look_up(reference))
+        return entry or catalog_reader().ask(lambda: self._read(reference))
 
     def expire(self, tenant_id: UUID) -> None:
         """Renew a tenant's entry before its next use, if the catalog answers."""
@@ -208,8 +208,8 @@ class Directory:
         """Return whether any tenant can be served while the catalog does not answer."""
         return self._entries.has_any(catalog_reader().stale_seconds)
 
-    def _look_up(self, reference: str) -> TenantEntry:
-        entry = _read_entry(reference)
+    def _read(self, reference: str) -> TenantEntry:
+        entry = _look_up(reference)
         self._entries.put(reference, entry)
         return entry
 
@@ -268,7 +268,7 @@ def init_app(app: Flask, max_age_seconds: float) -> None:
     state_of(app).directory = Directory(max_age_seconds)
 
 
-def _read_entry(reference: str) -> TenantEntry:
+def _look_up(reference: str) -> TenantEntry:
     with Session(reader_engine()) as session:
         row = session.execute(
             select(Tenant, _STAMP).where(
