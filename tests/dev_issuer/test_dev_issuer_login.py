@@ -128,3 +128,35 @@ def test_machine_clients_may_not_log_people_in(browser: FlaskClient) -> None:
 
     assert "code=" not in response.headers.get("Location", "")
     assert response.status_code != 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:3000"},
+        {"Origin": "https://localhost"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "http://localhost", "Sec-Fetch-Site": "cross-site"},
+    ],
+)
+def test_the_form_of_another_site_is_refused(browser: FlaskClient, headers: dict[str, str]) -> None:
+    response = browser.post(
+        "/dev-issuer/authorize", data={**LOGIN, "subject": "alice"}, headers=headers
+    )
+
+    assert response.status_code == 400
+    assert "Location" not in response.headers
+
+
+@pytest.mark.parametrize("headers", [{}, {"Origin": "http://localhost"}])
+def test_the_own_form_is_accepted(browser: FlaskClient, headers: dict[str, str]) -> None:
+    page = browser.get("/dev-issuer/authorize", query_string=LOGIN)
+    response = browser.post(
+        "/dev-issuer/authorize", data={**LOGIN, "subject": "alice"}, headers=headers
+    )
+
+    assert page.headers["Referrer-Policy"] == "same-origin"
+    assert response.status_code == 302

@@ -40,6 +40,7 @@ def create_pages(issuer: DevIssuer) -> Blueprint:
         template_folder="templates",
     )
     pages.before_request(_refuse_foreign_hosts)
+    pages.before_request(_refuse_foreign_forms)
     pages.after_request(_add_headers)
     server = DevServer(issuer)
 
@@ -123,6 +124,18 @@ def _refuse_foreign_hosts() -> tuple[dict[str, str], int] | None:
     return {"error": "invalid_request"}, 400
 
 
+def _refuse_foreign_forms() -> tuple[dict[str, str], int] | None:
+    """Refuse the login form of another site, which would choose the person for the user."""
+    if request.method != "POST" or not request.path.endswith("/authorize"):
+        return None
+    own_origin = request.host_url.rstrip("/")
+    origin = request.headers.get("Origin", own_origin)
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    if origin == own_origin and site in {"same-origin", "none"}:
+        return None
+    return {"error": "invalid_request"}, 400
+
+
 def _find_person(people: list[Person]) -> Person | None:
     """Return the person in the form. Without a tenant, the first with that subject."""
     subject, tenant = request.form.get("subject"), request.form.get("tenant")
@@ -140,7 +153,8 @@ def _explain(error: Exception) -> str:
 def _add_headers(response: Response) -> Response:
     response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Security-Policy"] = CONTENT_POLICY
-    response.headers["Referrer-Policy"] = "no-referrer"
+    # With `no-referrer`, browsers send `Origin: null` with the login form.
+    response.headers["Referrer-Policy"] = "same-origin"
     response.headers["X-Content-Type-Options"] = "nosniff"
     origin = request.headers.get("Origin", "")
     # A browser app on this machine exchanges its own code. The login page is never cross-origin.
