@@ -33,9 +33,9 @@ class Keys:
 
     def key(self, kid: str) -> Key:
         if not self.keys:
-            raise KeysUnavailableError
+            raise KeysUnavailableError("There are no keys.")
         if kid not in self.keys:
-            raise UnknownKeyError
+            raise UnknownKeyError("There is no such key.")
         return self.keys[kid]
 
 

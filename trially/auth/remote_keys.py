@@ -34,9 +34,9 @@ PATIENCE_SECONDS = 1.0
 """How long a request waits for a fetch. A fetch that takes longer counts as failing."""
 
 TRIAL_SECONDS = 0.5
-"""How long one request waits for a fetch while the issuer fails. The others do not wait."""
+"""How long the request that began a fetch waits for it while the issuer fails. Others do not."""
 
-MOST_FETCHES = 3
+MOST_FETCHES = 5
 """Fetches of one issuer that may run at once, while it fails. Otherwise one runs at a time."""
 
 MOST_WAITING = 4
@@ -46,7 +46,16 @@ NEVER = float("-inf")
 
 
 class UnknownKeyError(LookupError):
-    """The issuer has no key with this `kid`."""
+    """The issuer has no key with this `kid`.
+
+    `as_of` is the time of the fetch that shows it, in seconds since 1970. A key may have been
+    published after that, if too many unknown keys were searched to search this one. It is infinite
+    if the fetch began after the key was asked for.
+    """
+
+    def __init__(self, message: str, as_of: float = float("inf")) -> None:
+        super().__init__(message)
+        self.as_of = as_of
 
 
 class KeysUnavailableError(LookupError):
@@ -114,7 +123,8 @@ class RemoteKeys:
         """
         now = time.monotonic()
         key = self._keys.get(kid)
-        if key is not None and now < self._fetched_at + self._max_age_seconds / 2:
+        is_fresh = now < self._fetched_at + self._max_age_seconds / 2
+        if key is not None and is_fresh and self._failing_since is None:
             return key
         if key is not None and self._are_usable(now):
             is_conclusive = self._renew(now)
@@ -127,7 +137,9 @@ class RemoteKeys:
             return key
         if not is_conclusive:
             raise KeysUnavailableError("The issuer's newest keys have not been fetched.")
-        raise UnknownKeyError("The issuer has no key with this kid.")
+        age = time.monotonic() - self._fetched_at
+        as_of = float("inf") if self._fetched_at > now else time.time() - age
+        raise UnknownKeyError("The issuer has no key with this kid.", as_of)
 
     def are_available(self) -> bool:
         """Return whether keys are cached that may be used, after a fetch if there are none."""
@@ -158,13 +170,17 @@ class RemoteKeys:
     def _search(self, kid: str | None, now: float) -> bool:
         """Fetch the keys, at least until `kid` is among them; return whether they are all known."""
         if self._is_failing(now):
-            places, seconds = self._trial_place, TRIAL_SECONDS
-        elif self._fetched_at == NEVER and not self._is_client:
+            return self._try(now, kid)
+        if self._fetched_at == NEVER and not self._is_client:
             return self._fetch_after(now, kid, PATIENCE_SECONDS)
-        else:
-            places, seconds = self._places, PATIENCE_SECONDS
-        with _place_in(places) as has_place:
-            return self._fetch_after(now, kid, seconds if has_place else 0)
+        with _place_in(self._places) as has_place:
+            return self._fetch_after(now, kid, PATIENCE_SECONDS if has_place else 0)
+
+    def _try(self, now: float, kid: str | None) -> bool:
+        """Do the same while the issuer fails."""
+        is_due = now >= self._tried_at + self._cool_down_seconds
+        with _place_in(self._trial_place) as has_place:
+            return self._fetch_after(now, kid, TRIAL_SECONDS if is_due and has_place else 0)
 
     def _fetch_after(self, instant: float, kid: str | None, seconds: float) -> bool:
         """Wait until a fetch that began after `instant` has succeeded, or has brought a key.

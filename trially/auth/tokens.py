@@ -23,6 +23,7 @@ from trially.auth.signing_keys import (
     KeysUnavailableError,
     RemoteKeys,
     UnknownClientError,
+    UnknownKeyError,
 )
 from trially.auth.token_parts import (
     MAX_TOKEN_BYTES,
@@ -47,7 +48,7 @@ class KeySource(Protocol):
     def key(self, kid: str) -> Key:
         """Return the public key with this `kid`, which has an `alg`.
 
-        Raises `LookupError`; it is `KeysUnavailableError` if that cannot be decided now.
+        Raises `UnknownKeyError`, or `KeysUnavailableError` if that cannot be decided now.
         """
 
     def are_available(self) -> bool:
@@ -115,7 +116,7 @@ def verify_token(raw: str, profiles: Mapping[str, IssuerProfile]) -> Claims:
     issued_at, expires_at = _check_times(payload, profile)
     audiences = _read_audiences(payload.get("aud"), profile)
     subject = _read_subject(payload.get("sub"), profile)
-    keys, key = _find_key(profile, subject, kid)
+    keys, key = _find_key(profile, subject, kid, issued_at)
     _check_signature(header.get("alg"), key, signing_input, signature, profile)
     return Claims(
         iss=profile.issuer,
@@ -187,18 +188,23 @@ def _find_client_profile(issuer: str, profiles: Mapping[str, IssuerProfile]) -> 
     return replace(profile, issuer=issuer)
 
 
-def _find_key(profile: IssuerProfile, subject: str, kid: str) -> tuple[KeySource, Key]:
+def _find_key(
+    profile: IssuerProfile, subject: str, kid: str, issued_at: float
+) -> tuple[KeySource, Key]:
     """Return the keys of an issuer, or of the machine client that is the subject, and one key."""
     clients = profile.client_keys
+    issuer = profile.issuer if clients is None else profile.issuer.removesuffix(subject)
     try:
         keys: KeySource = profile.keys if clients is None else clients.of(subject)
         return keys, keys.key(kid)
     except KeysUnavailableError:
-        issuer = profile.issuer if clients is None else profile.issuer.removesuffix(subject)
         raise UnverifiableTokenError(issuer) from None
     except UnknownClientError:
         raise TokenError("unknown_client") from None
-    except LookupError:
+    except UnknownKeyError as error:
+        # `iat` counts whole seconds, so the token may have been signed until a second later.
+        if issued_at + 1 > error.as_of:
+            raise UnverifiableTokenError(issuer) from None
         raise TokenError("unknown_key") from None
 
 

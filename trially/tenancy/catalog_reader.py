@@ -13,12 +13,15 @@ from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from flask import Flask, current_app
+from psycopg2 import OperationalError
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as CheckoutTimeoutError
 
+from trially.database.connecting import explain
 from trially.errors import OperatorError
 from trially.observability.metrics import catalog_available, catalog_stale_answers_total
 from trially.state import app_state, state_of
+from trially.tenancy.catalog import READER_BIND
 
 log = logging.getLogger(__name__)
 
@@ -148,8 +151,9 @@ class CatalogReader:
         if error is None:
             self._record_answer()
         else:
-            sqlstate = getattr(getattr(error, "orig", None), "pgcode", None)
-            self._record_away(sqlstate or type(error).__name__)
+            cause = getattr(error, "orig", None) or error
+            cause = explain(cause) if isinstance(cause, OperationalError) else cause
+            self._record_away(type(cause).__name__, getattr(cause, "pgcode", None))
 
     def _record_answer(self) -> None:
         with self._lock:
@@ -158,7 +162,7 @@ class CatalogReader:
             catalog_available.set(1)
             log.warning("The catalog answers again, after %.0f s.", time.monotonic() - since)
 
-    def _record_away(self, reason: str) -> None:
+    def _record_away(self, reason: str, sqlstate: str | None = None) -> None:
         with self._lock:
             is_first = self._away_since is None
             if is_first:
@@ -167,8 +171,9 @@ class CatalogReader:
             catalog_available.set(0)
             log.warning(
                 "The catalog does not answer (%s). Expired answers are used for up to %.0f s.",
-                reason,
+                sqlstate or reason,
                 self.stale_seconds,
+                extra={"sqlstate": sqlstate, "bind_key": READER_BIND},
             )
 
 
