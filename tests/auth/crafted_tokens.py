@@ -33,9 +33,9 @@ class Keys:
 
     def key(self, kid: str) -> Key:
         if not self.keys:
-            raise KeysUnavailableError("There are no keys.")
+            raise KeysUnavailableError
         if kid not in self.keys:
-            raise UnknownKeyError("There is no such key.")
+            raise UnknownKeyError
         return self.keys[kid]
 
 

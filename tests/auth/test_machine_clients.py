@@ -10,7 +10,7 @@ import pytest
 from crafted_tokens import AUDIENCE, ED, OTHER_RSA, RSA, make_claims, sign
 
 from trially.auth.signing_keys import STRANGERS_BURST, ClientKeys
-from trially.auth.token_parts import UnverifiableTokenError
+from trially.auth.token_errors import UnverifiableTokenError
 from trially.auth.tokens import IssuerProfile, TokenError, verify_token
 
 

@@ -25,7 +25,7 @@ from tests.auth.crafted_tokens import (
     sign,
     with_member,
 )
-from trially.auth.token_parts import UnverifiableTokenError
+from trially.auth.token_errors import UnverifiableTokenError
 from trially.auth.tokens import IssuerProfile, TokenError, TokenVerifier, verify_token
 
 OTHER_ISSUER = "https://other.example.test"

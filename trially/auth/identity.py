@@ -11,7 +11,7 @@ from flask import Flask, current_app, request
 
 from trially.auth.members.identities import Identity, find_identity
 from trially.auth.tenant_prefix import PATH_TENANT, TenantPrefix
-from trially.auth.token_parts import REASONS, TokenError, UnverifiableTokenError
+from trially.auth.token_errors import REASONS, TokenError, UnverifiableTokenError
 from trially.auth.tokens import Claims, IssuerProfile, TokenVerifier
 from trially.database.placement import Placement, ReplicaBehindError, ReplicaPlacement
 from trially.http.codes import Code

@@ -53,7 +53,7 @@ class UnknownKeyError(LookupError):
     if the fetch began after the key was asked for.
     """
 
-    def __init__(self, message: str, as_of: float = float("inf")) -> None:
+    def __init__(self, message: str = "", as_of: float = float("inf")) -> None:
         super().__init__(message)
         self.as_of = as_of
 

@@ -5,10 +5,11 @@ decodes the token a second time (RS256 takes a third longer) and rejects the nam
 whose `alg` is `Ed25519`.
 """
 
+import base64
 import hashlib
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -25,18 +26,30 @@ from trially.auth.signing_keys import (
     UnknownClientError,
     UnknownKeyError,
 )
-from trially.auth.token_parts import (
-    MAX_TOKEN_BYTES,
-    TokenError,
-    UnverifiableTokenError,
-    read_header,
-    take_apart,
-)
+from trially.auth.strict_json import read_object
+from trially.auth.token_claims import check_times, read_audiences, read_subject
+from trially.auth.token_errors import TokenError, UnverifiableTokenError
 from trially.cache.ttl_cache import TTLCache
 
-MAX_SUBJECT_LENGTH = 255
+MAX_TOKEN_BYTES = 8192
+MAX_KID_LENGTH = 255
+HEADER_NAMES = frozenset({"alg", "typ", "kid"})
+IGNORED_HEADER_NAMES = frozenset({"x5t", "x5t#S256", "cty"})
+"""Headers that real issuers send and that have no effect. Their values are strings.
 
-__all__ = ["Claims", "IssuerProfile", "KeySource", "TokenError", "TokenVerifier", "verify_token"]
+No header says where a key is: tokens with `jwk`, `jku`, `x5c` or `x5u` are rejected. So are those
+with `crit` and with any other name.
+"""
+
+__all__ = [
+    "HEADER_NAMES",
+    "Claims",
+    "IssuerProfile",
+    "KeySource",
+    "TokenError",
+    "TokenVerifier",
+    "verify_token",
+]
 
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}\Z")
 """The id of a machine client. It becomes part of a URL, so it must not change the URL's path."""
@@ -109,13 +122,17 @@ def verify_token(raw: str, profiles: Mapping[str, IssuerProfile]) -> Claims:
     `iss` chooses one of `profiles`. The signature is checked last. So a token that is invalid in
     any case is rejected also while its issuer's keys cannot be fetched, and causes no fetch.
     """
-    signing_input, header, payload, signature = take_apart(raw)
+    signing_input, header, payload, signature = _take_apart(raw)
     profile = _find_profile(payload.get("iss"), profiles)
-    kid = read_header(header, profile.types)
+    kid = _read_header(header, profile.types)
     _check_algorithm(header.get("alg"), profile)
-    issued_at, expires_at = _check_times(payload, profile)
-    audiences = _read_audiences(payload.get("aud"), profile)
-    subject = _read_subject(payload.get("sub"), profile)
+    issued_at, expires_at = check_times(
+        payload, profile.leeway_seconds, profile.max_lifetime_seconds
+    )
+    audiences = read_audiences(payload.get("aud"), profile.audiences)
+    subject = read_subject(payload.get("sub"))
+    if profile.client_keys is not None and profile.issuer.rpartition("/")[2] != subject:
+        raise TokenError("bad_subject")
     keys, key = _find_key(profile, subject, kid, issued_at)
     _check_signature(header.get("alg"), key, signing_input, signature, profile)
     return Claims(
@@ -170,6 +187,60 @@ class TokenVerifier:
         return sum(keys.are_available() for keys in remote), len(remote)
 
 
+def _take_apart(raw: str) -> tuple[bytes, dict[str, Any], dict[str, Any], bytes]:
+    """Return the signing input, the header, the payload and the signature of a token."""
+    if len(raw) > MAX_TOKEN_BYTES:
+        raise TokenError("too_large")
+    segments = raw.split(".")
+    if len(segments) != 3 or not all(segments):
+        raise TokenError("malformed")
+    try:
+        header, payload, signature = map(_decode_segment, segments)
+        signing_input = raw.rpartition(".")[0].encode("ascii")
+        return signing_input, read_object(header), read_object(payload), signature
+    except ValueError:
+        raise TokenError("malformed") from None
+
+
+def _decode_segment(segment: str) -> bytes:
+    """Decode canonical base64url, or raise `ValueError`.
+
+    Decoders skip stray characters and ignore unused bits, so one token would have many encodings.
+    """
+    encoded = segment.encode("ascii")
+    decoded = base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
+    if base64.urlsafe_b64encode(decoded).rstrip(b"=") != encoded:
+        raise ValueError("The segment is not canonical base64url.")
+    return decoded
+
+
+def _read_header(header: dict[str, Any], types: Collection[str]) -> str:
+    """Return the `kid` of a header, after checking the rest of it except `alg`.
+
+    `types` are the accepted values of `typ`.
+    """
+    if _media_type(header.get("typ")) not in map(_media_type, types):
+        raise TokenError("wrong_type")
+    if not header.keys() <= HEADER_NAMES | IGNORED_HEADER_NAMES:
+        raise TokenError("unknown_header")
+    if not all(isinstance(header.get(name, ""), str) for name in IGNORED_HEADER_NAMES):
+        raise TokenError("bad_header")
+    kid = header.get("kid")
+    if not isinstance(kid, str) or not 1 <= len(kid) <= MAX_KID_LENGTH or not kid.isprintable():
+        raise TokenError("bad_kid")
+    return kid
+
+
+def _media_type(name: object) -> str:
+    """Return the one spelling of a media type, or an empty string if it is none.
+
+    Media types are case-insensitive, and `typ` may leave out `application/` (RFC 7515, 4.1.9).
+    """
+    if not isinstance(name, str) or not name.isascii():
+        return ""
+    return name.lower().removeprefix("application/")
+
+
 def _find_profile(issuer: object, profiles: Mapping[str, IssuerProfile]) -> IssuerProfile:
     if not isinstance(issuer, str):
         raise TokenError("unknown_issuer")
@@ -206,6 +277,8 @@ def _find_key(
         if issued_at + 1 > error.as_of:
             raise UnverifiableTokenError(issuer) from None
         raise TokenError("unknown_key") from None
+    except LookupError:
+        raise TokenError("unknown_key") from None
 
 
 def _check_algorithm(algorithm: object, profile: IssuerProfile) -> str:
@@ -231,45 +304,3 @@ def _check_signature(
         is_valid = False
     if not is_valid:
         raise TokenError("bad_signature")
-
-
-def _check_times(payload: dict[str, Any], profile: IssuerProfile) -> tuple[float, float]:
-    """Return `iat` and `exp` after checking that the token is valid now."""
-    expires_at, issued_at = _read_time(payload, "exp"), _read_time(payload, "iat")
-    now = time.time()
-    if expires_at + profile.leeway_seconds <= now:
-        raise TokenError("expired")
-    if issued_at - profile.leeway_seconds > now:
-        raise TokenError("not_yet_valid")
-    if not 0 < expires_at - issued_at <= profile.max_lifetime_seconds:
-        raise TokenError("bad_lifetime")
-    if "nbf" in payload and _read_time(payload, "nbf") - profile.leeway_seconds > now:
-        raise TokenError("not_yet_valid")
-    return issued_at, expires_at
-
-
-def _read_time(payload: dict[str, Any], name: str) -> float:
-    seconds = payload.get(name)
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise TokenError(f"bad_{name}")
-    return float(seconds)
-
-
-def _read_audiences(audience: object, profile: IssuerProfile) -> tuple[str, ...]:
-    audiences = audience if isinstance(audience, list) else [audience]
-    if not all(isinstance(entry, str) for entry in audiences):
-        raise TokenError("bad_audience")
-    if not set(audiences) & set(profile.audiences):
-        raise TokenError("wrong_audience")
-    return tuple(audiences)
-
-
-def _read_subject(subject: object, profile: IssuerProfile) -> str:
-    """Return the subject. OpenID Connect Core 2 allows up to 255 ASCII characters."""
-    if not isinstance(subject, str) or not 1 <= len(subject) <= MAX_SUBJECT_LENGTH:
-        raise TokenError("bad_subject")
-    if not subject.isascii() or not subject.isprintable() or subject != subject.strip():
-        raise TokenError("bad_subject")
-    if profile.client_keys is not None and profile.issuer.rpartition("/")[2] != subject:
-        raise TokenError("bad_subject")
-    return subject

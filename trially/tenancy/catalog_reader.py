@@ -13,11 +13,9 @@ from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from flask import Flask, current_app
-from psycopg2 import OperationalError
 from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as CheckoutTimeoutError
 
-from trially.database.connecting import explain
 from trially.errors import OperatorError
 from trially.observability.metrics import catalog_available, catalog_stale_answers_total
 from trially.state import app_state, state_of
@@ -152,7 +150,6 @@ class CatalogReader:
             self._record_answer()
         else:
             cause = getattr(error, "orig", None) or error
-            cause = explain(cause) if isinstance(cause, OperationalError) else cause
             self._record_away(type(cause).__name__, getattr(cause, "pgcode", None))
 
     def _record_answer(self) -> None:
