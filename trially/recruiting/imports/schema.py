@@ -28,6 +28,15 @@ class ImportSchema(Schema):
     counts = fields.Dict(keys=fields.String(), values=fields.Nested(CountSchema), dump_only=True)
     passed_over = fields.Dict(keys=fields.String(), values=fields.Integer(), dump_only=True)
     error_count = fields.Integer(dump_only=True)
+    error_counts = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        dump_only=True,
+        metadata={
+            "description": "Number of all errors by reason. Of an import with very many errors,"
+            " only the first ones are listed with their lines."
+        },
+    )
     failure = fields.String(dump_only=True, allow_none=True)
     started_by = fields.String(dump_only=True, allow_none=True)
     created_at = fields.AwareDateTime(dump_only=True)

@@ -5,6 +5,8 @@ from typing import Any
 
 import orjson
 
+from trially.recruiting.imports.limits import UNLIMITED_INPUT, ImportLimits
+from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import ReadResource, read_resources
 from trially.recruiting.imports.reading.source_files import source_file_from_stream
 
@@ -30,8 +32,14 @@ def ndjson(*resources: Any) -> bytes:
     return b"".join(orjson.dumps(resource) + b"\n" for resource in resources)
 
 
-def read(content: bytes, start_after: int = 0, name: str = "x.ndjson") -> list[ReadResource]:
-    return list(read_resources(source_file_from_stream(name, io.BytesIO(content)), start_after))
+def read(
+    content: bytes,
+    start_after: int = 0,
+    name: str = "x.ndjson",
+    limits: ImportLimits = UNLIMITED_INPUT,
+) -> list[ReadResource]:
+    source_file = source_file_from_stream(name, io.BytesIO(content))
+    return list(read_resources(source_file, InputMeter(limits), start_after))
 
 
 def summarise(lines: list[ReadResource]) -> list[tuple[str, int, str | None]]:

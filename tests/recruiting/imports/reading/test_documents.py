@@ -21,6 +21,7 @@ from tests.recruiting.imports.reading.files import (
     read,
     summarise,
 )
+from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading import documents
 from trially.recruiting.imports.reading.resources import ReadResource, read_resources
 from trially.recruiting.imports.reading.source_files import source_file_from_stream
@@ -109,13 +110,14 @@ def test_an_empty_file_gives_nothing(content: bytes) -> None:
     assert read(content) == []
 
 
-def test_a_line_too_long_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "LONGEST_LINE_BYTES", 5_000)
+def test_a_line_too_long_is_skipped() -> None:
     long = patient("long", text="x" * 3_000_000)
 
-    lines = read(ndjson(A, long, B, long)[:-1])
+    limits = ImportLimits(most_line_bytes=5_000)
 
-    too_long = "The line is longer than 64 MiB."
+    lines = read(ndjson(A, long, B, long)[:-1], limits=limits)
+
+    too_long = "The line is longer than 5,000 bytes."
     assert [line.resource["id"] if line.resource else line.error for line in lines] == [
         "a",
         too_long,
