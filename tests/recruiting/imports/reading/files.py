@@ -8,7 +8,7 @@ import orjson
 from trially.recruiting.imports.limits import UNLIMITED_INPUT, ImportLimits
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import ReadResource, read_resources
-from trially.recruiting.imports.reading.source_files import source_file_from_stream
+from trially.recruiting.imports.reading.source_files import SourceFile, source_file_from_stream
 
 NOT_JSON = "The content is not valid JSON."
 NOT_UTF8 = "The content is not valid UTF-8."
@@ -39,6 +39,12 @@ def read(
     limits: ImportLimits = UNLIMITED_INPUT,
 ) -> list[ReadResource]:
     source_file = source_file_from_stream(name, io.BytesIO(content))
+    return read_file(source_file, start_after, limits)
+
+
+def read_file(
+    source_file: SourceFile, start_after: int = 0, limits: ImportLimits = UNLIMITED_INPUT
+) -> list[ReadResource]:
     return list(read_resources(source_file, InputMeter(limits), start_after))
 
 

@@ -21,8 +21,9 @@ from tests.recruiting.imports.reading.files import (
     read,
     summarise,
 )
-from trially.recruiting.imports.limits import ImportLimits
+from trially.recruiting.imports.limits import UNLIMITED_INPUT, ImportLimits
 from trially.recruiting.imports.reading import documents
+from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import ReadResource, read_resources
 from trially.recruiting.imports.reading.source_files import source_file_from_stream
 
@@ -267,7 +268,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     source_file = source_file_from_stream("x.gz", io.BytesIO(packed))
 
     tracemalloc.start()
-    count = sum(1 for _ in read_resources(source_file))
+    count = sum(1 for _ in read_resources(source_file, InputMeter(UNLIMITED_INPUT)))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
