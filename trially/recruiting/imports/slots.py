@@ -26,7 +26,7 @@ class TooManyImportsError(OperatorError):
 
     def __init__(self, most: int) -> None:
         super().__init__(
-            f"This tenant already runs {most} imports, which is the maximum. Wait until one ends."
+            f"This tenant already runs as many imports as it may ({most}). Wait until one ends."
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.recruiting.imports.reading.files import A, bundle, ndjson
+from tests.recruiting.imports.reading.files import A, bundle, ndjson, read_file
 from trially.recruiting.imports.reading.source_files import (
     ImportSourceError,
     find_source_files,
