@@ -275,3 +275,29 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     assert count == 100_000
     assert peak < 16 * 2**20
     assert source_file.position() == source_file.size == len(packed)
+
+
+TWICE = b'{"resourceType":"Patient","id":"a","id":"b"}'
+DUPLICATE = "The content has an object that names a member twice."
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_duplicate_members_are_rejected(monkeypatch: pytest.MonkeyPatch, *, is_large: bool) -> None:
+    if is_large:
+        monkeypatch.setattr(documents, "LARGEST_WHOLE_BYTES", 20)
+    in_bundle = b'{"resourceType":"Bundle","entry":[{"resource":%b}]}' % TWICE
+
+    assert summarise(read(ndjson(A) + TWICE + b"\n")) == [
+        ("x.ndjson", 1, "a"),
+        ("x.ndjson", 2, DUPLICATE),
+    ]
+    assert summarise(read(in_bundle, name="b")) == [("b", 1, DUPLICATE)]
+
+
+def test_an_entry_with_duplicate_members_does_not_affect_others(small_limits: None) -> None:
+    entries = [b'{"resource":%b}' % each for each in (ndjson(A), TWICE, ndjson(B))] * 20
+    content = b'{"resourceType":"Bundle","entry":[%b]}' % b",".join(entries)
+
+    lines = read(content, name="b")
+
+    assert [line.error for line in lines] == [None, DUPLICATE, None] * 20
