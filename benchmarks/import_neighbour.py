@@ -22,7 +22,8 @@ UPLOADS = 8
 WORKERS, THREADS = 2, 8
 BAD, GOOD = b"{}\n", b'{"resourceType":"Basic"}\n'
 SMALL = b'{"resourceType":"Patient","id":"%d","birthDate":"1970-01-01"}\n'
-TIMEOUT_SECONDS = 300
+TIMEOUT_SECONDS = 60
+NO_ANSWER = 0
 
 
 def main() -> None:
@@ -50,7 +51,8 @@ def main() -> None:
             }
             small_after = _time_small_imports(uploader, 1)
     parts = [
-        f"{name} p50 {each['p50_ms']:.0f} p99 {each['p99_ms']:.0f} ms ({each['answers']})"
+        f"{name} p50 {each['p50_ms']:.0f} p99 {each['p99_ms']:.0f} ms"
+        f" ({each['failed']} of {each['requests']} failed; uploads: {each['answers'] or 'none'})"
         for name, each in figures.items()
     ]
     line = (
@@ -73,11 +75,15 @@ class Client:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
 
     def send(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> Any:
-        """Send a request, and return status and body."""
+        """Send a request, and return status and body; `NO_ANSWER` if none came."""
         headers = {**self._headers, **({"Content-Type": kind} if kind else {})}
-        self._connection.request(method, path, body, headers)
-        answer = self._connection.getresponse()
-        return answer.status, json.loads(answer.read())
+        try:
+            self._connection.request(method, path, body, headers)
+            answer = self._connection.getresponse()
+            return answer.status, json.loads(answer.read())
+        except (OSError, http.client.HTTPException):
+            self._connection.close()  # the next request opens a new connection
+            return NO_ANSWER, {}
 
     def upload(self, body: bytes) -> Any:
         """Upload an import."""
@@ -113,14 +119,13 @@ def _pack(content: bytes) -> bytes:
 
 
 def _time_small_imports(client: Client, first: int) -> float:
-    """Return the median time of an import of one patient, in ms."""
+    """Return the median time of an import of one patient in ms, or of the refusal of it."""
     samples = []
-    for number in range(10):
+    for number in range(5):
         body = _pack(SMALL % (10**9 + 100 * first + number))
         began = time.perf_counter()
-        status, answer = client.upload(body)
+        client.upload(body)
         samples.append((time.perf_counter() - began) * 1000)
-        assert status == 201, answer
     return statistics.median(samples)
 
 
@@ -140,13 +145,13 @@ def _measure(
     ]
     for sender in senders:
         sender.start()
-    samples = []
+    samples, failed = [], 0
     ends_at = time.perf_counter() + seconds
     while time.perf_counter() < ends_at:
         began = time.perf_counter()
         status, _ = client.send("GET", path)
         samples.append((time.perf_counter() - began) * 1000)
-        assert status == 200
+        failed += status != 200
     has_ended.set()
     for sender in senders:
         sender.join()
@@ -155,6 +160,7 @@ def _measure(
         "p50_ms": percentiles[49],
         "p99_ms": percentiles[98],
         "requests": len(samples),
+        "failed": failed,
         "answers": ", ".join(f"{answers.count(each)} of {each}" for each in sorted(set(answers))),
     }
 
@@ -173,7 +179,7 @@ def _keep_uploading(
         status, _ = client.upload(body(number))
         answers.append(status)
         number += UPLOADS
-        if status in (429, 503):
+        if status in (429, 503, NO_ANSWER):
             has_ended.wait(1)
 
 
