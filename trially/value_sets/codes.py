@@ -66,7 +66,7 @@ def _form(pattern: str) -> Callable[[str], bool]:
     return lambda code: compiled.fullmatch(code) is not None
 
 
-_ICD10 = _form(r"[A-Z]\d[0-9A-Z](?:\.?[0-9A-Z]{1,4})?")
+_ICD10 = _form(r"[A-Z]\d[0-9A-Z](?:\.[0-9A-Z]{1,4})?")
 _ICD9 = _form(r"(?:\d{3}|V\d\d|E\d{3})(?:\.\d{1,2})?|\d\d\.\d{1,2}")
 _ANSWERS = "Y N UNK NI NASK ASKU OTH NA NAV MSK NULL unknown asked-unknown error"
 _WORDS = frozenset(_ANSWERS.split())
@@ -77,7 +77,7 @@ FORMS: Mapping[str, Callable[[str], bool]] = {
     "http://www.nlm.nih.gov/research/umls/rxnorm": _form(r"[1-9]\d{0,7}"),
     "http://hl7.org/fhir/sid/icd-10-cm": _ICD10,
     "http://hl7.org/fhir/sid/icd-10": _ICD10,
-    "http://www.cms.gov/Medicare/Coding/ICD10": _form(r"(?=(?:\D*\d){3})[0-9A-HJ-NP-Z]{7}"),
+    "http://www.cms.gov/Medicare/Coding/ICD10": _form(r"[0-9B-DF-HX](?=(?:\D*\d){2})[0-9A-HJ-NP-Z]{6}"),
     "http://hl7.org/fhir/sid/icd-9-cm": _ICD9,
     "http://hl7.org/fhir/sid/cvx": _form(r"\d{1,3}"),
     "http://hl7.org/fhir/sid/ndc": _form(r"\d{4,5}-\d{3,4}-\d{1,2}|\d{11}"),
