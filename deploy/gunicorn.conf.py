@@ -15,6 +15,8 @@ bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 worker_class = "serving.worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8"))
+# Uploads never occupy more than half of the threads.
+os.environ.setdefault("TRIALLY_IMPORTS_PER_PROCESS", str(max(1, threads // 2)))
 control_socket_disable = True
 pidfile = os.environ.get("WEB_PIDFILE") or None
 """`flask deploy` finds the master by it."""

@@ -184,6 +184,7 @@ def make_fact(app: Flask) -> MakeFact:
             "tenant_id": tenant.id,
             "patient_id": UUID(patient_id),
             "type": "observation",
+            "code_system": "http://loinc.org",
             "code": "4548-4",
             "source": "fhir",
             "source_type": "Observation",

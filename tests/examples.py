@@ -90,7 +90,7 @@ EXAMPLES: Mapping[str, Example] = {
             "sex": "female",
             "site_id": ids["site_id"],
         },
-        change={"race": "other"},
+        change={"contact_preference": "no_sms"},
     ),
     "import": Example("/imports", upload=_two_bad_lines),
     "import_fault": Example("/imports/{import_id}/errors"),

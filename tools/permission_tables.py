@@ -25,7 +25,8 @@ MASKED_VALUES = {
     Phi.DATE: "January 1 of its year",
     Phi.PRECISION: "`year`",
     Phi.POSTAL_CODE: "its first three characters",
-    Phi.CODE_NAME: "whole, or `null` without a `code`",
+    Phi.CODE: "whole if it has the form of its code system, else `null`",
+    Phi.VALUE_SET: "whole if it is in its value set, else `null`",
 }
 
 INTRODUCTION = """\
@@ -56,8 +57,13 @@ patients and their records without identifiers:
 
 In HIPAA's terms this is a limited data set (45 CFR 164.514(e)), with less than the rule allows: it has no whole birth dates, cities
 or postal codes. It keeps the dates of records and encounters, so it is **not** de-identified (164.514(b)), and its use needs a data
-use agreement. Free text of sources (`value_text`, and `value` on the timeline) is masked, because it may hold anything. The name of
-a code (`display`) is shown, but not the text that a source writes where it has no code.
+use agreement.
+
+Whatever a source can fill with free text is masked, because it may hold anything: `value_text`, `value` on the timeline, and the
+names of codes (`display`), which sources write as they like. A code is shown if its system is public and it has the form of that
+system's codes, check digit included. A unit, status, category, race, state or the like is shown if it is in a value set
+(`trially/value_sets/`). A client at this level finds the name of a code in its own terminology. The names of files, which may be
+patients' names, and the reason why an import failed are masked at `limited` and `none`; the counts of errors by reason are shown.
 
 An import discloses facts about patients at any PHI level: how many of its resources were new, had changed, or had an MRN that
 exists already. An import cannot change patients who were entered manually.
@@ -126,11 +132,16 @@ def _field_rows() -> Iterator[list[str]]:
     for schema in schemas_of_patients():
         name = type(schema).__name__.removesuffix("Schema")
         plain = []
+        in_sets = []
         for field, phi in marks_of(schema):
             if phi is Phi.NONE:
                 plain.append(f"`{field}`")
+            elif phi is Phi.VALUE_SET:
+                in_sets.append(f"`{field}`")
             else:
                 yield [f"{name}: `{field}`", "whole", MASKED_VALUES[phi], "403"]
+        if in_sets:
+            yield [f"{name}: {', '.join(in_sets)}", "whole", MASKED_VALUES[Phi.VALUE_SET], "403"]
         yield [f"{name}: {', '.join(plain)}", "whole", MASKED_VALUES[Phi.NONE], "403"]
 
 

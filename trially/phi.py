@@ -1,12 +1,14 @@
 """PHI marks: how much each field discloses about a patient, and what masking leaves of it.
 
-Each field of a schema about patients carries a mark as its metadata. The OpenAPI document shows the
-mark as `x-phi`. Members with the PHI level `limited` see masked values (`http/masking.py`).
+Each field of a schema about patients carries a mark as its metadata, and so does each field that is
+filled from a source's free text. The OpenAPI document shows the mark as `x-phi`. Members with the
+PHI level `limited` see masked values (`http/masking.py`).
 """
 
 from enum import StrEnum
 
 MARK = "x-phi"
+VALUE_SET = "x-phi-value-set"
 
 
 class Phi(StrEnum):
@@ -27,8 +29,11 @@ class Phi(StrEnum):
     POSTAL_CODE = "postal_code"
     """Where the patient lives. Masked to the first three characters."""
 
-    CODE_NAME = "code_name"
-    """The name of the item's `code`. An item without a code has free text here, masked to null."""
+    CODE = "code"
+    """A code that a source chose. Masked to null unless it has the form of its code system."""
+
+    VALUE_SET = "value_set"
+    """Text that a source chose. Masked to null unless it is in the value set of the field."""
 
 
 PLAIN = {MARK: Phi.NONE}
@@ -36,4 +41,9 @@ IDENTIFIER = {MARK: Phi.IDENTIFIER}
 DATE = {MARK: Phi.DATE}
 PRECISION = {MARK: Phi.PRECISION}
 POSTAL_CODE = {MARK: Phi.POSTAL_CODE}
-CODE_NAME = {MARK: Phi.CODE_NAME}
+CODE = {MARK: Phi.CODE}
+
+
+def value_set(name: str) -> dict[str, str]:
+    """Return the mark of a field whose values in a set of `trially.value_sets` are not masked."""
+    return {MARK: Phi.VALUE_SET, VALUE_SET: name}

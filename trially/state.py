@@ -1,5 +1,6 @@
 """The state of the app, and that of one request, each as one typed object."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,9 @@ class AppState:
     dev_issuer: "DevIssuer | None" = None
     retry_advice: "RetryAdvice" = field(init=False)
     """How long clients should wait, by the cause of the refusal."""
+
+    running_imports: "Counter[object]" = field(default_factory=Counter)
+    """Uploads that this process is receiving or importing now, by tenant id."""
 
     openapi_document: bytes = b""
     tracer_provider: "TracerProvider | None" = None

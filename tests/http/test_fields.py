@@ -19,12 +19,35 @@ class PaintSchema(Schema):
     is_wet = Flag()
 
 
-@pytest.mark.parametrize("name", ["a", "12345", "é", "😀" * 5, " a "])
+@pytest.mark.parametrize("name", ["a", "12345", "é", "😀" * 5, " a ", "=1+1", "שלום", "a\u200db"])
 def test_text_is_taken_as_it_is(name: str) -> None:
     assert PaintSchema().load({"name": name}) == {"name": name}
 
 
-@pytest.mark.parametrize("name", ["", "123456", " ", "\t\n", "a\x00b", None, 1, True, ["a"], {}])
+@pytest.mark.parametrize(
+    "character",
+    [
+        "\0",
+        "\r",
+        "\n",
+        "\t",
+        "\x1b",
+        "\x7f",
+        "\x85",
+        "\u061c",
+        "\u200e",
+        "\u202e",
+        "\u2028",
+        "\u2066",
+    ],
+)
+def test_a_line_of_text_has_no_character_that_changes_how_it_is_read(character: str) -> None:
+    for name in (f"a{character}b", character, f"a{character}"):
+        with pytest.raises(ValidationError, match="Must not contain control characters"):
+            PaintSchema().load({"name": name})
+
+
+@pytest.mark.parametrize("name", ["", "123456", " ", "\u00a0", None, 1, True, ["a"], {}])
 def test_text_that_cannot_be_kept_is_refused(name: object) -> None:
     with pytest.raises(ValidationError) as refusal:
         PaintSchema().load({"name": name})

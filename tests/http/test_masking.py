@@ -16,7 +16,7 @@ from trially.http.masking import (
     unmarked_fields,
 )
 from trially.http.problems import Forbidden
-from trially.phi import CODE_NAME, DATE, IDENTIFIER, PLAIN, POSTAL_CODE, PRECISION
+from trially.phi import CODE, DATE, IDENTIFIER, PLAIN, POSTAL_CODE, PRECISION, value_set
 from trially.state import request_state
 
 
@@ -108,10 +108,53 @@ def test_answers_are_masked_unless_it_is_said_that_they_are_not() -> None:
         assert shown(PERSON, mask) == MASKED
 
 
-@pytest.mark.parametrize("code", [{}, {"code": None}])
-def test_the_name_of_a_code_is_masked_where_there_is_none(code: dict[str, None]) -> None:
-    mask = mask_of(Schema.from_dict({"name": fields.String(metadata=CODE_NAME)})())
+class CodedSchema(Schema):
+    code_system = fields.String(metadata=value_set("code system"))
+    code = fields.String(metadata=CODE)
+    unit = fields.String(metadata=value_set("unit"))
+    codings = fields.List(
+        fields.Nested(
+            Schema.from_dict(
+                {
+                    "system": fields.String(metadata=value_set("code system")),
+                    "code": fields.String(metadata=CODE),
+                }
+            )
+        )
+    )
 
+
+@pytest.mark.parametrize(
+    ("system", "code", "is_shown"),
+    [
+        ("http://loinc.org", "4548-4", True),
+        ("http://loinc.org", "4548-5", False),
+        ("http://loinc.org", "Ada", False),
+        ("http://snomed.info/sct", "44054006", True),
+        ("http://snomed.info/sct", "5551234567", False),
+        ("http://clinic.example/codes", "4548-4", False),
+        (None, "4548-4", True),
+        (None, "123456", False),
+    ],
+)
+def test_a_code_is_shown_if_it_has_the_form_of_its_system(
+    system: str | None, code: str, *, is_shown: bool
+) -> None:
+    mask = mask_of(CodedSchema())
     assert mask is not None
-    assert mask({"name": "Ada's cough", **code})["name"] is None
-    assert mask({"name": "Cough", "code": "49727002"})["name"] == "Cough"
+
+    coding = {"system": system, "code": code}
+    shown_item = mask({"code_system": system, "code": code, "codings": [coding]})
+
+    assert shown_item["code"] == (code if is_shown else None)
+    assert shown_item["codings"][0]["code"] == shown_item["code"]
+    known = system in ("http://loinc.org", "http://snomed.info/sct")
+    assert shown_item["code_system"] == (system if known else None)
+
+
+def test_a_value_outside_of_its_set_is_masked() -> None:
+    mask = mask_of(CodedSchema())
+    assert mask is not None
+
+    assert mask({"unit": "mm[Hg]"}) == {"unit": "mm[Hg]"}
+    assert mask({"unit": "{Ada}"}) == {"unit": None}

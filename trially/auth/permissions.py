@@ -11,6 +11,9 @@ View = TypeVar("View", bound=Callable[..., Any])
 class Permission(StrEnum):
     """Something a caller may do. The value is `<resource>:<action>`."""
 
+    IMPORTS_DELETE = "imports:delete"
+    """Delete imports with their faults. The imported records stay."""
+
     IMPORTS_READ = "imports:read"
     """Read imports and their faults."""
 
@@ -118,6 +121,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
 
 SHOWS_NO_PATIENT = frozenset(
     {
+        Permission.IMPORTS_DELETE,
         Permission.IMPORTS_READ,
         Permission.IMPORTS_WRITE,
         Permission.ME_READ,
@@ -135,7 +139,9 @@ Routes behind all other permissions return single patients. Each field of their 
 how it is masked at the level `limited`.
 """
 
-SPANS_ALL_SITES = frozenset({Permission.IMPORTS_READ, Permission.IMPORTS_WRITE})
+SPANS_ALL_SITES = frozenset(
+    {Permission.IMPORTS_DELETE, Permission.IMPORTS_READ, Permission.IMPORTS_WRITE}
+)
 """The permissions that a member restricted to some sites loses. Imports affect all sites."""
 
 

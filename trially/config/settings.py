@@ -146,6 +146,36 @@ class Settings:
     max_import_expanded_bytes: Annotated[int, at_least(1)] = 1 << 34
     """Maximum size of an import after decompression."""
 
+    max_import_expansion: Annotated[int, at_least(1)] = 100
+    """Maximum size of an import after decompression, as a multiple of its size as received."""
+
+    max_import_lines: Annotated[int, at_least(1)] = 20_000_000
+    """Maximum lines of an import, blank lines included."""
+
+    max_import_line_bytes: Annotated[int, between(1024, 1 << 26)] = 1 << 24
+    """Maximum size of a line, or of an entry of a large Bundle, of an import."""
+
+    max_import_resource_rows: Annotated[int, between(1, 1001)] = 1001
+    """Maximum rows that one resource of an import may become."""
+
+    max_import_batch_rows: Annotated[int, at_least(1)] = 5000
+    """Rows from which a batch of an import is written. Its last resource may exceed them."""
+
+    max_import_seconds: Annotated[float, at_least(1)] = 3600.0
+    """Maximum time that an import runs, in seconds."""
+
+    max_import_fault_share: Annotated[float, between(0, 1)] = 0.9
+    """Maximum share of an import's lines that may be faulty, from the thousandth fault on."""
+
+    max_import_stored_faults: Annotated[int, at_least(0)] = 1000
+    """Faults that an import stores with their lines; further faults are counted by reason."""
+
+    imports_per_tenant: Annotated[int, at_least(1)] = 2
+    """Maximum imports that a tenant may run at the same time, over all processes."""
+
+    imports_per_process: Annotated[int, at_least(1)] = 4
+    """Maximum uploads that one process receives and imports at the same time."""
+
     cursor_lifetime_seconds: Annotated[int, at_least(1)] = 86_400
     """How long a page cursor is accepted, in seconds."""
 

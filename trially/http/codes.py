@@ -57,6 +57,18 @@ class Code(StrEnum):
     IF_MATCH_REQUIRED = "if_match_required"
     """The request needs If-Match with the ETag of the record to change."""
 
+    IMPORTS_BUSY = "imports_busy"
+    """This server process runs as many imports as it may. Retry after `Retry-After`."""
+
+    IMPORT_LIMIT_EXCEEDED = "import_limit_exceeded"
+    """The upload exceeds the limit in `detail`. Change it. `Location` is the failed import."""
+
+    IMPORT_RUNNING = "import_running"
+    """The import is running, so it cannot be deleted. Wait until it ends."""
+
+    IMPORT_STOPPED = "import_stopped"
+    """The import used up its time. Send the same upload again after `Retry-After` to continue."""
+
     IMPORT_TAKEN_OVER = "import_taken_over"
     """The same import was started again and continues there."""
 
@@ -79,7 +91,7 @@ class Code(StrEnum):
     """Another transaction holds the record for too long. Retry after `Retry-After`."""
 
     MALFORMED_JSON = "malformed_json"
-    """The body is not JSON."""
+    """The body is not JSON, or an object of it names a member twice."""
 
     MISSING_PERMISSION = "missing_permission"
     """The member's role does not include the permission that `detail` names."""
@@ -125,6 +137,12 @@ class Code(StrEnum):
 
     TOO_MANY_CONNECTIONS = "too_many_connections"
     """The server closed a waiting connection in favour of others. Retry after `Retry-After`."""
+
+    TOO_MANY_IMPORTS = "too_many_imports"
+    """The tenant runs as many imports as it may. Retry after `Retry-After`."""
+
+    TOO_MANY_REQUESTS = "too_many_requests"
+    """The caller has sent too many requests. Retry after `Retry-After`."""
 
     UNAUTHORIZED = "unauthorized"
     """The request has no valid credentials."""

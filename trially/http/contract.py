@@ -18,6 +18,7 @@ from marshmallow import Schema, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from trially.config import current_settings
+from trially.duplicate_members import has_duplicate_members
 from trially.http.answer_schemas import refuse_ignored_options
 from trially.http.codes import Code
 from trially.http.etags import is_known_to_client, read_versions, to_etag
@@ -230,12 +231,15 @@ def _render_version(contract: Contract, item: dict[str, Any]) -> Response:
 def _read_json(media_type: str) -> Any:
     if request.mimetype != media_type:
         raise UnsupportedMediaType(f"The body must be {media_type}.")
+    text = read_body()
     try:
-        body = orjson.loads(read_body())
+        body = orjson.loads(text)
     except orjson.JSONDecodeError:
         raise BadRequest("The body is not JSON.", code=Code.MALFORMED_JSON) from None
     settings = current_settings()
     _refuse_sprawl(body, settings.max_json_depth, settings.max_json_items)
+    if has_duplicate_members(text, body):
+        raise BadRequest("An object of the body names a member twice.", code=Code.MALFORMED_JSON)
     return body
 
 

@@ -4,22 +4,27 @@ from typing import Any
 
 from marshmallow import Schema, fields, validate
 
+from trially.plain_text import is_plain
+
 
 class Text(fields.String):
-    """A string that PostgreSQL accepts, of bounded length, and not blank."""
+    """A line of text that PostgreSQL accepts, of bounded length, and not blank."""
 
     def __init__(self, longest: int, *, shortest: int = 1, **kwargs: Any) -> None:
         super().__init__(validate=validate.Length(shortest, longest), **kwargs)
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
         text = super()._deserialize(value, attr, data, **kwargs)
-        if "\x00" in text:
-            raise self.make_error("invalid")
+        if not is_plain(text):
+            raise self.make_error("unsafe")
         if not text.strip() and text:
             raise self.make_error("blank")
         return text
 
-    default_error_messages = {"blank": "Must not be blank."}  # noqa: RUF012
+    default_error_messages = {  # noqa: RUF012
+        "blank": "Must not be blank.",
+        "unsafe": "Must not contain control characters or characters that set the text direction.",
+    }
 
 
 class Flag(fields.Boolean):

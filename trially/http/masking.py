@@ -11,8 +11,10 @@ from marshmallow import Schema, fields
 
 from trially.http.codes import Code
 from trially.http.problems import Forbidden
-from trially.phi import MARK, Phi
+from trially.phi import MARK, VALUE_SET, Phi
 from trially.state import request_state
+from trially.value_sets import VALUE_SETS
+from trially.value_sets.codes import is_code
 
 POSTAL_CODE_SHOWN = 3
 
@@ -89,8 +91,8 @@ def refuse_unmarked(schema: Schema) -> None:
     for name in unmarked_fields(schema):
         raise UnmarkedFieldError(
             f"{type(schema).__name__}.{name} shows something about a patient and has no PHI mark."
-            " Add metadata=PLAIN, IDENTIFIER, DATE, PRECISION, POSTAL_CODE or CODE_NAME of"
-            " trially.phi."
+            " Add metadata=PLAIN, IDENTIFIER, DATE, PRECISION, POSTAL_CODE, CODE or"
+            " value_set(…) of trially.phi."
         )
 
 
@@ -117,7 +119,12 @@ def marks_of(schema: Schema, path: str = "") -> Iterator[tuple[str, Phi]]:
 def _mask_of_field(field: fields.Field[Any]) -> FieldMask | None:
     inner = _nested(field)
     if inner is None:
-        return _MASKS.get(field.metadata.get(MARK, Phi.NONE))
+        mark = field.metadata.get(MARK, Phi.NONE)
+        if mark == Phi.CODE:
+            return _mask_of_code(str(field.name))
+        if mark == Phi.VALUE_SET:
+            return _mask_outside(VALUE_SETS[field.metadata[VALUE_SET]])
+        return _MASKS.get(mark)
     mask = mask_of(inner)
     if mask is None:
         return None
@@ -129,6 +136,19 @@ def _mask_of_field(field: fields.Field[Any]) -> FieldMask | None:
 def _nested(field: fields.Field[Any]) -> Schema | None:
     field = field.inner if isinstance(field, fields.List) else field
     return field.schema if isinstance(field, fields.Nested) else None
+
+
+def _mask_of_code(name: str) -> FieldMask:
+    """Return the mask of a code. Its system is in `<name>_system`, in `system`, or unknown."""
+
+    def mask(code: Any, item: Item) -> Any:
+        return code if is_code(code, item.get(f"{name}_system", item.get("system"))) else None
+
+    return mask
+
+
+def _mask_outside(is_value: Callable[[str], bool]) -> FieldMask:
+    return lambda text, _: text if is_value(text) else None
 
 
 def _first_of_year(day: dt.date) -> dt.date:
@@ -143,5 +163,4 @@ _MASKS: Mapping[str, FieldMask] = {
     Phi.DATE: lambda day, _: _first_of_year(day),
     Phi.PRECISION: lambda _, __: "year",
     Phi.POSTAL_CODE: lambda code, _: code[:POSTAL_CODE_SHOWN],
-    Phi.CODE_NAME: lambda name, item: name if item.get("code") is not None else None,
 }

@@ -150,6 +150,15 @@ class UnprocessableContent(Problem):
     code = Code.UNPROCESSABLE_CONTENT
 
 
+class TooManyRequests(Problem):
+    """The caller must wait before the request can be answered."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    kind = "too-many-requests"
+    title = "Too many requests"
+    code = Code.TOO_MANY_REQUESTS
+
+
 class ServiceUnavailable(Problem):
     """A part that the request needs is unavailable."""
 

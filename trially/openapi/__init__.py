@@ -29,6 +29,7 @@ from trially.openapi.components import (
     RESPONSES_TO_IF_MATCH,
     RESPONSES_TO_IF_NONE_MATCH,
     RESPONSES_TO_KEYS,
+    RESPONSES_TO_STREAMS,
 )
 from trially.state import app_state, state_of
 
@@ -144,6 +145,7 @@ def _describe_operation(view: Any, contract: Contract, rule: Rule) -> dict[str, 
             **RESPONSES_OF_ALL,
             **(RESPONSES_OF_PATHS if rule.arguments else {}),
             **(RESPONSES_TO_BODIES if contract.body_types else {}),
+            **(RESPONSES_TO_STREAMS if contract.streams_body else {}),
         },
         "x-permission": str(view.__dict__["permission"]),
     }

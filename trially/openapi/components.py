@@ -98,12 +98,21 @@ RESPONSES = {
     "ContentTooLarge": "The body is larger than this route accepts.",
     "UnsupportedMediaType": "This route does not accept a body of this Content-Type.",
     "UnprocessableContent": "Validation failed; `errors` points to each value.",
+    "TooManyRequests": "The caller must wait for `Retry-After`.",
     "InternalError": "The server failed to answer.",
     "ServiceUnavailable": "The database is temporarily unavailable, or the request took too long.",
 }
-HEADERS_OF = {"ServiceUnavailable": ("Retry-After",), "Conflict": ("Retry-After",)}
+HEADERS_OF = {
+    "ServiceUnavailable": ("Retry-After",),
+    "TooManyRequests": ("Retry-After",),
+    "Conflict": ("Retry-After",),
+}
 RESPONSES_TO_IF_NONE_MATCH = {"304": "NotModified"}
-RESPONSES_TO_IF_MATCH = {"412": "PreconditionFailed", "428": "PreconditionRequired"}
+RESPONSES_TO_IF_MATCH = {
+    "409": "Conflict",
+    "412": "PreconditionFailed",
+    "428": "PreconditionRequired",
+}
 RESPONSES_TO_KEYS = {"409": "Conflict", "413": "ContentTooLarge", "422": "UnprocessableContent"}
 RESPONSES_OF_ALL = {
     "400": "BadRequest",
@@ -119,3 +128,4 @@ RESPONSES_TO_BODIES = {
     "415": "UnsupportedMediaType",
     "422": "UnprocessableContent",
 }
+RESPONSES_TO_STREAMS = {"429": "TooManyRequests"}

@@ -33,7 +33,8 @@ export interface paths {
         get: operations["show_import"];
         put?: never;
         post?: never;
-        delete?: never;
+        /** Delete an import with its errors. The imported records stay. */
+        delete: operations["delete_import"];
         options?: never;
         head?: never;
         patch?: never;
@@ -297,7 +298,7 @@ export interface components {
             readonly id?: string;
             readonly source?: string;
             /** @enum {string} */
-            readonly state?: "running" | "done" | "failed";
+            readonly state?: "running" | "done" | "failed" | "stopped" | "deleting";
             readonly strict?: boolean;
             readonly counts?: {
                 [key: string]: components["schemas"]["Count"];
@@ -306,6 +307,10 @@ export interface components {
                 [key: string]: number;
             };
             readonly error_count?: number;
+            /** @description Number of all errors by reason. Of an import with very many errors, only the first ones are listed with their lines. */
+            readonly error_counts?: {
+                [key: string]: number;
+            };
             readonly failure?: string | null;
             readonly started_by?: string | null;
             /** Format: date-time */
@@ -326,7 +331,7 @@ export interface components {
         Fault: {
             /** Format: uuid */
             readonly id?: string;
-            readonly file?: string;
+            readonly file?: string | null;
             readonly line?: number;
             readonly reason?: string;
             readonly pointer?: string | null;
@@ -486,6 +491,11 @@ export interface components {
             /** Format: date-time */
             readonly updated_at?: string;
         };
+        Coding: {
+            readonly system?: string | null;
+            readonly code?: string | null;
+            readonly display?: string | null;
+        };
         Record: {
             /** Format: uuid */
             readonly id?: string;
@@ -498,9 +508,7 @@ export interface components {
             readonly code_system?: string | null;
             readonly code?: string | null;
             readonly display?: string | null;
-            readonly other_codings?: {
-                [key: string]: unknown;
-            }[] | null;
+            readonly other_codings?: components["schemas"]["Coding"][] | null;
             readonly category?: string | null;
             readonly status?: string | null;
             readonly clinical_status?: string | null;
@@ -540,6 +548,7 @@ export interface components {
             /** Format: date-time */
             readonly until?: string | null;
             readonly type?: string;
+            readonly code_system?: string | null;
             readonly code?: string | null;
             readonly display?: string | null;
             readonly status?: string | null;
@@ -769,6 +778,18 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /** @description The caller must wait for `Retry-After`. */
+        TooManyRequests: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
         /** @description The server failed to answer. */
         InternalError: {
             headers: {
@@ -829,7 +850,7 @@ export interface operations {
                 limit?: number;
                 /** @description `page.next` of the previous page. */
                 cursor?: string | null;
-                state?: "running" | "done" | "failed";
+                state?: "running" | "done" | "failed" | "stopped" | "deleting";
             };
             header?: {
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
@@ -908,6 +929,7 @@ export interface operations {
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -947,6 +969,44 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+        };
+    };
+    delete_import: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            428: components["responses"]["PreconditionRequired"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
         };
@@ -1214,6 +1274,7 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             412: components["responses"]["PreconditionFailed"];
             428: components["responses"]["PreconditionRequired"];
             500: components["responses"]["InternalError"];

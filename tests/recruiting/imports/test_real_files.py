@@ -10,6 +10,8 @@ import pytest
 
 from trially.recruiting.imports.fhir.rows import IgnoredResource
 from trially.recruiting.imports.fhir.translating import translate
+from trially.recruiting.imports.limits import UNLIMITED_INPUT
+from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import read_resources
 from trially.recruiting.imports.reading.source_files import find_source_files
 
@@ -26,7 +28,7 @@ needs_bulk = pytest.mark.skipif(not BULK.exists(), reason="the bulk export is no
 def read_rows(path: Path, limit: int | None = None) -> dict[tuple[str, str, int], Any]:
     rows_by_key: dict[tuple[str, str, int], Any] = {}
     for source_file in find_source_files([path]):
-        for line in islice(read_resources(source_file), limit):
+        for line in islice(read_resources(source_file, InputMeter(UNLIMITED_INPUT)), limit):
             assert line.resource is not None
             rows = translate(line.resource)
             if not isinstance(rows, IgnoredResource):

@@ -43,6 +43,7 @@ def test_an_upload_is_imported(member: Member, kind: str, body: bytes) -> None:
         },
         "passed_over": {},
         "error_count": 0,
+        "error_counts": {},
         "failure": None,
         "started_by": member.subject,
     }

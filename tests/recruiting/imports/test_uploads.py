@@ -67,14 +67,14 @@ def test_a_body_that_is_too_large(member: Member) -> None:
 
 
 @pytest.mark.usefixtures("limit")
-def test_a_decompression_bomb_is_not_unpacked_to_its_end(member: Member) -> None:
-    job = upload(member, ENDLESS).get_json()
+def test_a_body_that_is_too_large_when_unpacked(member: Member) -> None:
+    answer = upload(member, ENDLESS)
 
-    errors = member.get(f"/imports/{job['id']}/errors").get_json()["data"]
-    assert job["counts"]["Observation"]["new"] == 1
-    assert [error["reason"] for error in errors] == [
-        "The file is larger than 4,000,000 bytes when unpacked. The rest was not imported."
-    ]
+    job = member.get(answer.headers["Location"]).json
+    assert (answer.status_code, answer.json["code"]) == (422, "import_limit_exceeded")
+    assert job["failure"] == answer.json["detail"]
+    assert job["failure"].startswith("The input is larger than 4,000,000 bytes when unpacked.")
+    assert job["state"] == "failed"
 
 
 class Upload(io.BytesIO):

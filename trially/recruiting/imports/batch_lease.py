@@ -48,6 +48,11 @@ class BatchLease:
             updated_at = self._store(values())
         self._updated_at = updated_at
 
+    def store(self, values: Mapping[str, Any]) -> None:
+        """Store values in a transaction of its own. Raises `LeaseLostError` as a batch does."""
+        with self.batch_transaction(lambda: values):
+            pass
+
     def _store(self, values: Mapping[str, Any]) -> dt.datetime:
         row = update_item(self._model, self._row_id, values, ("updated_at",))
         if row is None:

@@ -4,15 +4,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import select
 
+from trially.config import current_settings
 from trially.database.model import length_of
-from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant
+from trially.database.rows import (
+    Item,
+    columns_named,
+    fetch_items,
+    find_item,
+    of_current_tenant,
+)
+from trially.recruiting.imports.deleting import delete_import
 from trially.recruiting.imports.import_run import COUNTED, SHOWN_COLUMNS
+from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import ImportFault, ImportJob, ImportState
 from trially.recruiting.imports.reading.source_files import (
     ImportSourceError,
@@ -20,7 +30,7 @@ from trially.recruiting.imports.reading.source_files import (
     find_ignored_files,
     find_source_files,
 )
-from trially.recruiting.imports.running import fingerprint_of, run_import
+from trially.recruiting.imports.running import ImportStoppedError, fingerprint_of, run_import
 from trially.recruiting.patients.model import MANUAL_SOURCE
 from trially.tenancy.command_groups import CatalogGroup
 from trially.tenancy.context import tenant_context
@@ -34,7 +44,7 @@ FAULTS_SHOWN = 10
 FILES_SHOWN = 10
 IMPORTS_SHOWN = 100
 
-imports = CatalogGroup("imports", help="Import FHIR records, and list imports.")
+imports = CatalogGroup("imports", help="Import FHIR records, list and delete imports.")
 
 
 @imports.command("fhir")
@@ -63,19 +73,26 @@ def fhir(slug: str, paths: Sequence[Path], *, source: str, strict: bool, as_json
     source_files = find_source_files(paths)
     ignored_files = find_ignored_files(paths)
     with tenant_context(slug), _progress_bar(source_files, is_shown=not as_json) as progress:
-        job = run_import(
-            source_files,
-            source=source,
-            fingerprint=fingerprint_of(source_files),
-            strict=strict,
-            started_by="command line",
-            progress=progress,
-        )
+        try:
+            job = run_import(
+                source_files,
+                source=source,
+                fingerprint=fingerprint_of(source_files),
+                limits=ImportLimits.of_upload(current_settings()).of_command(),
+                strict=strict,
+                started_by="command line",
+                progress=progress,
+            )
+            limit_reached = None
+        except ImportStoppedError as error:
+            job, limit_reached = error.job, error
         faults = _list_faults(job, FAULTS_SHOWN)
     if as_json:
         print_json({**job, "passed_over_files": ignored_files, "errors": faults})
     else:
         _print_report(job, ignored_files, faults)
+    if limit_reached is not None:
+        raise limit_reached
     if job["state"] == ImportState.FAILED:
         raise ImportSourceError(
             f"The import failed at {job['failure']} Correct this line, or import without --strict"
@@ -99,6 +116,32 @@ def list_(slug: str, *, as_json: bool) -> None:
     print_items(
         items, ("id", "source", "state", "error_count", "created_at", "ended_at"), as_json=as_json
     )
+
+
+@imports.command("delete")
+@click.argument("slug", metavar="TENANT")
+@click.argument("import_id", metavar="IMPORT_ID", type=click.UUID)
+@json_option
+def delete(slug: str, import_id: UUID, *, as_json: bool) -> None:
+    """Delete the import IMPORT_ID of TENANT, with its errors.
+
+    The imported records stay. `flask imports list` shows the ids.
+
+    \b
+    Example:
+      flask imports delete acme 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+    """  # noqa: D301 - click reads \b
+    with tenant_context(slug):
+        if find_item(ImportJob, import_id, ("id",)) is None:
+            raise ImportSourceError(
+                f"The tenant '{slug}' has no import {import_id}. `flask imports list {slug}` shows"
+                " its imports."
+            )
+        delete_import(import_id)
+    if as_json:
+        print_json({"id": import_id, "deleted": True})
+    else:
+        click.echo(f"Deleted the import {import_id}. The records that it imported stay.")
 
 
 @contextmanager
@@ -150,7 +193,13 @@ def _print_report(job: Item, ignored_files: Sequence[str], faults: Sequence[Item
             pointer = f" ({fault['pointer']})" if fault["pointer"] else ""
             click.echo(f"  {fault['file']}, line {fault['line']}: {fault['reason']}{pointer}")
         if job["error_count"] > len(faults):
-            click.echo(f"  … and {_count_lines(job['error_count'] - len(faults))} more.")
+            click.echo(f"  … and {_count_lines(job['error_count'] - len(faults))} more. By reason:")
+            for reason, number in sorted(job["error_counts"].items(), key=_largest_first):
+                click.echo(f"  {_count_lines(number)}: {reason}")
+
+
+def _largest_first(count: tuple[str, int]) -> tuple[int, str]:
+    return -count[1], count[0]
 
 
 def _count_lines(number: int) -> str:

@@ -1,17 +1,18 @@
 """Deferred records: facts that are read before their patient, and written at the import's end."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypedDict
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from uuid_utils.compat import uuid7
 
-from trially.database.rows import columns_named, fetch_items, of_current_tenant, table_of
+from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import db
 from trially.recruiting.imports.import_run import ImportRun
 from trially.recruiting.imports.model import ImportDeferral
 from trially.recruiting.imports.writing.batches import (
+    BATCH_BYTES,
     BATCH_LINES,
     NO_PATIENT,
     Batch,
@@ -30,6 +31,7 @@ class DeferralRow(TypedDict):
     file: str
     line: int
     resource: dict[str, Any]
+    json_bytes: int
 
 
 _INSERT_DEFERRALS = compose_insert(ImportDeferral, DeferralRow, added=[])
@@ -44,6 +46,7 @@ def defer(facts: Iterable[TranslatedResource], import_id: UUID) -> None:
             "file": fact.file,
             "line": fact.line,
             "resource": {"type": fact.type, "rows": fact.rows, "digest": fact.digest},
+            "json_bytes": fact.json_bytes,
         }
         for fact in facts
     ]
@@ -51,37 +54,24 @@ def defer(facts: Iterable[TranslatedResource], import_id: UUID) -> None:
         run_with_rows(_INSERT_DEFERRALS, rows)
 
 
-def replay_deferred(run: ImportRun) -> None:
+def replay_deferred(run: ImportRun, check_time: Callable[[], None]) -> None:
     """Write all deferred records of an import, the last one first.
 
-    A record whose patient has not been read by then is a fault.
+    A record whose patient has not been read by then is a fault. `check_time` is called before each
+    batch, and raises `ImportTimeError` when the import's time is used up.
     """
     before: UUID | None = None
     while True:
+        check_time()
         with run.batch_transaction():
             before = _replay_batch(run, before)
         if before is None:
             return
 
 
-def delete_deferred(import_id: UUID) -> None:
-    """Delete all deferred records of an import."""
-    db.session.execute(
-        delete(ImportDeferral).where(
-            of_current_tenant(ImportDeferral), ImportDeferral.import_id == import_id
-        )
-    )
-
-
 def _replay_batch(run: ImportRun, before: UUID | None) -> UUID | None:
     """Write the last deferred records before `before`; return the first one's id, None if none."""
-    deferral = table_of(ImportDeferral)
-    statement = select(*columns_named(ImportDeferral, ("id", "file", "line", "resource"))).where(
-        of_current_tenant(ImportDeferral), deferral.c.import_id == run.id
-    )
-    if before is not None:  # so that the index scan skips the rows that earlier batches deleted
-        statement = statement.where(deferral.c.id < before)
-    rows = fetch_items(statement.order_by(deferral.c.id.desc()).limit(BATCH_LINES))
+    rows = _fetch_batch(run.id, before)
     if not rows:
         return None
     batch = Batch()
@@ -94,9 +84,30 @@ def _replay_batch(run: ImportRun, before: UUID | None) -> UUID | None:
     batch.faults += [LineFault(fact.file, fact.line, NO_PATIENT) for fact in without_patient]
     run.count(batch)
     db.session.execute(
-        delete(deferral).where(
-            of_current_tenant(ImportDeferral), deferral.c.id.in_([row["id"] for row in rows])
+        delete(ImportDeferral).where(
+            of_current_tenant(ImportDeferral), ImportDeferral.id.in_([row["id"] for row in rows])
         )
     )
     first: UUID = rows[-1]["id"]
     return first
+
+
+def _fetch_batch(import_id: UUID, before: UUID | None) -> list[Item]:
+    """Return the last deferred records before `before`, as many as fit into a batch."""
+    deferral = table_of(ImportDeferral).c
+    # The size of the records that come first in the batch.
+    preceding = func.coalesce(
+        func.sum(deferral.json_bytes).over(order_by=deferral.id.desc(), rows=(None, -1)), 0
+    )
+    last = select(deferral.id, preceding.label("preceding_bytes")).where(
+        of_current_tenant(ImportDeferral), deferral.import_id == import_id
+    )
+    if before is not None:  # so that the index scan skips the rows that earlier batches deleted
+        last = last.where(deferral.id < before)
+    fitting = last.order_by(deferral.id.desc()).limit(BATCH_LINES).subquery()
+    return fetch_items(
+        select(*columns_named(ImportDeferral, ("id", "file", "line", "resource")))
+        .join(fitting, fitting.c.id == deferral.id)
+        .where(of_current_tenant(ImportDeferral), fitting.c.preceding_bytes < BATCH_BYTES)
+        .order_by(deferral.id.desc())
+    )

@@ -1,12 +1,14 @@
 """One run of an import: its counts, its position in the input, and its batches."""
 
 import datetime as dt
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 
 from trially.database.model import length_of
 from trially.database.placement import current_placement
@@ -22,7 +24,10 @@ from trially.database.rows import (
 from trially.database.session import transaction
 from trially.errors import OperatorError
 from trially.recruiting.imports.batch_lease import BatchLease, LeaseLostError, lock_until_commit
-from trially.recruiting.imports.model import ImportJob, ImportState
+from trially.recruiting.imports.deleting import delete_rows_of
+from trially.recruiting.imports.limits import ImportLimits
+from trially.recruiting.imports.model import ImportDeferral, ImportJob, ImportState
+from trially.recruiting.imports.slots import LEASE_SECONDS, claim_slot
 from trially.recruiting.imports.writing.batches import Batch, LineFault, record_faults
 
 SHOWN_COLUMNS = (
@@ -33,6 +38,7 @@ SHOWN_COLUMNS = (
     "counts",
     "passed_over",
     "error_count",
+    "error_counts",
     "failure",
     "started_by",
     "created_at",
@@ -44,6 +50,11 @@ COUNTED = ("read", "new", "changed", "entered_in_error")
 
 MOST_TYPES_NAMED = 200
 OTHER_TYPES = "(other)"
+MOST_REASONS_NAMED = 200
+OTHER_REASONS = "(other reasons)"
+_POSITION = re.compile(r"\[\d+\]")
+"""The position of an item in a reason: `Observation.component[3]`. Counts leave it out."""
+
 _READ_COLUMNS = (*SHOWN_COLUMNS, "next_part", "next_line")
 
 
@@ -66,13 +77,25 @@ class ImportRun:
     `ImportTakenOverError` at its next batch.
     """
 
-    def __init__(self, *, source: str, fingerprint: str, strict: bool, started_by: str | None):
+    def __init__(
+        self,
+        limits: ImportLimits,
+        *,
+        source: str,
+        fingerprint: str,
+        strict: bool,
+        started_by: str | None,
+    ) -> None:
+        """Claim a slot of the tenant. Raises `TooManyImportsError` if none is free."""
         self.source = source
+        self._limits = limits
         self._is_strict = strict
         lock_key = f"import {current_placement().tenant_id} {source}"
         with transaction():
             lock_until_commit(lock_key)
-            row = _find_unfinished(source, fingerprint) or insert_item(
+            row = _find_unfinished(source, fingerprint)
+            claim_slot(limits.most_of_tenant, row["id"] if row else None)
+            row = row or insert_item(
                 ImportJob,
                 {
                     "source": source,
@@ -90,32 +113,49 @@ class ImportRun:
             self._counts: dict[str, dict[str, int]] = row["counts"]
             self._ignored: dict[str, int] = row["passed_over"]
             self._error_count: int = row["error_count"]
-            self._lease = BatchLease(ImportJob, self.id, lock_key, {"strict": strict})
+            self._error_counts: dict[str, int] = row["error_counts"]
+            if uncounted := self._error_count - sum(self._error_counts.values()):
+                # They were counted by a version without counts by reason.
+                self._error_counts[OTHER_REASONS] = uncounted
+            self._storable_faults = limits.most_stored_faults - self._error_count
+            values = {
+                "strict": strict,
+                "state": ImportState.RUNNING,
+                "failure": None,
+                "ended_at": None,
+                "lease_until": _lease_end(),
+            }
+            self._renewed_at = time.monotonic()
+            self._lease = BatchLease(ImportJob, self.id, lock_key, values)
 
     @contextmanager
     def batch_transaction(self, **values: Any) -> Iterator[None]:
         """Run one batch in a transaction, and store the counts and `values` at its end.
 
         All imports of one source run their batches one after another, because they may write the
-        same rows in different orders. Raises `ImportTakenOverError` before the batch begins.
+        same rows in different orders. Before the batch begins, raises `ImportTakenOverError`, and
+        `TooManyImportsError` if the tenant's other imports took the slot in a long pause.
         """
+        begins_at = time.monotonic()
         try:
             with self._lease.batch_transaction(lambda: {**self._progress(), **values}):
+                if begins_at - self._renewed_at > LEASE_SECONDS:
+                    claim_slot(self._limits.most_of_tenant, self.id)
                 yield
         except LeaseLostError as error:
             raise ImportTakenOverError(
                 "This import was started again by another process, which continues it."
             ) from error
+        self._renewed_at = begins_at
 
     def count(self, batch: Batch) -> None:
-        """Add the counts of a written batch, and store its faults.
+        """Add the counts of a written batch, and store its first faults.
 
         Raises `BadLineError` if the import is strict and the batch has a fault.
         """
         if batch.faults and self._is_strict:
             raise BadLineError(batch.faults[0])
-        record_faults(batch.faults, self.id)
-        self._error_count += len(batch.faults)
+        self._count_faults(batch.faults)
         for kind, number in batch.read.items():
             self._counts_of(kind)["read"] += number
         for kind, number in batch.entered_in_error.items():
@@ -123,28 +163,50 @@ class ImportRun:
         for (kind, outcome), number in batch.written.items():
             self._counts_of(kind)[outcome] += number
         for kind, number in batch.ignored.items():
-            is_named = kind in self._ignored or len(self._ignored) < MOST_TYPES_NAMED
-            name = kind if is_named else OTHER_TYPES
-            self._ignored[name] = self._ignored.get(name, 0) + number
+            _count_named(self._ignored, kind, number, MOST_TYPES_NAMED, OTHER_TYPES)
 
     def finish(self) -> Item:
         """Set the state to done, and return the import."""
         return self._end({"state": ImportState.DONE})
 
-    def fail(self, fault: LineFault) -> Item:
-        """Set the state to failed because of a fault, and return the import."""
-        self._error_count += 1
-        failure = f"{fault.file}, line {fault.line}: {fault.reason}"
-        failure = failure[: length_of(ImportJob.failure)]
-        return self._end({"state": ImportState.FAILED, "failure": failure}, fault)
+    def refuse_share(self) -> None:
+        """Raise `ImportLimitError` if too many of the lines that were read are faulty."""
+        read = sum(counts["read"] for counts in self._counts.values())
+        lines = read + sum(self._ignored.values()) + self._error_count
+        self._limits.refuse_share(self._error_count, lines)
+
+    def fail(self, reason: str, *faults: LineFault) -> Item:
+        """Set the state to failed, delete the deferred records, and return the import."""
+        delete_rows_of(self.id, ImportDeferral, self.batch_transaction)
+        return self._end({"state": ImportState.FAILED, "failure": reason}, *faults)
+
+    def stop(self, reason: str) -> Item:
+        """Set the state to stopped, from which the import can continue, and return the import."""
+        return self._end({"state": ImportState.STOPPED, "failure": reason})
+
+    def release(self) -> None:
+        """Give up the slot of an interrupted import. If this fails, the slot's lease expires."""
+        with suppress(Exception):
+            self._lease.store({"lease_until": None})
 
     def _end(self, values: dict[str, Any], *faults: LineFault) -> Item:
-        with self.batch_transaction(**values, ended_at=func.now()):
-            record_faults(faults, self.id)
+        if failure := values.get("failure"):
+            values["failure"] = failure[: length_of(ImportJob.failure)]
+        with self.batch_transaction(**values, ended_at=func.now(), lease_until=None):
+            self._count_faults(faults)
         with transaction():
             ended = find_item(ImportJob, self.id, SHOWN_COLUMNS)
         assert ended is not None  # noqa: S101
         return ended
+
+    def _count_faults(self, faults: Sequence[LineFault]) -> None:
+        """Count faults by reason, and store as many of them as may be stored."""
+        record_faults(faults[: max(self._storable_faults, 0)], self.id)
+        self._storable_faults -= len(faults)
+        self._error_count += len(faults)
+        for fault in faults:
+            reason = _POSITION.sub("[*]", fault.reason)
+            _count_named(self._error_counts, reason, 1, MOST_REASONS_NAMED, OTHER_REASONS)
 
     def _counts_of(self, kind: str) -> dict[str, int]:
         return self._counts.setdefault(kind, dict.fromkeys(COUNTED, 0))
@@ -154,7 +216,19 @@ class ImportRun:
             "counts": self._counts,
             "passed_over": self._ignored,
             "error_count": self._error_count,
+            "error_counts": self._error_counts,
+            "lease_until": _lease_end(),
         }
+
+
+def _count_named(counts: dict[str, int], name: str, number: int, most: int, other: str) -> None:
+    """Add to the count of a name or, if there are too many names, to that of the others."""
+    name = name if name in counts or len(counts) < most else other
+    counts[name] = counts.get(name, 0) + number
+
+
+def _lease_end() -> ColumnElement[Any]:
+    return func.clock_timestamp() + dt.timedelta(seconds=LEASE_SECONDS)
 
 
 def _find_unfinished(source: str, fingerprint: str) -> Item | None:
@@ -165,7 +239,7 @@ def _find_unfinished(source: str, fingerprint: str) -> Item | None:
             of_current_tenant(ImportJob),
             job.c.fingerprint == fingerprint,
             job.c.source == source,
-            job.c.state == ImportState.RUNNING,
+            job.c.state.in_([ImportState.RUNNING, ImportState.STOPPED]),
         )
         .order_by(job.c.id.desc())
         .limit(1)

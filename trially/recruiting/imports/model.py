@@ -17,6 +17,11 @@ class ImportState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    STOPPED = "stopped"
+    """Out of time. If the same input is sent again, the import continues."""
+
+    DELETING = "deleting"
+    """Being deleted. If the process died meanwhile, deleting it again continues."""
 
 
 class ImportJob(Timestamped, Versioned, TenantModel):
@@ -37,8 +42,12 @@ class ImportJob(Timestamped, Versioned, TenantModel):
     passed_over: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     """Number of ignored resources by type."""
     error_count: Mapped[int] = mapped_column(server_default="0")
+    error_counts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    """Number of all faults by reason, those without a row in `import_fault` included."""
+    lease_until: Mapped[dt.datetime | None]
+    """A process is running the import until then, unless it renews the lease or ends."""
     failure: Mapped[str | None] = mapped_column(String(500))
-    """File, line and reason that ended a strict import."""
+    """The line and reason, or the limit, that ended the import before the end of its input."""
     started_by: Mapped[str | None] = mapped_column(String(255))
     ended_at: Mapped[dt.datetime | None]
 
@@ -46,7 +55,10 @@ class ImportJob(Timestamped, Versioned, TenantModel):
 
 
 class ImportFault(TenantModel):
-    """A line that was not imported, and the reason. It never quotes the line."""
+    """A line that was not imported, and the reason. It never quotes the line.
+
+    Of an import with many faults, only the first ones have a row.
+    """
 
     __tablename__ = "import_fault"
 
@@ -78,6 +90,8 @@ class ImportDeferral(TenantModel):
     line: Mapped[int]
     resource: Mapped[dict[str, Any]]
     """Type, rows and digest. The FHIR resource is not stored: it holds more data than needed."""
+    json_bytes: Mapped[int] = mapped_column(server_default="0")
+    """Size of the rows, by which the batches at the import's end are bounded."""
 
     __table_args__ = (
         ForeignKeyConstraint(

@@ -11,20 +11,23 @@ from trially.auth.permissions import Permission, requires
 from trially.config import current_settings
 from trially.database.rows import Item, table_of
 from trially.database.session import check_tenant_open
-from trially.http.codes import Code
 from trially.http.contract import (
     accepts_stream,
+    matches_versions,
     queries,
     returns,
+    returns_nothing,
     returns_page,
     returns_version,
 )
+from trially.http.etags import Versions
 from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
-from trially.http.problems import Conflict
-from trially.recruiting.imports.import_run import ImportTakenOverError
+from trially.recruiting.imports.deleting import delete_import as delete_with_faults
+from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import ImportFault, ImportJob
 from trially.recruiting.imports.reading.source_files import source_file_from_stream
+from trially.recruiting.imports.refusals import answering_refusals
 from trially.recruiting.imports.running import run_import
 from trially.recruiting.imports.schema import (
     FaultSchema,
@@ -32,6 +35,7 @@ from trially.recruiting.imports.schema import (
     ImportSchema,
     UploadQuerySchema,
 )
+from trially.recruiting.imports.slots import slot_of_process
 from trially.recruiting.imports.uploads import MEDIA_TYPES, received_upload
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
@@ -68,22 +72,27 @@ def import_records(query: dict[str, Any]) -> Item:
     batches before the bad line stay. If the same body is sent again, an interrupted import
     continues, and a finished one changes nothing. If the first request is still running, that
     request ends with 409.
+
+    An import that reaches a limit ends with 422 and `state` `failed`, or with 503 and `state`
+    `stopped` if only its time is used up. `Location` is the import. The batches before the limit
+    stay. A tenant with too many running imports gets 429, and a busy server answers 503.
     """
     # An upload may take long. No transaction stays open while it arrives.
     check_tenant_open()
     settings = current_settings()
-    with received_upload(request, settings.max_import_bytes) as (file, digest):
-        try:
-            return run_import(
-                [source_file_from_stream("upload", file)],
-                source=query["source"],
-                fingerprint=digest,
-                strict=query["strict"],
-                started_by=current_identity().subject,
-                most_bytes=settings.max_import_expanded_bytes,
-            )
-        except ImportTakenOverError as error:
-            raise Conflict(str(error), code=Code.IMPORT_TAKEN_OVER) from error
+    with (
+        answering_refusals(),
+        slot_of_process(settings.imports_per_process, settings.imports_per_tenant),
+        received_upload(request, settings.max_import_bytes) as (file, digest),
+    ):
+        return run_import(
+            [source_file_from_stream("upload", file)],
+            source=query["source"],
+            fingerprint=digest,
+            limits=ImportLimits.of_upload(settings),
+            strict=query["strict"],
+            started_by=current_identity().subject,
+        )
 
 
 @bp.get("")
@@ -111,3 +120,18 @@ def list_import_errors(import_id: UUID, query: dict[str, Any]) -> Page:
     """List the lines that an import did not import, and the reasons."""
     IMPORTS.get(import_id)
     return FAULTS.page(query, import_id=import_id)
+
+
+@bp.delete("/<uuid:import_id>")
+@requires(Permission.IMPORTS_DELETE)
+@matches_versions
+@returns_nothing
+def delete_import(import_id: UUID, versions: Versions | None) -> None:
+    """Delete an import with its errors. The imported records stay.
+
+    A running import is answered with 409. An import with very many errors is deleted in several
+    transactions. If that is interrupted, its `state` stays `deleting`: delete it again.
+    """
+    IMPORTS.get(import_id)
+    with answering_refusals():
+        delete_with_faults(import_id, versions)

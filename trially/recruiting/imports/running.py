@@ -9,9 +9,17 @@ from sqlalchemy.exc import OperationalError
 
 from trially.database.rows import Item, of_current_tenant, table_of
 from trially.database.session import db, transaction
-from trially.recruiting.imports.deferrals import defer, delete_deferred, replay_deferred
-from trially.recruiting.imports.import_run import BadLineError, ImportRun
+from trially.errors import OperatorError
+from trially.recruiting.imports.deferrals import defer, replay_deferred
+from trially.recruiting.imports.import_run import BadLineError, ImportRun, ImportTakenOverError
+from trially.recruiting.imports.limits import (
+    UNLIMITED_INPUT,
+    ImportLimitError,
+    ImportLimits,
+    ImportTimeError,
+)
 from trially.recruiting.imports.model import ImportJob, ImportState
+from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import read_resources
 from trially.recruiting.imports.reading.source_files import SourceFile
 from trially.recruiting.imports.writing.batches import Batch, write_batch
@@ -23,14 +31,23 @@ Progress = Callable[[int], None]
 """Called after each batch with the number of bytes of the input, as stored, that are committed."""
 
 
+class ImportStoppedError(OperatorError):
+    """An import has reached a limit. The batches before it are committed."""
+
+    def __init__(self, job: Item) -> None:
+        super().__init__(str(job["failure"]))
+        self.job = job
+        """The import as it ended: `failed`, or `stopped` if the same input can continue it."""
+
+
 def run_import(
     source_files: Sequence[SourceFile],
     *,
     source: str,
     fingerprint: str,
+    limits: ImportLimits = UNLIMITED_INPUT,
     strict: bool = False,
     started_by: str | None = None,
-    most_bytes: int | None = None,
     progress: Progress = lambda _done: None,
 ) -> Item:
     """Import files into the current tenant, and return the import as it ended.
@@ -38,19 +55,32 @@ def run_import(
     If an import with the same source and fingerprint is unfinished, continue after its last
     committed batch. If another process is still running that import, the other process gets
     `ImportTakenOverError`. Each batch is one transaction. With `strict`, the first bad line ends
-    the import as failed: its batch is rolled back, and the batches before it stay. `most_bytes`
-    limits the size of each file when unpacked.
+    the import as failed: its batch is rolled back, and the batches before it stay.
+
+    Raises `TooManyImportsError` before it begins, and `ImportStoppedError` at a limit.
     """
-    run = ImportRun(source=source, fingerprint=fingerprint, strict=strict, started_by=started_by)
+    run = ImportRun(
+        limits, source=source, fingerprint=fingerprint, strict=strict, started_by=started_by
+    )
+    meter = InputMeter(limits)
     try:
-        _import_files(run, source_files, most_bytes, progress)
-        replay_deferred(run)
-    except BadLineError as error:
-        with run.batch_transaction():
-            delete_deferred(run.id)
-        return run.fail(error.fault)
-    _analyze_tables()
-    return run.finish()
+        try:
+            _import_files(run, source_files, meter, progress)
+            replay_deferred(run, meter.check_time)
+        except BadLineError as error:
+            fault = error.fault
+            return run.fail(f"{fault.file}, line {fault.line}: {fault.reason}", fault)
+        except ImportTimeError as error:
+            raise ImportStoppedError(run.stop(str(error))) from None
+        except ImportLimitError as error:
+            raise ImportStoppedError(run.fail(str(error))) from None
+        _analyze_tables()
+        return run.finish()
+    except (ImportStoppedError, ImportTakenOverError):
+        raise
+    except BaseException:
+        run.release()
+        raise
 
 
 def fingerprint_of(source_files: Sequence[SourceFile]) -> str:
@@ -71,19 +101,19 @@ def has_run(fingerprint: str) -> bool:
 
 
 def _import_files(
-    run: ImportRun, source_files: Sequence[SourceFile], most_bytes: int | None, progress: Progress
+    run: ImportRun, source_files: Sequence[SourceFile], meter: InputMeter, progress: Progress
 ) -> None:
     first, committed_lines = run.position
     done_bytes = sum(file.size for file in source_files[:first])
     batches = 0
     for number, file in enumerate(source_files[first:], first):
-        batch = Batch()
-        for line in read_resources(file, committed_lines, most_unpacked_bytes=most_bytes):
+        batch = Batch(meter.limits)
+        for line in read_resources(file, meter, committed_lines):
             batch.add(line)
             if batch.is_full:
                 _commit(batch, run, number)
                 progress(done_bytes + min(file.position(), file.size))
-                batch = Batch()
+                batch = Batch(meter.limits)
                 batches += 1
                 if batches in ANALYZED_AFTER_BATCHES:
                     _analyze_tables()
@@ -98,6 +128,7 @@ def _commit(batch: Batch, run: ImportRun, file_number: int) -> None:
     with run.batch_transaction(next_part=file_number, next_line=batch.last_ordinal):
         defer(write_batch(batch, run.source), run.id)
         run.count(batch)
+    run.refuse_share()
 
 
 def _analyze_tables() -> None:

@@ -4,6 +4,7 @@ from marshmallow import Schema, ValidationError, fields, validates
 
 from trially.database.rows import table_of
 from trially.http.fields import Choice, PageQuerySchema
+from trially.phi import IDENTIFIER
 from trially.recruiting.imports.model import ImportJob, ImportState
 from trially.recruiting.patients.model import MANUAL_SOURCE
 from trially.resources.fields import text
@@ -28,7 +29,17 @@ class ImportSchema(Schema):
     counts = fields.Dict(keys=fields.String(), values=fields.Nested(CountSchema), dump_only=True)
     passed_over = fields.Dict(keys=fields.String(), values=fields.Integer(), dump_only=True)
     error_count = fields.Integer(dump_only=True)
-    failure = fields.String(dump_only=True, allow_none=True)
+    error_counts = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        dump_only=True,
+        metadata={
+            "description": "Number of all errors by reason. Of an import with very many errors,"
+            " only the first ones are listed with their lines."
+        },
+    )
+    # It may name a file of an archive, and such files may be named after patients.
+    failure = fields.String(dump_only=True, allow_none=True, metadata=IDENTIFIER)
     started_by = fields.String(dump_only=True, allow_none=True)
     created_at = fields.AwareDateTime(dump_only=True)
     updated_at = fields.AwareDateTime(dump_only=True)
@@ -39,7 +50,8 @@ class FaultSchema(Schema):
     """A line that was not imported, and the reason."""
 
     id = fields.UUID(dump_only=True)
-    file = fields.String(dump_only=True)
+    # In an archive, files may be named after patients.
+    file = fields.String(dump_only=True, allow_none=True, metadata=IDENTIFIER)
     line = fields.Integer(dump_only=True)
     reason = fields.String(dump_only=True)
     pointer = fields.String(dump_only=True, allow_none=True)

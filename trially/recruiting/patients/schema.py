@@ -6,7 +6,7 @@ from marshmallow import Schema, ValidationError, fields, validate
 
 from trially.database.rows import table_of
 from trially.http.fields import Choice, Flag, PageQuerySchema, Text
-from trially.phi import DATE, IDENTIFIER, PLAIN, POSTAL_CODE, PRECISION
+from trially.phi import DATE, IDENTIFIER, PLAIN, POSTAL_CODE, PRECISION, value_set
 from trially.recruiting.patients.model import ADDRESS_WIDTHS, ContactPreference, Patient, Sex
 from trially.resources.fields import text
 
@@ -35,9 +35,9 @@ class AddressSchema(Schema):
 
     line = Text(ADDRESS_WIDTHS["line"], allow_none=True, metadata=IDENTIFIER)
     city = Text(ADDRESS_WIDTHS["city"], allow_none=True, metadata=IDENTIFIER)
-    state = Text(ADDRESS_WIDTHS["state"], allow_none=True, metadata=PLAIN)
+    state = Text(ADDRESS_WIDTHS["state"], allow_none=True, metadata=value_set("state"))
     postal_code = Text(ADDRESS_WIDTHS["postal_code"], allow_none=True, metadata=POSTAL_CODE)
-    country = Text(ADDRESS_WIDTHS["country"], allow_none=True, metadata=PLAIN)
+    country = Text(ADDRESS_WIDTHS["country"], allow_none=True, metadata=value_set("country"))
 
 
 class PatientSchema(Schema):
@@ -50,10 +50,12 @@ class PatientSchema(Schema):
     birth_date = fields.Date(allow_none=True, metadata=DATE)
     birth_date_precision = fields.String(dump_only=True, allow_none=True, metadata=PRECISION)
     sex = Choice(Sex, allow_none=True, metadata=PLAIN)
-    gender_identity = text(columns.gender_identity, allow_none=True, metadata=PLAIN)
-    race = text(columns.race, allow_none=True, metadata=PLAIN)
-    ethnicity = text(columns.ethnicity, allow_none=True, metadata=PLAIN)
-    language = text(columns.language, allow_none=True, metadata=PLAIN)
+    gender_identity = text(
+        columns.gender_identity, allow_none=True, metadata=value_set("gender identity")
+    )
+    race = text(columns.race, allow_none=True, metadata=value_set("race"))
+    ethnicity = text(columns.ethnicity, allow_none=True, metadata=value_set("ethnicity"))
+    language = text(columns.language, allow_none=True, metadata=value_set("language"))
     phone = text(columns.phone, allow_none=True, metadata=IDENTIFIER)
     email = text(columns.email, allow_none=True, metadata=IDENTIFIER)
     address = fields.Nested(AddressSchema, allow_none=True)

@@ -76,6 +76,9 @@ def test_references_are_read(reference: str) -> None:
     assert fact["patient_source_id"] == "p1"
 
 
+NO_ID = "Condition.subject does not end in an id of 1 to 64 letters, digits, hyphens and dots."
+
+
 @pytest.mark.parametrize(
     ("subject", "reason"),
     [
@@ -92,8 +95,9 @@ def test_references_are_read(reference: str) -> None:
          "Condition.subject refers to another resource type, not to Patient."),
         ({"reference": "#p"},
          "Condition.subject refers to a contained resource, which is not supported."),
-        ({"reference": "Patient/"}, "Condition.subject is not a valid reference."),
-        ({"reference": "Patient/" + "1" * 65}, "Condition.subject is not a valid reference."),
+        *(({"reference": f"Patient/{wrong}"}, NO_ID)
+          for wrong in ("", "1" * 65, "a b", "a_b", "<b>", "é")),
+        ({"reference": "Patient/a\0b"}, "Condition.subject has control characters."),
     ],
 )  # fmt: skip
 def test_invalid_references_are_rejected(subject: object, reason: str) -> None:

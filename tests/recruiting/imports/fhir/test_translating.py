@@ -13,12 +13,20 @@ from tests.recruiting.imports.fhir_examples import CONDITION, EXAMPLES, concept,
 from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError, Translated
 from trially.recruiting.imports.fhir.translating import translate
 
+NO_ID = "Condition.id is not an id of 1 to 64 letters, digits, hyphens and dots."
+
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
         ({"id": None}, "Condition.id is missing."),
-        ({"id": "1" * 65}, "Condition.id is longer than 64 characters."),
+        *(({"id": wrong}, NO_ID)
+          for wrong in ("1" * 65, "", "a b", " a", "a_b", "a\0", "a\nb", "<b>", "é", 1, ["a"])),
+        ({"code": {"coding": [{"code": "E11\0.9"}]}},
+         "Condition.code.coding.code has control characters."),
+        ({"code": {"coding": [{"code": "a"}] * 101}},
+         "Condition.code.coding has more than 100 items."),
+        ({"resourceType": "Zaphod"}, "resourceType is not the name of a resource type."),
         ({"code": None}, "Condition.code is missing."),
         ({"code": []}, "Condition.code is not an object."),
         ({"code": {"coding": [{"code": 1}]}}, "Condition.code.coding.code is not a string."),

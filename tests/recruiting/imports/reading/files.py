@@ -5,8 +5,10 @@ from typing import Any
 
 import orjson
 
+from trially.recruiting.imports.limits import UNLIMITED_INPUT, ImportLimits
+from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import ReadResource, read_resources
-from trially.recruiting.imports.reading.source_files import source_file_from_stream
+from trially.recruiting.imports.reading.source_files import SourceFile, source_file_from_stream
 
 NOT_JSON = "The content is not valid JSON."
 NOT_UTF8 = "The content is not valid UTF-8."
@@ -30,8 +32,20 @@ def ndjson(*resources: Any) -> bytes:
     return b"".join(orjson.dumps(resource) + b"\n" for resource in resources)
 
 
-def read(content: bytes, start_after: int = 0, name: str = "x.ndjson") -> list[ReadResource]:
-    return list(read_resources(source_file_from_stream(name, io.BytesIO(content)), start_after))
+def read(
+    content: bytes,
+    start_after: int = 0,
+    name: str = "x.ndjson",
+    limits: ImportLimits = UNLIMITED_INPUT,
+) -> list[ReadResource]:
+    source_file = source_file_from_stream(name, io.BytesIO(content))
+    return read_file(source_file, start_after, limits)
+
+
+def read_file(
+    source_file: SourceFile, start_after: int = 0, limits: ImportLimits = UNLIMITED_INPUT
+) -> list[ReadResource]:
+    return list(read_resources(source_file, InputMeter(limits), start_after))
 
 
 def summarise(lines: list[ReadResource]) -> list[tuple[str, int, str | None]]:

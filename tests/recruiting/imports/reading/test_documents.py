@@ -21,7 +21,9 @@ from tests.recruiting.imports.reading.files import (
     read,
     summarise,
 )
+from trially.recruiting.imports.limits import UNLIMITED_INPUT, ImportLimits
 from trially.recruiting.imports.reading import documents
+from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import ReadResource, read_resources
 from trially.recruiting.imports.reading.source_files import source_file_from_stream
 
@@ -109,13 +111,14 @@ def test_an_empty_file_gives_nothing(content: bytes) -> None:
     assert read(content) == []
 
 
-def test_a_line_too_long_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "LONGEST_LINE_BYTES", 5_000)
+def test_a_line_too_long_is_skipped() -> None:
     long = patient("long", text="x" * 3_000_000)
 
-    lines = read(ndjson(A, long, B, long)[:-1])
+    limits = ImportLimits(most_line_bytes=5_000)
 
-    too_long = "The line is longer than 64 MiB."
+    lines = read(ndjson(A, long, B, long)[:-1], limits=limits)
+
+    too_long = "The line is longer than 5,000 bytes."
     assert [line.resource["id"] if line.resource else line.error for line in lines] == [
         "a",
         too_long,
@@ -265,10 +268,36 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
     source_file = source_file_from_stream("x.gz", io.BytesIO(packed))
 
     tracemalloc.start()
-    count = sum(1 for _ in read_resources(source_file))
+    count = sum(1 for _ in read_resources(source_file, InputMeter(UNLIMITED_INPUT)))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
     assert count == 100_000
     assert peak < 16 * 2**20
     assert source_file.position() == source_file.size == len(packed)
+
+
+TWICE = b'{"resourceType":"Patient","id":"a","id":"b"}'
+DUPLICATE = "The content has an object that names a member twice."
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_duplicate_members_are_rejected(monkeypatch: pytest.MonkeyPatch, *, is_large: bool) -> None:
+    if is_large:
+        monkeypatch.setattr(documents, "LARGEST_WHOLE_BYTES", 20)
+    in_bundle = b'{"resourceType":"Bundle","entry":[{"resource":%b}]}' % TWICE
+
+    assert summarise(read(ndjson(A) + TWICE + b"\n")) == [
+        ("x.ndjson", 1, "a"),
+        ("x.ndjson", 2, DUPLICATE),
+    ]
+    assert summarise(read(in_bundle, name="b")) == [("b", 1, DUPLICATE)]
+
+
+def test_an_entry_with_duplicate_members_does_not_affect_others(small_limits: None) -> None:
+    entries = [b'{"resource":%b}' % each for each in (ndjson(A), TWICE, ndjson(B))] * 20
+    content = b'{"resourceType":"Bundle","entry":[%b]}' % b",".join(entries)
+
+    lines = read(content, name="b")
+
+    assert [line.error for line in lines] == [None, DUPLICATE, None] * 20

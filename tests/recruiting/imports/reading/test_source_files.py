@@ -9,8 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from tests.recruiting.imports.reading.files import A, bundle, ndjson
-from trially.recruiting.imports.reading.resources import read_resources
+from tests.recruiting.imports.reading.files import A, bundle, ndjson, read_file
 from trially.recruiting.imports.reading.source_files import (
     ImportSourceError,
     find_source_files,
@@ -74,7 +73,7 @@ def test_a_path_to_a_file_is_read_whatever_its_name(tmp_path: Path) -> None:
         file.stat().st_size,
         0,
     )
-    assert [line.resource for line in read_resources(source_file)] == [A]
+    assert [line.resource for line in read_file(source_file)] == [A]
     assert source_file.position() == source_file.size
 
 
@@ -126,7 +125,7 @@ def test_a_file_that_was_deleted_is_rejected(export: Path) -> None:
     with pytest.raises(
         ImportSourceError, match=r"Patient\.001\.ndjson\.gz cannot be opened: No such"
     ):
-        list(read_resources(source_file))
+        read_file(source_file)
 
 
 def test_a_stream_is_read_and_stays_open() -> None:
@@ -136,6 +135,6 @@ def test_a_stream_is_read_and_stays_open() -> None:
     source_file = source_file_from_stream("C:\\fakepath\\Patient.ndjson", file)
 
     assert (source_file.name, source_file.size) == ("Patient.ndjson", len(file.getvalue()))
-    assert [line.resource for line in read_resources(source_file)] == [A]
-    assert [line.resource for line in read_resources(source_file)] == [A]
+    assert [line.resource for line in read_file(source_file)] == [A]
+    assert [line.resource for line in read_file(source_file)] == [A]
     assert not file.closed

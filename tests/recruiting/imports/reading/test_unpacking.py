@@ -21,8 +21,7 @@ from tests.recruiting.imports.reading.files import (
     read,
     summarise,
 )
-from trially.recruiting.imports.reading.resources import read_resources
-from trially.recruiting.imports.reading.source_files import source_file_from_stream
+from trially.recruiting.imports.limits import ImportLimitError, ImportLimits
 
 
 def tar(files: dict[str, bytes], tar_format: int = tarfile.PAX_FORMAT) -> bytes:
@@ -137,23 +136,17 @@ def test_a_truncated_bundle_gives_no_resources() -> None:
 
 def test_unpacking_stops_at_the_limit() -> None:
     packed = gzip.compress(ndjson(A) * 1_000_000)
-    source_file = source_file_from_stream("x", io.BytesIO(packed))
 
-    *_, last = read_resources(source_file, most_unpacked_bytes=3_000_000)
-
-    assert last.error == (
-        "The file is larger than 3,000,000 bytes when unpacked. The rest was not imported."
-    )
-    assert last.ordinal < 200_000
+    with pytest.raises(ImportLimitError, match="larger than 3,000,000 bytes when unpacked"):
+        read(packed, limits=ImportLimits(most_expanded_bytes=3_000_000))
 
 
-def test_an_archive_over_the_limit_gives_one_error() -> None:
+def test_all_files_of_an_archive_count_towards_the_limit() -> None:
     files = {f"{number}.ndjson": ndjson(A) * 10_000 for number in range(5)}
-    source_file = source_file_from_stream("x", io.BytesIO(gzip.compress(tar(files))))
+    packed = gzip.compress(tar(files))
 
-    lines = list(read_resources(source_file, most_unpacked_bytes=600_000))
-
-    assert len([line for line in lines if line.error]) == 1
+    with pytest.raises(ImportLimitError):
+        read(packed, limits=ImportLimits(most_expanded_bytes=600_000))
 
 
 def test_too_many_layers_are_rejected() -> None:

@@ -49,6 +49,9 @@ _SPELLINGS = {
 _SCHEME = re.compile(r"https?://(?:www\.)?", re.IGNORECASE)
 
 
+MOST_CODINGS = 100
+
+
 class Coded(NamedTuple):
     """A concept: the preferred coding, and all other codings."""
 
@@ -75,7 +78,10 @@ def read_concept(value: object, preferred: str | None, where: str) -> Coded | No
         raise ResourceError(where, "is not an object")
     text = read_text(value.get("text"), LONGEST_DISPLAY)
     rows: list[CodingRow] = []
-    for coding in read_objects(value.get("coding")):
+    codings = read_objects(value.get("coding"))
+    if len(codings) > MOST_CODINGS:
+        raise ResourceError(f"{where}.coding", f"has more than {MOST_CODINGS} items")
+    for coding in codings:
         display = read_text(coding.get("display"), LONGEST_DISPLAY)
         code = read_code(coding.get("code"), f"{where}.coding.code")
         if code is None:

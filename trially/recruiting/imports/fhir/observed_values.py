@@ -101,7 +101,7 @@ def _read_coded_value(value: object, where: str) -> Value:
 def _read_other_value(holder: Json, where: str) -> Value:
     text = holder.get("valueString")
     if text is not None:
-        return Value(text=read_text(text, LONGEST_VALUE_TEXT))
+        return Value(text=read_text(text, LONGEST_VALUE_TEXT, keep_lines=True))
     flag = read_flag(holder.get("valueBoolean"), f"{where}.valueBoolean")
     if flag is not None:
         return Value(code="true" if flag else "false")

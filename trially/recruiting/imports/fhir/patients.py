@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from trially.database.model import length_of
+from trially.plain_text import is_plain
 from trially.recruiting.imports.fhir.codings import read_concept
 from trially.recruiting.imports.fhir.rows import (
     LONGEST_CODE,
@@ -147,7 +148,11 @@ def _join(value: object, separator: str, longest: int = LONGEST_NAME) -> str | N
 
 
 def _read_contact(telecom: list[Json], system: str, scheme: str, longest: int) -> str | None:
-    """Return the current phone number or email address, or None if it is too long to store."""
+    """Return the current phone number or email address.
+
+    None if it is too long to store, or has control characters: a cut or joined address is another
+    address.
+    """
 
     def rank(point: Json) -> tuple[int, ...]:
         preference = point.get("rank")
@@ -161,7 +166,9 @@ def _read_contact(telecom: list[Json], system: str, scheme: str, longest: int) -
         if point.get("system") == system and read_text(point.get("value"), 1) is not None
     ]
     point = _best(points, rank)
-    value = point and read_text(point["value"], longest + len(scheme) + 1)
+    if point is None or not is_plain(point["value"].strip()):
+        return None
+    value = read_text(point["value"], longest + len(scheme) + 1)
     value = value and value.removeprefix(scheme)
     return value if value and len(value) <= longest else None
 

@@ -1,6 +1,5 @@
 """Translate a FHIR R4 resource into rows."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from trially.recruiting.imports.fhir.medications import (
 )
 from trially.recruiting.imports.fhir.observations import translate_observation
 from trially.recruiting.imports.fhir.patients import translate_patient
+from trially.recruiting.imports.fhir.resource_types import RESOURCE_TYPES
 from trially.recruiting.imports.fhir.rows import (
     IgnoredResource,
     ResourceError,
@@ -36,8 +36,6 @@ _TRANSLATORS: dict[str, Callable[[dict[str, Any]], Translated]] = {
     "Patient": translate_patient,
     "Procedure": translate_procedure,
 }
-# Only a name of this form is shown to users: any other value of `resourceType` could be PHI.
-_TYPE_NAME = re.compile(r"[A-Z][A-Za-z]{2,39}")
 
 
 def translate(resource: dict[str, Any]) -> Translated:
@@ -48,7 +46,8 @@ def translate(resource: dict[str, Any]) -> Translated:
     kind = resource.get("resourceType")
     if kind is None:
         raise ResourceError("resourceType", "is missing")
-    if type(kind) is not str or not _TYPE_NAME.fullmatch(kind):
+    # Imports show the names of ignored types to all members: any other value could be PHI.
+    if type(kind) is not str or kind not in RESOURCE_TYPES:
         raise ResourceError("resourceType", "is not the name of a resource type")
     translator = _TRANSLATORS.get(kind)
     return IgnoredResource(kind) if translator is None else translator(resource)

@@ -3,8 +3,9 @@
 import datetime as dt
 import re
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
+from trially.plain_text import is_plain, to_plain
 from trially.recruiting.imports.fhir.rows import LONGEST_CODE, LONGEST_ID, ResourceError
 
 Json = dict[str, Any]
@@ -17,6 +18,9 @@ EMPTY: Json = {}
 NO_DATE: Date = (None, None)
 LONGEST_DATE = 48
 LONGEST_REFERENCE = 1024
+
+_ID = re.compile(rf"[A-Za-z0-9.-]{{1,{LONGEST_ID}}}")
+ID_RULE = f"an id of 1 to {LONGEST_ID} letters, digits, hyphens and dots"
 
 # More lenient than FHIR: seconds are optional, a space may replace the T, and UTC is the default.
 _DATE = re.compile(
@@ -47,30 +51,32 @@ def read_objects(value: object) -> list[Json]:
     return [value] if type(value) is dict else []
 
 
-def read_text(value: object, longest: int) -> str | None:
+def read_text(value: object, longest: int, *, keep_lines: bool = False) -> str | None:
     """Return a string, stripped and cut to `longest` characters; None for any other type.
 
-    Lone surrogates and NUL characters are removed, because PostgreSQL rejects them.
+    Characters that change how a text is read, or that PostgreSQL rejects, are removed
+    (`trially.plain_text`). `keep_lines` keeps line feeds and tabs.
     """
     if type(value) is not str:
         return None
-    if not value.isascii():
-        value = value.encode("utf-8", "ignore").decode()
-    if "\0" in value:
-        value = value.replace("\0", "")
-    return value.strip()[:longest] or None
+    return to_plain(value, keep_lines=keep_lines).strip()[:longest] or None
 
 
 def read_code(value: object, where: str, longest: int = LONGEST_CODE) -> str | None:
-    """Return a string. It is an error if it is too long, because a cut code has another meaning."""
+    """Return a string. An error if it is too long or has control characters.
+
+    A code that was cut or cleaned would have another meaning.
+    """
     if value is None:
         return None
     if type(value) is not str:
         raise ResourceError(where, "is not a string")
-    text = read_text(value, longest + 1)
-    if text is not None and len(text) > longest:
+    text = value.strip()
+    if not is_plain(text):
+        raise ResourceError(where, "has control characters")
+    if len(text) > longest:
         raise ResourceError(where, f"is longer than {longest} characters")
-    return text
+    return text or None
 
 
 def read_flag(value: object, where: str) -> bool | None:
@@ -83,10 +89,17 @@ def read_flag(value: object, where: str) -> bool | None:
 def read_id(resource: Json) -> str:
     """Return the resource's id."""
     where = f"{resource['resourceType']}.id"
-    resource_id = read_code(resource.get("id"), where, LONGEST_ID)
+    resource_id = resource.get("id")
     if resource_id is None:
         raise ResourceError(where, "is missing")
-    return resource_id
+    if not is_id(resource_id):
+        raise ResourceError(where, f"is not {ID_RULE}")
+    return cast("str", resource_id)
+
+
+def is_id(value: object) -> bool:
+    """Return whether a value is an id by FHIR's rule."""
+    return type(value) is str and _ID.fullmatch(value) is not None
 
 
 def read_date(holder: Json, element: str, where: str) -> Date:
@@ -132,10 +145,9 @@ def read_reference(value: object, target_type: str, where: str) -> str:
     if kind != target_type:
         other = f"to {kind}" if kind in _NAMED_TYPES else "to another resource type"
         raise ResourceError(where, f"refers {other}, not to {target_type}")
-    target_id = read_text(target_id, LONGEST_ID + 1)
-    if target_id is None or len(target_id) > LONGEST_ID:
-        raise ResourceError(where, "is not a valid reference")
-    return target_id
+    if not is_id(target_id):
+        raise ResourceError(where, f"does not end in {ID_RULE}")
+    return cast("str", target_id)
 
 
 def find_reference(value: object, target_type: str, where: str) -> str | None:

@@ -12,12 +12,38 @@ ReadResult = tuple[str, int, Json | None, str | None] | None
 """File, line or entry, and either the resource or the error. None for a blank line or entry."""
 
 NOT_JSON = "The content is not valid JSON."
+DUPLICATE_MEMBER = "The content has an object that names a member twice."
 DEEPEST_ENTRY = 200
 MOST_NESTED_BUNDLES = 4
 
 
+class EntryError(Exception):
+    """A large Bundle cannot be read on from here. The message is a sentence."""
+
+
 class TooDeepError(ValueError):
     """JSON is nested deeper than any FHIR resource."""
+
+
+class _BoundedSource:
+    """A source that ends with an error if more bytes are read than one entry may have."""
+
+    def __init__(self, source: ByteSource, most_bytes: int) -> None:
+        self._source = source
+        self._most_bytes = most_bytes
+        self._read = 0
+
+    def read(self, size: int) -> bytes:
+        content = self._source.read(size)
+        self._read += len(content)
+        if self._read > self._most_bytes + size:
+            raise EntryError(
+                f"The entry is longer than {self._most_bytes:,} bytes. The rest was not imported."
+            )
+        return content
+
+    def begin_entry(self) -> None:
+        self._read = 0
 
 
 def read_bundle(name: str, bundle: Json, nesting: int = 0) -> Iterator[ReadResult]:
@@ -41,7 +67,9 @@ def read_entry(
     `references` maps the full URLs of the Bundle's entries to `Type/id`.
     """
     if type(entry) is not dict:
-        yield name, number, None, "The entry is not a JSON object."
+        is_duplicate = entry is DUPLICATE_MEMBER
+        reason = DUPLICATE_MEMBER if is_duplicate else "The entry is not a JSON object."
+        yield name, number, None, reason
         return
     request = entry.get("request")
     resource = entry.get("resource")
@@ -112,8 +140,11 @@ def _resolve_references(resource: Json, references: dict[str, str]) -> None:
                 node[key] = references.get(value.partition("/_history/")[0], value)
 
 
-def stream_entries(source: ByteSource) -> Iterator[Any]:
+def stream_entries(source: ByteSource, most_bytes: int) -> Iterator[Any]:
     """Yield the entries of Bundles that are too large for memory, one at a time.
+
+    An entry that names a member twice is replaced by `DUPLICATE_MEMBER`. Raises `EntryError` at an
+    entry of more than `most_bytes`, and a chunk.
 
     The entries are built from ijson's basic events. `ijson.items` is not used: it keeps the path
     of every open bracket, so that a few hundred kilobytes of brackets exhaust the memory.
@@ -121,14 +152,17 @@ def stream_entries(source: ByteSource) -> Iterator[Any]:
     depth = 0
     top_key: str | None = None
     is_in_entries = False
+    has_duplicates = False
     open_nodes: list[Any] = []
     keys: list[str] = []
+    bounded = _BoundedSource(source, most_bytes)
     for event, value in yajl2_c.basic_parse(
-        source, use_float=True, multiple_values=True, buf_size=CHUNK_BYTES
+        bounded, use_float=True, multiple_values=True, buf_size=CHUNK_BYTES
     ):
         if event == "map_key":
             if open_nodes:
                 keys[-1] = value
+                has_duplicates = has_duplicates or value in open_nodes[-1]
             elif depth == 1:
                 top_key = value
             continue
@@ -152,7 +186,9 @@ def stream_entries(source: ByteSource) -> Iterator[Any]:
         if open_nodes:
             _attach(open_nodes[-1], keys[-1], value)
         elif is_in_entries and depth == 2:
-            yield value
+            yield DUPLICATE_MEMBER if has_duplicates else value
+            has_duplicates = False
+            bounded.begin_entry()
 
 
 def _attach(parent: Any, key: str, value: Any) -> None:

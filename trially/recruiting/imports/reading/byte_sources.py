@@ -24,30 +24,6 @@ READ_ERRORS = (
 Read = Callable[[int], bytes]
 
 
-class TooManyBytesError(OSError):
-    """A file is larger than the limit when unpacked."""
-
-
-class UnpackLimit:
-    """The most bytes that one file may have when unpacked, in all layers of compression."""
-
-    def __init__(self, most_bytes: int | None) -> None:
-        self.is_exceeded = False
-        self._most_bytes = most_bytes
-        self._unpacked = 0
-
-    def count(self, unpacked: bytes) -> bytes:
-        """Count unpacked bytes and return them, or raise `TooManyBytesError`."""
-        self._unpacked += len(unpacked)
-        if self._most_bytes is not None and self._unpacked > self._most_bytes:
-            self.is_exceeded = True
-            raise TooManyBytesError(
-                f"The file is larger than {self._most_bytes:,} bytes when unpacked. The rest was"
-                " not imported."
-            )
-        return unpacked
-
-
 class ByteSource:
     """Bytes from a function that reads forward.
 
@@ -72,7 +48,7 @@ class ByteSource:
         try:
             content = self._read(size)
         except READ_ERRORS as error:
-            self.failure = _describe(error)
+            self.failure = TRUNCATED if isinstance(error, EOFError) else DAMAGED
             content = b""
         self._is_at_end = not content
         return content
@@ -115,9 +91,3 @@ class ByteSource:
         buffer += chunk
         self._buffer = buffer
         return bool(chunk)
-
-
-def _describe(error: Exception) -> str:
-    if isinstance(error, TooManyBytesError):
-        return str(error)
-    return TRUNCATED if isinstance(error, EOFError) else DAMAGED

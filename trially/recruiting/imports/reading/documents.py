@@ -7,8 +7,11 @@ import ijson
 import orjson
 from ijson.backends import yajl2_c
 
+from trially.duplicate_members import has_duplicate_members
 from trially.recruiting.imports.reading.bundles import (
+    DUPLICATE_MEMBER,
     NOT_JSON,
+    EntryError,
     ReadResult,
     read_bundle,
     read_entry,
@@ -16,7 +19,6 @@ from trially.recruiting.imports.reading.bundles import (
 )
 from trially.recruiting.imports.reading.byte_sources import CHUNK_BYTES, ByteSource
 
-LONGEST_LINE_BYTES = 64 * 2**20
 LARGEST_WHOLE_BYTES = 32 * 2**20
 """A Bundle up to this size is parsed at once, and its references are resolved.
 
@@ -26,14 +28,16 @@ The entries of a larger one are streamed, and its references stay as they are.
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NOT_UTF8 = "The content is not valid UTF-8."
 _NOT_OBJECT = "The content is not a JSON object."
-_TOO_LONG = f"The line is longer than {LONGEST_LINE_BYTES // 2**20} MiB."
 _TOO_LARGE = (
     f"The file is larger than {LARGEST_WHOLE_BYTES // 2**20} MiB, and neither a Bundle nor NDJSON."
 )
 
 
-def read_document(name: str, source: ByteSource) -> Iterator[ReadResult]:
-    """Yield the resources of one JSON or NDJSON file. Its content decides which of both it is."""
+def read_document(name: str, source: ByteSource, most_line_bytes: int) -> Iterator[ReadResult]:
+    """Yield the resources of one JSON or NDJSON file. Its content decides which of both it is.
+
+    A line that is longer than `most_line_bytes` is an error, and so is an entry of a large Bundle.
+    """
     if source.peek(len(_BYTE_ORDER_MARK)) == _BYTE_ORDER_MARK:
         source.read(len(_BYTE_ORDER_MARK))
     blank_lines = source.skip_space()
@@ -45,11 +49,11 @@ def read_document(name: str, source: ByteSource) -> Iterator[ReadResult]:
     is_ndjson = _is_ndjson(source, first_line)
     del first_line  # it may be large, and this frame lives until the file is read
     if is_ndjson:
-        yield from _read_lines(name, source, blank_lines)
+        yield from _read_lines(name, source, blank_lines, most_line_bytes)
     elif len(source.peek(LARGEST_WHOLE_BYTES + 1)) <= LARGEST_WHOLE_BYTES:
         yield from _read_whole(name, source)
     else:
-        yield from _read_streaming(name, source)
+        yield from _read_streaming(name, source, most_line_bytes)
 
 
 def _is_ndjson(source: ByteSource, first_line: bytes) -> bool:
@@ -112,14 +116,16 @@ def _read_whole(name: str, source: ByteSource) -> Iterator[ReadResult]:
     yield from _read_value(name, 1, content, name)
 
 
-def _read_lines(name: str, source: ByteSource, blank_lines: int) -> Iterator[ReadResult]:
+def _read_lines(
+    name: str, source: ByteSource, blank_lines: int, most_bytes: int
+) -> Iterator[ReadResult]:
     for _ in range(blank_lines):
         yield None
     number = blank_lines
-    for line in _split_lines(source):
+    for line in _split_lines(source, most_bytes):
         number += 1
-        if line is None:
-            yield name, number, None, _TOO_LONG
+        if line is None or len(line) > most_bytes:
+            yield name, number, None, f"The line is longer than {most_bytes:,} bytes."
         elif not line or line.isspace():
             yield None
         else:
@@ -128,23 +134,23 @@ def _read_lines(name: str, source: ByteSource, blank_lines: int) -> Iterator[Rea
         yield name, number + 1, None, source.failure
 
 
-def _split_lines(source: ByteSource) -> Iterator[bytes | None]:
-    """Yield each line, or None for a line that is too long for memory."""
+def _split_lines(source: ByteSource, most_bytes: int) -> Iterator[bytes | None]:
+    """Yield each line, or None for a line that is longer than `most_bytes`."""
     pieces: list[bytes] = []
     length = 0
     for chunk in source.chunks():
         first, *lines = chunk.split(b"\n")
         length += len(first)
-        if length <= LONGEST_LINE_BYTES:
+        if length <= most_bytes:
             pieces.append(first)
         else:
             pieces.clear()
         if lines:
-            yield b"".join(pieces) if length <= LONGEST_LINE_BYTES else None
+            yield b"".join(pieces) if length <= most_bytes else None
             last = lines.pop()
             yield from lines
             pieces, length = [last], len(last)
-    if length > LONGEST_LINE_BYTES:
+    if length > most_bytes:
         yield None
     elif length:
         line = b"".join(pieces)
@@ -161,7 +167,9 @@ def _read_value(name: str, number: int, text: bytes, bundle_name: str) -> Iterat
         else:
             yield name, number, None, _describe(text)
         return
-    if type(value) is not dict:
+    if has_duplicate_members(text, value):
+        yield name, number, None, DUPLICATE_MEMBER
+    elif type(value) is not dict:
         yield name, number, None, _NOT_OBJECT
     elif value.get("resourceType") == "Bundle":
         yield from read_bundle(bundle_name, value)
@@ -177,7 +185,7 @@ def _describe(text: bytes) -> str:
     return NOT_JSON
 
 
-def _read_streaming(name: str, source: ByteSource) -> Iterator[ReadResult]:
+def _read_streaming(name: str, source: ByteSource, most_bytes: int) -> Iterator[ReadResult]:
     """Yield the resources of a large Bundle, without resolving references."""
     if not _looks_like_bundle(source.peek(CHUNK_BYTES)):
         is_json = source.peek(1) == b"{"
@@ -185,7 +193,9 @@ def _read_streaming(name: str, source: ByteSource) -> Iterator[ReadResult]:
         return
     number = 0
     try:
-        for number, entry in enumerate(stream_entries(source), 1):
+        for number, entry in enumerate(stream_entries(source, most_bytes), 1):
             yield from read_entry(name, number, entry, {})
+    except EntryError as error:
+        yield name, number + 1, None, str(error)
     except (ijson.JSONError, ValueError):
         yield name, number + 1, None, source.failure or NOT_JSON

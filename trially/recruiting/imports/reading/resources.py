@@ -7,8 +7,9 @@ from typing import Any
 from trially.database.model import length_of
 from trially.recruiting.imports.model import ImportFault
 from trially.recruiting.imports.reading.bundles import ReadResult
-from trially.recruiting.imports.reading.byte_sources import ByteSource, UnpackLimit
+from trially.recruiting.imports.reading.byte_sources import ByteSource
 from trially.recruiting.imports.reading.documents import read_document
+from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.source_files import SourceFile
 from trially.recruiting.imports.reading.unpacking import unpack
 
@@ -34,24 +35,25 @@ class ReadResource:
 
 
 def read_resources(
-    source_file: SourceFile, start_after: int = 0, *, most_unpacked_bytes: int | None = None
+    source_file: SourceFile, meter: InputMeter, start_after: int = 0
 ) -> Iterator[ReadResource]:
     """Yield a file's resources and errors, after the first `start_after` lines.
 
-    Reading continues after a bad line. It stops if the file is damaged or, unpacked, larger than
-    `most_unpacked_bytes`; the last result is then the error.
+    Reading continues after a bad line. It stops if the file is damaged; the last result is then the
+    error. Raises `ImportLimitError` at a limit of the meter.
     """
     with source_file.reading() as read:
-        results = _read_all(source_file.name, ByteSource(read), UnpackLimit(most_unpacked_bytes))
-        for ordinal, result in enumerate(results, 1):
+        meter.begin_file(source_file.position)
+        for ordinal, result in enumerate(_read_all(source_file.name, ByteSource(read), meter), 1):
+            meter.count_line()
             if result is not None and ordinal > start_after:
                 file, number, resource, error = result
                 yield ReadResource(file[-LONGEST_FILE_NAME:], number, resource, error, ordinal)
 
 
-def _read_all(name: str, source: ByteSource, limit: UnpackLimit) -> Iterator[ReadResult]:
-    for file, content in unpack(name, source, limit):
+def _read_all(name: str, source: ByteSource, meter: InputMeter) -> Iterator[ReadResult]:
+    for file, content in unpack(name, source, meter):
         if isinstance(content, ByteSource):
-            yield from read_document(file, content)
+            yield from read_document(file, content, meter.limits.most_line_bytes)
         else:
             yield file, 1, None, content

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from trially.errors import OperatorError
-from trially.recruiting.imports.reading.byte_sources import ByteSource, Read, UnpackLimit
+from trially.recruiting.imports.limits import ImportLimitError, ImportLimits
+from trially.recruiting.imports.reading.byte_sources import ByteSource, Read
+from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.unpacking import (
     may_hold_resources,
     to_display_name,
@@ -17,6 +19,8 @@ from trially.recruiting.imports.reading.unpacking import (
 )
 
 HEAD_BYTES = 64 * 2**10
+MOST_SEARCHED_BYTES = 2**30
+"""Bytes of an archive, after decompression, that are searched for the first resource."""
 
 _LEADING_WORD = re.compile(r"[A-Za-z]+(?![A-Za-z])")
 _FIRST_RESOURCE = re.compile(rb'"resourceType"\s*:\s*"(?!Bundle")([A-Za-z]+)"')
@@ -178,12 +182,15 @@ def _rank(source_file: SourceFile) -> int:
 
 
 def _read_first_type(source_file: SourceFile) -> str:
+    meter = InputMeter(ImportLimits(most_expanded_bytes=MOST_SEARCHED_BYTES))
     try:
         with source_file.reading() as read:
-            for _, content in unpack(source_file.name, ByteSource(read), UnpackLimit(None)):
+            for _, content in unpack(source_file.name, ByteSource(read), meter):
                 if isinstance(content, ByteSource):
                     match = _FIRST_RESOURCE.search(content.peek(HEAD_BYTES))
                     return match.group(1).decode().lower() if match else ""
-        return ""
+    except ImportLimitError:
+        pass
     finally:
         source_file.rewind()
+    return ""

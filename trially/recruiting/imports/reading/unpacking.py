@@ -13,8 +13,8 @@ from trially.recruiting.imports.reading.byte_sources import (
     READ_ERRORS,
     TRUNCATED,
     ByteSource,
-    UnpackLimit,
 )
+from trially.recruiting.imports.reading.input_meter import InputMeter
 
 MOST_LAYERS = 6
 LARGEST_TAR_NAME_BYTES = 2**20
@@ -53,7 +53,7 @@ def to_display_name(path: str) -> str:
 
 
 def unpack(
-    name: str, source: ByteSource, limit: UnpackLimit, layer: int = 0
+    name: str, source: ByteSource, meter: InputMeter, layer: int = 0
 ) -> Iterator[tuple[str, ByteSource | str]]:
     """Yield the name and bytes of each file in a source, or a sentence about its error.
 
@@ -63,16 +63,16 @@ def unpack(
     if layer > MOST_LAYERS:
         yield name, f"The file is packed in more than {MOST_LAYERS} layers."
     elif head.startswith((_GZIP, _XZ, _BZIP2)):
-        yield from unpack(name, _decompress(head, source, limit), limit, layer + 1)
+        yield from unpack(name, _decompress(head, source, meter), meter, layer + 1)
     elif head.startswith(_ZIP):
         yield name, "The file is a ZIP archive, which is not supported. Unpack it first."
     elif _is_tar(head):
-        yield from _unpack_tar(name, source, limit, layer + 1)
+        yield from _unpack_tar(name, source, meter, layer + 1)
     else:
         yield name, source
 
 
-def _decompress(head: bytes, source: ByteSource, limit: UnpackLimit) -> ByteSource:
+def _decompress(head: bytes, source: ByteSource, meter: InputMeter) -> ByteSource:
     packed: Any = source  # the decompressors call only its `read`
     stream: gzip.GzipFile | lzma.LZMAFile | bz2.BZ2File
     if head.startswith(_GZIP):
@@ -81,7 +81,7 @@ def _decompress(head: bytes, source: ByteSource, limit: UnpackLimit) -> ByteSour
         stream = lzma.LZMAFile(packed)  # noqa: SIM115 - it opens no file
     else:
         stream = bz2.BZ2File(packed)
-    return ByteSource(lambda size: limit.count(stream.read1(size)))
+    return ByteSource(lambda size: meter.count_unpacked(stream.read1(size)))
 
 
 def _is_tar(head: bytes) -> bool:
@@ -95,7 +95,7 @@ def _is_tar(head: bytes) -> bool:
 
 
 def _unpack_tar(
-    name: str, source: ByteSource, limit: UnpackLimit, layer: int
+    name: str, source: ByteSource, meter: InputMeter, layer: int
 ) -> Iterator[tuple[str, ByteSource | str]]:
     """Yield an archive's files in the archive's order, without writing them to disk."""
     archive = None
@@ -112,8 +112,8 @@ def _unpack_tar(
         if not member.isreg() or member.issparse() or not may_hold_resources(member.name):
             continue
         content = _read_member(archive, member)
-        yield from unpack(f"{name}!{to_display_name(member.name)}", content, limit, layer)
-        if content.failure is not None or limit.is_exceeded:
+        yield from unpack(f"{name}!{to_display_name(member.name)}", content, meter, layer)
+        if content.failure is not None:
             return
 
 

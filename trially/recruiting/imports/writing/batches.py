@@ -1,5 +1,6 @@
 """Write a batch of resources: all at once or, if the database rejects some, all the others."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,7 @@ from uuid_utils.compat import uuid7
 from trially.database.session import db
 from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError
 from trially.recruiting.imports.fhir.translating import translate
+from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import ImportFault
 from trially.recruiting.imports.reading.resources import ReadResource
 from trially.recruiting.imports.writing.resources import (
@@ -27,6 +29,8 @@ from trially.recruiting.imports.writing.upserting import compose_insert, digest,
 
 BATCH_LINES = 1_000
 BATCH_BYTES = 8 * 2**20
+BATCH_SECONDS = 10.0
+"""A batch that waits longer for its lines is written, so that the import keeps its slot."""
 NO_PATIENT = "The patient that this record refers to was not imported from this source."
 REJECTED = "The database rejected a value of this resource."
 _REJECTED_BY = {
@@ -52,13 +56,16 @@ _INSERT_FAULTS = compose_insert(ImportFault, LineFault, added=["id", "import_id"
 class Batch:
     """Resources to write together, and the counts of what was read and written."""
 
+    limits: ImportLimits = field(default_factory=ImportLimits)
     resources: dict[tuple[str, str], TranslatedResource] = field(default_factory=dict)
     """By type and id. If a batch has several versions of a resource, the last one counts."""
     lines: int = 0
     last_ordinal: int = 0
     """`ReadResource.ordinal` of the last line."""
+    rows: int = 0
     json_bytes: int = 0
     """Size of all rows as JSON."""
+    begun_at: float = field(default_factory=time.monotonic)
     read: Counter[str] = field(default_factory=Counter)
     """Number of translated resources by type."""
     written: WriteCounts = field(default_factory=Counter)
@@ -68,8 +75,13 @@ class Batch:
 
     @property
     def is_full(self) -> bool:
-        """Whether the batch is large enough to be written."""
-        return self.lines >= BATCH_LINES or self.json_bytes >= BATCH_BYTES
+        """Whether the batch is large or old enough to be written."""
+        return (
+            self.lines >= BATCH_LINES
+            or self.rows >= self.limits.most_rows_of_batch
+            or self.json_bytes >= BATCH_BYTES
+            or time.monotonic() - self.begun_at >= BATCH_SECONDS
+        )
 
     def add(self, line: ReadResource) -> None:
         """Translate and count a resource. The batch keeps its rows only, to stay small."""
@@ -89,11 +101,23 @@ class Batch:
             return
         kind: str = line.resource["resourceType"]
         rows: Sequence[Any] = translated if isinstance(translated, list) else [translated]
+        if len(rows) > self.limits.most_rows_of_resource:
+            reason = (
+                f"The resource becomes more than {self.limits.most_rows_of_resource:,} rows. Split"
+                " it."
+            )
+            self.faults.append(LineFault(line.file, line.number, reason))
+            return
         json_rows = orjson.dumps(rows, option=orjson.OPT_SORT_KEYS)
+        self.rows += len(rows)
         self.json_bytes += len(json_rows)
         self.read[kind] += 1
         self.entered_in_error[kind] += rows[0]["entered_in_error"]
-        self.put(TranslatedResource(line.file, line.number, kind, rows, digest(json_rows)))
+        self.put(
+            TranslatedResource(
+                line.file, line.number, kind, rows, digest(json_rows), len(json_rows)
+            )
+        )
 
     def put(self, resource: TranslatedResource) -> None:
         """Add a resource that has already been translated and counted."""

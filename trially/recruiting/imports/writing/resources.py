@@ -42,6 +42,8 @@ class TranslatedResource:
     """One row of a Patient or Medication. Else a fact, followed by the facts of its components."""
     digest: str
     """Digest of all rows together, so that a removed component changes it."""
+    json_bytes: int = 0
+    """Size of all rows as JSON."""
 
     @property
     def id(self) -> str:

@@ -1,0 +1,367 @@
+"""Each limit of an import: what ends, with which reason, and what stays."""
+
+import bz2
+import gzip
+import io
+import lzma
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pytest
+from flask import Flask
+
+from tests.conftest import MakeTenant, Member
+from tests.recruiting.imports.fhir_examples import OBSERVATION, make_observation, make_patient
+from tests.recruiting.imports.importing import NDJSON, Importer, upload, write_ndjson
+from tests.recruiting.imports.reading.files import bundle, ndjson, patient, read
+from trially.config import Settings
+from trially.recruiting.imports import deferrals, limits
+from trially.recruiting.imports.limits import ImportLimitError, ImportLimits, ImportTimeError
+from trially.recruiting.imports.reading import documents, input_meter
+from trially.recruiting.imports.reading.input_meter import InputMeter
+from trially.recruiting.imports.reading.resources import ReadResource, read_resources
+from trially.recruiting.imports.reading.source_files import source_file_from_stream
+from trially.recruiting.imports.running import ImportStoppedError
+from trially.recruiting.imports.writing import batches
+from trially.recruiting.imports.writing.batches import NO_PATIENT, Batch
+from trially.state import state_of
+from trially.tenancy.catalog import Tenant, Tier
+
+BAD = b"{}"
+NOT_A_RESOURCE = "resourceType is missing."
+Change = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def tenant(make_tenant: MakeTenant, tier: Tier) -> Tenant:
+    """A tenant with a neighbour in the same tier."""
+    make_tenant(tier)
+    return make_tenant(tier)
+
+
+@pytest.fixture
+def source() -> str:
+    """A source of the test's own, because the tests of a tier share their tenant."""
+    return uuid4().hex
+
+
+@pytest.fixture
+def change_settings(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Change:
+    """Change settings of the app until the test ends."""
+
+    def change(**values: Any) -> None:
+        monkeypatch.setattr(state_of(app), "settings", replace(state_of(app).settings, **values))
+
+    return change
+
+
+def without_patients(first: int, last: int) -> list[dict[str, Any]]:
+    return [make_observation(number, 10**9 + number) for number in range(first, last)]
+
+
+@pytest.fixture
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batches, "BATCH_LINES", 10)
+    monkeypatch.setattr(deferrals, "BATCH_LINES", 10)
+    monkeypatch.setattr(limits, "FEWEST_FAULTS", 20)
+
+
+# Faults
+
+
+def test_the_first_faults_have_a_row_and_all_are_counted_by_reason(
+    member: Member, change_settings: Change, source: str
+) -> None:
+    change_settings(max_import_stored_faults=3)
+    body = write_ndjson(*[BAD] * 2, b"[", make_patient(1), *[BAD] * 4, *without_patients(1, 3))
+
+    job = upload(member, body, query=f"?source={source}").json
+
+    listed = member.get(f"/imports/{job['id']}/errors").json["data"]
+    assert [error["line"] for error in listed] == [1, 2, 3]
+    assert job["error_counts"] == {
+        NOT_A_RESOURCE: 6,
+        "The content is not valid JSON.": 1,
+        NO_PATIENT: 2,
+    }
+    assert job["error_count"] == sum(job["error_counts"].values()) == 9
+    assert member.get(f"/imports/{job['id']}").json == job
+
+
+def test_reasons_that_differ_by_a_position_are_one_count(member: Member, source: str) -> None:
+    component = {"code": {"coding": [{"code": "1"}]}}
+    lines = [{**OBSERVATION, "component": [component] * number + [{}]} for number in range(5)]
+
+    job = upload(member, write_ndjson(*lines), query=f"?source={source}").json
+
+    assert job["error_counts"] == {"Observation.component[*].code is missing.": 5}
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_counts_of_faults_survive_an_interruption(importer: Importer, source: str) -> None:
+    content = write_ndjson(*[BAD] * 12, *(make_patient(number) for number in range(30)))
+
+    def fail(_done: int) -> None:
+        raise ConnectionError
+
+    few = ImportLimits(most_stored_faults=11)
+    with pytest.raises(ConnectionError):
+        importer.read(content, source=source, limits=few, progress=fail)
+    job = importer.read(content, source=source, limits=few)
+
+    assert job["error_counts"] == {NOT_A_RESOURCE: 12}
+    assert (
+        importer.value("SELECT count(*) FROM import_fault WHERE import_id = :id", id=job["id"])
+        == 11
+    )
+
+
+def test_an_import_of_rubbish_stops_after_its_first_batch(
+    member: Member, importer: Importer, source: str
+) -> None:
+    answer = upload(member, gzip.compress((BAD + b"\n") * 250_000), query=f"?source={source}")
+
+    job = member.get(answer.headers["Location"]).json
+    assert answer.status_code == 422
+    assert answer.json["code"] == "import_limit_exceeded"
+    assert answer.json["detail"] == job["failure"]
+    assert job["failure"].startswith("1,000 of the first 1,000 lines cannot be imported")
+    assert (job["state"], job["error_count"]) == ("failed", 1_000)
+    assert (
+        importer.value("SELECT count(*) FROM import_fault WHERE import_id = :id", id=job["id"])
+        == 1_000
+    )
+
+
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize(("bad", "is_stopped"), [(4, False), (6, True)])
+def test_the_share_of_faults(
+    importer: Importer, source: str, *, bad: int, is_stopped: bool
+) -> None:
+    lines = ([BAD] * bad + [{"resourceType": "Basic"}] * (10 - bad)) * 10
+    half = ImportLimits(most_fault_share=0.5)
+
+    if is_stopped:
+        with pytest.raises(ImportStoppedError, match="24 of the first 40 lines"):
+            importer(*lines, source=source, limits=half)
+    else:
+        assert importer(*lines, source=source, limits=half)["state"] == "done"
+
+
+# Size
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress])
+def test_what_expands_too_much_is_not_unpacked_to_its_end(
+    member: Member, source: str, pack: Callable[[bytes], bytes]
+) -> None:
+    bomb = pack(NDJSON + b"\n" * (32 << 20))
+
+    answer = upload(member, bomb, query=f"?source={source}")
+
+    assert (answer.status_code, answer.json["code"]) == (422, "import_limit_exceeded")
+    assert "expands to more than 100 times" in answer.json["detail"]
+
+
+def test_layers_of_compression_count_together() -> None:
+    bomb = gzip.compress(gzip.compress(b"\n" * (32 << 20)))
+
+    with pytest.raises(ImportLimitError, match="more than 100 times"):
+        read(bomb, limits=ImportLimits(most_expansion=100))
+
+
+def test_a_small_file_may_expand_as_it_will(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = lzma.compress(ndjson(patient("a")) * 50_000)
+    assert 50_000 * len(ndjson(patient("a"))) > 500 * len(packed)
+
+    assert len(read(packed, limits=ImportLimits(most_expansion=100))) == 50_000
+
+    monkeypatch.setattr(input_meter, "EXPANSION_FLOOR_BYTES", 1 << 20)
+    with pytest.raises(ImportLimitError):
+        read(packed, limits=ImportLimits(most_expansion=100))
+
+
+def test_too_many_lines(member: Member, change_settings: Change, source: str) -> None:
+    change_settings(max_import_lines=1_500)
+    body = write_ndjson(*(make_patient(number) for number in range(1_001))) + b"\n" * 500
+
+    answer = upload(member, body, query=f"?source={source}")
+
+    job = member.get(answer.headers["Location"]).json
+    assert (answer.status_code, answer.json["code"]) == (422, "import_limit_exceeded")
+    assert job["failure"] == "The input has more than 1,500 lines. Split it, and import each part."
+    assert (job["state"], job["counts"]["Patient"]["new"]) == ("failed", 1_000)
+
+
+@pytest.mark.parametrize("length", [2_000, 3_000_000])
+def test_a_line_that_is_too_long_is_a_fault(length: int) -> None:
+    lines = read(
+        ndjson(patient("a"), patient("long", text="x" * length), patient("b")),
+        limits=ImportLimits(most_line_bytes=1_500),
+    )
+
+    assert [line.error for line in lines] == [None, "The line is longer than 1,500 bytes.", None]
+
+
+def test_an_entry_that_is_too_long_ends_a_large_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "LARGEST_WHOLE_BYTES", 1_000)
+    entries = [{"resource": patient(str(number))} for number in range(100)]
+    long = {"resource": patient("long", text="x" * 5_000_000)}
+
+    lines = read(
+        orjson.dumps(bundle(*entries, long, *entries)), limits=ImportLimits(most_line_bytes=1 << 20)
+    )
+
+    assert [line.error for line in lines] == [None] * 100 + [
+        "The entry is longer than 1,048,576 bytes. The rest was not imported."
+    ]
+
+
+# Rows
+
+
+def observe(components: int) -> dict[str, Any]:
+    component = {"code": {"coding": [{"code": "1"}]}}
+    return {**OBSERVATION, "component": [component] * components}
+
+
+def test_a_resource_of_too_many_rows_is_a_fault() -> None:
+    batch = Batch(ImportLimits(most_rows_of_resource=3))
+
+    for number, components in enumerate((2, 3), 1):
+        batch.add(ReadResource("f", number, observe(components), None, number))
+
+    assert [fault.line for fault in batch.faults] == [2]
+    assert batch.faults[0].reason == "The resource becomes more than 3 rows. Split it."
+    assert batch.rows == 3
+
+
+def test_a_batch_ends_at_its_rows_and_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = Batch(ImportLimits(most_rows_of_batch=20))
+    for number in range(1, 4):
+        full.add(ReadResource("f", number, observe(9), None, number))
+        assert full.is_full == (number >= 2)
+
+    old = Batch()
+    assert not old.is_full
+    monkeypatch.setattr(batches, "BATCH_SECONDS", 0.0)
+    assert old.is_full
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_deferred_records_are_written_in_batches_of_bounded_size(
+    importer: Importer, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deferrals, "BATCH_BYTES", 3_000)
+    sizes: list[int] = []
+    write_batch = deferrals.write_batch
+    monkeypatch.setattr(
+        deferrals,
+        "write_batch",
+        lambda batch, source: sizes.append(len(batch.resources)) or write_batch(batch, source),
+    )
+
+    job = importer(
+        *(make_observation(number, 1) for number in range(30)), make_patient(1), source=source
+    )
+
+    assert job["counts"]["Observation"]["new"] == 30
+    assert sum(sizes) >= 30
+    assert max(sizes) < 10
+
+
+# Time
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    "content", [NDJSON * 100, NDJSON + b"\n" * 5_000_000, gzip.compress(b"\n" * 5_000_000)]
+)
+def test_time_is_checked_whatever_is_read(content: bytes) -> None:
+    clock = Clock()
+    meter = InputMeter(ImportLimits(most_seconds=60), clock)
+    lines = read_resources(source_file_from_stream("x", io.BytesIO(content)), meter)
+    clock.now = 61
+
+    with pytest.raises(ImportTimeError, match="longer than 60 seconds"):
+        list(lines)
+
+
+@pytest.mark.usefixtures("small_batches")
+@pytest.mark.parametrize("is_deferred", [False, True])
+def test_an_import_out_of_time_continues_when_it_is_sent_again(
+    member: Member, source: str, monkeypatch: pytest.MonkeyPatch, *, is_deferred: bool
+) -> None:
+    patients = [make_patient(number) for number in range(30)]
+    facts = [make_observation(number, number) for number in range(30)]
+    body = write_ndjson(*(facts + patients if is_deferred else patients + facts))
+    # One check for each line, and one before each batch of deferred records.
+    checks = iter(range(61 if is_deferred else 25))
+    check_time = InputMeter.check_time
+
+    def run_out(meter: InputMeter) -> None:
+        if next(checks, None) is None:
+            raise ImportTimeError("The import ran longer than it may.")
+        check_time(meter)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(InputMeter, "check_time", run_out)
+        stopped = upload(member, body, query=f"?source={source}")
+    between = member.get(stopped.headers["Location"]).json
+    done = upload(member, body, query=f"?source={source}").json
+
+    assert (stopped.status_code, stopped.json["code"]) == (503, "import_stopped")
+    assert int(stopped.headers["Retry-After"]) >= 1
+    assert between["state"] == "stopped"
+    assert between["counts"]["Patient"]["new"] == (30 if is_deferred else 20)
+    assert (done["id"], done["state"], done["failure"]) == (between["id"], "done", None)
+    assert {kind: counts["new"] for kind, counts in done["counts"].items()} == {
+        "Patient": 30,
+        "Observation": 30,
+    }
+
+
+# Endings
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_a_failed_import_keeps_its_batches_and_no_deferred_record(
+    importer: Importer, source: str
+) -> None:
+    patients = [make_patient(number) for number in range(15)]
+    lines = [*without_patients(0, 15), *patients, *[b"\n"] * 100]
+
+    with pytest.raises(ImportStoppedError) as stopped:
+        importer(*lines, source=source, limits=ImportLimits(most_lines=60))
+
+    job = stopped.value.job
+    assert (job["state"], job["failure"]) == ("failed", str(stopped.value))
+    assert job["counts"]["Patient"]["new"] == 15
+    written = "SELECT count(*) FROM patient WHERE source = :source"
+    assert importer.value(written, source=source) == 15
+    deferred = "SELECT count(*) FROM import_deferral WHERE import_id = :id"
+    assert importer.value(deferred, id=job["id"]) == 0
+    lease = "SELECT lease_until FROM import_job WHERE id = :id"
+    assert importer.value(lease, id=job["id"]) is None
+
+
+def test_settings_are_the_limits_of_uploads(settings: Settings) -> None:
+    changed = replace(settings, max_import_expansion=7, max_import_seconds=8, imports_per_tenant=9)
+
+    of_upload = ImportLimits.of_upload(changed)
+
+    assert (of_upload.most_expansion, of_upload.most_seconds) == (7, 8)
+    assert of_upload.most_of_tenant == 9
+    of_command = of_upload.of_command()
+    assert (of_command.most_expansion, of_command.most_seconds) == (7, None)

@@ -1,0 +1,56 @@
+"""Answer the errors of imports as problems."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from flask import url_for
+
+from trially.database.placement import current_placement
+from trially.http.codes import Code
+from trially.http.problems import (
+    Conflict,
+    Problem,
+    ServiceUnavailable,
+    TooManyRequests,
+    UnprocessableContent,
+)
+from trially.http.retry_after import retry_after
+from trially.recruiting.imports.deleting import ImportRunningError
+from trially.recruiting.imports.import_run import ImportTakenOverError
+from trially.recruiting.imports.model import ImportState
+from trially.recruiting.imports.running import ImportStoppedError
+from trially.recruiting.imports.slots import ProcessBusyError, TooManyImportsError
+
+
+@contextmanager
+def answering_refusals() -> Iterator[None]:
+    """Raise the problem for each error of an import."""
+    try:
+        yield
+    except ImportTakenOverError as error:
+        raise Conflict(str(error), code=Code.IMPORT_TAKEN_OVER) from error
+    except ImportRunningError as error:
+        raise Conflict(str(error), code=Code.IMPORT_RUNNING) from error
+    except TooManyImportsError as error:
+        tenant_id = current_placement().tenant_id
+        raise TooManyRequests(
+            str(error),
+            code=Code.TOO_MANY_IMPORTS,
+            headers=retry_after(Code.TOO_MANY_IMPORTS, tenant_id),
+        ) from error
+    except ProcessBusyError as error:
+        raise ServiceUnavailable(
+            "The server runs as many imports as it may. Send the request again later.",
+            code=Code.IMPORTS_BUSY,
+            headers=retry_after(Code.IMPORTS_BUSY),
+        ) from error
+    except ImportStoppedError as error:
+        raise _stopped(error) from error
+
+
+def _stopped(error: ImportStoppedError) -> Problem:
+    where = {"Location": url_for(".show_import", import_id=error.job["id"])}
+    if error.job["state"] == ImportState.STOPPED:
+        headers = {**where, **retry_after(Code.IMPORT_STOPPED, error.job["id"])}
+        return ServiceUnavailable(str(error), code=Code.IMPORT_STOPPED, headers=headers)
+    return UnprocessableContent(str(error), code=Code.IMPORT_LIMIT_EXCEEDED, headers=where)

@@ -1,0 +1,32 @@
+"""Statuses and categories of records: FHIR's value sets, and those of US Core."""
+
+_STATUSES = (
+    "preparation in-progress not-done on-hold stopped completed entered-in-error unknown "
+    "registered preliminary final amended corrected cancelled active draft intended not-taken "
+    "suspended planned arrived triaged onleave finished aborted in-error"
+)
+_CLINICAL_STATUSES = "active recurrence relapse inactive remission resolved"
+_VERIFICATION_STATUSES = (
+    "unconfirmed presumed provisional differential confirmed refuted entered-in-error unknown"
+)
+_CATEGORIES = (
+    # observations, conditions, allergies
+    "social-history vital-signs imaging laboratory procedure survey exam therapy activity sdoh "
+    "functional-status disability-status cognitive-status clinical-test "
+    "problem-list-item encounter-diagnosis health-concern problem diagnosis finding "
+    "food medication environment biologic "
+    # medications
+    "proposal plan directive order original-order reflex-order filler-order instance-order "
+    "option inpatient outpatient community patientspecified discharge "
+    # encounters
+    "AMB EMER FLD HH IMP ACUTE NONAC OBSENC PRENC SS VR "
+    "ambulatory emergency field daytime home virtual other wellness urgentcare hospice snf "
+    # procedures, as SNOMED codes
+    "24642003 103693007 46947000 409063005 409073007 387713003 410606002 386053000"
+)
+
+STATUSES = frozenset(_STATUSES.split())
+CLINICAL_STATUSES = frozenset(_CLINICAL_STATUSES.split())
+VERIFICATION_STATUSES = frozenset(_VERIFICATION_STATUSES.split())
+CRITICALITIES = frozenset({"low", "high", "unable-to-assess"})
+CATEGORIES = frozenset(_CATEGORIES.split())
