@@ -15,8 +15,6 @@ bind = f"0.0.0.0:{os.environ.get('PORT', '8000')}"
 worker_class = "serving.worker.Worker"
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 threads = int(os.environ.get("WEB_THREADS", "8"))
-# Uploads never occupy more than half of the threads.
-os.environ.setdefault("TRIALLY_IMPORTS_PER_PROCESS", str(max(1, threads // 2)))
 control_socket_disable = True
 pidfile = os.environ.get("WEB_PIDFILE") or None
 """`flask deploy` finds the master by it."""
@@ -109,6 +107,8 @@ def post_fork(server: Any, worker: Any) -> None:
     """Tell the app of a worker its number of threads, and configure logging."""
     server.supervisor.after_fork()
     os.environ["TRIALLY_THREADS"] = str(worker.cfg.threads)
+    # Uploads never occupy more than half of the threads.
+    os.environ.setdefault("TRIALLY_IMPORTS_PER_PROCESS", str(max(1, worker.cfg.threads // 2)))
     from trially.config import SettingsError, read_settings
     from trially.observability import logs
 
