@@ -1,4 +1,4 @@
-"""Attack each tenant: in every table as all of its neighbours, and on every path as a few others."""
+"""Attack each tenant: in every table as all its neighbours, and on every path as a few others."""
 
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

@@ -15,10 +15,10 @@ from trially.proving.sweeps.disguises import Disguise
 from trially.proving.sweeps.planting import planted_tables
 from trially.tenancy.servers.connections import execute
 
-DELETE, INSERT, UPDATE = "its own delete", "its own insert", "its own update"
-"""The paths, in the order in which they are taken: a row can be inserted after it was deleted."""
+INSERT, UPDATE, DELETE = "its own insert", "its own update", "its own delete"
+"""The paths, in the order in which they are taken."""
 
-_PRIVILEGES = {DELETE: "DELETE", INSERT: "INSERT", UPDATE: "UPDATE"}
+_PRIVILEGES = {INSERT: "INSERT", UPDATE: "UPDATE", DELETE: "DELETE"}
 _NOTHING_ELSE, _OWN_ROWS = "no other row was written", "all other rows written are its own"
 
 _WRITTEN = """
@@ -74,13 +74,16 @@ class OtherWritesError(Exception):
 
 
 def write_own_rows(attacker: Attacker) -> None:
-    """Delete, insert and change its own rows, all at once if nothing else is written."""
+    """Insert, change and delete its own rows, all at once if nothing else is written.
+
+    Everything is undone.
+    """
     attacker.act()
     steps = list(_steps(attacker))
     disguise = attacker.disguise
     try:
         with disguise.undone():
-            for path in (DELETE, INSERT, UPDATE):
+            for path in _PRIVILEGES:
                 _run(disguise, [step for step in steps if step.path == path])
     except (OtherWritesError, psycopg2.Error):
         attacker.act()
@@ -93,11 +96,15 @@ def write_own_rows(attacker: Attacker) -> None:
 
 
 def _steps(attacker: Attacker) -> Iterator[Step]:
-    tables = [table for table in planted_tables(attacker.tables) if table.relation.has_key]
-    for path in (DELETE, INSERT, UPDATE):
-        # Children are deleted before the rows that they refer to, and inserted after them.
+    tables = [
+        table
+        for table in planted_tables(attacker.tables)
+        if table.relation.has_key and table.allows("SELECT", "INSERT")
+    ]
+    for path, privilege in _PRIVILEGES.items():
+        # Rows are inserted after those that they refer to, and deleted before them.
         for table in reversed(tables) if path == DELETE else tables:
-            if table.allows("SELECT", _PRIVILEGES[path]):
+            if table.allows(privilege):
                 yield Step(path, table, _statement(attacker, path, table))
             else:
                 attacker.sweep.hold(path, GRANTS)
@@ -201,7 +208,7 @@ def _owners_of_new_rows(attacker: Attacker, schema: str, name: str) -> set[str]:
         " WHERE age(xmin) <= age({started}::xid) AND (tenant_id = {me} OR id <> {their_canary})"
     ).format(
         table=sql.Identifier(schema, name),
-        started=sql.Literal(attacker.disguise.started),
+        started=sql.Literal(str(attacker.disguise.started)),
         **attacker.names,
     )
     return {str(tenant_id) for (tenant_id,) in attacker.disguise.attempt(statement)}

@@ -32,7 +32,7 @@ ATTACKS: tuple[Callable[[Attacker], None], ...] = (
     read_all,
     write_all,
     evaluate_policies,
-    write_own_rows,
+    read_over_the_app,
 )
 """The attacks on the tables that a tenant may use, in order."""
 
@@ -126,33 +126,35 @@ def _attack(
     batch: Sequence[tuple[int, Party]],
     elsewhere: Sequence[Party],
 ) -> None:
-    """Plant the canary rows, and let each tenant of the batch attack."""
+    """Let each tenant of the batch write its own rows, plant all canary rows, and attack."""
     schemas = _Schemas(disguise, sweep)
     is_shared = batch[0][1].tier.shares_tables
+    attackers = []
+    for number, party in batch:
+        with _failing_alone(sweep, disguise, party), disguise.undone():
+            others = [each for each in sweep.victims if each.tenant.id != party.tenant.id]
+            tables = schemas.tables_of(party)
+            attacker = Attacker(party, number, others, elsewhere, tables, disguise, sweep)
+            # Before any row is planted, because a trigger may write the same row each time.
+            write_own_rows(attacker)
+            attackers.append(attacker)
     planting = {party.tenant.id: party for _, party in batch}
     planting |= {party.tenant.id: party for party in sweep.victims if is_shared}
     for party in planting.values():
         with _failing_alone(sweep, disguise, party):
             plant(disguise, party, planted_tables(schemas.tables_of(party)), sweep)
     owners = {} if is_shared else {party.record.schema: party for party in place.parties}
-    preparer: Party | None = None
-    for number, party in batch:
-        others = [each for each in sweep.victims if each.tenant.id != party.tenant.id]
-        with _failing_alone(sweep, disguise, party), disguise.undone():
-            attacker = Attacker(
-                party, number, others, elsewhere, schemas.tables_of(party), disguise, sweep
-            )
-            look_beyond(attacker, schemas.reached_by(party), owners)
-            if preparer is None:
+    for attacker in attackers:
+        with _failing_alone(sweep, disguise, attacker.party), disguise.undone():
+            look_beyond(attacker, schemas.reached_by(attacker.party), owners)
+            if attacker is attackers[0]:
                 prepare_reads(attacker, "reads")
-                preparer = party
             else:
-                read_prepared(attacker, "reads", preparer)
+                read_prepared(attacker, "reads", attackers[0].party)
             for attack in ATTACKS:
                 attack(attacker)
-            read_over_the_app(attacker)
             sweep.tables.update(table.label for table in attacker.tables)
-            sweep.pairs += len(others)
+            sweep.pairs += len(attacker.others)
 
 
 @contextmanager
