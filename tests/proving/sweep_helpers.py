@@ -5,7 +5,7 @@ from trially.proving.running import attempts_before, make_plan, prove
 
 
 def sweep_of(fleet, *slugs):
-    """Return the states of the tenants and the failed attempts of a plan without single attackers."""
+    """Return the plan, the states of the tenants, and the failed attempts of the sweeps alone."""
     with fleet.app.app_context():
         plan = make_plan(slugs, 1, 1)
         alone = type(plan)(plan.seed, (), plan.sweeps, plan.everyone, plan.unprovable)

@@ -5,9 +5,11 @@ from itertools import cycle
 import pytest
 from sweep_helpers import sweep_of
 
+from trially.api import find_blueprints
 from trially.database.model import TenantModel
 from trially.proving.attempts import Outcome
 
+list(find_blueprints())  # It imports every model.
 TABLES = [table.name for table in TenantModel.metadata.sorted_tables]
 TENANT_ID = "nullif(current_setting('trially.tenant_id', true), '')::uuid"
 IS_CURRENT = f"tenant_id = {TENANT_ID}"
@@ -81,7 +83,8 @@ def test_a_hole_in_a_shared_table_is_found(fleet, hole, name, table):
 def test_a_hole_between_one_pair_is_found(fleet, hole, command, table):
     condition = "WITH CHECK" if command == "INSERT" else "USING"
     hole(
-        f"CREATE POLICY pair ON tenant.{table} FOR {command} {condition} ({ONE_READS_TWO})".format(),
+        f"CREATE POLICY pair ON tenant.{table} FOR {command}"
+        f" {condition} ({ONE_READS_TWO.format()})",
         f"DROP POLICY pair ON tenant.{table}",
         "pooled-one",
     )
@@ -209,7 +212,8 @@ def test_a_trigger_that_changes_the_session_is_found(fleet, hole):
 
 UNKNOWN = """
 CREATE TABLE tenant.unknown (
-    tenant_id {type} NOT NULL, id uuid NOT NULL, label varchar(5) NOT NULL, mood tenant.mood NOT NULL,
+    tenant_id {type} NOT NULL, id uuid NOT NULL, label varchar(5) NOT NULL,
+    mood tenant.mood NOT NULL,
     amount numeric NOT NULL CHECK (amount >= 40), kind text NOT NULL CHECK (kind IN ('one', 'two')),
     at timestamptz NOT NULL, tags text[] NOT NULL, details jsonb NOT NULL, day date NOT NULL,
     twice numeric GENERATED ALWAYS AS (amount * 2) STORED, number int GENERATED ALWAYS AS IDENTITY,
@@ -250,7 +254,7 @@ def test_a_table_without_a_model_is_attacked(fleet, hole, kind, protection, stat
             "held",
         ),
         ("CREATE TABLE tenant.shown (note text)", "broken"),
-        ("CREATE TABLE public.shown (tenant_id uuid, note text)", "broken"),
+        ("CREATE TABLE aside.shown (tenant_id uuid, note text)", "broken"),
     ],
 )
 def test_what_is_no_tenant_table_is_read_too(fleet, hole, relation, state):
@@ -258,13 +262,13 @@ def test_what_is_no_tenant_table_is_read_too(fleet, hole, relation, state):
     kind = relation.split()[1]
     fill = {
         "tenant.shown": "INSERT INTO tenant.shown VALUES ('a note');" if kind == "TABLE" else "",
-        "public.shown": "INSERT INTO public.shown VALUES ('{pooled_one.tenant_id}', 'a note'),"
+        "aside.shown": "INSERT INTO aside.shown VALUES ('{pooled_one.tenant_id}', 'a note'),"
         " ('{pooled_two.tenant_id}', 'a note');",
     }[name]
     hole(
-        f"{relation}; {fill} GRANT SELECT ON {name} TO {{pooled_one.role}};"
-        "GRANT USAGE ON SCHEMA public TO {pooled_one.role}",
-        f"DROP {kind} {name}; REVOKE USAGE ON SCHEMA public FROM {{pooled_one.role}}",
+        f"CREATE SCHEMA aside; GRANT USAGE ON SCHEMA aside TO {{pooled_one.role}};"
+        f"{relation}; {fill} GRANT SELECT ON {name} TO {{pooled_one.role}}",
+        f"DROP {kind} {name}; DROP SCHEMA aside",
         "pooled-one",
     )
 
@@ -274,7 +278,7 @@ def test_what_is_no_tenant_table_is_read_too(fleet, hole, relation, state):
 
 
 def test_a_sweep_leaves_every_row_as_it_was(fleet):
-    rows = "SELECT (SELECT count(*) FROM tenant.{0}), (SELECT md5(string_agg(t::text, '' ORDER BY t::text)) FROM tenant.{0} AS t)"
+    rows = "SELECT count(*), md5(string_agg(t::text, '' ORDER BY t::text)) FROM tenant.{} AS t"
     statement = " UNION ALL ".join(rows.format(table) for table in TABLES)
     before = fleet.administer(statement, of="pooled-one")
 

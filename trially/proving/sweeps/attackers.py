@@ -102,7 +102,8 @@ class Attacker:
 
     def slugs_of(self, tenant_ids: Iterable[object]) -> list[str]:
         """Return the slugs of tenants, or the id of one that the catalog places elsewhere."""
-        slugs = {str(each.tenant.id): each.slug for each in (*self.others, *self.elsewhere)}
+        known = (self.party, *self.others, *self.elsewhere)
+        slugs = {str(each.tenant.id): each.slug for each in known}
         return [slugs.get(str(tenant_id), str(tenant_id)) for tenant_id in tenant_ids]
 
     def breach(self, tenant_ids: Iterable[object], path: str, what: str) -> None:

@@ -66,6 +66,8 @@ class CanaryRow:
 
     def insert_sql(self, tenant_id: UUID, reference: UUID, key: UUID | None = None) -> sql.Composed:
         """Return the INSERT of the row of one tenant."""
+        if not self.values:
+            return sql.SQL("INSERT INTO {} DEFAULT VALUES").format(self.relation.qualified)
         texts = self.texts(tenant_id, reference, key)
         values = [
             _literal(column, text) for (column, _), text in zip(self.values, texts, strict=True)

@@ -27,7 +27,7 @@ LOCK_TIMEOUT_SECONDS = 2
 """Longest a statement of an attack waits for a lock. Nobody waits longer for the attack itself."""
 
 
-_SAVE = sql.SQL("SAVEPOINT attempt;")
+_SAVE = "SAVEPOINT attempt"
 
 
 class Disguise:
@@ -63,17 +63,15 @@ class Disguise:
 
     def attempt(self, statement: sql.Composable | str, *parameters: Any) -> list[Any]:
         """Run a batch, undo what it did, and return the rows of its last statement."""
-        if isinstance(statement, str):
-            statement = sql.SQL(statement)
-        try:
-            return execute(self.raw, _SAVE + statement, *parameters)
-        finally:
-            self._undo()
+        with self.undone():
+            return execute(self.raw, statement, *parameters)
 
     def keep(self, statement: sql.Composable) -> None:
         """Run a batch for the rest of the transaction; if it fails, undo all of it."""
+        # In one message with the statement, a syntax error would prevent the savepoint too.
+        execute(self.raw, _SAVE)
         try:
-            execute(self.raw, _SAVE + statement)
+            execute(self.raw, statement)
         except psycopg2.Error:
             self._undo()
             raise
