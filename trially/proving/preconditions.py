@@ -37,6 +37,7 @@ def find_unprovable(parties: Sequence[Party]) -> Reasons:
     for party in parties:
         by_server[party.record.server.name][party.record.database].append(party)
     reasons: Reasons = {}
+    head = head_of(TENANT_LINEAGE)
     for server, by_database in by_server.items():
         existing = _databases_of(server)
         for database, placed in by_database.items():
@@ -46,7 +47,7 @@ def find_unprovable(parties: Sequence[Party]) -> Reasons:
                 missing = f"the database {database} is missing"
                 reasons |= {party.tenant.id: missing for party in placed}
             else:
-                reasons |= _examine(server, database, placed)
+                reasons |= _examine(server, database, placed, head)
     return reasons
 
 
@@ -59,16 +60,16 @@ def _databases_of(server: str) -> set[str] | str:
         return f"the server {server} does not answer ({type(error).__name__})"
 
 
-def _examine(server: str, database: str, placed: Sequence[Party]) -> Reasons:
+def _examine(server: str, database: str, placed: Sequence[Party], head: str) -> Reasons:
     try:
         with server_access(server).administer(database) as raw:
-            return dict(_broken(raw, placed))
+            return dict(_broken(raw, placed, head))
     except psycopg2.Error as error:
         reason = f"the database {database} cannot be examined ({type(error).__name__})"
         return {party.tenant.id: reason for party in placed}
 
 
-def _broken(raw: connection, placed: Sequence[Party]) -> Iterator[tuple[UUID, str]]:
+def _broken(raw: connection, placed: Sequence[Party], head: str) -> Iterator[tuple[UUID, str]]:
     schemas = {
         name: (is_migrated, set(tables))
         for name, is_migrated, tables in execute(
@@ -82,7 +83,7 @@ def _broken(raw: connection, placed: Sequence[Party]) -> Iterator[tuple[UUID, st
         )
     }
     faults = {
-        schema: _fault_of(raw, schema, schemas.get(schema))
+        schema: _fault_of(raw, schema, schemas.get(schema), head)
         for schema in {party.record.schema for party in placed}
     }
     for party in placed:
@@ -91,12 +92,13 @@ def _broken(raw: connection, placed: Sequence[Party]) -> Iterator[tuple[UUID, st
             yield party.tenant.id, fault
 
 
-def _fault_of(raw: connection, schema: str, found: tuple[bool, set[str]] | None) -> str | None:
+def _fault_of(
+    raw: connection, schema: str, found: tuple[bool, set[str]] | None, head: str
+) -> str | None:
     """Return what is wrong with a schema, or None."""
     if found is None:
         return f"the schema {schema} is missing"
     is_migrated, tables = found
-    head = head_of(TENANT_LINEAGE)
     revisions = []
     if is_migrated:
         name = sql.Identifier(schema, "alembic_version")

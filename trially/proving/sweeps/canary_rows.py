@@ -8,6 +8,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from uuid import UUID
 
 from psycopg2 import sql
@@ -73,31 +74,35 @@ class CanaryRow:
             _literal(column, text) for (column, _), text in zip(self.values, texts, strict=True)
         ]
         return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
-            self.relation.qualified, self._columns(), sql.SQL(", ").join(values)
+            self.relation.qualified, self._columns, sql.SQL(", ").join(values)
         )
 
     def copy_sql(self) -> sql.Composed:
         """Return the COPY that reads the row from the client."""
-        return sql.SQL("COPY {} ({}) FROM STDIN").format(self.relation.qualified, self._columns())
+        return sql.SQL("COPY {} ({}) FROM STDIN").format(self.relation.qualified, self._columns)
 
-    def columns_of_any(self, tenant_id: sql.Composable) -> sql.Composable:
-        """Return the SELECT list of a row of the tenant that an expression names."""
-        given = {column.name: value for column, value in self.values}
+    def columns_of_any(self, tenant_id: sql.Composable, used_in: str) -> sql.Composable:
+        """Return the SELECT list of a row of the tenant that an expression names.
+
+        Only the columns that a condition uses are listed.
+        """
+        given = {
+            column.name: value for column, value in self.values if not isinstance(value, Given)
+        }
         return sql.SQL(", ").join(
             sql.SQL("{} AS {}").format(
                 tenant_id
                 if column.name == "tenant_id"
-                else _literal(
-                    column,
-                    None if isinstance(given.get(column.name), Given) else given.get(column.name),
-                ),
+                else _literal(column, given.get(column.name)),
                 sql.Identifier(column.name),
             )
             for column in self.relation.columns
+            if column.name == "tenant_id" or column.name in used_in
         )
 
-    def changes_sql(self) -> sql.Composable:
-        """Return the SET list of an UPDATE: texts get another value, all other columns their own.
+    @cached_property
+    def changes(self) -> sql.Composable:
+        """The SET list of an UPDATE: texts get another value, all other columns their own.
 
         So triggers that compare the old row with the new one act too.
         """
@@ -117,6 +122,7 @@ class CanaryRow:
             if not column.is_generated
         )
 
+    @cached_property
     def _columns(self) -> sql.Composable:
         return sql.SQL(", ").join(sql.Identifier(column.name) for column, _ in self.values)
 

@@ -37,28 +37,24 @@ def evaluate_policies(attacker: Attacker) -> None:
     rows = execute(attacker.disguise.raw, _POLICIES, attacker.party.record.schema)
     for name, *policy in rows:
         policies.setdefault(name, []).append(tuple(policy))
-    evaluated = [
-        (path, table, condition)
-        for name, table in tables.items()
-        for path, condition in _conditions(policies.get(name, []))
-    ]
+    cases: dict[tuple[str, str], list[str]] = {}
+    for name in tables:
+        for path, condition in _conditions(policies.get(name, [])):
+            cases.setdefault((name, condition), []).append(path)
     try:
-        accepted = _accepted(attacker, evaluated)
+        accepted = _accepted(attacker, [(tables[name], condition) for name, condition in cases])
     except psycopg2.Error:
-        accepted = None
-    for case in evaluated:
-        path, table, _ = case
-        if accepted is not None and (path, table.label) not in accepted:
-            attacker.sweep.hold(path, POLICY)
+        accepted = set(cases)
+    for (name, condition), paths in cases.items():
+        if (name, condition) in accepted:
+            _evaluate_one(attacker, tables[name], condition, paths)
         else:
-            _evaluate_one(attacker, case)
+            for path in paths:
+                attacker.sweep.hold(path, POLICY)
 
 
 def _is_evaluated(table: Table) -> bool:
     return bool(table.row) and table.relation.has_row_security and table.relation.has_tenant
-
-
-_Case = tuple[str, Table, str]
 
 
 def _conditions(policies: Sequence[_Policy]) -> Iterator[tuple[str, str]]:
@@ -79,30 +75,32 @@ def _combine(conditions: Sequence[tuple[bool, str | None]]) -> str:
     return " AND ".join([f"({' OR '.join(permissive) or 'false'})", *restrictive])
 
 
-def _accepted(attacker: Attacker, cases: Sequence[_Case]) -> set[tuple[str, str]]:
-    """Return the paths and tables whose policies accept a row of any other tenant."""
+def _accepted(attacker: Attacker, cases: Sequence[tuple[Table, str]]) -> set[tuple[str, str]]:
+    """Return the tables and conditions that accept a row of any other tenant."""
     statement = sql.SQL(" UNION ALL ").join(
-        sql.SQL("SELECT {}, {} WHERE EXISTS ({})").format(
-            sql.Literal(path), sql.Literal(table.label), _rows_sql(table, condition)
+        sql.SQL("SELECT {} WHERE EXISTS ({})").format(
+            sql.Literal(number), _rows_sql(table, condition)
         )
-        for path, table, condition in cases
+        for number, (table, condition) in enumerate(cases)
     )
     rows = attacker.disguise.attempt(_with_others(attacker) + statement)
-    return {(path, label) for path, label in rows}
+    accepted = [cases[number] for (number,) in rows]
+    return {(table.relation.name, condition) for table, condition in accepted}
 
 
-def _evaluate_one(attacker: Attacker, case: _Case) -> None:
-    path, table, condition = case
+def _evaluate_one(attacker: Attacker, table: Table, condition: str, paths: Sequence[str]) -> None:
     statement = _with_others(attacker) + _rows_sql(table, condition)
     try:
         tenant_ids = {row[0] for row in attacker.disguise.attempt(statement)}
     except psycopg2.Error as error:
-        attacker.doubt(path, table, error)
+        for path in paths:
+            attacker.doubt(path, table, error)
         return
-    if tenant_ids:
-        attacker.breach(tenant_ids, path, f"the policies of {table.label} accept the row")
-    else:
-        attacker.sweep.hold(path, POLICY)
+    for path in paths:
+        if tenant_ids:
+            attacker.breach(tenant_ids, path, f"the policies of {table.label} accept the row")
+        else:
+            attacker.sweep.hold(path, POLICY)
 
 
 def _with_others(attacker: Attacker) -> sql.Composable:
@@ -117,7 +115,7 @@ def _rows_sql(table: Table, condition: str) -> sql.Composable:
     assert table.row is not None  # noqa: S101
     return (
         sql.SQL("SELECT tenant_id FROM (SELECT {} FROM other_tenants) AS {} WHERE ").format(
-            table.row.columns_of_any(sql.Identifier("other_tenants", "tenant_id")),
+            table.row.columns_of_any(sql.Identifier("other_tenants", "tenant_id"), condition),
             table.relation.unqualified,
         )
         + sql.SQL(condition.replace("{", "{{").replace("}", "}}")).format()

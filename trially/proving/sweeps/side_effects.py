@@ -116,7 +116,7 @@ def _statement(attacker: Attacker, path: str, table: Table) -> sql.Composable:
         return table.row.insert_sql(attacker.party.tenant.id, attacker.canary_id)
     change = "DELETE FROM {table}" if path == DELETE else "UPDATE {table} SET {values}"
     return sql.SQL(change + " WHERE tenant_id = {me} AND id = {canary}").format(
-        table=table.relation.qualified, values=table.row.changes_sql(), **attacker.names
+        table=table.relation.qualified, values=table.row.changes, **attacker.names
     )
 
 
