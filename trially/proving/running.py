@@ -61,6 +61,8 @@ FAILURES = (
 
 REMEDY = "Fix the errors that `flask doctor` reports, and run `flask tenants prove` again."
 
+RAISE = "Raise `--time-limit`, or prove fewer tenants at a time."
+
 
 @dataclass(frozen=True)
 class Pairing:
@@ -141,7 +143,7 @@ def prove(plan: Plan, time_limit_seconds: float) -> Iterator[list[Attempt]]:
     with new_run() as run:
         for pairing in plan.pairings:
             if time.monotonic() > deadline:
-                yield [_stopped(pairing.target.slug, "time limit", OUT_OF_TIME)]
+                yield [_stopped(pairing.target.slug, "time limit", OUT_OF_TIME, RAISE)]
             else:
                 yield _attack(pairing, run)
 
@@ -245,5 +247,5 @@ def _describe(error: BaseException) -> str:
     return f"the attack was stopped by {type(error).__name__}"
 
 
-def _stopped(slug: str, path: str, reason: str) -> Attempt:
-    return Attempt(slug, None, path, Outcome.INCONCLUSIVE, reason, REMEDY)
+def _stopped(slug: str, path: str, reason: str, remedy: str = REMEDY) -> Attempt:
+    return Attempt(slug, None, path, Outcome.INCONCLUSIVE, reason, remedy)
