@@ -5,15 +5,12 @@ is rolled back.
 """
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg2
 from psycopg2 import errors
 
-from trially.database.placement import current_placement
-from trially.database.session import engine_registry
+from trially.proving.app_connections import run_and_roll_back
 from trially.proving.attempts import Attempt, Party, Target
 from trially.tenancy.catalog import TenantStatus
 from trially.tenancy.context import tenant_context
@@ -104,7 +101,7 @@ def read_as_own_tenant(target: Target) -> Iterator[Attempt]:
         yield target.not_applicable(CONTROL, None, "the tenant is suspended")
         return
     with tenant_context(str(target.tenant.id)):
-        rows = _run(f"SELECT word FROM canary WHERE id = '{target.canary_id}'")
+        rows = run_and_roll_back(f"SELECT word FROM canary WHERE id = '{target.canary_id}'")
     if rows == [(target.word,)]:
         yield target.held(CONTROL, None, "its own tenant reads it")
     else:
@@ -135,7 +132,7 @@ def _try_statement(target: Target, attacker: Party, path: str, template: str) ->
         role=_role_of(target),
     )
     try:
-        rows = _run(statement)
+        rows = run_and_roll_back(statement)
     except psycopg2.Error as error:
         # An error message may quote the statement, which may contain the word, or the row.
         if target.word in str(error) and target.word not in statement:
@@ -145,17 +142,6 @@ def _try_statement(target: Target, attacker: Party, path: str, template: str) ->
         return _breach_or_limit(target, attacker, path)
     wall = "grants on the table" if path == TRUNCATE else _wall_between(target, attacker)
     return target.held(path, attacker, wall)
-
-
-def _run(statement: str) -> list[Any]:
-    """Run a batch of statements in one transaction, return its rows, and roll it back."""
-    engine = engine_registry().engine_for(current_placement())
-    with closing(engine.raw_connection()) as raw, closing(raw.cursor()) as cursor:
-        try:
-            cursor.execute(statement)
-            return list(cursor.fetchall()) if cursor.description else []
-        finally:
-            raw.rollback()
 
 
 def _judge_error(target: Target, attacker: Party, path: str, error: psycopg2.Error) -> Attempt:

@@ -6,6 +6,7 @@ run leaves none behind.
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -75,6 +76,30 @@ class CanaryRow:
         ]
         return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
             self.relation.qualified, self._columns, sql.SQL(", ").join(values)
+        )
+
+    def insert_many_sql(self, references: Mapping[UUID, UUID]) -> sql.Composed:
+        """Return the INSERT of the rows of many tenants; their canary ids by tenant."""
+        chosen = {
+            Given.TENANT: sql.Identifier("wanted", "tenant_id"),
+            Given.KEY: sql.Identifier("wanted", "reference"),
+            Given.REFERENCE: sql.Identifier("wanted", "reference"),
+        }
+        values = [
+            sql.SQL("{}::{}").format(chosen[value], sql.SQL(column.type))
+            if isinstance(value, Given)
+            else _literal(column, value)
+            for column, value in self.values
+        ]
+        return sql.SQL(
+            "INSERT INTO {} ({}) SELECT {} FROM unnest({}::uuid[], {}::uuid[])"
+            " AS wanted (tenant_id, reference)"
+        ).format(
+            self.relation.qualified,
+            self._columns,
+            sql.SQL(", ").join(values),
+            sql.Literal([str(tenant_id) for tenant_id in references]),
+            sql.Literal([str(reference) for reference in references.values()]),
         )
 
     def copy_sql(self) -> sql.Composed:

@@ -35,10 +35,9 @@ class Disguise:
 
     def __init__(self, raw: connection) -> None:
         self.raw = raw
-        [(self._is_superuser,)] = execute(
+        [(self.is_superuser,)] = execute(
             raw, "SELECT rolsuper FROM pg_roles WHERE rolname = session_user"
         )
-        self._joined: set[str] = set()
         [(self.started,)] = execute(
             raw, "SELECT pg_current_xact_id()::text::bigint % (2^32)::bigint"
         )
@@ -92,16 +91,15 @@ class Disguise:
 
     @property
     def _leaving(self) -> sql.SQL:
-        return sql.SQL("RESET SESSION AUTHORIZATION;" if self._is_superuser else "RESET ROLE;")
+        return sql.SQL("RESET SESSION AUTHORIZATION;" if self.is_superuser else "RESET ROLE;")
 
     def _entering(self, roles: Sequence[str]) -> sql.Composed:
         """Return SQL that takes the login role and then the role that its transactions set.
 
         An administrator that is no superuser makes itself a member, until the rollback.
         """
-        first = "SESSION AUTHORIZATION" if self._is_superuser else "ROLE"
-        joining = [] if self._is_superuser else [r for r in roles if r not in self._joined]
-        self._joined.update(joining)
+        first = "SESSION AUTHORIZATION" if self.is_superuser else "ROLE"
+        joining = [] if self.is_superuser else roles
         return sql.SQL("").join(
             [sql.SQL("GRANT {} TO CURRENT_USER;").format(sql.Identifier(role)) for role in joining]
             + [

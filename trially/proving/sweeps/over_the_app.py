@@ -1,16 +1,9 @@
 """Read every table in transactions of the app itself: its roles, pooler, opening and guard."""
 
-from contextlib import closing
-
 import psycopg2
-from psycopg2 import sql
 
-from trially.database.placement import (
-    StalePlacementError,
-    TenantSuspendedError,
-    current_placement,
-)
-from trially.database.session import engine_registry
+from trially.database.placement import StalePlacementError, TenantSuspendedError
+from trially.proving.app_connections import run_and_roll_back
 from trially.proving.sweeps.attackers import Attacker, wall_of
 from trially.proving.sweeps.reading import look_sql, qualified
 from trially.tenancy.catalog import TenantStatus
@@ -28,7 +21,7 @@ def read_over_the_app(attacker: Attacker) -> None:
     statement = look_sql(tables, attacker.names["me"], qualified)
     try:
         with tenant_context(attacker.tenant_id):
-            seen = {label for label, sees in _run(statement) if sees}
+            seen = {label for label, sees in run_and_roll_back(statement) if sees}
     except (StalePlacementError, TenantSuspendedError, UnknownTenantError) as error:
         reason = f"it could not be entered ({type(error).__name__})"
         attacker.sweep.doubt(attacker.party.slug, None, PATH, reason)
@@ -42,14 +35,3 @@ def read_over_the_app(attacker: Attacker) -> None:
     others = [other.tenant.id for other in attacker.others] or [attacker.party.tenant.id]
     for label in sorted(seen):
         attacker.breach(others, PATH, f"rows of {label} are visible")
-
-
-def _run(statement: sql.Composable) -> list[tuple[str, bool]]:
-    """Run a statement over a connection of the current tenant's engine, and roll back."""
-    engine = engine_registry().engine_for(current_placement())
-    with closing(engine.raw_connection()) as raw, closing(raw.cursor()) as cursor:
-        try:
-            cursor.execute(statement)
-            return list(cursor.fetchall())
-        finally:
-            raw.rollback()

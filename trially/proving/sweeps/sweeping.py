@@ -13,7 +13,13 @@ from trially.proving.sweeps.canary_rows import CanaryRow, NoCanaryError, compose
 from trially.proving.sweeps.disguises import Disguise, disguised
 from trially.proving.sweeps.neighbours import look_beyond
 from trially.proving.sweeps.over_the_app import read_over_the_app
-from trially.proving.sweeps.planting import PLANT, check_own_rows, plant, planted_tables
+from trially.proving.sweeps.planting import (
+    PLANT,
+    check_own_rows,
+    plant,
+    plant_together,
+    planted_tables,
+)
 from trially.proving.sweeps.policies import evaluate_policies
 from trially.proving.sweeps.reading import prepare_reads, read_all, read_prepared
 from trially.proving.sweeps.relations import Relation, relations_in
@@ -138,11 +144,11 @@ def _attack(
             # Before any row is planted, because a trigger may write the same row each time.
             write_own_rows(attacker)
             attackers.append(attacker)
-    planting = {party.tenant.id: party for _, party in batch}
-    planting |= {party.tenant.id: party for party in sweep.victims if is_shared}
-    for party in planting.values():
-        with _failing_alone(sweep, disguise, party):
-            plant(disguise, party, planted_tables(schemas.tables_of(party)), sweep)
+    if is_shared:
+        _plant_all(disguise, schemas, [attacker.party for attacker in attackers], sweep)
+    for attacker in () if is_shared else attackers:
+        with _failing_alone(sweep, disguise, attacker.party):
+            plant(disguise, attacker.party, planted_tables(attacker.tables), sweep)
     owners = {} if is_shared else {party.record.schema: party for party in place.parties}
     for attacker in attackers:
         with _failing_alone(sweep, disguise, attacker.party), disguise.undone():
@@ -155,6 +161,17 @@ def _attack(
                 attack(attacker)
             sweep.tables.update(table.label for table in attacker.tables)
             sweep.pairs += len(attacker.others)
+
+
+def _plant_all(
+    disguise: Disguise, schemas: _Schemas, attacking: Sequence[Party], sweep: Sweep
+) -> None:
+    """Plant the canary rows of all victims, and of the attackers, in the tables that they share."""
+    parties = {party.tenant.id: party for party in (*sweep.victims, *attacking)}
+    for party in attacking[:1]:
+        tables = planted_tables(schemas.tables_of(party))
+        with _failing_alone(sweep, disguise, party):
+            plant_together(disguise, list(parties.values()), tables, sweep)
 
 
 @contextmanager
