@@ -286,6 +286,38 @@ def test_what_is_no_tenant_table_is_read_too(fleet, hole, relation, state):
     assert states == {"pooled-one": state, "pooled-two": state}, attempts
 
 
+@pytest.mark.parametrize(
+    ("returned", "security", "state"),
+    [
+        ("SETOF tenant.site", "SECURITY DEFINER", "broken"),
+        ("TABLE (tenant_id uuid, name varchar)", "SECURITY DEFINER", "broken"),
+        ("SETOF tenant.site", "", "held"),
+    ],
+)
+def test_a_function_that_returns_all_rows_is_called(fleet, hole, returned, security, state):
+    columns = "tenant_id, name" if returned.startswith("TABLE") else "*"
+    hole(
+        f"CREATE FUNCTION tenant.sites() RETURNS {returned} LANGUAGE sql STABLE {security}"
+        f" AS $$ SELECT {columns} FROM tenant.site $$",
+        "DROP FUNCTION tenant.sites()",
+        "pooled-one",
+    )
+
+    _, states, attempts = sweep_of(fleet, "pooled-one", "pooled-two")
+
+    assert states == {"pooled-one": state, "pooled-two": state}, attempts
+
+
+@pytest.mark.parametrize(("slug", "state"), [("pooled-one", "not proven"), ("schema-one", "held")])
+def test_a_large_object_is_not_overlooked(fleet, hole, slug, state):
+    role = f"{{{slug.replace('-', '_')}.role}}"
+    hole(f"SET ROLE {role}; SELECT lo_create(4711); RESET ROLE", "SELECT lo_unlink(4711)", slug)
+
+    _, states, _ = sweep_of(fleet, slug)
+
+    assert states[slug] == state
+
+
 def test_a_sweep_leaves_every_row_as_it_was(fleet):
     rows = "SELECT count(*), md5(string_agg(t::text, '' ORDER BY t::text)) FROM tenant.{} AS t"
     statement = " UNION ALL ".join(rows.format(table) for table in TABLES)

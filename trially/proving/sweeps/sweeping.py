@@ -11,6 +11,7 @@ from trially.proving.attempts import Party
 from trially.proving.sweeps.attackers import Attacker, Table
 from trially.proving.sweeps.canary_rows import CanaryRow, NoCanaryError, compose_canary
 from trially.proving.sweeps.disguises import Disguise, disguised
+from trially.proving.sweeps.functions import look_around
 from trially.proving.sweeps.neighbours import look_beyond
 from trially.proving.sweeps.over_the_app import read_over_the_app
 from trially.proving.sweeps.planting import (
@@ -36,6 +37,7 @@ OUT_OF_TIME = "the time limit was reached before all attacks were made"
 ATTACKS: tuple[Callable[[Attacker], None], ...] = (
     check_own_rows,
     read_all,
+    look_around,
     write_all,
     evaluate_policies,
     read_over_the_app,
