@@ -29,7 +29,7 @@ from trially.proving.sweeps.rights import Reached, reached_relations
 from trially.proving.sweeps.side_effects import write_own_rows
 from trially.proving.sweeps.writing import write_all
 
-ATTACKERS_PER_TRANSACTION = 50
+ATTACKERS_PER_TRANSACTION = 25
 """So a transaction lasts a few seconds. While it lasts, it holds up vacuum and starts of moves."""
 
 OUT_OF_TIME = "the time limit was reached before all attacks were made"
