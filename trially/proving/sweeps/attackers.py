@@ -91,6 +91,15 @@ class Attacker:
             "their_canary": CANARY_ID.format(run_id=run_id),
         }
 
+    @cached_property
+    def their_canaries(self) -> sql.Composable:
+        """A SELECT of the keys of the canary rows of all others."""
+        ids = [other.tenant.id for other in self.others]
+        return sql.SQL("SELECT * FROM unnest({}::uuid[], {}::uuid[])").format(
+            sql.Literal([str(tenant_id) for tenant_id in ids]),
+            sql.Literal([str(canary_id(self.run_id, tenant_id)) for tenant_id in ids]),
+        )
+
     def victim(self, step: int) -> Party | None:
         """Return one of the others in turn, or a tenant of another database if there is none."""
         choice = self.others or self.elsewhere

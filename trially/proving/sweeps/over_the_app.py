@@ -15,7 +15,11 @@ PATH = "read over the app's own connections"
 
 def read_over_the_app(attacker: Attacker) -> None:
     """Read the committed rows of all tenants as a request of the attacker could."""
-    tables = [table for table in attacker.tables if table.allows("SELECT")]
+    tables = [
+        table
+        for table in attacker.tables
+        if table.allows("SELECT") and table.label not in attacker.sweep.suspects
+    ]
     if not tables or attacker.party.tenant.status != TenantStatus.ACTIVE:
         return
     statement = look_sql(tables, attacker.names["me"], qualified)

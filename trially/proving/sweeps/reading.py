@@ -12,7 +12,6 @@ from psycopg2 import sql
 
 from trially.proving.attempts import Party
 from trially.proving.sweeps.attackers import GRANTS, Attacker, Table, wall_of
-from trially.proving.sweeps.canary_rows import canary_id
 from trially.proving.sweeps.relations import Relation
 from trially.tenancy.servers.connections import execute
 
@@ -138,16 +137,18 @@ def _copy_out(attacker: Attacker, tables: Sequence[Table]) -> set[str]:
 
 
 def _read(attacker: Attacker, path: str, tables: Sequence[Table], run: _Run) -> None:
-    if not tables:
-        return
+    known = attacker.sweep.suspects
+    # What was prepared reads all tables, so it cannot leave one out.
+    is_whole = path == PREPARED and known
+    trusted = [table for table in tables if not is_whole and table.label not in known]
     try:
-        suspects = run(attacker, tables)
+        suspects = run(attacker, trusted) if trusted else set()
     except psycopg2.Error:
-        suspects = {table.label for table in tables}
-    held = sum(table.label not in suspects for table in tables)
+        suspects = {table.label for table in trusted}
+    held = sum(table.label not in suspects for table in trusted)
     attacker.sweep.hold(path, attacker.wall, held)
     for table in tables:
-        if table.label in suspects:
+        if table.label in suspects or table not in trusted:
             _read_one(attacker, path, table, run)
 
 
@@ -155,16 +156,19 @@ def _read_one(attacker: Attacker, path: str, table: Table, run: _Run) -> None:
     """Read one table, in which rows of others may be visible, and find out whose they are."""
     try:
         seen = {str(row[0]) for row in attacker.disguise.attempt(_canaries_sql(attacker, table))}
-        if not seen and (path == PREPARED or run(attacker, [table])):
+        is_known = table.label in attacker.sweep.suspects
+        if not seen and not is_known and (path == PREPARED or run(attacker, [table])):
             seen = {str(row[0]) for row in attacker.disguise.attempt(_owners_sql(attacker, table))}
     except psycopg2.Error as error:
         wall = wall_of(error)
         if wall is None:
+            attacker.sweep.suspects.add(table.label)
             attacker.doubt(path, table, error)
         else:
             attacker.sweep.hold(path, wall)
         return
     if seen:
+        attacker.sweep.suspects.add(table.label)
         attacker.breach(seen, path, f"rows of {table.label} are visible")
     else:
         attacker.sweep.hold(path, attacker.wall)
@@ -174,15 +178,8 @@ def _canaries_sql(attacker: Attacker, table: Table) -> sql.Composable:
     """Return a SELECT of the tenants whose canary rows are visible, which is fast in any case."""
     if not table.relation.has_key:
         return sql.SQL("SELECT NULL WHERE false")
-    ids = [other.tenant.id for other in attacker.others]
-    return sql.SQL(
-        "SELECT theirs.tenant_id FROM unnest({tenants}::uuid[], {canaries}::uuid[])"
-        " AS wanted (tenant_id, id) JOIN {table} AS theirs"
-        " ON theirs.tenant_id = wanted.tenant_id AND theirs.id = wanted.id"
-    ).format(
-        tenants=sql.Literal([str(tenant_id) for tenant_id in ids]),
-        canaries=sql.Literal([str(canary_id(attacker.run_id, each)) for each in ids]),
-        table=table.relation.qualified,
+    return sql.SQL("SELECT tenant_id FROM {} AS theirs WHERE (tenant_id, id) IN ({})").format(
+        table.relation.qualified, attacker.their_canaries
     )
 
 

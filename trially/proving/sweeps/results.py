@@ -7,7 +7,7 @@ from uuid import UUID
 
 from trially.proving.attempts import Attempt, Outcome, Party
 
-MOST_ATTEMPTS_PER_TENANT = 20
+MOST_ATTEMPTS_PER_TENANT = 10
 """The most attempts of one outcome on one tenant that a sweep reports one by one."""
 
 PREFIX = "sweep: "
@@ -36,6 +36,10 @@ class Sweep:
 
     attempts: list[Attempt] = field(default_factory=list)
     """The failed attempts: the first of each tenant, path and table."""
+
+    suspects: set[str] = field(default_factory=set)
+    """Tables in which a hole was found, or a statement ran too long. From then on only canary rows
+    are looked up there, by their keys, because other statements may read whole tables."""
 
     seconds: float = 0.0
     _seen: set[tuple[str, str, str]] = field(default_factory=set)

@@ -17,17 +17,22 @@ MOVE = "move a row to the tenant"
 BEYOND_ROWS = ("TRUNCATE", "REFERENCES", "TRIGGER")
 """Privileges on tables that no policy binds, so that nobody may have them."""
 
-_THEIRS = "tenant_id {comparison} {me} AND id = {their_canary}"
-
 CHANGES = {
     UPDATE: (
         "UPDATE",
-        f"UPDATE {{table}} SET tenant_id = tenant_id WHERE {_THEIRS} RETURNING tenant_id",
+        "UPDATE {table} SET tenant_id = tenant_id WHERE {theirs} RETURNING tenant_id",
     ),
-    DELETE: ("DELETE", f"DELETE FROM {{table}} WHERE {_THEIRS} RETURNING tenant_id"),
-    LOCK: ("UPDATE", f"SELECT tenant_id FROM {{table}} WHERE {_THEIRS} FOR UPDATE SKIP LOCKED"),
+    DELETE: ("DELETE", "DELETE FROM {table} WHERE {theirs} RETURNING tenant_id"),
+    LOCK: ("UPDATE", "SELECT tenant_id FROM {table} WHERE {theirs} FOR UPDATE SKIP LOCKED"),
 }
 """The privilege and the statement of each path that changes canary rows of all others at once."""
+
+BELOW = "tenant_id < {me} AND id = {their_canary}"
+ABOVE = "tenant_id > {me} AND id = {their_canary}"
+"""Together the canary rows of all others. A policy contradicts both, so no row is read."""
+
+BY_KEY = "(tenant_id, id) IN ({their_canaries})"
+"""The canary rows of all others by their keys, which are looked up whatever the policies are."""
 
 
 def write_all(attacker: Attacker) -> None:
@@ -50,40 +55,49 @@ def _change(attacker: Attacker, path: str, tables: Sequence[Table]) -> None:
     privilege, _ = CHANGES[path]
     allowed = [table for table in tables if table.allows("SELECT", privilege)]
     attacker.sweep.hold(path, GRANTS, len(tables) - len(allowed))
+    trusted = [table for table in allowed if table.label not in attacker.sweep.suspects]
     try:
-        is_held = not allowed or not attacker.disguise.attempt(_change_sql(attacker, path, allowed))
+        statement = _change_sql(attacker, path, trusted, (BELOW, ABOVE))
+        is_held = not trusted or not attacker.disguise.attempt(statement)
     except psycopg2.Error:
         is_held = False
     if is_held:
-        attacker.sweep.hold(path, attacker.wall, len(allowed))
-        return
+        attacker.sweep.hold(path, attacker.wall, len(trusted))
     for table in allowed:
-        try:
-            reached = attacker.disguise.attempt(_change_sql(attacker, path, [table]))
-        except psycopg2.Error as error:
-            _judge(attacker, path, table, error)
-        else:
-            _judge_rows(attacker, path, table, {row[0] for row in reached})
+        if not is_held or table not in trusted:
+            _change_one(attacker, path, table)
 
 
-def _change_sql(attacker: Attacker, path: str, tables: Sequence[Table]) -> sql.Composable:
+def _change_one(attacker: Attacker, path: str, table: Table) -> None:
+    try:
+        reached = attacker.disguise.attempt(_change_sql(attacker, path, [table], (BY_KEY,)))
+    except psycopg2.Error as error:
+        _judge(attacker, path, table, error)
+    else:
+        _judge_rows(attacker, path, table, {row[0] for row in reached})
+
+
+def _change_sql(
+    attacker: Attacker, path: str, tables: Sequence[Table], conditions: Sequence[str]
+) -> sql.Composable:
     """Return one statement that selects the tenants of the changed rows in all tables."""
     _, statement = CHANGES[path]
+    names = {**attacker.names, "their_canaries": attacker.their_canaries}
     parts = [
         sql.SQL(statement).format(
-            table=table.relation.qualified, comparison=sql.SQL(comparison), **attacker.names
+            table=table.relation.qualified, theirs=sql.SQL(condition).format(**names)
         )
         for table in tables
-        for comparison in "<>"
+        for condition in conditions
     ]
-    names = [sql.Identifier(f"changed_{number}") for number in range(len(parts))]
+    changes = [sql.Identifier(f"change_{number}") for number in range(len(parts))]
     return sql.SQL("WITH {} {}").format(
         sql.SQL(", ").join(
             sql.SQL("{} AS ({})").format(name, part)
-            for name, part in zip(names, parts, strict=True)
+            for name, part in zip(changes, parts, strict=True)
         ),
         sql.SQL(" UNION ALL ").join(
-            sql.SQL("SELECT tenant_id FROM {}").format(name) for name in names
+            sql.SQL("SELECT tenant_id FROM {}").format(name) for name in changes
         ),
     )
 
