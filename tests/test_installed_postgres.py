@@ -25,5 +25,5 @@ def test_an_older_version_is_refused(tmp_path, version):
 
 
 def test_a_missing_program_is_named(tmp_path):
-    with pytest.raises(AssertionError, match="does not exist. Install 15.20 or newer"):
+    with pytest.raises(AssertionError, match=r"does not exist\. Install 15\.20 or newer"):
         version_of(tmp_path)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from tenant_databases import ask_in, placement_of
 from walls import Wall, wall_of_error
 
-from trially.database.engines import connect
+from trially.database.connecting import connect
 from trially.database.session import db, transaction
 from trially.tenancy.context import tenant_context
 from trially.tenancy.servers.connections import execute

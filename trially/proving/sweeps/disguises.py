@@ -14,7 +14,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection
 
 from trially.config import current_settings
-from trially.database.engines import connect
+from trially.database.connecting import connect
 from trially.proving.attempts import Party
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute

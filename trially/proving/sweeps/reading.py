@@ -50,25 +50,28 @@ def read_all(attacker: Attacker) -> None:
             attacker.sweep.hold(QUALIFIED, GRANTS)
 
 
-def prepare_reads(attacker: Attacker, name: str) -> None:
-    """Prepare the read of every table as one tenant, for others to execute."""
+def prepare_reads(attacker: Attacker) -> None:
+    """Prepare the read of every table as one tenant, for others to execute.
+
+    Tables in which a hole is known are left out.
+    """
     tables = [table for table in attacker.tables if table.allows("SELECT")]
     attacker.act()
-    if tables:
-        statement = look_sql(tables, sql.SQL("$1"), qualified)
-        prepare = sql.SQL("PREPARE {} (uuid) AS ").format(sql.Identifier(name))
-        execute(attacker.disguise.raw, prepare + statement)
+    execute(attacker.disguise.raw, "DEALLOCATE ALL")
+    if trusted := _trusted(attacker, tables):
+        statement = look_sql(trusted, sql.SQL("$1"), qualified)
+        execute(attacker.disguise.raw, sql.SQL("PREPARE reads (uuid) AS ") + statement)
 
 
-def read_prepared(attacker: Attacker, name: str, preparer: Party) -> None:
+def read_prepared(attacker: Attacker, preparer: Party) -> None:
     """Execute what another tenant prepared on this connection."""
     tables = [table for table in attacker.tables if table.allows("SELECT")]
     attacker.act()
     if attacker.shares_tables:
-        _read(attacker, PREPARED, tables, lambda attacker, _: _execute(attacker, name))
+        _read(attacker, PREPARED, tables, lambda attacker, _: _execute(attacker))
         return
     try:
-        has_seen = bool(_execute(attacker, name))
+        has_seen = bool(_execute(attacker))
     except psycopg2.Error as error:
         wall = wall_of(error)
         if wall is None:
@@ -84,8 +87,8 @@ def read_prepared(attacker: Attacker, name: str, preparer: Party) -> None:
         attacker.sweep.hold(PREPARED, attacker.wall)
 
 
-def _execute(attacker: Attacker, name: str) -> set[str]:
-    statement = sql.SQL("EXECUTE {} ({})").format(sql.Identifier(name), attacker.names["me"])
+def _execute(attacker: Attacker) -> set[str]:
+    statement = sql.SQL("EXECUTE reads ({me})").format(**attacker.names)
     return {label for label, sees in attacker.disguise.attempt(statement) if sees}
 
 
@@ -137,10 +140,7 @@ def _copy_out(attacker: Attacker, tables: Sequence[Table]) -> set[str]:
 
 
 def _read(attacker: Attacker, path: str, tables: Sequence[Table], run: _Run) -> None:
-    known = attacker.sweep.suspects
-    # What was prepared reads all tables, so it cannot leave one out.
-    is_whole = path == PREPARED and known
-    trusted = [table for table in tables if not is_whole and table.label not in known]
+    trusted = _trusted(attacker, tables)
     try:
         suspects = run(attacker, trusted) if trusted else set()
     except psycopg2.Error:
@@ -148,16 +148,22 @@ def _read(attacker: Attacker, path: str, tables: Sequence[Table], run: _Run) -> 
     held = sum(table.label not in suspects for table in trusted)
     attacker.sweep.hold(path, attacker.wall, held)
     for table in tables:
-        if table.label in suspects or table not in trusted:
+        if table.label in suspects:
             _read_one(attacker, path, table, run)
+        elif table not in trusted:
+            _read_one(attacker, path, table, _fetch if path == PREPARED else run)
+
+
+def _trusted(attacker: Attacker, tables: Sequence[Table]) -> list[Table]:
+    return [table for table in tables if table.label not in attacker.sweep.suspects]
 
 
 def _read_one(attacker: Attacker, path: str, table: Table, run: _Run) -> None:
     """Read one table, in which rows of others may be visible, and find out whose they are."""
     try:
         seen = {str(row[0]) for row in attacker.disguise.attempt(_canaries_sql(attacker, table))}
-        is_known = table.label in attacker.sweep.suspects
-        if not seen and not is_known and (path == PREPARED or run(attacker, [table])):
+        is_enough = table.label in attacker.sweep.suspects and table.relation.has_key
+        if not seen and not is_enough and table.label in run(attacker, [table]):
             seen = {str(row[0]) for row in attacker.disguise.attempt(_owners_sql(attacker, table))}
     except psycopg2.Error as error:
         wall = wall_of(error)

@@ -152,13 +152,15 @@ def _attack(
         with _failing_alone(sweep, disguise, attacker.party):
             plant(disguise, attacker.party, planted_tables(attacker.tables), sweep)
     owners = {} if is_shared else {party.record.schema: party for party in place.parties}
+    prepared_without: set[str] | None = None
     for attacker in attackers:
+        if prepared_without != sweep.suspects:
+            prepare_reads(attackers[0])
+            prepared_without = set(sweep.suspects)
         with _failing_alone(sweep, disguise, attacker.party), disguise.undone():
             look_beyond(attacker, schemas.reached_by(attacker.party), owners)
-            if attacker is attackers[0]:
-                prepare_reads(attacker, "reads")
-            else:
-                read_prepared(attacker, "reads", attackers[0].party)
+            if attacker is not attackers[0]:
+                read_prepared(attacker, attackers[0].party)
             for attack in ATTACKS:
                 attack(attacker)
             sweep.tables.update(table.label for table in attacker.tables)
