@@ -3,14 +3,15 @@
 PYTHON ?= python3
 PORT ?= 5000
 EXAMPLES ?= 200
+POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test fuzz check format docs isolation-docs bench client lock clean
+.PHONY: help setup run test test-postgres-15 fuzz check format docs isolation-docs bench client lock clean
 
 help: ## List the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
 $(STAMP): requirements/development.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "trially needs Python 3.11 or newer.")'
@@ -26,6 +27,9 @@ run: setup ## Serve the demo tenants on http://127.0.0.1:5000 (PORT=… for anot
 
 test: setup ## Run the tests
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
+
+test-postgres-15: setup ## Attack pooled rows on PostgreSQL 15 (apt-get install postgresql-15)
+	TEST_POSTGRES_BIN=$(POSTGRES_15) $(BIN)/python -m pytest tests/isolation -k pooled_rows
 
 fuzz: setup ## Fuzz the API with new requests each time (EXAMPLES=… of each kind)
 	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz

@@ -13,9 +13,10 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from flask.testing import FlaskCliRunner
+from installed_postgres import installed_binaries, running_installed_server
 from members import AsMember, MakeFact, MakePatient, MakeTenant, Member
 from poolers import Pooler, running_pooler
-from sqlalchemy import insert
+from sqlalchemy import URL, insert
 from tenant_databases import TIERS
 from uuid_utils.compat import uuid7
 
@@ -64,14 +65,27 @@ def instance() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def settings(instance: Path) -> Settings:
+def database_url() -> Iterator[URL | None]:
+    """The URL of a server that `TEST_POSTGRES_BIN` asks for; None for the embedded one."""
+    binaries = installed_binaries()
+    if binaries is None:
+        yield None
+        return
+    with running_installed_server(binaries, FAST_AND_LOSABLE) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def settings(instance: Path, database_url: URL | None) -> Settings:
     """Settings of a development machine, with their own instance folder."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TRIALLY_DEVELOPMENT", "1")
         patch.setenv("TRIALLY_SECRET_KEY", "a secret of the tests alone, 32 characters")
         patch.delenv("TRIALLY_DATABASE_URL", raising=False)
         read = read_settings(instance)
-    return replace(read, instance=instance, embedded_settings=FAST_AND_LOSABLE)
+    return replace(
+        read, instance=instance, database_url=database_url, embedded_settings=FAST_AND_LOSABLE
+    )
 
 
 @pytest.fixture(scope="session")

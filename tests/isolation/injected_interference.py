@@ -50,6 +50,18 @@ INJECTED_TO_LEARN = (
         is_pooled=True,
         limit="After `RESET ROLE` the session has the login role, which all tenants share.",
     ),
+    Attack(
+        "reads the other tenant's large object",
+        by_tier(Wall.OWN_DATABASE, Wall.PRIVILEGES, Wall.LIMIT),
+        limit="Large objects belong to a role, and no policy binds them. The application creates "
+        "none.",
+    ),
+    Attack(
+        "listens to the other tenant's notifications",
+        by_tier(Wall.OWN_DATABASE, Wall.LIMIT, Wall.LIMIT),
+        limit="Every session of a database receives the notifications of all others. The "
+        "application sends none.",
+    ),
 )
 
 INJECTED_TO_DISRUPT = (

@@ -147,7 +147,10 @@ _MESSAGES = (
     (r"violates foreign key constraint", Wall.KEY),
     (r"not have CONNECT privilege", Wall.CONNECT),
     (r"permission denied to set (role|session authorization)", Wall.ROLE),
-    (r"permission denied|must be owner|Only roles with|must be superuser", Wall.PRIVILEGES),
+    (
+        r"permission denied|must be owner|Only roles with|must be superuser|must have admin option",
+        Wall.PRIVILEGES,
+    ),
 )
 _KINDS: tuple[tuple[type[Exception], Wall], ...] = (
     (NoTenantError, Wall.CONTEXT),

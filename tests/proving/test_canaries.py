@@ -46,7 +46,7 @@ def test_an_interrupted_run_deletes_its_canary(fleet, monkeypatch):
 
     monkeypatch.setattr(running, "ATTACKS_AS_TENANT", (interrupt,))
     with fleet.app.app_context(), pytest.raises(KeyboardInterrupt):
-        list(running.prove(running.choose_pairings(["schema-one"], 1, 1)))
+        list(running.prove(running.make_plan(["schema-one"], 1, 1), 600))
 
     assert planted == [1]
     assert canaries(fleet) == 0

@@ -1,23 +1,27 @@
 """The session of one app context. It has an engine only after a tenant has been entered."""
 
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
 from sqlalchemy import URL, Connection, Engine, event, text
+from sqlalchemy.orm import ORMExecuteState
 
 from trially.database.connecting import open_connection
 from trially.database.engines import EngineRegistry, Limits
 from trially.database.placement import WrongTenantError, current_placement
+from trially.database.tenant_objects import check_objects, check_rows, with_merged
 from trially.database.watching import GRACE_SECONDS, WatchedConnection
 from trially.state import app_state, request_state, state_of
 
 CATALOG_CHECKOUT_SECONDS = 2
 """How long a thread waits for a connection to the catalog."""
+
+_O = TypeVar("_O")
 
 
 class PlacedSession(Session):
@@ -33,10 +37,8 @@ class PlacedSession(Session):
 
         Raises `NoTenantError`, or `WrongTenantError` if this session has served another tenant.
         """
-        placement = current_placement()
-        if self.info.setdefault("tenant_id", placement.tenant_id) != placement.tenant_id:
-            raise WrongTenantError("This session belongs to another tenant.")
-        return engine_registry().engine_for(placement)
+        self._check_tenant()
+        return engine_registry().engine_for(current_placement())
 
     def add(self, instance: object, *, _warn: bool = True) -> None:
         """Add an object to the session, or raise `WrongTenantError`.
@@ -44,8 +46,69 @@ class PlacedSession(Session):
         The listener below checks the same. But for an object that is still in another session,
         SQLAlchemy raises its own `InvalidRequestError` before it calls the listener.
         """
-        _refuse_objects_of_others(self, instance)
+        check_objects(instance)
         super().add(instance, _warn=_warn)
+
+    def merge(self, instance: _O, **options: Any) -> _O:
+        """Copy an object and those related to it into this session; see `Session.merge`."""
+        self._check_tenant()
+        check_objects(*with_merged(instance))
+        return super().merge(instance, **options)
+
+    def merge_all(self, instances: Iterable[_O], **options: Any) -> Sequence[_O]:
+        """Copy several objects into this session; see `Session.merge_all`."""
+        return [self.merge(instance, **options) for instance in instances]
+
+    def refresh(self, instance: object, *args: Any, **options: Any) -> None:
+        """Load an object of this session again; see `Session.refresh`."""
+        check_objects(instance)
+        super().refresh(instance, *args, **options)
+
+    def delete(self, instance: object) -> None:
+        """Mark an object as deleted; see `Session.delete`."""
+        self._check_tenant()
+        check_objects(instance)
+        super().delete(instance)
+
+    def delete_all(self, instances: Iterable[object]) -> None:
+        """Mark several objects as deleted; see `Session.delete_all`."""
+        for instance in instances:
+            self.delete(instance)
+
+    def bulk_save_objects(self, objects: Iterable[object], *args: Any, **options: Any) -> None:
+        """Save objects without the session's bookkeeping; see `Session.bulk_save_objects`."""
+        saved = list(objects)
+        check_objects(*saved)
+        super().bulk_save_objects(saved, *args, **options)
+
+    def bulk_insert_mappings(
+        self, mapper: Any, mappings: Iterable[dict[str, Any]], *args: Any, **options: Any
+    ) -> None:
+        """Insert rows given as mappings; see `Session.bulk_insert_mappings`."""
+        rows = list(mappings)
+        check_rows(rows)
+        super().bulk_insert_mappings(mapper, rows, *args, **options)
+
+    def bulk_update_mappings(self, mapper: Any, mappings: Iterable[dict[str, Any]]) -> None:
+        """Update rows given as mappings; see `Session.bulk_update_mappings`."""
+        rows = list(mappings)
+        check_rows(rows)
+        super().bulk_update_mappings(mapper, rows)
+
+    def _identity_lookup(self, *args: Any, **options: Any) -> Any:
+        """Find a loaded object without SQL, or raise `WrongTenantError`.
+
+        SQLAlchemy calls this for `get`, `get_one` and lazy loads before it sends a statement, so
+        before it calls `get_bind`.
+        """
+        self._check_tenant()
+        return super()._identity_lookup(*args, **options)
+
+    def _check_tenant(self) -> None:
+        """Raise `WrongTenantError` if this session has served another tenant."""
+        tenant_id = current_placement().tenant_id
+        if self.info.setdefault("tenant_id", tenant_id) != tenant_id:
+            raise WrongTenantError("This session belongs to another tenant.")
 
 
 db = SQLAlchemy(session_options={"class_": PlacedSession}, add_models_to_shell=False)
@@ -54,8 +117,15 @@ db = SQLAlchemy(session_options={"class_": PlacedSession}, add_models_to_shell=F
 @event.listens_for(PlacedSession, "before_attach")
 def _refuse_objects_of_others(_session: Session, item: Any) -> None:
     """Raise `WrongTenantError` for an object of another tenant."""
-    if item.tenant_id not in (None, current_placement().tenant_id):
-        raise WrongTenantError("This object belongs to another tenant.")
+    check_objects(item)
+
+
+@event.listens_for(PlacedSession, "do_orm_execute")
+def _refuse_rows_of_others(state: ORMExecuteState) -> None:
+    """Raise `WrongTenantError` for the parameters of a write that name another tenant."""
+    if state.parameters and (state.is_insert or state.is_update):
+        rows = state.parameters
+        check_rows([rows] if isinstance(rows, Mapping) else rows)
 
 
 @event.listens_for(PlacedSession, "before_flush")
@@ -65,9 +135,7 @@ def _set_tenant(session: Session, _context: Any, _instances: Any) -> None:
     for item in session.new:
         if item.tenant_id is None:
             item.tenant_id = tenant_id
-    for item in {*session.new, *session.dirty}:
-        if item.tenant_id != tenant_id:
-            raise WrongTenantError("This object belongs to another tenant.")
+    check_objects(*session.new, *session.dirty, *session.deleted)
 
 
 def engine_registry() -> EngineRegistry:

@@ -3,7 +3,6 @@
 import secrets
 from collections import Counter
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ from flask.cli import with_appcontext
 
 from trially.config import current_settings
 from trially.proving.attempts import Attempt, Outcome
-from trially.proving.reports import sign, to_report, verify
-from trially.proving.running import Pairing, choose_pairings, prove
+from trially.proving.reports import State, sign, states_of, to_report, verify
+from trially.proving.running import Plan, attempts_before, make_plan, prove
+from trially.proving.sweeps.results import PREFIX
 from trially.state import app_state
 from trially.tenancy.schema.installing import require_catalog
 from trially.terminal import (
@@ -27,6 +27,7 @@ from trially.terminal import (
 )
 
 DEFAULT_ATTACKERS = 3
+DEFAULT_TIME_LIMIT_MINUTES = 120
 COLUMNS = (
     Outcome.HELD,
     Outcome.LIMIT,
@@ -51,6 +52,14 @@ COLUMNS = (
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the signed report to this file.",
 )
+@click.option(
+    "--time-limit",
+    type=click.IntRange(min=1),
+    default=DEFAULT_TIME_LIMIT_MINUTES,
+    show_default=True,
+    metavar="MINUTES",
+    help="Stop after this time. Tenants that were not attacked yet are not proven.",
+)
 @click.option("--dry-run", is_flag=True, help="List the attackers of each tenant, and stop.")
 @click.option(
     "--verify",
@@ -69,11 +78,12 @@ def prove_tenants(
     dry_run: bool,
     as_json: bool,
     out: Path | None,
+    time_limit: int,
 ) -> None:
     """Verify that tenants cannot reach each other's rows.
 
-    Attacks each SLUG, or every tenant, as other tenants. Exits with 1 if an attack succeeds, or
-    fails for a reason other than a wall.
+    Attacks each SLUG, or every tenant: in every table as all tenants of its database, and on every
+    path as a few other tenants. Exits with 1 unless every tenant's walls held.
 
     \b
     Examples:
@@ -88,28 +98,35 @@ def prove_tenants(
         raise click.BadParameter(f"The folder {out.parent} does not exist.", param_hint="--out")
     require_catalog()
     seed = secrets.randbits(32) if seed is None else seed
-    pairings = choose_pairings(slugs, attackers, seed)
+    plan = make_plan(slugs, attackers, seed)
     if dry_run:
-        _print_pairings(pairings, seed, as_json=as_json)
+        _print_plan(plan, as_json=as_json)
     else:
-        _prove(pairings, seed, out, as_json=as_json)
+        _prove(plan, out, time_limit, as_json=as_json)
 
 
-def _prove(pairings: Sequence[Pairing], seed: int, out: Path | None, *, as_json: bool) -> None:
-    with progress_bar(prove(pairings), "Proving", len(pairings)) as attacked:
-        attempts = list(chain.from_iterable(attacked))
-    report = to_report(pairings, attempts, seed, app_state().version)
+def _prove(plan: Plan, out: Path | None, time_limit: int, *, as_json: bool) -> None:
+    attempts = attempts_before(plan)
+    with progress_bar(prove(plan, time_limit * 60), "Proving", plan.steps) as attacked:
+        for more in attacked:
+            attempts += more
+    attempts = [attempt for _, sweep in plan.sweeps for attempt in sweep.attempts] + attempts
+    report = to_report(plan, attempts, app_state().version)
     document = sign(report, current_settings().secret_key)
     if out is not None:
         out.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
     if as_json:
         print_json(document)
     else:
-        _print_attempts(pairings, attempts, seed)
-    failed = [each for each in attempts if each.outcome in (Outcome.BREACHED, Outcome.INCONCLUSIVE)]
-    for attempt in failed:
-        click.echo(_sentence(attempt), err=True)
-    if failed:
+        _print_attempts(plan, attempts)
+    states = states_of(plan, attempts)
+    for attempt in attempts:
+        if attempt.outcome in (Outcome.BREACHED, Outcome.INCONCLUSIVE):
+            click.echo(_sentence(attempt), err=True)
+    for each in states:
+        if each.state is not State.HELD:
+            click.echo(f"{each.slug}: {each.state}.", err=True)
+    if any(each.state is not State.HELD for each in states):
         raise click.exceptions.Exit(1)
 
 
@@ -122,43 +139,59 @@ def _verify(signed: Path, *, as_json: bool) -> None:
     print_item(item, sentence, as_json=as_json)
 
 
-def _print_pairings(pairings: Sequence[Pairing], seed: int, *, as_json: bool) -> None:
+def _print_plan(plan: Plan, *, as_json: bool) -> None:
     items = [
         {
             "tenant": pairing.target.slug,
             "tier": pairing.target.tier.tier,
             "attackers": [attacker.slug for attacker in pairing.attackers],
         }
-        for pairing in pairings
+        for pairing in plan.pairings
     ]
     if as_json:
-        print_json({"seed": seed, "pairings": items})
+        unprovable = [{"tenant": slug, "reason": reason} for slug, reason in plan.unprovable]
+        print_json({"seed": plan.seed, "pairings": items, "unprovable": unprovable})
         return
     rows = [{**item, "attackers": ", ".join(item["attackers"])} for item in items]
     print_items(rows, ("tenant", "tier", "attackers"), as_json=False)
-    click.echo(f"Seed {seed}. No tenant was attacked.")
+    for slug, reason in plan.unprovable:
+        click.echo(f"{slug} cannot be proven: {reason}.")
+    click.echo(f"Seed {plan.seed}. No tenant was attacked.")
 
 
-def _print_attempts(pairings: Sequence[Pairing], attempts: Sequence[Attempt], seed: int) -> None:
+def _print_attempts(plan: Plan, attempts: Sequence[Attempt]) -> None:
     """Print the number of each outcome by path, for all tenants together."""
-    counts = Counter((attempt.path, attempt.outcome) for attempt in attempts)
-    paths = list(dict.fromkeys(attempt.path for attempt in attempts))
-    walls = {path: set[str]() for path in paths}
-    for attempt in attempts:
+    single = [attempt for attempt in attempts if not attempt.path.startswith(PREFIX)]
+    counts = Counter((attempt.path, attempt.outcome) for attempt in single)
+    walls: dict[str, set[str]] = {attempt.path: set() for attempt in single}
+    for attempt in single:
         if attempt.outcome is Outcome.HELD:
             walls[attempt.path].add(attempt.wall)
+    for _, sweep in plan.sweeps:
+        for (path, wall), count in sweep.held.items():
+            counts[path, Outcome.HELD] += count
+            walls.setdefault(path, set()).add(wall)
+        for (path, outcome), count in sweep.failed.items():
+            counts[path, outcome] += count
+            walls.setdefault(path, set())
     items: list[dict[str, Any]] = [
         {
             "path": path,
             **{outcome: counts[path, outcome] or "" for outcome in COLUMNS},
             "walls": ", ".join(sorted(walls[path])),
         }
-        for path in paths
+        for path in walls
     ]
     print_items(items, ("path", *COLUMNS, "walls"), as_json=False)
-    attackers = sum(len(pairing.attackers) for pairing in pairings)
+    tables = {table for _, sweep in plan.sweeps for table in sweep.tables}
+    pairs = sum(sweep.pairs for _, sweep in plan.sweeps)
+    click.echo(f"{len(plan.sweeps)} databases, {len(tables)} tables, {pairs} pairs of tenants.")
+    states = Counter(each.state for each in states_of(plan, attempts))
+    click.echo(", ".join(f"{states[state]} {state}" for state in State) + ".")
+    attackers = sum(len(pairing.attackers) for pairing in plan.pairings)
     click.echo(
-        f"{len(pairings)} tenants, {attackers} attackers, {len(attempts)} attempts, seed {seed}."
+        f"{len(plan.slugs)} tenants, {attackers} attackers, {len(attempts)} attempts,"
+        f" seed {plan.seed}."
     )
 
 

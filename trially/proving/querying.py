@@ -5,27 +5,19 @@ is rolled back.
 """
 
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg2
 from psycopg2 import errors
 
-from trially.database.placement import (
-    StalePlacementError,
-    TenantSuspendedError,
-    current_placement,
-)
-from trially.database.session import engine_registry
+from trially.proving.app_connections import run_and_roll_back
 from trially.proving.attempts import Attempt, Party, Target
 from trially.tenancy.catalog import TenantStatus
 from trially.tenancy.context import tenant_context
-from trially.tenancy.directory import UnknownTenantError
 from trially.tenancy.tiers.limits import Limit
 from trially.tenancy.tiers.tenant_tables import TENANT_CHECK
 
-CONTROL = "its own tenant reads the canary"
+CONTROL, TRUNCATE = "its own tenant reads the canary", "truncate"
 
 _INSERT_OWN_ROW = (
     "INSERT INTO canary (tenant_id, id, run_id, word)"
@@ -51,7 +43,8 @@ STATEMENTS = {
         " ON CONFLICT (tenant_id, id) DO UPDATE SET word = 'clash'"
         " WHERE canary.word::int = 1"
     ),
-    "truncate": "TRUNCATE {schema}.canary; SELECT '{word}'",
+    # TRUNCATE itself would lock the table for everyone.
+    TRUNCATE: "SELECT '{word}' WHERE has_table_privilege('{schema}.canary', 'TRUNCATE')",
     "read the guard's placements": "SELECT '{word}' FROM trially.placement",
     "SET ROLE": "SET LOCAL ROLE {role}; SELECT '{word}'",
     "SET ROLE and read": "SET LOCAL ROLE {role}; SELECT word FROM {schema}.canary",
@@ -74,7 +67,7 @@ LIMIT_OF_PATH = {
 }
 """The limit that allows a path, between tenants of one database of a tier with this limit."""
 
-PATHS_IN_ONE_DATABASE = ("truncate", "read the guard's placements")
+PATHS_IN_ONE_DATABASE = (TRUNCATE, "read the guard's placements")
 """Paths that only make sense between tenants of one database."""
 
 PATHS_TO_ANOTHER_ROLE = ("SET ROLE", "SET ROLE and read", "SET SESSION AUTHORIZATION")
@@ -108,7 +101,7 @@ def read_as_own_tenant(target: Target) -> Iterator[Attempt]:
         yield target.not_applicable(CONTROL, None, "the tenant is suspended")
         return
     with tenant_context(str(target.tenant.id)):
-        rows = _run(f"SELECT word FROM canary WHERE id = '{target.canary_id}'")
+        rows = run_and_roll_back(f"SELECT word FROM canary WHERE id = '{target.canary_id}'")
     if rows == [(target.word,)]:
         yield target.held(CONTROL, None, "its own tenant reads it")
     else:
@@ -117,20 +110,16 @@ def read_as_own_tenant(target: Target) -> Iterator[Attempt]:
 
 def query_as_tenant(target: Target, attacker: Party) -> Iterator[Attempt]:
     """Run every statement in the attacker's context."""
-    try:
-        with tenant_context(str(attacker.tenant.id)):
-            for path, statement in STATEMENTS.items():
-                if path in PATHS_TO_ANOTHER_ROLE and attacker.login_role == _role_of(target):
-                    reason = "both log in as the same role; the walls behind it are tested"
-                    yield target.not_applicable(path, attacker, reason)
-                elif path in PATHS_IN_ONE_DATABASE and not target.shares_database_with(attacker):
-                    reason = "the tenants are in different databases"
-                    yield target.not_applicable(path, attacker, reason)
-                else:
-                    yield _try_statement(target, attacker, path, statement)
-    except (StalePlacementError, TenantSuspendedError, UnknownTenantError) as error:
-        reason = f"the attacker could not be entered ({type(error).__name__})"
-        yield target.inconclusive("SQL", attacker, reason)
+    with tenant_context(str(attacker.tenant.id)):
+        for path, statement in STATEMENTS.items():
+            if path in PATHS_TO_ANOTHER_ROLE and attacker.login_role == _role_of(target):
+                reason = "both log in as the same role; the walls behind it are tested"
+                yield target.not_applicable(path, attacker, reason)
+            elif path in PATHS_IN_ONE_DATABASE and not target.shares_database_with(attacker):
+                reason = "the tenants are in different databases"
+                yield target.not_applicable(path, attacker, reason)
+            else:
+                yield _try_statement(target, attacker, path, statement)
 
 
 def _try_statement(target: Target, attacker: Party, path: str, template: str) -> Attempt:
@@ -143,7 +132,7 @@ def _try_statement(target: Target, attacker: Party, path: str, template: str) ->
         role=_role_of(target),
     )
     try:
-        rows = _run(statement)
+        rows = run_and_roll_back(statement)
     except psycopg2.Error as error:
         # An error message may quote the statement, which may contain the word, or the row.
         if target.word in str(error) and target.word not in statement:
@@ -151,18 +140,8 @@ def _try_statement(target: Target, attacker: Party, path: str, template: str) ->
         return _judge_error(target, attacker, path, error)
     if (target.word,) in rows:
         return _breach_or_limit(target, attacker, path)
-    return target.held(path, attacker, _wall_between(target, attacker))
-
-
-def _run(statement: str) -> list[Any]:
-    """Run a batch of statements in one transaction, return its rows, and roll it back."""
-    engine = engine_registry().engine_for(current_placement())
-    with closing(engine.raw_connection()) as raw, closing(raw.cursor()) as cursor:
-        try:
-            cursor.execute(statement)
-            return list(cursor.fetchall()) if cursor.description else []
-        finally:
-            raw.rollback()
+    wall = "grants on the table" if path == TRUNCATE else _wall_between(target, attacker)
+    return target.held(path, attacker, wall)
 
 
 def _judge_error(target: Target, attacker: Party, path: str, error: psycopg2.Error) -> Attempt:
