@@ -17,6 +17,7 @@ from trially.http.problems import NotFound, Unauthorized
 from trially.observability import metrics
 from trially.state import app_state
 from trially.tenancy.catalog import reader_engine
+from trially.tenancy.recorded_keys import WrongSecretKeyError
 from trially.tenancy.schema.lineages import CATALOG_LINEAGE, TENANT_LINEAGE, head_of
 
 bp = Blueprint("health", __name__)
@@ -76,6 +77,9 @@ def _check_catalog() -> str:
     try:
         with reader_engine().connect() as catalog:
             revision = catalog.scalar(text("SELECT version_num FROM catalog.alembic_version"))
+    except WrongSecretKeyError as error:
+        current_app.logger.critical("%s", error)
+        return "wrong secret key"
     except SQLAlchemyError as error:
         current_app.logger.warning("The catalog cannot be queried: %s.", type(error).__name__)
         return "unreachable"

@@ -41,6 +41,9 @@ class Settings:
     secret_key: str = field(repr=False)
     """At least 32 characters. Passwords of database roles and all other keys derive from it."""
 
+    previous_secret_key: str = field(default="", repr=False)
+    """The other secret key while the key is changed: what it signed and set is still accepted."""
+
     instance: Path = INSTANCE
     """Directory of local state: settings, the embedded server's data, the built-in issuer's key."""
 

@@ -11,7 +11,7 @@ import click
 import orjson
 from flask.cli import with_appcontext
 
-from trially.config import current_settings
+from trially.keys import current_keys
 from trially.proving.attempts import Attempt, Outcome
 from trially.proving.reports import sign, to_report, verify
 from trially.proving.running import Pairing, choose_pairings, prove
@@ -99,7 +99,7 @@ def _prove(pairings: Sequence[Pairing], seed: int, out: Path | None, *, as_json:
     with progress_bar(prove(pairings), "Proving", len(pairings)) as attacked:
         attempts = list(chain.from_iterable(attacked))
     report = to_report(pairings, attempts, seed, app_state().version)
-    document = sign(report, current_settings().secret_key)
+    document = sign(report, current_keys().in_use)
     if out is not None:
         out.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
     if as_json:
@@ -114,7 +114,7 @@ def _prove(pairings: Sequence[Pairing], seed: int, out: Path | None, *, as_json:
 
 
 def _verify(signed: Path, *, as_json: bool) -> None:
-    report = verify(signed.read_bytes(), current_settings().secret_key)
+    report = verify(signed.read_bytes(), *current_keys().accepted)
     counts = report["counts"]
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
     sentence = f"The signature of the report of {report['proved_at']} is valid: {outcomes}."

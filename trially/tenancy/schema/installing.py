@@ -15,13 +15,16 @@ from trially.database.watching import WatchedConnection
 from trially.errors import OperatorError
 from trially.tenancy.advisory_locks import INSTALL_LOCK
 from trially.tenancy.catalog import (
+    CATALOG_SCHEMA,
     CONTROL_BIND,
     READER_BIND,
     Server,
+    RecordedKey,
     ServerPassword,
     control_engine,
 )
 from trially.tenancy.schema.databases import database_exists
+from trially.tenancy.schema.key_evidence import record_secret_key, verify_secret_key
 from trially.tenancy.schema.lineages import (
     CATALOG_LINEAGE,
     head_of,
@@ -40,8 +43,6 @@ from trially.tenancy.servers.preparing import (
     prepare_server,
     reader_role,
 )
-
-CATALOG_SCHEMA = "catalog"
 
 CATALOG_CONNECTIONS = {CONTROL_BIND: WatchedConnection, READER_BIND: ReaderConnection}
 """The classes of connections to the catalog, by bind key: requests wait less than commands."""
@@ -94,9 +95,13 @@ def require_catalog() -> None:
 
 @contextmanager
 def open_catalog() -> Iterator[Connection]:
-    """Connect to the catalog's database as its owner; create missing roles and the database."""
+    """Connect to the catalog's database as its owner; create missing roles and the database.
+
+    Raises `WrongSecretKeyError` before it changes anything, if the installation has another key.
+    """
     settings, access = current_settings(), server_access()
     with access.locked(INSTALL_LOCK) as raw:
+        verify_secret_key(access, raw)
         prepare_server(access, raw)
         _create_catalog_database(raw, settings.catalog_database, owner_role(settings))
         execute(
@@ -111,7 +116,15 @@ def open_catalog() -> Iterator[Connection]:
             catalog.execute(text(f"CREATE SCHEMA IF NOT EXISTS {CATALOG_SCHEMA}"))
             catalog.commit()
             yield catalog
+            _record_key(catalog, access)
             _grant_catalog(catalog)
+
+
+def _record_key(catalog: Connection, access: ServerAccess) -> None:
+    if inspect(catalog).has_table(RecordedKey.__tablename__, CATALOG_SCHEMA):
+        catalog.commit()
+        record_secret_key(driver_connection(catalog), access)
+        driver_connection(catalog).commit()
 
 
 def _grant_catalog(catalog: Connection) -> None:
