@@ -13,7 +13,6 @@ from trially.keys import (
     SecretKeys,
     UnsealError,
     derive_key,
-    fingerprint,
     role_password,
     seal,
     unseal,

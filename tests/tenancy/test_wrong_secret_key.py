@@ -265,7 +265,10 @@ def test_the_server_of_another_catalog_is_not_added(installation, settings):
     from trially.tenancy.servers.probing import UnsuitableServerError
     from trially.tenancy.servers.registering import _refuse_other_installation
 
-    with installation.app_context(), server_access().administer() as raw:
-        with pytest.raises(UnsuitableServerError, match=f"has a database {catalog}"):
-            _refuse_other_installation("eu1", raw)
+    with (
+        installation.app_context(),
+        server_access().administer() as raw,
+        pytest.raises(UnsuitableServerError, match=f"has a database {catalog}"),
+    ):
+        _refuse_other_installation("eu1", raw)
     assert json.dumps(snapshot(installation)) == json.dumps(before)

@@ -44,7 +44,8 @@ def derive_key(secret_key: str, purpose: Purpose) -> bytes:
 def fingerprint(secret_key: str) -> str:
     """Return 32 hexadecimal digits by which the catalog recognises the secret key.
 
-    To find a key by its fingerprint, one must try keys, and a key has at least 100 bits.
+    It does not help to guess: the only way from a fingerprint to its key is to try keys, and each
+    trial could as well be made against any other value that derives from the key.
     """
     return derive_key(secret_key, Purpose.FINGERPRINT)[:16].hex()
 

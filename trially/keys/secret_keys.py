@@ -55,9 +55,7 @@ class SecretKeys:
 
     def role_passwords(self, server: str, role: str) -> dict[str, str]:
         """Return a role's password by the fingerprint of each key, that of the key in use first."""
-        return {
-            name: role_password(key, server, role) for name, key in self.by_fingerprint.items()
-        }
+        return {name: role_password(key, server, role) for name, key in self.by_fingerprint.items()}
 
     def __repr__(self) -> str:
         """Show no key."""

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 
 from psycopg2 import sql
 from psycopg2.extensions import connection
-from sqlalchemy import URL, Connection, inspect, select, text
+from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.orm import Session
 
 from trially.config import Settings, current_settings
+from trially.database.connecting import Login
 from trially.database.session import ReaderConnection
 from trially.database.watching import WatchedConnection
 from trially.errors import OperatorError
@@ -18,8 +19,8 @@ from trially.tenancy.catalog import (
     CATALOG_SCHEMA,
     CONTROL_BIND,
     READER_BIND,
-    Server,
     RecordedKey,
+    Server,
     ServerPassword,
     control_engine,
 )
@@ -54,12 +55,12 @@ class CatalogBehindError(OperatorError):
     """The catalog does not exist, or is not at the revision that this version needs."""
 
 
-def catalog_binds(access: ServerAccess, settings: Settings) -> dict[str, URL]:
-    """Return the URLs of the catalog by bind key."""
-    database = settings.catalog_database
+def catalog_binds(access: ServerAccess, settings: Settings) -> dict[str, Login]:
+    """Return how to log in to the catalog, by bind key."""
+    database, reader = settings.catalog_database, reader_role(settings)
     return {
-        CONTROL_BIND: access.admin_url.set(database=database),
-        READER_BIND: access.role_url(reader_role(settings), database),
+        CONTROL_BIND: Login(access.admin_url.set(database=database)),
+        READER_BIND: Login(access.role_url(reader, database), access.other_password(reader)),
     }
 
 

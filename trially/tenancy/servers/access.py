@@ -60,13 +60,22 @@ class ServerAccess:
     _kept: OrderedDict[str | None, connection] = field(default_factory=OrderedDict, repr=False)
 
     def role_url(self, role: str, database: str) -> URL:
-        """Return the URL with which `role` logs in to `database`."""
+        """Return the URL with which `role` logs in to `database`.
+
+        The password is that of `TRIALLY_SECRET_KEY`, also while it is not set yet, so that the URL
+        does not change. `other_password` returns the other one.
+        """
         url = self.pooler_url or self.admin_url
-        return url.set(username=role, password=self.role_password(role), database=database)
+        return url.set(username=role, password=self._newest_password(role), database=database)
+
+    def other_password(self, role: str) -> str | None:
+        """Return a role's password under the other secret key, None if there is only one key."""
+        passwords = self.keys.role_passwords(self.name, role)
+        return next((text for name, text in passwords.items() if name != self.keys.newest), None)
 
     def replica_role_urls(self, role: str, database: str) -> tuple[URL, ...]:
         """Return the URLs with which `role` logs in to `database` on each replica."""
-        password = self.role_password(role)
+        password = self._newest_password(role)
         return tuple(
             url.set(username=role, password=password, database=database).update_query_dict(
                 {**REPLICA_OPTIONS, **url.query}
@@ -83,12 +92,15 @@ class ServerAccess:
         return url if database is None else url.set(database=database)
 
     def role_password(self, role: str) -> str:
-        """Derive a role's password from the secret key in use.
+        """Derive the password that a role is given, from the secret key in use.
 
         No password is stored. The server has a SCRAM verifier, and every process that has the
         secret derives the same password again.
         """
         return role_password(self.keys.in_use, self.name, role)
+
+    def _newest_password(self, role: str) -> str:
+        return self.keys.role_passwords(self.name, role)[self.keys.newest]
 
     @contextmanager
     def administer(

@@ -12,13 +12,16 @@ from enum import Enum
 from psycopg2 import errors
 from psycopg2.extensions import connection
 
-from trially.database.connecting import ConnectionRefusedByServerError, connect
+from trially.database.connecting import (
+    WRONG_PASSWORD,
+    ConnectionRefusedByServerError,
+    connect,
+)
 from trially.errors import OperatorError
 from trially.tenancy.servers.access import ServerAccess
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.servers.scram import is_verifier_of
 
-WRONG_PASSWORD = "28P01"  # noqa: S105
 REFUSED_AFTER_LOGIN = frozenset({"42501", "3D000", "53300"})
 """SQLSTATEs of a server that has accepted the password: no CONNECT, no database, a limit."""
 
