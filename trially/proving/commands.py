@@ -16,6 +16,7 @@ from trially.proving.attempts import Attempt, Outcome
 from trially.proving.reports import sign, to_report, verify
 from trially.proving.running import Pairing, choose_pairings, prove
 from trially.state import app_state
+from trially.tenancy.lifecycle.key_use import refuse_while_changing
 from trially.tenancy.schema.installing import require_catalog
 from trially.terminal import (
     Command,
@@ -87,6 +88,8 @@ def prove_tenants(
     if out is not None and not out.absolute().parent.is_dir():
         raise click.BadParameter(f"The folder {out.parent} does not exist.", param_hint="--out")
     require_catalog()
+    # With the wrong password, each login as another tenant would fail and prove nothing.
+    refuse_while_changing()
     seed = secrets.randbits(32) if seed is None else seed
     pairings = choose_pairings(slugs, attackers, seed)
     if dry_run:

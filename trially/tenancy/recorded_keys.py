@@ -70,6 +70,19 @@ def init_app(app: Flask) -> None:
             event.listen(db.engines[bind].pool, "checkout", check)
 
 
+def reader_application(keys: SecretKeys) -> str:
+    """Return the `application_name` of a process's sessions as the catalog's reader.
+
+    It shows which keys the process has, so that the key is not changed while one lacks the new key.
+    """
+    return " ".join(["trially", *map(short_name, keys.fingerprints)])
+
+
+def short_name(fingerprint: str) -> str:
+    """Return the beginning of a fingerprint, for people."""
+    return fingerprint[:8]
+
+
 def check_at_start(app: Flask) -> None:
     """Raise `WrongSecretKeyError` if a server process starts with another installation's key.
 

@@ -24,6 +24,7 @@ from trially.tenancy.catalog import (
     ServerPassword,
     control_engine,
 )
+from trially.tenancy.recorded_keys import reader_application
 from trially.tenancy.schema.databases import database_exists
 from trially.tenancy.schema.key_evidence import record_secret_key, verify_secret_key
 from trially.tenancy.schema.lineages import (
@@ -59,8 +60,13 @@ def catalog_binds(access: ServerAccess, settings: Settings) -> dict[str, Login]:
     """Return how to log in to the catalog, by bind key."""
     database, reader = settings.catalog_database, reader_role(settings)
     return {
+    url = access.role_url(reader, database).update_query_dict(
+        {"application_name": reader_application(access.keys)}
+    )
+    return {
         CONTROL_BIND: Login(access.admin_url.set(database=database)),
-        READER_BIND: Login(access.role_url(reader, database), access.other_password(reader)),
+        READER_BIND: Login(url, access.other_password(reader)),
+    }
     }
 
 
