@@ -59,14 +59,12 @@ class CatalogBehindError(OperatorError):
 def catalog_binds(access: ServerAccess, settings: Settings) -> dict[str, Login]:
     """Return how to log in to the catalog, by bind key."""
     database, reader = settings.catalog_database, reader_role(settings)
-    return {
     url = access.role_url(reader, database).update_query_dict(
         {"application_name": reader_application(access.keys)}
     )
     return {
         CONTROL_BIND: Login(access.admin_url.set(database=database)),
         READER_BIND: Login(url, access.other_password(reader)),
-    }
     }
 
 
