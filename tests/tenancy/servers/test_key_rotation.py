@@ -400,3 +400,34 @@ def test_an_administrator_who_is_no_superuser_asks_by_logging_in(world):
     with process.app.app_context():
         reader_engine().dispose()
     dispose(process)
+
+
+def test_reports_are_signed_again_while_the_key_is_changed(world, tmp_path):
+    old, new = world.key, next(KEYS)
+    report = tmp_path / "proof.json"
+    before = world.process(old)
+    slugs = [tenant.slug for tenant in world.tenants[:2]]
+    proved = before.run("tenants", "prove", *slugs, "--attackers", "1", "--out", str(report))
+    assert report.exists(), proved.output
+    original = report.read_bytes()
+    dispose(before)
+
+    both = world.process(new, old)
+    assert "rotation has not begun" in both.run("keys", "sign-again", str(report)).output
+    assert "secret key is being changed" in both.run("tenants", "prove", *slugs).output
+    assert both.run("tenants", "prove", "--verify", str(report)).exit_code == 0
+    assert rotate(both).exit_code == 0
+    forged = tmp_path / "forged.json"
+    forged.write_bytes(original.replace(b'"seed": ', b'"seed": 1'))
+    assert both.run("keys", "sign-again", str(report), str(forged)).exit_code == 1
+    assert report.read_bytes() == original
+    signed = both.run("keys", "sign-again", str(report))
+    assert signed.exit_code == 0, signed.output
+    dispose(both)
+
+    after = world.process(new)
+    assert after.run("tenants", "prove", "--verify", str(report)).exit_code == 0
+    report.write_bytes(original)
+    assert "earlier secret key" in after.run("tenants", "prove", "--verify", str(report)).output
+    dispose(after)
+    world.key = new
