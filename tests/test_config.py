@@ -257,11 +257,13 @@ def test_a_file_never_turns_development_on(read, tmp_path, line):
     assert (settings.development, settings.log_level) == (False, "INFO")
 
 
-def test_an_operators_file_is_read_where_the_environment_names_it(read, tmp_path):
+def test_an_operators_file_is_read_where_it_is_named_alone(read, monkeypatch, tmp_path):
     (tmp_path / "settings.env").write_text("TRIALLY_DEVELOPMENT=0\nTRIALLY_LOG_LEVEL=ERROR\n")
 
     assert read(**PRODUCTION, TRIALLY_INSTANCE=str(tmp_path)).log_level == "ERROR"
-    assert read(**PRODUCTION).log_level == "INFO"
+    monkeypatch.delenv("TRIALLY_INSTANCE")
+    monkeypatch.setattr("trially.config.reading.INSTANCE", tmp_path)
+    assert read_settings().log_level == "INFO"
 
 
 def test_the_environment_chooses_the_instance(read, tmp_path):

@@ -32,18 +32,18 @@ _DEVELOPMENT_LINE = re.compile(
 _OFF = frozenset({"", "0", "f", "false", "n", "no", "off"})
 
 
-def read_settings(instance: Path = INSTANCE) -> Settings:
+def read_settings(instance: Path | None = None) -> Settings:
     """Return the settings of an instance; the environment overrides its `settings.env`.
 
-    `TRIALLY_INSTANCE` in the environment overrides `instance`. Raises `SettingsError` with a
+    `TRIALLY_INSTANCE` in the environment overrides `instance`; the default is `INSTANCE`. Raises `SettingsError` with a
     sentence for each setting that is invalid.
     """
-    chosen = os.environ.get(variable_of("instance"))
-    instance = Path(chosen or instance)
+    named = os.environ.get(variable_of("instance")) or instance
+    instance = Path(named or INSTANCE)
     development = _parse(Env(), DEVELOPMENT, bool, is_secret=False) if _asks(DEVELOPMENT) else False
     env = Env()
     file = instance / SETTINGS_FILE
-    if development or (chosen and not _is_of_developer(file)):
+    if development or (named and not _is_of_developer(file)):
         env.read_env(str(file), recurse=False)
     types = get_type_hints(Settings, include_extras=True)
     values: dict[str, Any] = {"instance": instance, "development": development}
