@@ -22,6 +22,7 @@ $(STAMP): requirements/development.txt
 setup: $(STAMP) ## Create the virtual environment and this machine's settings
 	@$(BIN)/python -c 'from trially.config import write_development_settings as write; write()'
 
+run: export TRIALLY_DEVELOPMENT = 1
 run: setup ## Serve the demo tenants on http://127.0.0.1:5000 (PORT=… for another port)
 	@$(BIN)/python -m flask demo serve --port $(PORT)
 
@@ -58,6 +59,7 @@ bench: setup ## Run the published benchmarks; see benchmarks/README.md
 	$(BIN)/python -m benchmarks.import_fhir
 	$(BIN)/python -m benchmarks.guard
 
+client: export TRIALLY_DEVELOPMENT = 1
 client: setup ## Generate the TypeScript client from the API (needs Node)
 	@$(BIN)/python -m flask openapi > clients/typescript/openapi.json
 	cd clients/typescript && npm ci --no-audit --no-fund && npm run generate && npm run check

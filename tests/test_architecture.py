@@ -198,6 +198,7 @@ def test_a_key_primitive_is_noticed(source: str) -> None:
         "key = settings.secret_key.encode()",
         "key = sha256(settings.secret_key)",
         "secret = current_settings().secret_key",
+        "secret = current_settings().previous_secret_key",
         "text = f'{secret_key}'",
         "key = secret_key + 'purpose'",
         "from itsdangerous import Signer\nsigner = Signer(settings.secret_key)",
@@ -271,6 +272,7 @@ def _uses_of_secret(source: str) -> Iterator[str]:
             passed |= {*node.args, *(keyword.value for keyword in node.keywords)}
     for node in ast.walk(tree):
         name = ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute) else ""
-        is_read = name.rpartition(".")[2] == "secret_key" and isinstance(node.ctx, ast.Load)
+        is_secret = name.rpartition(".")[2] in {"secret_key", "previous_secret_key"}
+        is_read = is_secret and isinstance(node.ctx, ast.Load)
         if is_read and node not in passed:
             yield f"line {node.lineno}: {ast.unparse(node)}"

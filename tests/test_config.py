@@ -57,6 +57,26 @@ def test_production_settings_are_read(read):
         ({"TRIALLY_AUDIENCES": ""}, "TRIALLY_AUDIENCES"),
         ({"TRIALLY_SECRET_KEY": None}, "TRIALLY_SECRET_KEY"),
         ({"TRIALLY_SECRET_KEY": "short"}, "TRIALLY_SECRET_KEY"),
+        ({"TRIALLY_PREVIOUS_SECRET_KEY": "short"}, "TRIALLY_PREVIOUS_SECRET_KEY"),
+        (
+            {"TRIALLY_PREVIOUS_SECRET_KEY": PRODUCTION["TRIALLY_SECRET_KEY"]},
+            "TRIALLY_PREVIOUS_SECRET_KEY is the same key",
+        ),
+        ({"TRIALLY_METRICS_TOKEN": "short"}, "TRIALLY_METRICS_TOKEN"),
+        ({"TRIALLY_METRICS_TOKEN": "m" * 20}, "TRIALLY_METRICS_TOKEN"),
+        ({"TRIALLY_METRICS_TOKEN": " " * 20}, "TRIALLY_METRICS_TOKEN"),
+        ({"TRIALLY_METRICS_TOKEN": "0123456789abcdef"}, "TRIALLY_METRICS_TOKEN"),
+        ({"TRIALLY_ALGORITHMS": "none"}, "TRIALLY_ALGORITHMS"),
+        ({"TRIALLY_ALGORITHMS": "RS256,HS256"}, "TRIALLY_ALGORITHMS"),
+        ({"TRIALLY_ALGORITHMS": "rs256"}, "TRIALLY_ALGORITHMS"),
+        ({"TRIALLY_ALGORITHMS": ""}, "TRIALLY_ALGORITHMS"),
+        ({"TRIALLY_ALGORITHMS": "RS256,"}, "TRIALLY_ALGORITHMS"),
+        ({"TRIALLY_TOKEN_TYPES": "JWT"}, "TRIALLY_TOKEN_TYPES"),
+        ({"TRIALLY_TOKEN_TYPES": "at+jwt,jwt"}, "TRIALLY_TOKEN_TYPES"),
+        ({"TRIALLY_TOKEN_TYPES": ""}, "TRIALLY_TOKEN_TYPES"),
+        ({"TRIALLY_AUDIENCES": ","}, "TRIALLY_AUDIENCES"),
+        ({"TRIALLY_AUDIENCES": "a" * 256}, "TRIALLY_AUDIENCES"),
+        ({"TRIALLY_TENANT_CLAIM": ""}, "TRIALLY_TENANT_CLAIM"),
         ({"TRIALLY_CONNECTIONS_PER_SERVER": "0"}, "TRIALLY_CONNECTIONS_PER_SERVER"),
         ({"TRIALLY_MAX_BODY_BYTES": "much"}, "TRIALLY_MAX_BODY_BYTES"),
         ({"TRIALLY_PLACEMENT_MAX_AGE_SECONDS": "6"}, "TRIALLY_PLACEMENT_MAX_AGE_SECONDS"),
@@ -183,37 +203,85 @@ def test_an_unknown_tier_stops_the_start(settings):
         create_app(replace(settings, plan_tiers={"trial": "nowhere"}))
 
 
-def test_the_environment_overrides_the_file_and_is_not_changed(read, tmp_path):
+@pytest.fixture
+def developers_file(tmp_path):
     (tmp_path / "settings.env").write_text(
         "TRIALLY_DEVELOPMENT=1\n"
         "TRIALLY_SECRET_KEY=a secret from the file, at least 32 long\n"
         "TRIALLY_CONNECTIONS_PER_TENANT=7\n"
     )
 
-    settings = read(TRIALLY_CONNECTIONS_PER_TENANT="9")
+
+def test_the_environment_overrides_the_file_and_is_not_changed(read, developers_file):
+    settings = read(TRIALLY_DEVELOPMENT="1", TRIALLY_CONNECTIONS_PER_TENANT="9")
 
     assert settings.development
     assert settings.secret_key.startswith("a secret from the file")
     assert settings.connections_per_tenant == 9
     assert "TRIALLY_SECRET_KEY" not in os.environ
-    assert "TRIALLY_DEVELOPMENT" not in os.environ
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+@pytest.mark.parametrize("development", ["", "0", "false"])
+def test_production_takes_nothing_from_a_developers_file(
+    read, tmp_path, developers_file, development, is_named
+):
+    chosen = {"TRIALLY_INSTANCE": str(tmp_path)} if is_named else {}
+
+    settings = read(**PRODUCTION, **chosen, TRIALLY_DEVELOPMENT=development)
+
+    assert not settings.development
+    assert not settings.dev_issuer
+    assert settings.secret_key == PRODUCTION["TRIALLY_SECRET_KEY"]
+    assert settings.connections_per_tenant == 50
+    for missing in ("TRIALLY_SECRET_KEY", "TRIALLY_DATABASE_URL", "TRIALLY_ISSUERS"):
+        rest = {name: value for name, value in PRODUCTION.items() if name != missing}
+        with pytest.raises(SettingsError, match=missing):
+            read(**rest, **chosen)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "TRIALLY_DEVELOPMENT=1",
+        "export TRIALLY_DEVELOPMENT = 'true'",
+        'TRIALLY_DEVELOPMENT="yes"',
+        "  TRIALLY_DEVELOPMENT=on",
+    ],
+)
+def test_a_file_never_turns_development_on(read, tmp_path, line):
+    (tmp_path / "settings.env").write_text(f"TRIALLY_LOG_LEVEL=ERROR\n{line}\n")
+
+    settings = read(**PRODUCTION, TRIALLY_INSTANCE=str(tmp_path))
+
+    assert (settings.development, settings.log_level) == (False, "INFO")
+
+
+def test_an_operators_file_is_read_where_it_is_named_alone(read, monkeypatch, tmp_path):
+    (tmp_path / "settings.env").write_text("TRIALLY_DEVELOPMENT=0\nTRIALLY_LOG_LEVEL=ERROR\n")
+
+    assert read(**PRODUCTION, TRIALLY_INSTANCE=str(tmp_path)).log_level == "ERROR"
+    monkeypatch.delenv("TRIALLY_INSTANCE")
+    monkeypatch.setattr("trially.config.reading.INSTANCE", tmp_path)
+    assert read_settings().log_level == "INFO"
 
 
 def test_the_environment_chooses_the_instance(read, tmp_path):
     other = tmp_path / "other"
     write_development_settings(other)
 
-    settings = read(TRIALLY_INSTANCE=str(other))
+    settings = read(TRIALLY_INSTANCE=str(other), TRIALLY_DEVELOPMENT="1")
 
     assert settings.instance == other
     assert settings.development
 
 
-def test_development_settings_are_written_once_for_the_owner_alone(tmp_path):
+def test_development_settings_are_written_once_for_the_owner_alone(monkeypatch, tmp_path):
     path = write_development_settings(tmp_path / "new")
     written = path.read_text()
     write_development_settings(tmp_path / "new")
 
     assert path.read_text() == written
     assert path.stat().st_mode & 0o077 == 0
+    monkeypatch.setenv("TRIALLY_DEVELOPMENT", "1")
     assert read_settings(tmp_path / "new").development

@@ -12,7 +12,7 @@ from trially.config import Settings, read_settings
 from trially.database import session
 from trially.http import browsers, problems, request_ids, retry_after, trace_context
 from trially.observability import access_log, tracing
-from trially.tenancy import catalog_reader, directory, plans
+from trially.tenancy import catalog_reader, directory, plans, recorded_keys
 from trially.tenancy.schema import installing
 from trially.tenancy.schema.migration_commands import init_migrations
 from trially.tenancy.schema.migration_files import check_migrations
@@ -45,10 +45,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     problems.init_app(app)
     retry_after.init_app(app)
     plans.init_app(app, settings)
-    access.init_app(app, administrator_url(settings), settings.secret_key, settings.pooler_url)
+    access.init_app(app, administrator_url(settings), settings.pooler_url)
     with app.app_context():
         binds = installing.catalog_binds(access.server_access(), settings)
     session.init_app(app, binds, installing.CATALOG_CONNECTIONS)
+    recorded_keys.init_app(app)
     init_migrations(app)
     catalog_reader.init_app(app, settings.catalog_outage_seconds)
     directory.init_app(app, settings.placement_max_age_seconds)

@@ -18,6 +18,7 @@ from trially.observability import metrics
 from trially.state import app_state
 from trially.tenancy.catalog import reader_engine
 from trially.tenancy.catalog_reader import CatalogUnavailableError, catalog_reader
+from trially.tenancy.recorded_keys import WrongSecretKeyError
 from trially.tenancy.schema.lineages import CATALOG_LINEAGE, TENANT_LINEAGE, head_of
 
 bp = Blueprint("health", __name__)
@@ -84,6 +85,9 @@ def show_metrics() -> Response:
 def _check_catalog() -> str:
     try:
         revision = catalog_reader().ask(_read_revision)
+    except WrongSecretKeyError as error:
+        current_app.logger.critical("%s", error)
+        return "wrong secret key"
     except CatalogUnavailableError:
         return FROM_CACHE if app_state().directory.can_serve_stale() else "unreachable"
     return "ok" if revision == head_of(CATALOG_LINEAGE) else "not migrated"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from trially.dev_issuer.issuer import DevIssuer
     from trially.http.retry_after import RetryAdvice
     from trially.http.trace_context import Caller
+    from trially.keys import SecretKeys
     from trially.request_cycle.bulkheads import Bulkheads, Compartment
     from trially.tenancy.catalog import Tier
     from trially.tenancy.catalog_reader import CatalogReader
@@ -35,6 +36,9 @@ class AppState:
 
     settings: "Settings"
     version: str = ""
+    keys: "SecretKeys | None" = None
+    """The secret keys of this process, from the settings; `current_keys` returns them."""
+
     engines: "EngineRegistry" = field(init=False)
     """The engines of tenants' databases."""
 

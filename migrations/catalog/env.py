@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from trially.tenancy.schema.installing import CATALOG_SCHEMA, open_catalog
+from trially.tenancy.catalog import CATALOG_SCHEMA
+from trially.tenancy.schema.installing import open_catalog
 from trially.tenancy.schema.lineages import CATALOG_LINEAGE, run_lineage
 
 attributes = context.config.attributes

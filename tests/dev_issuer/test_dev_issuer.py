@@ -128,3 +128,29 @@ def test_racing_starts_agree_on_one_key(tmp_path: Path) -> None:
     assert len(kids) == 4
     assert len(set(kids)) == 1
     assert [entry.name for entry in path.parent.iterdir()] == ["key.pem"]
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "status"),
+    [
+        ("127.0.0.1", {}, 200),
+        ("127.8.9.1", {}, 200),
+        ("::1", {}, 200),
+        ("::ffff:127.0.0.1", {}, 200),
+        ("192.0.2.7", {}, 400),
+        ("::ffff:192.0.2.7", {}, 400),
+        ("2001:db8::1", {}, 400),
+        ("", {}, 400),
+        ("127.0.0.1", {"X-Forwarded-For": "192.0.2.7"}, 400),
+        ("127.0.0.1", {"Forwarded": "for=192.0.2.7"}, 400),
+        ("127.0.0.1", {"X-Real-IP": "192.0.2.7"}, 400),
+        ("127.0.0.1", {"Host": "evil.example"}, 400),
+    ],
+)
+def test_only_this_machine_reaches_the_issuer(app, peer, headers, status):
+    """The Host header is the client's choice, so the peer's address decides."""
+    for path in ("/dev-issuer/jwks", "/dev-issuer/.well-known/openid-configuration"):
+        answer = app.test_client().get(
+            path, headers={"Host": "localhost"} | headers, environ_base={"REMOTE_ADDR": peer}
+        )
+        assert answer.status_code == status, path

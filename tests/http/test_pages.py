@@ -10,6 +10,7 @@ from flask import Flask
 from trially import state
 from trially.http.pages import make_page, read_cursor
 from trially.http.problems import BadRequest
+from trially.keys import SecretKeys
 
 TENANT = uuid4()
 ITEMS = [{"id": number, "at": None} for number in range(3)]
@@ -19,7 +20,10 @@ ITEMS = [{"id": number, "at": None} for number in range(3)]
 def app() -> Flask:
     app = Flask("tiny", static_folder=None)
     state.init_app(
-        app, SimpleNamespace(secret_key="a secret of this file", cursor_lifetime_seconds=60)
+        app,
+        SimpleNamespace(
+            secret_key="a secret of this file", previous_secret_key="", cursor_lifetime_seconds=60
+        ),
     )
     return app
 
@@ -88,3 +92,18 @@ def test_a_cursor_expires(
 
     with app.test_request_context("/things"), pytest.raises(BadRequest):
         read_cursor(TENANT, {"cursor": cursor})
+
+
+def test_the_other_secret_key_is_accepted_while_the_key_is_changed(
+    app: Flask, make_cursor: Callable[..., str]
+) -> None:
+    old = make_cursor()
+    keys = state.state_of(app).keys = SecretKeys("a new secret", "a secret of this file")
+    with app.test_request_context("/things"):
+        assert read_cursor(TENANT, {"cursor": old}) == [None, "1"]
+
+    new = make_cursor()
+    state.state_of(app).keys = SecretKeys("a secret of this file")
+    with app.test_request_context("/things"), pytest.raises(BadRequest):
+        read_cursor(TENANT, {"cursor": new})
+    assert "secret" not in repr(keys)

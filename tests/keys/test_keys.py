@@ -1,6 +1,5 @@
 """Derived keys stay what they are: installations have stored values that depend on them."""
 
-from dataclasses import replace
 from uuid import UUID
 
 import orjson
@@ -9,12 +8,21 @@ from flask import Flask
 from sqlalchemy import make_url
 
 from trially.http.read_after import HEADER, read_position
-from trially.keys import Purpose, UnsealError, derive_key, role_password, seal, unseal
+from trially.keys import (
+    Purpose,
+    SecretKeys,
+    UnsealError,
+    derive_key,
+    role_password,
+    seal,
+    unseal,
+)
 from trially.proving.reports import sign, verify
 from trially.state import state_of
 from trially.tenancy.servers.access import ServerAccess
 from trially.tenancy.servers.sealing import UnsealableError, unseal_password
 
+URL = make_url("postgresql+psycopg2://admin@db/postgres")
 SECRET = "a secret of the test vectors, 32 characters or more"
 OTHER_SECRET = "another secret of the vectors, 32 characters or more"
 TENANT = UUID("018f0000-0000-7000-8000-000000000001")
@@ -40,7 +48,7 @@ READ_AFTER_TOKEN = "AAECAwQFBgcICQoLxBL-TIcHpR9g8dIUBwdET_fySfY8sQF4FidkK6BdMFE=
     ],
 )
 def test_a_role_keeps_its_password(server: str, password: str) -> None:
-    access = ServerAccess(server, make_url("postgresql+psycopg2://admin@db/postgres"), SECRET)
+    access = ServerAccess(server, URL, SecretKeys(SECRET))
 
     assert role_password(SECRET, server, "t_0190_login") == password
     assert access.role_password("t_0190_login") == password
@@ -48,7 +56,7 @@ def test_a_role_keeps_its_password(server: str, password: str) -> None:
 
 
 def test_a_stored_server_password_is_still_decrypted() -> None:
-    assert unseal_password(SECRET, "frankfurt", SEALED_PASSWORD) == "pass word ü"
+    assert unseal_password(SecretKeys(SECRET), "frankfurt", SEALED_PASSWORD) == "pass word ü"
 
 
 @pytest.mark.parametrize(
@@ -62,12 +70,11 @@ def test_a_stored_server_password_is_still_decrypted() -> None:
 )
 def test_another_secret_server_or_value_is_refused(secret: str, server: str, sealed: bytes) -> None:
     with pytest.raises(UnsealableError, match=f"flask servers change {server} --url"):
-        unseal_password(secret, server, sealed)
+        unseal_password(SecretKeys(secret), server, sealed)
 
 
 def test_a_read_after_token_is_still_read(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = replace(state_of(app).settings, secret_key=SECRET)
-    monkeypatch.setattr(state_of(app), "settings", settings)
+    monkeypatch.setattr(state_of(app), "keys", SecretKeys(OTHER_SECRET, SECRET))
 
     with app.test_request_context(headers={HEADER: READ_AFTER_TOKEN}):
         assert read_position(TENANT, 3) == 500

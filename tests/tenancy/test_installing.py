@@ -98,7 +98,7 @@ def test_a_catalog_that_is_behind_is_one_sentence_in_production(app, blank_app, 
 def test_an_unreachable_server_is_one_sentence(app, blank_app):
     other = blank_app()
     url = access_of(app).admin_url.set(database="nowhere")
-    state_of(other).servers["default"] = ServerAccess("default", url, "")
+    state_of(other).servers["default"] = ServerAccess("default", url, access_of(app).keys)
 
     result = other.test_cli_runner().invoke(args=["tenants", "list"])
 

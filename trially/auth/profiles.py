@@ -18,16 +18,11 @@ from trially.auth.resolvers import (
 )
 from trially.auth.signing_keys import CLIENT_ID, ClientKeys, RemoteKeys
 from trially.auth.tokens import IssuerProfile
-from trially.config import Settings, SettingsError, is_secure
+from trially.config import ACCESS_TOKEN_TYPES, ALGORITHMS, Settings, SettingsError, is_secure
 from trially.http.problems import to_pointers
 from trially.tenancy.directory import MAX_TOKEN_LIFETIME
 
 SETTING = "TRIALLY_ISSUER_PROFILES"
-ALGORITHMS = (
-    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-    *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
-)
-ACCESS_TOKEN_TYPES = ("at+jwt", "application/at+jwt")
 CLIENT_TYPES = (*ACCESS_TOKEN_TYPES, "JWT")
 MAX_LEEWAY_SECONDS = 300
 

@@ -8,10 +8,12 @@ from trially.config.database_urls import DRIVER, with_driver
 from trially.config.errors import SettingsError
 from trially.config.reading import read_settings, write_development_settings
 from trially.config.safety import LOOPBACK_HOSTS, is_secure
-from trially.config.settings import INSTANCE, ROOT, Settings
+from trially.config.settings import ACCESS_TOKEN_TYPES, ALGORITHMS, INSTANCE, ROOT, Settings
 from trially.state import app_state
 
 __all__ = [
+    "ACCESS_TOKEN_TYPES",
+    "ALGORITHMS",
     "DRIVER",
     "INSTANCE",
     "LOOPBACK_HOSTS",

@@ -1,6 +1,12 @@
-"""Read the settings from the environment and from `settings.env` of the instance."""
+"""Read the settings from the environment and from `settings.env` of the instance.
+
+Only the environment of this process turns development on. And a file is read only if the process
+asks for it: a developer's file by `TRIALLY_DEVELOPMENT`, any other by `TRIALLY_INSTANCE`. So a
+production process next to a developer's file takes nothing from it.
+"""
 
 import os
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import fields, replace
@@ -17,19 +23,30 @@ from trially.config.safety import refuse_unsafe
 from trially.config.settings import INSTANCE, Settings
 
 PREFIX = "TRIALLY_"
+DEVELOPMENT = "TRIALLY_DEVELOPMENT"
+SETTINGS_FILE = "settings.env"
+
+_DEVELOPMENT_LINE = re.compile(
+    rf"^\s*(?:export\s+)?{DEVELOPMENT}\s*=[ '\"]*(\w*)", re.IGNORECASE | re.MULTILINE
+)
+_OFF = frozenset({"", "0", "f", "false", "n", "no", "off"})
 
 
-def read_settings(instance: Path = INSTANCE) -> Settings:
+def read_settings(instance: Path | None = None) -> Settings:
     """Return the settings of an instance; the environment overrides its `settings.env`.
 
-    `TRIALLY_INSTANCE` in the environment overrides `instance`. Raises `SettingsError` with a
-    sentence for each setting that is invalid.
+    `TRIALLY_INSTANCE` in the environment overrides `instance`; the default is `INSTANCE`. Raises
+    `SettingsError` with a sentence for each setting that is invalid.
     """
-    instance = Path(os.environ.get(variable_of("instance")) or instance)
+    named = os.environ.get(variable_of("instance")) or instance
+    instance = Path(named or INSTANCE)
+    development = _parse(Env(), DEVELOPMENT, bool, is_secret=False) if _asks(DEVELOPMENT) else False
     env = Env()
-    env.read_env(str(instance / "settings.env"), recurse=False)
+    file = instance / SETTINGS_FILE
+    if development or (named and not _is_of_developer(file)):
+        env.read_env(str(file), recurse=False)
     types = get_type_hints(Settings, include_extras=True)
-    values: dict[str, Any] = {"instance": instance}
+    values: dict[str, Any] = {"instance": instance, "development": development}
     problems = []
     for field in fields(Settings):
         variable = variable_of(field.name)
@@ -42,7 +59,7 @@ def read_settings(instance: Path = INSTANCE) -> Settings:
     if problems:
         raise SettingsError(" ".join(problems))
     values.setdefault("secret_key", "")
-    values.setdefault("dev_issuer", values.get("development", False))
+    values.setdefault("dev_issuer", development)
     settings = Settings(**values)
     settings = replace(settings, public_url=settings.public_url.rstrip("/"))
     refuse_unsafe(settings)
@@ -56,17 +73,29 @@ def variable_of(name: str) -> str:
 
 def write_development_settings(instance: Path = INSTANCE) -> Path:
     """Create `instance/settings.env` for a developer's machine, if it does not exist yet."""
-    path = instance / "settings.env"
+    path = instance / SETTINGS_FILE
     if not path.exists():
         instance.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
         path.write_text(
-            "# Settings of this machine. The environment overrides them. See docs/settings.md.\n"
+            "# Settings of a developer's machine. Only processes with TRIALLY_DEVELOPMENT=1 in\n"
+            "# their environment read this file, and the environment overrides it. The next line\n"
+            "# marks the file as a developer's. See docs/settings.md.\n"
             "TRIALLY_DEVELOPMENT=1\n"
             f"TRIALLY_SECRET_KEY={secrets.token_urlsafe(48)}\n",
             encoding="utf-8",
         )
     return path
+
+
+def _asks(variable: str) -> bool:
+    return bool(os.environ.get(variable))
+
+
+def _is_of_developer(file: Path) -> bool:
+    """Return whether a file of settings turns development on, as a developer's file does."""
+    text = file.read_text(encoding="utf-8") if file.is_file() else ""
+    return not _OFF.issuperset(value.lower() for value in _DEVELOPMENT_LINE.findall(text))
 
 
 def _parse(env: Env, variable: str, hint: Any, *, is_secret: bool) -> Any:

@@ -4,10 +4,16 @@ from urllib.parse import urlsplit
 
 from trially.config.errors import SettingsError
 from trially.config.settings import Settings
+from trially.config.strength import weakness_of
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 SHORTEST_SECRET = 32
-SHORTEST_METRICS_TOKEN = 16
+SECRET_BITS = 80
+SHORTEST_TOKEN = 16
+TOKEN_BITS = 32
+"""Estimated bits. The estimate is cautious: a random secret of the shortest length passes."""
+
+GENERATOR = '`python3 -c "import secrets; print(secrets.token_urlsafe(48))"`'
 
 
 def is_secure(url: str, *, allow_loopback: bool) -> bool:
@@ -26,16 +32,17 @@ def refuse_unsafe(settings: Settings) -> None:
     """Raise `SettingsError` for settings that would serve insecurely, or reject every token."""
     if not settings.development:
         _refuse_incomplete_production(settings)
-    if len(settings.secret_key) < SHORTEST_SECRET:
+    _refuse_weak("TRIALLY_SECRET_KEY", settings.secret_key, SHORTEST_SECRET, SECRET_BITS)
+    if settings.previous_secret_key:
+        # A weak key of an earlier version can be replaced, so only its length is checked.
+        _refuse_weak("TRIALLY_PREVIOUS_SECRET_KEY", settings.previous_secret_key, SHORTEST_SECRET)
+    if settings.previous_secret_key == settings.secret_key:
         raise SettingsError(
-            f"TRIALLY_SECRET_KEY must have at least {SHORTEST_SECRET} characters. Create one with"
-            ' `python3 -c "import secrets; print(secrets.token_urlsafe(48))"`.'
+            "TRIALLY_PREVIOUS_SECRET_KEY is the same key as TRIALLY_SECRET_KEY. Set"
+            " TRIALLY_SECRET_KEY to a new key, or unset TRIALLY_PREVIOUS_SECRET_KEY."
         )
-    if 0 < len(settings.metrics_token) < SHORTEST_METRICS_TOKEN:
-        raise SettingsError(
-            f"TRIALLY_METRICS_TOKEN must have at least {SHORTEST_METRICS_TOKEN} characters."
-            " Leave it empty to disable /metrics."
-        )
+    if settings.metrics_token:
+        _refuse_weak("TRIALLY_METRICS_TOKEN", settings.metrics_token, SHORTEST_TOKEN, TOKEN_BITS)
     if not settings.audiences:
         raise SettingsError(
             "TRIALLY_AUDIENCES is empty, so every token would be rejected. Set it to the `aud`"
@@ -49,12 +56,23 @@ def refuse_unsafe(settings: Settings) -> None:
             )
 
 
+def _refuse_weak(setting: str, secret: str, shortest: int, min_bits: int = 0) -> None:
+    """Raise `SettingsError`, without the secret in it, for a secret that is easy to guess."""
+    if len(secret.strip()) < shortest:
+        problem = f"must have at least {shortest} characters"
+    elif min_bits and (weakness := weakness_of(secret, min_bits=min_bits)):
+        problem = weakness
+    else:
+        return
+    raise SettingsError(f"{setting} {problem}. Create one with {GENERATOR}.")
+
+
 def _refuse_incomplete_production(settings: Settings) -> None:
     if settings.database_url is None:
         raise SettingsError(
             "TRIALLY_DATABASE_URL is not set. Set it to an administrator's URL of a PostgreSQL"
-            " server. On a developer's machine, run `make setup` instead: it writes"
-            " instance/settings.env, which starts an embedded PostgreSQL."
+            " server. On a developer's machine, run `make setup` and `export TRIALLY_DEVELOPMENT=1`"
+            " instead: an embedded PostgreSQL then starts."
         )
     if settings.dev_issuer:
         raise SettingsError(

@@ -11,17 +11,28 @@ from typing import Annotated
 
 from sqlalchemy import URL
 
-from trially.config.rules import at_least, between, each, matching, one_of
+from trially.config.rules import Rule, at_least, between, each, matching, one_of
 from trially.slugs import SLUG_PATTERN
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTANCE = ROOT / "instance"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
+ALGORITHMS = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
+)
+"""Signature algorithms that may be accepted: no MAC, whose key is public here, and not `none`."""
+
+ACCESS_TOKEN_TYPES = ("at+jwt", "application/at+jwt")
+"""Values of `typ` of access tokens (RFC 9068). ID tokens may have the type `JWT`."""
+
 DATABASE_NAME = matching(
     "[a-z][a-z0-9_]{0,39}",
     "a name of at most 40 lower-case letters, digits and underscores that begins with a letter",
 )
+NOT_EMPTY = Rule("at least one value:", bool)
+CLAIM_VALUE = matching(r".{1,255}", "text of 1 to 255 characters")
 SLUG = matching(SLUG_PATTERN, "the slug of one tenant, such as acme")
 ORIGINS = each(
     matching(
@@ -40,6 +51,9 @@ class Settings:
 
     secret_key: str = field(repr=False)
     """At least 32 characters. Passwords of database roles and all other keys derive from it."""
+
+    previous_secret_key: str = field(default="", repr=False)
+    """The other secret key while the key is changed: what it signed and set is still accepted."""
 
     instance: Path = INSTANCE
     """Directory of local state: settings, the embedded server's data, the built-in issuer's key."""
@@ -62,22 +76,28 @@ class Settings:
     public_url: str = "http://127.0.0.1:5000"
     """URL at which clients reach this back end, without a trailing slash."""
 
-    issuers: tuple[str, ...] = ()
+    issuers: Annotated[tuple[str, ...], each(CLAIM_VALUE)] = ()
     """Trusted OIDC issuers, exactly as in `iss`."""
 
     issuer_profiles: Path | None = None
     """A TOML or JSON file that describes further issuers."""
 
-    audiences: tuple[str, ...] = ("https://api.trially.ai",)
+    audiences: Annotated[tuple[str, ...], each(CLAIM_VALUE)] = ("https://api.trially.ai",)
     """Values of `aud` that name this back end."""
 
-    algorithms: tuple[str, ...] = ("RS256", "ES256", "EdDSA")
+    algorithms: Annotated[tuple[str, ...], NOT_EMPTY, each(one_of(ALGORITHMS))] = (
+        "RS256",
+        "ES256",
+        "EdDSA",
+    )
     """Accepted signature algorithms."""
 
-    token_types: tuple[str, ...] = ("at+jwt", "application/at+jwt")
+    token_types: Annotated[tuple[str, ...], NOT_EMPTY, each(one_of(ACCESS_TOKEN_TYPES))] = (
+        ACCESS_TOKEN_TYPES
+    )
     """Accepted values of the header `typ`."""
 
-    tenant_claim: str = "https://trially.ai/tenant"
+    tenant_claim: Annotated[str, CLAIM_VALUE] = "https://trially.ai/tenant"
     """Name of the claim that holds a token's tenant."""
 
     dev_issuer: bool = False

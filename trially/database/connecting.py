@@ -1,8 +1,8 @@
 """Open connections to PostgreSQL, and tell by SQLSTATE why a server refused one."""
 
 import re
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import psycopg2
 from psycopg2 import OperationalError
@@ -10,6 +10,8 @@ from sqlalchemy import URL
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 
 from trially.database.watching import WatchedConnection
+
+Opened = TypeVar("Opened")
 
 NETWORK_LIMITS = {
     "connect_timeout": 3,
@@ -46,6 +48,10 @@ text of a server whose `lc_messages` is not English is not recognised; its refus
 SQLSTATE and counts as any other failure to connect.
 """
 
+WRONG_PASSWORD = "28P01"  # noqa: S105
+_MAYBE_WRONG_PASSWORD = (WRONG_PASSWORD, None)
+"""SQLSTATEs of a refused password. None: the server's language is not English."""
+
 _PATTERNS = {state: re.compile(pattern) for state, pattern in _SQLSTATES.items()}
 _OF_ROLE_OR_DATABASE = re.compile("too many connections for")
 _TIMED_OUT = re.compile("timeout expired|timed out")
@@ -68,6 +74,46 @@ class ConnectionRefusedByServerError(OperationalError):
         """Whether a limit of the whole server was reached, not one of a role or a database."""
         is_limit = self._sqlstate == TOO_MANY_CONNECTIONS
         return is_limit and _OF_ROLE_OR_DATABASE.search(str(self)) is None
+
+
+class Login:
+    """How a role logs in to a database: its URL, and the passwords that it may have.
+
+    While the installation's secret key is changed, the password of a role is that of one key and
+    then that of the other. `accepts_other` is a first guess at which; each login corrects it.
+    """
+
+    def __init__(
+        self, url: URL, other_password: str | None = None, *, accepts_other: bool = False
+    ) -> None:
+        self._urls: list[URL] = [url]
+        if other_password is not None:
+            self._urls.append(url.set(password=other_password))
+        self.accepts_other = accepts_other and other_password is not None
+
+    @property
+    def url(self) -> URL:
+        """The URL with the password of `TRIALLY_SECRET_KEY`, which may not be set yet."""
+        return self._urls[0]
+
+    def open(self, open_one: Callable[[URL], Opened]) -> Opened:
+        """Return what `open_one` returns for the first URL whose password is accepted.
+
+        The first password is tried again after the second, because it may have been set between
+        the two attempts.
+        """
+        guess = self._urls[::-1] if self.accepts_other else self._urls
+        for url in (*guess, *guess[: len(guess) - 1]):
+            try:
+                opened = open_one(url)
+            except ConnectionRefusedByServerError as error:
+                if error.pgcode not in _MAYBE_WRONG_PASSWORD:
+                    raise
+                refusal = error
+            else:
+                self.accepts_other = url is not self._urls[0]
+                return opened
+        raise refusal
 
 
 class ConnectTimeoutError(OperationalError):

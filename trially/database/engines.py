@@ -14,7 +14,7 @@ from sqlalchemy.util import LRUCache
 
 from trially.database import probing  # noqa: F401  the watchdog asks through it
 from trially.database.budget import BudgetedPool, ConnectionBudget
-from trially.database.connecting import connect
+from trially.database.connecting import Login, connect
 from trially.database.dialect import PlacedConnection, PlacedDialect, replace_if_lost
 from trially.database.placement import (
     Placement,
@@ -69,27 +69,35 @@ class Server:
             limits.connections_per_server, limits.checkout_timeout_seconds, limits.idle_seconds
         )
         self.health = ServerHealth()
-        self._url: URL | None = None
-        """The URL of the connection that was tried last."""
+        self._login: Login | None = None
+        """How the connection that was tried last logged in."""
+
+        self.accepts_other = False
+        """Whether the last new connection needed the password of the other secret key."""
 
         self._creating = Lock()
         watchdog.tidy_regularly(self)
 
-    def dialect_for(self, url: URL) -> PlacedDialect:
+    def dialect_for(self, placement: Placement) -> PlacedDialect:
         """Return the server's dialect; the first call connects to the server."""
         if self.dialect is None:
             with self._creating:
                 if self.dialect is None:
-                    self.dialect = self._create_dialect(url)
+                    self.dialect = self._create_dialect(placement.url, self.login(placement))
         return self.dialect
 
+    def login(self, placement: Placement) -> Login:
+        """Return how a placement's role logs in, with a guess from other roles' logins."""
+        return Login(placement.url, placement.other_password, accepts_other=self.accepts_other)
+
     def open_connection(
-        self, url: URL, connection_factory: type[WatchedConnection] = WatchedConnection
+        self, login: Login, connection_factory: type[WatchedConnection] = WatchedConnection
     ) -> WatchedConnection:
         """Open a connection, or fail at once while the server is silent."""
-        self._url = url
+        self._login = login
         with self.health.connecting():
-            raw = connect(url, connection_factory=connection_factory)
+            raw = login.open(lambda url: connect(url, connection_factory=connection_factory))
+        self.accepts_other = login.accepts_other
         raw.health = self.health
         raw.longest_seconds = self.limits.statement_seconds
         if self._is_replica:
@@ -103,11 +111,13 @@ class Server:
     def tidy(self) -> None:
         """Close connections that have long been idle, and try a silent server again."""
         self.budget.tidy()
-        url = self._url
-        if url is not None:
-            self.health.try_again(lambda: connect(url, "trially-trial").close())
+        login = self._login
+        if login is not None:
+            self.health.try_again(
+                lambda: login.open(lambda url: connect(url, "trially-trial")).close()
+            )
 
-    def _create_dialect(self, url: URL) -> PlacedDialect:
+    def _create_dialect(self, url: URL, login: Login) -> PlacedDialect:
         """Create the server's dialect, and let it query the server once for what it needs.
 
         As in SQLAlchemy's `create_engine`, this connection begins no transaction. It needs no
@@ -121,7 +131,7 @@ class Server:
         )
         dialect.slow_seconds = self.limits.slow_seconds
         # A pool of its own, in which this checkout waits as others do if a limit is reached.
-        pool = BudgetedPool(lambda: self.open_connection(url), self.budget, dialect=dialect)
+        pool = BudgetedPool(lambda: self.open_connection(login), self.budget, dialect=dialect)
         engine = Engine(pool, dialect, url)
         with Connection(engine, _has_events=False, _allow_autobegin=False) as unguarded:
             dialect.initialize(unguarded)  # type: ignore[no-untyped-call]
@@ -151,14 +161,14 @@ class EngineRegistry:
         if engine is not None and engine.url == placement.url:
             return engine
         server = self._server_of(placement)
-        dialect = server.dialect_for(placement.url)
+        dialect = server.dialect_for(placement)
         with self._lock:
             engine = self._engines.get(placement.bind_key)
             if engine is not None and engine.url != placement.url:
                 self._drop(placement.bind_key)
                 engine = None
             if engine is None:
-                engine = self._create_engine(placement.url, server, dialect)
+                engine = self._create_engine(placement, server, dialect)
                 self._engines[placement.bind_key] = engine
                 self._bind_keys.append(placement.bind_key)
             while len(self._bind_keys) > ENGINES_KEPT:
@@ -199,11 +209,14 @@ class EngineRegistry:
             self._bind_keys.remove(bind_key)
             engine.dispose()
 
-    def _create_engine(self, url: URL, server: Server, dialect: PlacedDialect) -> Engine:
+    def _create_engine(
+        self, placement: Placement, server: Server, dialect: PlacedDialect
+    ) -> Engine:
+        login = server.login(placement)
         prepare: Any = dialect.on_connect()  # type: ignore[no-untyped-call]
 
         def open_connection() -> WatchedConnection:
-            raw = server.open_connection(url, PlacedConnection)
+            raw = server.open_connection(login, PlacedConnection)
             prepare(raw)
             return raw
 
@@ -214,7 +227,7 @@ class EngineRegistry:
             dialect=dialect,
         )
         event.listen(pool, "checkout", replace_if_lost)
-        engine = Engine(pool, dialect, url, hide_parameters=True)
+        engine = Engine(pool, dialect, placement.url, hide_parameters=True)
         return engine.execution_options(compiled_cache=self._compiled)
 
 

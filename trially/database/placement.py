@@ -46,6 +46,9 @@ class Placement:
     schema: str
     epoch: int
     url: URL = field(repr=False)
+    other_password: str | None = field(default=None, repr=False)
+    """The login role's password under the other secret key, while the key is changed."""
+
     role: str | None = None
     """The role that each transaction sets; None if the login role belongs to this tenant alone."""
 
@@ -116,6 +119,7 @@ def on_replica(placement: Placement, number: int, position: int) -> ReplicaPlace
         schema=placement.schema,
         epoch=placement.epoch,
         url=placement.replicas[number],
+        other_password=placement.other_password,
         role=placement.role,
         number=number,
         position=position,

@@ -8,10 +8,10 @@ from typing import Any, TypeVar, cast
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
-from sqlalchemy import URL, Connection, Engine, event, text
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.orm import ORMExecuteState
 
-from trially.database.connecting import open_connection
+from trially.database.connecting import Login, open_connection
 from trially.database.engines import EngineRegistry, Limits
 from trially.database.placement import WrongTenantError, current_placement
 from trially.database.tenant_objects import check_objects, check_rows, with_merged
@@ -174,7 +174,7 @@ class ReaderConnection(WatchedConnection):
 
 
 def init_app(
-    app: Flask, binds: Mapping[str, URL], connections: Mapping[str, type[WatchedConnection]]
+    app: Flask, binds: Mapping[str, Login], connections: Mapping[str, type[WatchedConnection]]
 ) -> None:
     """Bind the catalog's databases by name; tenants' engines are added on demand.
 
@@ -184,13 +184,15 @@ def init_app(
     settings = state_of(app).settings
     app.config["SQLALCHEMY_BINDS"] = {
         name: {
-            "url": url,
-            "creator": partial(open_connection, url, connection_factory=connections[name]),
+            "url": login.url,
+            "creator": partial(
+                login.open, partial(open_connection, connection_factory=connections[name])
+            ),
             "pool_pre_ping": True,
             "pool_timeout": CATALOG_CHECKOUT_SECONDS,
             "hide_parameters": True,
         }
-        for name, url in binds.items()
+        for name, login in binds.items()
     }
     db.init_app(app)
     with app.app_context():

@@ -1,5 +1,6 @@
 """The built-in issuer's endpoints and its login page."""
 
+from ipaddress import ip_address
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,9 @@ LOGIN_PARAMETERS = (
     "code_challenge",
     "code_challenge_method",
 )
+FORWARDING_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+"""Headers of a proxy. Its client may be anywhere."""
+
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; "
     # Browsers apply form-action to the redirect after a form too, and codes go to loopback.
@@ -39,7 +43,7 @@ def create_pages(issuer: DevIssuer) -> Blueprint:
         url_prefix=urlsplit(issuer.url).path or None,
         template_folder="templates",
     )
-    pages.before_request(_refuse_foreign_hosts)
+    pages.before_request(_refuse_strangers)
     pages.before_request(_refuse_foreign_forms)
     pages.after_request(_add_headers)
     server = DevServer(issuer)
@@ -117,9 +121,16 @@ def _describe(issuer: DevIssuer) -> dict[str, Any]:
     }
 
 
-def _refuse_foreign_hosts() -> tuple[dict[str, str], int] | None:
-    """Refuse other host names: any web site could point its own name at 127.0.0.1."""
-    if urlsplit(request.host_url).hostname in LOOPBACK_HOSTS:
+def _refuse_strangers() -> tuple[dict[str, str], int] | None:
+    """Refuse other machines, proxies that forward for them, and other host names.
+
+    A client chooses the Host that it sends, so only the peer's address shows another machine. The
+    host is checked too, because any web site could point its own name at 127.0.0.1.
+    """
+    is_on_loopback = _is_loopback(request.remote_addr) and not any(
+        name in request.headers for name in FORWARDING_HEADERS
+    )
+    if is_on_loopback and urlsplit(request.host_url).hostname in LOOPBACK_HOSTS:
         return None
     return {"error": "invalid_request"}, 400
 
@@ -134,6 +145,15 @@ def _refuse_foreign_forms() -> tuple[dict[str, str], int] | None:
     if origin == own_origin and site in {"same-origin", "none"}:
         return None
     return {"error": "invalid_request"}, 400
+
+
+def _is_loopback(address: str | None) -> bool:
+    try:
+        parsed = ip_address(address or "")
+    except ValueError:
+        return False
+    mapped = getattr(parsed, "ipv4_mapped", None)
+    return (mapped or parsed).is_loopback
 
 
 def _find_person(people: list[Person]) -> Person | None:

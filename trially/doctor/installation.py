@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from trially.doctor.findings import Check, Problem, error, production_error, warning
 from trially.doctor.fleet import Fleet
-from trially.tenancy.catalog import ServerPassword
-from trially.tenancy.schema.installing import CATALOG_SCHEMA, CatalogBehindError, check_catalog
+from trially.tenancy.catalog import CATALOG_SCHEMA, ServerPassword
+from trially.tenancy.schema.installing import CatalogBehindError, check_catalog
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
 

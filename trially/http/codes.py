@@ -158,3 +158,6 @@ class Code(StrEnum):
 
     VERSION_CONFLICT = "version_conflict"
     """The record has changed since the version that If-Match names. Read it again."""
+
+    WRONG_SECRET_KEY = "wrong_secret_key"  # noqa: S105
+    """The service runs with the secret key of another installation. Operators must correct it."""

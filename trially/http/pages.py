@@ -13,7 +13,7 @@ from itsdangerous.encoding import base64_decode, base64_encode
 from trially.config import current_settings
 from trially.http.codes import Code
 from trially.http.problems import BadRequest
-from trially.keys import Purpose, derive_key
+from trially.keys import Purpose, current_keys, derive_key
 
 Page = dict[str, Any]
 
@@ -55,8 +55,10 @@ def read_cursor(tenant_id: UUID, query: Mapping[str, Any]) -> list[str | None] |
     if cursor is None:
         return None
     lifetime = current_settings().cursor_lifetime_seconds
+    # itsdangerous signs with the last key, and accepts the signatures of all.
+    keys = current_keys().accepted[::-1]
     try:
-        signed = _signer(tenant_id, query).unsign(cursor, max_age=lifetime)
+        signed = _signer(keys, tenant_id, query).unsign(cursor, max_age=lifetime)
         position: list[str | None] = orjson.loads(base64_decode(signed))
     except BadData:
         raise BadRequest(
@@ -68,11 +70,14 @@ def read_cursor(tenant_id: UUID, query: Mapping[str, Any]) -> list[str | None] |
 
 
 def _write_cursor(position: Sequence[str | None], tenant_id: UUID, query: Mapping[str, Any]) -> str:
-    return _signer(tenant_id, query).sign(base64_encode(orjson.dumps(position))).decode()
+    signer = _signer([current_keys().in_use], tenant_id, query)
+    return signer.sign(base64_encode(orjson.dumps(position))).decode()
 
 
-def _signer(tenant_id: UUID, query: Mapping[str, Any]) -> TimestampSigner:
+def _signer(
+    secret_keys: Sequence[str], tenant_id: UUID, query: Mapping[str, Any]
+) -> TimestampSigner:
     filters = {name: value for name, value in query.items() if name not in {"cursor", "limit"}}
     digest = hashlib.sha256(orjson.dumps([request.path, filters], option=orjson.OPT_SORT_KEYS))
-    key = derive_key(current_settings().secret_key, Purpose.PAGE_CURSORS)
-    return TimestampSigner(key, salt=f"cursor:{tenant_id}:{digest.hexdigest()}")
+    keys = [derive_key(secret_key, Purpose.PAGE_CURSORS) for secret_key in secret_keys]
+    return TimestampSigner(keys, salt=f"cursor:{tenant_id}:{digest.hexdigest()}")

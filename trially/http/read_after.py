@@ -13,7 +13,7 @@ from uuid import UUID
 from flask import Response, request
 
 from trially.config import current_settings
-from trially.keys import Purpose, seal, unseal
+from trially.keys import Purpose, current_keys, seal, unseal_with_any
 
 HEADER = "X-Read-After"
 COOKIE = "trially_read_after"
@@ -64,7 +64,7 @@ def read_position(tenant_id: UUID, epoch: int) -> int | None:
 
 def _seal(tenant_id: UUID, epoch: int, position: int) -> str:
     sealed = seal(
-        current_settings().secret_key,
+        current_keys().in_use,
         Purpose.READ_AFTER_TOKENS,
         _CONTENT.pack(epoch, position),
         tenant_id.bytes,
@@ -74,8 +74,8 @@ def _seal(tenant_id: UUID, epoch: int, position: int) -> str:
 
 def _unseal(tenant_id: UUID, token: str) -> tuple[int, int]:
     try:
-        content = unseal(
-            current_settings().secret_key,
+        content = unseal_with_any(
+            current_keys().accepted,
             Purpose.READ_AFTER_TOKENS,
             urlsafe_b64decode(token),
             tenant_id.bytes,

@@ -4,7 +4,19 @@ Each purpose has a key of its own, so a value that was sealed or signed for one 
 for every other.
 """
 
-from trially.keys.derivation import Purpose, derive_key, role_password
-from trially.keys.sealing import UnsealError, seal, unseal
+from trially.keys.derivation import Purpose, derive_key, fingerprint, role_password
+from trially.keys.sealing import UnsealError, seal, unseal, unseal_with_any
+from trially.keys.secret_keys import SecretKeys, current_keys
 
-__all__ = ["Purpose", "UnsealError", "derive_key", "role_password", "seal", "unseal"]
+__all__ = [
+    "Purpose",
+    "SecretKeys",
+    "UnsealError",
+    "current_keys",
+    "derive_key",
+    "fingerprint",
+    "role_password",
+    "seal",
+    "unseal",
+    "unseal_with_any",
+]

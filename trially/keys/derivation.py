@@ -30,12 +30,24 @@ class Purpose(Enum):
     PAGE_CURSORS = b"trially: signatures of page cursors"
     """Signs the cursors of lists."""
 
+    FINGERPRINT = b"trially: fingerprint of the secret key"
+    """Identifies the secret key. The catalog stores it, so it must not help to guess the key."""
+
 
 @cache
 def derive_key(secret_key: str, purpose: Purpose) -> bytes:
     """Return the 32-byte key of a purpose, by HKDF-SHA-256 (RFC 5869) without salt."""
     derivation = HKDF(SHA256(), length=KEY_BYTES, salt=None, info=purpose.value)
     return derivation.derive(secret_key.encode())
+
+
+def fingerprint(secret_key: str) -> str:
+    """Return 32 hexadecimal digits by which the catalog recognises the secret key.
+
+    It does not help to guess: the only way from a fingerprint to its key is to try keys, and each
+    trial could as well be made against any other value that derives from the key.
+    """
+    return derive_key(secret_key, Purpose.FINGERPRINT)[:16].hex()
 
 
 def role_password(secret_key: str, server: str, role: str) -> str:

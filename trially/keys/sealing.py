@@ -5,6 +5,8 @@ stored, so a value that was sealed in one context cannot be moved to another.
 """
 
 import secrets
+from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 
 from cryptography.exceptions import InvalidTag
@@ -32,6 +34,16 @@ def unseal(secret_key: str, purpose: Purpose, sealed: bytes, context: bytes) -> 
         return _cipher(secret_key, purpose).decrypt(nonce, encrypted, context)
     except (InvalidTag, ValueError):
         raise UnsealError("The sealed value cannot be decrypted.") from None
+
+
+def unseal_with_any(
+    secret_keys: Iterable[str], purpose: Purpose, sealed: bytes, context: bytes
+) -> bytes:
+    """Return the plaintext of a value that one of the keys sealed, or raise `UnsealError`."""
+    for secret_key in secret_keys:
+        with suppress(UnsealError):
+            return unseal(secret_key, purpose, sealed, context)
+    raise UnsealError("The sealed value cannot be decrypted.")
 
 
 @cache

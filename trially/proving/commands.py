@@ -10,12 +10,13 @@ import click
 import orjson
 from flask.cli import with_appcontext
 
-from trially.config import current_settings
+from trially.keys import current_keys
 from trially.proving.attempts import Attempt, Outcome
 from trially.proving.reports import State, sign, states_of, to_report, verify
 from trially.proving.running import Plan, attempts_before, make_plan, prove
 from trially.proving.sweeps.results import PREFIX
 from trially.state import app_state
+from trially.tenancy.lifecycle.key_use import refuse_while_changing
 from trially.tenancy.schema.installing import require_catalog
 from trially.terminal import (
     Command,
@@ -97,6 +98,8 @@ def prove_tenants(
     if out is not None and not out.absolute().parent.is_dir():
         raise click.BadParameter(f"The folder {out.parent} does not exist.", param_hint="--out")
     require_catalog()
+    # With the wrong password, each login as another tenant would fail and prove nothing.
+    refuse_while_changing()
     seed = secrets.randbits(32) if seed is None else seed
     plan = make_plan(slugs, attackers, seed)
     if dry_run:
@@ -112,7 +115,7 @@ def _prove(plan: Plan, out: Path | None, time_limit: int, *, as_json: bool) -> N
             attempts += more
     attempts = [attempt for _, sweep in plan.sweeps for attempt in sweep.attempts] + attempts
     report = to_report(plan, attempts, app_state().version)
-    document = sign(report, current_settings().secret_key)
+    document = sign(report, current_keys().in_use)
     if out is not None:
         out.write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2) + b"\n")
     if as_json:
@@ -131,7 +134,7 @@ def _prove(plan: Plan, out: Path | None, time_limit: int, *, as_json: bool) -> N
 
 
 def _verify(signed: Path, *, as_json: bool) -> None:
-    report = verify(signed.read_bytes(), current_settings().secret_key)
+    report = verify(signed.read_bytes(), *current_keys().accepted)
     counts = report["counts"]
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
     sentence = f"The signature of the report of {report['proved_at']} is valid: {outcomes}."

@@ -8,6 +8,7 @@ import datetime as dt
 from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -115,10 +116,11 @@ def sign(report: dict[str, Any], secret_key: str) -> dict[str, Any]:
     }
 
 
-def verify(signed: bytes, secret_key: str) -> dict[str, Any]:
+def verify(signed: bytes, *secret_keys: str) -> dict[str, Any]:
     """Return the report of a signed document, or raise `ForgedReportError`.
 
-    Uses the installation's own key. The public key in the document is for other readers.
+    Uses the installation's own keys, of which one must have signed. The public key in the document
+    is for other readers.
     """
     try:
         document = orjson.loads(signed)
@@ -126,13 +128,14 @@ def verify(signed: bytes, secret_key: str) -> dict[str, Any]:
         value = b64decode(document["signature"]["value"], validate=True)
     except (ValueError, KeyError, TypeError):
         raise ForgedReportError("The file is not a signed report.") from None
-    try:
-        _signing_key(secret_key).public_key().verify(value, _canonical(report))
-    except InvalidSignature:
-        raise ForgedReportError(
-            "The signature is invalid: the report was changed, or another installation signed it."
-        ) from None
-    return report
+    for secret_key in secret_keys:
+        with suppress(InvalidSignature):
+            _signing_key(secret_key).public_key().verify(value, _canonical(report))
+            return report
+    raise ForgedReportError(
+        "The signature is invalid: the report was changed, or another installation or an earlier"
+        " secret key signed it."
+    )
 
 
 def _signing_key(secret_key: str) -> Ed25519PrivateKey:

@@ -28,6 +28,9 @@ CONNECTION_WAIT = Cause(
 )
 LOST = Cause(Code.DATABASE_UNAVAILABLE, "The database is temporarily unavailable.")
 MOVED = Cause(Code.PLACEMENT_CHANGED, "The tenant's place has changed. Try again.")
+WRONG_KEY = Cause(
+    Code.WRONG_SECRET_KEY, "The service is not configured for this installation's secret key."
+)
 _DEADLINE = Cause(Code.REQUEST_TIMEOUT, "The request took longer than it may.")
 _FULL = Cause(Code.DATABASE_FULL, "The database has no space left for this request.")
 _LIMIT = Cause(Code.CONNECTIONS_EXHAUSTED, "The database accepts no further connections now.")

@@ -13,8 +13,16 @@ from trially.http.codes import Code
 from trially.http.problems import Conflict, Problem, ServiceUnavailable, validation_failed
 from trially.http.retry_after import retry_after
 from trially.observability.metrics import database_faults_total, guard_refusals_total
-from trially.request_cycle.causes import CONNECTION_WAIT, MOVED, Cause, cause_of, sqlstate_of
+from trially.request_cycle.causes import (
+    CONNECTION_WAIT,
+    MOVED,
+    WRONG_KEY,
+    Cause,
+    cause_of,
+    sqlstate_of,
+)
 from trially.state import request_state
+from trially.tenancy.recorded_keys import WrongSecretKeyError
 
 NO_SERVER = "none"
 UNIQUE_VIOLATION = "23505"
@@ -31,6 +39,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CheckoutTimeoutError, _refuse_waited)
     app.register_error_handler(StalePlacementError, _refuse_stale)
     app.register_error_handler(TenantSuspendedError, _refuse_suspended)
+    app.register_error_handler(WrongSecretKeyError, _refuse_wrong_key)
 
 
 def _render_database_error(error: DBAPIError) -> Response:
@@ -94,6 +103,11 @@ def _refuse_waited(_error: CheckoutTimeoutError) -> Response:
 def _refuse_stale(_error: StalePlacementError) -> Response:
     guard_refusals_total.labels("stale").inc()
     return _refuse(MOVED)
+
+
+def _refuse_wrong_key(error: WrongSecretKeyError) -> Response:
+    current_app.logger.critical("%s", error)
+    return _refuse(WRONG_KEY)
 
 
 def _refuse_suspended(_error: TenantSuspendedError) -> Response:

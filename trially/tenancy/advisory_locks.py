@@ -9,6 +9,9 @@ TEMPLATE_LOCK = 0x7472_6961_6C6C_79
 SHARED_DATABASE_LOCK = 0x7472_6961_6C6C_7368
 """Maintenance database: one process at a time creates shared databases."""
 
+KEY_ROTATION_LOCK = 0x7472_6961_6C6C_6B79
+"""Catalog: one process at a time changes the passwords that derive from the secret key."""
+
 SERVER_CHOICE_LOCK = 0x7472_6961_6C6C_6368
 """Catalog: one transaction at a time counts the tenants of the servers and takes the free room."""
 

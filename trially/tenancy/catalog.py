@@ -27,6 +27,8 @@ from trially.database.model import CatalogModel, Timestamped
 from trially.database.session import db
 from trially.slugs import SLUG_PATTERN
 
+CATALOG_SCHEMA = "catalog"
+
 READER_BIND = "catalog"
 """Bind key of the catalog for request handling: its role may only read."""
 
@@ -101,6 +103,21 @@ class ServerPassword(CatalogModel):
         ForeignKey("server.id", ondelete="CASCADE"), primary_key=True
     )
     sealed: Mapped[bytes]
+
+
+class RecordedKey(CatalogModel):
+    """The fingerprint of a secret key that passwords of this installation derive from.
+
+    While the key is changed there are two rows, otherwise one.
+    """
+
+    __tablename__ = "secret_key"
+
+    fingerprint: Mapped[str] = mapped_column(String(32), primary_key=True)
+    is_current: Mapped[bool] = mapped_column(unique=True)
+    """Whether passwords are set and tokens signed with this key, or it is being replaced."""
+
+    recorded_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
 
 
 class Tenant(Timestamped, CatalogModel):

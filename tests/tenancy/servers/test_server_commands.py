@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from standbys import SERVED_TIERS, ask, install_on, server_folder, start, text_of, url_of
 
 from trially.config import DRIVER
+from trially.keys import SecretKeys
 from trially.tenancy.catalog import (
     PlacementRecord,
     ServerPassword,
@@ -16,8 +17,10 @@ from trially.tenancy.catalog import (
     catalog_transaction,
     reader_engine,
 )
+from trially.tenancy.recorded_keys import WrongSecretKeyError
 from trially.tenancy.servers.access import NoServerError, server_access
 from trially.tenancy.servers.choice import NoFittingServerError
+from trially.tenancy.servers.sealing import UnsealableError, unseal_password
 
 SECOND = "second"
 
@@ -123,14 +126,13 @@ def test_request_handling_may_not_read_the_password(fleet):
 
 def test_another_secret_cannot_decrypt_the_password(fleet):
     fleet.add()
-    other = fleet.another_process(secret_key="another secret of the tests, 32 characters")
+    with pytest.raises(WrongSecretKeyError):
+        fleet.another_process(secret_key="another secret of the tests, 32 characters")
+    with fleet.installation.app.app_context(), catalog_transaction() as session:
+        sealed = session.scalars(select(ServerPassword.sealed)).one()
 
-    result = other.run("servers", "show", SECOND)
-
-    assert result.exit_code == 1
-    assert result.output.startswith(
-        f"Error: The stored password of the server {SECOND!r} cannot be"
-    )
+    with pytest.raises(UnsealableError, match=f"The stored password of the server {SECOND!r}"):
+        unseal_password(SecretKeys("another secret of the tests"), SECOND, sealed)
 
 
 def test_a_password_may_be_in_pgpass(fleet, monkeypatch, tmp_path):

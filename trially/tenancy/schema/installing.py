@@ -6,22 +6,27 @@ from contextlib import contextmanager
 
 from psycopg2 import sql
 from psycopg2.extensions import connection
-from sqlalchemy import URL, Connection, inspect, select, text
+from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.orm import Session
 
 from trially.config import Settings, current_settings
+from trially.database.connecting import Login
 from trially.database.session import ReaderConnection
 from trially.database.watching import WatchedConnection
 from trially.errors import OperatorError
 from trially.tenancy.advisory_locks import INSTALL_LOCK
 from trially.tenancy.catalog import (
+    CATALOG_SCHEMA,
     CONTROL_BIND,
     READER_BIND,
+    RecordedKey,
     Server,
     ServerPassword,
     control_engine,
 )
+from trially.tenancy.recorded_keys import reader_application
 from trially.tenancy.schema.databases import database_exists
+from trially.tenancy.schema.key_evidence import record_secret_key, verify_secret_key
 from trially.tenancy.schema.lineages import (
     CATALOG_LINEAGE,
     head_of,
@@ -41,8 +46,6 @@ from trially.tenancy.servers.preparing import (
     reader_role,
 )
 
-CATALOG_SCHEMA = "catalog"
-
 CATALOG_CONNECTIONS = {CONTROL_BIND: WatchedConnection, READER_BIND: ReaderConnection}
 """The classes of connections to the catalog, by bind key: requests wait less than commands."""
 
@@ -53,12 +56,15 @@ class CatalogBehindError(OperatorError):
     """The catalog does not exist, or is not at the revision that this version needs."""
 
 
-def catalog_binds(access: ServerAccess, settings: Settings) -> dict[str, URL]:
-    """Return the URLs of the catalog by bind key."""
-    database = settings.catalog_database
+def catalog_binds(access: ServerAccess, settings: Settings) -> dict[str, Login]:
+    """Return how to log in to the catalog, by bind key."""
+    database, reader = settings.catalog_database, reader_role(settings)
+    url = access.role_url(reader, database).update_query_dict(
+        {"application_name": reader_application(access.keys)}
+    )
     return {
-        CONTROL_BIND: access.admin_url.set(database=database),
-        READER_BIND: access.role_url(reader_role(settings), database),
+        CONTROL_BIND: Login(access.admin_url.set(database=database)),
+        READER_BIND: Login(url, access.other_password(reader)),
     }
 
 
@@ -94,9 +100,13 @@ def require_catalog() -> None:
 
 @contextmanager
 def open_catalog() -> Iterator[Connection]:
-    """Connect to the catalog's database as its owner; create missing roles and the database."""
+    """Connect to the catalog's database as its owner; create missing roles and the database.
+
+    Raises `WrongSecretKeyError` before it changes anything, if the installation has another key.
+    """
     settings, access = current_settings(), server_access()
     with access.locked(INSTALL_LOCK) as raw:
+        verify_secret_key(access, raw)
         prepare_server(access, raw)
         _create_catalog_database(raw, settings.catalog_database, owner_role(settings))
         execute(
@@ -111,7 +121,15 @@ def open_catalog() -> Iterator[Connection]:
             catalog.execute(text(f"CREATE SCHEMA IF NOT EXISTS {CATALOG_SCHEMA}"))
             catalog.commit()
             yield catalog
+            _record_key(catalog, access)
             _grant_catalog(catalog)
+
+
+def _record_key(catalog: Connection, access: ServerAccess) -> None:
+    if inspect(catalog).has_table(RecordedKey.__tablename__, CATALOG_SCHEMA):
+        catalog.commit()
+        record_secret_key(driver_connection(catalog), access)
+        driver_connection(catalog).commit()
 
 
 def _grant_catalog(catalog: Connection) -> None:

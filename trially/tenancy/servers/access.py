@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from trially.config import current_settings
 from trially.database.connecting import connect
 from trially.errors import OperatorError
-from trially.keys import role_password
+from trially.keys import SecretKeys, current_keys, role_password
 from trially.observability.metrics import catalog_stale_answers_total
 from trially.state import app_state, state_of
 from trially.tenancy.catalog import Server, ServerPassword, catalog_transaction, reader_engine
@@ -51,7 +51,7 @@ class ServerAccess:
 
     name: str
     admin_url: URL = field(repr=False)
-    secret_key: str = field(repr=False)
+    keys: SecretKeys = field(repr=False)
     pooler_url: URL | None = field(default=None, repr=False)
     """The pooler that tenants' connections go through, if there is one."""
 
@@ -62,13 +62,22 @@ class ServerAccess:
     _kept: OrderedDict[str | None, connection] = field(default_factory=OrderedDict, repr=False)
 
     def role_url(self, role: str, database: str) -> URL:
-        """Return the URL with which `role` logs in to `database`."""
+        """Return the URL with which `role` logs in to `database`.
+
+        The password is that of `TRIALLY_SECRET_KEY`, also while it is not set yet, so that the URL
+        does not change. `other_password` returns the other one.
+        """
         url = self.pooler_url or self.admin_url
-        return url.set(username=role, password=self.role_password(role), database=database)
+        return url.set(username=role, password=self._newest_password(role), database=database)
+
+    def other_password(self, role: str) -> str | None:
+        """Return a role's password under the other secret key, None if there is only one key."""
+        passwords = self.keys.role_passwords(self.name, role)
+        return next((text for name, text in passwords.items() if name != self.keys.newest), None)
 
     def replica_role_urls(self, role: str, database: str) -> tuple[URL, ...]:
         """Return the URLs with which `role` logs in to `database` on each replica."""
-        password = self.role_password(role)
+        password = self._newest_password(role)
         return tuple(
             url.set(username=role, password=password, database=database).update_query_dict(
                 {**REPLICA_OPTIONS, **url.query}
@@ -85,12 +94,15 @@ class ServerAccess:
         return url if database is None else url.set(database=database)
 
     def role_password(self, role: str) -> str:
-        """Derive a role's password from the installation's secret.
+        """Derive the password that a role is given, from the secret key in use.
 
         No password is stored. The server has a SCRAM verifier, and every process that has the
         secret derives the same password again.
         """
-        return role_password(self.secret_key, self.name, role)
+        return role_password(self.keys.in_use, self.name, role)
+
+    def _newest_password(self, role: str) -> str:
+        return self.keys.role_passwords(self.name, role)[self.keys.newest]
 
     @contextmanager
     def administer(
@@ -148,7 +160,7 @@ class ServerAccess:
             sealed = session.scalar(
                 select(ServerPassword.sealed).join(Server).where(Server.name == self.name)
             )
-        return None if sealed is None else unseal_password(self.secret_key, self.name, sealed)
+        return None if sealed is None else unseal_password(self.keys, self.name, sealed)
 
 
 def server_access(name: str = FIRST_SERVER) -> ServerAccess:
@@ -185,7 +197,7 @@ def access_to(server: Server) -> ServerAccess:
     access = ServerAccess(
         name=server.name,
         admin_url=make_url(server.url),
-        secret_key=current_settings().secret_key,
+        keys=current_keys(),
         pooler_url=make_url(server.pooler_url) if server.pooler_url else None,
         replica_urls=replica_urls,
         read_at=time.monotonic(),
@@ -202,11 +214,11 @@ def forget_server(name: str) -> None:
         _cached_servers().pop(name, None)
 
 
-def init_app(app: Flask, admin_url: URL, secret_key: str, pooler_url: URL | None = None) -> None:
+def init_app(app: Flask, admin_url: URL, pooler_url: URL | None = None) -> None:
     """Register the first server."""
-    state_of(app).servers[FIRST_SERVER] = ServerAccess(
-        FIRST_SERVER, admin_url, secret_key, pooler_url
-    )
+    with app.app_context():
+        access = ServerAccess(FIRST_SERVER, admin_url, current_keys(), pooler_url)
+    state_of(app).servers[FIRST_SERVER] = access
 
 
 def _cached_servers() -> dict[str, ServerAccess]:

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from psycopg2.extensions import connection
 from sqlalchemy import URL, delete, exists, select
 from sqlalchemy.orm import Session
 
 from trially.config import current_settings
 from trially.errors import OperatorError
+from trially.keys import current_keys
 from trially.tenancy.catalog import (
     PlacementRecord,
     Server,
@@ -27,6 +29,7 @@ from trially.tenancy.servers.access import (
     forget_server,
     server_access,
 )
+from trially.tenancy.servers.connections import execute
 from trially.tenancy.servers.preparing import prepare_server
 from trially.tenancy.servers.probing import UnsuitableServerError, probe_replica, probe_server
 from trially.tenancy.servers.sealing import seal_password
@@ -63,8 +66,9 @@ def add_server(name: str, url: URL, options: ServerOptions) -> Server:
             )
     identifier = _probe(name, url, options.replica_urls or ())
     _refuse_registered(identifier)
-    access = ServerAccess(name, url, current_settings().secret_key)
+    access = ServerAccess(name, url, current_keys())
     with access.administer() as raw:
+        _refuse_other_installation(name, raw)
         prepare_server(access, raw)
     server = Server(name=name, system_identifier=identifier)
     _apply_options(server, options)
@@ -175,6 +179,20 @@ def _refuse_registered(identifier: str) -> None:
             )
 
 
+def _refuse_other_installation(name: str, raw: connection) -> None:
+    """Raise `UnsuitableServerError` if a catalog of the same name is on the server.
+
+    Preparing the server would set the password of that catalog's reader.
+    """
+    catalog = current_settings().catalog_database
+    if execute(raw, "SELECT 1 FROM pg_database WHERE datname = %s", catalog):
+        raise UnsuitableServerError(
+            f"The server {name!r} has a database {catalog}, so it holds the catalog of another"
+            " installation. Choose another server, or another TRIALLY_CATALOG_DATABASE for a new"
+            " installation."
+        )
+
+
 def _refuse_other_region(session: Session, server: Server, region: str | None) -> None:
     if region is None:
         return
@@ -212,7 +230,7 @@ def _store_url(session: Session, server: Server, url: URL) -> None:
     server.url = _without_password(url)
     session.execute(delete(ServerPassword).where(ServerPassword.server_id == server.id))
     if url.password is not None:
-        sealed = seal_password(current_settings().secret_key, server.name, str(url.password))
+        sealed = seal_password(current_keys(), server.name, str(url.password))
         session.add(ServerPassword(server_id=server.id, sealed=sealed))
 
 

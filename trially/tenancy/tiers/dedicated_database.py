@@ -104,6 +104,7 @@ class DedicatedDatabase:
             schema=record.schema,
             epoch=record.epoch,
             url=access.role_url(record.role, record.database),
+            other_password=access.other_password(record.role),
             replicas=access.replica_role_urls(record.role, record.database),
         )
 

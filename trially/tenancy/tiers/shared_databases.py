@@ -133,6 +133,7 @@ def shared_placement(record: PlacementRecord, *, role: str | None = None) -> Pla
         schema=record.schema,
         epoch=record.epoch,
         url=access.role_url(record.database, record.database),
+        other_password=access.other_password(record.database),
         role=role,
         replicas=access.replica_role_urls(record.database, record.database),
     )
