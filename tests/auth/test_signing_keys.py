@@ -202,6 +202,22 @@ def test_a_failing_issuer_holds_one_thread(
     assert len(keys._running) <= MOST_FETCHES
 
 
+@pytest.mark.parametrize("fail", ["hanging", "dripping", "dripping-headers", "50-MB"])
+def test_each_fetch_ends(issuer: Issuer, keys_of: Callable[..., RemoteKeys], fail: str) -> None:
+    FAILURES[fail](issuer)
+    keys = keys_of(timeout=0.5)
+
+    with pytest.raises(KeysUnavailableError):
+        keys.key("rs-1")
+
+    # The server goes on for 3 to 5 seconds, and the fetch must not.
+    for _ in range(200):
+        if not keys._running:
+            break
+        time.sleep(0.01)
+    assert not keys._running
+
+
 def test_a_slow_issuer_holds_few_threads_of_callers_with_unknown_kids(
     issuer: Issuer, keys_of: Callable[..., RemoteKeys]
 ) -> None:

@@ -1,4 +1,4 @@
-"""Fetch a JSON document from an issuer, within limits of time and size."""
+"""Fetch an issuer's keys, within limits of time and size."""
 
 import ipaddress
 import os
@@ -13,9 +13,13 @@ from http.client import HTTPConnection, HTTPMessage, HTTPSConnection
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from joserfc.jwk import Key
+
+from trially.auth.key_import import import_key_set
 from trially.auth.strict_json import read_object
 from trially.config import LOOPBACK_HOSTS
 
+DISCOVERY_PATH = "/.well-known/openid-configuration"
 ABSENT_STATUSES = frozenset({404, 410})
 
 
@@ -37,6 +41,25 @@ class Fetcher:
         # Requests to a loopback issuer must bypass a proxy that is configured in the environment.
         proxies = [urllib.request.ProxyHandler({})] if allow_http else []
         self._opener = urllib.request.build_opener(_NoRedirects, _HTTP, _HTTPS, *proxies)
+
+    def fetch_keys(self, issuer: str, jwks_url: str | None) -> dict[str, Key]:
+        """Return the usable keys of an issuer by `kid`; without a URL of them, it is discovered.
+
+        Raises `NotPublishedError` if there are none, or any other exception if they cannot be
+        fetched.
+        """
+        if jwks_url is None:
+            document = self.fetch(issuer.rstrip("/") + DISCOVERY_PATH)
+            if document.get("issuer") != issuer:
+                raise ValueError("The discovery document names another issuer.")
+            jwks_url = document["jwks_uri"]
+            # The issuer's own host may be private, because the operator chose it.
+            if urlsplit(jwks_url).hostname != urlsplit(issuer).hostname:
+                _refuse_private_host(jwks_url)
+        keys = import_key_set(self.fetch(jwks_url))
+        if not keys:
+            raise NotPublishedError("The JWKS has no usable key.")
+        return keys
 
     def fetch(self, url: str) -> dict[str, Any]:
         """Return the JSON object at a URL.
@@ -73,7 +96,7 @@ class Fetcher:
             raise ValueError("The URL is not https.")
 
 
-def refuse_private_host(url: str) -> None:
+def _refuse_private_host(url: str) -> None:
     """Raise `ValueError` if a URL leads to a private address.
 
     A document of an issuer could otherwise make this process send requests inside its own network.

@@ -14,18 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Event, Lock, Semaphore, Thread
-from urllib.parse import urlsplit
 
 from joserfc.jwk import Key
 
-from trially.auth.key_fetching import Fetcher, NotPublishedError, refuse_private_host
-from trially.auth.key_import import import_key_set
+from trially.auth.key_errors import KeysUnavailableError, UnknownKeyError
+from trially.auth.key_fetching import Fetcher, NotPublishedError
 from trially.auth.rate_limit import RateLimit
 from trially.observability.metrics import issuer_available
 
 log = logging.getLogger(__name__)
-
-DISCOVERY_PATH = "/.well-known/openid-configuration"
 
 BURST = 5
 """Fetches that tokens with unknown key ids may cause at once. After that, one per second."""
@@ -43,23 +40,6 @@ MOST_WAITING = 4
 """Requests with unknown key ids that wait for one issuer's fetch."""
 
 NEVER = float("-inf")
-
-
-class UnknownKeyError(LookupError):
-    """The issuer has no key with this `kid`.
-
-    `as_of` is the time of the fetch that shows it, in seconds since 1970. A key may have been
-    published after that, if too many unknown keys were searched to search this one. It is infinite
-    if the fetch began after the key was asked for.
-    """
-
-    def __init__(self, message: str = "", as_of: float = float("inf")) -> None:
-        super().__init__(message)
-        self.as_of = as_of
-
-
-class KeysUnavailableError(LookupError):
-    """The issuer's keys could not be fetched, so the token can be neither accepted nor rejected."""
 
 
 @dataclass(eq=False)
@@ -231,7 +211,7 @@ class RemoteKeys:
 
     def _run(self, fetch: _Fetch) -> None:
         try:
-            keys = self._fetch()
+            keys = self._fetcher.fetch_keys(self.issuer, self._jwks_url)
         except NotPublishedError as error:
             if self._absence_is_final:
                 self._record_success(fetch, {})
@@ -270,21 +250,6 @@ class RemoteKeys:
             issuer_available.labels(self.issuer).set(0)
         if is_first:
             log.warning("Could not fetch the keys of %s: %s", self.issuer, error)
-
-    def _fetch(self) -> dict[str, Key]:
-        jwks_url = self._jwks_url
-        if jwks_url is None:
-            document = self._fetcher.fetch(self.issuer.rstrip("/") + DISCOVERY_PATH)
-            if document.get("issuer") != self.issuer:
-                raise ValueError("The discovery document names another issuer.")
-            jwks_url = document["jwks_uri"]
-            # The issuer's own host may be private, because the operator chose it.
-            if urlsplit(jwks_url).hostname != urlsplit(self.issuer).hostname:
-                refuse_private_host(jwks_url)
-        keys = import_key_set(self._fetcher.fetch(jwks_url))
-        if not keys:
-            raise NotPublishedError("The JWKS has no usable key.")
-        return keys
 
 
 @contextmanager

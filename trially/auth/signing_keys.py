@@ -7,14 +7,11 @@ from typing import Any, cast
 
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 
+from trially.auth.key_errors import KeysUnavailableError, UnknownKeyError
+from trially.auth.key_fetching import DISCOVERY_PATH
 from trially.auth.key_import import import_signing_key
 from trially.auth.rate_limit import RateLimit
-from trially.auth.remote_keys import (
-    DISCOVERY_PATH,
-    KeysUnavailableError,
-    RemoteKeys,
-    UnknownKeyError,
-)
+from trially.auth.remote_keys import RemoteKeys
 
 __all__ = [
     "CLIENT_ID",
