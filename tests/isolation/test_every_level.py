@@ -113,6 +113,15 @@ def create_about_patient(member: Member, ids: dict[str, Any]) -> dict[str, Any]:
     return ids
 
 
+def create_to_delete(clinic: Clinic, rule: Rule) -> dict[str, Any]:
+    """Create the rows that a route names, and return the ids with them."""
+    ids = create_about_patient(clinic.admin, clinic.ids)
+    for name, example in EXAMPLES.items():
+        if f"{name}_id" in rule.arguments - ABOUT_PATIENTS:
+            ids = ids | {f"{name}_id": example.create(clinic.admin, ids, new_word())}
+    return ids
+
+
 def ask(member: Member, rule: Rule, method: str, ids: dict[str, Any]) -> Any:
     """Send a request that is valid in all but, perhaps, the member's permissions."""
     word = new_word("SECRET" if is_about_patients(rule) else "word")
@@ -137,7 +146,7 @@ def test_every_route_is_held_to_the_table(
     for rule, method in ROUTES:
         permission = API.view_functions[rule.endpoint].__dict__["permission"]
         asked = f"{method} {rule.rule}"
-        ids = create_about_patient(clinic.admin, clinic.ids) if method == "DELETE" else clinic.ids
+        ids = create_to_delete(clinic, rule) if method == "DELETE" else clinic.ids
         answer = ask(member, rule, method, ids)
         tried += 1
         if permission not in may:

@@ -4,7 +4,7 @@ from time import monotonic, sleep
 
 import pytest
 from psycopg2 import Error, errors
-from tenant_databases import access_of, as_tenant, placement_of
+from tenant_databases import access_of, as_tenant, ask_in, placement_of
 
 from trially.database.connecting import connect
 from trially.tenancy.schema import guard
@@ -122,3 +122,22 @@ def test_a_tenants_role_may_analyze_its_tables(app, tenant):
     with as_tenant(app, tenant) as raw:
         execute(raw, "SELECT trially.analyze_tables()")
     assert placement_of(app, tenant).epoch == 1
+
+
+def test_only_tables_that_have_grown_are_analyzed(app, tenant):
+    """Else each small import would sample all large tables of its tenant."""
+    insert = (
+        "INSERT INTO tenant.import_job (tenant_id, id, source, fingerprint)"
+        " SELECT %s, gen_random_uuid(), repeat('x', 64), '' FROM generate_series(1, %s)"
+    )
+    rows = "SELECT reltuples FROM pg_class WHERE oid = 'tenant.import_job'::regclass"
+
+    def analyze(added):
+        ask_in(app, tenant, insert, tenant.id, added)
+        with as_tenant(app, tenant) as raw:
+            execute(raw, "SELECT trially.analyze_tables()")
+        return ask_in(app, tenant, rows)[0][0]
+
+    assert analyze(1_000) == 1_000
+    assert analyze(10) == 1_000
+    assert analyze(1_000) == 2_010

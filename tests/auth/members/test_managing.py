@@ -8,6 +8,7 @@ from trially import create_app
 from trially.auth.members.identities import find_identity
 from trially.auth.members.managing import (
     NoIssuerError,
+    UnsafeNameError,
     add_member,
     default_issuer,
     list_members,
@@ -28,6 +29,15 @@ def test_members_are_added_and_removed(app, tenant):
         added = add_member("ann", Role.VIEWER, issuer=ISSUER, display_name="Ann", email="a@x.org")
         assert list_members() == [added]
         remove_member("ann", ISSUER)
+        assert list_members() == []
+
+
+@pytest.mark.parametrize("field", ["display_name", "email"])
+@pytest.mark.parametrize("text", ["Ann\r\nBcc: x", "Ann\u202e", "\0"])
+def test_names_that_would_be_read_differently_are_refused(app, tenant, field, text):
+    with app.app_context(), tenant_context(tenant.slug):
+        with pytest.raises(UnsafeNameError):
+            add_member("ann", Role.VIEWER, issuer=ISSUER, **{field: text})
         assert list_members() == []
 
 

@@ -17,6 +17,7 @@ from tests.conftest import MakeTenant, Member
 from tests.recruiting.imports.fhir_examples import OBSERVATION, make_observation, make_patient
 from tests.recruiting.imports.importing import NDJSON, Importer, upload, write_ndjson
 from tests.recruiting.imports.reading.files import bundle, ndjson, patient, read
+from tests.recruiting.imports.reading.test_unpacking import tar
 from trially.config import Settings
 from trially.recruiting.imports import deferrals, limits
 from trially.recruiting.imports.limits import ImportLimitError, ImportLimits, ImportTimeError
@@ -286,7 +287,13 @@ class Clock:
 
 
 @pytest.mark.parametrize(
-    "content", [NDJSON * 100, NDJSON + b"\n" * 5_000_000, gzip.compress(b"\n" * 5_000_000)]
+    "content",
+    [
+        NDJSON * 100,
+        NDJSON + b"\n" * 5_000_000,
+        gzip.compress(b"\n" * 5_000_000),
+        tar({f"{number}.txt": b"" for number in range(1_000)}),
+    ],
 )
 def test_time_is_checked_whatever_is_read(content: bytes) -> None:
     clock = Clock()

@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -225,6 +226,39 @@ def test_a_process_takes_only_so_many_uploads(
     assert (answer.status_code, answer.json.get("code")) == (status, code)
     assert ("Retry-After" in answer.headers) == (status != 201)
     assert dict(counts) == {ids[name]: number for name, number in running.items()}
+
+
+def test_uploads_leave_half_of_the_threads(
+    member: Member, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = state_of(app)
+    limited = replace(state.settings, imports_per_process=9, threads=5)
+    monkeypatch.setattr(state, "settings", limited)
+
+    statuses = []
+    for others in (1, 2):
+        monkeypatch.setattr(state, "running_imports", Counter({uuid4(): others}))
+        statuses.append(upload(member, content(1)).status_code)
+
+    assert statuses == [201, 503]
+
+
+def test_a_batch_waits_for_another_of_its_source_longer_than_requests_wait_for_locks(
+    importer: Importer, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient = replace(state_of(app).settings, lock_timeout_ms=50)
+    monkeypatch.setattr(state_of(app), "settings", impatient)
+    hold = "SELECT pg_advisory_xact_lock(hashtextextended(:key, 0)), pg_sleep(1)"
+    key = f"import {importer.tenant.id} a"
+    holding = threading.Thread(target=partial(importer.query, hold, key=key))
+    jobs: list[Any] = []
+
+    holding.start()
+    time.sleep(0.3)
+    jobs.append(importer.read(content(1), source="a"))
+    holding.join()
+
+    assert jobs[0]["state"] == "done"
 
 
 def test_an_upload_counts_while_it_arrives(member: Member, app: Flask) -> None:

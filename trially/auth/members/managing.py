@@ -16,6 +16,7 @@ from trially.database.placement import Placement, current_placement, enter_place
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import db, transaction
 from trially.errors import OperatorError
+from trially.plain_text import is_plain
 from trially.state import app_state
 from trially.tenancy.catalog import MembershipIndex, catalog_transaction
 from trially.tenancy.lifecycle.provisioning import tenant_built
@@ -35,6 +36,10 @@ FIELDS = (
 
 class NoIssuerError(OperatorError):
     """No issuer was passed, and no trusted issuer can be the default."""
+
+
+class UnsafeNameError(OperatorError):
+    """A member's name or email address has characters that change how it is read."""
 
 
 class NoSuchSiteError(OperatorError):
@@ -62,10 +67,15 @@ def add_member(
 ) -> Item:
     """Add a member to the current tenant, by default with the PHI level of the role.
 
-    `site_ids` restricts the member to the patients of these sites. Raises `NoSuchSiteError`, and
-    `MemberExistsError` for an existing member. With `is_repeatable`, an existing member gets the
-    role, the PHI level and the sites instead.
+    `site_ids` restricts the member to the patients of these sites. Raises `NoSuchSiteError`,
+    `UnsafeNameError`, and `MemberExistsError` for an existing member. With `is_repeatable`, an
+    existing member gets the role, the PHI level and the sites instead.
     """
+    if not is_plain(f"{display_name} {email}"):
+        raise UnsafeNameError(
+            "The name or the email address has control characters, or characters that set the text"
+            " direction. Remove them."
+        )
     tenant_id, issuer = current_placement().tenant_id, issuer or default_issuer()
     granted = {
         "role": role,

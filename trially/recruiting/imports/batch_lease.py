@@ -62,7 +62,15 @@ class BatchLease:
 
 
 def lock_until_commit(key: str) -> None:
-    """Wait for the advisory lock of a key, and hold it until the transaction ends."""
+    """Wait for the advisory lock of a key, and hold it until the transaction ends.
+
+    Another batch may hold the lock for longer than a request waits for a row. So the transaction
+    waits for locks as long as a statement may take.
+    """
     db.session.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(:key, 0))"), {"key": key}
+        text(
+            "SELECT set_config('lock_timeout', '0', true),"
+            " pg_advisory_xact_lock(hashtextextended(:key, 0))"
+        ),
+        {"key": key},
     )

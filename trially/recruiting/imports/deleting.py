@@ -31,18 +31,22 @@ SELECT id FROM doomed ORDER BY id DESC LIMIT 1
 """
 _LOWEST_ID = UUID(int=0)
 
+Begin = Callable[[], AbstractContextManager[None]]
+
 
 class ImportRunningError(OperatorError):
     """A running import cannot be deleted."""
 
 
-def delete_import(import_id: UUID, versions: Versions | None = None) -> None:
-    """Delete an import that exists and does not run, in several transactions.
+def delete_import(
+    import_id: UUID, versions: Versions | None = None, begin: Begin = transaction
+) -> None:
+    """Delete an import that exists and does not run, in several transactions that `begin` opens.
 
     If the process dies meanwhile, the import's state stays `deleting`, and deleting it again
     continues. Raises `ImportRunningError`, and `PreconditionFailed` if it has another version.
     """
-    with transaction():
+    with begin():
         # From here on the import cannot be continued.
         values = {"state": ImportState.DELETING, "lease_until": None}
         is_idle = not_(is_leased()) | table_of(ImportJob).c.lease_until.is_(None)
@@ -51,14 +55,12 @@ def delete_import(import_id: UUID, versions: Versions | None = None) -> None:
                 "This import is running. Wait until it ends, and delete it then."
             )
     for model in (ImportFault, ImportDeferral):
-        delete_rows_of(import_id, model, transaction)
-    with transaction():
+        delete_rows_of(import_id, model, begin)
+    with begin():
         delete_item(ImportJob, import_id)
 
 
-def delete_rows_of(
-    import_id: UUID, model: Model, begin: Callable[[], AbstractContextManager[None]]
-) -> None:
+def delete_rows_of(import_id: UUID, model: Model, begin: Begin) -> None:
     """Delete an import's rows of a model, some in each transaction that `begin` opens."""
     statement = text(_DELETE_SOME.format(table=table_of(model).name))
     after: UUID | None = _LOWEST_ID

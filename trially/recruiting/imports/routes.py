@@ -1,5 +1,7 @@
 """Routes of imports."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -9,8 +11,9 @@ from flask import Blueprint, request
 from trially.auth.identity import current_identity
 from trially.auth.permissions import Permission, requires
 from trially.config import current_settings
+from trially.database.deadline import start_deadline
 from trially.database.rows import Item, table_of
-from trially.database.session import check_tenant_open
+from trially.database.session import check_tenant_open, transaction
 from trially.http.contract import (
     accepts_stream,
     matches_versions,
@@ -82,7 +85,10 @@ def import_records(query: dict[str, Any]) -> Item:
     settings = current_settings()
     with (
         answering_refusals(),
-        slot_of_process(settings.imports_per_process, settings.imports_per_tenant),
+        slot_of_process(
+            min(settings.imports_per_process, max(1, settings.threads // 2)),
+            settings.imports_per_tenant,
+        ),
         received_upload(request, settings.max_import_bytes) as (file, digest),
     ):
         return run_import(
@@ -134,4 +140,12 @@ def delete_import(import_id: UUID, versions: Versions | None) -> None:
     """
     IMPORTS.get(import_id)
     with answering_refusals():
-        delete_with_faults(import_id, versions)
+        delete_with_faults(import_id, versions, _transaction_in_time)
+
+
+@contextmanager
+def _transaction_in_time() -> Iterator[None]:
+    """Open a transaction that may take as long as a request may."""
+    start_deadline(current_settings().request_timeout_ms)
+    with transaction():
+        yield

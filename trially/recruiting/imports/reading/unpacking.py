@@ -100,6 +100,7 @@ def _unpack_tar(
     """Yield an archive's files in the archive's order, without writing them to disk."""
     archive = None
     while True:
+        meter.check_time()
         try:
             archive = archive or _open_tar(source)
             member = archive.next()
