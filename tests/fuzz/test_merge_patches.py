@@ -18,7 +18,7 @@ from trially.database.rows import table_of
 from trially.http.fields import Text
 from trially.resources.resource import RESOURCES
 
-LETTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
+LETTERS = st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"])
 NEVER_SHOWN_TWICE = {"updated_at", "clinical_version"}
 
 

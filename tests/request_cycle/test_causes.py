@@ -1,8 +1,5 @@
 """Each cause for which a database does not serve a request has its own code and metric."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
 from cycle_views import ReplaceView
 from flask import Flask, Response
@@ -13,6 +10,8 @@ from tenant_databases import ask
 
 from trially.database.session import db, engine_registry
 from trially.tenancy.catalog import Tier
+from trially.tenancy.servers.access import server_access
+from trially.tenancy.tiers.roles import create_login_role
 
 
 def _raise(sqlstate: str) -> str:
@@ -52,61 +51,82 @@ def test_a_failed_statement_names_its_cause(
 IN_CONNECTING = {
     "wrong password": (
         "ALTER ROLE {role} PASSWORD 'another'",
+        (),
         "database_login_refused",
         "28P01",
     ),
-    "no log-in": ("ALTER ROLE {role} NOLOGIN", "database_login_refused", "28000"),
+    "no log-in": (
+        "ALTER ROLE {role} NOLOGIN",
+        ("ALTER ROLE {role} LOGIN",),
+        "database_login_refused",
+        "28000",
+    ),
     "missing database": (
         "ALTER DATABASE {database} RENAME TO {database}x",
+        ("ALTER DATABASE {database}x RENAME TO {database}",),
         "database_missing",
         "3D000",
     ),
     "closed database": (
         "ALTER DATABASE {database} ALLOW_CONNECTIONS false",
+        ("ALTER DATABASE {database} ALLOW_CONNECTIONS true",),
         "database_missing",
         "3D000",
     ),
     "no CONNECT": (
         "REVOKE CONNECT ON DATABASE {database} FROM {role}",
+        ("GRANT CONNECT ON DATABASE {database} TO {role}",),
         "database_login_refused",
         "42501",
     ),
-    "limit of the role": ("ALTER ROLE {role} CONNECTION LIMIT 0", "connections_exhausted", "53300"),
+    "limit of the role": (
+        "ALTER ROLE {role} CONNECTION LIMIT 0",
+        ("ALTER ROLE {role} CONNECTION LIMIT 50",),
+        "connections_exhausted",
+        "53300",
+    ),
     "limit of the database": (
         "ALTER DATABASE {database} CONNECTION LIMIT 0",
+        ("ALTER DATABASE {database} CONNECTION LIMIT -1",),
         "connections_exhausted",
         "53300",
     ),
 }
+"""By cause: the SQL that brings it about, the SQL that ends it, and the code and SQLSTATE."""
 
 
-@pytest.mark.parametrize(("sql", "code", "sqlstate"), IN_CONNECTING.values(), ids=IN_CONNECTING)
+@pytest.mark.parametrize(
+    ("sql", "undo", "code", "sqlstate"), IN_CONNECTING.values(), ids=IN_CONNECTING
+)
 def test_a_refused_connection_names_its_cause(
     app: Flask,
     make_tenant: MakeTenant,
     as_member: AsMember,
     caplog: pytest.LogCaptureFixture,
     sql: str,
+    undo: tuple[str, ...],
     code: str,
     sqlstate: str,
 ) -> None:
     tenant = make_tenant(Tier.DEDICATED_DATABASE)
     member, place = as_member(tenant), tenant.placement
-    with _no_idle_connection(app, f"{place.server.name}/{place.database}"):
-        ask(app, sql.format(role=place.role, database=place.database))
+    names = {"role": place.role, "database": place.database}
+    with app.app_context():
+        engine_registry().forget(f"{place.server.name}/{place.database}")
+    ask(app, sql.format(**names))
+    try:
         answer = member.get("/me")
+    finally:
+        # Other tests migrate all tenants of the installation.
+        for statement in undo:
+            ask(app, statement.format(**names))
+        with app.app_context():
+            create_login_role(server_access(), place.role, schema=place.schema, connections=50)
 
     assert (answer.status_code, answer.json["code"]) == (503, code)
     (record,) = [each for each in caplog.records if hasattr(each, "bind_key")]
     assert record.sqlstate == sqlstate
     assert "FATAL" not in caplog.text
-
-
-@contextmanager
-def _no_idle_connection(app: Flask, bind_key: str) -> Iterator[None]:
-    with app.app_context():
-        engine_registry().forget(bind_key)
-    yield
 
 
 def _faults(code: str) -> float:

@@ -23,6 +23,7 @@ from trially.auth.connections import add_connection
 from trially.auth.resolvers import ConnectionResolver, MembershipResolver
 from trially.auth.tokens import IssuerProfile, TokenVerifier
 from trially.config import Settings
+from trially.database.connecting import Login
 from trially.database.placement import ReplicaBehindError, StalePlacementError
 from trially.http.problems import ServiceUnavailable
 from trially.http.retry_after import LONGEST_SECONDS
@@ -357,10 +358,8 @@ def proxied(
 
         def binds(*arguments: Any) -> dict[str, Any]:
             found = binds_of(*arguments)
-            query = {k: v for k, v in found[READER_BIND].query.items() if k not in ("host", "port")}
-            found[READER_BIND] = found[READER_BIND].set(
-                host="127.0.0.1", port=proxy.port, query=query
-            )
+            url = found[READER_BIND].url.difference_update_query(["host", "port"])
+            found[READER_BIND] = Login(url.set(host="127.0.0.1", port=proxy.port))
             return found
 
         monkeypatch.setattr(installing, "catalog_binds", binds)
