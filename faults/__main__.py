@@ -8,7 +8,6 @@ from pathlib import Path
 
 from faults.catalogue import FAULTS
 from faults.installation import installation
-from faults.outcome import Outcome
 from faults.pooler import CannotRunError
 from faults.report import describe, write_page
 from faults.running import run

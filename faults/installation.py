@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 from flask import Flask
 from psycopg2.extensions import connection
 from sqlalchemy import URL
@@ -70,6 +70,10 @@ class Server:
     def start(self) -> EmbeddedServer:
         """Start it, and wait until it accepts connections; or join it if it runs."""
         return start_embedded_server(self.directory, settings=POSTGRES_SETTINGS)
+
+    def socket(self) -> Path:
+        """Return the Unix socket on which it listens."""
+        return Path(str(self.url.query["host"])) / f".s.PGSQL.{self.url.query['port']}"
 
     def processes(self) -> list[psutil.Process]:
         """Return the postmaster and all its children."""

@@ -32,8 +32,9 @@ class Issuer:
         self._is_well = Event()
         self._is_well.set()
         key = RSAKey.generate_key(2048)
-        parameters = {"kid": key.thumbprint(), "alg": "RS256", "use": "sig"}
-        self._key = RSAKey.import_key(key.raw_value, parameters)
+        self._key = RSAKey.import_key(
+            key.raw_value, {"kid": key.thumbprint(), "alg": "RS256", "use": "sig"}
+        )
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"

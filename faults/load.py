@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from threading import Event, Thread
-from typing import Any
+from typing import Any, Self
 from uuid import uuid4
 
 from faults.installation import LoadedTenant
@@ -48,6 +48,19 @@ class Attempt:
         return self.ended - self.begun
 
 
+@dataclass(frozen=True)
+class Probe:
+    """One request to /livez."""
+
+    begun: float
+    seconds: float
+    is_live: bool
+
+    @property
+    def ended(self) -> float:
+        return self.begun + self.seconds
+
+
 @dataclass
 class Record:
     """What all clients saw. Each list only grows, so clients may share them."""
@@ -58,8 +71,7 @@ class Record:
     """Tenant and key of each write that was answered with 201."""
 
     foreign_reads: list[str] = field(default_factory=list)
-    probes: list[tuple[float, float, bool]] = field(default_factory=list)
-    """Of /livez: begin, seconds, and whether it answered 200."""
+    probes: list[Probe] = field(default_factory=list)
 
     @property
     def prefix(self) -> str:
@@ -86,7 +98,7 @@ class Load:
         ]
         self._threads.append(Thread(target=self._probe, daemon=True))
 
-    def __enter__(self) -> "Load":
+    def __enter__(self) -> Self:
         for thread in self._threads:
             thread.start()
         return self
@@ -136,7 +148,7 @@ class Load:
         while not self._is_over.wait(PROBE_SECONDS):
             begun = time.monotonic()
             is_live = _is_live(self._port)
-            self.record.probes.append((begun, time.monotonic() - begun, is_live))
+            self.record.probes.append(Probe(begun, time.monotonic() - begun, is_live))
 
 
 class _Client:
@@ -178,10 +190,10 @@ class _Client:
         says_when = answer.getheader("Retry-After") is not None
         document = _parse(content)
         cause = "" if answer.status < 300 else str(document.get("code", "no problem"))
-        return self._attempt(begun, answer.status, cause, says_when), document
+        return self._attempt(begun, answer.status, cause, says_when=says_when), document
 
     def _attempt(
-        self, begun: float, status: int | None, cause: str, says_when: bool = False
+        self, begun: float, status: int | None, cause: str, *, says_when: bool = False
     ) -> Attempt:
         return Attempt(self.tenant.slug, begun, time.monotonic(), status, cause, says_when)
 

@@ -15,7 +15,7 @@ from faults.scene import Scene
 def through_proxy(scene: Scene) -> Iterator[dict[str, str]]:
     """Let the app reach the first server through a TCP proxy."""
     url = scene.first.url
-    with proxy.running_proxy(f"{url.query['host']}/.s.PGSQL.{url.query['port']}") as running:
+    with proxy.running_proxy(scene.first.socket()) as running:
         scene.proxy = running
         proxied = url.set(host="127.0.0.1", port=running.port, query={})
         yield {"TRIALLY_DATABASE_URL": proxied.render_as_string(hide_password=False)}
@@ -83,7 +83,7 @@ FAULTS = (
         "network_delays", "Each message is 100 ms late, in both directions.", proxy.DELAY, seconds=8
     ),
     _of_network(
-        "connections_cut", "All connections to the first server are reset.", proxy.CUT, seconds=4
+        "connections_cut", "All connections to the first server are reset.", proxy.CUT, seconds=0
     ),
     _of_network(
         "network_refuses",

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from faults.fault import VICTIM, Fault, Reach
 from faults.installation import FIRST, SECOND, Installation
@@ -15,6 +15,11 @@ P99_FACTOR = 2.0
 P99_FLOOR_MS = 100.0
 """Below it, a p99 is noise of the machine."""
 LIVEZ_SECONDS = 2.0
+LEAST_SHARE = 0.3
+"""Of the former rate, at which other tenants must still be served."""
+
+SHORTEST_SECONDS = 1.0
+"""A fault that is shorter has no rate."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +57,23 @@ class Outcome:
 
     others_failed: int
     others_slow: int
-    served_per_second: tuple[float, float, float]
+    others_share: float | None
+    """Their rate during the fault, as a part of their rate before it."""
+
+    served_per_second: tuple[float | None, float | None, float | None]
     """Before, during and after the fault."""
 
     livez_worst_seconds: float
     threads_left: int | None
-    complaints: tuple[str, ...]
-    """What was not allowed."""
+    complaints: tuple[str, ...] = ()
+    """What was not allowed, however fast the machine is."""
+
+    delays: tuple[str, ...] = ()
+    """What took longer than allowed."""
+
+    @property
+    def is_held(self) -> bool:
+        return not self.complaints and not self.delays
 
 
 def judge(
@@ -75,17 +90,11 @@ def judge(
     since = [each for each in record.attempts if each.ended >= times.begun]
     recovery = _recovery(since, times)
     end = times.ended + (recovery or 0)
-    during = [each for each in since if each.begun <= end]
-    others = [each for each in during if each.tenant not in reached]
+    others = [each for each in since if each.begun <= end and each.tenant not in reached]
     failed = [each for each in others if not each.is_served]
     if fault.may_break_connections:
         failed = [each for each in failed if each.status is not None]
-    slow = [each for each in others if each.is_served and each.seconds > SLOW_SECONDS]
-    probes = [
-        (seconds, is_live)
-        for begun, seconds, is_live in record.probes
-        if begun + seconds >= times.begun and begun <= end
-    ]
+    probes = [probe for probe in record.probes if probe.ended >= times.begun and probe.begun <= end]
     errors = Counter(
         f"{each.status or 'connection'} {each.cause}" for each in since if not each.is_served
     )
@@ -104,45 +113,56 @@ def judge(
         p99_before_ms=_p99_ms(before) or 0.0,
         p99_others_ms=_p99_ms(others),
         others_failed=len(failed),
-        others_slow=len(slow),
+        others_slow=sum(each.is_served and each.seconds > SLOW_SECONDS for each in others),
+        others_share=_share_of_others(record, reached, times),
         served_per_second=(
             _rate(before, times.load_begun, times.begun),
             _rate(since, times.begun, times.ended),
             _rate(since, times.ended, times.load_ended),
         ),
-        livez_worst_seconds=max((seconds for seconds, _ in probes), default=0.0),
+        livez_worst_seconds=max((probe.seconds for probe in probes), default=0.0),
         threads_left=threads_left,
-        complaints=(),
     )
-    dead = sum(not is_live for _, is_live in probes)
-    complaints = tuple(_complain(fault, outcome, since, dead))
-    return Outcome(**{**outcome.__dict__, "complaints": complaints})
+    dead = sum(not probe.is_live for probe in probes)
+    return replace(
+        outcome,
+        complaints=(
+            *_complain(fault, outcome, dead),
+            *_complain_about_answers(fault, since),
+        ),
+        delays=tuple(_find_delays(fault, outcome)),
+    )
 
 
-def _complain(fault: Fault, outcome: Outcome, since: list[Attempt], dead: int) -> Iterable[str]:
-    """Yield a sentence about each thing that was not allowed."""
+def _complain(fault: Fault, outcome: Outcome, dead: int) -> Iterable[str]:
+    """Yield a sentence about each thing that was not allowed, however fast the machine is."""
     for name in ("lost", "doubled", "foreign"):
         if number := getattr(outcome, name):
             yield f"{number} writes {name}"
     if outcome.recovery_seconds is None:
         yield "not recovered by the end of the load"
-    elif outcome.recovery_seconds > fault.recovery_seconds:
-        yield f"recovered after {outcome.recovery_seconds:.1f} s, not {fault.recovery_seconds:.0f}"
     if outcome.threads_left:
         yield f"{outcome.threads_left} threads left behind"
     if outcome.others_failed:
         yield f"{outcome.others_failed} requests failed that the fault should not reach"
+    if outcome.others_share is not None and outcome.others_share < LEAST_SHARE:
+        yield f"others were served at {outcome.others_share:.0%} of their former rate"
+    if fault.is_live and dead:
+        yield f"/livez did not answer {dead} times"
+
+
+def _find_delays(fault: Fault, outcome: Outcome) -> Iterable[str]:
+    """Yield a sentence about each thing that took longer than allowed."""
+    recovery, p99 = outcome.recovery_seconds, outcome.p99_others_ms
+    if recovery is not None and recovery > fault.recovery_seconds:
+        yield f"recovered after {recovery:.1f} s, not {fault.recovery_seconds:.0f}"
     if outcome.others_slow:
         yield f"{outcome.others_slow} requests that it should not reach took longer than 1 s"
     limit = max(P99_FLOOR_MS, P99_FACTOR * outcome.p99_before_ms)
-    if outcome.p99_others_ms is not None and outcome.p99_before_ms:
-        if outcome.p99_others_ms > limit:
-            yield f"p99 of other tenants {outcome.p99_others_ms:.0f} ms, above {limit:.0f}"
-    if fault.is_live and dead:
-        yield f"/livez did not answer {dead} times"
+    if p99 is not None and outcome.p99_before_ms and p99 > limit:
+        yield f"p99 of other tenants {p99:.0f} ms, above {limit:.0f}"
     if fault.is_live and outcome.livez_worst_seconds > LIVEZ_SECONDS:
         yield f"/livez took {outcome.livez_worst_seconds:.1f} s"
-    yield from _complain_about_answers(fault, since)
 
 
 def _complain_about_answers(fault: Fault, since: list[Attempt]) -> Iterable[str]:
@@ -187,11 +207,22 @@ def _recovery(since: list[Attempt], times: Times) -> float | None:
     return max(0.0, max((each.ended for each in bad), default=0.0) - times.ended)
 
 
+def _share_of_others(record: Record, reached: frozenset[str], times: Times) -> float | None:
+    """Return the rate of the other tenants during the fault, as a part of the rate before."""
+    others = [each for each in record.attempts if each.tenant not in reached]
+    before = _rate(others, times.load_begun, times.begun)
+    during = _rate(others, times.begun, times.ended)
+    return during / before if before and during is not None else None
+
+
 def _p99_ms(attempts: list[Attempt]) -> float | None:
     seconds = sorted(each.seconds for each in attempts)
     return seconds[int(len(seconds) * 0.99)] * 1000 if seconds else None
 
 
-def _rate(attempts: list[Attempt], begun: float, ended: float) -> float:
+def _rate(attempts: list[Attempt], begun: float, ended: float) -> float | None:
+    """Return how many were served per second, or None if the time is too short to tell."""
+    if ended - begun < SHORTEST_SECONDS:
+        return None
     served = sum(begun <= each.ended < ended and each.is_served for each in attempts)
-    return served / (ended - begun) if ended > begun else 0.0
+    return served / (ended - begun)

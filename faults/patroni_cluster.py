@@ -13,14 +13,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import psycopg2
-import yaml
+import yaml  # type: ignore[import-untyped]
 from sqlalchemy import URL
 
 from faults.ports import free_port
@@ -250,7 +250,7 @@ def _start_etcd(folder: Path, port: int) -> "subprocess.Popen[bytes]":
 def _answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(f"{url}/health", timeout=1) as answer:
-            return json.load(answer) == {"health": "true", "reason": ""}
+            return bool(json.load(answer) == {"health": "true", "reason": ""})
     except (OSError, ValueError):
         return False
 
@@ -314,7 +314,5 @@ def _give(account: pwd.struct_passwd | None, *paths: Path) -> None:
 
 @contextmanager
 def _ended_already() -> Iterator[None]:
-    try:
+    with suppress(psutil.NoSuchProcess, ProcessLookupError):
         yield
-    except (psutil.NoSuchProcess, ProcessLookupError):
-        pass

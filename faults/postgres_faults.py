@@ -130,6 +130,7 @@ FAULTS = (
         "All connections to the first server are ended with `pg_terminate_backend`.",
         terminate_backends,
         Reach.FIRST_SERVER,
+        seconds=0,
         is_quick=True,
     ),
     Fault(
@@ -144,7 +145,6 @@ FAULTS = (
         "The first server's postmaster is killed with SIGKILL, and started again.",
         kill_postmaster,
         Reach.FIRST_SERVER,
-        is_quick=True,
     ),
     Fault(
         "immediate_stop",
@@ -157,7 +157,6 @@ FAULTS = (
         "The second server is stopped in immediate mode, and started again.",
         stop_second,
         Reach.SECOND_SERVER,
-        is_quick=True,
     ),
     Fault(
         "first_server_suspended",

@@ -11,11 +11,15 @@ def describe(outcome: Outcome) -> str:
     before, during, after = outcome.served_per_second
     lines = [
         f"{outcome.name}: {'; '.join(outcome.complaints) or 'held'}",
-        f"  acknowledged {outcome.acknowledged}, lost {outcome.lost}, doubled {outcome.doubled},"
-        f" foreign {outcome.foreign}; served {before:.0f} / {during:.0f} / {after:.0f} per second",
-        f"  recovery {_seconds(outcome.recovery_seconds)}; threads left {outcome.threads_left};"
-        f" p99 {outcome.p99_before_ms:.0f} ms, of others {outcome.p99_others_ms or 0:.0f} ms;"
-        f" /livez {outcome.livez_worst_seconds:.1f} s",
+        (
+            f"  acknowledged {outcome.acknowledged}, lost {outcome.lost}, doubled {outcome.doubled},"
+            f" foreign {outcome.foreign}; served {before:.0f} / {during:.0f} / {after:.0f} per second"
+        ),
+        (
+            f"  recovery {_seconds(outcome.recovery_seconds)}; threads left {outcome.threads_left};"
+            f" p99 {outcome.p99_before_ms:.0f} ms, of others {outcome.p99_others_ms or 0:.0f} ms;"
+            f" /livez {outcome.livez_worst_seconds:.1f} s"
+        ),
         f"  errors: {_errors(outcome)}",
     ]
     return "\n".join(lines)
@@ -34,8 +38,10 @@ def write_page(path: Path, outcomes: list[Outcome], not_run: dict[str, str]) -> 
             held=held,
             total=len(outcomes) + len(not_run),
         ),
-        "| fault | may reach | acknowledged | lost / doubled / foreign | errors | recovery"
-        " | threads left | p99 before, of others | held |",
+        (
+            "| fault | may reach | acknowledged | lost / doubled / foreign | errors | recovery"
+            " | threads left | p99 before, of others | held |"
+        ),
         "|---|---|---|---|---|---|---|---|---|",
         *(_row(outcome) for outcome in outcomes),
         *(f"| {name} | | | | | | | | not run: {reason} |" for name, reason in not_run.items()),
@@ -61,7 +67,7 @@ def _row(outcome: Outcome) -> str:
 
 
 def _errors(outcome: Outcome) -> str:
-    parts = [f"{number} × {kind}" for kind, number in outcome.errors.items()]
+    parts = [f"{number} x {kind}" for kind, number in outcome.errors.items()]
     return ", ".join(parts) or "none"
 
 

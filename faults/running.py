@@ -1,7 +1,9 @@
 """Run one fault under load, and return its outcome."""
 
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
+from types import MappingProxyType
 
 from faults.fault import Fault
 from faults.installation import Installation
@@ -27,25 +29,28 @@ def run(
     seconds: float | None = None,
     after: float = AFTER_SECONDS,
     patroni: PatroniCluster | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Outcome:
-    """Run a fault: some seconds of load before it, during it and after it."""
+    """Run a fault: some seconds of load before it, during it and after it.
+
+    `environment` has settings of the app that differ from the installation's.
+    """
     scene = Scene(installation, free_port(), patroni=patroni)
     lasting = fault.seconds if seconds is None else seconds
     log = installation.folder / f"{fault.name}.log"
     with ExitStack() as stack:
         changes = stack.enter_context(fault.prepare(scene))
-        environment = installation.environment(**changes)
+        scene.environment = installation.environment(**environment, **changes)
         happening = ExitStack()
         stack.enter_context(happening)
-        begun = time.monotonic()
         if fault.is_before_start:
             happening.enter_context(fault.happen(scene))
-        scene.gunicorn = stack.enter_context(gunicorn(scene.port, environment, log))
+        scene.gunicorn = stack.enter_context(gunicorn(scene.port, scene.environment, log))
         if not fault.is_before_start:
             scene.wait_until_ready()
             _warm_up(scene)
         idle = scene.gunicorn.threads_at_sockets()
-        load_begun = time.monotonic()
+        load_begun = begun = time.monotonic()
         with Load(scene.port, installation.tenants) as load:
             if not fault.is_before_start:
                 time.sleep(before)
@@ -54,7 +59,7 @@ def run(
             time.sleep(lasting)
             happening.close()
             ended = time.monotonic()
-            time.sleep(max(after, fault.recovery_seconds + 3))
+            time.sleep(after)
             load_ended = time.monotonic()
         threads = _threads_left(scene, idle)
         times = Times(load_begun, begun, ended, load_ended)

@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event, Thread
 from typing import Any
 
@@ -21,6 +21,7 @@ class Scene:
 
     installation: Installation
     port: int
+    environment: dict[str, str] = field(default_factory=dict, repr=False)
     gunicorn: Gunicorn | None = None
     proxy: Proxy | None = None
     pooler_id: int | None = None

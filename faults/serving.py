@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 from trially.config import ROOT
 
@@ -20,7 +20,7 @@ THREADS = 8
 START_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 40
 SOCKET_WAITS = frozenset({7, 23, 45, 47, 232, 270, 271, 281})
-"""x86_64 system calls: poll, select, recvfrom, recvmsg, epoll_wait, pselect6, ppoll, epoll_pwait."""
+"""x86_64: poll, select, recvfrom, recvmsg, epoll_wait, pselect6, ppoll and epoll_pwait."""
 
 
 @dataclass
@@ -32,7 +32,8 @@ class Gunicorn:
     log: Path
 
     def workers(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children()
+        children: list[psutil.Process] = psutil.Process(self.process.pid).children()
+        return children
 
     def is_live(self, seconds: float = 5) -> bool:
         """Return whether /livez answers 200 within the time."""

@@ -90,7 +90,6 @@ FAULTS = (
         "One tenant is suspended, and resumed.",
         suspend_tenant,
         Reach.ONE,
-        is_quick=True,
     ),
     Fault("tenant_renamed", "One tenant is renamed, and back.", rename_tenant, Reach.NOBODY),
     Fault(
