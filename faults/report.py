@@ -12,8 +12,9 @@ def describe(outcome: Outcome) -> str:
     lines = [
         f"{outcome.name}: {'; '.join(outcome.complaints) or 'held'}",
         (
-            f"  acknowledged {outcome.acknowledged}, lost {outcome.lost}, doubled {outcome.doubled},"
-            f" foreign {outcome.foreign}; served {before:.0f} / {during:.0f} / {after:.0f} per second"
+            f"  acknowledged {outcome.acknowledged}, lost {outcome.lost},"
+            f" doubled {outcome.doubled}, foreign {outcome.foreign};"
+            f" served {before:.0f} / {during:.0f} / {after:.0f} per second"
         ),
         (
             f"  recovery {_seconds(outcome.recovery_seconds)}; threads left {outcome.threads_left};"
