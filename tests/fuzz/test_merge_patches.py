@@ -16,9 +16,10 @@ from sqlalchemy import UniqueConstraint
 
 from trially.database.rows import table_of
 from trially.http.fields import Text
+from trially.plain_text import is_plain
 from trially.resources.resource import RESOURCES
 
-LETTERS = st.characters(exclude_categories=["Cc", "Cf", "Cs", "Zl", "Zp"])
+LETTERS = st.characters(exclude_categories=["Cs"]).filter(is_plain)
 NEVER_SHOWN_TWICE = {"updated_at", "clinical_version"}
 
 
