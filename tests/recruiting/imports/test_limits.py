@@ -2,32 +2,24 @@
 
 import bz2
 import gzip
-import io
 import lzma
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
-import orjson
 import pytest
 from flask import Flask
 
 from tests.conftest import MakeTenant, Member
 from tests.recruiting.imports.fhir_examples import OBSERVATION, make_observation, make_patient
 from tests.recruiting.imports.importing import NDJSON, Importer, upload, write_ndjson
-from tests.recruiting.imports.reading.files import bundle, ndjson, patient, read
-from tests.recruiting.imports.reading.test_unpacking import tar
-from trially.config import Settings
 from trially.recruiting.imports import deferrals, limits
-from trially.recruiting.imports.limits import ImportLimitError, ImportLimits, ImportTimeError
-from trially.recruiting.imports.reading import documents, input_meter
+from trially.recruiting.imports.limits import ImportLimits, ImportTimeError
 from trially.recruiting.imports.reading.input_meter import InputMeter
-from trially.recruiting.imports.reading.resources import ReadResource, read_resources
-from trially.recruiting.imports.reading.source_files import source_file_from_stream
 from trially.recruiting.imports.running import ImportStoppedError
 from trially.recruiting.imports.writing import batches
-from trially.recruiting.imports.writing.batches import NO_PATIENT, Batch
+from trially.recruiting.imports.writing.batches import NO_PATIENT
 from trially.state import state_of
 from trially.tenancy.catalog import Tenant, Tier
 
@@ -68,9 +60,6 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "BATCH_LINES", 10)
     monkeypatch.setattr(deferrals, "BATCH_LINES", 10)
     monkeypatch.setattr(limits, "FEWEST_FAULTS", 20)
-
-
-# Faults
 
 
 def test_the_first_faults_have_a_row_and_all_are_counted_by_reason(
@@ -152,9 +141,6 @@ def test_the_share_of_faults(
         assert importer(*lines, source=source, limits=half)["state"] == "done"
 
 
-# Size
-
-
 @pytest.mark.parametrize("pack", [gzip.compress, lzma.compress, bz2.compress])
 def test_what_expands_too_much_is_not_unpacked_to_its_end(
     member: Member, source: str, pack: Callable[[bytes], bytes]
@@ -167,24 +153,6 @@ def test_what_expands_too_much_is_not_unpacked_to_its_end(
     assert "expands to more than 100 times" in answer.json["detail"]
 
 
-def test_layers_of_compression_count_together() -> None:
-    bomb = gzip.compress(gzip.compress(b"\n" * (32 << 20)))
-
-    with pytest.raises(ImportLimitError, match="more than 100 times"):
-        read(bomb, limits=ImportLimits(most_expansion=100))
-
-
-def test_a_small_file_may_expand_as_it_will(monkeypatch: pytest.MonkeyPatch) -> None:
-    packed = lzma.compress(ndjson(patient("a")) * 50_000)
-    assert 50_000 * len(ndjson(patient("a"))) > 500 * len(packed)
-
-    assert len(read(packed, limits=ImportLimits(most_expansion=100))) == 50_000
-
-    monkeypatch.setattr(input_meter, "EXPANSION_FLOOR_BYTES", 1 << 20)
-    with pytest.raises(ImportLimitError):
-        read(packed, limits=ImportLimits(most_expansion=100))
-
-
 def test_too_many_lines(member: Member, change_settings: Change, source: str) -> None:
     change_settings(max_import_lines=1_500)
     body = write_ndjson(*(make_patient(number) for number in range(1_001))) + b"\n" * 500
@@ -195,61 +163,6 @@ def test_too_many_lines(member: Member, change_settings: Change, source: str) ->
     assert (answer.status_code, answer.json["code"]) == (422, "import_limit_exceeded")
     assert job["failure"] == "The input has more than 1,500 lines. Split it, and import each part."
     assert (job["state"], job["counts"]["Patient"]["new"]) == ("failed", 1_000)
-
-
-@pytest.mark.parametrize("length", [2_000, 3_000_000])
-def test_a_line_that_is_too_long_is_a_fault(length: int) -> None:
-    lines = read(
-        ndjson(patient("a"), patient("long", text="x" * length), patient("b")),
-        limits=ImportLimits(most_line_bytes=1_500),
-    )
-
-    assert [line.error for line in lines] == [None, "The line is longer than 1,500 bytes.", None]
-
-
-def test_an_entry_that_is_too_long_ends_a_large_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "LARGEST_WHOLE_BYTES", 1_000)
-    entries = [{"resource": patient(str(number))} for number in range(100)]
-    long = {"resource": patient("long", text="x" * 5_000_000)}
-
-    lines = read(
-        orjson.dumps(bundle(*entries, long, *entries)), limits=ImportLimits(most_line_bytes=1 << 20)
-    )
-
-    assert [line.error for line in lines] == [None] * 100 + [
-        "The entry is longer than 1,048,576 bytes. The rest was not imported."
-    ]
-
-
-# Rows
-
-
-def observe(components: int) -> dict[str, Any]:
-    component = {"code": {"coding": [{"code": "1"}]}}
-    return {**OBSERVATION, "component": [component] * components}
-
-
-def test_a_resource_of_too_many_rows_is_a_fault() -> None:
-    batch = Batch(ImportLimits(most_rows_of_resource=3))
-
-    for number, components in enumerate((2, 3), 1):
-        batch.add(ReadResource("f", number, observe(components), None, number))
-
-    assert [fault.line for fault in batch.faults] == [2]
-    assert batch.faults[0].reason == "The resource becomes more than 3 rows. Split it."
-    assert batch.rows == 3
-
-
-def test_a_batch_ends_at_its_rows_and_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    full = Batch(ImportLimits(most_rows_of_batch=20))
-    for number in range(1, 4):
-        full.add(ReadResource("f", number, observe(9), None, number))
-        assert full.is_full == (number >= 2)
-
-    old = Batch()
-    assert not old.is_full
-    monkeypatch.setattr(batches, "BATCH_SECONDS", 0.0)
-    assert old.is_full
 
 
 @pytest.mark.usefixtures("small_batches")
@@ -272,37 +185,6 @@ def test_deferred_records_are_written_in_batches_of_bounded_size(
     assert job["counts"]["Observation"]["new"] == 30
     assert sum(sizes) >= 30
     assert max(sizes) < 10
-
-
-# Time
-
-
-class Clock:
-    """A clock that a test sets."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        NDJSON * 100,
-        NDJSON + b"\n" * 5_000_000,
-        gzip.compress(b"\n" * 5_000_000),
-        tar({f"{number}.txt": b"" for number in range(1_000)}),
-    ],
-)
-def test_time_is_checked_whatever_is_read(content: bytes) -> None:
-    clock = Clock()
-    meter = InputMeter(ImportLimits(most_seconds=60), clock)
-    lines = read_resources(source_file_from_stream("x", io.BytesIO(content)), meter)
-    clock.now = 61
-
-    with pytest.raises(ImportTimeError, match="longer than 60 seconds"):
-        list(lines)
 
 
 @pytest.mark.usefixtures("small_batches")
@@ -339,9 +221,6 @@ def test_an_import_out_of_time_continues_when_it_is_sent_again(
     }
 
 
-# Endings
-
-
 @pytest.mark.usefixtures("small_batches")
 def test_a_failed_import_keeps_its_batches_and_no_deferred_record(
     importer: Importer, source: str
@@ -361,14 +240,3 @@ def test_a_failed_import_keeps_its_batches_and_no_deferred_record(
     assert importer.value(deferred, id=job["id"]) == 0
     lease = "SELECT lease_until FROM import_job WHERE id = :id"
     assert importer.value(lease, id=job["id"]) is None
-
-
-def test_settings_are_the_limits_of_uploads(settings: Settings) -> None:
-    changed = replace(settings, max_import_expansion=7, max_import_seconds=8, imports_per_tenant=9)
-
-    of_upload = ImportLimits.of_upload(changed)
-
-    assert (of_upload.most_expansion, of_upload.most_seconds) == (7, 8)
-    assert of_upload.most_of_tenant == 9
-    of_command = of_upload.of_command()
-    assert (of_command.most_expansion, of_command.most_seconds) == (7, None)
