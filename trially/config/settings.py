@@ -139,6 +139,9 @@ class Settings:
     threads: Annotated[int, at_least(1)] = 8
     """Threads of this process that answer requests."""
 
+    processes: Annotated[int, at_least(1)] = 2
+    """Processes that answer requests, on all machines. `flask doctor` compares limits with it."""
+
     tenant_thread_share: Annotated[float, between(0.01, 1)] = 0.5
     """The share of these threads that the requests of one tenant may hold."""
 

@@ -67,6 +67,27 @@ def the_secret_key_is_strong(fleet: Fleet) -> Iterator[Problem]:
         yield production_error(what, remedy)
 
 
+def the_limits_of_connections_fit_the_threads(fleet: Fleet) -> Iterator[Problem]:
+    """Compare the limits of connections with what all processes together may open."""
+    settings = fleet.settings
+    threads = settings.threads * settings.processes
+    of_tenant = math.ceil(settings.threads * settings.tenant_thread_share) * settings.processes
+    for name, limit, most in (
+        ("TRIALLY_CONNECTIONS_PER_TENANT", settings.connections_per_tenant, of_tenant),
+        (
+            "TRIALLY_CONNECTIONS_PER_SHARED_DATABASE",
+            settings.connections_per_shared_database,
+            threads,
+        ),
+    ):
+        if most > limit:
+            yield warning(
+                f"{settings.processes} processes may want {most} connections, and {name} is {limit}",
+                f"Raise {name} for new tenants, and the CONNECTION LIMIT of the roles that exist; or"
+                " run fewer processes or threads. Until then, requests wait for connections.",
+            )
+
+
 def every_operation_is_finished(fleet: Fleet) -> Iterator[Problem]:
     """Look for operations that a killed process left unfinished."""
     for operation in fleet.unfinished:
@@ -85,5 +106,6 @@ INSTALLATION_CHECKS: tuple[Check[Fleet], ...] = (
     the_catalog_is_at_the_head_revision,
     the_catalog_is_granted_to_its_reader_only,
     the_secret_key_is_strong,
+    the_limits_of_connections_fit_the_threads,
     every_operation_is_finished,
 )
