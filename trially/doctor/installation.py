@@ -82,9 +82,9 @@ def the_limits_of_connections_fit_the_threads(fleet: Fleet) -> Iterator[Problem]
     ):
         if most > limit:
             yield warning(
-                f"{settings.processes} processes may want {most} connections, and {name} is {limit}",
-                f"Raise {name} for new tenants, and the CONNECTION LIMIT of the roles that exist; or"
-                " run fewer processes or threads. Until then, requests wait for connections.",
+                f"{settings.processes} processes may want {most} connections; {name} is {limit}",
+                f"Raise {name} for new tenants and the CONNECTION LIMIT of the roles that exist,"
+                " or run fewer processes or threads. Until then, requests wait for connections.",
             )
 
 
