@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from flask import Flask
@@ -17,7 +17,7 @@ from installed_postgres import installed_binaries, running_installed_server
 from members import AsMember, MakeFact, MakePatient, MakeTenant, Member
 from poolers import Pooler, running_pooler
 from sqlalchemy import URL, insert
-from tenant_databases import TIERS
+from tenant_databases import TIERS, access_of, remove_installation
 from uuid_utils.compat import uuid7
 
 from trially import create_app
@@ -29,7 +29,7 @@ from trially.embedded_postgres.sharing import stop_using
 from trially.embedded_postgres.watcher import is_running
 from trially.recruiting.records.model import ClinicalFact
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tenant, Tier, control_engine
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.schema.installing import install
@@ -222,6 +222,30 @@ def run_command(app: Flask) -> Iterator[Callable[..., Any]]:
         return runner.invoke(args=[str(argument) for argument in arguments])
 
     return run
+
+
+@pytest.fixture
+def blank_app(app: Flask, settings: Settings) -> Iterator[Callable[..., Flask]]:
+    """Make apps of an installation that has no catalog yet, and may be in production."""
+    catalog = f"other_{uuid4().hex[:8]}"
+
+    def make(**changes: Any) -> Flask:
+        url = access_of(app).admin_url
+        return create_app(replace(settings, database_url=url, catalog_database=catalog, **changes))
+
+    yield make
+    remove_installation(app, catalog)
+
+
+@pytest.fixture
+def own_app(blank_app: Callable[..., Flask]) -> Iterator[Flask]:
+    """An installation with no tenants but a test's own, for commands that visit them all."""
+    own = blank_app()
+    with own.app_context():
+        install()
+    yield own
+    with own.app_context():
+        control_engine().dispose()
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from flask import Flask
 from servers import serve, wait_until
 from test_restarts import clients
 
 RunCommand = Callable[..., Any]
+
+
+@pytest.fixture
+def run_command(own_app: Flask) -> RunCommand:
+    """Run a `flask` command in an installation of its own, which has no tenants of other tests."""
+
+    def run(*arguments: str | Path) -> Any:
+        return own_app.test_cli_runner().invoke(args=[str(argument) for argument in arguments])
+
+    return run
 
 
 def test_all_workers_are_replaced(run_command: RunCommand, tmp_path: Path) -> None:
