@@ -24,6 +24,7 @@ TESTED_ELSEWHERE = {
     "remote connections are encrypted",
     "crash recovery is fast",
     "the secret key is strong",
+    "the limits of connections fit the threads",
 }
 
 
