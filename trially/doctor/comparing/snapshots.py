@@ -1,0 +1,145 @@
+"""Read the catalogs of one database: digests of all rows first, and single rows where needed."""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from psycopg2.extensions import connection
+
+from trially.doctor.comparing.names import Names
+from trially.doctor.comparing.row_texts import RowText, row_texts
+from trially.doctor.comparing.statements import builtin_digests_sql, digests_sql, rows_sql
+from trially.doctor.comparing.system_catalogs import read_system_catalogs
+from trially.tenancy.servers.connections import execute
+
+STATEMENT_SECONDS = 120
+"""Longest that one statement of the doctor may run on a server."""
+
+LOCK_SECONDS = 2
+"""Longest that one statement waits for a table which another transaction has locked."""
+
+_SESSION = (
+    f"SET statement_timeout = '{STATEMENT_SECONDS}s'; SET lock_timeout = '{LOCK_SECONDS}s';"
+    " SET default_transaction_read_only = on; SET search_path = ''; SET jit = off;"
+    " SET role = none; SET quote_all_identifiers = off"
+)
+"""With an empty search_path, PostgreSQL prints every name with its schema."""
+
+
+ACL = "acl"
+"""Stands for a catalog in the rows that are grants: fields `item` and `owner`."""
+
+
+class ObjectName(NamedTuple):
+    """An object as `pg_identify_object` names it, with placeholders for a placement's names."""
+
+    kind: str
+    identity: str
+
+
+class Row(NamedTuple):
+    """A row of a system catalog, or with the catalog "acl" one grant."""
+
+    catalog: str
+    fields: Mapping[str, Any]
+    object: ObjectName
+    parent: ObjectName | None
+    """The object that this one is dropped with."""
+
+    definition: str | None
+    """A statement that creates the object."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """The statements that read the databases of one server."""
+
+    texts: Mapping[str, RowText]
+    unreadable: Mapping[str, Collection[str]]
+    """The columns that the administrator may not read, by catalog."""
+
+    builtin_digests_sql: str
+    digests_sql: str
+    rows_sql: str
+
+
+def reader_of(raw: connection) -> Reader:
+    """Return the statements for the server of a connection."""
+    catalogs = read_system_catalogs(raw)
+    texts = row_texts(catalogs)
+    return Reader(
+        texts,
+        {name: catalog.unreadable for name, catalog in catalogs.items() if catalog.unreadable},
+        builtin_digests_sql(texts),
+        digests_sql(texts),
+        rows_sql(texts),
+    )
+
+
+def prepare_session(raw: connection) -> None:
+    """Bound the statements of a session, and let it print names in one way."""
+    execute(raw, _SESSION)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The catalogs of one database, read over a prepared connection."""
+
+    raw: connection
+    reader: Reader
+    names: Names
+
+    def builtin_digests(self) -> Mapping[str, tuple[int, int]]:
+        """Return the number and the versions of PostgreSQL's own rows, by catalog."""
+        rows = execute(self.raw, self.reader.builtin_digests_sql)
+        return {name: (count, int(versions)) for name, count, versions in rows}
+
+    def digests(self, excluded: Collection[str] = ()) -> Mapping[str, tuple[int, str]]:
+        """Return the number of rows and their digest by scope. A scope is a schema, or empty."""
+        rows = self._query(self.reader.digests_sql, excluded=list(excluded))
+        return {scope: (count, digest) for scope, count, digest in rows}
+
+    def rows(self, scopes: Collection[str]) -> Mapping[str, list[Row]]:
+        """Return the rows of some scopes."""
+        read: dict[str, list[Row]] = {scope: [] for scope in scopes}
+        for scope, *values in self._query(self.reader.rows_sql, wanted=list(scopes)):
+            read[scope].append(self._row(scope, values))
+        return read
+
+    def builtin_rows(self, catalogs: Collection[str]) -> list[Row]:
+        """Return PostgreSQL's own rows of some catalogs."""
+        texts = {name: self.reader.texts[name] for name in catalogs}
+        rows = self._query(rows_sql(texts, builtin=True))
+        return [self._row("", values) for _, *values in rows]
+
+    def _row(self, scope: str, values: list[Any]) -> Row:
+        catalog, content, kind, identity, above, above_identity, schema, definition = values
+
+        def canonical(text: str) -> str:
+            return self.names.replace(text, scope)
+
+        parent = None
+        if above is not None:
+            parent = ObjectName(above, canonical(above_identity))
+        elif schema is not None:
+            parent = ObjectName("schema", canonical(schema))
+        return Row(
+            catalog,
+            json.loads(canonical(content)),
+            ObjectName(kind or catalog, canonical(identity or content)),
+            parent,
+            canonical(definition) if definition else None,
+        )
+
+    def _query(self, statement: str, **parameters: Any) -> list[Any]:
+        units = [unit.__dict__ for unit in self.names.units]
+        common = {
+            "units": json.dumps(units),
+            "excluded": [],
+            "login": self.names.login,
+            "tenant_id": self.names.tenant_id,
+        }
+        with self.raw.cursor() as cursor:
+            cursor.execute(statement, {**common, **parameters})
+            return cursor.fetchall()

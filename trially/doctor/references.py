@@ -1,0 +1,232 @@
+"""Build reference placements: what a new tenant of a tier has at a revision, on the same server.
+
+They are built from the migrations, by the code that creates tenants. The server's template is not
+used, because it may be damaged too. All are dropped at the end. Those that a killed process left
+behind are dropped by the next one: the advisory lock of their process is free.
+"""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from threading import RLock
+from uuid import uuid4
+
+from psycopg2 import sql
+from psycopg2.extensions import connection
+
+from trially.config import current_settings
+from trially.doctor.comparing.names import Names, Unit
+from trially.doctor.comparing.snapshots import Reader, Row, Snapshot, prepare_session, reader_of
+from trially.tenancy.catalog import PlacementRecord, Server
+from trially.tenancy.schema.databases import (
+    as_owner,
+    create_closed_database,
+    drop_database,
+    open_database,
+)
+from trially.tenancy.schema.installing import build_catalog
+from trially.tenancy.schema.templates import TENANT_SCHEMA, create_tables
+from trially.tenancy.servers.access import ServerAccess
+from trially.tenancy.servers.connections import execute
+from trially.tenancy.servers.preparing import create_role
+from trially.tenancy.tiers import PlacementTier
+from trially.tenancy.tiers.shared_databases import existing_databases
+
+_building = RLock()
+"""Alembic runs one command at a time in a process."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A reference database, whose rows are read once."""
+
+    database: str
+    snapshot: Snapshot
+    unit: Unit | None = None
+    """The tenant with a schema of its own, in a tier of own schemas."""
+
+    _lock: RLock = field(default_factory=RLock)
+    _rows: dict[str, list[Row]] = field(default_factory=dict)
+    _builtin_rows: dict[str, list[Row]] = field(default_factory=dict)
+
+    @cached_property
+    def builtin_digests(self) -> dict[str, tuple[int, int]]:
+        """The number and versions of PostgreSQL's own rows, by catalog."""
+        return dict(self.snapshot.builtin_digests())
+
+    @cached_property
+    def digests(self) -> dict[str, tuple[int, str]]:
+        """The number of rows and their digest, by scope."""
+        return dict(self.snapshot.digests())
+
+    def rows(self, scope: str) -> list[Row]:
+        """Return the rows of a scope."""
+        with self._lock:
+            if scope not in self._rows:
+                self._rows.update(self.snapshot.rows([scope]))
+            return self._rows[scope]
+
+    def builtin_rows(self, catalog: str) -> list[Row]:
+        """Return PostgreSQL's own rows of a catalog."""
+        with self._lock:
+            if catalog not in self._builtin_rows:
+                self._builtin_rows[catalog] = self.snapshot.builtin_rows([catalog])
+            return self._builtin_rows[catalog]
+
+
+class ServerReferences:
+    """The references on one server. Each is built when it is first needed."""
+
+    def __init__(self, access: ServerAccess, raw: connection, prefix: str) -> None:
+        self._access = access
+        self._raw = raw
+        self._prefix = prefix
+        self._stack = ExitStack()
+        self._templates: dict[str, str] = {}
+        self._references: dict[tuple[str, str], Reference] = {}
+        self._numbers = iter(range(100))
+
+    @cached_property
+    def reader(self) -> Reader:
+        """The statements that read this server's databases."""
+        return reader_of(self._raw)
+
+    def of_tier(self, tier: PlacementTier, revision: str) -> Reference:
+        """Return the reference of a tier at a revision of the tenants' migrations."""
+        with _building:
+            key = (str(tier.tier), revision)
+            if key not in self._references:
+                self._references[key] = self._build_placement(tier, revision)
+            return self._references[key]
+
+    def of_catalog(self) -> Reference:
+        """Return the reference of the catalog's database, at the head revision."""
+        with _building:
+            key = ("catalog", "head")
+            if key not in self._references:
+                name = self._name("c")
+                build_catalog(self._raw, self._access, name)
+                self._references[key] = self._open(name, Names(login=""))
+            return self._references[key]
+
+    def of_roles(self) -> tuple[str, str]:
+        """Create roles like the owner's and the reader's, and return their names."""
+        owner, reader = f"{self._prefix}_owner", f"{self._prefix}_reader"
+        create_role(self._raw, owner, "NOLOGIN")
+        create_role(self._raw, reader, "LOGIN")
+        return owner, reader
+
+    def close(self) -> None:
+        """Close the connections to the references."""
+        self._stack.close()
+
+    def _name(self, kind: str) -> str:
+        return f"{self._prefix}_{next(self._numbers)}{kind}"
+
+    def _template(self, revision: str) -> str:
+        """Return the name of a database with the tables at a revision; build it if needed."""
+        if revision not in self._templates:
+            name = self._name("t")
+            create_closed_database(self._raw, name, "template0")
+            open_database(self._raw, name)
+            with as_owner(self._access, name) as owned:
+                create_tables(owned, revision)
+            self._templates[revision] = name
+        return self._templates[revision]
+
+    def _build_placement(self, tier: PlacementTier, revision: str) -> Reference:
+        database = role = self._name("d")
+        schema, unit = TENANT_SCHEMA, None
+        tenant_id = uuid4()
+        if tier.switches_roles:
+            schema = role = self._name("s")
+            unit = Unit(schema, role, str(tenant_id))
+        record = PlacementRecord(
+            tier=tier.tier, database=database, schema=schema, role=role, epoch=1
+        )
+        record.tenant_id = tenant_id
+        record.server = Server(name=self._access.name)
+        template = self._template(revision)
+        try:
+            tier.create_role(record, template)
+            tier.create_storage(record, template)
+            tier.grant_access(record)
+        finally:
+            existing_databases().discard(database)
+        names = Names(
+            login=database,
+            tenant_id="" if tier.shares_database else str(tenant_id),
+            units=(unit,) if unit else (),
+        )
+        return self._open(database, names, unit)
+
+    def _open(self, database: str, names: Names, unit: Unit | None = None) -> Reference:
+        raw = self._stack.enter_context(self._access.administer(database))
+        prepare_session(raw)
+        return Reference(database, Snapshot(raw, self.reader, names), unit)
+
+
+@contextmanager
+def references_on(access: ServerAccess) -> Iterator[ServerReferences]:
+    """Yield the references on a server, and drop them when the block ends."""
+    maintenance = access.admin_url.database or "postgres"
+    prefix = f"{reference_prefix()}{secrets.token_hex(3)}"
+    with access.administer(maintenance) as raw:
+        drop_leftovers(raw)
+        execute(raw, "SELECT pg_advisory_lock(hashtextextended(%s, 0))", prefix)
+        references = ServerReferences(access, raw, prefix)
+        try:
+            yield references
+        finally:
+            references.close()
+            _drop(raw, prefix)
+
+
+def reference_prefix() -> str:
+    """Return the prefix of the names of all references of this installation."""
+    return f"{current_settings().catalog_database}_reference_"
+
+
+def running_references(raw: connection) -> list[str]:
+    """Return the names of databases and roles that belong to doctors that run at the moment."""
+    rows = execute(
+        raw,
+        f"SELECT name FROM ({_NAMES}) names WHERE EXISTS (SELECT FROM pg_locks"
+        " WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+        " AND (classid::bigint << 32 | objid::bigint)"
+        f" = hashtextextended(left(name, {len(reference_prefix()) + 6}), 0))",
+        reference_prefix(),
+        reference_prefix(),
+    )
+    return [name for (name,) in rows]
+
+
+_NAMES = (
+    "SELECT datname::text AS name FROM pg_database WHERE starts_with(datname, %s)"
+    " UNION SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)"
+)
+
+
+def drop_leftovers(raw: connection) -> None:
+    """Drop the references of processes that were killed: their advisory locks are free."""
+    prefix = reference_prefix()
+    runs = {name[: len(prefix) + 6] for (name,) in execute(raw, _NAMES, prefix, prefix)}
+    for run in sorted(runs):
+        [(is_free,)] = execute(raw, "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", run)
+        if is_free:
+            _drop(raw, run)
+            execute(raw, "SELECT pg_advisory_unlock(hashtextextended(%s, 0))", run)
+
+
+def _drop(raw: connection, prefix: str) -> None:
+    """Drop the databases and roles of one run."""
+    for (name,) in execute(
+        raw, "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", prefix
+    ):
+        drop_database(raw, name)
+    for (name,) in execute(
+        raw, "SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", prefix
+    ):
+        execute(raw, sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
