@@ -5,7 +5,8 @@ from typing import Protocol
 
 from trially.doctor.comparing.differences import find_differences
 from trially.doctor.comparing.names import Unit
-from trially.doctor.comparing.sentences import Sentence, describe
+from trially.doctor.comparing.sentence import Sentence
+from trially.doctor.comparing.sentences import describe
 from trially.doctor.comparing.snapshots import Row, Snapshot
 
 
@@ -34,7 +35,9 @@ class ReferenceDatabase(Protocol):
 def compare_builtin(snapshot: Snapshot, reference: ReferenceDatabase) -> Iterator[Sentence]:
     """Yield what differs in the rows that initdb made: system functions, views and their grants."""
     digests = snapshot.builtin_digests()
-    changed = [name for name, digest in digests.items() if digest != reference.builtin_digests[name]]
+    changed = [
+        name for name, digest in digests.items() if digest != reference.builtin_digests[name]
+    ]
     if changed:
         expected = [row for catalog in changed for row in reference.builtin_rows(catalog)]
         for difference in find_differences(snapshot.builtin_rows(changed), expected):
@@ -52,8 +55,8 @@ def compare_objects(
     `digests` are those of the snapshot. Scopes in `excluded` are not compared.
     """
     units = snapshot.names.units_by_schema
-    own = reference.unit.schema if reference.unit else None
-    common = {scope for scope in reference.digests if scope != own}
+    own = reference.unit.schema if reference.unit else ""
+    common = {scope for scope in reference.digests if scope != own or not own}
     scopes = {
         scope
         for scope in {*digests, *common} - set(excluded)
@@ -69,11 +72,11 @@ def compare_objects(
         for sentence in describe(difference):
             yield "", _filled(sentence, snapshot, "")
     for scope in sorted(scopes & units.keys()):
-        assert own is not None  # noqa: S101
         for difference in find_differences(rows[scope], reference.rows(own)):
             for sentence in describe(difference):
                 yield scope, _filled(sentence, snapshot, scope)
 
 
 def _filled(sentence: Sentence, snapshot: Snapshot, scope: str) -> Sentence:
-    return Sentence(*(snapshot.names.fill(text, scope) for text in sentence))
+    what, remedy = (snapshot.names.fill(text, scope) for text in sentence[:2])
+    return Sentence(what, remedy, sentence.is_limit)

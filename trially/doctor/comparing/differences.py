@@ -27,6 +27,9 @@ class Difference:
     revoked: Collection[Privilege] = ()
     """Privileges that only the reference grants."""
 
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """The fields of an extra or missing object."""
+
     definition: str | None = None
     """The statement that creates the reference's object, if it is known."""
 
@@ -38,15 +41,16 @@ def find_differences(found: Iterable[Row], expected: Iterable[Row]) -> Iterator[
     missing = expected_rows.keys() - found_rows.keys()
     for name in sorted(extra):
         if not _is_part_of(found_rows[name], extra):
-            yield Difference(name, is_extra=True)
+            yield Difference(name, is_extra=True, fields=found_rows[name][0].fields)
     for name in sorted(missing):
         if not _is_part_of(expected_rows[name], missing):
             definition = _definition(expected_rows[name])
-            yield Difference(name, is_missing=True, definition=definition)
+            fields = expected_rows[name][0].fields
+            yield Difference(name, is_missing=True, fields=fields, definition=definition)
     owners = {
         name
         for name in found_rows.keys() & expected_rows.keys()
-        if any(map(_is_owner, _changed_fields(found_rows[name], expected_rows[name])))
+        if any(map(is_owner, _changed_fields(found_rows[name], expected_rows[name])))
     }
     for name in sorted(found_rows.keys() & expected_rows.keys()):
         follows_parent = _is_part_of(found_rows[name], owners)
@@ -79,7 +83,7 @@ def _compare(
     changed = {
         label: values
         for label, values in _changed_fields(found, expected).items()
-        if not (ignores_owner and _is_owner(label))
+        if not (ignores_owner and is_owner(label))
     }
     privileges, expected_privileges = _privileges(found), _privileges(expected)
     granted, revoked = privileges - expected_privileges, expected_privileges - privileges
@@ -118,5 +122,6 @@ def _privileges(rows: Iterable[Row]) -> frozenset[Privilege]:
     return read_privileges(row.fields for row in rows if row.catalog == ACL)
 
 
-def _is_owner(label: str) -> bool:
+def is_owner(label: str) -> bool:
+    """Return whether a field holds the owner of an object."""
     return label.endswith("owner") or label == "datdba"

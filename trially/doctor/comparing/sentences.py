@@ -3,10 +3,16 @@
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
-from trially.doctor.comparing.differences import Difference
+from trially.doctor.comparing.differences import Difference, is_owner
 from trially.doctor.comparing.privileges import OWNER, Privilege
+from trially.doctor.comparing.sentence import Sentence
+from trially.doctor.comparing.server_sentences import (
+    FIELDS,
+    describe_membership,
+    describe_settings,
+)
 from trially.doctor.comparing.snapshots import ObjectName
 
 LONGEST_VALUE = 120
@@ -34,17 +40,14 @@ _GRANT_KEYWORDS = {
 _BY_COMMAND = "Run `flask db upgrade`, which writes it again. If it stays, restore its tenant."
 
 
-class Sentence(NamedTuple):
-    """What is wrong, and what mends it."""
-
-    what: str
-    remedy: str
-
-
 def describe(difference: Difference) -> Iterator[Sentence]:
     """Yield the sentences of a difference."""
     name = difference.object
-    if difference.is_extra:
+    if name.kind == "settings":
+        yield from describe_settings(name.identity, *_values(difference, "setconfig"))
+    elif difference.is_extra and name.kind == "membership":
+        yield describe_membership(name.identity)
+    elif difference.is_extra:
         yield Sentence(f"unexpected {_text(name)}", _drop(name))
     elif difference.is_missing:
         remedy = difference.definition or _BY_COMMAND
@@ -54,11 +57,19 @@ def describe(difference: Difference) -> Iterator[Sentence]:
         yield from _describe_privileges(name, difference.granted, difference.revoked)
 
 
+def _values(difference: Difference, label: str) -> tuple[Any, Any]:
+    """Return a field's value and the expected one; None where the object does not exist."""
+    if label in difference.changed:
+        return difference.changed[label]
+    fields = difference.fields.get(label)
+    return (fields, None) if difference.is_extra else (None, fields)
+
+
 def _describe_changes(difference: Difference) -> Iterator[Sentence]:
     name, changed = difference.object, dict(difference.changed)
     for label in list(changed):
         special = _SPECIAL.get(label)
-        if special is not None or label.endswith("owner"):
+        if special is not None or is_owner(label):
             found, expected = changed.pop(label)
             yield special(name, found, expected) if special else _owner(name, found, expected)
     if changed:
@@ -147,6 +158,7 @@ def _validated(name: ObjectName, found: Any, _expected: Any) -> Sentence:
 
 
 _SPECIAL = {
+    **FIELDS,
     "relrowsecurity": _row_security,
     "relforcerowsecurity": _forced_row_security,
     "tgenabled": _trigger_state,
