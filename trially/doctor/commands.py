@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import click
 
-from trially.doctor.examining import examinations
+from trially.doctor.examining import CONNECTIONS, doctor_of, run_in_parallel
 from trially.doctor.findings import Finding, Level
 from trially.doctor.fleet import read_fleet
 from trially.tenancy.command_groups import catalog_command
@@ -19,8 +19,15 @@ from trially.terminal import (
 
 
 @catalog_command("doctor")
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 32),
+    default=CONNECTIONS,
+    show_default=True,
+    help="Databases to examine at the same time.",
+)
 @json_option
-def doctor(*, as_json: bool) -> None:
+def doctor(*, connections: int, as_json: bool) -> None:
     """Check every server and database of the fleet.
 
     Prints each problem with its remedy, and changes nothing. Exits with 1 if there is an error.
@@ -29,11 +36,13 @@ def doctor(*, as_json: bool) -> None:
     Example:
       flask doctor --json > findings.json
     """  # noqa: D301
-    pending = examinations(read_fleet())
     findings: list[Finding] = []
-    with progress_bar(pending, "Examining", len(pending)) as started:
-        for examination in started:
-            findings += examination()
+    with doctor_of(read_fleet()) as examiner:
+        examinations = examiner.examinations()
+        results = run_in_parallel(examinations, connections)
+        with progress_bar(results, "Examining", len(examinations)) as done:
+            for found in done:
+                findings += found
     counts = Counter(finding.level for finding in findings)
     if as_json:
         print_json([asdict(finding) for finding in findings])
@@ -52,4 +61,4 @@ def _print_problems(findings: Sequence[Finding]) -> None:
     problems = [asdict(finding) for finding in findings if finding.level is not Level.OK]
     problems.sort(key=lambda problem: problem["level"] is not Level.ERROR)
     if problems:
-        print_items(problems, ("level", "where", "what", "remedy"), as_json=False)
+        print_items(problems, ("level", "where", "tenant", "what", "remedy"), as_json=False)

@@ -13,6 +13,9 @@ class Level(StrEnum):
     """How serious a finding is."""
 
     OK = "ok"
+    DECLARED = "declared"
+    """The operator has declared that it is intended."""
+
     WARNING = "warning"
     ERROR = "error"
     PRODUCTION_ERROR = "production_error"
@@ -26,6 +29,8 @@ class Problem:
     level: Level
     what: str
     remedy: str
+    tenant: str | None = None
+    """The slug of the tenant that has it, if it is one tenant."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +44,23 @@ class Finding:
 
     what: str
     remedy: str | None = None
+    tenant: str | None = None
+    reason: str | None = None
+    """Why the operator intends it, if it is declared."""
 
 
 Check = Callable[[Subject], Iterable[Problem]]
 """A check is named as the rule that it enforces, and reports each violation of the rule."""
 
 
-def error(what: str, remedy: str) -> Problem:
+def error(what: str, remedy: str, tenant: str | None = None) -> Problem:
     """Return a problem that must be fixed."""
-    return Problem(Level.ERROR, what, remedy)
+    return Problem(Level.ERROR, what, remedy, tenant)
 
 
-def warning(what: str, remedy: str) -> Problem:
+def warning(what: str, remedy: str, tenant: str | None = None) -> Problem:
     """Return a problem that should be fixed."""
-    return Problem(Level.WARNING, what, remedy)
+    return Problem(Level.WARNING, what, remedy, tenant)
 
 
 def production_error(what: str, remedy: str) -> Problem:
@@ -66,10 +74,10 @@ def run_checks(
     """Run checks on a subject, and yield a finding for each problem and each check without one."""
     for check in checks:
         name = check.__name__.replace("_", " ")
-        problems = list(check(subject))
+        problems = list(dict.fromkeys(check(subject)))
         for problem in problems:
             level = _final_level(problem.level, in_development=in_development)
-            yield Finding(level, name, where, problem.what, problem.remedy)
+            yield Finding(level, name, where, problem.what, problem.remedy, problem.tenant)
         if not problems:
             yield Finding(Level.OK, name, where, "no problem")
 

@@ -17,6 +17,7 @@ from trially.tenancy.catalog import (
     catalog_transaction,
 )
 from trially.tenancy.lifecycle.operations import unfinished_operations
+from trially.tenancy.schema.lineages import TENANT_LINEAGE, head_of, revisions_of
 from trially.tenancy.schema.templates import TENANT_SCHEMA
 from trially.tenancy.servers.preparing import owner_role, reader_role
 from trially.tenancy.tiers import TIERS, PlacementTier
@@ -43,11 +44,17 @@ class TenantDatabase:
         return frozenset({first, *(record.schema for record in self.records)})
 
     @property
-    def role_by_schema(self) -> Mapping[str, str]:
-        """The role that may read and write the rows of each schema."""
+    def slug_by_schema(self) -> Mapping[str, str]:
+        """The slug of the tenant of each schema that one tenant has."""
         if self.tier.shares_tables:
-            return {TENANT_SCHEMA: self.login_role}
-        return {record.schema: record.role for record in self.records}
+            return {}
+        return {tenant.placement.schema: tenant.slug for tenant in self.tenants}
+
+    @property
+    def only_slug(self) -> str | None:
+        """The slug of the database's tenant, or None if tenants share the database."""
+        is_shared = self.tier.shares_database or len(self.tenants) != 1
+        return None if is_shared else self.tenants[0].slug
 
     @property
     def login_role(self) -> str:
@@ -78,6 +85,16 @@ class Fleet:
     def reader(self) -> str:
         """The role that reads the catalog."""
         return reader_role(self.settings)
+
+    @cached_property
+    def head(self) -> str:
+        """The newest revision of the tenants' migrations."""
+        return head_of(TENANT_LINEAGE)
+
+    @cached_property
+    def revisions(self) -> frozenset[str]:
+        """The revisions of the tenants' migrations."""
+        return revisions_of(TENANT_LINEAGE)
 
     @cached_property
     def databases_by_server(self) -> Mapping[str, Sequence[TenantDatabase]]:

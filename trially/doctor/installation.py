@@ -6,10 +6,7 @@ from collections.abc import Iterator
 
 from trially.doctor.findings import Check, Problem, error, production_error, warning
 from trially.doctor.fleet import Fleet
-from trially.tenancy.catalog import CATALOG_SCHEMA, ServerPassword
 from trially.tenancy.schema.installing import CatalogBehindError, check_catalog
-from trially.tenancy.servers.access import server_access
-from trially.tenancy.servers.connections import execute
 
 SECRET_BITS = 128
 COMMON_WORDS = (
@@ -34,23 +31,6 @@ def the_catalog_is_at_the_head_revision(_fleet: Fleet) -> Iterator[Problem]:
             "the catalog is not at the head revision",
             "Run `flask db --directory migrations/catalog upgrade`.",
         )
-
-
-def the_catalog_is_granted_to_its_reader_only(fleet: Fleet) -> Iterator[Problem]:
-    """Check that request handling can read the catalog only, and no server's password."""
-    with server_access().administer(fleet.settings.catalog_database) as raw:
-        grants = execute(
-            raw,
-            "SELECT relname, coalesce(rolname, 'PUBLIC'), privilege_type FROM pg_class"
-            " CROSS JOIN aclexplode(relacl) LEFT JOIN pg_roles ON pg_roles.oid = grantee"
-            " WHERE relnamespace = %s::regnamespace AND grantee <> relowner ORDER BY 1, 2, 3",
-            CATALOG_SCHEMA,
-        )
-    for table, grantee, privilege in grants:
-        is_expected = (grantee, privilege) == (fleet.reader, "SELECT")
-        if not is_expected or table == ServerPassword.__tablename__:
-            what = f"{grantee} has {privilege} on {CATALOG_SCHEMA}.{table}"
-            yield error(what, f"REVOKE {privilege} ON {CATALOG_SCHEMA}.{table} FROM {grantee};")
 
 
 def the_secret_key_is_strong(fleet: Fleet) -> Iterator[Problem]:
@@ -83,7 +63,6 @@ def entropy_bits(text: str) -> float:
 
 INSTALLATION_CHECKS: tuple[Check[Fleet], ...] = (
     the_catalog_is_at_the_head_revision,
-    the_catalog_is_granted_to_its_reader_only,
     the_secret_key_is_strong,
     every_operation_is_finished,
 )

@@ -6,7 +6,7 @@ behind are dropped by the next one: the advisory lock of their process is free.
 """
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -79,13 +79,15 @@ class Reference:
 class ServerReferences:
     """The references on one server. Each is built when it is first needed."""
 
+    access: ServerAccess
+
     def __init__(self, access: ServerAccess, raw: connection, prefix: str) -> None:
-        self._access = access
+        self.access = access
         self._raw = raw
         self._prefix = prefix
         self._stack = ExitStack()
         self._templates: dict[str, str] = {}
-        self._references: dict[tuple[str, str], Reference] = {}
+        self._references: dict[tuple[str, str], Reference | Exception] = {}
         self._numbers = iter(range(100))
 
     @cached_property
@@ -93,23 +95,39 @@ class ServerReferences:
         """The statements that read this server's databases."""
         return reader_of(self._raw)
 
+    @cached_property
+    def databases(self) -> frozenset[str]:
+        """The names of the server's databases when it was first asked."""
+        rows = execute(self._raw, "SELECT datname FROM pg_database")
+        return frozenset(name for (name,) in rows)
+
     def of_tier(self, tier: PlacementTier, revision: str) -> Reference:
         """Return the reference of a tier at a revision of the tenants' migrations."""
-        with _building:
-            key = (str(tier.tier), revision)
-            if key not in self._references:
-                self._references[key] = self._build_placement(tier, revision)
-            return self._references[key]
+        return self._built(
+            (str(tier.tier), revision), lambda: self._build_placement(tier, revision)
+        )
 
     def of_catalog(self) -> Reference:
         """Return the reference of the catalog's database, at the head revision."""
+        return self._built(("catalog", "head"), self._build_catalog)
+
+    def _built(self, key: tuple[str, str], build: Callable[[], Reference]) -> Reference:
+        """Return a reference. If it could not be built, the same error is raised again."""
         with _building:
-            key = ("catalog", "head")
             if key not in self._references:
-                name = self._name("c")
-                build_catalog(self._raw, self._access, name)
-                self._references[key] = self._open(name, Names(login=""))
-            return self._references[key]
+                try:
+                    self._references[key] = build()
+                except Exception as error:  # noqa: BLE001
+                    self._references[key] = error
+            reference = self._references[key]
+            if isinstance(reference, Exception):
+                raise reference
+            return reference
+
+    def _build_catalog(self) -> Reference:
+        name = self._name("c")
+        build_catalog(self._raw, self.access, name)
+        return self._open(name, Names(login=""))
 
     def of_roles(self) -> tuple[str, str]:
         """Create roles like the owner's and the reader's, and return their names."""
@@ -131,7 +149,7 @@ class ServerReferences:
             name = self._name("t")
             create_closed_database(self._raw, name, "template0")
             open_database(self._raw, name)
-            with as_owner(self._access, name) as owned:
+            with as_owner(self.access, name) as owned:
                 create_tables(owned, revision)
             self._templates[revision] = name
         return self._templates[revision]
@@ -147,7 +165,7 @@ class ServerReferences:
             tier=tier.tier, database=database, schema=schema, role=role, epoch=1
         )
         record.tenant_id = tenant_id
-        record.server = Server(name=self._access.name)
+        record.server = Server(name=self.access.name)
         template = self._template(revision)
         try:
             tier.create_role(record, template)
@@ -163,7 +181,7 @@ class ServerReferences:
         return self._open(database, names, unit)
 
     def _open(self, database: str, names: Names, unit: Unit | None = None) -> Reference:
-        raw = self._stack.enter_context(self._access.administer(database))
+        raw = self._stack.enter_context(self.access.administer(database))
         prepare_session(raw)
         return Reference(database, Snapshot(raw, self.reader, names), unit)
 

@@ -72,29 +72,24 @@ class ServerObjects:
             )
 
     def compare_installation(
-        self, names: Sequence[str], references: Sequence[str]
+        self, names: Sequence[str], references: Sequence[str], running: Collection[str]
     ) -> Iterator[Sentence]:
         """Yield what differs between the installation's own roles and catalog and references.
 
-        Both sequences are the owner, the reader, and on the catalog's server its database.
+        Both sequences are the owner, the reader, and on the catalog's server its database. Rows
+        about the names in `running` are left out: they belong to running doctors.
         """
         placeholders = list(zip(names, ("{owner}", "{reader}", "{catalog}"), strict=False))
         own = list(zip(references, ("{owner}", "{reader}", "{catalog}"), strict=False))
-        for name, reference in zip(names, references, strict=True):
+        for place, (name, reference) in enumerate(zip(names, references, strict=True), start=1):
+            found = self._about(name, {*names[place:], *running})
+            expected = self._about(reference, references[place:])
             yield from self._compare(
-                self._not_of_databases(name, names),
+                [row for row in found if not _is_database_of(row, name)],
                 placeholders,
-                self._not_of_databases(reference, references),
+                [row for row in expected if not _is_database_of(row, reference)],
                 [*own, *placeholders],
             )
-
-    def _not_of_databases(self, name: str, names: Collection[str]) -> list[ServerRow]:
-        """Return the rows about a name, without the databases that the owner owns."""
-        return [
-            row
-            for row in self._about(name)
-            if row.catalog != "pg_database" or row.fields["datname"] in names
-        ]
 
     def _about(self, subject: str, not_about: Collection[str] = ()) -> list[ServerRow]:
         excluded = set(not_about)
@@ -125,3 +120,8 @@ class ServerObjects:
                     what = what.replace(placeholder, name)
                     remedy = remedy.replace(placeholder, name)
                 yield Sentence(what, remedy, sentence.is_limit)
+
+
+def _is_database_of(row: ServerRow, owner: str) -> bool:
+    """Return whether a row is a database that a role owns. The owner owns those of tenants."""
+    return row.catalog == "pg_database" and row.fields["datname"] != owner

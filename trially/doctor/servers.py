@@ -2,17 +2,12 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import psycopg2
-from psycopg2.extensions import connection
 
 from trially.config import LOOPBACK_HOSTS
+from trially.doctor.examined_server import ExaminedServer
 from trially.doctor.findings import Check, Problem, error, production_error, warning
-from trially.doctor.fleet import Fleet, TenantDatabase
-from trially.tenancy.servers.connections import execute
 from trially.tenancy.tiers import TIERS
 
 FIRST_WITHOUT_LEAKS = {15: 20, 16: 16, 17: 12, 18: 7}
@@ -32,50 +27,6 @@ SPARE_CONNECTIONS = 10
 
 INSECURE_METHODS = ("trust", "password", "md5")
 """Authentication methods of pg_hba.conf that accept no password, or reveal it."""
-
-
-@dataclass(frozen=True)
-class ExaminedServer:
-    """A server, and a connection of its administrator to it."""
-
-    name: str
-    raw: connection
-    fleet: Fleet
-
-    @property
-    def tenant_databases(self) -> list[TenantDatabase]:
-        """The databases that hold tenants on this server, as the catalog lists them."""
-        return list(self.fleet.databases_by_server[self.name])
-
-    @cached_property
-    def settings(self) -> Mapping[str, str]:
-        """The value of each setting."""
-        return dict(execute(self.raw, "SELECT name, setting FROM pg_settings"))
-
-    @cached_property
-    def overrides(self) -> Mapping[str, Mapping[str, str]]:
-        """The settings of ALTER ROLE and ALTER DATABASE, by a description of their scope."""
-        rows = execute(
-            self.raw,
-            "SELECT concat_ws(' in ', 'role ' || rolname, 'database ' || datname),"
-            " unnest(setconfig) FROM pg_db_role_setting"
-            " LEFT JOIN pg_roles ON pg_roles.oid = setrole"
-            " LEFT JOIN pg_database ON pg_database.oid = setdatabase",
-        )
-        scopes: dict[str, dict[str, str]] = {}
-        for scope, setting in rows:
-            name, _, value = setting.partition("=")
-            scopes.setdefault(scope, {})[name] = value
-        return scopes
-
-    @property
-    def version(self) -> tuple[int, int]:
-        """The major and minor version."""
-        return divmod(int(self.settings["server_version_num"]), 10_000)
-
-    def rows(self, statement: str, *parameters: Any) -> list[Any]:
-        """Run a query on the server, and return its rows."""
-        return execute(self.raw, statement, *parameters)
 
 
 def the_version_does_not_leak_rows(server: ExaminedServer) -> Iterator[Problem]:

@@ -40,10 +40,14 @@ def find_differences(found: Iterable[Row], expected: Iterable[Row]) -> Iterator[
     extra = found_rows.keys() - expected_rows.keys()
     missing = expected_rows.keys() - found_rows.keys()
     for name in sorted(extra):
-        if not _is_part_of(found_rows[name], extra):
+        if _has_grants_only(found_rows[name]):
+            yield Difference(name, granted=sorted(_privileges(found_rows[name])))
+        elif not _is_part_of(found_rows[name], extra):
             yield Difference(name, is_extra=True, fields=found_rows[name][0].fields)
     for name in sorted(missing):
-        if not _is_part_of(expected_rows[name], missing):
+        if _has_grants_only(expected_rows[name]):
+            yield Difference(name, revoked=sorted(_privileges(expected_rows[name])))
+        elif not _is_part_of(expected_rows[name], missing):
             definition = _definition(expected_rows[name])
             fields = expected_rows[name][0].fields
             yield Difference(name, is_missing=True, fields=fields, definition=definition)
@@ -71,6 +75,11 @@ def _by_object(rows: Iterable[Row]) -> dict[ObjectName, list[Row]]:
 def _is_part_of(rows: Sequence[Row], objects: Collection[ObjectName]) -> bool:
     """Return True if the rows' object is dropped together with one of `objects`."""
     return any(row.parent in objects and row.parent != row.object for row in rows)
+
+
+def _has_grants_only(rows: Sequence[Row]) -> bool:
+    """Return True if the rows are grants on an object that is not compared itself."""
+    return all(row.catalog == ACL for row in rows)
 
 
 def _definition(rows: Sequence[Row]) -> str | None:

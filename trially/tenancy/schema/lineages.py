@@ -40,6 +40,12 @@ def head_of(lineage: Path) -> str:
     return head
 
 
+def revisions_of(lineage: Path) -> frozenset[str]:
+    """Return the revisions of a lineage."""
+    scripts = ScriptDirectory.from_config(alembic_config(lineage)).walk_revisions()
+    return frozenset(script.revision for script in scripts)
+
+
 @cache
 def fingerprint_of(lineage: Path) -> str:
     """Return a short digest of a lineage's files; it differs when a migration was edited."""
