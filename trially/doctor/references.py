@@ -31,6 +31,7 @@ from trially.tenancy.schema.templates import TENANT_SCHEMA, create_tables
 from trially.tenancy.servers.access import ServerAccess
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.servers.preparing import create_role
+from trially.tenancy.servers.scram import scram_verifier
 from trially.tenancy.tiers import PlacementTier
 from trially.tenancy.tiers.shared_databases import existing_databases
 
@@ -134,6 +135,9 @@ class ServerReferences:
         owner, reader = f"{self._prefix}_owner", f"{self._prefix}_reader"
         create_role(self._raw, owner, "NOLOGIN")
         create_role(self._raw, reader, "LOGIN")
+        password = sql.Literal(scram_verifier(self.access.role_password(reader)))
+        set_password = sql.SQL("ALTER ROLE {} PASSWORD {}")
+        execute(self._raw, set_password.format(sql.Identifier(reader), password))
         return owner, reader
 
     def close(self) -> None:

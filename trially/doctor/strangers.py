@@ -55,7 +55,7 @@ def _of_role(server: Strangers, fields: Mapping[str, Any], _row: ServerRow) -> I
         return
     for label, (attribute, effect) in _DANGEROUS.items():
         if fields.get(label):
-            remedy = f"ALTER ROLE {role} NO{attribute}; or declare it, if it is intended."
+            remedy = f"ALTER ROLE {role} NO{attribute};"
             yield Sentence(f"{role} has {attribute}: it {effect}", remedy)
             return
 
@@ -66,7 +66,7 @@ def _of_membership(
     role, member = fields["roleid"], fields["member"]
     is_predefined = role.startswith(_OF_POSTGRESQL) and not member.startswith(_OF_POSTGRESQL)
     if (is_predefined or role in server.almighty) and member not in server.almighty:
-        remedy = f"REVOKE {role} FROM {member}; or declare it, if it is intended."
+        remedy = f"REVOKE {role} FROM {member};"
         yield Sentence(f"{member} is a member of {role}", remedy)
 
 

@@ -30,6 +30,9 @@ class Difference:
     fields: Mapping[str, Any] = field(default_factory=dict)
     """The fields of an extra or missing object."""
 
+    owner: str | None = None
+    """The owner of an object whose privileges differ."""
+
     definition: str | None = None
     """The statement that creates the reference's object, if it is known."""
 
@@ -41,12 +44,14 @@ def find_differences(found: Iterable[Row], expected: Iterable[Row]) -> Iterator[
     missing = expected_rows.keys() - found_rows.keys()
     for name in sorted(extra):
         if _has_grants_only(found_rows[name]):
-            yield Difference(name, granted=sorted(_privileges(found_rows[name])))
+            rows = found_rows[name]
+            yield Difference(name, granted=sorted(_privileges(rows)), owner=_owner(rows))
         elif not _is_part_of(found_rows[name], extra):
             yield Difference(name, is_extra=True, fields=found_rows[name][0].fields)
     for name in sorted(missing):
         if _has_grants_only(expected_rows[name]):
-            yield Difference(name, revoked=sorted(_privileges(expected_rows[name])))
+            rows = expected_rows[name]
+            yield Difference(name, revoked=sorted(_privileges(rows)), owner=_owner(rows))
         elif not _is_part_of(expected_rows[name], missing):
             definition = _definition(expected_rows[name])
             fields = expected_rows[name][0].fields
@@ -103,6 +108,7 @@ def _compare(
         changed=changed,
         granted=sorted(granted),
         revoked=sorted(revoked),
+        owner=_owner(expected),
         definition=_definition(expected),
     )
 
@@ -125,6 +131,10 @@ def _changed_fields(found: Sequence[Row], expected: Sequence[Row]) -> dict[str, 
 
 def _texts(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     return sorted(json.dumps(row, sort_keys=True) for row in rows)
+
+
+def _owner(rows: Iterable[Row]) -> str | None:
+    return next((row.fields["owner"] for row in rows if row.catalog == ACL), None)
 
 
 def _privileges(rows: Iterable[Row]) -> frozenset[Privilege]:

@@ -2,11 +2,11 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from trially.doctor.comparing.differences import Difference, is_owner
-from trially.doctor.comparing.privileges import OWNER, Privilege
+from trially.doctor.comparing.privileges import OWNER
 from trially.doctor.comparing.sentence import Sentence
 from trially.doctor.comparing.server_sentences import (
     FIELDS,
@@ -54,7 +54,7 @@ def describe(difference: Difference) -> Iterator[Sentence]:
         yield Sentence(f"missing {_text(name)}", remedy)
     else:
         yield from _describe_changes(difference)
-        yield from _describe_privileges(name, difference.granted, difference.revoked)
+        yield from _describe_privileges(difference)
 
 
 def _values(difference: Difference, label: str) -> tuple[Any, Any]:
@@ -84,10 +84,9 @@ def _describe_value(label: str, found: Any, expected: Any) -> str:
     return f"{label} is {texts[0]}, not {texts[1]}"
 
 
-def _describe_privileges(
-    name: ObjectName, granted: Collection[Privilege], revoked: Collection[Privilege]
-) -> Iterator[Sentence]:
-    for verb, privileges in (("has", granted), ("lacks", revoked)):
+def _describe_privileges(difference: Difference) -> Iterator[Sentence]:
+    name = difference.object
+    for verb, privileges in (("has", difference.granted), ("lacks", difference.revoked)):
         by_grantee: dict[tuple[str, bool, str], list[str]] = defaultdict(list)
         for privilege in privileges:
             key = (privilege.grantee, privilege.is_grantable, privilege.grantor)
@@ -96,20 +95,11 @@ def _describe_privileges(
             option = " WITH GRANT OPTION" if is_grantable else ""
             by = "" if grantor == OWNER else f", granted by {grantor}"
             what = f"{grantee} {verb} {', '.join(names)}{option} on {_text(name)}{by}"
-            remedy = _grant if verb == "lacks" else _revoke
-            yield Sentence(what, remedy(name, names, grantee) + (option if verb == "lacks" else ""))
-
-
-def _grant(name: ObjectName, privileges: list[str], grantee: str) -> str:
-    return f"GRANT {_on(name, privileges)} TO {_role(grantee)}"
-
-
-def _revoke(name: ObjectName, privileges: list[str], grantee: str) -> str:
-    return f"REVOKE {_on(name, privileges)} FROM {_role(grantee)}"
-
-
-def _role(grantee: str) -> str:
-    return "CURRENT_USER" if grantee == OWNER else grantee
+            role = difference.owner if grantee == OWNER else grantee
+            if verb == "lacks":
+                yield Sentence(what, f"GRANT {_on(name, names)} TO {role}{option};")
+            else:
+                yield Sentence(what, f"REVOKE {_on(name, names)} FROM {role};")
 
 
 def _on(name: ObjectName, privileges: list[str]) -> str:
