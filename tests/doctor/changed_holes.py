@@ -66,15 +66,15 @@ CONSTRAINTS = [
         at=NOT_POOLED,
     ),
     Hole(
-        "ALTER TABLE {schema}.clinical_fact DROP CONSTRAINT fk_clinical_fact_tenant_id_patient_id_patient",
-        "missing table constraint fk_clinical_fact_tenant_id_patient_id_patient on {schema}.clinical_fact",
+        "ALTER TABLE {schema}.member_site DROP CONSTRAINT fk_member_site_tenant_id_site_id_site",
+        "missing table constraint fk_member_site_tenant_id_site_id_site on {schema}.member_site",
     ),
     Hole(
-        "ALTER TABLE {schema}.clinical_fact"
-        " ALTER CONSTRAINT fk_clinical_fact_tenant_id_patient_id_patient DEFERRABLE INITIALLY DEFERRED",
-        "fk_clinical_fact_tenant_id_patient_id_patient on {schema}.clinical_fact differs: condeferrable",
-        "ALTER TABLE {schema}.clinical_fact"
-        " ALTER CONSTRAINT fk_clinical_fact_tenant_id_patient_id_patient NOT DEFERRABLE",
+        "ALTER TABLE {schema}.member_site"
+        " ALTER CONSTRAINT fk_member_site_tenant_id_site_id_site DEFERRABLE INITIALLY DEFERRED",
+        "fk_member_site_tenant_id_site_id_site on {schema}.member_site differs: condeferrable",
+        "ALTER TABLE {schema}.member_site"
+        " ALTER CONSTRAINT fk_member_site_tenant_id_site_id_site NOT DEFERRABLE",
     ),
     Hole(
         "ALTER TABLE {schema}.canary DROP CONSTRAINT pk_canary",
@@ -106,7 +106,6 @@ TABLES = [
     Hole(
         "ALTER TABLE {schema}.site ALTER version SET DEFAULT 7",
         "default value for {schema}.site.version differs: adbin",
-        "ALTER TABLE {schema}.site ALTER version SET DEFAULT 1",
     ),
     Hole(
         "ALTER TABLE {schema}.site ALTER created_at DROP DEFAULT",
@@ -140,6 +139,8 @@ TABLES = [
     Hole(
         "ALTER TABLE {schema}.site OWNER TO {role}",
         "table {schema}.site belongs to {role}",
+        "ALTER TABLE {schema}.site OWNER TO {owner}; GRANT ALL ON {schema}.site TO {owner};"
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.site TO {role}",
     ),
     Hole("ALTER SCHEMA {schema} OWNER TO CURRENT_USER", "schema {schema} belongs to postgres"),
     Hole(
@@ -185,8 +186,8 @@ FUNCTIONS = [
         "trigger grow_version on {schema}.study is enabled on replicas only",
     ),
     Hole(
-        "ALTER TABLE {schema}.clinical_fact DISABLE TRIGGER ALL",
-        "of fk_clinical_fact_tenant_id_patient_id_patient on {schema}.clinical_fact is disabled",
+        "ALTER TABLE {schema}.member_site DISABLE TRIGGER ALL",
+        "of fk_member_site_tenant_id_site_id_site on {schema}.member_site is disabled",
     ),
     Hole(
         "DROP TRIGGER grow_version ON {schema}.site",
@@ -199,7 +200,7 @@ FUNCTIONS = [
     ),
     Hole(
         "ALTER FUNCTION pg_catalog.pg_read_file(text) SECURITY DEFINER",
-        "function pg_catalog.pg_read_file(text) differs: prosecdef is true",
+        "function pg_catalog.pg_read_file(pg_catalog.text) differs: prosecdef is true",
         "ALTER FUNCTION pg_catalog.pg_read_file(text) SECURITY INVOKER",
     ),
 ]

@@ -1,7 +1,7 @@
 """Examine one place of a fleet, and name what is there."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fleets import Fleet
 
@@ -15,6 +15,14 @@ class Examined:
 
     fleet: Fleet
     doctor: Callable[[], Doctor]
+
+    known: dict[str, list[str]] = field(default_factory=dict)
+
+    def problems_before(self, place: str) -> list[str]:
+        """Return what is found at a place that no test has changed."""
+        if place not in self.known:
+            self.known[place] = [finding.what for finding in self.problems(place)]
+        return self.known[place]
 
     def problems(self, *places: str) -> list[Finding]:
         """Return what is found at some places: tenants' databases, "server" or "catalog"."""

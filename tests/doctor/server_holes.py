@@ -83,7 +83,8 @@ SETTINGS_OF_ROLES = [
     ),
     Hole("ALTER ROLE {database} SET role = {owner}", "ALTER ROLE {database} sets role = {owner}"),
     Hole(
-        "ALTER ROLE {database} IN DATABASE {database} SET session_preload_libraries = 'auto_explain'",
+        "ALTER ROLE {database} IN DATABASE {database}"
+        " SET session_preload_libraries = 'auto_explain'",
         "ALTER ROLE {database} IN DATABASE {database} sets session_preload_libraries",
     ),
     Hole(
@@ -148,6 +149,8 @@ DATABASES = [
     Hole(
         "ALTER DATABASE {database} OWNER TO {database}",
         "database {database} belongs to {database}",
+        "ALTER DATABASE {database} OWNER TO {owner}; GRANT ALL ON DATABASE {database} TO {owner};"
+        "GRANT CONNECT ON DATABASE {database} TO {database}",
     ),
     Hole(
         "ALTER DATABASE {database} IS_TEMPLATE true",
@@ -183,6 +186,20 @@ DATABASES = [
         at=EACH_TIER,
     ),
 ]
+
+IN_DATABASES = [
+    Hole(
+        "SELECT pg_create_logical_replication_slot('loose', 'pgoutput')",
+        "the logical replication slot loose reads database {database}",
+    ),
+    Hole(
+        "CREATE SUBSCRIPTION loose CONNECTION 'host=127.0.0.1' PUBLICATION loose"
+        " WITH (connect = false)",
+        "unexpected subscription loose",
+        "ALTER SUBSCRIPTION loose SET (slot_name = NONE); DROP SUBSCRIPTION loose",
+    ),
+]
+"""Holes that are made in a tenant's database, and found on the server."""
 
 STRANGERS = [
     *(
@@ -234,6 +251,7 @@ STRANGERS = [
         "session_preload_libraries is auto_explain",
         "ALTER SYSTEM RESET session_preload_libraries; SELECT pg_reload_conf()",
         SERVER,
+        Level.WARNING,
     ),
     Hole(
         "ALTER SYSTEM SET lo_compat_privileges = on; SELECT pg_reload_conf()",

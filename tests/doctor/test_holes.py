@@ -11,6 +11,9 @@ from server_holes import (
     SETTINGS_OF_ROLES,
     STRANGERS,
 )
+from server_holes import (
+    IN_DATABASES as SEEN_ON_SERVERS,
+)
 
 IN_DATABASES = [
     *EXTRA_OBJECTS,
@@ -29,12 +32,11 @@ def each_place(holes):
     return [pytest.param(hole, at, id=f"{at} {hole.made[:70]}") for hole in holes for at in hole.at]
 
 
-def check_hole(examined, hole, made_at, where):
+def check_hole(examined, hole, made_at, where, examined_at):
     """Make a hole, let it be found, mend it, and find it no more."""
     fleet = examined.fleet
     text = examined.spell(hole.text, where)
-    examined_at = {None: "server", "catalog": "catalog"}.get(made_at, where)
-    before = [finding.what for finding in examined.problems(examined_at)]
+    before = examined.problems_before(examined_at)
     fleet.administer(examined.spell(hole.made, where), of=made_at)
     mended = examined.spell(hole.mended, where) if hole.mended else None
     try:
@@ -54,14 +56,19 @@ def check_hole(examined, hole, made_at, where):
 
 @pytest.mark.parametrize(("hole", "at"), each_place(IN_DATABASES))
 def test_a_hole_in_a_database_is_found(examined, hole, at):
-    check_hole(examined, hole, at, at)
+    check_hole(examined, hole, at, at, examined_at=at)
 
 
 @pytest.mark.parametrize(("hole", "at"), each_place(ON_SERVERS))
 def test_a_hole_on_a_server_is_found(examined, hole, at):
-    check_hole(examined, hole, None, at)
+    check_hole(examined, hole, None, at, examined_at="server")
+
+
+@pytest.mark.parametrize(("hole", "at"), each_place(SEEN_ON_SERVERS))
+def test_a_hole_in_a_database_is_found_on_its_server(examined, hole, at):
+    check_hole(examined, hole, at, at, examined_at="server")
 
 
 @pytest.mark.parametrize(("hole", "at"), each_place(CATALOG_HOLES))
 def test_a_hole_in_the_catalog_is_found(examined, hole, at):
-    check_hole(examined, hole, at, at)
+    check_hole(examined, hole, at, at, examined_at=at)

@@ -21,10 +21,12 @@ from trially.doctor.fleet import Fleet, TenantDatabase
 from trially.doctor.installation import INSTALLATION_CHECKS
 from trially.doctor.references import ServerReferences, references_on
 from trially.doctor.roles import ROLE_CHECKS
+from trially.doctor.server_state import SERVER_STATE_CHECKS
 from trially.doctor.servers import SERVER_CHECKS
 from trially.errors import OperatorError
 from trially.tenancy.servers.access import FIRST_SERVER, server_access
 
+ALL_SERVER_CHECKS = (*SERVER_CHECKS, *SERVER_STATE_CHECKS, *ROLE_CHECKS)
 DATABASE_CHECKS = (*CONSISTENCY_CHECKS, *COMPARISON_CHECKS)
 
 CONNECTIONS = 4
@@ -74,7 +76,7 @@ class Doctor:
             references = self._references_on(name)
             with server_access(name).administer() as raw:
                 server = ExaminedServer(name, raw, self.fleet, references)
-                return self._run((*SERVER_CHECKS, *ROLE_CHECKS), server, name)
+                return self._run(ALL_SERVER_CHECKS, server, name)
         except Failure as failure:
             return [_not_examined(name, failure)]
 

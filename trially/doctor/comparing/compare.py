@@ -41,7 +41,8 @@ def compare_builtin(snapshot: Snapshot, reference: ReferenceDatabase) -> Iterato
     if changed:
         expected = [row for catalog in changed for row in reference.builtin_rows(catalog)]
         for difference in find_differences(snapshot.builtin_rows(changed), expected):
-            yield from describe(difference)
+            for sentence in describe(difference):
+                yield _filled(sentence, snapshot, "")
 
 
 def compare_objects(

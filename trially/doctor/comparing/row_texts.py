@@ -42,7 +42,10 @@ WRITTEN: Mapping[str, Mapping[str, str]] = {
     },
     "pg_attribute": {"position": "t.position"},
     "pg_attrdef": {"adbin": "pg_get_expr(t.adbin, t.adrelid)"},
-    "pg_authid": {"rolpassword": "split_part(t.rolpassword, ':', 1)"},
+    "pg_authid": {
+        "rolpassword": "split_part(t.rolpassword, ':', 1)",
+        "rolvaliduntil": "nullif(t.rolvaliduntil, 'infinity')",
+    },
     "pg_constraint": {"definition": "pg_get_constraintdef(t.oid)"},
     "pg_index": {"definition": "pg_get_indexdef(t.indexrelid)"},
     "pg_partitioned_table": {"definition": "pg_get_partkeydef(t.partrelid)"},
