@@ -247,19 +247,6 @@ STRANGERS = [
         level=Level.WARNING,
     ),
     Hole(
-        "ALTER SYSTEM SET session_preload_libraries = 'auto_explain'; SELECT pg_reload_conf()",
-        "session_preload_libraries is auto_explain",
-        "ALTER SYSTEM RESET session_preload_libraries; SELECT pg_reload_conf()",
-        SERVER,
-        Level.WARNING,
-    ),
-    Hole(
-        "ALTER SYSTEM SET lo_compat_privileges = on; SELECT pg_reload_conf()",
-        "lo_compat_privileges is on",
-        "ALTER SYSTEM RESET lo_compat_privileges; SELECT pg_reload_conf()",
-        SERVER,
-    ),
-    Hole(
         "CREATE ROLE loose_md5 LOGIN PASSWORD 'md5" + "0" * 32 + "'",
         "the password of loose_md5 is not stored as SCRAM",
         "DROP ROLE loose_md5",
@@ -359,6 +346,23 @@ SETTINGS = [
     ("the log contains no patient data", {"auto_explain.log_min_duration": "0"}, "auto_explain"),
     ("passwords are stored as scram", {"password_encryption": "md5"}, "password_encryption is md5"),
     ("tenants can move online", {"wal_level": "replica"}, "wal_level is replica"),
+    (
+        "settings do not weaken isolation",
+        {"session_preload_libraries": "leak"},
+        "session_preload_libraries is leak",
+    ),
+    ("settings do not weaken isolation", {"shared_preload_libraries": "auto_explain, x"}, "is x,"),
+    (
+        "settings do not weaken isolation",
+        {"lo_compat_privileges": "on"},
+        "lo_compat_privileges is on, not off",
+    ),
+    (
+        "settings do not weaken isolation",
+        {"allow_system_table_mods": "on"},
+        "allow_system_table_mods is on",
+    ),
+    ("settings do not weaken isolation", {"row_security": "off"}, "row_security is off"),
     ("max connections is sufficient", {"max_connections": "50"}, "workers may open"),
 ]
 """Settings of a server: the check that finds each, the changed setting, part of the finding."""

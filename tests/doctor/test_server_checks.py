@@ -7,9 +7,11 @@ from checking import problems_of
 from server_holes import SETTINGS
 
 from trially.doctor import servers
+from trially.doctor.examined_server import ExaminedServer
+from trially.doctor.examining import ALL_SERVER_CHECKS
 from trially.doctor.findings import Level
 from trially.doctor.fleet import TenantDatabase, read_fleet
-from trially.doctor.servers import SERVER_CHECKS, ExaminedServer
+from trially.doctor.references import ServerReferences
 from trially.tenancy.catalog import Tier
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.tiers import TIERS
@@ -19,11 +21,12 @@ from trially.tenancy.tiers import TIERS
 def examined_server(app):
     """The server as the doctor sees it, with facts that a test may change."""
     with app.app_context(), server_access().administer() as raw:
-        yield ExaminedServer("default", raw, read_fleet())
+        references = ServerReferences(server_access(), raw, "unused")
+        yield ExaminedServer("default", raw, read_fleet(), references)
 
 
 def find_problems(name, server, **options):
-    return problems_of(name, server, SERVER_CHECKS, **options)
+    return problems_of(name, server, ALL_SERVER_CHECKS, **options)
 
 
 def holding(server, *tiers, settings):
@@ -117,7 +120,7 @@ def test_connections_to_another_machine_are_checked(
     examined_server, monkeypatch, host, mode, is_encrypted, text
 ):
     monkeypatch.setattr(ExaminedServer, "rows", lambda *_: [(is_encrypted,)])
-    server = ExaminedServer("far", Elsewhere(host, mode), examined_server.fleet)
+    server = replace(examined_server, raw=Elsewhere(host, mode))
 
     problems = find_problems("remote connections are encrypted", server)
 

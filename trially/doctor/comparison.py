@@ -48,17 +48,19 @@ def every_object_is_as_in_a_new_placement(database: ExaminedDatabase) -> Iterato
 
 def postgresqls_own_objects_are_unchanged(database: ExaminedDatabase) -> Iterator[Problem]:
     """Compare the objects and grants that initdb made: system functions, views and tables."""
-    if database.is_provisioned:
-        reference = database.reference_at(database.revision_of(database.first_schema))
+    revision = database.revision_of(database.first_schema)
+    if database.is_provisioned and revision is not None:
+        reference = database.reference_at(revision)
         for sentence in compare_builtin(database.snapshot, reference):
             yield as_problem(sentence, database.expected.only_slug)
 
 
 def new_tenants_get_the_reference_schema(database: ExaminedDatabase) -> Iterator[Problem]:
     """Compare the statements that create the schema of the next tenant, where they are stored."""
-    if database.expected.tier.blank_schema is None:
+    revision = database.revision_of(database.first_schema)
+    if database.expected.tier.blank_schema is None or revision is None:
         return
-    reference = database.reference_at(database.revision_of(database.first_schema))
+    reference = database.reference_at(revision)
     expected = execute(reference.snapshot.raw, _BLUEPRINT)
     if _statements(database.rows(_BLUEPRINT)) != _statements(expected):
         what = "trially.blueprint differs: a new tenant's schema would not be as the migrations say"
@@ -76,20 +78,19 @@ def as_problem(sentence: Sentence, tenant: str | None = None) -> Problem:
     return report(sentence.what, sentence.remedy, tenant)
 
 
-def _compare(database: ExaminedDatabase, excluded: set[str]) -> Iterator[Problem]:
+def _compare(database: ExaminedDatabase, excluded: set[str]) -> list[Problem]:
     """Compare the schemas of each revision with the reference of that revision."""
     digests = database.snapshot.digests(excluded)
     units = database.names.units_by_schema
     main = database.revision_of(database.first_schema)
     revisions = {schema: database.revision_of(schema) for schema in digests if schema in units}
     problems: list[Problem] = []
-    for revision in sorted({main, *revisions.values()}):
+    for revision in sorted({main, *revisions.values()} - {None}, key=str):
         here = {schema for schema, its_revision in revisions.items() if its_revision == revision}
         problems += _compare_at(
-            database, digests, revision, here, excluded, is_main=revision == main
+            database, digests, str(revision), here, excluded, is_main=revision == main
         )
-    # Problems are reported after all statements, because a locked table may stop the last one.
-    yield from problems
+    return problems
 
 
 def _compare_at(

@@ -28,7 +28,11 @@ def schemas_are_at_the_head_revision(database: ExaminedDatabase) -> Iterator[Pro
     for schema, revisions in sorted(database.revisions.items()):
         if revisions != [head]:
             what = f"{schema} is at {', '.join(revisions) or 'no revision'}, not at {head}"
-            yield error(what, "Run `flask db upgrade`.", slugs.get(schema))
+            remedy = "Run `flask db upgrade`."
+            if database.revision_of(schema) is None:
+                what += ". This version does not know that revision, so it compares nothing there"
+                remedy = "Run `flask doctor` of the version that migrated it, or restore it."
+            yield error(what, remedy, slugs.get(schema))
 
 
 def guard_placements_match_the_catalog(database: ExaminedDatabase) -> Iterator[Problem]:

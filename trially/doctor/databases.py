@@ -78,11 +78,15 @@ class ExaminedDatabase:
         is_provisioning = [t.status == TenantStatus.PROVISIONING for t in self.expected.tenants]
         return self.expected.tier.shares_database or not all(is_provisioning)
 
-    def revision_of(self, schema: str) -> str:
-        """Return the revision to compare a schema at: its own, or the head if that is unknown."""
+    def revision_of(self, schema: str) -> str | None:
+        """Return the revision to compare a schema at: its own, or the head if it has none.
+
+        None means that this version of the app does not know the revision.
+        """
         revisions = self.revisions.get(schema, [])
-        is_known = len(revisions) == 1 and revisions[0] in self.fleet.revisions
-        return revisions[0] if is_known else self.fleet.head
+        if len(revisions) != 1:
+            return self.fleet.head
+        return revisions[0] if revisions[0] in self.fleet.revisions else None
 
     def reference_at(self, revision: str) -> Reference:
         """Return the reference of the database's tier at a revision."""

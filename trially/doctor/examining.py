@@ -19,6 +19,7 @@ from trially.doctor.examined_server import ExaminedServer
 from trially.doctor.findings import Finding, Level, run_checks
 from trially.doctor.fleet import Fleet, TenantDatabase
 from trially.doctor.installation import INSTALLATION_CHECKS
+from trially.doctor.logins import DATABASE_LOGIN_CHECKS, INSTALLATION_LOGIN_CHECKS
 from trially.doctor.references import ServerReferences, references_on
 from trially.doctor.roles import ROLE_CHECKS
 from trially.doctor.server_state import SERVER_STATE_CHECKS
@@ -26,8 +27,9 @@ from trially.doctor.servers import SERVER_CHECKS
 from trially.errors import OperatorError
 from trially.tenancy.servers.access import FIRST_SERVER, server_access
 
+ALL_INSTALLATION_CHECKS = (*INSTALLATION_CHECKS, *INSTALLATION_LOGIN_CHECKS)
 ALL_SERVER_CHECKS = (*SERVER_CHECKS, *SERVER_STATE_CHECKS, *ROLE_CHECKS)
-DATABASE_CHECKS = (*CONSISTENCY_CHECKS, *COMPARISON_CHECKS)
+DATABASE_CHECKS = (*CONSISTENCY_CHECKS, *COMPARISON_CHECKS, *DATABASE_LOGIN_CHECKS)
 
 CONNECTIONS = 4
 """The databases that are examined at the same time, unless the caller says otherwise."""
@@ -57,7 +59,7 @@ class Doctor:
 
     def examine_installation(self) -> list[Finding]:
         """Examine the settings and the operations."""
-        return self._run(INSTALLATION_CHECKS, self.fleet, "installation")
+        return self._run(ALL_INSTALLATION_CHECKS, self.fleet, "installation")
 
     def examine_catalog(self) -> list[Finding]:
         """Examine the catalog's database."""

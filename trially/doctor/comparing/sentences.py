@@ -28,6 +28,9 @@ _KEYWORDS = {
 }
 """The words of DROP and ALTER for a kind of object, if they are not the kind in capitals."""
 
+_WITH_CONTENTS = frozenset({"database", "foreign table", "materialized view", "schema", "table"})
+"""Objects that hold rows, so that dropping them may lose data."""
+
 _GRANT_KEYWORDS = {
     "aggregate": "FUNCTION",
     "foreign table": "TABLE",
@@ -173,16 +176,17 @@ def _drop(name: ObjectName) -> str:
         return f"ALTER {kind.split()[0].upper()} {whole} DROP CONSTRAINT {part};"
     if kind.endswith(" column"):
         table, _, column = identity.rpartition(".")
-        return f"ALTER TABLE {table} DROP COLUMN {column};"
+        return f"ALTER TABLE {table} DROP COLUMN {column}; -- after checking its contents"
     if kind == "default value":
         table, _, column = identity.removeprefix("for ").rpartition(".")
         return f"ALTER TABLE {table} ALTER COLUMN {column} DROP DEFAULT;"
     if kind == "default acl":
         return f"ALTER DEFAULT PRIVILEGES {identity.upper().partition(' ON ')[0]} REVOKE …;"
     if kind == "large object":
-        return f"SELECT lo_unlink({identity});"
+        return f"SELECT lo_unlink({identity}); -- after checking its contents"
     keyword = _keyword(name)
-    return f"DROP {keyword} {identity};" if keyword else f"Drop {kind} {identity}."
+    advice = " -- after checking its contents" if kind in _WITH_CONTENTS else ""
+    return f"DROP {keyword} {identity};{advice}" if keyword else f"Drop {kind} {identity}."
 
 
 def _replace(difference: Difference) -> str:

@@ -39,7 +39,7 @@ _SUBJECTS = {
     "pg_replication_origin": (),
     "pg_shseclabel": (),
     "pg_subscription": ("subdbid", "subowner"),
-    "pg_tablespace": ("spcowner",),
+    "pg_tablespace": (),
 }
 
 _LEFT_OUT = {"pg_auth_members": {"grantor"}, "pg_subscription": {"subconninfo", "subskiplsn"}}
