@@ -24,11 +24,12 @@ from trially.doctor.references import ServerReferences, references_on
 from trially.doctor.roles import ROLE_CHECKS
 from trially.doctor.server_state import SERVER_STATE_CHECKS
 from trially.doctor.servers import SERVER_CHECKS
+from trially.doctor.template_checks import TEMPLATE_CHECKS
 from trially.errors import OperatorError
 from trially.tenancy.servers.access import FIRST_SERVER, server_access
 
 ALL_INSTALLATION_CHECKS = (*INSTALLATION_CHECKS, *INSTALLATION_LOGIN_CHECKS)
-ALL_SERVER_CHECKS = (*SERVER_CHECKS, *SERVER_STATE_CHECKS, *ROLE_CHECKS)
+ALL_SERVER_CHECKS = (*SERVER_CHECKS, *SERVER_STATE_CHECKS, *ROLE_CHECKS, *TEMPLATE_CHECKS)
 DATABASE_CHECKS = (*CONSISTENCY_CHECKS, *COMPARISON_CHECKS, *DATABASE_LOGIN_CHECKS)
 
 CONNECTIONS = 4

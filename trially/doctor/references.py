@@ -130,6 +130,23 @@ class ServerReferences:
         build_catalog(self._raw, self.access, name)
         return self._open(name, Names(login=""))
 
+    def of_template(self, revision: str) -> Reference:
+        """Return what the server's template should be at a revision."""
+        return self._built(
+            ("template", revision), lambda: self._clone(self._template(revision), "e")
+        )
+
+    def clone_of(self, template: str) -> Snapshot:
+        """Return the rows of a copy of a template, which takes no connections itself."""
+        with _building:
+            return self._clone(template, "p").snapshot
+
+    def _clone(self, template: str, kind: str) -> Reference:
+        name = self._name(kind)
+        create_closed_database(self._raw, name, template)
+        open_database(self._raw, name)
+        return self._open(name, Names(login=name))
+
     def of_roles(self) -> tuple[str, str]:
         """Create roles like the owner's and the reader's, and return their names."""
         owner, reader = f"{self._prefix}_owner", f"{self._prefix}_reader"
