@@ -40,7 +40,14 @@ WRITTEN: Mapping[str, Mapping[str, str]] = {
         "reltoastrelid": "t.reltoastrelid <> 0",
         "relpartbound": "pg_get_expr(t.relpartbound, t.oid)",
     },
-    "pg_attribute": {"position": "t.position"},
+    "pg_attribute": {
+        # The releases of November 2026 store a random version of the column's statistics here.
+        "attoptions": (
+            "(SELECT array_agg(option ORDER BY option) FROM unnest(t.attoptions) AS option"
+            " WHERE NOT starts_with(option, 'pg_attver='))"
+        ),
+        "position": "t.position",
+    },
     "pg_attrdef": {"adbin": "pg_get_expr(t.adbin, t.adrelid)"},
     "pg_authid": {
         "rolpassword": "split_part(t.rolpassword, ':', 1)",
