@@ -21,7 +21,7 @@ from trially.tenancy.tiers import TIERS
 def examined_server(app):
     """The server as the doctor sees it, with facts that a test may change."""
     with app.app_context(), server_access().administer() as raw:
-        references = ServerReferences(server_access(), raw, "unused")
+        references = ServerReferences(server_access(), "unused")
         yield ExaminedServer("default", raw, read_fleet(), references)
 
 

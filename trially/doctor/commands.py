@@ -20,6 +20,9 @@ from trially.terminal import (
     progress_bar,
 )
 
+LONGEST_REMEDY = 200
+"""Longer remedies are cut in a table: they are definitions of functions or views."""
+
 COLUMNS = ("level", "where", "tenant", "what", "remedy")
 
 
@@ -81,4 +84,13 @@ def _print_problems(findings: Sequence[Finding]) -> None:
     problems = [finding for finding in findings if finding.level in (Level.ERROR, Level.WARNING)]
     problems.sort(key=lambda problem: problem.level is not Level.ERROR)
     if problems:
-        print_items([asdict(problem) for problem in problems], COLUMNS, as_json=False)
+        items = [{**asdict(each), "remedy": _shorten(each.remedy or "")} for each in problems]
+        print_items(items, COLUMNS, as_json=False)
+
+
+def _shorten(remedy: str) -> str:
+    """Return a remedy as one line, without the end of a long definition."""
+    line = " ".join(remedy.split())
+    if len(line) <= LONGEST_REMEDY:
+        return line
+    return f"{line[:LONGEST_REMEDY]} … (--json prints all of it)"

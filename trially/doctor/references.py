@@ -10,15 +10,24 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from threading import RLock
 from uuid import uuid4
 
+import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection
 
 from trially.config import current_settings
 from trially.doctor.comparing.names import Names, Unit
-from trially.doctor.comparing.snapshots import Reader, Row, Snapshot, prepare_session, reader_of
+from trially.doctor.comparing.snapshots import (
+    Reader,
+    Row,
+    Snapshot,
+    be_patient,
+    prepare_session,
+    reader_of,
+)
 from trially.tenancy.catalog import PlacementRecord, Server
 from trially.tenancy.schema.databases import (
     as_owner,
@@ -82,25 +91,32 @@ class ServerReferences:
 
     access: ServerAccess
 
-    def __init__(self, access: ServerAccess, raw: connection, prefix: str) -> None:
+    def __init__(self, access: ServerAccess, prefix: str) -> None:
         self.access = access
-        self._raw = raw
         self._prefix = prefix
         self._stack = ExitStack()
         self._templates: dict[str, str] = {}
         self._references: dict[tuple[str, str], Reference | Exception] = {}
-        self._numbers = iter(range(100))
+        self._numbers = count()
 
     @cached_property
     def reader(self) -> Reader:
         """The statements that read this server's databases."""
-        return reader_of(self._raw)
+        with self.administer() as raw:
+            return reader_of(raw)
 
     @cached_property
     def databases(self) -> frozenset[str]:
         """The names of the server's databases when it was first asked."""
-        rows = execute(self._raw, "SELECT datname FROM pg_database")
+        with self.administer() as raw:
+            rows = execute(raw, "SELECT datname FROM pg_database")
         return frozenset(name for (name,) in rows)
+
+    @contextmanager
+    def administer(self) -> Iterator[connection]:
+        """Connect to the server. No connection is kept: one that is lost must not end the run."""
+        with administering(self.access) as raw:
+            yield raw
 
     def of_tier(self, tier: PlacementTier, revision: str) -> Reference:
         """Return the reference of a tier at a revision of the tenants' migrations."""
@@ -117,7 +133,7 @@ class ServerReferences:
         with _building:
             if key not in self._references:
                 try:
-                    self._references[key] = build()
+                    self._references[key] = _with_two_attempts(build)
                 except Exception as error:  # noqa: BLE001
                     self._references[key] = error
             reference = self._references[key]
@@ -127,34 +143,47 @@ class ServerReferences:
 
     def _build_catalog(self) -> Reference:
         name = self._name("c")
-        build_catalog(self._raw, self.access, name)
+        with self.administer() as raw:
+            build_catalog(raw, self.access, name)
         return self._open(name, Names(login=""))
 
     def of_template(self, revision: str) -> Reference:
         """Return what the server's template should be at a revision."""
-        return self._built(
-            ("template", revision), lambda: self._clone(self._template(revision), "e")
-        )
+        return self._built(("template", revision), lambda: self._build_template(revision))
 
-    def clone_of(self, template: str) -> Snapshot:
-        """Return the rows of a copy of a template, which takes no connections itself."""
+    @contextmanager
+    def copied(self, template: str) -> Iterator[Snapshot]:
+        """Yield the rows of a copy of a template, which takes no connections itself."""
         with _building:
-            return self._clone(template, "p").snapshot
+            name = self._copy(template, "p")
+        try:
+            with self.access.administer(name) as raw:
+                prepare_session(raw)
+                yield Snapshot(raw, self.reader, Names(login=name))
+        finally:
+            with self.administer() as raw:
+                drop_database(raw, name)
 
-    def _clone(self, template: str, kind: str) -> Reference:
-        name = self._name(kind)
-        create_closed_database(self._raw, name, template)
-        open_database(self._raw, name)
+    def _build_template(self, revision: str) -> Reference:
+        name = self._copy(self._template(revision), "e")
         return self._open(name, Names(login=name))
+
+    def _copy(self, template: str, kind: str) -> str:
+        name = self._name(kind)
+        with self.administer() as raw:
+            create_closed_database(raw, name, template)
+            open_database(raw, name)
+        return name
 
     def of_roles(self) -> tuple[str, str]:
         """Create roles like the owner's and the reader's, and return their names."""
         owner, reader = f"{self._prefix}_owner", f"{self._prefix}_reader"
-        create_role(self._raw, owner, "NOLOGIN")
-        create_role(self._raw, reader, "LOGIN")
         password = sql.Literal(scram_verifier(self.access.role_password(reader)))
         set_password = sql.SQL("ALTER ROLE {} PASSWORD {}")
-        execute(self._raw, set_password.format(sql.Identifier(reader), password))
+        with self.administer() as raw:
+            create_role(raw, owner, "NOLOGIN")
+            create_role(raw, reader, "LOGIN")
+            execute(raw, set_password.format(sql.Identifier(reader), password))
         return owner, reader
 
     def close(self) -> None:
@@ -167,9 +196,7 @@ class ServerReferences:
     def _template(self, revision: str) -> str:
         """Return the name of a database with the tables at a revision; build it if needed."""
         if revision not in self._templates:
-            name = self._name("t")
-            create_closed_database(self._raw, name, "template0")
-            open_database(self._raw, name)
+            name = self._copy("template0", "t")
             with as_owner(self.access, name) as owned:
                 create_tables(owned, revision)
             self._templates[revision] = name
@@ -207,20 +234,36 @@ class ServerReferences:
         return Reference(database, Snapshot(raw, self.reader, names), unit)
 
 
+def _with_two_attempts(build: Callable[[], Reference]) -> Reference:
+    """Build a reference, and once more under other names if a connection was lost."""
+    try:
+        return build()
+    except psycopg2.OperationalError:
+        return build()
+
+
 @contextmanager
 def references_on(access: ServerAccess) -> Iterator[ServerReferences]:
     """Yield the references on a server, and drop them when the block ends."""
-    maintenance = access.admin_url.database or "postgres"
     prefix = f"{reference_prefix()}{secrets.token_hex(3)}"
-    with access.administer(maintenance) as raw:
+    with administering(access) as raw:
         drop_leftovers(raw)
         execute(raw, "SELECT pg_advisory_lock(hashtextextended(%s, 0))", prefix)
-        references = ServerReferences(access, raw, prefix)
+        references = ServerReferences(access, prefix)
         try:
             yield references
         finally:
             references.close()
-            _drop(raw, prefix)
+            with administering(access) as dropping:
+                _drop(dropping, prefix)
+
+
+@contextmanager
+def administering(access: ServerAccess) -> Iterator[connection]:
+    """Connect to the server's maintenance database, over a connection of its own."""
+    with access.administer(access.admin_url.database or "postgres") as raw:
+        be_patient(raw)
+        yield raw
 
 
 def reference_prefix() -> str:

@@ -58,11 +58,11 @@ def the_template_is_as_the_migrations_say(server: ExaminedServer) -> Iterator[Pr
     if not database_exists(server.raw, name):
         return
     reference = server.references.of_template(server.fleet.head)
-    snapshot = server.references.clone_of(name)
-    sentences = [
-        sentence for _, sentence in compare_objects(snapshot, reference, snapshot.digests())
-    ]
-    for sentence in (*compare_builtin(snapshot, reference), *sentences):
+    with server.references.copied(name) as snapshot:
+        scoped = compare_objects(snapshot, reference, snapshot.digests())
+        sentences = [sentence for _, sentence in scoped]
+        sentences += compare_builtin(snapshot, reference)
+    for sentence in sentences:
         problem = as_problem(sentence)
         remedy = (
             f"ALTER DATABASE {name} IS_TEMPLATE false; DROP DATABASE {name};"

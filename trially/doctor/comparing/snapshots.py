@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from psycopg2.extensions import connection
 
+from trially.database.watching import WatchedConnection
 from trially.doctor.comparing.names import Names
 from trially.doctor.comparing.row_texts import RowText, row_texts
 from trially.doctor.comparing.statements import builtin_digests_sql, digests_sql, rows_sql
@@ -79,7 +80,15 @@ def reader_of(raw: connection) -> Reader:
 
 def prepare_session(raw: connection) -> None:
     """Bound the statements of a session, and let it print names in one way."""
+    be_patient(raw)
     execute(raw, _SESSION)
+
+
+def be_patient(raw: connection) -> None:
+    """Let the watchdog wait for a busy server: nobody waits for the doctor's statements."""
+    if isinstance(raw, WatchedConnection):
+        raw.longest_seconds = STATEMENT_SECONDS + LOCK_SECONDS
+        raw.stall_seconds = raw.longest_seconds
 
 
 @dataclass(frozen=True)
