@@ -17,6 +17,7 @@ from trially.errors import OperatorError
 
 FIELDS = {"what": str, "reason": str, "where": str, "tenant": str, "until": dt.date}
 REQUIRED = ("what", "reason")
+_ANY_TEXT = "4f1c2f0e-unlike-any-finding"
 CHECK = "every declared difference exists"
 
 
@@ -97,7 +98,7 @@ def _read_entry(path: Path, number: int, entry: Mapping[str, Any]) -> Declaratio
     for name in REQUIRED:
         if not str(entry.get(name, "")).strip():
             raise InvalidDeclarationError(f"{where}: {name!r} is missing.")
-    if not entry["what"].strip("*?[]! "):
+    if fnmatchcase(_ANY_TEXT, entry["what"]):
         raise InvalidDeclarationError(f"{where}: 'what' would cover every finding. Write its text.")
     return Declaration(**entry)
 

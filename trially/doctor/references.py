@@ -280,21 +280,20 @@ def running_references(raw: connection) -> list[str]:
         " AND (classid::bigint << 32 | objid::bigint)"
         f" = hashtextextended(left(name, {len(reference_prefix()) + 6}), 0))",
         reference_prefix(),
-        reference_prefix(),
     )
     return [name for (name,) in rows]
 
 
 _NAMES = (
-    "SELECT datname::text AS name FROM pg_database WHERE starts_with(datname, %s)"
-    " UNION SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)"
+    "SELECT name FROM (SELECT datname::text FROM pg_database UNION SELECT rolname FROM pg_roles)"
+    " AS existing (name) WHERE name ~ ('^' || %s || '[0-9a-f]{6}_([0-9]+[a-z]|owner|reader)$')"
 )
 
 
 def drop_leftovers(raw: connection) -> None:
     """Drop the references of processes that were killed: their advisory locks are free."""
     prefix = reference_prefix()
-    runs = {name[: len(prefix) + 6] for (name,) in execute(raw, _NAMES, prefix, prefix)}
+    runs = {name[: len(prefix) + 6] for (name,) in execute(raw, _NAMES, prefix)}
     for run in sorted(runs):
         [(is_free,)] = execute(raw, "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", run)
         if is_free:

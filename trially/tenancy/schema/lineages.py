@@ -55,9 +55,7 @@ def fingerprint_of(lineage: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def run_upgrade(
-    lineage: Path, connection: Connection, schema: str, revision: str = "head"
-) -> None:
+def run_upgrade(lineage: Path, connection: Connection, schema: str, revision: str = "head") -> None:
     """Migrate the tables in `schema` to a revision of a lineage, over `connection`.
 
     This is an Alembic command, and Alembic cannot run one command inside another one.

@@ -64,9 +64,7 @@ def create_tables(owned: Connection, revision: str = "head") -> None:
     run_upgrade(TENANT_LINEAGE, owned, TENANT_SCHEMA, revision)
 
 
-def clone_template(
-    access: ServerAccess, name: str, role: str, template: str | None = None
-) -> None:
+def clone_template(access: ServerAccess, name: str, role: str, template: str | None = None) -> None:
     """Create a database from a template, by default the server's. Only `role` may connect to it."""
     template = template or template_database(access)
     with access.administer() as raw:
