@@ -6,7 +6,7 @@ from trially.doctor.comparing.row_texts import ACL_KINDS, LEFT_OUT, WRITTEN, row
 from trially.doctor.comparing.server_rows import _OBJECTS
 from trially.doctor.comparing.statements import (
     _NAMING,
-    builtin_digests_sql,
+    counts_sql,
     digests_sql,
     rows_sql,
 )
@@ -109,7 +109,7 @@ def test_every_catalog_is_compared_or_ignored_for_a_reason(raw, catalogs):
 
 def test_every_catalog_is_in_the_statements(catalogs):
     texts = row_texts(catalogs)
-    statements = (builtin_digests_sql(texts), digests_sql(texts), rows_sql(texts))
+    statements = (counts_sql(texts), digests_sql(texts), rows_sql(texts))
     of_databases = {name for name, catalog in catalogs.items() if not catalog.is_shared}
     shared = catalogs.keys() - of_databases
 

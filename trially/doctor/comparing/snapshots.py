@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from psycopg2.extensions import connection
@@ -10,7 +11,7 @@ from psycopg2.extensions import connection
 from trially.database.watching import WatchedConnection
 from trially.doctor.comparing.names import Names
 from trially.doctor.comparing.row_texts import RowText, row_texts
-from trially.doctor.comparing.statements import builtin_digests_sql, digests_sql, rows_sql
+from trially.doctor.comparing.statements import counts_sql, digests_sql, rows_sql
 from trially.doctor.comparing.system_catalogs import read_system_catalogs
 from trially.tenancy.servers.connections import execute
 
@@ -54,28 +55,27 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True)
 class Reader:
-    """The statements that read the databases of one server."""
+    """How the catalogs of one server's databases are read."""
 
     texts: Mapping[str, RowText]
     unreadable: Mapping[str, Collection[str]]
     """The columns that the administrator may not read, by catalog."""
 
-    builtin_digests_sql: str
-    digests_sql: str
-    rows_sql: str
+    @cached_property
+    def counts_sql(self) -> str:
+        """The statement that counts the rows of each catalog."""
+        return counts_sql(self.texts)
+
+    def only(self, catalogs: Collection[str]) -> Mapping[str, RowText]:
+        """Return how the rows of some catalogs are read."""
+        return {name: text for name, text in self.texts.items() if name in catalogs}
 
 
 def reader_of(raw: connection) -> Reader:
-    """Return the statements for the server of a connection."""
+    """Return how the catalogs of a connection's server are read."""
     catalogs = read_system_catalogs(raw)
-    texts = row_texts(catalogs)
-    return Reader(
-        texts,
-        {name: catalog.unreadable for name, catalog in catalogs.items() if catalog.unreadable},
-        builtin_digests_sql(texts),
-        digests_sql(texts),
-        rows_sql(texts),
-    )
+    unreadable = {name: each.unreadable for name, each in catalogs.items() if each.unreadable}
+    return Reader(row_texts(catalogs), unreadable)
 
 
 def prepare_session(raw: connection) -> None:
@@ -99,27 +99,35 @@ class Snapshot:
     reader: Reader
     names: Names
 
+    @cached_property
+    def _counts(self) -> list[tuple[str, int, int, int]]:
+        """Each catalog with its rows of initdb, their versions, and its other rows."""
+        return execute(self.raw, self.reader.counts_sql)
+
+    @cached_property
+    def _used(self) -> Mapping[str, RowText]:
+        """The catalogs with rows that initdb did not make. The statements read no others."""
+        return self.reader.only([name for name, _, _, others in self._counts if others])
+
     def builtin_digests(self) -> Mapping[str, tuple[int, int]]:
         """Return the number and the versions of PostgreSQL's own rows, by catalog."""
-        rows = execute(self.raw, self.reader.builtin_digests_sql)
-        return {name: (count, int(versions)) for name, count, versions in rows}
+        return {name: (count, int(versions)) for name, count, versions, _ in self._counts}
 
     def digests(self, excluded: Collection[str] = ()) -> Mapping[str, tuple[int, str]]:
         """Return the number of rows and their digest by scope. A scope is a schema, or empty."""
-        rows = self._query(self.reader.digests_sql, excluded=list(excluded))
+        rows = self._query(digests_sql(self._used), excluded=list(excluded))
         return {scope: (count, digest) for scope, count, digest in rows}
 
     def rows(self, scopes: Collection[str]) -> Mapping[str, list[Row]]:
         """Return the rows of some scopes."""
         read: dict[str, list[Row]] = {scope: [] for scope in scopes}
-        for scope, *values in self._query(self.reader.rows_sql, wanted=list(scopes)):
+        for scope, *values in self._query(rows_sql(self._used), wanted=list(scopes)):
             read[scope].append(self._row(scope, values))
         return read
 
     def builtin_rows(self, catalogs: Collection[str]) -> list[Row]:
         """Return PostgreSQL's own rows of some catalogs."""
-        texts = {name: self.reader.texts[name] for name in catalogs}
-        rows = self._query(rows_sql(texts, builtin=True))
+        rows = self._query(rows_sql(self.reader.only(catalogs), builtin=True))
         return [self._row("", values) for _, *values in rows]
 
     def _row(self, scope: str, values: list[Any]) -> Row:

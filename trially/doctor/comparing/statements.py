@@ -51,15 +51,16 @@ _DEFINITIONS = {
 """The statement that creates a row's object, for remedies."""
 
 
-def builtin_digests_sql(texts: Mapping[str, RowText]) -> str:
-    """Return SQL for the number and versions of the rows that initdb made, in each catalog.
+def counts_sql(texts: Mapping[str, RowText]) -> str:
+    """Return SQL for the rows of each catalog: initdb's and their versions, and others.
 
     A row that was changed has another `xmin`, which is larger. Databases of one server are copies
     of its template0, so rows that nobody changed have equal ones.
     """
     return " UNION ALL ".join(
-        f"SELECT '{name}', count(*), coalesce(sum(xmin::text::bigint), 0)"
-        f" FROM pg_catalog.{name} t WHERE {text.oid} < {FIRST_OID_OF_USERS}"
+        f"SELECT '{name}', count(*) FILTER (WHERE {text.oid} < {FIRST_OID_OF_USERS}),"
+        f" coalesce(sum(xmin::text::bigint) FILTER (WHERE {text.oid} < {FIRST_OID_OF_USERS}), 0),"
+        f" count(*) FILTER (WHERE {_of_users(text)}) FROM pg_catalog.{name} t"
         for name, text in _of_one_database(texts)
     )
 
