@@ -16,7 +16,7 @@ from trially.doctor.comparison import COMPARISON_CHECKS
 from trially.doctor.consistency import CONSISTENCY_CHECKS
 from trially.doctor.databases import opened
 from trially.doctor.examined_server import ExaminedServer
-from trially.doctor.findings import Finding, Level, run_checks
+from trially.doctor.findings import Finding, Level, describe_failure, run_checks
 from trially.doctor.fleet import Fleet, TenantDatabase
 from trially.doctor.installation import INSTALLATION_CHECKS
 from trially.doctor.logins import DATABASE_LOGIN_CHECKS, INSTALLATION_LOGIN_CHECKS
@@ -144,10 +144,6 @@ def run_in_parallel(
 
 
 def _not_examined(where: str, failure: Exception, tenant: str | None = None) -> Finding:
-    state = getattr(failure, "pgcode", None)
-    cause = type(failure).__name__ + (f", SQLSTATE {state}" if state else "")
-    what = f"the examination failed with {cause}"
-    if isinstance(failure, OperatorError):
-        what = f"the examination failed: {failure}"
+    what = f"the examination failed: {describe_failure(failure)}"
     remedy = "Check that the server runs, and that its administrator can log in and read catalogs."
     return Finding(Level.ERROR, "every place can be examined", where, what, remedy, tenant)

@@ -65,8 +65,18 @@ def no_prepared_transaction_is_left(server: ExaminedServer) -> Iterator[Problem]
         yield error(what, f"ROLLBACK PREPARED '{name}'; in that database.")
 
 
+def every_catalog_can_be_read(server: ExaminedServer) -> Iterator[Problem]:
+    """Name the columns that the administrator may not read, and which are not compared."""
+    for catalog, columns in sorted(server.references.reader.unreadable.items()):
+        if catalog == "pg_authid":
+            continue  # `pg_roles` is read instead. Logging in verifies the passwords.
+        what = f"the administrator may not read {catalog} ({', '.join(columns)})"
+        yield warning(what, "Run `flask doctor` as a superuser, or check that catalog yourself.")
+
+
 SERVER_STATE_CHECKS: tuple[Check[ExaminedServer], ...] = (
     settings_do_not_weaken_isolation,
     no_replication_slot_is_unexpected,
     no_prepared_transaction_is_left,
+    every_catalog_can_be_read,
 )

@@ -158,7 +158,7 @@ def _row_text(catalog: SystemCatalog, catalogs: Mapping[str, SystemCatalog]) -> 
             quoted = "CASE t.relkind WHEN 'S' THEN 's'::\"char\" ELSE 'r' END"
         acl = f"coalesce(t.{acl_columns[0]}, acldefault({quoted}, {owner}))"
     fields = dict(_fields(catalog, catalogs, acl_columns if acl else ()))
-    key = catalog.key[0] if catalog.key else next(iter(catalog.columns))
+    key = catalog.key[0] if catalog.key else next(iter(catalog.columns), "")
     return RowText(
         catalog,
         _SOURCES.get(catalog.name, f"pg_catalog.{catalog.name}"),
@@ -179,7 +179,9 @@ def _fields(
         if column == "oid" or column in left_out or column in compared_apart:
             continue
         yield column, written.get(column) or _named(catalog, column, catalogs)
-    yield from ((name, text) for name, text in written.items() if name not in catalog.columns)
+    known = {*catalog.columns, *catalog.unreadable}
+    if catalog.columns:
+        yield from ((name, text) for name, text in written.items() if name not in known)
 
 
 def _named(catalog: SystemCatalog, column: str, catalogs: Mapping[str, SystemCatalog]) -> str:

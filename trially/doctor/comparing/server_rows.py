@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg2.extensions import connection
 
-from trially.doctor.comparing.row_texts import RowText
+from trially.doctor.comparing.row_texts import WRITTEN, RowText
 from trially.doctor.comparing.snapshots import ACL, ObjectName, Row
 from trially.tenancy.servers.connections import execute
 
@@ -85,8 +85,14 @@ def read_server_rows(raw: connection, texts: Mapping[str, RowText]) -> list[Serv
 
 def _read_catalog(raw: connection, name: str, text: RowText) -> Iterator[ServerRow]:
     source, columns = text.source, text.fields
-    if name == "pg_authid" and "rolpassword" not in text.catalog.columns:
+    if name == "pg_authid" and not columns:
+        # Every role may read this view, which shows no password.
         source = "pg_catalog.pg_roles"
+        readable = [each for each in text.catalog.unreadable if each not in ("oid", "rolpassword")]
+        written = WRITTEN[name]
+        columns = {label: written.get(label, f"t.{label}") for label in readable}
+    if not columns:
+        return
     fields = ", ".join(
         f"'{label}', {value}"
         for label, value in columns.items()
