@@ -12,10 +12,11 @@ from dataclasses import replace
 import pytest
 from psycopg2 import errors
 
-from trially.doctor import examining, references
+from trially.doctor import examining
 from trially.doctor.examining import doctor_of, run_in_parallel
 from trially.doctor.findings import Level
 from trially.doctor.fleet import read_fleet
+from trially.doctor.leftovers import drop_leftovers
 from trially.doctor.references import references_on
 from trially.state import state_of
 from trially.tenancy.servers.access import server_access
@@ -207,7 +208,7 @@ def test_the_references_of_a_running_doctor_are_kept(fleet):
         assert find_errors(fleet) == []
         assert (name,) in reference_names(fleet)
         with server_access().administer() as raw:
-            references.drop_leftovers(raw)
+            drop_leftovers(raw)
         assert (name,) in reference_names(fleet)
 
     assert reference_names(fleet) == []

@@ -85,6 +85,33 @@ def test_many_databases_need_syncfs(examined_server, monkeypatch):
     assert "fsync" in many.what
 
 
+@pytest.mark.parametrize(
+    ("instances", "tiers", "named"),
+    [
+        (1, [Tier.DEDICATED_DATABASE, Tier.POOLED_ROWS], []),
+        (7, [Tier.DEDICATED_DATABASE, Tier.POOLED_ROWS], ["TRIALLY_CONNECTIONS_PER_TENANT"]),
+        (7, [Tier.POOLED_ROWS], []),
+        (
+            13,
+            [Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA],
+            ["TRIALLY_CONNECTIONS_PER_TENANT", "TRIALLY_CONNECTIONS_PER_SHARED_DATABASE"],
+        ),
+    ],
+)
+def test_more_instances_than_a_roles_limit_are_a_warning(
+    examined_server, monkeypatch, instances, tiers, named
+):
+    monkeypatch.setenv("WEB_CONCURRENCY", "2")
+    server = holding(examined_server, *tiers, settings={})
+    server = replace(server, fleet=replace(server.fleet, instances=instances))
+
+    problems = find_problems("connection limits fit the threads", server)
+
+    assert {problem.level for problem in problems} <= {Level.WARNING}
+    assert len(problems) == len(named)
+    assert all(name in problem.what for name, problem in zip(named, problems, strict=True))
+
+
 @pytest.mark.parametrize("method", ["trust", "md5", "password"])
 def test_a_line_with_an_insecure_method_is_found(examined_server, monkeypatch, method):
     def rows(_server, _statement):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from trially.doctor.comparing.row_texts import ACL_KINDS, LEFT_OUT, WRITTEN, row_texts
+from trially.doctor.comparing.row_rules import ACL_KINDS, LEFT_OUT, WRITTEN
+from trially.doctor.comparing.row_texts import row_texts
 from trially.doctor.comparing.server_rows import _OBJECTS
 from trially.doctor.comparing.statements import (
     _NAMING,

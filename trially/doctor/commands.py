@@ -11,7 +11,7 @@ import click
 from trially.doctor.declarations import apply_declarations, read_declarations
 from trially.doctor.examining import CONNECTIONS, doctor_of, run_in_parallel
 from trially.doctor.findings import Finding, Level
-from trially.doctor.fleet import read_fleet
+from trially.doctor.fleet import Fleet, read_fleet
 from trially.tenancy.command_groups import catalog_command
 from trially.terminal import (
     json_option,
@@ -39,8 +39,15 @@ COLUMNS = ("level", "where", "tenant", "what", "remedy")
     show_default=True,
     help="Databases to examine at the same time.",
 )
+@click.option(
+    "--instances",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Hosts that run the app, to judge limits of connections.",
+)
 @json_option
-def doctor(*, allow: Path | None, connections: int, as_json: bool) -> None:
+def doctor(*, allow: Path | None, connections: int, instances: int, as_json: bool) -> None:
     """Compare every server and database with a new installation.
 
     Prints each difference with its remedy. Exits with 1 if there is an error. Changes nothing,
@@ -52,7 +59,9 @@ def doctor(*, allow: Path | None, connections: int, as_json: bool) -> None:
     """  # noqa: D301
     declarations = read_declarations(allow) if allow else []
     today = dt.datetime.now(dt.UTC).date()
-    findings = list(apply_declarations(declarations, _examine(connections), today))
+    findings = list(
+        apply_declarations(declarations, _examine(read_fleet(instances), connections), today)
+    )
     counts = Counter(finding.level for finding in findings)
     if as_json:
         print_json([asdict(finding) for finding in findings])
@@ -68,9 +77,9 @@ def doctor(*, allow: Path | None, connections: int, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _examine(connections: int) -> list[Finding]:
+def _examine(fleet: Fleet, connections: int) -> list[Finding]:
     findings: list[Finding] = []
-    with doctor_of(read_fleet()) as examiner:
+    with doctor_of(fleet) as examiner:
         examinations = examiner.examinations()
         results = run_in_parallel(examinations, connections)
         with progress_bar(results, "Examining", len(examinations)) as done:

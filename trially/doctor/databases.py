@@ -12,7 +12,8 @@ from psycopg2.extensions import connection
 from trially.doctor.comparing.names import Names, Unit
 from trially.doctor.comparing.snapshots import Snapshot, prepare_session
 from trially.doctor.fleet import Fleet, TenantDatabase
-from trially.doctor.references import Reference, ServerReferences
+from trially.doctor.reference_databases import Reference
+from trially.doctor.references import ServerReferences
 from trially.tenancy.catalog import TenantStatus
 from trially.tenancy.schema.templates import TENANT_SCHEMA
 from trially.tenancy.servers.connections import execute

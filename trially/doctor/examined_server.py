@@ -13,7 +13,8 @@ from trially.doctor.comparing.server_rows import (
     read_server_rows,
 )
 from trially.doctor.fleet import Fleet, TenantDatabase
-from trially.doctor.references import ServerReferences, running_references
+from trially.doctor.leftovers import running_references
+from trially.doctor.references import ServerReferences
 from trially.doctor.server_objects import ServerObjects
 from trially.doctor.strangers import Strangers
 from trially.tenancy.servers.access import FIRST_SERVER

@@ -75,6 +75,8 @@ class Fleet:
     servers: Sequence[str]
     databases: Sequence[TenantDatabase]
     unfinished: Sequence[Operation]
+    instances: int = 1
+    """The hosts or containers that run the app with these settings."""
 
     @property
     def owner(self) -> str:
@@ -105,8 +107,8 @@ class Fleet:
         }
 
 
-def read_fleet() -> Fleet:
-    """Read the fleet from the catalog."""
+def read_fleet(instances: int = 1) -> Fleet:
+    """Read the fleet from the catalog. `instances` run the app."""
     with catalog_transaction() as session:
         servers = session.scalars(select(Server.name).order_by(Server.name)).all()
         shared = session.scalars(select(SharedDatabase)).all()
@@ -127,4 +129,5 @@ def read_fleet() -> Fleet:
             for key, tenants_in in sorted(tenants_by_database.items())
         ],
         unfinished=unfinished_operations(),
+        instances=instances,
     )

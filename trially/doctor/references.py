@@ -8,7 +8,6 @@ behind are dropped by the next one: the advisory lock of their process is free.
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 from threading import RLock
@@ -18,16 +17,10 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection
 
-from trially.config import current_settings
 from trially.doctor.comparing.names import Names, Unit
-from trially.doctor.comparing.snapshots import (
-    Reader,
-    Row,
-    Snapshot,
-    be_patient,
-    prepare_session,
-    reader_of,
-)
+from trially.doctor.comparing.snapshots import Reader, Snapshot, prepare_session, reader_of
+from trially.doctor.leftovers import administering, drop_leftovers, drop_run, reference_prefix
+from trially.doctor.reference_databases import Reference
 from trially.tenancy.catalog import PlacementRecord, Server
 from trially.tenancy.schema.databases import (
     as_owner,
@@ -46,44 +39,6 @@ from trially.tenancy.tiers.shared_databases import existing_databases
 
 _building = RLock()
 """Alembic runs one command at a time in a process."""
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A reference database, whose rows are read once."""
-
-    database: str
-    snapshot: Snapshot
-    unit: Unit | None = None
-    """The tenant with a schema of its own, in a tier of own schemas."""
-
-    _lock: RLock = field(default_factory=RLock)
-    _rows: dict[str, list[Row]] = field(default_factory=dict)
-    _builtin_rows: dict[str, list[Row]] = field(default_factory=dict)
-
-    @cached_property
-    def builtin_digests(self) -> dict[str, tuple[int, int]]:
-        """The number and versions of PostgreSQL's own rows, by catalog."""
-        return dict(self.snapshot.builtin_digests())
-
-    @cached_property
-    def digests(self) -> dict[str, tuple[int, str]]:
-        """The number of rows and their digest, by scope."""
-        return dict(self.snapshot.digests())
-
-    def rows(self, scope: str) -> list[Row]:
-        """Return the rows of a scope."""
-        with self._lock:
-            if scope not in self._rows:
-                self._rows.update(self.snapshot.rows([scope]))
-            return self._rows[scope]
-
-    def builtin_rows(self, catalog: str) -> list[Row]:
-        """Return PostgreSQL's own rows of a catalog."""
-        with self._lock:
-            if catalog not in self._builtin_rows:
-                self._builtin_rows[catalog] = self.snapshot.builtin_rows([catalog])
-            return self._builtin_rows[catalog]
 
 
 class ServerReferences:
@@ -255,59 +210,4 @@ def references_on(access: ServerAccess) -> Iterator[ServerReferences]:
         finally:
             references.close()
             with administering(access) as dropping:
-                _drop(dropping, prefix)
-
-
-@contextmanager
-def administering(access: ServerAccess) -> Iterator[connection]:
-    """Connect to the server's maintenance database, over a connection of its own."""
-    with access.administer(access.admin_url.database or "postgres") as raw:
-        be_patient(raw)
-        yield raw
-
-
-def reference_prefix() -> str:
-    """Return the prefix of the names of all references of this installation."""
-    return f"{current_settings().catalog_database}_reference_"
-
-
-def running_references(raw: connection) -> list[str]:
-    """Return the names of databases and roles that belong to doctors that run at the moment."""
-    rows = execute(
-        raw,
-        f"SELECT name FROM ({_NAMES}) names WHERE EXISTS (SELECT FROM pg_locks"
-        " WHERE locktype = 'advisory' AND granted AND objsubid = 1"
-        " AND (classid::bigint << 32 | objid::bigint)"
-        f" = hashtextextended(left(name, {len(reference_prefix()) + 6}), 0))",
-        reference_prefix(),
-    )
-    return [name for (name,) in rows]
-
-
-_NAMES = (
-    "SELECT name FROM (SELECT datname::text FROM pg_database UNION SELECT rolname FROM pg_roles)"
-    " AS existing (name) WHERE name ~ ('^' || %s || '[0-9a-f]{6}_([0-9]+[a-z]|owner|reader)$')"
-)
-
-
-def drop_leftovers(raw: connection) -> None:
-    """Drop the references of processes that were killed: their advisory locks are free."""
-    prefix = reference_prefix()
-    runs = {name[: len(prefix) + 6] for (name,) in execute(raw, _NAMES, prefix)}
-    for run in sorted(runs):
-        [(is_free,)] = execute(raw, "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", run)
-        if is_free:
-            _drop(raw, run)
-            execute(raw, "SELECT pg_advisory_unlock(hashtextextended(%s, 0))", run)
-
-
-def _drop(raw: connection, prefix: str) -> None:
-    """Drop the databases and roles of one run."""
-    for (name,) in execute(
-        raw, "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", prefix
-    ):
-        drop_database(raw, name)
-    for (name,) in execute(
-        raw, "SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", prefix
-    ):
-        execute(raw, sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
+                drop_run(dropping, prefix)

@@ -6,7 +6,7 @@ from trially.doctor.comparison import as_problem
 from trially.doctor.examined_server import ExaminedServer
 from trially.doctor.findings import Check, Problem, error, warning
 from trially.doctor.fleet import TenantDatabase
-from trially.doctor.references import running_references
+from trially.doctor.leftovers import running_references
 from trially.tenancy.catalog import Tenant, TenantStatus
 from trially.tenancy.servers.access import MAINTENANCE_DATABASES
 

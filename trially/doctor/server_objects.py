@@ -13,7 +13,7 @@ from trially.doctor.comparing.sentence import Sentence
 from trially.doctor.comparing.sentences import describe
 from trially.doctor.comparing.server_rows import ServerRow
 from trially.doctor.fleet import TenantDatabase
-from trially.doctor.references import Reference
+from trially.doctor.reference_databases import Reference
 
 Placeholders = Sequence[tuple[str, str]]
 

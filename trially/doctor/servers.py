@@ -1,5 +1,6 @@
 """Checks of a server: its version, settings, passwords and connections."""
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 
@@ -146,7 +147,7 @@ def tenants_can_move_online(server: ExaminedServer) -> Iterator[Problem]:
 
 def max_connections_is_sufficient(server: ExaminedServer) -> Iterator[Problem]:
     """Compare the connections that all workers may open with those that the server accepts."""
-    workers = int(os.environ.get("WEB_CONCURRENCY", DEFAULT_WORKERS))
+    workers = _workers(server)
     needed = workers * server.fleet.settings.connections_per_server + SPARE_CONNECTIONS
     reserved = int(server.settings["superuser_reserved_connections"])
     available = int(server.settings["max_connections"]) - reserved
@@ -154,6 +155,32 @@ def max_connections_is_sufficient(server: ExaminedServer) -> Iterator[Problem]:
         what = f"{workers} workers may open {needed} connections, but only {available} are accepted"
         remedy = "Raise max_connections, lower TRIALLY_CONNECTIONS_PER_SERVER, or use a pooler."
         yield warning(what, remedy)
+
+
+def connection_limits_fit_the_threads(server: ExaminedServer) -> Iterator[Problem]:
+    """Compare the connections that one login role may need with its CONNECTION LIMIT."""
+    settings, workers = server.fleet.settings, _workers(server)
+    of_tenant = workers * math.ceil(settings.threads * settings.tenant_thread_share)
+    of_database = workers * settings.threads
+    tiers = {database.tier.shares_database for database in server.tenant_databases}
+    for name, needed, limit, is_used in (
+        ("CONNECTIONS_PER_TENANT", of_tenant, settings.connections_per_tenant, False in tiers),
+        (
+            "CONNECTIONS_PER_SHARED_DATABASE",
+            of_database,
+            settings.connections_per_shared_database,
+            True in tiers,
+        ),
+    ):
+        if is_used and needed > limit:
+            what = f"{workers} workers may need {needed} connections of one role, the limit is"
+            remedy = f"Raise TRIALLY_{name}, and ALTER ROLE … CONNECTION LIMIT of existing roles."
+            yield warning(f"{what} {limit} (TRIALLY_{name})", remedy)
+
+
+def _workers(server: ExaminedServer) -> int:
+    """Return the number of worker processes of all instances."""
+    return int(os.environ.get("WEB_CONCURRENCY", DEFAULT_WORKERS)) * server.fleet.instances
 
 
 SERVER_CHECKS: tuple[Check[ExaminedServer], ...] = (
@@ -165,4 +192,5 @@ SERVER_CHECKS: tuple[Check[ExaminedServer], ...] = (
     crash_recovery_is_fast,
     tenants_can_move_online,
     max_connections_is_sufficient,
+    connection_limits_fit_the_threads,
 )

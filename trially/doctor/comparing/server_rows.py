@@ -11,7 +11,8 @@ from typing import Any
 
 from psycopg2.extensions import connection
 
-from trially.doctor.comparing.row_texts import WRITTEN, RowText
+from trially.doctor.comparing.row_rules import WRITTEN
+from trially.doctor.comparing.row_texts import RowText
 from trially.doctor.comparing.snapshots import ACL, ObjectName, Row
 from trially.tenancy.servers.connections import execute
 
