@@ -171,6 +171,18 @@ EXTRA_PARTS = [
         "unexpected rule leak on pg_catalog.pg_settings",
     ),
     Hole(
+        "CREATE RULE leak AS ON INSERT TO blank.site DO INSTEAD NOTHING",
+        "unexpected rule leak on blank.site",
+        at=SCHEMAS,
+    ),
+    Hole(
+        "CREATE FUNCTION trially.leak() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW;"
+        " END'; CREATE TRIGGER leak BEFORE UPDATE ON trially.placement FOR EACH ROW"
+        " EXECUTE FUNCTION trially.leak()",
+        "unexpected trigger leak on trially.placement",
+        "DROP FUNCTION trially.leak() CASCADE",
+    ),
+    Hole(
         "INSERT INTO trially.blueprint SELECT 'CREATE TABLE loose (id int)'",
         "trially.blueprint differs",
         "DELETE FROM trially.blueprint WHERE ddl LIKE 'CREATE TABLE loose%'",

@@ -74,6 +74,17 @@ MEMBERSHIPS = [
 
 SETTINGS_OF_ROLES = [
     Hole(
+        "ALTER ROLE {role} SET work_mem = '1MB'",
+        "ALTER ROLE {role} sets work_mem",
+        at=SCHEMAS,
+        level=Level.WARNING,
+    ),
+    Hole(
+        "ALTER DATABASE postgres SET row_security = off",
+        "ALTER DATABASE postgres sets row",
+        at=SERVER,
+    ),
+    Hole(
         "ALTER ROLE {database} SET search_path = public",
         "search_path of ALTER ROLE {database} is public, not ",
     ),

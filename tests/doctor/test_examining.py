@@ -13,12 +13,14 @@ import pytest
 from psycopg2 import errors
 
 from trially.doctor import examining
+from trially.doctor.databases import opened
 from trially.doctor.examining import doctor_of, run_in_parallel
 from trially.doctor.findings import Level
 from trially.doctor.fleet import read_fleet
 from trially.doctor.leftovers import drop_leftovers
 from trially.doctor.references import references_on
 from trially.state import state_of
+from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
 
@@ -134,10 +136,20 @@ def test_a_locked_table_is_named_and_its_neighbour_is_examined(fleet, hole):
     assert seconds < 60
 
 
+def test_tenants_that_are_created_meanwhile_are_no_difference(fleet):
+    with fleet.app.app_context(), doctor_of(read_fleet()) as doctor:
+        for slug in ("schema-one", "dedicated-one", "pooled-one"):
+            tenant = create_tenant(f"new-{slug}", "New", tier=fleet.tenants[slug].placement.tier)
+            fleet.tenants[tenant.slug] = tenant
+        findings = [f for examine in doctor.examinations() for f in examine()]
+
+    assert [finding for finding in findings if finding.level is Level.ERROR] == []
+    unexpected = [finding.what for finding in findings if "no tenant" in finding.what]
+    assert unexpected == []
+
+
 def test_a_doctor_changes_nothing_in_a_tenants_database(fleet):
     with fleet.app.app_context(), doctor_of(read_fleet()) as doctor:
-        from trially.doctor.databases import opened
-
         [database] = [
             each for each in doctor.fleet.databases if each.name == fleet.database("pooled-one")
         ]

@@ -1,10 +1,10 @@
 """The doctor logs in as requests do, and names why a login fails."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from trially.config import Settings
 from trially.doctor.logins import log_in
 from trially.tenancy.servers.access import server_access
 
@@ -33,6 +33,21 @@ def test_a_changed_password_is_found(fleet, slug):
     assert "flask keys" in found["remedy"]
     assert found["tenant"] == (slug if slug == "dedicated-one" else None)
     assert find_logins(fleet) == []
+
+
+def test_a_password_stored_as_md5_is_found_and_not_printed(fleet):
+    role = fleet.database("dedicated-one")
+    [(verifier,)] = fleet.administer("SELECT rolpassword FROM pg_authid WHERE rolname = %s", role)
+    digest = "0123456789abcdef" * 2
+    fleet.administer(f"ALTER ROLE {role} PASSWORD 'md5{digest}'")
+    try:
+        output = fleet.run("doctor", "--json").stdout
+    finally:
+        fleet.administer(f"ALTER ROLE {role} PASSWORD '{verifier}'")
+
+    assert f"the password of {role} is stored as md5, not as SCRAM-SHA-256$64" in output
+    assert digest not in output
+    assert verifier not in output
 
 
 def test_a_changed_password_of_the_catalogs_reader_is_found(fleet):
@@ -92,12 +107,9 @@ def test_a_pooler_that_does_not_know_the_role_is_found(app, pooled_app, pooler, 
 
 
 def test_a_server_that_does_not_answer_is_an_error(app, tenant):
-    from dataclasses import replace
-
     with app.app_context():
         access = server_access()
         silent = replace(access, admin_url=access.admin_url.set(query={"host": "/nowhere"}))
         [found] = log_in(silent, tenant.placement.role, tenant.placement.database)
 
     assert "no connection" in found.what
-    assert isinstance(Settings, type)

@@ -25,7 +25,7 @@ _BLUEPRINT = "SELECT ddl FROM trially.blueprint"
 
 def every_object_is_as_in_a_new_placement(database: ExaminedDatabase) -> Iterator[Problem]:
     """Compare each object, owner and grant with those of a new placement of the same revision."""
-    if not database.is_provisioned:
+    if not database.expected.is_provisioned:
         return
     excluded = {
         tenant.placement.schema
@@ -49,7 +49,7 @@ def every_object_is_as_in_a_new_placement(database: ExaminedDatabase) -> Iterato
 def postgresqls_own_objects_are_unchanged(database: ExaminedDatabase) -> Iterator[Problem]:
     """Compare the objects and grants that initdb made: system functions, views and tables."""
     revision = database.revision_of(database.first_schema)
-    if database.is_provisioned and revision is not None:
+    if database.expected.is_provisioned and revision is not None:
         reference = database.reference_at(revision)
         for sentence in compare_builtin(database.snapshot, reference):
             yield as_problem(sentence, database.expected.only_slug)

@@ -14,7 +14,6 @@ from trially.doctor.comparing.snapshots import Snapshot, prepare_session
 from trially.doctor.fleet import Fleet, TenantDatabase
 from trially.doctor.reference_databases import Reference
 from trially.doctor.references import ServerReferences
-from trially.tenancy.catalog import TenantStatus
 from trially.tenancy.schema.templates import TENANT_SCHEMA
 from trially.tenancy.servers.connections import execute
 
@@ -72,12 +71,6 @@ class ExaminedDatabase:
     def snapshot(self) -> Snapshot:
         """The rows of the database's catalogs."""
         return Snapshot(self.raw, self.references.reader, self.names)
-
-    @property
-    def is_provisioned(self) -> bool:
-        """Return False for the database of one tenant that is still being provisioned."""
-        is_provisioning = [t.status == TenantStatus.PROVISIONING for t in self.expected.tenants]
-        return self.expected.tier.shares_database or not all(is_provisioning)
 
     def revision_of(self, schema: str) -> str | None:
         """Return the revision to compare a schema at: its own, or the head if it has none.

@@ -17,7 +17,7 @@ from trially.doctor.consistency import CONSISTENCY_CHECKS
 from trially.doctor.databases import opened
 from trially.doctor.examined_server import ExaminedServer
 from trially.doctor.findings import Finding, Level, describe_failure, run_checks
-from trially.doctor.fleet import Fleet, TenantDatabase
+from trially.doctor.fleet import Fleet, TenantDatabase, read_again, read_fleet
 from trially.doctor.installation import INSTALLATION_CHECKS
 from trially.doctor.logins import DATABASE_LOGIN_CHECKS, INSTALLATION_LOGIN_CHECKS
 from trially.doctor.references import ServerReferences, references_on
@@ -74,17 +74,38 @@ class Doctor:
             return [_not_examined(where, failure)]
 
     def examine_server(self, name: str) -> list[Finding]:
-        """Examine a server's settings, roles and databases."""
+        """Examine a server's settings, roles and databases.
+
+        What a command creates meanwhile is no problem. So if the catalog has changed, a server
+        with problems is examined once more.
+        """
+        findings = self._examine_server(name, self.fleet)
+        if _has_problems(findings):
+            current = read_fleet(self.fleet.instances)
+            if _states(current, name) != _states(self.fleet, name):
+                return self._examine_server(name, current)
+        return findings
+
+    def examine_database(self, expected: TenantDatabase) -> list[Finding]:
+        """Examine a database that holds tenants, also once more if its tenants have changed."""
+        findings = self._examine_database(expected)
+        if _has_problems(findings):
+            current = read_again(expected)
+            if current.state != expected.state:
+                return self._examine_database(current)
+        return findings
+
+    def _examine_server(self, name: str, fleet: Fleet) -> list[Finding]:
         try:
             references = self._references_on(name)
             with server_access(name).administer() as raw:
-                server = ExaminedServer(name, raw, self.fleet, references)
+                server = ExaminedServer(name, raw, fleet, references)
                 return self._run(ALL_SERVER_CHECKS, server, name)
         except Failure as failure:
             return [_not_examined(name, failure)]
 
-    def examine_database(self, expected: TenantDatabase) -> list[Finding]:
-        """Examine a database that holds tenants. Another check reports a missing one."""
+    def _examine_database(self, expected: TenantDatabase) -> list[Finding]:
+        """Examine a database. A check of the server reports a missing one."""
         where = f"{expected.server}/{expected.name}"
         try:
             references = self._references_on(expected.server)
@@ -106,6 +127,15 @@ class Doctor:
         if isinstance(references, Exception):
             raise references
         return references
+
+
+def _has_problems(findings: Sequence[Finding]) -> bool:
+    return any(finding.level is not Level.OK for finding in findings)
+
+
+def _states(fleet: Fleet, server: str) -> Mapping[str, object]:
+    databases = fleet.databases_by_server.get(server, ())
+    return {database.name: database.state for database in databases}
 
 
 @contextmanager

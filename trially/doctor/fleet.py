@@ -1,7 +1,7 @@
 """The fleet as the catalog describes it: servers, databases, tenants and roles."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sqlalchemy import select
@@ -13,6 +13,7 @@ from trially.tenancy.catalog import (
     Server,
     SharedDatabase,
     Tenant,
+    TenantStatus,
     Tier,
     catalog_transaction,
 )
@@ -49,6 +50,20 @@ class TenantDatabase:
         if self.tier.shares_tables:
             return {}
         return {tenant.placement.schema: tenant.slug for tenant in self.tenants}
+
+    @property
+    def state(self) -> frozenset[tuple[object, ...]]:
+        """What the catalog says of the placements; it changes when a command changes one."""
+        return frozenset(
+            (tenant.id, tenant.status, tenant.placement.epoch, tenant.placement.schema)
+            for tenant in self.tenants
+        )
+
+    @property
+    def is_provisioned(self) -> bool:
+        """Return False for the database of one tenant that is still being provisioned."""
+        is_done = [tenant.status != TenantStatus.PROVISIONING for tenant in self.tenants]
+        return self.tier.shares_database or any(is_done) or not is_done
 
     @property
     def only_slug(self) -> str | None:
@@ -105,6 +120,17 @@ class Fleet:
             server: [database for database in self.databases if database.server == server]
             for server in self.servers
         }
+
+
+def read_again(database: TenantDatabase) -> TenantDatabase:
+    """Return a database with the tenants that the catalog places there now."""
+    placements = select(PlacementRecord.tenant_id).where(
+        PlacementRecord.database == database.name, PlacementRecord.is_active
+    )
+    with catalog_transaction() as session:
+        found = session.scalars(select(Tenant).where(Tenant.id.in_(placements))).all()
+    tenants = [tenant for tenant in found if tenant.placement.server.name == database.server]
+    return replace(database, tenants=sorted(tenants, key=lambda tenant: tenant.slug))
 
 
 def read_fleet(instances: int = 1) -> Fleet:

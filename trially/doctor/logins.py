@@ -32,7 +32,7 @@ OTHERWISE = "Check that the server and the pooler run, and that this host can re
 def the_login_role_can_log_in(database: ExaminedDatabase) -> Iterator[Problem]:
     """Log in to the database as requests do: directly or through the pooler, and on replicas."""
     expected = database.expected
-    if database.is_provisioned:
+    if database.expected.is_provisioned:
         access = database.references.access
         yield from log_in(access, expected.login_role, expected.name, expected.only_slug)
 

@@ -40,7 +40,7 @@ def no_unused_role_remains(server: ExaminedServer) -> Iterator[Problem]:
 def roles_and_databases_are_as_created(server: ExaminedServer) -> Iterator[Problem]:
     """Compare roles, memberships, settings and databases of tenants with those of references."""
     reported: set[str] = set()
-    for database in server.tenant_databases:
+    for database in filter(lambda each: each.is_provisioned, server.tenant_databases):
         reference = server.references.of_tier(database.tier, server.fleet.head)
         for sentence in server.objects.compare_database(database, reference):
             # A grant of one tenant's role to another's is about both.

@@ -13,6 +13,7 @@ from trially.doctor.comparing.sentence import Sentence
 from trially.doctor.comparing.server_rows import EVERYONE, ServerRow
 from trially.doctor.comparing.server_sentences import describe_settings
 from trially.doctor.comparing.snapshots import ACL
+from trially.tenancy.servers.access import MAINTENANCE_DATABASES
 
 _DANGEROUS = {
     "rolsuper": ("SUPERUSER", "reads and changes everything"),
@@ -75,7 +76,11 @@ def _of_settings(
 ) -> Iterator[Sentence]:
     role, database = fields["setrole"], fields["setdatabase"]
     applies_to_all = role == EVERYONE and database is None
-    if applies_to_all or role in server.almighty or database in ("template0", "template1"):
+    if (
+        applies_to_all
+        or role in server.almighty
+        or database in ("template0", *MAINTENANCE_DATABASES)
+    ):
         yield from describe_settings(row.object.identity, fields["setconfig"], None)
 
 

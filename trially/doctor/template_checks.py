@@ -57,6 +57,12 @@ def the_template_is_as_the_migrations_say(server: ExaminedServer) -> Iterator[Pr
     name = template_name()
     if not database_exists(server.raw, name):
         return
+    [(takes_connections,)] = server.rows(
+        "SELECT datallowconn FROM pg_database WHERE datname = %s", name
+    )
+    if takes_connections:
+        what = f"the template {name} takes connections, so that it can be changed"
+        yield error(what, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false;")
     reference = server.references.of_template(server.fleet.head)
     with server.references.copied(name) as snapshot:
         scoped = compare_objects(snapshot, reference, snapshot.digests())

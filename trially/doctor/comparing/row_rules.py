@@ -40,7 +40,10 @@ WRITTEN: Mapping[str, Mapping[str, str]] = {
     },
     "pg_attrdef": {"adbin": "pg_get_expr(t.adbin, t.adrelid)"},
     "pg_authid": {
-        "rolpassword": "split_part(t.rolpassword, ':', 1)",
+        "rolpassword": (
+            "CASE WHEN starts_with(t.rolpassword, 'SCRAM-SHA-256$')"
+            " THEN split_part(t.rolpassword, ':', 1) ELSE left(t.rolpassword, 3) END"
+        ),
         "rolvaliduntil": "nullif(t.rolvaliduntil, 'infinity')",
     },
     "pg_constraint": {"definition": "pg_get_constraintdef(t.oid)"},
