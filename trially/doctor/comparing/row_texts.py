@@ -27,12 +27,16 @@ _REG_TYPES = {
 """The types that print an OID as a name, with its schema."""
 
 _TOAST = "(SELECT oid FROM pg_class WHERE relnamespace = 'pg_toast'::regnamespace)"
+_TOAST_AND_INDEXES = (
+    "(SELECT oid FROM pg_class WHERE relkind IN ('i', 'I')"
+    " OR relnamespace = 'pg_toast'::regnamespace)"
+)
 
 _SOURCES: Mapping[str, str] = {
     "pg_attribute": (
         "(SELECT *, row_number() OVER (PARTITION BY attrelid ORDER BY attnum) AS position"
         " FROM pg_catalog.pg_attribute WHERE attnum > 0 AND NOT attisdropped"
-        f" AND attrelid NOT IN {_TOAST})"
+        f" AND attrelid NOT IN {_TOAST_AND_INDEXES})"
     ),
     "pg_class": (
         "(SELECT * FROM pg_catalog.pg_class"
@@ -40,7 +44,10 @@ _SOURCES: Mapping[str, str] = {
     ),
     "pg_index": f"(SELECT * FROM pg_catalog.pg_index WHERE indrelid NOT IN {_TOAST})",
 }
-"""A table's TOAST table is compared as one row: its columns and index are always the same."""
+"""A table's TOAST table is compared as one row: its columns and index are always the same.
+
+The columns of an index follow from its definition.
+"""
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,8 @@ class RowText:
 
     catalog: SystemCatalog
     source: str
-    oid: str
-    """The OID that tells rows of initdb from others."""
+    oid: str | None
+    """The OID that tells rows of initdb from others; None if there is none."""
 
     fields: Mapping[str, str]
     """An expression for each column, and for each definition."""
@@ -83,7 +90,7 @@ def _row_text(catalog: SystemCatalog, catalogs: Mapping[str, SystemCatalog]) -> 
     return RowText(
         catalog,
         _SOURCES.get(catalog.name, f"pg_catalog.{catalog.name}"),
-        f"t.{key}::oid" if catalog.columns.get(key) in ("oid", "regproc") else "NULL::oid",
+        f"t.{key}::oid" if catalog.columns.get(key) in ("oid", "regproc") else None,
         fields,
         _scope(catalog),
         acl,

@@ -58,8 +58,8 @@ def counts_sql(texts: Mapping[str, RowText]) -> str:
     of its template0, so rows that nobody changed have equal ones.
     """
     return " UNION ALL ".join(
-        f"SELECT '{name}', count(*) FILTER (WHERE {text.oid} < {FIRST_OID_OF_USERS}),"
-        f" coalesce(sum(xmin::text::bigint) FILTER (WHERE {text.oid} < {FIRST_OID_OF_USERS}), 0),"
+        f"SELECT '{name}', count(*) FILTER (WHERE {_of_initdb(text)}),"
+        f" coalesce(sum(xmin::text::bigint) FILTER (WHERE {_of_initdb(text)}), 0),"
         f" count(*) FILTER (WHERE {_of_users(text)}) FROM pg_catalog.{name} t"
         for name, text in _of_one_database(texts)
     )
@@ -102,7 +102,7 @@ def rows_sql(texts: Mapping[str, RowText], *, builtin: bool = False) -> str:
     """
     branches = []
     for name, text in _of_one_database(texts):
-        which = f"{text.oid} < {FIRST_OID_OF_USERS}" if builtin else _of_users(text)
+        which = _of_initdb(text) if builtin else _of_users(text)
         wanted = "true" if builtin else f"{text.scope} = ANY(%(wanted)s)"
         of_units = "SELECT schema FROM units"
         fields = ", ".join(f"'{label}', {value}" for label, value in text.fields.items())
@@ -148,7 +148,11 @@ def _of_one_database(texts: Mapping[str, RowText]) -> Iterator[tuple[str, RowTex
 
 
 def _of_users(text: RowText) -> str:
-    return f"coalesce({text.oid}, {FIRST_OID_OF_USERS}) >= {FIRST_OID_OF_USERS}"
+    return f"{text.oid} >= {FIRST_OID_OF_USERS}" if text.oid else "true"
+
+
+def _of_initdb(text: RowText) -> str:
+    return f"{text.oid} < {FIRST_OID_OF_USERS}" if text.oid else "false"
 
 
 def _not_excluded(text: RowText) -> str:
