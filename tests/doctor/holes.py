@@ -1,25 +1,34 @@
-"""The holes that are made by hand, by what the doctor examines to find them."""
+"""Holes that are made by hand, each with a part of the finding that must name it."""
 
 from dataclasses import dataclass
 
 from trially.doctor.findings import Level
 
+EACH_TIER = ("dedicated-one", "schema-one", "pooled-one")
+POOLED = ("pooled-one",)
+SCHEMAS = ("schema-one",)
+SERVER = ("server",)
+CATALOG = ("catalog",)
+
 
 @dataclass(frozen=True)
 class Hole:
-    """A defect that is made by hand, and that one check must find."""
+    """A defect that is made by hand.
 
-    check: str
+    In its texts, {schema}, {role}, {database} and {tenant_id} are the tenant's, {other_…} those of
+    a second tenant of the tier, and {owner} is the owner of all tables.
+    """
+
     made: str
-    """The statement that makes the hole; names of placements are filled in."""
-
-    mended: str
-    """The statement that mends the hole."""
-
-    of: str | None
-    """The tenant whose database has the hole, "catalog", or None for the server."""
+    """The statement that makes the hole."""
 
     text: str
     """Part of the finding."""
+
+    mended: str | None = None
+    """The statement that mends the hole; None if the finding's remedy does."""
+
+    at: tuple[str, ...] = EACH_TIER
+    """The tenants in whose database it is made, "server" or "catalog"."""
 
     level: Level = Level.ERROR

@@ -35,24 +35,3 @@ def test_entropy_is_shannons():
     assert entropy_bits("ab") == 2
     assert entropy_bits("aaaa") == 0
     assert entropy_bits("abcd" * 8) == 64
-
-
-@pytest.mark.parametrize(
-    ("changes", "named"),
-    [
-        ({}, []),
-        ({"processes": 12}, []),
-        ({"processes": 13}, ["TRIALLY_CONNECTIONS_PER_TENANT"]),
-        ({"threads": 30, "tenant_thread_share": 0.1, "processes": 7}, ["SHARED_DATABASE"]),
-        ({"threads": 64, "processes": 8}, ["PER_TENANT", "SHARED_DATABASE"]),
-        ({"processes": 13, "connections_per_tenant": 52}, []),
-    ],
-)
-def test_more_threads_than_connections_are_found(settings, changes, named):
-    fleet = Fleet(replace(settings, **changes), [], [], [])
-
-    problems = problems_of("the limits of connections fit the threads", fleet, INSTALLATION_CHECKS)
-
-    assert len(problems) == len(named)
-    assert all(name in each.what for name, each in zip(named, problems, strict=True))
-    assert {each.level for each in problems} <= {Level.WARNING}

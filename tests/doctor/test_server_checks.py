@@ -7,9 +7,11 @@ from checking import problems_of
 from server_holes import SETTINGS
 
 from trially.doctor import servers
+from trially.doctor.examined_server import ExaminedServer
+from trially.doctor.examining import ALL_SERVER_CHECKS
 from trially.doctor.findings import Level
 from trially.doctor.fleet import TenantDatabase, read_fleet
-from trially.doctor.servers import SERVER_CHECKS, ExaminedServer
+from trially.doctor.references import ServerReferences
 from trially.tenancy.catalog import Tier
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.tiers import TIERS
@@ -19,11 +21,12 @@ from trially.tenancy.tiers import TIERS
 def examined_server(app):
     """The server as the doctor sees it, with facts that a test may change."""
     with app.app_context(), server_access().administer() as raw:
-        yield ExaminedServer("default", raw, read_fleet())
+        references = ServerReferences(server_access(), "unused")
+        yield ExaminedServer("default", raw, read_fleet(), references)
 
 
 def find_problems(name, server, **options):
-    return problems_of(name, server, SERVER_CHECKS, **options)
+    return problems_of(name, server, ALL_SERVER_CHECKS, **options)
 
 
 def holding(server, *tiers, settings):
@@ -82,6 +85,31 @@ def test_many_databases_need_syncfs(examined_server, monkeypatch):
     assert "fsync" in many.what
 
 
+@pytest.mark.parametrize(
+    ("processes", "tiers", "named"),
+    [
+        (2, [Tier.DEDICATED_DATABASE, Tier.POOLED_ROWS], []),
+        (14, [Tier.DEDICATED_DATABASE, Tier.POOLED_ROWS], ["TRIALLY_CONNECTIONS_PER_TENANT"]),
+        (14, [Tier.POOLED_ROWS], []),
+        (
+            26,
+            [Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA],
+            ["TRIALLY_CONNECTIONS_PER_TENANT", "TRIALLY_CONNECTIONS_PER_SHARED_DATABASE"],
+        ),
+    ],
+)
+def test_more_processes_than_a_roles_limit_are_a_warning(examined_server, processes, tiers, named):
+    server = holding(examined_server, *tiers, settings={})
+    settings = replace(server.fleet.settings, processes=processes)
+    server = replace(server, fleet=replace(server.fleet, settings=settings))
+
+    problems = find_problems("connection limits fit the threads", server)
+
+    assert {problem.level for problem in problems} <= {Level.WARNING}
+    assert len(problems) == len(named)
+    assert all(name in problem.what for name, problem in zip(named, problems, strict=True))
+
+
 @pytest.mark.parametrize("method", ["trust", "md5", "password"])
 def test_a_line_with_an_insecure_method_is_found(examined_server, monkeypatch, method):
     def rows(_server, _statement):
@@ -117,7 +145,7 @@ def test_connections_to_another_machine_are_checked(
     examined_server, monkeypatch, host, mode, is_encrypted, text
 ):
     monkeypatch.setattr(ExaminedServer, "rows", lambda *_: [(is_encrypted,)])
-    server = ExaminedServer("far", Elsewhere(host, mode), examined_server.fleet)
+    server = replace(examined_server, raw=Elsewhere(host, mode))
 
     problems = find_problems("remote connections are encrypted", server)
 

@@ -1,14 +1,17 @@
 """`flask doctor`."""
 
+import datetime as dt
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 
-from trially.doctor.examining import examinations
+from trially.doctor.declarations import apply_declarations, read_declarations
+from trially.doctor.examining import CONNECTIONS, doctor_of, run_in_parallel
 from trially.doctor.findings import Finding, Level
-from trially.doctor.fleet import read_fleet
+from trially.doctor.fleet import Fleet, read_fleet
 from trially.tenancy.command_groups import catalog_command
 from trially.terminal import (
     json_option,
@@ -17,39 +20,77 @@ from trially.terminal import (
     progress_bar,
 )
 
+LONGEST_REMEDY = 200
+"""Longer remedies are cut in a table: they are definitions of functions or views."""
+
+COLUMNS = ("level", "where", "tenant", "what", "remedy")
+
 
 @catalog_command("doctor")
+@click.option(
+    "--allow",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="TOML file of differences that are intended.",
+)
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 32),
+    default=CONNECTIONS,
+    show_default=True,
+    help="Databases to examine at the same time.",
+)
 @json_option
-def doctor(*, as_json: bool) -> None:
-    """Check every server and database of the fleet.
+def doctor(*, allow: Path | None, connections: int, as_json: bool) -> None:
+    """Compare every server and database with a new installation.
 
-    Prints each problem with its remedy, and changes nothing. Exits with 1 if there is an error.
+    Prints each difference with its remedy. Exits with 1 if there is an error. Changes nothing,
+    except that it creates reference databases and drops them at the end.
 
     \b
     Example:
       flask doctor --json > findings.json
     """  # noqa: D301
-    pending = examinations(read_fleet())
-    findings: list[Finding] = []
-    with progress_bar(pending, "Examining", len(pending)) as started:
-        for examination in started:
-            findings += examination()
+    declarations = read_declarations(allow) if allow else []
+    today = dt.datetime.now(dt.UTC).date()
+    findings = list(apply_declarations(declarations, _examine(read_fleet(), connections), today))
     counts = Counter(finding.level for finding in findings)
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
         _print_problems(findings)
+        declared = counts[Level.DECLARED]
         click.echo(
             f"{counts[Level.ERROR]} errors, {counts[Level.WARNING]} warnings;"
-            f" {counts[Level.OK]} checks found no problem."
+            + (f" {declared} declared differences;" if declared else "")
+            + f" {counts[Level.OK]} checks found no problem."
         )
     if counts[Level.ERROR]:
         raise click.exceptions.Exit(1)
 
 
+def _examine(fleet: Fleet, connections: int) -> list[Finding]:
+    findings: list[Finding] = []
+    with doctor_of(fleet) as examiner:
+        examinations = examiner.examinations()
+        results = run_in_parallel(examinations, connections)
+        with progress_bar(results, "Examining", len(examinations)) as done:
+            for found in done:
+                findings += found
+    return sorted(findings, key=lambda finding: finding.where)
+
+
 def _print_problems(findings: Sequence[Finding]) -> None:
     """Print the errors, then the warnings."""
-    problems = [asdict(finding) for finding in findings if finding.level is not Level.OK]
-    problems.sort(key=lambda problem: problem["level"] is not Level.ERROR)
+    problems = [finding for finding in findings if finding.level in (Level.ERROR, Level.WARNING)]
+    problems.sort(key=lambda problem: problem.level is not Level.ERROR)
     if problems:
-        print_items(problems, ("level", "where", "what", "remedy"), as_json=False)
+        items = [{**asdict(each), "remedy": _shorten(each.remedy or "")} for each in problems]
+        print_items(items, COLUMNS, as_json=False)
+
+
+def _shorten(remedy: str) -> str:
+    """Return a remedy as one line, without the end of a long definition."""
+    line = " ".join(remedy.split())
+    if len(line) <= LONGEST_REMEDY:
+        return line
+    return f"{line[:LONGEST_REMEDY]} … (--json prints all of it)"

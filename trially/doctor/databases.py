@@ -1,76 +1,23 @@
-"""A database that holds tenants, read from PostgreSQL's system catalogs."""
+"""A database that holds tenants, as the doctor examines it."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
+from psycopg2 import sql
 from psycopg2.extensions import connection
 
+from trially.doctor.comparing.names import Names, Unit
+from trially.doctor.comparing.snapshots import Snapshot, prepare_session
 from trially.doctor.fleet import Fleet, TenantDatabase
+from trially.doctor.reference_databases import Reference
+from trially.doctor.references import ServerReferences
+from trially.tenancy.schema.templates import TENANT_SCHEMA
 from trially.tenancy.servers.connections import execute
 
 REVISION_TABLE = "alembic_version"
-_IN_OWN_SCHEMAS = "nspname !~ '^pg_' AND nspname <> 'information_schema'"
-_NOT_OF_AN_EXTENSION = (
-    "NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_proc'::regclass"
-    " AND objid = pg_proc.oid AND deptype = 'e')"
-)
-
-
-class Relation(NamedTuple):
-    """A table, view, materialised view or foreign table."""
-
-    schema: str
-    name: str
-    kind: str
-    """As in `pg_class.relkind`."""
-
-    owner: str
-    has_tenant_id: bool
-    has_version: bool
-    has_row_security: bool
-    forces_row_security: bool
-    is_child: bool
-    options: Sequence[str]
-
-    @property
-    def full_name(self) -> str:
-        """The name with its schema."""
-        return f"{self.schema}.{self.name}"
-
-
-class Policy(NamedTuple):
-    """A policy of row-level security."""
-
-    schema: str
-    table: str
-    name: str
-    is_permissive: bool
-    command: str
-    is_to_public: bool
-    condition: str | None
-    check: str | None
-
-
-class Grant(NamedTuple):
-    """A privilege of a role that does not own the object."""
-
-    schema: str
-    name: str
-    """The table, `table.column` or function; empty for the schema itself."""
-
-    grantee: str
-    privilege: str
-
-
-class Function(NamedTuple):
-    """A function that belongs to no extension."""
-
-    name: str
-    owner: str
-    is_security_definer: bool
-    settings: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -80,112 +27,97 @@ class ExaminedDatabase:
     expected: TenantDatabase
     raw: connection
     fleet: Fleet
+    references: ServerReferences
 
     @cached_property
-    def relations(self) -> list[Relation]:
-        """Everything that stores or shows rows."""
-        return [
-            Relation(*row)
-            for row in self.rows(
-                "SELECT nspname, relname, relkind::text, pg_get_userbyid(relowner),"
-                f" {_has_column('tenant_id')}, {_has_column('version')},"
-                " relrowsecurity, relforcerowsecurity,"
-                " EXISTS (SELECT FROM pg_inherits WHERE inhrelid = pg_class.oid),"
-                " coalesce(reloptions, '{}')"
-                " FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
-                f" WHERE relkind IN ('r', 'p', 'v', 'm', 'f') AND {_IN_OWN_SCHEMAS} ORDER BY 1, 2"
+    def schemas(self) -> set[str]:
+        """The schemas that exist, except PostgreSQL's own."""
+        return {
+            name
+            for (name,) in self.rows(
+                "SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_'"
+                " AND nspname <> 'information_schema'"
             )
-        ]
-
-    @property
-    def tenant_tables(self) -> Iterator[Relation]:
-        """The tables of tenants, and those of the blank schema."""
-        for relation in self.relations:
-            if (
-                relation.schema in self.expected.schemas
-                and relation.kind in ("r", "p")
-                and relation.name != REVISION_TABLE
-            ):
-                yield relation
+        }
 
     @cached_property
-    def policies(self) -> Mapping[tuple[str, str], list[Policy]]:
-        """The policies of each table, by its schema and name."""
-        policies: dict[tuple[str, str], list[Policy]] = {}
-        for row in self.rows(
-            "SELECT nspname, relname, polname, polpermissive, polcmd::text, polroles = '{0}',"
-            " pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)"
-            " FROM pg_policy JOIN pg_class ON pg_class.oid = polrelid"
-            " JOIN pg_namespace ON pg_namespace.oid = relnamespace"
-        ):
-            policy = Policy(*row)
-            policies.setdefault((policy.schema, policy.table), []).append(policy)
-        return policies
+    def first_schema(self) -> str:
+        """The schema that tells the revision of what all tenants of the database share."""
+        return self.expected.tier.blank_schema or TENANT_SCHEMA
 
     @cached_property
-    def table_grants(self) -> list[Grant]:
-        """The grants on tables, views, sequences and columns."""
-        return self._grants(
-            "SELECT nspname, relname, grantee, privilege_type FROM pg_class"
-            " JOIN pg_namespace ON pg_namespace.oid = relnamespace"
-            f" CROSS JOIN aclexplode(relacl) WHERE {_IN_OWN_SCHEMAS} AND grantee <> relowner"
-            " UNION ALL"
-            " SELECT nspname, relname || '.' || attname, grantee, privilege_type FROM pg_attribute"
-            " JOIN pg_class ON pg_class.oid = attrelid"
-            " JOIN pg_namespace ON pg_namespace.oid = relnamespace"
-            f" CROSS JOIN aclexplode(attacl) WHERE {_IN_OWN_SCHEMAS} AND grantee <> relowner"
-        )
+    def revisions(self) -> Mapping[str, list[str]]:
+        """The revisions that each schema with a revision table has; exactly one is right."""
+        revisions: dict[str, list[str]] = {
+            schema: [] for schema in self.schemas_with(REVISION_TABLE)
+        }
+        for schema, revision in self.of_each(revisions, REVISION_TABLE, "version_num"):
+            revisions[schema].append(revision)
+        return revisions
 
     @cached_property
-    def schema_grants(self) -> list[Grant]:
-        """The grants on schemas."""
-        return self._grants(
-            "SELECT nspname, '', grantee, privilege_type FROM pg_namespace"
-            " CROSS JOIN aclexplode(coalesce(nspacl, acldefault('n', nspowner)))"
-            f" WHERE {_IN_OWN_SCHEMAS} AND grantee <> nspowner"
-        )
-
-    @cached_property
-    def function_grants(self) -> list[Grant]:
-        """The grants on functions."""
-        return self._grants(
-            "SELECT nspname, proname, grantee, privilege_type FROM pg_proc"
-            " JOIN pg_namespace ON pg_namespace.oid = pronamespace"
-            " CROSS JOIN aclexplode(coalesce(proacl, acldefault('f', proowner)))"
-            f" WHERE {_IN_OWN_SCHEMAS} AND grantee <> proowner AND {_NOT_OF_AN_EXTENSION}"
-        )
-
-    @cached_property
-    def functions(self) -> list[Function]:
-        """The functions of all schemas except PostgreSQL's own."""
-        return [
-            Function(*row)
-            for row in self.rows(
-                "SELECT nspname || '.' || proname, pg_get_userbyid(proowner), prosecdef,"
-                " coalesce(proconfig, '{}') FROM pg_proc"
-                " JOIN pg_namespace ON pg_namespace.oid = pronamespace"
-                f" WHERE {_IN_OWN_SCHEMAS} AND {_NOT_OF_AN_EXTENSION} ORDER BY 1"
+    def names(self) -> Names:
+        """The names of the database's tenants."""
+        records = self.expected.records
+        if self.expected.tier.switches_roles:
+            return Names(
+                self.expected.login_role,
+                units=[Unit(each.schema, each.role, str(each.tenant_id)) for each in records],
             )
-        ]
+        is_shared = self.expected.tier.shares_database or not records
+        return Names(self.expected.login_role, "" if is_shared else str(records[0].tenant_id))
 
-    def rows(self, statement: str, *parameters: Any) -> list[Any]:
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        """The rows of the database's catalogs."""
+        return Snapshot(self.raw, self.references.reader, self.names)
+
+    def revision_of(self, schema: str) -> str | None:
+        """Return the revision to compare a schema at: its own, or the head if it has none.
+
+        None means that this version of the app does not know the revision.
+        """
+        revisions = self.revisions.get(schema, [])
+        if len(revisions) != 1:
+            return self.fleet.head
+        return revisions[0] if revisions[0] in self.fleet.revisions else None
+
+    def reference_at(self, revision: str) -> Reference:
+        """Return the reference of the database's tier at a revision."""
+        return self.references.of_tier(self.expected.tier, revision)
+
+    def schemas_with(self, table: str) -> list[str]:
+        """Return the tenants' schemas that have a table of this name."""
+        rows = self.rows(
+            "SELECT nspname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace"
+            " WHERE relname = %s AND relkind IN ('r', 'p') AND nspname = ANY(%s) ORDER BY 1",
+            table,
+            sorted(self.expected.schemas),
+        )
+        return [name for (name,) in rows]
+
+    def of_each(self, schemas: Collection[str], table: str, columns: str) -> list[Any]:
+        """Return columns of one table in each of several schemas, in one query."""
+        if not schemas:
+            return []
+        parts = [
+            sql.SQL("SELECT {}, " + columns + " FROM {}").format(
+                sql.Literal(schema), sql.Identifier(schema, table)
+            )
+            for schema in sorted(schemas)
+        ]
+        return self.rows(sql.SQL(" UNION ALL ").join(parts))
+
+    def rows(self, statement: str | sql.Composable, *parameters: Any) -> list[Any]:
         """Run a query in the database, and return its rows."""
         return execute(self.raw, statement, *parameters)
 
-    def _grants(self, statement: str) -> list[Grant]:
-        return [
-            Grant(*row)
-            for row in self.rows(
-                "SELECT nspname, relname, coalesce(rolname, 'PUBLIC'), privilege_type"
-                f" FROM ({statement}) granted (nspname, relname, grantee, privilege_type)"
-                " LEFT JOIN pg_roles ON pg_roles.oid = grantee"
-                " WHERE NOT coalesce(rolsuper, false) ORDER BY 1, 2, 3, 4"
-            )
-        ]
 
-
-def _has_column(name: str) -> str:
-    return (
-        "EXISTS (SELECT FROM pg_attribute WHERE attrelid = pg_class.oid"
-        f" AND attname = '{name}' AND NOT attisdropped)"
-    )
+@contextmanager
+def opened(
+    expected: TenantDatabase, fleet: Fleet, references: ServerReferences
+) -> Iterator[ExaminedDatabase]:
+    """Connect to a database that holds tenants. The session cannot write."""
+    with references.access.administer(expected.name) as raw:
+        prepare_session(raw)
+        yield ExaminedDatabase(expected, raw, fleet, references)

@@ -5,6 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+import psycopg2
+
+from trially.errors import OperatorError
+
+FAILURES_OF_ONE_CHECK = (psycopg2.ProgrammingError, psycopg2.InternalError)
+"""Errors after which the other checks of the place can still run."""
+
 Subject = TypeVar("Subject")
 """The subject of a check: the fleet, a server or a database."""
 
@@ -13,6 +20,9 @@ class Level(StrEnum):
     """How serious a finding is."""
 
     OK = "ok"
+    DECLARED = "declared"
+    """The operator has declared that it is intended."""
+
     WARNING = "warning"
     ERROR = "error"
     PRODUCTION_ERROR = "production_error"
@@ -26,6 +36,8 @@ class Problem:
     level: Level
     what: str
     remedy: str
+    tenant: str | None = None
+    """The slug of the tenant that has it, if it is one tenant."""
 
 
 @dataclass(frozen=True)
@@ -39,20 +51,23 @@ class Finding:
 
     what: str
     remedy: str | None = None
+    tenant: str | None = None
+    reason: str | None = None
+    """Why the operator intends it, if it is declared."""
 
 
 Check = Callable[[Subject], Iterable[Problem]]
 """A check is named as the rule that it enforces, and reports each violation of the rule."""
 
 
-def error(what: str, remedy: str) -> Problem:
+def error(what: str, remedy: str, tenant: str | None = None) -> Problem:
     """Return a problem that must be fixed."""
-    return Problem(Level.ERROR, what, remedy)
+    return Problem(Level.ERROR, what, remedy, tenant)
 
 
-def warning(what: str, remedy: str) -> Problem:
+def warning(what: str, remedy: str, tenant: str | None = None) -> Problem:
     """Return a problem that should be fixed."""
-    return Problem(Level.WARNING, what, remedy)
+    return Problem(Level.WARNING, what, remedy, tenant)
 
 
 def production_error(what: str, remedy: str) -> Problem:
@@ -66,12 +81,24 @@ def run_checks(
     """Run checks on a subject, and yield a finding for each problem and each check without one."""
     for check in checks:
         name = check.__name__.replace("_", " ")
-        problems = list(check(subject))
+        try:
+            problems = list(dict.fromkeys(check(subject)))
+        except FAILURES_OF_ONE_CHECK as failure:
+            what = f"the check failed with {describe_failure(failure)}"
+            problems = [error(what, "Give the administrator the privileges that it needs.")]
         for problem in problems:
             level = _final_level(problem.level, in_development=in_development)
-            yield Finding(level, name, where, problem.what, problem.remedy)
+            yield Finding(level, name, where, problem.what, problem.remedy, problem.tenant)
         if not problems:
             yield Finding(Level.OK, name, where, "no problem")
+
+
+def describe_failure(failure: Exception) -> str:
+    """Return what failed, without the message of a database, which may quote a row."""
+    if isinstance(failure, OperatorError):
+        return str(failure)
+    state = getattr(failure, "pgcode", None)
+    return type(failure).__name__ + (f" (SQLSTATE {state})" if state else "")
 
 
 def _final_level(level: Level, *, in_development: bool) -> Level:

@@ -1,7 +1,7 @@
 """The fleet as the catalog describes it: servers, databases, tenants and roles."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from sqlalchemy import select
@@ -13,10 +13,12 @@ from trially.tenancy.catalog import (
     Server,
     SharedDatabase,
     Tenant,
+    TenantStatus,
     Tier,
     catalog_transaction,
 )
 from trially.tenancy.lifecycle.operations import unfinished_operations
+from trially.tenancy.schema.lineages import TENANT_LINEAGE, head_of, revisions_of
 from trially.tenancy.schema.templates import TENANT_SCHEMA
 from trially.tenancy.servers.preparing import owner_role, reader_role
 from trially.tenancy.tiers import TIERS, PlacementTier
@@ -43,11 +45,31 @@ class TenantDatabase:
         return frozenset({first, *(record.schema for record in self.records)})
 
     @property
-    def role_by_schema(self) -> Mapping[str, str]:
-        """The role that may read and write the rows of each schema."""
+    def slug_by_schema(self) -> Mapping[str, str]:
+        """The slug of the tenant of each schema that one tenant has."""
         if self.tier.shares_tables:
-            return {TENANT_SCHEMA: self.login_role}
-        return {record.schema: record.role for record in self.records}
+            return {}
+        return {tenant.placement.schema: tenant.slug for tenant in self.tenants}
+
+    @property
+    def state(self) -> frozenset[tuple[object, ...]]:
+        """What the catalog says of the placements; it changes when a command changes one."""
+        return frozenset(
+            (tenant.id, tenant.status, tenant.placement.epoch, tenant.placement.schema)
+            for tenant in self.tenants
+        )
+
+    @property
+    def is_provisioned(self) -> bool:
+        """Return False for the database of one tenant that is still being provisioned."""
+        is_done = [tenant.status != TenantStatus.PROVISIONING for tenant in self.tenants]
+        return self.tier.shares_database or any(is_done) or not is_done
+
+    @property
+    def only_slug(self) -> str | None:
+        """The slug of the database's tenant, or None if tenants share the database."""
+        is_shared = self.tier.shares_database or len(self.tenants) != 1
+        return None if is_shared else self.tenants[0].slug
 
     @property
     def login_role(self) -> str:
@@ -68,6 +90,7 @@ class Fleet:
     servers: Sequence[str]
     databases: Sequence[TenantDatabase]
     unfinished: Sequence[Operation]
+    """The hosts or containers that run the app with these settings."""
 
     @property
     def owner(self) -> str:
@@ -80,12 +103,33 @@ class Fleet:
         return reader_role(self.settings)
 
     @cached_property
+    def head(self) -> str:
+        """The newest revision of the tenants' migrations."""
+        return head_of(TENANT_LINEAGE)
+
+    @cached_property
+    def revisions(self) -> frozenset[str]:
+        """The revisions of the tenants' migrations."""
+        return revisions_of(TENANT_LINEAGE)
+
+    @cached_property
     def databases_by_server(self) -> Mapping[str, Sequence[TenantDatabase]]:
         """The databases on each server."""
         return {
             server: [database for database in self.databases if database.server == server]
             for server in self.servers
         }
+
+
+def read_again(database: TenantDatabase) -> TenantDatabase:
+    """Return a database with the tenants that the catalog places there now."""
+    placements = select(PlacementRecord.tenant_id).where(
+        PlacementRecord.database == database.name, PlacementRecord.is_active
+    )
+    with catalog_transaction() as session:
+        found = session.scalars(select(Tenant).where(Tenant.id.in_(placements))).all()
+    tenants = [tenant for tenant in found if tenant.placement.server.name == database.server]
+    return replace(database, tenants=sorted(tenants, key=lambda tenant: tenant.slug))
 
 
 def read_fleet() -> Fleet:

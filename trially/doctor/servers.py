@@ -1,18 +1,13 @@
 """Checks of a server: its version, settings, passwords and connections."""
 
-import os
+import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import psycopg2
-from psycopg2.extensions import connection
 
 from trially.config import LOOPBACK_HOSTS
+from trially.doctor.examined_server import ExaminedServer
 from trially.doctor.findings import Check, Problem, error, production_error, warning
-from trially.doctor.fleet import Fleet, TenantDatabase
-from trially.tenancy.servers.connections import execute
 from trially.tenancy.tiers import TIERS
 
 FIRST_WITHOUT_LEAKS = {15: 20, 16: 16, 17: 12, 18: 7}
@@ -24,58 +19,11 @@ FIRST_WITHOUT_LEAKS = {15: 20, 16: 16, 17: 12, 18: 7}
 MANY_DATABASES = 200
 """With this number of databases or more, crash recovery takes minutes without syncfs."""
 
-DEFAULT_WORKERS = 2
-"""The workers that `deploy/gunicorn.conf.py` starts without `WEB_CONCURRENCY`."""
-
 SPARE_CONNECTIONS = 10
 """Connections for commands, the catalog's reader and the administrator."""
 
 INSECURE_METHODS = ("trust", "password", "md5")
 """Authentication methods of pg_hba.conf that accept no password, or reveal it."""
-
-
-@dataclass(frozen=True)
-class ExaminedServer:
-    """A server, and a connection of its administrator to it."""
-
-    name: str
-    raw: connection
-    fleet: Fleet
-
-    @property
-    def tenant_databases(self) -> list[TenantDatabase]:
-        """The databases that hold tenants on this server, as the catalog lists them."""
-        return list(self.fleet.databases_by_server[self.name])
-
-    @cached_property
-    def settings(self) -> Mapping[str, str]:
-        """The value of each setting."""
-        return dict(execute(self.raw, "SELECT name, setting FROM pg_settings"))
-
-    @cached_property
-    def overrides(self) -> Mapping[str, Mapping[str, str]]:
-        """The settings of ALTER ROLE and ALTER DATABASE, by a description of their scope."""
-        rows = execute(
-            self.raw,
-            "SELECT concat_ws(' in ', 'role ' || rolname, 'database ' || datname),"
-            " unnest(setconfig) FROM pg_db_role_setting"
-            " LEFT JOIN pg_roles ON pg_roles.oid = setrole"
-            " LEFT JOIN pg_database ON pg_database.oid = setdatabase",
-        )
-        scopes: dict[str, dict[str, str]] = {}
-        for scope, setting in rows:
-            name, _, value = setting.partition("=")
-            scopes.setdefault(scope, {})[name] = value
-        return scopes
-
-    @property
-    def version(self) -> tuple[int, int]:
-        """The major and minor version."""
-        return divmod(int(self.settings["server_version_num"]), 10_000)
-
-    def rows(self, statement: str, *parameters: Any) -> list[Any]:
-        """Run a query on the server, and return its rows."""
-        return execute(self.raw, statement, *parameters)
 
 
 def the_version_does_not_leak_rows(server: ExaminedServer) -> Iterator[Problem]:
@@ -194,15 +142,45 @@ def tenants_can_move_online(server: ExaminedServer) -> Iterator[Problem]:
 
 
 def max_connections_is_sufficient(server: ExaminedServer) -> Iterator[Problem]:
-    """Compare the connections that all workers may open with those that the server accepts."""
-    workers = int(os.environ.get("WEB_CONCURRENCY", DEFAULT_WORKERS))
-    needed = workers * server.fleet.settings.connections_per_server + SPARE_CONNECTIONS
+    """Compare the connections that all processes may open with those that the server accepts."""
+    settings = server.fleet.settings
+    needed = settings.processes * settings.connections_per_server + SPARE_CONNECTIONS
     reserved = int(server.settings["superuser_reserved_connections"])
     available = int(server.settings["max_connections"]) - reserved
     if needed > available:
-        what = f"{workers} workers may open {needed} connections, but only {available} are accepted"
+        what = (
+            f"{settings.processes} processes may open {needed} connections,"
+            f" but only {available} are accepted"
+        )
         remedy = "Raise max_connections, lower TRIALLY_CONNECTIONS_PER_SERVER, or use a pooler."
         yield warning(what, remedy)
+
+
+def connection_limits_fit_the_threads(server: ExaminedServer) -> Iterator[Problem]:
+    """Compare the connections that one login role may need with its CONNECTION LIMIT."""
+    settings = server.fleet.settings
+    of_tenant = settings.processes * math.ceil(settings.threads * settings.tenant_thread_share)
+    of_database = settings.processes * settings.threads
+    tiers = {database.tier.shares_database for database in server.tenant_databases}
+    for name, needed, limit, is_used in (
+        ("CONNECTIONS_PER_TENANT", of_tenant, settings.connections_per_tenant, False in tiers),
+        (
+            "CONNECTIONS_PER_SHARED_DATABASE",
+            of_database,
+            settings.connections_per_shared_database,
+            True in tiers,
+        ),
+    ):
+        if is_used and needed > limit:
+            what = (
+                f"{settings.processes} processes may need {needed} connections of one role,"
+                f" the limit is {limit} (TRIALLY_{name})"
+            )
+            yield warning(
+                what,
+                f"Raise TRIALLY_{name}, and ALTER ROLE … CONNECTION LIMIT of existing roles, or run"
+                " fewer processes or threads. Until then, requests wait for connections.",
+            )
 
 
 SERVER_CHECKS: tuple[Check[ExaminedServer], ...] = (
@@ -214,4 +192,5 @@ SERVER_CHECKS: tuple[Check[ExaminedServer], ...] = (
     crash_recovery_is_fast,
     tenants_can_move_online,
     max_connections_is_sufficient,
+    connection_limits_fit_the_threads,
 )

@@ -109,12 +109,7 @@ def open_catalog() -> Iterator[Connection]:
         verify_secret_key(access, raw)
         prepare_server(access, raw)
         _create_catalog_database(raw, settings.catalog_database, owner_role(settings))
-        execute(
-            raw,
-            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
-                sql.Identifier(settings.catalog_database), sql.Identifier(reader_role(settings))
-            ),
-        )
+        _grant_connect(raw, settings.catalog_database)
         url = access.admin_url.set(database=settings.catalog_database)
         with migration_connection(url) as catalog:
             catalog.execute(text(f'SET ROLE "{owner_role(settings)}"'))
@@ -167,6 +162,15 @@ def _catalog_revision() -> str | None:
         return revision
 
 
+def _grant_connect(raw: connection, database: str) -> None:
+    execute(
+        raw,
+        sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
+            sql.Identifier(database), sql.Identifier(reader_role(current_settings()))
+        ),
+    )
+
+
 def _create_catalog_database(raw: connection, database: str, owner: str) -> None:
     if not database_exists(raw, database):
         execute(
@@ -182,3 +186,16 @@ def _create_catalog_database(raw: connection, database: str, owner: str) -> None
             sql.Identifier(database), sql.Identifier(CATALOG_SCHEMA)
         ),
     )
+
+
+def build_catalog(raw: connection, access: ServerAccess, database: str) -> None:
+    """Create a database like the catalog's under another name, to compare the catalog with it."""
+    settings = current_settings()
+    _create_catalog_database(raw, database, owner_role(settings))
+    with migration_connection(access.admin_url.set(database=database)) as catalog:
+        catalog.execute(text(f'SET ROLE "{owner_role(settings)}"'))
+        catalog.execute(text(f"CREATE SCHEMA {CATALOG_SCHEMA}"))
+        catalog.commit()
+        run_upgrade(CATALOG_LINEAGE, catalog, CATALOG_SCHEMA)
+        _grant_catalog(catalog)
+    _grant_connect(raw, database)

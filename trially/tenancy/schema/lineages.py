@@ -40,6 +40,12 @@ def head_of(lineage: Path) -> str:
     return head
 
 
+def revisions_of(lineage: Path) -> frozenset[str]:
+    """Return the revisions of a lineage."""
+    scripts = ScriptDirectory.from_config(alembic_config(lineage)).walk_revisions()
+    return frozenset(script.revision for script in scripts)
+
+
 @cache
 def fingerprint_of(lineage: Path) -> str:
     """Return a short digest of a lineage's files; it differs when a migration was edited."""
@@ -49,15 +55,15 @@ def fingerprint_of(lineage: Path) -> str:
     return digest.hexdigest()[:12]
 
 
-def run_upgrade(lineage: Path, connection: Connection, schema: str) -> None:
-    """Migrate the tables in `schema` to the head of a lineage, over `connection`.
+def run_upgrade(lineage: Path, connection: Connection, schema: str, revision: str = "head") -> None:
+    """Migrate the tables in `schema` to a revision of a lineage, over `connection`.
 
     This is an Alembic command, and Alembic cannot run one command inside another one.
     """
     config = alembic_config(lineage)
     config.attributes["connection"] = connection
     config.attributes["schema"] = schema
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def alembic_config(lineage: Path) -> Config:

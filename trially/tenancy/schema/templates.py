@@ -56,9 +56,17 @@ def template_name() -> str:
     return f"{template_prefix()}{digest[:12]}"
 
 
-def clone_template(access: ServerAccess, name: str, role: str) -> None:
-    """Create a database from the template. Only `role` may connect to it."""
-    template = template_database(access)
+def create_tables(owned: Connection, revision: str = "head") -> None:
+    """Create the guard and the tenants' tables in a new database, over its owner's connection."""
+    for statement in (GUARD_DDL, "DROP SCHEMA public", f"CREATE SCHEMA {TENANT_SCHEMA}"):
+        execute(driver_connection(owned), statement)
+    driver_connection(owned).commit()
+    run_upgrade(TENANT_LINEAGE, owned, TENANT_SCHEMA, revision)
+
+
+def clone_template(access: ServerAccess, name: str, role: str, template: str | None = None) -> None:
+    """Create a database from a template, by default the server's. Only `role` may connect to it."""
+    template = template or template_database(access)
     with access.administer() as raw:
         try:
             create_closed_database(raw, name, template)
@@ -84,10 +92,7 @@ def scratch_database(access: ServerAccess) -> Iterator[Connection]:
 
 def _build(access: ServerAccess, raw: connection, name: str) -> None:
     with building_database(access, raw, name, "template0") as owned:
-        for statement in (GUARD_DDL, "DROP SCHEMA public", f"CREATE SCHEMA {TENANT_SCHEMA}"):
-            execute(driver_connection(owned), statement)
-        driver_connection(owned).commit()
-        run_upgrade(TENANT_LINEAGE, owned, TENANT_SCHEMA)
+        create_tables(owned)
     execute(
         raw,
         sql.SQL("ALTER DATABASE {} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false").format(

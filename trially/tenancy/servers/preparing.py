@@ -27,8 +27,8 @@ def prepare_server(access: ServerAccess, raw: connection) -> None:
     """Create the roles that every server needs, and revoke access from PUBLIC."""
     settings = current_settings()
     owner, reader = owner_role(settings), reader_role(settings)
-    _create_role(raw, owner, "NOLOGIN")
-    _create_role(raw, reader, "LOGIN")
+    create_role(raw, owner, "NOLOGIN")
+    create_role(raw, reader, "LOGIN")
     execute(
         raw,
         sql.SQL("ALTER ROLE {} PASSWORD {}").format(
@@ -40,7 +40,8 @@ def prepare_server(access: ServerAccess, raw: connection) -> None:
         close_to_public(raw, database)
 
 
-def _create_role(raw: connection, role: str, attributes: str) -> None:
+def create_role(raw: connection, role: str, attributes: str) -> None:
+    """Create a role of the installation, unless it exists."""
     if not execute(raw, "SELECT 1 FROM pg_roles WHERE rolname = %s", role):
         execute(
             raw,

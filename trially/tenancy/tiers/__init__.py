@@ -60,11 +60,17 @@ class PlacementTier(Protocol):
     def is_ready(self, record: PlacementRecord) -> bool:
         """Return True if no role and no storage have to be created: both are shared and exist."""
 
-    def create_role(self, record: PlacementRecord) -> None:
-        """Create the role that the tenant's transactions run as."""
+    def create_role(self, record: PlacementRecord, template: str | None = None) -> None:
+        """Create the role that the tenant's transactions run as.
 
-    def create_storage(self, record: PlacementRecord) -> None:
-        """Create the database, schema or shared tables for the tenant, closed to other roles."""
+        A new database is a copy of the database `template`, by default of the server's template.
+        """
+
+    def create_storage(self, record: PlacementRecord, template: str | None = None) -> None:
+        """Create the database, schema or shared tables for the tenant, closed to other roles.
+
+        A new database is a copy of the database `template`, by default of the server's template.
+        """
 
     def grant_access(self, record: PlacementRecord) -> None:
         """Grant the tenant's role its tables, and register the tenant with the guard."""

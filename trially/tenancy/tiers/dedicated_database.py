@@ -46,7 +46,7 @@ class DedicatedDatabase:
         """Return False: each tenant has a role and a database of its own."""
         return False
 
-    def create_role(self, record: PlacementRecord) -> None:
+    def create_role(self, record: PlacementRecord, _template: str | None = None) -> None:
         """Create the tenant's login role, or reset its password."""
         create_login_role(
             server_access(record.server.name),
@@ -55,9 +55,9 @@ class DedicatedDatabase:
             connections=current_settings().connections_per_tenant,
         )
 
-    def create_storage(self, record: PlacementRecord) -> None:
+    def create_storage(self, record: PlacementRecord, template: str | None = None) -> None:
         """Clone the template, and grant CONNECT to the tenant's role only."""
-        clone_template(server_access(record.server.name), record.database, record.role)
+        clone_template(server_access(record.server.name), record.database, record.role, template)
 
     def grant_access(self, record: PlacementRecord) -> None:
         """Grant the role its tables, add the CHECKs, and register the tenant with the guard."""

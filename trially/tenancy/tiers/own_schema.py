@@ -64,15 +64,18 @@ class OwnSchema:
         """Return False: each tenant has a role and a schema of its own."""
         return False
 
-    def create_role(self, record: PlacementRecord) -> None:
+    def create_role(self, record: PlacementRecord, template: str | None = None) -> None:
         """Create the tenant's role without LOGIN, and make the login role a member of it."""
         access = server_access(record.server.name)
         ensure_database(
-            access, record.database, lambda owned: create_blank_schema(owned, record.database)
+            access,
+            record.database,
+            lambda owned: create_blank_schema(owned, record.database),
+            template,
         )
         create_nologin_role(access, record.role, record.database)
 
-    def create_storage(self, record: PlacementRecord) -> None:
+    def create_storage(self, record: PlacementRecord, _template: str | None = None) -> None:
         """Copy the blank schema in one transaction, with a CHECK of this tenant on every table."""
         with server_access(record.server.name).administer(record.database, is_kept=True) as raw:
             copy_sql = schema_copy_sql(raw, record.schema, record.tenant_id)

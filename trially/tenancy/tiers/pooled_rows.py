@@ -60,15 +60,16 @@ class PooledRows:
         """Return True if this process has found the shared database to exist."""
         return record.database in existing_databases()
 
-    def create_role(self, record: PlacementRecord) -> None:
+    def create_role(self, record: PlacementRecord, _template: str | None = None) -> None:
         """Do nothing: all tenants of a database share its login role."""
 
-    def create_storage(self, record: PlacementRecord) -> None:
+    def create_storage(self, record: PlacementRecord, template: str | None = None) -> None:
         """Create the shared database unless it exists."""
         ensure_database(
             server_access(record.server.name),
             record.database,
             lambda owned: execute(owned, self.post_migration_sql(record)),
+            template,
         )
 
     def grant_access(self, record: PlacementRecord) -> None:

@@ -61,9 +61,12 @@ def existing_databases() -> set[str]:
 
 
 def ensure_database(
-    access: ServerAccess, name: str, prepare: Callable[[connection], object]
+    access: ServerAccess,
+    name: str,
+    prepare: Callable[[connection], object],
+    template: str | None = None,
 ) -> None:
-    """Create a shared database unless it exists.
+    """Create a shared database from a template, by default the server's, unless it exists.
 
     `prepare` is called with a connection to a new database, as the owner of its tables.
     """
@@ -72,7 +75,7 @@ def ensure_database(
     with access.administer() as raw:
         exists = database_exists(raw, name)
     if not exists:
-        _create_database(access, name, prepare)
+        _create_database(access, name, prepare, template)
     existing_databases().add(name)
 
 
@@ -140,9 +143,9 @@ def shared_placement(record: PlacementRecord, *, role: str | None = None) -> Pla
 
 
 def _create_database(
-    access: ServerAccess, name: str, prepare: Callable[[connection], object]
+    access: ServerAccess, name: str, prepare: Callable[[connection], object], template: str | None
 ) -> None:
-    template = template_database(access)
+    template = template or template_database(access)
     with access.locked(SHARED_DATABASE_LOCK) as raw:
         if database_exists(raw, name):
             return

@@ -1,0 +1,1 @@
+"""Compare a database with a reference: every row of PostgreSQL's system catalogs."""
