@@ -33,4 +33,7 @@ LEADER_KILLED = Fault(
     kill_leader,
     Reach.FIRST_SERVER,
     seconds=0,
+    is_of_patroni=True,
 )
+
+FAULTS = (LEADER_KILLED,)

@@ -63,5 +63,8 @@ class Fault:
     refusals: frozenset[str] = field(default_factory=frozenset)
     """The only codes of problems that clients may see, if not empty."""
 
+    is_of_patroni: bool = False
+    """Whether the first server is a cluster of Patroni."""
+
     is_quick: bool = False
     """Whether the test suite runs it."""

@@ -25,7 +25,7 @@ from sqlalchemy import URL
 
 from faults.ports import free_port
 from trially.config import DRIVER, ROOT
-from trially.database.engines import connect
+from trially.database.connecting import connect
 from trially.embedded_postgres.accounts import allow_read, allow_search, prepare_directory
 from trially.embedded_postgres.cluster import find_binaries
 from trially.tenancy.servers.connections import execute
