@@ -49,7 +49,7 @@ def run(
         happening = stack.enter_context(ExitStack())
         if fault.is_before_start:
             happening.enter_context(fault.happen(scene))
-        stack.callback(lambda: scene.server.quit())
+        stack.callback(scene.kill_gunicorn)
         _serve(scene, fault)
         idle = scene.server.sample_threads()
         load_begun = begun = time.monotonic()

@@ -50,6 +50,11 @@ class Scene:
         assert self.proxy is not None
         return self.proxy
 
+    def kill_gunicorn(self) -> None:
+        """Kill gunicorn, if it was started."""
+        if self.gunicorn is not None:
+            self.gunicorn.kill()
+
     def victim(self) -> LoadedTenant:
         return self.installation.tenant("dedicated-one")
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,6 @@ WORKERS = 2
 THREADS = 8
 START_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 40
-QUIT_TIMEOUT_SECONDS = 5
 SAMPLES = 4
 SAMPLE_SECONDS = 0.2
 SOCKET_WAITS = frozenset({7, 23, 45, 47, 232, 270, 271, 281})
@@ -84,21 +83,20 @@ class Gunicorn:
 
     def stop(self) -> None:
         """Stop it with SIGTERM as a deployment does, and wait until it has ended."""
-        self._end(signal.SIGTERM, STOP_TIMEOUT_SECONDS)
-
-    def quit(self) -> None:
-        """Stop it without waiting for its connections."""
-        self._end(signal.SIGQUIT, QUIT_TIMEOUT_SECONDS)
-
-    def _end(self, number: signal.Signals, seconds: float) -> None:
-        if self.process.poll() is not None:
-            return
-        self.process.send_signal(number)
+        self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(seconds)
+            self.process.wait(STOP_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
-            for process in (*self.workers(), self.process):
-                process.kill()
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill it and its workers, if it runs."""
+        if self.process.poll() is None:
+            workers = self.workers()
+            self.process.kill()
+            for worker in workers:
+                with suppress(psutil.NoSuchProcess):
+                    worker.kill()
             self.process.wait()
 
 
@@ -108,6 +106,7 @@ def start_gunicorn(port: int, environment: dict[str, str], log: Path) -> Gunicor
     command += ["--bind", f"127.0.0.1:{port}", "wsgi:app"]
     environment = {
         **environment,
+        "TMPDIR": str(log.parent),
         "WEB_CONCURRENCY": str(WORKERS),
         "WEB_THREADS": str(THREADS),
     }
