@@ -124,6 +124,8 @@ def judge(
         threads_left=threads_left,
     )
     dead = sum(not probe.is_live for probe in probes)
+    if fault.may_break_connections:
+        dead = sum(not probe.is_live and probe.seconds > LIVEZ_SECONDS for probe in probes)
     return replace(
         outcome,
         complaints=(

@@ -81,6 +81,7 @@ class PatroniCluster:
     log: Path
     account: pwd.struct_passwd | None
     python: str
+    etcd: psutil.Process
 
     def url(self) -> URL:
         """Return the administrator's URL of both nodes, of which libpq takes the leader."""
@@ -138,6 +139,25 @@ class PatroniCluster:
         node.process.wait(STOP_TIMEOUT_SECONDS)
         node.process = None
 
+    def switch_over(self) -> None:
+        """Make the standby the leader, as `patronictl switchover` does."""
+        former = self.leader()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{former.rest_port}/switchover",
+            json.dumps({"leader": former.name, "candidate": self.other(former).name}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=START_TIMEOUT_SECONDS) as answer:
+            answer.read()
+
+    def wait_for_leader(self, node: Node | None = None) -> None:
+        """Wait until this node leads, or any."""
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while not any(each.is_leader() for each in ([node] if node else self.nodes)):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"No leader: {self.log.read_text()[-3000:]}")
+            time.sleep(0.1)
+
     def start(self, node: Node) -> None:
         """Start a node's Patroni, which starts PostgreSQL."""
         with self.log.open("ab") as log:
@@ -183,7 +203,9 @@ def patroni_cluster() -> Iterator[PatroniCluster]:
         (node.folder / "patroni.yml").write_text(yaml.safe_dump(written))
         _give(account, node.folder, node.folder / "patroni.yml")
     ttl = int(sample["bootstrap"]["dcs"]["ttl"])
-    cluster = PatroniCluster(nodes, password, ttl, folder / "patroni.log", account, python)
+    cluster = PatroniCluster(
+        nodes, password, ttl, folder / "patroni.log", account, python, psutil.Process(etcd.pid)
+    )
     try:
         cluster.start(nodes[0])
         _wait(nodes[0].is_leader, cluster.log)
