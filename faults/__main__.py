@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -32,6 +33,7 @@ def main() -> int:
         for fault in chosen:
             print(f"{fault.name:24} {fault.what}")
         return 0
+    logging.disable(logging.WARNING)  # the app of this process only administers
     outcomes: list[Outcome] = []
     not_run: dict[str, str] = {}
     for fault, result in _run_all(chosen, options.seconds):

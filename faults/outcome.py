@@ -12,8 +12,8 @@ from faults.load import Attempt, Record
 SLOW_SECONDS = 1.5
 """A request that takes longer counts as not served in time."""
 P99_FACTOR = 2.0
-P99_FLOOR_MS = 100.0
-"""Below it, a p99 is noise of the machine."""
+P99_FLOOR_MS = 250.0
+"""Below it, a p99 is noise, because clients, app and databases share the machine's cores."""
 LIVEZ_SECONDS = 2.0
 LEAST_SHARE = 0.3
 """Of the former rate, at which other tenants must still be served."""
@@ -160,7 +160,7 @@ def _find_delays(fault: Fault, outcome: Outcome) -> Iterable[str]:
         yield f"recovered after {recovery:.1f} s, not {fault.recovery_seconds:.0f}"
     if outcome.others_slow:
         yield f"{outcome.others_slow} requests of others took longer than {SLOW_SECONDS} s"
-    limit = max(P99_FLOOR_MS, P99_FACTOR * outcome.p99_before_ms)
+    limit = fault.p99_limit_ms or max(P99_FLOOR_MS, P99_FACTOR * outcome.p99_before_ms)
     if p99 is not None and outcome.p99_before_ms and p99 > limit:
         yield f"p99 of other tenants {p99:.0f} ms, above {limit:.0f}"
     if fault.is_live and outcome.livez_worst_seconds > LIVEZ_SECONDS:
