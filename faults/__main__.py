@@ -16,6 +16,7 @@ from faults.outcome import Outcome
 from faults.patroni_cluster import patroni_cluster
 from faults.report import describe, write_page
 from faults.running import run
+from faults.scene import CannotRunError
 
 
 def main() -> int:
@@ -42,7 +43,8 @@ def main() -> int:
             text = json.dumps(dataclasses.asdict(result)) if options.json else describe(result)
             print(text, flush=True)
         else:
-            not_run[fault.name] = str(result)
+            is_known = isinstance(result, CannotRunError)
+            not_run[fault.name] = str(result) if is_known else type(result).__name__
             print(f"{fault.name}: not run. {result}", file=sys.stderr, flush=True)
     if options.write:
         write_page(options.write, outcomes, not_run)

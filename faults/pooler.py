@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import URL
 
 from faults.ports import free_port
-from faults.scene import Scene
+from faults.scene import CannotRunError, Scene
 from trially.config import DRIVER, ROOT
 
 SAMPLE = ROOT / "deploy" / "pgbouncer.ini"
@@ -23,10 +23,6 @@ PER_DATABASE = ("auth_user", "auth_dbname", "auth_query")
 """Replaced by a file of all roles, because older versions do not know all of them."""
 
 START_TIMEOUT_SECONDS = 10
-
-
-class CannotRunError(Exception):
-    """This machine lacks what a fault needs; the message says what."""
 
 
 @contextmanager

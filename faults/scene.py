@@ -15,6 +15,10 @@ from faults.proxy import Proxy
 from faults.serving import Gunicorn
 
 
+class CannotRunError(Exception):
+    """This machine lacks what a fault needs; the message says what."""
+
+
 @dataclass
 class Scene:
     """An installation, its gunicorn once it runs, and what stands between the two."""
