@@ -23,6 +23,7 @@ import psycopg2
 import yaml  # type: ignore[import-untyped]
 from sqlalchemy import URL
 
+from faults.children import tied
 from faults.ports import free_port
 from trially.config import DRIVER, ROOT
 from trially.database.connecting import connect
@@ -162,7 +163,7 @@ class PatroniCluster:
         """Start a node's Patroni, which starts PostgreSQL."""
         with self.log.open("ab") as log:
             node.process = subprocess.Popen(
-                [self.python, "-S", "-m", "patroni", str(node.folder / "patroni.yml")],
+                tied([self.python, "-S", "-m", "patroni", str(node.folder / "patroni.yml")]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -264,7 +265,7 @@ def _start_etcd(folder: Path, port: int) -> "subprocess.Popen[bytes]":
     command += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
     command += ["--initial-cluster", f"default={peer}", "--log-level", "error", "--unsafe-no-fsync"]
     with (folder / "etcd.log").open("wb") as log:
-        etcd = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        etcd = subprocess.Popen(tied(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     _wait(lambda: _answers(client), folder / "etcd.log")
     return etcd
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import URL
 
+from faults.children import tied
 from faults.ports import free_port
 from faults.scene import CannotRunError, Scene
 from trially.config import DRIVER, ROOT
@@ -59,7 +60,7 @@ def _start(program: str, folder: Path, account: int, port: int) -> "subprocess.P
     is_root = os.geteuid() == 0
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
-            [program, str(folder / "pgbouncer.ini")],
+            tied([program, str(folder / "pgbouncer.ini")]),
             stdout=log,
             stderr=log,
             cwd=folder,

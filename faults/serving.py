@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
+from faults.children import tied
 from trially.config import ROOT
 
 WORKERS = 2
@@ -111,5 +112,5 @@ def start_gunicorn(port: int, environment: dict[str, str], log: Path) -> Gunicor
         "WEB_THREADS": str(THREADS),
     }
     with log.open("ab") as stderr:
-        process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=stderr)
+        process = subprocess.Popen(tied(command), env=environment, cwd=ROOT, stderr=stderr)
     return Gunicorn(port, process, log)
