@@ -8,7 +8,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-postgres-15 fuzz check format docs isolation-docs bench client lock clean
+.PHONY: help setup run test faults test-postgres-15 fuzz check format docs isolation-docs bench client lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -58,6 +58,9 @@ bench: setup ## Run the published benchmarks; see benchmarks/README.md
 	$(BIN)/python -m benchmarks.create_tenant
 	$(BIN)/python -m benchmarks.import_fhir
 	$(BIN)/python -m benchmarks.guard
+
+faults: setup ## Run all faults under load, and write docs/faults.md (20 minutes)
+	$(BIN)/python -m faults --write docs/faults.md
 
 client: export TRIALLY_DEVELOPMENT = 1
 client: setup ## Generate the TypeScript client from the API (needs Node)

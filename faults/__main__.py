@@ -3,14 +3,20 @@
 import argparse
 import dataclasses
 import json
+import logging
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from faults.catalogue import FAULTS
+from faults.fault import Fault
 from faults.installation import installation
-from faults.pooler import CannotRunError
+from faults.outcome import Outcome
+from faults.patroni_cluster import patroni_cluster
 from faults.report import describe, write_page
 from faults.running import run
+from faults.scene import CannotRunError
 
 
 def main() -> int:
@@ -23,25 +29,51 @@ def main() -> int:
     options = parser.parse_args()
     if unknown := [name for name in options.names if name not in FAULTS]:
         parser.error(f"There is no fault {', '.join(unknown)}. --list shows all.")
+    chosen = [FAULTS[name] for name in options.names or FAULTS]
     if options.list:
-        for fault in FAULTS.values():
+        for fault in chosen:
             print(f"{fault.name:24} {fault.what}")
         return 0
-    outcomes, not_run = [], {}
-    with installation() as installed:
-        for name in options.names or FAULTS:
-            try:
-                outcome = run(FAULTS[name], installed, seconds=options.seconds)
-            except CannotRunError as error:
-                not_run[name] = str(error)
-                print(f"{name}: not run. {error}", file=sys.stderr)
-                continue
-            outcomes.append(outcome)
-            text = json.dumps(dataclasses.asdict(outcome)) if options.json else describe(outcome)
+    logging.disable(logging.WARNING)  # the app of this process only administers
+    outcomes: list[Outcome] = []
+    not_run: dict[str, str] = {}
+    for fault, result in _run_all(chosen, options.seconds):
+        if isinstance(result, Outcome):
+            outcomes.append(result)
+            text = json.dumps(dataclasses.asdict(result)) if options.json else describe(result)
             print(text, flush=True)
+        else:
+            is_known = isinstance(result, CannotRunError)
+            not_run[fault.name] = str(result) if is_known else type(result).__name__
+            print(f"{fault.name}: not run. {result}", file=sys.stderr, flush=True)
     if options.write:
         write_page(options.write, outcomes, not_run)
-    return int(bool(not_run) or any(outcome.complaints for outcome in outcomes))
+    return int(bool(not_run) or not all(outcome.is_held for outcome in outcomes))
+
+
+def _run_all(
+    faults: list[Fault], seconds: float | None
+) -> Iterator[tuple[Fault, Outcome | Exception]]:
+    """Run faults in turn on one installation, and on a new one after a fault that failed to run."""
+    left = [fault for fault in faults if not fault.is_of_patroni]
+    while left:
+        with installation() as installed:
+            while left:
+                fault = left.pop(0)
+                try:
+                    yield fault, run(fault, installed, seconds=seconds)
+                except Exception as error:  # noqa: BLE001  the other faults are run all the same
+                    yield fault, error
+                    break
+    for fault in faults:
+        if fault.is_of_patroni:
+            with ExitStack() as stack:
+                try:
+                    cluster = stack.enter_context(patroni_cluster())
+                    installed = stack.enter_context(installation(cluster.url(), names=("one",)))
+                    yield fault, run(fault, installed, seconds=seconds, patroni=cluster)
+                except Exception as error:  # noqa: BLE001
+                    yield fault, error
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from faults import (
     database_faults,
+    failover_faults,
     issuer_faults,
     network_faults,
     postgres_faults,
@@ -19,6 +20,7 @@ FAULTS: dict[str, Fault] = {
         database_faults,
         tenant_faults,
         issuer_faults,
+        failover_faults,
     )
     for fault in module.FAULTS
 }

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from faults.fault import Fault, Reach
 from faults.installation import Server
-from faults.pooler import CannotRunError
-from faults.scene import Scene
+from faults.scene import CannotRunError, Scene
 
 DISK_MB = 64
 FILL_CHUNK = 1_000_000
@@ -121,7 +120,7 @@ def small_disk(scene: Scene) -> Iterator[dict[str, str]]:
     mounted = subprocess.run(command, capture_output=True, text=True, check=False)
     if mounted.returncode:
         disk.rmdir()
-        raise CannotRunError(f"A small disk cannot be mounted: {mounted.stderr.strip()}")
+        raise CannotRunError("A small disk cannot be mounted. Run it as root.")
     place, name = disk / "tablespace", scene.victim().database
     try:
         place.mkdir(mode=0o700)
@@ -133,7 +132,7 @@ def small_disk(scene: Scene) -> Iterator[dict[str, str]]:
         _move(scene.first, name, "pg_default")
         scene.first.ask("DROP TABLESPACE small")
     finally:
-        subprocess.run(["umount", str(disk)], check=False)
+        subprocess.run(["umount", "--lazy", str(disk)], check=False)
         disk.rmdir()
 
 

@@ -51,6 +51,9 @@ class Fault:
     recovery_seconds: float = 5.0
     """The longest time after the fault in which clients may still notice it."""
 
+    p99_limit_ms: float | None = None
+    """A limit of its own for the p99 of the tenants that it may not reach."""
+
     may_break_connections: bool = False
     """Whether anyone's connections may break, because a process that held them has ended."""
 
@@ -62,6 +65,9 @@ class Fault:
 
     refusals: frozenset[str] = field(default_factory=frozenset)
     """The only codes of problems that clients may see, if not empty."""
+
+    is_of_patroni: bool = False
+    """Whether the first server is a cluster of Patroni."""
 
     is_quick: bool = False
     """Whether the test suite runs it."""

@@ -22,7 +22,7 @@ from trially import create_app
 from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.config import Settings, read_settings
-from trially.database.engines import connect
+from trially.database.connecting import connect
 from trially.embedded_postgres.server import EmbeddedServer, start_embedded_server
 from trially.embedded_postgres.sharing import stop_using
 from trially.embedded_postgres.watcher import DATA, find_postmaster, is_running

@@ -24,6 +24,11 @@ class Mood(Enum):
     HANGS = "never answers"
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, *_args: object) -> None:
+        """Write nothing: clients that gave up are expected."""
+
+
 class Issuer:
     """Signs tokens, and serves discovery and keys as long as it is well."""
 
@@ -35,7 +40,7 @@ class Issuer:
         self._key = RSAKey.import_key(
             key.raw_value, {"kid": key.thumbprint(), "alg": "RS256", "use": "sig"}
         )
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _QuietServer(("127.0.0.1", 0), self._handler())
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 

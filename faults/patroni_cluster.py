@@ -23,9 +23,10 @@ import psycopg2
 import yaml  # type: ignore[import-untyped]
 from sqlalchemy import URL
 
+from faults.children import tied
 from faults.ports import free_port
 from trially.config import DRIVER, ROOT
-from trially.database.engines import connect
+from trially.database.connecting import connect
 from trially.embedded_postgres.accounts import allow_read, allow_search, prepare_directory
 from trially.embedded_postgres.cluster import find_binaries
 from trially.tenancy.servers.connections import execute
@@ -81,6 +82,7 @@ class PatroniCluster:
     log: Path
     account: pwd.struct_passwd | None
     python: str
+    etcd: psutil.Process
 
     def url(self) -> URL:
         """Return the administrator's URL of both nodes, of which libpq takes the leader."""
@@ -138,11 +140,30 @@ class PatroniCluster:
         node.process.wait(STOP_TIMEOUT_SECONDS)
         node.process = None
 
+    def switch_over(self) -> None:
+        """Make the standby the leader, as `patronictl switchover` does."""
+        former = self.leader()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{former.rest_port}/switchover",
+            json.dumps({"leader": former.name, "candidate": self.other(former).name}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=START_TIMEOUT_SECONDS) as answer:
+            answer.read()
+
+    def wait_for_leader(self, node: Node | None = None) -> None:
+        """Wait until this node leads, or any."""
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while not any(each.is_leader() for each in ([node] if node else self.nodes)):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"No leader: {self.log.read_text()[-3000:]}")
+            time.sleep(0.1)
+
     def start(self, node: Node) -> None:
         """Start a node's Patroni, which starts PostgreSQL."""
         with self.log.open("ab") as log:
             node.process = subprocess.Popen(
-                [self.python, "-S", "-m", "patroni", str(node.folder / "patroni.yml")],
+                tied([self.python, "-S", "-m", "patroni", str(node.folder / "patroni.yml")]),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -183,7 +204,9 @@ def patroni_cluster() -> Iterator[PatroniCluster]:
         (node.folder / "patroni.yml").write_text(yaml.safe_dump(written))
         _give(account, node.folder, node.folder / "patroni.yml")
     ttl = int(sample["bootstrap"]["dcs"]["ttl"])
-    cluster = PatroniCluster(nodes, password, ttl, folder / "patroni.log", account, python)
+    cluster = PatroniCluster(
+        nodes, password, ttl, folder / "patroni.log", account, python, psutil.Process(etcd.pid)
+    )
     try:
         cluster.start(nodes[0])
         _wait(nodes[0].is_leader, cluster.log)
@@ -242,7 +265,7 @@ def _start_etcd(folder: Path, port: int) -> "subprocess.Popen[bytes]":
     command += ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer]
     command += ["--initial-cluster", f"default={peer}", "--log-level", "error", "--unsafe-no-fsync"]
     with (folder / "etcd.log").open("wb") as log:
-        etcd = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        etcd = subprocess.Popen(tied(command), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     _wait(lambda: _answers(client), folder / "etcd.log")
     return etcd
 

@@ -13,8 +13,9 @@ from typing import Any
 
 from sqlalchemy import URL
 
+from faults.children import tied
 from faults.ports import free_port
-from faults.scene import Scene
+from faults.scene import CannotRunError, Scene
 from trially.config import DRIVER, ROOT
 
 SAMPLE = ROOT / "deploy" / "pgbouncer.ini"
@@ -23,10 +24,6 @@ PER_DATABASE = ("auth_user", "auth_dbname", "auth_query")
 """Replaced by a file of all roles, because older versions do not know all of them."""
 
 START_TIMEOUT_SECONDS = 10
-
-
-class CannotRunError(Exception):
-    """This machine lacks what a fault needs; the message says what."""
 
 
 @contextmanager
@@ -63,7 +60,7 @@ def _start(program: str, folder: Path, account: int, port: int) -> "subprocess.P
     is_root = os.geteuid() == 0
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
-            [program, str(folder / "pgbouncer.ini")],
+            tied([program, str(folder / "pgbouncer.ini")]),
             stdout=log,
             stderr=log,
             cwd=folder,

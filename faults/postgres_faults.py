@@ -12,7 +12,7 @@ from faults.fault import Fault, Reach
 from faults.installation import MAX_CONNECTIONS, Server
 from faults.replica import with_replica
 from faults.scene import Scene
-from trially.database.engines import connect
+from trially.database.connecting import connect
 
 OF_THE_LOAD = (
     "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'"

@@ -63,6 +63,7 @@ FAULTS = (
         reload_workers,
         Reach.NOBODY,
         seconds=10,
+        p99_limit_ms=1000,
     ),
     Fault(
         "sigterm",

@@ -15,6 +15,10 @@ from faults.proxy import Proxy
 from faults.serving import Gunicorn
 
 
+class CannotRunError(Exception):
+    """This machine lacks what a fault needs; the message says what."""
+
+
 @dataclass
 class Scene:
     """An installation, its gunicorn once it runs, and what stands between the two."""
@@ -49,6 +53,11 @@ class Scene:
     def through(self) -> Proxy:
         assert self.proxy is not None
         return self.proxy
+
+    def kill_gunicorn(self) -> None:
+        """Kill gunicorn, if it was started."""
+        if self.gunicorn is not None:
+            self.gunicorn.kill()
 
     def victim(self) -> LoadedTenant:
         return self.installation.tenant("dedicated-one")

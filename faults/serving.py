@@ -6,19 +6,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
+from faults.children import tied
 from trially.config import ROOT
 
 WORKERS = 2
 THREADS = 8
 START_TIMEOUT_SECONDS = 60
 STOP_TIMEOUT_SECONDS = 40
+SAMPLES = 4
+SAMPLE_SECONDS = 0.2
 SOCKET_WAITS = frozenset({7, 23, 45, 47, 232, 270, 271, 281})
 """x86_64: poll, select, recvfrom, recvmsg, epoll_wait, pselect6, ppoll and epoll_pwait."""
 
@@ -65,6 +67,14 @@ class Gunicorn:
                 return None
         return waiting
 
+    def sample_threads(self) -> list[int]:
+        """Count the threads at sockets several times; empty if nobody can tell."""
+        samples = []
+        for _ in range(SAMPLES):
+            time.sleep(SAMPLE_SECONDS)
+            samples.append(self.threads_at_sockets())
+        return [sample for sample in samples if sample is not None]
+
     def wait_until_live(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while not self.is_live(1):
@@ -72,41 +82,35 @@ class Gunicorn:
                 raise RuntimeError(f"gunicorn did not start: {self.log.read_text()[-3000:]}")
             time.sleep(0.1)
 
-    def stop(self) -> float:
-        """Stop it with SIGTERM, and return the seconds until it has ended."""
-        begun = time.monotonic()
+    def stop(self) -> None:
+        """Stop it with SIGTERM as a deployment does, and wait until it has ended."""
         self.process.send_signal(signal.SIGTERM)
         try:
             self.process.wait(STOP_TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
-            for worker in self.workers():
-                worker.kill()
+            self.kill()
+
+    def kill(self) -> None:
+        """Kill it and its workers, if it runs."""
+        if self.process.poll() is None:
+            workers = self.workers()
             self.process.kill()
+            for worker in workers:
+                with suppress(psutil.NoSuchProcess):
+                    worker.kill()
             self.process.wait()
-        return time.monotonic() - begun
-
-
-@contextmanager
-def gunicorn(port: int, environment: dict[str, str], log: Path) -> Iterator[Gunicorn]:
-    """Serve the installation on a port with deploy/gunicorn.conf.py; yield when it is live."""
-    server = start_gunicorn(port, environment, log)
-    try:
-        server.wait_until_live()
-        yield server
-    finally:
-        if server.process.poll() is None:
-            server.stop()
 
 
 def start_gunicorn(port: int, environment: dict[str, str], log: Path) -> Gunicorn:
-    """Start gunicorn, and return before it answers."""
+    """Start gunicorn with deploy/gunicorn.conf.py, and return before it answers."""
     command = [sys.executable, "-m", "gunicorn", "-c", "deploy/gunicorn.conf.py"]
     command += ["--bind", f"127.0.0.1:{port}", "wsgi:app"]
     environment = {
         **environment,
+        "TMPDIR": str(log.parent),
         "WEB_CONCURRENCY": str(WORKERS),
         "WEB_THREADS": str(THREADS),
     }
     with log.open("ab") as stderr:
-        process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=stderr)
+        process = subprocess.Popen(tied(command), env=environment, cwd=ROOT, stderr=stderr)
     return Gunicorn(port, process, log)

@@ -45,6 +45,38 @@ def test_a_stuck_tenant_holds_no_more_than_its_share_and_others_run() -> None:
     assert bulkheads.refusals == {OURS: 1}
 
 
+def test_a_tenant_stays_stuck_until_a_request_of_it_ends_quickly() -> None:
+    clock = Clock()
+    bulkheads = Bulkheads(8, 0.5, clock)
+    held = [bulkheads.enter(OURS, "a") for _ in range(4)]
+    clock.now += 3  # as long as a lock_timeout
+    for each in held:
+        bulkheads.leave(*each)
+    held = [bulkheads.enter(OURS, "a") for _ in range(4)]
+
+    # The next ones have only begun, but nothing shows that they will end sooner. If this request
+    # waited, the test would not end, because its clock stands still.
+    with pytest.raises(FullError):
+        bulkheads.enter(OURS, "a")
+
+    bulkheads.leave(*held.pop())  # quickly
+    bulkheads.enter(OURS, "a")
+    assert not bulkheads._compartments[OURS].is_stuck(clock.now)
+
+
+def test_a_slow_end_among_quick_ones_refuses_nobody() -> None:
+    clock = Clock()
+    bulkheads = Bulkheads(8, 0.5, clock)
+    held = [bulkheads.enter(OURS, "a") for _ in range(4)]
+    clock.now += 3
+    bulkheads.leave(*bulkheads.enter(THEIRS, "a"))
+    for each in held:
+        bulkheads.leave(*each)
+
+    assert not bulkheads._compartments["a"].is_stuck(clock.now)
+    assert bulkheads._compartments[OURS].is_stuck(clock.now)
+
+
 def test_a_stuck_server_leaves_threads_to_other_servers() -> None:
     clock = Clock()
     bulkheads = Bulkheads(8, 0.5, clock)

@@ -45,13 +45,20 @@ class Compartment:
     """When each running request began, the oldest first."""
 
     last_quick_end: float = float("-inf")
+    last_slow_end: float = float("-inf")
 
     def is_full(self) -> bool:
         """Return whether no further request may run."""
         return len(self.starts) >= self.limit
 
     def is_stuck(self, now: float) -> bool:
-        """Return whether requests run for long, and none ended quickly of late."""
+        """Return whether requests run for long, and none ended quickly of late.
+
+        If the last requests to end were slow ones, for example at a `lock_timeout`, the next ones
+        that take their places are not expected to be quick, although they have only begun.
+        """
+        if self.last_slow_end - self.last_quick_end > self.patience:
+            return True
         oldest = next(iter(self.starts.values()), now)
         return now - max(oldest, self.last_quick_end) > self.patience
 
@@ -59,6 +66,8 @@ class Compartment:
         """Record the end of a request."""
         if now - self.starts.pop(number) <= self.patience:
             self.last_quick_end = now
+        else:
+            self.last_slow_end = now
 
 
 class Bulkheads:
