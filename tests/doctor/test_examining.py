@@ -238,6 +238,9 @@ def test_a_role_named_like_a_reference_is_still_examined(fleet):
 def test_a_tenant_restored_by_hand_is_named(fleet):
     """A database that is restored under its name has the rows, and the walls of a new database."""
     database = fleet.database("dedicated-one")
+    fleet.administer(
+        f"SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{database}'"
+    )
     fleet.administer(f"ALTER DATABASE {database} RENAME TO kept")
     fleet.administer(f"CREATE DATABASE {database} TEMPLATE kept")
     fleet.administer(

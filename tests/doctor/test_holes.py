@@ -28,7 +28,12 @@ IN_DATABASES = [
 ON_SERVERS = [*ROLES, *MEMBERSHIPS, *SETTINGS_OF_ROLES, *DATABASES, *STRANGERS]
 
 
+POSTGRESQLS_OWN = ("pg_catalog", "pg_toast", "LANGUAGE plpgsql")
+"""A hole in one of these is made last: afterwards, its rows are read by each examination."""
+
+
 def each_place(holes):
+    holes = sorted(holes, key=lambda hole: any(own in hole.made for own in POSTGRESQLS_OWN))
     return [pytest.param(hole, at, id=f"{at} {hole.made[:70]}") for hole in holes for at in hole.at]
 
 
