@@ -16,6 +16,7 @@ from trially.slugs import SLUG_PATTERN
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTANCE = ROOT / "instance"
+DEFAULT_PUBLIC_URL = "http://127.0.0.1:5000"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 ALGORITHMS = (
@@ -73,8 +74,11 @@ class Settings:
     pinned_tenant: Annotated[str | None, SLUG] = None
     """Slug of the only tenant that this instance serves; None serves all of the catalog's."""
 
-    public_url: str = "http://127.0.0.1:5000"
-    """URL at which clients reach this back end, without a trailing slash."""
+    public_url: str = DEFAULT_PUBLIC_URL
+    """URL at which clients reach this back end, without a trailing slash.
+
+    In development the default is the URL that `flask demo serve` was last served at.
+    """
 
     issuers: Annotated[tuple[str, ...], each(CLAIM_VALUE)] = ()
     """Trusted OIDC issuers, exactly as in `iss`."""

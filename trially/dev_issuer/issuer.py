@@ -48,11 +48,15 @@ class DevIssuer:
         tenant_claim: str = "https://trially.ai/tenant",
         lifetime_seconds: int = 43_200,
         people: Callable[[], Sequence[Person]] = tuple,
+        recorded_as: str | None = None,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or parts.hostname not in LOOPBACK_HOSTS:
             raise ValueError(f"The built-in issuer needs a loopback URL, not {url!r}.")
         self.url = url.rstrip("/")
+        self.recorded_as = recorded_as or self.url
+        """The name under which its members are recorded. It may differ from the URL."""
+
         self.audience = audience
         self.tenant_claim = tenant_claim
         self.lifetime_seconds = lifetime_seconds
@@ -103,6 +107,7 @@ class DevIssuer:
         """Return the profile for a verifier in the same process. Its keys need no HTTP."""
         return IssuerProfile(
             issuer=self.url,
+            recorded_as=self.recorded_as,
             audiences=(self.audience,),
             algorithms=frozenset({"RS256"}),
             max_lifetime_seconds=max(self.lifetime_seconds, DEFAULT_MAX_LIFETIME_SECONDS),
