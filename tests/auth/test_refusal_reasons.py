@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from crafted_tokens import AUDIENCE, ISSUER, TENANT_CLAIM, Keys, make_claims, sign
+from crafted_tokens import AUDIENCE, ISSUER, Keys, make_claims, sign
 from flask import Flask
 from members import Member
 from test_token_attacks import attacks

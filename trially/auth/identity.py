@@ -36,8 +36,8 @@ _REFERENCE = re.compile(rf"{REFERENCE_PATTERN}\Z")
 def read_claims() -> Claims:
     """Return the claims of the request's bearer token, or raise `Unauthorized`.
 
-    The log and the metrics have the reason; the response has it only in development. Raises `ServiceUnavailable`
-    if the token cannot be verified now.
+    The log and the metrics have the reason; the response has it only in development. Raises
+    `ServiceUnavailable` if the token cannot be verified now.
     """
     header = request.headers.get("Authorization", "")
     scheme, _, raw = header.partition(" ")
