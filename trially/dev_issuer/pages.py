@@ -29,9 +29,10 @@ FORWARDING_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Rea
 """Headers of a proxy. Its client may be anywhere."""
 
 CONTENT_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; "
-    # Browsers apply form-action to the redirect after a form too, and codes go to loopback.
-    "form-action 'self' http://localhost:* http://127.0.0.1:* http://[::1]:*"
+    "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; base-uri 'none'; "
+    # Browsers apply form-action to the redirect after a form too, and codes go to loopback. A
+    # source cannot be an IPv6 address.
+    "frame-ancestors 'none'; form-action 'self' http://localhost:* http://127.0.0.1:*"
 )
 
 
