@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from trially import api, commands, health, landing, openapi, request_cycle, state
+from trially import api, commands, health, openapi, request_cycle, state
 from trially.auth import identity
 from trially.auth.issuers import trusted_issuers
 from trially.auth.members import identities
@@ -60,7 +60,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(health.bp)
     api.init_app(app)
     openapi.init_app(app, __version__)
-    landing.init_app(app)
     commands.init_app(app)
     _init_demo(app, settings)
 

@@ -10,7 +10,7 @@ from trially.config import current_settings
 from trially.demo.organisations import DEMO_ORGANISATIONS, DemoOrganisation, DemoPerson
 from trially.dev_issuer import DevIssuer
 from trially.dev_issuer.clients import MACHINE_SECRET, WEB_CLIENT_ID
-from trially.landing import guide_path
+from trially.openapi.start_page import guide_path
 from trially.tenancy.catalog import TenantStatus
 from trially.tenancy.lifecycle.status import list_tenants
 

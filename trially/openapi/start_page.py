@@ -5,7 +5,7 @@ import hashlib
 from dataclasses import asdict, dataclass
 from urllib.parse import urlencode
 
-from flask import Blueprint, Flask, Response, current_app, render_template_string, request
+from flask import Blueprint, Response, current_app, render_template_string, request
 
 from trially.auth.permissions import public
 from trially.http.contract import json_response
@@ -80,35 +80,32 @@ class Link:
     text: str
 
 
-bp = Blueprint("landing", __name__)
+def add_start_page(bp: Blueprint) -> None:
+    """Add the page and its icon to a blueprint."""
+    bp.add_url_rule("/", view_func=show_start)
+    # Rules that begin with /api/ are operations of the OpenAPI document, and this page is none.
+    bp.add_url_rule("/<any(api):_>/v1", view_func=show_api_start)
+    bp.add_url_rule("/favicon.ico", view_func=show_icon)
 
 
-@bp.get("/")
 @public
 def show_start() -> Response:
     """Show links to the documentation."""
     return _show_links("text/html")
 
 
-@bp.get("/api/v1")
 @public
-def show_api_start() -> Response:
+def show_api_start(_: str) -> Response:
     """Show links to the documentation of the API."""
     return _show_links("application/json")
 
 
-@bp.get("/favicon.ico")
 @public
 def show_icon() -> Response:
     """Show the icon that browsers ask for."""
     response = Response(ICON, content_type="image/svg+xml")
     response.cache_control.max_age = 86_400
     return response
-
-
-def init_app(app: Flask) -> None:
-    """Serve the page. Registered after the OpenAPI document, which does not describe it."""
-    app.register_blueprint(bp)
 
 
 def guide_path() -> str | None:
