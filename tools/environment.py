@@ -4,6 +4,8 @@
 only the standard library. Processes that start it at once wait for each other.
 """
 
+from __future__ import annotations  # an older Python must reach the check of its version
+
 import fcntl
 import hashlib
 import re
@@ -22,7 +24,7 @@ SUFFICIENT = {"running": ("running", "development"), "development": ("developmen
 
 def main(name: str) -> str | None:
     """Install a set of requirements, and return what is wrong, or None."""
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036
         return "trially needs Python 3.11 or newer. Name one: `make run PYTHON=python3.11`."
     with Path(__file__).open() as lock:
         try:
@@ -36,7 +38,11 @@ def main(name: str) -> str | None:
 def is_installed(name: str) -> bool:
     """Return whether the present version of a set of requirements is installed."""
     stamp = stamp_of(name)
-    return stamp.exists() and stamp.read_text() == digest_of(name)
+    if not stamp.exists():
+        return False
+    if not stamp.read_text():  # Earlier versions of the Makefile left an empty file.
+        return stamp.stat().st_mtime >= requirements_of(name).stat().st_mtime
+    return stamp.read_text() == digest_of(name)
 
 
 def install(name: str) -> str | None:
@@ -45,32 +51,34 @@ def install(name: str) -> str | None:
     if not python.exists():
         show("Creating .venv …")
         command = [sys.executable, "-m", "venv", "--clear", str(ENVIRONMENT)]
-        if subprocess.run(command, check=False).returncode:
-            return (
-                "The virtual environment could not be created. On Debian: apt install python3-venv"
-            )
-    requirements = requirements_of(name)
+        if subprocess.run(command, check=False).returncode:  # noqa: S603
+            return "Python could not create .venv. On Debian: apt install python3-venv"
+    if not run_pip(python, requirements_of(name)):
+        return "The requirements could not be installed, as said above."
+    stamp_of(name).write_text(digest_of(name))
+    return None
+
+
+def run_pip(python: Path, requirements: Path) -> bool:
+    """Install requirements, and return whether pip succeeded. Print its last lines if not."""
     total = len(re.findall(r"^\S+==", requirements.read_text(), re.MULTILINE))
     show(f"Installing {total} packages of requirements/{requirements.name} into .venv …")
     command = [str(python), "-m", "pip", "install", "--disable-pip-version-check"]
     command += ["--progress-bar=off", "--require-hashes", "-r", str(requirements)]
-    last = deque[str](maxlen=LAST_LINES)
-    with subprocess.Popen(
+    last: deque[str] = deque(maxlen=LAST_LINES)
+    fetched = 0
+    with subprocess.Popen(  # noqa: S603
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as pip:
-        assert pip.stdout is not None
-        count = 0
-        for line in pip.stdout:
+        for line in pip.stdout or ():
             last.append(line.rstrip())
-            count += line.startswith("Collecting ")
-            show_progress(f"  {count} of at most {total} packages fetched")
-            if line.startswith("Installing collected"):
-                show_progress("  writing the packages …")
+            fetched += line.startswith("Collecting ")
+            is_writing = line.startswith("Installing collected")
+            show_progress("writing …" if is_writing else f"{fetched} of {total} fetched")
     show_progress("")
     if pip.returncode:
-        return "\n".join([*last, "The requirements could not be installed. See above."])
-    stamp_of(name).write_text(digest_of(name))
-    return None
+        show("\n".join(last))
+    return pip.returncode == 0
 
 
 def requirements_of(name: str) -> Path:
@@ -86,7 +94,7 @@ def digest_of(name: str) -> str:
 
 def stamp_of(name: str) -> Path:
     """Return the file that says which version of a set is installed."""
-    return ENVIRONMENT / f".installed-{name}"
+    return ENVIRONMENT / (".installed" if name == "development" else f".installed-{name}")
 
 
 def show(sentence: str) -> None:

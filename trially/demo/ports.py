@@ -4,6 +4,8 @@
 standard library.
 """
 
+from __future__ import annotations  # an older Python must reach the check of its version
+
 import errno
 import os
 import re
