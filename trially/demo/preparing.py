@@ -39,7 +39,7 @@ def prepare(issuer: DevIssuer, report: Report) -> dict[str, str]:
     `report` gets a sentence for each step that takes long. Returns the reason of each failure by
     the tenant's slug: the other tenants can be served. Repeating it changes nothing.
     """
-    with _one_at_a_time(report), _slow_statements_expected():
+    with _one_at_a_time(report), _quiet_logs():
         _migrate_catalog(report)
         _finish_creating()
         failures = upgrade_tenants_behind(report)
@@ -97,11 +97,14 @@ def _take_lock(raw: connection) -> bool:
 
 
 @contextmanager
-def _slow_statements_expected() -> Iterator[None]:
-    """Do not log slow statements, because those of a first import are."""
-    level = slow_statements.log.level
-    slow_statements.log.setLevel(logging.ERROR)
+def _quiet_logs() -> Iterator[None]:
+    """Log neither the steps of migrations nor slow statements: those of a first import are slow."""
+    loggers = (logging.getLogger("alembic"), slow_statements.log)
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        slow_statements.log.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

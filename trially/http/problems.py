@@ -231,7 +231,7 @@ def _detail_of(error: HTTPException, status: HTTPStatus) -> str:
 
 _DETAILS = {
     HTTPStatus.BAD_REQUEST: "The request is malformed.",
-    HTTPStatus.NOT_FOUND: "No such path. /openapi.json lists the paths, and ids are UUIDs.",
+    HTTPStatus.NOT_FOUND: "This path does not exist. /openapi.json lists the paths; ids are UUIDs.",
     HTTPStatus.METHOD_NOT_ALLOWED: "This path does not have the method. See the header Allow.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this path accepts.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "This path does not accept a body of this Content-Type.",
