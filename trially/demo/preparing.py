@@ -43,9 +43,9 @@ def prepare(issuer: DevIssuer, report: Report) -> dict[str, str]:
         _migrate_catalog(report)
         _finish_creating()
         failures = upgrade_tenants_behind(report)
-        for tenant_id, former in tenants_with_former_issuers(issuer.recorded_as).items():
-            with recording_failure(failures, str(tenant_id)):
-                record_present_issuer(tenant_id, former, issuer.recorded_as)
+        for slug, former in tenants_with_former_issuers(issuer.recorded_as).items():
+            with recording_failure(failures, slug):
+                record_present_issuer(slug, former, issuer.recorded_as)
         for organisation in DEMO_ORGANISATIONS:
             if organisation.slug not in failures:
                 with recording_failure(failures, organisation.slug):
