@@ -65,7 +65,7 @@ faults: setup ## Run all faults under load, and write docs/faults.md (20 minutes
 client: export TRIALLY_DEVELOPMENT = 1
 client: setup ## Generate the TypeScript client from the API (needs Node)
 	@$(BIN)/python -m flask openapi > clients/typescript/openapi.json
-	cd clients/typescript && npm ci --no-audit --no-fund && npm run generate && npm run check
+	cd clients/typescript && npm ci --no-audit --no-fund && npm run generate && npm run build
 
 lock: setup ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-header --upgrade --python-version 3.11 pyproject.toml -o requirements/production.txt
