@@ -1,19 +1,25 @@
 /** Runs before each page: keeps the session fresh, and adds the Content-Security-Policy. */
 
-import { NextResponse } from "next/server";
+import { type NextFetchEvent, type NextRequest, NextResponse } from "next/server";
 
 import { auth } from "@/auth";
 import { issuerUrl, publicUrl } from "@/lib/settings";
 
 const isDevelopment = process.env.NODE_ENV === "development";
 
-// Auth.js refreshes the tokens, and adds the new cookie to the answer.
-export const proxy = auth((request) => {
+export async function proxy(request: NextRequest, event: NextFetchEvent): Promise<Response> {
+  // Auth.js refreshes the tokens, and adds the new cookie to the answer.
+  const withSession = await auth(answer);
+  // The type is the one for routes; in a proxy, the second argument is the event.
+  return (await withSession(request, event as never)) as Response;
+}
+
+function answer(request: NextRequest): Response {
   const home = publicUrl();
   const host = request.headers.get("host");
   if (home && host && host !== new URL(home).host) {
     // Cookies belong to one host name: sign-in would fail between localhost and 127.0.0.1.
-    return NextResponse.redirect(new URL(request.nextUrl.pathname + request.nextUrl.search, home));
+    return leadTo(new URL(request.nextUrl.pathname + request.nextUrl.search, home));
   }
   const nonce = crypto.randomUUID().replaceAll("-", "");
   const policy = contentPolicy(nonce);
@@ -26,7 +32,12 @@ export const proxy = auth((request) => {
   response.headers.set("X-Content-Type-Options", "nosniff");
   response.headers.set("Cache-Control", "private, no-store");
   return response;
-});
+}
+
+/** Next.js makes a redirect relative if it takes the other host name for its own, so this is none. */
+function leadTo(url: URL): Response {
+  return new Response(null, { headers: { Refresh: `0; url=${url.href}`, "Cache-Control": "no-store" } });
+}
 
 /** Nothing is loaded from anywhere else. A form may lead to the issuer, where people sign in and out. */
 function contentPolicy(nonce: string): string {

@@ -7,7 +7,7 @@ import { redirect } from "next/navigation";
 import { cache } from "react";
 
 import { type Failure, toFailure } from "./failures";
-import { requireSession } from "./session";
+import { type Session, requireSession } from "./session";
 import { apiUrl } from "./settings";
 
 export type Me = Schemas["Me"];
@@ -18,7 +18,11 @@ const TIME_LIMIT_MS = 20_000;
 
 /** Return a client that acts as the person who is signed in. */
 export async function clientOf(tenant: string | undefined): Promise<TriallyClient> {
-  const { tokens } = await requireSession();
+  return clientFor(await requireSession(), tenant);
+}
+
+/** Return a client that acts with a session. */
+export function clientFor({ tokens }: Session, tenant: string | undefined): TriallyClient {
   return createTriallyClient({ baseUrl: apiUrl(), token: () => tokens.access_token, tenant });
 }
 

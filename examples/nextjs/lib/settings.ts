@@ -24,5 +24,12 @@ export const clientSecret = () => process.env.AUTH_TRIALLY_SECRET || undefined;
 /** The claim of the ID token that names the tenants of a person. */
 export const tenantClaim = () => process.env.TRIALLY_TENANT_CLAIM || "https://trially.ai/tenant";
 
-/** Where browsers reach this app. */
-export const publicUrl = () => process.env.AUTH_URL || undefined;
+/** Where browsers reach this app; undefined if it is where they say. */
+export function publicUrl(): string | undefined {
+  const url = process.env.AUTH_URL || undefined;
+  // Next.js reads these addresses as localhost, so the redirect URIs of Auth.js would differ.
+  if (url && /^(127\.|\[::1\])/.test(new URL(url).hostname)) {
+    throw new Error(`AUTH_URL is ${url}. Write localhost instead of the address.`);
+  }
+  return url;
+}

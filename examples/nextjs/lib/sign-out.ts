@@ -1,5 +1,6 @@
 "use server";
 
+import { headers } from "next/headers";
 import { redirect } from "next/navigation";
 
 import { signOut } from "@/auth";
@@ -18,7 +19,7 @@ export async function signOutHere(): Promise<void> {
     (metadata) => metadata.end_session_endpoint,
     () => undefined,
   );
-  const home = publicUrl();
+  const home = publicUrl() ?? (await headers()).get("Origin");
   if (!endpoint || !home || !session?.tokens.id_token) {
     redirect(AFTERWARDS);
   }

@@ -1,10 +1,10 @@
 /** Passes a file on to the API, and says how far the import is, line by line. */
 
 import { ProblemError, type Schemas, type TriallyClient, typeOfFile } from "@trially/client";
-import { getToken } from "next-auth/jwt";
 
-import { clientOf } from "@/lib/api";
+import { clientFor } from "@/lib/api";
 import { toFailure } from "@/lib/failures";
+import { currentSession } from "@/lib/session";
 import type { UploadEvent } from "@/lib/upload-events";
 
 type Import = Schemas["Import"];
@@ -17,10 +17,14 @@ export async function POST(request: Request, { params }: Context): Promise<Respo
   if (request.headers.get("Sec-Fetch-Site") !== "same-origin") {
     return new Response("Only this app's own pages may upload.", { status: 403 });
   }
-  if (!request.body || !(await getToken({ req: request, secret: process.env.AUTH_SECRET }))) {
-    return new Response("Sign in, and send a file.", { status: 400 });
+  const session = await currentSession();
+  if (!session) {
+    return new Response("Sign in.", { status: 401 });
   }
-  const trially = await clientOf(tenant);
+  if (!request.body) {
+    return new Response("Send a file.", { status: 400 });
+  }
+  const trially = clientFor(session, tenant);
   const events = new TextEncoderStream();
   const writer = events.writable.getWriter();
   const say = (event: UploadEvent) => writer.write(`${JSON.stringify(event)}\n`).catch(() => undefined);
