@@ -12,6 +12,7 @@ from trially.auth.tokens import Claims, verify_token
 from trially.dev_issuer import DevIssuer
 from trially.dev_issuer.key_file import load_or_create_key
 from trially.dev_issuer.pages import create_pages
+from trially.dev_issuer.people import ListedPeople
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +25,7 @@ def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def issuer(key_file: Path) -> DevIssuer:
     issuer = DevIssuer(URL, key_file, AUDIENCE)
-    issuer.people = lambda: [BOB, ALICE_TOO, ALICE]
+    issuer.people = ListedPeople([BOB, ALICE_TOO, ALICE])
     return issuer
 
 
