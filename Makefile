@@ -1,30 +1,37 @@
 # Everything runs in .venv, which is created on demand from the pinned requirements.
 
 PYTHON ?= python3
-PORT ?= 5000
 EXAMPLES ?= 200
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 BIN := .venv/bin
-STAMP := .venv/.installed
+# Written once. Later starts save the second that loading trially takes.
+SETTINGS = test -s instance/settings.env || $(BIN)/python -c 'from trially.config import write_development_settings as write; write()'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test faults test-postgres-15 fuzz check format docs isolation-docs bench client lock clean
+.PHONY: help setup running port run status test faults test-postgres-15 fuzz check format docs isolation-docs bench client lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
-$(STAMP): requirements/development.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "trially needs Python 3.11 or newer.")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/development.txt
-	@touch $(STAMP)
+setup: ## Create the virtual environment for all targets, and this machine's settings
+	@$(PYTHON) -I tools/environment.py development
+	@$(SETTINGS)
 
-setup: $(STAMP) ## Create the virtual environment and this machine's settings
-	@$(BIN)/python -c 'from trially.config import write_development_settings as write; write()'
+running:
+	@$(PYTHON) -I tools/environment.py running
+	@$(SETTINGS)
+
+port:
+	@$(PYTHON) -I trially/demo/ports.py $(PORT)
 
 run: export TRIALLY_DEVELOPMENT = 1
-run: setup ## Serve the demo tenants on http://127.0.0.1:5000 (PORT=… for another port)
-	@$(BIN)/python -m flask demo serve --port $(PORT)
+run: port running ## Serve the demo tenants on http://127.0.0.1:5000 (PORT=… for another port)
+	@echo "Starting …"
+	@$(BIN)/python -m flask demo serve $(if $(PORT),--port $(PORT))
+
+status: export TRIALLY_DEVELOPMENT = 1
+status: running ## Show the demo's addresses, clients, tokens, and the settings of a web app
+	@$(BIN)/python -m flask demo status
 
 test: setup ## Run the tests
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
@@ -63,12 +70,13 @@ faults: setup ## Run all faults under load, and write docs/faults.md (20 minutes
 	$(BIN)/python -m faults --write docs/faults.md
 
 client: export TRIALLY_DEVELOPMENT = 1
-client: setup ## Generate the TypeScript client from the API (needs Node)
+client: running ## Generate the TypeScript client from the API (needs Node)
 	@$(BIN)/python -m flask openapi > clients/typescript/openapi.json
 	cd clients/typescript && npm ci --no-audit --no-fund && npm run generate && npm run build
 
 lock: setup ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-header --upgrade --python-version 3.11 pyproject.toml -o requirements/production.txt
+	uv pip compile --quiet --universal --generate-hashes --no-header --upgrade --python-version 3.11 --extra embedded pyproject.toml -o requirements/running.txt
 	uv pip compile --quiet --universal --generate-hashes --no-header --upgrade --python-version 3.11 --extra development pyproject.toml -o requirements/development.txt
 
 clean: ## Remove the virtual environment; instance/ stays

@@ -33,7 +33,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = request_cycle.Application(
         "trially", static_folder=None, instance_path=str(settings.instance)
     )
-    state.init_app(app, settings, __version__)
+    state.init_app(app, settings, __version__).make_app = create_app
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False
 

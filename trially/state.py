@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from flask import Flask, current_app, g
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span
 
@@ -36,6 +38,9 @@ class AppState:
 
     settings: "Settings"
     version: str = ""
+    make_app: "Callable[[Settings], Flask]" = field(init=False)
+    """Makes an app of other settings; a command cannot import the factory."""
+
     keys: "SecretKeys | None" = None
     """The secret keys of this process, from the settings; `current_keys` returns them."""
 

@@ -1,35 +1,25 @@
 """`flask demo …`: create the demo tenants, and serve them on this machine."""
 
-import socket
-import sys
-from urllib.parse import urlsplit
-
 import click
-from flask import current_app
-from werkzeug.serving import run_simple
 
-from trially.config import current_settings
-from trially.demo.organisations import DEMO_ORGANISATIONS
-from trially.demo.seeding import seed
+from trially.demo import serving
+from trially.demo.preparing import SLUGS, prepare
+from trially.demo.report import describe_demo, format_status
+from trially.demo.resetting import require_embedded_server, reset
 from trially.dev_issuer import DevIssuer
 from trially.errors import OperatorError
-from trially.observability import logs
 from trially.state import app_state
-from trially.tenancy.schema.installing import require_catalog
-from trially.terminal import (
-    CommandGroup,
-    json_option,
-    print_items,
-    print_json,
-)
+from trially.tenancy.lifecycle.status import list_tenants
+from trially.tenancy.schema.installing import CatalogBehindError, check_catalog
+from trially.terminal import CommandGroup, json_option, print_json
 
 
 class NotForProductionError(OperatorError):
     """A demo command was run outside development."""
 
 
-class PortTakenError(OperatorError):
-    """Another process listens on the address of the development server."""
+class NotReadyError(OperatorError):
+    """Some demo tenants could not be prepared, or none exist."""
 
 
 demo = CommandGroup("demo", help="Create and serve demo tenants (development only).")
@@ -40,65 +30,104 @@ demo = CommandGroup("demo", help="Create and serve demo tenants (development onl
 def seed_command(*, as_json: bool) -> None:
     """Create the demo tenants and their records.
 
-    The command is idempotent: it creates only what is missing.
+    The command is idempotent: it migrates what is behind and creates only what is missing.
 
     \b
     Example:
       flask demo seed
     """  # noqa: D301
-    _require_development()
-    require_catalog()
-    slugs = seed(lambda sentence: click.echo(sentence, err=True))
-    if as_json:
-        print_json({"tenants": slugs})
-    else:
-        click.echo(f"The demo tenants are ready: {', '.join(slugs)}.")
+    _print_prepared(prepare(_require_development(), _report), as_json=as_json)
 
 
 @demo.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", type=int, help="Port to listen on.  [default: the public URL's]")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="Port to listen on.  [default: TRIALLY_PUBLIC_URL's, or 5000]",
+)
 def serve(host: str, port: int | None) -> None:
     """Create the demo tenants and serve the API on this machine.
 
-    The development server also serves the built-in issuer. Stop it with Ctrl-C.
+    All URLs and tokens have this port, unless TRIALLY_PUBLIC_URL is set. The development server
+    also serves the built-in issuer. Stop it with Ctrl-C.
 
     \b
     Example:
       flask demo serve --port 5001
     """  # noqa: D301
+    _require_development()
+    serving.serve(host, port)
+
+
+@demo.command("status")
+@json_option
+def status(*, as_json: bool) -> None:
+    """Show addresses, client ids, tokens and a web app's settings.
+
+    The addresses are those of the server that was started last. The tokens are valid for hours.
+
+    \b
+    Example:
+      flask demo status --json
+    """  # noqa: D301
     issuer = _require_development()
-    port = port or urlsplit(current_settings().public_url).port or 80
-    _require_port(host, port)
-    require_catalog()
-    seed(click.echo)
-    url = f"http://{host}:{port}"
-    organisation = DEMO_ORGANISATIONS[0]
-    person = next(person for person in organisation.people if person.role == "coordinator")
-    token = issuer.issue_token(subject=person.subject, tenant=organisation.slug)
-    click.echo()
-    print_items(
-        [
-            {
-                "tenant": one.slug,
-                "kind": one.kind,
-                "tier": one.tier,
-                "name": one.name,
-                "patients": one.patients,
-            }
-            for one in DEMO_ORGANISATIONS
-        ],
-        ("tenant", "kind", "tier", "name", "patients"),
-        as_json=False,
-    )
-    click.echo(
-        f"\nAPI      {url}/api/v1\nDocs     {url}/docs/\nIssuer   {issuer.url}"
-        f"\n\nRequest a first patient as {person.display_name} of {organisation.name}:\n\n"
-        f'curl -H "Authorization: Bearer {token}" "{url}/api/v1/patients?limit=1"\n\n'
-        "Press Ctrl-C to stop the server."
-    )
-    logs.configure(level=current_settings().log_level, is_for_people=sys.stderr.isatty())
-    run_simple(host, port, current_app._get_current_object(), threaded=True)  # type: ignore[attr-defined]  # noqa: SLF001
+    try:
+        check_catalog()
+    except CatalogBehindError:
+        raise NotReadyError("The demo is not ready. Run `make run` or `flask demo seed`.") from None
+    described = describe_demo(issuer)
+    if as_json:
+        print_json(described)
+    else:
+        click.echo(format_status(described))
+
+
+@demo.command("reset")
+@click.option("--yes", "is_confirmed", is_flag=True, help="Do not ask for confirmation.")
+@json_option
+def reset_command(*, is_confirmed: bool, as_json: bool) -> None:
+    """Delete the embedded PostgreSQL with all tenants, and seed again.
+
+    The settings and the built-in issuer's key stay. Stop `make run` before.
+
+    \b
+    Example:
+      flask demo reset --yes
+    """  # noqa: D301
+    _require_development()
+    directory = require_embedded_server()
+    if not is_confirmed:
+        question = f"Delete {directory} with {_describe_tenants()}?"
+        click.confirm(question, abort=True, err=True)
+    _print_prepared(reset(_report), as_json=as_json)
+
+
+def _describe_tenants() -> str:
+    try:
+        check_catalog()
+    except CatalogBehindError:
+        return "everything in it"
+    slugs = [tenant.slug for tenant in list_tenants()]
+    if not slugs:
+        return "everything in it (it has no tenants)"
+    more = f" and {len(slugs) - 10} more" if len(slugs) > 10 else ""
+    return f"all records of {', '.join(slugs[:10])}{more}"
+
+
+def _print_prepared(failures: dict[str, str], *, as_json: bool) -> None:
+    """Print the demo tenants, or raise `NotReadyError` with the reason of each failure."""
+    if failures:
+        reasons = " ".join(f"{slug}: {reason}" for slug, reason in failures.items())
+        raise NotReadyError(f"Not ready: {reasons}")
+    if as_json:
+        print_json({"tenants": SLUGS})
+    else:
+        click.echo(f"The demo tenants are ready: {', '.join(SLUGS)}.")
+
+
+def _report(sentence: str) -> None:
+    click.echo(sentence, err=True)
 
 
 def _require_development() -> DevIssuer:
@@ -109,15 +138,3 @@ def _require_development() -> DevIssuer:
             " TRIALLY_DEVELOPMENT=1."
         )
     return issuer
-
-
-def _require_port(host: str, port: int) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            raise PortTakenError(
-                f"Another process already listens on {host}:{port}. Choose another port:"
-                " `make run PORT=…` or `flask demo serve --port …`."
-            ) from None

@@ -33,40 +33,38 @@ DATA_EDITION = "1"
 Report = Callable[[str], None]
 
 
-def seed(report: Report = lambda _sentence: None) -> Sequence[str]:
-    """Create the demo tenants and data that are missing, and return the tenants' slugs.
+def seed_organisation(organisation: DemoOrganisation, report: Report) -> None:
+    """Create what is missing of a demo tenant and its data.
 
     `report` gets a sentence before each step that takes long.
     """
-    for organisation in DEMO_ORGANISATIONS:
-        try:
-            directory().find(organisation.slug, fresh=True)
-        except UnknownTenantError:
-            report(f"Creating tenant {organisation.slug} …")
-            create_tenant(
-                organisation.slug,
-                organisation.name,
-                kind=organisation.kind,
-                tier=organisation.tier,
+    try:
+        directory().find(organisation.slug, fresh=True)
+    except UnknownTenantError:
+        report(f"Creating tenant {organisation.slug} …")
+        create_tenant(
+            organisation.slug,
+            organisation.name,
+            kind=organisation.kind,
+            tier=organisation.tier,
+        )
+    with tenant_context(organisation.slug):
+        _add_members(organisation)
+        with transaction():
+            _insert_missing(Site, "name", [vars(site) for site in organisation.sites])
+            studies = [_describe_study(study) for study in organisation.studies]
+            _insert_missing(Study, "protocol_number", studies)
+        fingerprint = hashlib.sha256(f"demo {DATA_EDITION} {organisation}".encode()).hexdigest()
+        if not has_run(fingerprint):
+            report(f"Importing {organisation.patients} patients into {organisation.slug} …")
+            upload = BytesIO(b"\n".join(_generate(organisation)))
+            run_import(
+                [source_file_from_stream("demo.ndjson", upload)],
+                source=SOURCE,
+                fingerprint=fingerprint,
+                strict=True,
+                started_by="demo",
             )
-        with tenant_context(organisation.slug):
-            _add_members(organisation)
-            with transaction():
-                _insert_missing(Site, "name", [vars(site) for site in organisation.sites])
-                studies = [_describe_study(study) for study in organisation.studies]
-                _insert_missing(Study, "protocol_number", studies)
-            fingerprint = hashlib.sha256(f"demo {DATA_EDITION} {organisation}".encode()).hexdigest()
-            if not has_run(fingerprint):
-                report(f"Importing {organisation.patients} patients into {organisation.slug} …")
-                upload = BytesIO(b"\n".join(_generate(organisation)))
-                run_import(
-                    [source_file_from_stream("demo.ndjson", upload)],
-                    source=SOURCE,
-                    fingerprint=fingerprint,
-                    strict=True,
-                    started_by="demo",
-                )
-    return [organisation.slug for organisation in DEMO_ORGANISATIONS]
 
 
 def _add_members(organisation: DemoOrganisation) -> None:

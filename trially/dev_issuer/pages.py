@@ -30,9 +30,10 @@ from trially.dev_issuer.visitors import (
 from trially.state import request_state
 
 CONTENT_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; "
-    # Browsers apply form-action to the redirect after a form too, and codes go to loopback.
-    "form-action 'self' http://localhost:* http://127.0.0.1:* http://[::1]:*"
+    "default-src 'none'; img-src 'self'; style-src 'unsafe-inline'; base-uri 'none'; "
+    # Browsers apply form-action to the redirect after a form too, and codes go to loopback. A
+    # source cannot be an IPv6 address.
+    "frame-ancestors 'none'; form-action 'self' http://localhost:* http://127.0.0.1:*"
 )
 FORBIDDEN_CHARACTERS = "The request contains characters that OAuth forbids."
 

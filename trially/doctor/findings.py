@@ -12,6 +12,9 @@ from trially.errors import OperatorError
 FAILURES_OF_ONE_CHECK = (psycopg2.ProgrammingError, psycopg2.InternalError)
 """Errors after which the other checks of the place can still run."""
 
+FOR_REAL_PATIENTS = "Nothing, for fictitious patients as the demo's. For real ones:"
+"""What a remedy begins with in development, if the problem matters only in production."""
+
 Subject = TypeVar("Subject")
 """The subject of a check: the fleet, a server or a database."""
 
@@ -87,8 +90,7 @@ def run_checks(
             what = f"the check failed with {describe_failure(failure)}"
             problems = [error(what, "Give the administrator the privileges that it needs.")]
         for problem in problems:
-            level = _final_level(problem.level, in_development=in_development)
-            yield Finding(level, name, where, problem.what, problem.remedy, problem.tenant)
+            yield _find(problem, name, where, in_development=in_development)
         if not problems:
             yield Finding(Level.OK, name, where, "no problem")
 
@@ -101,7 +103,10 @@ def describe_failure(failure: Exception) -> str:
     return type(failure).__name__ + (f" (SQLSTATE {state})" if state else "")
 
 
-def _final_level(level: Level, *, in_development: bool) -> Level:
+def _find(problem: Problem, check: str, where: str, *, in_development: bool) -> Finding:
+    """Return the finding of a problem. In development, the demo's patients are fictitious."""
+    level, remedy = problem.level, problem.remedy
     if level is Level.PRODUCTION_ERROR:
-        return Level.WARNING if in_development else Level.ERROR
-    return level
+        level = Level.WARNING if in_development else Level.ERROR
+        remedy = f"{FOR_REAL_PATIENTS} {remedy}" if in_development else remedy
+    return Finding(level, check, where, problem.what, remedy, problem.tenant)

@@ -210,7 +210,7 @@ def _render_invalid(error: ValidationError) -> Response:
 def _render_http(error: HTTPException) -> Response:
     status = HTTPStatus(error.code or HTTPStatus.INTERNAL_SERVER_ERROR)
     problem = Problem(
-        error.description or status.description,
+        _detail_of(error, status),
         headers={
             name: value
             for name, value in error.get_headers()
@@ -223,6 +223,23 @@ def _render_http(error: HTTPException) -> Response:
     problem.kind = named.kind if named else status.phrase.lower().replace(" ", "-")
     problem.code = named.code if named else status.phrase.lower().replace(" ", "_")
     return problem.to_response()
+
+
+def _detail_of(error: HTTPException, status: HTTPStatus) -> str:
+    """Return the detail of an HTTP error: Werkzeug's own texts are for people in browsers."""
+    if error.description and error.description != type(error).description:
+        return error.description
+    return _DETAILS.get(status) or f"{status.phrase}. {status.description}".rstrip(". ") + "."
+
+
+_DETAILS = {
+    HTTPStatus.BAD_REQUEST: "The request is malformed.",
+    HTTPStatus.NOT_FOUND: "This path does not exist. /openapi.json lists the paths; ids are UUIDs.",
+    HTTPStatus.METHOD_NOT_ALLOWED: "This path does not have the method. See the header Allow.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than this path accepts.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "This path does not accept a body of this Content-Type.",
+}
+"""Details of errors that Flask and Werkzeug raise without words of ours, by status."""
 
 
 def _render_crash(error: Exception) -> Response:

@@ -18,6 +18,7 @@ from flask import has_app_context, has_request_context, request
 from flask.logging import default_handler
 from structlog.typing import EventDict, WrappedLogger
 
+from trially.observability.terminal_lines import render_for_people
 from trially.state import request_state
 
 LONGEST_CHAIN = 5
@@ -110,7 +111,7 @@ class _JSONFormatter(structlog.stdlib.ProcessorFormatter):
 
 def _formatter(*, is_for_people: bool) -> logging.Formatter:
     last: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        [render_for_people]
         if is_for_people
         else [structlog.processors.JSONRenderer(serializer=_to_json)]
     )

@@ -31,6 +31,7 @@ from trially.openapi.components import (
     RESPONSES_TO_KEYS,
     RESPONSES_TO_STREAMS,
 )
+from trially.openapi.start_page import add_start_page
 from trially.state import app_state, state_of
 
 DOCUMENT_PATH = "/openapi.json"
@@ -39,6 +40,7 @@ DESCRIBED_PREFIX = "/api/"
 _CONVERTER = re.compile(r"<(?:(\w+):)?(\w+)>")
 
 bp = Blueprint("openapi", __name__)
+add_start_page(bp)
 
 
 @bp.get(DOCUMENT_PATH)

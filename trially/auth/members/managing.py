@@ -274,6 +274,15 @@ def _with_sites(member: Item, sites: Mapping[UUID, Sequence[UUID]]) -> Item:
     }
 
 
+def renamed_issuer() -> tuple[str, str]:
+    """Return the recorded and the current name of the issuer whose names differ, or two of "".
+
+    That is the built-in issuer, if it serves at another URL than it is recorded under.
+    """
+    issuer = app_state().dev_issuer
+    return ("", "") if issuer is None else (issuer.recorded_as, issuer.url)
+
+
 def _recorded_name(issuer: str | None) -> str:
     """Return the name under which the members of an issuer, by default the first, are recorded."""
     return app_state().token_verifier.recorded_name(issuer or default_issuer())

@@ -4,9 +4,10 @@ from typing import Any
 
 from flask import Blueprint
 from marshmallow import Schema, fields
-from sqlalchemy import case, func, literal, null, select
+from sqlalchemy import String, bindparam, case, func, literal, null, select
 from sqlalchemy.dialects.postgresql import JSONB
 
+from trially.auth.members.managing import renamed_issuer
 from trially.auth.members.model import Member, MemberSite
 from trially.auth.permissions import Permission, requires
 from trially.database.rows import table_of
@@ -15,23 +16,15 @@ from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
 from trially.resources.resource import Resource
 from trially.resources.scope import WHOLE_TENANT
-from trially.state import app_state
 
 bp = Blueprint("members", __name__, url_prefix="/members")
-
-
-class IssuerField(fields.String):
-    """A member's issuer, as its tokens name it."""
-
-    def _serialize(self, value: Any, *_args: Any, **_options: Any) -> str:
-        return app_state().token_verifier.current_name(value)
 
 
 class MemberSchema(Schema):
     """A person or machine that may act in the tenant."""
 
     id = fields.UUID(dump_only=True)
-    issuer = IssuerField(dump_only=True)
+    issuer = fields.String(dump_only=True)
     subject = fields.String(dump_only=True)
     display_name = fields.String(dump_only=True, allow_none=True)
     email = fields.String(dump_only=True, allow_none=True)
@@ -57,11 +50,21 @@ _site_ids = (
     .scalar_subquery()
 )
 
+# The names are read at each execution, because the statement is built once for all apps.
+_recorded, _current = (
+    bindparam(name, type_=String, callable_=lambda index=index: renamed_issuer()[index])  # type: ignore[misc]
+    for index, name in enumerate(("recorded_issuer", "current_issuer"))
+)
+_issuer = case((columns.issuer == _recorded, _current), else_=columns.issuer)
+
 MEMBERS = Resource(
     Member,
     MemberSchema(),
     scope=WHOLE_TENANT,
-    computed=[case((columns.has_all_sites, null()), else_=_site_ids).label("site_ids")],
+    computed=[
+        _issuer.label("issuer"),
+        case((columns.has_all_sites, null()), else_=_site_ids).label("site_ids"),
+    ],
 )
 
 

@@ -39,7 +39,7 @@ def run_on_every_tenant() -> None:
     version's guard, the grants of its role, and the CHECKs of its tenant on added tables.
     Raises `FleetMigrationError`, which names the placement, at the first failure.
     """
-    blanks, placements = _read_fleet()
+    blanks, placements = read_fleet()
     total = len(blanks) + len(placements)
     # Blank schemas come first. A tenant created meanwhile copies one, so it is at the new revision.
     for done, blank in enumerate(blanks):
@@ -55,7 +55,7 @@ def run_on_every_tenant() -> None:
             raise _failure(_describe(records), error, done, total) from error
 
 
-def _read_fleet() -> tuple[list[SharedDatabase], list[list[PlacementRecord]]]:
+def read_fleet() -> tuple[list[SharedDatabase], list[list[PlacementRecord]]]:
     """Return the databases with a blank schema, and the placements: several if they share tables.
 
     The oldest placement comes first.
@@ -98,19 +98,20 @@ def _run_on_placement(record: PlacementRecord) -> None:
                 owned,
                 record.schema,
                 before_changes=lambda: (
-                    _commit(raw, pre_migration_sql) if pre_migration_sql else None
+                    commit(raw, pre_migration_sql) if pre_migration_sql else None
                 ),
             )
         except BaseException:
             owned.rollback()
             if pre_migration_sql:
-                _commit(raw, tier.post_migration_sql(record))
+                commit(raw, tier.post_migration_sql(record))
             raise
         if is_changed:
-            _commit(raw, GUARD_DDL, tier.post_migration_sql(record))
+            commit(raw, GUARD_DDL, tier.post_migration_sql(record))
 
 
-def _commit(raw: connection, *statements: sql.Composable | str) -> None:
+def commit(raw: connection, *statements: sql.Composable | str) -> None:
+    """Execute statements in one transaction."""
     for statement in statements:
         execute(raw, statement)
     raw.commit()

@@ -1,0 +1,110 @@
+"""Bring an installation to the state that the demo needs: migrated, and with the demo tenants."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from alembic.util import CommandError
+from psycopg2.extensions import connection
+
+from trially.demo.former_issuers import record_present_issuer, tenants_with_former_issuers
+from trially.demo.organisations import DEMO_ORGANISATIONS
+from trially.demo.seeding import Report, seed_organisation
+from trially.dev_issuer import DevIssuer
+from trially.errors import OperatorError
+from trially.observability import slow_statements
+from trially.tenancy.advisory_locks import DEMO_LOCK
+from trially.tenancy.lifecycle.operations import (
+    OperationBusyError,
+    run_operation,
+    unfinished_operations,
+)
+from trially.tenancy.lifecycle.tenants_behind import recording_failure, upgrade_tenants_behind
+from trially.tenancy.schema.installing import CatalogBehindError, check_catalog, install
+from trially.tenancy.servers.access import server_access
+from trially.tenancy.servers.connections import execute
+
+POLL_SECONDS = 0.2
+SLUGS = tuple(organisation.slug for organisation in DEMO_ORGANISATIONS)
+
+
+class NewerCatalogError(OperatorError):
+    """The catalog cannot be migrated to this version's revision."""
+
+
+def prepare(issuer: DevIssuer, report: Report) -> dict[str, str]:
+    """Migrate the catalog and all tenants that are behind, and create what the demo lacks.
+
+    `report` gets a sentence for each step that takes long. Returns the reason of each failure by
+    the tenant's slug: the other tenants can be served. Repeating it changes nothing.
+    """
+    with _one_at_a_time(report), _quiet_logs():
+        _migrate_catalog(report)
+        _finish_creating()
+        failures = upgrade_tenants_behind(report)
+        for slug, former in tenants_with_former_issuers(issuer.recorded_as).items():
+            with recording_failure(failures, slug):
+                record_present_issuer(slug, former, issuer.recorded_as)
+        for organisation in DEMO_ORGANISATIONS:
+            if organisation.slug not in failures:
+                with recording_failure(failures, organisation.slug):
+                    seed_organisation(organisation, report)
+    return failures
+
+
+def _migrate_catalog(report: Report) -> None:
+    try:
+        check_catalog()
+    except CatalogBehindError:
+        report("Migrating the catalog …")
+        try:
+            install()
+        except CommandError as error:
+            raise NewerCatalogError(
+                f"The catalog cannot be migrated to this version: {error}. A newer version may have"
+                " migrated it. Use that version, or start again with `flask demo reset`."
+            ) from None
+
+
+def _finish_creating() -> None:
+    """Finish the demo tenants whose creation was interrupted."""
+    for operation in unfinished_operations():
+        if operation.tenant_slug in SLUGS:
+            try:
+                run_operation(operation.id)
+            except OperationBusyError:
+                continue
+
+
+@contextmanager
+def _one_at_a_time(report: Report) -> Iterator[None]:
+    """Wait until no other process prepares the demo. The lock ends with the process."""
+    with server_access().administer() as raw:
+        if not _take_lock(raw):
+            report("Another process is preparing the demo. Waiting for it …")
+            while not _take_lock(raw):
+                time.sleep(POLL_SECONDS)
+        try:
+            yield
+        finally:
+            if not raw.closed:
+                execute(raw, "SELECT pg_advisory_unlock(%s)", DEMO_LOCK)
+
+
+def _take_lock(raw: connection) -> bool:
+    return bool(execute(raw, "SELECT 1 WHERE pg_try_advisory_lock(%s)", DEMO_LOCK))
+
+
+@contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """Log neither the steps of migrations nor slow statements: those of a first import are slow."""
+    loggers = (logging.getLogger("alembic"), slow_statements.log)
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

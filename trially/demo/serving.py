@@ -1,0 +1,122 @@
+"""Serve the demo tenants on this machine with the development server."""
+
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+import click
+from flask import Flask, current_app
+from werkzeug.serving import LISTEN_QUEUE, make_server
+
+from trially.config import (
+    LOOPBACK_HOSTS,
+    Settings,
+    current_settings,
+    is_configured,
+    record_served_url,
+)
+from trially.demo.occupation import serving
+from trially.demo.ports import DEFAULT_PORT, PortUnavailableError, hold_port
+from trially.demo.preparing import prepare
+from trially.demo.report import format_banner
+from trially.dev_issuer import DevIssuer
+from trially.embedded_postgres.keeper import ServerKeeper
+from trially.errors import OperatorError
+from trially.observability import logs
+from trially.state import app_state, state_of
+from trially.tenancy.servers.administrator import EMBEDDED_DIRECTORY
+
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+"""Addresses that mean all of this machine's, and the loopback address among them."""
+
+
+class UnusableAddressError(OperatorError):
+    """The demo cannot be served at this address."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where the server listens, and the URL at which clients on this machine reach it."""
+
+    host: str
+    port: int
+
+    @property
+    def url(self) -> str:
+        """Return the URL. Of all loopback names, IPv6 addresses are written in brackets."""
+        host = WILDCARDS.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+def serve(host: str, port: int | None) -> None:
+    """Prepare the demo tenants and serve them until Ctrl-C."""
+    settings = current_settings()
+    has_own_url = is_configured("public_url", settings)
+    address = _choose_address(host, port, settings.public_url if has_own_url else None)
+    with _listening(address) as holder, serving(settings.instance):
+        if not has_own_url:
+            record_served_url(settings.instance, address.url)
+            settings = replace(settings, public_url=address.url)
+        app = _app_with(settings)
+        with app.app_context(), _keeping_server(settings):
+            logs.configure(level=settings.log_level, is_for_people=sys.stderr.isatty())
+            issuer = state_of(app).dev_issuer
+            assert issuer is not None  # noqa: S101
+            _prepare(issuer)
+            click.echo(format_banner(issuer, address.url))
+            _serve_until_interrupted(app, address, holder)
+
+
+def _choose_address(host: str, port: int | None, public_url: str | None) -> Address:
+    if WILDCARDS.get(host, host) not in LOOPBACK_HOSTS:
+        raise UnusableAddressError(
+            f"The host {host!r} has no loopback address, and the built-in issuer answers only"
+            " there. Pass --host 127.0.0.1, localhost, ::1, or 0.0.0.0 for all addresses."
+        )
+    return Address(host, port or urlsplit(public_url or "").port or DEFAULT_PORT)
+
+
+@contextmanager
+def _listening(address: Address) -> Iterator[socket.socket]:
+    """Hold the port while the demo is prepared. Clients are refused until the server listens."""
+    try:
+        holder = hold_port(address.host, address.port)
+    except PortUnavailableError as error:
+        raise UnusableAddressError(str(error)) from None
+    with holder:
+        yield holder
+
+
+def _app_with(settings: Settings) -> Flask:
+    """Return the current app, or one like it with another public URL."""
+    if settings == current_settings():
+        return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001
+    return app_state().make_app(settings)
+
+
+@contextmanager
+def _keeping_server(settings: Settings) -> Iterator[None]:
+    """Start the embedded PostgreSQL again if it ends meanwhile."""
+    if settings.database_url is not None:
+        yield
+        return
+    keeper = ServerKeeper(settings.instance / EMBEDDED_DIRECTORY, settings.embedded_settings)
+    keeper.start()
+    try:
+        yield
+    finally:
+        keeper.stop()
+
+
+def _prepare(issuer: DevIssuer) -> None:
+    for slug, reason in prepare(issuer, click.echo).items():
+        click.echo(f"Not ready: {slug}. {reason} The other tenants are served.", err=True)
+
+
+def _serve_until_interrupted(app: Flask, address: Address, holder: socket.socket) -> None:
+    holder.listen(LISTEN_QUEUE)
+    server = make_server(address.host, address.port, app, threaded=True, fd=holder.fileno())
+    server.serve_forever()
