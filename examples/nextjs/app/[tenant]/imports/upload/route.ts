@@ -14,7 +14,7 @@ const LOOK_EVERY_MS = 400;
 
 export async function POST(request: Request, { params }: Context): Promise<Response> {
   const { tenant } = await params;
-  if (request.headers.get("Sec-Fetch-Site") !== "same-origin") {
+  if (!isFromThisApp(request)) {
     return new Response("Only this app's own pages may upload.", { status: 403 });
   }
   const session = await currentSession();
@@ -30,6 +30,13 @@ export async function POST(request: Request, { params }: Context): Promise<Respo
   const say = (event: UploadEvent) => writer.write(`${JSON.stringify(event)}\n`).catch(() => undefined);
   void importFile(trially, request, request.body, say).finally(() => writer.close().catch(() => undefined));
   return new Response(events.readable, { headers: { "Content-Type": "application/x-ndjson", "Cache-Control": "no-store" } });
+}
+
+/** The cookie alone is no proof: another site's page could send it along. */
+function isFromThisApp({ headers }: Request): boolean {
+  const site = headers.get("Sec-Fetch-Site");
+  const origin = headers.get("Origin");
+  return site ? site === "same-origin" : origin !== null && new URL(origin).host === headers.get("Host");
 }
 
 async function importFile(

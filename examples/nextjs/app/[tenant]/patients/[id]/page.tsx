@@ -1,4 +1,4 @@
-import { formatDate } from "@trially/client";
+import { formatDate, type Schemas } from "@trially/client";
 import type { Metadata } from "next";
 import Link from "next/link";
 
@@ -65,24 +65,39 @@ export default async function PatientPage({ params }: Props) {
           {timeline.failure ? (
             <FailureNotice failure={timeline.failure} />
           ) : (
-            <ol className="events">
-              {timeline.data.data.map((event) => (
-                <li key={`${event.type}-${event.id}`}>
-                  <time dateTime={event.at}>{formatDate(event.at, event.precision === "instant" ? "day" : event.precision, english)}</time>
-                  <span>
-                    {event.display ?? event.code ?? event.type}
-                    {event.value && <b>{event.value}</b>}
-                    <small>{event.type?.replaceAll("_", " ")}</small>
-                  </span>
-                </li>
-              ))}
-              {timeline.data.data.length === 0 && <li className="empty">No events.</li>}
-            </ol>
+            <Events events={timeline.data.data} />
           )}
         </section>
       </div>
     </>
   );
+}
+
+type Event = Schemas["Event"];
+
+/** Events with one heading for each date. */
+function Events({ events }: { events: Event[] }) {
+  const dates = new Map<string, Event[]>();
+  for (const event of events) {
+    const date = formatDate(event.at, event.precision === "instant" ? "day" : event.precision, english);
+    dates.set(date, [...(dates.get(date) ?? []), event]);
+  }
+  if (events.length === 0) {
+    return <p className="empty">No events.</p>;
+  }
+  return [...dates].map(([date, those]) => (
+    <div key={date} className="events">
+      <h3>{date}</h3>
+      <ul>
+        {those.map((event) => (
+          <li key={`${event.type}-${event.id}`}>
+            <span>{event.display ?? event.code ?? event.type?.replaceAll("_", " ")}</span>
+            {event.value && <b>{event.value}</b>}
+          </li>
+        ))}
+      </ul>
+    </div>
+  ));
 }
 
 function Details({ patient, hidden }: { patient: Patient; hidden: string[] }) {
