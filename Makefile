@@ -1,6 +1,7 @@
 # Everything runs in .venv, which is created on demand from the pinned requirements.
 
 PYTHON ?= python3
+WEB_PORT ?= 3000
 EXAMPLES ?= 200
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 BIN := .venv/bin
@@ -8,7 +9,7 @@ BIN := .venv/bin
 SETTINGS = test -s instance/settings.env || $(BIN)/python -c 'from trially.config import write_development_settings as write; write()'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup running port run status test faults test-postgres-15 fuzz check format docs isolation-docs bench client lock clean
+.PHONY: help setup running port run status web test faults test-postgres-15 fuzz check format docs isolation-docs bench client lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -32,6 +33,14 @@ run: port running ## Serve the demo tenants on http://127.0.0.1:5000 (PORT=… f
 status: export TRIALLY_DEVELOPMENT = 1
 status: running ## Show the demo's addresses, clients, tokens, and the settings of a web app
 	@$(BIN)/python -m flask demo status
+
+web: export TRIALLY_DEVELOPMENT = 1
+web: export NEXT_TELEMETRY_DISABLED = 1
+web: running ## Serve the example web app on http://localhost:3000 beside make run (WEB_PORT=…; needs Node)
+	@examples/nextjs/scripts/install
+	@$(BIN)/python -m flask demo status | node examples/nextjs/scripts/settings.mjs http://localhost:$(WEB_PORT)
+	@echo "Open http://localhost:$(WEB_PORT)"
+	@cd examples/nextjs && exec node node_modules/next/dist/bin/next dev --hostname localhost --port $(WEB_PORT)
 
 test: setup ## Run the tests
 	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
@@ -72,7 +81,7 @@ faults: setup ## Run all faults under load, and write docs/faults.md (20 minutes
 client: export TRIALLY_DEVELOPMENT = 1
 client: running ## Generate the TypeScript client from the API (needs Node)
 	@$(BIN)/python -m flask openapi > clients/typescript/openapi.json
-	cd clients/typescript && npm ci --no-audit --no-fund && npm run generate && npm run check
+	cd clients/typescript && npm ci --no-audit --no-fund && npm run generate && npm run build
 
 lock: setup ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-header --upgrade --python-version 3.11 pyproject.toml -o requirements/production.txt

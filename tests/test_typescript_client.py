@@ -1,8 +1,10 @@
-"""The TypeScript client is generated from the API as it is, compiles, and works from Node."""
+"""The TypeScript client is generated from the API as it is, builds, packs, and works from Node."""
 
+import json
 import os
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -57,17 +59,69 @@ def run_in(folder: Path, *command: str, **environment: str) -> str:
 
 
 def test_the_client_is_current(client: Path) -> None:
+    generated = ("schema.ts", "keyed-routes.ts")
+    before = [(SOURCE / "src" / name).read_text() for name in generated]
+
     run_in(client, "npm", "run", "generate")
 
-    is_current = (client / "src" / "schema.ts").read_text() == (
-        SOURCE / "src" / "schema.ts"
-    ).read_text()
-    assert is_current, "The API has changed. Run `make client`."
+    after = [(client / "src" / name).read_text() for name in generated]
+    assert after == before, "The API has changed. Run `make client`."
+
+
+def test_bodies_errors_retries_and_helpers(client: Path) -> None:
+    """`npm test` compiles types that must compile and that must not, then runs its own tests."""
+    assert "# fail 0" in run_in(client, "npm", "test")
+
+
+def test_the_readme_compiles(client: Path) -> None:
+    assert "blocks compile" in run_in(client, "npm", "run", "check-readme")
 
 
 def test_the_client_works(client: Path, live_url: str, member: Member) -> None:
-    run_in(client, "npx", "tsc", "--outDir", "dist")
-
     said = run_in(client, "node", "e2e.mjs", TRIALLY_URL=live_url, TRIALLY_TOKEN=member.token)
 
     assert f"of {member.tenant.slug}: created, changed, found" in said
+
+
+def test_a_project_uses_the_package(client: Path, tmp_path: Path) -> None:
+    """The packed file is enough: no source, tool or setting of this repository is needed."""
+    packed = json.loads(run_in(client, "npm", "pack", "--json", "--ignore-scripts"))[0]
+    package = tmp_path / "node_modules" / "@trially" / "client"
+    with tarfile.open(client / packed["filename"]) as archive:
+        archive.extractall(tmp_path, filter="data")
+    package.parent.mkdir(parents=True)
+    (tmp_path / "package").rename(package)
+    for dependency in json.loads((package / "package.json").read_text())["dependencies"]:
+        (tmp_path / "node_modules" / dependency).symlink_to(client / "node_modules" / dependency)
+    program = tmp_path / "program.mts"
+    program.write_text(
+        'import { createTriallyClient, formatDate, type Schemas } from "@trially/client";\n'
+        'const trially = createTriallyClient({ baseUrl: "http://[::1]:1", token: () => "" });\n'
+        "export const read = (): Promise<{ data: Schemas['Me'] }> => trially.GET('/api/v1/me');\n"
+        'console.log(formatDate("1981-01-01", "year"));\n'
+    )
+    for resolution in (("nodenext", "nodenext"), ("esnext", "bundler")):
+        module, module_resolution = resolution
+        options = ["--module", module, "--moduleResolution", module_resolution, "--strict"]
+        compiler = client / "node_modules" / ".bin" / "tsc"
+        run_in(tmp_path, str(compiler), *options, "--target", "es2022", program.name)
+
+    assert run_in(tmp_path, "node", "program.mjs") == "1981\n"
+    kinds = {Path(file["path"]).parts[0] for file in packed["files"]}
+    assert kinds == {"README.md", "package.json", "dist", "src"}
+
+
+def test_lock_files_name_no_registry() -> None:
+    listed = subprocess.run(
+        ("git", "ls-files", "*package-lock.json"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    locks = listed.stdout.split()
+    assert locks
+    for lock in locks:
+        packages = json.loads((ROOT / lock).read_text())["packages"]
+        resolved = [package.get("resolved", "") for package in packages.values()]
+        assert not [url for url in resolved if "://" in url], lock

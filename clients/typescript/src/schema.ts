@@ -575,9 +575,9 @@ export interface components {
             /** Format: uuid */
             site_id?: string;
             /** @default 50 */
-            limit: number;
+            limit?: number;
             /** @default null */
-            cursor: string | null;
+            cursor?: string | null;
         };
         Site: {
             /** Format: uuid */

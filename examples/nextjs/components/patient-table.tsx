@@ -1,0 +1,78 @@
+import { ageOn, formatDate, type Schemas } from "@trially/client";
+import Link from "next/link";
+
+import { hiddenFields } from "@/lib/masking";
+import { shownValue } from "@/lib/patient-fields";
+
+import { Value } from "./value";
+
+type Props = { tenant: string; patients: Schemas["Patient"][]; me: Pick<Schemas["Me"], "phi_level">; caption: string };
+
+/** Patients, each with a link to its page. */
+export function PatientTable({ tenant, patients, me, caption }: Props) {
+  return (
+    <div className="table-frame">
+      <table>
+        <caption className="for-readers">{caption}</caption>
+        <thead>
+          <tr>
+            <th scope="col">Name</th>
+            <th scope="col">MRN</th>
+            <th scope="col">Born</th>
+            <th scope="col">Age</th>
+            <th scope="col">Sex</th>
+            <th scope="col">Phone</th>
+            <th scope="col">Last encounter</th>
+          </tr>
+        </thead>
+        <tbody>
+          {patients.map((patient) => (
+            <PatientRow key={patient.id} tenant={tenant} patient={patient} me={me} />
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function PatientRow({ tenant, patient, me }: { tenant: string; patient: Schemas["Patient"]; me: Props["me"] }) {
+  const hidden = hiddenFields(patient, me);
+  return (
+    <tr>
+      <th scope="row">
+        <Link href={`/${tenant}/patients/${patient.id}`} prefetch={false}>
+          {nameOf(patient) || (hidden.includes("family_name") ? "Hidden name" : "No name")}
+        </Link>
+        {patient.deceased && <span className="tag">deceased</span>}
+      </th>
+      <td>
+        <Value value={patient.mrn ?? ""} isHidden={hidden.includes("mrn")} />
+      </td>
+      <td className="figure">
+        <Value value={formatDate(patient.birth_date, patient.birth_date_precision, { locale: "en-US" })} isHidden={hidden.includes("birth_date")} />
+      </td>
+      <td className="figure">{patient.deceased ? "" : ageText(patient)}</td>
+      <td>{shownValue("sex", patient.sex ?? "")}</td>
+      <td className="figure">
+        <Value value={patient.phone ?? ""} isHidden={hidden.includes("phone")} />
+      </td>
+      <td className="figure">
+        <Value value={formatDate(patient.last_encounter_on, "day", { locale: "en-US" })} isHidden={false} />
+      </td>
+    </tr>
+  );
+}
+
+/** Return a patient's name; empty if it is hidden or unknown. */
+export function nameOf(patient: Schemas["Patient"]): string {
+  return [patient.family_name, patient.given_name].filter(Boolean).join(", ");
+}
+
+/** Return the age, such as "45" or "44–45" if the birth date is not exact. */
+export function ageText(patient: Schemas["Patient"]): string {
+  const age = ageOn(patient.birth_date, patient.birth_date_precision);
+  if (!age) {
+    return "";
+  }
+  return age.min === age.max ? String(age.min) : `${age.min}–${age.max}`;
+}

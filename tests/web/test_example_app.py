@@ -1,0 +1,197 @@
+"""The example web app, driven in a headless browser against a server of its own."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pytest
+from flask import Flask
+from members import MakePatient, Member
+from werkzeug.serving import make_server
+
+from trially.auth.members.managing import add_member
+from trially.auth.permissions import Role
+from trially.config import ROOT
+from trially.state import state_of
+from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.context import tenant_context
+from trially.tenancy.lifecycle.provisioning import create_tenant
+from trially.tenancy.schema.installing import install
+
+EXAMPLE = ROOT / "examples" / "nextjs"
+SHORT_LIFE_SECONDS = 63
+"""Tokens are renewed in their last minute, so the app renews them every three seconds."""
+
+PEOPLE = (
+    ("Cora Coordinator", Role.COORDINATOR),
+    ("Vera Viewer", Role.VIEWER),
+    ("Axel Auditor", Role.AUDITOR),
+    ("Sam Several", Role.ADMIN),
+)
+ADA = {
+    "mrn": "N-1",
+    "given_name": "Ada",
+    "family_name": "Testerly",
+    "phone": "555-0100",
+    "address": {"city": "Superior"},
+}
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    """The path of Chromium; the app is built when it is known that there is a browser for it."""
+    for program in ("node", "npm"):
+        if shutil.which(program) is None:
+            pytest.skip(f"The example web app needs {program}, which is not installed.")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("There is no Chromium here: apt-get install chromium")
+    return path
+
+
+def test_people_use_the_example_app(
+    chromium: str, blank_app: Callable[..., Flask], make_patient: MakePatient, tmp_path: Path
+) -> None:
+    run(EXAMPLE / "scripts" / "build", timeout=300)
+    api_port, app_port = free_port(), free_port()
+    api_url = f"http://127.0.0.1:{api_port}"
+    api = blank_app(public_url=api_url, dev_token_seconds=SHORT_LIFE_SECONDS)
+    writer = populate(api, make_patient)
+    app_url = f"http://localhost:{app_port}"
+    with serving_api(api, api_port), serving_example(app_url, app_port, api_url, tmp_path):
+        said = run(
+            "node",
+            EXAMPLE / "e2e" / "walk.mjs",
+            APP_URL=app_url,
+            TRIALLY_URL=api_url,
+            TRIALLY_TOKEN=writer.token,
+            CHROMIUM=chromium,
+            SCREENSHOTS=str(tmp_path),
+        )
+    sys.stdout.write(said)
+    # The app's own log has no errors either: it would hide a fault of which a page shows nothing.
+    assert "rror" not in (tmp_path / "app.log").read_text()
+
+
+def populate(api: Flask, make_patient: MakePatient) -> Member:
+    """Create two tenants with members and patients, and return another writer of the first."""
+    issuer = state_of(api).dev_issuer
+    with api.app_context():
+        install()
+        north, south = (
+            create_tenant(tier=Tier.POOLED_ROWS, slug=slug, name=f"{slug.title()} Clinic")
+            for slug in ("north", "south")
+        )
+    add_people(api, north, (*PEOPLE, ("Wim Writer", Role.ADMIN)))
+    add_people(api, south, (("Sam Several", Role.ADMIN),))
+    token_of_several(issuer)
+    token = issuer.issue_token(subject="wim", tenant="north", lifetime_seconds=3600)
+    writer = Member(api.test_client(), token, north, "wim")
+    make_patient(writer, **ADA)
+    make_patient(writer, mrn="N-2", given_name="Bram", family_name="Mockwell", sex="male")
+    for number in range(29):
+        make_patient(writer, mrn=f"N-{number + 3}", family_name=f"Sampleton {number}")
+    return writer
+
+
+def add_people(api: Flask, tenant: Tenant, people: tuple[tuple[str, Role], ...]) -> None:
+    with api.app_context(), tenant_context(str(tenant.id)):
+        for name, role in people:
+            add_member(name.split()[0].lower(), role, display_name=name)
+
+
+def token_of_several(issuer: Any) -> None:
+    """Let the issuer name both tenants of one person, as issuers of production may."""
+    sign = issuer._sign
+
+    def sign_for_both(claims: dict[str, Any], *options: Any, **header: str) -> Any:
+        if claims["sub"] == "sam":
+            claims = {**claims, issuer.tenant_claim: ["north", "south"]}
+        return sign(claims, *options, **header)
+
+    issuer._sign = sign_for_both
+
+
+@contextmanager
+def serving_api(api: Flask, port: int) -> Iterator[None]:
+    server = make_server("127.0.0.1", port, api, threaded=True)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def serving_example(url: str, port: int, api_url: str, folder: Path) -> Iterator[None]:
+    """Serve the built app with settings of its own, and write its log to a file in `folder`."""
+    settings = {
+        "AUTH_SECRET": secrets.token_urlsafe(32),
+        "AUTH_URL": url,
+        "AUTH_TRUST_HOST": "true",
+        "AUTH_TRIALLY_ISSUER": f"{api_url}/dev-issuer",
+        "AUTH_TRIALLY_ID": "web",
+        "TRIALLY_URL": api_url,
+        "TRIALLY_API_URL": api_url,
+        "NEXT_TELEMETRY_DISABLED": "1",
+    }
+    program = EXAMPLE / "node_modules" / "next" / "dist" / "bin" / "next"
+    with (folder / "app.log").open("w") as log:
+        process = subprocess.Popen(
+            ("node", program, "start", "--hostname", "localhost", "--port", str(port)),
+            cwd=EXAMPLE,
+            env={**os.environ, **settings},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            wait_for(f"{url}/icon.svg", process)
+            yield
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urlopen(url, timeout=5).close()
+        except (URLError, ConnectionError):
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"The example does not answer at {url}.")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def run(*command: str | Path, timeout: int = 180, **environment: str) -> str:
+    finished = subprocess.run(
+        command,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return finished.stdout
