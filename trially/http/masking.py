@@ -1,6 +1,7 @@
 """Mask answers: a caller whose PHI level is not `full` sees fields as their marks in `phi` allow.
 
-An answer is masked unless the request cycle has allowed identifiers for the caller.
+An answer is masked unless the request cycle has allowed identifiers for the caller. Each item names
+its masked fields in `masked_fields` (`http/masked_fields.py`).
 """
 
 import datetime as dt
@@ -10,6 +11,12 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from trially.http.codes import Code
+from trially.http.masked_fields import (
+    MASKED_FIELDS,
+    MASKED_TO_NULL,
+    names_of_masked,
+    nested_schema,
+)
 from trially.http.problems import Forbidden
 from trially.phi import MARK, VALUE_SET, Phi
 from trially.state import request_state
@@ -34,10 +41,32 @@ def show_identifiers(*, is_shown: bool) -> None:
 
 
 def mask_of(schema: Schema) -> Mask | None:
-    """Return the function that masks an item of `schema`, or None if no field is masked."""
+    """Return the function that masks an item of `schema`, or None if no field is masked.
+
+    It adds the names of the masked fields to the item.
+    """
+    mask, names = _mask_of_nested(schema), names_of_masked(schema)
+    if mask is None:
+        return None
+
+    def mask_item(item: Item) -> Item:
+        masked = mask(item)
+        return {**masked, MASKED_FIELDS: names(masked)}
+
+    return mask_item
+
+
+def _mask_of_nested(schema: Schema, *, is_whole: bool = True) -> Mask | None:
+    """Return the function that masks an item, without the names of its masked fields.
+
+    If the item is not whole, fields whose masked value is null are added where they are absent, so
+    that an absent field and a masked one look the same.
+    """
     masks = {name: mask for name, field in schema.fields.items() if (mask := _mask_of_field(field))}
     if not masks:
         return None
+
+    absent = {} if is_whole else dict.fromkeys(_masked_to_null(schema))
 
     def mask_item(item: Item) -> Item:
         hidden = {
@@ -45,7 +74,7 @@ def mask_of(schema: Schema) -> Mask | None:
             for name, mask in masks.items()
             if item.get(name) is not None
         }
-        return {**item, **hidden}
+        return {**absent, **item, **hidden}
 
     return mask_item
 
@@ -57,12 +86,21 @@ def is_masked(mask: Mask | None) -> bool:
 
 def shown(item: Any, mask: Mask | None) -> Any:
     """Return an item, masked for the caller."""
-    return item if mask is None or request_state().shows_identifiers else mask(item)
+    if mask is None:
+        return item
+    if request_state().shows_identifiers:
+        return {**item, MASKED_FIELDS: []}
+    return mask(item)
 
 
 def shown_page(page: dict[str, Any], mask: Mask | None) -> dict[str, Any]:
     """Return a page of items, masked for the caller."""
-    if mask is None or request_state().shows_identifiers:
+    if mask is None:
+        return page
+    if request_state().shows_identifiers:
+        # Added in place: copying fifty items would take longer than masking needs.
+        for item in page["data"]:
+            item[MASKED_FIELDS] = []
         return page
     return {**page, "data": [mask(item) for item in page["data"]]}
 
@@ -99,7 +137,7 @@ def refuse_unmarked(schema: Schema) -> None:
 def unmarked_fields(schema: Schema, path: str = "") -> Iterator[str]:
     """Yield the names of fields without a PHI mark, nested fields included."""
     for name, field in schema.fields.items():
-        inner = _nested(field)
+        inner = nested_schema(field)
         if inner is not None:
             yield from unmarked_fields(inner, f"{path}{name}.")
         elif MARK not in field.metadata:
@@ -109,7 +147,7 @@ def unmarked_fields(schema: Schema, path: str = "") -> Iterator[str]:
 def marks_of(schema: Schema, path: str = "") -> Iterator[tuple[str, Phi]]:
     """Yield the name and mark of each field, nested fields included."""
     for name, field in schema.fields.items():
-        inner = _nested(field)
+        inner = nested_schema(field)
         if inner is not None:
             yield from marks_of(inner, f"{path}{name}.")
         elif MARK in field.metadata:
@@ -117,7 +155,7 @@ def marks_of(schema: Schema, path: str = "") -> Iterator[tuple[str, Phi]]:
 
 
 def _mask_of_field(field: fields.Field[Any]) -> FieldMask | None:
-    inner = _nested(field)
+    inner = nested_schema(field)
     if inner is None:
         mark = field.metadata.get(MARK, Phi.NONE)
         if mark == Phi.CODE:
@@ -125,7 +163,7 @@ def _mask_of_field(field: fields.Field[Any]) -> FieldMask | None:
         if mark == Phi.VALUE_SET:
             return _mask_outside(VALUE_SETS[field.metadata[VALUE_SET]])
         return _MASKS.get(mark)
-    mask = mask_of(inner)
+    mask = _mask_of_nested(inner, is_whole=False)
     if mask is None:
         return None
     if isinstance(field, fields.Nested):
@@ -133,9 +171,10 @@ def _mask_of_field(field: fields.Field[Any]) -> FieldMask | None:
     return lambda items, _: [mask(item) for item in items]
 
 
-def _nested(field: fields.Field[Any]) -> Schema | None:
-    field = field.inner if isinstance(field, fields.List) else field
-    return field.schema if isinstance(field, fields.Nested) else None
+def _masked_to_null(schema: Schema) -> list[str]:
+    return [
+        name for name, field in schema.fields.items() if field.metadata.get(MARK) in MASKED_TO_NULL
+    ]
 
 
 def _mask_of_code(name: str) -> FieldMask:

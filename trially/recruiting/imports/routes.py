@@ -28,7 +28,7 @@ from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
 from trially.recruiting.imports.deleting import delete_import as delete_with_faults
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.model import ImportFault, ImportJob
+from trially.recruiting.imports.model import SORTS, ImportFault, ImportJob
 from trially.recruiting.imports.reading.source_files import source_file_from_stream
 from trially.recruiting.imports.refusals import answering_refusals
 from trially.recruiting.imports.running import run_import
@@ -52,6 +52,7 @@ IMPORTS = Resource(
     name="import",
     scope=WHOLE_TENANT,
     order={"id": "desc"},
+    sorts=SORTS,
     filters={"state": equals(table_of(ImportJob).c.state)},
 )
 FAULTS = Resource(

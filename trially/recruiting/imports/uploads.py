@@ -8,8 +8,8 @@ from typing import BinaryIO, cast
 
 from flask import Request
 
-from trially.http.contract import reading_body
 from trially.http.problems import BadRequest, ContentTooLarge, UnsupportedMediaType
+from trially.http.reading import reading_body
 
 KEPT_IN_MEMORY_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 18

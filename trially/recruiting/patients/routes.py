@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
-from sqlalchemy import ColumnElement, Text, cast, func
+from sqlalchemy import Column, ColumnElement, Text, cast, func
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from uuid_utils.compat import uuid7
 
@@ -25,7 +25,7 @@ from trially.http.contract import (
 )
 from trially.http.etags import Versions
 from trially.http.pages import Page
-from trially.recruiting.patients.model import MANUAL_SOURCE, Patient
+from trially.recruiting.patients.model import MANUAL_SOURCE, SORTS, Patient
 from trially.recruiting.patients.schema import (
     PatientBodySchema,
     PatientCountSchema,
@@ -37,24 +37,26 @@ from trially.recruiting.patients.schema import (
 from trially.resources.listing import Filter, equals
 from trially.resources.resource import Resource
 from trially.resources.scope import of_site
+from trially.resources.sorting import lowered, never_null
 
 bp = Blueprint("patients", __name__, url_prefix="/patients")
 
 columns = table_of(Patient).c
 
 
-def starts_with(column: ColumnElement[str]) -> Filter:
+def starts_with(column: Column[str]) -> Filter:
     """Return the filter of rows whose column starts with the value, ignoring case."""
-    return lambda beginning: func.starts_with(func.lower(column), func.lower(beginning))
+    return lambda beginning: func.starts_with(lowered(column), func.lower(beginning))
 
 
 PATIENTS = Resource(
     Patient,
     PatientSchema(),
     scope=of_site(columns.site_id),
+    sorts=SORTS,
     filters={
         "mrn": equals(columns.mrn),
-        "birth_date": equals(columns.birth_date),
+        "birth_date": equals(never_null(columns.birth_date)),
         "sex": equals(columns.sex),
         "site_id": equals(columns.site_id),
         "source": equals(columns.source),

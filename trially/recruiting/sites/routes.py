@@ -18,7 +18,7 @@ from trially.http.contract import (
 )
 from trially.http.etags import Versions
 from trially.http.pages import Page
-from trially.recruiting.sites.model import Site
+from trially.recruiting.sites.model import SORTS, Site
 from trially.recruiting.sites.schema import SiteQuerySchema, SiteSchema
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
@@ -32,6 +32,7 @@ SITES = Resource(
     Site,
     SiteSchema(),
     scope=WHOLE_TENANT,
+    sorts=SORTS,
     filters={"status": equals(columns.status)},
 )
 

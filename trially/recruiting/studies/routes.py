@@ -19,7 +19,7 @@ from trially.http.contract import (
 )
 from trially.http.etags import Versions
 from trially.http.pages import Page
-from trially.recruiting.studies.model import Study
+from trially.recruiting.studies.model import SORTS, Study
 from trially.recruiting.studies.schema import StudyQuerySchema, StudySchema
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
@@ -33,6 +33,7 @@ STUDIES = Resource(
     Study,
     StudySchema(),
     scope=WHOLE_TENANT,
+    sorts=SORTS,
     filters={
         "status": equals(columns.status),
         "phase": lambda phase: columns.phases.has_key(type_coerce(phase, Text)),
