@@ -51,7 +51,12 @@ class MeSchema(Schema):
 @requires(Permission.ME_READ)
 @returns(MeSchema())
 def show_me() -> dict[str, Any]:
-    """Show who the caller is and what they may do."""
+    """Show who the caller is and what they may do.
+
+    A web app asks this first after signing in. `permissions` says which operations are allowed,
+    so that the app can hide the others. `tenant` is the one that the token, the header
+    `X-Tenant-ID` or the path chose.
+    """
     identity, tenant = current_identity(), current_tenant()
     return {
         "id": identity.member_id,

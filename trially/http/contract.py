@@ -5,7 +5,7 @@ renders what it returned. The OpenAPI document reads the same contract.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
@@ -39,6 +39,9 @@ class Contract:
 
     body: Schema | None = None
     body_types: tuple[str, ...] = ()
+    streams: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Schema and example of a body that the view reads itself, by media type."""
+
     query: Schema | None = None
     result: Schema | None = None
     mask: Mask | None = None
@@ -54,9 +57,14 @@ class Contract:
     only_reads: bool = False
 
     @property
+    def creates(self) -> bool:
+        """Whether the view creates a record."""
+        return self.status is HTTPStatus.CREATED
+
+    @property
     def is_keyed(self) -> bool:
         """Whether the route accepts an Idempotency-Key."""
-        return self.status is HTTPStatus.CREATED and not self.streams_body
+        return self.creates and not self.streams_body
 
     @property
     def streams_body(self) -> bool:
@@ -83,9 +91,12 @@ def accepts_merge_patch(schema: Schema) -> Callable[[View], View]:
     return _record(body=schema, body_types=(MERGE_PATCH_TYPE,))
 
 
-def accepts_stream(*media_types: str) -> Callable[[View], View]:
-    """Declare the media types of a body that the view reads itself."""
-    return _record(body_types=media_types)
+def accepts_stream(media_types: Mapping[str, Mapping[str, Any]]) -> Callable[[View], View]:
+    """Declare the media types of a body that the view reads itself.
+
+    The OpenAPI document shows the `schema` and the `example` of each.
+    """
+    return _record(body_types=tuple(media_types), streams=media_types)
 
 
 def queries(schema: Schema) -> Callable[[View], View]:
@@ -200,7 +211,7 @@ def _render_item(contract: Contract, item: dict[str, Any]) -> Response:
         response = json_response(shown(item, contract.mask), contract.status)
     if contract.has_version:
         response.headers["ETag"] = item[ETAG]
-    if contract.status is HTTPStatus.CREATED:
+    if contract.creates:
         path = request.path.rstrip("/")
         response.headers["Location"] = f"{request.script_root}{path}/{item['id']}"
     return response

@@ -73,5 +73,9 @@ MEMBERS = Resource(
 @queries(MemberQuerySchema())
 @returns_page(MemberSchema())
 def list_members(query: dict[str, Any]) -> Page:
-    """List members, oldest first."""
+    """List members, oldest first.
+
+    Members are people and machines. `role` says what a member may do, `phi_level` how much of a
+    patient the member sees, and `site_ids` whose patients.
+    """
     return MEMBERS.page(query)
