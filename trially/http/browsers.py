@@ -12,7 +12,9 @@ ALLOWED_HEADERS = (
     "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, X-Tenant-ID,"
     " X-Read-After, X-Request-ID, traceparent"
 )
-EXPOSED_HEADERS = "ETag, X-Read-After, X-Request-ID, Retry-After, Idempotency-Replayed, traceparent"
+EXPOSED_HEADERS = (
+    "ETag, Location, X-Read-After, X-Request-ID, Retry-After, Idempotency-Replayed, traceparent"
+)
 PREFLIGHT_MAX_AGE_SECONDS = "600"
 HSTS = "max-age=31536000"
 NOTHING_ALLOWED = "default-src 'none'; frame-ancestors 'none'"

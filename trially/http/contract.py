@@ -23,6 +23,7 @@ from trially.http.etags import (
     read_versions,
     to_etag,
 )
+from trially.http.masked_fields import Names, name_masked, names_of_masked
 from trially.http.masking import Mask, is_masked, mask_of, shown, shown_page
 from trially.http.reading import read_json, read_query
 
@@ -47,6 +48,9 @@ class Contract:
     mask: Mask | None = None
     """Masks one item of the result for a caller whose PHI level is not `full`."""
 
+    masked_names: Names | None = None
+    """Names the masked fields of an item, if there is a mask."""
+
     shows_etags: bool = False
     """Each item of the result has its ETag as a member."""
 
@@ -58,13 +62,13 @@ class Contract:
 
     @property
     def creates(self) -> bool:
-        """Whether the view creates a record."""
-        return self.status is HTTPStatus.CREATED
+        """Whether the view creates a record, whose id is in the result."""
+        return self.status is HTTPStatus.CREATED and "id" in getattr(self.result, "fields", ())
 
     @property
     def is_keyed(self) -> bool:
         """Whether the route accepts an Idempotency-Key."""
-        return self.creates and not self.streams_body
+        return self.status is HTTPStatus.CREATED and not self.streams_body
 
     @property
     def streams_body(self) -> bool:
@@ -181,7 +185,13 @@ def refuse_query(view: View) -> None:
 
 def _result(schema: Schema) -> dict[str, Any]:
     refuse_ignored_options(schema)
-    return {"result": schema, "mask": mask_of(schema), "shows_etags": ETAG in schema.fields}
+    mask = mask_of(schema)
+    return {
+        "result": schema,
+        "mask": mask,
+        "masked_names": None if mask is None else names_of_masked(schema),
+        "shows_etags": ETAG in schema.fields,
+    }
 
 
 def _record(**parts: Any) -> Callable[[View], View]:
@@ -198,7 +208,9 @@ def _render(contract: Contract, result: Any) -> Response:
     if contract.result is None:
         return current_app.make_response(result)
     if contract.is_page:
-        return json_response(shown_page(_with_etags(contract, result), contract.mask))
+        page = shown_page(_with_etags(contract, result), contract.mask)
+        _name_masked(contract, page["data"])
+        return json_response(page)
     return _render_item(contract, dict(result))
 
 
@@ -208,7 +220,9 @@ def _render_item(contract: Contract, item: dict[str, Any]) -> Response:
     if contract.has_version and _is_unchanged(item[ETAG]):
         response = Response(status=HTTPStatus.NOT_MODIFIED)
     else:
-        response = json_response(shown(item, contract.mask), contract.status)
+        masked = dict(shown(item, contract.mask))
+        _name_masked(contract, [masked])
+        response = json_response(masked, contract.status)
     if contract.has_version:
         response.headers["ETag"] = item[ETAG]
     if contract.creates:
@@ -224,6 +238,11 @@ def _with_etags(contract: Contract, page: dict[str, Any]) -> dict[str, Any]:
         for item in page["data"]:
             item[ETAG] = f'"{item.pop("version")}{suffix}"'
     return page
+
+
+def _name_masked(contract: Contract, items: list[dict[str, Any]]) -> None:
+    if contract.masked_names is not None:
+        name_masked(items, contract.masked_names, is_masked=is_masked(contract.mask))
 
 
 def _is_unchanged(etag: str) -> bool:

@@ -141,7 +141,7 @@ class PageQuerySchema(Schema):
         validate=validate.Length(1, LONGEST_CURSOR),
         metadata={"description": "`page.next` of the previous page."},
     )
-    total = fields.Boolean(truthy={"true"}, falsy={"false"}, load_default=False, metadata=_TOTAL)
+    total = fields.Boolean(truthy={"true"}, falsy={"false"}, metadata=_TOTAL)
 
 
 class PageBodySchema(Schema):
@@ -159,4 +159,4 @@ class PageBodySchema(Schema):
         validate=validate.Length(1, LONGEST_CURSOR),
         metadata={"description": "`page.next` of the previous page."},
     )
-    total = Flag(load_default=False, metadata=_TOTAL)
+    total = Flag(metadata=_TOTAL)

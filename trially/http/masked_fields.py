@@ -9,7 +9,7 @@ The names depend on the masked item alone, so they disclose nothing that the mas
 A field of a nested object is named by its path, such as `address.city`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from marshmallow import Schema, fields
@@ -53,6 +53,12 @@ def names_of_masked(schema: Schema) -> Names:
         return list(dict.fromkeys(found)) if nested else found
 
     return names
+
+
+def name_masked(items: Iterable[dict[str, Any]], names: Names, *, is_masked: bool) -> None:
+    """Add to each item the names of its masked fields. No item is copied: lists are long."""
+    for item in items:
+        item[MASKED_FIELDS] = names(item) if is_masked else []
 
 
 def possible_names(schema: Schema, path: str = "") -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Mask answers: a caller whose PHI level is not `full` sees fields as their marks in `phi` allow.
 
-An answer is masked unless the request cycle has allowed identifiers for the caller. Each item names
-its masked fields in `masked_fields` (`http/masked_fields.py`).
+An answer is masked unless the request cycle has allowed identifiers for the caller. Each item of an
+answer names its masked fields (`http/masked_fields.py`).
 """
 
 import datetime as dt
@@ -12,9 +12,7 @@ from marshmallow import Schema, fields
 
 from trially.http.codes import Code
 from trially.http.masked_fields import (
-    MASKED_FIELDS,
     MASKED_TO_NULL,
-    names_of_masked,
     nested_schema,
 )
 from trially.http.problems import Forbidden
@@ -40,33 +38,17 @@ def show_identifiers(*, is_shown: bool) -> None:
     request_state().shows_identifiers = is_shown
 
 
-def mask_of(schema: Schema) -> Mask | None:
+def mask_of(schema: Schema, *, is_nested: bool = False) -> Mask | None:
     """Return the function that masks an item of `schema`, or None if no field is masked.
 
-    It adds the names of the masked fields to the item.
-    """
-    mask, names = _mask_of_nested(schema), names_of_masked(schema)
-    if mask is None:
-        return None
-
-    def mask_item(item: Item) -> Item:
-        masked = mask(item)
-        return {**masked, MASKED_FIELDS: names(masked)}
-
-    return mask_item
-
-
-def _mask_of_nested(schema: Schema, *, is_whole: bool = True) -> Mask | None:
-    """Return the function that masks an item, without the names of its masked fields.
-
-    If the item is not whole, fields whose masked value is null are added where they are absent, so
-    that an absent field and a masked one look the same.
+    A nested object may lack fields. Those whose masked value is null are added, so that an absent
+    field and a masked one look the same.
     """
     masks = {name: mask for name, field in schema.fields.items() if (mask := _mask_of_field(field))}
     if not masks:
         return None
 
-    absent = {} if is_whole else dict.fromkeys(_masked_to_null(schema))
+    absent = dict.fromkeys(_masked_to_null(schema)) if is_nested else {}
 
     def mask_item(item: Item) -> Item:
         hidden = {
@@ -86,21 +68,12 @@ def is_masked(mask: Mask | None) -> bool:
 
 def shown(item: Any, mask: Mask | None) -> Any:
     """Return an item, masked for the caller."""
-    if mask is None:
-        return item
-    if request_state().shows_identifiers:
-        return {**item, MASKED_FIELDS: []}
-    return mask(item)
+    return item if mask is None or request_state().shows_identifiers else mask(item)
 
 
 def shown_page(page: dict[str, Any], mask: Mask | None) -> dict[str, Any]:
     """Return a page of items, masked for the caller."""
-    if mask is None:
-        return page
-    if request_state().shows_identifiers:
-        # Added in place: copying fifty items would take longer than masking needs.
-        for item in page["data"]:
-            item[MASKED_FIELDS] = []
+    if mask is None or request_state().shows_identifiers:
         return page
     return {**page, "data": [mask(item) for item in page["data"]]}
 
@@ -163,7 +136,7 @@ def _mask_of_field(field: fields.Field[Any]) -> FieldMask | None:
         if mark == Phi.VALUE_SET:
             return _mask_outside(VALUE_SETS[field.metadata[VALUE_SET]])
         return _MASKS.get(mark)
-    mask = _mask_of_nested(inner, is_whole=False)
+    mask = mask_of(inner, is_nested=True)
     if mask is None:
         return None
     if isinstance(field, fields.Nested):

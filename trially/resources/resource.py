@@ -90,11 +90,11 @@ class Resource:
         self.masked = masked_names(schema)
         labelled = {column.key: column for column in computed}
         is_versioned = "version" in table_of(model).c
-        _refuse_hidden_version(model, schema, is_versioned=is_versioned)
         shown = [field for field in schema.fields if field != ETAG]
         names = [field for field in shown if field not in labelled]
         _refuse_missing_columns(model, schema, names)
         _refuse_hidden_nulls(model, schema, names)
+        _refuse_hidden_version(model, schema, is_versioned=is_versioned)
         self._scope = scope
         versions = ("version",) if is_versioned else ()
         self._names = (*names, *versions)
