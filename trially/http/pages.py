@@ -63,9 +63,11 @@ def read_cursor(tenant_id: UUID, query: Mapping[str, Any]) -> list[str | None] |
     if cursor is None:
         return None
     try:
-        sealed = base64_decode(cursor)
         opened = unseal_with_any(
-            current_keys().accepted, Purpose.PAGE_CURSORS, sealed, _context(tenant_id, query)
+            current_keys().accepted,
+            Purpose.PAGE_CURSORS,
+            _decode(cursor),
+            _context(tenant_id, query),
         )
         _refuse_expired(int.from_bytes(opened[:_TIME_BYTES]))
     except (BadData, UnsealError):
@@ -83,6 +85,14 @@ def _write_cursor(position: Sequence[str | None], tenant_id: UUID, query: Mappin
     context = _context(tenant_id, query)
     sealed = seal(current_keys().in_use, Purpose.PAGE_CURSORS, opened, context)
     return base64_encode(sealed).decode()
+
+
+def _decode(cursor: str) -> bytes:
+    """Return the bytes of a cursor. Base64 has several spellings of some; only ours is accepted."""
+    sealed = base64_decode(cursor)
+    if base64_encode(sealed).decode() != cursor:
+        raise UnsealError("The cursor was changed.")
+    return sealed
 
 
 def _refuse_expired(written_at: int) -> None:

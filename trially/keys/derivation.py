@@ -27,8 +27,8 @@ class Purpose(Enum):
     PROOF_SIGNATURES = b"trially: signature of proofs of isolation"
     """Seeds the Ed25519 key that signs reports of `flask tenants prove`."""
 
-    PAGE_CURSORS = b"trially: page cursors"
-    """Encrypts the cursors of lists."""
+    PAGE_CURSORS = b"trially: signatures of page cursors"
+    """Encrypts the cursors of lists. They were signed when this purpose was named."""
 
     FINGERPRINT = b"trially: fingerprint of the secret key"
     """Identifies the secret key. The catalog stores it, so it must not help to guess the key."""

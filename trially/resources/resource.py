@@ -88,6 +88,7 @@ class Resource:
         self.model = model
         self.name = name or table_of(model).name
         self.masked = masked_names(schema)
+        self.sorts = sorts
         labelled = {column.key: column for column in computed}
         is_versioned = "version" in table_of(model).c
         shown = [field for field in schema.fields if field != ETAG]
