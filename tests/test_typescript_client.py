@@ -71,3 +71,43 @@ def test_the_client_works(client: Path, live_url: str, member: Member) -> None:
     said = run_in(client, "node", "e2e.mjs", TRIALLY_URL=live_url, TRIALLY_TOKEN=member.token)
 
     assert f"of {member.tenant.slug}: created, changed, found" in said
+
+
+USAGE = """\
+import { createTriallyClient, type Schemas } from "./index.js";
+
+const trially = createTriallyClient({ baseUrl: "", token: () => "" });
+
+export async function use(): Promise<string> {
+  // No default has to be written, and no sort key or total either.
+  const found = await trially.POST("/api/v1/patients/search", { body: { family_name: "lind" } });
+  const sorted = await trially.GET("/api/v1/patients", {
+    params: { query: { sort: "name,-created_at", total: true } },
+  });
+  const rows: Schemas["Patient"][] = [...(found.data?.data ?? []), ...(sorted.data?.data ?? [])];
+  const total: number | undefined = sorted.data?.page.total;
+  for (const row of rows) {
+    const id: string = row.id;
+    const masked: readonly string[] = row.masked_fields;
+    const params = { path: { patient_id: id }, header: { "If-Match": row.etag } };
+    await trially.PATCH("/api/v1/patients/{patient_id}", { params, body: { phone: null } });
+    if (masked.includes("phone")) return id;
+  }
+  const { data: me } = await trially.GET("/api/v1/me");
+  const role: "owner" | "admin" | "coordinator" | "recruiter" | "viewer" | "auditor" | undefined =
+    me?.role;
+  // @ts-expect-error There is no such role.
+  const wrong: boolean = me?.role === "king";
+  // @ts-expect-error An MRN is required.
+  await trially.POST("/api/v1/patients", { body: { given_name: "Mei" } });
+  return `${role} ${total} ${wrong}`;
+}
+"""
+
+
+def test_types_say_what_is_always_there(client: Path) -> None:
+    (client / "src" / "usage.ts").write_text(USAGE)
+    try:
+        run_in(client, "npx", "tsc", "--noEmit")
+    finally:
+        (client / "src" / "usage.ts").unlink()

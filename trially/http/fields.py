@@ -151,7 +151,7 @@ class PageBodySchema(Schema):
         strict=True,
         load_default=50,
         validate=validate.Range(1, LARGEST_PAGE),
-        metadata={"description": "Maximum number of items on a page. The default is 50."},
+        metadata={"description": "Maximum number of items on a page."},
     )
     cursor = fields.String(
         load_default=None,

@@ -63,19 +63,22 @@ def read_json(media_type: str) -> Any:
     return body
 
 
-def _refuse_sprawl(value: Any, most_levels: int, most_items: int) -> None:
+def _refuse_sprawl(value: Any, most_levels: int, most_items: int, level: int = 0) -> None:
     """Answer 422 for JSON that is nested too deep, or has too many items in one container."""
     if not isinstance(value, dict | list):
         return
-    if not most_levels:
-        raise UnprocessableContent("The body is nested too deep.", code=Code.VALIDATION_FAILED)
+    if level == most_levels:
+        raise UnprocessableContent(
+            f"The body must not be nested in more than {most_levels} levels.",
+            code=Code.VALIDATION_FAILED,
+        )
     if len(value) > most_items:
         raise UnprocessableContent(
             f"No array or object of the body may have more than {most_items} items.",
             code=Code.VALIDATION_FAILED,
         )
     for inner in value.values() if isinstance(value, dict) else value:
-        _refuse_sprawl(inner, most_levels - 1, most_items)
+        _refuse_sprawl(inner, most_levels, most_items, level + 1)
 
 
 def read_query(schema: Schema) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 from apispec import APISpec
-from apispec.ext.marshmallow import OpenAPIConverter
+from apispec.ext.marshmallow.openapi import OpenAPIConverter
 from marshmallow import Schema, missing
 
 from trially.http.fields import EXAMPLE
@@ -100,7 +100,7 @@ class Schemas:
             }
 
     def _describe(self, schema: Schema) -> Json:
-        described: Json = self._converter.schema2jsonschema(schema)
+        described: Json = self._converter.schema2jsonschema(schema)  # type: ignore[no-untyped-call]
         properties = described["properties"]
         described["properties"] = {name: _in_json_schema(properties[name]) for name in properties}
         return {"description": _documentation(type(schema)), **described}
