@@ -50,7 +50,7 @@ STEPS: list[tuple[str, Any, str]] = [
     ("tenant's directory", replicas, "enter_tenant"),
     ("member", request_cycle, "read_identity"),
     ("query string", request_cycle, "refuse_query"),
-    ("query string", contract, "_read_query"),
+    ("query string", contract, "read_query"),
     (CYCLE, request_cycle.Application, "answer"),
     (CYCLE, request_cycle, "authorize"),
     (CYCLE, request_cycle, "settle"),

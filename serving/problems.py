@@ -2,15 +2,17 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
+from gunicorn.config import Config
 from gunicorn.http import errors
 from gunicorn.util import http_date
 
 from serving.framing import IncompleteError
+from serving.limits import MOST_HEAD_BYTES
 
 _VALID_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -105,6 +107,21 @@ _DETAILS: dict[type[Exception], Problem] = {
         HTTPStatus.BAD_REQUEST, "The header fields for the scheme contradict each other."
     ),
 }
+
+
+def name_limits(problem: Problem, config: Config) -> Problem:
+    """Return a problem whose detail names the limit that the request exceeds."""
+    if problem is URI_TOO_LONG:
+        most = config.limit_request_line
+        return replace(problem, detail=f"The request line is longer than {most} bytes.")
+    if problem is HEADERS_TOO_LARGE:
+        detail = (
+            f"There are more than {config.limit_request_fields} header fields, one is longer than"
+            f" {config.limit_request_field_size} bytes, or all together have more than"
+            f" {MOST_HEAD_BYTES} bytes."
+        )
+        return replace(problem, detail=detail)
+    return problem
 
 
 def problem_of(error: Exception) -> Problem:

@@ -20,6 +20,7 @@ from serving.problems import (
     HEADERS_TOO_LARGE,
     URI_TOO_LONG,
     Problem,
+    name_limits,
     problem_of,
 )
 
@@ -73,9 +74,9 @@ class Receiver:
         line_end = received.find(b"\r\n", 2)
         limit = self._config.limit_request_line
         if (len(received) if line_end < 0 else line_end) > limit + 2:
-            return URI_TOO_LONG
+            return name_limits(URI_TOO_LONG, self._config)
         if len(received) > MOST_HEAD_BYTES:
-            return HEADERS_TOO_LARGE
+            return name_limits(HEADERS_TOO_LARGE, self._config)
         return BARE_NEWLINE if has_bare_newline(received, begin) else None
 
     def _parse_head(self, connection: Connection) -> None:
@@ -86,7 +87,8 @@ class Receiver:
         except IncompleteError:
             return
         except ParseException as error:
-            self._closer.refuse(connection, problem_of(error), getattr(error, "req", None))
+            problem = name_limits(problem_of(error), self._config)
+            self._closer.refuse(connection, problem, getattr(error, "req", None))
             return
         connection.request, connection.source = request, source
         connection.outgoing = Outgoing(connection.sock, self._limits)

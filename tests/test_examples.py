@@ -1,9 +1,9 @@
 """Every resource has an example, and every example is one that the API accepts."""
 
 import pytest
-from examples import CHANGED, EXAMPLES, MISSING, create_all
 from members import Member
 
+from examples import CHANGED, EXAMPLES, MISSING, create_all
 from trially.database.model import TenantModel
 from trially.database.rows import table_of
 from trially.resources.resource import RESOURCES

@@ -125,3 +125,43 @@ def test_lock_files_name_no_registry() -> None:
         packages = json.loads((ROOT / lock).read_text())["packages"]
         resolved = [package.get("resolved", "") for package in packages.values()]
         assert not [url for url in resolved if "://" in url], lock
+
+
+USAGE = """\
+import { createTriallyClient, type Schemas } from "./index.js";
+
+const trially = createTriallyClient({ baseUrl: "", token: () => "" });
+
+export async function use(): Promise<string> {
+  // No default has to be written, and no sort key or total either.
+  const found = await trially.POST("/api/v1/patients/search", { body: { family_name: "lind" } });
+  const sorted = await trially.GET("/api/v1/patients", {
+    params: { query: { sort: "name,-created_at", total: true } },
+  });
+  const rows: Schemas["Patient"][] = [...(found.data?.data ?? []), ...(sorted.data?.data ?? [])];
+  const total: number | undefined = sorted.data?.page.total;
+  for (const row of rows) {
+    const id: string = row.id;
+    const masked: readonly string[] = row.masked_fields;
+    const params = { path: { patient_id: id }, header: { "If-Match": row.etag } };
+    await trially.PATCH("/api/v1/patients/{patient_id}", { params, body: { phone: null } });
+    if (masked.includes("phone")) return id;
+  }
+  const { data: me } = await trially.GET("/api/v1/me");
+  const role: "owner" | "admin" | "coordinator" | "recruiter" | "viewer" | "auditor" | undefined =
+    me?.role;
+  // @ts-expect-error There is no such role.
+  const wrong: boolean = me?.role === "king";
+  // @ts-expect-error An MRN is required.
+  await trially.POST("/api/v1/patients", { body: { given_name: "Mei" } });
+  return `${role} ${total} ${wrong}`;
+}
+"""
+
+
+def test_types_say_what_is_always_there(client: Path) -> None:
+    (client / "src" / "usage.ts").write_text(USAGE)
+    try:
+        run_in(client, "npx", "tsc", "--noEmit")
+    finally:
+        (client / "src" / "usage.ts").unlink()

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from examples import EXAMPLES, LISTS, create_all
 from members import AsMember, MakeFact, MakeTenant, Member
+
+from examples import EXAMPLES, LISTS, create_all
 
 
 @dataclass

@@ -6,6 +6,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from members import AsMember, MakeFact, MakePatient, MakeTenant, Member
+from werkzeug.routing import Rule
+
 from examples import (
     ABOUT_PATIENTS,
     API,
@@ -16,9 +19,6 @@ from examples import (
     options_for,
     url_for,
 )
-from members import AsMember, MakeFact, MakePatient, MakeTenant, Member
-from werkzeug.routing import Rule
-
 from tools.permission_tables import describe_permissions, schemas_of_patients
 from trially.auth.permissions import (
     PhiLevel,
@@ -191,6 +191,14 @@ def test_a_patient_at_each_level(clinic: Clinic) -> None:
         },
         **dict.fromkeys(("gender_identity", "race", "ethnicity", "language")),
         "deceased_at": "2021-01-01T00:00:00Z",
+        "etag": full["etag"].replace('"', '-masked"').removeprefix("-masked"),
+        "masked_fields": limited["masked_fields"],
+    }
+    assert full["masked_fields"] == []
+    address = (f"address.{name}" for name in limited["address"])
+    changed = {name for name in full if full[name] != limited[name]}
+    assert set(limited["masked_fields"]) == changed - {"address", "etag", "masked_fields"} | {
+        *address
     }
 
 
@@ -201,9 +209,13 @@ def test_records_at_each_level(clinic: Clinic) -> None:
 
     for route, masked in (("records", ("source_id", "value_text")), ("timeline", ("value",))):
         whole = full.get(f"{path}/{route}").json["data"]
-        assert limited.get(f"{path}/{route}").json["data"] == [
-            record | dict.fromkeys(masked) for record in whole
-        ]
+        shown = limited.get(f"{path}/{route}").json["data"]
+        for record, hidden in zip(whole, shown, strict=True):
+            assert hidden == record | dict.fromkeys(masked) | {
+                "masked_fields": hidden["masked_fields"]
+            }
+            assert record["masked_fields"] == []
+            assert set(masked) <= set(hidden["masked_fields"])
         assert "SECRET" in str(whole)
 
 

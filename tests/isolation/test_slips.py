@@ -30,7 +30,6 @@ CACHED_FUNCTIONS = {
     "trially/database/rows.py:_select_item",
     "trially/keys/derivation.py:derive_key",
     "trially/keys/sealing.py:_cipher",
-    "trially/openapi/__init__.py:_page_of",
     "trially/recruiting/imports/fhir/codings.py:_canonical",
     "trially/recruiting/imports/fhir/values.py:_parse_date",
     "trially/recruiting/imports/fhir/values.py:_split_reference",

@@ -5,9 +5,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from examples import CHANGED, create_all, new_word
 from members import AsMember, MakePatient, Member
 from tenant_databases import ask_in
+
+from examples import CHANGED, create_all, new_word
 
 
 def patch(member: Member, path: str, body: Any, **headers: str) -> Any:
@@ -26,6 +27,11 @@ def test_a_version_is_followed_through_its_changes(member: Member, name: str) ->
 
     assert etag.startswith('"')
     assert "version" not in created.json
+    assert created.json["etag"] == member.get(path).json["etag"] == etag
+    [row] = [
+        row for row in member.get(example.path).json["data"] if row["id"] == created.json["id"]
+    ]
+    assert row["etag"] == etag
     assert member.get(path).headers["ETag"] == etag
     same = member.get(path, headers={"If-None-Match": f'"x", {etag}'})
     assert (same.status_code, same.data, same.headers["ETag"]) == (304, b"", etag)

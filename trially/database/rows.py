@@ -21,6 +21,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.sql.dml import ReturningInsert
@@ -123,14 +124,22 @@ def keyset_after(
 ) -> ColumnElement[bool]:
     """Return the condition for rows after `position`, in an order by several keys.
 
-    Each key is a column and its direction, "asc" or "desc".
+    Each key is a column that is never null, and its direction, "asc" or "desc". PostgreSQL begins
+    at the position in an index that has the order, or the order of the first key.
     """
+    columns, directions = zip(*keys, strict=True)
+    if len(set(directions)) == 1:
+        row, after = tuple_(*columns), tuple_(*position)
+        if len(columns) == 1:
+            row, after = columns[0], position[0]
+        return row > after if directions[0] == "asc" else row < after
     alternatives = []
     for index, (column, direction) in enumerate(keys):
-        equal = [key == value for (key, _), value in zip(keys[:index], position, strict=False)]
+        equal = [key == value for key, value in zip(columns[:index], position, strict=False)]
         further = column > position[index] if direction == "asc" else column < position[index]
         alternatives.append(and_(*equal, further))
-    return or_(*alternatives)
+    first = columns[0] >= position[0] if directions[0] == "asc" else columns[0] <= position[0]
+    return and_(first, or_(*alternatives))
 
 
 def _is_row(

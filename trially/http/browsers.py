@@ -16,7 +16,9 @@ ALLOWED_HEADERS = (
 )
 """`baggage` and `sentry-trace` are headers of tracing libraries, and have no effect here."""
 
-EXPOSED_HEADERS = "ETag, X-Read-After, X-Request-ID, Retry-After, Idempotency-Replayed, traceparent"
+EXPOSED_HEADERS = (
+    "ETag, Location, X-Read-After, X-Request-ID, Retry-After, Idempotency-Replayed, traceparent"
+)
 PREFLIGHT_MAX_AGE_SECONDS = "600"
 HSTS = "max-age=31536000"
 NOTHING_ALLOWED = "default-src 'none'; frame-ancestors 'none'"

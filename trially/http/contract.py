@@ -4,9 +4,8 @@ Decorators only record. `call_view` reads the contract, prepares the view's argu
 renders what it returned. The OpenAPI document reads the same contract.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
@@ -14,22 +13,19 @@ from typing import Any
 import orjson
 from flask import Flask, Response, current_app, request
 from flask.typing import ResponseReturnValue
-from marshmallow import Schema, ValidationError
-from werkzeug.exceptions import HTTPException
+from marshmallow import Schema
 
-from trially.config import current_settings
-from trially.duplicate_members import has_duplicate_members
 from trially.http.answer_schemas import refuse_ignored_options
-from trially.http.codes import Code
-from trially.http.etags import is_known_to_client, read_versions, to_etag
-from trially.http.masking import Mask, is_masked, mask_of, shown, shown_page
-from trially.http.problems import (
-    BadRequest,
-    ContentTooLarge,
-    UnprocessableContent,
-    UnsupportedMediaType,
-    to_pointers,
+from trially.http.etags import (
+    ETAG,
+    MASKED_SUFFIX,
+    is_known_to_client,
+    read_versions,
+    to_etag,
 )
+from trially.http.masked_fields import Names, name_masked, names_of_masked
+from trially.http.masking import Mask, is_masked, mask_of, shown, shown_page
+from trially.http.reading import read_json, read_query
 
 JSON_TYPE = "application/json"
 MERGE_PATCH_TYPE = "application/merge-patch+json"
@@ -44,16 +40,30 @@ class Contract:
 
     body: Schema | None = None
     body_types: tuple[str, ...] = ()
+    streams: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Schema and example of a body that the view reads itself, by media type."""
+
     query: Schema | None = None
     result: Schema | None = None
     mask: Mask | None = None
     """Masks one item of the result for a caller whose PHI level is not `full`."""
+
+    masked_names: Names | None = None
+    """Names the masked fields of an item, if there is a mask."""
+
+    shows_etags: bool = False
+    """Each item of the result has its ETag as a member."""
 
     status: HTTPStatus = HTTPStatus.OK
     is_page: bool = False
     has_version: bool = False
     matches_versions: bool = False
     only_reads: bool = False
+
+    @property
+    def creates(self) -> bool:
+        """Whether the view creates a record, whose id is in the result."""
+        return self.status is HTTPStatus.CREATED and "id" in getattr(self.result, "fields", ())
 
     @property
     def is_keyed(self) -> bool:
@@ -85,9 +95,12 @@ def accepts_merge_patch(schema: Schema) -> Callable[[View], View]:
     return _record(body=schema, body_types=(MERGE_PATCH_TYPE,))
 
 
-def accepts_stream(*media_types: str) -> Callable[[View], View]:
-    """Declare the media types of a body that the view reads itself."""
-    return _record(body_types=media_types)
+def accepts_stream(media_types: Mapping[str, Mapping[str, Any]]) -> Callable[[View], View]:
+    """Declare the media types of a body that the view reads itself.
+
+    The OpenAPI document shows the `schema` and the `example` of each.
+    """
+    return _record(body_types=tuple(media_types), streams=media_types)
 
 
 def queries(schema: Schema) -> Callable[[View], View]:
@@ -103,8 +116,11 @@ def returns(schema: Schema, status: HTTPStatus = HTTPStatus.OK) -> Callable[[Vie
 def returns_version(schema: Schema, status: HTTPStatus = HTTPStatus.OK) -> Callable[[View], View]:
     """Render the mapping that the view returns as JSON, and its `version` as the ETag.
 
-    A GET whose If-None-Match names that ETag is answered with 304.
+    A GET whose If-None-Match names that ETag is answered with 304. Raises `TypeError` if the schema
+    has no field `etag`.
     """
+    if ETAG not in schema.fields:
+        raise TypeError(f"{type(schema).__name__} has no field etag. Add `etag = EntityTag()`.")
     return _record(**_result(schema), status=status, has_version=True)
 
 
@@ -149,9 +165,9 @@ def call_view(view: View, arguments: Mapping[str, Any]) -> Response:
     if contract.matches_versions:
         values["versions"] = read_versions()
     if contract.query is not None:
-        values["query"] = _read_query(contract.query)
+        values["query"] = read_query(contract.query)
     if contract.body is not None:
-        values["body"] = contract.body.load(_read_json(contract.body_types[0]))
+        values["body"] = contract.body.load(read_json(contract.body_types[0]))
     return _render(contract, view(**values))
 
 
@@ -164,38 +180,18 @@ def json_response(body: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
 def refuse_query(view: View) -> None:
     """Answer 400 if the request has a query string and the view accepts none."""
     if request.query_string and contract_of(view).query is None:
-        _read_query(Schema())
-
-
-def read_body() -> bytes:
-    """Return the body, or answer 413 if it is larger than JSON may be."""
-    limit = current_settings().max_body_bytes
-    too_large = ContentTooLarge(f"The body must not be larger than {limit} bytes.")
-    if (request.content_length or 0) > limit:
-        raise too_large
-    # Werkzeug silently cuts off a chunked body at the limit: one byte more shows it is longer.
-    request.max_content_length = limit + 1
-    with reading_body():
-        body = request.get_data()
-    if len(body) > limit:
-        raise too_large
-    return body
-
-
-@contextmanager
-def reading_body() -> Iterator[None]:
-    """Answer 400 if the body cannot be read: each WSGI server has its own errors for bad chunks."""
-    try:
-        yield
-    except HTTPException:
-        raise
-    except Exception:  # noqa: BLE001
-        raise BadRequest("The body cannot be read.") from None
+        read_query(Schema())
 
 
 def _result(schema: Schema) -> dict[str, Any]:
     refuse_ignored_options(schema)
-    return {"result": schema, "mask": mask_of(schema)}
+    mask = mask_of(schema)
+    return {
+        "result": schema,
+        "mask": mask,
+        "masked_names": None if mask is None else names_of_masked(schema),
+        "shows_etags": ETAG in schema.fields,
+    }
 
 
 def _record(**parts: Any) -> Callable[[View], View]:
@@ -212,68 +208,45 @@ def _render(contract: Contract, result: Any) -> Response:
     if contract.result is None:
         return current_app.make_response(result)
     if contract.is_page:
-        return json_response(shown_page(result, contract.mask))
-    if contract.has_version:
-        return _render_version(contract, dict(result))
-    return json_response(shown(result, contract.mask), contract.status)
+        page = shown_page(_with_etags(contract, result), contract.mask)
+        _name_masked(contract, page["data"])
+        return json_response(page)
+    return _render_item(contract, dict(result))
 
 
-def _render_version(contract: Contract, item: dict[str, Any]) -> Response:
-    etag = to_etag(item.pop("version"), is_masked=is_masked(contract.mask))
-    if request.method in {"GET", "HEAD"} and is_known_to_client(etag):
+def _render_item(contract: Contract, item: dict[str, Any]) -> Response:
+    if contract.shows_etags:
+        item[ETAG] = to_etag(item.pop("version"), is_masked=is_masked(contract.mask))
+    if contract.has_version and _is_unchanged(item[ETAG]):
         response = Response(status=HTTPStatus.NOT_MODIFIED)
     else:
-        response = json_response(shown(item, contract.mask), contract.status)
-    response.headers["ETag"] = etag
+        masked = dict(shown(item, contract.mask))
+        _name_masked(contract, [masked])
+        response = json_response(masked, contract.status)
+    if contract.has_version:
+        response.headers["ETag"] = item[ETAG]
+    if contract.creates:
+        path = request.path.rstrip("/")
+        response.headers["Location"] = f"{request.script_root}{path}/{item['id']}"
     return response
 
 
-def _read_json(media_type: str) -> Any:
-    if request.mimetype != media_type:
-        raise UnsupportedMediaType(f"The body must be {media_type}.")
-    text = read_body()
-    try:
-        body = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        raise BadRequest("The body is not JSON.", code=Code.MALFORMED_JSON) from None
-    settings = current_settings()
-    _refuse_sprawl(body, settings.max_json_depth, settings.max_json_items)
-    if has_duplicate_members(text, body):
-        raise BadRequest("An object of the body names a member twice.", code=Code.MALFORMED_JSON)
-    return body
+def _with_etags(contract: Contract, page: dict[str, Any]) -> dict[str, Any]:
+    """Replace the version of each item by its ETag, and return the page."""
+    if contract.shows_etags:
+        suffix = MASKED_SUFFIX if is_masked(contract.mask) else ""
+        for item in page["data"]:
+            item[ETAG] = f'"{item.pop("version")}{suffix}"'
+    return page
 
 
-def _refuse_sprawl(value: Any, most_levels: int, most_items: int) -> None:
-    """Answer 422 for JSON that is nested too deep, or has too many items in one container."""
-    if not isinstance(value, dict | list):
-        return
-    if not most_levels:
-        raise UnprocessableContent("The body is nested too deep.", code=Code.VALIDATION_FAILED)
-    if len(value) > most_items:
-        raise UnprocessableContent(
-            f"No array or object of the body may have more than {most_items} items.",
-            code=Code.VALIDATION_FAILED,
-        )
-    for inner in value.values() if isinstance(value, dict) else value:
-        _refuse_sprawl(inner, most_levels - 1, most_items)
+def _name_masked(contract: Contract, items: list[dict[str, Any]]) -> None:
+    if contract.masked_names is not None:
+        name_masked(items, contract.masked_names, is_masked=is_masked(contract.mask))
 
 
-def _read_query(schema: Schema) -> Any:
-    try:
-        values = request.args.to_dict(flat=False)
-    except UnicodeDecodeError:
-        raise BadRequest("The query string is not UTF-8.") from None
-    faults: Any = {name: "Must occur once." for name in values if len(values[name]) > 1}
-    if not faults:
-        try:
-            return schema.load({name: repeated[0] for name, repeated in values.items()})
-        except ValidationError as error:
-            faults = error.messages
-    raise BadRequest(
-        "A query parameter is invalid.",
-        code=Code.INVALID_PARAMETER,
-        errors=list(to_pointers(faults)),
-    )
+def _is_unchanged(etag: str) -> bool:
+    return request.method in {"GET", "HEAD"} and is_known_to_client(etag)
 
 
 def _to_number(value: Any) -> float:

@@ -7,9 +7,14 @@ from flask import request
 from trially.http.codes import Code
 from trially.http.problems import PreconditionRequired
 
+ETAG = "etag"
+"""The member of an item that holds its entity tag, for If-Match."""
+
+MASKED_SUFFIX = "-masked"
+
 Versions = frozenset[int]
 
-_TAG = re.compile(r"([0-9]{1,18})(?:-masked)?\Z")
+_TAG = re.compile(rf"([0-9]{{1,18}})(?:{MASKED_SUFFIX})?\Z")
 """A number of 18 digits always fits into a bigint."""
 
 
@@ -18,7 +23,7 @@ def to_etag(version: int, *, is_masked: bool = False) -> str:
 
     A masked answer is another representation, so it has another tag.
     """
-    return f'"{version}-masked"' if is_masked else f'"{version}"'
+    return f'"{version}{MASKED_SUFFIX}"' if is_masked else f'"{version}"'
 
 
 def is_known_to_client(etag: str) -> bool:

@@ -1,6 +1,7 @@
 """Mask answers: a caller whose PHI level is not `full` sees fields as their marks in `phi` allow.
 
-An answer is masked unless the request cycle has allowed identifiers for the caller.
+An answer is masked unless the request cycle has allowed identifiers for the caller. Each item of an
+answer names its masked fields (`http/masked_fields.py`).
 """
 
 import datetime as dt
@@ -10,6 +11,10 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from trially.http.codes import Code
+from trially.http.masked_fields import (
+    MASKED_TO_NULL,
+    nested_schema,
+)
 from trially.http.problems import Forbidden
 from trially.phi import MARK, VALUE_SET, Phi
 from trially.state import request_state
@@ -33,11 +38,17 @@ def show_identifiers(*, is_shown: bool) -> None:
     request_state().shows_identifiers = is_shown
 
 
-def mask_of(schema: Schema) -> Mask | None:
-    """Return the function that masks an item of `schema`, or None if no field is masked."""
+def mask_of(schema: Schema, *, is_nested: bool = False) -> Mask | None:
+    """Return the function that masks an item of `schema`, or None if no field is masked.
+
+    A nested object may lack fields. Those whose masked value is null are added, so that an absent
+    field and a masked one look the same.
+    """
     masks = {name: mask for name, field in schema.fields.items() if (mask := _mask_of_field(field))}
     if not masks:
         return None
+
+    absent = dict.fromkeys(_masked_to_null(schema)) if is_nested else {}
 
     def mask_item(item: Item) -> Item:
         hidden = {
@@ -45,7 +56,7 @@ def mask_of(schema: Schema) -> Mask | None:
             for name, mask in masks.items()
             if item.get(name) is not None
         }
-        return {**item, **hidden}
+        return {**absent, **item, **hidden}
 
     return mask_item
 
@@ -99,7 +110,7 @@ def refuse_unmarked(schema: Schema) -> None:
 def unmarked_fields(schema: Schema, path: str = "") -> Iterator[str]:
     """Yield the names of fields without a PHI mark, nested fields included."""
     for name, field in schema.fields.items():
-        inner = _nested(field)
+        inner = nested_schema(field)
         if inner is not None:
             yield from unmarked_fields(inner, f"{path}{name}.")
         elif MARK not in field.metadata:
@@ -109,7 +120,7 @@ def unmarked_fields(schema: Schema, path: str = "") -> Iterator[str]:
 def marks_of(schema: Schema, path: str = "") -> Iterator[tuple[str, Phi]]:
     """Yield the name and mark of each field, nested fields included."""
     for name, field in schema.fields.items():
-        inner = _nested(field)
+        inner = nested_schema(field)
         if inner is not None:
             yield from marks_of(inner, f"{path}{name}.")
         elif MARK in field.metadata:
@@ -117,7 +128,7 @@ def marks_of(schema: Schema, path: str = "") -> Iterator[tuple[str, Phi]]:
 
 
 def _mask_of_field(field: fields.Field[Any]) -> FieldMask | None:
-    inner = _nested(field)
+    inner = nested_schema(field)
     if inner is None:
         mark = field.metadata.get(MARK, Phi.NONE)
         if mark == Phi.CODE:
@@ -125,7 +136,7 @@ def _mask_of_field(field: fields.Field[Any]) -> FieldMask | None:
         if mark == Phi.VALUE_SET:
             return _mask_outside(VALUE_SETS[field.metadata[VALUE_SET]])
         return _MASKS.get(mark)
-    mask = mask_of(inner)
+    mask = mask_of(inner, is_nested=True)
     if mask is None:
         return None
     if isinstance(field, fields.Nested):
@@ -133,9 +144,10 @@ def _mask_of_field(field: fields.Field[Any]) -> FieldMask | None:
     return lambda items, _: [mask(item) for item in items]
 
 
-def _nested(field: fields.Field[Any]) -> Schema | None:
-    field = field.inner if isinstance(field, fields.List) else field
-    return field.schema if isinstance(field, fields.Nested) else None
+def _masked_to_null(schema: Schema) -> list[str]:
+    return [
+        name for name, field in schema.fields.items() if field.metadata.get(MARK) in MASKED_TO_NULL
+    ]
 
 
 def _mask_of_code(name: str) -> FieldMask:

@@ -28,7 +28,7 @@ class Purpose(Enum):
     """Seeds the Ed25519 key that signs reports of `flask tenants prove`."""
 
     PAGE_CURSORS = b"trially: signatures of page cursors"
-    """Signs the cursors of lists."""
+    """Encrypts the cursors of lists. They were signed when this purpose was named."""
 
     FINGERPRINT = b"trially: fingerprint of the secret key"
     """Identifies the secret key. The catalog stores it, so it must not help to guess the key."""

@@ -2,6 +2,30 @@
 
 from typing import Any
 
+from apispec import APISpec
+
+from trially.http.problems import PROBLEM_TYPE
+
+INFO: dict[str, Any] = {
+    "summary": "Recruit patients for clinical trials.",
+    "description": """\
+The back end of trially: sites, studies, patients with their records, and imports of FHIR data.
+
+- **Token.** Every request needs `Authorization: Bearer` with an access token. `GET /api/v1/me` shows what its holder may do.
+- **Tenant.** A token for several tenants chooses one with the header `X-Tenant-ID`, or with its slug before the path: `/acme/api/v1/me`.
+- **Versions.** `etag` of a record is its version. A change needs it as `If-Match`, so that it cannot overwrite another change.
+- **Masked fields.** Members with the PHI level `limited` see records without identifiers. `masked_fields` of a record names the
+  fields that are hidden or less precise for the caller.
+- **Pages.** A list has `page.next`, which is the `cursor` of its next page, with the same filters and `sort`.
+- **Errors.** Every error is a problem (RFC 9457) with a stable `code`. The response `default` describes errors that the server sends
+  before the API sees the request.
+""",
+    "contact": {"name": "trially", "url": "https://trially.ai"},
+    "license": {"name": "Proprietary", "identifier": "LicenseRef-Proprietary"},
+}
+
+SERVERS = [{"url": "/", "description": "The server that this document comes from."}]
+
 PROBLEM: dict[str, Any] = {
     "type": "object",
     "description": "An error (RFC 9457). Decide by `code`; `title` and `detail` are for people.",
@@ -37,11 +61,26 @@ PROBLEM: dict[str, Any] = {
             },
         },
     },
+    "examples": [
+        {
+            "type": "/problems/unprocessable-content",
+            "code": "validation_failed",
+            "title": "Unprocessable content",
+            "status": 422,
+            "detail": "Validation failed.",
+            "request_id": "019bb5ee3c1d7d32a7a8c3f9b7a1e0aa",
+            "errors": [{"pointer": "/mrn", "detail": "Missing data for required field."}],
+        }
+    ],
 }
 
 HEADERS: dict[str, dict[str, Any]] = {
     "ETag": {
         "description": "The version of the answer, for If-Match and If-None-Match.",
+        "schema": {"type": "string"},
+    },
+    "Location": {
+        "description": "The path of the new record.",
         "schema": {"type": "string"},
     },
     "Idempotency-Replayed": {
@@ -110,11 +149,28 @@ RESPONSES = {
     "TooManyRequests": "The caller must wait for `Retry-After`.",
     "InternalError": "The server failed to answer.",
     "ServiceUnavailable": "The database is temporarily unavailable, or the request took too long.",
+    "ServerError": """\
+An error that the server answers to any request, mostly before the API sees it. It is a problem too.
+
+| status | cause |
+|---|---|
+| 400 | The request is not valid HTTP. |
+| 404 | There is no such path. |
+| 405 | The path does not accept this method. |
+| 408 | The request arrived too slowly (`request_too_slow`). It may be repeated. |
+| 414 | The request line is longer than the server accepts. |
+| 417 | The header `Expect` has another value than `100-continue`. |
+| 429 | The caller has sent too many requests (`too_many_requests`). Wait for `Retry-After`. |
+| 431 | The header fields are too many, or larger than the server accepts. |
+| 501 | The server does not know the transfer coding. |
+| 503 | Too many connections are open (`too_many_connections`), or the service is restarting. Wait for `Retry-After`. |
+""",
 }
 HEADERS_OF = {
     "ServiceUnavailable": ("Retry-After",),
     "TooManyRequests": ("Retry-After",),
     "Conflict": ("Retry-After",),
+    "ServerError": ("Retry-After",),
 }
 RESPONSES_TO_IF_NONE_MATCH = {"304": "NotModified"}
 RESPONSES_TO_IF_MATCH = {
@@ -129,6 +185,7 @@ RESPONSES_OF_ALL = {
     "403": "Forbidden",
     "500": "InternalError",
     "503": "ServiceUnavailable",
+    "default": "ServerError",
 }
 RESPONSES_OF_PATHS = {"404": "NotFound"}
 RESPONSES_TO_BODIES = {
@@ -138,3 +195,36 @@ RESPONSES_TO_BODIES = {
     "422": "UnprocessableContent",
 }
 RESPONSES_TO_STREAMS = {"429": "TooManyRequests"}
+
+
+def add_components(spec: APISpec) -> None:
+    """Add to a document what its operations refer to."""
+    components = spec.components
+    components.security_scheme(
+        "bearer",
+        {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "An access token of the OpenID provider that the installation trusts.",
+        },
+    )
+    components.schema("Problem", PROBLEM)
+    for name, header in HEADERS.items():
+        components.header(name, header)
+    for name, (sent_as, parameter) in PARAMETERS.items():
+        components.parameter(name, "header", {"name": sent_as, **parameter})
+    components.response(
+        "NotModified",
+        {"description": "The client has the current version.", "headers": _refer_to("ETag")},
+    )
+    for name, description in RESPONSES.items():
+        headers = _refer_to("X-Request-ID", "traceparent", *HEADERS_OF.get(name, ()))
+        content = {PROBLEM_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+        components.response(
+            name, {"description": description, "headers": headers, "content": content}
+        )
+
+
+def _refer_to(*headers: str) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in headers}

@@ -23,16 +23,10 @@ from trially.config import current_settings
 from trially.database.deadline import start_deadline
 from trially.database.placement import current_placement
 from trially.http.codes import Code
-from trially.http.contract import (
-    ContractFlask,
-    View,
-    call_view,
-    contract_of,
-    read_body,
-    refuse_query,
-)
+from trially.http.contract import ContractFlask, View, call_view, contract_of, refuse_query
 from trially.http.masking import show_identifiers
 from trially.http.problems import Forbidden
+from trially.http.reading import read_body
 from trially.request_cycle import bulkheads, database_errors, refusal_time
 from trially.request_cycle.bulkheads import occupy_thread
 from trially.request_cycle.replaying import replay_response

@@ -15,8 +15,9 @@ from trially.auth.identity import current_identity
 from trially.auth.permissions import PhiLevel
 from trially.config import current_settings
 from trially.http.codes import Code
-from trially.http.contract import contract_of, read_body
+from trially.http.contract import contract_of
 from trially.http.problems import BadRequest, Conflict, UnprocessableContent
+from trially.http.reading import read_body
 from trially.http.retry_after import retry_after
 from trially.request_cycle.idempotency_keys import (
     KeyInUseError,

@@ -1,18 +1,23 @@
 """Lists of the current tenant's rows, a page at a time."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, select
 
 from trially.database.rows import Model, fetch_items, keyset_after, table_of
+from trially.http.fields import Sorting
 from trially.http.masking import refuse_masked
 from trially.http.pages import Page, make_page, read_cursor
 from trially.resources.scope import SITES, Scope, own_sites
+from trially.resources.sorting import SortKey
 from trially.tenancy.context import current_tenant
 
 STATEMENTS_CACHED = 256
+
+_SORTED = "sorted_by_"
+"""Begins the labels of the values that rows are sorted by."""
 
 Filter = Callable[[BindParameter[Any]], ColumnElement[bool]]
 """Returns the condition of a filter, given the bind parameter of its value."""
@@ -25,16 +30,20 @@ class Shape(NamedTuple):
     is_restricted: bool
     """The caller is restricted to sites."""
 
-    is_continued: bool
+    is_continued: bool = False
     """The page begins after a cursor."""
+
+    sorting: Sorting = ()
+    """Sort keys that the caller named. Without any, the list has its own order."""
 
 
 class Listing:
-    """One list: its columns, its order, its scope, and its filters.
+    """One list: its columns, its order, its sort keys, its scope, and its filters.
 
     A statement is built once for each shape, because building one costs more than PostgreSQL needs
     to answer it. `order` names columns with "asc" or "desc"; together they must be unique and never
-    null. `masked` columns cannot order the list, and filter it only for callers who see them.
+    null. `masked` fields cannot order the list. They filter and sort it only for callers who see
+    them.
     """
 
     def __init__(
@@ -44,6 +53,7 @@ class Listing:
         *,
         scope: Scope,
         order: Mapping[str, str],
+        sorts: Mapping[str, SortKey],
         filters: Mapping[str, Filter],
         masked: Collection[str],
     ) -> None:
@@ -52,38 +62,52 @@ class Listing:
         self._model = model
         self._columns = columns
         self._scope = scope
-        self._order = order
+        by_name = {column.key: column for column in columns}
+        self._own_keys = {name: (_unlabelled(by_name[name]), way) for name, way in order.items()}
+        self._sorts = sorts
         self._filters = filters
         self._masked = frozenset(masked)
         self._statement = lru_cache(STATEMENTS_CACHED)(self._build)
+        self._counting = lru_cache(STATEMENTS_CACHED)(self._build_count)
 
     def page(self, query: Mapping[str, Any], **always: Any) -> Page:
         """Return the page that `query` requests, of the rows that match it and `always`."""
-        tenant_id = current_tenant().tenant_id
-        position = read_cursor(tenant_id, query)
         shape, parameters = self._narrow({**query, **always})
-        statement = self._statement(shape._replace(is_continued=position is not None))
-        for name, value in zip(self._order, position or (), strict=False):
-            parameters[_position_name(name)] = value
-        limit = query["limit"]
-        return make_page(
-            fetch_items(statement, rows=limit + 1, **parameters),
+        sorting = self._visible(query.get("sort", ()))
+        tenant_id, limit = parameters["tenant_id"], query["limit"]
+        after = read_cursor(tenant_id, query)
+        total = self._count(shape, parameters) if query.get("total") else None
+        shape = shape._replace(is_continued=after is not None, sorting=sorting)
+        keys = self._keys(sorting)
+        parameters |= {
+            _position_name(name): value for name, value in zip(keys, after or (), strict=False)
+        }
+        page = make_page(
+            fetch_items(self._statement(shape), rows=limit + 1, **parameters),
             limit,
             tenant_id=tenant_id,
-            position=list(self._order),
+            position=list(keys),
             query=query,
         )
+        if sorting:
+            _remove_sorted_values(page["data"], keys)
+        if total is not None:
+            page["page"]["total"] = total
+        return page
 
     def count(self, query: Mapping[str, Any]) -> int:
         """Return the number of rows that match `query`."""
-        shape, parameters = self._narrow(query)
-        statement = (
-            select(func.count().label("count"))
-            .select_from(table_of(self._model))
-            .where(*self._conditions(shape))
-        )
-        (item,) = fetch_items(statement, **parameters)
+        return self._count(*self._narrow(query))
+
+    def _count(self, shape: Shape, parameters: Mapping[str, Any]) -> int:
+        (item,) = fetch_items(self._counting(shape), **parameters)
         return int(item["count"])
+
+    def _visible(self, sorting: Sorting) -> Sorting:
+        """Return the sort keys, or answer 403 if their order would disclose a masked field."""
+        for name, _ in sorting:
+            refuse_masked(self._sorts[name].fields & self._masked)
+        return sorting
 
     def _narrow(self, values: Mapping[str, Any]) -> tuple[Shape, dict[str, Any]]:
         """Return the shape of the statement, and the parameters of its conditions."""
@@ -94,7 +118,7 @@ class Listing:
         sites = own_sites()
         if sites is not None:
             parameters[SITES] = list(sites)
-        return Shape(names, is_restricted=sites is not None, is_continued=False), parameters
+        return Shape(names, is_restricted=sites is not None), parameters
 
     def _conditions(self, shape: Shape) -> list[ColumnElement[bool]]:
         conditions = [table_of(self._model).c.tenant_id == bindparam("tenant_id")]
@@ -105,26 +129,55 @@ class Listing:
             conditions.append(self._scope.condition(bindparam(SITES, expanding=True)))
         return conditions
 
-    def _build(self, shape: Shape) -> Select[Any]:
-        columns = {column.key: column for column in self._columns}
-        keys = [(_unlabelled(columns[name]), way) for name, way in self._order.items()]
-        statement = (
-            select(*self._columns)
+    def _build_count(self, shape: Shape) -> Select[Any]:
+        return (
+            select(func.count().label("count"))
+            .select_from(table_of(self._model))
             .where(*self._conditions(shape))
-            .order_by(*(column.desc() if way == "desc" else column for column, way in keys))
+        )
+
+    def _build(self, shape: Shape) -> Select[Any]:
+        keys = self._keys(shape.sorting)
+        added = [column.label(name) for name, (column, _) in keys.items() if shape.sorting]
+        statement = (
+            select(*self._columns, *(column for column in added if column.key != "id"))
+            .where(*self._conditions(shape))
+            .order_by(
+                *(column.desc() if way == "desc" else column for column, way in keys.values())
+            )
             .limit(bindparam("rows"))
         )
         if shape.is_continued:
-            position: list[BindParameter[Any]] = [
-                bindparam(_position_name(name)) for name in self._order
-            ]
-            statement = statement.where(keyset_after(keys, position))
+            position: list[BindParameter[Any]] = [bindparam(_position_name(name)) for name in keys]
+            statement = statement.where(keyset_after(list(keys.values()), position))
         return statement
+
+    def _keys(self, sorting: Sorting) -> dict[str, tuple[ColumnElement[Any], str]]:
+        """Return the expressions that the list is ordered by, with their names and directions."""
+        if not sorting:
+            return self._own_keys
+        expressions = [
+            (expression, way)
+            for name, way in sorting
+            for expression in self._sorts[name].expressions
+        ]
+        keys = {f"{_SORTED}{number}": key for number, key in enumerate(expressions)}
+        # Rows that are alike in all sort keys are ordered by their ids, in the last direction: so
+        # the index of the last key has the order.
+        return {**keys, "id": (table_of(self._model).c.id, sorting[-1][1])}
 
 
 def equals(column: ColumnElement[Any]) -> Filter:
     """Return the filter of rows whose column has the value."""
     return lambda value: column == value
+
+
+def _remove_sorted_values(items: Sequence[dict[str, Any]], keys: Iterable[str]) -> None:
+    """Remove from the items the values that only the cursor needs."""
+    for name in keys:
+        if name.startswith(_SORTED):
+            for item in items:
+                del item[name]
 
 
 def _filter_name(name: str) -> str:

@@ -22,7 +22,7 @@ from trially.database.rows import (
     insert_item,
     table_of,
 )
-from trially.http.etags import Versions
+from trially.http.etags import ETAG, Versions
 from trially.http.masking import masked_names, refuse_masked, refuse_unmarked
 from trially.http.pages import Page
 from trially.http.problems import NotFound
@@ -35,6 +35,7 @@ from trially.resources.scope import (
     refuse_unscoped,
     scope_conditions,
 )
+from trially.resources.sorting import SortKey
 
 RESOURCES: list["Resource"] = []
 """Every resource of the API, in the order of import."""
@@ -49,12 +50,14 @@ class Resource:
     `schema` describes an answer: each of its fields is a column of the model, or one of the
     `computed` columns, by label. `scope` says which rows a member restricted to sites may see.
     `name` is what error messages call a row; routes name its id `<name>_id`. `filters` are the
-    query parameters of its list, and `order` its keys, as in `Listing`.
+    query parameters of its list, `order` the keys of its own order, as in `Listing`, and `sorts`
+    the keys that clients may sort it by.
 
     If one of these fails, the app does not start: `UnscopedResourceError` if there is no scope, or
     the model is about patients and the scope is not; `UnmarkedFieldError` if the model is about
     patients and a field of the schema has no PHI mark; `TypeError` if a field has no column, or
-    does not allow the null that its column allows.
+    does not allow the null that its column allows, or the rows have versions and the schema does
+    not show them.
     """
 
     def __new__(cls, model: Model, *_schema: Schema, **options: Any) -> Self:
@@ -75,6 +78,7 @@ class Resource:
         scope: Scope,
         name: str | None = None,
         order: Mapping[str, str] = OLDEST_FIRST,
+        sorts: Mapping[str, SortKey] = MappingProxyType({}),
         filters: Mapping[str, Filter] = MappingProxyType({}),
         computed: Sequence[ColumnElement[Any]] = (),
     ) -> None:
@@ -84,20 +88,26 @@ class Resource:
         self.model = model
         self.name = name or table_of(model).name
         self.masked = masked_names(schema)
+        self.sorts = sorts
         labelled = {column.key: column for column in computed}
-        names = [field for field in schema.fields if field not in labelled]
+        is_versioned = "version" in table_of(model).c
+        shown = [field for field in schema.fields if field != ETAG]
+        names = [field for field in shown if field not in labelled]
         _refuse_missing_columns(model, schema, names)
         _refuse_hidden_nulls(model, schema, names)
+        _refuse_hidden_version(model, schema, is_versioned=is_versioned)
         self._scope = scope
-        self._names = (*names, *(["version"] if "version" in table_of(model).c else []))
+        versions = ("version",) if is_versioned else ()
+        self._names = (*names, *versions)
         self._listing = Listing(
             model,
             [
                 labelled[field] if field in labelled else table_of(model).c[field]
-                for field in schema.fields
+                for field in (*shown, *versions)
             ],
             scope=scope,
             order=order,
+            sorts=sorts,
             filters=filters,
             masked=self.masked,
         )
@@ -171,3 +181,14 @@ def _refuse_hidden_nulls(model: Model, schema: Schema, names: Sequence[str]) -> 
                 f"{type(schema).__name__}.{name} does not allow null, but its column does. Add"
                 " allow_none=True to the field, or nullable=False to the column."
             )
+
+
+def _refuse_hidden_version(model: Model, schema: Schema, *, is_versioned: bool) -> None:
+    if is_versioned is not (ETAG in schema.fields):
+        raise TypeError(
+            f"{type(schema).__name__} does not show the version of a {model.__name__}, which a"
+            " client needs to change the row. Add `etag = EntityTag()`."
+            if is_versioned
+            else f"{type(schema).__name__} has the field etag, but a {model.__name__} has no"
+            " version. Remove the field, or make the model `Versioned`."
+        )

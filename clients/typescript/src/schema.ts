@@ -11,10 +11,18 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List imports, newest first. */
+        /**
+         * List imports, newest first.
+         * @description The list shows what each import read, and whether it ended. An interrupted import stays `running`. `sort` changes the order.
+         */
         get: operations["list_imports"];
         put?: never;
-        /** Import a FHIR R4 Bundle or an NDJSON file, with or without gzip compression. */
+        /**
+         * Import a FHIR R4 Bundle or an NDJSON file, with or without gzip compression.
+         * @description The response is sent when the import ends: 201 with the import. Bad lines are skipped and counted. With `strict`, the first bad line ends the import: its `state` is `failed`, and the batches before the bad line stay. If the same body is sent again, an interrupted import continues, and a finished one changes nothing. If the first request is still running, that request ends with 409.
+         *
+         *     An import that reaches a limit ends with 422 and `state` `failed`, or with 503 and `state` `stopped` if only its time is used up. `Location` is the import. The batches before the limit stay. A tenant with too many running imports gets 429, and a busy server answers 503.
+         */
         post: operations["import_records"];
         delete?: never;
         options?: never;
@@ -29,11 +37,17 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Show an import. */
+        /**
+         * Show an import.
+         * @description Poll a running import by its `ETag` with `If-None-Match`: the answer is 304 until something changes.
+         */
         get: operations["show_import"];
         put?: never;
         post?: never;
-        /** Delete an import with its errors. The imported records stay. */
+        /**
+         * Delete an import with its errors. The imported records stay.
+         * @description A running import is answered with 409. An import with very many errors is deleted in several transactions. If that is interrupted, its `state` stays `deleting`: delete it again.
+         */
         delete: operations["delete_import"];
         options?: never;
         head?: never;
@@ -47,7 +61,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List the lines that an import did not import, and the reasons. */
+        /**
+         * List the lines that an import did not import, and the reasons.
+         * @description Each error names the line in NDJSON or the entry in a Bundle, from 1, and never quotes it. Of an import with very many errors, only the first ones are listed.
+         */
         get: operations["list_import_errors"];
         put?: never;
         post?: never;
@@ -64,7 +81,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Show who the caller is and what they may do. */
+        /**
+         * Show who the caller is and what they may do.
+         * @description A web app asks this first after signing in. `permissions` says which operations are allowed, so that the app can hide the others. `tenant` is the one that the token, the header `X-Tenant-ID` or the path chose.
+         */
         get: operations["show_me"];
         put?: never;
         post?: never;
@@ -81,7 +101,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List members, oldest first. */
+        /**
+         * List members, oldest first.
+         * @description Members are people and machines. `role` says what a member may do, `phi_level` how much of a patient the member sees, and `site_ids` whose patients.
+         */
         get: operations["list_members"];
         put?: never;
         post?: never;
@@ -98,10 +121,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List patients, oldest entry first. */
+        /**
+         * List patients, oldest entry first.
+         * @description The list holds the patients of the sites that the caller may see. `sort` changes the order. With the PHI level `limited`, identifiers are masked, and the list cannot be sorted by them. To find a patient by name, birth date or MRN, use the search.
+         */
         get: operations["list_patients"];
         put?: never;
-        /** Create a patient. */
+        /**
+         * Create a patient.
+         * @description The patient's `source` is `manual`. An MRN may occur once in a source. A member who is restricted to sites must name one of them as `site_id`. Send an `Idempotency-Key` to repeat the request safely.
+         */
         post: operations["create_patient"];
         delete?: never;
         options?: never;
@@ -116,15 +145,24 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Show a patient. */
+        /**
+         * Show a patient.
+         * @description The `ETag` is the patient's version, and `etag` repeats it in the body. A patient of a site that the caller may not see is answered like one that does not exist.
+         */
         get: operations["show_patient"];
         put?: never;
         post?: never;
-        /** Delete a patient and all records about the patient. */
+        /**
+         * Delete a patient and all records about the patient.
+         * @description The patient and the records cannot be restored from the API. `If-Match` must name the version that the caller has seen.
+         */
         delete: operations["delete_patient"];
         options?: never;
         head?: never;
-        /** Change a patient. Identifiers can be changed only with the PHI level `full`. */
+        /**
+         * Change a patient.
+         * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. `If-Match` must name the version that the caller has seen, or the answer is 412. Fields that are masked for the caller cannot be changed.
+         */
         patch: operations["change_patient"];
         trace?: never;
     };
@@ -135,7 +173,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List a patient's records, of one type or all, newest first. */
+        /**
+         * List a patient's records, of one type or all, newest first.
+         * @description Records are conditions, observations, medications and other facts. Records that their source marks as entered in error are left out unless `entered_in_error` is `true`. Text and codes that may identify the patient are masked with the PHI level `limited`.
+         */
         get: operations["list_records"];
         put?: never;
         post?: never;
@@ -152,7 +193,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List all events in a patient's history, newest first. */
+        /**
+         * List all events in a patient's history, newest first.
+         * @description An event shows a record in short: when it happened, what it is, and its value with the unit. Records entered in error are left out.
+         */
         get: operations["show_timeline"];
         put?: never;
         post?: never;
@@ -169,7 +213,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Count patients. */
+        /**
+         * Count patients.
+         * @description The count includes the patients of the sites that the caller may see. It needs no PHI level, so dashboards may show it to every member.
+         */
         get: operations["count_patients"];
         put?: never;
         post?: never;
@@ -188,7 +235,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Search patients by names, birth date and MRN, which do not belong in a URL. */
+        /**
+         * Search patients by names, birth date and MRN, which do not belong in a URL.
+         * @description A patient must meet all criteria; without any, the search finds every patient. Names are prefixes, and upper and lower case are the same. Criteria and sort keys that are masked for the caller are refused with 403.
+         */
         post: operations["search_patients"];
         delete?: never;
         options?: never;
@@ -203,10 +253,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List sites, oldest first. */
+        /**
+         * List sites, oldest first.
+         * @description Every member of the tenant sees all sites, also a member who is restricted to the patients of some. `sort` changes the order.
+         */
         get: operations["list_sites"];
         put?: never;
-        /** Create a site. */
+        /**
+         * Create a site.
+         * @description The name must be new in the tenant. Send an `Idempotency-Key` to repeat the request safely.
+         */
         post: operations["create_site"];
         delete?: never;
         options?: never;
@@ -221,14 +277,20 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Show a site. */
+        /**
+         * Show a site.
+         * @description The `ETag` is the site's version, and `etag` repeats it in the body.
+         */
         get: operations["show_site"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        /** Change a site. */
+        /**
+         * Change a site.
+         * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. `If-Match` must name the version that the caller has seen, or the answer is 412.
+         */
         patch: operations["change_site"];
         trace?: never;
     };
@@ -239,10 +301,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** List studies, oldest first. */
+        /**
+         * List studies, oldest first.
+         * @description Every member of the tenant sees all studies. `status` and `phase` narrow the list, and `sort` changes its order.
+         */
         get: operations["list_studies"];
         put?: never;
-        /** Create a study. */
+        /**
+         * Create a study.
+         * @description The protocol number and the NCT id must be new in the tenant. Send an `Idempotency-Key` to repeat the request safely.
+         */
         post: operations["create_study"];
         delete?: never;
         options?: never;
@@ -257,14 +325,20 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Show a study. */
+        /**
+         * Show a study.
+         * @description The `ETag` is the study's version, and `etag` repeats it in the body.
+         */
         get: operations["show_study"];
         put?: never;
         post?: never;
         delete?: never;
         options?: never;
         head?: never;
-        /** Change a study. */
+        /**
+         * Change a study.
+         * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. `If-Match` must name the version that the caller has seen, or the answer is 412.
+         */
         patch: operations["change_study"];
         trace?: never;
     };
@@ -272,7 +346,23 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
-        /** @description An error (RFC 9457). Decide by `code`; `title` and `detail` are for people. */
+        /**
+         * @description An error (RFC 9457). Decide by `code`; `title` and `detail` are for people.
+         * @example {
+         *       "type": "/problems/unprocessable-content",
+         *       "code": "validation_failed",
+         *       "title": "Unprocessable content",
+         *       "status": 422,
+         *       "detail": "Validation failed.",
+         *       "request_id": "019bb5ee3c1d7d32a7a8c3f9b7a1e0aa",
+         *       "errors": [
+         *         {
+         *           "pointer": "/mrn",
+         *           "detail": "Missing data for required field."
+         *         }
+         *       ]
+         *     }
+         */
         Problem: {
             type: string;
             /** @description The cause, in a word that never changes; clients ignore new ones. */
@@ -287,363 +377,587 @@ export interface components {
                 detail: string;
             }[];
         };
+        /** @description Counts of the resources of one type. */
         Count: {
             read: number;
             new: number;
             changed: number;
             entered_in_error: number;
         };
+        /** @description One import. */
         Import: {
             /** Format: uuid */
-            readonly id?: string;
-            readonly source?: string;
-            /** @enum {string} */
-            readonly state?: "running" | "done" | "failed" | "stopped" | "deleting";
-            readonly strict?: boolean;
-            readonly counts?: {
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** @example epic */
+            readonly source: string;
+            /**
+             * @example done
+             * @enum {string}
+             */
+            readonly state: "running" | "done" | "failed" | "stopped" | "deleting";
+            readonly strict: boolean;
+            /**
+             * @description Counts by type of resource.
+             * @example {
+             *       "Patient": {
+             *         "read": 1,
+             *         "new": 1,
+             *         "changed": 0,
+             *         "entered_in_error": 0
+             *       }
+             *     }
+             */
+            readonly counts: {
                 [key: string]: components["schemas"]["Count"];
             };
-            readonly passed_over?: {
+            /**
+             * @description Number of ignored resources by type.
+             * @example {
+             *       "Practitioner": 2
+             *     }
+             */
+            readonly passed_over: {
                 [key: string]: number;
             };
-            readonly error_count?: number;
-            /** @description Number of all errors by reason. Of an import with very many errors, only the first ones are listed with their lines. */
-            readonly error_counts?: {
+            /** @example 0 */
+            readonly error_count: number;
+            /**
+             * @description Number of all errors by reason. Of an import with very many errors, only the first ones are listed with their lines.
+             * @example {}
+             */
+            readonly error_counts: {
                 [key: string]: number;
             };
-            readonly failure?: string | null;
-            readonly started_by?: string | null;
+            /** @example null */
+            readonly failure: string | null;
+            /** @example user-4711 */
+            readonly started_by: string | null;
             /** Format: date-time */
-            readonly created_at?: string;
+            readonly created_at: string;
             /** Format: date-time */
-            readonly updated_at?: string;
+            readonly updated_at: string;
             /** Format: date-time */
-            readonly ended_at?: string | null;
+            readonly ended_at: string | null;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: "failure"[];
         };
+        /** @description Where the next page begins. */
         Page: {
+            /** @description The `cursor` of the next page, or null on the last page. */
             next: string | null;
+            /** @description Whether another page follows. */
             has_more: boolean;
+            /** @description The number of all matches that the caller may see, if the request had `total=true`. */
+            total?: number;
         };
+        /** @description A page of a list. */
         ImportPage: {
             data: components["schemas"]["Import"][];
             page: components["schemas"]["Page"];
         };
+        /** @description A line that was not imported, and the reason. */
         Fault: {
             /** Format: uuid */
-            readonly id?: string;
-            readonly file?: string | null;
-            readonly line?: number;
-            readonly reason?: string;
-            readonly pointer?: string | null;
+            readonly id: string;
+            /** @example upload */
+            readonly file: string | null;
+            /** @example 7 */
+            readonly line: number;
+            /** @example Patient.birthDate is not a date */
+            readonly reason: string;
+            /** @example /birthDate */
+            readonly pointer: string | null;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: "file"[];
         };
+        /** @description A page of a list. */
         FaultPage: {
             data: components["schemas"]["Fault"][];
             page: components["schemas"]["Page"];
         };
+        /** @description The tenant that a token is for. */
         Tenant: {
             /** Format: uuid */
             id: string;
+            /** @example heartland */
             slug: string;
+            /** @example Heartland Research */
             name: string;
-            kind: string;
+            /** @enum {string} */
+            kind: "site" | "cro" | "health_system";
         };
+        /** @description The caller, their tenant, and what they may do in it. */
         Me: {
             /** Format: uuid */
             id: string;
+            /** @example https://login.trially.ai */
             issuer: string;
+            /** @example user-4711 */
             subject: string;
+            /** @example Noor van den Berg */
             display_name: string | null;
-            role: string;
-            phi_level: string;
+            /** @enum {string} */
+            role: "owner" | "admin" | "coordinator" | "recruiter" | "viewer" | "auditor";
+            /** @enum {string} */
+            phi_level: "full" | "limited" | "none";
             /** @description The sites that the caller is restricted to; null means all sites. */
             site_ids: string[] | null;
-            permissions: string[];
+            permissions: ("imports:delete" | "imports:read" | "imports:write" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:read" | "patients:write" | "sites:read" | "sites:write" | "studies:read" | "studies:write")[];
             tenant: components["schemas"]["Tenant"];
         };
+        /** @description A person or machine that may act in the tenant. */
         Member: {
             /** Format: uuid */
-            readonly id?: string;
-            readonly issuer?: string;
-            readonly subject?: string;
-            readonly display_name?: string | null;
-            readonly email?: string | null;
-            readonly role?: string;
-            readonly phi_level?: string;
+            readonly id: string;
+            /** @example https://login.trially.ai */
+            readonly issuer: string;
+            /** @example user-4711 */
+            readonly subject: string;
+            /** @example Noor van den Berg */
+            readonly display_name: string | null;
+            /** @example noor@clinic.example */
+            readonly email: string | null;
+            /** @enum {string} */
+            readonly role: "owner" | "admin" | "coordinator" | "recruiter" | "viewer" | "auditor";
+            /** @enum {string} */
+            readonly phi_level: "full" | "limited" | "none";
             /** @description The sites that the member is restricted to; null means all sites. */
-            readonly site_ids?: string[] | null;
+            readonly site_ids: string[] | null;
             /** Format: date-time */
-            readonly created_at?: string;
+            readonly created_at: string;
         };
+        /** @description A page of a list. */
         MemberPage: {
             data: components["schemas"]["Member"][];
             page: components["schemas"]["Page"];
         };
+        /** @description Where a patient lives. */
         Address: {
+            /** @example 1 Main Street */
             line?: string | null;
+            /** @example Omaha */
             city?: string | null;
+            /** @example NE */
             state?: string | null;
+            /** @example 68102 */
             postal_code?: string | null;
+            /** @example US */
             country?: string | null;
         };
+        /** @description A patient. An imported patient may lack fields that a manually entered one must have. */
         Patient: {
             /** Format: uuid */
-            readonly id?: string;
-            mrn?: string | null;
-            given_name?: string | null;
-            family_name?: string | null;
-            /** Format: date */
-            birth_date?: string | null;
-            readonly birth_date_precision?: string | null;
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** @example MRN-100042 */
+            mrn: string | null;
+            /** @example Mei */
+            given_name: string | null;
+            /** @example Lindqvist */
+            family_name: string | null;
+            /**
+             * Format: date
+             * @example 1961-07-23
+             */
+            birth_date: string | null;
+            /**
+             * @example day
+             * @enum {string|null}
+             */
+            readonly birth_date_precision: "year" | "month" | "day" | null;
             /** @enum {string|null} */
-            sex?: "female" | "male" | "other" | "unknown" | null;
-            gender_identity?: string | null;
-            race?: string | null;
-            ethnicity?: string | null;
-            language?: string | null;
-            phone?: string | null;
-            email?: string | null;
-            address?: components["schemas"]["Address"] | null;
-            deceased?: boolean;
-            /** Format: date-time */
-            deceased_at?: string | null;
+            sex: "female" | "male" | "other" | "unknown" | null;
+            /** @example Identifies as female gender */
+            gender_identity: string | null;
+            /** @example Asian */
+            race: string | null;
+            /** @example Not Hispanic or Latino */
+            ethnicity: string | null;
+            /** @example en-US */
+            language: string | null;
+            /** @example +1 402 555 0142 */
+            phone: string | null;
+            /** @example mei.lindqvist@example.com */
+            email: string | null;
+            address: components["schemas"]["Address"] | null;
+            deceased: boolean;
+            /**
+             * Format: date-time
+             * @example null
+             */
+            deceased_at: string | null;
             /** @enum {string} */
-            contact_preference?: "ok" | "no_sms" | "no_contact";
+            contact_preference: "ok" | "no_sms" | "no_contact";
             /** Format: uuid */
-            site_id?: string | null;
-            readonly source?: string;
+            site_id: string | null;
+            /** @example manual */
+            readonly source: string;
             /** Format: date */
-            readonly last_encounter_on?: string | null;
-            readonly clinical_version?: number;
+            readonly last_encounter_on: string | null;
+            /** @description Grows whenever something clinical about the patient changes. It is not the version of this record: that is `etag`. */
+            readonly clinical_version: number;
             /** Format: date-time */
-            readonly created_at?: string;
+            readonly created_at: string;
             /** Format: date-time */
-            readonly updated_at?: string;
+            readonly updated_at: string;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "deceased_at")[];
         };
+        /** @description A page of a list. */
         PatientPage: {
             data: components["schemas"]["Patient"][];
             page: components["schemas"]["Page"];
         };
+        /** @description A patient as entered manually. */
         PatientBody: {
-            /** Format: uuid */
-            readonly id?: string;
+            /** @example MRN-100042 */
             mrn: string;
+            /** @example Mei */
             given_name: string;
+            /** @example Lindqvist */
             family_name: string;
-            /** Format: date */
+            /**
+             * Format: date
+             * @example 1961-07-23
+             */
             birth_date: string;
-            readonly birth_date_precision?: string | null;
             /** @enum {string} */
             sex: "female" | "male" | "other" | "unknown";
+            /** @example Identifies as female gender */
             gender_identity?: string | null;
+            /** @example Asian */
             race?: string | null;
+            /** @example Not Hispanic or Latino */
             ethnicity?: string | null;
+            /** @example en-US */
             language?: string | null;
+            /** @example +1 402 555 0142 */
             phone?: string | null;
+            /** @example mei.lindqvist@example.com */
             email?: string | null;
             address?: components["schemas"]["Address"] | null;
             deceased?: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example null
+             */
             deceased_at?: string | null;
             /** @enum {string} */
             contact_preference?: "ok" | "no_sms" | "no_contact";
             /** Format: uuid */
             site_id?: string | null;
-            readonly source?: string;
-            /** Format: date */
-            readonly last_encounter_on?: string | null;
-            readonly clinical_version?: number;
-            /** Format: date-time */
-            readonly created_at?: string;
-            /** Format: date-time */
-            readonly updated_at?: string;
         };
-        PatientBodyPatch: {
-            /** Format: uuid */
-            readonly id?: string;
+        /** @description A patient as entered manually. */
+        PatientPatch: {
+            /** @example MRN-100042 */
             mrn?: string;
+            /** @example Mei */
             given_name?: string;
+            /** @example Lindqvist */
             family_name?: string;
-            /** Format: date */
+            /**
+             * Format: date
+             * @example 1961-07-23
+             */
             birth_date?: string;
-            readonly birth_date_precision?: string | null;
             /** @enum {string} */
             sex?: "female" | "male" | "other" | "unknown";
+            /** @example Identifies as female gender */
             gender_identity?: string | null;
+            /** @example Asian */
             race?: string | null;
+            /** @example Not Hispanic or Latino */
             ethnicity?: string | null;
+            /** @example en-US */
             language?: string | null;
+            /** @example +1 402 555 0142 */
             phone?: string | null;
+            /** @example mei.lindqvist@example.com */
             email?: string | null;
             address?: components["schemas"]["Address"] | null;
             deceased?: boolean;
-            /** Format: date-time */
+            /**
+             * Format: date-time
+             * @example null
+             */
             deceased_at?: string | null;
             /** @enum {string} */
             contact_preference?: "ok" | "no_sms" | "no_contact";
             /** Format: uuid */
             site_id?: string | null;
-            readonly source?: string;
-            /** Format: date */
-            readonly last_encounter_on?: string | null;
-            readonly clinical_version?: number;
-            /** Format: date-time */
-            readonly created_at?: string;
-            /** Format: date-time */
-            readonly updated_at?: string;
         };
+        /** @description A further coding of a record's concept. */
         Coding: {
+            /** @example http://snomed.info/sct */
             readonly system?: string | null;
+            /** @example 44054006 */
             readonly code?: string | null;
+            /** @example Diabetes mellitus type 2 (disorder) */
             readonly display?: string | null;
         };
+        /** @description One coded, dated fact about a patient. */
         Record: {
             /** Format: uuid */
-            readonly id?: string;
+            readonly id: string;
             /**
              * Format: date-time
              * @description When the event happened or, if that is unknown, was recorded.
              */
-            readonly at?: string;
-            readonly type?: string;
-            readonly code_system?: string | null;
-            readonly code?: string | null;
-            readonly display?: string | null;
-            readonly other_codings?: components["schemas"]["Coding"][] | null;
-            readonly category?: string | null;
-            readonly status?: string | null;
-            readonly clinical_status?: string | null;
-            readonly verification_status?: string | null;
-            readonly criticality?: string | null;
+            readonly at: string;
+            /** @enum {string} */
+            readonly type: "condition" | "observation" | "medication" | "procedure" | "allergy" | "immunization" | "encounter";
+            /** @example http://snomed.info/sct */
+            readonly code_system: string | null;
+            /** @example 44054006 */
+            readonly code: string | null;
+            /** @example Diabetes mellitus type 2 (disorder) */
+            readonly display: string | null;
+            readonly other_codings: components["schemas"]["Coding"][] | null;
+            /** @example problem-list-item */
+            readonly category: string | null;
+            /** @example null */
+            readonly status: string | null;
+            /** @example active */
+            readonly clinical_status: string | null;
+            /** @example confirmed */
+            readonly verification_status: string | null;
+            /** @example null */
+            readonly criticality: string | null;
             /** Format: date-time */
-            readonly start_at?: string | null;
-            readonly start_precision?: string | null;
+            readonly start_at: string | null;
+            /** @enum {string|null} */
+            readonly start_precision: "year" | "month" | "day" | "instant" | null;
             /** Format: date-time */
-            readonly end_at?: string | null;
-            readonly end_precision?: string | null;
+            readonly end_at: string | null;
+            /** @enum {string|null} */
+            readonly end_precision: "year" | "month" | "day" | "instant" | null;
             /** Format: date-time */
-            readonly recorded_at?: string | null;
-            readonly value_number?: number | null;
-            readonly value_code_system?: string | null;
-            readonly value_code?: string | null;
-            readonly value_text?: string | null;
-            readonly unit?: string | null;
-            readonly comparator?: string | null;
-            readonly parent_code?: string | null;
-            readonly source?: string;
-            readonly source_type?: string;
-            readonly source_id?: string | null;
-            readonly component?: number;
-            readonly entered_in_error?: boolean;
+            readonly recorded_at: string | null;
+            /** @example null */
+            readonly value_number: number | null;
+            /** @example null */
+            readonly value_code_system: string | null;
+            /** @example null */
+            readonly value_code: string | null;
+            /** @example null */
+            readonly value_text: string | null;
+            /** @example null */
+            readonly unit: string | null;
+            /**
+             * @example null
+             * @enum {string|null}
+             */
+            readonly comparator: "<" | "<=" | ">=" | ">" | null;
+            /** @example null */
+            readonly parent_code: string | null;
+            /** @example epic */
+            readonly source: string;
+            /** @example Condition */
+            readonly source_type: string;
+            /** @example cond-2207 */
+            readonly source_id: string | null;
+            readonly component: number;
+            readonly entered_in_error: boolean;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("code_system" | "code" | "display" | "other_codings.system" | "other_codings.code" | "other_codings.display" | "category" | "status" | "clinical_status" | "verification_status" | "criticality" | "value_code_system" | "value_code" | "value_text" | "unit" | "parent_code" | "source_id")[];
         };
+        /** @description A page of a list. */
         RecordPage: {
             data: components["schemas"]["Record"][];
             page: components["schemas"]["Page"];
         };
+        /** @description One event in a patient's history. */
         Event: {
             /** Format: uuid */
-            readonly id?: string;
+            readonly id: string;
             /** Format: date-time */
-            readonly at?: string;
-            readonly precision?: string | null;
+            readonly at: string;
+            /** @enum {string|null} */
+            readonly precision: "year" | "month" | "day" | "instant" | null;
             /** Format: date-time */
-            readonly until?: string | null;
-            readonly type?: string;
-            readonly code_system?: string | null;
-            readonly code?: string | null;
-            readonly display?: string | null;
-            readonly status?: string | null;
-            /** @description The value with its unit. */
-            readonly value?: string | null;
+            readonly until: string | null;
+            /** @enum {string} */
+            readonly type: "condition" | "observation" | "medication" | "procedure" | "allergy" | "immunization" | "encounter";
+            /** @example http://snomed.info/sct */
+            readonly code_system: string | null;
+            /** @example 44054006 */
+            readonly code: string | null;
+            /** @example Diabetes mellitus type 2 (disorder) */
+            readonly display: string | null;
+            /** @example null */
+            readonly status: string | null;
+            /**
+             * @description The value with its unit.
+             * @example null
+             */
+            readonly value: string | null;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("code_system" | "code" | "display" | "status" | "value")[];
         };
+        /** @description A page of a list. */
         EventPage: {
             data: components["schemas"]["Event"][];
             page: components["schemas"]["Page"];
         };
+        /** @description The number of patients. */
         PatientCount: {
-            readonly count?: number;
+            readonly count: number;
         };
+        /** @description Criteria of a search; a patient must meet all of them. */
         PatientSearch: {
+            /** @description Maximum number of items on a page. The default is 50. The default is 50. */
+            limit?: number;
+            /** @description `page.next` of the previous page. */
+            cursor?: string | null;
+            /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. The default is false. */
+            total?: boolean;
+            /** @example MRN-100042 */
             mrn?: string;
-            /** @description How the name begins; upper and lower case are the same. */
+            /**
+             * @description How the name begins; upper and lower case are the same.
+             * @example mei
+             */
             given_name?: string;
-            /** @description How the name begins; upper and lower case are the same. */
+            /**
+             * @description How the name begins; upper and lower case are the same.
+             * @example lind
+             */
             family_name?: string;
-            /** Format: date */
+            /**
+             * Format: date
+             * @example 1961-07-23
+             */
             birth_date?: string;
             /** @enum {string} */
             sex?: "female" | "male" | "other" | "unknown";
             /** Format: uuid */
             site_id?: string;
-            /** @default 50 */
-            limit?: number;
-            /** @default null */
-            cursor?: string | null;
+            /**
+             * @description Sort keys, separated by commas, at most 3: `name`, `birth_date`, `mrn`, `last_encounter_on`, `created_at`. `-` before a key sorts in descending order. An unknown value counts as smaller than all others.
+             * @example -created_at
+             */
+            sort?: string;
         };
+        /** @description A place where patients are seen. */
         Site: {
             /** Format: uuid */
-            readonly id?: string;
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** @example Heartland Clinic North */
             name: string;
             /** @enum {string} */
-            status?: "active" | "inactive";
-            investigator?: string | null;
-            city?: string | null;
-            state?: string | null;
-            postal_code?: string | null;
-            country?: string | null;
+            status: "active" | "inactive";
+            /** @example Dr. Ines Aguilar */
+            investigator: string | null;
+            /** @example Omaha */
+            city: string | null;
+            /** @example NE */
+            state: string | null;
+            /** @example 68102 */
+            postal_code: string | null;
+            /** @example US */
+            country: string | null;
             /** Format: date-time */
-            readonly created_at?: string;
+            readonly created_at: string;
             /** Format: date-time */
-            readonly updated_at?: string;
+            readonly updated_at: string;
         };
+        /** @description A page of a list. */
         SitePage: {
             data: components["schemas"]["Site"][];
             page: components["schemas"]["Page"];
         };
+        /** @description A place where patients are seen. */
+        SiteBody: {
+            /** @example Heartland Clinic North */
+            name: string;
+            /** @enum {string} */
+            status?: "active" | "inactive";
+            /** @example Dr. Ines Aguilar */
+            investigator?: string | null;
+            /** @example Omaha */
+            city?: string | null;
+            /** @example NE */
+            state?: string | null;
+            /** @example 68102 */
+            postal_code?: string | null;
+            /** @example US */
+            country?: string | null;
+        };
+        /** @description A place where patients are seen. */
         SitePatch: {
-            /** Format: uuid */
-            readonly id?: string;
+            /** @example Heartland Clinic North */
             name?: string;
             /** @enum {string} */
             status?: "active" | "inactive";
+            /** @example Dr. Ines Aguilar */
             investigator?: string | null;
+            /** @example Omaha */
             city?: string | null;
+            /** @example NE */
             state?: string | null;
+            /** @example 68102 */
             postal_code?: string | null;
+            /** @example US */
             country?: string | null;
-            /** Format: date-time */
-            readonly created_at?: string;
-            /** Format: date-time */
-            readonly updated_at?: string;
         };
+        /** @description A clinical study that the tenant recruits for. */
         Study: {
             /** Format: uuid */
-            readonly id?: string;
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** @example GLY-302 */
             protocol_number: string;
-            nct_id?: string | null;
+            /** @example NCT05512345 */
+            nct_id: string | null;
+            /** @example Glucose control in type 2 diabetes */
             title: string;
-            sponsor?: string | null;
-            phases?: ("early_phase_1" | "phase_1" | "phase_2" | "phase_3" | "phase_4")[];
+            /** @example Northwind Therapeutics */
+            sponsor: string | null;
+            phases: ("early_phase_1" | "phase_1" | "phase_2" | "phase_3" | "phase_4")[];
             /** @enum {string} */
-            study_type?: "interventional" | "observational" | "expanded_access";
+            study_type: "interventional" | "observational" | "expanded_access";
             /** @enum {string} */
-            status?: "not_yet_recruiting" | "recruiting" | "enrolling_by_invitation" | "active_not_recruiting" | "suspended" | "terminated" | "completed" | "withdrawn";
-            conditions?: string[];
-            target_enrollment?: number | null;
+            status: "not_yet_recruiting" | "recruiting" | "enrolling_by_invitation" | "active_not_recruiting" | "suspended" | "terminated" | "completed" | "withdrawn";
+            conditions: string[];
+            /** @example 240 */
+            target_enrollment: number | null;
             /** Format: date-time */
-            readonly created_at?: string;
+            readonly created_at: string;
             /** Format: date-time */
-            readonly updated_at?: string;
+            readonly updated_at: string;
         };
+        /** @description A page of a list. */
         StudyPage: {
             data: components["schemas"]["Study"][];
             page: components["schemas"]["Page"];
         };
-        StudyPatch: {
-            /** Format: uuid */
-            readonly id?: string;
-            protocol_number?: string;
+        /** @description A clinical study that the tenant recruits for. */
+        StudyBody: {
+            /** @example GLY-302 */
+            protocol_number: string;
+            /** @example NCT05512345 */
             nct_id?: string | null;
-            title?: string;
+            /** @example Glucose control in type 2 diabetes */
+            title: string;
+            /** @example Northwind Therapeutics */
             sponsor?: string | null;
             phases?: ("early_phase_1" | "phase_1" | "phase_2" | "phase_3" | "phase_4")[];
             /** @enum {string} */
@@ -651,11 +965,27 @@ export interface components {
             /** @enum {string} */
             status?: "not_yet_recruiting" | "recruiting" | "enrolling_by_invitation" | "active_not_recruiting" | "suspended" | "terminated" | "completed" | "withdrawn";
             conditions?: string[];
+            /** @example 240 */
             target_enrollment?: number | null;
-            /** Format: date-time */
-            readonly created_at?: string;
-            /** Format: date-time */
-            readonly updated_at?: string;
+        };
+        /** @description A clinical study that the tenant recruits for. */
+        StudyPatch: {
+            /** @example GLY-302 */
+            protocol_number?: string;
+            /** @example NCT05512345 */
+            nct_id?: string | null;
+            /** @example Glucose control in type 2 diabetes */
+            title?: string;
+            /** @example Northwind Therapeutics */
+            sponsor?: string | null;
+            phases?: ("early_phase_1" | "phase_1" | "phase_2" | "phase_3" | "phase_4")[];
+            /** @enum {string} */
+            study_type?: "interventional" | "observational" | "expanded_access";
+            /** @enum {string} */
+            status?: "not_yet_recruiting" | "recruiting" | "enrolling_by_invitation" | "active_not_recruiting" | "suspended" | "terminated" | "completed" | "withdrawn";
+            conditions?: string[];
+            /** @example 240 */
+            target_enrollment?: number | null;
         };
     };
     responses: {
@@ -813,6 +1143,33 @@ export interface components {
                 "application/problem+json": components["schemas"]["Problem"];
             };
         };
+        /**
+         * @description An error that the server answers to any request, mostly before the API sees it. It is a problem too.
+         *
+         *     | status | cause |
+         *     |---|---|
+         *     | 400 | The request is not valid HTTP. |
+         *     | 404 | There is no such path. |
+         *     | 405 | The path does not accept this method. |
+         *     | 408 | The request arrived too slowly (`request_too_slow`). It may be repeated. |
+         *     | 414 | The request line is longer than the server accepts. |
+         *     | 417 | The header `Expect` has another value than `100-continue`. |
+         *     | 429 | The caller has sent too many requests (`too_many_requests`). Wait for `Retry-After`. |
+         *     | 431 | The header fields are too many, or larger than the server accepts. |
+         *     | 501 | The server does not know the transfer coding. |
+         *     | 503 | Too many connections are open (`too_many_connections`), or the service is restarting. Wait for `Retry-After`. |
+         */
+        ServerError: {
+            headers: {
+                "X-Request-ID": components["headers"]["X-Request-ID"];
+                traceparent: components["headers"]["traceparent"];
+                "Retry-After": components["headers"]["Retry-After"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"];
+            };
+        };
     };
     parameters: {
         /** @description The ETag of the record to change, or `*` for any version. */
@@ -830,6 +1187,8 @@ export interface components {
     headers: {
         /** @description The version of the answer, for If-Match and If-None-Match. */
         ETag: string;
+        /** @description The path of the new record. */
+        Location: string;
         /** @description `true` if the response to the first request with this key was sent again. */
         "Idempotency-Replayed": "true";
         /** @description Seconds to wait before a retry. */
@@ -850,7 +1209,11 @@ export interface operations {
                 limit?: number;
                 /** @description `page.next` of the previous page. */
                 cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
                 state?: "running" | "done" | "failed" | "stopped" | "deleting";
+                /** @description Sort keys, separated by commas, at most 3: `source`, `created_at`. `-` before a key sorts in descending order. An unknown value counts as smaller than all others. */
+                sort?: string;
             };
             header?: {
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
@@ -871,6 +1234,42 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "source": "epic",
+                     *           "state": "done",
+                     *           "strict": false,
+                     *           "counts": {
+                     *             "Patient": {
+                     *               "read": 1,
+                     *               "new": 1,
+                     *               "changed": 0,
+                     *               "entered_in_error": 0
+                     *             }
+                     *           },
+                     *           "passed_over": {
+                     *             "Practitioner": 2
+                     *           },
+                     *           "error_count": 0,
+                     *           "error_counts": {},
+                     *           "failure": null,
+                     *           "started_by": "user-4711",
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "updated_at": "2026-03-02T09:30:00Z",
+                     *           "ended_at": "2026-03-02T09:30:00Z",
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["ImportPage"];
                 };
             };
@@ -879,6 +1278,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     import_records: {
@@ -900,14 +1300,114 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/fhir+json": unknown;
-                "application/fhir+ndjson": unknown;
-                "application/json": unknown;
-                "application/ndjson": unknown;
-                "application/x-ndjson": unknown;
-                "application/gzip": unknown;
-                "application/x-gzip": unknown;
-                "application/octet-stream": unknown;
+                /**
+                 * @example {
+                 *       "resourceType": "Bundle",
+                 *       "type": "collection",
+                 *       "entry": [
+                 *         {
+                 *           "resource": {
+                 *             "resourceType": "Patient",
+                 *             "id": "p1",
+                 *             "name": [
+                 *               {
+                 *                 "family": "Lindqvist",
+                 *                 "given": [
+                 *                   "Mei"
+                 *                 ]
+                 *               }
+                 *             ],
+                 *             "gender": "female",
+                 *             "birthDate": "1961-07-23"
+                 *           }
+                 *         },
+                 *         {
+                 *           "resource": {
+                 *             "resourceType": "Condition",
+                 *             "id": "c1",
+                 *             "subject": {
+                 *               "reference": "Patient/p1"
+                 *             },
+                 *             "code": {
+                 *               "coding": [
+                 *                 {
+                 *                   "system": "http://snomed.info/sct",
+                 *                   "code": "44054006"
+                 *                 }
+                 *               ]
+                 *             },
+                 *             "onsetDateTime": "2019-05-14"
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/fhir+json": {
+                    [key: string]: unknown;
+                };
+                /**
+                 * @example {"resourceType":"Patient","id":"p1","name":[{"family":"Lindqvist","given":["Mei"]}],"gender":"female","birthDate":"1961-07-23"}
+                 *     {"resourceType":"Condition","id":"c1","subject":{"reference":"Patient/p1"},"code":{"coding":[{"system":"http://snomed.info/sct","code":"44054006"}]},"onsetDateTime":"2019-05-14"}
+                 */
+                "application/fhir+ndjson": string;
+                /**
+                 * @example {
+                 *       "resourceType": "Bundle",
+                 *       "type": "collection",
+                 *       "entry": [
+                 *         {
+                 *           "resource": {
+                 *             "resourceType": "Patient",
+                 *             "id": "p1",
+                 *             "name": [
+                 *               {
+                 *                 "family": "Lindqvist",
+                 *                 "given": [
+                 *                   "Mei"
+                 *                 ]
+                 *               }
+                 *             ],
+                 *             "gender": "female",
+                 *             "birthDate": "1961-07-23"
+                 *           }
+                 *         },
+                 *         {
+                 *           "resource": {
+                 *             "resourceType": "Condition",
+                 *             "id": "c1",
+                 *             "subject": {
+                 *               "reference": "Patient/p1"
+                 *             },
+                 *             "code": {
+                 *               "coding": [
+                 *                 {
+                 *                   "system": "http://snomed.info/sct",
+                 *                   "code": "44054006"
+                 *                 }
+                 *               ]
+                 *             },
+                 *             "onsetDateTime": "2019-05-14"
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    [key: string]: unknown;
+                };
+                /**
+                 * @example {"resourceType":"Patient","id":"p1","name":[{"family":"Lindqvist","given":["Mei"]}],"gender":"female","birthDate":"1961-07-23"}
+                 *     {"resourceType":"Condition","id":"c1","subject":{"reference":"Patient/p1"},"code":{"coding":[{"system":"http://snomed.info/sct","code":"44054006"}]},"onsetDateTime":"2019-05-14"}
+                 */
+                "application/ndjson": string;
+                /**
+                 * @example {"resourceType":"Patient","id":"p1","name":[{"family":"Lindqvist","given":["Mei"]}],"gender":"female","birthDate":"1961-07-23"}
+                 *     {"resourceType":"Condition","id":"c1","subject":{"reference":"Patient/p1"},"code":{"coding":[{"system":"http://snomed.info/sct","code":"44054006"}]},"onsetDateTime":"2019-05-14"}
+                 */
+                "application/x-ndjson": string;
+                "application/gzip": string;
+                "application/x-gzip": string;
+                "application/octet-stream": string;
             };
         };
         responses: {
@@ -916,9 +1416,38 @@ export interface operations {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     traceparent: components["headers"]["traceparent"];
+                    Location: components["headers"]["Location"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "source": "epic",
+                     *       "state": "done",
+                     *       "strict": false,
+                     *       "counts": {
+                     *         "Patient": {
+                     *           "read": 1,
+                     *           "new": 1,
+                     *           "changed": 0,
+                     *           "entered_in_error": 0
+                     *         }
+                     *       },
+                     *       "passed_over": {
+                     *         "Practitioner": 2
+                     *       },
+                     *       "error_count": 0,
+                     *       "error_counts": {},
+                     *       "failure": null,
+                     *       "started_by": "user-4711",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "ended_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Import"];
                 };
             };
@@ -932,6 +1461,7 @@ export interface operations {
             429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     show_import: {
@@ -946,6 +1476,10 @@ export interface operations {
                 traceparent?: components["parameters"]["TraceParent"];
             };
             path: {
+                /**
+                 * @description The id of the import.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
                 import_id: string;
             };
             cookie?: never;
@@ -961,6 +1495,34 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "source": "epic",
+                     *       "state": "done",
+                     *       "strict": false,
+                     *       "counts": {
+                     *         "Patient": {
+                     *           "read": 1,
+                     *           "new": 1,
+                     *           "changed": 0,
+                     *           "entered_in_error": 0
+                     *         }
+                     *       },
+                     *       "passed_over": {
+                     *         "Practitioner": 2
+                     *       },
+                     *       "error_count": 0,
+                     *       "error_counts": {},
+                     *       "failure": null,
+                     *       "started_by": "user-4711",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "ended_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Import"];
                 };
             };
@@ -971,6 +1533,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     delete_import: {
@@ -985,6 +1548,10 @@ export interface operations {
                 traceparent?: components["parameters"]["TraceParent"];
             };
             path: {
+                /**
+                 * @description The id of the import.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
                 import_id: string;
             };
             cookie?: never;
@@ -1009,6 +1576,7 @@ export interface operations {
             428: components["responses"]["PreconditionRequired"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     list_import_errors: {
@@ -1018,6 +1586,8 @@ export interface operations {
                 limit?: number;
                 /** @description `page.next` of the previous page. */
                 cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
             };
             header?: {
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
@@ -1026,6 +1596,10 @@ export interface operations {
                 traceparent?: components["parameters"]["TraceParent"];
             };
             path: {
+                /**
+                 * @description The id of the import.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
                 import_id: string;
             };
             cookie?: never;
@@ -1040,6 +1614,24 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "file": "upload",
+                     *           "line": 7,
+                     *           "reason": "Patient.birthDate is not a date",
+                     *           "pointer": "/birthDate",
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["FaultPage"];
                 };
             };
@@ -1049,6 +1641,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     show_me: {
@@ -1073,6 +1666,28 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "issuer": "https://login.trially.ai",
+                     *       "subject": "user-4711",
+                     *       "display_name": "Noor van den Berg",
+                     *       "role": "owner",
+                     *       "phi_level": "full",
+                     *       "site_ids": [
+                     *         "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
+                     *       ],
+                     *       "permissions": [
+                     *         "imports:delete"
+                     *       ],
+                     *       "tenant": {
+                     *         "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *         "slug": "heartland",
+                     *         "name": "Heartland Research",
+                     *         "kind": "site"
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["Me"];
                 };
             };
@@ -1081,6 +1696,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     list_members: {
@@ -1090,6 +1706,10 @@ export interface operations {
                 limit?: number;
                 /** @description `page.next` of the previous page. */
                 cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                /** @description Sort keys, separated by commas, at most 3: `name`, `email`, `role`, `created_at`. `-` before a key sorts in descending order. An unknown value counts as smaller than all others. */
+                sort?: string;
             };
             header?: {
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
@@ -1110,6 +1730,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "issuer": "https://login.trially.ai",
+                     *           "subject": "user-4711",
+                     *           "display_name": "Noor van den Berg",
+                     *           "email": "noor@clinic.example",
+                     *           "role": "owner",
+                     *           "phi_level": "full",
+                     *           "site_ids": [
+                     *             "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
+                     *           ],
+                     *           "created_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["MemberPage"];
                 };
             };
@@ -1118,6 +1761,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     list_patients: {
@@ -1130,6 +1774,10 @@ export interface operations {
                 limit?: number;
                 /** @description `page.next` of the previous page. */
                 cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                /** @description Sort keys, separated by commas, at most 3: `name`, `birth_date`, `mrn`, `last_encounter_on`, `created_at`. `-` before a key sorts in descending order. An unknown value counts as smaller than all others. */
+                sort?: string;
             };
             header?: {
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
@@ -1150,6 +1798,49 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "mrn": "MRN-100042",
+                     *           "given_name": "Mei",
+                     *           "family_name": "Lindqvist",
+                     *           "birth_date": "1961-07-23",
+                     *           "birth_date_precision": "day",
+                     *           "sex": "female",
+                     *           "gender_identity": "Identifies as female gender",
+                     *           "race": "Asian",
+                     *           "ethnicity": "Not Hispanic or Latino",
+                     *           "language": "en-US",
+                     *           "phone": "+1 402 555 0142",
+                     *           "email": "mei.lindqvist@example.com",
+                     *           "address": {
+                     *             "line": "1 Main Street",
+                     *             "city": "Omaha",
+                     *             "state": "NE",
+                     *             "postal_code": "68102",
+                     *             "country": "US"
+                     *           },
+                     *           "deceased": false,
+                     *           "deceased_at": null,
+                     *           "contact_preference": "ok",
+                     *           "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "source": "manual",
+                     *           "last_encounter_on": "2026-03-02",
+                     *           "clinical_version": 1,
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "updated_at": "2026-03-02T09:30:00Z",
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["PatientPage"];
                 };
             };
@@ -1158,6 +1849,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     create_patient: {
@@ -1176,6 +1868,31 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "mrn": "MRN-100042",
+                 *       "given_name": "Mei",
+                 *       "family_name": "Lindqvist",
+                 *       "birth_date": "1961-07-23",
+                 *       "sex": "female",
+                 *       "gender_identity": "Identifies as female gender",
+                 *       "race": "Asian",
+                 *       "ethnicity": "Not Hispanic or Latino",
+                 *       "language": "en-US",
+                 *       "phone": "+1 402 555 0142",
+                 *       "email": "mei.lindqvist@example.com",
+                 *       "address": {
+                 *         "line": "1 Main Street",
+                 *         "city": "Omaha",
+                 *         "state": "NE",
+                 *         "postal_code": "68102",
+                 *         "country": "US"
+                 *       },
+                 *       "deceased": false,
+                 *       "deceased_at": null,
+                 *       "contact_preference": "ok"
+                 *     }
+                 */
                 "application/json": components["schemas"]["PatientBody"];
             };
         };
@@ -1186,10 +1903,46 @@ export interface operations {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     traceparent: components["headers"]["traceparent"];
                     ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "mrn": "MRN-100042",
+                     *       "given_name": "Mei",
+                     *       "family_name": "Lindqvist",
+                     *       "birth_date": "1961-07-23",
+                     *       "birth_date_precision": "day",
+                     *       "sex": "female",
+                     *       "gender_identity": "Identifies as female gender",
+                     *       "race": "Asian",
+                     *       "ethnicity": "Not Hispanic or Latino",
+                     *       "language": "en-US",
+                     *       "phone": "+1 402 555 0142",
+                     *       "email": "mei.lindqvist@example.com",
+                     *       "address": {
+                     *         "line": "1 Main Street",
+                     *         "city": "Omaha",
+                     *         "state": "NE",
+                     *         "postal_code": "68102",
+                     *         "country": "US"
+                     *       },
+                     *       "deceased": false,
+                     *       "deceased_at": null,
+                     *       "contact_preference": "ok",
+                     *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "source": "manual",
+                     *       "last_encounter_on": "2026-03-02",
+                     *       "clinical_version": 1,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Patient"];
                 };
             };
@@ -1202,6 +1955,7 @@ export interface operations {
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     show_patient: {
@@ -1216,6 +1970,10 @@ export interface operations {
                 traceparent?: components["parameters"]["TraceParent"];
             };
             path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
                 patient_id: string;
             };
             cookie?: never;
@@ -1231,6 +1989,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "mrn": "MRN-100042",
+                     *       "given_name": "Mei",
+                     *       "family_name": "Lindqvist",
+                     *       "birth_date": "1961-07-23",
+                     *       "birth_date_precision": "day",
+                     *       "sex": "female",
+                     *       "gender_identity": "Identifies as female gender",
+                     *       "race": "Asian",
+                     *       "ethnicity": "Not Hispanic or Latino",
+                     *       "language": "en-US",
+                     *       "phone": "+1 402 555 0142",
+                     *       "email": "mei.lindqvist@example.com",
+                     *       "address": {
+                     *         "line": "1 Main Street",
+                     *         "city": "Omaha",
+                     *         "state": "NE",
+                     *         "postal_code": "68102",
+                     *         "country": "US"
+                     *       },
+                     *       "deceased": false,
+                     *       "deceased_at": null,
+                     *       "contact_preference": "ok",
+                     *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "source": "manual",
+                     *       "last_encounter_on": "2026-03-02",
+                     *       "clinical_version": 1,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Patient"];
                 };
             };
@@ -1241,6 +2034,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     delete_patient: {
@@ -1255,6 +2049,10 @@ export interface operations {
                 traceparent?: components["parameters"]["TraceParent"];
             };
             path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
                 patient_id: string;
             };
             cookie?: never;
@@ -1279,6 +2077,7 @@ export interface operations {
             428: components["responses"]["PreconditionRequired"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     change_patient: {
@@ -1293,13 +2092,37 @@ export interface operations {
                 traceparent?: components["parameters"]["TraceParent"];
             };
             path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
                 patient_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
-                "application/merge-patch+json": components["schemas"]["PatientBodyPatch"];
+                /**
+                 * @example {
+                 *       "gender_identity": "Identifies as female gender",
+                 *       "race": "Asian",
+                 *       "ethnicity": "Not Hispanic or Latino",
+                 *       "language": "en-US",
+                 *       "phone": "+1 402 555 0142",
+                 *       "email": "mei.lindqvist@example.com",
+                 *       "address": {
+                 *         "line": "1 Main Street",
+                 *         "city": "Omaha",
+                 *         "state": "NE",
+                 *         "postal_code": "68102",
+                 *         "country": "US"
+                 *       },
+                 *       "deceased": false,
+                 *       "deceased_at": null,
+                 *       "contact_preference": "ok"
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["PatientPatch"];
             };
         };
         responses: {
@@ -1312,6 +2135,41 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "mrn": "MRN-100042",
+                     *       "given_name": "Mei",
+                     *       "family_name": "Lindqvist",
+                     *       "birth_date": "1961-07-23",
+                     *       "birth_date_precision": "day",
+                     *       "sex": "female",
+                     *       "gender_identity": "Identifies as female gender",
+                     *       "race": "Asian",
+                     *       "ethnicity": "Not Hispanic or Latino",
+                     *       "language": "en-US",
+                     *       "phone": "+1 402 555 0142",
+                     *       "email": "mei.lindqvist@example.com",
+                     *       "address": {
+                     *         "line": "1 Main Street",
+                     *         "city": "Omaha",
+                     *         "state": "NE",
+                     *         "postal_code": "68102",
+                     *         "country": "US"
+                     *       },
+                     *       "deceased": false,
+                     *       "deceased_at": null,
+                     *       "contact_preference": "ok",
+                     *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "source": "manual",
+                     *       "last_encounter_on": "2026-03-02",
+                     *       "clinical_version": 1,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
                     "application/json": components["schemas"]["Patient"];
                 };
             };
@@ -1327,6 +2185,7 @@ export interface operations {
             428: components["responses"]["PreconditionRequired"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     list_records: {
@@ -1336,6 +2195,8 @@ export interface operations {
                 limit?: number;
                 /** @description `page.next` of the previous page. */
                 cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
                 type?: "condition" | "observation" | "medication" | "procedure" | "allergy" | "immunization" | "encounter";
                 code?: string;
                 /** @description `true` lists only records entered in error, `false` all others. */
@@ -1348,6 +2209,10 @@ export interface operations {
                 traceparent?: components["parameters"]["TraceParent"];
             };
             path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
                 patient_id: string;
             };
             cookie?: never;
@@ -1362,6 +2227,54 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "at": "2026-03-02T09:30:00Z",
+                     *           "type": "condition",
+                     *           "code_system": "http://snomed.info/sct",
+                     *           "code": "44054006",
+                     *           "display": "Diabetes mellitus type 2 (disorder)",
+                     *           "other_codings": [
+                     *             {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "44054006",
+                     *               "display": "Diabetes mellitus type 2 (disorder)"
+                     *             }
+                     *           ],
+                     *           "category": "problem-list-item",
+                     *           "status": null,
+                     *           "clinical_status": "active",
+                     *           "verification_status": "confirmed",
+                     *           "criticality": null,
+                     *           "start_at": "2026-03-02T09:30:00Z",
+                     *           "start_precision": "year",
+                     *           "end_at": "2026-03-02T09:30:00Z",
+                     *           "end_precision": "year",
+                     *           "recorded_at": "2026-03-02T09:30:00Z",
+                     *           "value_number": null,
+                     *           "value_code_system": null,
+                     *           "value_code": null,
+                     *           "value_text": null,
+                     *           "unit": null,
+                     *           "comparator": null,
+                     *           "parent_code": null,
+                     *           "source": "epic",
+                     *           "source_type": "Condition",
+                     *           "source_id": "cond-2207",
+                     *           "component": 1,
+                     *           "entered_in_error": false,
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["RecordPage"];
                 };
             };
@@ -1371,6 +2284,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     show_timeline: {
@@ -1380,6 +2294,8 @@ export interface operations {
                 limit?: number;
                 /** @description `page.next` of the previous page. */
                 cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
             };
             header?: {
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
@@ -1388,6 +2304,10 @@ export interface operations {
                 traceparent?: components["parameters"]["TraceParent"];
             };
             path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
                 patient_id: string;
             };
             cookie?: never;
@@ -1402,6 +2322,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "at": "2026-03-02T09:30:00Z",
+                     *           "precision": "year",
+                     *           "until": "2026-03-02T09:30:00Z",
+                     *           "type": "condition",
+                     *           "code_system": "http://snomed.info/sct",
+                     *           "code": "44054006",
+                     *           "display": "Diabetes mellitus type 2 (disorder)",
+                     *           "status": null,
+                     *           "value": null,
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["EventPage"];
                 };
             };
@@ -1411,6 +2354,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     count_patients: {
@@ -1439,6 +2383,11 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "count": 1
+                     *     }
+                     */
                     "application/json": components["schemas"]["PatientCount"];
                 };
             };
@@ -1447,6 +2396,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     search_patients: {
@@ -1463,6 +2413,18 @@ export interface operations {
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "limit": 50,
+                 *       "total": false,
+                 *       "mrn": "MRN-100042",
+                 *       "given_name": "mei",
+                 *       "family_name": "lind",
+                 *       "birth_date": "1961-07-23",
+                 *       "sex": "female",
+                 *       "sort": "-created_at"
+                 *     }
+                 */
                 "application/json": components["schemas"]["PatientSearch"];
             };
         };
@@ -1475,6 +2437,49 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "mrn": "MRN-100042",
+                     *           "given_name": "Mei",
+                     *           "family_name": "Lindqvist",
+                     *           "birth_date": "1961-07-23",
+                     *           "birth_date_precision": "day",
+                     *           "sex": "female",
+                     *           "gender_identity": "Identifies as female gender",
+                     *           "race": "Asian",
+                     *           "ethnicity": "Not Hispanic or Latino",
+                     *           "language": "en-US",
+                     *           "phone": "+1 402 555 0142",
+                     *           "email": "mei.lindqvist@example.com",
+                     *           "address": {
+                     *             "line": "1 Main Street",
+                     *             "city": "Omaha",
+                     *             "state": "NE",
+                     *             "postal_code": "68102",
+                     *             "country": "US"
+                     *           },
+                     *           "deceased": false,
+                     *           "deceased_at": null,
+                     *           "contact_preference": "ok",
+                     *           "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "source": "manual",
+                     *           "last_encounter_on": "2026-03-02",
+                     *           "clinical_version": 1,
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "updated_at": "2026-03-02T09:30:00Z",
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["PatientPage"];
                 };
             };
@@ -1487,6 +2492,7 @@ export interface operations {
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     list_sites: {
@@ -1496,6 +2502,10 @@ export interface operations {
                 limit?: number;
                 /** @description `page.next` of the previous page. */
                 cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                /** @description Sort keys, separated by commas, at most 3: `name`, `created_at`. `-` before a key sorts in descending order. An unknown value counts as smaller than all others. */
+                sort?: string;
                 status?: "active" | "inactive";
             };
             header?: {
@@ -1517,6 +2527,29 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "name": "Heartland Clinic North",
+                     *           "status": "active",
+                     *           "investigator": "Dr. Ines Aguilar",
+                     *           "city": "Omaha",
+                     *           "state": "NE",
+                     *           "postal_code": "68102",
+                     *           "country": "US",
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "updated_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["SitePage"];
                 };
             };
@@ -1525,6 +2558,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     create_site: {
@@ -1543,7 +2577,18 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Site"];
+                /**
+                 * @example {
+                 *       "name": "Heartland Clinic North",
+                 *       "status": "active",
+                 *       "investigator": "Dr. Ines Aguilar",
+                 *       "city": "Omaha",
+                 *       "state": "NE",
+                 *       "postal_code": "68102",
+                 *       "country": "US"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SiteBody"];
             };
         };
         responses: {
@@ -1553,10 +2598,26 @@ export interface operations {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     traceparent: components["headers"]["traceparent"];
                     ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "name": "Heartland Clinic North",
+                     *       "status": "active",
+                     *       "investigator": "Dr. Ines Aguilar",
+                     *       "city": "Omaha",
+                     *       "state": "NE",
+                     *       "postal_code": "68102",
+                     *       "country": "US",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Site"];
                 };
             };
@@ -1569,6 +2630,7 @@ export interface operations {
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     show_site: {
@@ -1583,6 +2645,10 @@ export interface operations {
                 traceparent?: components["parameters"]["TraceParent"];
             };
             path: {
+                /**
+                 * @description The id of the site.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
                 site_id: string;
             };
             cookie?: never;
@@ -1598,6 +2664,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "name": "Heartland Clinic North",
+                     *       "status": "active",
+                     *       "investigator": "Dr. Ines Aguilar",
+                     *       "city": "Omaha",
+                     *       "state": "NE",
+                     *       "postal_code": "68102",
+                     *       "country": "US",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Site"];
                 };
             };
@@ -1608,6 +2689,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     change_site: {
@@ -1622,12 +2704,26 @@ export interface operations {
                 traceparent?: components["parameters"]["TraceParent"];
             };
             path: {
+                /**
+                 * @description The id of the site.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
                 site_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "status": "active",
+                 *       "investigator": "Dr. Ines Aguilar",
+                 *       "city": "Omaha",
+                 *       "state": "NE",
+                 *       "postal_code": "68102",
+                 *       "country": "US"
+                 *     }
+                 */
                 "application/merge-patch+json": components["schemas"]["SitePatch"];
             };
         };
@@ -1641,6 +2737,21 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "name": "Heartland Clinic North",
+                     *       "status": "active",
+                     *       "investigator": "Dr. Ines Aguilar",
+                     *       "city": "Omaha",
+                     *       "state": "NE",
+                     *       "postal_code": "68102",
+                     *       "country": "US",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Site"];
                 };
             };
@@ -1656,6 +2767,7 @@ export interface operations {
             428: components["responses"]["PreconditionRequired"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     list_studies: {
@@ -1665,6 +2777,10 @@ export interface operations {
                 limit?: number;
                 /** @description `page.next` of the previous page. */
                 cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                /** @description Sort keys, separated by commas, at most 3: `protocol_number`, `title`, `status`, `created_at`. `-` before a key sorts in descending order. An unknown value counts as smaller than all others. */
+                sort?: string;
                 status?: "not_yet_recruiting" | "recruiting" | "enrolling_by_invitation" | "active_not_recruiting" | "suspended" | "terminated" | "completed" | "withdrawn";
                 phase?: "early_phase_1" | "phase_1" | "phase_2" | "phase_3" | "phase_4";
             };
@@ -1687,6 +2803,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "protocol_number": "GLY-302",
+                     *           "nct_id": "NCT05512345",
+                     *           "title": "Glucose control in type 2 diabetes",
+                     *           "sponsor": "Northwind Therapeutics",
+                     *           "phases": [
+                     *             "early_phase_1"
+                     *           ],
+                     *           "study_type": "interventional",
+                     *           "status": "not_yet_recruiting",
+                     *           "conditions": [
+                     *             "Type 2 diabetes"
+                     *           ],
+                     *           "target_enrollment": 240,
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "updated_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
                     "application/json": components["schemas"]["StudyPage"];
                 };
             };
@@ -1695,6 +2840,7 @@ export interface operations {
             403: components["responses"]["Forbidden"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     create_study: {
@@ -1713,7 +2859,24 @@ export interface operations {
         };
         requestBody: {
             content: {
-                "application/json": components["schemas"]["Study"];
+                /**
+                 * @example {
+                 *       "protocol_number": "GLY-302",
+                 *       "nct_id": "NCT05512345",
+                 *       "title": "Glucose control in type 2 diabetes",
+                 *       "sponsor": "Northwind Therapeutics",
+                 *       "phases": [
+                 *         "early_phase_1"
+                 *       ],
+                 *       "study_type": "interventional",
+                 *       "status": "not_yet_recruiting",
+                 *       "conditions": [
+                 *         "Type 2 diabetes"
+                 *       ],
+                 *       "target_enrollment": 240
+                 *     }
+                 */
+                "application/json": components["schemas"]["StudyBody"];
             };
         };
         responses: {
@@ -1723,10 +2886,32 @@ export interface operations {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     traceparent: components["headers"]["traceparent"];
                     ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
                     "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "protocol_number": "GLY-302",
+                     *       "nct_id": "NCT05512345",
+                     *       "title": "Glucose control in type 2 diabetes",
+                     *       "sponsor": "Northwind Therapeutics",
+                     *       "phases": [
+                     *         "early_phase_1"
+                     *       ],
+                     *       "study_type": "interventional",
+                     *       "status": "not_yet_recruiting",
+                     *       "conditions": [
+                     *         "Type 2 diabetes"
+                     *       ],
+                     *       "target_enrollment": 240,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Study"];
                 };
             };
@@ -1739,6 +2924,7 @@ export interface operations {
             422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     show_study: {
@@ -1753,6 +2939,10 @@ export interface operations {
                 traceparent?: components["parameters"]["TraceParent"];
             };
             path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
                 study_id: string;
             };
             cookie?: never;
@@ -1768,6 +2958,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "protocol_number": "GLY-302",
+                     *       "nct_id": "NCT05512345",
+                     *       "title": "Glucose control in type 2 diabetes",
+                     *       "sponsor": "Northwind Therapeutics",
+                     *       "phases": [
+                     *         "early_phase_1"
+                     *       ],
+                     *       "study_type": "interventional",
+                     *       "status": "not_yet_recruiting",
+                     *       "conditions": [
+                     *         "Type 2 diabetes"
+                     *       ],
+                     *       "target_enrollment": 240,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Study"];
                 };
             };
@@ -1778,6 +2989,7 @@ export interface operations {
             404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
     change_study: {
@@ -1792,12 +3004,31 @@ export interface operations {
                 traceparent?: components["parameters"]["TraceParent"];
             };
             path: {
+                /**
+                 * @description The id of the study.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
                 study_id: string;
             };
             cookie?: never;
         };
         requestBody: {
             content: {
+                /**
+                 * @example {
+                 *       "nct_id": "NCT05512345",
+                 *       "sponsor": "Northwind Therapeutics",
+                 *       "phases": [
+                 *         "early_phase_1"
+                 *       ],
+                 *       "study_type": "interventional",
+                 *       "status": "not_yet_recruiting",
+                 *       "conditions": [
+                 *         "Type 2 diabetes"
+                 *       ],
+                 *       "target_enrollment": 240
+                 *     }
+                 */
                 "application/merge-patch+json": components["schemas"]["StudyPatch"];
             };
         };
@@ -1811,6 +3042,27 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "protocol_number": "GLY-302",
+                     *       "nct_id": "NCT05512345",
+                     *       "title": "Glucose control in type 2 diabetes",
+                     *       "sponsor": "Northwind Therapeutics",
+                     *       "phases": [
+                     *         "early_phase_1"
+                     *       ],
+                     *       "study_type": "interventional",
+                     *       "status": "not_yet_recruiting",
+                     *       "conditions": [
+                     *         "Type 2 diabetes"
+                     *       ],
+                     *       "target_enrollment": 240,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
                     "application/json": components["schemas"]["Study"];
                 };
             };
@@ -1826,6 +3078,7 @@ export interface operations {
             428: components["responses"]["PreconditionRequired"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
         };
     };
 }

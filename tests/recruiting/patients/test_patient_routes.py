@@ -191,6 +191,7 @@ def test_a_patch_changes_what_it_names(member: Member, make_patient: Callable[..
         "phone": None,
         "email": "b@example.org",
         "clinical_version": patient["clinical_version"] + 1,
+        "etag": '"2"',
         "updated_at": changed["updated_at"],
     }
     assert changed["updated_at"] > patient["updated_at"]

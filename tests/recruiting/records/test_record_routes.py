@@ -51,6 +51,7 @@ def test_a_record_is_shown_whole(
         {
             **values,
             "id": record_id,
+            "masked_fields": [],
             "at": "2024-01-01T09:00:00Z",
             "type": "observation",
             "category": None,
@@ -94,6 +95,7 @@ def test_an_event_is_a_line(member: Member, patient_id: str, make_fact: Callable
     assert member.get(f"/patients/{patient_id}/timeline").json["data"] == [
         {
             "id": event_id,
+            "masked_fields": [],
             "at": "2024-01-01T00:00:00Z",
             "precision": "month",
             "until": "2024-01-02T00:00:00Z",

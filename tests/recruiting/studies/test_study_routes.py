@@ -17,6 +17,7 @@ def test_a_study_is_added_shown_and_changed(member: Member) -> None:
     assert study == {
         **STUDY,
         "id": study["id"],
+        "etag": '"1"',
         "nct_id": None,
         "sponsor": None,
         "phases": ["phase_2", "phase_3"],
@@ -29,7 +30,7 @@ def test_a_study_is_added_shown_and_changed(member: Member) -> None:
     }
     patch = {"status": "recruiting", "conditions": ["Diabetes"], "target_enrollment": 0}
     changed = member.patch(f"/studies/{study['id']}", json=patch).json
-    assert changed == {**study, **patch, "updated_at": changed["updated_at"]}
+    assert changed == {**study, **patch, "etag": '"2"', "updated_at": changed["updated_at"]}
     assert member.get(f"/studies/{study['id']}").json == changed
 
 

@@ -1,1 +1,1 @@
-"""Members of a tenant: their model, cache, commands and routes."""
+"""Members of a tenant: the people and machines that may act in it."""

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.auth.permissions import PhiLevel, Role
 from trially.database.model import TenantModel, Timestamped
 from trially.errors import OperatorError
+from trially.resources.sorting import by, ignoring_case, index_sorts
 
 
 class MemberExistsError(OperatorError):
@@ -49,6 +50,17 @@ class Member(Timestamped, TenantModel):
             name="phi_level",
         ),
     )
+
+
+SORTS = index_sorts(
+    Member,
+    {
+        "name": ignoring_case(Member.display_name),
+        "email": ignoring_case(Member.email),
+        "role": by(Member.role),
+        "created_at": by(Member.created_at),
+    },
+)
 
 
 class MemberSite(TenantModel):

@@ -8,11 +8,11 @@ from sqlalchemy import String, bindparam, case, func, literal, null, select
 from sqlalchemy.dialects.postgresql import JSONB
 
 from trially.auth.members.managing import renamed_issuer
-from trially.auth.members.model import Member, MemberSite
-from trially.auth.permissions import Permission, requires
+from trially.auth.members.model import SORTS, Member, MemberSite
+from trially.auth.permissions import Permission, PhiLevel, Role, requires
 from trially.database.rows import table_of
 from trially.http.contract import queries, returns_page
-from trially.http.fields import PageQuerySchema
+from trially.http.fields import EXAMPLE, Choice, PageQuerySchema, Sort
 from trially.http.pages import Page
 from trially.resources.resource import Resource
 from trially.resources.scope import WHOLE_TENANT
@@ -24,12 +24,16 @@ class MemberSchema(Schema):
     """A person or machine that may act in the tenant."""
 
     id = fields.UUID(dump_only=True)
-    issuer = fields.String(dump_only=True)
-    subject = fields.String(dump_only=True)
-    display_name = fields.String(dump_only=True, allow_none=True)
-    email = fields.String(dump_only=True, allow_none=True)
-    role = fields.String(dump_only=True)
-    phi_level = fields.String(dump_only=True)
+    issuer = fields.String(dump_only=True, metadata={EXAMPLE: "https://login.trially.ai"})
+    subject = fields.String(dump_only=True, metadata={EXAMPLE: "user-4711"})
+    display_name = fields.String(
+        dump_only=True, allow_none=True, metadata={EXAMPLE: "Noor van den Berg"}
+    )
+    email = fields.String(
+        dump_only=True, allow_none=True, metadata={EXAMPLE: "noor@clinic.example"}
+    )
+    role = Choice(Role, dump_only=True)
+    phi_level = Choice(PhiLevel, dump_only=True)
     site_ids = fields.List(
         fields.UUID(),
         dump_only=True,
@@ -39,6 +43,12 @@ class MemberSchema(Schema):
         },
     )
     created_at = fields.AwareDateTime(dump_only=True)
+
+
+class MemberQuerySchema(PageQuerySchema):
+    """Query parameters of a list of members."""
+
+    sort = Sort(SORTS)
 
 
 columns = table_of(Member).c
@@ -61,6 +71,7 @@ MEMBERS = Resource(
     Member,
     MemberSchema(),
     scope=WHOLE_TENANT,
+    sorts=SORTS,
     computed=[
         _issuer.label("issuer"),
         case((columns.has_all_sites, null()), else_=_site_ids).label("site_ids"),
@@ -70,8 +81,12 @@ MEMBERS = Resource(
 
 @bp.get("")
 @requires(Permission.MEMBERS_READ)
-@queries(PageQuerySchema())
+@queries(MemberQuerySchema())
 @returns_page(MemberSchema())
 def list_members(query: dict[str, Any]) -> Page:
-    """List members, oldest first."""
+    """List members, oldest first.
+
+    Members are people and machines. `role` says what a member may do, `phi_level` how much of a
+    patient the member sees, and `site_ids` whose patients.
+    """
     return MEMBERS.page(query)

@@ -44,6 +44,7 @@ SHOWN_COLUMNS = (
     "created_at",
     "updated_at",
     "ended_at",
+    "version",
 )
 COUNTED = ("read", "new", "changed", "entered_in_error")
 """The counts that an import has for each type of resource."""

@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, String, UniqueC
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.model import TenantModel, Timestamped, Versioned
+from trially.resources.sorting import by, ignoring_case, index_sorts
 
 
 class ImportState(StrEnum):
@@ -52,6 +53,11 @@ class ImportJob(Timestamped, Versioned, TenantModel):
     ended_at: Mapped[dt.datetime | None]
 
     __table_args__ = (Index("ix_import_job_tenant_id_fingerprint", "tenant_id", "fingerprint"),)
+
+
+SORTS = index_sorts(
+    ImportJob, {"source": ignoring_case(ImportJob.source), "created_at": by(ImportJob.created_at)}
+)
 
 
 class ImportFault(TenantModel):

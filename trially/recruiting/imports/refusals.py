@@ -40,7 +40,7 @@ def answering_refusals() -> Iterator[None]:
         ) from error
     except ProcessBusyError as error:
         raise ServiceUnavailable(
-            "The server runs as many imports as it may. Send the request again later.",
+            str(error),
             code=Code.IMPORTS_BUSY,
             headers=retry_after(Code.IMPORTS_BUSY),
         ) from error

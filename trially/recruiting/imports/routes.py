@@ -28,7 +28,7 @@ from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
 from trially.recruiting.imports.deleting import delete_import as delete_with_faults
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.model import ImportFault, ImportJob
+from trially.recruiting.imports.model import SORTS, ImportFault, ImportJob
 from trially.recruiting.imports.reading.source_files import source_file_from_stream
 from trially.recruiting.imports.refusals import answering_refusals
 from trially.recruiting.imports.running import run_import
@@ -52,6 +52,7 @@ IMPORTS = Resource(
     name="import",
     scope=WHOLE_TENANT,
     order={"id": "desc"},
+    sorts=SORTS,
     filters={"state": equals(table_of(ImportJob).c.state)},
 )
 FAULTS = Resource(
@@ -64,7 +65,7 @@ FAULTS = Resource(
 
 @bp.post("")
 @requires(Permission.IMPORTS_WRITE)
-@accepts_stream(*MEDIA_TYPES)
+@accepts_stream(MEDIA_TYPES)
 @queries(UploadQuerySchema())
 @returns(ImportSchema(), HTTPStatus.CREATED)
 def import_records(query: dict[str, Any]) -> Item:
@@ -106,7 +107,11 @@ def import_records(query: dict[str, Any]) -> Item:
 @queries(ImportQuerySchema())
 @returns_page(ImportSchema())
 def list_imports(query: dict[str, Any]) -> Page:
-    """List imports, newest first."""
+    """List imports, newest first.
+
+    The list shows what each import read, and whether it ended. An interrupted import stays
+    `running`. `sort` changes the order.
+    """
     return IMPORTS.page(query)
 
 
@@ -114,7 +119,11 @@ def list_imports(query: dict[str, Any]) -> Page:
 @requires(Permission.IMPORTS_READ)
 @returns_version(ImportSchema())
 def show_import(import_id: UUID) -> Item:
-    """Show an import."""
+    """Show an import.
+
+    Poll a running import by its `ETag` with `If-None-Match`: the answer is 304 until something
+    changes.
+    """
     return IMPORTS.get(import_id)
 
 
@@ -123,7 +132,11 @@ def show_import(import_id: UUID) -> Item:
 @queries(PageQuerySchema())
 @returns_page(FaultSchema())
 def list_import_errors(import_id: UUID, query: dict[str, Any]) -> Page:
-    """List the lines that an import did not import, and the reasons."""
+    """List the lines that an import did not import, and the reasons.
+
+    Each error names the line in NDJSON or the entry in a Bundle, from 1, and never quotes it.
+    Of an import with very many errors, only the first ones are listed.
+    """
     IMPORTS.get(import_id)
     return FAULTS.page(query, import_id=import_id)
 

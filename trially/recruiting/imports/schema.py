@@ -3,9 +3,9 @@
 from marshmallow import Schema, ValidationError, fields, validates
 
 from trially.database.rows import table_of
-from trially.http.fields import Choice, PageQuerySchema
+from trially.http.fields import EXAMPLE, Choice, EntityTag, PageQuerySchema, Sort
 from trially.phi import IDENTIFIER
-from trially.recruiting.imports.model import ImportJob, ImportState
+from trially.recruiting.imports.model import SORTS, ImportJob, ImportState
 from trially.recruiting.patients.model import MANUAL_SOURCE
 from trially.resources.fields import text
 
@@ -23,24 +23,42 @@ class ImportSchema(Schema):
     """One import."""
 
     id = fields.UUID(dump_only=True)
-    source = fields.String(dump_only=True)
-    state = Choice(ImportState, dump_only=True)
+    etag = EntityTag()
+    source = fields.String(dump_only=True, metadata={EXAMPLE: "epic"})
+    state = Choice(ImportState, dump_only=True, metadata={EXAMPLE: "done"})
     strict = fields.Boolean(dump_only=True)
-    counts = fields.Dict(keys=fields.String(), values=fields.Nested(CountSchema), dump_only=True)
-    passed_over = fields.Dict(keys=fields.String(), values=fields.Integer(), dump_only=True)
-    error_count = fields.Integer(dump_only=True)
+    counts = fields.Dict(
+        keys=fields.String(),
+        values=fields.Nested(CountSchema),
+        dump_only=True,
+        metadata={
+            "description": "Counts by type of resource.",
+            EXAMPLE: {"Patient": {"read": 1, "new": 1, "changed": 0, "entered_in_error": 0}},
+        },
+    )
+    passed_over = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        dump_only=True,
+        metadata={
+            "description": "Number of ignored resources by type.",
+            EXAMPLE: {"Practitioner": 2},
+        },
+    )
+    error_count = fields.Integer(dump_only=True, metadata={EXAMPLE: 0})
     error_counts = fields.Dict(
         keys=fields.String(),
         values=fields.Integer(),
         dump_only=True,
         metadata={
             "description": "Number of all errors by reason. Of an import with very many errors,"
-            " only the first ones are listed with their lines."
+            " only the first ones are listed with their lines.",
+            EXAMPLE: {},
         },
     )
     # It may name a file of an archive, and such files may be named after patients.
-    failure = fields.String(dump_only=True, allow_none=True, metadata=IDENTIFIER)
-    started_by = fields.String(dump_only=True, allow_none=True)
+    failure = fields.String(dump_only=True, allow_none=True, metadata=IDENTIFIER | {EXAMPLE: None})
+    started_by = fields.String(dump_only=True, allow_none=True, metadata={EXAMPLE: "user-4711"})
     created_at = fields.AwareDateTime(dump_only=True)
     updated_at = fields.AwareDateTime(dump_only=True)
     ended_at = fields.AwareDateTime(dump_only=True, allow_none=True)
@@ -51,10 +69,10 @@ class FaultSchema(Schema):
 
     id = fields.UUID(dump_only=True)
     # In an archive, files may be named after patients.
-    file = fields.String(dump_only=True, allow_none=True, metadata=IDENTIFIER)
-    line = fields.Integer(dump_only=True)
-    reason = fields.String(dump_only=True)
-    pointer = fields.String(dump_only=True, allow_none=True)
+    file = fields.String(dump_only=True, allow_none=True, metadata=IDENTIFIER | {EXAMPLE: "upload"})
+    line = fields.Integer(dump_only=True, metadata={EXAMPLE: 7})
+    reason = fields.String(dump_only=True, metadata={EXAMPLE: "Patient.birthDate is not a date"})
+    pointer = fields.String(dump_only=True, allow_none=True, metadata={EXAMPLE: "/birthDate"})
 
 
 class UploadQuerySchema(Schema):
@@ -63,6 +81,7 @@ class UploadQuerySchema(Schema):
     source = text(
         table_of(ImportJob).c.source,
         load_default="fhir",
+        example="epic",
         metadata={
             "description": "Name of the system that the records come from;"
             f" `{MANUAL_SOURCE}` is reserved for patients entered by hand."
@@ -88,3 +107,4 @@ class ImportQuerySchema(PageQuerySchema):
     """Filters of a list of imports."""
 
     state = Choice(ImportState)
+    sort = Sort(SORTS)

@@ -33,6 +33,12 @@ class TooManyImportsError(OperatorError):
 class ProcessBusyError(Exception):
     """This process runs as many imports as it may."""
 
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"This server process already runs as many imports as it may ({most}). Send the request"
+            " again later."
+        )
+
 
 def is_leased() -> ColumnElement[bool]:
     """Return the condition of imports that a process is running now."""
@@ -66,7 +72,7 @@ def slot_of_process(most: int, most_of_tenant: int) -> Iterator[None]:
         if running[tenant_id] >= most_of_tenant:
             raise TooManyImportsError(most_of_tenant)
         if running.total() >= most:
-            raise ProcessBusyError
+            raise ProcessBusyError(most)
         running[tenant_id] += 1
     try:
         yield

@@ -2,27 +2,66 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
+import orjson
 from flask import Request
 
-from trially.http.contract import reading_body
 from trially.http.problems import BadRequest, ContentTooLarge, UnsupportedMediaType
+from trially.http.reading import reading_body
 
 KEPT_IN_MEMORY_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 18
-MEDIA_TYPES = (
-    "application/fhir+json",
-    "application/fhir+ndjson",
-    "application/json",
-    "application/ndjson",
-    "application/x-ndjson",
-    "application/gzip",
-    "application/x-gzip",
-    "application/octet-stream",
-)
+_PATIENT = {
+    "resourceType": "Patient",
+    "id": "p1",
+    "name": [{"family": "Lindqvist", "given": ["Mei"]}],
+    "gender": "female",
+    "birthDate": "1961-07-23",
+}
+_CONDITION = {
+    "resourceType": "Condition",
+    "id": "c1",
+    "subject": {"reference": "Patient/p1"},
+    "code": {"coding": [{"system": "http://snomed.info/sct", "code": "44054006"}]},
+    "onsetDateTime": "2019-05-14",
+}
+_JSON = {
+    "schema": {
+        "type": "object",
+        "description": "A FHIR R4 Bundle, or one FHIR R4 resource.",
+        "additionalProperties": True,
+    },
+    "example": {
+        "resourceType": "Bundle",
+        "type": "collection",
+        "entry": [{"resource": _PATIENT}, {"resource": _CONDITION}],
+    },
+}
+_LINES = {
+    "schema": {"type": "string", "description": "FHIR R4 resources, one in JSON on each line."},
+    "example": "".join(f"{orjson.dumps(one).decode()}\n" for one in (_PATIENT, _CONDITION)),
+}
+_FILE = {
+    "schema": {
+        "type": "string",
+        "format": "binary",
+        "description": "A Bundle or NDJSON file, which may be compressed with gzip.",
+    }
+}
+MEDIA_TYPES: Mapping[str, Mapping[str, Any]] = {
+    "application/fhir+json": _JSON,
+    "application/fhir+ndjson": _LINES,
+    "application/json": _JSON,
+    "application/ndjson": _LINES,
+    "application/x-ndjson": _LINES,
+    "application/gzip": _FILE,
+    "application/x-gzip": _FILE,
+    "application/octet-stream": _FILE,
+}
+"""The media types of an upload, each with its schema and example."""
 
 
 @contextmanager

@@ -13,13 +13,13 @@ from sqlalchemy import (
     LargeBinary,
     String,
     UniqueConstraint,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.model import TenantModel, Timestamped, Versioned
+from trially.resources.sorting import by, ignoring_case, index_sorts
 
 MANUAL_SOURCE = "manual"
 """Source of patients entered through the API; imported ones carry the name of their source."""
@@ -43,6 +43,14 @@ class ContactPreference(StrEnum):
     OK = "ok"
     NO_SMS = "no_sms"
     NO_CONTACT = "no_contact"
+
+
+class BirthDatePrecision(StrEnum):
+    """The part of a birth date that is known. The rest of the date is January, or the first."""
+
+    YEAR = "year"
+    MONTH = "month"
+    DAY = "day"
 
 
 class Patient(Timestamped, Versioned, TenantModel):
@@ -98,15 +106,19 @@ class Patient(Timestamped, Versioned, TenantModel):
             "birth_date_precision IN ('year', 'month', 'day')", name="birth_date_precision"
         ),
         Index("ix_patient_tenant_id_site_id", "tenant_id", "site_id"),
-        Index("ix_patient_tenant_id_mrn", "tenant_id", "mrn"),
-        Index(
-            "ix_patient_tenant_id_family_name",
-            "tenant_id",
-            func.lower(text("family_name")),
-            func.lower(text("given_name")),
-        ),
-        Index("ix_patient_tenant_id_birth_date", "tenant_id", "birth_date"),
     )
+
+
+SORTS = index_sorts(
+    Patient,
+    {
+        "name": ignoring_case(Patient.family_name, Patient.given_name),
+        "birth_date": by(Patient.birth_date),
+        "mrn": by(Patient.mrn),
+        "last_encounter_on": by(Patient.last_encounter_on),
+        "created_at": by(Patient.created_at),
+    },
+)
 
 
 def references_patient() -> ForeignKeyConstraint:

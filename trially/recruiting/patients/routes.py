@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
-from sqlalchemy import ColumnElement, Text, cast, func
+from sqlalchemy import Column, ColumnElement, Text, cast, func
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from uuid_utils.compat import uuid7
 
@@ -25,7 +25,7 @@ from trially.http.contract import (
 )
 from trially.http.etags import Versions
 from trially.http.pages import Page
-from trially.recruiting.patients.model import MANUAL_SOURCE, Patient
+from trially.recruiting.patients.model import MANUAL_SOURCE, SORTS, Patient
 from trially.recruiting.patients.schema import (
     PatientBodySchema,
     PatientCountSchema,
@@ -37,24 +37,26 @@ from trially.recruiting.patients.schema import (
 from trially.resources.listing import Filter, equals
 from trially.resources.resource import Resource
 from trially.resources.scope import of_site
+from trially.resources.sorting import lowered, never_null
 
 bp = Blueprint("patients", __name__, url_prefix="/patients")
 
 columns = table_of(Patient).c
 
 
-def starts_with(column: ColumnElement[str]) -> Filter:
+def starts_with(column: Column[str]) -> Filter:
     """Return the filter of rows whose column starts with the value, ignoring case."""
-    return lambda beginning: func.starts_with(func.lower(column), func.lower(beginning))
+    return lambda beginning: func.starts_with(lowered(column), func.lower(beginning))
 
 
 PATIENTS = Resource(
     Patient,
     PatientSchema(),
     scope=of_site(columns.site_id),
+    sorts=SORTS,
     filters={
         "mrn": equals(columns.mrn),
-        "birth_date": equals(columns.birth_date),
+        "birth_date": equals(never_null(columns.birth_date)),
         "sex": equals(columns.sex),
         "site_id": equals(columns.site_id),
         "source": equals(columns.source),
@@ -69,7 +71,12 @@ PATIENTS = Resource(
 @queries(PatientQuerySchema())
 @returns_page(PatientSchema())
 def list_patients(query: dict[str, Any]) -> Page:
-    """List patients, oldest entry first."""
+    """List patients, oldest entry first.
+
+    The list holds the patients of the sites that the caller may see. `sort` changes the order.
+    With the PHI level `limited`, identifiers are masked, and the list cannot be sorted by them.
+    To find a patient by name, birth date or MRN, use the search.
+    """
     return PATIENTS.page(query)
 
 
@@ -78,7 +85,11 @@ def list_patients(query: dict[str, Any]) -> Page:
 @queries(PatientFilterSchema())
 @returns(PatientCountSchema())
 def count_patients(query: dict[str, Any]) -> Item:
-    """Count patients."""
+    """Count patients.
+
+    The count includes the patients of the sites that the caller may see. It needs no PHI level,
+    so dashboards may show it to every member.
+    """
     return {"count": PATIENTS.count(query)}
 
 
@@ -88,7 +99,12 @@ def count_patients(query: dict[str, Any]) -> Item:
 @accepts(PatientSearchSchema())
 @returns_page(PatientSchema())
 def search_patients(body: dict[str, Any]) -> Page:
-    """Search patients by names, birth date and MRN, which do not belong in a URL."""
+    """Search patients by names, birth date and MRN, which do not belong in a URL.
+
+    A patient must meet all criteria; without any, the search finds every patient. Names are
+    prefixes, and upper and lower case are the same. Criteria and sort keys that are masked for
+    the caller are refused with 403.
+    """
     return PATIENTS.page(body)
 
 
@@ -97,7 +113,12 @@ def search_patients(body: dict[str, Any]) -> Page:
 @accepts(PatientBodySchema())
 @returns_version(PatientSchema(), HTTPStatus.CREATED)
 def create_patient(body: dict[str, Any]) -> Item:
-    """Create a patient."""
+    """Create a patient.
+
+    The patient's `source` is `manual`. An MRN may occur once in a source. A member who is
+    restricted to sites must name one of them as `site_id`. Send an `Idempotency-Key` to repeat
+    the request safely.
+    """
     patient_id = uuid7()
     return PATIENTS.create(
         {
@@ -114,7 +135,11 @@ def create_patient(body: dict[str, Any]) -> Item:
 @requires(Permission.PATIENTS_READ)
 @returns_version(PatientSchema())
 def show_patient(patient_id: UUID) -> Item:
-    """Show a patient."""
+    """Show a patient.
+
+    The `ETag` is the patient's version, and `etag` repeats it in the body. A patient of a site
+    that the caller may not see is answered like one that does not exist.
+    """
     return PATIENTS.get(patient_id)
 
 
@@ -124,7 +149,12 @@ def show_patient(patient_id: UUID) -> Item:
 @accepts_merge_patch(PatientBodySchema(partial=True))
 @returns_version(PatientSchema())
 def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, Any]) -> Item:
-    """Change a patient. Identifiers can be changed only with the PHI level `full`."""
+    """Change a patient.
+
+    The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value.
+    `If-Match` must name the version that the caller has seen, or the answer is 412. Fields that are
+    masked for the caller cannot be changed.
+    """
     changes: dict[str, Any] = {**body, "clinical_version": Patient.clinical_version + 1}
     if body.get("address") is not None:
         changes["address"] = _merged_address(body["address"])
@@ -138,7 +168,11 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
 @matches_versions
 @returns_nothing
 def delete_patient(patient_id: UUID, versions: Versions | None) -> None:
-    """Delete a patient and all records about the patient."""
+    """Delete a patient and all records about the patient.
+
+    The patient and the records cannot be restored from the API. `If-Match` must name the
+    version that the caller has seen.
+    """
     PATIENTS.delete(patient_id, versions)
 
 

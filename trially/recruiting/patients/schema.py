@@ -1,13 +1,30 @@
 """Patients as clients write and read them."""
 
 import datetime as dt
+from collections.abc import Mapping
 
-from marshmallow import Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields
 
 from trially.database.rows import table_of
-from trially.http.fields import Choice, Flag, PageQuerySchema, Text
+from trially.http.fields import (
+    EXAMPLE,
+    Choice,
+    EntityTag,
+    Flag,
+    PageBodySchema,
+    PageQuerySchema,
+    Sort,
+    Text,
+)
 from trially.phi import DATE, IDENTIFIER, PLAIN, POSTAL_CODE, PRECISION, value_set
-from trially.recruiting.patients.model import ADDRESS_WIDTHS, ContactPreference, Patient, Sex
+from trially.recruiting.patients.model import (
+    ADDRESS_WIDTHS,
+    SORTS,
+    BirthDatePrecision,
+    ContactPreference,
+    Patient,
+    Sex,
+)
 from trially.resources.fields import text
 
 columns = table_of(Patient).c
@@ -15,6 +32,8 @@ columns = table_of(Patient).c
 EARLIEST_BIRTH = dt.date(1850, 1, 1)
 EARLIEST_DEATH = dt.datetime(1850, 1, 1, tzinfo=dt.UTC)
 NAME_PREFIX = {"description": "How the name begins; upper and lower case are the same."}
+MRN = "MRN-100042"
+BIRTH_DATE = {EXAMPLE: "1961-07-23"}
 
 
 def check_birth_date(date: dt.date) -> None:
@@ -30,44 +49,76 @@ def check_death(at: dt.datetime) -> None:
         raise ValidationError("Must be a time between 1850 and now.")
 
 
+def _part(name: str, example: str, mark: Mapping[str, str]) -> Text:
+    """Return the field of a part of an address."""
+    return Text(ADDRESS_WIDTHS[name], allow_none=True, example=example, metadata=mark)
+
+
 class AddressSchema(Schema):
     """Where a patient lives."""
 
-    line = Text(ADDRESS_WIDTHS["line"], allow_none=True, metadata=IDENTIFIER)
-    city = Text(ADDRESS_WIDTHS["city"], allow_none=True, metadata=IDENTIFIER)
-    state = Text(ADDRESS_WIDTHS["state"], allow_none=True, metadata=value_set("state"))
-    postal_code = Text(ADDRESS_WIDTHS["postal_code"], allow_none=True, metadata=POSTAL_CODE)
-    country = Text(ADDRESS_WIDTHS["country"], allow_none=True, metadata=value_set("country"))
+    line = _part("line", "1 Main Street", IDENTIFIER)
+    city = _part("city", "Omaha", IDENTIFIER)
+    state = _part("state", "NE", value_set("state"))
+    postal_code = _part("postal_code", "68102", POSTAL_CODE)
+    country = _part("country", "US", value_set("country"))
 
 
 class PatientSchema(Schema):
     """A patient. An imported patient may lack fields that a manually entered one must have."""
 
     id = fields.UUID(dump_only=True, metadata=PLAIN)
-    mrn = text(columns.mrn, allow_none=True, metadata=IDENTIFIER)
-    given_name = text(columns.given_name, allow_none=True, metadata=IDENTIFIER)
-    family_name = text(columns.family_name, allow_none=True, metadata=IDENTIFIER)
-    birth_date = fields.Date(allow_none=True, metadata=DATE)
-    birth_date_precision = fields.String(dump_only=True, allow_none=True, metadata=PRECISION)
+    etag = EntityTag()
+    mrn = text(columns.mrn, allow_none=True, example=MRN, metadata=IDENTIFIER)
+    given_name = text(columns.given_name, allow_none=True, example="Mei", metadata=IDENTIFIER)
+    family_name = text(
+        columns.family_name, allow_none=True, example="Lindqvist", metadata=IDENTIFIER
+    )
+    birth_date = fields.Date(allow_none=True, metadata=DATE | BIRTH_DATE)
+    birth_date_precision = Choice(
+        BirthDatePrecision, dump_only=True, allow_none=True, metadata=PRECISION | {EXAMPLE: "day"}
+    )
     sex = Choice(Sex, allow_none=True, metadata=PLAIN)
     gender_identity = text(
-        columns.gender_identity, allow_none=True, metadata=value_set("gender identity")
+        columns.gender_identity,
+        allow_none=True,
+        example="Identifies as female gender",
+        metadata=value_set("gender identity"),
     )
-    race = text(columns.race, allow_none=True, metadata=value_set("race"))
-    ethnicity = text(columns.ethnicity, allow_none=True, metadata=value_set("ethnicity"))
-    language = text(columns.language, allow_none=True, metadata=value_set("language"))
-    phone = text(columns.phone, allow_none=True, metadata=IDENTIFIER)
-    email = text(columns.email, allow_none=True, metadata=IDENTIFIER)
+    race = text(columns.race, allow_none=True, example="Asian", metadata=value_set("race"))
+    ethnicity = text(
+        columns.ethnicity,
+        allow_none=True,
+        example="Not Hispanic or Latino",
+        metadata=value_set("ethnicity"),
+    )
+    language = text(
+        columns.language, allow_none=True, example="en-US", metadata=value_set("language")
+    )
+    phone = text(columns.phone, allow_none=True, example="+1 402 555 0142", metadata=IDENTIFIER)
+    email = text(
+        columns.email, allow_none=True, example="mei.lindqvist@example.com", metadata=IDENTIFIER
+    )
     address = fields.Nested(AddressSchema, allow_none=True)
     deceased = Flag(metadata=PLAIN)
     deceased_at = fields.AwareDateTime(
-        allow_none=True, default_timezone=dt.UTC, validate=check_death, metadata=DATE
+        allow_none=True,
+        default_timezone=dt.UTC,
+        validate=check_death,
+        metadata=DATE | {EXAMPLE: None},
     )
     contact_preference = Choice(ContactPreference, metadata=PLAIN)
     site_id = fields.UUID(allow_none=True, metadata=PLAIN)
-    source = fields.String(dump_only=True, metadata=PLAIN)
+    source = fields.String(dump_only=True, metadata=PLAIN | {EXAMPLE: "manual"})
     last_encounter_on = fields.Date(dump_only=True, allow_none=True, metadata=PLAIN)
-    clinical_version = fields.Integer(dump_only=True, metadata=PLAIN)
+    clinical_version = fields.Integer(
+        dump_only=True,
+        metadata=PLAIN
+        | {
+            "description": "Grows whenever something clinical about the patient changes. It is not"
+            " the version of this record: that is `etag`."
+        },
+    )
     created_at = fields.AwareDateTime(dump_only=True, metadata=PLAIN)
     updated_at = fields.AwareDateTime(dump_only=True, metadata=PLAIN)
 
@@ -75,10 +126,10 @@ class PatientSchema(Schema):
 class PatientBodySchema(PatientSchema):
     """A patient as entered manually."""
 
-    mrn = text(columns.mrn, required=True, metadata=IDENTIFIER)
-    given_name = text(columns.given_name, required=True, metadata=IDENTIFIER)
-    family_name = text(columns.family_name, required=True, metadata=IDENTIFIER)
-    birth_date = fields.Date(required=True, validate=check_birth_date, metadata=DATE)
+    mrn = text(columns.mrn, required=True, example=MRN, metadata=IDENTIFIER)
+    given_name = text(columns.given_name, required=True, example="Mei", metadata=IDENTIFIER)
+    family_name = text(columns.family_name, required=True, example="Lindqvist", metadata=IDENTIFIER)
+    birth_date = fields.Date(required=True, validate=check_birth_date, metadata=DATE | BIRTH_DATE)
     sex = Choice(Sex, required=True, metadata=PLAIN)
 
 
@@ -87,11 +138,13 @@ class PatientFilterSchema(Schema):
 
     sex = Choice(Sex)
     site_id = fields.UUID()
-    source = text(columns.source)
+    source = text(columns.source, example="manual")
 
 
 class PatientQuerySchema(PageQuerySchema, PatientFilterSchema):
     """Query parameters of a list of patients. Search takes names, which do not belong in a URL."""
+
+    sort = Sort(SORTS)
 
 
 class PatientCountSchema(Schema):
@@ -100,14 +153,13 @@ class PatientCountSchema(Schema):
     count = fields.Integer(dump_only=True)
 
 
-class PatientSearchSchema(Schema):
+class PatientSearchSchema(PageBodySchema):
     """Criteria of a search; a patient must meet all of them."""
 
-    mrn = text(columns.mrn)
-    given_name = text(columns.given_name, metadata=NAME_PREFIX)
-    family_name = text(columns.family_name, metadata=NAME_PREFIX)
-    birth_date = fields.Date()
+    mrn = text(columns.mrn, example=MRN)
+    given_name = text(columns.given_name, example="mei", metadata=NAME_PREFIX)
+    family_name = text(columns.family_name, example="lind", metadata=NAME_PREFIX)
+    birth_date = fields.Date(metadata=BIRTH_DATE)
     sex = Choice(Sex)
     site_id = fields.UUID()
-    limit = fields.Integer(strict=True, load_default=50, validate=validate.Range(1, 200))
-    cursor = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 1000))
+    sort = Sort(SORTS)

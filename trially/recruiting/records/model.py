@@ -35,6 +35,24 @@ class RecordType(StrEnum):
     ENCOUNTER = "encounter"
 
 
+class DatePrecision(StrEnum):
+    """The part of a date that its source knows."""
+
+    YEAR = "year"
+    MONTH = "month"
+    DAY = "day"
+    INSTANT = "instant"
+
+
+class Comparator(StrEnum):
+    """How a measured value relates to the true one, as in FHIR's Quantity."""
+
+    LESS = "<"
+    LESS_OR_EQUAL = "<="
+    GREATER_OR_EQUAL = ">="
+    GREATER = ">"
+
+
 class ClinicalFact(Timestamped, TenantModel):
     """One coded, dated fact about a patient, from one FHIR resource or a component of one."""
 

@@ -66,7 +66,12 @@ TIMELINE = Resource(
 @queries(RecordQuerySchema())
 @returns_page(RecordSchema())
 def list_records(patient_id: UUID, query: dict[str, Any]) -> Page:
-    """List a patient's records, of one type or all, newest first."""
+    """List a patient's records, of one type or all, newest first.
+
+    Records are conditions, observations, medications and other facts. Records that their source
+    marks as entered in error are left out unless `entered_in_error` is `true`. Text and codes
+    that may identify the patient are masked with the PHI level `limited`.
+    """
     PATIENTS.get(patient_id)
     return RECORDS.page(query, patient_id=patient_id)
 
@@ -76,6 +81,10 @@ def list_records(patient_id: UUID, query: dict[str, Any]) -> Page:
 @queries(PageQuerySchema())
 @returns_page(EventSchema())
 def show_timeline(patient_id: UUID, query: dict[str, Any]) -> Page:
-    """List all events in a patient's history, newest first."""
+    """List all events in a patient's history, newest first.
+
+    An event shows a record in short: when it happened, what it is, and its value with the unit.
+    Records entered in error are left out.
+    """
     PATIENTS.get(patient_id)
     return TIMELINE.page(query, patient_id=patient_id, entered_in_error=False)

@@ -6,6 +6,7 @@ from sqlalchemy import CheckConstraint, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.model import TenantModel, Timestamped, Versioned
+from trially.resources.sorting import by, ignoring_case, index_sorts
 
 
 class SiteStatus(StrEnum):
@@ -36,3 +37,6 @@ class Site(Timestamped, Versioned, TenantModel):
         ),
         CheckConstraint("status IN ('active', 'inactive')", name="status"),
     )
+
+
+SORTS = index_sorts(Site, {"name": ignoring_case(Site.name), "created_at": by(Site.created_at)})

@@ -18,7 +18,7 @@ from trially.http.contract import (
 )
 from trially.http.etags import Versions
 from trially.http.pages import Page
-from trially.recruiting.sites.model import Site
+from trially.recruiting.sites.model import SORTS, Site
 from trially.recruiting.sites.schema import SiteQuerySchema, SiteSchema
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
@@ -32,6 +32,7 @@ SITES = Resource(
     Site,
     SiteSchema(),
     scope=WHOLE_TENANT,
+    sorts=SORTS,
     filters={"status": equals(columns.status)},
 )
 
@@ -41,7 +42,11 @@ SITES = Resource(
 @queries(SiteQuerySchema())
 @returns_page(SiteSchema())
 def list_sites(query: dict[str, Any]) -> Page:
-    """List sites, oldest first."""
+    """List sites, oldest first.
+
+    Every member of the tenant sees all sites, also a member who is restricted to the patients
+    of some. `sort` changes the order.
+    """
     return SITES.page(query)
 
 
@@ -50,7 +55,10 @@ def list_sites(query: dict[str, Any]) -> Page:
 @accepts(SiteSchema())
 @returns_version(SiteSchema(), HTTPStatus.CREATED)
 def create_site(body: dict[str, Any]) -> Item:
-    """Create a site."""
+    """Create a site.
+
+    The name must be new in the tenant. Send an `Idempotency-Key` to repeat the request safely.
+    """
     return SITES.create(body)
 
 
@@ -58,7 +66,10 @@ def create_site(body: dict[str, Any]) -> Item:
 @requires(Permission.SITES_READ)
 @returns_version(SiteSchema())
 def show_site(site_id: UUID) -> Item:
-    """Show a site."""
+    """Show a site.
+
+    The `ETag` is the site's version, and `etag` repeats it in the body.
+    """
     return SITES.get(site_id)
 
 
@@ -68,5 +79,9 @@ def show_site(site_id: UUID) -> Item:
 @accepts_merge_patch(SiteSchema(partial=True))
 @returns_version(SiteSchema())
 def change_site(site_id: UUID, versions: Versions | None, body: dict[str, Any]) -> Item:
-    """Change a site."""
+    """Change a site.
+
+    The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value.
+    `If-Match` must name the version that the caller has seen, or the answer is 412.
+    """
     return SITES.change(site_id, versions, body)

@@ -3,8 +3,8 @@
 from marshmallow import Schema, fields
 
 from trially.database.rows import table_of
-from trially.http.fields import Choice, PageQuerySchema
-from trially.recruiting.sites.model import Site, SiteStatus
+from trially.http.fields import Choice, EntityTag, PageQuerySchema, Sort
+from trially.recruiting.sites.model import SORTS, Site, SiteStatus
 from trially.resources.fields import text
 
 columns = table_of(Site).c
@@ -14,13 +14,14 @@ class SiteSchema(Schema):
     """A place where patients are seen."""
 
     id = fields.UUID(dump_only=True)
-    name = text(columns.name, required=True)
+    etag = EntityTag()
+    name = text(columns.name, required=True, example="Heartland Clinic North")
     status = Choice(SiteStatus)
-    investigator = text(columns.investigator, allow_none=True)
-    city = text(columns.city, allow_none=True)
-    state = text(columns.state, allow_none=True)
-    postal_code = text(columns.postal_code, allow_none=True)
-    country = text(columns.country, allow_none=True)
+    investigator = text(columns.investigator, allow_none=True, example="Dr. Ines Aguilar")
+    city = text(columns.city, allow_none=True, example="Omaha")
+    state = text(columns.state, allow_none=True, example="NE")
+    postal_code = text(columns.postal_code, allow_none=True, example="68102")
+    country = text(columns.country, allow_none=True, example="US")
     created_at = fields.AwareDateTime(dump_only=True)
     updated_at = fields.AwareDateTime(dump_only=True)
 
@@ -28,4 +29,5 @@ class SiteSchema(Schema):
 class SiteQuerySchema(PageQuerySchema):
     """Query parameters of a list of sites."""
 
+    sort = Sort(SORTS)
     status = Choice(SiteStatus)

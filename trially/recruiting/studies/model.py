@@ -6,6 +6,7 @@ from sqlalchemy import CheckConstraint, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.model import TenantModel, Timestamped, Versioned
+from trially.resources.sorting import by, ignoring_case, index_sorts
 
 
 class StudyStatus(StrEnum):
@@ -74,3 +75,14 @@ class Study(Timestamped, Versioned, TenantModel):
         ),
         CheckConstraint("target_enrollment >= 0", name="target_enrollment"),
     )
+
+
+SORTS = index_sorts(
+    Study,
+    {
+        "protocol_number": ignoring_case(Study.protocol_number),
+        "title": ignoring_case(Study.title),
+        "status": by(Study.status),
+        "created_at": by(Study.created_at),
+    },
+)

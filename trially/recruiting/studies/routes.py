@@ -19,7 +19,7 @@ from trially.http.contract import (
 )
 from trially.http.etags import Versions
 from trially.http.pages import Page
-from trially.recruiting.studies.model import Study
+from trially.recruiting.studies.model import SORTS, Study
 from trially.recruiting.studies.schema import StudyQuerySchema, StudySchema
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
@@ -33,6 +33,7 @@ STUDIES = Resource(
     Study,
     StudySchema(),
     scope=WHOLE_TENANT,
+    sorts=SORTS,
     filters={
         "status": equals(columns.status),
         "phase": lambda phase: columns.phases.has_key(type_coerce(phase, Text)),
@@ -45,7 +46,11 @@ STUDIES = Resource(
 @queries(StudyQuerySchema())
 @returns_page(StudySchema())
 def list_studies(query: dict[str, Any]) -> Page:
-    """List studies, oldest first."""
+    """List studies, oldest first.
+
+    Every member of the tenant sees all studies. `status` and `phase` narrow the list, and
+    `sort` changes its order.
+    """
     return STUDIES.page(query)
 
 
@@ -54,7 +59,11 @@ def list_studies(query: dict[str, Any]) -> Page:
 @accepts(StudySchema())
 @returns_version(StudySchema(), HTTPStatus.CREATED)
 def create_study(body: dict[str, Any]) -> Item:
-    """Create a study."""
+    """Create a study.
+
+    The protocol number and the NCT id must be new in the tenant. Send an `Idempotency-Key` to
+    repeat the request safely.
+    """
     return STUDIES.create(body)
 
 
@@ -62,7 +71,10 @@ def create_study(body: dict[str, Any]) -> Item:
 @requires(Permission.STUDIES_READ)
 @returns_version(StudySchema())
 def show_study(study_id: UUID) -> Item:
-    """Show a study."""
+    """Show a study.
+
+    The `ETag` is the study's version, and `etag` repeats it in the body.
+    """
     return STUDIES.get(study_id)
 
 
@@ -72,5 +84,9 @@ def show_study(study_id: UUID) -> Item:
 @accepts_merge_patch(StudySchema(partial=True))
 @returns_version(StudySchema())
 def change_study(study_id: UUID, versions: Versions | None, body: dict[str, Any]) -> Item:
-    """Change a study."""
+    """Change a study.
+
+    The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value.
+    `If-Match` must name the version that the caller has seen, or the answer is 412.
+    """
     return STUDIES.change(study_id, versions, body)

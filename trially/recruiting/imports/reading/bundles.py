@@ -176,7 +176,7 @@ def stream_entries(source: ByteSource, most_bytes: int) -> Iterator[Any]:
         elif event in ("start_map", "start_array"):
             depth += 1
             if depth > DEEPEST_ENTRY:
-                raise TooDeepError("JSON is nested too deep.")
+                raise TooDeepError(f"JSON is nested in more than {DEEPEST_ENTRY} levels.")
             if open_nodes or (is_in_entries and depth == 3):
                 open_nodes.append({} if event == "start_map" else [])
                 keys.append("")
