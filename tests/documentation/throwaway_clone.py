@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trially.config import ROOT
+from trially.embedded_postgres.cluster import find_binaries
 from trially.embedded_postgres.server import start_embedded_server
 from trially.embedded_postgres.sharing import stop_using
 from trially.embedded_postgres.watcher import is_running
@@ -64,7 +65,7 @@ def running_clone() -> Iterator[Clone]:
         )
     try:
         _await_server(clone, server)
-        _write_production_settings(folder)
+        _write_settings_of_pages(folder)
         yield clone
     finally:
         if server.poll() is None:
@@ -115,14 +116,20 @@ def _environment(port: int) -> dict[str, str]:
     }
 
 
-def _write_production_settings(folder: Path) -> None:
-    """Write the settings of a second installation, in production, on the same PostgreSQL server.
+def _write_settings_of_pages(folder: Path) -> None:
+    """Write what pages assume that a reader has set, such as `before: . ../production.sh`.
 
-    A page takes them with the comment `before: . ../production.sh`.
+    `production.sh` has the settings of a second installation, in production, on the same PostgreSQL
+    server. `administrator.sh` lets PostgreSQL's programs log in as that server's administrator.
     """
     directory = folder / "instance" / EMBEDDED_DIRECTORY
-    url = start_embedded_server(directory).url().render_as_string(hide_password=False)
+    server = start_embedded_server(directory)
     stop_using(directory)
+    url = server.url().render_as_string(hide_password=False)
+    (folder.parent / "administrator.sh").write_text(f"""\
+export PGHOST='{server.socket_directory}' PGPORT='{server.url().query["port"]}'
+export PGUSER='{server.superuser}' PGPASSWORD='{server.password}' PATH="{find_binaries()}:$PATH"
+""")
     (folder.parent / "production.sh").write_text(f"""\
 unset TRIALLY_DEVELOPMENT TRIALLY_EMBEDDED_SETTINGS TRIALLY_PUBLIC_URL
 export TRIALLY_DATABASE_URL='{url}'
