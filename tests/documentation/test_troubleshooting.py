@@ -21,12 +21,13 @@ def test_every_code_has_a_status_a_cause_and_a_remedy() -> None:
     assert explained.keys() == {str(code) for code in Code}
     for code, (status, cause, remedy) in explained.items():
         assert re.match(r"[45]\d\d\b", status), code
-        assert cause and remedy, code
+        assert cause, code
+        assert remedy, code
 
 
 def test_every_reason_of_a_refused_token_is_explained() -> None:
     named = {name for row in ROWS if len(row) == 3 for name in re.findall(r"`(\w+)`", row[0])}
-    assert REASONS <= named
+    assert named >= REASONS
 
 
 OTHERS_MESSAGES = {

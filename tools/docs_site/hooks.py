@@ -15,28 +15,30 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+from tools.docs_site.indentation import indent_lists
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = "docs"
 REPOSITORY = "repository"
+DECISIONS = "decisions/README.md"
 SCRIPTS = {
     "mermaid": Path("@mermaid-js/tiny/dist/mermaid.tiny.js"),
     "iframe-worker": Path("iframe-worker/shim/index.js"),
 }
 """Scripts of npm packages: diagrams, and search if the site is opened without a server."""
 
-_FENCED = re.compile(r"(^(?:```|~~~).*?^(?:```|~~~)\s*?$)", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"(^ *(?:```|~~~).*?^ *(?:```|~~~)\s*?$)", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<=\]\()(?!\w+:|#|/)(?P<path>[^)#\s]+)(?P<anchor>#[^)\s]*)?(?=\))")
 _log = logging.getLogger("mkdocs.hooks.links")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Add the decisions to the navigation, and the scripts if npm has installed them."""
-    decisions = sorted((ROOT / DOCS / "decisions").glob("*.md"))
+    """Add the decisions to the navigation, and the scripts that npm has installed."""
     measured = [name for name in ("faults.md",) if (ROOT / DOCS / name).exists()]
     config.nav = [
         *(config.nav or []),
         *measured,
-        {"Decisions": [f"decisions/{path.name}" for path in decisions]},
+        {"Decisions": [DECISIONS, *(f"decisions/{path.name}" for path in _decisions())]},
     ]
     config.extra["polyfills"] = ["assets/iframe-worker.js"]
     if _script("mermaid").exists():
@@ -53,7 +55,9 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
         if _script(name).exists():
             content = _script(name).read_bytes()
             files.append(File.generated(config, f"assets/{name}.js", content=content))
+    files.append(File.generated(config, DECISIONS, content=_list_decisions()))
     pages = [f"{DOCS}/{file.src_uri}" for file in files.documentation_pages()]
+    pages.remove(f"{DOCS}/{DECISIONS}")
     found: set[str] = set()
     while pages:
         page = pages.pop()
@@ -68,7 +72,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     return files
 
 
-def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+def on_page_markdown(markdown: str, *, page: Page, **_event: object) -> str:
     """Let the links of a page lead to the pages of the site."""
     source = page.file.src_uri
     of_repository = source.removeprefix(f"{REPOSITORY}/")
@@ -78,14 +82,26 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         uri = _site_uri(_resolve(repository_path, link["path"]))
         return os.path.relpath(uri, posixpath.dirname(source) or ".") + (link["anchor"] or "")
 
-    return "".join(
-        part if part.startswith(("```", "~~~")) else _LINK.sub(replace, part)
+    linked = "".join(
+        part if part.lstrip().startswith(("```", "~~~")) else _LINK.sub(replace, part)
         for part in _FENCED.split(markdown)
     )
+    return indent_lists(linked)
 
 
 def _script(name: str) -> Path:
     return Path(__file__).with_name("node_modules") / SCRIPTS[name]
+
+
+def _decisions() -> list[Path]:
+    return sorted((ROOT / DOCS / "decisions").glob("[0-9]*.md"))
+
+
+def _list_decisions() -> str:
+    """Return the page that lists the decisions by their titles."""
+    titles = [path.read_text("utf-8").partition("\n")[0].lstrip("# ") for path in _decisions()]
+    lines = [f"- [{title}]({path.name})" for title, path in zip(titles, _decisions(), strict=True)]
+    return "\n".join(["# Decisions", "", *lines, ""])
 
 
 def _targets(page: str) -> Iterator[str]:
