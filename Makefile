@@ -9,7 +9,7 @@ BIN := .venv/bin
 SETTINGS = test -s instance/settings.env || $(BIN)/python -c 'from trially.config import write_development_settings as write; write()'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup running port run status web test faults test-postgres-15 fuzz check format docs isolation-docs bench client lock clean
+.PHONY: help setup running port run status web test faults test-postgres-15 fuzz check format docs docs-site isolation-docs bench client lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -65,6 +65,9 @@ format: setup ## Format the code and fix what can be fixed
 docs: setup ## Write docs/permissions.md and docs/problems.md from the code
 	@$(BIN)/python -m tools.permission_tables > docs/permissions.md
 	@$(BIN)/python -m tools.problem_codes > docs/problems.md
+
+docs-site: setup ## Build the documentation's site into build/guide/ (diagrams need Node)
+	@$(BIN)/python -m tools.docs_site
 
 isolation-docs: setup ## Write docs/isolation.md from what the attacks in tests/isolation find
 	WRITE_ISOLATION=1 $(BIN)/python -m pytest -q tests/isolation

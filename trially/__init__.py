@@ -59,9 +59,10 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     app.register_blueprint(health.bp)
     api.init_app(app)
-    openapi.init_app(app, __version__)
+    openapi.init_app(app, __version__, guide="/docs/guide/" if settings.development else None)
     commands.init_app(app)
     _init_demo(app, settings)
+    _init_guide(app, settings)
 
     refuse_unguarded_views(app.view_functions)
     check_migrations()
@@ -83,3 +84,11 @@ def _init_demo(app: Flask, settings: Settings) -> None:
         from trially import demo
 
         demo.init_app(app)
+
+
+def _init_guide(app: Flask, settings: Settings) -> None:
+    """Serve the documentation in development. Production does not load its code."""
+    if settings.development:
+        from trially import guide
+
+        guide.init_app(app)

@@ -44,10 +44,12 @@ def print_document() -> None:
     click.echo(app_state().openapi_document)
 
 
-def init_app(app: Flask, version: str) -> None:
-    """Serve the document of the views that are registered so far."""
+def init_app(app: Flask, version: str, guide: str | None = None) -> None:
+    """Serve the document of the views that are registered so far, with a link to the guide."""
     app.cli.add_command(print_document)
     document = describe(app, version)
+    if guide is not None:
+        document["externalDocs"] = {"description": "Guide", "url": guide}
     state_of(app).openapi_document = orjson.dumps(document, option=orjson.OPT_INDENT_2)
     app.register_blueprint(bp)
     browser = get_swaggerui_blueprint(
