@@ -15,9 +15,10 @@ from trially.dev_issuer import DevIssuer
 from trially.errors import OperatorError
 from trially.observability import logs
 from trially.state import app_state
-from trially.tenancy.schema.installing import require_catalog
+from trially.tenancy.schema.catalog_revision import require_catalog
 from trially.terminal import (
-    CommandGroup,
+    NOTHING,
+    command,
     json_option,
     print_items,
     print_json,
@@ -32,10 +33,7 @@ class PortTakenError(OperatorError):
     """Another process listens on the address of the development server."""
 
 
-demo = CommandGroup("demo", help="Create and serve demo tenants (development only).")
-
-
-@demo.command("seed")
+@command("seed", loses=NOTHING)
 @json_option
 def seed_command(*, as_json: bool) -> None:
     """Create the demo tenants and their records.
@@ -55,7 +53,7 @@ def seed_command(*, as_json: bool) -> None:
         click.echo(f"The demo tenants are ready: {', '.join(slugs)}.")
 
 
-@demo.command("serve")
+@command("serve", loses=NOTHING)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=int, help="Port to listen on.  [default: the public URL's]")
 def serve(host: str, port: int | None) -> None:

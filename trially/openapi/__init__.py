@@ -4,12 +4,10 @@ import re
 from functools import cache
 from typing import Any
 
-import click
 import orjson
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Flask, Response
-from flask.cli import with_appcontext
 from flask_swagger_ui import get_swaggerui_blueprint
 from marshmallow import Schema, fields
 from werkzeug.routing import Rule
@@ -48,16 +46,8 @@ def show_document() -> Response:
     return Response(app_state().openapi_document, content_type=JSON_TYPE)
 
 
-@click.command("openapi")
-@with_appcontext
-def print_document() -> None:
-    """Print the OpenAPI document."""
-    click.echo(app_state().openapi_document)
-
-
 def init_app(app: Flask, version: str) -> None:
     """Serve the document of the views that are registered so far."""
-    app.cli.add_command(print_document)
     document = describe(app, version)
     state_of(app).openapi_document = orjson.dumps(document, option=orjson.OPT_INDENT_2)
     app.register_blueprint(bp)

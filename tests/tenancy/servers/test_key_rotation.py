@@ -298,7 +298,7 @@ def test_a_rotation_can_be_turned_back(world):
     forth, back = world.process(new, old), world.process(old, new)
     with forth.app.app_context():
         from trially.tenancy.lifecycle.key_rotation import begin_rotation
-        from trially.tenancy.schema.installing import require_catalog
+        from trially.tenancy.schema.catalog_revision import require_catalog
 
         require_catalog()
         with begin_rotation() as rotation:
