@@ -16,7 +16,8 @@ def create_app(settings: "Settings | None" = None) -> "Flask":
     """Make the app with its routes and commands; see `application.create_app`."""
     # Imported here, so that commands which need less of trially load less of it.
     from trially import application, commands
+    from trially.state import state_of
 
     app = application.create_app(settings)
-    commands.init_app(app)
+    commands.init_app(app, is_development=state_of(app).settings.development)
     return app

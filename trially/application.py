@@ -14,7 +14,6 @@ from trially.http import browsers, problems, request_ids, retry_after, trace_con
 from trially.observability import access_log, tracing
 from trially.state import state_of
 from trially.tenancy.schema.migration_commands import init_migrations
-from trially.tenancy.schema.migration_files import check_migrations
 from trially.version import VERSION
 
 PROVISIONING_RECEIVERS = (managing.add_owner,)
@@ -51,7 +50,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     _init_demo(app, settings)
 
     refuse_unguarded_views(app.view_functions)
-    check_migrations()
     return app
 
 

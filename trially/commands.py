@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from trially.terminal.command import CommandGroup
-from trially.terminal.lazy import LazyCommand
+from trially.terminal.lazy import LazyCommand, paused_collector
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -35,13 +35,14 @@ OFF = frozenset({"", "0", "f", "false", "n", "no", "off"})
 
 def _create_app(*, needs_routes: bool) -> "Flask":
     """Make the app that a command runs in."""
-    if needs_routes:
-        from trially import create_app
+    with paused_collector():
+        if needs_routes:
+            from trially import create_app
 
-        return create_app()
-    from trially.base_app import create_base_app
+            return create_app()
+        from trially.base_app import create_base_app
 
-    return create_base_app()
+        return create_base_app()
 
 
 def _group(name: str, short_help: str, *commands: click.Command) -> CommandGroup:
@@ -184,17 +185,21 @@ EXAMPLES = (
 )
 
 
-def visible_sections() -> dict[str, Sequence[click.Command]]:
-    """Return the sections; demo commands are in them in development only."""
-    is_development = os.environ.get(DEVELOPMENT, "").lower() not in OFF
+def visible_sections(*, is_development: bool | None = None) -> dict[str, Sequence[click.Command]]:
+    """Return the sections; demo commands are in them in development only.
+
+    By default the environment says whether this is development.
+    """
+    if is_development is None:
+        is_development = os.environ.get(DEVELOPMENT, "").lower() not in OFF
     return {
         title: [each for each in commands if is_development or each is not demo]
         for title, commands in SECTIONS.items()
     }
 
 
-def init_app(app: "Flask") -> None:
+def init_app(app: "Flask", *, is_development: bool | None = None) -> None:
     """Add the commands to the app's own."""
-    for commands in visible_sections().values():
+    for commands in visible_sections(is_development=is_development).values():
         for each in commands:
             app.cli.add_command(each)

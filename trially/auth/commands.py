@@ -36,8 +36,9 @@ def loss_of_connection(slug: str, connection_id: str, **_: Any) -> Loss:
     )
 
 
-def loss_of_tokens(slug: str, subject: str | None, **_: Any) -> Loss:
+def loss_of_tokens(slug: str, subject: str | None, issuer: str | None, **_: Any) -> Loss:
     """Return who must sign in again."""
+    _check_issuer(subject, issuer)
     tenant = get_tenant(slug)
     who = subject or f"All {plural(count_members(tenant), 'member')}, and all machine clients,"
     return Loss(
@@ -109,8 +110,7 @@ def revoke(slug: str, subject: str | None, issuer: str | None, *, as_json: bool)
     Tokens issued before now are rejected. A member can sign in again and get another token, so
     remove the member as well if access must end.
     """
-    if issuer and not subject:
-        raise click.UsageError("--issuer needs --subject.")
+    _check_issuer(subject, issuer)
     cut_off_at = revoke_tokens(slug, subject=subject, issuer=issuer)
     subjects = subject or "all subjects"
     print_item(
@@ -159,3 +159,8 @@ def token(slug: str, role: str, *, as_json: bool) -> None:
         )
     else:
         click.echo(raw)
+
+
+def _check_issuer(subject: str | None, issuer: str | None) -> None:
+    if issuer and not subject:
+        raise click.UsageError("--issuer needs --subject.")

@@ -10,8 +10,14 @@ from typing import Any, Final, final
 
 import click
 
+from trially.errors import OperatorError
 from trially.terminal.confirming import Loss, ask
-from trially.terminal.errors import errors_as_json, errors_as_sentences
+from trially.terminal.errors import (
+    StartError,
+    code_of,
+    errors_as_json,
+    errors_as_sentences,
+)
 
 JSON_FLAG = "--json"
 APP_FACTORY = "trially.app_factory"
@@ -146,7 +152,10 @@ def enter_app(ctx: click.Context, *, needs_routes: bool) -> None:
     if info is not None and info.create_app is not None:
         app = info.load_app()
     else:
-        app = ctx.meta[APP_FACTORY](needs_routes=needs_routes)
+        try:
+            app = ctx.meta[APP_FACTORY](needs_routes=needs_routes)
+        except OperatorError as error:
+            raise StartError(f"trially cannot start. {error}", code_of(error)) from None
     ctx.with_resource(app.app_context())
 
 

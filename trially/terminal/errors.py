@@ -25,6 +25,14 @@ class SentenceError(click.ClickException):
         self.code = code
 
 
+class StartError(SentenceError):
+    """The app of a command cannot be made: a setting or a migration is wrong."""
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        """Print the error as a server prints it."""
+        click.echo(self.message, file=file or sys.stderr)
+
+
 class JsonError(click.ClickException):
     """An error that is printed as one line of JSON on standard error."""
 

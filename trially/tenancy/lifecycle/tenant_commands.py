@@ -45,18 +45,6 @@ def loss_of_renaming(slug: str, new_slug: str, **_: Any) -> Loss | None:
     )
 
 
-def loss_of_overwriting(directory: Path, *, is_forced: bool, **_: Any) -> Loss | None:
-    """Return how many files `--force` may overwrite."""
-    existing = [path for path in directory.glob("**/*") if path.is_file()]
-    if not is_forced or not existing:
-        return None
-    return Loss(
-        f"{directory} has {plural(len(existing), 'file')}. Files of the silo among them will be"
-        " overwritten, except secrets.",
-        "Overwrite them?",
-    )
-
-
 @catalog_command("create", loses=NOTHING)
 @click.argument("slug")
 @click.option("--name", required=True, help="The organisation's name.")
@@ -179,7 +167,8 @@ def resume(slug: str, *, as_json: bool) -> None:
     print_item(describe(tenant), sentence, as_json=as_json)
 
 
-@catalog_command("silo", loses=loss_of_overwriting)
+# Without --force it overwrites nothing, and with --force the files of this silo only.
+@catalog_command("silo", loses=NOTHING)
 @slug_argument
 @click.option(
     "--out",
