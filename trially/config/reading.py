@@ -21,6 +21,7 @@ from trially.config.errors import SettingsError
 from trially.config.rules import Rule
 from trially.config.safety import refuse_unsafe
 from trially.config.settings import INSTANCE, Settings
+from trially.config.unknown_names import report_unknown
 
 PREFIX = "TRIALLY_"
 DEVELOPMENT = "TRIALLY_DEVELOPMENT"
@@ -36,7 +37,7 @@ def read_settings(instance: Path | None = None) -> Settings:
     """Return the settings of an instance; the environment overrides its `settings.env`.
 
     `TRIALLY_INSTANCE` in the environment overrides `instance`; the default is `INSTANCE`. Raises
-    `SettingsError` with a sentence for each setting that is invalid.
+    `SettingsError` with a sentence for each setting that is invalid or, in production, misspelt.
     """
     named = os.environ.get(variable_of("instance")) or instance
     instance = Path(named or INSTANCE)
@@ -45,6 +46,8 @@ def read_settings(instance: Path | None = None) -> Settings:
     file = instance / SETTINGS_FILE
     if development or (named and not _is_of_developer(file)):
         env.read_env(str(file), recurse=False)
+    known = [variable_of(field.name) for field in fields(Settings)]
+    report_unknown(os.environ, known, PREFIX, development=development)
     types = get_type_hints(Settings, include_extras=True)
     values: dict[str, Any] = {"instance": instance, "development": development}
     problems = []

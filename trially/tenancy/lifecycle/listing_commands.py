@@ -21,9 +21,15 @@ COLUMNS = ("slug", "name", "kind", "status", "tier", "server", "plan", "created_
 
 @catalog_command("list", loses=NOTHING, needs_routes=False)
 @click.argument("text", required=False)
-@click.option("--status", type=click.Choice(list(TenantStatus)), help="Only with this status.")
-@click.option("--kind", type=click.Choice(list(TenantKind)), help="Only this kind.")
-@click.option("--tier", type=click.Choice(list(Tier)), help="Only in this tier.")
+@click.option(
+    "--status",
+    type=click.Choice([each.value for each in TenantStatus]),
+    help="Only with this status.",
+)
+@click.option(
+    "--kind", type=click.Choice([each.value for each in TenantKind]), help="Only this kind."
+)
+@click.option("--tier", type=click.Choice([each.value for each in Tier]), help="Only in this tier.")
 @click.option("--server", shell_complete=complete_server, help="Only on this server.")
 @click.option("--plan", help="Only with this plan.")
 @click.option("--region", help="Only with this region.")
