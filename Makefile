@@ -47,9 +47,10 @@ format: setup ## Format the code and fix what can be fixed
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
 
-docs: setup ## Write docs/permissions.md and docs/problems.md from the code
+docs: setup ## Write docs/permissions.md, docs/problems.md and the table of docs/commands.md from the code
 	@$(BIN)/python -m tools.permission_tables > docs/permissions.md
 	@$(BIN)/python -m tools.problem_codes > docs/problems.md
+	@$(BIN)/python -m tools.command_table
 
 isolation-docs: setup ## Write docs/isolation.md from what the attacks in tests/isolation find
 	WRITE_ISOLATION=1 $(BIN)/python -m pytest -q tests/isolation

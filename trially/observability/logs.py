@@ -19,6 +19,7 @@ from flask.logging import default_handler
 from structlog.typing import EventDict, WrappedLogger
 
 from trially.state import request_state
+from trially.terminal import uses_colour
 
 LONGEST_CHAIN = 5
 FRAMES_SHOWN = 8
@@ -107,7 +108,7 @@ class _JSONFormatter(structlog.stdlib.ProcessorFormatter):
 
 def _formatter(*, is_for_people: bool) -> logging.Formatter:
     last: list[Any] = (
-        [structlog.dev.ConsoleRenderer()]
+        [structlog.dev.ConsoleRenderer(colors=uses_colour(is_terminal=True))]
         if is_for_people
         else [structlog.processors.JSONRenderer(serializer=_to_json)]
     )
