@@ -8,11 +8,11 @@ from trially.tenancy.catalog import Tenant, TenantKind, TenantStatus, Tier
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.completing import complete_server, complete_slug
 from trially.tenancy.lifecycle.listing import (
-    ORDERS,
+    SHOWN,
     TenantFilter,
     count_members,
+    describe_tenants,
     get_tenant,
-    list_tenants,
 )
 from trially.terminal import NOTHING, json_option, print_items, print_record, table_options
 
@@ -36,7 +36,7 @@ COLUMNS = ("slug", "name", "kind", "status", "tier", "server", "plan", "created_
 @click.option(
     "--sort",
     "order",
-    type=click.Choice(list(ORDERS)),
+    type=click.Choice(list(SHOWN)),
     default="slug",
     show_default=True,
     help="Sort by this column.",
@@ -52,7 +52,7 @@ def list_(*, as_json: bool, **options: Any) -> None:
       flask tenants list --status suspended
       flask tenants list clinic --sort created_at --descending --limit 10
     """  # noqa: D301
-    items = [describe(tenant) for tenant in list_tenants(TenantFilter(**options))]
+    items = describe_tenants(TenantFilter(**options))
     print_items(
         items,
         COLUMNS,

@@ -1,6 +1,6 @@
 """Check whether the catalog is at the revision of this version, without loading Alembic."""
 
-from sqlalchemy import inspect, text
+from sqlalchemy import text
 
 from trially.config import current_settings
 from trially.errors import OperatorError
@@ -39,7 +39,7 @@ def require_catalog() -> None:
 
 def _catalog_revision() -> str | None:
     with control_engine().connect() as catalog:
-        if not inspect(catalog).has_table("alembic_version"):
+        if catalog.scalar(text("SELECT to_regclass('alembic_version')")) is None:
             return None
         revision: str | None = catalog.scalar(text("SELECT version_num FROM alembic_version"))
         return revision
