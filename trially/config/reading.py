@@ -13,6 +13,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_origin, get_type_hints
 
+from dotenv import dotenv_values
 from environs import Env, EnvError
 from sqlalchemy import URL
 
@@ -42,12 +43,13 @@ def read_settings(instance: Path | None = None) -> Settings:
     named = os.environ.get(variable_of("instance")) or instance
     instance = Path(named or INSTANCE)
     development = _parse(Env(), DEVELOPMENT, bool, is_secret=False) if _asks(DEVELOPMENT) else False
-    env = Env()
+    env, named_variables = Env(), set(os.environ)
     file = instance / SETTINGS_FILE
     if development or (named and not _is_of_developer(file)):
         env.read_env(str(file), recurse=False)
+        named_variables |= dotenv_values(file).keys()
     known = [variable_of(field.name) for field in fields(Settings)]
-    report_unknown(os.environ, known, PREFIX, development=development)
+    report_unknown(named_variables, known, PREFIX, development=development)
     types = get_type_hints(Settings, include_extras=True)
     values: dict[str, Any] = {"instance": instance, "development": development}
     problems = []

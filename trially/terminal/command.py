@@ -6,7 +6,7 @@ has no default, so no command can forget it.
 """
 
 from collections.abc import Callable, MutableMapping
-from typing import Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 import click
 
@@ -18,6 +18,9 @@ from trially.terminal.errors import (
     errors_as_json,
     errors_as_sentences,
 )
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 JSON_FLAG = "--json"
 APP_FACTORY = "trially.app_factory"
@@ -140,23 +143,41 @@ def command(
 
 
 def enter_app(ctx: click.Context, *, needs_routes: bool) -> None:
-    """Enter the app context that a command runs in: the current one, or that of a new app."""
-    from flask import current_app
+    """Enter the context of the app that a command runs in, unless it is the current one."""
+    from flask import has_app_context
+
+    app = app_of(ctx, needs_routes=needs_routes)
+    if not (has_app_context() and app is _current_app()):
+        ctx.with_resource(app.app_context())
+
+
+def app_of(ctx: click.Context, *, needs_routes: bool) -> "Flask":
+    """Return the current app, or else make the one that a command runs in.
+
+    Raises `StartError` if it cannot be made.
+    """
+    from flask import has_app_context
     from flask.cli import ScriptInfo
 
     from trially.state import EXTENSION
 
-    if current_app and EXTENSION in current_app.extensions:
-        return
+    if has_app_context() and EXTENSION in _current_app().extensions:
+        return _current_app()
     info = ctx.find_object(ScriptInfo)
     if info is not None and info.create_app is not None:
-        app = info.load_app()
-    else:
-        try:
-            app = ctx.meta[APP_FACTORY](needs_routes=needs_routes)
-        except OperatorError as error:
-            raise StartError(f"trially cannot start. {error}", code_of(error)) from None
-    ctx.with_resource(app.app_context())
+        return info.load_app()
+    try:
+        app: Flask = ctx.meta[APP_FACTORY](needs_routes=needs_routes)
+    except OperatorError as error:
+        raise StartError(f"trially cannot start. {error}", code_of(error)) from None
+    return app
+
+
+def _current_app() -> "Flask":
+    from flask import current_app
+
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    return app
 
 
 def set_app_factory(ctx: click.Context | None, create: Callable[..., Any]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from trially.terminal.command import enter_app
+from trially.terminal.command import app_of
 
 
 def complete_slug(ctx: click.Context, _parameter: click.Parameter, beginning: str) -> list[str]:
@@ -24,7 +24,7 @@ def complete_server(ctx: click.Context, _parameter: click.Parameter, beginning: 
 def _ask(ctx: click.Context, read: Callable[[], Sequence[str]]) -> list[str]:
     """Return the answer of the catalog, or nothing: an error would garble the command line."""
     try:
-        enter_app(ctx, needs_routes=False)
-        return list(read())
+        with app_of(ctx, needs_routes=False).app_context():
+            return list(read())
     except Exception:  # noqa: BLE001
         return []
