@@ -60,6 +60,7 @@ bench: setup ## Run the published benchmarks; see benchmarks/README.md
 	$(BIN)/python -m benchmarks.create_tenant
 	$(BIN)/python -m benchmarks.import_fhir
 	$(BIN)/python -m benchmarks.guard
+	TRIALLY_DEVELOPMENT=1 $(BIN)/python -m benchmarks.commands
 
 faults: setup ## Run all faults under load, and write docs/faults.md (20 minutes)
 	$(BIN)/python -m faults --write docs/faults.md

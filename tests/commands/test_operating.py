@@ -18,6 +18,7 @@ from trially.database.session import db
 from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.context import administered_tenant, tenant_context
 from trially.tenancy.lifecycle import status
+from trially.tenancy.schema.revision_files import CATALOG_LINEAGE, TENANT_LINEAGE
 
 Run = Callable[..., Any]
 
@@ -222,13 +223,19 @@ def test_a_downgrade_without_yes_changes_nothing(run_command: Run, app: Flask) -
     refused = [
         run_command("db", "downgrade"),
         run_command("db", "stamp", "base"),
-        run_command("db", "--directory", "migrations/catalog", "downgrade"),
+        run_command("db", "--directory", str(CATALOG_LINEAGE), "downgrade", "base"),
+        run_command("db", "downgrade", "--directory", str(CATALOG_LINEAGE), "0004"),
     ]
 
-    assert [each.exit_code for each in refused] == [1, 1, 1]
+    assert [each.exit_code for each in refused] == [1, 1, 1, 1]
     assert all("Nothing was changed" in each.output for each in refused)
     assert refused[0].output.startswith("Error: Every tenant (")
-    assert refused[2].output.startswith("Error: The catalog will be migrated back")
+    newest = max(path.stem for path in (TENANT_LINEAGE / "versions").glob("0*.py"))
+    assert f"Undone from the newest revision: {newest}. " in refused[0].output
+    assert "0001_create_the_catalog" in refused[2].output
+    for catalog in refused[2:]:
+        assert catalog.output.startswith("Error: The catalog will be migrated back.")
+        assert "0005_record_the_secret_key" in catalog.output
 
 
 def test_show_measures_the_placement(succeed: Run, tenant: Tenant, as_member: AsMember) -> None:

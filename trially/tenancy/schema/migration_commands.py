@@ -1,5 +1,6 @@
 """`flask db`: Flask-Migrate's commands, with the databases that they need prepared beforehand."""
 
+import re
 from collections.abc import Mapping
 from contextlib import nullcontext
 from importlib.util import find_spec
@@ -31,24 +32,29 @@ FILES_ONLY = frozenset({"branches", "heads", "history", "show"})
 """Commands that only read the migration files."""
 
 
-def loss_of_downgrading(revision: str | None, *, sql: bool, **_: Any) -> Loss | None:
+def loss_of_downgrading(
+    revision: str | None, *, sql: bool, directory: str | None, **_: Any
+) -> Loss | None:
     """Return what a downgrade drops."""
     if sql:
         return None
+    undone = (
+        ", ".join(undone_by(_lineage(directory), revision or "-1")) or "those that Alembic finds"
+    )
     return Loss(
-        f"{_migrated()} will be migrated back to {_target(revision, '-1')}. Tables and columns"
-        " that later migrations created are dropped with all their rows.",
+        f"{_migrated(directory)} will be migrated back. Undone from the newest revision: {undone}."
+        " Tables and columns that these migrations created are dropped with all their rows.",
         "Downgrade?",
     )
 
 
-def loss_of_stamping(revision: str, *, sql: bool, **_: Any) -> Loss | None:
+def loss_of_stamping(revision: str, *, sql: bool, directory: str | None, **_: Any) -> Loss | None:
     """Return what `stamp` overwrites."""
     if sql:
         return None
     return Loss(
-        f"The recorded revision of {_migrated()} will be overwritten with"
-        f" {_target(revision, 'head')}, without any migration. Later migrations fail if it is"
+        f"The recorded revision of {_migrated(directory)} will be overwritten with"
+        f" {revision}, without any migration. Later migrations fail if it is"
         " wrong.",
         "Stamp?",
     )
@@ -108,19 +114,35 @@ def init_migrations(app: Flask) -> None:
     migrate.configure(_prepare)
 
 
-def _migrated() -> str:
+def undone_by(lineage: Path, target: str) -> list[str]:
+    """Return the names of the migrations that a downgrade to `target` undoes, newest first.
+
+    `target` is a revision, `base`, or a number of revisions such as `-2`. Returns nothing for
+    Alembic's other ways to name a revision.
+    """
+    names = sorted(path.stem for path in (lineage / "versions").glob("[0-9]*.py"))[::-1]
+    if target == "base":
+        return names
+    if re.fullmatch(r"-[0-9]+", target):
+        return names[: int(target[1:])]
+    if re.fullmatch(r"[0-9]{4}", target):
+        return [name for name in names if name.partition("_")[0] > target]
+    return []
+
+
+def _lineage(directory: str | None) -> Path:
+    """Return the lineage of a command: its own `--directory`, or that of `flask db`."""
+    return Path(directory or g.get("directory") or TENANT_LINEAGE).resolve()
+
+
+def _migrated(directory: str | None) -> str:
     """Return what a command of the current context migrates, as a noun."""
-    directory = g.get("directory") or TENANT_LINEAGE
-    if Path(directory).resolve() != TENANT_LINEAGE:
+    if _lineage(directory) != TENANT_LINEAGE:
         return "The catalog"
     require_catalog()
     with catalog_transaction() as session:
         tenants = session.scalar(select(func.count()).select_from(Tenant)) or 0
     return f"Every tenant ({plural(tenants, 'tenant')})"
-
-
-def _target(revision: str | None, default: str) -> str:
-    return f"the revision {revision or default}"
 
 
 def _prepare(config: Config) -> Config:
