@@ -4,7 +4,9 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import click
@@ -109,6 +111,23 @@ def test_trially_has_the_same_commands_in_any_folder(tmp_path: Any) -> None:
     for commands in visible_sections(is_development=True).values():
         for each in commands:
             assert re.search(rf"^  {each.name} ", shown, re.MULTILINE), each.name
+
+
+def test_an_installed_trially_offers_its_commands_to_flask_in_any_folder() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    offered = project["entry-points"]["flask.commands"]
+    sections = visible_sections(is_development=True)
+
+    assert project["scripts"] == {"trially": "trially.command_line:main"}
+    assert set(offered) == {
+        each.name
+        for title, commands in sections.items()
+        for each in commands
+        if title != "Development"
+    }
+    for name, target in offered.items():
+        module, _, attribute = target.partition(":")
+        assert getattr(import_module(module), attribute).name == name
 
 
 LOADED = "import sys; {}; print(*sorted(name.partition('.')[0] for name in sys.modules))"
