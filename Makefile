@@ -62,9 +62,10 @@ format: setup ## Format the code and fix what can be fixed
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
 
-docs: setup ## Write docs/permissions.md and docs/problems.md from the code
+docs: setup ## Write docs/permissions.md, docs/problems.md and the table of docs/commands.md from the code
 	@$(BIN)/python -m tools.permission_tables > docs/permissions.md
 	@$(BIN)/python -m tools.problem_codes > docs/problems.md
+	@$(BIN)/python -m tools.command_table
 
 docs-site: setup ## Build the documentation's site into build/guide/ (diagrams need Node)
 	@$(BIN)/python -m tools.docs_site
@@ -77,6 +78,7 @@ bench: setup ## Run the published benchmarks; see benchmarks/README.md
 	$(BIN)/python -m benchmarks.create_tenant
 	$(BIN)/python -m benchmarks.import_fhir
 	$(BIN)/python -m benchmarks.guard
+	TRIALLY_DEVELOPMENT=1 $(BIN)/python -m benchmarks.commands
 
 faults: setup ## Run all faults under load, and write docs/faults.md (20 minutes)
 	$(BIN)/python -m faults --write docs/faults.md

@@ -3,22 +3,30 @@
 import sys
 
 import click
-from gunicorn.errors import AppImportError
 
 from trially import create_app
+from trially.command_line import command_index, looks_for_command
 from trially.errors import OperatorError
-from trially.tenancy.recorded_keys import check_at_start
 
-is_command = click.get_current_context(silent=True) is not None
+context = click.get_current_context(silent=True)
 
 try:
-    app = create_app()
-    if not is_command:
+    if context is None:
+        app = create_app()
         # Commands check the secret key when they first use the catalog.
+        from trially.tenancy.recorded_keys import check_at_start
+
         check_at_start(app)
+    elif looks_for_command(context):
+        # `flask` looks for a command, which makes the app that it needs itself.
+        app = command_index(context)
+    else:
+        app = create_app()
 except OperatorError as error:
     sentence = f"trially cannot start. {error}"
-    if is_command:
+    if context is not None:
         sys.exit(sentence)
+    from gunicorn.errors import AppImportError
+
     # gunicorn prints the sentence, and stops unless other workers serve.
     raise AppImportError(sentence) from None

@@ -18,7 +18,7 @@ BOMB_LINES = 300_000
 @contextmanager
 def suspend_tenant(scene: Scene) -> Iterator[None]:
     slug = scene.victim().slug
-    scene.installation.run_command("tenants", "suspend", slug)
+    scene.installation.run_command("tenants", "suspend", slug, "--yes")
     yield
     scene.installation.run_command("tenants", "resume", slug)
 
@@ -26,9 +26,9 @@ def suspend_tenant(scene: Scene) -> Iterator[None]:
 @contextmanager
 def rename_tenant(scene: Scene) -> Iterator[None]:
     slug = scene.victim().slug
-    scene.installation.run_command("tenants", "rename", slug, f"{slug}-renamed")
+    scene.installation.run_command("tenants", "rename", slug, f"{slug}-renamed", "--yes")
     yield
-    scene.installation.run_command("tenants", "rename", f"{slug}-renamed", slug)
+    scene.installation.run_command("tenants", "rename", f"{slug}-renamed", slug, "--yes")
 
 
 @contextmanager

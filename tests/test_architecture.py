@@ -23,7 +23,8 @@ KNOWS_TIERS = re.compile(r"trially/tenancy/(tiers/\w+|catalog)\.py")
 """The files that may name a tier: the implementations, and the enum."""
 
 SAME_WORD = {
-    ("trially/tenancy/lifecycle/commands.py", "silo"),
+    ("trially/commands.py", "silo"),
+    ("trially/tenancy/lifecycle/tenant_commands.py", "silo"),
     ("trially/tenancy/lifecycle/silos.py", "silo"),
 }
 """String literals that equal a tier's value and name something else: a command and a folder."""

@@ -1,11 +1,20 @@
 import os
-from dataclasses import replace
+import re
+from dataclasses import fields, replace
 
 import pytest
 from sqlalchemy import make_url
 
 from trially import create_app
-from trially.config import SettingsError, read_settings, with_driver, write_development_settings
+from trially.config import (
+    Settings,
+    SettingsError,
+    read_settings,
+    with_driver,
+    write_development_settings,
+)
+from trially.config.reading import variable_of
+from trially.config.unknown_names import report_unknown
 
 PRODUCTION = {
     "TRIALLY_SECRET_KEY": "a secret of the tests alone, 32 characters",
@@ -288,3 +297,48 @@ def test_development_settings_are_written_once_for_the_owner_alone(monkeypatch, 
     assert path.stat().st_mode & 0o077 == 0
     monkeypatch.setenv("TRIALLY_DEVELOPMENT", "1")
     assert read_settings(tmp_path / "new").development
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("TRIALLY_CORS_ORIGIN", "TRIALLY_CORS_ORIGINS"),
+        ("TRIALLY_cors_origins", "TRIALLY_CORS_ORIGINS"),
+        ("TRIALY_CORS_ORIGINS", "TRIALLY_CORS_ORIGINS"),
+        ("trially_cors_origins", "TRIALLY_CORS_ORIGINS"),
+        ("TRIALLY_ISSUER", "TRIALLY_ISSUERS"),
+        ("TRIALLY_DEVELOPEMENT", "TRIALLY_DEVELOPMENT"),
+        ("TRIALLY_METRIC_TOKEN", "TRIALLY_METRICS_TOKEN"),
+    ],
+)
+def test_a_misspelt_setting_stops_production_and_warns_a_developer(
+    name, meant, caplog, monkeypatch
+):
+    known = [variable_of(field.name) for field in fields(Settings)]
+    sentence = f"{name} is not a setting. Did you mean {meant}?"
+
+    with pytest.raises(SettingsError, match=re.escape(sentence)):
+        report_unknown([name, *known, "PATH"], known, "TRIALLY_", development=False)
+    report_unknown([name, *known, "PATH"], known, "TRIALLY_", development=True)
+    assert caplog.messages == [sentence]
+
+
+def test_unknown_variables_of_others_are_no_error(caplog):
+    known = [variable_of(field.name) for field in fields(Settings)]
+
+    report_unknown(
+        ["TRIALLY_URL", "TRIALLY_TOKEN", "TRIVY_CACHE", "TRIP", *known],
+        known,
+        "TRIALLY_",
+        development=False,
+    )
+    assert [message.partition(" ")[0] for message in caplog.messages] == [
+        *("TRIALLY_TOKEN", "TRIALLY_URL")
+    ]
+
+
+def test_the_settings_file_is_checked_too(read, tmp_path):
+    (tmp_path / "settings.env").write_text("TRIALLY_CORS_ORIGIN=https://app.example\n")
+
+    with pytest.raises(SettingsError, match="Did you mean TRIALLY_CORS_ORIGINS"):
+        read(**PRODUCTION, TRIALLY_INSTANCE=str(tmp_path))

@@ -1,24 +1,213 @@
-"""The table of contents of the command line: what `flask` offers."""
+"""The table of contents of the command line: every command's name, help, and where it is.
 
-from flask import Flask
+Commands are imported when they run, so that help and completion are fast. A test compares each
+help text here with the command's own.
+"""
 
-from trially.auth.commands import connections, revoke, token
-from trially.auth.members.commands import members
-from trially.deploying import deploy
-from trially.doctor.commands import doctor
-from trially.proving.commands import prove_tenants
-from trially.proving.signing_again import sign_again
-from trially.recruiting.imports.commands import imports
-from trially.tenancy.lifecycle.commands import operations, tenants
-from trially.tenancy.lifecycle.key_commands import keys
-from trially.tenancy.lifecycle.server_commands import servers
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-for command in (members, connections, revoke, token, prove_tenants):
-    tenants.add_command(command)
-keys.add_command(sign_again)
+import click
+
+from trially.terminal.command import CommandGroup
+from trially.terminal.lazy import LazyCommand, paused_collector
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 
-def init_app(app: Flask) -> None:
-    """Add the commands to `flask`."""
-    for command in (tenants, operations, servers, keys, imports, doctor, deploy):
-        app.cli.add_command(command)
+LIFECYCLE = "trially.tenancy.lifecycle"
+MEMBERS = "trially.auth.members.commands"
+AUTH = "trially.auth.commands"
+TENANTS = f"{LIFECYCLE}.tenant_commands"
+LISTING = f"{LIFECYCLE}.listing_commands"
+OPERATIONS = f"{LIFECYCLE}.operation_commands"
+SERVERS = f"{LIFECYCLE}.server_commands"
+KEYS = f"{LIFECYCLE}.key_commands"
+IMPORTS = "trially.recruiting.imports.commands"
+DEMO = "trially.demo.commands"
+
+DEVELOPMENT = "TRIALLY_DEVELOPMENT"
+OFF = frozenset({"", "0", "f", "false", "n", "no", "off"})
+"""As `config.reading` reads the setting, without loading what parses settings."""
+
+
+def _create_app(*, needs_routes: bool) -> "Flask":
+    """Make the app that a command runs in."""
+    with paused_collector():
+        if needs_routes:
+            from trially import create_app
+
+            return create_app()
+        from trially.base_app import create_base_app
+
+        return create_base_app()
+
+
+def _group(name: str, short_help: str, *commands: click.Command) -> CommandGroup:
+    return CommandGroup(name, commands=commands, help=short_help)
+
+
+def _lazy(name: str, target: str, short_help: str) -> LazyCommand:
+    return LazyCommand(name, target, short_help, _create_app)
+
+
+members = _group(
+    "members",
+    "Manage the members of a tenant.",
+    _lazy("add", f"{MEMBERS}:add", "Add a member to the tenant SLUG."),
+    _lazy("change", f"{MEMBERS}:change", "Change a member's role, PHI level or sites."),
+    _lazy("list", f"{MEMBERS}:list_", "List the members of the tenant SLUG."),
+    _lazy("reindex", f"{MEMBERS}:reindex", "Rebuild the catalog's member index for SLUG."),
+    _lazy("remove", f"{MEMBERS}:remove", "Remove a member from the tenant SLUG."),
+)
+
+connections = _group(
+    "connections",
+    "Map identity-provider connections to a tenant.",
+    _lazy("add", f"{AUTH}:add_connection", "Map the connection CONNECTION_ID to the tenant SLUG."),
+    _lazy("list", f"{AUTH}:list_connections", "List the connections of the tenant SLUG."),
+    _lazy(
+        "remove",
+        f"{AUTH}:remove_connection",
+        "Remove the connection CONNECTION_ID of the tenant SLUG.",
+    ),
+)
+
+tenants = _group(
+    "tenants",
+    "Create and manage tenants.",
+    _lazy("create", f"{TENANTS}:create", "Create the tenant SLUG and its storage."),
+    _lazy(
+        "list", f"{LISTING}:list_", "List the tenants, or those with TEXT in their slug or name."
+    ),
+    _lazy(
+        "show",
+        f"{LISTING}:show",
+        "Show the tenant SLUG, its placement, members, size and revision.",
+    ),
+    _lazy("rename", f"{TENANTS}:rename", "Change the slug of the tenant SLUG to NEW_SLUG."),
+    _lazy("suspend", f"{TENANTS}:suspend", "Suspend the tenant SLUG."),
+    _lazy("resume", f"{TENANTS}:resume", "Resume the suspended tenant SLUG."),
+    _lazy("silo", f"{TENANTS}:silo", "Write the files that run a silo for the tenant SLUG."),
+    _lazy("revoke", f"{AUTH}:revoke", "Revoke the tokens for the tenant SLUG."),
+    _lazy("token", f"{AUTH}:token", "Print a development token for the tenant SLUG."),
+    _lazy(
+        "prove",
+        "trially.proving.commands:prove_tenants",
+        "Verify that tenants cannot reach each other's rows.",
+    ),
+    members,
+    connections,
+)
+
+operations = _group(
+    "operations",
+    "List, resume and undo lifecycle operations.",
+    _lazy("list", f"{OPERATIONS}:list_", "List lifecycle operations, newest first."),
+    _lazy("resume", f"{OPERATIONS}:resume", "Finish OPERATION_ID, or all interrupted operations."),
+)
+
+servers = _group(
+    "servers",
+    "Manage PostgreSQL servers.",
+    _lazy("add", f"{SERVERS}:add", "Register the server NAME and prepare it for tenants."),
+    _lazy("change", f"{SERVERS}:change", "Change the options of the server NAME."),
+    _lazy("list", f"{SERVERS}:list_", "List the servers and their current state."),
+    _lazy("show", f"{SERVERS}:show", "Show the server NAME and its current state."),
+    _lazy("drain", f"{SERVERS}:drain", "Stop placing tenants on the server NAME."),
+    _lazy("resume", f"{SERVERS}:resume", "Resume placing tenants on the server NAME."),
+    _lazy("remove", f"{SERVERS}:remove", "Remove the server NAME, which must have no tenants."),
+)
+
+keys = _group(
+    "keys",
+    "Change the secret key of the installation, and show its use.",
+    _lazy("status", f"{KEYS}:status", "Show which secret key each password derives from."),
+    _lazy(
+        "rotate",
+        f"{KEYS}:rotate",
+        "Set all passwords anew, and encrypt all stored values anew, with TRIALLY_SECRET_KEY.",
+    ),
+    _lazy(
+        "sign-again",
+        "trially.proving.signing_again:sign_again",
+        "Verify the REPORTS of `tenants prove`, and sign them with the new secret key.",
+    ),
+)
+
+imports = _group(
+    "imports",
+    "Import FHIR records, list and delete imports.",
+    _lazy("fhir", f"{IMPORTS}:fhir", "Import FHIR R4 records into TENANT."),
+    _lazy("list", f"{IMPORTS}:list_", "List the last 100 imports of TENANT, newest first."),
+    _lazy("delete", f"{IMPORTS}:delete", "Delete the import IMPORT_ID of TENANT, with its errors."),
+)
+
+demo = _group(
+    "demo",
+    "Create and serve demo tenants (development only).",
+    _lazy("seed", f"{DEMO}:seed_command", "Create the demo tenants and their records."),
+    _lazy("serve", f"{DEMO}:serve", "Create the demo tenants and serve the API on this machine."),
+    _lazy(
+        "status", f"{DEMO}:status", "Show addresses, client ids, tokens and a web app's settings."
+    ),
+    _lazy(
+        "reset",
+        f"{DEMO}:reset_command",
+        "Delete the embedded PostgreSQL with all tenants, and seed again.",
+    ),
+)
+
+doctor = _lazy(
+    "doctor",
+    "trially.doctor.commands:doctor",
+    "Compare every server and database with a new installation.",
+)
+deploy = _lazy(
+    "deploy",
+    "trially.deploying:deploy",
+    "Migrate all databases, replace the workers, and wait until the new ones serve.",
+)
+migrations = _lazy(
+    "db",
+    "trially.tenancy.schema.migration_commands:migrations",
+    "Write migrations, and migrate the databases.",
+)
+openapi = _lazy("openapi", "trially.openapi.commands:openapi", "Print the OpenAPI document.")
+
+SECTIONS: Mapping[str, Sequence[click.Command]] = {
+    "Tenants": (tenants, imports, operations),
+    "Servers and keys": (servers, keys, doctor),
+    "Releases": (migrations, deploy),
+    "Development": (demo, openapi),
+}
+"""The commands of the first level, by what they are for."""
+
+EXAMPLES = (
+    'tenants create acme --name "Acme Research"',
+    "tenants list --status suspended",
+    'tenants members add acme --subject "auth0|123" --role owner',
+    "doctor --json",
+)
+
+
+def visible_sections(*, is_development: bool | None = None) -> dict[str, Sequence[click.Command]]:
+    """Return the sections; demo commands are in them in development only.
+
+    By default the environment says whether this is development.
+    """
+    if is_development is None:
+        is_development = os.environ.get(DEVELOPMENT, "").lower() not in OFF
+    return {
+        title: [each for each in commands if is_development or each is not demo]
+        for title, commands in SECTIONS.items()
+    }
+
+
+def init_app(app: "Flask", *, is_development: bool | None = None) -> None:
+    """Add the commands to the app's own."""
+    for commands in visible_sections(is_development=is_development).values():
+        for each in commands:
+            app.cli.add_command(each)

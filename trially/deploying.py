@@ -9,18 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-from flask.cli import with_appcontext
 from flask_migrate import upgrade
 
 from serving.rolling import status_path
 from trially.errors import OperatorError
 from trially.tenancy.schema.lineages import CATALOG_LINEAGE, TENANT_LINEAGE
-from trially.terminal import Command, json_option, print_item
+from trially.terminal import NOTHING, command, json_option, print_item
 
 POLL_SECONDS = 0.1
 
 
-@click.command("deploy", cls=Command)
+@command("deploy", loses=NOTHING)
 @click.option(
     "--pidfile",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -38,7 +37,6 @@ POLL_SECONDS = 0.1
 )
 @click.option("--dry-run", is_flag=True, help="Only check that the server runs.")
 @json_option
-@with_appcontext
 def deploy(pidfile: Path, seconds: float, *, dry_run: bool, as_json: bool) -> None:
     """Migrate all databases, replace the workers, and wait until the new ones serve.
 

@@ -8,21 +8,19 @@ def test_connections_are_added_listed_and_removed(run_command, make_tenant):
         return run_command("tenants", "connections", verb, slug, *arguments)
 
     assert run("add", ours, "con_1").output == f"Added con_1 to {ours}.\n"
-    for slug in (ours, other):
-        taken = run("add", slug, "con_1")
-        assert (taken.exit_code, taken.output) == (
-            1,
-            (
-                "Error: The connection 'con_1' is already mapped to a tenant. Remove it there "
-                "first.\n"
-            ),
-        )
+    again = run("add", ours, "con_1")
+    assert (again.exit_code, again.output) == (0, f"con_1 is mapped to {ours} already.\n")
+    taken = run("add", other, "con_1")
+    assert (taken.exit_code, taken.output) == (
+        1,
+        "Error: The connection 'con_1' is already mapped to a tenant. Remove it there first.\n",
+    )
     assert json.loads(run("list", ours, "--json").output) == [{"connection_id": "con_1"}]
     assert json.loads(run("list", other, "--json").output) == []
-    wrong = run("remove", other, "con_1")
+    wrong = run("remove", other, "con_1", "--yes")
     assert wrong.exit_code == 1
     assert wrong.output.startswith(f"Error: The tenant {other!r} has no connection 'con_1'.")
-    assert json.loads(run("remove", ours, "con_1", "--json").output) == {
+    assert json.loads(run("remove", ours, "con_1", "--yes", "--json").output) == {
         "tenant": ours,
         "connection_id": "con_1",
         "removed": True,

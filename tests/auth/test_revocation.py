@@ -136,8 +136,8 @@ def test_the_command_prints_what_it_revoked(
 ) -> None:
     slug = member.tenant.slug
 
-    done = run_command("tenants", "revoke", slug, "--subject", member.subject)
-    as_json = run_command("tenants", "revoke", slug, "--json")
+    done = run_command("tenants", "revoke", slug, "--subject", member.subject, "--yes")
+    as_json = run_command("tenants", "revoke", slug, "--json", "--yes")
     wrong = run_command("tenants", "revoke", slug, "--issuer", "https://login.example")
     unknown = run_command("tenants", "revoke", "there-is-none")
 

@@ -67,7 +67,7 @@ def test_the_references_are_dropped(fleet, find_problems):
 
 def test_a_suspended_and_resumed_tenant_is_healthy(fleet, run, find_problems):
     for slug in fleet.tenants:
-        run("tenants", "suspend", slug)
+        run("tenants", "suspend", slug, "--yes")
     assert find_problems() == []
 
     for slug in fleet.tenants:
@@ -76,10 +76,10 @@ def test_a_suspended_and_resumed_tenant_is_healthy(fleet, run, find_problems):
 
 
 def test_a_renamed_tenant_is_healthy(run, find_problems):
-    run("tenants", "rename", "pooled-two", "pooled-renamed")
+    run("tenants", "rename", "pooled-two", "pooled-renamed", "--yes")
     assert find_problems() == []
 
-    run("tenants", "rename", "pooled-renamed", "pooled-two")
+    run("tenants", "rename", "pooled-renamed", "pooled-two", "--yes")
 
 
 def test_imports_and_requests_change_nothing(fleet, find_problems):
@@ -122,14 +122,14 @@ def test_statistics_vacuum_and_temporary_tables_change_nothing(fleet, find_probl
 
 
 def test_a_downgraded_fleet_is_only_behind_and_an_upgraded_one_healthy(run, find_problems):
-    run("db", "downgrade", "--", "-1")
+    run("db", "downgrade", "--yes", "--", "-1")
     behind = find_problems()
     assert {problem["check"] for problem in behind} == {"schemas are at the head revision"}
 
     run("db", "upgrade")
     assert find_problems() == []
 
-    run("db", "downgrade", "base")
+    run("db", "downgrade", "--yes", "base")
     behind = find_problems()
     assert "schemas are at the head revision" in {problem["check"] for problem in behind}
 

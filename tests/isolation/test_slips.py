@@ -34,7 +34,7 @@ CACHED_FUNCTIONS = {
     "trially/recruiting/imports/fhir/values.py:_parse_date",
     "trially/recruiting/imports/fhir/values.py:_split_reference",
     "trially/request_cycle/database_errors.py:_constraint_info",
-    "trially/tenancy/schema/lineages.py:fingerprint_of",
+    "trially/tenancy/schema/revision_files.py:fingerprint_of",
     "trially/tenancy/schema/migration_files.py:check_migrations",
 }
 """Functions with a cache; the result of each is the same for all tenants."""

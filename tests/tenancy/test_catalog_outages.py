@@ -33,7 +33,7 @@ from trially.tenancy.catalog import READER_BIND, Server, catalog_transaction
 from trially.tenancy.context import enter_tenant
 from trially.tenancy.directory import directory
 from trially.tenancy.lifecycle.status import resume_tenant, suspend_tenant
-from trially.tenancy.schema import installing
+from trially.tenancy.schema import catalog_binds
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.servers.preparing import reader_role
@@ -351,7 +351,7 @@ def proxied(
     app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Flask, Proxy]]:
     """A worker that reaches the catalog, and nothing else, through a proxy."""
-    binds_of = installing.catalog_binds
+    binds_of = catalog_binds.catalog_binds
     url = access_of(app).admin_url
     socket = f"{url.query.get('host', url.host)}/.s.PGSQL.{url.query.get('port', url.port or 5432)}"
     with running_proxy(socket) as proxy:
@@ -362,7 +362,7 @@ def proxied(
             found[READER_BIND] = Login(url.set(host="127.0.0.1", port=proxy.port))
             return found
 
-        monkeypatch.setattr(installing, "catalog_binds", binds)
+        monkeypatch.setattr(catalog_binds, "catalog_binds", binds)
         yield start(settings), proxy
         proxy.thaw()
 

@@ -9,7 +9,8 @@ from trially.state import state_of
 from trially.tenancy.catalog import Server, control_engine
 from trially.tenancy.directory import directory
 from trially.tenancy.lifecycle.provisioning import create_tenant
-from trially.tenancy.schema.installing import CatalogBehindError, check_catalog, install
+from trially.tenancy.schema.catalog_revision import CatalogBehindError, check_catalog
+from trially.tenancy.schema.installing import install
 from trially.tenancy.schema.lineages import CATALOG_LINEAGE
 from trially.tenancy.servers.access import ServerAccess
 

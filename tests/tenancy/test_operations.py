@@ -130,7 +130,7 @@ def test_a_running_operation_is_undone_by_command(app, start_operation, run_comm
     )
 
     for _ in range(2):
-        result = run_command("operations", "resume", "--undo", str(operation_id), "--json")
+        result = run_command("operations", "resume", "--undo", str(operation_id), "--json", "--yes")
         assert result.exit_code == 0
         assert '"state": "undone"' in result.output
 

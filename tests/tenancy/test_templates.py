@@ -89,7 +89,7 @@ def test_a_failed_build_leaves_no_database(app, built, another_version, monkeypa
     def fail(*_arguments):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(templates, "run_upgrade", fail)
+    monkeypatch.setattr("trially.tenancy.schema.lineages.run_upgrade", fail)
     with app.app_context(), pytest.raises(ZeroDivisionError):
         template_database(access_of(app))
 

@@ -93,7 +93,7 @@ def test_a_clone_writes_its_first_migration_at_once_and_whole(app, clone):
         slug = tier.replace("_", "-")
         created = clone.flask("tenants", "create", slug, "--name", slug, "--tier", tier)
         assert created.returncode == 0, created.stderr
-    for command in (("downgrade",), ("upgrade",)):
+    for command in (("downgrade", "--yes"), ("upgrade",)):
         migrated = clone.flask("db", *command)
         assert migrated.returncode == 0, migrated.stderr
     for database in tenant_databases_of(app, clone):

@@ -74,8 +74,8 @@ def snapshot(app):
 
 COMMANDS = [
     (*ON_CATALOG, "upgrade"),
-    (*ON_CATALOG, "downgrade"),
-    (*ON_CATALOG, "stamp", "head"),
+    (*ON_CATALOG, "downgrade", "--yes"),
+    (*ON_CATALOG, "stamp", "--yes", "head"),
     (*ON_CATALOG, "current"),
     ("db", "upgrade"),
     ("db", "current"),
@@ -131,7 +131,7 @@ def test_every_command_refuses_another_key_and_changes_nothing(installation, str
 
 def forget_fingerprint(app):
     """Make the catalog that of an earlier version."""
-    result = app.test_cli_runner().invoke(args=(*ON_CATALOG, "downgrade", "0004"))
+    result = app.test_cli_runner().invoke(args=(*ON_CATALOG, "downgrade", "--yes", "0004"))
     assert result.exit_code == 0, result.output
 
 

@@ -1,5 +1,7 @@
 """`flask tenants connections …`, `flask tenants revoke` and `flask tenants token`."""
 
+from typing import Any
+
 import click
 
 from trially.auth import connections as auth_connections
@@ -8,19 +10,50 @@ from trially.auth.permissions import Role
 from trially.auth.revocation import revoke_tokens
 from trially.errors import OperatorError
 from trially.state import app_state
-from trially.tenancy.command_groups import CatalogGroup, catalog_command
+from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import tenant_context
-from trially.terminal import json_option, print_item, print_items, print_json
+from trially.tenancy.lifecycle.completing import complete_slug
+from trially.tenancy.lifecycle.listing import count_members, get_tenant
+from trially.terminal import (
+    NOTHING,
+    Loss,
+    json_option,
+    plural,
+    print_item,
+    print_items,
+    print_json,
+    table_options,
+)
 
-connections = CatalogGroup("connections", help="Map identity-provider connections to a tenant.")
+
+def loss_of_connection(slug: str, connection_id: str, **_: Any) -> Loss:
+    """Return who cannot sign in without a connection."""
+    tenant = get_tenant(slug)
+    return Loss(
+        f"Tokens of logins through {connection_id} will be refused for {tenant.slug}"
+        f" ({tenant.name}), which has {plural(count_members(tenant), 'member')}.",
+        f"Remove {connection_id}?",
+    )
+
+
+def loss_of_tokens(slug: str, subject: str | None, issuer: str | None, **_: Any) -> Loss:
+    """Return who must sign in again."""
+    _check_issuer(subject, issuer)
+    tenant = get_tenant(slug)
+    who = subject or f"All {plural(count_members(tenant), 'member')}, and all machine clients,"
+    return Loss(
+        f"{who} of {tenant.slug} ({tenant.name}) must sign in again, because tokens that were"
+        " issued before now will be rejected.",
+        "Revoke the tokens?",
+    )
 
 
 class NoDevIssuerError(OperatorError):
     """The built-in issuer is off, as production requires."""
 
 
-@connections.command("add")
-@click.argument("slug")
+@catalog_command("add", loses=NOTHING)
+@click.argument("slug", shell_complete=complete_slug)
 @click.argument("connection_id")
 @json_option
 def add_connection(slug: str, connection_id: str, *, as_json: bool) -> None:
@@ -33,25 +66,27 @@ def add_connection(slug: str, connection_id: str, *, as_json: bool) -> None:
     Example:
       flask tenants connections add acme con_8fJ2kQ
     """  # noqa: D301
-    auth_connections.add_connection(slug, connection_id)
+    is_new = auth_connections.add_connection(slug, connection_id)
     print_item(
         {"tenant": slug, "connection_id": connection_id},
-        f"Added {connection_id} to {slug}.",
+        f"Added {connection_id} to {slug}."
+        if is_new
+        else f"{connection_id} is mapped to {slug} already.",
         as_json=as_json,
     )
 
 
-@connections.command("list")
-@click.argument("slug")
-@json_option
+@catalog_command("list", loses=NOTHING, needs_routes=False)
+@click.argument("slug", shell_complete=complete_slug)
+@table_options
 def list_connections(slug: str, *, as_json: bool) -> None:
     """List the connections of the tenant SLUG."""
     items = [{"connection_id": each} for each in auth_connections.list_connections(slug)]
     print_items(items, ("connection_id",), as_json=as_json)
 
 
-@connections.command("remove")
-@click.argument("slug")
+@catalog_command("remove", loses=loss_of_connection)
+@click.argument("slug", shell_complete=complete_slug)
 @click.argument("connection_id")
 @json_option
 def remove_connection(slug: str, connection_id: str, *, as_json: bool) -> None:
@@ -64,8 +99,8 @@ def remove_connection(slug: str, connection_id: str, *, as_json: bool) -> None:
     )
 
 
-@catalog_command("revoke")
-@click.argument("slug")
+@catalog_command("revoke", loses=loss_of_tokens)
+@click.argument("slug", shell_complete=complete_slug)
 @click.option("--subject", help="The subject whose tokens are revoked. By default all subjects.")
 @click.option("--issuer", help="The issuer of --subject. By default all issuers.")
 @json_option
@@ -75,8 +110,7 @@ def revoke(slug: str, subject: str | None, issuer: str | None, *, as_json: bool)
     Tokens issued before now are rejected. A member can sign in again and get another token, so
     remove the member as well if access must end.
     """
-    if issuer and not subject:
-        raise click.UsageError("--issuer needs --subject.")
+    _check_issuer(subject, issuer)
     cut_off_at = revoke_tokens(slug, subject=subject, issuer=issuer)
     subjects = subject or "all subjects"
     print_item(
@@ -86,8 +120,8 @@ def revoke(slug: str, subject: str | None, issuer: str | None, *, as_json: bool)
     )
 
 
-@catalog_command("token")
-@click.argument("slug")
+@catalog_command("token", loses=NOTHING)
+@click.argument("slug", shell_complete=complete_slug)
 @click.option(
     "--role",
     type=click.Choice([role.value for role in Role]),
@@ -125,3 +159,8 @@ def token(slug: str, role: str, *, as_json: bool) -> None:
         )
     else:
         click.echo(raw)
+
+
+def _check_issuer(subject: str | None, issuer: str | None) -> None:
+    if issuer and not subject:
+        raise click.UsageError("--issuer needs --subject.")

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from trially.errors import OperatorError
 from trially.tenancy.catalog import TenantConnection, catalog_transaction
-from trially.tenancy.lifecycle.status import get_tenant
+from trially.tenancy.lifecycle.listing import get_tenant
 
 
 class ConnectionTakenError(OperatorError):
@@ -18,23 +18,33 @@ class NoConnectionError(OperatorError):
     """The connection is not mapped to the tenant."""
 
 
-def add_connection(reference: str, connection_id: str) -> None:
+def add_connection(reference: str, connection_id: str) -> bool:
     """Map a connection to a tenant: tokens of logins through it are for this tenant.
 
-    Raises `ConnectionTakenError` or `UnknownTenantError`.
+    Returns False if it was mapped to this tenant already. Raises `ConnectionTakenError` if it is
+    mapped to another tenant, or `UnknownTenantError`.
     """
+    tenant = get_tenant(reference)
     statement = (
         insert(TenantConnection)
-        .values(connection_id=connection_id, tenant_id=get_tenant(reference).id)
+        .values(connection_id=connection_id, tenant_id=tenant.id)
         .on_conflict_do_nothing()
         .returning(TenantConnection.connection_id)
     )
     with catalog_transaction() as session:
-        if session.scalars(statement).first() is None:
+        if session.scalars(statement).first() is not None:
+            return True
+        holder = session.scalar(
+            select(TenantConnection.tenant_id).where(
+                TenantConnection.connection_id == connection_id
+            )
+        )
+        if holder != tenant.id:
             raise ConnectionTakenError(
                 f"The connection {connection_id!r} is already mapped to a tenant. Remove it there"
                 " first."
             )
+        return False
 
 
 def list_connections(reference: str) -> Sequence[str]:

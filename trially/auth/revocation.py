@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from trially.state import app_state
 from trially.tenancy.catalog import TokenCutOff, catalog_transaction
 from trially.tenancy.directory import MAX_TOKEN_LIFETIME, directory
-from trially.tenancy.lifecycle.status import get_tenant
+from trially.tenancy.lifecycle.listing import get_tenant
 
 
 def revoke_tokens(

@@ -13,6 +13,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_origin, get_type_hints
 
+from dotenv import dotenv_values
 from environs import Env, EnvError
 from sqlalchemy import URL
 
@@ -23,6 +24,7 @@ from trially.config.rules import Rule
 from trially.config.safety import refuse_unsafe
 from trially.config.served_url import read_served_url
 from trially.config.settings import INSTANCE, WEB_APP_ORIGINS, Settings
+from trially.config.unknown_names import report_unknown
 
 PREFIX = "TRIALLY_"
 DEVELOPMENT = "TRIALLY_DEVELOPMENT"
@@ -38,12 +40,16 @@ def read_settings(instance: Path | None = None) -> Settings:
     """Return the settings of an instance; the environment overrides its `settings.env`.
 
     `TRIALLY_INSTANCE` in the environment overrides `instance`; the default is `INSTANCE`. Raises
-    `SettingsError` with a sentence for each setting that is invalid.
+    `SettingsError` with a sentence for each setting that is invalid or, in production, misspelt.
     """
     named = os.environ.get(variable_of("instance")) or instance
     instance = Path(named or INSTANCE)
     development = _parse(Env(), DEVELOPMENT, bool, is_secret=False) if _asks(DEVELOPMENT) else False
-    env = _read_variables(instance, reads_file=development, is_named=bool(named))
+    file = _readable_file(instance, reads_file=development, is_named=bool(named))
+    env = _read_variables(file)
+    variables = {*os.environ, *(dotenv_values(file) if file else ())}
+    known = [variable_of(field.name) for field in fields(Settings)]
+    report_unknown(variables, known, PREFIX, development=development)
     types = get_type_hints(Settings, include_extras=True)
     values: dict[str, Any] = {"instance": instance, "development": development}
     problems = []
@@ -71,7 +77,8 @@ def read_settings(instance: Path | None = None) -> Settings:
 def is_configured(name: str, settings: Settings) -> bool:
     """Return whether the environment or `settings.env` has a value for a setting."""
     named = bool(os.environ.get(variable_of("instance")))
-    env = _read_variables(settings.instance, reads_file=settings.development, is_named=named)
+    file = _readable_file(settings.instance, reads_file=settings.development, is_named=named)
+    env = _read_variables(file)
     return env.str(variable_of(name), default=None) is not None
 
 
@@ -95,10 +102,16 @@ def write_development_settings(instance: Path = INSTANCE) -> Path:
     return path
 
 
-def _read_variables(instance: Path, *, reads_file: bool, is_named: bool) -> Env:
-    """Return the environment, completed by the instance's `settings.env` if it may be read."""
-    env, file = Env(), instance / SETTINGS_FILE
-    if reads_file or (is_named and not _is_of_developer(file)):
+def _readable_file(instance: Path, *, reads_file: bool, is_named: bool) -> Path | None:
+    """Return the instance's `settings.env`, or None if this process may not read it."""
+    file = instance / SETTINGS_FILE
+    return file if reads_file or (is_named and not _is_of_developer(file)) else None
+
+
+def _read_variables(file: Path | None) -> Env:
+    """Return the environment, completed by a file of settings."""
+    env = Env()
+    if file is not None:
         env.read_env(str(file), recurse=False)
     return env
 

@@ -9,9 +9,9 @@ from trially.demo.resetting import require_embedded_server, reset
 from trially.dev_issuer import DevIssuer
 from trially.errors import OperatorError
 from trially.state import app_state
-from trially.tenancy.lifecycle.status import list_tenants
-from trially.tenancy.schema.installing import CatalogBehindError, check_catalog
-from trially.terminal import CommandGroup, json_option, print_json
+from trially.tenancy.lifecycle.listing import list_tenants
+from trially.tenancy.schema.catalog_revision import CatalogBehindError, check_catalog
+from trially.terminal import NOTHING, Loss, command, json_option, print_json
 
 
 class NotForProductionError(OperatorError):
@@ -22,10 +22,7 @@ class NotReadyError(OperatorError):
     """Some demo tenants could not be prepared, or none exist."""
 
 
-demo = CommandGroup("demo", help="Create and serve demo tenants (development only).")
-
-
-@demo.command("seed")
+@command("seed", loses=NOTHING)
 @json_option
 def seed_command(*, as_json: bool) -> None:
     """Create the demo tenants and their records.
@@ -39,7 +36,7 @@ def seed_command(*, as_json: bool) -> None:
     _print_prepared(prepare(_require_development(), _report), as_json=as_json)
 
 
-@demo.command("serve")
+@command("serve", loses=NOTHING)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port",
@@ -60,7 +57,7 @@ def serve(host: str, port: int | None) -> None:
     serving.serve(host, port)
 
 
-@demo.command("status")
+@command("status", loses=NOTHING)
 @json_option
 def status(*, as_json: bool) -> None:
     """Show addresses, client ids, tokens and a web app's settings.
@@ -83,10 +80,14 @@ def status(*, as_json: bool) -> None:
         click.echo(format_status(described))
 
 
-@demo.command("reset")
-@click.option("--yes", "is_confirmed", is_flag=True, help="Do not ask for confirmation.")
+def _everything(**_: object) -> Loss:
+    directory = require_embedded_server()
+    return Loss(f"This deletes {directory} with {_describe_tenants()}.", "Delete them?")
+
+
+@command("reset", loses=_everything)
 @json_option
-def reset_command(*, is_confirmed: bool, as_json: bool) -> None:
+def reset_command(*, as_json: bool) -> None:
     """Delete the embedded PostgreSQL with all tenants, and seed again.
 
     The settings and the built-in issuer's key stay. Stop `make run` before.
@@ -96,10 +97,7 @@ def reset_command(*, is_confirmed: bool, as_json: bool) -> None:
       flask demo reset --yes
     """  # noqa: D301
     _require_development()
-    directory = require_embedded_server()
-    if not is_confirmed:
-        question = f"Delete {directory} with {_describe_tenants()}?"
-        click.confirm(question, abort=True, err=True)
+    require_embedded_server()
     _print_prepared(reset(_report), as_json=as_json)
 
 

@@ -21,7 +21,8 @@ from trially.tenancy.lifecycle.operations import (
     unfinished_operations,
 )
 from trially.tenancy.lifecycle.tenants_behind import recording_failure, upgrade_tenants_behind
-from trially.tenancy.schema.installing import CatalogBehindError, check_catalog, install
+from trially.tenancy.schema.catalog_revision import CatalogBehindError, check_catalog
+from trially.tenancy.schema.installing import install
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
 

@@ -12,9 +12,11 @@ from trially.doctor.declarations import apply_declarations, read_declarations
 from trially.doctor.examining import CONNECTIONS, doctor_of, run_in_parallel
 from trially.doctor.findings import Finding, Level
 from trially.doctor.fleet import Fleet, read_fleet
-from trially.tenancy.command_groups import catalog_command
+from trially.tenancy.catalog_commands import catalog_command
 from trially.terminal import (
+    NOTHING,
     json_option,
+    plural,
     print_items,
     print_json,
     progress_bar,
@@ -26,7 +28,7 @@ LONGEST_REMEDY = 200
 COLUMNS = ("level", "where", "tenant", "what", "remedy")
 
 
-@catalog_command("doctor")
+@catalog_command("doctor", loses=NOTHING)
 @click.option(
     "--allow",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -60,9 +62,9 @@ def doctor(*, allow: Path | None, connections: int, as_json: bool) -> None:
         _print_problems(findings)
         declared = counts[Level.DECLARED]
         click.echo(
-            f"{counts[Level.ERROR]} errors, {counts[Level.WARNING]} warnings;"
-            + (f" {declared} declared differences;" if declared else "")
-            + f" {counts[Level.OK]} checks found no problem."
+            f"{plural(counts[Level.ERROR], 'error')}, {plural(counts[Level.WARNING], 'warning')};"
+            + (f" {plural(declared, 'declared difference')};" if declared else "")
+            + f" {plural(counts[Level.OK], 'check')} found no problem."
         )
     if counts[Level.ERROR]:
         raise click.exceptions.Exit(1)
@@ -85,7 +87,7 @@ def _print_problems(findings: Sequence[Finding]) -> None:
     problems.sort(key=lambda problem: problem.level is not Level.ERROR)
     if problems:
         items = [{**asdict(each), "remedy": _shorten(each.remedy or "")} for each in problems]
-        print_items(items, COLUMNS, as_json=False)
+        print_items(items, COLUMNS, as_json=False, texts=("what", "remedy"))
 
 
 def _shorten(remedy: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from trially.doctor.findings import Check, Problem, error, production_error, warning
 from trially.doctor.fleet import Fleet
-from trially.tenancy.schema.installing import CatalogBehindError, check_catalog
+from trially.tenancy.schema.catalog_revision import CatalogBehindError, check_catalog
 
 SECRET_BITS = 128
 COMMON_WORDS = (

@@ -5,12 +5,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import click
 import orjson
 from apispec import APISpec
 from apispec.ext.marshmallow import MarshmallowPlugin
 from flask import Blueprint, Flask, Response
-from flask.cli import with_appcontext
 from flask_swagger_ui import get_swaggerui_blueprint
 from werkzeug.routing import Rule
 
@@ -37,16 +35,8 @@ def show_document() -> Response:
     return Response(app_state().openapi_document, content_type=JSON_TYPE)
 
 
-@click.command("openapi")
-@with_appcontext
-def print_document() -> None:
-    """Print the OpenAPI document."""
-    click.echo(app_state().openapi_document)
-
-
 def init_app(app: Flask, version: str, guide: str | None = None) -> None:
     """Serve the document of the views that are registered so far, with a link to the guide."""
-    app.cli.add_command(print_document)
     document = describe(app, version)
     if guide is not None:
         document["externalDocs"] = {"description": "Guide", "url": guide}

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 import orjson
-from flask.cli import with_appcontext
 
 from trially.keys import current_keys
 from trially.proving.attempts import Attempt, Outcome
@@ -16,11 +15,14 @@ from trially.proving.reports import State, sign, states_of, to_report, verify
 from trially.proving.running import Plan, attempts_before, make_plan, prove
 from trially.proving.sweeps.results import PREFIX
 from trially.state import app_state
+from trially.tenancy.lifecycle.completing import complete_slug
 from trially.tenancy.lifecycle.key_use import refuse_while_changing
-from trially.tenancy.schema.installing import require_catalog
+from trially.tenancy.schema.catalog_revision import require_catalog
 from trially.terminal import (
-    Command,
+    NOTHING,
+    command,
     json_option,
+    plural,
     print_item,
     print_items,
     print_json,
@@ -38,8 +40,8 @@ COLUMNS = (
 )
 
 
-@click.command("prove", cls=Command)
-@click.argument("slugs", nargs=-1, metavar="[SLUG]…")
+@command("prove", loses=NOTHING)
+@click.argument("slugs", nargs=-1, metavar="[SLUG]…", shell_complete=complete_slug)
 @click.option(
     "--attackers",
     type=click.IntRange(min=1),
@@ -69,7 +71,6 @@ COLUMNS = (
     help="Verify the signature of this report, and stop.",
 )
 @json_option
-@with_appcontext
 def prove_tenants(
     slugs: tuple[str, ...],
     signed: Path | None,
@@ -156,7 +157,7 @@ def _print_plan(plan: Plan, *, as_json: bool) -> None:
         print_json({"seed": plan.seed, "pairings": items, "unprovable": unprovable})
         return
     rows = [{**item, "attackers": ", ".join(item["attackers"])} for item in items]
-    print_items(rows, ("tenant", "tier", "attackers"), as_json=False)
+    print_items(rows, ("tenant", "tier", "attackers"), as_json=False, optional=("tier",))
     for slug, reason in plan.unprovable:
         click.echo(f"{slug} cannot be proven: {reason}.")
     click.echo(f"Seed {plan.seed}. No tenant was attacked.")
@@ -185,10 +186,13 @@ def _print_attempts(plan: Plan, attempts: Sequence[Attempt]) -> None:
         }
         for path in walls
     ]
-    print_items(items, ("path", *COLUMNS, "walls"), as_json=False)
+    print_items(items, ("path", *COLUMNS, "walls"), as_json=False, texts=("walls",))
     tables = {table for _, sweep in plan.sweeps for table in sweep.tables}
     pairs = sum(sweep.pairs for _, sweep in plan.sweeps)
-    click.echo(f"{len(plan.sweeps)} databases, {len(tables)} tables, {pairs} pairs of tenants.")
+    click.echo(
+        f"{plural(len(plan.sweeps), 'database')}, {plural(len(tables), 'table')},"
+        f" {plural(pairs, 'pair')} of tenants."
+    )
     states = Counter(each.state for each in states_of(plan, attempts))
     click.echo(", ".join(f"{states[state]} {state}" for state in State) + ".")
     attackers = sum(len(pairing.attackers) for pairing in plan.pairings)

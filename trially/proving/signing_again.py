@@ -4,16 +4,15 @@ from pathlib import Path
 
 import click
 import orjson
-from flask.cli import with_appcontext
 
 from trially.keys import current_keys
 from trially.proving.reports import sign, verify
+from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.key_use import recorded_keys
-from trially.tenancy.schema.installing import require_catalog
-from trially.terminal import Command, json_option, print_items
+from trially.terminal import NOTHING, json_option, print_items
 
 
-@click.command("sign-again", cls=Command)
+@catalog_command("sign-again", loses=NOTHING)
 @click.argument(
     "reports",
     nargs=-1,
@@ -21,7 +20,6 @@ from trially.terminal import Command, json_option, print_items
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
 )
 @json_option
-@with_appcontext
 def sign_again(reports: tuple[Path, ...], *, as_json: bool) -> None:
     """Verify the REPORTS of `tenants prove`, and sign them with the new secret key.
 
@@ -32,7 +30,6 @@ def sign_again(reports: tuple[Path, ...], *, as_json: bool) -> None:
     Example:
       flask keys sign-again proofs/*.json
     """  # noqa: D301
-    require_catalog()
     newest = current_keys().newest
     if not recorded_keys().get(newest):
         raise click.ClickException("The rotation has not begun. Run `flask keys rotate` first.")

@@ -7,6 +7,7 @@ from flask import current_app
 
 from trially.database.placement import NoTenantError, enter_placement
 from trially.state import request_state
+from trially.tenancy.administered import administered_placement
 from trially.tenancy.directory import TenantEntry, directory
 
 
@@ -38,4 +39,21 @@ def tenant_context(reference: str) -> Iterator[TenantEntry]:
     with app.app_context():
         entry = directory().find(reference, fresh=True)
         enter_tenant(entry)
+        yield entry
+
+
+@contextmanager
+def administered_tenant(reference: str) -> Iterator[TenantEntry]:
+    """Push an app context for an operator's work on a tenant, which may be suspended.
+
+    Raises `UnknownTenantError`.
+    """
+    app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    with app.app_context():
+        entry = directory().find(reference, fresh=True)
+        if entry.is_suspended:
+            enter_placement(administered_placement(entry.placement))
+            request_state().tenant = entry
+        else:
+            enter_tenant(entry)
         yield entry

@@ -26,7 +26,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from trially.errors import OperatorError
 from trially.observability.metrics import catalog_stale_answers_total
 from trially.state import app_state, state_of
 from trially.tenancy.catalog import (
@@ -41,6 +40,7 @@ from trially.tenancy.catalog_reader import (
     CatalogUnavailableError,
     catalog_reader,
 )
+from trially.tenancy.names import UnknownTenantError
 from trially.tenancy.pinning import is_served
 from trially.tenancy.tenant_entries import EntryCache, TenantEntry
 from trially.tenancy.tiers import tier_of
@@ -49,15 +49,6 @@ __all__ = ["MAX_TOKEN_LIFETIME", "Directory", "TenantEntry", "UnknownTenantError
 
 MAX_TOKEN_LIFETIME = dt.timedelta(days=30)
 """The longest lifetime that an issuer's tokens may have. Older cut-offs have no effect."""
-
-
-class UnknownTenantError(OperatorError):
-    """The tenant does not exist, is still being provisioned, or is not served by this instance."""
-
-    def __init__(self, reference: str) -> None:
-        super().__init__(
-            f"The tenant {reference!r} does not exist. `flask tenants list` shows all tenants."
-        )
 
 
 class Directory:

@@ -25,6 +25,15 @@ class InvalidSlugError(OperatorError):
     """The slug has the wrong form, or it is reserved."""
 
 
+class UnknownTenantError(OperatorError):
+    """The tenant does not exist, is still being provisioned, or is not served by this instance."""
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(
+            f"The tenant {reference!r} does not exist. `flask tenants list` shows all tenants."
+        )
+
+
 def check_slug(slug: str) -> str:
     """Return `slug` if a tenant may have it, or raise `InvalidSlugError` with the reason."""
     if not _SLUG.match(slug):

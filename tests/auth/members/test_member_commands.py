@@ -15,11 +15,16 @@ NO_TENANT = "Error: The tenant 'nobody' does not exist. `flask tenants list` sho
 def test_members_are_added_listed_and_removed(run_command, tenant):
     add = ("tenants", "members", "add", tenant.slug, "--subject", "ann [x]", "--role", "viewer")
     listed = ("tenants", "members", "list", tenant.slug)
-    remove = ("tenants", "members", "remove", tenant.slug, "--subject", "ann [x]")
+    remove = ("tenants", "members", "remove", tenant.slug, "--subject", "ann [x]", "--yes")
 
     assert run_command(*add).output == f"Added ann [x] to {tenant.slug} as viewer.\n"
     again = run_command(*add)
     assert (again.exit_code, again.output) == (
+        0,
+        f"ann [x] is a member of {tenant.slug} already, as viewer. Nothing was changed.\n",
+    )
+    differing = run_command(*add[:-1], "admin")
+    assert (differing.exit_code, differing.output) == (
         1,
         (
             "Error: 'ann [x]' is already a member. Change the member with "
@@ -146,7 +151,7 @@ def test_a_change_that_cannot_be_made_changes_nothing(run_command, tenant):
     [
         (("change", "--role", "viewer"), {"role": "viewer"}),
         (("change", "--phi-level", "none"), {"phi_level": "none"}),
-        (("remove",), None),
+        (("remove", "--yes"), None),
     ],
 )
 def test_a_change_acts_within_five_seconds(

@@ -144,8 +144,8 @@ def test_the_command(importer: Importer, member: Member, run_command: Callable[.
     job = upload(member, BAD_LINES).json["id"]
     slug, unknown = importer.tenant.slug, str(uuid4())
 
-    deleted = run_command("imports", "delete", slug, job)
-    again = run_command("imports", "delete", slug, job, "--json")
+    deleted = run_command("imports", "delete", slug, job, "--yes")
+    again = run_command("imports", "delete", slug, job, "--json", "--yes")
     nonsense = run_command("imports", "delete", slug, "nonsense")
 
     assert (deleted.exit_code, again.exit_code, nonsense.exit_code) == (0, 1, 2)

@@ -6,7 +6,7 @@ import sys
 
 from trially import create_app
 from trially.tenancy.lifecycle.key_rotation import begin_rotation
-from trially.tenancy.schema.installing import require_catalog
+from trially.tenancy.schema.catalog_revision import require_catalog
 
 app = create_app()
 with app.app_context():

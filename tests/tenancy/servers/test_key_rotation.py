@@ -121,8 +121,8 @@ def clients_of(world, installation):
     return [Client(installation.app, tenant, "owner|1") for tenant in world.tenants]
 
 
-def rotate(installation, *options):
-    return installation.run("keys", "rotate", *options)
+def rotate(installation, *options, yes=("--yes",)):
+    return installation.run("keys", "rotate", *options, *yes)
 
 
 def status(installation):
@@ -298,7 +298,7 @@ def test_a_rotation_can_be_turned_back(world):
     forth, back = world.process(new, old), world.process(old, new)
     with forth.app.app_context():
         from trially.tenancy.lifecycle.key_rotation import begin_rotation
-        from trially.tenancy.schema.installing import require_catalog
+        from trially.tenancy.schema.catalog_revision import require_catalog
 
         require_catalog()
         with begin_rotation() as rotation:
@@ -363,9 +363,9 @@ def test_a_lost_key_is_replaced(world):
     new = next(KEYS)
     alone = world.process(new)
     assert "is not the secret key" in rotate(alone).output
-    assert rotate(alone, "--previous-is-lost").exit_code == 1  # Not confirmed.
+    assert rotate(alone, "--previous-is-lost", yes=()).exit_code == 1  # Not confirmed.
 
-    result = rotate(alone, "--previous-is-lost", "--yes")
+    result = rotate(alone, "--previous-is-lost")
 
     assert result.exit_code == 1
     assert "The stored password of the server second cannot be decrypted" in result.output

@@ -65,7 +65,7 @@ def fleet(servers):
         for record in session.scalars(select(PlacementRecord)):
             if record.server.name == SECOND:
                 session.delete(record)
-    servers.run("remove", SECOND)
+    servers.run("remove", SECOND, "--yes")
     servers.run("resume", "default")
     servers.run("change", "default", "--region", "home")
 
@@ -91,7 +91,7 @@ def test_a_server_is_added_shown_listed_and_removed(fleet):
         ["default", "active"],
         [SECOND, "active"],
     ]
-    assert fleet.run("remove", SECOND).output == f"Removed the server {SECOND}.\n"
+    assert fleet.run("remove", SECOND, "--yes").output == f"Removed the server {SECOND}.\n"
     assert fleet.run("show", SECOND).output == (
         f"Error: The server {SECOND!r} does not exist. `flask servers list` shows all servers.\n"
     )
@@ -196,7 +196,7 @@ def test_tenants_of_every_tier_live_on_an_added_server(fleet):
             tenant.placement.database,
         ) == [(1,)]
     assert fleet.show()["tenants_by_tier"] == dict.fromkeys(SERVED_TIERS, 1)
-    assert fleet.run("remove", SECOND).output == (
+    assert fleet.run("remove", SECOND, "--yes").output == (
         f"Error: The server {SECOND!r} cannot be removed, because tenants are placed on it.\n"
     )
 
@@ -208,7 +208,7 @@ def test_a_process_reads_the_changed_url_of_a_server(fleet):
         before = server_access(SECOND)
         fleet.run("change", SECOND, "--url", f"{text_of(fleet.second.url())}&keepalives=1")
         moved = server_access(SECOND)
-        fleet.run("remove", SECOND)
+        fleet.run("remove", SECOND, "--yes")
         with pytest.raises(NoServerError):
             server_access(SECOND)
 
@@ -267,7 +267,7 @@ def test_the_first_server_comes_from_the_settings(fleet):
     url = text_of(fleet.second.url())
 
     assert "TRIALLY_DATABASE_URL" in fleet.run("change", "default", "--url", url).output
-    assert fleet.run("remove", "default").output == (
+    assert fleet.run("remove", "default", "--yes").output == (
         "Error: The server 'default' cannot be removed, because it holds the catalog.\n"
     )
 

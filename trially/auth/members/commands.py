@@ -1,16 +1,19 @@
 """`flask tenants members …`."""
 
+from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 import click
 
 from trially.auth.members import managing
+from trially.auth.members.model import MemberExistsError
 from trially.auth.permissions import PhiLevel, Role
-from trially.tenancy.command_groups import CatalogGroup
-from trially.tenancy.context import tenant_context
-from trially.terminal import json_option, print_item, print_items
-
-members = CatalogGroup("members", help="Manage the members of a tenant.")
+from trially.database.rows import Item
+from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.context import administered_tenant
+from trially.tenancy.lifecycle.completing import complete_slug
+from trially.terminal import NOTHING, Loss, json_option, print_item, print_items, table_options
 
 ROLES = click.Choice([role.value for role in Role])
 PHI_LEVELS = click.Choice([level.value for level in PhiLevel])
@@ -23,8 +26,19 @@ issuer_option = click.option(
 )
 
 
-@members.command("add")
-@click.argument("slug")
+def loss_of_member(slug: str, subject: str, issuer: str | None, **_: Any) -> Loss:
+    """Return whom a removal shuts out."""
+    with administered_tenant(slug):
+        member = managing.find_member(subject, issuer)
+    name = f" ({member['display_name']})" if member["display_name"] else ""
+    return Loss(
+        f"{subject}{name}, {member['role']} of {slug}, will be shut out within 5 seconds.",
+        f"Remove {subject}?",
+    )
+
+
+@catalog_command("add", loses=NOTHING)
+@click.argument("slug", shell_complete=complete_slug)
 @subject_option
 @click.option("--role", type=ROLES, required=True, help="The member's role.")
 @issuer_option
@@ -61,21 +75,27 @@ def add(
     Example:
       flask tenants members add acme --subject "auth0|123" --role coordinator
     """  # noqa: D301
-    with tenant_context(slug):
-        member = managing.add_member(
-            subject,
-            Role(role),
-            issuer=issuer,
-            display_name=display_name,
-            email=email,
-            phi_level=PhiLevel(phi_level) if phi_level else None,
-            site_ids=site_ids or None,
-        )
-    print_item(member, f"Added {subject} to {slug} as {role}.", as_json=as_json)
+    with administered_tenant(slug):
+        requested: dict[str, Any] = {
+            "role": Role(role),
+            "phi_level": PhiLevel(phi_level) if phi_level else None,
+            "site_ids": site_ids or None,
+            "display_name": display_name,
+            "email": email,
+        }
+        sentence = f"Added {subject} to {slug} as {role}."
+        try:
+            member = managing.add_member(subject, issuer=issuer, **requested)
+        except MemberExistsError:
+            member = managing.find_member(subject, issuer)
+            if not _is_as_requested(member, requested):
+                raise
+            sentence = f"{subject} is a member of {slug} already, as {role}. Nothing was changed."
+    print_item(member, sentence, as_json=as_json)
 
 
-@members.command("change")
-@click.argument("slug")
+@catalog_command("change", loses=NOTHING)
+@click.argument("slug", shell_complete=complete_slug)
 @subject_option
 @issuer_option
 @click.option("--role", type=ROLES, help="The role to set.")
@@ -109,7 +129,7 @@ def change(
         raise click.UsageError("--site and --all-sites contradict each other. Pass one of them.")
     if not (role or phi_level or site_ids or has_all_sites):
         raise click.UsageError("Pass --role, --phi-level, --site or --all-sites.")
-    with tenant_context(slug):
+    with administered_tenant(slug):
         member = managing.change_member(
             subject,
             issuer,
@@ -127,26 +147,30 @@ def change(
     )
 
 
-@members.command("list")
-@click.argument("slug")
-@json_option
+@catalog_command("list", loses=NOTHING, needs_routes=False)
+@click.argument("slug", shell_complete=complete_slug)
+@table_options
 def list_(slug: str, *, as_json: bool) -> None:
     """List the members of the tenant SLUG."""
-    with tenant_context(slug):
+    with administered_tenant(slug):
         items = managing.list_members()
     print_items(
-        items, ("subject", "role", "phi_level", "display_name", "email", "issuer"), as_json=as_json
+        items,
+        ("subject", "role", "phi_level", "display_name", "email", "issuer"),
+        as_json=as_json,
+        texts=("display_name",),
+        optional=("issuer", "phi_level", "email", "display_name"),
     )
 
 
-@members.command("remove")
-@click.argument("slug")
+@catalog_command("remove", loses=loss_of_member)
+@click.argument("slug", shell_complete=complete_slug)
 @subject_option
 @issuer_option
 @json_option
 def remove(slug: str, subject: str, issuer: str | None, *, as_json: bool) -> None:
     """Remove a member from the tenant SLUG."""
-    with tenant_context(slug):
+    with administered_tenant(slug):
         managing.remove_member(subject, issuer)
     print_item(
         {"tenant": slug, "subject": subject, "removed": True},
@@ -155,15 +179,25 @@ def remove(slug: str, subject: str, issuer: str | None, *, as_json: bool) -> Non
     )
 
 
-@members.command("reindex")
-@click.argument("slug")
+@catalog_command("reindex", loses=NOTHING)
+@click.argument("slug", shell_complete=complete_slug)
 @json_option
 def reindex(slug: str, *, as_json: bool) -> None:
     """Rebuild the catalog's member index for SLUG."""
-    with tenant_context(slug):
+    with administered_tenant(slug):
         count = managing.rewrite_index()
     print_item(
         {"tenant": slug, "members": count},
         f"Rebuilt the member index of {slug}. Members: {count}.",
         as_json=as_json,
     )
+
+
+def _is_as_requested(member: Item, requested: Mapping[str, Any]) -> bool:
+    """Return whether a member has every value that was passed."""
+    passed = {name: value for name, value in requested.items() if value is not None}
+    if "site_ids" in passed:
+        passed["site_ids"] = sorted(set(passed["site_ids"]))
+    elif member["site_ids"] is not None:
+        return False
+    return all(member[name] == value for name, value in passed.items())

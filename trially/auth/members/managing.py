@@ -42,6 +42,10 @@ class UnsafeNameError(OperatorError):
     """A member's name or email address has characters that change how it is read."""
 
 
+class LastOwnerError(OperatorError):
+    """The change would leave the tenant without an owner."""
+
+
 class NoSuchSiteError(OperatorError):
     """A site that a member is restricted to does not exist in the tenant."""
 
@@ -114,7 +118,7 @@ def change_member(
 
     None leaves a value unchanged. `site_ids` replaces the member's sites, and `has_all_sites`
     removes the restriction to sites. Every process applies the change within seconds. Raises
-    `NoMemberError` and `NoSuchSiteError`.
+    `NoMemberError`, `NoSuchSiteError`, and `LastOwnerError` for another role of the last owner.
     """
     member, issuer = table_of(Member), _recorded_name(issuer)
     changes_sites = has_all_sites or site_ids is not None
@@ -130,6 +134,8 @@ def change_member(
         .returning(*columns_named(Member, FIELDS))
     )
     with transaction():
+        if role not in (None, Role.OWNER):
+            _keep_an_owner(subject, issuer)
         row = db.session.execute(statement).first()
         if row is None:
             raise _no_member(subject, issuer)
@@ -148,8 +154,21 @@ def list_members() -> Sequence[Item]:
     return [_with_sites(member, sites) for member in members]
 
 
+def find_member(subject: str, issuer: str | None = None) -> Item:
+    """Return a member of the current tenant, or raise `NoMemberError`."""
+    issuer = issuer or default_issuer()
+    wanted = (subject, issuer)
+    for member in list_members():
+        if (member["subject"], member["issuer"]) == wanted:
+            return member
+    raise _no_member(subject, issuer)
+
+
 def remove_member(subject: str, issuer: str | None = None) -> None:
-    """Remove a member of the current tenant, or raise `NoMemberError`."""
+    """Remove a member of the current tenant.
+
+    Raises `NoMemberError`, or `LastOwnerError` for the last owner.
+    """
     member, issuer = table_of(Member), _recorded_name(issuer)
     statement = (
         delete(member)
@@ -157,6 +176,7 @@ def remove_member(subject: str, issuer: str | None = None) -> None:
         .returning(member.c.id)
     )
     with transaction():
+        _keep_an_owner(subject, issuer)
         row = db.session.execute(statement).first()
     _delete_index(current_placement().tenant_id, issuer, subject)
     if row is None:
@@ -226,6 +246,24 @@ def add_owner(placement: Placement, parameters: dict[str, Any]) -> None:
             Role.OWNER,
             issuer=parameters.get("owner_issuer"),
             is_repeatable=True,
+        )
+
+
+def _keep_an_owner(subject: str, issuer: str) -> None:
+    """Raise `LastOwnerError` if this member is the only owner.
+
+    The owners' rows are locked, so that two operators cannot remove the last two at once.
+    """
+    member = table_of(Member)
+    owners = db.session.execute(
+        select(member.c.subject, member.c.issuer)
+        .where(of_current_tenant(Member), member.c.role == Role.OWNER)
+        .with_for_update()
+    ).all()
+    if [tuple(owner) for owner in owners] == [(subject, issuer)]:
+        raise LastOwnerError(
+            f"{subject!r} is the last owner of the tenant. Make another member an owner first, with"
+            " `flask tenants members add` or `flask tenants members change`."
         )
 
 

@@ -32,23 +32,27 @@ from trially.recruiting.imports.reading.source_files import (
 )
 from trially.recruiting.imports.running import ImportStoppedError, fingerprint_of, run_import
 from trially.recruiting.patients.model import MANUAL_SOURCE
-from trially.tenancy.command_groups import CatalogGroup
-from trially.tenancy.context import tenant_context
+from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.context import administered_tenant, tenant_context
+from trially.tenancy.lifecycle.completing import complete_slug
 from trially.terminal import (
+    NOTHING,
+    Loss,
     json_option,
+    plural,
     print_items,
     print_json,
+    table_options,
+    uses_colour,
 )
 
 FAULTS_SHOWN = 10
 FILES_SHOWN = 10
 IMPORTS_SHOWN = 100
 
-imports = CatalogGroup("imports", help="Import FHIR records, list and delete imports.")
 
-
-@imports.command("fhir")
-@click.argument("slug", metavar="TENANT")
+@catalog_command("fhir", loses=NOTHING)
+@click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--source",
@@ -100,12 +104,12 @@ def fhir(slug: str, paths: Sequence[Path], *, source: str, strict: bool, as_json
         )
 
 
-@imports.command("list")
-@click.argument("slug", metavar="TENANT")
-@json_option
+@catalog_command("list", loses=NOTHING)
+@click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
+@table_options
 def list_(slug: str, *, as_json: bool) -> None:
     """List the last 100 imports of TENANT, newest first."""
-    with tenant_context(slug):
+    with administered_tenant(slug):
         columns = columns_named(ImportJob, SHOWN_COLUMNS)
         items = fetch_items(
             select(*columns)
@@ -114,12 +118,26 @@ def list_(slug: str, *, as_json: bool) -> None:
             .limit(IMPORTS_SHOWN)
         )
     print_items(
-        items, ("id", "source", "state", "error_count", "created_at", "ended_at"), as_json=as_json
+        items,
+        ("id", "source", "state", "error_count", "created_at", "ended_at"),
+        as_json=as_json,
+        optional=("created_at", "error_count", "ended_at"),
     )
 
 
-@imports.command("delete")
-@click.argument("slug", metavar="TENANT")
+def loss_of_import(slug: str, import_id: UUID, **_: Any) -> Loss:
+    """Return what is deleted with an import."""
+    with administered_tenant(slug):
+        job = _find_import(slug, import_id)
+    return Loss(
+        f"The import {import_id} of {slug} from {job['source']!r} will be deleted, with"
+        f" {plural(job['error_count'], 'recorded error')}. The imported records stay.",
+        "Delete the import?",
+    )
+
+
+@catalog_command("delete", loses=loss_of_import)
+@click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
 @click.argument("import_id", metavar="IMPORT_ID", type=click.UUID)
 @json_option
 def delete(slug: str, import_id: UUID, *, as_json: bool) -> None:
@@ -131,12 +149,8 @@ def delete(slug: str, import_id: UUID, *, as_json: bool) -> None:
     Example:
       flask imports delete acme 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
     """  # noqa: D301 - click reads \b
-    with tenant_context(slug):
-        if find_item(ImportJob, import_id, ("id",)) is None:
-            raise ImportSourceError(
-                f"The tenant '{slug}' has no import {import_id}. `flask imports list {slug}` shows"
-                " its imports."
-            )
+    with administered_tenant(slug):
+        _find_import(slug, import_id)
         delete_import(import_id)
     if as_json:
         print_json({"id": import_id, "deleted": True})
@@ -146,7 +160,8 @@ def delete(slug: str, import_id: UUID, *, as_json: bool) -> None:
 
 @contextmanager
 def _progress_bar(source_files: Sequence[SourceFile], *, is_shown: bool) -> Iterator[Any]:
-    console = Console(stderr=True)
+    is_plain = not uses_colour(is_terminal=True)
+    console = Console(stderr=True, color_system=None if is_plain else "auto")
     if not is_shown or not console.is_terminal:
         yield lambda _done: None
         return
@@ -154,6 +169,17 @@ def _progress_bar(source_files: Sequence[SourceFile], *, is_shown: bool) -> Iter
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=sum(file.size for file in source_files))
         yield lambda done: bar.update(task, completed=done)
+
+
+def _find_import(slug: str, import_id: UUID) -> Item:
+    """Return an import of the current tenant, or raise `ImportSourceError`."""
+    job = find_item(ImportJob, import_id, ("id", "source", "error_count"))
+    if job is None:
+        raise ImportSourceError(
+            f"The tenant '{slug}' has no import {import_id}. `flask imports list {slug}` shows"
+            " its imports."
+        )
+    return job
 
 
 def _list_faults(job: Item, limit: int) -> list[Item]:
@@ -188,19 +214,17 @@ def _print_report(job: Item, ignored_files: Sequence[str], faults: Sequence[Item
         names = ", ".join(ignored_files[:FILES_SHOWN]) + (f" and {more} more" if more > 0 else "")
         click.echo(f"Ignored files, because of their names: {names}.")
     if job["error_count"]:
-        click.echo(f"Not imported: {_count_lines(job['error_count'])}.")
+        click.echo(f"Not imported: {plural(job['error_count'], 'line')}.")
         for fault in faults:
             pointer = f" ({fault['pointer']})" if fault["pointer"] else ""
             click.echo(f"  {fault['file']}, line {fault['line']}: {fault['reason']}{pointer}")
         if job["error_count"] > len(faults):
-            click.echo(f"  … and {_count_lines(job['error_count'] - len(faults))} more. By reason:")
+            click.echo(
+                f"  … and {plural(job['error_count'] - len(faults), 'line')} more. By reason:"
+            )
             for reason, number in sorted(job["error_counts"].items(), key=_largest_first):
-                click.echo(f"  {_count_lines(number)}: {reason}")
+                click.echo(f"  {plural(number, 'line')}: {reason}")
 
 
 def _largest_first(count: tuple[str, int]) -> tuple[int, str]:
     return -count[1], count[0]
-
-
-def _count_lines(number: int) -> str:
-    return "1 line" if number == 1 else f"{number} lines"

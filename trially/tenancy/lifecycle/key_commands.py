@@ -14,17 +14,47 @@ from trially.tenancy.lifecycle.key_use import (
     recorded_keys,
 )
 from trially.tenancy.recorded_keys import short_name
-from trially.tenancy.schema.installing import require_catalog
-from trially.terminal import CommandGroup, json_option, print_items, print_json, progress_bar
+from trially.tenancy.schema.catalog_revision import require_catalog
+from trially.terminal import (
+    NOTHING,
+    Loss,
+    command,
+    json_option,
+    plural,
+    print_items,
+    print_json,
+    progress_bar,
+)
 
 COLUMNS = ("server", "new", "previous", "unknown", "missing", "stored_password", "error")
 
 MOST_NAMES = 20
 
-keys = CommandGroup("keys", help="Change the secret key of the installation, and show its use.")
+
+def loss_of_rotating(*, dry_run: bool, is_lost: bool, ends_sessions: bool, **_: Any) -> Loss | None:
+    """Return whom a rotation may shut out."""
+    if dry_run:
+        return None
+    if is_lost:
+        sentence = (
+            "Every password of this installation will be replaced, and processes with another key"
+            " will stop."
+        )
+    else:
+        require_catalog()
+        newest = current_keys().newest
+        states = _examine_all()
+        passwords = sum(len(state.remaining(newest)) for state in states)
+        sentence = (
+            f"{plural(passwords, 'password')} on {plural(len(states), 'server')} will be replaced."
+            " Processes without the new key will be refused."
+        )
+    if ends_sessions:
+        sentence += " Sessions that are open now will be ended."
+    return Loss(sentence, "Rotate the key?")
 
 
-@keys.command("status")
+@command("status", loses=NOTHING)
 @json_option
 def status(*, as_json: bool) -> None:
     """Show which secret key each password derives from.
@@ -36,7 +66,7 @@ def status(*, as_json: bool) -> None:
     _print_states(_examine_all(), (), as_json=as_json)
 
 
-@keys.command("rotate")
+@command("rotate", loses=loss_of_rotating)
 @click.option("--dry-run", is_flag=True, help="Show what would be changed, and stop.")
 @click.option(
     "--end-sessions",
@@ -56,7 +86,6 @@ def status(*, as_json: bool) -> None:
     is_flag=True,
     help="Rotate without the previous key. Tenants are refused until their password is set.",
 )
-@click.option("--yes", "is_confirmed", is_flag=True, help="Do not ask with --previous-is-lost.")
 @json_option
 def rotate(
     *,
@@ -64,7 +93,6 @@ def rotate(
     ends_sessions: bool,
     is_forced: bool,
     is_lost: bool,
-    is_confirmed: bool,
     as_json: bool,
 ) -> None:
     """Set all passwords anew, and encrypt all stored values anew, with TRIALLY_SECRET_KEY.
@@ -77,12 +105,6 @@ def rotate(
       flask keys rotate --dry-run
     """  # noqa: D301
     if is_lost and not dry_run:
-        if not is_confirmed:
-            click.confirm(
-                "Every password of this installation will be replaced, and processes with another"
-                " key will stop. Continue?",
-                abort=True,
-            )
         adopt_key_without_previous()
     require_catalog()
     if dry_run:
@@ -106,7 +128,12 @@ def _print_plan(states: Sequence[ServerKeys], *, as_json: bool) -> None:
     if as_json:
         print_json(items)
     else:
-        print_items(items, ("server", "to_change", "stored_password", "error"), as_json=False)
+        print_items(
+            items,
+            ("server", "to_change", "stored_password", "error"),
+            as_json=False,
+            texts=("error",),
+        )
         click.echo("Nothing was changed.")
 
 
@@ -126,7 +153,9 @@ def _print_states(states: Sequence[ServerKeys], problems: Sequence[str], *, as_j
             }
         )
     else:
-        print_items([_describe(state) for state in states], COLUMNS, as_json=False)
+        print_items(
+            [_describe(state) for state in states], COLUMNS, as_json=False, texts=("error",)
+        )
         for sentence in (*problems, *remains):
             click.echo(sentence, err=True)
         if is_done:

@@ -1,26 +1,33 @@
 """`flask servers …`."""
 
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable
 from typing import Any
 
 import click
-from sqlalchemy import URL, func, select
+from sqlalchemy import URL
 
 from trially.config import SettingsError, with_driver
-from trially.tenancy.catalog import PlacementRecord, Server, Tier, catalog_transaction
-from trially.tenancy.command_groups import CatalogGroup
+from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.lifecycle.completing import complete_server
+from trially.tenancy.lifecycle.server_descriptions import describe_servers, format_lag
 from trially.tenancy.servers import registering
 from trially.tenancy.servers.access import access_to
-from trially.tenancy.servers.probing import ServerState, probe_servers
 from trially.tenancy.servers.registering import ServerOptions
-from trially.terminal import json_option, print_item, print_items
+from trially.terminal import (
+    NOTHING,
+    Loss,
+    json_option,
+    plural,
+    print_item,
+    print_items,
+    print_record,
+    table_options,
+)
 
 FROM_STANDARD_INPUT = "-"
 COLUMNS = ("name", "state", "region", "tenants", "capacity", "reachable", "version", "lag")
-
-servers = CatalogGroup("servers", help="Manage PostgreSQL servers.")
 
 TIER_NAMES = click.Choice([tier.value for tier in Tier])
 
@@ -72,7 +79,29 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-@servers.command("add")
+def loss_of_removing(name: str, **_: Any) -> Loss:
+    """Return what the catalog forgets of a server."""
+    server = registering.get_server(name)
+    return Loss(
+        f"The catalog will forget the server {name} ({access_to(server).admin_url}), its stored"
+        " password and its options. Databases on the server stay.",
+        f"Remove the server {name}?",
+    )
+
+
+def loss_of_replicas(name: str, *, no_replicas: bool = False, **_: Any) -> Loss | None:
+    """Return the replicas that `--no-replicas` removes."""
+    replicas = registering.get_server(name).replica_urls
+    if not no_replicas or not replicas:
+        return None
+    return Loss(
+        f"{plural(len(replicas), 'read replica')} of {name} will be removed from the catalog,"
+        " and the primary will answer all requests.",
+        "Remove them?",
+    )
+
+
+@catalog_command("add", loses=NOTHING)
 @click.argument("name")
 @click.option(
     "--url",
@@ -93,11 +122,11 @@ def add(name: str, url: URL, *, as_json: bool, **options: Any) -> None:
     """  # noqa: D301
     _check_name(name)
     server = registering.add_server(name, url, _read_options(**options))
-    print_item(_describe([server])[0], f"Added the server {name}.", as_json=as_json)
+    print_item(describe_servers([server])[0], f"Added the server {name}.", as_json=as_json)
 
 
-@servers.command("change")
-@click.argument("name")
+@catalog_command("change", loses=loss_of_replicas)
+@click.argument("name", shell_complete=complete_server)
 @click.option("--url", type=read_url, metavar="URL", help="The administrator's URL.")
 @click.option("--no-replicas", is_flag=True, help="Remove its read replicas.")
 @server_options
@@ -108,52 +137,60 @@ def change(name: str, *, as_json: bool, **options: Any) -> None:
     Options that are not passed stay unchanged, and no tenant is moved.
     """
     server = registering.change_server(name, _read_options(**options))
-    print_item(_describe([server])[0], f"Changed the server {name}.", as_json=as_json)
+    print_item(describe_servers([server])[0], f"Changed the server {name}.", as_json=as_json)
 
 
-@servers.command("list")
-@json_option
+@catalog_command("list", loses=NOTHING, needs_routes=False)
+@table_options
 def list_(*, as_json: bool) -> None:
     """List the servers and their current state."""
-    items = _describe(registering.all_servers())
+    items = describe_servers(registering.all_servers())
     if not as_json:
-        items = [{**item, "lag": _format_lag(item)} for item in items]
-    print_items(items, COLUMNS, as_json=as_json)
+        items = [{**item, "lag": format_lag(item)} for item in items]
+    print_items(
+        items,
+        COLUMNS,
+        as_json=as_json,
+        optional=("reachable", "capacity", "region", "version", "lag"),
+    )
 
 
-@servers.command("show")
-@click.argument("name")
+@catalog_command("show", loses=NOTHING, needs_routes=False)
+@click.argument("name", shell_complete=complete_server)
 @json_option
 def show(name: str, *, as_json: bool) -> None:
     """Show the server NAME and its current state."""
-    item = _describe([registering.get_server(name)])[0]
-    rows = "\n".join(f"{key:<16} {_format(value)}" for key, value in item.items())
-    print_item(item, rows, as_json=as_json)
+    item = describe_servers([registering.get_server(name)])[0]
+    print_record(item, as_json=as_json)
 
 
-@servers.command("drain")
-@click.argument("name")
+@catalog_command("drain", loses=NOTHING)
+@click.argument("name", shell_complete=complete_server)
 @json_option
 def drain(name: str, *, as_json: bool) -> None:
     """Stop placing tenants on the server NAME.
 
     Tenants on it stay.
     """
+    was_draining = registering.get_server(name).is_draining
     server = registering.drain_server(name, is_draining=True)
-    print_item(_describe([server])[0], f"Draining {name}.", as_json=as_json)
+    sentence = f"{name} is draining already." if was_draining else f"Draining {name}."
+    print_item(describe_servers([server])[0], sentence, as_json=as_json)
 
 
-@servers.command("resume")
-@click.argument("name")
+@catalog_command("resume", loses=NOTHING)
+@click.argument("name", shell_complete=complete_server)
 @json_option
 def resume(name: str, *, as_json: bool) -> None:
     """Resume placing tenants on the server NAME."""
+    was_draining = registering.get_server(name).is_draining
     server = registering.drain_server(name, is_draining=False)
-    print_item(_describe([server])[0], f"Resumed {name}.", as_json=as_json)
+    sentence = f"Resumed {name}." if was_draining else f"{name} is active already."
+    print_item(describe_servers([server])[0], sentence, as_json=as_json)
 
 
-@servers.command("remove")
-@click.argument("name")
+@catalog_command("remove", loses=loss_of_removing)
+@click.argument("name", shell_complete=complete_server)
 @json_option
 def remove(name: str, *, as_json: bool) -> None:
     """Remove the server NAME, which must have no tenants.
@@ -185,55 +222,3 @@ def _read_options(
         tiers=tuple(Tier(tier) for tier in tiers) or None,
         **options,
     )
-
-
-def _describe(rows: Sequence[Server]) -> list[dict[str, Any]]:
-    """Describe servers by their rows in the catalog and by probing them in parallel."""
-    with catalog_transaction() as session:
-        counts = session.execute(
-            select(PlacementRecord.server_id, PlacementRecord.tier, func.count())
-            .where(PlacementRecord.is_active)
-            .group_by(PlacementRecord.server_id, PlacementRecord.tier)
-        ).all()
-    accesses = [access_to(server) for server in rows]
-    states = probe_servers([(each.administrator_url(), each.replica_urls) for each in accesses])
-    return [
-        _describe_one(
-            server,
-            state,
-            {tier: count for server_id, tier, count in counts if server_id == server.id},
-        )
-        for server, state in zip(rows, states, strict=True)
-    ]
-
-
-def _describe_one(server: Server, state: ServerState, tenants: dict[str, int]) -> dict[str, Any]:
-    access = access_to(server)
-    return {
-        "name": server.name,
-        "url": str(access.admin_url),
-        "pooler_url": str(access.pooler_url) if access.pooler_url else None,
-        "state": "draining" if server.is_draining else "active",
-        "region": server.region,
-        "tiers": server.tiers or [tier.value for tier in Tier],
-        "capacity": server.capacity,
-        "tenants": sum(tenants.values()),
-        "tenants_by_tier": tenants,
-        "reachable": state.is_reachable,
-        "version": state.version,
-        "replicas": [asdict(replica) for replica in state.replicas],
-    }
-
-
-def _format_lag(item: dict[str, Any]) -> str:
-    """Return the lag of each replica of a server, as text."""
-    lags = (each["lag_seconds"] for each in item["replicas"])
-    return ", ".join("unknown" if lag is None else f"{lag:.1f} s" for lag in lags)
-
-
-def _format(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(_format(each) for each in value) or "-"
-    if isinstance(value, dict):
-        return ", ".join(f"{name}: {_format(each)}" for name, each in value.items()) or "-"
-    return "-" if value is None else str(value)

@@ -20,7 +20,7 @@ from trially.embedded_postgres.cluster import DEFAULT_SETTINGS
 from trially.errors import OperatorError
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.directory import UnknownTenantError
-from trially.tenancy.lifecycle.status import get_tenant
+from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.names import check_slug
 from trially.tenancy.pinning import PinnedError
 

@@ -1,6 +1,4 @@
-"""List, rename, suspend and resume tenants."""
-
-from collections.abc import Sequence
+"""Rename, suspend and resume tenants."""
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
@@ -15,37 +13,49 @@ from trially.tenancy.catalog import (
     catalog_transaction,
     is_called,
 )
-from trially.tenancy.directory import UnknownTenantError, directory
+from trially.tenancy.directory import directory
+from trially.tenancy.lifecycle.listing import get_tenant, list_tenants
 from trially.tenancy.lifecycle.provisioning import TenantExistsError
-from trially.tenancy.names import check_slug
+from trially.tenancy.names import UnknownTenantError, check_slug
 from trially.tenancy.pinning import is_served
 from trially.tenancy.tiers import tier_of
+
+__all__ = [
+    "FormerSlugError",
+    "NotServedError",
+    "get_tenant",
+    "list_tenants",
+    "rename_tenant",
+    "resume_tenant",
+    "suspend_tenant",
+]
+
+
+class FormerSlugError(OperatorError):
+    """The tenant to rename was named by a slug that it no longer has."""
 
 
 class NotServedError(OperatorError):
     """The tenant is neither active nor suspended."""
 
 
-def list_tenants() -> Sequence[Tenant]:
-    """Return the tenants that this instance serves, ordered by slug."""
-    with catalog_transaction() as session:
-        return session.scalars(select(Tenant).where(is_served()).order_by(Tenant.slug)).all()
-
-
-def get_tenant(reference: str) -> Tenant:
-    """Return the tenant with a current or former slug or an id, or raise `UnknownTenantError`."""
-    with catalog_transaction() as session:
-        return _find(session, reference)
-
-
 def rename_tenant(reference: str, slug: str) -> Tenant:
     """Change a tenant's slug. The former slug keeps working and is never given to another tenant.
 
-    Raises `InvalidSlugError`, `TenantExistsError` or `UnknownTenantError`.
+    A tenant that has the slug already is not changed. Raises `InvalidSlugError`,
+    `TenantExistsError` or `UnknownTenantError`, and `FormerSlugError` for a former slug: another
+    operator may have renamed the tenant meanwhile, and that change would be lost.
     """
     check_slug(slug)
     with catalog_transaction() as session:
         tenant = _find(session, reference)
+        if tenant.slug == slug:
+            return tenant
+        if reference not in (tenant.slug, str(tenant.id)):
+            raise FormerSlugError(
+                f"The tenant {reference!r} has been renamed to {tenant.slug!r}. To rename it again,"
+                f" run `flask tenants rename {tenant.slug} {slug}`."
+            )
         claim = session.get(TenantSlug, slug)
         if claim is None:
             session.add(TenantSlug(slug=slug, tenant_id=tenant.id))

@@ -20,7 +20,7 @@ from trially.tenancy.schema.lineages import TENANT_LINEAGE, head_of, run_upgrade
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import driver_connection
 from trially.tenancy.tiers import TIERS, tier_of
-from trially.terminal import errors_as_sentences
+from trially.terminal.errors import errors_as_sentences
 
 
 class UnknownRevisionError(OperatorError):

@@ -8,9 +8,8 @@ from psycopg2.extensions import connection
 from sqlalchemy import Connection, text
 
 from trially.config import current_settings
-from trially.tenancy.schema.lineages import migration_connection
 from trially.tenancy.servers.access import ServerAccess
-from trially.tenancy.servers.connections import execute
+from trially.tenancy.servers.connections import execute, migration_connection
 from trially.tenancy.servers.preparing import owner_role
 
 

@@ -9,28 +9,18 @@ from psycopg2.extensions import connection
 from sqlalchemy import Connection, inspect, select, text
 from sqlalchemy.orm import Session
 
-from trially.config import Settings, current_settings
-from trially.database.connecting import Login
-from trially.database.session import ReaderConnection
-from trially.database.watching import WatchedConnection
-from trially.errors import OperatorError
+from trially.config import current_settings
 from trially.tenancy.advisory_locks import INSTALL_LOCK
 from trially.tenancy.catalog import (
     CATALOG_SCHEMA,
-    CONTROL_BIND,
-    READER_BIND,
     RecordedKey,
     Server,
     ServerPassword,
-    control_engine,
 )
-from trially.tenancy.recorded_keys import reader_application
 from trially.tenancy.schema.databases import database_exists
 from trially.tenancy.schema.key_evidence import record_secret_key, verify_secret_key
 from trially.tenancy.schema.lineages import (
     CATALOG_LINEAGE,
-    head_of,
-    migration_connection,
     run_upgrade,
 )
 from trially.tenancy.servers.access import (
@@ -38,7 +28,11 @@ from trially.tenancy.servers.access import (
     ServerAccess,
     server_access,
 )
-from trially.tenancy.servers.connections import driver_connection, execute
+from trially.tenancy.servers.connections import (
+    driver_connection,
+    execute,
+    migration_connection,
+)
 from trially.tenancy.servers.preparing import (
     close_to_public,
     owner_role,
@@ -46,26 +40,7 @@ from trially.tenancy.servers.preparing import (
     reader_role,
 )
 
-CATALOG_CONNECTIONS = {CONTROL_BIND: WatchedConnection, READER_BIND: ReaderConnection}
-"""The classes of connections to the catalog, by bind key: requests wait less than commands."""
-
 log = logging.getLogger(__name__)
-
-
-class CatalogBehindError(OperatorError):
-    """The catalog does not exist, or is not at the revision that this version needs."""
-
-
-def catalog_binds(access: ServerAccess, settings: Settings) -> dict[str, Login]:
-    """Return how to log in to the catalog, by bind key."""
-    database, reader = settings.catalog_database, reader_role(settings)
-    url = access.role_url(reader, database).update_query_dict(
-        {"application_name": reader_application(access.keys)}
-    )
-    return {
-        CONTROL_BIND: Login(access.admin_url.set(database=database)),
-        READER_BIND: Login(url, access.other_password(reader)),
-    }
 
 
 def install() -> None:
@@ -75,27 +50,6 @@ def install() -> None:
     """
     with open_catalog() as catalog:
         run_upgrade(CATALOG_LINEAGE, catalog, CATALOG_SCHEMA)
-
-
-def check_catalog() -> None:
-    """Raise `CatalogBehindError` unless the catalog is at the head of its lineage."""
-    with server_access().administer() as raw:
-        exists = database_exists(raw, current_settings().catalog_database)
-    if not exists or _catalog_revision() != head_of(CATALOG_LINEAGE):
-        raise CatalogBehindError(
-            "The catalog is not at the revision that this version needs. Run "
-            "`flask db --directory migrations/catalog upgrade`."
-        )
-
-
-def require_catalog() -> None:
-    """Install the catalog in development; elsewhere raise `CatalogBehindError` if it is behind."""
-    try:
-        check_catalog()
-    except CatalogBehindError:
-        if not current_settings().development:
-            raise
-        install()
 
 
 @contextmanager
@@ -152,14 +106,6 @@ def _grant_catalog(catalog: Connection) -> None:
         with Session(catalog) as session, session.begin():
             if session.scalar(select(Server).where(Server.name == FIRST_SERVER)) is None:
                 session.add(Server(name=FIRST_SERVER))
-
-
-def _catalog_revision() -> str | None:
-    with control_engine().connect() as catalog:
-        if not inspect(catalog).has_table("alembic_version"):
-            return None
-        revision: str | None = catalog.scalar(text("SELECT version_num FROM alembic_version"))
-        return revision
 
 
 def _grant_connect(raw: connection, database: str) -> None:

@@ -1,8 +1,6 @@
 """The two lineages of migrations: the catalog's, and the one that all tenants share."""
 
-import hashlib
 from collections.abc import Callable
-from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +8,24 @@ from alembic import command, context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, MetaData, create_engine, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Connection, MetaData, text
 
-from trially.config import ROOT
-from trially.database.connecting import open_connection
 from trially.database.model import CatalogModel, TenantModel
 from trially.tenancy.schema.autogenerate import number_revision, protect_tables
 from trially.tenancy.schema.protection import check_tables
+from trially.tenancy.schema.revision_files import CATALOG_LINEAGE, TENANT_LINEAGE
 from trially.tenancy.servers.connections import driver_connection
 
-CATALOG_LINEAGE = ROOT / "migrations" / "catalog"
-TENANT_LINEAGE = ROOT / "migrations" / "tenant"
+__all__ = [
+    "CATALOG_LINEAGE",
+    "LOCK_TIMEOUT_SECONDS",
+    "TENANT_LINEAGE",
+    "alembic_config",
+    "head_of",
+    "revisions_of",
+    "run_lineage",
+    "run_upgrade",
+]
 
 LOCK_TIMEOUT_SECONDS = 5
 """Longest a migration waits for a table that other transactions use."""
@@ -44,15 +48,6 @@ def revisions_of(lineage: Path) -> frozenset[str]:
     """Return the revisions of a lineage."""
     scripts = ScriptDirectory.from_config(alembic_config(lineage)).walk_revisions()
     return frozenset(script.revision for script in scripts)
-
-
-@cache
-def fingerprint_of(lineage: Path) -> str:
-    """Return a short digest of a lineage's files; it differs when a migration was edited."""
-    digest = hashlib.sha256()
-    for script in sorted((lineage / "versions").glob("*.py")):
-        digest.update(script.read_bytes())
-    return digest.hexdigest()[:12]
 
 
 def run_upgrade(lineage: Path, connection: Connection, schema: str, revision: str = "head") -> None:
@@ -111,14 +106,6 @@ def run_lineage(
     with context.begin_transaction():
         context.run_migrations()
     return not is_read_only
-
-
-def migration_connection(url: URL) -> Connection:
-    """Open a SQLAlchemy connection for migrating; closing it closes the database connection."""
-    engine = create_engine(
-        url, poolclass=NullPool, hide_parameters=True, creator=partial(open_connection, url)
-    )
-    return engine.connect()
 
 
 def _prepare_session(connection: Connection, schema: str) -> None:

@@ -1,5 +1,7 @@
 """`flask db`: Flask-Migrate's commands, with the databases that they need prepared beforehand."""
 
+import re
+from collections.abc import Mapping
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
@@ -7,17 +9,21 @@ from typing import Any
 
 import click
 from alembic.config import Config
-from flask import Flask
+from flask import Flask, g
 from flask.helpers import get_debug_flag
 from flask_migrate import Migrate
 from flask_migrate.cli import db as flask_migrate_group
+from sqlalchemy import func, select
 
 from trially.database.session import db
-from trially.tenancy.schema.installing import require_catalog
+from trially.tenancy.catalog import Tenant, catalog_transaction
+from trially.tenancy.schema.catalog_revision import require_catalog
 from trially.tenancy.schema.lineages import TENANT_LINEAGE
 from trially.tenancy.schema.templates import template_database
 from trially.tenancy.servers.access import server_access
-from trially.terminal import errors_as_sentences
+from trially.terminal import NOTHING, Command, CommandGroup, Loss, plural
+from trially.terminal.command import Losses, enter_app
+from trially.terminal.errors import errors_as_sentences
 
 ON_SCRATCH = frozenset({"check", "migrate", "revision"})
 """Commands that visit no tenant: the tenants' lineage runs them in a scratch database."""
@@ -26,28 +32,117 @@ FILES_ONLY = frozenset({"branches", "heads", "history", "show"})
 """Commands that only read the migration files."""
 
 
-class MigrationGroup(click.Group):
-    """The group `flask db`, which prints an error as a sentence."""
+def loss_of_downgrading(
+    revision: str | None, *, sql: bool, directory: str | None, **_: Any
+) -> Loss | None:
+    """Return what a downgrade drops."""
+    if sql:
+        return None
+    undone = (
+        ", ".join(undone_by(_lineage(directory), revision or "-1")) or "those that Alembic finds"
+    )
+    return Loss(
+        f"{_migrated(directory)} will be migrated back. Undone from the newest revision: {undone}."
+        " Tables and columns that these migrations created are dropped with all their rows.",
+        "Downgrade?",
+    )
+
+
+def loss_of_stamping(revision: str, *, sql: bool, directory: str | None, **_: Any) -> Loss | None:
+    """Return what `stamp` overwrites."""
+    if sql:
+        return None
+    return Loss(
+        f"The recorded revision of {_migrated(directory)} will be overwritten with"
+        f" {revision}, without any migration. Later migrations fail if it is"
+        " wrong.",
+        "Stamp?",
+    )
+
+
+LOSSES: Mapping[str, Losses] = {
+    **dict.fromkeys(
+        (
+            *("branches", "check", "current", "edit", "heads", "history", "init"),
+            *("list-templates", "merge", "migrate", "revision", "show", "upgrade"),
+        ),
+        NOTHING,
+    ),
+    "downgrade": loss_of_downgrading,
+    "stamp": loss_of_stamping,
+}
+"""What each command of Flask-Migrate loses. A new command of its fails the import until it is here.
+"""
+
+
+class MigrationGroup(CommandGroup):
+    """The group `flask db`. Its own options need the app, because they are stored in its context.
+
+    `flask --debug db …` shows the traceback of an error.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         with nullcontext() if get_debug_flag() else errors_as_sentences():
+            enter_app(ctx, needs_routes=True)
             return super().invoke(ctx)
 
 
+def _wrap(name: str, wrapped: click.Command) -> Command:
+    return Command(
+        name,
+        params=list(wrapped.params),
+        callback=wrapped.callback,
+        help=wrapped.help,
+        loses=LOSSES[name],
+    )
+
+
+migrations = MigrationGroup(
+    "db",
+    commands={name: _wrap(name, each) for name, each in flask_migrate_group.commands.items()},
+    callback=flask_migrate_group.callback,
+    params=flask_migrate_group.params,
+    help="Write migrations, and migrate the databases.\n\n"
+    "An error is printed as one sentence; `flask --debug db …` shows its traceback.",
+)
+
+
 def init_migrations(app: Flask) -> None:
-    """Add `flask db` to the app: on the tenants' lineage, unless `--directory` names the other."""
+    """Set up Flask-Migrate: on the tenants' lineage, unless `--directory` names the other."""
     migrate = Migrate(app, db, directory=str(TENANT_LINEAGE), render_as_batch=False)
     migrate.configure(_prepare)
-    group = MigrationGroup(
-        "db",
-        commands=flask_migrate_group.commands,
-        callback=flask_migrate_group.callback,
-        params=flask_migrate_group.params,
-        help="Write migrations, and migrate the databases.\n\n"
-        "An error is printed as one sentence; `flask --debug db …` shows its traceback.",
-    )
-    app.cli.add_command(group)
+
+
+def undone_by(lineage: Path, target: str) -> list[str]:
+    """Return the names of the migrations that a downgrade to `target` undoes, newest first.
+
+    `target` is a revision, `base`, or a number of revisions such as `-2`. Returns nothing for
+    Alembic's other ways to name a revision.
+    """
+    names = sorted(path.stem for path in (lineage / "versions").glob("[0-9]*.py"))[::-1]
+    if target == "base":
+        return names
+    if re.fullmatch(r"-[0-9]+", target):
+        return names[: int(target[1:])]
+    if re.fullmatch(r"[0-9]{4}", target):
+        return [name for name in names if name.partition("_")[0] > target]
+    return []
+
+
+def _lineage(directory: str | None) -> Path:
+    """Return the lineage of a command: its own `--directory`, or that of `flask db`."""
+    return Path(directory or g.get("directory") or TENANT_LINEAGE).resolve()
+
+
+def _migrated(directory: str | None) -> str:
+    """Return what a command of the current context migrates, as a noun."""
+    if _lineage(directory) != TENANT_LINEAGE:
+        return "The catalog"
+    require_catalog()
+    with catalog_transaction() as session:
+        tenants = session.scalar(select(func.count()).select_from(Tenant)) or 0
+    return f"Every tenant ({plural(tenants, 'tenant')})"
 
 
 def _prepare(config: Config) -> Config:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from trially.tenancy.schema.lineages import TENANT_LINEAGE
 from trially.tenancy.schema.protection import (
     POLICY,
     TRIGGER,
@@ -20,6 +19,7 @@ from trially.tenancy.schema.protection import (
     create_policy_sql,
     create_trigger_sql,
 )
+from trially.tenancy.schema.revision_files import TENANT_LINEAGE
 
 UNREADABLE = "*"
 """Stands for a name or a statement that is known only when the migration runs."""

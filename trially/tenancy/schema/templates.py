@@ -20,11 +20,7 @@ from trially.tenancy.schema.databases import (
     template_prefix,
 )
 from trially.tenancy.schema.guard import GUARD_DDL
-from trially.tenancy.schema.lineages import (
-    TENANT_LINEAGE,
-    fingerprint_of,
-    run_upgrade,
-)
+from trially.tenancy.schema.revision_files import TENANT_LINEAGE, fingerprint_of
 from trially.tenancy.servers.access import ServerAccess
 from trially.tenancy.servers.connections import driver_connection, execute
 
@@ -58,6 +54,9 @@ def template_name() -> str:
 
 def create_tables(owned: Connection, revision: str = "head") -> None:
     """Create the guard and the tenants' tables in a new database, over its owner's connection."""
+    # Imported here, because most commands build no template, and loading Alembic takes longest.
+    from trially.tenancy.schema.lineages import run_upgrade
+
     for statement in (GUARD_DDL, "DROP SCHEMA public", f"CREATE SCHEMA {TENANT_SCHEMA}"):
         execute(driver_connection(owned), statement)
     driver_connection(owned).commit()

@@ -1,10 +1,14 @@
-"""Run statements over an administrator's psycopg2 connection."""
+"""Run statements over an administrator's connection."""
 
+from functools import partial
 from typing import Any
 
 from psycopg2 import sql
 from psycopg2.extensions import connection
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection, create_engine
+from sqlalchemy.pool import NullPool
+
+from trially.database.connecting import open_connection
 
 
 def execute(raw: connection, statement: sql.Composable | str, *parameters: Any) -> list[Any]:
@@ -19,3 +23,11 @@ def driver_connection(wrapped: Connection) -> connection:
     raw: connection | None = wrapped.connection.driver_connection
     assert raw is not None  # noqa: S101
     return raw
+
+
+def migration_connection(url: URL) -> Connection:
+    """Open a SQLAlchemy connection for migrating; closing it closes the database connection."""
+    engine = create_engine(
+        url, poolclass=NullPool, hide_parameters=True, creator=partial(open_connection, url)
+    )
+    return engine.connect()

@@ -1,32 +1,51 @@
-"""`flask tenants …` and `flask operations …`."""
+"""`flask tenants create`, `rename`, `suspend`, `resume` and `silo`."""
 
 import time
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import click
 
-from trially.tenancy.catalog import Operation, Tenant, TenantKind, Tier
-from trially.tenancy.command_groups import CatalogGroup
+from trially.tenancy.catalog import Tenant, TenantKind, TenantStatus, Tier
+from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle import status
-from trially.tenancy.lifecycle.operations import (
-    OperationBusyError,
-    all_operations,
-    run_operation,
-    undo_operation,
-    unfinished_operations,
-)
-from trially.tenancy.lifecycle.provisioning import create_tenant
+from trially.tenancy.lifecycle.completing import complete_server, complete_slug
+from trially.tenancy.lifecycle.listing import count_members, get_tenant
+from trially.tenancy.lifecycle.listing_commands import describe
+from trially.tenancy.lifecycle.provisioning import TenantExistsError, create_tenant
 from trially.tenancy.lifecycle.silos import SETTINGS_FILE, SiloPlan, write_silo
+from trially.tenancy.names import UnknownTenantError
 from trially.tenancy.tiers import DEFAULT_TIER, PINNED_TIER
-from trially.terminal import json_option, print_item, print_items
+from trially.terminal import NOTHING, Loss, json_option, plural, print_item
 
-tenants = CatalogGroup("tenants", help="Create and manage tenants.")
-operations = CatalogGroup("operations", help="List, resume and undo lifecycle operations.")
+slug_argument = click.argument("slug", shell_complete=complete_slug)
 
 
-@tenants.command("create")
+def loss_of_suspending(slug: str, **_: Any) -> Loss | None:
+    """Return who is shut out by suspending a tenant."""
+    tenant = get_tenant(slug)
+    if tenant.status == TenantStatus.SUSPENDED:
+        return None
+    return Loss(
+        f"{plural(count_members(tenant), 'member')} of {tenant.slug} ({tenant.name}), and its"
+        " machine clients, will be shut out at once. Its data stay.",
+        f"Suspend {tenant.slug}?",
+    )
+
+
+def loss_of_renaming(slug: str, new_slug: str, **_: Any) -> Loss | None:
+    """Return what a new slug changes for ever."""
+    tenant = get_tenant(slug)
+    if tenant.slug == new_slug:
+        return None
+    return Loss(
+        f"{tenant.slug} ({tenant.name}) will be called {new_slug}. Both slugs stay reserved for"
+        f" it for ever. {plural(count_members(tenant), 'member')} will see the new slug.",
+        f"Rename {tenant.slug}?",
+    )
+
+
+@catalog_command("create", loses=NOTHING)
 @click.argument("slug")
 @click.option("--name", required=True, help="The organisation's name.")
 @click.option(
@@ -43,12 +62,19 @@ operations = CatalogGroup("operations", help="List, resume and undo lifecycle op
     f" {DEFAULT_TIER}; on an instance pinned to a tenant, {PINNED_TIER}.",
 )
 @click.option(
-    "--server", help="The server that holds it. By default the emptiest server of its region."
+    "--server",
+    shell_complete=complete_server,
+    help="The server that holds it. By default the emptiest server of its region.",
 )
 @click.option("--plan", default="standard", show_default=True, help="The name of its plan.")
 @click.option("--region", help="The region that its rows must stay in.")
 @click.option("--owner", help="The first member, as in the claim `sub` of the issuer's tokens.")
 @click.option("--owner-issuer", help="The issuer of --owner. By default the first trusted issuer.")
+@click.option(
+    "--if-not-exists",
+    is_flag=True,
+    help="If SLUG is a tenant's slug already, change nothing and exit with 0.",
+)
 @json_option
 def create(
     slug: str,
@@ -58,6 +84,7 @@ def create(
     tier: str | None,
     owner: str | None,
     owner_issuer: str | None,
+    if_not_exists: bool,
     **options: Any,
 ) -> None:
     """Create the tenant SLUG and its storage.
@@ -66,6 +93,13 @@ def create(
     Example:
       flask tenants create acme --name "Acme Research" --owner "auth0|123"
     """  # noqa: D301
+    if if_not_exists and (existing := _existing(slug)):
+        print_item(
+            describe(existing),
+            f"{existing.slug} ({existing.id}) already exists. Nothing was changed.",
+            as_json=as_json,
+        )
+        return
     started = time.perf_counter()
     parameters = {"owner": owner, "owner_issuer": owner_issuer} if owner else None
     tenant = create_tenant(
@@ -77,34 +111,12 @@ def create(
     )
     ms = (time.perf_counter() - started) * 1000
     print_item(
-        _describe(tenant), f"Created {tenant.slug} ({tenant.id}) in {ms:.0f} ms.", as_json=as_json
+        describe(tenant), f"Created {tenant.slug} ({tenant.id}) in {ms:.0f} ms.", as_json=as_json
     )
 
 
-@tenants.command("list")
-@json_option
-def list_(*, as_json: bool) -> None:
-    """List the tenants."""
-    items = [_describe(tenant) for tenant in status.list_tenants()]
-    print_items(
-        items, ("slug", "name", "kind", "status", "tier", "server", "plan"), as_json=as_json
-    )
-
-
-@tenants.command("show")
-@click.argument("slug")
-@json_option
-def show(slug: str, *, as_json: bool) -> None:
-    """Show the tenant SLUG and its placement."""
-    item = _describe(status.get_tenant(slug))
-    rows = "\n".join(
-        f"{name:<12} {value if value is not None else '-'}" for name, value in item.items()
-    )
-    print_item(item, rows, as_json=as_json)
-
-
-@tenants.command("rename")
-@click.argument("slug")
+@catalog_command("rename", loses=loss_of_renaming)
+@slug_argument
 @click.argument("new_slug")
 @json_option
 def rename(slug: str, new_slug: str, *, as_json: bool) -> None:
@@ -112,33 +124,52 @@ def rename(slug: str, new_slug: str, *, as_json: bool) -> None:
 
     SLUG keeps working and is never given to another tenant.
     """
+    was_called = get_tenant(slug).slug
     tenant = status.rename_tenant(slug, new_slug)
-    print_item(_describe(tenant), f"Renamed {slug} to {tenant.slug}.", as_json=as_json)
+    sentence = (
+        f"{tenant.slug} has this slug already. Nothing was changed."
+        if was_called == tenant.slug
+        else f"Renamed {slug} to {tenant.slug}."
+    )
+    print_item(describe(tenant), sentence, as_json=as_json)
 
 
-@tenants.command("suspend")
-@click.argument("slug")
+@catalog_command("suspend", loses=loss_of_suspending)
+@slug_argument
 @json_option
 def suspend(slug: str, *, as_json: bool) -> None:
     """Suspend the tenant SLUG.
 
     Requests of its members are refused until `flask tenants resume`. Its data stay.
     """
+    before = get_tenant(slug).status
     tenant = status.suspend_tenant(slug)
-    print_item(_describe(tenant), f"Suspended {tenant.slug}.", as_json=as_json)
+    sentence = (
+        f"{tenant.slug} is suspended already."
+        if before == TenantStatus.SUSPENDED
+        else f"Suspended {tenant.slug}."
+    )
+    print_item(describe(tenant), sentence, as_json=as_json)
 
 
-@tenants.command("resume")
-@click.argument("slug")
+@catalog_command("resume", loses=NOTHING)
+@slug_argument
 @json_option
 def resume(slug: str, *, as_json: bool) -> None:
     """Resume the suspended tenant SLUG."""
+    before = get_tenant(slug).status
     tenant = status.resume_tenant(slug)
-    print_item(_describe(tenant), f"Resumed {tenant.slug}.", as_json=as_json)
+    sentence = (
+        f"{tenant.slug} is active already."
+        if before == TenantStatus.ACTIVE
+        else f"Resumed {tenant.slug}."
+    )
+    print_item(describe(tenant), sentence, as_json=as_json)
 
 
-@tenants.command("silo")
-@click.argument("slug")
+# Without --force it overwrites nothing, and with --force the files of this silo only.
+@catalog_command("silo", loses=NOTHING)
+@slug_argument
 @click.option(
     "--out",
     "directory",
@@ -182,7 +213,8 @@ def silo(*, is_forced: bool, as_json: bool, **options: Any) -> None:
     plan = SiloPlan(**options)
     files = write_silo(plan, is_forced=is_forced)
     sentences = [
-        f"Wrote {len(files.written)} files to {plan.directory}. README.md lists the next steps."
+        f"Wrote {plural(len(files.written), 'file')} to {plan.directory}.",
+        "README.md lists the next steps.",
     ]
     if files.kept:
         sentences.append(f"Kept {' and '.join(files.kept)}: secrets are never overwritten.")
@@ -197,66 +229,14 @@ def silo(*, is_forced: bool, as_json: bool, **options: Any) -> None:
     print_item(item, "\n".join(sentences), as_json=as_json)
 
 
-@operations.command("list")
-@json_option
-def list_operations(*, as_json: bool) -> None:
-    """List lifecycle operations, newest first."""
-    items = [_describe_operation(operation) for operation in all_operations()]
-    print_items(items, ("id", "kind", "tenant", "state", "step", "error"), as_json=as_json)
-
-
-@operations.command("resume")
-@click.argument("operation_id", required=False, type=click.UUID)
-@click.option("--undo", is_flag=True, help="Undo instead of finishing.")
-@json_option
-def resume_operations(operation_id: UUID | None, *, undo: bool, as_json: bool) -> None:
-    """Finish OPERATION_ID, or all interrupted operations.
-
-    An operation is interrupted if its process died.
-    """
-    ids = [operation_id] if operation_id else [o.id for o in unfinished_operations()]
-    finished = []
-    for each in ids:
-        try:
-            operation = undo_operation(each, "undone by command") if undo else run_operation(each)
-        except OperationBusyError:
-            if operation_id:
-                raise
-            continue
-        finished.append(_describe_operation(operation))
-    if as_json or finished:
-        print_items(finished, ("id", "kind", "tenant", "state"), as_json=as_json)
-    else:
-        click.echo("No operation is interrupted.")
-
-
-def _describe(tenant: Tenant) -> dict[str, Any]:
-    record = tenant.placement
-    return {
-        "id": str(tenant.id),
-        "slug": tenant.slug,
-        "name": tenant.name,
-        "kind": tenant.kind,
-        "status": tenant.status,
-        "plan": tenant.plan,
-        "region": tenant.region,
-        "tier": record.tier,
-        "server": record.server.name,
-        "database": record.database,
-        "schema": record.schema,
-        "epoch": record.epoch,
-        "created_at": tenant.created_at,
-    }
-
-
-def _describe_operation(operation: Operation) -> dict[str, Any]:
-    return {
-        "id": str(operation.id),
-        "kind": operation.kind,
-        "tenant": operation.tenant_slug,
-        "state": operation.state,
-        "step": operation.step,
-        "error": operation.error,
-        "created_at": operation.created_at,
-        "updated_at": operation.updated_at,
-    }
+def _existing(slug: str) -> Tenant | None:
+    """Return the tenant with a slug, or None. Raises `TenantExistsError` for a former slug."""
+    try:
+        tenant = get_tenant(slug)
+    except UnknownTenantError:
+        return None
+    if tenant.slug != slug:
+        raise TenantExistsError(
+            f"The slug {slug!r} is a former slug of {tenant.slug!r}. Choose another one."
+        )
+    return tenant

@@ -1,0 +1,99 @@
+"""`flask tenants list` and `flask tenants show`."""
+
+from typing import Any
+
+import click
+
+from trially.tenancy.catalog import Tenant, TenantKind, TenantStatus, Tier
+from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.lifecycle.completing import complete_server, complete_slug
+from trially.tenancy.lifecycle.listing import (
+    SHOWN,
+    TenantFilter,
+    count_members,
+    describe_tenants,
+    get_tenant,
+)
+from trially.terminal import NOTHING, json_option, print_items, print_record, table_options
+
+COLUMNS = ("slug", "name", "kind", "status", "tier", "server", "plan", "created_at")
+
+
+@catalog_command("list", loses=NOTHING, needs_routes=False)
+@click.argument("text", required=False)
+@click.option(
+    "--status",
+    type=click.Choice([each.value for each in TenantStatus]),
+    help="Only with this status.",
+)
+@click.option(
+    "--kind", type=click.Choice([each.value for each in TenantKind]), help="Only this kind."
+)
+@click.option("--tier", type=click.Choice([each.value for each in Tier]), help="Only in this tier.")
+@click.option("--server", shell_complete=complete_server, help="Only on this server.")
+@click.option("--plan", help="Only with this plan.")
+@click.option("--region", help="Only with this region.")
+@click.option(
+    "--sort",
+    "order",
+    type=click.Choice(list(SHOWN)),
+    default="slug",
+    show_default=True,
+    help="Sort by this column.",
+)
+@click.option("--descending", "is_descending", is_flag=True, help="Sort from last to first.")
+@click.option("--limit", type=click.IntRange(1), help="Print at most this many tenants.")
+@table_options
+def list_(*, as_json: bool, **options: Any) -> None:
+    """List the tenants, or those with TEXT in their slug or name.
+
+    \b
+    Examples:
+      flask tenants list --status suspended
+      flask tenants list clinic --sort created_at --descending --limit 10
+    """  # noqa: D301
+    items = describe_tenants(TenantFilter(**options))
+    print_items(
+        items,
+        COLUMNS,
+        as_json=as_json,
+        texts=("name",),
+        optional=("server", "plan", "created_at", "kind"),
+    )
+
+
+@catalog_command("show", loses=NOTHING, needs_routes=False)
+@click.argument("slug", shell_complete=complete_slug)
+@json_option
+def show(slug: str, *, as_json: bool) -> None:
+    """Show the tenant SLUG, its placement, members, size and revision."""
+    from trially.tenancy.lifecycle.measuring import measure_placement
+
+    tenant = get_tenant(slug)
+    item = {
+        **describe(tenant),
+        "updated_at": tenant.updated_at,
+        "members": count_members(tenant),
+        **measure_placement(tenant.placement),
+    }
+    print_record(item, as_json=as_json)
+
+
+def describe(tenant: Tenant) -> dict[str, Any]:
+    """Return what commands print of a tenant."""
+    record = tenant.placement
+    return {
+        "id": str(tenant.id),
+        "slug": tenant.slug,
+        "name": tenant.name,
+        "kind": tenant.kind,
+        "status": tenant.status,
+        "plan": tenant.plan,
+        "region": tenant.region,
+        "tier": record.tier,
+        "server": record.server.name,
+        "database": record.database,
+        "schema": record.schema,
+        "epoch": record.epoch,
+        "created_at": tenant.created_at,
+    }

@@ -1,0 +1,3 @@
+"""The version of trially."""
+
+VERSION = "0.1.0"
