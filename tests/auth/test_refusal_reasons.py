@@ -103,7 +103,8 @@ def test_in_development_the_accepted_values_are_named(send: Send) -> None:
         ({}, "missing"),
         ({"Authorization": "DPoP abc"}, "wrong_scheme"),
         ({"Authorization": "abc"}, "wrong_scheme"),
-        ({"Authorization": "Bearer "}, "wrong_scheme"),
+        ({"Authorization": "Bearer "}, "missing"),
+        ({"Authorization": "Bearer"}, "missing"),
     ],
 )
 def test_a_request_without_a_bearer_token_has_a_reason(
