@@ -30,6 +30,7 @@ from trially.http.retry_after import LONGEST_SECONDS
 from trially.request_cycle.retrying import prepare_retry
 from trially.state import request_state, state_of
 from trially.tenancy.catalog import READER_BIND, Server, catalog_transaction
+from trially.tenancy.catalog_reader import SLOW_SECONDS
 from trially.tenancy.context import enter_tenant
 from trially.tenancy.directory import directory
 from trially.tenancy.lifecycle.status import resume_tenant, suspend_tenant
@@ -70,7 +71,8 @@ def worker(settings: Settings, app: Flask) -> Flask:
 
 
 def start(settings: Settings, **changes: Any) -> Flask:
-    worker = create_app(replace(settings, placement_max_age_seconds=MAX_AGE, **changes))
+    changes = {"placement_max_age_seconds": MAX_AGE} | changes
+    worker = create_app(replace(settings, **changes))
     worker.config["PROPAGATE_EXCEPTIONS"] = False
     return worker
 
@@ -346,11 +348,17 @@ def test_servers_are_reached_as_cached(worker: Flask, app: Flask, settings: Sett
             session.query(Server).filter_by(name="elsewhere").delete()
 
 
-@pytest.fixture
+@pytest.fixture(params=[MAX_AGE])
 def proxied(
-    app: Flask, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    app: Flask,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> Iterator[tuple[Flask, Proxy]]:
-    """A worker that reaches the catalog, and nothing else, through a proxy."""
+    """A worker that reaches the catalog, and nothing else, through a proxy.
+
+    The parameter is the age at which its cached entries expire, in seconds.
+    """
     binds_of = catalog_binds.catalog_binds
     url = access_of(app).admin_url
     socket = f"{url.query.get('host', url.host)}/.s.PGSQL.{url.query.get('port', url.port or 5432)}"
@@ -363,7 +371,7 @@ def proxied(
             return found
 
         monkeypatch.setattr(catalog_binds, "catalog_binds", binds)
-        yield start(settings), proxy
+        yield start(settings, placement_max_age_seconds=request.param), proxy
         proxy.thaw()
 
 
@@ -387,6 +395,25 @@ def test_a_catalog_that_is_frozen_holds_no_known_tenant(
     assert members[0].get("/me").status_code == 200
     proxy.thaw()
     assert eventually(lambda: ask(worker, "nobody"), 403)
+
+
+@pytest.mark.parametrize("proxied", [3 * SLOW_SECONDS], indirect=True)
+def test_a_tenant_in_constant_use_never_waits_for_a_frozen_catalog(
+    proxied: tuple[Flask, Proxy], make_tenant: MakeTenant, as_member: AsMember
+) -> None:
+    worker, proxy = proxied
+    member = served(worker, as_member(make_tenant()))
+    found = state_of(worker).directory
+    before = stale_answers("tenant")
+
+    proxy.freeze(new_ones=True)
+    waited = []
+    while stale_answers("tenant") == before:
+        assert member.get("/me").status_code == 200
+        waited.append(found._renewal)
+        time.sleep(0.02)
+
+    assert set(waited) == {None}
 
 
 def test_an_error_of_ours_is_no_outage(worker: Flask) -> None:

@@ -1,4 +1,4 @@
-from time import sleep
+from time import monotonic, sleep
 
 import pytest
 from sqlalchemy import event
@@ -43,6 +43,20 @@ def test_an_entry_expires(app, tenant, looks):
         sleep(0.06)
         directory.find(tenant.slug)
 
+    assert len(looks) == 2
+
+
+def test_an_entry_in_use_is_renewed_before_it_expires(app, tenant, looks):
+    directory = Directory(60)
+
+    with app.app_context():
+        entry = directory.find(tenant.slug)
+        directory._entries._entries[tenant.slug] = entry, monotonic() + 29
+        assert directory.find(tenant.slug) is entry
+        state_of(app).catalog_reader._early.result(timeout=10)
+
+    assert not directory._entries.is_due(tenant.slug)
+    assert directory._entries.get(tenant.slug) is entry
     assert len(looks) == 2
 
 
@@ -135,8 +149,9 @@ def test_a_tenant_that_is_being_provisioned_is_not_served(app, tenant):
             session.get(Tenant, tenant.id).status = TenantStatus.ACTIVE
 
 
-def test_a_request_of_a_cached_tenant_sends_no_query_to_the_catalog(member, looks):
-    member.get("/me")
+def test_a_request_of_a_cached_tenant_sends_no_query_to_the_catalog(app, member, looks):
+    with app.app_context():
+        state_of(app).directory.find(member.tenant.slug, fresh=True)
     looks.clear()
 
     assert member.get("/me").status_code == 200

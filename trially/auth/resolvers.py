@@ -1,6 +1,6 @@
 """Find the tenants that a token is for. Each issuer has a resolver."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
@@ -64,17 +64,13 @@ class ConnectionResolver:
         connection = claims.get(self._claim)
         if not isinstance(connection, str) or "\0" in connection:
             return ()
-        tenant_ids = self._cache.get(connection)
-        if tenant_ids is None:
-            tenant_ids = _read_tenant_ids(
-                select(TenantConnection.tenant_id).where(
-                    TenantConnection.connection_id == connection
-                ),
-                self._cache,
-                connection,
-                "connection",
+
+        def find() -> Select[UUID]:
+            return select(TenantConnection.tenant_id).where(
+                TenantConnection.connection_id == connection
             )
-        return tenant_ids
+
+        return _find_tenant_ids(find, self._cache, connection, "connection")
 
 
 class MembershipResolver:
@@ -87,18 +83,15 @@ class MembershipResolver:
 
     def references(self, issuer: str, subject: str, _claims: Mapping[str, Any]) -> tuple[str, ...]:
         """Return the tenants that (issuer, subject) is a member of."""
-        tenant_ids = self._cache.get((issuer, subject))
-        # An empty result is not cached, so that a subject is admitted as soon as it is a member.
-        if not tenant_ids:
-            tenant_ids = _read_tenant_ids(
+
+        def find() -> Select[UUID]:
+            return (
                 select(MembershipIndex.tenant_id)
                 .where(MembershipIndex.issuer == issuer, MembershipIndex.subject == subject)
-                .limit(MAX_TENANTS),
-                self._cache,
-                (issuer, subject),
-                "membership",
+                .limit(MAX_TENANTS)
             )
-        return tenant_ids
+
+        return _find_tenant_ids(find, self._cache, (issuer, subject), "membership")
 
 
 class MemberLookup:
@@ -119,17 +112,28 @@ class MemberLookup:
             return None
 
 
-def _read_tenant_ids(
-    statement: Select[UUID], cache: TTLCache[Key, tuple[str, ...]], key: Key, kind: str
+def _find_tenant_ids(
+    statement: Callable[[], Select[UUID]],
+    cache: TTLCache[Key, tuple[str, ...]],
+    key: Key,
+    kind: str,
 ) -> tuple[str, ...]:
-    """Read tenants from the catalog into a cache; the cached ones stay while it is away."""
+    """Return tenants from a cache, or read them from the catalog; expired ones while it is away.
+
+    An empty result is always read again, so that a subject is admitted as soon as it is a member.
+    """
     reader = catalog_reader()
 
     def read() -> tuple[str, ...]:
-        tenant_ids = _query(statement)
+        tenant_ids = _query(statement())
         cache.put(key, tenant_ids)
         return tenant_ids
 
+    tenant_ids = cache.get(key)
+    if tenant_ids:
+        if cache.is_due(key):
+            reader.renew_early(read)
+        return tenant_ids
     return reader.ask_or_use(read, cache.get_expired(key, reader.stale_seconds), kind)
 
 

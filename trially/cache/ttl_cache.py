@@ -37,6 +37,11 @@ class TTLCache(Generic[Key, Value]):
         value, expires_at = entry
         return value if self._clock() < expires_at else None
 
+    def is_due(self, key: Key) -> bool:
+        """Return whether a value has reached half of its age, so that it should be renewed."""
+        entry = self._entries.get(key)
+        return entry is not None and self._clock() > entry[1] - self._seconds / 2
+
     def get_expired(self, key: Key, seconds: float) -> Value | None:
         """Return the value of a key also if it expired, but at most `seconds` ago."""
         entry = self._entries.get(key)

@@ -61,6 +61,8 @@ class CatalogReader:
         """The queries that have no answer yet, and when they began; the oldest first."""
 
         self._next_trial_at = 0.0
+        self._early_lock = Lock()
+        self._early: Future[Any] | None = None
         catalog_available.set(1)
 
     @property
@@ -104,6 +106,18 @@ class CatalogReader:
                 pass
         catalog_stale_answers_total.labels(kind).inc()
         return expired
+
+    def renew_early(self, query: Callable[[], object]) -> None:
+        """Run a query, for which nobody waits, before the answer that it renews expires.
+
+        One such query runs at a time. The caller's answer stays in use if it is not this one.
+        """
+        if self.is_away or self.is_slow:
+            self.try_again(query)
+            return
+        with self._early_lock:
+            if self._early is None or self._early.done():
+                self._early = self.send(query)
 
     def try_again(self, query: Callable[[], object]) -> None:
         """Run a query, for which nobody waits, to find out whether the catalog answers again."""

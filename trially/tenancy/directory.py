@@ -3,7 +3,8 @@
 A stale entry is safe: the guard refuses a transaction whose placement is not current, and the
 request then reads the catalog again. So expired entries stay in use while the catalog does not
 answer. Expired entries are renewed together: one query reads the stamps of many tenants, and an
-unchanged stamp means an unchanged entry.
+unchanged stamp means an unchanged entry. Entries in constant use are renewed before they expire,
+so that no request waits for the catalog.
 """
 
 import datetime as dt
@@ -67,8 +68,12 @@ class Directory:
         """
         if fresh:
             return self._read(reference)
-        entry = self._entries.get(reference) or self._renew(reference)
-        return entry or catalog_reader().ask(lambda: self._read(reference))
+        entry = self._entries.get(reference)
+        if entry is not None:
+            if self._entries.is_due(reference):
+                catalog_reader().renew_early(lambda: self._read_stamps(entry.tenant_id))
+            return entry
+        return self._renew(reference) or catalog_reader().ask(lambda: self._read(reference))
 
     def expire(self, tenant_id: UUID) -> None:
         """Renew a tenant's entry before its next use, if the catalog answers."""

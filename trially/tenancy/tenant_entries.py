@@ -68,6 +68,11 @@ class EntryCache:
         entry, expires_at = cached
         return entry if time.monotonic() < expires_at else None
 
+    def is_due(self, reference: str) -> bool:
+        """Return whether an entry has reached half of its age, so that it should be renewed."""
+        cached = self._entries.get(reference)
+        return cached is not None and time.monotonic() > cached[1] - self._max_age_seconds / 2
+
     def get_expired(self, reference: str, seconds: float = float("inf")) -> TenantEntry | None:
         """Return the entry of a slug or id also if it expired, but at most `seconds` ago."""
         cached = self._entries.get(reference)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from psycopg2 import sql
+from psycopg2.errors import InsufficientPrivilege
 from psycopg2.extensions import connection
 from sqlalchemy import Connection, text
 
@@ -23,8 +24,16 @@ def as_owner(access: ServerAccess, database: str) -> Iterator[Connection]:
 
 
 def drop_database(raw: connection, name: str) -> None:
-    """Drop a database if it exists, and terminate its sessions."""
-    execute(raw, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    """Drop a database if it exists, and terminate its sessions.
+
+    Only a superuser may terminate an autovacuum worker, which FORCE tries. Without FORCE,
+    PostgreSQL itself ends the worker.
+    """
+    drop = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
+    try:
+        execute(raw, drop + sql.SQL(" WITH (FORCE)"))
+    except InsufficientPrivilege:
+        execute(raw, drop)
 
 
 def database_exists(raw: connection, name: str) -> bool:
