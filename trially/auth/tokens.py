@@ -185,6 +185,14 @@ class TokenVerifier:
         issuers = (p.issuer for p in self._profiles.values() if p.client_keys is None)
         return next(issuers, None)
 
+    def issuers(self) -> tuple[str, ...]:
+        """Return the trusted issuers, and the prefixes of machine clients' own issuers."""
+        return tuple(self._profiles)
+
+    def audiences(self) -> tuple[str, ...]:
+        """Return the audiences that any issuer's tokens may have."""
+        return tuple(dict.fromkeys(one for p in self._profiles.values() for one in p.audiences))
+
     def recorded_name(self, issuer: str) -> str:
         """Return the name under which an issuer's members and revocations are recorded."""
         profile = self._profiles.get(issuer)

@@ -22,7 +22,7 @@ from trially.config.private_files import create_file
 from trially.config.rules import Rule
 from trially.config.safety import refuse_unsafe
 from trially.config.served_url import read_served_url
-from trially.config.settings import INSTANCE, Settings
+from trially.config.settings import INSTANCE, WEB_APP_ORIGINS, Settings
 
 PREFIX = "TRIALLY_"
 DEVELOPMENT = "TRIALLY_DEVELOPMENT"
@@ -61,6 +61,7 @@ def read_settings(instance: Path | None = None) -> Settings:
     values.setdefault("dev_issuer", development)
     if development:
         values.setdefault("public_url", read_served_url(instance))
+        values.setdefault("cors_origins", WEB_APP_ORIGINS)
     settings = Settings(**values)
     settings = replace(settings, public_url=settings.public_url.rstrip("/"))
     refuse_unsafe(settings)

@@ -3,8 +3,10 @@
 from flask import Flask
 
 from trially.config import DEFAULT_PUBLIC_URL, Settings, is_configured
-from trially.dev_issuer.issuer import DevIssuer, Person
+from trially.dev_issuer.issuer import DevIssuer
+from trially.dev_issuer.members import Members
 from trially.dev_issuer.pages import create_pages
+from trially.dev_issuer.people import Person
 from trially.state import state_of
 
 __all__ = ["DevIssuer", "Person", "init_app"]
@@ -25,7 +27,9 @@ def init_app(app: Flask, settings: Settings) -> DevIssuer:
         key_file=settings.instance / KEY_FILE,
         audience=settings.audiences[0],
         tenant_claim=settings.tenant_claim,
+        lifetime_seconds=settings.dev_token_seconds,
     )
+    issuer.people = Members(issuer.recorded_as)
     app.register_blueprint(create_pages(issuer), url_prefix=PATH)
     state_of(app).dev_issuer = issuer
     return issuer
