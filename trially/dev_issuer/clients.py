@@ -12,6 +12,11 @@ from trially.config import LOOPBACK_HOSTS
 WEB_CLIENT_ID = "web"
 MACHINE_PREFIX = "svc-"
 MACHINE_SECRET = "dev-secret"  # noqa: S105  public, so the issuer serves loopback only
+NO_SECRET = ("", "undefined")
+"""Passwords of HTTP Basic that mean no secret. Auth.js sends `undefined` if it is given none."""
+
+SECRET_METHODS = ("client_secret_basic", "client_secret_post")
+PUBLIC_METHODS = ("none", "basic_without_secret")
 SCOPES = ("openid", "profile", "email", "offline_access")
 WEB_GRANTS = ("authorization_code", "refresh_token")
 MACHINE_GRANTS = ("client_credentials",)
@@ -47,7 +52,7 @@ class Client(ClientMixin):  # type: ignore[misc]
 
     def check_endpoint_auth_method(self, method: str, _endpoint: str) -> bool:
         """Return whether the client authenticates so."""
-        return (method == "none") == self.is_public
+        return method in (PUBLIC_METHODS if self.is_public else SECRET_METHODS)
 
     def check_client_secret(self, client_secret: str) -> bool:
         """Return whether this is the secret of machine clients."""

@@ -86,8 +86,10 @@ class Members:
             return None
         try:
             with _entered(slug) as entry:
+                if entry.is_suspended:
+                    return None
                 rows = self._select(table_of(Member).c.subject == subject, 1)
-                return _describe(rows[0], entry) if rows and not entry.is_suspended else None
+                return _describe(rows[0], entry) if rows else None
         except UnknownTenantError:
             return None
 

@@ -24,6 +24,7 @@ from trially.dev_issuer.clients import (
     MACHINE_GRANTS,
     MACHINE_PREFIX,
     MACHINE_SECRET,
+    NO_SECRET,
     WEB_CLIENT_ID,
     WEB_GRANTS,
     Client,
@@ -188,7 +189,7 @@ def _authenticate(form: MultiDict[str, str], authorization: Authorization | None
         problem = f"The parameter client_id is missing. {CLIENTS}"
     elif client is None:
         problem = f"There is no client with this client_id. {CLIENTS}"
-    elif client.is_public and (is_basic or secret is not None):
+    elif client.is_public and secret and not (is_basic and secret in NO_SECRET):
         problem = (
             f"The client {WEB_CLIENT_ID} has no secret. Send client_id in the form and no secret:"
             " token_endpoint_auth_method is none."

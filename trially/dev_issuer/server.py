@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Callable
 from typing import Any
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
@@ -12,8 +13,15 @@ from authlib.oauth2.rfc6749.grants import (
     RefreshTokenGrant,
 )
 from authlib.oauth2.rfc7636 import CodeChallenge
+from flask import request
 
-from trially.dev_issuer.clients import Client, find_client
+from trially.dev_issuer.clients import (
+    NO_SECRET,
+    PUBLIC_METHODS,
+    SECRET_METHODS,
+    Client,
+    find_client,
+)
 from trially.dev_issuer.issuer import DevIssuer
 from trially.dev_issuer.people import Person
 from trially.dev_issuer.sign_ins import (
@@ -50,6 +58,7 @@ class DevServer(AuthorizationServer):  # type: ignore[misc]
         self.issuer = issuer
         self.codes = IssuedCodes()
         self.refresh_tokens = RefreshTokens()
+        self.register_client_auth_method("basic_without_secret", _authenticate_without_secret)
         self.register_grant(_CodeGrant, [_S256Challenge(required=True)])
         self.register_grant(_RefreshGrant)
         self.register_grant(_MachineGrant)
@@ -90,7 +99,7 @@ class DevServer(AuthorizationServer):  # type: ignore[misc]
 class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
     """The code flow of a public client. It has no secret, so PKCE authenticates it."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = ["none"]  # noqa: RUF012
+    TOKEN_ENDPOINT_AUTH_METHODS = PUBLIC_METHODS
 
     def save_authorization_code(self, code: str, request: OAuth2Request) -> None:
         """Store a code, bound to the person and the request that it was issued for."""
@@ -143,7 +152,7 @@ class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
 class _RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]
     """The exchange of a refresh token for an access token and the next refresh token."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = ["none"]  # noqa: RUF012
+    TOKEN_ENDPOINT_AUTH_METHODS = PUBLIC_METHODS
 
     def authenticate_refresh_token(self, refresh_token: str) -> SignIn:
         """Return the sign-in that a valid refresh token belongs to."""
@@ -178,7 +187,18 @@ class _RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]
 class _MachineGrant(ClientCredentialsGrant):  # type: ignore[misc]
     """The grant of a machine client, which authenticates with its secret."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]  # noqa: RUF012
+    TOKEN_ENDPOINT_AUTH_METHODS = SECRET_METHODS
+
+
+def _authenticate_without_secret(
+    query_client: Callable[[str], Client | None], asked: OAuth2Request
+) -> Client | None:
+    """Return the client of an HTTP Basic header without a secret, or None."""
+    authorization = request.authorization
+    if authorization is None or authorization.type != "basic":
+        return None
+    has_secret = authorization.password not in NO_SECRET or asked.form.get("client_secret")
+    return None if has_secret else query_client(authorization.username or "")
 
 
 class _S256Challenge(CodeChallenge):  # type: ignore[misc]
