@@ -14,7 +14,7 @@ from trially.auth.permissions import Role
 from trially.database.placement import current_placement
 from trially.database.rows import Model, table_of
 from trially.database.session import db, transaction
-from trially.demo.organisations import DEMO_ORGANISATIONS, DemoOrganisation
+from trially.demo.organisations import DemoOrganisation
 from trially.demo.patients import generate_records
 from trially.demo.studies import DemoStudy
 from trially.recruiting.imports.reading.source_files import source_file_from_stream

@@ -55,7 +55,7 @@ def serve(host: str, port: int | None) -> None:
     """Prepare the demo tenants and serve them until Ctrl-C."""
     settings = current_settings()
     has_own_url = is_configured("public_url", settings)
-    address = _choose_address(host, port, settings.public_url if has_own_url else None)
+    address = choose_address(host, port, settings.public_url if has_own_url else None)
     with _listening(address) as holder, serving(settings.instance):
         if not has_own_url:
             record_served_url(settings.instance, address.url)
@@ -70,7 +70,11 @@ def serve(host: str, port: int | None) -> None:
             _serve_until_interrupted(app, address, holder)
 
 
-def _choose_address(host: str, port: int | None, public_url: str | None) -> Address:
+def choose_address(host: str, port: int | None, public_url: str | None) -> Address:
+    """Return where to listen: without a port, at that of the public URL, or else the default.
+
+    Raises `UnusableAddressError` for a host that has no loopback address.
+    """
     if WILDCARDS.get(host, host) not in LOOPBACK_HOSTS:
         raise UnusableAddressError(
             f"The host {host!r} has no loopback address, and the built-in issuer answers only"
