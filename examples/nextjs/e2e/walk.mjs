@@ -180,6 +180,9 @@ const steps = {
     await page.getByRole("link", { name: "Change" }).click();
     await page.getByRole("link", { name: "north" }).click();
     await seen(page.getByText("12,031 patients"));
+    await page.goto(`${APP_URL}/${encodeURIComponent("€\r\nnorth")}/patients`);
+    await seen(heading("This page does not exist"));
+    assert.match(faults.splice(0).join(), /^console: Failed to load resource[^,]*404[^,]*$/);
     await page.goto(`${APP_URL}/elsewhere/patients`);
     await seen(heading("No access to this organisation"));
     await signOut();
