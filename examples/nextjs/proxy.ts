@@ -19,7 +19,10 @@ function answer(request: NextRequest): Response {
   const host = request.headers.get("host");
   if (home && host && host !== new URL(home).host) {
     // Cookies belong to one host name: sign-in would fail between localhost and 127.0.0.1.
-    return leadTo(new URL(request.nextUrl.pathname + request.nextUrl.search, home));
+    const url = new URL(home);
+    url.pathname = request.nextUrl.pathname;
+    url.search = request.nextUrl.search;
+    return leadTo(url);
   }
   const nonce = crypto.randomUUID().replaceAll("-", "");
   const policy = contentPolicy(nonce);

@@ -2,12 +2,16 @@
 
 import { ProblemError } from "./errors.js";
 
-/** Return the If-Match header for an answer's version. Throws `TypeError` if the answer has none. */
-export function ifMatch(answer: { version: string | null }): { "If-Match": string } {
-  if (answer.version === null) {
-    throw new TypeError("The answer has no ETag. Read the single record, not a list.");
+/**
+ * Return the If-Match header for what was read: an answer that shows one record, or a row of a list that has an `etag`.
+ * Throws `TypeError` if it has no version.
+ */
+export function ifMatch(read: { version?: string | null } | { etag?: string | null }): { "If-Match": string } {
+  const tag = ("version" in read && read.version) || ("etag" in read && read.etag);
+  if (!tag) {
+    throw new TypeError("This has no version. Read the single record.");
   }
-  return { "If-Match": answer.version };
+  return { "If-Match": tag };
 }
 
 /** Return whether someone else changed the record after it was read (412). */

@@ -65,5 +65,7 @@ test("versions: fields that both changed conflict, the others do not", () => {
   assert.deepEqual(compareVersions(base, { phone: "2" }, theirs), { patch: {}, conflicts: [], theirs: ["phone"] });
   assert.deepEqual(compareVersions(base, { email: null }, theirs), { patch: {}, conflicts: [], theirs: ["email"] });
   assert.deepEqual(ifMatch({ version: '"3"' }), { "If-Match": '"3"' });
-  assert.throws(() => ifMatch({ version: null }), TypeError);
+  assert.deepEqual(ifMatch({ id: "1", etag: '"4"' }), { "If-Match": '"4"' });
+  assert.throws(() => ifMatch({ version: null, data: { etag: '"4"' } }), TypeError);
+  assert.throws(() => ifMatch({ id: "1" }), TypeError);
 });

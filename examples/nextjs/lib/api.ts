@@ -3,7 +3,7 @@
 import "server-only";
 
 import { type Answer, ProblemError, type Schemas, type TriallyClient, createTriallyClient } from "@trially/client";
-import { redirect } from "next/navigation";
+import { notFound, redirect } from "next/navigation";
 import { cache } from "react";
 
 import { type Failure, toFailure } from "./failures";
@@ -21,8 +21,11 @@ export async function clientOf(tenant: string | undefined): Promise<TriallyClien
   return clientFor(await requireSession(), tenant);
 }
 
-/** Return a client that acts with a session. */
+/** Return a client that acts with a session. The tenant is part of an address, which anyone can write. */
 export function clientFor({ tokens }: Session, tenant: string | undefined): TriallyClient {
+  if (tenant !== undefined && !/^[0-9a-z-]{1,63}$/i.test(tenant)) {
+    notFound();
+  }
   return createTriallyClient({ baseUrl: apiUrl(), token: () => tokens.access_token, tenant });
 }
 

@@ -1,8 +1,9 @@
 /** The fields of a patient that the form shows, and how they become a merge patch. */
 
-import type { Schemas } from "@trially/client";
+import type { Paths, Schemas } from "@trially/client";
 
 type Patient = Schemas["Patient"];
+type Change = Paths["/api/v1/patients/{patient_id}"]["patch"]["requestBody"]["content"]["application/merge-patch+json"];
 
 export interface Field {
   /** The name in the API; a dot leads into an object. */
@@ -50,7 +51,7 @@ export function changedValues(base: Values, values: Values): Values {
 }
 
 /** Return the merge patch (RFC 7396) for changed values. An empty value is null. */
-export function toPatch(changed: Values): Schemas["PatientBodyPatch"] {
+export function toPatch(changed: Values): Change {
   const patch: Record<string, unknown> = {};
   const address: Record<string, string | null> = {};
   for (const [name, value] of Object.entries(changed)) {
@@ -60,7 +61,7 @@ export function toPatch(changed: Values): Schemas["PatientBodyPatch"] {
       patch[name] = value || null;
     }
   }
-  return (Object.keys(address).length > 0 ? { ...patch, address } : patch) as Schemas["PatientBodyPatch"];
+  return (Object.keys(address).length > 0 ? { ...patch, address } : patch) as Change;
 }
 
 /** Return the value as people read it. */

@@ -7,7 +7,6 @@ import { redirect } from "next/navigation";
 import { getToken } from "next-auth/jwt";
 import { cache } from "react";
 
-import { publicUrl } from "./settings";
 import { SessionEndedError, type Tokens, freshTokens } from "./tokens";
 
 export interface Session {
@@ -18,10 +17,12 @@ export interface Session {
 
 /** Return the session, or undefined if nobody is signed in. */
 export const currentSession = cache(async (): Promise<Session | undefined> => {
+  const sent = await headers();
   const token = await getToken({
-    req: { headers: await headers() },
+    req: { headers: sent },
     secret: process.env.AUTH_SECRET,
-    secureCookie: publicUrl()?.startsWith("https://") ?? false,
+    // The name that Auth.js gives the cookie where the app is reached with https.
+    secureCookie: sent.get("Cookie")?.includes("__Secure-authjs.session-token") ?? false,
   });
   if (!token?.tokens) {
     return undefined;

@@ -44,9 +44,12 @@ export function upload(url: string, file: File, source: string, watcher: Watcher
   };
   request.open("POST", url);
   request.setRequestHeader("X-File-Name", encodeURIComponent(file.name));
-  request.setRequestHeader("X-Source", source);
+  request.setRequestHeader("X-Source", encodeURIComponent(source));
   request.send(file);
-  return () => request.abort();
+  return () => {
+    isOver = true;
+    request.abort();
+  };
 }
 
 /** Return the number of lines of an NDJSON file, compressed or not; undefined for other files. */

@@ -38,6 +38,7 @@ export function UploadForm({ tenant }: { tenant: string }) {
     // The route cannot renew the session's cookie while it answers.
     await fetch("/api/auth/session").catch(() => undefined);
     let total: number | undefined;
+    let isEnded = false;
     const importing = (lines: number, faults: number) => setState({ phase: "importing", file, lines, faults, total });
     const counting = countLines(file).then((lines) => (total = lines)).catch(() => undefined);
     cancel.current = upload(`/${tenant}/imports/upload`, file, source, {
@@ -45,13 +46,21 @@ export function UploadForm({ tenant }: { tenant: string }) {
       onEvent: async (said) => {
         if (said.kind === "progress") {
           await counting;
-          importing(said.lines, said.faults);
+          if (!isEnded) {
+            importing(said.lines, said.faults);
+          }
         } else {
+          isEnded = true;
           setState(said.kind === "ended" ? { phase: "ended", file, result: said.result } : { phase: "failed", failure: said.failure });
           router.refresh();
         }
       },
     });
+  }
+
+  function stop() {
+    cancel.current?.();
+    setState({ phase: "choosing" });
   }
 
   function drop(event: DragEvent) {
@@ -87,7 +96,7 @@ export function UploadForm({ tenant }: { tenant: string }) {
             Import
           </button>
           {state.phase === "sending" && (
-            <button type="button" className="button quiet" onClick={() => cancel.current?.()}>
+            <button type="button" className="button quiet" onClick={stop}>
               Cancel
             </button>
           )}

@@ -45,11 +45,11 @@ async function importFile(
   body: ReadableStream<Uint8Array>,
   say: (event: UploadEvent) => unknown,
 ): Promise<void> {
-  const name = decodeURIComponent(request.headers.get("X-File-Name") ?? "");
-  const source = request.headers.get("X-Source") || undefined;
   const known = new Map<string, string>();
   let stop = false;
   try {
+    const name = decodeURIComponent(request.headers.get("X-File-Name") ?? "");
+    const source = decodeURIComponent(request.headers.get("X-Source") ?? "") || undefined;
     for (const one of await runningImports(trially)) {
       known.set(one.id ?? "", one.updated_at ?? "");
     }

@@ -4,7 +4,7 @@ import { type FieldConflict, ProblemError, compareVersions, isVersionConflict } 
 import { revalidatePath } from "next/cache";
 import { redirect } from "next/navigation";
 
-import { clientOf } from "@/lib/api";
+import { clientOf, load } from "@/lib/api";
 import { type Failure, toFailure } from "@/lib/failures";
 import { FIELDS, type Values, changedValues, toPatch, valuesOf } from "@/lib/patient-fields";
 
@@ -58,8 +58,10 @@ export async function save(tenant: string, id: string, before: SaveState, form: 
       return { version, base, values, failure: toFailure(error) };
     }
   }
-  const now = await trially.GET("/api/v1/patients/{patient_id}", { params: { path } });
-  return resolve(base, changed, valuesOf(now.data), now.version ?? "");
+  const now = await load(tenant, (client) => client.GET("/api/v1/patients/{patient_id}", { params: { path } }));
+  return now.failure
+    ? { version, base, values, failure: now.failure }
+    : resolve(base, changed, valuesOf(now.data), now.version ?? "");
 }
 
 /** Return the state in which the person decides between both changes. */
