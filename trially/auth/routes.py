@@ -9,6 +9,7 @@ from trially.auth.identity import current_identity
 from trially.auth.permissions import Permission, PhiLevel, Role, requires
 from trially.http.contract import returns
 from trially.http.fields import EXAMPLE, Choice
+from trially.state import app_state
 from trially.tenancy.catalog import TenantKind
 from trially.tenancy.context import current_tenant
 
@@ -60,7 +61,7 @@ def show_me() -> dict[str, Any]:
     identity, tenant = current_identity(), current_tenant()
     return {
         "id": identity.member_id,
-        "issuer": identity.issuer,
+        "issuer": app_state().token_verifier.current_name(identity.issuer),
         "subject": identity.subject,
         "display_name": identity.display_name,
         "role": identity.role,

@@ -371,6 +371,10 @@ export interface components {
             status: number;
             detail: string;
             request_id: string;
+            /** @description Why a token was refused, in a word. Only servers in development send it; servers in production write it into their log. */
+            reason?: string;
+            /** @description What to check, for the developer of a client. Only in development. */
+            hint?: string;
             errors?: {
                 /** @description A JSON pointer (RFC 6901). */
                 pointer: string;
@@ -814,11 +818,11 @@ export interface components {
         };
         /** @description Criteria of a search; a patient must meet all of them. */
         PatientSearch: {
-            /** @description Maximum number of items on a page. The default is 50. The default is 50. */
+            /** @description Maximum number of items on a page. The default is 50. */
             limit?: number;
             /** @description `page.next` of the previous page. */
             cursor?: string | null;
-            /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. The default is false. */
+            /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
             total?: boolean;
             /** @example MRN-100042 */
             mrn?: string;

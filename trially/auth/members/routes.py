@@ -15,6 +15,7 @@ from trially.http.fields import EXAMPLE, Choice, PageQuerySchema, Sort
 from trially.http.pages import Page
 from trially.resources.resource import Resource
 from trially.resources.scope import WHOLE_TENANT
+from trially.state import app_state
 
 bp = Blueprint("members", __name__, url_prefix="/members")
 
@@ -78,4 +79,7 @@ def list_members(query: dict[str, Any]) -> Page:
     Members are people and machines. `role` says what a member may do, `phi_level` how much of a
     patient the member sees, and `site_ids` whose patients.
     """
-    return MEMBERS.page(query)
+    page, verifier = MEMBERS.page(query), app_state().token_verifier
+    for member in page["data"]:
+        member["issuer"] = verifier.current_name(member["issuer"])
+    return page
