@@ -1,9 +1,13 @@
 """Every resource has an example, and every example is one that the API accepts."""
 
-import pytest
-from members import Member
+from typing import Any
 
-from examples import CHANGED, EXAMPLES, MISSING, create_all
+import pytest
+from examples import CHANGED, EXAMPLES, MISSING, create_all, new_word
+from flask import Flask
+from members import Member
+from werkzeug.test import TestResponse
+
 from trially.database.model import TenantModel
 from trially.database.rows import table_of
 from trially.resources.resource import RESOURCES
@@ -24,6 +28,39 @@ def test_every_table_has_a_resource() -> None:
         pytest.fail(
             f"The table {name} has no Resource. The API finds it only in a module called `routes`."
         )
+
+
+@pytest.mark.parametrize("prefix", ["", "/{slug}"])
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if EXAMPLES[name].can_be_created])
+def test_a_creation_says_where_the_record_is(
+    app: Flask, shared_member: Member, name: str, prefix: str
+) -> None:
+    example, ids, word = EXAMPLES[name], create_all(shared_member), new_word()
+    start = prefix.format(slug=shared_member.tenant.slug)
+    key = {"Idempotency-Key": new_word().replace(" ", "-")}
+    options: dict[str, Any] = (
+        {"data": example.upload(word), "content_type": "application/ndjson"}
+        if example.upload
+        else {"json": example.body and example.body(ids, word)}
+    )
+
+    def send(method: str, path: str, **sent: Any) -> TestResponse:
+        token = {"Authorization": f"Bearer {shared_member.token}"}
+        sent["headers"] = token | sent.get("headers", {})
+        return app.test_client().open(path, method=method, **sent)
+
+    created = send("POST", f"{start}/api/v1{example.path}", headers=key, **options)
+    again = send("POST", f"{start}/api/v1{example.path}", headers=key, **options)
+
+    where = f"{start}/api/v1{example.path}/{created.json['id']}"
+    assert created.status_code == 201, created.text
+    assert created.headers["Location"] == where
+    found = send("GET", where)
+    assert found.json["id"] == created.json["id"]
+    if "Idempotency-Replayed" in again.headers:
+        assert again.headers["Location"] == where
+    else:
+        assert name == "import"
 
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if EXAMPLES[name].can_be_created])

@@ -48,10 +48,10 @@ LEVELS = """\
 `full` shows all of a patient. `none` shows no patient and no record, only their number (`GET /patients/count`). `limited` shows
 patients and their records without identifiers:
 
-- Answers mask fields as the table below says. The OpenAPI document has the same marks (`x-phi`). A masked field and an unknown
-  one are both `null`.
+- Answers mask fields as the table below says. The OpenAPI document has the same marks (`x-phi`). Each item names its masked
+  fields in `masked_fields`, so that a masked field differs from an unknown one. The names depend on the masked answer alone.
 - Searching by a masked field, or changing one, is answered with 403. The problem names the field. Otherwise a caller could learn
-  the value bit by bit. No list is ordered by a masked field.
+  the value bit by bit. Sorting by a masked field is answered with 403 too.
 - A member who may create patients may do so at this level too, because the member knows the patient. An MRN that exists already is
   answered with 409.
 

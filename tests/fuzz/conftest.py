@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from members import AsMember, MakeFact, MakeTenant, Member
-
 from examples import EXAMPLES, LISTS, create_all
+from members import AsMember, MakeFact, MakeTenant, Member
 
 
 @dataclass

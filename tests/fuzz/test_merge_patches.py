@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from examples import CHANGED, ROUTES, contract_for, create_all, new_word
 from fuzzing import fuzzed
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,6 @@ from marshmallow import Schema, fields, validate
 from members import Member
 from sqlalchemy import UniqueConstraint
 
-from examples import CHANGED, ROUTES, contract_for, create_all, new_word
 from trially.database.rows import table_of
 from trially.http.fields import Text
 from trially.plain_text import is_plain

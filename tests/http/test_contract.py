@@ -16,6 +16,7 @@ from marshmallow import Schema, fields
 
 from trially import state
 from trially.http import problems, request_ids
+from trially.http.answer_schemas import IgnoredOptionError
 from trially.http.contract import (
     ContractFlask,
     accepts,
@@ -286,3 +287,25 @@ def test_a_body_that_cannot_be_read_is_the_clients_fault(
     answer = send_chunks(client, Chunks(b'{"name":', error=error))
 
     assert (answer.status_code, answer.json["type"]) == (400, "/problems/bad-request")
+
+
+class ShoutedField(fields.String):
+    def _serialize(self, value: Any, *_args: Any, **_options: Any) -> str:
+        return str(value).upper()
+
+
+@pytest.mark.parametrize(
+    ("field", "fault"),
+    [
+        (ShoutedField(), "is a ShoutedField, which has a _serialize of its own"),
+        (fields.String(data_key="other"), "has data_key='other'"),
+        (fields.Function(lambda _: 1), "is a fields.Function"),
+        (
+            fields.List(fields.Nested(Schema.from_dict({"x": fields.Constant(1)}))),
+            "a fields.Constant",
+        ),
+    ],
+)
+def test_what_only_dumping_would_do_is_refused(field: Any, fault: str) -> None:
+    with pytest.raises(IgnoredOptionError, match=fault):
+        returns(Schema.from_dict({"name": field})())

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from attacks import ATTACKS
+from examples import create_all
 from flask import Flask
 from members import AsMember, MakeFact, MakeTenant
 from populated_tenants import PopulatedTenant
@@ -13,7 +14,6 @@ from sqlalchemy import select
 from tenant_databases import access_of
 from walls import DIRECT, POOLER, WAYS, Wall
 
-from examples import create_all
 from trially.database.model import TenantModel
 from trially.database.session import db
 from trially.request_cycle import refusal_time

@@ -6,9 +6,6 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from members import AsMember, MakeFact, MakePatient, MakeTenant, Member
-from werkzeug.routing import Rule
-
 from examples import (
     ABOUT_PATIENTS,
     API,
@@ -19,6 +16,9 @@ from examples import (
     options_for,
     url_for,
 )
+from members import AsMember, MakeFact, MakePatient, MakeTenant, Member
+from werkzeug.routing import Rule
+
 from tools.permission_tables import describe_permissions, schemas_of_patients
 from trially.auth.permissions import (
     PhiLevel,

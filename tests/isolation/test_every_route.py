@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from examples import API, ROUTES, contract_for, new_word, options_for, url_for
 from flask import Flask
 from marshmallow import Schema, fields
 from members import Member
@@ -13,7 +14,6 @@ from walls import Wall
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from examples import API, ROUTES, contract_for, new_word, options_for, url_for
 from trially.api import API_PREFIX
 
 EMPTY_PAGE = {"data": [], "page": {"next": None, "has_more": False}}

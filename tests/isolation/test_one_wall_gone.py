@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from examples import ROUTES, url_for
 from flask import Flask
 from populated_tenants import PopulatedTenant
 from psycopg2 import errors, sql
@@ -14,7 +15,6 @@ from sqlalchemy import func, select
 from tenant_databases import access_of, as_tenant, placement_of
 from walls import Wall
 
-from examples import ROUTES, url_for
 from trially.config import current_settings
 from trially.database.model import TenantModel
 from trially.database.session import db

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from examples import EXAMPLES
 from flask import Flask
 from sqlalchemy import String, text
 from werkzeug.test import TestResponse
 
-from examples import EXAMPLES
 from trially.auth.members.managing import add_member
 from trially.auth.permissions import Permission, Role, requires
 from trially.config import Settings

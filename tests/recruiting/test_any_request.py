@@ -6,10 +6,6 @@ from urllib.parse import quote
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from members import Member
-
 from examples import (
     ROUTES,
     body_for,
@@ -18,6 +14,10 @@ from examples import (
     routes_with_body,
     url_for,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from members import Member
+
 from trially.http.contract import MERGE_PATCH_TYPE
 
 EXAMPLES = 60

@@ -8,12 +8,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from examples import EXAMPLES
 from flask import Flask
 from members import AsMember, MakePatient, MakeTenant, Member
 from sqlalchemy.dialects import postgresql
 from tenant_databases import ask_in
 
-from examples import EXAMPLES
 from trially.auth.permissions import PhiLevel, Role
 from trially.database.session import db
 from trially.resources.listing import Shape

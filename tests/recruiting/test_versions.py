@@ -5,10 +5,9 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from examples import CHANGED, create_all, new_word
 from members import AsMember, MakePatient, Member
 from tenant_databases import ask_in
-
-from examples import CHANGED, create_all, new_word
 
 
 def patch(member: Member, path: str, body: Any, **headers: str) -> Any:
@@ -107,6 +106,24 @@ def test_masked_patients_have_tags_of_their_own(
     assert etag != masked_etag
     assert masked.get(path, headers={"If-None-Match": etag}).status_code == 200
     assert masked.get(path, headers={"If-None-Match": masked_etag}).status_code == 304
+
+
+@pytest.mark.parametrize("name", sorted(CHANGED))
+@pytest.mark.parametrize("level", ["full", "limited"])
+def test_a_row_of_a_list_can_be_changed_without_reading_it(
+    member: Member, as_member: AsMember, name: str, level: str
+) -> None:
+    example, ids = CHANGED[name], create_all(member)
+    asking = as_member(member.tenant, phi_level=level)
+    [row] = [row for row in asking.get(example.path).json["data"] if row["id"] == ids[f"{name}_id"]]
+    path = f"{example.path}/{row['id']}"
+
+    changed = patch(asking, path, example.change, If_Match=row["etag"])
+
+    assert changed.status_code == 200
+    assert changed.json["etag"] == changed.headers["ETag"] != row["etag"]
+    assert asking.get(path).json["etag"] == changed.json["etag"]
+    assert patch(asking, path, example.change, If_Match=row["etag"]).status_code == 412
 
 
 def test_whatever_writes_a_row_makes_a_version(app: Any, member: Member) -> None:

@@ -33,6 +33,8 @@ def _find_ignored(schema: Schema, path: str) -> Iterator[str]:
         where = f"{path}.{name}"
         if isinstance(field, _IGNORED_FIELDS):
             yield f"{where} is a fields.{type(field).__name__}"
+        if not type(field)._serialize.__module__.startswith("marshmallow."):  # noqa: SLF001
+            yield f"{where} is a {type(field).__name__}, which has a _serialize of its own"
         if field.load_only:
             yield f"{where} is load_only"
         if field.data_key not in (None, name):

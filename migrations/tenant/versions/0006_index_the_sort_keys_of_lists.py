@@ -1,7 +1,7 @@
 """Index the sort keys of lists.
 
-The new indexes of patients replace those of MRNs, names and birth dates. Building them blocks
-writes to patients for about three seconds per million patients.
+The new indexes of patients replace those of MRNs, names and birth dates. Building an index blocks
+writes to its table.
 """
 
 import sqlalchemy as sa

@@ -31,6 +31,7 @@ def test_an_upload_is_imported(member: Member, kind: str, body: bytes) -> None:
 
     job = response.get_json()
     assert response.status_code == 201
+    job_id = job["id"]
     for name in ("id", "created_at", "updated_at", "ended_at"):
         assert job.pop(name)
     assert job == {
@@ -46,6 +47,8 @@ def test_an_upload_is_imported(member: Member, kind: str, body: bytes) -> None:
         "error_counts": {},
         "failure": None,
         "started_by": member.subject,
+        "etag": member.get(f"/imports/{job_id}").headers["ETag"],
+        "masked_fields": [],
     }
 
 
@@ -89,6 +92,7 @@ def test_imports_and_their_errors_are_listed_a_page_at_a_time(member: Member) ->
     assert errors[0].pop("id")
     assert errors == [
         {"file": "upload", "line": 4, "reason": "The content is not valid JSON.", "pointer": None}
+        | {"masked_fields": []}
     ]
 
 

@@ -14,6 +14,7 @@ def test_a_site_is_added_shown_and_changed(member: Member) -> None:
     assert answer.status_code == 201
     assert site == {
         "id": site["id"],
+        "etag": '"1"',
         "name": "Main",
         "status": "active",
         "investigator": None,
@@ -27,6 +28,7 @@ def test_a_site_is_added_shown_and_changed(member: Member) -> None:
     changed = member.patch(f"/sites/{site['id']}", json={"city": None, "status": "inactive"}).json
     assert changed == {
         **site,
+        "etag": '"2"',
         "city": None,
         "status": "inactive",
         "updated_at": changed["updated_at"],

@@ -4,10 +4,9 @@ from typing import Any
 
 from flask import Blueprint
 from marshmallow import Schema, fields
-from sqlalchemy import String, bindparam, case, func, literal, null, select
+from sqlalchemy import case, func, literal, null, select
 from sqlalchemy.dialects.postgresql import JSONB
 
-from trially.auth.members.managing import renamed_issuer
 from trially.auth.members.model import SORTS, Member, MemberSite
 from trially.auth.permissions import Permission, PhiLevel, Role, requires
 from trially.database.rows import table_of
@@ -16,6 +15,7 @@ from trially.http.fields import EXAMPLE, Choice, PageQuerySchema, Sort
 from trially.http.pages import Page
 from trially.resources.resource import Resource
 from trially.resources.scope import WHOLE_TENANT
+from trially.state import app_state
 
 bp = Blueprint("members", __name__, url_prefix="/members")
 
@@ -60,22 +60,12 @@ _site_ids = (
     .scalar_subquery()
 )
 
-# The names are read at each execution, because the statement is built once for all apps.
-_recorded, _current = (
-    bindparam(name, type_=String, callable_=lambda index=index: renamed_issuer()[index])  # type: ignore[misc]
-    for index, name in enumerate(("recorded_issuer", "current_issuer"))
-)
-_issuer = case((columns.issuer == _recorded, _current), else_=columns.issuer)
-
 MEMBERS = Resource(
     Member,
     MemberSchema(),
     scope=WHOLE_TENANT,
     sorts=SORTS,
-    computed=[
-        _issuer.label("issuer"),
-        case((columns.has_all_sites, null()), else_=_site_ids).label("site_ids"),
-    ],
+    computed=[case((columns.has_all_sites, null()), else_=_site_ids).label("site_ids")],
 )
 
 
@@ -89,4 +79,7 @@ def list_members(query: dict[str, Any]) -> Page:
     Members are people and machines. `role` says what a member may do, `phi_level` how much of a
     patient the member sees, and `site_ids` whose patients.
     """
-    return MEMBERS.page(query)
+    page, verifier = MEMBERS.page(query), app_state().token_verifier
+    for member in page["data"]:
+        member["issuer"] = verifier.current_name(member["issuer"])
+    return page

@@ -1,6 +1,7 @@
 """Receive an upload in an unnamed temporary file."""
 
 import hashlib
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +10,13 @@ from typing import Any, BinaryIO, cast
 import orjson
 from flask import Request
 
-from trially.http.problems import BadRequest, ContentTooLarge, UnsupportedMediaType
+from trially.http.codes import Code
+from trially.http.problems import (
+    BadRequest,
+    ContentTooLarge,
+    UnprocessableContent,
+    UnsupportedMediaType,
+)
 from trially.http.reading import reading_body
 
 KEPT_IN_MEMORY_BYTES = 1 << 20
@@ -63,6 +70,11 @@ MEDIA_TYPES: Mapping[str, Mapping[str, Any]] = {
 }
 """The media types of an upload, each with its schema and example."""
 
+JSON_TYPES = frozenset({"application/fhir+json", "application/json"})
+HEAD_BYTES = 100
+_NO_OBJECT = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:[\["\d-]|(?:true|false|null)\b)')
+"""Matches the beginning of JSON that is no object: clients send it that encode a file as JSON."""
+
 
 @contextmanager
 def received_upload(request: Request, most_bytes: int) -> Iterator[tuple[BinaryIO, str]]:
@@ -70,7 +82,7 @@ def received_upload(request: Request, most_bytes: int) -> Iterator[tuple[BinaryI
 
     The file has no name, so the operating system deletes it when the process ends. Raises a
     `Problem` for an unsupported media type, and for a body that is empty, shorter than its
-    Content-Length or larger than `most_bytes`.
+    Content-Length, larger than `most_bytes`, or JSON other than an object.
     """
     if request.mimetype not in MEDIA_TYPES:
         raise UnsupportedMediaType(f"The media type must be one of {', '.join(MEDIA_TYPES)}.")
@@ -90,6 +102,12 @@ def received_upload(request: Request, most_bytes: int) -> Iterator[tuple[BinaryI
             raise BadRequest("The body is empty.")
         if size < (request.content_length or 0):
             raise BadRequest("The body is shorter than its Content-Length.")
+        file.seek(0)
+        if request.mimetype in JSON_TYPES and _NO_OBJECT.match(file.read(HEAD_BYTES)):
+            raise UnprocessableContent(
+                "The body must be a JSON object: a FHIR Bundle or one FHIR resource.",
+                code=Code.VALIDATION_FAILED,
+            )
         file.seek(0)
         yield cast("BinaryIO", file), digest.hexdigest()
 
