@@ -47,7 +47,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.register_blueprint(health.bp)
     api.init_app(app)
     openapi.init_app(app, VERSION)
-    _init_demo(app, settings)
 
     refuse_unguarded_views(app.view_functions)
     return app
@@ -60,11 +59,3 @@ def _init_dev_issuer(app: Flask, settings: Settings) -> IssuerProfile | None:
     from trially import dev_issuer
 
     return dev_issuer.init_app(app, settings).profile()
-
-
-def _init_demo(app: Flask, settings: Settings) -> None:
-    """List the demo people at the built-in issuer. Production does not load their code."""
-    if settings.development:
-        from trially import demo
-
-        demo.init_app(app)
