@@ -8,7 +8,7 @@ production process next to a developer's file takes nothing from it.
 import os
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Annotated, Any, get_origin, get_type_hints
@@ -45,11 +45,9 @@ def read_settings(instance: Path | None = None) -> Settings:
     named = os.environ.get(variable_of("instance")) or instance
     instance = Path(named or INSTANCE)
     development = _parse(Env(), DEVELOPMENT, bool, is_secret=False) if _asks(DEVELOPMENT) else False
-    file = _readable_file(instance, reads_file=development, is_named=bool(named))
-    env = _read_variables(file)
-    variables = {*os.environ, *(dotenv_values(file) if file else ())}
+    env = _read_variables(instance, reads_file=development, is_named=bool(named))
     known = [variable_of(field.name) for field in fields(Settings)]
-    report_unknown(variables, known, PREFIX, development=development)
+    report_unknown({*os.environ, *env.names_in_file}, known, PREFIX, development=development)
     types = get_type_hints(Settings, include_extras=True)
     values: dict[str, Any] = {"instance": instance, "development": development}
     problems = []
@@ -102,17 +100,18 @@ def write_development_settings(instance: Path = INSTANCE) -> Path:
     return path
 
 
-def _readable_file(instance: Path, *, reads_file: bool, is_named: bool) -> Path | None:
-    """Return the instance's `settings.env`, or None if this process may not read it."""
-    file = instance / SETTINGS_FILE
-    return file if reads_file or (is_named and not _is_of_developer(file)) else None
+class _Variables(Env):
+    """The environment, completed by a file."""
+
+    names_in_file: Collection[str] = ()
 
 
-def _read_variables(file: Path | None) -> Env:
-    """Return the environment, completed by a file of settings."""
-    env = Env()
-    if file is not None:
+def _read_variables(instance: Path, *, reads_file: bool, is_named: bool) -> _Variables:
+    """Return the environment, completed by the instance's `settings.env` if it may be read."""
+    env, file = _Variables(), instance / SETTINGS_FILE
+    if reads_file or (is_named and not _is_of_developer(file)):
         env.read_env(str(file), recurse=False)
+        env.names_in_file = dotenv_values(file).keys()
     return env
 
 

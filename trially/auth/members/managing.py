@@ -156,7 +156,7 @@ def list_members() -> Sequence[Item]:
 
 def find_member(subject: str, issuer: str | None = None) -> Item:
     """Return a member of the current tenant, or raise `NoMemberError`."""
-    issuer = issuer or default_issuer()
+    issuer = _recorded_name(issuer)
     wanted = (subject, issuer)
     for member in list_members():
         if (member["subject"], member["issuer"]) == wanted:
