@@ -14,6 +14,22 @@ from faults.patroni_cluster import PatroniCluster
 from faults.proxy import Proxy
 from faults.serving import Gunicorn
 
+LONGEST_REQUEST_SECONDS = 12
+
+
+@contextmanager
+def many_threads(act: Callable[[], None], number: int, is_over: Event) -> Iterator[None]:
+    """Let threads do something until the block ends, which sets `is_over`."""
+    threads = [Thread(target=act, daemon=True) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join(LONGEST_REQUEST_SECONDS)
+
 
 class CannotRunError(Exception):
     """This machine lacks what a fault needs; the message says what."""
@@ -72,15 +88,8 @@ class Scene:
                 if not self.sends(tenant, "GET", "/api/v1/patients?limit=1", seconds=10):
                     is_over.wait(0.2)
 
-        threads = [Thread(target=read, daemon=True) for _ in range(clients)]
-        for thread in threads:
-            thread.start()
-        try:
+        with many_threads(read, clients, is_over):
             yield
-        finally:
-            is_over.set()
-            for thread in threads:
-                thread.join(12)
 
     def sends(
         self, tenant: LoadedTenant, method: str, path: str, *, seconds: float, **options: Any

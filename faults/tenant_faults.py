@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from threading import Event, Thread
 
 from faults.fault import Fault, Reach
-from faults.scene import Scene
+from faults.scene import Scene, many_threads
 
 DRIPPING = 64
 DRIP_SECONDS = 0.5
@@ -49,15 +49,8 @@ def drip(scene: Scene) -> Iterator[None]:
             except OSError:
                 is_over.wait(DRIP_SECONDS)
 
-    threads = [Thread(target=send, daemon=True) for _ in range(DRIPPING)]
-    for thread in threads:
-        thread.start()
-    try:
+    with many_threads(send, DRIPPING, is_over):
         yield
-    finally:
-        is_over.set()
-        for thread in threads:
-            thread.join(10)
 
 
 @contextmanager

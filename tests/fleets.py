@@ -81,13 +81,7 @@ def fleet(app: Flask, settings: Settings) -> Iterator[Fleet]:
         control_engine().dispose()
         for engine in list(db.engines.values()):
             engine.dispose()
-    _remove(app, catalog, tenants)
-
-
-def _remove(app: Flask, catalog: str, tenants: dict[str, Tenant]) -> None:
-    records = [tenant.placement for tenant in tenants.values()]
-    roles = [record.role for record in records] + [record.database for record in records]
-    remove_installation(app, catalog, roles)
+    remove_installation(app, catalog)
 
 
 @pytest.fixture

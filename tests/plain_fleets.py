@@ -36,7 +36,5 @@ def plain_fleet(app, settings):
             control_engine().dispose()
             for engine in list(db.engines.values()):
                 engine.dispose()
-        places = [tenant.placement for tenant in tenants.values()]
-        roles = [place.role for place in places] + [place.database for place in places]
-        remove_installation(app, catalog, roles)
+        remove_installation(app, catalog)
         ask(app, f"REVOKE CONNECT ON DATABASE postgres FROM {name}; DROP ROLE {name}")

@@ -1,6 +1,6 @@
 """Access to the databases below the app: as the administrator, or with a tenant's login role."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
 
@@ -23,6 +23,14 @@ TABLES = (
     " AND relkind IN ('r', 'p') AND relname <> 'alembic_version' ORDER BY relname"
 )
 """Selects the names of a tenant's tables."""
+
+ROLES_OF_TENANTS = (
+    "SELECT DISTINCT rolname FROM pg_roles JOIN pg_shdepend ON refobjid = pg_roles.oid"
+    " JOIN pg_database ON pg_database.oid IN (dbid, objid)"
+    " WHERE refclassid = 'pg_authid'::regclass AND rolname ~ '^[ts]_[0-9a-f]{12}$'"
+    " AND datname = ANY(%s)"
+)
+"""Selects the roles of tenants that own or may use something in some databases."""
 
 
 def placement_of(app: Flask, tenant: Tenant) -> Placement:
@@ -54,7 +62,7 @@ def ask_in(app: Flask, tenant: Tenant, statement: str, *parameters: Any) -> list
     return ask(app, statement, *parameters, database=tenant.placement.database)
 
 
-def remove_installation(app: Flask, catalog: str, roles: Iterable[str] = ()) -> None:
+def remove_installation(app: Flask, catalog: str) -> None:
     """Drop all databases and roles of another installation on this server."""
     with access_of(app).administer() as raw:
         execute(
@@ -68,7 +76,9 @@ def remove_installation(app: Flask, catalog: str, roles: Iterable[str] = ()) -> 
             " (SELECT oid FROM pg_roles WHERE rolname = %s)",
             f"{catalog}_owner",
         )
-        for (name,) in owned:
+        names = [name for (name,) in owned]
+        roles = [role for (role,) in execute(raw, ROLES_OF_TENANTS, names)]
+        for name in names:
             execute(raw, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
         for role in (*roles, f"{catalog}_owner", f"{catalog}_reader"):
             execute(raw, sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))

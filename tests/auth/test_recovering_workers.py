@@ -27,13 +27,6 @@ SUBJECT = "auth0|alice"
 
 
 @pytest.fixture
-def issuer() -> Iterator[Issuer]:
-    issuer = Issuer()
-    yield issuer
-    issuer.stop()
-
-
-@pytest.fixture
 def server(settings: Settings, issuer: Issuer, tmp_path: Path) -> Iterator[str]:
     """The URL of a server with several workers, which start while the issuer hangs."""
     issuer.delay = 30

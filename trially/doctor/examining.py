@@ -16,7 +16,7 @@ from trially.doctor.comparison import COMPARISON_CHECKS
 from trially.doctor.consistency import CONSISTENCY_CHECKS
 from trially.doctor.databases import opened
 from trially.doctor.examined_server import ExaminedServer
-from trially.doctor.findings import Finding, Level, describe_failure, run_checks
+from trially.doctor.findings import Check, Finding, Level, describe_failure, run_checks
 from trially.doctor.fleet import Fleet, TenantDatabase, read_again, read_fleet
 from trially.doctor.installation import INSTALLATION_CHECKS
 from trially.doctor.logins import DATABASE_LOGIN_CHECKS, INSTALLATION_LOGIN_CHECKS
@@ -29,7 +29,7 @@ from trially.errors import OperatorError
 from trially.tenancy.servers.access import FIRST_SERVER, server_access
 
 ALL_INSTALLATION_CHECKS = (*INSTALLATION_CHECKS, *INSTALLATION_LOGIN_CHECKS)
-ALL_SERVER_CHECKS = (*SERVER_CHECKS, *SERVER_STATE_CHECKS, *ROLE_CHECKS, *TEMPLATE_CHECKS)
+ALL_SERVER_CHECKS = (*SERVER_CHECKS, *SERVER_STATE_CHECKS, *ROLE_CHECKS)
 DATABASE_CHECKS = (*CONSISTENCY_CHECKS, *COMPARISON_CHECKS, *DATABASE_LOGIN_CHECKS)
 
 CONNECTIONS = 8
@@ -54,6 +54,7 @@ class Doctor:
         return [
             self.examine_installation,
             self.examine_catalog,
+            *(partial(self.examine_template, name) for name in self.fleet.servers),
             *(partial(self.examine_server, name) for name in self.fleet.servers),
             *(partial(self.examine_database, database) for database in self.fleet.databases),
         ]
@@ -73,17 +74,26 @@ class Doctor:
         except Failure as failure:
             return [_not_examined(where, failure)]
 
+    def examine_template(self, name: str) -> list[Finding]:
+        """Examine what new tenants of a server are made from.
+
+        The examination of the server says why its references cannot be built.
+        """
+        if isinstance(self.references[name], Exception):
+            return []
+        return self._examine_on_server(name, TEMPLATE_CHECKS, self.fleet)
+
     def examine_server(self, name: str) -> list[Finding]:
         """Examine a server's settings, roles and databases.
 
         What a command creates meanwhile is no problem. So if the catalog has changed, a server
         with problems is examined once more.
         """
-        findings = self._examine_server(name, self.fleet)
+        findings = self._examine_on_server(name, ALL_SERVER_CHECKS, self.fleet)
         if _has_problems(findings):
             current = read_fleet()
             if _states(current, name) != _states(self.fleet, name):
-                return self._examine_server(name, current)
+                return self._examine_on_server(name, ALL_SERVER_CHECKS, current)
         return findings
 
     def examine_database(self, expected: TenantDatabase) -> list[Finding]:
@@ -95,12 +105,14 @@ class Doctor:
                 return self._examine_database(current)
         return findings
 
-    def _examine_server(self, name: str, fleet: Fleet) -> list[Finding]:
+    def _examine_on_server(
+        self, name: str, checks: Sequence[Check[ExaminedServer]], fleet: Fleet
+    ) -> list[Finding]:
         try:
             references = self._references_on(name)
             with server_access(name).administer() as raw:
                 server = ExaminedServer(name, raw, fleet, references)
-                return self._run(ALL_SERVER_CHECKS, server, name)
+                return self._run(checks, server, name)
         except Failure as failure:
             return [_not_examined(name, failure)]
 
