@@ -31,6 +31,9 @@ END_SECONDS = 30.0
 FAST_AND_LOSABLE = "fsync=off,synchronous_commit=off,full_page_writes=off"
 DOCUMENTED_PORT = "5000"
 SOCKET = "flask.socket"
+WRITTEN_HERE = ("bin", "activate", "flask", ".installed*")
+"""Entries of the virtual environment that are not links to the entries of this process's own."""
+
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,7 @@ def _link_virtual_environment(folder: Path) -> None:
     programs = folder / "bin"
     programs.mkdir(parents=True)
     for entry in [*original.iterdir(), *(original / "bin").iterdir()]:
-        if entry.name not in ("bin", "activate", "flask") and not entry.name.startswith(
-            ".installed"
-        ):
+        if not any(fnmatch(entry.name, pattern) for pattern in WRITTEN_HERE):
             (folder / entry.relative_to(original)).symlink_to(entry)
     for stamp in {".installed", *(path.name for path in original.glob(".installed*"))}:
         (folder / stamp).touch()

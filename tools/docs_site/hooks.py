@@ -34,12 +34,8 @@ _log = logging.getLogger("mkdocs.hooks.links")
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Add the decisions to the navigation, and the scripts that npm has installed."""
-    measured = [name for name in ("faults.md",) if (ROOT / DOCS / name).exists()]
-    config.nav = [
-        *(config.nav or []),
-        *measured,
-        {"Decisions": [DECISIONS, *(f"decisions/{path.name}" for path in _decisions())]},
-    ]
+    decisions = [DECISIONS, *(f"decisions/{path.name}" for path in _decisions())]
+    config.nav = [*(config.nav or []), {"Decisions": decisions}]
     config.extra["polyfills"] = ["assets/iframe-worker.js"]
     if _script("mermaid").exists():
         config.extra_javascript.append("assets/mermaid.js")
