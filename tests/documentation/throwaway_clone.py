@@ -35,7 +35,6 @@ WRITTEN_HERE = ("bin", "activate", "flask", ".installed*")
 """Entries of the virtual environment that are not links to the entries of this process's own."""
 
 
-
 @dataclass(frozen=True)
 class Clone:
     """The copy, with its server running."""
