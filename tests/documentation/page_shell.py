@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-COMMAND_SECONDS = 60.0
+COMMAND_SECONDS = 120.0
 
 
 class StuckCommandError(Exception):
