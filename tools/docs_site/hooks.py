@@ -58,12 +58,12 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     while pages:
         page = pages.pop()
         for target in _targets(page):
-            if target.startswith(f"{DOCS}/") or target in found or not (ROOT / target).is_file():
+            content = _read(target)
+            if target.startswith(f"{DOCS}/") or target in found or content is None:
                 continue
             found.add(target)
-            content = (ROOT / target).read_bytes()
             files.append(File.generated(config, f"{REPOSITORY}/{target}", content=content))
-            if target.endswith(".md"):
+            if target.endswith(".md") and (ROOT / target).exists():
                 pages.append(target)
     return files
 
@@ -105,6 +105,18 @@ def _targets(page: str) -> Iterator[str]:
     text = _FENCED.sub("", (ROOT / page).read_text("utf-8"))
     for link in _LINK.finditer(text):
         yield _resolve(page, link["path"])
+
+
+def _read(path: str) -> bytes | None:
+    """Return the content of a file of the repository; of a folder without README.md, a list."""
+    file = ROOT / path
+    if file.is_file():
+        return file.read_bytes()
+    if file.name != "README.md" or not file.parent.is_dir():
+        return None
+    names = sorted(entry.name for entry in file.parent.iterdir() if entry.name[0] not in "._")
+    lines = [f"- `{name}`" for name in names if name != "node_modules"]
+    return "\n".join([f"# {file.parent.relative_to(ROOT)}", "", *lines, ""]).encode()
 
 
 def _resolve(page: str, link: str) -> str:
