@@ -55,7 +55,8 @@ class PageShell:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,
+            # A group, and no session: its leader would end with the first terminal that it opens.
+            process_group=0,
         )
         self._lines: Queue[str | None] = Queue()
         threading.Thread(target=self._read, daemon=True).start()
