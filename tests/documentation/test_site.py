@@ -19,7 +19,7 @@ _LOADED = re.compile(r"<(?:script|img|iframe|link|source)\b[^>]*?\b(?:src|href)=
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built site. A broken link, or a page without a place in the menu, is an error."""
+    """The built site. A broken link is an error."""
     site = tmp_path_factory.mktemp("guide") / "site"
     assert main(site) == 0
     return site

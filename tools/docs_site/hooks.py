@@ -10,6 +10,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -33,9 +34,12 @@ _log = logging.getLogger("mkdocs.hooks.links")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Add the decisions to the navigation, and the scripts that npm has installed."""
+    """Add the decisions and pages without a place to the menu, and the scripts."""
+    pages = {path.name for path in (ROOT / DOCS).glob("*.md")} - {"plan.md"}
+    further = sorted(pages - set(_pages_of(config.nav)))
     decisions = [DECISIONS, *(f"decisions/{path.name}" for path in _decisions())]
-    config.nav = [*(config.nav or []), {"Decisions": decisions}]
+    sections = [{"Further pages": further}] if further else []
+    config.nav = [*(config.nav or []), *sections, {"Decisions": decisions}]
     config.extra["polyfills"] = ["assets/iframe-worker.js"]
     if _script("mermaid").exists():
         config.extra_javascript.append("assets/mermaid.js")
@@ -83,6 +87,14 @@ def on_page_markdown(markdown: str, *, page: Page, **_event: object) -> str:
         for part in _FENCED.split(markdown)
     )
     return indent_lists(linked)
+
+
+def _pages_of(nav: Any) -> Iterator[str]:
+    """Yield the pages of a menu and of its sections."""
+    if isinstance(nav, str):
+        yield nav
+    for entry in nav.values() if isinstance(nav, dict) else nav if isinstance(nav, list) else ():
+        yield from _pages_of(entry)
 
 
 def _script(name: str) -> Path:
