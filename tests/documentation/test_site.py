@@ -13,7 +13,7 @@ from tools.docs_site.indentation import indent_lists
 from trially.config import ROOT
 
 FOLDER = ROOT / "tools" / "docs_site"
-PAGES = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = sorted(page for page in (ROOT / "docs").rglob("*.md") if page.name != "plan.md")
 _LOADED = re.compile(r"<(?:script|img|iframe|link|source)\b[^>]*?\b(?:src|href)=[\"']?([^\"'\s>]+)")
 
 
