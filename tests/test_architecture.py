@@ -44,7 +44,7 @@ DEFAULTS_IN_WORDS = {
     "dev_issuer": "as `TRIALLY_DEVELOPMENT",
     "cors_origins": f"none; in development `{','.join(WEB_APP_ORIGINS)}",
 }
-PUBLIC_ENDPOINTS = re.compile(r"(health|openapi|swagger_ui|dev_issuer)\.")
+PUBLIC_ENDPOINTS = re.compile(r"(health|openapi|swagger_ui|dev_issuer|guide)\.")
 
 
 def test_every_route_is_guarded(app: Flask) -> None:

@@ -7,6 +7,7 @@ says how a test treats it:
     <!-- not run: needs root -->     the commands cannot run in a test, for this reason
     <!-- exit status: 1 -->          the last command is expected to fail in this way
     <!-- before: export A=1 -->      a command that a test runs first; readers do not see it
+    <!-- answer: yes -->             what a test types when a command asks; it is at a terminal then
 """
 
 import re
@@ -18,7 +19,9 @@ from pathlib import Path
 LANGUAGES = {"console", "sh", "bash", "shell", "shell-session"}
 PROMPT = "$ "
 _FENCE = re.compile(r"^(?P<indent>\s*)(?P<ticks>`{3,}|~{3,})\s*(?P<language>[\w-]*)")
-_COMMENT = re.compile(r"^\s*<!-- (?P<key>not run|exit status|before): (?P<value>.+?) -->\s*$")
+_COMMENT = re.compile(
+    r"^\s*<!-- (?P<key>not run|exit status|before|answer): (?P<value>.+?) -->\s*$"
+)
 _INCOMPLETE = ("unexpected end of file", "unexpected EOF", "delimited by end-of-file")
 
 
@@ -45,6 +48,7 @@ class Block:
     """Why a test cannot run the commands."""
     exit_status: int = 0
     before: list[str] = field(default_factory=list)
+    answer: str | None = None
 
     @property
     def place(self) -> str:
@@ -91,6 +95,8 @@ def _block(page: str, number: int, body: list[str], comments: list[tuple[str, st
             block.not_run = value
         elif key == "exit status":
             block.exit_status = int(value)
+        elif key == "answer":
+            block.answer = value
         else:
             block.before.append(value)
     block.steps = list(_steps(body)) if block.not_run is None else []

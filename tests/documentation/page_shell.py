@@ -1,21 +1,45 @@
 """Runs the commands of a page in one shell, as a reader who pastes them into one terminal."""
 
 import os
+import pty
 import signal
 import subprocess
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import Empty, Queue
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
-COMMAND_SECONDS = 60.0
+COMMAND_SECONDS = 120.0
 
 
 class StuckCommandError(Exception):
     """A command did not end, or ended the shell."""
+
+
+@contextmanager
+def typing_terminal(answer: str) -> Iterator[tuple[str, list[str]]]:
+    """Open a terminal where an answer is typed; yield its name, and the list of what it shows."""
+    keyboard, terminal = pty.openpty()
+    printed: list[str] = []
+
+    def read() -> None:
+        with suppress(OSError):  # the end of a terminal
+            while shown := os.read(keyboard, 4096):
+                printed.append(shown.decode())
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    os.write(keyboard, f"{answer}\n".encode())
+    try:
+        yield os.ttyname(terminal), printed
+    finally:
+        os.close(terminal)
+        reading.join()
+        os.close(keyboard)
 
 
 class PageShell:
@@ -31,16 +55,27 @@ class PageShell:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,
+            # A group, and no session: its leader would end with the first terminal that it opens.
+            process_group=0,
         )
         self._lines: Queue[str | None] = Queue()
         threading.Thread(target=self._read, daemon=True).start()
 
-    def run(self, command: str) -> tuple[int, str]:
-        """Run a command; return its exit status, and what it printed on both outputs."""
+    def run(self, command: str, answer: str | None = None) -> tuple[int, str]:
+        """Run a command; return its exit status, and what it printed on both outputs.
+
+        With `answer`, its input and its errors are a terminal, where somebody types the answer.
+        """
+        if answer is None:
+            # Commands read nothing of the shell's own input, which holds the next command.
+            return self._run(command, "</dev/null")
+        with typing_terminal(answer) as (name, printed):
+            status, output = self._run(command, f"<{name} 2>{name}")
+        return status, output + "".join(printed)
+
+    def _run(self, command: str, redirection: str) -> tuple[int, str]:
         assert self._process.stdin
-        # Commands read nothing of the shell's own input, which holds the next command.
-        self._process.stdin.write(f"{{ {command}\n}} </dev/null\n")
+        self._process.stdin.write(f"{{ {command}\n}} {redirection}\n")
         self._process.stdin.write(f"printf '\\n{self._mark} %d\\n' $?\n")
         self._process.stdin.flush()
         printed: list[str] = []

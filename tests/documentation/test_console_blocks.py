@@ -69,7 +69,7 @@ def _run(step: Step, block: Block, clone: Clone, shell: PageShell) -> None:
     elif step.command.startswith(SERVER):
         status, output = shell.run(IN_BACKGROUND.format(command=step.command))
     else:
-        status, output = shell.run(clone.adapt(step.command))
+        status, output = shell.run(clone.adapt(step.command), block.answer)
     output = clone.restore(output)
     expected = block.exit_status if step is block.steps[-1] else 0
     assert status == expected, f"{block.place}: {step.command}\n{output}"

@@ -81,3 +81,11 @@ def test_a_shell_keeps_its_state_and_tells_the_status(tmp_path: Path) -> None:
         assert shell.run("echo $A in $PWD # comment") == (0, "1 in /\n\n")
         assert shell.run("(exit 7)")[0] == 7
         assert shell.run("cat")[0] == 0
+
+
+def test_a_command_that_asks_gets_the_answer_at_a_terminal(tmp_path: Path) -> None:
+    asking = "test -t 0 && test -t 2 && read -r -p 'Sure? ' said && echo \"said $said\""
+    with PageShell(tmp_path, {"PATH": "/usr/bin:/bin"}) as shell:
+        status, output = shell.run(asking, "yes")
+        assert (status, "said yes" in output, "Sure?" in output) == (0, True, True)
+        assert shell.run(asking)[0] == 1

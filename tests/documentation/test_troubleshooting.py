@@ -60,7 +60,8 @@ def _quoted_messages() -> Iterator[str]:
 def _texts_of_the_code() -> Iterator[str]:
     """Yield each text of the code; a value in a text is `…`."""
     yield (ROOT / "Makefile").read_text("utf-8")
-    for path in [ROOT / "wsgi.py", *(ROOT / "trially").rglob("*.py")]:
+    programs = [ROOT / "wsgi.py", *(ROOT / "tools").glob("*.py"), *(ROOT / "trially").rglob("*.py")]
+    for path in programs:
         nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
         docstrings = {id(node.value) for node in nodes if isinstance(node, ast.Expr)}
         for node in nodes:

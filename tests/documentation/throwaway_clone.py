@@ -1,6 +1,7 @@
 """A throw-away copy of the repository, whose `make run` serves the demo tenants."""
 
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -10,9 +11,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
+
+from documentation import preloaded_flask
+from documentation.preloaded_flask import write_program
 
 from trially.config import ROOT
 from trially.embedded_postgres.cluster import find_binaries
@@ -25,6 +30,9 @@ START_SECONDS = 120.0
 END_SECONDS = 30.0
 FAST_AND_LOSABLE = "fsync=off,synchronous_commit=off,full_page_writes=off"
 DOCUMENTED_PORT = "5000"
+SOCKET = "flask.socket"
+WRITTEN_HERE = ("bin", "activate", "flask", ".installed*")
+"""Entries of the virtual environment that are not links to the entries of this process's own."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +71,21 @@ def running_clone() -> Iterator[Clone]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    commands = subprocess.Popen(
+        [sys.executable, str(Path(preloaded_flask.__file__)), str(parent / SOCKET)],
+        cwd=folder,
+        env=clone.environment,
+        start_new_session=True,
+    )
     try:
         _await_server(clone, server)
         _write_settings_of_pages(folder)
         yield clone
     finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGTERM)
-            server.wait(timeout=30)
+        for process in (server, commands):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGTERM)
+            process.wait(timeout=30)
         _await_end_of_database(folder / "instance" / EMBEDDED_DIRECTORY)
         shutil.rmtree(parent)
 
@@ -89,12 +104,19 @@ def _copy_repository(folder: Path) -> None:
 
 def _link_virtual_environment(folder: Path) -> None:
     """Make a `.venv` that has this process's packages and counts as installed."""
-    folder.mkdir()
-    for entry in Path(sys.prefix).iterdir():
-        if not entry.name.startswith(".installed"):
-            (folder / entry.name).symlink_to(entry.resolve())
-    for stamp in {".installed", *(path.name for path in Path(sys.prefix).glob(".installed*"))}:
+    original = Path(sys.prefix)
+    programs = folder / "bin"
+    programs.mkdir(parents=True)
+    for entry in [*original.iterdir(), *(original / "bin").iterdir()]:
+        if not any(fnmatch(entry.name, pattern) for pattern in WRITTEN_HERE):
+            (folder / entry.relative_to(original)).symlink_to(entry)
+    for stamp in {".installed", *(path.name for path in original.glob(".installed*"))}:
         (folder / stamp).touch()
+    activate = (original / "bin" / "activate").read_text()
+    (programs / "activate").write_text(
+        re.sub(r"(?m)^(\s*VIRTUAL_ENV=).*", rf"\1{folder}", activate)
+    )
+    write_program(programs / "flask", folder.parent.parent / SOCKET)
 
 
 def _environment(port: int) -> dict[str, str]:

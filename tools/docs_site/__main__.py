@@ -48,10 +48,16 @@ def _install_scripts() -> None:
 
 
 def _build(site: Path) -> int:
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+    # Not --quiet: it would hide warnings from --strict too.
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict"]
     command += ["--config-file", str(FOLDER / "mkdocs.yml"), "--site-dir", str(site)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "NO_MKDOCS_2_WARNING": "1"}
-    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode  # noqa: S603
+    built = subprocess.run(  # noqa: S603
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    if built.returncode != 0:
+        sys.stderr.write(built.stdout + built.stderr)
+    return built.returncode
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -33,13 +34,12 @@ _log = logging.getLogger("mkdocs.hooks.links")
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Add the decisions to the navigation, and the scripts that npm has installed."""
-    measured = [name for name in ("faults.md",) if (ROOT / DOCS / name).exists()]
-    config.nav = [
-        *(config.nav or []),
-        *measured,
-        {"Decisions": [DECISIONS, *(f"decisions/{path.name}" for path in _decisions())]},
-    ]
+    """Add the decisions and pages without a place to the menu, and the scripts."""
+    pages = {path.name for path in (ROOT / DOCS).glob("*.md")} - {"plan.md"}
+    further = sorted(pages - set(_pages_of(config.nav)))
+    decisions = [DECISIONS, *(f"decisions/{path.name}" for path in _decisions())]
+    sections = [{"Further pages": further}] if further else []
+    config.nav = [*(config.nav or []), *sections, {"Decisions": decisions}]
     config.extra["polyfills"] = ["assets/iframe-worker.js"]
     if _script("mermaid").exists():
         config.extra_javascript.append("assets/mermaid.js")
@@ -62,12 +62,12 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
     while pages:
         page = pages.pop()
         for target in _targets(page):
-            if target.startswith(f"{DOCS}/") or target in found or not (ROOT / target).is_file():
+            content = _read(target)
+            if target.startswith(f"{DOCS}/") or target in found or content is None:
                 continue
             found.add(target)
-            content = (ROOT / target).read_bytes()
             files.append(File.generated(config, f"{REPOSITORY}/{target}", content=content))
-            if target.endswith(".md"):
+            if target.endswith(".md") and (ROOT / target).exists():
                 pages.append(target)
     return files
 
@@ -87,6 +87,14 @@ def on_page_markdown(markdown: str, *, page: Page, **_event: object) -> str:
         for part in _FENCED.split(markdown)
     )
     return indent_lists(linked)
+
+
+def _pages_of(nav: Any) -> Iterator[str]:
+    """Yield the pages of a menu and of its sections."""
+    if isinstance(nav, str):
+        yield nav
+    for entry in nav.values() if isinstance(nav, dict) else nav if isinstance(nav, list) else ():
+        yield from _pages_of(entry)
 
 
 def _script(name: str) -> Path:
@@ -109,6 +117,18 @@ def _targets(page: str) -> Iterator[str]:
     text = _FENCED.sub("", (ROOT / page).read_text("utf-8"))
     for link in _LINK.finditer(text):
         yield _resolve(page, link["path"])
+
+
+def _read(path: str) -> bytes | None:
+    """Return the content of a file of the repository; of a folder without README.md, a list."""
+    file = ROOT / path
+    if file.is_file():
+        return file.read_bytes()
+    if file.name != "README.md" or not file.parent.is_dir():
+        return None
+    names = sorted(entry.name for entry in file.parent.iterdir() if entry.name[0] not in "._")
+    lines = [f"- `{name}`" for name in names if name != "node_modules"]
+    return "\n".join([f"# {file.parent.relative_to(ROOT)}", "", *lines, ""]).encode()
 
 
 def _resolve(page: str, link: str) -> str:
