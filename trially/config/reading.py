@@ -75,8 +75,7 @@ def read_settings(instance: Path | None = None) -> Settings:
 def is_configured(name: str, settings: Settings) -> bool:
     """Return whether the environment or `settings.env` has a value for a setting."""
     named = bool(os.environ.get(variable_of("instance")))
-    file = _readable_file(settings.instance, reads_file=settings.development, is_named=named)
-    env = _read_variables(file)
+    env = _read_variables(settings.instance, reads_file=settings.development, is_named=named)
     return env.str(variable_of(name), default=None) is not None
 
 
