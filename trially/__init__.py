@@ -13,7 +13,7 @@ from trially.database import session
 from trially.http import browsers, problems, request_ids, retry_after, trace_context
 from trially.observability import access_log, tracing
 from trially.tenancy import catalog_reader, directory, plans, recorded_keys
-from trially.tenancy.schema import installing
+from trially.tenancy.schema import fleet_revisions, installing
 from trially.tenancy.schema.migration_commands import init_migrations
 from trially.tenancy.schema.migration_files import check_migrations
 from trially.tenancy.servers import access
@@ -52,6 +52,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     recorded_keys.init_app(app)
     init_migrations(app)
     catalog_reader.init_app(app, settings.catalog_outage_seconds)
+    fleet_revisions.init_app(app)
     directory.init_app(app, settings.placement_max_age_seconds)
     identities.init_app(app, settings.placement_max_age_seconds)
     identity.init_app(app, trusted_issuers(settings, _init_dev_issuer(app, settings)))

@@ -1,29 +1,57 @@
 """Run an Alembic command on every tenant's placement, or on a scratch database."""
 
-from alembic.util import CommandError
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+import click
+import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import joinedload
 
-from trially.errors import OperatorError
 from trially.tenancy.catalog import (
     PlacementRecord,
     SharedDatabase,
     Tier,
     catalog_transaction,
 )
+from trially.tenancy.lifecycle.migration_failures import FailedPlacements
 from trially.tenancy.schema.databases import as_owner
 from trially.tenancy.schema.guard import GUARD_DDL
 from trially.tenancy.schema.lineages import TENANT_LINEAGE, run_lineage
+from trially.tenancy.schema.revisions import read_revision, record_revision
 from trially.tenancy.schema.templates import TENANT_SCHEMA, scratch_database
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import driver_connection, execute
-from trially.tenancy.tiers import TIERS, tier_of
+from trially.tenancy.tiers import TIERS
+
+NAMED_TENANTS = 20
+"""The most tenants of one placement that are named. More may share the tables of a pool."""
 
 
-class FleetMigrationError(OperatorError):
-    """An Alembic command failed on one placement; the placements after it were not visited."""
+@dataclass(frozen=True)
+class _Place:
+    """A placement, whose tables several tenants may share, or the blank schema of a database."""
+
+    server: str
+    database: str
+    schema: str
+    tier: Tier
+    records: Sequence[PlacementRecord] = ()
+    """The tenants' placements; none for a blank schema."""
+
+    def __str__(self) -> str:
+        if not self.records:
+            return f"the blank schema of database {self.database} (server {self.server})"
+        where = f"(server {self.server}, database {self.database}, schema {self.schema})"
+        slugs = [record.tenant.slug for record in self.records]
+        if len(slugs) == 1:
+            return f"the tenant {slugs[0]} {where}"
+        named = ", ".join(slugs[:NAMED_TENANTS]) + ", …" * (len(slugs) > NAMED_TENANTS)
+        return f"{len(slugs)} tenants {where}: {named}"
 
 
 def run_on_scratch() -> None:
@@ -36,29 +64,23 @@ def run_on_every_tenant() -> None:
     """Run the current Alembic command on each placement in turn, and on shared tables once.
 
     A command that changes tables leaves each placement as a new tenant's would be: with this
-    version's guard, the grants of its role, and the CHECKs of its tenant on added tables.
-    Raises `FleetMigrationError`, which names the placement, at the first failure.
+    version's guard, the grants of its role, and the CHECKs of its tenant on added tables. The
+    catalog then records the placement's revision.
+    If a placement fails, the others are visited all the same. Raises `FleetMigrationError` at the
+    end, which names each placement that failed, and its error.
     """
-    blanks, placements = _read_fleet()
-    total = len(blanks) + len(placements)
-    # Blank schemas come first. A tenant created meanwhile copies one, so it is at the new revision.
-    for done, blank in enumerate(blanks):
-        try:
-            _run_on_blank_schema(blank)
-        except Exception as error:
-            where = f"the blank schema of database {blank.name} (server {blank.server.name})"
-            raise _failure(where, error, done, total) from error
-    for done, records in enumerate(placements, start=len(blanks)):
-        try:
-            _run_on_placement(records[0])
-        except Exception as error:
-            raise _failure(_describe(records), error, done, total) from error
+    places = _read_fleet()
+    failed = FailedPlacements(len(places))
+    for number, place in enumerate(places, start=1):
+        click.echo(f"{number} of {len(places)}: {place}", err=True)
+        failed.run(str(place), place.server, partial(_visit, place))
+    failed.raise_if_any()
 
 
-def _read_fleet() -> tuple[list[SharedDatabase], list[list[PlacementRecord]]]:
-    """Return the databases with a blank schema, and the placements: several if they share tables.
+def _read_fleet() -> list[_Place]:
+    """Return the blank schemas, and then the placements, the oldest first.
 
-    The oldest placement comes first.
+    A tenant that is created meanwhile copies a blank schema, so it is at the new revision.
     """
     with catalog_transaction() as session:
         shared = session.scalars(select(SharedDatabase)).all()
@@ -68,68 +90,70 @@ def _read_fleet() -> tuple[list[SharedDatabase], list[list[PlacementRecord]]]:
             .options(joinedload(PlacementRecord.tenant))
             .order_by(PlacementRecord.created_at)
         ).all()
-    placements: dict[tuple[str, str, str], list[PlacementRecord]] = {}
+    places = [
+        _Place(each.server.name, each.name, blank, Tier(each.tier))
+        for each in shared
+        if (blank := TIERS[Tier(each.tier)].blank_schema) is not None
+    ]
+    sharing: dict[tuple[str, str, str], list[PlacementRecord]] = {}
     for record in records:
         key = (record.server.name, record.database, record.schema)
-        placements.setdefault(key, []).append(record)
-    blanks = [each for each in shared if TIERS[Tier(each.tier)].blank_schema is not None]
-    return blanks, list(placements.values())
+        sharing.setdefault(key, []).append(record)
+    return places + [_Place(*key, Tier(of[0].tier), of) for key, of in sharing.items()]
 
 
-def _run_on_blank_schema(blank: SharedDatabase) -> None:
-    tier = TIERS[Tier(blank.tier)]
-    assert tier.blank_schema is not None  # noqa: S101
-    with as_owner(server_access(blank.server.name), blank.name) as owned:
-        if run_lineage(TENANT_LINEAGE, owned, tier.blank_schema):
-            raw = driver_connection(owned)
-            execute(raw, GUARD_DDL)
-            tier.compose_blank_schema(raw, blank.name)
-            raw.commit()
-
-
-def _run_on_placement(record: PlacementRecord) -> None:
-    tier, access = tier_of(record), server_access(record.server.name)
-    pre_migration_sql = tier.pre_migration_sql(record)
-    with as_owner(access, record.database) as owned:
+def _visit(place: _Place) -> None:
+    """Run the command on one place, and record its revision if the command changes tables."""
+    with as_owner(server_access(place.server), place.database) as owned:
         raw = driver_connection(owned)
         try:
-            is_changed = run_lineage(
-                TENANT_LINEAGE,
-                owned,
-                record.schema,
-                before_changes=lambda: (
-                    _commit(raw, pre_migration_sql) if pre_migration_sql else None
-                ),
-            )
+            is_changed = _run(place, owned)
         except BaseException:
             owned.rollback()
-            if pre_migration_sql:
-                _commit(raw, tier.post_migration_sql(record))
+            with suppress(psycopg2.Error):
+                _record(place, raw)
             raise
         if is_changed:
-            _commit(raw, GUARD_DDL, tier.post_migration_sql(record))
+            _record(place, raw)
+
+
+def _run(place: _Place, owned: Connection) -> bool:
+    """Run the command, and return whether it changes tables."""
+    tier, raw = TIERS[place.tier], driver_connection(owned)
+    if not place.records:
+        is_changed = run_lineage(TENANT_LINEAGE, owned, place.schema)
+        if is_changed:
+            execute(raw, GUARD_DDL)
+            tier.compose_blank_schema(raw, place.database)
+            raw.commit()
+        return is_changed
+    record = place.records[0]
+    pre_migration_sql = tier.pre_migration_sql(record)
+    try:
+        is_changed = run_lineage(
+            TENANT_LINEAGE,
+            owned,
+            place.schema,
+            before_changes=lambda: _commit(raw, pre_migration_sql) if pre_migration_sql else None,
+        )
+    except BaseException:
+        owned.rollback()
+        if pre_migration_sql:
+            _commit(raw, tier.post_migration_sql(record))
+        raise
+    if is_changed:
+        _commit(raw, GUARD_DDL, tier.post_migration_sql(record))
+    return is_changed
+
+
+def _record(place: _Place, raw: connection) -> None:
+    """Record the revision of a place, which a failed command may have changed too."""
+    revision = read_revision(raw, place.schema)
+    raw.commit()
+    record_revision(place.records, revision)
 
 
 def _commit(raw: connection, *statements: sql.Composable | str) -> None:
     for statement in statements:
         execute(raw, statement)
     raw.commit()
-
-
-def _describe(records: list[PlacementRecord]) -> str:
-    first = records[0]
-    who = f"the tenant {first.tenant.slug}" if len(records) == 1 else f"{len(records)} tenants"
-    return f"{who} (server {first.server.name}, database {first.database}, schema {first.schema})"
-
-
-def _failure(where: str, error: Exception, done: int, total: int) -> FleetMigrationError:
-    """Compose the error. A database's own message may quote a row, so only its type is shown."""
-    if isinstance(error, (OperatorError, CommandError)):
-        cause = str(error)
-    else:
-        cause = f"{type(getattr(error, 'orig', None) or error).__name__}."
-    return FleetMigrationError(
-        f"The command failed for {where}: {cause}\n"
-        f"It succeeded for {done} of {total} placements before. Correct the cause and run it again."
-        " `flask --debug db …` shows the traceback."
-    )

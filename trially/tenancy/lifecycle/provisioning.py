@@ -161,9 +161,12 @@ def _create_storage(_session: Session, operation: Operation) -> None:
     tier_of(record).create_storage(record)
 
 
-def _grant_access(_session: Session, operation: Operation) -> None:
+def _grant_access(session: Session, operation: Operation) -> None:
     record = _record_of(operation)
-    tier_of(record).grant_access(record)
+    revision = tier_of(record).grant_access(record)
+    session.execute(
+        update(PlacementRecord).where(PlacementRecord.id == record.id).values(revision=revision)
+    )
 
 
 def _add_owner(_session: Session, operation: Operation) -> None:

@@ -33,6 +33,7 @@ from trially.tenancy.schema.lineages import (
     migration_connection,
     run_upgrade,
 )
+from trially.tenancy.schema.revisions import Revision, compare
 from trially.tenancy.servers.access import (
     FIRST_SERVER,
     ServerAccess,
@@ -54,6 +55,10 @@ log = logging.getLogger(__name__)
 
 class CatalogBehindError(OperatorError):
     """The catalog does not exist, or is not at the revision that this version needs."""
+
+
+class CatalogNewerError(OperatorError):
+    """A newer version has migrated the catalog."""
 
 
 def catalog_binds(access: ServerAccess, settings: Settings) -> dict[str, Login]:
@@ -78,10 +83,18 @@ def install() -> None:
 
 
 def check_catalog() -> None:
-    """Raise `CatalogBehindError` unless the catalog is at the head of its lineage."""
+    """Raise an error unless the catalog is at the head of its lineage.
+
+    The error is `CatalogBehindError` if `install` can bring it there, else `CatalogNewerError`.
+    """
     with server_access().administer() as raw:
         exists = database_exists(raw, current_settings().catalog_database)
-    if not exists or _catalog_revision() != head_of(CATALOG_LINEAGE):
+    found = compare(_catalog_revision() if exists else None, head_of(CATALOG_LINEAGE))
+    if found is Revision.NEWER:
+        raise CatalogNewerError(
+            "A newer version of trially has migrated the catalog. Run this command in that version."
+        )
+    if found is not Revision.CURRENT:
         raise CatalogBehindError(
             "The catalog is not at the revision that this version needs. Run "
             "`flask db --directory migrations/catalog upgrade`."
