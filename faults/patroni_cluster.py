@@ -173,20 +173,10 @@ class PatroniCluster:
                 **_run_as(self.account),
             )
 
-    def stop(self, node: Node) -> None:
-        """Stop a node with SIGTERM, and with SIGKILL if that takes too long."""
-        if node.process is None:
-            return
-        node.process.terminate()
-        try:
-            node.process.wait(STOP_TIMEOUT_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill(node)
-
 
 @contextmanager
 def patroni_cluster() -> Iterator[PatroniCluster]:
-    """Run etcd and two nodes on free ports of loopback; stop them and delete their folders."""
+    """Run etcd and two nodes on free ports of loopback; kill them and delete their folders."""
     folder = Path(tempfile.mkdtemp(prefix="trially-patroni-")).resolve()
     account = prepare_directory(folder)
     if account is not None:
@@ -215,7 +205,8 @@ def patroni_cluster() -> Iterator[PatroniCluster]:
         yield cluster
     finally:
         for node in nodes:
-            cluster.stop(node)
+            if node.process is not None:
+                cluster.kill(node)
         etcd.terminate()
         etcd.wait(STOP_TIMEOUT_SECONDS)
         shutil.rmtree(folder, ignore_errors=True)

@@ -14,6 +14,7 @@ from tools import migration_numbers
 from trially.auth.permissions import Permission
 from trially.config import ROOT, Settings
 from trially.config.reading import variable_of
+from trially.config.settings import WEB_APP_ORIGINS
 from trially.database.model import TenantModel
 from trially.tenancy.catalog import Tier
 from trially.tenancy.tiers import TIERS
@@ -37,7 +38,11 @@ KEYS_OF_OTHERS = {"trially/tenancy/servers/scram.py"}
 EXAMINERS_OF_THE_SECRET = {"trially/config/safety.py", "trially/doctor/installation.py"}
 """They refuse a secret that is short or easily guessed, and derive nothing from it."""
 
-DEFAULTS_IN_WORDS = {"instance": "instance/", "dev_issuer": "as `TRIALLY_DEVELOPMENT"}
+DEFAULTS_IN_WORDS = {
+    "instance": "instance/",
+    "dev_issuer": "as `TRIALLY_DEVELOPMENT",
+    "cors_origins": f"none; in development `{','.join(WEB_APP_ORIGINS)}",
+}
 PUBLIC_ENDPOINTS = re.compile(r"(health|openapi|swagger_ui|dev_issuer)\.")
 
 

@@ -34,6 +34,7 @@ def test_production_settings_are_read(read):
     assert not settings.development
     assert not settings.dev_issuer
     assert settings.issuers == ("https://login.example",)
+    assert settings.cors_origins == ()
     assert settings.public_url == "https://api.example"
     assert settings.database_url.drivername == "postgresql+psycopg2"
 
@@ -165,6 +166,8 @@ def test_development_allows_loopback_issuers_only(read):
     settings = read(**development | {"TRIALLY_ISSUERS": "http://127.0.0.1:3000"})
     assert settings.issuers == ("http://127.0.0.1:3000",)
     assert settings.dev_issuer
+    assert settings.cors_origins == ("http://localhost:3000", "http://127.0.0.1:3000")
+    assert read(**development | {"TRIALLY_CORS_ORIGINS": ""}).cors_origins == ()
 
     for issuer in ("http://login.example", "ftp://localhost"):
         with pytest.raises(SettingsError, match="TRIALLY_ISSUERS"):

@@ -96,6 +96,12 @@ class RequestState:
     admitted_at: float = 0.0
     """`time.perf_counter()` when the token was read; refusals take a fixed time from then."""
 
+    refusal: str | None = None
+    """Why the request was refused, in a word for the log: `expired`, `no_member`, …"""
+
+    refused_origin: str | None = None
+    """The origin of a page that may not call this back end, for the log."""
+
     is_stranger: bool = False
     """The caller was refused because the tenant is not theirs, unknown or suspended."""
 

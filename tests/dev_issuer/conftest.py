@@ -1,6 +1,7 @@
 """An issuer, a browser before it, and a verifier behind it."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from trially.auth.tokens import Claims, verify_token
 from trially.dev_issuer import DevIssuer
 from trially.dev_issuer.key_file import load_or_create_key
 from trially.dev_issuer.pages import create_pages
+from trially.dev_issuer.people import ListedPeople
 
 
 @pytest.fixture(scope="session")
@@ -21,10 +23,15 @@ def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+read_key = cache(load_or_create_key)
+"""Reads a key once, because its numbers are checked each time that it is read."""
+
+
 @pytest.fixture
-def issuer(key_file: Path) -> DevIssuer:
+def issuer(key_file: Path, monkeypatch: pytest.MonkeyPatch) -> DevIssuer:
+    monkeypatch.setattr("trially.dev_issuer.issuer.load_or_create_key", read_key)
     issuer = DevIssuer(URL, key_file, AUDIENCE)
-    issuer.people = lambda: [BOB, ALICE_TOO, ALICE]
+    issuer.people = ListedPeople([BOB, ALICE_TOO, ALICE])
     return issuer
 
 

@@ -59,7 +59,7 @@ def test_every_view_is_marked_public(issuer: DevIssuer) -> None:
     issuer_app = Flask("issuer_app", static_folder=None)
     issuer_app.register_blueprint(create_pages(issuer))
 
-    assert len(issuer_app.view_functions) == 4
+    assert len(issuer_app.view_functions) == 6
     for view in issuer_app.view_functions.values():
         assert view.__dict__["permission"] is None
 

@@ -19,7 +19,7 @@ from tests.dev_issuer.flows import (
     log_in,
 )
 from trially.auth.tokens import Claims, TokenError
-from trially.dev_issuer.server import CODE_LIFETIME_SECONDS, IssuedCodes
+from trially.dev_issuer.sign_ins import CODE_LIFETIME_SECONDS, IssuedCodes
 
 
 def test_the_code_flow_gives_an_access_token(
@@ -119,7 +119,7 @@ def test_a_failed_exchange_uses_the_code_up(browser: FlaskClient) -> None:
 def test_a_code_expires(browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     code = log_in(browser)
     later = time.time() + CODE_LIFETIME_SECONDS
-    monkeypatch.setattr("trially.dev_issuer.server.time.time", lambda: later)
+    monkeypatch.setattr("trially.dev_issuer.sign_ins.time.time", lambda: later)
 
     assert exchange(browser, code).get_json()["error"] == "invalid_grant"
 
@@ -171,7 +171,8 @@ def test_machines_without_the_secret_get_no_token(
 
 def test_codes_do_not_pile_up() -> None:
     codes = IssuedCodes()
-    issued: Any = type("Code", (), {"client_id": "web", "expires_at": float("inf")})
+    sign_in: Any = type("SignIn", (), {"client_id": "web"})
+    issued: Any = type("Code", (), {"sign_in": sign_in, "expires_at": float("inf")})
 
     for number in range(1500):
         codes.store(type("Code", (issued,), {"code": str(number)}))  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from tests.dev_issuer.flows import LOGIN, TENANT_CLAIM, exchange
 from trially.auth.tokens import Claims
 from trially.dev_issuer import DevIssuer
+from trially.dev_issuer.people import ListedPeople
 
 
 def test_the_login_page_lists_people_by_tenant(browser: FlaskClient) -> None:
@@ -47,7 +48,7 @@ def test_the_login_page_posts_the_parameters_of_the_request(
 def test_without_people_the_page_explains_how_to_add_them(
     browser: FlaskClient, issuer: DevIssuer
 ) -> None:
-    issuer.people = list
+    issuer.people = ListedPeople()
 
     assert "flask demo seed" in browser.get("/dev-issuer/authorize", query_string=LOGIN).text
 

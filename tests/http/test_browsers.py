@@ -43,6 +43,7 @@ def test_a_preflight_from_an_allowed_origin_is_answered(client: FlaskClient) -> 
     assert "POST" in answer.headers["Access-Control-Allow-Methods"]
     allowed = answer.headers["Access-Control-Allow-Headers"].split(", ")
     assert {"Authorization", "If-Match", "Idempotency-Key", "X-Tenant-ID"} <= set(allowed)
+    assert {"traceparent", "tracestate", "baggage", "sentry-trace"} <= set(allowed)
     assert "Access-Control-Allow-Credentials" not in answer.headers
     assert "Origin" in answer.headers["Vary"]
 

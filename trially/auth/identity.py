@@ -7,20 +7,25 @@ import re
 from collections.abc import Mapping
 from uuid import UUID
 
-from flask import Flask, current_app, request
+from flask import Flask, request
 
 from trially.auth.members.identities import Identity, find_identity
+from trially.auth.refusals import (
+    control_plane_unavailable,
+    invalid_token,
+    missing_token,
+    no_access,
+    unverifiable_token,
+)
 from trially.auth.tenant_prefix import PATH_TENANT, TenantPrefix
-from trially.auth.token_errors import REASONS, TokenError, UnverifiableTokenError
+from trially.auth.token_errors import TokenError, UnverifiableTokenError
 from trially.auth.tokens import Claims, IssuerProfile, TokenVerifier
 from trially.database.placement import Placement, ReplicaBehindError, ReplicaPlacement
 from trially.http.codes import Code
-from trially.http.problems import BadRequest, Forbidden, Problem, ServiceUnavailable, Unauthorized
-from trially.http.retry_after import retry_after
-from trially.observability.metrics import OTHER, tokens_refused_total
+from trially.http.problems import BadRequest
 from trially.slugs import REFERENCE_PATTERN
 from trially.state import app_state, request_state, state_of
-from trially.tenancy.catalog_reader import CatalogUnavailableError, catalog_reader
+from trially.tenancy.catalog_reader import CatalogUnavailableError
 from trially.tenancy.directory import TenantEntry, UnknownTenantError, directory
 
 TENANT_HEADER = "X-Tenant-ID"
@@ -31,28 +36,19 @@ _REFERENCE = re.compile(rf"{REFERENCE_PATTERN}\Z")
 def read_claims() -> Claims:
     """Return the claims of the request's bearer token, or raise `Unauthorized`.
 
-    The response does not give the reason. The log and the metrics do. Raises `ServiceUnavailable`
-    if the token cannot be verified now.
+    The log and the metrics have the reason; the response has it only in development. Raises
+    `ServiceUnavailable` if the token cannot be verified now.
     """
-    scheme, _, raw = request.headers.get("Authorization", "").partition(" ")
+    header = request.headers.get("Authorization", "")
+    scheme, _, raw = header.partition(" ")
     if not raw or scheme.lower() != "bearer":
-        tokens_refused_total.labels("missing").inc()
-        raise Unauthorized(
-            "The request has no bearer token.",
-            code=Code.MISSING_TOKEN,
-            headers={"WWW-Authenticate": 'Bearer realm="trially"'},
-        )
+        raise missing_token("wrong_scheme" if header else "missing")
     try:
         return app_state().token_verifier.verify(raw)
     except UnverifiableTokenError as error:
-        tokens_refused_total.labels(error.reason).inc()
-        raise ServiceUnavailable(
-            "The token cannot be verified now, because its issuer's keys cannot be fetched.",
-            code=Code.ISSUER_UNAVAILABLE,
-            headers=retry_after(Code.ISSUER_UNAVAILABLE, error.issuer),
-        ) from None
+        raise unverifiable_token(error) from None
     except TokenError as error:
-        raise _refuse_token(error.reason) from None
+        raise invalid_token(error.reason) from None
 
 
 def resolve_tenant(claims: Claims) -> TenantEntry:
@@ -70,16 +66,15 @@ def resolve_tenant(claims: Claims) -> TenantEntry:
     if len(allowed) > 1 and len(chosen) == 1 and not chosen.isdisjoint(allowed):
         allowed = tuple(chosen)
     permitted: dict[UUID, TenantEntry] = {}
+    refusal = "no_tenant_in_token"
     for reference in allowed:
         try:
             entry = _find_entry(reference)
         except CatalogUnavailableError:
             is_complete = False
             continue
-        if entry is None or entry.is_suspended:
-            continue
-        names = entry.names
-        if profile.may_speak_for(*names) and chosen <= names | {reference}:
+        refusal = _why_not_permitted(entry, profile, chosen - {reference})
+        if entry is not None and not refusal:
             permitted[entry.tenant_id] = entry
     if len(permitted) > 1:
         raise BadRequest(
@@ -89,7 +84,7 @@ def resolve_tenant(claims: Claims) -> TenantEntry:
     if not is_complete and not (chosen and permitted):
         raise control_plane_unavailable()
     if not permitted:
-        raise no_access()
+        raise no_access(refusal)
     return permitted.popitem()[1]
 
 
@@ -102,7 +97,7 @@ def read_identity(claims: Claims, placement: Placement) -> Identity:
     if identity is None and isinstance(placement, ReplicaPlacement):
         raise ReplicaBehindError("The replica does not have this member yet.")
     if identity is None:
-        raise no_access()
+        raise no_access("no_member")
     return identity
 
 
@@ -115,7 +110,7 @@ def refuse_revoked(claims: Claims, entry: TenantEntry) -> None:
         return
     for scope in (("", ""), ("", claims.sub), (claims.iss, claims.sub)):
         if claims.iat < entry.cut_offs.get(scope, 0):
-            raise _refuse_token("revoked")
+            raise invalid_token("revoked")
 
 
 def current_identity() -> Identity:
@@ -126,51 +121,25 @@ def current_identity() -> Identity:
     return identity
 
 
-def no_access() -> Problem:
-    """Return the one 403 for every tenant that is not the caller's, whether it exists or not.
-
-    While the catalog does not answer, it is the one 503: only known tenants could get a 403 then,
-    which would reveal that they exist. It also marks the request, so that the request cycle delays
-    the response by a fixed time.
-    """
-    if catalog_reader().is_away:
-        return control_plane_unavailable()
-    request_state().is_stranger = True
-    return Forbidden("You have no access to this tenant.", code=Code.NO_TENANT_ACCESS)
-
-
-def control_plane_unavailable() -> ServiceUnavailable:
-    """Return the one 503 for every tenant that cannot be looked up now."""
-    request_state().is_stranger = True
-    return ServiceUnavailable(
-        "The control plane cannot be asked about this tenant now.",
-        code=Code.CONTROL_PLANE_UNAVAILABLE,
-        headers=retry_after(Code.CONTROL_PLANE_UNAVAILABLE),
-    )
-
-
-def invalid_token() -> Unauthorized:
-    """Return the one 401 for every invalid token."""
-    return Unauthorized(
-        "The token is invalid.",
-        code=Code.INVALID_TOKEN,
-        headers={"WWW-Authenticate": 'Bearer realm="trially", error="invalid_token"'},
-    )
-
-
-def _refuse_token(reason: str) -> Unauthorized:
-    """Tell operators the reason, in the log and the metrics, and return the one 401."""
-    tokens_refused_total.labels(reason if reason in REASONS else OTHER).inc()
-    current_app.logger.info("A token was rejected: %s.", reason)
-    return invalid_token()
-
-
 def _read_allowed(claims: Claims) -> tuple[tuple[str, ...], bool]:
     """Return the tenants that the token allows, and whether they are all known."""
     try:
         return claims.profile.resolver.references(claims.iss, claims.sub, claims.claims), True
     except CatalogUnavailableError:
         return (), False
+
+
+def _why_not_permitted(
+    entry: TenantEntry | None, profile: IssuerProfile, other_choices: set[str]
+) -> str:
+    """Return why a tenant of the token is not for the request, for the log; empty if it is."""
+    if entry is None:
+        return "unknown_tenant"
+    if entry.is_suspended:
+        return "suspended_tenant"
+    if not profile.may_speak_for(*entry.names):
+        return "tenant_not_for_issuer"
+    return "" if other_choices <= entry.names else "tenant_not_in_token"
 
 
 def _read_choices() -> set[str]:

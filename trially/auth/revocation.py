@@ -5,6 +5,7 @@ import datetime as dt
 from sqlalchemy import delete, func
 from sqlalchemy.dialects.postgresql import insert
 
+from trially.state import app_state
 from trially.tenancy.catalog import TokenCutOff, catalog_transaction
 from trially.tenancy.directory import MAX_TOKEN_LIFETIME, directory
 from trially.tenancy.lifecycle.status import get_tenant
@@ -20,8 +21,9 @@ def revoke_tokens(
     `UnknownTenantError`.
     """
     tenant = get_tenant(reference)
+    recorded = app_state().token_verifier.recorded_name(issuer) if issuer else ""
     statement = insert(TokenCutOff).values(
-        tenant_id=tenant.id, issuer=issuer or "", subject=subject or ""
+        tenant_id=tenant.id, issuer=recorded, subject=subject or ""
     )
     statement = statement.on_conflict_do_update(
         index_elements=["tenant_id", "issuer", "subject"], set_={"cut_off_at": func.now()}

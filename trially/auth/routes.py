@@ -8,6 +8,7 @@ from marshmallow import Schema, fields
 from trially.auth.identity import current_identity
 from trially.auth.permissions import Permission, requires
 from trially.http.contract import returns
+from trially.state import app_state
 from trially.tenancy.context import current_tenant
 
 bp = Blueprint("me", __name__)
@@ -51,7 +52,7 @@ def show_me() -> dict[str, Any]:
     identity, tenant = current_identity(), current_tenant()
     return {
         "id": identity.member_id,
-        "issuer": identity.issuer,
+        "issuer": app_state().token_verifier.current_name(identity.issuer),
         "subject": identity.subject,
         "display_name": identity.display_name,
         "role": identity.role,

@@ -1,13 +1,42 @@
 """Why a bearer token is rejected."""
 
-REASONS = frozenset(
-    {
-        *("bad_audience", "bad_exp", "bad_header", "bad_iat", "bad_kid", "bad_lifetime"),
-        *("bad_nbf", "bad_signature", "bad_subject", "expired", "keys_unavailable", "malformed"),
-        *("missing", "not_yet_valid", "revoked", "too_large", "unknown_client", "unknown_header"),
-        *("unknown_issuer", "unknown_key", "wrong_algorithm", "wrong_audience", "wrong_type"),
-    }
-)
+from collections.abc import Mapping
+
+HINTS: Mapping[str, str] = {
+    "bad_audience": "The claim `aud` is missing, or is not text or a list of texts.",
+    "bad_exp": "The claim `exp` is missing, or is not a number.",
+    "bad_header": "The header `x5t`, `x5t#S256` or `cty` is not text.",
+    "bad_iat": "The claim `iat` is missing, or is not a number.",
+    "bad_kid": "The header `kid` is missing, or is not text of 1 to 255 printable characters.",
+    "bad_lifetime": "The time from `iat` to `exp` is longer than the issuer's profile allows, or"
+    " `exp` is not after `iat`.",
+    "bad_nbf": "The claim `nbf` is not a number.",
+    "bad_signature": "The signature does not fit the issuer's key with this `kid`.",
+    "bad_subject": "The claim `sub` is missing, or is not 1 to 255 printable ASCII characters. For"
+    " a machine client that signs its own tokens, `sub` must be the client's id.",
+    "expired": "The time in `exp` is past. Get a new token.",
+    "keys_unavailable": "The issuer's keys cannot be fetched now. Check that the issuer runs.",
+    "malformed": "It is not a signed JWT: three parts in base64url, separated by dots, of which the"
+    " first two are JSON objects.",
+    "missing": "The request has no header `Authorization`. Send `Authorization: Bearer <token>`.",
+    "not_yet_valid": "The time in `iat` or `nbf` is in the future. Compare the clocks.",
+    "revoked": "It was issued before the tenant's tokens were revoked. Sign in again.",
+    "too_large": "It is larger than 8192 bytes.",
+    "unknown_client": "The issuer has no such machine client.",
+    "unknown_header": "Its header has a name other than `alg`, `typ`, `kid`, `x5t`, `x5t#S256` and"
+    " `cty`.",
+    "unknown_issuer": "The claim `iss` is none of the trusted issuers. Compare the scheme, the host"
+    " and the port with the issuer's discovery document.",
+    "unknown_key": "The issuer has no key with this `kid`. Its keys may have changed since then.",
+    "wrong_algorithm": "The header `alg` is not the algorithm of the key, or is not accepted.",
+    "wrong_audience": "The claim `aud` names another API.",
+    "wrong_scheme": "The header `Authorization` has another scheme than `Bearer`, or no token."
+    " Send `Authorization: Bearer <token>`.",
+    "wrong_type": "The header `typ` is not `at+jwt`. An ID token is not an access token.",
+}
+"""For each reason, a sentence for the developer of a client."""
+
+REASONS = frozenset(HINTS)
 """The reasons for which tokens are rejected."""
 
 

@@ -83,6 +83,9 @@ class IssuerProfile:
     types: frozenset[str] = frozenset({"at+jwt", "application/at+jwt"})
     """The accepted values of the header `typ`. ID tokens and logout tokens have others, or none."""
 
+    recorded_as: str | None = None
+    """The issuer's name in members and revocations, if that is not `issuer`."""
+
     leeway_seconds: float = 30
     max_lifetime_seconds: float = 86_400
 
@@ -105,6 +108,8 @@ class Claims:
     """The claims of a verified token. `sub` is unique only together with `iss`."""
 
     iss: str
+    """The issuer as members and revocations record it."""
+
     sub: str
     aud: tuple[str, ...]
     iat: float
@@ -136,7 +141,7 @@ def verify_token(raw: str, profiles: Mapping[str, IssuerProfile]) -> Claims:
     keys, key = _find_key(profile, subject, kid, issued_at)
     _check_signature(header.get("alg"), key, signing_input, signature, profile)
     return Claims(
-        iss=profile.issuer,
+        iss=profile.recorded_as or profile.issuer,
         aud=audiences,
         sub=subject,
         iat=issued_at,
@@ -179,6 +184,24 @@ class TokenVerifier:
         """Return the first trusted issuer of people's tokens, or None if there is none."""
         issuers = (p.issuer for p in self._profiles.values() if p.client_keys is None)
         return next(issuers, None)
+
+    def issuers(self) -> tuple[str, ...]:
+        """Return the trusted issuers, and the prefixes of machine clients' own issuers."""
+        return tuple(self._profiles)
+
+    def audiences(self) -> tuple[str, ...]:
+        """Return the audiences that any issuer's tokens may have."""
+        return tuple(dict.fromkeys(one for p in self._profiles.values() for one in p.audiences))
+
+    def recorded_name(self, issuer: str) -> str:
+        """Return the name under which an issuer's members and revocations are recorded."""
+        profile = self._profiles.get(issuer)
+        return (profile.recorded_as if profile else None) or issuer
+
+    def current_name(self, recorded: str) -> str:
+        """Return the `iss` of an issuer's tokens, by the name that its members are recorded by."""
+        names = (p.issuer for p in self._profiles.values() if p.recorded_as == recorded)
+        return next(names, recorded)
 
     def available_keys(self) -> tuple[int, int]:
         """Return how many issuers have keys that are cached or can be fetched now, and all."""

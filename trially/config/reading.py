@@ -18,9 +18,11 @@ from sqlalchemy import URL
 
 from trially.config.database_urls import with_driver
 from trially.config.errors import SettingsError
+from trially.config.private_files import create_file
 from trially.config.rules import Rule
 from trially.config.safety import refuse_unsafe
-from trially.config.settings import INSTANCE, Settings
+from trially.config.served_url import read_served_url
+from trially.config.settings import INSTANCE, WEB_APP_ORIGINS, Settings
 
 PREFIX = "TRIALLY_"
 DEVELOPMENT = "TRIALLY_DEVELOPMENT"
@@ -41,10 +43,7 @@ def read_settings(instance: Path | None = None) -> Settings:
     named = os.environ.get(variable_of("instance")) or instance
     instance = Path(named or INSTANCE)
     development = _parse(Env(), DEVELOPMENT, bool, is_secret=False) if _asks(DEVELOPMENT) else False
-    env = Env()
-    file = instance / SETTINGS_FILE
-    if development or (named and not _is_of_developer(file)):
-        env.read_env(str(file), recurse=False)
+    env = _read_variables(instance, reads_file=development, is_named=bool(named))
     types = get_type_hints(Settings, include_extras=True)
     values: dict[str, Any] = {"instance": instance, "development": development}
     problems = []
@@ -60,10 +59,20 @@ def read_settings(instance: Path | None = None) -> Settings:
         raise SettingsError(" ".join(problems))
     values.setdefault("secret_key", "")
     values.setdefault("dev_issuer", development)
+    if development:
+        values.setdefault("public_url", read_served_url(instance))
+        values.setdefault("cors_origins", WEB_APP_ORIGINS)
     settings = Settings(**values)
     settings = replace(settings, public_url=settings.public_url.rstrip("/"))
     refuse_unsafe(settings)
     return settings
+
+
+def is_configured(name: str, settings: Settings) -> bool:
+    """Return whether the environment or `settings.env` has a value for a setting."""
+    named = bool(os.environ.get(variable_of("instance")))
+    env = _read_variables(settings.instance, reads_file=settings.development, is_named=named)
+    return env.str(variable_of(name), default=None) is not None
 
 
 def variable_of(name: str) -> str:
@@ -75,17 +84,23 @@ def write_development_settings(instance: Path = INSTANCE) -> Path:
     """Create `instance/settings.env` for a developer's machine, if it does not exist yet."""
     path = instance / SETTINGS_FILE
     if not path.exists():
-        instance.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(
+        create_file(
+            path,
             "# Settings of a developer's machine. Only processes with TRIALLY_DEVELOPMENT=1 in\n"
             "# their environment read this file, and the environment overrides it. The next line\n"
             "# marks the file as a developer's. See docs/settings.md.\n"
             "TRIALLY_DEVELOPMENT=1\n"
             f"TRIALLY_SECRET_KEY={secrets.token_urlsafe(48)}\n",
-            encoding="utf-8",
         )
     return path
+
+
+def _read_variables(instance: Path, *, reads_file: bool, is_named: bool) -> Env:
+    """Return the environment, completed by the instance's `settings.env` if it may be read."""
+    env, file = Env(), instance / SETTINGS_FILE
+    if reads_file or (is_named and not _is_of_developer(file)):
+        env.read_env(str(file), recurse=False)
+    return env
 
 
 def _asks(variable: str) -> bool:

@@ -16,6 +16,10 @@ from trially.slugs import SLUG_PATTERN
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTANCE = ROOT / "instance"
+DEFAULT_PUBLIC_URL = "http://127.0.0.1:5000"
+WEB_APP_ORIGINS = ("http://localhost:3000", "http://127.0.0.1:3000")
+"""Origins of a web app in development, at the port that Next.js and others listen on first."""
+
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 ALGORITHMS = (
@@ -73,8 +77,11 @@ class Settings:
     pinned_tenant: Annotated[str | None, SLUG] = None
     """Slug of the only tenant that this instance serves; None serves all of the catalog's."""
 
-    public_url: str = "http://127.0.0.1:5000"
-    """URL at which clients reach this back end, without a trailing slash."""
+    public_url: str = DEFAULT_PUBLIC_URL
+    """URL at which clients reach this back end, without a trailing slash.
+
+    In development the default is the URL that `flask demo serve` was last served at.
+    """
 
     issuers: Annotated[tuple[str, ...], each(CLAIM_VALUE)] = ()
     """Trusted OIDC issuers, exactly as in `iss`."""
@@ -102,6 +109,9 @@ class Settings:
 
     dev_issuer: bool = False
     """Serve the built-in issuer at /dev-issuer and trust its tokens; on in development."""
+
+    dev_token_seconds: Annotated[int, between(10, 86_400)] = 43_200
+    """Lifetime of the built-in issuer's tokens, in seconds."""
 
     connections_per_tenant: Annotated[int, at_least(1)] = 50
     """CONNECTION LIMIT of a tenant's login role."""
@@ -209,7 +219,10 @@ class Settings:
     """Maximum time that a request may use its tenant's database, in milliseconds."""
 
     cors_origins: Annotated[tuple[str, ...], ORIGINS] = ()
-    """Origins whose pages may call this back end from a browser, exactly as browsers send them."""
+    """Origins whose pages may call this back end from a browser, exactly as browsers send them.
+
+    In development the default is `WEB_APP_ORIGINS`.
+    """
 
     log_level: Annotated[str, one_of(LOG_LEVELS)] = "INFO"
     """The lowest level that servers log."""

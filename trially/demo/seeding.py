@@ -17,7 +17,6 @@ from trially.database.session import db, transaction
 from trially.demo.organisations import DEMO_ORGANISATIONS, DemoOrganisation
 from trially.demo.patients import generate_records
 from trially.demo.studies import DemoStudy
-from trially.dev_issuer import Person
 from trially.recruiting.imports.reading.source_files import source_file_from_stream
 from trially.recruiting.imports.running import has_run, run_import
 from trially.recruiting.sites.model import Site
@@ -68,21 +67,6 @@ def seed(report: Report = lambda _sentence: None) -> Sequence[str]:
                     started_by="demo",
                 )
     return [organisation.slug for organisation in DEMO_ORGANISATIONS]
-
-
-def list_people() -> Sequence[Person]:
-    """Return the people of the demo tenants, for the built-in issuer's login page."""
-    return [
-        Person(
-            subject=person.subject,
-            display_name=person.display_name,
-            role=person.role,
-            tenant=organisation.slug,
-            tenant_name=organisation.name,
-        )
-        for organisation in DEMO_ORGANISATIONS
-        for person in organisation.people
-    ]
 
 
 def _add_members(organisation: DemoOrganisation) -> None:

@@ -3,8 +3,6 @@
 import json
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,21 +14,10 @@ from trially.auth.signing_keys import LocalKeys
 from trially.auth.tokens import IssuerProfile
 from trially.config import LOOPBACK_HOSTS
 from trially.dev_issuer.key_file import load_or_create_key
+from trially.dev_issuer.people import ListedPeople, People, Person
+from trially.dev_issuer.sign_ins import SignIn
 
 DEFAULT_MAX_LIFETIME_SECONDS = 86_400
-
-
-@dataclass(frozen=True)
-class Person:
-    """A person that the login page offers."""
-
-    subject: str
-    display_name: str
-    role: str
-    tenant: str
-    """The tenant's slug."""
-
-    tenant_name: str
 
 
 class DevIssuer:
@@ -47,17 +34,21 @@ class DevIssuer:
         audience: str,
         tenant_claim: str = "https://trially.ai/tenant",
         lifetime_seconds: int = 43_200,
-        people: Callable[[], Sequence[Person]] = tuple,
+        people: People | None = None,
+        recorded_as: str | None = None,
     ) -> None:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or parts.hostname not in LOOPBACK_HOSTS:
             raise ValueError(f"The built-in issuer needs a loopback URL, not {url!r}.")
         self.url = url.rstrip("/")
+        self.recorded_as = recorded_as or self.url
+        """The name under which its members are recorded. It may differ from the URL."""
+
         self.audience = audience
         self.tenant_claim = tenant_claim
         self.lifetime_seconds = lifetime_seconds
-        self.people = people
-        """Returns the people to choose from. It is called for each login page."""
+        self.people: People = people or ListedPeople()
+        """The people who can sign in."""
 
         self._key = load_or_create_key(key_file)
 
@@ -85,24 +76,35 @@ class DevIssuer:
             typ="at+jwt",
         )
 
-    def issue_id_token(self, person: Person, *, client_id: str, nonce: str | None) -> str:
+    def issue_id_token(self, sign_in: SignIn, person: Person, *, nonce: str | None) -> str:
         """Return an ID token. Clients read it, and this back end rejects it."""
         return self._sign(
             {
-                "sub": person.subject,
-                "aud": client_id,
-                "name": person.display_name,
-                "role": person.role,
-                self.tenant_claim: person.tenant,
+                **self.describe(person, sign_in.scope),
+                "aud": sign_in.client_id,
+                "auth_time": sign_in.auth_time,
+                "sid": sign_in.session_id,
                 **({"nonce": nonce} if nonce else {}),
             },
             self.lifetime_seconds,
         )
 
+    def describe(self, person: Person, scope: str) -> dict[str, str]:
+        """Return the claims about a person in ID tokens and at the userinfo endpoint."""
+        has_email = person.email is not None and "email" in scope.split()
+        return {
+            "sub": person.subject,
+            "name": person.display_name,
+            "role": person.role,
+            self.tenant_claim: person.tenant,
+            **({"email": person.email or ""} if has_email else {}),
+        }
+
     def profile(self) -> IssuerProfile:
         """Return the profile for a verifier in the same process. Its keys need no HTTP."""
         return IssuerProfile(
             issuer=self.url,
+            recorded_as=self.recorded_as,
             audiences=(self.audience,),
             algorithms=frozenset({"RS256"}),
             max_lifetime_seconds=max(self.lifetime_seconds, DEFAULT_MAX_LIFETIME_SECONDS),

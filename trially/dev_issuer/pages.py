@@ -1,38 +1,42 @@
-"""The built-in issuer's endpoints and its login page."""
+"""The built-in issuer's endpoints, its login page and its sign-out page."""
 
-from ipaddress import ip_address
-from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
 
 from authlib.oauth2 import OAuth2Error
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, current_app, render_template, request
 
 from trially.auth.permissions import public
 from trially.auth.signing_keys import DISCOVERY_PATH
-from trially.config import LOOPBACK_HOSTS
-from trially.dev_issuer.clients import SCOPES
-from trially.dev_issuer.issuer import DevIssuer, Person
-from trially.dev_issuer.server import DevServer
-
-LOGIN_PARAMETERS = (
-    "response_type",
-    "client_id",
-    "redirect_uri",
-    "scope",
-    "state",
-    "nonce",
-    "code_challenge",
-    "code_challenge_method",
+from trially.dev_issuer.discovery import describe_issuer
+from trially.dev_issuer.issuer import DevIssuer
+from trially.dev_issuer.login_page import build_page
+from trially.dev_issuer.people import PeopleUnavailableError
+from trially.dev_issuer.request_faults import (
+    LOGIN_PARAMETERS,
+    UnusableRequestError,
+    check_authorization_request,
+    check_redirect_uri,
+    check_token_request,
 )
-FORWARDING_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
-"""Headers of a proxy. Its client may be anywhere."""
+from trially.dev_issuer.server import DevServer
+from trially.dev_issuer.userinfo import describe_caller
+from trially.dev_issuer.visitors import (
+    allow_own_machine,
+    answer_preflight,
+    refuse_foreign_forms,
+    refuse_strangers,
+)
+from trially.state import request_state
 
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; "
     # Browsers apply form-action to the redirect after a form too, and codes go to loopback.
     "form-action 'self' http://localhost:* http://127.0.0.1:* http://[::1]:*"
 )
+FORBIDDEN_CHARACTERS = "The request contains characters that OAuth forbids."
+
+Answer = Response | tuple[str, int] | str
 
 
 def create_pages(issuer: DevIssuer) -> Blueprint:
@@ -43,16 +47,20 @@ def create_pages(issuer: DevIssuer) -> Blueprint:
         url_prefix=urlsplit(issuer.url).path or None,
         template_folder="templates",
     )
-    pages.before_request(_refuse_strangers)
-    pages.before_request(_refuse_foreign_forms)
+    pages.before_request(refuse_strangers)
+    pages.before_request(refuse_foreign_forms)
+    pages.before_request(answer_preflight)
     pages.after_request(_add_headers)
+    pages.after_request(allow_own_machine)
+    pages.register_error_handler(PeopleUnavailableError, _refuse_unavailable)
+    pages.register_error_handler(UnusableRequestError, _show_fault)
     server = DevServer(issuer)
 
     @pages.get(DISCOVERY_PATH)
     @public
-    def describe_issuer() -> dict[str, Any]:
+    def discovery() -> dict[str, Any]:
         """Describe the issuer (OpenID Connect Discovery)."""
-        return _describe(issuer)
+        return describe_issuer(issuer)
 
     @pages.get("/jwks")
     @public
@@ -62,112 +70,101 @@ def create_pages(issuer: DevIssuer) -> Blueprint:
 
     @pages.route("/authorize", methods=["GET", "POST"])
     @public
-    def authorize() -> Response | tuple[str, int] | str:
+    def authorize() -> Answer:
         """Show the people to sign in as, then redirect the browser with a code."""
         return _authorize(server, issuer)
 
     @pages.post("/token")
     @public
     def issue_token() -> Response | tuple[dict[str, str], int]:
-        """Exchange a code, or a machine client's secret, for an access token."""
-        try:
-            return server.create_token_response()  # type: ignore[no-any-return]
-        except (OAuth2Error, ValueError):
-            return {"error": "invalid_request"}, 400
+        """Exchange a code, a refresh token or a machine client's secret for an access token."""
+        return _issue_token(server)
+
+    @pages.route("/userinfo", methods=["GET", "POST"])
+    @public
+    def userinfo() -> Response:
+        """Describe the person whose access token the request has."""
+        return describe_caller(issuer)
+
+    @pages.route("/end-session", methods=["GET", "POST"])
+    @public
+    def end_session() -> Answer:
+        """Sign a person out, then redirect the browser to the web app."""
+        return _end_session(server)
 
     return pages
 
 
-def _authorize(server: DevServer, issuer: DevIssuer) -> Response | tuple[str, int] | str:
+def _authorize(server: DevServer, issuer: DevIssuer) -> Answer:
     try:
+        check_authorization_request(request.values)
         grant = server.get_consent_grant()
-    # Authlib quotes request values in errors, and raises ValueError for forbidden characters.
-    except (OAuth2Error, ValueError) as error:
-        if getattr(error, "redirect_uri", None):
-            return server.handle_error_response(None, error)  # type: ignore[no-any-return]
-        return render_template("dev_issuer/refusal.html", reason=_explain(error)), 400
-    people = sorted(issuer.people(), key=lambda person: (person.tenant_name, person.tenant))
+    except OAuth2Error as error:
+        return _refuse(server, error)
+    except ValueError as error:
+        raise UnusableRequestError(FORBIDDEN_CHARACTERS, "") from error
     if request.method == "GET":
         return render_template(
             "dev_issuer/login.html",
-            tenants=[list(group) for _, group in groupby(people, lambda one: one.tenant)],
+            page=build_page(
+                issuer.people, request.args.get("search", ""), request.args.get("tenant", "")
+            ),
             parameters=[(name, request.args.get(name, "")) for name in LOGIN_PARAMETERS],
+            issuer=issuer.url,
         )
-    response: Response = server.create_authorization_response(
-        grant_user=_find_person(people), grant=grant
-    )
+    person = issuer.people.find(request.form.get("subject", ""), request.form.get("tenant"))
+    response: Response = server.create_authorization_response(grant_user=person, grant=grant)
     return response
 
 
-def _describe(issuer: DevIssuer) -> dict[str, Any]:
-    return {
-        "issuer": issuer.url,
-        "authorization_endpoint": f"{issuer.url}/authorize",
-        "token_endpoint": f"{issuer.url}/token",
-        "jwks_uri": f"{issuer.url}/jwks",
-        "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code", "client_credentials"],
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": ["RS256"],
-        "token_endpoint_auth_methods_supported": [
-            "none",
-            "client_secret_basic",
-            "client_secret_post",
-        ],
-        "code_challenge_methods_supported": ["S256"],
-        "scopes_supported": list(SCOPES),
-        "claims_supported": ["sub", "name", "role", "nonce", issuer.tenant_claim],
-    }
-
-
-def _refuse_strangers() -> tuple[dict[str, str], int] | None:
-    """Refuse other machines, proxies that forward for them, and other host names.
-
-    A client chooses the Host that it sends, so only the peer's address shows another machine. The
-    host is checked too, because any web site could point its own name at 127.0.0.1.
-    """
-    is_on_loopback = _is_loopback(request.remote_addr) and not any(
-        name in request.headers for name in FORWARDING_HEADERS
-    )
-    if is_on_loopback and urlsplit(request.host_url).hostname in LOOPBACK_HOSTS:
-        return None
-    return {"error": "invalid_request"}, 400
-
-
-def _refuse_foreign_forms() -> tuple[dict[str, str], int] | None:
-    """Refuse the login form of another site, which would choose the person for the user."""
-    if request.method != "POST" or not request.path.endswith("/authorize"):
-        return None
-    own_origin = request.host_url.rstrip("/")
-    origin = request.headers.get("Origin", own_origin)
-    site = request.headers.get("Sec-Fetch-Site", "same-origin")
-    if origin == own_origin and site in {"same-origin", "none"}:
-        return None
-    return {"error": "invalid_request"}, 400
-
-
-def _is_loopback(address: str | None) -> bool:
+def _issue_token(server: DevServer) -> Response | tuple[dict[str, str], int]:
     try:
-        parsed = ip_address(address or "")
+        check_token_request(request.form, request.authorization)
+        response: Response = server.create_token_response()
+    except OAuth2Error as error:
+        return _refuse(server, error)
+    # Authlib quotes values in errors, and raises ValueError for forbidden characters.
     except ValueError:
-        return False
-    mapped = getattr(parsed, "ipv4_mapped", None)
-    return (mapped or parsed).is_loopback
+        return {"error": "invalid_request", "error_description": FORBIDDEN_CHARACTERS}, 400
+    return response
 
 
-def _find_person(people: list[Person]) -> Person | None:
-    """Return the person in the form. Without a tenant, the first with that subject."""
-    subject, tenant = request.form.get("subject"), request.form.get("tenant")
-    for person in people:
-        if person.subject == subject and (tenant is None or person.tenant == tenant):
-            return person
-    return None
+def _end_session(server: DevServer) -> Answer:
+    uri = request.values.get("post_logout_redirect_uri", "")
+    if uri:
+        check_redirect_uri("post_logout_redirect_uri", uri)
+    try:
+        wanted = server.validate_endpoint_request("end_session")
+    except (OAuth2Error, ValueError) as error:
+        reason = getattr(error, "description", FORBIDDEN_CHARACTERS)
+        raise UnusableRequestError(reason, "Send the ID token of the sign-in to end.") from error
+    response: Response | None = server.create_endpoint_response("end_session", wanted)
+    # Without an ID token, the user decides whether to follow the link.
+    return response or render_template("dev_issuer/signed_out.html", uri=uri)
 
 
-def _explain(error: Exception) -> str:
-    description = getattr(error, "description", "")
-    return description or "The request contains characters that OAuth forbids."
+def _refuse(server: DevServer, error: OAuth2Error) -> Response:
+    """Send an error to the client, and its description to the log. It quotes no value."""
+    current_app.logger.info("The built-in issuer refused a request: %s", error.description)
+    request_state().refusal = error.error
+    response: Response = server.handle_error_response(None, error)
+    return response
+
+
+def _show_fault(error: UnusableRequestError) -> tuple[str, int]:
+    """Show the browser what is wrong with a request that must not be redirected."""
+    current_app.logger.info("The built-in issuer refused a request: %s", error.reason)
+    request_state().refusal = "invalid_request"
+    is_sign_out = request.path.endswith("/end-session")
+    return render_template("dev_issuer/refusal.html", fault=error, is_sign_out=is_sign_out), 400
+
+
+def _refuse_unavailable(_error: PeopleUnavailableError) -> tuple[dict[str, str] | str, int]:
+    description = "The database of the tenant does not answer. The log says why."
+    if request.path.endswith("/authorize"):
+        fault = UnusableRequestError(description, "")
+        return render_template("dev_issuer/refusal.html", fault=fault), 503
+    return {"error": "temporarily_unavailable", "error_description": description}, 503
 
 
 def _add_headers(response: Response) -> Response:
@@ -176,9 +173,4 @@ def _add_headers(response: Response) -> Response:
     # With `no-referrer`, browsers send `Origin: null` with the login form.
     response.headers["Referrer-Policy"] = "same-origin"
     response.headers["X-Content-Type-Options"] = "nosniff"
-    origin = request.headers.get("Origin", "")
-    # A browser app on this machine exchanges its own code. The login page is never cross-origin.
-    if urlsplit(origin).hostname in LOOPBACK_HOSTS and not request.path.endswith("/authorize"):
-        response.headers["Access-Control-Allow-Origin"] = origin
-        response.vary.add("Origin")
     return response

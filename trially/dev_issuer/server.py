@@ -1,79 +1,68 @@
-"""Issue tokens with Authlib's authorization server and its two allowed grants."""
+"""Issue tokens with Authlib's authorization server and the grants of the two kinds of client."""
 
 import secrets
-import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
-from authlib.oauth2.rfc6749 import InvalidRequestError, OAuth2Request
-from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, ClientCredentialsGrant
+from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, OAuth2Request
+from authlib.oauth2.rfc6749.grants import (
+    AuthorizationCodeGrant,
+    ClientCredentialsGrant,
+    RefreshTokenGrant,
+)
 from authlib.oauth2.rfc7636 import CodeChallenge
+from flask import request
 
-from trially.dev_issuer.clients import Client, find_client
-from trially.dev_issuer.issuer import DevIssuer, Person
+from trially.dev_issuer.clients import (
+    NO_SECRET,
+    PUBLIC_METHODS,
+    SECRET_METHODS,
+    Client,
+    find_client,
+)
+from trially.dev_issuer.issuer import DevIssuer
+from trially.dev_issuer.people import Person
+from trially.dev_issuer.sign_ins import (
+    CODE_LIFETIME_SECONDS,
+    REFRESH_LIFETIME_SECONDS,
+    IssuedCode,
+    IssuedCodes,
+    RefreshTokens,
+    SignIn,
+)
+from trially.dev_issuer.sign_out import SignOut
 
-CODE_LIFETIME_SECONDS = 60
-MAX_CODES = 1000
-
-
-@dataclass(frozen=True)
-class IssuedCode:
-    """An authorization code and the request that it is bound to."""
-
-    code: str
-    client_id: str
-    redirect_uri: str
-    scope: str
-    nonce: str | None
-    code_challenge: str
-    code_challenge_method: str
-    person: Person
-    expires_at: float
-
-    def get_redirect_uri(self) -> str:
-        """Return the redirect URI that the code was sent to."""
-        return self.redirect_uri
-
-    def get_scope(self) -> str:
-        """Return the requested scope."""
-        return self.scope
-
-
-class IssuedCodes:
-    """The unused codes. They are in the memory of one process, as this issuer is."""
-
-    def __init__(self) -> None:
-        self._codes: dict[str, IssuedCode] = {}
-        self._lock = threading.Lock()
-
-    def store(self, code: IssuedCode) -> None:
-        """Store a code until it is taken, or until `MAX_CODES` newer codes are stored."""
-        with self._lock:
-            while len(self._codes) >= MAX_CODES:
-                self._codes.pop(next(iter(self._codes)))
-            self._codes[code.code] = code
-
-    def take(self, code: str, client_id: str) -> IssuedCode | None:
-        """Return a valid code, or None. In any case the code cannot be taken again."""
-        with self._lock:
-            issued = self._codes.pop(code, None)
-        if issued is None or issued.client_id != client_id or issued.expires_at <= time.time():
-            return None
-        return issued
+USED_CODE = (
+    "The code is unknown, has been used, was issued to another client, or is older than"
+    f" {CODE_LIFETIME_SECONDS} seconds. Start the sign-in again."
+)
+USED_REFRESH_TOKEN = (
+    "The refresh token is unknown, has been used, or is older than"
+    f" {REFRESH_LIFETIME_SECONDS // 86_400} days; or the issuer was restarted. Each refresh token"
+    " is valid once, and using it again revokes its successors. Start the sign-in again."
+)
+NO_MEMBER = "The person is no longer a member of the tenant."
 
 
 # Authlib has no type hints, so its classes are Any to mypy, and its attribute names are its own.
 class DevServer(AuthorizationServer):  # type: ignore[misc]
-    """An authorization server that signs with the issuer's key and stores only codes."""
+    """An authorization server that signs with the issuer's key.
+
+    It stores unused codes and refresh tokens, and no access tokens.
+    """
 
     def __init__(self, issuer: DevIssuer) -> None:
         super().__init__()
         self.issuer = issuer
         self.codes = IssuedCodes()
+        self.refresh_tokens = RefreshTokens()
+        self.register_client_auth_method("basic_without_secret", _authenticate_without_secret)
         self.register_grant(_CodeGrant, [_S256Challenge(required=True)])
+        self.register_grant(_RefreshGrant)
         self.register_grant(_MachineGrant)
+        self.register_endpoint(SignOut)
 
     def query_client(self, client_id: str) -> Client | None:
         """Return the client with this id, or None."""
@@ -100,32 +89,43 @@ class DevServer(AuthorizationServer):  # type: ignore[misc]
     def save_token(self, token: dict[str, Any], request: OAuth2Request) -> None:
         """Store nothing, because a signed token is verified without the issuer."""
 
+    def id_token(self, sign_in: SignIn, person: Person, nonce: str | None) -> dict[str, str]:
+        """Return the member `id_token` of a response, if the scope contains `openid`."""
+        if "openid" not in sign_in.scope.split():
+            return {}
+        return {"id_token": self.issuer.issue_id_token(sign_in, person, nonce=nonce)}
+
 
 class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
     """The code flow of a public client. It has no secret, so PKCE authenticates it."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = ["none"]  # noqa: RUF012
+    TOKEN_ENDPOINT_AUTH_METHODS = PUBLIC_METHODS
 
     def save_authorization_code(self, code: str, request: OAuth2Request) -> None:
         """Store a code, bound to the person and the request that it was issued for."""
-        parameters = request.payload.data
+        parameters, now = request.payload.data, time.time()
         self.server.codes.store(
             IssuedCode(
                 code=code,
-                client_id=request.client.client_id,
                 redirect_uri=parameters["redirect_uri"],
-                scope=request.scope,
                 nonce=parameters.get("nonce"),
                 code_challenge=parameters["code_challenge"],
                 code_challenge_method=parameters["code_challenge_method"],
-                person=request.user,
-                expires_at=time.time() + CODE_LIFETIME_SECONDS,
+                sign_in=SignIn(
+                    client_id=request.client.client_id,
+                    scope=request.client.get_allowed_scope(request.scope),
+                    person=request.user,
+                    auth_time=int(now),
+                ),
+                expires_at=now + CODE_LIFETIME_SECONDS,
             )
         )
 
-    def query_authorization_code(self, code: str, client: Client) -> IssuedCode | None:
+    def query_authorization_code(self, code: str, client: Client) -> IssuedCode:
         """Take a code out of the store, so that two requests cannot use it."""
         issued: IssuedCode | None = self.server.codes.take(code, client.client_id)
+        if issued is None:
+            raise InvalidGrantError(USED_CODE)
         return issued
 
     def delete_authorization_code(self, authorization_code: IssuedCode) -> None:
@@ -133,27 +133,72 @@ class _CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
 
     def authenticate_user(self, authorization_code: IssuedCode) -> Person:
         """Return the person that the code is for."""
-        return authorization_code.person
+        return authorization_code.sign_in.person
 
     def generate_authorization_code(self) -> str:
         """Return an unguessable code."""
         return secrets.token_urlsafe(32)
 
     def create_token_response(self) -> tuple[int, dict[str, Any], Any]:
-        """Return the response, with an ID token if the scope contains `openid`."""
+        """Return the response, with the other tokens that the scope contains."""
         status, token, headers = super().create_token_response()
-        issued = self.request.authorization_code
-        if "openid" in issued.scope.split():
-            token["id_token"] = self.server.issuer.issue_id_token(
-                issued.person, client_id=issued.client_id, nonce=issued.nonce
-            )
+        issued: IssuedCode = self.request.authorization_code
+        token |= self.server.id_token(issued.sign_in, issued.sign_in.person, issued.nonce)
+        if "offline_access" in issued.sign_in.scope.split():
+            token["refresh_token"] = self.server.refresh_tokens.issue(issued.sign_in)
         return status, token, headers
+
+
+class _RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]
+    """The exchange of a refresh token for an access token and the next refresh token."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = PUBLIC_METHODS
+
+    def authenticate_refresh_token(self, refresh_token: str) -> SignIn:
+        """Return the sign-in that a valid refresh token belongs to."""
+        sign_in: SignIn | None = self.server.refresh_tokens.find(refresh_token)
+        if sign_in is None:
+            raise InvalidGrantError(USED_REFRESH_TOKEN)
+        return sign_in
+
+    def authenticate_user(self, refresh_token: SignIn) -> Person:
+        """Return the person as a member of today, who may have another name or role."""
+        signed_in = refresh_token.person
+        person: Person | None = self.server.issuer.people.find(signed_in.subject, signed_in.tenant)
+        if person is None:
+            self.server.refresh_tokens.end(refresh_token.session_id)
+            raise InvalidGrantError(NO_MEMBER)
+        return person
+
+    def create_token_response(self) -> tuple[int, dict[str, Any], Any]:
+        """Return the response, with the next refresh token."""
+        status, token, headers = super().create_token_response()
+        following = self.server.refresh_tokens.rotate(self.request.form["refresh_token"])
+        if following is None:
+            raise InvalidGrantError(USED_REFRESH_TOKEN)
+        sign_in: SignIn = self.request.refresh_token
+        token |= self.server.id_token(sign_in, self.request.user, None)
+        return status, {**token, "refresh_token": following}, headers
+
+    def revoke_old_credential(self, refresh_token: SignIn) -> None:
+        """Do nothing, because the rotation replaces the refresh token."""
 
 
 class _MachineGrant(ClientCredentialsGrant):  # type: ignore[misc]
     """The grant of a machine client, which authenticates with its secret."""
 
-    TOKEN_ENDPOINT_AUTH_METHODS = ["client_secret_basic", "client_secret_post"]  # noqa: RUF012
+    TOKEN_ENDPOINT_AUTH_METHODS = SECRET_METHODS
+
+
+def _authenticate_without_secret(
+    query_client: Callable[[str], Client | None], asked: OAuth2Request
+) -> Client | None:
+    """Return the client of an HTTP Basic header without a secret, or None."""
+    authorization = request.authorization
+    if authorization is None or authorization.type != "basic":
+        return None
+    has_secret = authorization.password not in NO_SECRET or asked.form.get("client_secret")
+    return None if has_secret else query_client(authorization.username or "")
 
 
 class _S256Challenge(CodeChallenge):  # type: ignore[misc]

@@ -1,5 +1,6 @@
 """Headers for browsers: CORS, Content-Security-Policy, Referrer-Policy, HSTS."""
 
+import re
 from http import HTTPStatus
 
 from flask import Flask, Response, current_app, request
@@ -7,11 +8,14 @@ from flask import Flask, Response, current_app, request
 from trially.config import current_settings
 from trially.http.headers import add_missing
 from trially.http.problems import PROBLEM_TYPE
+from trially.state import request_state
 
 ALLOWED_HEADERS = (
     "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, X-Tenant-ID,"
-    " X-Read-After, X-Request-ID, traceparent"
+    " X-Read-After, X-Request-ID, traceparent, tracestate, baggage, sentry-trace"
 )
+"""`baggage` and `sentry-trace` are headers of tracing libraries, and have no effect here."""
+
 EXPOSED_HEADERS = "ETag, X-Read-After, X-Request-ID, Retry-After, Idempotency-Replayed, traceparent"
 PREFLIGHT_MAX_AGE_SECONDS = "600"
 HSTS = "max-age=31536000"
@@ -22,6 +26,10 @@ PAGES_ALLOWED = (
     " frame-ancestors 'none'"
 )
 """The page that browses the OpenAPI document contains an inline script."""
+
+_LOGGED_ORIGIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]{1,100}")
+_OTHER_ORIGIN = "other"
+"""What the log has for an Origin that names no site, such as `null`."""
 
 
 def init_app(app: Flask, pages: str = "/docs") -> None:
@@ -43,10 +51,19 @@ def init_app(app: Flask, pages: str = "/docs") -> None:
             if origin in settings.cors_origins:
                 headers["Access-Control-Allow-Origin"] = origin
                 headers["Access-Control-Expose-Headers"] = EXPOSED_HEADERS
+            elif origin is not None:
+                _record_refused(origin)
         return response
 
     app.before_request(_answer_preflight)
     app.after_request(add_headers)
+
+
+def _record_refused(origin: str) -> None:
+    """Record an origin for the line of the request in the log, unless the page is our own."""
+    if origin not in {request.host_url.rstrip("/"), current_settings().public_url}:
+        is_site = _LOGGED_ORIGIN.fullmatch(origin) is not None
+        request_state().refused_origin = origin if is_site else _OTHER_ORIGIN
 
 
 def _answer_preflight() -> Response | None:

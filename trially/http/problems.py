@@ -35,6 +35,7 @@ class Problem(Exception):  # noqa: N818
         code: Code | None = None,
         errors: list[dict[str, str]] | None = None,
         headers: Mapping[str, str] | None = None,
+        extensions: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(detail)
         self.detail = detail
@@ -42,6 +43,7 @@ class Problem(Exception):  # noqa: N818
             self.code = code
         self.errors = errors
         self.headers = headers or {}
+        self.extensions = extensions or {}
 
     def to_response(self) -> Response:
         """Render the problem."""
@@ -52,6 +54,7 @@ class Problem(Exception):  # noqa: N818
             "status": int(self.status),
             "detail": self.detail,
             "request_id": request_state().request_id,
+            **self.extensions,
         }
         if self.errors:
             body["errors"] = self.errors

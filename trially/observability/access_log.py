@@ -10,7 +10,7 @@ from trially.database.session import engine_registry
 from trially.observability.logs import requests_log, route_of_request
 from trially.observability.metrics import count_request, usage
 from trially.observability.slow_statements import log_slow_statement
-from trially.state import app_state, request_state
+from trially.state import RequestState, app_state, request_state
 
 
 def init_app(app: Flask) -> None:
@@ -51,6 +51,13 @@ def _record_request(response: Response) -> Response:
                 "status": status,
                 "ms": round(seconds * 1000, 2),
                 "bytes": response.content_length,
+                **_refusal_of(state),
             },
         )
     return response
+
+
+def _refusal_of(state: RequestState) -> dict[str, str]:
+    """Return why the request was refused, and the origin that CORS refused, if so."""
+    fields = {"refusal": state.refusal, "refused_origin": state.refused_origin}
+    return {name: value for name, value in fields.items() if value is not None}

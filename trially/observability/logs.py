@@ -38,7 +38,10 @@ _LOWEST_LEVELS = {
 _SERVER_LOGGERS = ("gunicorn.error",)
 """Loggers with handlers of their own, which `configure` removes."""
 
-_EXTRA_FIELDS = ["method", "status", "ms", "bytes", "statement", "code", "sqlstate", "bind_key"]
+_EXTRA_FIELDS = [
+    *("method", "status", "ms", "bytes", "refusal", "refused_origin"),
+    *("statement", "code", "sqlstate", "bind_key"),
+]
 """Fields that our own log calls may add by `extra`."""
 
 requests_log = logging.getLogger("trially.requests")

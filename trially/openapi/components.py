@@ -16,6 +16,15 @@ PROBLEM: dict[str, Any] = {
         "status": {"type": "integer"},
         "detail": {"type": "string"},
         "request_id": {"type": "string"},
+        "reason": {
+            "type": "string",
+            "description": "Why a token was refused, in a word. Only servers in development send"
+            " it; servers in production write it into their log.",
+        },
+        "hint": {
+            "type": "string",
+            "description": "What to check, for the developer of a client. Only in development.",
+        },
         "errors": {
             "type": "array",
             "items": {

@@ -111,7 +111,7 @@ def caller_of(attacker: Party) -> Caller:
     """Return a caller with a token of the built-in issuer, or without a token if there is none."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
     issuer = app_state().dev_issuer
-    subject = _member_of(attacker, issuer.url) if issuer else None
+    subject = _member_of(attacker, issuer.recorded_as) if issuer else None
     if issuer is None or subject is None:
         return Caller(WITHOUT_TOKEN, _without_token(app, attacker))
     token = issuer.issue_token(

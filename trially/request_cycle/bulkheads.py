@@ -24,9 +24,12 @@ from trially.tenancy.directory import TenantEntry
 RESERVED_THREADS = 2
 """Threads that the tenants of one server leave to other servers."""
 
-TENANT_PATIENCE_SECONDS = 0.5
+TENANT_PATIENCE_SECONDS = 0.9
 SERVER_PATIENCE_SECONDS = 1.0
-"""A request that runs longer is slow. If all are slow, their tenant or server is stuck."""
+"""A request that runs longer is slow. If all are slow, their tenant or server is stuck.
+
+A request that gives up a silent replica after 0.7 s and is answered by the primary is not slow.
+"""
 
 COMPARTMENTS_KEPT = 5_000
 

@@ -6,7 +6,7 @@ from flask import Flask, Response, current_app
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as CheckoutTimeoutError
 
-from trially.auth.identity import no_access
+from trially.auth.refusals import no_access
 from trially.database.model import TenantModel
 from trially.database.placement import StalePlacementError, TenantSuspendedError
 from trially.http.codes import Code
@@ -112,4 +112,4 @@ def _refuse_wrong_key(error: WrongSecretKeyError) -> Response:
 
 def _refuse_suspended(_error: TenantSuspendedError) -> Response:
     guard_refusals_total.labels("suspended").inc()
-    return no_access().to_response()
+    return no_access("suspended_tenant").to_response()

@@ -76,7 +76,7 @@ def add_member(
             "The name or the email address has control characters, or characters that set the text"
             " direction. Remove them."
         )
-    tenant_id, issuer = current_placement().tenant_id, issuer or default_issuer()
+    tenant_id, issuer = current_placement().tenant_id, _recorded_name(issuer)
     granted = {
         "role": role,
         "phi_level": phi_level or DEFAULT_PHI_LEVELS[role],
@@ -116,7 +116,7 @@ def change_member(
     removes the restriction to sites. Every process applies the change within seconds. Raises
     `NoMemberError` and `NoSuchSiteError`.
     """
-    member, issuer = table_of(Member), issuer or default_issuer()
+    member, issuer = table_of(Member), _recorded_name(issuer)
     changes_sites = has_all_sites or site_ids is not None
     values = {
         "role": role,
@@ -150,7 +150,7 @@ def list_members() -> Sequence[Item]:
 
 def remove_member(subject: str, issuer: str | None = None) -> None:
     """Remove a member of the current tenant, or raise `NoMemberError`."""
-    member, issuer = table_of(Member), issuer or default_issuer()
+    member, issuer = table_of(Member), _recorded_name(issuer)
     statement = (
         delete(member)
         .where(of_current_tenant(Member), member.c.subject == subject, member.c.issuer == issuer)
@@ -166,7 +166,7 @@ def remove_member(subject: str, issuer: str | None = None) -> None:
 def rewrite_index() -> int:
     """Rebuild the catalog's index of the current tenant's members, and return their number."""
     tenant_id = current_placement().tenant_id
-    members = [(member["issuer"], member["subject"]) for member in list_members()]
+    members = [(_recorded_name(one["issuer"]), one["subject"]) for one in list_members()]
     _delete_index(tenant_id)
     _write_index(tenant_id, members)
     return len(members)
@@ -261,10 +261,22 @@ def _read_sites() -> Mapping[UUID, Sequence[UUID]]:
 
 
 def _with_sites(member: Item, sites: Mapping[UUID, Sequence[UUID]]) -> Item:
-    """Replace `has_all_sites` by `site_ids`, which is None for an unrestricted member."""
+    """Show the issuer as its tokens do, and `site_ids` in place of `has_all_sites`.
+
+    `site_ids` is None for an unrestricted member.
+    """
     values = {name: value for name, value in member.items() if name != "has_all_sites"}
     is_restricted = not member["has_all_sites"]
-    return {**values, "site_ids": sorted(sites.get(member["id"], ())) if is_restricted else None}
+    return {
+        **values,
+        "issuer": app_state().token_verifier.current_name(member["issuer"]),
+        "site_ids": sorted(sites.get(member["id"], ())) if is_restricted else None,
+    }
+
+
+def _recorded_name(issuer: str | None) -> str:
+    """Return the name under which the members of an issuer, by default the first, are recorded."""
+    return app_state().token_verifier.recorded_name(issuer or default_issuer())
 
 
 def _member_exists(subject: str) -> MemberExistsError:

@@ -15,15 +15,23 @@ from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
 from trially.resources.resource import Resource
 from trially.resources.scope import WHOLE_TENANT
+from trially.state import app_state
 
 bp = Blueprint("members", __name__, url_prefix="/members")
+
+
+class IssuerField(fields.String):
+    """A member's issuer, as its tokens name it."""
+
+    def _serialize(self, value: Any, *_args: Any, **_options: Any) -> str:
+        return app_state().token_verifier.current_name(value)
 
 
 class MemberSchema(Schema):
     """A person or machine that may act in the tenant."""
 
     id = fields.UUID(dump_only=True)
-    issuer = fields.String(dump_only=True)
+    issuer = IssuerField(dump_only=True)
     subject = fields.String(dump_only=True)
     display_name = fields.String(dump_only=True, allow_none=True)
     email = fields.String(dump_only=True, allow_none=True)
