@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
+from trially.database.model import length_of
 from trially.errors import OperatorError
 from trially.tenancy.catalog import TenantConnection, catalog_transaction
 from trially.tenancy.lifecycle.status import get_tenant
+from trially.tenancy.names import check_line
 
 
 class ConnectionTakenError(OperatorError):
@@ -21,8 +23,9 @@ class NoConnectionError(OperatorError):
 def add_connection(reference: str, connection_id: str) -> None:
     """Map a connection to a tenant: tokens of logins through it are for this tenant.
 
-    Raises `ConnectionTakenError` or `UnknownTenantError`.
+    Raises `ConnectionTakenError`, `UnknownTenantError` or `UnsafeTextError`.
     """
+    check_line(connection_id, "The connection's id", length_of(TenantConnection.connection_id))
     statement = (
         insert(TenantConnection)
         .values(connection_id=connection_id, tenant_id=get_tenant(reference).id)
