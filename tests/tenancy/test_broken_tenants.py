@@ -153,3 +153,24 @@ def test_a_tenant_that_cannot_act_spoils_no_other_proof(fleet: Fleet, slug: str,
     }
     assert result.exit_code == 1
     assert states == dict.fromkeys(fleet.tenants, "held") | {slug: "not proven"}
+
+
+@pytest.mark.parametrize("slug", ["dedicated-one", "pooled-one"])
+def test_a_tenant_is_suspended_although_its_database_does_not_answer(
+    fleet: Fleet, slug: str
+) -> None:
+    with broken(fleet, slug, "closed"):
+        suspended = fleet.run("tenants", "suspend", slug)
+        shown = json.loads(fleet.run("tenants", "show", slug, "--json").stdout)
+        refused = ask(fleet, slug)
+        resumed = fleet.run("tenants", "resume", slug)
+    assert (suspended.exit_code, resumed.exit_code) == (1, 1)
+    assert "is suspended in the catalog" in suspended.stderr
+    assert "not currently accepting connections" in suspended.stderr
+    assert shown["status"] == "suspended"
+    assert refused == (403, "no_tenant_access")
+
+    assert ask(fleet, slug) == (403, "no_tenant_access")
+    assert fleet.run("tenants", "suspend", slug).exit_code == 0
+    assert fleet.run("tenants", "resume", slug).exit_code == 0
+    assert ask(fleet, slug) == (200, None)

@@ -43,7 +43,7 @@ def the_catalog_is_at_the_head_revision(_fleet: Fleet) -> Iterator[Problem]:
         )
 
 
-def every_recorded_revision_is_the_head(fleet: Fleet) -> Iterator[Problem]:
+def schemas_are_at_the_head_revision(fleet: Fleet) -> Iterator[Problem]:
     """Count the tenants that the catalog records as behind. Checks of databases name them."""
     tenants = [tenant for database in fleet.databases for tenant in database.served]
     counts = Counter(compare(tenant.placement.revision, fleet.head) for tenant in tenants)
@@ -83,7 +83,7 @@ def entropy_bits(text: str) -> float:
 
 INSTALLATION_CHECKS: tuple[Check[Fleet], ...] = (
     the_catalog_is_at_the_head_revision,
-    every_recorded_revision_is_the_head,
+    schemas_are_at_the_head_revision,
     the_secret_key_is_strong,
     every_operation_is_finished,
 )
