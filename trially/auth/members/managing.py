@@ -79,6 +79,8 @@ def add_member(
             " direction. Remove them."
         )
     check_line(subject, "The subject", length_of(Member.subject))
+    if issuer is not None:
+        check_line(issuer, "The issuer", length_of(Member.issuer))
     tenant_id, issuer = current_placement().tenant_id, _recorded_name(issuer)
     granted = {
         "role": role,

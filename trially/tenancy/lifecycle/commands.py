@@ -7,7 +7,8 @@ from uuid import UUID
 
 import click
 
-from trially.tenancy.catalog import Operation, Tenant, TenantKind, Tier
+from trially.database.model import length_of
+from trially.tenancy.catalog import MembershipIndex, Operation, Tenant, TenantKind, Tier
 from trially.tenancy.command_groups import CatalogGroup
 from trially.tenancy.lifecycle import status
 from trially.tenancy.lifecycle.operations import (
@@ -19,6 +20,7 @@ from trially.tenancy.lifecycle.operations import (
 )
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.lifecycle.silos import SETTINGS_FILE, SiloPlan, write_silo
+from trially.tenancy.names import check_line
 from trially.tenancy.tiers import DEFAULT_TIER, PINNED_TIER
 from trially.terminal import json_option, print_item, print_items
 
@@ -67,7 +69,10 @@ def create(
       flask tenants create acme --name "Acme Research" --owner "auth0|123"
     """  # noqa: D301
     started = time.perf_counter()
-    parameters = {"owner": owner, "owner_issuer": owner_issuer} if owner else None
+    parameters = None
+    if owner is not None:
+        check_line(owner, "The owner", length_of(MembershipIndex.subject))
+        parameters = {"owner": owner, "owner_issuer": owner_issuer}
     tenant = create_tenant(
         slug,
         kind=TenantKind(kind),
