@@ -13,7 +13,7 @@ from flask import Flask
 from members import Member
 from test_token_attacks import attacks
 
-from trially.auth.token_errors import REASONS
+from trially.auth.token_errors import HINTS, REASONS
 from trially.auth.tokens import IssuerProfile, TokenError, TokenVerifier
 from trially.observability import logs
 from trially.state import state_of
@@ -103,7 +103,8 @@ def test_in_development_the_accepted_values_are_named(send: Send) -> None:
         ({}, "missing"),
         ({"Authorization": "DPoP abc"}, "wrong_scheme"),
         ({"Authorization": "abc"}, "wrong_scheme"),
-        ({"Authorization": "Bearer "}, "wrong_scheme"),
+        ({"Authorization": "Bearer "}, "missing"),
+        ({"Authorization": "Bearer"}, "missing"),
     ],
 )
 def test_a_request_without_a_bearer_token_has_a_reason(
@@ -205,3 +206,5 @@ def test_every_reason_in_the_code_has_a_hint() -> None:
 
     assert len(raised) > 10
     assert raised <= REASONS
+    # A quotation mark or a backslash would end the quoted text in WWW-Authenticate.
+    assert not [hint for hint in HINTS.values() if '"' in hint or "\\" in hint]

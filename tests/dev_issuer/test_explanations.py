@@ -138,11 +138,22 @@ def test_the_log_has_what_is_explained(
     caplog.set_level(logging.INFO)
 
     browser.get("/dev-issuer/authorize", query_string={**LOGIN, "client_id": "my-app"})
-    browser.post("/dev-issuer/token", data={"grant_type": "refresh_token", "client_id": "web"})
+    refresh = {"grant_type": "refresh_token", "client_id": "web"}
+    browser.post("/dev-issuer/token", data=refresh)
+    browser.post("/dev-issuer/token", data={**refresh, "refresh_token": "secret-guess"})
+    exchange(browser, log_in(browser), code_verifier="w" * 43)
+    browser.get("/dev-issuer/userinfo")
+    browser.get("/dev-issuer/end-session", query_string={"id_token_hint": "x"})
+    browser.get("/dev-issuer/jwks", headers={"Via": "proxy.internal"})
 
     assert "no client with this client_id" in caplog.text
     assert "refresh_token is missing" in caplog.text
-    assert "my-app" not in caplog.text
+    assert "The refresh token is unknown" in caplog.text
+    assert "Code challenge failed" in caplog.text
+    assert "Send the access token" in caplog.text
+    assert "id_token_hint is not an ID token" in caplog.text
+    assert "header Via" in caplog.text
+    assert not [text for text in ("my-app", "secret-guess", "internal") if text in caplog.text]
 
 
 @pytest.mark.parametrize(

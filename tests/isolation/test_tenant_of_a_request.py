@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -244,6 +245,14 @@ def test_a_subject_is_a_member_with_its_issuer_only(
         assert content_of(answer) == refusal, near
 
 
+@pytest.fixture
+def in_production(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the app answer as in production. In development it tells a caller about its own token."""
+    settings = replace(state_of(app).settings, development=False)
+    monkeypatch.setattr(state_of(app), "settings", settings)
+
+
+@pytest.mark.usefixtures("in_production")
 def test_requests_without_a_token_get_401(
     app: Flask, attacker: PopulatedTenant, victim: PopulatedTenant, record_wall: Callable[..., None]
 ) -> None:
@@ -275,6 +284,7 @@ def test_requests_without_a_token_get_401(
     record_wall("tries slugs without a token", Wall.TOKEN)
 
 
+@pytest.mark.usefixtures("in_production")
 def test_bad_tokens_get_the_same_refusal(app: Flask, attacker: PopulatedTenant) -> None:
     token = attacker.member.token
     header, payload, signature = token.split(".")

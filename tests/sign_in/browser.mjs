@@ -7,9 +7,11 @@ const unescape = (text) =>
 
 const attribute = (tag, name) => unescape(tag.match(new RegExp(`\\b${name}="([^"]*)"`))?.[1] ?? "");
 
-// Open the login page at `url`, click on the person, and return where the issuer redirects to.
+// Open the login page at `url`, search and click on the person, and return where the issuer redirects to.
 export async function clickOn(person, url) {
-  const page = await fetch(url, { redirect: "manual" });
+  const search = new URL(url);
+  search.searchParams.set("search", person);
+  const page = await fetch(search, { redirect: "manual" });
   assert.equal(page.status, 200, await page.clone().text());
   const forms = (await page.text()).split("<form").slice(1).map((form) => form.split("</form>")[0]);
   const form = forms.find((one) => one.includes(`name="subject" value="${person}"`));

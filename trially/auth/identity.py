@@ -39,10 +39,11 @@ def read_claims() -> Claims:
     The log and the metrics have the reason; the response has it only in development. Raises
     `ServiceUnavailable` if the token cannot be verified now.
     """
-    header = request.headers.get("Authorization", "")
-    scheme, _, raw = header.partition(" ")
-    if not raw or scheme.lower() != "bearer":
-        raise missing_token("wrong_scheme" if header else "missing")
+    scheme, _, raw = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() not in ("", "bearer"):
+        raise missing_token("wrong_scheme")
+    if not scheme or not raw:
+        raise missing_token("missing")
     try:
         return app_state().token_verifier.verify(raw)
     except UnverifiableTokenError as error:
@@ -97,7 +98,7 @@ def read_identity(claims: Claims, placement: Placement) -> Identity:
     if identity is None and isinstance(placement, ReplicaPlacement):
         raise ReplicaBehindError("The replica does not have this member yet.")
     if identity is None:
-        raise no_access("no_member")
+        raise no_access()
     return identity
 
 

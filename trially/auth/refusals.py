@@ -59,7 +59,7 @@ def unverifiable_token(error: UnverifiableTokenError) -> ServiceUnavailable:
     )
 
 
-def no_access(reason: str) -> Problem:
+def no_access(reason: str = "no_member") -> Problem:
     """Return the one 403 for every tenant that is not the caller's, whether it exists or not.
 
     `reason` is for the log. While the catalog does not answer, it is the one 503: only known

@@ -18,7 +18,8 @@ HINTS: Mapping[str, str] = {
     "keys_unavailable": "The issuer's keys cannot be fetched now. Check that the issuer runs.",
     "malformed": "It is not a signed JWT: three parts in base64url, separated by dots, of which the"
     " first two are JSON objects.",
-    "missing": "The request has no header `Authorization`. Send `Authorization: Bearer <token>`.",
+    "missing": "The request has no header `Authorization`, or no token in it. Send"
+    " `Authorization: Bearer <token>`.",
     "not_yet_valid": "The time in `iat` or `nbf` is in the future. Compare the clocks.",
     "revoked": "It was issued before the tenant's tokens were revoked. Sign in again.",
     "too_large": "It is larger than 8192 bytes.",
@@ -30,8 +31,8 @@ HINTS: Mapping[str, str] = {
     "unknown_key": "The issuer has no key with this `kid`. Its keys may have changed since then.",
     "wrong_algorithm": "The header `alg` is not the algorithm of the key, or is not accepted.",
     "wrong_audience": "The claim `aud` names another API.",
-    "wrong_scheme": "The header `Authorization` has another scheme than `Bearer`, or no token."
-    " Send `Authorization: Bearer <token>`.",
+    "wrong_scheme": "The header `Authorization` does not begin with `Bearer`. Send"
+    " `Authorization: Bearer <token>`.",
     "wrong_type": "The header `typ` is not `at+jwt`. An ID token is not an access token.",
 }
 """For each reason, a sentence for the developer of a client."""

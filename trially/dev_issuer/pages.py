@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from authlib.oauth2 import OAuth2Error
-from flask import Blueprint, Response, current_app, render_template, request
+from flask import Blueprint, Response, render_template, request
 
 from trially.auth.permissions import public
 from trially.auth.signing_keys import DISCOVERY_PATH
@@ -12,6 +12,7 @@ from trially.dev_issuer.discovery import describe_issuer
 from trially.dev_issuer.issuer import DevIssuer
 from trially.dev_issuer.login_page import build_page
 from trially.dev_issuer.people import PeopleUnavailableError
+from trially.dev_issuer.refusal_log import record_refusal
 from trially.dev_issuer.request_faults import (
     LOGIN_PARAMETERS,
     UnusableRequestError,
@@ -24,10 +25,10 @@ from trially.dev_issuer.userinfo import describe_caller
 from trially.dev_issuer.visitors import (
     allow_own_machine,
     answer_preflight,
+    refuse,
     refuse_foreign_forms,
     refuse_strangers,
 )
-from trially.state import request_state
 
 CONTENT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; "
@@ -100,7 +101,7 @@ def _authorize(server: DevServer, issuer: DevIssuer) -> Answer:
         check_authorization_request(request.values)
         grant = server.get_consent_grant()
     except OAuth2Error as error:
-        return _refuse(server, error)
+        return server.handle_error_response(None, error)
     except ValueError as error:
         raise UnusableRequestError(FORBIDDEN_CHARACTERS, "") from error
     if request.method == "GET":
@@ -122,10 +123,10 @@ def _issue_token(server: DevServer) -> Response | tuple[dict[str, str], int]:
         check_token_request(request.form, request.authorization)
         response: Response = server.create_token_response()
     except OAuth2Error as error:
-        return _refuse(server, error)
+        return server.handle_error_response(None, error)
     # Authlib quotes values in errors, and raises ValueError for forbidden characters.
     except ValueError:
-        return {"error": "invalid_request", "error_description": FORBIDDEN_CHARACTERS}, 400
+        return refuse(FORBIDDEN_CHARACTERS)
     return response
 
 
@@ -143,28 +144,21 @@ def _end_session(server: DevServer) -> Answer:
     return response or render_template("dev_issuer/signed_out.html", uri=uri)
 
 
-def _refuse(server: DevServer, error: OAuth2Error) -> Response:
-    """Send an error to the client, and its description to the log. It quotes no value."""
-    current_app.logger.info("The built-in issuer refused a request: %s", error.description)
-    request_state().refusal = error.error
-    response: Response = server.handle_error_response(None, error)
-    return response
-
-
 def _show_fault(error: UnusableRequestError) -> tuple[str, int]:
     """Show the browser what is wrong with a request that must not be redirected."""
-    current_app.logger.info("The built-in issuer refused a request: %s", error.reason)
-    request_state().refusal = "invalid_request"
+    record_refusal("invalid_request", error.reason)
     is_sign_out = request.path.endswith("/end-session")
     return render_template("dev_issuer/refusal.html", fault=error, is_sign_out=is_sign_out), 400
 
 
 def _refuse_unavailable(_error: PeopleUnavailableError) -> tuple[dict[str, str] | str, int]:
+    error = "temporarily_unavailable"
     description = "The database of the tenant does not answer. The log says why."
+    record_refusal(error, description)
     if request.path.endswith("/authorize"):
         fault = UnusableRequestError(description, "")
         return render_template("dev_issuer/refusal.html", fault=fault), 503
-    return {"error": "temporarily_unavailable", "error_description": description}, 503
+    return {"error": error, "error_description": description}, 503
 
 
 def _add_headers(response: Response) -> Response:

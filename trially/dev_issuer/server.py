@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
+from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, OAuth2Request
 from authlib.oauth2.rfc6749.grants import (
     AuthorizationCodeGrant,
@@ -13,7 +14,7 @@ from authlib.oauth2.rfc6749.grants import (
     RefreshTokenGrant,
 )
 from authlib.oauth2.rfc7636 import CodeChallenge
-from flask import request
+from flask import Response, request
 
 from trially.dev_issuer.clients import (
     NO_SECRET,
@@ -24,6 +25,7 @@ from trially.dev_issuer.clients import (
 )
 from trially.dev_issuer.issuer import DevIssuer
 from trially.dev_issuer.people import Person
+from trially.dev_issuer.refusal_log import record_refusal
 from trially.dev_issuer.sign_ins import (
     CODE_LIFETIME_SECONDS,
     REFRESH_LIFETIME_SECONDS,
@@ -88,6 +90,12 @@ class DevServer(AuthorizationServer):  # type: ignore[misc]
 
     def save_token(self, token: dict[str, Any], request: OAuth2Request) -> None:
         """Store nothing, because a signed token is verified without the issuer."""
+
+    def handle_error_response(self, request: OAuth2Request | None, error: OAuth2Error) -> Response:
+        """Send an error to the client. All refusals come here, ours and Authlib's."""
+        record_refusal(error.error, error.description)
+        response: Response = super().handle_error_response(request, error)
+        return response
 
     def id_token(self, sign_in: SignIn, person: Person, nonce: str | None) -> dict[str, str]:
         """Return the member `id_token` of a response, if the scope contains `openid`."""

@@ -9,6 +9,7 @@ from trially.auth.token_errors import HINTS, TokenError
 from trially.auth.tokens import verify_token
 from trially.dev_issuer.issuer import DevIssuer
 from trially.dev_issuer.people import Person
+from trially.dev_issuer.refusal_log import record_refusal
 from trially.state import request_state
 
 NO_MEMBER = "The person of the access token is not a member of its tenant."
@@ -25,9 +26,9 @@ def describe_caller(issuer: DevIssuer) -> Response:
     try:
         claims = verify_token(raw, {profile.issuer: profile}).claims
     except TokenError as error:
+        response = _refuse("invalid_token", HINTS[error.reason])
         request_state().refusal = error.reason
-        # A quotation mark or a backslash would end the quoted text in the header.
-        return _refuse("invalid_token", HINTS[error.reason])
+        return response
     scope = str(claims.get("scope", ""))
     if "openid" not in scope.split():
         return _refuse("insufficient_scope", NO_SCOPE, HTTPStatus.FORBIDDEN)
@@ -46,6 +47,7 @@ def _refuse(
     error: str | None, description: str, status: HTTPStatus = HTTPStatus.UNAUTHORIZED
 ) -> Response:
     """Return the response for a refused token (RFC 6750, 3). `error` is None if it is missing."""
+    record_refusal(error or "missing", description)
     response = jsonify({"error": error or "invalid_request", "error_description": description})
     response.status_code = status
     parameters = [] if error is None else [f'error="{error}"', f'error_description="{description}"']

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from flask import Response, request
 
 from trially.config import LOOPBACK_HOSTS
+from trially.dev_issuer.refusal_log import record_refusal
 from trially.http.browsers import ALLOWED_HEADERS, PREFLIGHT_MAX_AGE_SECONDS
 
 FORWARDING_HEADERS = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
@@ -79,6 +80,7 @@ def allow_own_machine(response: Response) -> Response:
 
 def refuse(description: str) -> Refusal:
     """Return an OAuth error that says what is wrong."""
+    record_refusal("invalid_request", description)
     return {"error": "invalid_request", "error_description": description}, HTTPStatus.BAD_REQUEST
 
 

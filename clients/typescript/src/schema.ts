@@ -281,6 +281,10 @@ export interface components {
             status: number;
             detail: string;
             request_id: string;
+            /** @description Why a token was refused, in a word. Only servers in development send it; servers in production write it into their log. */
+            reason?: string;
+            /** @description What to check, for the developer of a client. Only in development. */
+            hint?: string;
             errors?: {
                 /** @description A JSON pointer (RFC 6901). */
                 pointer: string;
