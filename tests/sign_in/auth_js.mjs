@@ -80,7 +80,7 @@ async function callApi(token) {
 async function walkThrough(provider) {
   const app = makeApp(provider);
   const start = await app.post("/auth/signin/trially", { callbackUrl: APP });
-  const callback = await clickOn(PERSON, start.headers.get("location"));
+  const callback = await clickOn(PERSON, TENANT, start.headers.get("location"));
   const end = await app.send(callback);
   assert.equal(end.headers.get("location"), APP, await end.text());
 

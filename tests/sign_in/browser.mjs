@@ -7,9 +7,11 @@ const unescape = (text) =>
 
 const attribute = (tag, name) => unescape(tag.match(new RegExp(`\\b${name}="([^"]*)"`))?.[1] ?? "");
 
-// Open the login page at `url`, search and click on the person, and return where the issuer redirects to.
-export async function clickOn(person, url) {
+// Open the login page at `url`, show the tenant's members, click on the person, and return where the issuer
+// redirects to.
+export async function clickOn(person, tenant, url) {
   const search = new URL(url);
+  search.searchParams.set("tenant", tenant);
   search.searchParams.set("search", person);
   const page = await fetch(search, { redirect: "manual" });
   assert.equal(page.status, 200, await page.clone().text());

@@ -14,6 +14,7 @@ const code_verifier = client.randomPKCECodeVerifier();
 const [state, nonce] = [client.randomState(), client.randomNonce()];
 const callback = await clickOn(
   PERSON,
+  TENANT,
   client.buildAuthorizationUrl(config, {
     redirect_uri,
     scope: "openid profile email offline_access",
