@@ -49,7 +49,7 @@ def schemas_are_at_the_head_revision(fleet: Fleet) -> Iterator[Problem]:
     counts = Counter(compare(tenant.placement.revision, fleet.head) for tenant in tenants)
     for revision in (Revision.BEHIND, Revision.UNKNOWN, Revision.NEWER):
         if counts[revision]:
-            what = f"{counts[revision]} of {len(tenants)} tenants have a recorded revision that is"
+            what = f"the recorded revision of {counts[revision]} of {len(tenants)} tenants is"
             yield warning(f"{what} {revision}", "Run `flask db upgrade` of the newest version.")
 
 
