@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import psycopg2
+from psycopg2.errors import LockNotAvailable
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -87,6 +88,8 @@ def suspend_tenant(reference: str) -> Tenant:
         failure: psycopg2.Error | None = None
         try:
             tier_of(tenant.placement).record_state(tenant.placement, is_suspended=True)
+        except LockNotAvailable:
+            raise  # The database answers, so the command can be repeated with its full effect.
         except psycopg2.Error as error:
             failure = error
     directory().forget(tenant.id)
