@@ -56,6 +56,8 @@ logconfig_dict = {
     "loggers": {
         "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
         "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
+        # Libraries that are loaded before the app configures its own log.
+        "alembic": {"level": "WARNING"},
     },
 }
 

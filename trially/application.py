@@ -13,6 +13,7 @@ from trially.config import Settings
 from trially.http import browsers, problems, request_ids, retry_after, trace_context
 from trially.observability import access_log, tracing
 from trially.state import state_of
+from trially.tenancy.schema import fleet_revisions
 from trially.tenancy.schema.migration_commands import init_migrations
 from trially.version import VERSION
 
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     problems.init_app(app)
     retry_after.init_app(app)
     init_migrations(app)
+    fleet_revisions.init_app(app)
     identities.init_app(app, settings.placement_max_age_seconds)
     identity.init_app(app, trusted_issuers(settings, _init_dev_issuer(app, settings)))
     request_cycle.init_app(app)

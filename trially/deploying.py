@@ -13,6 +13,7 @@ from flask_migrate import upgrade
 
 from serving.rolling import status_path
 from trially.errors import OperatorError
+from trially.tenancy.lifecycle.migration_failures import FleetMigrationError
 from trially.tenancy.schema.lineages import CATALOG_LINEAGE, TENANT_LINEAGE
 from trially.terminal import NOTHING, command, json_option, print_item
 
@@ -35,13 +36,20 @@ POLL_SECONDS = 0.1
     show_default=True,
     help="Seconds to wait until all workers are replaced.",
 )
+@click.option(
+    "--despite-failed-tenants",
+    "may_fail",
+    is_flag=True,
+    help="Replace the workers also if migrations of some tenants failed.",
+)
 @click.option("--dry-run", is_flag=True, help="Only check that the server runs.")
 @json_option
-def deploy(pidfile: Path, seconds: float, *, dry_run: bool, as_json: bool) -> None:
+def deploy(pidfile: Path, seconds: float, *, may_fail: bool, dry_run: bool, as_json: bool) -> None:
     """Migrate all databases, replace the workers, and wait until the new ones serve.
 
     Run it in the new release. The old workers serve meanwhile. If a migration fails, no worker is
-    replaced. If a new worker does not become ready, the old ones go on, and the exit status is 1.
+    replaced, unless --despite-failed-tenants is passed and it is a tenant's. If a new worker does
+    not become ready, the old ones go on, and the exit status is 1.
     """
     process_id = find_server(pidfile)
     if dry_run:
@@ -52,14 +60,19 @@ def deploy(pidfile: Path, seconds: float, *, dry_run: bool, as_json: bool) -> No
             as_json=as_json,
         )
         return
-    for lineage in (CATALOG_LINEAGE, TENANT_LINEAGE):
-        upgrade(directory=str(lineage))
+    upgrade(directory=str(CATALOG_LINEAGE))
+    try:
+        upgrade(directory=str(TENANT_LINEAGE))
+    except FleetMigrationError as error:
+        if not may_fail:
+            raise
+        click.echo(f"Warning: {error}", err=True)
     began = time.monotonic()
     replace_workers(process_id, pidfile, seconds)
     took = round(time.monotonic() - began, 1)
     print_item(
         {"pid": process_id, "state": "replaced", "seconds": took},
-        f"All databases are migrated, and all workers were replaced within {took} seconds.",
+        f"The databases are migrated, and all workers were replaced within {took} seconds.",
         as_json=as_json,
     )
 

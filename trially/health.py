@@ -1,13 +1,11 @@
 """Endpoints for operators: liveness, readiness and metrics."""
 
 import hmac
+from collections.abc import Mapping
 from http import HTTPStatus
 from threading import Event
-from typing import Any
 
-from alembic.util import CommandError
 from flask import Blueprint, Response, current_app, request
-from sqlalchemy import text
 
 from trially.auth.permissions import public
 from trially.config import current_settings
@@ -16,15 +14,27 @@ from trially.http.contract import json_response
 from trially.http.problems import NotFound, Unauthorized
 from trially.observability import metrics
 from trially.state import app_state
-from trially.tenancy.catalog import reader_engine
-from trially.tenancy.catalog_reader import CatalogUnavailableError, catalog_reader
+from trially.tenancy.catalog_reader import CatalogUnavailableError
 from trially.tenancy.recorded_keys import WrongSecretKeyError
-from trially.tenancy.schema.lineages import CATALOG_LINEAGE, TENANT_LINEAGE, head_of
+from trially.tenancy.schema.fleet_revisions import fleet_revisions
+from trially.tenancy.schema.lineages import TENANT_LINEAGE
+from trially.tenancy.schema.revisions import Revision, needed_revision
 
 bp = Blueprint("health", __name__)
 
 FROM_CACHE = "unreachable, serving from cache"
+NEWER_CATALOG = "newer than this version"
 SOME_KEYS = "available for some issuers"
+UNREADABLE = "unreadable"
+UNREADABLE_FILES = (RuntimeError, OSError)
+"""What reading the files of the migrations may raise."""
+
+_CATALOG_STATES = {
+    Revision.CURRENT: "ok",
+    Revision.NEWER: NEWER_CATALOG,
+    Revision.BEHIND: "not migrated",
+    Revision.UNKNOWN: "not migrated",
+}
 
 _draining = Event()
 
@@ -57,7 +67,7 @@ def show_readiness() -> Response:
     }
     if all(state == "ok" for state in checks.values()):
         return json_response({"status": "ok", "checks": checks})
-    if all(state in {"ok", FROM_CACHE, SOME_KEYS} for state in checks.values()):
+    if _can_serve(checks):
         return json_response({"status": "degraded", "checks": checks})
     return json_response(
         {"status": "unavailable", "checks": checks}, HTTPStatus.SERVICE_UNAVAILABLE
@@ -77,25 +87,35 @@ def show_metrics() -> Response:
             "Missing or invalid token. Send the metrics token as a bearer token.",
             headers={"WWW-Authenticate": "Bearer"},
         )
+    _check_catalog()  # for the metrics of revisions
     metrics.usage.record(engine_registry().budgets(), app_state().bulkheads)
     body, content_type = metrics.render()
     return Response(body, content_type=content_type)
 
 
+def _can_serve(checks: Mapping[str, str]) -> bool:
+    """Return whether some tenant can be served."""
+    tenants = fleet_revisions().tenants or {}
+    are_all_behind = 0 < tenants.get(Revision.BEHIND, 0) == sum(tenants.values())
+    return (
+        checks["catalog"] in {"ok", FROM_CACHE, NEWER_CATALOG}
+        and checks["keys"] in {"ok", SOME_KEYS}
+        and checks["migrations"] != UNREADABLE
+        and not are_all_behind
+    )
+
+
 def _check_catalog() -> str:
     try:
-        revision = catalog_reader().ask(_read_revision)
+        return _CATALOG_STATES[fleet_revisions().read()]
     except WrongSecretKeyError as error:
         current_app.logger.critical("%s", error)
         return "wrong secret key"
     except CatalogUnavailableError:
         return FROM_CACHE if app_state().directory.can_serve_stale() else "unreachable"
-    return "ok" if revision == head_of(CATALOG_LINEAGE) else "not migrated"
-
-
-def _read_revision() -> Any:
-    with reader_engine().connect() as catalog:
-        return catalog.scalar(text("SELECT version_num FROM catalog.alembic_version"))
+    except UNREADABLE_FILES as error:
+        current_app.logger.warning("The migrations cannot be read: %s.", type(error).__name__)
+        return UNREADABLE
 
 
 def _check_keys() -> str:
@@ -106,10 +126,20 @@ def _check_keys() -> str:
 
 
 def _check_migrations() -> str:
-    """Check that the files of the tenants' migrations, from which templates are built, exist."""
+    """Check that the files of the tenants' migrations exist, and how many tenants are behind.
+
+    The count is of the last time that the catalog answered.
+    """
     try:
-        head_of(TENANT_LINEAGE)
-    except (CommandError, RuntimeError, OSError) as error:
-        current_app.logger.warning("The migrations cannot be read: %s.", type(error).__name__)
-        return "unreadable"
-    return "ok"
+        needed_revision(TENANT_LINEAGE)
+    except UNREADABLE_FILES:
+        return UNREADABLE
+    tenants = fleet_revisions().tenants
+    if tenants is None:
+        return "unknown"
+    others = [
+        f"{count} {revision}"
+        for revision in (Revision.BEHIND, Revision.UNKNOWN, Revision.NEWER)
+        if (count := tenants.get(revision, 0))
+    ]
+    return f"of {sum(tenants.values())} tenants: {', '.join(others)}" if others else "ok"

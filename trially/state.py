@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from trially.tenancy.catalog import Tier
     from trially.tenancy.catalog_reader import CatalogReader
     from trially.tenancy.directory import Directory, TenantEntry
+    from trially.tenancy.schema.fleet_revisions import FleetRevisions
     from trially.tenancy.servers.access import ServerAccess
 
 EXTENSION = "trially"
@@ -61,6 +62,9 @@ class AppState:
 
     catalog_reader: "CatalogReader" = field(init=False)
     """Asks the catalog for requests, and knows whether it answers."""
+
+    fleet_revisions: "FleetRevisions" = field(init=False)
+    """The catalog's revision, and how many tenants are behind."""
 
     directory: "Directory" = field(init=False)
     """Tenants and their placements, cached from the catalog."""

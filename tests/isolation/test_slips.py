@@ -36,6 +36,7 @@ CACHED_FUNCTIONS = {
     "trially/request_cycle/database_errors.py:_constraint_info",
     "trially/tenancy/schema/revision_files.py:fingerprint_of",
     "trially/tenancy/schema/migration_files.py:check_migrations",
+    "trially/tenancy/schema/revisions.py:needed_revision",
 }
 """Functions with a cache; the result of each is the same for all tenants."""
 

@@ -113,6 +113,10 @@ def test_a_server_logs_and_counts_requests_and_finishes_them_on_sigterm(
     # One connection for the dialect, and one for the request.
     assert 'trially_connection_checkouts_total{outcome="misses",server="default"} 2.0' in metrics
 
+    assert 'trially_tenants{revision="behind"} 0.0' in metrics
+    assert "trially_catalog_migrated 1.0" in metrics
+    assert "setup plugin" not in served.log.read_text()
+
     # SIGTERM arrives during an upload, while another connection is kept open.
     uploading = served.connect()
     uploading.putrequest("POST", "/api/v1/imports")

@@ -11,7 +11,13 @@ from flask import Flask
 from servers import serve, wait_until
 from test_restarts import clients
 
+from trially import deploying
+from trially.tenancy.lifecycle.migration_failures import FleetMigrationError
+from trially.tenancy.schema.lineages import TENANT_LINEAGE
+
 RunCommand = Callable[..., Any]
+
+OPTION = ("--despite-failed-tenants",)
 
 
 @pytest.fixture
@@ -78,3 +84,26 @@ def test_a_server_that_ends_or_hangs_is_reported(run_command: RunCommand, tmp_pa
         assert result.exit_code == 1
         assert "has not replaced its workers within 1 seconds" in result.stderr
         server.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize(("options", "is_replaced"), [((), False), (OPTION, True)])
+def test_workers_are_replaced_despite_failed_tenants_on_request_only(
+    run_command: RunCommand,
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[str, ...],
+    is_replaced: bool,
+) -> None:
+    def migrate(directory: str) -> None:
+        if directory == str(TENANT_LINEAGE):
+            raise FleetMigrationError("the tenant acme failed")
+
+    replaced: list[int] = []
+    monkeypatch.setattr(deploying, "upgrade", migrate)
+    monkeypatch.setattr(deploying, "find_server", lambda _pidfile: 7)
+    monkeypatch.setattr(deploying, "replace_workers", lambda pid, *_rest: replaced.append(pid))
+
+    result = run_command("deploy", "--pidfile", "pid", *options)
+
+    assert (result.exit_code == 0) is is_replaced
+    assert replaced == [7] * is_replaced
+    assert "the tenant acme failed" in result.stderr

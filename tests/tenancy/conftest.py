@@ -1,1 +1,5 @@
+"""Fixtures of several files."""
 
+from fleets import fleet
+
+__all__ = ["fleet"]

@@ -68,9 +68,11 @@ def test_a_migration_reaches_every_tier_and_every_row(own_app, run_next_migratio
     failed = run_next_migration("db", "upgrade", last_statement="SELECT 1 / 0")
     assert failed.returncode == 1
     assert re.search(
-        r"^Error: The command failed for the blank schema of database s_\w+ \(server default\):"
-        r" DivisionByZero\.\nIt succeeded for 0 of 5 placements before\.",
+        r"^Error: The command failed for 5 of 5 placements\.\n"
+        r"DivisionByZero \(SQLSTATE 22012\)\n"
+        r"  - the blank schema of database s_\w+ \(server default\)\n",
         failed.stderr,
+        re.MULTILINE,
     )
     result = run_next_migration("db", "upgrade")
     assert result.returncode == 0, result.stderr

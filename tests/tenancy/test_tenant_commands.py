@@ -121,7 +121,7 @@ def test_operations_are_listed(succeed, tenant):
         ),
         (
             ("tenants", "create", "fine", "--name", "X" * 201),
-            "Error: The database reported an error (StringDataRightTruncation, SQLSTATE 22001).\n",
+            "Error: The name has 201 characters. At most 200 are allowed.\n",
         ),
         (
             ("operations", "resume", "00000000-0000-0000-0000-000000000001"),

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
+from trially.database.model import length_of
 from trially.errors import OperatorError
 from trially.tenancy.catalog import TenantConnection, catalog_transaction
 from trially.tenancy.lifecycle.listing import get_tenant
+from trially.tenancy.names import check_line
 
 
 class ConnectionTakenError(OperatorError):
@@ -22,8 +24,9 @@ def add_connection(reference: str, connection_id: str) -> bool:
     """Map a connection to a tenant: tokens of logins through it are for this tenant.
 
     Returns False if it was mapped to this tenant already. Raises `ConnectionTakenError` if it is
-    mapped to another tenant, or `UnknownTenantError`.
+    mapped to another tenant, `UnknownTenantError` or `UnsafeTextError`.
     """
+    check_line(connection_id, "The connection's id", length_of(TenantConnection.connection_id))
     tenant = get_tenant(reference)
     statement = (
         insert(TenantConnection)

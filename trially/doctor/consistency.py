@@ -35,6 +35,21 @@ def schemas_are_at_the_head_revision(database: ExaminedDatabase) -> Iterator[Pro
             yield error(what, remedy, slugs.get(schema))
 
 
+def recorded_revisions_are_true(database: ExaminedDatabase) -> Iterator[Problem]:
+    """Compare the revisions that the catalog records with those of the tables."""
+    slugs_by_difference: dict[tuple[str, str], list[str]] = {}
+    for tenant in database.expected.served:
+        recorded, schema = tenant.placement.revision, tenant.placement.schema
+        if schema in database.revisions and database.revisions[schema] != [recorded]:
+            difference = (schema, recorded or "no revision")
+            slugs_by_difference.setdefault(difference, []).append(tenant.slug)
+    for (schema, recorded), slugs in slugs_by_difference.items():
+        found = ", ".join(database.revisions[schema]) or "no revision"
+        who = slugs[0] if len(slugs) == 1 else f"{len(slugs)} tenants"
+        what = f"{schema} is at {found}, and the catalog records {recorded} for {who}"
+        yield error(what, "Run `flask db upgrade`.", slugs[0] if len(slugs) == 1 else None)
+
+
 def guard_placements_match_the_catalog(database: ExaminedDatabase) -> Iterator[Problem]:
     """Compare the database's own copy of placements with the catalog."""
     copies = {
@@ -78,6 +93,7 @@ def _describe(state: tuple[int, bool] | None) -> str:
 CONSISTENCY_CHECKS: tuple[Check[ExaminedDatabase], ...] = (
     schemas_match_the_catalog,
     schemas_are_at_the_head_revision,
+    recorded_revisions_are_true,
     guard_placements_match_the_catalog,
     no_old_canary_remains,
 )

@@ -39,6 +39,11 @@ class TenantDatabase:
         return [tenant.placement for tenant in self.tenants]
 
     @property
+    def served(self) -> list[Tenant]:
+        """The tenants that are not being provisioned."""
+        return [each for each in self.tenants if each.status != TenantStatus.PROVISIONING]
+
+    @property
     def schemas(self) -> frozenset[str]:
         """The schemas with tenants' tables, the blank schema included."""
         first = self.tier.blank_schema or TENANT_SCHEMA

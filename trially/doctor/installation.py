@@ -6,7 +6,12 @@ from collections.abc import Iterator
 
 from trially.doctor.findings import Check, Problem, error, production_error, warning
 from trially.doctor.fleet import Fleet
-from trially.tenancy.schema.catalog_revision import CatalogBehindError, check_catalog
+from trially.tenancy.schema.catalog_revision import (
+    CatalogBehindError,
+    CatalogNewerError,
+    check_catalog,
+)
+from trially.tenancy.schema.revisions import Revision, compare
 
 SECRET_BITS = 128
 COMMON_WORDS = (
@@ -31,6 +36,21 @@ def the_catalog_is_at_the_head_revision(_fleet: Fleet) -> Iterator[Problem]:
             "the catalog is not at the head revision",
             "Run `flask db --directory migrations/catalog upgrade`.",
         )
+    except CatalogNewerError:
+        yield error(
+            "a newer version of trially has migrated the catalog",
+            "Run `flask doctor` of that version.",
+        )
+
+
+def schemas_are_at_the_head_revision(fleet: Fleet) -> Iterator[Problem]:
+    """Count the tenants that the catalog records as behind. Checks of databases name them."""
+    tenants = [tenant for database in fleet.databases for tenant in database.served]
+    counts = Counter(compare(tenant.placement.revision, fleet.head) for tenant in tenants)
+    for revision in (Revision.BEHIND, Revision.UNKNOWN, Revision.NEWER):
+        if counts[revision]:
+            what = f"the recorded revision of {counts[revision]} of {len(tenants)} tenants is"
+            yield warning(f"{what} {revision}", "Run `flask db upgrade` of the newest version.")
 
 
 def the_secret_key_is_strong(fleet: Fleet) -> Iterator[Problem]:
@@ -63,6 +83,7 @@ def entropy_bits(text: str) -> float:
 
 INSTALLATION_CHECKS: tuple[Check[Fleet], ...] = (
     the_catalog_is_at_the_head_revision,
+    schemas_are_at_the_head_revision,
     the_secret_key_is_strong,
     every_operation_is_finished,
 )

@@ -25,10 +25,13 @@ class Code(StrEnum):
     """The database server has no disk space or memory left. An operator must act."""
 
     DATABASE_LOGIN_REFUSED = "database_login_refused"
-    """The database server refuses this server's password or role. An operator must act."""
+    """The database refuses this server's password, role or privileges. An operator must act."""
 
     DATABASE_MISSING = "database_missing"
     """The tenant's database does not exist or accepts no connections. An operator must act."""
+
+    DATABASE_OUTDATED = "database_outdated"
+    """The tenant's tables are not those that this version needs. An operator must migrate them."""
 
     DATABASE_READ_ONLY = "database_read_only"
     """The database accepts no changes, as during a failover. Retry after `Retry-After`."""

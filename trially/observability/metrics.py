@@ -69,6 +69,17 @@ catalog_available = Gauge(
     "1 if the catalog answered every worker's last query, else 0.",
     multiprocess_mode="livemin",
 )
+catalog_migrated = Gauge(
+    "trially_catalog_migrated",
+    "0 if the catalog is behind the revision that a worker's code needs, else 1.",
+    multiprocess_mode="livemin",
+)
+tenants_by_revision = Gauge(
+    "trially_tenants",
+    "Tenants by their recorded revision: current, behind, newer than the code, or unknown.",
+    ("revision",),
+    multiprocess_mode="livemostrecent",
+)
 catalog_stale_answers_total = Counter(
     "trially_catalog_stale_answers_total",
     "Answers from the cache that have expired, because the catalog does not answer, by kind.",

@@ -13,6 +13,7 @@ from psycopg2.extensions import connection
 
 from trially.database.model import TenantModel
 from trially.errors import OperatorError
+from trially.proving.acting import find_powerless
 from trially.proving.attempts import Party
 from trially.tenancy.catalog import TenantStatus
 from trially.tenancy.schema.lineages import TENANT_LINEAGE, head_of
@@ -63,10 +64,12 @@ def _databases_of(server: str) -> set[str] | str:
 def _examine(server: str, database: str, placed: Sequence[Party], head: str) -> Reasons:
     try:
         with server_access(server).administer(database) as raw:
-            return dict(_broken(raw, placed, head))
+            reasons = dict(_broken(raw, placed, head))
     except psycopg2.Error as error:
         reason = f"the database {database} cannot be examined ({type(error).__name__})"
         return {party.tenant.id: reason for party in placed}
+    usable = [party for party in placed if party.tenant.id not in reasons]
+    return reasons | dict(find_powerless(usable))
 
 
 def _broken(raw: connection, placed: Sequence[Party], head: str) -> Iterator[tuple[UUID, str]]:

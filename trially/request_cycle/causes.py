@@ -35,8 +35,11 @@ _DEADLINE = Cause(Code.REQUEST_TIMEOUT, "The request took longer than it may.")
 _FULL = Cause(Code.DATABASE_FULL, "The database has no space left for this request.")
 _LIMIT = Cause(Code.CONNECTIONS_EXHAUSTED, "The database accepts no further connections now.")
 _LOCK = Cause(Code.LOCK_TIMEOUT, "The record is in use by another transaction for too long.")
-_LOGIN = Cause(Code.DATABASE_LOGIN_REFUSED, "The database refuses the log-in of this service.")
+_LOGIN = Cause(Code.DATABASE_LOGIN_REFUSED, "The database refuses the role of this service.")
 _MISSING = Cause(Code.DATABASE_MISSING, "The tenant's database cannot be found.")
+_OUTDATED = Cause(
+    Code.DATABASE_OUTDATED, "The tenant's tables are not those that this version needs."
+)
 _READ_ONLY = Cause(Code.DATABASE_READ_ONLY, "The database accepts no changes now.")
 _RESTARTING = Cause(Code.DATABASE_RESTARTING, "The database is starting or stopping.")
 _SILENT = Cause(Code.DATABASE_SILENT, "The database does not answer.")
@@ -48,15 +51,28 @@ _BY_CLASS: dict[type[BaseException], Cause] = {
     ConnectTimeoutError: _SILENT,
 }
 
-_NO_PRIVILEGE = "42501"
-"""A cause only if it refused a connection. In a statement it is a fault of our own."""
+_REFUSALS_OF_ROLES = frozenset({"22023", "42501"})
+"""No such role, and no privilege. They are causes if the role itself was refused.
+
+Row-level security and checks of values use the same SQLSTATEs; those are faults of our own.
+"""
+
+_FUNCTIONS_THAT_REFUSE_ROLES = ("aclcheck_error", "call_string_check_hook")
+"""Prefixes of the functions of PostgreSQL that report a missing privilege, or a refused SET ROLE.
+
+The name of the function is part of the error, in every language of the server.
+"""
 
 _BY_SQLSTATE = {
     "25006": _READ_ONLY,
     "28000": _LOGIN,
     "28P01": _LOGIN,
     "3D000": _MISSING,
-    _NO_PRIVILEGE: _LOGIN,
+    "3F000": _OUTDATED,
+    "42703": _OUTDATED,
+    "42704": _OUTDATED,
+    "42883": _OUTDATED,
+    "42P01": _OUTDATED,
     "53000": _FULL,
     "53100": _FULL,
     "53200": _FULL,
@@ -84,7 +100,15 @@ def cause_of(error: DBAPIError) -> Cause | None:
         if isinstance(error.orig, kind):
             return cause
     sqlstate = sqlstate_of(error) or ""
-    is_operational = isinstance(error, OperationalError | InterfaceError)
-    if sqlstate in _BY_SQLSTATE and (sqlstate != _NO_PRIVILEGE or is_operational):
+    if sqlstate in _BY_SQLSTATE:
         return _BY_SQLSTATE[sqlstate]
+    is_operational = isinstance(error, OperationalError | InterfaceError)
+    if sqlstate in _REFUSALS_OF_ROLES and (is_operational or _is_refused_role(error)):
+        return _LOGIN
     return LOST if is_operational or error.connection_invalidated else None
+
+
+def _is_refused_role(error: DBAPIError) -> bool:
+    diagnosis = getattr(error.orig, "diag", None)
+    function: str | None = getattr(diagnosis, "source_function", None)
+    return (function or "").startswith(_FUNCTIONS_THAT_REFUSE_ROLES)

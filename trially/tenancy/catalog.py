@@ -169,6 +169,8 @@ class PlacementRecord(Timestamped, CatalogModel):
     role: Mapped[str] = mapped_column(String(63))
     epoch: Mapped[int] = mapped_column(server_default="1")
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
+    revision: Mapped[str | None] = mapped_column(String(32))
+    """The revision of its tables, as last recorded. `tenancy/schema/revisions.py` uses it."""
 
     tenant: Mapped[Tenant] = relationship(viewonly=True)
     server: Mapped[Server] = relationship(lazy="joined", innerjoin=True)

@@ -1,9 +1,10 @@
-"""Slugs of tenants, and the opaque names of their databases, schemas and roles."""
+"""Slugs of tenants, other texts that operators type, and opaque names in databases."""
 
 import re
 import secrets
 
 from trially.errors import OperatorError
+from trially.plain_text import is_plain
 from trially.slugs import SLUG_PATTERN
 
 _SLUG = re.compile(rf"{SLUG_PATTERN}\Z")
@@ -19,6 +20,10 @@ RESERVED_SLUGS = frozenset(
     template tenant tenants terms test trially undefined user users v1 v2 webhook webhooks www
     """.split()  # noqa: SIM905
 )
+
+
+class UnsafeTextError(OperatorError):
+    """A text is blank or too long, or has characters that change how it is read."""
 
 
 class InvalidSlugError(OperatorError):
@@ -44,6 +49,20 @@ def check_slug(slug: str) -> str:
     if slug in RESERVED_SLUGS:
         raise InvalidSlugError(f"The slug {slug!r} is reserved. Choose another one.")
     return slug
+
+
+def check_line(text: str, what: str, longest: int) -> str:
+    """Return a text that an operator typed, or raise `UnsafeTextError` with the reason."""
+    if not text.strip():
+        raise UnsafeTextError(f"{what} is blank.")
+    if len(text) > longest:
+        raise UnsafeTextError(f"{what} has {len(text)} characters. At most {longest} are allowed.")
+    if not is_plain(text):
+        raise UnsafeTextError(
+            f"{what} has control characters, or characters that set the text direction. Remove"
+            " them."
+        )
+    return text
 
 
 def opaque_name(prefix: str = "t") -> str:

@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 
 from trially.auth.members.model import Member, MemberExistsError, MemberSite, NoMemberError
 from trially.auth.permissions import DEFAULT_PHI_LEVELS, PhiLevel, Role
+from trially.database.model import length_of
 from trially.database.placement import Placement, current_placement, enter_placement
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import db, transaction
@@ -20,6 +21,7 @@ from trially.plain_text import is_plain
 from trially.state import app_state
 from trially.tenancy.catalog import MembershipIndex, catalog_transaction
 from trially.tenancy.lifecycle.provisioning import tenant_built
+from trially.tenancy.names import check_line
 
 FIELDS = (
     "id",
@@ -72,14 +74,17 @@ def add_member(
     """Add a member to the current tenant, by default with the PHI level of the role.
 
     `site_ids` restricts the member to the patients of these sites. Raises `NoSuchSiteError`,
-    `UnsafeNameError`, and `MemberExistsError` for an existing member. With `is_repeatable`, an
-    existing member gets the role, the PHI level and the sites instead.
+    `UnsafeNameError`, `UnsafeTextError`, and `MemberExistsError` for an existing member. With
+    `is_repeatable`, an existing member gets the role, the PHI level and the sites instead.
     """
     if not is_plain(f"{display_name} {email}"):
         raise UnsafeNameError(
             "The name or the email address has control characters, or characters that set the text"
             " direction. Remove them."
         )
+    check_line(subject, "The subject", length_of(Member.subject))
+    if issuer is not None:
+        check_line(issuer, "The issuer", length_of(Member.issuer))
     tenant_id, issuer = current_placement().tenant_id, _recorded_name(issuer)
     granted = {
         "role": role,

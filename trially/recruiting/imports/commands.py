@@ -20,6 +20,7 @@ from trially.database.rows import (
     find_item,
     of_current_tenant,
 )
+from trially.plain_text import is_plain
 from trially.recruiting.imports.deleting import delete_import
 from trially.recruiting.imports.import_run import COUNTED, SHOWN_COLUMNS
 from trially.recruiting.imports.limits import ImportLimits
@@ -194,8 +195,11 @@ def _list_faults(job: Item, limit: int) -> list[Item]:
 
 def _check_source(source: str) -> str:
     longest = length_of(ImportJob.source)
-    if not source.strip() or len(source) > longest or "\0" in source:
-        raise click.BadParameter(f"Enter a name of 1 to {longest} characters, not only spaces.")
+    if not source.strip() or len(source) > longest or not is_plain(source):
+        raise click.BadParameter(
+            f"Enter a name of 1 to {longest} characters, not only spaces, and without control"
+            " characters."
+        )
     if source == MANUAL_SOURCE:
         raise click.BadParameter(
             f"'{MANUAL_SOURCE}' is reserved for patients entered by hand. Choose another name."

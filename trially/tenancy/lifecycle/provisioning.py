@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError, NoResultFound
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from trially.database.model import length_of
 from trially.errors import OperatorError
 from trially.tenancy.catalog import (
     Operation,
@@ -22,7 +23,7 @@ from trially.tenancy.catalog import (
     catalog_transaction,
 )
 from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, run_operation
-from trially.tenancy.names import check_slug
+from trially.tenancy.names import check_line, check_slug
 from trially.tenancy.pinning import refuse_unserved
 from trially.tenancy.plans import tier_of_plan
 from trially.tenancy.servers.choice import choose_server
@@ -64,11 +65,12 @@ class TenantOptions(TypedDict, total=False):
 def create_tenant(slug: str, name: str, **options: Unpack[TenantOptions]) -> Tenant:
     """Create a tenant with its role and its storage, and return it.
 
-    Raises `InvalidSlugError`, `PinnedError`, `NotPinnedError`, `TenantExistsError`,
-    `NoServerError` or `NoFittingServerError` before anything is created. If a step fails later,
-    everything created so far is removed.
+    Raises `InvalidSlugError`, `UnsafeTextError`, `PinnedError`, `NotPinnedError`,
+    `TenantExistsError`, `NoServerError` or `NoFittingServerError` before anything is created. If a
+    step fails later, everything created so far is removed.
     """
     check_slug(slug)
+    _check_texts(name, options)
     refuse_unserved(slug)
     with catalog_transaction() as session:
         tenant = _new_tenant(slug, name, options)
@@ -88,6 +90,16 @@ def find_tenant_record(tenant_id: UUID) -> Tenant:
     """Return a tenant and its placement from the catalog, or raise `NoResultFound`."""
     with catalog_transaction() as session:
         return session.scalars(select(Tenant).where(Tenant.id == tenant_id)).one()
+
+
+def _check_texts(name: str, options: TenantOptions) -> None:
+    for text_, what, column in (
+        (name, "The name", Tenant.name),
+        (options.get("plan"), "The plan", Tenant.plan),
+        (options.get("region"), "The region", Tenant.region),
+    ):
+        if text_ is not None:
+            check_line(text_, what, length_of(column))
 
 
 def _new_tenant(slug: str, name: str, options: TenantOptions) -> Tenant:
@@ -161,9 +173,12 @@ def _create_storage(_session: Session, operation: Operation) -> None:
     tier_of(record).create_storage(record)
 
 
-def _grant_access(_session: Session, operation: Operation) -> None:
+def _grant_access(session: Session, operation: Operation) -> None:
     record = _record_of(operation)
-    tier_of(record).grant_access(record)
+    revision = tier_of(record).grant_access(record)
+    session.execute(
+        update(PlacementRecord).where(PlacementRecord.id == record.id).values(revision=revision)
+    )
 
 
 def _add_owner(_session: Session, operation: Operation) -> None:

@@ -1,9 +1,12 @@
 """Rename, suspend and resume tenants."""
 
+import psycopg2
+from psycopg2.errors import LockNotAvailable
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from trially.config import current_settings
 from trially.errors import OperatorError
 from trially.tenancy.catalog import (
     PlacementRecord,
@@ -18,10 +21,12 @@ from trially.tenancy.lifecycle.listing import get_tenant, list_tenants
 from trially.tenancy.lifecycle.provisioning import TenantExistsError
 from trially.tenancy.names import UnknownTenantError, check_slug
 from trially.tenancy.pinning import is_served
+from trially.tenancy.schema.failures import describe_failure
 from trially.tenancy.tiers import tier_of
 
 __all__ = [
     "FormerSlugError",
+    "GuardUnreachedError",
     "NotServedError",
     "get_tenant",
     "list_tenants",
@@ -37,6 +42,19 @@ class FormerSlugError(OperatorError):
 
 class NotServedError(OperatorError):
     """The tenant is neither active nor suspended."""
+
+
+class GuardUnreachedError(OperatorError):
+    """The tenant is suspended in the catalog, and its database has not been told."""
+
+    def __init__(self, slug: str, failure: psycopg2.Error) -> None:
+        seconds = current_settings().placement_max_age_seconds
+        super().__init__(
+            f"The tenant {slug!r} is suspended in the catalog, so processes refuse its members"
+            f" within {seconds:g} seconds. Its database could not be told:"
+            f" {describe_failure(failure)}. Run the command again when the database answers."
+            " Until then, a process that cannot reach the catalog may still serve the tenant."
+        )
 
 
 def rename_tenant(reference: str, slug: str) -> Tenant:
@@ -73,32 +91,45 @@ def rename_tenant(reference: str, slug: str) -> Tenant:
 def suspend_tenant(reference: str) -> Tenant:
     """Refuse a tenant's members: at once in its database, within seconds in every process.
 
-    Raises `UnknownTenantError` or `NotServedError`.
+    Raises `UnknownTenantError` or `NotServedError`. Raises `GuardUnreachedError` if the tenant's
+    database could not be told. The catalog says that the tenant is suspended in that case too.
     """
-    return _record_state(reference, is_suspended=True)
+    with catalog_transaction() as session:
+        tenant = _set_state(session, reference, is_suspended=True)
+        failure: psycopg2.Error | None = None
+        try:
+            tier_of(tenant.placement).record_state(tenant.placement, is_suspended=True)
+        except LockNotAvailable:
+            raise  # The database answers, so the command can be repeated with its full effect.
+        except psycopg2.Error as error:
+            failure = error
+    directory().forget(tenant.id)
+    if failure is not None:
+        raise GuardUnreachedError(tenant.slug, failure)
+    return tenant
 
 
 def resume_tenant(reference: str) -> Tenant:
     """Serve a suspended tenant again. Raises `UnknownTenantError` or `NotServedError`."""
-    return _record_state(reference, is_suspended=False)
-
-
-def _record_state(reference: str, *, is_suspended: bool) -> Tenant:
-    """Write the state into the catalog, and into the copy that the tenant's guard reads."""
     with catalog_transaction() as session:
-        tenant = _find(session, reference)
-        if tenant.status not in (TenantStatus.ACTIVE, TenantStatus.SUSPENDED):
-            raise NotServedError(
-                f"The tenant {tenant.slug!r} is {tenant.status}. Only active and suspended tenants"
-                " can be suspended or resumed."
-            )
-        record = tenant.placement
-        # Added in SQL: another transaction may have changed the epoch before this one got the lock.
-        record.epoch = PlacementRecord.epoch + 1
-        tenant.status = TenantStatus.SUSPENDED if is_suspended else TenantStatus.ACTIVE
-        session.flush()
-        tier_of(record).record_state(record, is_suspended=is_suspended)
+        tenant = _set_state(session, reference, is_suspended=False)
+        tier_of(tenant.placement).record_state(tenant.placement, is_suspended=False)
     directory().forget(tenant.id)
+    return tenant
+
+
+def _set_state(session: Session, reference: str, *, is_suspended: bool) -> Tenant:
+    """Write the state into the catalog. Raises `UnknownTenantError` or `NotServedError`."""
+    tenant = _find(session, reference)
+    if tenant.status not in (TenantStatus.ACTIVE, TenantStatus.SUSPENDED):
+        raise NotServedError(
+            f"The tenant {tenant.slug!r} is {tenant.status}. Only active and suspended tenants"
+            " can be suspended or resumed."
+        )
+    # Added in SQL: another transaction may have changed the epoch before this one got the lock.
+    tenant.placement.epoch = PlacementRecord.epoch + 1
+    tenant.status = TenantStatus.SUSPENDED if is_suspended else TenantStatus.ACTIVE
+    session.flush()
     return tenant
 
 

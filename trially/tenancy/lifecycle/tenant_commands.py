@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from trially.tenancy.catalog import Tenant, TenantKind, TenantStatus, Tier
+from trially.database.model import length_of
+from trially.tenancy.catalog import MembershipIndex, Tenant, TenantKind, TenantStatus, Tier
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle import status
 from trially.tenancy.lifecycle.completing import complete_server, complete_slug
@@ -14,7 +15,7 @@ from trially.tenancy.lifecycle.listing import count_members, get_tenant
 from trially.tenancy.lifecycle.listing_commands import describe
 from trially.tenancy.lifecycle.provisioning import TenantExistsError, create_tenant
 from trially.tenancy.lifecycle.silos import SETTINGS_FILE, SiloPlan, write_silo
-from trially.tenancy.names import UnknownTenantError
+from trially.tenancy.names import UnknownTenantError, check_line
 from trially.tenancy.tiers import DEFAULT_TIER, PINNED_TIER
 from trially.terminal import NOTHING, Loss, json_option, plural, print_item
 
@@ -101,7 +102,10 @@ def create(
         )
         return
     started = time.perf_counter()
-    parameters = {"owner": owner, "owner_issuer": owner_issuer} if owner else None
+    parameters = None
+    if owner is not None:
+        check_line(owner, "The owner", length_of(MembershipIndex.subject))
+        parameters = {"owner": owner, "owner_issuer": owner_issuer}
     tenant = create_tenant(
         slug,
         kind=TenantKind(kind),

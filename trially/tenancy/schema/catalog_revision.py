@@ -7,6 +7,7 @@ from trially.errors import OperatorError
 from trially.tenancy.catalog import control_engine
 from trially.tenancy.schema.databases import database_exists
 from trially.tenancy.schema.revision_files import CATALOG_LINEAGE, newest_revision
+from trially.tenancy.schema.revisions import Revision, compare
 from trially.tenancy.servers.access import server_access
 
 
@@ -14,11 +15,23 @@ class CatalogBehindError(OperatorError):
     """The catalog does not exist, or is not at the revision that this version needs."""
 
 
+class CatalogNewerError(OperatorError):
+    """A newer version has migrated the catalog."""
+
+
 def check_catalog() -> None:
-    """Raise `CatalogBehindError` unless the catalog is at the head of its lineage."""
+    """Raise an error unless the catalog is at the head of its lineage.
+
+    The error is `CatalogBehindError` if `install` can bring it there, else `CatalogNewerError`.
+    """
     with server_access().administer() as raw:
         exists = database_exists(raw, current_settings().catalog_database)
-    if not exists or _catalog_revision() != newest_revision(CATALOG_LINEAGE):
+    found = compare(_catalog_revision() if exists else None, newest_revision(CATALOG_LINEAGE))
+    if found is Revision.NEWER:
+        raise CatalogNewerError(
+            "A newer version of trially has migrated the catalog. Run this command in that version."
+        )
+    if found is not Revision.CURRENT:
         raise CatalogBehindError(
             "The catalog is not at the revision that this version needs. Run "
             "`flask db --directory migrations/catalog upgrade`."

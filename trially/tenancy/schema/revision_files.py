@@ -16,7 +16,11 @@ def newest_revision(lineage: Path) -> str:
     Alembic reads the same from the files' contents, which takes a hundred times as long. Each
     file's name begins with its revision, and they form one sequence: `make check` holds both.
     """
-    return max(path.name.partition("_")[0] for path in (lineage / "versions").glob("[0-9]*.py"))
+    files = (lineage / "versions").glob("[0-9]*.py")
+    revision = max((path.name.partition("_")[0] for path in files), default=None)
+    if revision is None:
+        raise RuntimeError(f"{lineage} contains no migrations.")
+    return revision
 
 
 @cache

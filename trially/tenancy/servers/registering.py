@@ -10,6 +10,7 @@ from sqlalchemy import URL, delete, exists, select
 from sqlalchemy.orm import Session
 
 from trially.config import current_settings
+from trially.database.model import length_of
 from trially.errors import OperatorError
 from trially.keys import current_keys
 from trially.tenancy.catalog import (
@@ -21,6 +22,7 @@ from trially.tenancy.catalog import (
     Tier,
     catalog_transaction,
 )
+from trially.tenancy.names import check_line
 from trially.tenancy.servers.access import (
     FIRST_SERVER,
     NoServerError,
@@ -57,8 +59,9 @@ class ServerOptions:
 def add_server(name: str, url: URL, options: ServerOptions) -> Server:
     """Check a server, prepare it for tenants, and register it.
 
-    Raises `UnsuitableServerError` before anything is changed.
+    Raises `UnsuitableServerError` or `UnsafeTextError` before anything is changed.
     """
+    _check_region(options)
     with catalog_transaction() as session:
         if session.scalar(select(exists().where(Server.name == name))):
             raise UnsuitableServerError(
@@ -84,8 +87,10 @@ def change_server(name: str, options: ServerOptions) -> Server:
     """Change the options of a server. No tenant is moved.
 
     Raises `NoServerError`, `UnsuitableServerError` for the URL of another server, and
-    `ServerInUseError` for a region that contradicts that of a tenant on the server.
+    `ServerInUseError` for a region that contradicts that of a tenant on the server. Raises
+    `UnsafeTextError` for a region that people could misread.
     """
+    _check_region(options)
     if name == FIRST_SERVER and (options.url or options.pooler_url):
         raise UnsuitableServerError(
             f"The URLs of the server {FIRST_SERVER!r} are settings. Change TRIALLY_DATABASE_URL or"
@@ -191,6 +196,11 @@ def _refuse_other_installation(name: str, raw: connection) -> None:
             " installation. Choose another server, or another TRIALLY_CATALOG_DATABASE for a new"
             " installation."
         )
+
+
+def _check_region(options: ServerOptions) -> None:
+    if options.region is not None:
+        check_line(options.region, "The region", length_of(Server.region))
 
 
 def _refuse_other_region(session: Session, server: Server, region: str | None) -> None:

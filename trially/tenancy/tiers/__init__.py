@@ -72,8 +72,11 @@ class PlacementTier(Protocol):
         A new database is a copy of the database `template`, by default of the server's template.
         """
 
-    def grant_access(self, record: PlacementRecord) -> None:
-        """Grant the tenant's role its tables, and register the tenant with the guard."""
+    def grant_access(self, record: PlacementRecord) -> str | None:
+        """Grant the tenant's role its tables, and register the tenant with the guard.
+
+        Returns the revision of the tables.
+        """
 
     def pre_migration_sql(self, record: PlacementRecord) -> sql.Composable | None:
         """Return SQL that lets the tables' owner change rows in a migration, or None."""

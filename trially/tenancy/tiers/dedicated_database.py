@@ -11,6 +11,7 @@ from trially.tenancy.catalog import PlacementRecord, Server, Tier
 from trially.tenancy.names import opaque_name
 from trially.tenancy.schema.databases import drop_database
 from trially.tenancy.schema.guard import record_placement, register_tenant_sql
+from trially.tenancy.schema.revisions import read_revision
 from trially.tenancy.schema.templates import TENANT_SCHEMA, clone_template
 from trially.tenancy.servers.access import access_to, server_access
 from trially.tenancy.servers.connections import execute
@@ -59,8 +60,11 @@ class DedicatedDatabase:
         """Clone the template, and grant CONNECT to the tenant's role only."""
         clone_template(server_access(record.server.name), record.database, record.role, template)
 
-    def grant_access(self, record: PlacementRecord) -> None:
-        """Grant the role its tables, add the CHECKs, and register the tenant with the guard."""
+    def grant_access(self, record: PlacementRecord) -> str | None:
+        """Grant the role its tables, add the CHECKs, and register the tenant with the guard.
+
+        Returns the revision of the tables.
+        """
         with server_access(record.server.name).administer(record.database) as raw:
             execute(
                 raw,
@@ -68,6 +72,7 @@ class DedicatedDatabase:
                 + self.post_migration_sql(record)
                 + register_tenant_sql(record.tenant_id, record.epoch),
             )
+            return read_revision(raw, record.schema)
 
     def pre_migration_sql(self, _record: PlacementRecord) -> None:
         """Return None: row-level security is off."""

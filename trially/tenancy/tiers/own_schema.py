@@ -25,6 +25,7 @@ from trially.tenancy.tiers.shared_databases import (
     ensure_database,
     evict_tenant_sql,
     has_database,
+    revision_of,
     shared_placement,
     write_state,
 )
@@ -82,13 +83,17 @@ class OwnSchema:
         if copy_sql is not None:
             as_owner_of(record, copy_sql)
 
-    def grant_access(self, record: PlacementRecord) -> None:
-        """Grant the role its tables, add the CHECKs, and register the tenant with the guard."""
+    def grant_access(self, record: PlacementRecord) -> str | None:
+        """Grant the role its tables, add the CHECKs, and register the tenant with the guard.
+
+        Returns the revision of the tables.
+        """
         as_owner_of(
             record,
             self.post_migration_sql(record),
             register_tenant_sql(record.tenant_id, record.epoch),
         )
+        return revision_of(record)
 
     def pre_migration_sql(self, _record: PlacementRecord) -> None:
         """Return None: row-level security is off."""

@@ -20,6 +20,7 @@ from trially.tenancy.tiers.shared_databases import (
     evict_tenant_sql,
     existing_databases,
     has_database,
+    revision_of,
     shared_placement,
     write_state,
 )
@@ -72,9 +73,10 @@ class PooledRows:
             template,
         )
 
-    def grant_access(self, record: PlacementRecord) -> None:
-        """Register the tenant with the guard."""
+    def grant_access(self, record: PlacementRecord) -> str | None:
+        """Register the tenant with the guard, and return the revision of the shared tables."""
         as_owner_of(record, register_tenant_sql(record.tenant_id, record.epoch))
+        return revision_of(record)
 
     def pre_migration_sql(self, record: PlacementRecord) -> sql.Composable:
         """Return SQL that exempts the tables' owner from row-level security."""

@@ -18,6 +18,7 @@ from trially.tenancy.catalog import PlacementRecord, Server, SharedDatabase, Tie
 from trially.tenancy.names import opaque_name
 from trially.tenancy.schema.databases import building_database, database_exists
 from trially.tenancy.schema.guard import record_placement, unregister_tenant_sql
+from trially.tenancy.schema.revisions import read_revision
 from trially.tenancy.schema.templates import template_database
 from trially.tenancy.servers.access import FIRST_SERVER, ServerAccess, access_to, server_access
 from trially.tenancy.servers.connections import driver_connection, execute
@@ -111,6 +112,12 @@ def as_owner_of(record: PlacementRecord, *statements: sql.Composable) -> None:
             if not raw.closed:
                 execute(raw, "ROLLBACK")
             raise
+
+
+def revision_of(record: PlacementRecord) -> str | None:
+    """Return the revision of a placement's tables."""
+    with server_access(record.server.name).administer(record.database, is_kept=True) as raw:
+        return read_revision(raw, record.schema)
 
 
 def write_state(record: PlacementRecord, *, is_suspended: bool) -> None:
