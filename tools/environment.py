@@ -55,6 +55,8 @@ def install(name: str) -> str | None:
             return "Python could not create .venv. On Debian: apt install python3-venv"
     if not run_pip(python, requirements_of(name)):
         return "The requirements could not be installed, as said above."
+    if name == "development" and not install_command(python):
+        return "The command `trially` could not be installed, as said above."
     stamp_of(name).write_text(digest_of(name))
     return None
 
@@ -81,14 +83,23 @@ def run_pip(python: Path, requirements: Path) -> bool:
     return pip.returncode == 0
 
 
+def install_command(python: Path) -> bool:
+    """Install the command `trially`, which runs the code of this folder."""
+    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["--no-deps", "--no-build-isolation", "--editable", str(ROOT)]
+    return subprocess.run(command, check=False).returncode == 0  # noqa: S603
+
+
 def requirements_of(name: str) -> Path:
     """Return the file with the pinned requirements of a set."""
     return ROOT / "requirements" / f"{name}.txt"
 
 
 def digest_of(name: str) -> str:
-    """Return a digest of the requirements and of this Python's version."""
+    """Return a digest of what is installed: the requirements, this Python's version, commands."""
     content = requirements_of(name).read_bytes() + repr(sys.version_info[:2]).encode()
+    if name == "development":
+        content += (ROOT / "pyproject.toml").read_bytes()
     return hashlib.sha256(content).hexdigest()
 
 
