@@ -1,15 +1,14 @@
 import { ageOn, formatDate, type Schemas } from "@trially/client";
 import Link from "next/link";
 
-import { hiddenFields } from "@/lib/masking";
 import { shownValue } from "@/lib/patient-fields";
 
 import { Value } from "./value";
 
-type Props = { tenant: string; patients: Schemas["Patient"][]; me: Pick<Schemas["Me"], "phi_level">; caption: string };
+type Props = { tenant: string; patients: Schemas["Patient"][]; caption: string };
 
 /** Patients, each with a link to its page. */
-export function PatientTable({ tenant, patients, me, caption }: Props) {
+export function PatientTable({ tenant, patients, caption }: Props) {
   return (
     <div className="table-frame">
       <table>
@@ -27,7 +26,7 @@ export function PatientTable({ tenant, patients, me, caption }: Props) {
         </thead>
         <tbody>
           {patients.map((patient) => (
-            <PatientRow key={patient.id} tenant={tenant} patient={patient} me={me} />
+            <PatientRow key={patient.id} tenant={tenant} patient={patient} />
           ))}
         </tbody>
       </table>
@@ -35,8 +34,8 @@ export function PatientTable({ tenant, patients, me, caption }: Props) {
   );
 }
 
-function PatientRow({ tenant, patient, me }: { tenant: string; patient: Schemas["Patient"]; me: Props["me"] }) {
-  const hidden = hiddenFields(patient, me);
+function PatientRow({ tenant, patient }: { tenant: string; patient: Schemas["Patient"] }) {
+  const hidden: readonly string[] = patient.masked_fields;
   return (
     <tr>
       <th scope="row">

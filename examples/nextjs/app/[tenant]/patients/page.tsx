@@ -51,7 +51,7 @@ export default async function Patients({ params, searchParams }: Props) {
         <Search tenant={tenant} me={{ phi_level: me.phi_level }}>
           <Filter tenant={tenant} sex={sex} />
           {list.data.data.length > 0 ? (
-            <PatientTable tenant={tenant} patients={list.data.data} me={me} caption="Patients" />
+            <PatientTable tenant={tenant} patients={list.data.data} caption="Patients" />
           ) : (
             <p className="empty">
               No patients yet. <Link href={`/${tenant}/imports`}>Import a file</Link>.

@@ -44,7 +44,7 @@ export function Search({ tenant, me, children }: Props) {
           <p role="status" className="found">
             {foundText(patients.length, hasMore ?? false)}
           </p>
-          {patients.length > 0 && <PatientTable tenant={tenant} patients={patients} me={me} caption="Found patients" />}
+          {patients.length > 0 && <PatientTable tenant={tenant} patients={patients} caption="Found patients" />}
         </section>
       )}
       {!values && children}

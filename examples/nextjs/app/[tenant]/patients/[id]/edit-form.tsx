@@ -7,7 +7,7 @@ import { FIELDS, type Field, type Values, labelOf, shownValue } from "@/lib/pati
 
 import { type Conflict, type SaveState, save } from "./save-action";
 
-type Props = { tenant: string; id: string; version: string; base: Values; hidden: string[]; precision: string | null };
+type Props = { tenant: string; id: string; version: string; base: Values; hidden: readonly string[]; precision: string | null };
 
 /** The form of a patient. After a version conflict, it asks which change to keep. */
 export function EditForm({ tenant, id, version, base, hidden, precision }: Props) {

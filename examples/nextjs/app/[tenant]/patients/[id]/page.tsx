@@ -6,7 +6,6 @@ import { FailureNotice } from "@/components/failure-notice";
 import { ageText, nameOf } from "@/components/patient-table";
 import { Value } from "@/components/value";
 import { type Patient, load, loadMe } from "@/lib/api";
-import { hiddenFields } from "@/lib/masking";
 import { FIELDS, shownValue, valuesOf } from "@/lib/patient-fields";
 
 import { EditForm } from "./edit-form";
@@ -36,7 +35,7 @@ export default async function PatientPage({ params }: Props) {
     return <FailureNotice failure={read.failure} />;
   }
   const patient = read.data;
-  const hidden = hiddenFields(patient, me);
+  const hidden: readonly string[] = patient.masked_fields;
   const mayWrite = me.permissions.includes("patients:write");
   return (
     <>
@@ -100,7 +99,7 @@ function Events({ events }: { events: Event[] }) {
   ));
 }
 
-function Details({ patient, hidden }: { patient: Patient; hidden: string[] }) {
+function Details({ patient, hidden }: { patient: Patient; hidden: readonly string[] }) {
   const values = valuesOf(patient);
   return (
     <dl className="details">
