@@ -12,7 +12,7 @@ OVER_HTTP = (
     Attack("tries slugs without a token", everywhere(Wall.TOKEN)),
     Attack("requests another tenant's resources from every route", everywhere(Wall.FILTER)),
     Attack("sends another tenant's id in a body or query", everywhere(Wall.CONTRACT)),
-    Attack("replays another tenant's cursor", everywhere(Wall.SIGNATURE)),
+    Attack("replays another tenant's cursor", everywhere(Wall.ENCRYPTION)),
     Attack("uses another tenant's Idempotency-Key", everywhere(Wall.KEY)),
     Attack("uploads a file that another tenant has uploaded", everywhere(Wall.FILTER)),
     Attack("is a member of two tenants with different roles", everywhere(Wall.MEMBERSHIP)),

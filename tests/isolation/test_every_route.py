@@ -143,7 +143,7 @@ def test_what_is_another_tenants_is_what_is_not_there(
     record_wall("requests another tenant's resources from every route", Wall.FILTER)
     record_wall("sends another tenant's id in a body or query", Wall.CONTRACT)
     if any(attacked.startswith("cursor") for attacked, *_ in pairs):
-        record_wall("replays another tenant's cursor", Wall.SIGNATURE)
+        record_wall("replays another tenant's cursor", Wall.ENCRYPTION)
 
 
 def test_the_routes_attacked_are_those_of_the_app(app: Flask) -> None:

@@ -28,7 +28,7 @@ class Wall(StrEnum):
     TOKEN = "token"
     MEMBERSHIP = "membership"
     CONTRACT = "contract"
-    SIGNATURE = "signature"
+    ENCRYPTION = "encryption"
     FILTER = "application's filter"
     CONTEXT = "tenant context"
     SESSION = "session guard"
@@ -56,7 +56,7 @@ MEANINGS: Mapping[Wall, str] = {
     Wall.MEMBERSHIP: "only the tenant's own member table names its members, and all refusals are "
     "equal",
     Wall.CONTRACT: "a route rejects parameters and fields that it does not declare",
-    Wall.SIGNATURE: "a cursor is signed for one tenant, one list and one filter",
+    Wall.ENCRYPTION: "a cursor is encrypted for one tenant, one list and one filter",
     Wall.FILTER: "each statement of the application names its tenant",
     Wall.CONTEXT: "without a tenant's context there is no engine",
     Wall.SESSION: "a session, object, connection or transaction works for its own tenant only",

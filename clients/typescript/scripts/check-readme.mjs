@@ -1,12 +1,13 @@
-// Compile each block of TypeScript in README.md, as a project that uses the built package would.
+// Compile each block of TypeScript of a page (default: README.md), as a project that uses the built package would.
 
 import { spawnSync } from "node:child_process";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 
-const readme = await readFile("README.md", "utf8");
-const blocks = [...readme.matchAll(/^```(?:ts|typescript)(?: title="([^"]+)")?\n([^]*?)^```$/gm)];
-if (blocks.length === 0 || blocks.length !== [...readme.matchAll(/^```t/gm)].length) {
-  throw new Error("README.md has a block of TypeScript that this script does not understand.");
+const page = process.argv[2] ?? "README.md";
+const text = await readFile(page, "utf8");
+const blocks = [...text.matchAll(/^```(?:ts|typescript)(?: title="([^"]+)")?\n([^]*?)^```$/gm)];
+if (blocks.length === 0 || blocks.length !== [...text.matchAll(/^```ts|^```typescript/gm)].length) {
+  throw new Error(`${page} has a block of TypeScript that this script does not understand.`);
 }
 
 await rm(".readme", { recursive: true, force: true });
