@@ -1,14 +1,18 @@
 """A fleet without holes has no difference, whatever it has gone through."""
 
 import json
+import subprocess
 
 import pytest
+from installed_postgres import installed_binaries
 from members import Member
 
 from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
+from trially.database.session import db
 from trially.doctor.examining import doctor_of
 from trially.doctor.fleet import read_fleet
+from trially.embedded_postgres.cluster import find_binaries
 from trially.state import state_of
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
@@ -142,3 +146,30 @@ def test_two_doctors_do_not_disturb_each_other(fleet, find_problems):
         for examine in doctor.examinations():
             examine()
         assert find_problems() == []
+
+
+@pytest.mark.parametrize("slug", ["dedicated-one", "schema-one", "pooled-one"])
+def test_a_database_is_healthy_after_a_dump_and_a_restore(fleet, find_problems, tmp_path, slug):
+    database = fleet.database(slug)
+    with fleet.app.app_context():
+        url = server_access().admin_url.set(drivername="postgresql")
+        for engine in db.engines.values():
+            engine.dispose()
+    fleet.administer(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", database
+    )
+    binaries = installed_binaries() or find_binaries()
+
+    def run_program(name, database, *arguments):
+        connection = url.set(database=database).render_as_string(hide_password=False)
+        command = [binaries / name, "--dbname", connection, *arguments]
+        subprocess.run(command, check=True, timeout=60)
+
+    run_program("pg_dump", database, "--format=custom", "--create", "--file", tmp_path / "dump")
+    run_program(
+        "pg_restore", "postgres", "--create", "--clean", "--exit-on-error", tmp_path / "dump"
+    )
+
+    fleet.administer("DROP SCHEMA public", of=slug)  # template0 has one
+
+    assert find_problems() == []

@@ -1,10 +1,12 @@
 """A reference database, whose rows are read once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from threading import RLock
 
 from trially.doctor.comparing.names import Unit
+from trially.doctor.comparing.restoring import restored_definitions
 from trially.doctor.comparing.snapshots import Row, Snapshot
 
 
@@ -20,6 +22,7 @@ class Reference:
     _lock: RLock = field(default_factory=RLock)
     _rows: dict[str, list[Row]] = field(default_factory=dict)
     _builtin_rows: dict[str, list[Row]] = field(default_factory=dict)
+    _restored: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @cached_property
     def builtin_digests(self) -> dict[str, tuple[int, int]]:
@@ -37,6 +40,20 @@ class Reference:
             if scope not in self._rows:
                 self._rows.update(self.snapshot.rows([scope]))
             return self._rows[scope]
+
+    def restored_definitions(self, scope: str) -> Mapping[str, str]:
+        """Return definitions of constraints, each with how it is printed after a restore.
+
+        Those that are printed as before are left out.
+        """
+        with self._lock:
+            if scope not in self._restored:
+                names, texts = self.snapshot.names, restored_definitions(self.snapshot.raw, scope)
+                self._restored[scope] = {
+                    names.replace(text, scope): names.replace(restored, scope)
+                    for text, restored in texts.items()
+                }
+            return self._restored[scope]
 
     def builtin_rows(self, catalog: str) -> list[Row]:
         """Return PostgreSQL's own rows of a catalog."""

@@ -1,10 +1,11 @@
 """Compare a database with its reference."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from trially.doctor.comparing.differences import find_differences
 from trially.doctor.comparing.names import Unit
+from trially.doctor.comparing.restoring import in_original_notation
 from trially.doctor.comparing.sentence import Sentence
 from trially.doctor.comparing.sentences import describe
 from trially.doctor.comparing.snapshots import Row, Snapshot
@@ -27,6 +28,9 @@ class ReferenceDatabase(Protocol):
 
     def rows(self, scope: str) -> list[Row]:
         """Return the rows of a scope."""
+
+    def restored_definitions(self, scope: str) -> Mapping[str, str]:
+        """Return definitions of constraints that a restore changes, with their later texts."""
 
     def builtin_rows(self, catalog: str) -> list[Row]:
         """Return PostgreSQL's own rows of a catalog."""
@@ -67,15 +71,23 @@ def compare_objects(
         return
     rows = snapshot.rows(scopes)
     shared = [scope for scope in scopes if scope not in units]
-    found = [row for scope in shared for row in rows[scope]]
+    found = [row for scope in shared for row in _rows_of(rows[scope], reference, scope)]
     expected = [row for scope in shared for row in reference.rows(scope)]
     for difference in find_differences(found, expected):
         for sentence in describe(difference):
             yield "", _filled(sentence, snapshot, "")
     for scope in sorted(scopes & units.keys()):
-        for difference in find_differences(rows[scope], reference.rows(own)):
+        rows_here = _rows_of(rows[scope], reference, own)
+        for difference in find_differences(rows_here, reference.rows(own)):
             for sentence in describe(difference):
                 yield scope, _filled(sentence, snapshot, scope)
+
+
+def _rows_of(found: Sequence[Row], reference: ReferenceDatabase, scope: str) -> Sequence[Row]:
+    """Return a scope's rows, with constraints in the reference's notation."""
+    return in_original_notation(
+        found, reference.rows(scope), lambda: reference.restored_definitions(scope)
+    )
 
 
 def _filled(sentence: Sentence, snapshot: Snapshot, scope: str) -> Sentence:
