@@ -9,7 +9,8 @@ from importlib import import_module
 from benchmarks.installation import installation
 from benchmarks.report import make_parser, print_outcome
 from trially import create_app
-from trially.auth.tokens import IssuerProfile, TokenVerifier
+from trially.auth.issuer_profile import IssuerProfile
+from trially.auth.tokens import TokenVerifier
 from trially.config import ROOT
 from trially.state import state_of
 

@@ -4,10 +4,10 @@ from flask import Flask
 
 from trially import api, health, openapi, request_cycle
 from trially.auth import identity
+from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.issuers import trusted_issuers
 from trially.auth.members import identities, managing
 from trially.auth.permissions import refuse_unguarded_views
-from trially.auth.tokens import IssuerProfile
 from trially.base_app import create_base_app
 from trially.config import Settings
 from trially.http import browsers, problems, request_ids, retry_after, trace_context

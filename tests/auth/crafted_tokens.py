@@ -8,9 +8,9 @@ from typing import Any
 from joserfc.jwk import ECKey, Key, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
+from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.key_import import import_key_set
 from trially.auth.signing_keys import KeysUnavailableError, UnknownKeyError
-from trially.auth.tokens import IssuerProfile
 
 ISSUER = "https://login.example.test"
 AUDIENCE = "https://api.example.test"

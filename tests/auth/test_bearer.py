@@ -13,9 +13,10 @@ from members import Member
 from test_token_attacks import attacks
 
 from trially import create_app
+from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
-from trially.auth.tokens import IssuerProfile, TokenVerifier
+from trially.auth.tokens import TokenVerifier
 from trially.config import Settings
 from trially.state import state_of
 from trially.tenancy.catalog import Tenant

@@ -18,10 +18,11 @@ from prometheus_client import REGISTRY
 from werkzeug.test import TestResponse
 
 from trially import create_app
+from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.auth.signing_keys import RemoteKeys
-from trially.auth.tokens import IssuerProfile, TokenVerifier
+from trially.auth.tokens import TokenVerifier
 from trially.config import Settings
 from trially.state import state_of
 from trially.tenancy.catalog import Tenant

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from crafted_tokens import AUDIENCE, ED, OTHER_RSA, RSA, make_claims, sign
 
+from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.signing_keys import STRANGERS_BURST, ClientKeys
-from trially.auth.token_errors import UnverifiableTokenError
-from trially.auth.tokens import IssuerProfile, TokenError, verify_token
+from trially.auth.token_errors import TokenError, UnverifiableTokenError
+from trially.auth.tokens import verify_token
 
 
 class Publisher:

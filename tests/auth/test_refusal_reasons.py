@@ -13,8 +13,9 @@ from flask import Flask
 from members import Member
 from test_token_attacks import attacks
 
-from trially.auth.token_errors import HINTS, REASONS
-from trially.auth.tokens import IssuerProfile, TokenError, TokenVerifier
+from trially.auth.issuer_profile import IssuerProfile
+from trially.auth.token_errors import HINTS, REASONS, TokenError
+from trially.auth.tokens import TokenVerifier
 from trially.observability import logs
 from trially.state import state_of
 from trially.tenancy.lifecycle.status import resume_tenant, suspend_tenant

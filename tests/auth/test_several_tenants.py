@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from trially import create_app
 from trially.auth.connections import add_connection
+from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.members.managing import add_member, remove_member, rewrite_index
 from trially.auth.permissions import Role
 from trially.auth.resolvers import (
@@ -21,7 +22,7 @@ from trially.auth.resolvers import (
     ConnectionResolver,
     MembershipResolver,
 )
-from trially.auth.tokens import IssuerProfile, TokenVerifier
+from trially.auth.tokens import TokenVerifier
 from trially.config import Settings
 from trially.state import state_of
 from trially.tenancy.catalog import MembershipIndex, Tenant, catalog_transaction

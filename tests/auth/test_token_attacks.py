@@ -28,7 +28,8 @@ from tests.auth.crafted_tokens import (
     with_member,
 )
 from tests.auth.wrong_values import AUDIENCES, HEADERS, ISSUERS, KIDS, SUBJECTS, TIMES, TYPES
-from trially.auth.tokens import TokenError, verify_token
+from trially.auth.token_errors import TokenError
+from trially.auth.tokens import verify_token
 
 
 def sign_symmetrically(secret: bytes) -> str:

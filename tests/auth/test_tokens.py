@@ -25,8 +25,9 @@ from tests.auth.crafted_tokens import (
     sign,
     with_member,
 )
-from trially.auth.token_errors import UnverifiableTokenError
-from trially.auth.tokens import IssuerProfile, TokenError, TokenVerifier, verify_token
+from trially.auth.issuer_profile import IssuerProfile
+from trially.auth.token_errors import TokenError, UnverifiableTokenError
+from trially.auth.tokens import TokenVerifier, verify_token
 
 OTHER_ISSUER = "https://other.example.test"
 

@@ -11,7 +11,8 @@ from tests.conftest import SHARED_DATA
 from trially.auth import tokens
 from trially.auth.key_import import import_key_set
 from trially.auth.strict_json import read_object
-from trially.auth.tokens import TokenError, verify_token
+from trially.auth.token_errors import TokenError
+from trially.auth.tokens import verify_token
 
 
 def _vectors(name: str) -> list[Any]:

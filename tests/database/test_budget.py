@@ -11,7 +11,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as CheckoutTimeoutError
 
-from trially.database.budget import BudgetedPool, ConnectionBudget
+from trially.database.budget import ConnectionBudget
+from trially.database.budgeted_pool import BudgetedPool
 from trially.database.connecting import connect
 from trially.tenancy.servers.access import server_access
 

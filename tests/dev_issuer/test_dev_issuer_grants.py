@@ -18,7 +18,8 @@ from tests.dev_issuer.flows import (
     exchange,
     log_in,
 )
-from trially.auth.tokens import Claims, TokenError
+from trially.auth.token_errors import TokenError
+from trially.auth.tokens import Claims
 from trially.dev_issuer.sign_ins import CODE_LIFETIME_SECONDS, IssuedCodes
 
 

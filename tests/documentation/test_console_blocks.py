@@ -19,15 +19,9 @@ IN_BACKGROUND = """\
 {command} >../server.txt 2>&1 &
 timeout 30 sh -c 'until curl -sf "http://127.0.0.1:$PORT/livez"; do sleep 0.1; done' ||
     {{ cat ../server.txt; false; }}"""
-LAST = "docs/runbooks.md"
-"""It restores a demo tenant from a dump, after which the doctor reports constraints."""
 
 OF_DOCS = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
-PAGES = [
-    *("README.md", "CONTRIBUTING.md", "SECURITY.md"),
-    *(page for page in OF_DOCS if page != LAST),
-    LAST,
-]
+PAGES = ["README.md", "CONTRIBUTING.md", "SECURITY.md", *OF_DOCS]
 BLOCKS = {page: blocks for page in PAGES if (blocks := read_blocks(ROOT / page, page))}
 
 

@@ -20,8 +20,9 @@ from werkzeug.test import TestResponse
 
 from trially import create_app
 from trially.auth.connections import add_connection
+from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.resolvers import ConnectionResolver, MembershipResolver
-from trially.auth.tokens import IssuerProfile, TokenVerifier
+from trially.auth.tokens import TokenVerifier
 from trially.config import Settings
 from trially.database.connecting import Login
 from trially.database.placement import ReplicaBehindError, StalePlacementError

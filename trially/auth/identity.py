@@ -9,6 +9,7 @@ from uuid import UUID
 
 from flask import Flask, request
 
+from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.members.identities import Identity, find_identity
 from trially.auth.refusals import (
     control_plane_unavailable,
@@ -19,7 +20,7 @@ from trially.auth.refusals import (
 )
 from trially.auth.tenant_prefix import PATH_TENANT, TenantPrefix
 from trially.auth.token_errors import TokenError, UnverifiableTokenError
-from trially.auth.tokens import Claims, IssuerProfile, TokenVerifier
+from trially.auth.tokens import Claims, TokenVerifier
 from trially.database.placement import Placement, ReplicaBehindError, ReplicaPlacement
 from trially.http.codes import Code
 from trially.http.problems import BadRequest

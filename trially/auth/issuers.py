@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
+from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.profiles import SETTING, read_profiles
 from trially.auth.resolvers import ClaimResolver
 from trially.auth.signing_keys import RemoteKeys
-from trially.auth.tokens import IssuerProfile
 from trially.config import Settings, SettingsError
 
 

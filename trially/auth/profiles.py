@@ -8,6 +8,7 @@ from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.resolvers import (
     AudienceResolver,
     ClaimResolver,
@@ -17,7 +18,6 @@ from trially.auth.resolvers import (
     TenantResolver,
 )
 from trially.auth.signing_keys import CLIENT_ID, ClientKeys, RemoteKeys
-from trially.auth.tokens import IssuerProfile
 from trially.config import ACCESS_TOKEN_TYPES, ALGORITHMS, Settings, SettingsError, is_secure
 from trially.http.problems import to_pointers
 from trially.tenancy.directory import MAX_TOKEN_LIFETIME

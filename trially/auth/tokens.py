@@ -5,102 +5,32 @@ decodes the token a second time (RS256 takes a third longer) and rejects the nam
 whose `alg` is `Ed25519`.
 """
 
-import base64
 import hashlib
 import re
 import time
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
 
+from trially.auth.issuer_profile import IssuerProfile, KeySource
 from trially.auth.key_import import canonical_algorithm
-from trially.auth.resolvers import ClaimResolver, TenantResolver
 from trially.auth.signing_keys import (
-    ClientKeys,
     KeysUnavailableError,
     RemoteKeys,
     UnknownClientError,
     UnknownKeyError,
 )
-from trially.auth.strict_json import read_object
 from trially.auth.token_claims import check_times, read_audiences, read_subject
+from trially.auth.token_encoding import MAX_TOKEN_BYTES, read_header, take_apart
 from trially.auth.token_errors import TokenError, UnverifiableTokenError
 from trially.cache.ttl_cache import TTLCache
 
-MAX_TOKEN_BYTES = 8192
-MAX_KID_LENGTH = 255
-HEADER_NAMES = frozenset({"alg", "typ", "kid"})
-IGNORED_HEADER_NAMES = frozenset({"x5t", "x5t#S256", "cty"})
-"""Headers that real issuers send and that have no effect. Their values are strings.
-
-No header says where a key is: tokens with `jwk`, `jku`, `x5c` or `x5u` are rejected. So are those
-with `crit` and with any other name.
-"""
-
-__all__ = [
-    "HEADER_NAMES",
-    "Claims",
-    "IssuerProfile",
-    "KeySource",
-    "TokenError",
-    "TokenVerifier",
-    "verify_token",
-]
-
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,127}\Z")
 """The id of a machine client. It becomes part of a URL, so it must not change the URL's path."""
-
-
-class KeySource(Protocol):
-    """The keys of one issuer."""
-
-    def key(self, kid: str) -> Key:
-        """Return the public key with this `kid`, which has an `alg`.
-
-        Raises `UnknownKeyError`, or `KeysUnavailableError` if that cannot be decided now.
-        """
-
-    def are_available(self) -> bool:
-        """Return whether the issuer's keys are cached, or can be fetched now."""
-
-
-@dataclass(frozen=True)
-class IssuerProfile:
-    """A trusted issuer and the tokens that are accepted from it. It comes from settings only."""
-
-    issuer: str
-    """The value of `iss`. For machine clients, the part of `iss` before the client's id."""
-
-    audiences: tuple[str, ...]
-    """The accepted values of `aud`."""
-
-    keys: KeySource
-    algorithms: frozenset[str] = frozenset({"RS256", "ES256", "EdDSA", "Ed25519"})
-    types: frozenset[str] = frozenset({"at+jwt", "application/at+jwt"})
-    """The accepted values of the header `typ`. ID tokens and logout tokens have others, or none."""
-
-    recorded_as: str | None = None
-    """The issuer's name in members and revocations, if that is not `issuer`."""
-
-    leeway_seconds: float = 30
-    max_lifetime_seconds: float = 86_400
-
-    resolver: TenantResolver = field(default_factory=ClaimResolver)
-    """Finds the tenants that its tokens are for."""
-
-    tenants: frozenset[str] | None = None
-    """Slugs or ids of the tenants that its tokens may be for. None allows all tenants."""
-
-    client_keys: ClientKeys | None = None
-    """The keys of machine clients that sign their own tokens. None for an issuer of people."""
-
-    def may_speak_for(self, *names: str) -> bool:
-        """Return whether the issuer's tokens may be for the tenant with these names."""
-        return self.tenants is None or not self.tenants.isdisjoint(names)
 
 
 @dataclass(frozen=True)
@@ -127,9 +57,9 @@ def verify_token(raw: str, profiles: Mapping[str, IssuerProfile]) -> Claims:
     `iss` chooses one of `profiles`. The signature is checked last. So a token that is invalid in
     any case is rejected also while its issuer's keys cannot be fetched, and causes no fetch.
     """
-    signing_input, header, payload, signature = _take_apart(raw)
+    signing_input, header, payload, signature = take_apart(raw)
     profile = _find_profile(payload.get("iss"), profiles)
-    kid = _read_header(header, profile.types)
+    kid = read_header(header, profile.types)
     _check_algorithm(header.get("alg"), profile)
     issued_at, expires_at = check_times(
         payload, profile.leeway_seconds, profile.max_lifetime_seconds
@@ -208,60 +138,6 @@ class TokenVerifier:
         sources = [profile.keys for profile in self._profiles.values()]
         remote = [keys for keys in sources if isinstance(keys, RemoteKeys)]
         return sum(keys.are_available() for keys in remote), len(remote)
-
-
-def _take_apart(raw: str) -> tuple[bytes, dict[str, Any], dict[str, Any], bytes]:
-    """Return the signing input, the header, the payload and the signature of a token."""
-    if len(raw) > MAX_TOKEN_BYTES:
-        raise TokenError("too_large")
-    segments = raw.split(".")
-    if len(segments) != 3 or not all(segments):
-        raise TokenError("malformed")
-    try:
-        header, payload, signature = map(_decode_segment, segments)
-        signing_input = raw.rpartition(".")[0].encode("ascii")
-        return signing_input, read_object(header), read_object(payload), signature
-    except ValueError:
-        raise TokenError("malformed") from None
-
-
-def _decode_segment(segment: str) -> bytes:
-    """Decode canonical base64url, or raise `ValueError`.
-
-    Decoders skip stray characters and ignore unused bits, so one token would have many encodings.
-    """
-    encoded = segment.encode("ascii")
-    decoded = base64.urlsafe_b64decode(encoded + b"=" * (-len(encoded) % 4))
-    if base64.urlsafe_b64encode(decoded).rstrip(b"=") != encoded:
-        raise ValueError("The segment is not canonical base64url.")
-    return decoded
-
-
-def _read_header(header: dict[str, Any], types: Collection[str]) -> str:
-    """Return the `kid` of a header, after checking the rest of it except `alg`.
-
-    `types` are the accepted values of `typ`.
-    """
-    if _media_type(header.get("typ")) not in map(_media_type, types):
-        raise TokenError("wrong_type")
-    if not header.keys() <= HEADER_NAMES | IGNORED_HEADER_NAMES:
-        raise TokenError("unknown_header")
-    if not all(isinstance(header.get(name, ""), str) for name in IGNORED_HEADER_NAMES):
-        raise TokenError("bad_header")
-    kid = header.get("kid")
-    if not isinstance(kid, str) or not 1 <= len(kid) <= MAX_KID_LENGTH or not kid.isprintable():
-        raise TokenError("bad_kid")
-    return kid
-
-
-def _media_type(name: object) -> str:
-    """Return the one spelling of a media type, or an empty string if it is none.
-
-    Media types are case-insensitive, and `typ` may leave out `application/` (RFC 7515, 4.1.9).
-    """
-    if not isinstance(name, str) or not name.isascii():
-        return ""
-    return name.lower().removeprefix("application/")
 
 
 def _find_profile(issuer: object, profiles: Mapping[str, IssuerProfile]) -> IssuerProfile:

@@ -13,20 +13,19 @@ import os
 import select
 import time
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from threading import Event, Lock
-from typing import Any
+from typing import TYPE_CHECKING
 
 from psycopg2 import Error
 from sqlalchemy.exc import TimeoutError as CheckoutTimeoutError
-from sqlalchemy.pool import ConnectionPoolEntry, Pool
+from sqlalchemy.pool import ConnectionPoolEntry
 
-from trially.database.connecting import TOO_MANY_CONNECTIONS, ConnectionRefusedByServerError
+if TYPE_CHECKING:
+    from trially.database.budgeted_pool import BudgetedPool
 
 CLOSE_TIMEOUT_MS = 200
-LIMIT_RETRY_SECONDS = 0.2
-"""How long a request waits for a returned connection before it tries again to open one."""
 
 
 @dataclass
@@ -50,7 +49,9 @@ class Counts:
 
 
 @dataclass(eq=False)
-class _Waiter:
+class Waiter:
+    """A checkout that waits for a connection."""
+
     pool: "BudgetedPool"
     queue_key: Hashable
     is_served: Event = field(default_factory=Event)
@@ -78,7 +79,7 @@ class ConnectionBudget:
         self._idle: OrderedDict[ConnectionPoolEntry, tuple[BudgetedPool, float]] = OrderedDict()
         """Idle connections with their pools and since when they are idle, the oldest first."""
 
-        self._queues: OrderedDict[Hashable, deque[_Waiter]] = OrderedDict()
+        self._queues: OrderedDict[Hashable, deque[Waiter]] = OrderedDict()
 
     @property
     def open_connections(self) -> int:
@@ -147,7 +148,7 @@ class ConnectionBudget:
 
     def wait_for_return(self, pool: "BudgetedPool", seconds: float) -> ConnectionPoolEntry | None:
         """Return the next connection that is returned to `pool`, or None after `seconds`."""
-        waiter = _Waiter(pool, None)
+        waiter = Waiter(pool, None)
         with self._lock:
             if pool.idle:
                 entry = pool.idle.pop()
@@ -206,14 +207,14 @@ class ConnectionBudget:
         self.counts.evictions += 1
         return entry
 
-    def _enqueue(self, pool: "BudgetedPool", queue_key: Hashable) -> _Waiter:
+    def _enqueue(self, pool: "BudgetedPool", queue_key: Hashable) -> Waiter:
         self.counts.waits += 1
         self.waits_by_queue[queue_key] += 1
-        waiter = _Waiter(pool, queue_key)
+        waiter = Waiter(pool, queue_key)
         self._queues.setdefault(queue_key, deque()).append(waiter)
         return waiter
 
-    def _next_waiter(self) -> _Waiter | None:
+    def _next_waiter(self) -> Waiter | None:
         """Remove the first waiter of the next queue, and put that queue behind all others."""
         if not self._queues:
             return None
@@ -223,7 +224,7 @@ class ConnectionBudget:
             self._queues[queue_key] = queue
         return waiter
 
-    def _wait(self, waiter: _Waiter) -> None:
+    def _wait(self, waiter: Waiter) -> None:
         """Wait until the waiter is served; raise `TimeoutError` after the deadline."""
         if waiter.is_served.wait(self.deadline_seconds):
             return
@@ -242,75 +243,6 @@ class ConnectionBudget:
             )
         # Another thread took this waiter from its queue at the deadline, and will set the event.
         waiter.is_served.wait()
-
-
-class BudgetedPool(Pool):
-    """The connections of one engine, within a budget that it shares with other engines.
-
-    `queue_key` returns the queue in which a checkout waits if all connections are busy. Without it,
-    all checkouts of this pool share one queue.
-    """
-
-    def __init__(
-        self,
-        creator: Any,
-        budget: ConnectionBudget,
-        queue_key: Callable[[], Hashable] | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(creator, **options)
-        self.budget = budget
-        self._queue_key = queue_key or (lambda: self)
-        self.idle: deque[ConnectionPoolEntry] = deque()
-        """Its connections that no request uses, the last used at the end."""
-        self.waiting: deque[_Waiter] = deque()
-        """Checkouts that the server's limit keeps from opening a connection."""
-
-        self.is_disposed = False
-
-    def _do_get(self) -> ConnectionPoolEntry:
-        ends_at = time.monotonic() + self.budget.deadline_seconds
-        while True:
-            entry = self.budget.check_out(self, self._queue_key())
-            if entry is not None:
-                return entry
-            try:
-                return self._create_connection()
-            except ConnectionRefusedByServerError as refusal:
-                self.budget.release()
-                if refusal.pgcode != TOO_MANY_CONNECTIONS or time.monotonic() >= ends_at:
-                    raise
-                if refusal.is_of_whole_server and self.budget.close_longest_idle():
-                    continue
-            except BaseException:
-                self.budget.release()
-                raise
-            entry = self.budget.wait_for_return(self, LIMIT_RETRY_SECONDS)
-            if entry is not None:
-                return entry
-
-    def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
-        self.budget.check_in(self, record)
-
-    def recreate(self) -> "BudgetedPool":
-        """Return an empty pool with the same options and budget."""
-        return BudgetedPool(
-            self._creator,
-            self.budget,
-            self._queue_key,
-            dialect=self._dialect,
-            reset_on_return=self._reset_on_return,
-            _dispatch=self.dispatch,
-        )
-
-    def dispose(self) -> None:
-        """Close the idle connections, and each other one when it is returned."""
-        self.is_disposed = True
-        self.budget.close_idle(self)
-
-    def status(self) -> str:
-        """Return one line about the pool and its budget."""
-        return f"{len(self.idle)} idle; {self.budget.open_connections} open in the whole budget"
 
 
 def close_and_wait(entry: ConnectionPoolEntry) -> None:

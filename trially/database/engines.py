@@ -13,7 +13,8 @@ from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.util import LRUCache
 
 from trially.database import probing  # noqa: F401  the watchdog asks through it
-from trially.database.budget import BudgetedPool, ConnectionBudget
+from trially.database.budget import ConnectionBudget
+from trially.database.budgeted_pool import BudgetedPool
 from trially.database.connecting import Login, connect
 from trially.database.dialect import PlacedConnection, PlacedDialect, replace_if_lost
 from trially.database.placement import (

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from joserfc import jws
 
+from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.resolvers import ClaimResolver
 from trially.auth.signing_keys import LocalKeys
-from trially.auth.tokens import IssuerProfile
 from trially.config import LOOPBACK_HOSTS
 from trially.dev_issuer.key_file import load_or_create_key
 from trially.dev_issuer.people import ListedPeople, People, Person
