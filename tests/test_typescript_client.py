@@ -1,8 +1,6 @@
 """The TypeScript client is generated from the API as it is, builds, packs, and works from Node."""
 
 import json
-import os
-import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
@@ -12,6 +10,7 @@ from threading import Thread
 import pytest
 from flask import Flask
 from members import Member
+from node_projects import install_copy, run_in
 from werkzeug.serving import make_server
 
 from trially.config import ROOT
@@ -23,12 +22,8 @@ SOURCE = ROOT / "clients" / "typescript"
 @pytest.fixture(scope="module")
 def client(app: Flask, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the client with what it needs, beside the API's document."""
-    if shutil.which("npm") is None:
-        pytest.skip("There is no Node.js here.")
-    folder = tmp_path_factory.mktemp("client") / "typescript"
-    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("node_modules", "dist"))
+    folder = install_copy(SOURCE, tmp_path_factory.mktemp("client"))
     (folder / "openapi.json").write_bytes(state_of(app).openapi_document)
-    run_in(folder, "npm", "ci", "--no-audit", "--no-fund")
     return folder
 
 
@@ -42,20 +37,6 @@ def live_url(app: Flask) -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
-
-
-def run_in(folder: Path, *command: str, **environment: str) -> str:
-    finished = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return finished.stdout
 
 
 def test_the_client_is_current(client: Path) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from node_projects import require_node
 from werkzeug.test import TestResponse
 
 from trially import create_app
@@ -136,8 +137,7 @@ class Browser(urllib.request.HTTPRedirectHandler):
 @pytest.fixture(scope="session")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the issuer and what it needs."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        pytest.skip("There is no node and npm to run a real issuer with.")
+    require_node()
     if not SCRIPT.is_file():
         pytest.skip("The script of the real issuer is not beside this clone.")
     folder = tmp_path_factory.mktemp("issuer")

@@ -1,8 +1,5 @@
 """openid-client and Auth.js sign in with the issuer's URL and a client id, and nothing else."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from members import AsMember, MakeTenant
+from node_projects import install_copy, run_in
 from werkzeug.serving import make_server
 
 from trially import create_app
@@ -25,12 +23,7 @@ SOURCE = ROOT / "tests" / "sign_in"
 @pytest.fixture(scope="module")
 def libraries(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The test project with its packages."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("There is no Node.js with npm here.")
-    folder = tmp_path_factory.mktemp("sign-in") / "project"
-    shutil.copytree(SOURCE, folder, ignore=shutil.ignore_patterns("node_modules"))
-    _run(folder, "npm", "ci", "--no-audit", "--no-fund")
-    return folder
+    return install_copy(SOURCE, tmp_path_factory.mktemp("sign-in"))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +51,7 @@ def test_a_library_signs_in_by_discovery_alone(
     issuer = state_of(served).dev_issuer
     assert issuer is not None
 
-    said = _run(
+    said = run_in(
         libraries,
         "node",
         script,
@@ -69,17 +62,3 @@ def test_a_library_signs_in_by_discovery_alone(
     )
 
     assert "signed in, refreshed and signed out" in said
-
-
-def _run(folder: Path, *command: str, **environment: str) -> str:
-    finished = subprocess.run(
-        command,
-        cwd=folder,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return finished.stdout

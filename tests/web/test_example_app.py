@@ -18,6 +18,7 @@ from urllib.request import urlopen
 import pytest
 from flask import Flask
 from members import MakePatient, Member
+from node_projects import require_node, run_in
 from werkzeug.serving import make_server
 
 from trially.auth.members.managing import add_member
@@ -51,9 +52,7 @@ ADA = {
 @pytest.fixture(scope="module")
 def chromium() -> str:
     """The path of Chromium; the app is built when it is known that there is a browser for it."""
-    for program in ("node", "npm"):
-        if shutil.which(program) is None:
-            pytest.skip(f"The example web app needs {program}, which is not installed.")
+    require_node()
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("There is no Chromium here: apt-get install chromium")
@@ -63,16 +62,18 @@ def chromium() -> str:
 def test_people_use_the_example_app(
     chromium: str, blank_app: Callable[..., Flask], make_patient: MakePatient, tmp_path: Path
 ) -> None:
-    run(EXAMPLE / "scripts" / "build", timeout=300)
+    run_in(EXAMPLE, "scripts/build", seconds=300)
     api_port, app_port = free_port(), free_port()
     api_url = f"http://127.0.0.1:{api_port}"
     api = blank_app(public_url=api_url, dev_token_seconds=SHORT_LIFE_SECONDS)
     writer = populate(api, make_patient)
     app_url = f"http://localhost:{app_port}"
     with serving_api(api, api_port), serving_example(app_url, app_port, api_url, tmp_path):
-        said = run(
+        said = run_in(
+            EXAMPLE,
             "node",
-            EXAMPLE / "e2e" / "walk.mjs",
+            "e2e/walk.mjs",
+            seconds=180,
             APP_URL=app_url,
             TRIALLY_URL=api_url,
             TRIALLY_TOKEN=writer.token,
@@ -182,16 +183,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def run(*command: str | Path, timeout: int = 180, **environment: str) -> str:
-    finished = subprocess.run(
-        command,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=timeout,
-    )
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    return finished.stdout
