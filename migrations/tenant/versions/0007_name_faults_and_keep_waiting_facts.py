@@ -57,7 +57,10 @@ def upgrade() -> None:
         sa.Column("resource", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("json_bytes", sa.Integer(), nullable=False),
         sa.Column(
-            "waiting_since", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
+            "waiting_since",
+            sa.DateTime(timezone=True),
+            server_default=sa.func.now(),
+            nullable=False,
         ),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -80,7 +83,9 @@ def upgrade() -> None:
     op.create_index(
         "ix_waiting_fact_tenant_id_import_id", "waiting_fact", ["tenant_id", "import_id", "id"]
     )
-    op.create_index("ix_waiting_fact_tenant_id_source", "waiting_fact", ["tenant_id", "source", "id"])
+    op.create_index(
+        "ix_waiting_fact_tenant_id_source", "waiting_fact", ["tenant_id", "source", "id"]
+    )
     op.execute(
         "INSERT INTO waiting_fact (tenant_id, id, source, source_type, source_id, patient_key,"
         " import_id, file, line, resource, json_bytes)"

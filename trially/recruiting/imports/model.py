@@ -5,7 +5,16 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, LargeBinary, String, UniqueConstraint, func, text
+from sqlalchemy import (
+    BigInteger,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    func,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.model import TenantModel, Timestamped, Versioned
@@ -80,9 +89,7 @@ class ImportFault(TenantModel):
     reason: Mapped[str] = mapped_column(String(500))
     pointer: Mapped[str | None] = mapped_column(String(200))
     """The element of the resource, as a JSON pointer (RFC 6901)."""
-    code: Mapped[FaultCode] = mapped_column(
-        String(40), server_default=FaultCode.INVALID_ELEMENT
-    )
+    code: Mapped[FaultCode] = mapped_column(String(40), server_default=FaultCode.INVALID_ELEMENT)
     concerns: Mapped[Concern] = mapped_column(String(10), server_default=Concern.RECORD)
     resource_type: Mapped[str | None] = mapped_column(String(64))
     resource_id: Mapped[str | None] = mapped_column(String(64))

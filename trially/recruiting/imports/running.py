@@ -79,7 +79,8 @@ def run_import(
             waiting.resolve(meter.check_time)
             if run.took_nothing:
                 return run.fail(*_nothing_imported(run))
-            ended = run.finish(waiting.report)
+            _analyze_tables()
+            return run.finish(waiting.report)
         except BadLineError as error:
             bad = error.fault
             return run.fail(f"{bad.file}, line {bad.line}: {bad.reason}", bad)
@@ -87,8 +88,6 @@ def run_import(
             raise ImportStoppedError(run.stop(str(error))) from None
         except ImportLimitError as error:
             raise ImportStoppedError(run.fail(str(error))) from None
-        _analyze_tables()
-        return ended
     except (ImportStoppedError, ImportTakenOverError):
         raise
     except BaseException:

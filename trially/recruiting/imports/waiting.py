@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypedDict
 from uuid import UUID
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import ColumnElement, delete, func, select
 from uuid_utils.compat import uuid7
 
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
@@ -176,15 +176,27 @@ class WaitingFacts:
         return last
 
 
-def delete_waiting(source: str | None, older_than: dt.timedelta | None) -> int:
-    """Delete facts that wait, of a source or of all, and return their number."""
+def delete_waiting(source: str, older_than: dt.timedelta) -> int:
+    """Delete the facts of a source that have waited for longer, and return their number."""
     waiting = table_of(WaitingFact)
-    statement = delete(waiting).where(of_current_tenant(WaitingFact))
-    if source is not None:
-        statement = statement.where(waiting.c.source == source)
-    if older_than is not None:
-        statement = statement.where(waiting.c.waiting_since < func.now() - older_than)
+    statement = delete(waiting).where(*_waits_longer(source, older_than))
     return len(db.session.execute(statement.returning(waiting.c.id)).all())
+
+
+def count_waiting(source: str, older_than: dt.timedelta) -> int:
+    """Return how many facts of a source have waited for longer."""
+    statement = select(func.count()).where(*_waits_longer(source, older_than))
+    number: int = db.session.execute(statement).scalar_one()
+    return number
+
+
+def _waits_longer(source: str, than: dt.timedelta) -> Sequence[ColumnElement[bool]]:
+    waiting = table_of(WaitingFact).c
+    return (
+        of_current_tenant(WaitingFact),
+        waiting.source == source,
+        waiting.waiting_since <= func.now() - than,
+    )
 
 
 def _to_row(fact: TranslatedResource, run: ImportRun) -> WaitingRow:
@@ -249,9 +261,7 @@ def _fetch_resources(ids: Sequence[UUID]) -> list[Item]:
 
 def _delete(ids: Sequence[UUID]) -> None:
     waiting = table_of(WaitingFact)
-    db.session.execute(
-        delete(waiting).where(of_current_tenant(WaitingFact), waiting.c.id.in_(ids))
-    )
+    db.session.execute(delete(waiting).where(of_current_tenant(WaitingFact), waiting.c.id.in_(ids)))
 
 
 def _fault_of_waiting(row: Item) -> LineFault:

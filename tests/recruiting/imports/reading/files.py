@@ -48,9 +48,13 @@ def read_file(
     return list(read_resources(source_file, InputMeter(limits), start_after))
 
 
+def error_of(line: ReadResource) -> str | None:
+    return line.fault.reason if line.fault else None
+
+
 def summarise(lines: list[ReadResource]) -> list[tuple[str, int, str | None]]:
     """Return the place of each line, and its id or its error."""
     return [
-        (line.file, line.number, line.resource["id"] if line.resource else line.error)
+        (line.file, line.number, line.resource["id"] if line.resource else error_of(line))
         for line in lines
     ]

@@ -17,6 +17,7 @@ from tests.recruiting.imports.reading.files import (
     B,
     C,
     bundle,
+    error_of,
     ndjson,
     read,
     summarise,
@@ -94,8 +95,8 @@ def test_a_truncated_file_gives_its_good_lines_and_one_error(
     *good, last = read(packed[: len(packed) // 2])
 
     assert 0 < len(good) < 20_000
-    assert [line.error for line in good] == [None] * len(good)
-    assert (last.error, last.number) == (TRUNCATED, len(good) + 1)
+    assert [error_of(line) for line in good] == [None] * len(good)
+    assert (error_of(last), last.number) == (TRUNCATED, len(good) + 1)
 
 
 def test_a_damaged_file_gives_the_lines_before_the_damage_and_one_error() -> None:
@@ -115,7 +116,7 @@ def test_a_truncated_archive_gives_one_error(pack: Callable[[bytes], bytes], cut
 
     lines = read(packed[:cut])
 
-    assert [line.error is None for line in lines] == [True] * (len(lines) - 1) + [False]
+    assert [error_of(line) is None for line in lines] == [True] * (len(lines) - 1) + [False]
 
 
 def test_a_truncated_member_does_not_affect_other_members() -> None:
@@ -161,7 +162,7 @@ def test_too_many_layers_are_rejected() -> None:
 def test_a_zip_archive_is_rejected_with_advice() -> None:
     (line,) = read(b"PK\x03\x04" + bytes(600))
 
-    assert line.error == "The file is a ZIP archive, which is not supported. Unpack it first."
+    assert error_of(line) == "The file is a ZIP archive, which is not supported. Unpack it first."
 
 
 def test_a_header_larger_than_memory_is_rejected() -> None:
@@ -170,7 +171,7 @@ def test_a_header_larger_than_memory_is_rejected() -> None:
 
     (line,) = read(bomb.tobuf() + bytes(1_024))
 
-    assert line.error == DAMAGED
+    assert error_of(line) == DAMAGED
 
 
 def test_names_are_printable() -> None:

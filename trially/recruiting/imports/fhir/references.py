@@ -114,4 +114,3 @@ def _read_conditional(reference: str, where: str) -> str:
 
 def _unescape(text: str) -> str:
     return re.sub(r"\\([\\,|$])", r"\1", text)
-

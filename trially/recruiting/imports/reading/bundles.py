@@ -29,7 +29,6 @@ MOST_NESTED_PARTS = 20
 NO_REFERENCES: dict[str, str] = {}
 
 
-
 def read_bundle(name: str, bundle: Json, nesting: int = 0) -> Iterator[ReadResult]:
     """Yield the resources of a Bundle. References between its entries become `Type/id`."""
     if has_next_page(bundle.get("link")):

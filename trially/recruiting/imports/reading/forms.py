@@ -67,7 +67,9 @@ def recognise_other(head: bytes) -> str | None:
     if head.startswith(b"@prefix"):
         return f"The file is FHIR in Turtle (RDF), which is not supported. {_EXPORT_JSON}"
     if _is_table(head):
-        return "The file is a table (CSV), not FHIR. Import it as CSV, or export the records as FHIR."
+        return (
+            "The file is a table (CSV), not FHIR. Import it as CSV, or export the records as FHIR."
+        )
     return None
 
 
@@ -101,9 +103,7 @@ def _transcoded(source: ByteSource, encoding: str) -> ByteSource:
     return ByteSource(_utf8_reader(source, decoder))
 
 
-def _utf8_reader(
-    source: ByteSource, decoder: codecs.IncrementalDecoder
-) -> Callable[[int], bytes]:
+def _utf8_reader(source: ByteSource, decoder: codecs.IncrementalDecoder) -> Callable[[int], bytes]:
     def read(size: int) -> bytes:
         while chunk := source.read(size):
             if text := decoder.decode(chunk):

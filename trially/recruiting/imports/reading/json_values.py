@@ -19,7 +19,9 @@ class UnfinishedValueError(Exception):
         self.line = line
 
 
-def split_values(lines: Iterable[bytes | None], first_line: int, most_bytes: int) -> Iterator[Value]:
+def split_values(
+    lines: Iterable[bytes | None], first_line: int, most_bytes: int
+) -> Iterator[Value]:
     """Yield the objects in lines of text, and each text between them as if it were one.
 
     A line of None is too long. Raises `UnfinishedValueError` if the last object does not end.

@@ -74,7 +74,9 @@ def large_reference_map() -> Iterator["LargeReferenceMap"]:
     try:
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         connection.execute("PRAGMA journal_mode = OFF")
-        connection.execute("CREATE TABLE reference (url TEXT PRIMARY KEY, target TEXT) WITHOUT ROWID")
+        connection.execute(
+            "CREATE TABLE reference (url TEXT PRIMARY KEY, target TEXT) WITHOUT ROWID"
+        )
         connection.execute("BEGIN")
         yield LargeReferenceMap(connection)
     finally:

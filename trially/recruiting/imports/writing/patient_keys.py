@@ -59,9 +59,7 @@ def _find_by_identifiers(source: str, keys: Iterable[str]) -> dict[str, UUID]:
         keys_of.setdefault(split_identifier_key(key)[1], []).append(key)
     statement = (
         select(Patient.mrn, Patient.id)
-        .where(
-            of_current_tenant(Patient), Patient.source == source, Patient.mrn.in_(list(keys_of))
-        )
+        .where(of_current_tenant(Patient), Patient.source == source, Patient.mrn.in_(list(keys_of)))
         .with_for_update(read=True, key_share=True)
     )
     found: dict[str, list[UUID]] = {}
