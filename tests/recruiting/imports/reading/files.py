@@ -13,6 +13,7 @@ from trially.recruiting.imports.reading.source_files import SourceFile, source_f
 NOT_JSON = "The content is not valid JSON."
 NOT_UTF8 = "The content is not valid UTF-8."
 NOT_OBJECT = "The content is not a JSON object."
+UNFINISHED = "The content is not valid JSON: an object that begins here has no end."
 TRUNCATED = "The file is truncated."
 DAMAGED = "The file is damaged, or cannot be read to its end."
 

@@ -12,6 +12,7 @@ from tests.recruiting.imports.reading.files import (
     NOT_JSON,
     NOT_OBJECT,
     NOT_UTF8,
+    UNFINISHED,
     A,
     B,
     C,
@@ -99,12 +100,18 @@ def test_lines_of_bundles() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"\x89PNG\r\n" + bytes(99), b"id,name\n1,Jane\n2,Joe\n", b'{\n "resourceType": \n']
+    ("content", "reason"),
+    [
+        (b'{\n "resourceType": \n', UNFINISHED),
+        (b'{\n "resourceType": \n}', NOT_JSON),
+        (b"anything", NOT_JSON),
+        (b"\xfcber", NOT_UTF8),
+    ],
 )
-def test_a_file_without_json_gives_one_error(content: bytes) -> None:
+def test_a_file_without_json_gives_one_error(content: bytes, reason: str) -> None:
     (line,) = read(content)
 
-    assert error_of(line) in (NOT_JSON, NOT_UTF8)
+    assert error_of(line) == reason
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)])
@@ -193,7 +200,7 @@ def test_deeply_nested_bundles_are_rejected() -> None:
 
     (line,) = read(orjson.dumps(content))
 
-    assert error_of(line) == "The entry is nested in more than 4 Bundles."
+    assert error_of(line) == "The entry is nested in more than 4 Bundles or Parameters."
 
 
 @pytest.fixture
@@ -231,7 +238,7 @@ def test_a_large_truncated_bundle_gives_the_entries_before_its_end(small_limits:
 
     assert [line.resource for line in lines[:-1]] == [A] * (len(lines) - 1)
     assert len(lines) > 490
-    assert lines[-1].error == NOT_JSON
+    assert error_of(lines[-1]) == NOT_JSON
 
 
 def test_a_large_bundle_of_brackets_takes_no_memory(small_limits: None) -> None:
@@ -242,11 +249,13 @@ def test_a_large_bundle_of_brackets_takes_no_memory(small_limits: None) -> None:
     assert error_of(line) == NOT_JSON
 
 
-def test_a_large_single_resource_is_rejected(small_limits: None) -> None:
-    lines = read(orjson.dumps(patient("a", text=["x" * 80] * 99), option=orjson.OPT_INDENT_2))
+def test_a_large_single_resource_is_bounded_as_a_line_is(small_limits: None) -> None:
+    content = orjson.dumps(patient("a", text=["x" * 80] * 99), option=orjson.OPT_INDENT_2)
 
-    reason = "The file is larger than 32 MiB, and neither a Bundle nor NDJSON."
-    assert summarise(lines) == [("x.ndjson", 1, reason)]
+    assert summarise(read(content)) == [("x.ndjson", 1, "a")]
+    assert summarise(read(content, limits=ImportLimits(most_line_bytes=5_000))) == [
+        ("x.ndjson", 1, "The resource or line is longer than 5,000 bytes.")
+    ]
 
 
 def test_a_large_line_is_read(small_limits: None) -> None:

@@ -1,5 +1,6 @@
 """Read the members of a ZIP archive."""
 
+import io
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -73,11 +74,13 @@ class _Bounded:
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
+        self._size = file.seek(0, io.SEEK_END)
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= LARGEST_DIRECTORY_BYTES:
+        wanted = self._size - self._file.tell() if size < 0 else size
+        if wanted > LARGEST_DIRECTORY_BYTES:
             raise _TooManyMembersError(MANY_MEMBERS)
-        return self._file.read(size)
+        return self._file.read(wanted)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         return self._file.seek(offset, whence)
