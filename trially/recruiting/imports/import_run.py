@@ -251,7 +251,7 @@ class ImportRun:
         record_faults(stored, self.id)
 
     def _may_store(self, fault: LineFault) -> bool:
-        in_group = self._error_groups.get(fault.code, {}).get(fault.resource_type or NO_TYPE, 0)
+        in_group = self._error_groups.get(fault.code.value, {}).get(fault.resource_type or NO_TYPE, 0)
         few = min(EXAMPLES_OF_GROUP, self._limits.most_stored_faults)
         return self._error_count < self._limits.most_stored_faults or in_group < few
 
@@ -260,7 +260,7 @@ class ImportRun:
         self._refused_count += number * (fault.concerns == Concern.RECORD)
         reason = _POSITION.sub("[*]", fault.reason)
         _count_named(self._error_counts, reason, number, MOST_REASONS_NAMED, OTHER_REASONS)
-        types = self._error_groups.setdefault(fault.code, {})
+        types = self._error_groups.setdefault(fault.code.value, {})
         kind = fault.resource_type or NO_TYPE
         _count_named(types, kind, number, MOST_TYPES_NAMED, OTHER_TYPES)
 

@@ -169,7 +169,11 @@ def list_import_errors(import_id: UUID, query: dict[str, Any]) -> Page:
 @requires(Permission.IMPORTS_READ)
 @returns(FaultGroupsSchema())
 def group_import_errors(import_id: UUID) -> Item:
-    """Group the errors of an import by code and type of resource, with examples of each."""
+    """Group the errors of an import by code and type of resource.
+
+    The largest group comes first. Each has its number of errors and its first ones as examples.
+    `GET /imports/{import_id}/errors` lists all stored errors of a group by `code` and `type`.
+    """
     return {"groups": group_faults(IMPORTS.get(import_id))}
 
 
@@ -190,7 +194,10 @@ def list_waiting_records(query: dict[str, Any]) -> Page:
 @queries(ForgettingQuerySchema())
 @returns_nothing
 def delete_waiting_records(query: dict[str, Any]) -> None:
-    """Delete the records of a source that wait for a patient."""
+    """Delete the records of a source that wait for a patient.
+
+    `older_than_days` keeps those that have not waited for longer. Imported records stay.
+    """
     delete_waiting(query["source"], dt.timedelta(days=query["older_than_days"]))
 
 

@@ -150,6 +150,10 @@ class FaultQuerySchema(PageQuerySchema):
     concerns = Choice(Concern)
 
 
+class FaultExampleSchema(FaultSchema):
+    """One error of a group."""
+
+
 class FaultGroupSchema(Schema):
     """The errors of one code about one type of resource."""
 
@@ -159,7 +163,9 @@ class FaultGroupSchema(Schema):
     )
     count = fields.Integer(dump_only=True, metadata={EXAMPLE: 300})
     examples = fields.List(
-        fields.Nested(FaultSchema), dump_only=True, metadata={"description": "The first errors."}
+        fields.Nested(FaultExampleSchema),
+        dump_only=True,
+        metadata={"description": "The first errors."},
     )
 
 

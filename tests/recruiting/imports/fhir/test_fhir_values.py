@@ -147,7 +147,7 @@ NO_ID = "Condition.subject does not end in an id of 1 to 64 letters, digits, hyp
         ({"identifier": {"value": "1"}, "type": "Group"},
          "Condition.subject refers to Group, not to Patient."),
         *(({"reference": f"Patient?{query}"}, NO_CONDITION)
-          for query in ("", "name=Jane", "identifier=a|b&name=Jane", "identifier=a|b,a|c", "_id=_")),
+          for query in ("", "name=J", "identifier=a|b&name=J", "identifier=a|b,a|c", "_id=_")),
         ({"reference": "Group?identifier=a|b"},
          "Condition.subject refers to Group, not to Patient."),
         ({"reference": "p1"}, "Condition.subject is not a reference of the form Patient/id."),
