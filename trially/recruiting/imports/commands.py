@@ -21,6 +21,7 @@ from trially.database.rows import (
     find_item,
     of_current_tenant,
 )
+from trially.database.session import transaction
 from trially.plain_text import is_plain
 from trially.recruiting.imports.deleting import delete_import
 from trially.recruiting.imports.fault_groups import group_faults
@@ -216,7 +217,7 @@ def forget(slug: str, source: str, *, older_than: int, as_json: bool) -> None:
     Example:
       flask imports forget acme epic --older-than 90
     """  # noqa: D301 - click reads \b
-    with administered_tenant(slug):
+    with administered_tenant(slug), transaction():
         number = delete_waiting(source, dt.timedelta(days=older_than))
     if as_json:
         print_json({"source": source, "deleted": number})

@@ -251,7 +251,9 @@ class ImportRun:
         record_faults(stored, self.id)
 
     def _may_store(self, fault: LineFault) -> bool:
-        in_group = self._error_groups.get(fault.code.value, {}).get(fault.resource_type or NO_TYPE, 0)
+        in_group = self._error_groups.get(fault.code.value, {}).get(
+            fault.resource_type or NO_TYPE, 0
+        )
         few = min(EXAMPLES_OF_GROUP, self._limits.most_stored_faults)
         return self._error_count < self._limits.most_stored_faults or in_group < few
 

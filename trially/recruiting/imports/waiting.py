@@ -22,8 +22,8 @@ from trially.recruiting.imports.writing.batches import (
     write_batch,
 )
 from trially.recruiting.imports.writing.patient_keys import (
-    WAITS_FOR_PATIENT,
     describe_patient_key,
+    explain_waiting,
     find_patients,
 )
 from trially.recruiting.imports.writing.resources import TranslatedResource
@@ -268,7 +268,7 @@ def _fault_of_waiting(row: Item) -> LineFault:
     return LineFault(
         row["file"],
         row["line"],
-        WAITS_FOR_PATIENT,
+        explain_waiting(row["patient_key"]),
         code=FaultCode.PATIENT_MISSING,
         resource_type=row["source_type"],
         resource_id=row["source_id"],

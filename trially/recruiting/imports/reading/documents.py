@@ -38,7 +38,7 @@ _UNFINISHED = fault(
 )
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _PUNCTUATION = frozenset({b"[", b"]", b",", b"],"})
-"""Lines that only surround the items of an array, when each item has a line."""
+"""Lines that only surround the items of an array, if each item has a line."""
 
 _SEPARATORS = b" \t\r\n,\x1e"
 """What may stand before or after a resource: commas of an array, the separator of RFC 7464."""
@@ -156,11 +156,12 @@ def _read_lines(
     for _ in range(blank_lines):
         yield None
     number = blank_lines
+    is_array = source.peek_line(CHUNK_BYTES).strip() == b"["
     for line in _split_lines(source, most_bytes):
         number += 1
         if line is None or len(line) > most_bytes:
             yield _too_long(name, number, "line", most_bytes)
-        elif not (stripped := line.strip()) or stripped in _PUNCTUATION:
+        elif not (stripped := line.strip()) or (is_array and stripped in _PUNCTUATION):
             yield None
         else:
             yield from _read_text(name, number, line, f"{name}!{number}", meter, quotes)

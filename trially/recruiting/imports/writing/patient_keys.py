@@ -15,8 +15,12 @@ from trially.recruiting.imports.fhir.references import is_identifier_key, split_
 from trially.recruiting.patients.model import Patient
 
 WAITS_FOR_PATIENT = (
-    "The patient that this record refers to is not here, or not the only one with that identifier."
-    " The record waits for an import of this source that brings the patient."
+    "The patient that this record refers to is not here. The record waits for an import of this"
+    " source that brings the patient."
+)
+WAITS_FOR_IDENTIFIER = (
+    "No patient of this source, or more than one, has the identifier that this record refers to."
+    " The record waits for an import of this source that changes this."
 )
 
 
@@ -29,6 +33,11 @@ def find_patients(source: str, keys: Iterable[str]) -> Mapping[str, UUID]:
     by_identifier = {key for key in wanted if is_identifier_key(key)}
     found = _find_by_ids(source, wanted - by_identifier) if wanted - by_identifier else {}
     return {**found, **(_find_by_identifiers(source, by_identifier) if by_identifier else {})}
+
+
+def explain_waiting(key: str) -> str:
+    """Return why a fact with this patient waits."""
+    return WAITS_FOR_IDENTIFIER if is_identifier_key(key) else WAITS_FOR_PATIENT
 
 
 def describe_patient_key(key: str) -> str:
