@@ -197,7 +197,7 @@ def test_a_response_without_resources_is_no_success(
     failed = send(json.dumps({**RESPONSE, "entry": [{"response": {"status": "403 Forbidden"}}]}))
 
     assert created["detail"].startswith("The input holds no resource.")
-    assert failed["detail"] == "Nothing was imported: 1 error, and no valid record."
+    assert failed["detail"].startswith("Nothing was imported. upload, line 1: The server answered")
     (error,) = member.get(f"/imports/{failed['import_id']}/errors").json["data"]
     assert (error["code"], "403" in error["reason"]) == ("export_error", True)
 

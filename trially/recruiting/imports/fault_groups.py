@@ -1,10 +1,11 @@
 """The faults of an import in groups, with examples of each."""
 
-from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select
 
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
+from trially.database.session import transaction
 from trially.recruiting.imports.import_run import NO_TYPE, OTHER_TYPES
 from trially.recruiting.imports.model import ImportFault
 
@@ -39,7 +40,20 @@ def group_faults(job: Item, examples: int = EXAMPLES_SHOWN) -> list[Item]:
     ]
 
 
-def _fetch_examples(import_id: Any, group: Item, number: int) -> list[Item]:
+def find_first_fault(import_id: UUID) -> Item | None:
+    """Return the first fault of an import: one that concerns the whole input, if there is one."""
+    fault = table_of(ImportFault).c
+    with transaction():
+        found = fetch_items(
+            select(*columns_named(ImportFault, _FIELDS))
+            .where(of_current_tenant(ImportFault), fault.import_id == import_id)
+            .order_by(fault.concerns, fault.id)
+            .limit(1)
+        )
+    return found[0] if found else None
+
+
+def _fetch_examples(import_id: UUID, group: Item, number: int) -> list[Item]:
     if group["resource_type"] == OTHER_TYPES:
         return []
     fault = table_of(ImportFault).c

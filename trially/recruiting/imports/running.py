@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 from trially.database.rows import Item, of_current_tenant, table_of
 from trially.database.session import db, transaction
 from trially.errors import OperatorError
+from trially.recruiting.imports.fault_groups import find_first_fault
 from trially.recruiting.imports.faults import FaultCode, LineFault, fault
 from trially.recruiting.imports.import_run import BadLineError, ImportRun, ImportTakenOverError
 from trially.recruiting.imports.limits import (
@@ -148,9 +149,17 @@ def _commit(batch: Batch, run: ImportRun, waiting: WaitingFacts, file_number: in
 
 
 def _nothing_imported(run: ImportRun) -> tuple[str, LineFault] | tuple[str]:
-    """Return why an import without any record failed, and the fault if it has none yet."""
-    if run.error_count:
-        return (f"Nothing was imported: {plural(run.error_count, 'error')}, and no valid record.",)
+    """Return why an import without any record failed, and the fault if it has none yet.
+
+    An import that stores no faults names none.
+    """
+    if run.error_count and not run.most_stored_faults:
+        return (f"Nothing was imported: {plural(run.error_count, 'error')}.",)
+    first = find_first_fault(run.id)
+    if first is not None:
+        place = f"{first['file']}, line {first['line']}"
+        more = f" And {plural(run.error_count - 1, 'other error')}." if run.error_count > 1 else ""
+        return (f"Nothing was imported. {place}: {first['reason']}{more}",)
     return NO_RESOURCES, fault(FaultCode.EMPTY_INPUT, NO_RESOURCES)
 
 
