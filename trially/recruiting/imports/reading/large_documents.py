@@ -109,7 +109,8 @@ def _read_item(
     elif item.of == "resource":
         yield name, number, None, NO_BUNDLE
     elif type(item.value) is dict:
-        yield from read_wrapper(name, number, item.value)
+        is_bundle = item.value.get("resourceType") == "Bundle"
+        yield from read_wrapper(f"{name}!{number}" if is_bundle else name, number, item.value)
     else:
         reason = "The content is not a JSON object."
         yield name, number, None, fault(FaultCode.INVALID_JSON, reason)
