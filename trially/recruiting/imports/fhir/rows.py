@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TypedDict, final
 
 from trially.database.model import length_of
+from trially.recruiting.imports.faults import FaultCode
 from trially.recruiting.patients.model import Patient
 from trially.recruiting.records.model import ClinicalFact
 
@@ -123,7 +124,11 @@ class ResourceError(Exception):
     the sentence that begins with it: "is missing".
     """
 
-    def __init__(self, element: str, problem: str) -> None:
+    def __init__(
+        self, element: str, problem: str, code: FaultCode = FaultCode.INVALID_ELEMENT
+    ) -> None:
+        is_missing = code == FaultCode.INVALID_ELEMENT and problem == "is missing"
+        self.code = FaultCode.MISSING_ELEMENT if is_missing else code
         self.reason = f"{element} {problem}."
         self.pointer = _to_pointer(element)
         """The element as a JSON pointer into the resource (RFC 6901)."""

@@ -12,15 +12,16 @@ from sqlalchemy.exc import DataError, IntegrityError
 from uuid_utils.compat import uuid7
 
 from trially.database.session import db
+from trially.recruiting.imports.faults import FaultCode, LineFault
 from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError
-from trially.recruiting.imports.fhir.translating import translate
+from trially.recruiting.imports.fhir.translating import name_resource, translate
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import ImportFault
 from trially.recruiting.imports.reading.resources import ReadResource
+from trially.recruiting.imports.writing.patient_keys import find_patients
 from trially.recruiting.imports.writing.resources import (
     TranslatedResource,
     WriteCounts,
-    find_patients,
     write_facts,
     write_medications,
     write_patients,
@@ -31,22 +32,13 @@ BATCH_LINES = 1_000
 BATCH_BYTES = 8 * 2**20
 BATCH_SECONDS = 10.0
 """A batch that waits longer for its lines is written, so that the import keeps its slot."""
-NO_PATIENT = "The patient that this record refers to was not imported from this source."
 REJECTED = "The database rejected a value of this resource."
 _REJECTED_BY = {
-    "uq_patient_tenant_id_source_mrn": "Another patient of this source already has this MRN.",
+    "uq_patient_tenant_id_source_mrn": (
+        FaultCode.MRN_TAKEN,
+        "Another patient of this source already has this MRN.",
+    ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class LineFault:
-    """A line that was not imported, and the reason, which never quotes the line."""
-
-    file: str
-    line: int
-    reason: str
-    pointer: str | None = None
-    """The element of the resource, as a JSON pointer (RFC 6901)."""
 
 
 _INSERT_FAULTS = compose_insert(ImportFault, LineFault, added=["id", "import_id"])
@@ -88,13 +80,13 @@ class Batch:
         self.lines += 1
         self.last_ordinal = line.ordinal
         if line.resource is None:
-            reason = line.error or "The line holds no resource."
-            self.faults.append(LineFault(line.file, line.number, reason))
+            if line.fault is not None:
+                self.faults.append(line.fault)
             return
         try:
             translated = translate(line.resource)
         except ResourceError as error:
-            self.faults.append(LineFault(line.file, line.number, error.reason, error.pointer))
+            self._record_fault(line, error.code, error.reason, error.pointer)
             return
         if isinstance(translated, IgnoredResource):
             self.ignored[translated.type] += 1
@@ -106,7 +98,7 @@ class Batch:
                 f"The resource becomes more than {self.limits.most_rows_of_resource:,} rows. Split"
                 " it."
             )
-            self.faults.append(LineFault(line.file, line.number, reason))
+            self._record_fault(line, FaultCode.TOO_LARGE, reason)
             return
         json_rows = orjson.dumps(rows, option=orjson.OPT_SORT_KEYS)
         self.rows += len(rows)
@@ -116,6 +108,28 @@ class Batch:
         self.put(
             TranslatedResource(
                 line.file, line.number, kind, rows, digest(json_rows), len(json_rows)
+            )
+        )
+
+    def remove(self, resource: TranslatedResource, fault: LineFault) -> None:
+        """Record that a resource, which has been counted as read, was not written."""
+        self.faults.append(fault)
+        self.read[resource.type] -= 1
+        self.entered_in_error[resource.type] -= resource.rows[0]["entered_in_error"]
+
+    def _record_fault(
+        self, line: ReadResource, code: FaultCode, reason: str, pointer: str | None = None
+    ) -> None:
+        kind, resource_id = name_resource(line.resource)
+        self.faults.append(
+            LineFault(
+                line.file,
+                line.number,
+                reason,
+                pointer,
+                code,
+                resource_type=kind,
+                resource_id=resource_id,
             )
         )
 
@@ -134,6 +148,21 @@ def record_faults(faults: Iterable[LineFault], import_id: UUID) -> None:
     items = [{"id": uuid7(), "import_id": import_id, **asdict(fault)} for fault in faults]
     if items:
         run_with_rows(_INSERT_FAULTS, items)
+
+
+def fault_of(
+    resource: TranslatedResource, code: FaultCode, reason: str, missing_id: str | None = None
+) -> LineFault:
+    """Return the fault of a translated resource."""
+    return LineFault(
+        resource.file,
+        resource.line,
+        reason,
+        code=code,
+        resource_type=resource.type,
+        resource_id=resource.id,
+        missing_id=missing_id,
+    )
 
 
 def _write(
@@ -179,7 +208,6 @@ def _record_rejection(
     resource: TranslatedResource, error: IntegrityError | DataError, batch: Batch
 ) -> None:
     diagnostics = getattr(error.orig, "diag", None)
-    reason = _REJECTED_BY.get(getattr(diagnostics, "constraint_name", None) or "", REJECTED)
-    batch.faults.append(LineFault(resource.file, resource.line, reason))
-    batch.read[resource.type] -= 1
-    batch.entered_in_error[resource.type] -= resource.rows[0]["entered_in_error"]
+    constraint = getattr(diagnostics, "constraint_name", None) or ""
+    code, reason = _REJECTED_BY.get(constraint, (FaultCode.REJECTED, REJECTED))
+    batch.remove(resource, fault_of(resource, code, reason))

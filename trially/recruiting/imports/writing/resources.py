@@ -1,8 +1,7 @@
 """Write translated resources into the current tenant's tables."""
 
-import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,10 +10,8 @@ from sqlalchemy import Row, select
 from uuid_utils.compat import uuid7
 
 from trially.database.rows import columns_named, fetch_items, of_current_tenant
-from trially.database.session import db
 from trially.recruiting.imports.model import Medication
 from trially.recruiting.imports.writing.statements import (
-    FIND_WRITTEN,
     NAME_MEDICATIONS,
     RECOUNT_ENCOUNTERS,
     REMOVE_COMPONENTS,
@@ -23,7 +20,6 @@ from trially.recruiting.imports.writing.statements import (
     UPSERT_PATIENTS,
 )
 from trially.recruiting.imports.writing.upserting import run_with_rows
-from trially.recruiting.patients.model import Patient
 
 WriteCounts = Counter[tuple[str, str]]
 """Number of written resources by type and by `new` or `changed`."""
@@ -53,7 +49,7 @@ class TranslatedResource:
 
     @property
     def patient_id(self) -> str:
-        """The source's id of a fact's patient."""
+        """The key of a fact's patient: the source's id, or an identifier."""
         source_id: str = self.rows[0]["patient_source_id"]
         return source_id
 
@@ -75,7 +71,7 @@ def write_medications(medications: Sequence[TranslatedResource], source: str) ->
 def write_facts(
     facts: Sequence[TranslatedResource], source: str, patients: Mapping[str, UUID]
 ) -> WriteCounts:
-    """Write facts of a source. `patients` maps the source's ids of their patients to ours."""
+    """Write facts of a source. `patients` maps the keys of their patients to ids."""
     medications = _find_medications(source, facts)
     items = [
         {
@@ -96,32 +92,6 @@ def write_facts(
         if row.changed:
             _remove_obsolete(row.source_type, row.patients, facts, source)
     return counts
-
-
-def find_patients(source: str, source_ids: Iterable[str]) -> Mapping[str, UUID]:
-    """Return the ids of a source's patients by the source's own ids.
-
-    The rows are locked until the transaction ends, so that no other transaction deletes them.
-    """
-    statement = (
-        select(Patient.source_id, Patient.id)
-        .where(
-            of_current_tenant(Patient),
-            Patient.source == source,
-            Patient.source_id.in_(list(source_ids)),
-        )
-        .with_for_update(read=True, key_share=True)
-    )
-    return {row.source_id: row.id for row in db.session.execute(statement)}
-
-
-def find_written(
-    source: str, keys: Iterable[tuple[str, str]], since: dt.datetime
-) -> Sequence[tuple[str, str]]:
-    """Return the facts, of these types and ids, that have been written since a time."""
-    items = [{"source_type": kind, "source_id": source_id} for kind, source_id in keys]
-    rows = run_with_rows(FIND_WRITTEN, items, source=source, since=since)
-    return [(row.source_type, row.source_id) for row in rows]
 
 
 def _upsert(

@@ -102,12 +102,3 @@ UPDATE patient SET {_INCREMENT_VERSION}, updated_at = now()
 WHERE patient.tenant_id = CAST(:tenant_id AS uuid)
 AND patient.id IN (SELECT patient_id FROM named)
 """
-
-FIND_WRITTEN = """
-SELECT fact.source_type, fact.source_id
-FROM clinical_fact fact
-JOIN json_to_recordset(CAST(:rows AS json)) AS r(source_type text, source_id text)
-    ON fact.source_type = r.source_type AND fact.source_id = r.source_id
-WHERE fact.tenant_id = CAST(:tenant_id AS uuid) AND fact.source = :source
-AND fact.component = 0 AND fact.updated_at >= :since
-"""
