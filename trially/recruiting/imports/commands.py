@@ -37,7 +37,7 @@ from trially.recruiting.imports.reading.source_files import (
 )
 from trially.recruiting.imports.running import ImportStoppedError, fingerprint_of, run_import
 from trially.recruiting.imports.waiting import count_waiting, delete_waiting
-from trially.recruiting.patients.model import MANUAL_SOURCE
+from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant, tenant_context
 from trially.tenancy.lifecycle.completing import complete_slug

@@ -184,10 +184,53 @@ class Medication(TenantModel):
     __tablename__ = "medication"
 
     source: Mapped[str] = mapped_column(String(64))
+    base_url: Mapped[str] = mapped_column(String(1024), server_default="")
     source_id: Mapped[str] = mapped_column(String(64))
     code_system: Mapped[str | None] = mapped_column(String(255))
     code: Mapped[str | None] = mapped_column(String(128))
     display: Mapped[str | None] = mapped_column(String(1000))
     content_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    version_at: Mapped[dt.datetime | None]
+    version_number: Mapped[int | None] = mapped_column(BigInteger)
 
-    __table_args__ = (UniqueConstraint("tenant_id", "source", "source_id"),)
+    __table_args__ = (UniqueConstraint("tenant_id", "source", "base_url", "source_id"),)
+
+
+class RecordDeletion(TenantModel):
+    """A record that its source deleted, so that an older version does not bring it back."""
+
+    __tablename__ = "record_deletion"
+
+    source: Mapped[str] = mapped_column(String(64))
+    base_url: Mapped[str] = mapped_column(String(1024), server_default="")
+    source_type: Mapped[str] = mapped_column(String(64))
+    source_id: Mapped[str] = mapped_column(String(64))
+    version_at: Mapped[dt.datetime | None]
+    version_number: Mapped[int | None] = mapped_column(BigInteger)
+
+    __table_args__ = (
+        UniqueConstraint(
+            "tenant_id",
+            "source",
+            "base_url",
+            "source_type",
+            "source_id",
+            name="uq_record_deletion_key",
+        ),
+    )
+
+
+class ErasedPatient(TenantModel):
+    """A patient that a member erased, so that no import brings the person back.
+
+    Only a digest of the record's key is stored, with a salt of its source.
+    """
+
+    __tablename__ = "erased_patient"
+
+    source: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    erased_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+    erased_by: Mapped[str | None] = mapped_column(String(255))
+
+    __table_args__ = (UniqueConstraint("tenant_id", "source", "digest"),)

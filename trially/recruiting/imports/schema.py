@@ -7,7 +7,7 @@ from trially.http.fields import EXAMPLE, Choice, EntityTag, PageQuerySchema, Sor
 from trially.phi import IDENTIFIER
 from trially.recruiting.imports.faults import Concern, FaultCode
 from trially.recruiting.imports.model import SORTS, ImportJob, ImportState
-from trially.recruiting.patients.model import MANUAL_SOURCE
+from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.resources.fields import text
 
 
