@@ -20,7 +20,7 @@ class RecordSource(Timestamped, Versioned, TenantModel):
 
     name: Mapped[str] = mapped_column(String(64))
     base_url: Mapped[str | None] = mapped_column(String(1024))
-    """The FHIR server's base URL. Records below it, and records without a URL, are the source's own.
+    """The FHIR server's base URL. Records below it and records without a URL are the source's own.
 
     The first absolute URL of an import sets it.
     """
@@ -39,7 +39,13 @@ class RecordSource(Timestamped, Versioned, TenantModel):
     )
     """Secret part of the digests of erased records."""
 
-    __table_args__ = (UniqueConstraint("tenant_id", "name"),)
+    __table_args__ = (
+        UniqueConstraint(
+            "tenant_id",
+            "name",
+            info={"pointer": "/name", "detail": "There is a source of this name already."},
+        ),
+    )
 
 
 SORTS = index_sorts(
