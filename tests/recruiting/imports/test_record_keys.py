@@ -118,7 +118,53 @@ def test_a_taken_mrn_is_refused_alone(importer: Importer) -> None:
     assert importer.query(MRNS) == [("p1", "300"), ("p2", "200"), ("p4", "100")]
 
 
-@pytest.mark.parametrize("former", [replaced_by("p2"), {"active": False}])
+def test_an_exchange_succeeds_beside_a_taken_mrn(importer: Importer) -> None:
+    importer(*(person(f"p{number}", f"{number}00") for number in range(1, 6)))
+
+    job = importer(
+        person("p1", "200"),
+        person("x1", "500"),
+        person("p3", "400"),
+        person("x2", "500"),
+        person("p4", "300"),
+        person("x3", "600"),
+        person("p2", "100"),
+    )
+
+    assert job["error_count"] == 2
+    assert importer.query(MRNS) == [
+        ("p1", "200"),
+        ("p2", "100"),
+        ("p3", "400"),
+        ("p4", "300"),
+        ("p5", "500"),
+        ("x3", "600"),
+    ]
+
+
+def test_a_patient_who_cannot_move_keeps_the_mrn_from_others(importer: Importer) -> None:
+    importer(*(person(f"p{number}", f"{number}00") for number in range(1, 4)))
+
+    job = importer(person("p1", "200"), person("p2", "300"))
+
+    assert job["error_count"] == 2
+    assert importer.query(MRNS) == [("p1", "100"), ("p2", "200"), ("p3", "300")]
+
+
+def test_the_fault_of_a_taken_mrn_names_the_other_resource(importer: Importer) -> None:
+    importer(person("p1", "100"))
+
+    importer(person("p2", "100"))
+
+    [fault] = importer.query("SELECT code, resource_type, resource_id, reason FROM import_fault")
+    assert fault[:3] == ("mrn_taken", "Patient", "p2")
+    assert "Patient/p1" in fault[3]
+    assert "100" not in fault[3]
+
+
+@pytest.mark.parametrize(
+    "former", [replaced_by("p2"), {"link": replaced_by("p2")["link"]}, {"active": False}]
+)
 @pytest.mark.parametrize("is_first", [True, False])
 def test_a_record_out_of_use_does_not_hold_its_mrn(
     importer: Importer, former: dict[str, object], is_first: bool
