@@ -25,7 +25,7 @@ from trially.http.contract import (
 )
 from trially.http.etags import Versions
 from trially.http.pages import Page
-from trially.recruiting.patients.model import MANUAL_SOURCE, SORTS, Patient
+from trially.recruiting.patients.model import SORTS, Patient
 from trially.recruiting.patients.schema import (
     PatientBodySchema,
     PatientCountSchema,
@@ -34,6 +34,7 @@ from trially.recruiting.patients.schema import (
     PatientSchema,
     PatientSearchSchema,
 )
+from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.resources.listing import Filter, equals
 from trially.resources.resource import Resource
 from trially.resources.scope import of_site
