@@ -28,6 +28,7 @@ from trially.recruiting.imports.faults import Concern, LineFault
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import ImportJob, ImportState
 from trially.recruiting.imports.slots import LEASE_SECONDS, claim_slot
+from trially.recruiting.imports.source_state import load_source
 from trially.recruiting.imports.writing.batches import Batch, record_faults
 
 SHOWN_COLUMNS = (
@@ -48,7 +49,10 @@ SHOWN_COLUMNS = (
     "ended_at",
     "version",
 )
-COUNTED = ("read", "new", "changed", "entered_in_error", "waiting", "resolved")
+COUNTED = (
+    *("read", "new", "changed", "stale", "withdrawn", "erased"),
+    *("entered_in_error", "waiting", "resolved"),
+)
 """The counts that an import has for each type of resource."""
 
 MOST_TYPES_NAMED = 200
@@ -100,6 +104,7 @@ class ImportRun:
         lock_key = f"import {current_placement().tenant_id} {source}"
         with transaction():
             lock_until_commit(lock_key)
+            self.source_state = load_source(source)
             row = _find_unfinished(source, fingerprint)
             claim_slot(limits.most_of_tenant, row["id"] if row else None)
             row = row or insert_item(

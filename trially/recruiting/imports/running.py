@@ -23,6 +23,7 @@ from trially.recruiting.imports.model import ImportJob, ImportState
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import read_resources
 from trially.recruiting.imports.reading.source_files import SourceFile
+from trially.recruiting.imports.source_state import store_base_url
 from trially.recruiting.imports.waiting import WaitingFacts
 from trially.recruiting.imports.writing.batches import Batch
 from trially.terminal import plural
@@ -124,13 +125,13 @@ def _import_files(
     done_bytes = sum(file.size for file in source_files[:first])
     batches = 0
     for number, file in enumerate(source_files[first:], first):
-        batch = Batch(meter.limits)
+        batch = Batch(meter.limits, run.source_state)
         for line in read_resources(file, meter, committed_lines):
             batch.add(line)
             if batch.is_full:
                 _commit(batch, run, waiting, number)
                 progress(done_bytes + min(file.position(), file.size))
-                batch = Batch(meter.limits)
+                batch = Batch(meter.limits, run.source_state)
                 batches += 1
                 if batches in ANALYZED_AFTER_BATCHES:
                     _analyze_tables()
@@ -143,6 +144,7 @@ def _import_files(
 
 def _commit(batch: Batch, run: ImportRun, waiting: WaitingFacts, file_number: int) -> None:
     with run.batch_transaction(next_part=file_number, next_line=batch.last_ordinal):
+        store_base_url(run.source_state)
         waiting.write(batch)
         run.count(batch)
     run.refuse_share()

@@ -17,6 +17,18 @@ class CountSchema(Schema):
     read = fields.Integer(required=True)
     new = fields.Integer(required=True)
     changed = fields.Integer(required=True)
+    stale = fields.Integer(
+        required=True,
+        metadata={"description": "Older versions of records that are stored already."},
+    )
+    withdrawn = fields.Integer(
+        required=True,
+        metadata={"description": "Records that are no longer used: deleted, or invalid now."},
+    )
+    erased = fields.Integer(
+        required=True,
+        metadata={"description": "Records of patients that were erased here; they stay erased."},
+    )
     entered_in_error = fields.Integer(required=True)
     waiting = fields.Integer(
         required=True,

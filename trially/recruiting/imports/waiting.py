@@ -90,7 +90,7 @@ class WaitingFacts:
         if self._number is None:
             self._number = _count(self._run.source)
         if self._number:
-            waiting = {(fact.type, fact.id) for fact in without_patient}
+            waiting = {fact.key for fact in without_patient}
             written = [fact for key, fact in batch.resources.items() if key not in waiting]
             self._forget(written)
         self._keep(without_patient, batch)
@@ -133,10 +133,7 @@ class WaitingFacts:
             self._run.count_faults([_fault_of_waiting(row) for row in first], number)
 
     def _forget(self, written: Sequence[TranslatedResource]) -> None:
-        keys = [
-            {"base_url": _base_url(fact), "source_type": fact.type, "source_id": fact.id}
-            for fact in written
-        ]
+        keys = [fact.key.columns() for fact in written]
         run_with_rows(_FORGET, keys, source=self._run.source)
 
     def _keep(self, facts: Sequence[TranslatedResource], batch: Batch) -> None:
@@ -164,7 +161,7 @@ class WaitingFacts:
         ready = [row for row in searched if row["patient_key"] in patients]
         chosen = _fitting(ready)
         if chosen:
-            batch = Batch()
+            batch = Batch(source=self._run.source_state)
             for row in _fetch_resources([row["id"] for row in chosen]):
                 batch.put(TranslatedResource(file=row["file"], line=row["line"], **row["resource"]))
             write_batch(batch, self._run.source)
@@ -203,23 +200,18 @@ def _to_row(fact: TranslatedResource, run: ImportRun) -> WaitingRow:
     return {
         "id": uuid7(),
         "source": run.source,
-        "base_url": _base_url(fact),
+        "base_url": fact.key.base_url,
         "source_type": fact.type,
         "source_id": fact.id,
         "patient_key": fact.patient_id,
-        "version_at": fact.rows[0].get("version_at"),
-        "version_number": fact.rows[0].get("version_number"),
+        "version_at": fact.version.at,
+        "version_number": fact.version.number,
         "import_id": run.id,
         "file": fact.file,
         "line": fact.line,
         "resource": {"type": fact.type, "rows": fact.rows, "digest": fact.digest},
         "json_bytes": fact.json_bytes,
     }
-
-
-def _base_url(fact: TranslatedResource) -> str:
-    base_url: str = fact.rows[0].get("base_url") or ""
-    return base_url
 
 
 def _count(source: str) -> int:

@@ -20,7 +20,7 @@ class RecordSource(Timestamped, Versioned, TenantModel):
 
     name: Mapped[str] = mapped_column(String(64))
     base_url: Mapped[str | None] = mapped_column(String(1024))
-    """The FHIR server's base URL. Records below it and records without a URL are the source's own.
+    """The base URL of its FHIR server. Records below it, or without a URL, are the source's own.
 
     The first absolute URL of an import sets it.
     """

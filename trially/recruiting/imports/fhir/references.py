@@ -16,6 +16,7 @@ from trially.recruiting.imports.fhir.values import (
     read_text,
     refuse_other_type,
 )
+from trially.recruiting.imports.server_urls import base_of
 
 LONGEST_SYSTEM = 512
 LONGEST_VALUE = 255
@@ -26,8 +27,9 @@ _UNESCAPED_COMMA = re.compile(r"(?<!\\),")
 def read_subject(resource: Json, element: str, where: str) -> str:
     """Return the key of the patient that an element refers to.
 
-    The key is the source's id of the patient or, for a logical or conditional reference, or one to
-    a contained Patient, the key of an identifier (`identifier_key`).
+    The key is the id of the patient, with the server's base URL if the reference is absolute. For
+    a logical or conditional reference, or one to a contained Patient, it is the key of an
+    identifier (`identifier_key`).
     """
     value = resource.get(element)
     if type(value) is dict:
@@ -40,7 +42,9 @@ def read_subject(resource: Json, element: str, where: str) -> str:
             kind = read_text(value.get("type"), LONGEST_CODE) or "Patient"
             refuse_other_type(kind, "Patient", where)
             return _key_of_identifier(value["identifier"], f"{where}.identifier")
-    return read_reference(value, "Patient", where)
+    source_id = read_reference(value, "Patient", where)
+    base_url = base_of(read_object(value).get("reference"), "Patient")
+    return f"{base_url}/Patient/{source_id}" if base_url else source_id
 
 
 def identifier_key(system: str, value: str) -> str:

@@ -5,7 +5,7 @@ from typing import TypedDict, final
 
 from trially.database.model import length_of
 from trially.recruiting.imports.faults import FaultCode
-from trially.recruiting.patients.model import Patient
+from trially.recruiting.patients.model import Patient, WithdrawalReason
 from trially.recruiting.records.model import ClinicalFact
 
 LONGEST_ID = length_of(ClinicalFact.source_id)
@@ -34,12 +34,29 @@ class AddressRow(TypedDict):
     country: str | None
 
 
+class IdentifierRow(TypedDict):
+    """One identifier of a patient."""
+
+    system: str | None
+    value: str
+    type: str | None
+    use: str | None
+    period_start: str | None
+    period_end: str | None
+    assigner: str | None
+
+
 @final
 class PatientRow(TypedDict):
     """The row of a Patient resource."""
 
     source_id: str
     mrn: str
+    mrn_system: str | None
+    link_base_url: str | None
+    link_source_id: str | None
+    identifiers: list[IdentifierRow]
+    """All identifiers; they have rows of their own."""
     given_name: str | None
     family_name: str | None
     birth_date: str | None
@@ -112,6 +129,8 @@ class IgnoredResource:
     """A resource of a type that is not imported."""
 
     type: str
+    withdraws: WithdrawalReason | None = None
+    """Why a stored version of the same resource is no longer used."""
 
 
 Translated = PatientRow | MedicationRow | list[FactRow] | IgnoredResource

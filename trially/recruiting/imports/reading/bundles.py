@@ -5,16 +5,18 @@ from typing import Any
 
 from trially.recruiting.imports.faults import FaultCode, LineFault, fault
 from trially.recruiting.imports.reading.outcomes import fault_of_outcome, fault_of_response
+from trially.recruiting.imports.reading.records import Deletion, Located, read_deletion
 from trially.recruiting.imports.reading.reference_maps import (
     ReferenceMap,
     find_id,
     find_references,
     resolve_references,
 )
+from trially.recruiting.imports.server_urls import base_of
 
 Json = dict[str, Any]
-ReadResult = tuple[str, int, Json | None, LineFault | None] | None
-"""File, line or entry, and either the resource or the fault. None for a blank line or entry."""
+ReadResult = tuple[str, int, Json | Located | Deletion | None, LineFault | None] | None
+"""File, line or entry, and either what was read or the fault. None for a blank line or entry."""
 
 DUPLICATE_MEMBER = fault(
     FaultCode.DUPLICATE_MEMBER, "The content has an object that names a member twice."
@@ -39,9 +41,9 @@ def read_bundle(name: str, bundle: Json, nesting: int = 0) -> Iterator[ReadResul
     if type(entries) is not list:
         yield name, 1, None, fault(FaultCode.INVALID_JSON, "Bundle.entry is not a list.")
         return
-    references = dict(find_references(entries))
+    references, timestamp = dict(find_references(entries)), bundle.get("timestamp")
     for number, entry in enumerate(entries, 1):
-        yield from read_entry(name, number, entry, references, nesting)
+        yield from read_entry(name, number, entry, references, nesting, timestamp)
 
 
 def has_next_page(links: object) -> bool:
@@ -52,11 +54,17 @@ def has_next_page(links: object) -> bool:
 
 
 def read_entry(
-    name: str, number: int, entry: object, references: ReferenceMap, nesting: int = 0
+    name: str,
+    number: int,
+    entry: object,
+    references: ReferenceMap,
+    nesting: int = 0,
+    timestamp: object = None,
 ) -> Iterator[ReadResult]:
     """Yield the resource of an entry or, if it is a Bundle, the resources of that Bundle.
 
-    `references` maps the full URLs of the Bundle's entries to `Type/id`.
+    `references` maps the full URLs of the Bundle's entries to references. `timestamp` is the
+    Bundle's.
     """
     if type(entry) is not dict:
         yield name, number, None, fault(FaultCode.INVALID_JSON, "The entry is not a JSON object.")
@@ -67,8 +75,10 @@ def read_entry(
     if failed is not None:
         yield name, number, None, failed
     elif type(request) is dict and request.get("method") == "DELETE":
-        reason = "The entry is a DELETE request, which is not supported."
-        yield name, number, None, fault(FaultCode.NOT_SUPPORTED, reason)
+        deletion = read_deletion(entry, timestamp)
+        reason = "The entry is a DELETE request that does not name one record."
+        bad = None if deletion else fault(FaultCode.NOT_SUPPORTED, reason)
+        yield name, number, deletion, bad
     elif resource is None:
         yield None
     elif type(resource) is not dict:
@@ -81,7 +91,20 @@ def read_entry(
             resource["id"] = resource_id
         if references is not NO_REFERENCES:
             resolve_references(resource, references)
-        yield from read_wrapper(name, number, resource, nesting)
+        yield from _located(
+            entry.get("fullUrl"), resource, read_wrapper(name, number, resource, nesting)
+        )
+
+
+def _located(url: object, resource: Json, results: Iterator[ReadResult]) -> Iterator[ReadResult]:
+    """Add the server's base URL to the resource of an entry."""
+    kind = resource.get("resourceType")
+    base_url = base_of(url, kind) if type(kind) is str else ""
+    for result in results:
+        if base_url and result is not None and result[2] is resource:
+            yield result[0], result[1], Located(resource, base_url), None
+        else:
+            yield result
 
 
 def read_wrapper(name: str, number: int, resource: Json, nesting: int = 0) -> Iterator[ReadResult]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
+from trially.recruiting.imports.server_urls import base_of
 from trially.recruiting.imports.urns import id_of_urn
 
 Json = dict[str, Any]
@@ -32,7 +33,12 @@ def find_references(entries: Iterable[Any]) -> Iterator[tuple[str, str]]:
             resource, url = entry["resource"], entry.get("fullUrl")
             kind, resource_id = resource.get("resourceType"), find_id(resource, entry)
             if type(url) is str and type(kind) is str and resource_id:
-                yield reference_key(url), f"{kind}/{resource_id}"
+                key = reference_key(url)
+                base_url = base_of(url, kind)
+                yield (
+                    key,
+                    f"{base_url}/{kind}/{resource_id}" if base_url else f"{kind}/{resource_id}",
+                )
 
 
 def find_id(resource: Json, entry: Json) -> str | None:

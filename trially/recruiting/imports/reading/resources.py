@@ -11,6 +11,7 @@ from trially.recruiting.imports.reading.bundles import ReadResult
 from trially.recruiting.imports.reading.byte_sources import ByteSource
 from trially.recruiting.imports.reading.documents import read_document
 from trially.recruiting.imports.reading.input_meter import InputMeter
+from trially.recruiting.imports.reading.records import Deletion, Located
 from trially.recruiting.imports.reading.source_files import SourceFile
 from trially.recruiting.imports.reading.unpacking import unpack
 
@@ -25,13 +26,16 @@ class ReadResource:
     """The file's name. In an archive, the archive's name and its own: `bundles.tar!a/b.json`."""
     number: int
     """The line in NDJSON or the entry in a Bundle, from 1."""
-    resource: dict[str, Any] | None
+    resource: dict[str, Any] | Deletion | None
     fault: LineFault | None
     ordinal: int
     """Number of lines of the source file up to this one, blank lines included.
 
     In an archive, it counts the lines of all files. `start_after` takes it.
     """
+
+    base_url: str = ""
+    """The base URL of the server that the entry's full URL names."""
 
 
 def read_resources(
@@ -50,7 +54,10 @@ def read_resources(
                 name, number, resource, bad = result
                 file = name[-LONGEST_FILE_NAME:]
                 located = bad and bad.at(file, number)
-                yield ReadResource(file, number, resource, located, ordinal)
+                base_url = ""
+                if isinstance(resource, Located):
+                    resource, base_url = resource
+                yield ReadResource(file, number, resource, located, ordinal, base_url)
 
 
 def _read_all(name: str, source: ByteSource, meter: InputMeter) -> Iterator[ReadResult]:

@@ -1,0 +1,55 @@
+"""Corrections: values of imported patients that a member changed, and that imports leave alone.
+
+`patient.corrections` has an object for each corrected field: `imported` is what the source says,
+`by` is the member and `at` the time. A later import changes `imported` only.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, cast, func
+from sqlalchemy.dialects.postgresql import JSONB
+
+from trially.database.rows import table_of
+from trially.recruiting.patients.model import Patient
+
+CORRECTABLE = (
+    *("mrn", "given_name", "family_name", "birth_date", "birth_date_precision", "sex"),
+    *("gender_identity", "race", "ethnicity", "language", "phone", "email", "address"),
+    *("deceased", "deceased_at"),
+)
+"""The columns that an import writes and that a member may change."""
+
+KEEP_CORRECTIONS = (
+    "corrections = CASE WHEN patient.corrections = '{}' THEN patient.corrections ELSE"
+    " (SELECT jsonb_object_agg(field.key, field.value"
+    " || jsonb_build_object('imported', to_jsonb(excluded) -> field.key))"
+    " FROM jsonb_each(patient.corrections) AS field) END"
+)
+"""SQL of an upsert that records what the source says now of the corrected fields."""
+
+
+def kept_if_corrected(name: str) -> str:
+    """Return SQL of an upsert: the stored value of a corrected column, else the new one."""
+    return f"CASE WHEN patient.corrections ? '{name}' THEN patient.{name} ELSE excluded.{name} END"
+
+
+def record_corrections(names: Iterable[str], by: str) -> ColumnElement[Any]:
+    """Return SQL for `corrections` after a member has changed some columns of a patient.
+
+    A column that is corrected already keeps what the source says.
+    """
+    columns = table_of(Patient).c
+    added: list[Any] = []
+    for name in names:
+        correction = func.jsonb_build_object(
+            "imported", func.to_jsonb(columns[name]), "by", by, "at", func.now()
+        )
+        added += [name, correction]
+    return cast(func.jsonb_build_object(*added), JSONB).concat(columns.corrections)
+
+
+def release(corrections: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the columns that give a corrected field its imported value back."""
+    remaining = {field: each for field, each in corrections.items() if field != name}
+    return {name: corrections[name]["imported"], "corrections": remaining}
