@@ -218,19 +218,3 @@ class RecordDeletion(TenantModel):
             name="uq_record_deletion_key",
         ),
     )
-
-
-class ErasedPatient(TenantModel):
-    """A patient that a member erased, so that no import brings the person back.
-
-    Only a digest of the record's key is stored, with a salt of its source.
-    """
-
-    __tablename__ = "erased_patient"
-
-    source: Mapped[str] = mapped_column(String(64))
-    digest: Mapped[bytes] = mapped_column(LargeBinary)
-    erased_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
-    erased_by: Mapped[str | None] = mapped_column(String(255))
-
-    __table_args__ = (UniqueConstraint("tenant_id", "source", "digest"),)

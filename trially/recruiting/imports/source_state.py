@@ -1,7 +1,6 @@
 """What an import needs to know of its source."""
 
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from typing import Any
 
 from sqlalchemy import select
@@ -14,9 +13,9 @@ from trially.database.session import db
 from trially.recruiting.imports.fhir.meta import Version
 from trially.recruiting.imports.server_urls import split_patient_url
 from trially.recruiting.patients.model import Patient
+from trially.recruiting.sources.erasure import erasure_digest
 from trially.recruiting.sources.model import RecordSource
 
-DIGEST_BYTES = 16
 LONGEST_MRN = length_of(Patient.mrn)
 
 
@@ -75,8 +74,7 @@ class SourceState:
 
     def digest_of(self, base_url: str, source_id: str) -> bytes:
         """Return the digest by which an erased patient is recognised."""
-        key = f"{base_url}/Patient/{source_id}".encode()
-        return blake2b(key, key=self.salt, digest_size=DIGEST_BYTES).digest()
+        return erasure_digest(self.salt, base_url, source_id)
 
 
 def load_source(name: str) -> SourceState:

@@ -4,14 +4,15 @@
 `by` is the member and `at` the time. A later import changes `imported` only.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, cast, func
+from sqlalchemy import ColumnElement, case, cast, func
 from sqlalchemy.dialects.postgresql import JSONB
 
 from trially.database.rows import table_of
 from trially.recruiting.patients.model import Patient
+from trially.recruiting.sources.model import MANUAL_SOURCE
 
 CORRECTABLE = (
     *("mrn", "given_name", "family_name", "birth_date", "birth_date_precision", "sex"),
@@ -34,22 +35,35 @@ def kept_if_corrected(name: str) -> str:
     return f"CASE WHEN patient.corrections ? '{name}' THEN patient.{name} ELSE excluded.{name} END"
 
 
-def record_corrections(names: Iterable[str], by: str) -> ColumnElement[Any]:
-    """Return SQL for `corrections` after a member has changed some columns of a patient.
+def corrections_after(changes: Mapping[str, Any], by: str) -> ColumnElement[Any]:
+    """Return SQL for `corrections` after a member's changes of an imported patient.
 
-    A column that is corrected already keeps what the source says.
+    A column that is corrected already keeps what the source says, and one that gets the value that
+    it has is not corrected.
     """
     columns = table_of(Patient).c
-    added: list[Any] = []
-    for name in names:
+    corrections: ColumnElement[Any] = columns.corrections
+    for name in CORRECTABLE:
+        if name not in changes:
+            continue
         correction = func.jsonb_build_object(
-            "imported", func.to_jsonb(columns[name]), "by", by, "at", func.now()
+            name,
+            func.jsonb_build_object(
+                "imported", func.to_jsonb(columns[name]), "by", by, "at", func.now()
+            ),
         )
-        added += [name, correction]
-    return cast(func.jsonb_build_object(*added), JSONB).concat(columns.corrections)
+        is_changed = columns[name].is_distinct_from(changes[name])
+        added = case((is_changed, correction), else_=cast({}, JSONB))
+        corrections = cast(added, JSONB).concat(corrections)
+    return case((columns.source == MANUAL_SOURCE, columns.corrections), else_=corrections)
 
 
 def release(corrections: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return the columns that give a corrected field its imported value back."""
-    remaining = {field: each for field, each in corrections.items() if field != name}
-    return {name: corrections[name]["imported"], "corrections": remaining}
+    names = [name, *_WITH.get(name, ())]
+    values = {each: corrections[each]["imported"] for each in names if each in corrections}
+    remaining = {field: one for field, one in corrections.items() if field not in values}
+    return {**values, "corrections": remaining}
+
+
+_WITH = {"birth_date": ("birth_date_precision",)}

@@ -14,6 +14,7 @@ from sqlalchemy import (
     LargeBinary,
     String,
     UniqueConstraint,
+    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -62,6 +63,16 @@ class RecordStatus(StrEnum):
     """Another record of the same person is used in its place."""
     WITHDRAWN = "withdrawn"
     """The source has deleted the record."""
+
+
+class ListedStatus(StrEnum):
+    """What a list may be asked for: records of one status, or all."""
+
+    CURRENT = RecordStatus.CURRENT.value
+    INACTIVE = RecordStatus.INACTIVE.value
+    REPLACED = RecordStatus.REPLACED.value
+    WITHDRAWN = RecordStatus.WITHDRAWN.value
+    ALL = "all"
 
 
 class WithdrawalReason(StrEnum):
@@ -192,6 +203,22 @@ class Patient(Timestamped, Versioned, TenantModel):
             postgresql_where=text("link_source_id IS NOT NULL"),
         ),
     )
+
+
+class ErasedPatient(TenantModel):
+    """A patient that a member erased, so that no import brings the person back.
+
+    Only a digest of the record's key is stored, with a salt of its source.
+    """
+
+    __tablename__ = "erased_patient"
+
+    source: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    erased_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+    erased_by: Mapped[str | None] = mapped_column(String(255))
+
+    __table_args__ = (UniqueConstraint("tenant_id", "source", "digest"),)
 
 
 class PatientIdentifier(TenantModel):
