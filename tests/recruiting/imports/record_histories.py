@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 
 from tests.recruiting.imports.fhir_examples import SNOMED, concept
+from tests.recruiting.imports.importing import Importer
 from tests.recruiting.imports.reading.files import bundle
 
 MRN_SYSTEM = "http://st-arden.example/mrn"
@@ -75,3 +76,10 @@ def deletion(reference: str, base: str | None = None, **response: Any) -> dict[s
 
 def bundle_of(*entries: dict[str, Any], kind: str = "collection") -> bytes:
     return orjson.dumps(bundle(*entries, type=kind))
+
+
+def empty(importer: Importer) -> Importer:
+    """Delete what earlier tests of a module imported into its tenant."""
+    for table in ("import_job", "waiting_fact", "record_deletion", "record_source", "patient"):
+        importer.query(f"DELETE FROM {table}")
+    return importer

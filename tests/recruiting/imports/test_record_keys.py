@@ -8,13 +8,14 @@ from tests.recruiting.imports.importing import Importer
 from tests.recruiting.imports.record_histories import (
     bundle_of,
     diagnosis,
+    empty,
     entry,
     numbered,
     person,
     replaced_by,
     version,
 )
-from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog import Tenant, Tier
 
 EAST, WEST = "http://east.example/fhir", "http://west.example/fhir"
 DIAGNOSES = """
@@ -24,6 +25,18 @@ WHERE patient.id = clinical_fact.patient_id
 ORDER BY 1, 2
 """
 MRNS = "SELECT source_id, mrn FROM patient ORDER BY 1, 2"
+
+
+@pytest.fixture(scope="module")
+def tenant(make_tenant: MakeTenant) -> Tenant:
+    """One tenant for all tests of this module."""
+    return make_tenant()
+
+
+@pytest.fixture
+def importer(app: Flask, tenant: Tenant) -> Importer:
+    """Imports into `tenant`, which is empty."""
+    return empty(Importer(app, tenant))
 
 
 def refer(base: str, patient: str) -> dict[str, dict[str, str]]:

@@ -4,17 +4,21 @@ from itertools import permutations
 from typing import Any
 
 import pytest
+from flask import Flask
 
+from tests.conftest import MakeTenant
 from tests.recruiting.imports.importing import Importer, write_ndjson
 from tests.recruiting.imports.record_histories import (
     bundle_of,
     deletion,
     diagnosis,
+    empty,
     entry,
     person,
     verified,
     version,
 )
+from trially.tenancy.catalog import Tenant
 
 BASE = "http://a.example/fhir"
 CODES = "SELECT code FROM clinical_fact WHERE withdrawn_at IS NULL ORDER BY 1"
@@ -33,6 +37,18 @@ ORDERED = [
     (version("4", "2020-02-01T10:00:00Z"), version("3", "2020-02-01T10:00:00Z")),
     (version("b2", "2020-02-01T10:00:00Z"), version("a9", "2019-02-01T10:00:00Z")),
 ]
+
+
+@pytest.fixture(scope="module")
+def tenant(make_tenant: MakeTenant) -> Tenant:
+    """One tenant for all tests of this module."""
+    return make_tenant()
+
+
+@pytest.fixture
+def importer(app: Flask, tenant: Tenant) -> Importer:
+    """Imports into `tenant`, which is empty."""
+    return empty(Importer(app, tenant))
 
 
 def test_versions_in_a_batch(importer: Importer) -> None:

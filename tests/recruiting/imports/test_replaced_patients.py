@@ -3,18 +3,21 @@
 from typing import Any
 
 import pytest
+from flask import Flask
 
-from tests.conftest import Member
+from tests.conftest import MakeTenant, Member
 from tests.recruiting.imports.importing import Importer
 from tests.recruiting.imports.record_histories import (
     bundle_of,
     diagnosis,
+    empty,
     entry,
     person,
     replaced_by,
     replaces,
     version,
 )
+from trially.tenancy.catalog import Tenant
 
 OWNERS = """
 SELECT fact.source_id, patient.source_id FROM clinical_fact fact
@@ -27,6 +30,18 @@ LEFT JOIN patient survivor
 ORDER BY 1
 """
 FACTS = (diagnosis("c1", "p1"), diagnosis("c2", "p2"))
+
+
+@pytest.fixture(scope="module")
+def tenant(make_tenant: MakeTenant) -> Tenant:
+    """One tenant for all tests of this module."""
+    return make_tenant()
+
+
+@pytest.fixture
+def importer(app: Flask, tenant: Tenant) -> Importer:
+    """Imports into `tenant`, which is empty."""
+    return empty(Importer(app, tenant))
 
 
 def candidates(member: Member) -> list[str]:

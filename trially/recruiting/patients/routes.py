@@ -231,7 +231,10 @@ def unmerge_patient(patient_id: UUID) -> Item:
 @requires(Permission.PATIENTS_WRITE)
 @returns_version(PatientSchema())
 def release_correction(patient_id: UUID, field: str) -> Item:
-    """Release a correction: the field has the source's value again, and follows imports."""
+    """Release a correction.
+
+    The field has the source's value again, and follows later imports.
+    """
     corrections = PATIENTS.get(patient_id)["corrections"]
     if field not in corrections:
         raise NotFound("The field has not been corrected.")
