@@ -221,7 +221,10 @@ def merge_patient(patient_id: UUID, body: dict[str, Any]) -> Item:
 @requires(Permission.PATIENTS_WRITE)
 @returns_version(PatientSchema())
 def unmerge_patient(patient_id: UUID) -> Item:
-    """Undo a merge: the record stands for itself again, with the facts that came with it."""
+    """Undo a merge.
+
+    The record stands for itself again, with the facts that came with it.
+    """
     PATIENTS.get(patient_id)
     unmerge(patient_id)
     return PATIENTS.get(patient_id)
