@@ -221,7 +221,11 @@ def merge_patient(patient_id: UUID, body: dict[str, Any]) -> Item:
 @requires(Permission.PATIENTS_WRITE)
 @returns_version(PatientSchema())
 def unmerge_patient(patient_id: UUID) -> Item:
-    """Undo a merge: the record stands for itself again, with the facts that came with it."""
+    """Undo a merge.
+
+    The record stands for itself again, with the facts that came with it. If its source says that it
+    is replaced, the next import that changes it merges it again.
+    """
     PATIENTS.get(patient_id)
     unmerge(patient_id)
     return PATIENTS.get(patient_id)
@@ -231,7 +235,10 @@ def unmerge_patient(patient_id: UUID) -> Item:
 @requires(Permission.PATIENTS_WRITE)
 @returns_version(PatientSchema())
 def release_correction(patient_id: UUID, field: str) -> Item:
-    """Release a correction: the field has the source's value again, and follows imports."""
+    """Release a correction.
+
+    The field has the source's value again, and follows imports from now on.
+    """
     corrections = PATIENTS.get(patient_id)["corrections"]
     if field not in corrections:
         raise NotFound("The field has not been corrected.")
