@@ -223,7 +223,8 @@ def merge_patient(patient_id: UUID, body: dict[str, Any]) -> Item:
 def unmerge_patient(patient_id: UUID) -> Item:
     """Undo a merge.
 
-    The record stands for itself again, with the facts that came with it.
+    The record stands for itself again, with the facts that came with it. If its source says that it
+    is replaced, the next import that changes it merges it again.
     """
     PATIENTS.get(patient_id)
     unmerge(patient_id)
@@ -236,7 +237,7 @@ def unmerge_patient(patient_id: UUID) -> Item:
 def release_correction(patient_id: UUID, field: str) -> Item:
     """Release a correction.
 
-    The field has the source's value again, and follows later imports.
+    The field has the source's value again, and follows imports from now on.
     """
     corrections = PATIENTS.get(patient_id)["corrections"]
     if field not in corrections:

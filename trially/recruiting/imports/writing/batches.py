@@ -97,6 +97,7 @@ class Batch:
                 self.faults.append(line.fault)
             return
         if isinstance(line.resource, Deletion):
+            self.read[line.resource.type] += 1
             self.withdraw(withdrawal_of_deletion(line.resource, self.source))
             return
         base_url = self.source.foreign_base(line.base_url)
