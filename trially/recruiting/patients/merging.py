@@ -38,7 +38,7 @@ WITH wanted AS (
     SELECT id, former_id, (
         SELECT other.id FROM patient other
         WHERE other.tenant_id = CAST(:tenant_id AS uuid) AND other.source = :source
-        AND other.base_url = link_base_url AND other.source_id = link_source_id
+        AND other.base_url = linking.link_base_url AND other.source_id = linking.link_source_id
         AND other.id <> linking.id
     ) AS replaced_by_id
     FROM (
@@ -72,17 +72,17 @@ _MOVE = """
 WITH wanted AS (
     SELECT CAST(key AS uuid) AS record_id, CAST(value AS uuid) AS current_id
     FROM json_each_text(CAST(:current AS json))
+), moving AS (
+    SELECT fact.id, fact.patient_id AS former_id, wanted.*
+    FROM clinical_fact fact JOIN wanted ON fact.recorded_patient_id = wanted.record_id
+        OR fact.patient_id = wanted.record_id AND fact.recorded_patient_id IS NULL
+    WHERE fact.tenant_id = CAST(:tenant_id AS uuid) AND fact.patient_id <> wanted.current_id
 ), moved AS (
-    UPDATE clinical_fact fact SET patient_id = wanted.current_id, updated_at = now(),
-        recorded_patient_id = nullif(wanted.record_id, wanted.current_id)
-    FROM wanted
-    WHERE fact.tenant_id = CAST(:tenant_id AS uuid)
-    AND (fact.recorded_patient_id = wanted.record_id
-        OR fact.patient_id = wanted.record_id AND fact.recorded_patient_id IS NULL)
-    AND fact.patient_id <> wanted.current_id
-    RETURNING fact.patient_id, wanted.record_id
+    UPDATE clinical_fact fact SET patient_id = moving.current_id, updated_at = now(),
+        recorded_patient_id = nullif(moving.record_id, moving.current_id)
+    FROM moving WHERE fact.tenant_id = CAST(:tenant_id AS uuid) AND fact.id = moving.id
 )
-SELECT DISTINCT unnest(ARRAY[patient_id, record_id]) AS id FROM moved
+SELECT DISTINCT unnest(ARRAY[former_id, current_id]) AS id FROM moving
 """
 
 _RECOUNT = """

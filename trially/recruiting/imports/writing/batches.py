@@ -14,8 +14,10 @@ from uuid_utils.compat import uuid7
 from trially.database.session import db
 from trially.recruiting.imports.faults import FaultCode, LineFault
 from trially.recruiting.imports.fhir.meta import read_version
+from trially.recruiting.imports.fhir.resource_types import RESOURCE_TYPES
 from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError
 from trially.recruiting.imports.fhir.translating import name_resource, translate
+from trially.recruiting.imports.fhir.values import is_id
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import ImportFault
 from trially.recruiting.imports.reading.records import Deletion
@@ -97,6 +99,12 @@ class Batch:
                 self.faults.append(line.fault)
             return
         if isinstance(line.resource, Deletion):
+            if line.resource.type not in RESOURCE_TYPES or not is_id(line.resource.id):
+                reason = "The entry deletes something that is no record of FHIR."
+                self.faults.append(
+                    LineFault(line.file, line.number, reason, code=FaultCode.INVALID_REFERENCE)
+                )
+                return
             self.read[line.resource.type] += 1
             self.withdraw(withdrawal_of_deletion(line.resource, self.source))
             return
