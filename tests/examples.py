@@ -67,7 +67,10 @@ class Example:
 
 
 def _two_bad_lines(word: str) -> bytes:
-    return (json.dumps({"resourceType": "Patient", "id": 5, "language": word}) + "\n").encode() * 2
+    """Return two lines that are no patients, and one of a type that is not imported."""
+    bad = {"resourceType": "Patient", "id": 5, "language": word}
+    lines = (bad, bad, {"resourceType": "Basic"})
+    return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
 
 
 EXAMPLES: Mapping[str, Example] = {
@@ -94,6 +97,7 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "import": Example("/imports", upload=_two_bad_lines),
     "import_fault": Example("/imports/{import_id}/errors"),
+    "waiting_fact": Example("/imports/waiting"),
     "record": Example("/patients/{patient_id}/records"),
     "event": Example("/patients/{patient_id}/timeline"),
     "member": Example("/members"),
