@@ -66,10 +66,17 @@ class Example:
         return str(answer.json["id"])
 
 
-def _two_bad_lines(word: str) -> bytes:
-    """Return two lines that are no patients, and one of a type that is not imported."""
+def _bad_lines(word: str) -> bytes:
+    """Return two lines that are no patients, and a fact that waits for its patient."""
     bad = {"resourceType": "Patient", "id": 5, "language": word}
-    lines = (bad, bad, {"resourceType": "Basic"})
+    waiting_id = word.replace(" ", "-")
+    fact = {
+        "resourceType": "Condition",
+        "id": waiting_id,
+        "subject": {"reference": f"Patient/{waiting_id}"},
+        "code": {"text": word},
+    }
+    lines = (bad, bad, fact)
     return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
 
 
@@ -95,7 +102,7 @@ EXAMPLES: Mapping[str, Example] = {
         },
         change={"contact_preference": "no_sms"},
     ),
-    "import": Example("/imports", upload=_two_bad_lines),
+    "import": Example("/imports", upload=_bad_lines),
     "import_fault": Example("/imports/{import_id}/errors"),
     "waiting_fact": Example("/imports/waiting"),
     "record": Example("/patients/{patient_id}/records"),
