@@ -280,7 +280,8 @@ def _print_report(job: Item, ignored_files: Sequence[str], groups: Sequence[Item
 def _print_faults(job: Item, groups: Sequence[Item]) -> None:
     """Print the groups of an import's faults: those of the whole input first."""
     click.echo(
-        f"{plural(job['error_count'], 'error')}, of which {job['refused_count']:,} cost a record."
+        f"{plural(job['error_count'], 'error')}, {job['refused_count']:,} of them a line or record"
+        " that was not imported."
     )
     for group in sorted(groups, key=lambda group: group["code"] not in INPUT_CODES):
         about = f" ({group['resource_type']})" if group["resource_type"] else ""
@@ -295,4 +296,5 @@ def _describe(fault: Item) -> str:
     record = f", {fault['resource_type']}/{fault['resource_id']}" if fault["resource_id"] else ""
     pointer = f" ({fault['pointer']})" if fault["pointer"] else ""
     missing = f" Missing: {fault['missing_id']}." if fault["missing_id"] else ""
-    return f"{fault['file']}, line {fault['line']}{record}: {fault['reason']}{pointer}{missing}"
+    place = f"{fault['file']}, line {fault['line']}{record}: " if fault["file"] else ""
+    return f"{place}{fault['reason']}{pointer}{missing}"

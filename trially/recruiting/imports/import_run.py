@@ -24,7 +24,7 @@ from trially.database.rows import (
 from trially.database.session import transaction
 from trially.errors import OperatorError
 from trially.recruiting.imports.batch_lease import BatchLease, LeaseLostError, lock_until_commit
-from trially.recruiting.imports.faults import Concern, LineFault
+from trially.recruiting.imports.faults import Concern, FaultCode, LineFault
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import ImportJob, ImportState
 from trially.recruiting.imports.slots import LEASE_SECONDS, claim_slot
@@ -264,7 +264,8 @@ class ImportRun:
 
     def _add_to_counts(self, fault: LineFault, number: int) -> None:
         self._error_count += number
-        self._refused_count += number * (fault.concerns == Concern.RECORD)
+        if fault.concerns == Concern.RECORD and fault.code != FaultCode.PATIENT_MISSING:
+            self._refused_count += number
         reason = _POSITION.sub("[*]", fault.reason)
         _count_named(self._error_counts, reason, number, MOST_REASONS_NAMED, OTHER_REASONS)
         types = self._error_groups.setdefault(fault.code.value, {})
