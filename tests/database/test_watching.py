@@ -84,6 +84,8 @@ def test_a_statement_whose_answer_is_not_read_yet_is_waited_for(url, is_answered
     run(raw, "LISTEN said")
     if is_answered:
         run(other, "NOTIFY said")
+        while not raw.has_answer():
+            time.sleep(0.01)
     since = raw.waiting_since = time.monotonic()
 
     ask_about([(raw, since)])
