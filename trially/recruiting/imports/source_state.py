@@ -62,7 +62,7 @@ class SourceState:
             row["link_base_url"] = self._base_of_link(row["link_base_url"], base_url)
         if row.get("replaces") is not None:
             row["replaces"] = [
-                (self._base_of_link(server, base_url), source_id)
+                {"base_url": self._base_of_link(server, base_url), "source_id": source_id}
                 for server, source_id in row["replaces"]
             ]
         if self.mrn_system is not None and "identifiers" in row:
