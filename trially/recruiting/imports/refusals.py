@@ -21,6 +21,7 @@ from trially.recruiting.imports.import_run import ImportTakenOverError
 from trially.recruiting.imports.model import ImportState
 from trially.recruiting.imports.running import ImportStoppedError
 from trially.recruiting.imports.slots import ProcessBusyError, TooManyImportsError
+from trially.recruiting.imports.source_state import SourceChangedError
 
 
 @contextmanager
@@ -30,6 +31,8 @@ def answering_refusals() -> Iterator[None]:
         yield
     except ImportTakenOverError as error:
         raise Conflict(str(error), code=Code.IMPORT_TAKEN_OVER) from error
+    except SourceChangedError as error:
+        raise Conflict(str(error)) from error
     except ImportRunningError as error:
         raise Conflict(str(error), code=Code.IMPORT_RUNNING) from error
     except TooManyImportsError as error:
