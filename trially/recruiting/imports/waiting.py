@@ -66,13 +66,17 @@ WHERE coalesce(excluded.version_number >= waiting_fact.version_number,
 RETURNING xmax = 0 AS is_new
 """
 
-_FORGET = """
-DELETE FROM waiting_fact USING json_to_recordset(CAST(:rows AS json))
-    AS r(base_url text, source_type text, source_id text)
+_SAME_KEY = """
+json_to_recordset(CAST(:rows AS json)) AS r(base_url text, source_type text, source_id text)
 WHERE waiting_fact.tenant_id = CAST(:tenant_id AS uuid) AND waiting_fact.source = :source
 AND waiting_fact.base_url = r.base_url AND waiting_fact.source_type = r.source_type
 AND waiting_fact.source_id = r.source_id
 """
+_FORGET = f"DELETE FROM waiting_fact USING {_SAME_KEY}"
+_FIND = (
+    "SELECT waiting_fact.base_url, waiting_fact.source_type, waiting_fact.source_id"
+    f" FROM waiting_fact, {_SAME_KEY}"
+)
 
 
 class WaitingFacts:
@@ -133,24 +137,35 @@ class WaitingFacts:
             self._run.count_faults([_fault_of_waiting(row) for row in first], number)
 
     def _forget(self, written: Sequence[TranslatedResource]) -> None:
-        keys = [
-            {"base_url": _base_url(fact), "source_type": fact.type, "source_id": fact.id}
-            for fact in written
-        ]
-        run_with_rows(_FORGET, keys, source=self._run.source)
+        run_with_rows(_FORGET, map(_key_of, written), source=self._run.source)
 
-    def _keep(self, facts: Sequence[TranslatedResource], batch: Batch) -> None:
+    def _bound(
+        self, facts: Sequence[TranslatedResource]
+    ) -> tuple[Sequence[TranslatedResource], Sequence[TranslatedResource]]:
+        """Return the facts that may wait, and those that may not. An update needs no room."""
         assert self._number is not None  # noqa: S101
         room = max(self._most - self._number, 0)
-        for fact in facts[room:]:
+        if len(facts) <= room:
+            return facts, []
+        rows = run_with_rows(_FIND, map(_key_of, facts), source=self._run.source)
+        known = {tuple(row) for row in rows}
+        updates = [fact for fact in facts if tuple(_key_of(fact).values()) in known]
+        others = [fact for fact in facts if tuple(_key_of(fact).values()) not in known]
+        return [*updates, *others[:room]], others[room:]
+
+    def _keep(self, facts: Sequence[TranslatedResource], batch: Batch) -> None:
+        kept, excess = self._bound(facts)
+        for fact in excess:
             reason = (
                 f"The patient is not here, and {self._most:,} records of this source wait already."
             )
             missing = describe_patient_key(fact.patient_id)
             batch.remove(fact, fault_of(fact, FaultCode.TOO_MANY_WAITING, reason, missing))
-        rows = [_to_row(fact, self._run) for fact in facts[:room]]
+        rows = [_to_row(fact, self._run) for fact in kept]
         if rows:
-            self._number += sum(row.is_new for row in run_with_rows(_KEEP, rows))
+            self._number = (self._number or 0) + sum(
+                row.is_new for row in run_with_rows(_KEEP, rows)
+            )
 
     def _resolve_some(self, after: UUID) -> UUID | None:
         """Write a batch of the waiting facts after `after`.
@@ -215,6 +230,10 @@ def _to_row(fact: TranslatedResource, run: ImportRun) -> WaitingRow:
         "resource": {"type": fact.type, "rows": fact.rows, "digest": fact.digest},
         "json_bytes": fact.json_bytes,
     }
+
+
+def _key_of(fact: TranslatedResource) -> dict[str, str]:
+    return {"base_url": _base_url(fact), "source_type": fact.type, "source_id": fact.id}
 
 
 def _base_url(fact: TranslatedResource) -> str:
