@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from typing import Any, TypedDict
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, select
@@ -27,56 +26,20 @@ from trially.recruiting.imports.writing.patient_keys import (
     find_patients,
 )
 from trially.recruiting.imports.writing.resources import TranslatedResource
-from trially.recruiting.imports.writing.upserting import compose_insert, run_with_rows
+from trially.recruiting.imports.writing.upserting import run_with_rows
+from trially.recruiting.imports.writing.waiting_rows import (
+    FIND,
+    FORGET,
+    KEEP,
+    WaitingRow,
+    base_url_of,
+    key_of,
+)
 
 SEARCHED_AT_ONCE = 10_000
 """Waiting facts whose patients are looked for in one statement."""
 
 _LOWEST_ID = UUID(int=0)
-
-
-class WaitingRow(TypedDict):
-    """A waiting fact, ready for JSON."""
-
-    id: UUID
-    source: str
-    base_url: str
-    source_type: str
-    source_id: str
-    patient_key: str
-    version_at: str | None
-    version_number: int | None
-    import_id: UUID
-    file: str
-    line: int
-    resource: dict[str, Any]
-    json_bytes: int
-
-
-_KEY = ("source", "base_url", "source_type", "source_id")
-_STORED = [name for name in WaitingRow.__annotations__ if name not in ("id", *_KEY)]
-
-# Of two versions the newer one is kept; of two without versions, the last one that was read.
-_KEEP = f"""
-{compose_insert(WaitingFact, WaitingRow, added=[])}
-ON CONFLICT (tenant_id, {", ".join(_KEY)}) DO UPDATE
-SET {", ".join(f"{name} = excluded.{name}" for name in _STORED)}, waiting_since = now()
-WHERE coalesce(excluded.version_number >= waiting_fact.version_number,
-    excluded.version_at >= waiting_fact.version_at, true)
-RETURNING xmax = 0 AS is_new
-"""
-
-_SAME_KEY = """
-json_to_recordset(CAST(:rows AS json)) AS r(base_url text, source_type text, source_id text)
-WHERE waiting_fact.tenant_id = CAST(:tenant_id AS uuid) AND waiting_fact.source = :source
-AND waiting_fact.base_url = r.base_url AND waiting_fact.source_type = r.source_type
-AND waiting_fact.source_id = r.source_id
-"""
-_FORGET = f"DELETE FROM waiting_fact USING {_SAME_KEY}"
-_FIND = (
-    "SELECT waiting_fact.base_url, waiting_fact.source_type, waiting_fact.source_id"
-    f" FROM waiting_fact, {_SAME_KEY}"
-)
 
 
 class WaitingFacts:
@@ -137,7 +100,7 @@ class WaitingFacts:
             self._run.count_faults([_fault_of_waiting(row) for row in first], number)
 
     def _forget(self, written: Sequence[TranslatedResource]) -> None:
-        run_with_rows(_FORGET, map(_key_of, written), source=self._run.source)
+        run_with_rows(FORGET, map(key_of, written), source=self._run.source)
 
     def _bound(
         self, facts: Sequence[TranslatedResource]
@@ -147,10 +110,10 @@ class WaitingFacts:
         room = max(self._most - self._number, 0)
         if len(facts) <= room:
             return facts, []
-        rows = run_with_rows(_FIND, map(_key_of, facts), source=self._run.source)
+        rows = run_with_rows(FIND, map(key_of, facts), source=self._run.source)
         known = {tuple(row) for row in rows}
-        updates = [fact for fact in facts if tuple(_key_of(fact).values()) in known]
-        others = [fact for fact in facts if tuple(_key_of(fact).values()) not in known]
+        updates = [fact for fact in facts if tuple(key_of(fact).values()) in known]
+        others = [fact for fact in facts if tuple(key_of(fact).values()) not in known]
         return [*updates, *others[:room]], others[room:]
 
     def _keep(self, facts: Sequence[TranslatedResource], batch: Batch) -> None:
@@ -164,7 +127,7 @@ class WaitingFacts:
         rows = [_to_row(fact, self._run) for fact in kept]
         if rows:
             self._number = (self._number or 0) + sum(
-                row.is_new for row in run_with_rows(_KEEP, rows)
+                row.is_new for row in run_with_rows(KEEP, rows)
             )
 
     def _resolve_some(self, after: UUID) -> UUID | None:
@@ -218,7 +181,7 @@ def _to_row(fact: TranslatedResource, run: ImportRun) -> WaitingRow:
     return {
         "id": uuid7(),
         "source": run.source,
-        "base_url": _base_url(fact),
+        "base_url": base_url_of(fact),
         "source_type": fact.type,
         "source_id": fact.id,
         "patient_key": fact.patient_id,
@@ -230,15 +193,6 @@ def _to_row(fact: TranslatedResource, run: ImportRun) -> WaitingRow:
         "resource": {"type": fact.type, "rows": fact.rows, "digest": fact.digest},
         "json_bytes": fact.json_bytes,
     }
-
-
-def _key_of(fact: TranslatedResource) -> dict[str, str]:
-    return {"base_url": _base_url(fact), "source_type": fact.type, "source_id": fact.id}
-
-
-def _base_url(fact: TranslatedResource) -> str:
-    base_url: str = fact.rows[0].get("base_url") or ""
-    return base_url
 
 
 def _count(source: str) -> int:
