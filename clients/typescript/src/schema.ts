@@ -19,7 +19,7 @@ export interface paths {
         put?: never;
         /**
          * Import a FHIR R4 Bundle or an NDJSON file, with or without gzip compression.
-         * @description The response is sent when the import ends: 201 with the import. Bad lines are skipped and counted. With `strict`, the first bad line ends the import: its `state` is `failed`, and the batches before the bad line stay. If the same body is sent again, an interrupted import continues, and a finished one changes nothing. If the first request is still running, that request ends with 409.
+         * @description The response is sent when the import ends: 201 with the import. Bad lines are skipped and counted. With `strict`, the first error ends the import with 422, and the batches before it stay. If nothing can be imported, the answer is 422 too. `Location` is then the failed import, whose errors say why. If the same body is sent again, an interrupted import continues, and a finished one changes nothing. If the first request is still running, that request ends with 409.
          *
          *     An import that reaches a limit ends with 422 and `state` `failed`, or with 503 and `state` `stopped` if only its time is used up. `Location` is the import. The batches before the limit stay. A tenant with too many running imports gets 429, and a busy server answers 503.
          */
@@ -45,7 +45,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Delete an import with its errors. The imported records stay.
+         * Delete an import with its errors and its waiting records. The imported records stay.
          * @description A running import is answered with 409. An import with very many errors is deleted in several transactions. If that is interrupted, its `state` stays `deleting`: delete it again.
          */
         delete: operations["delete_import"];
@@ -62,10 +62,50 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the lines that an import did not import, and the reasons.
-         * @description Each error names the line in NDJSON or the entry in a Bundle, from 1, and never quotes it. Of an import with very many errors, only the first ones are listed.
+         * List what an import did not import, and why.
+         * @description Errors that concern the whole input come first, then those of records, then those of values. Each names the line in NDJSON or the entry in a Bundle, from 1, and the resource, and never quotes it. Of an import with very many errors, only the first ones and some of each kind are listed.
          */
         get: operations["list_import_errors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{import_id}/errors/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Group the errors of an import by code and type of resource.
+         * @description The largest group comes first. Each has its number of errors and its first ones as examples. `GET /imports/{import_id}/errors` lists all stored errors of a group by `code` and `type`.
+         */
+        get: operations["group_import_errors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/waiting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the records that wait for a patient, oldest first.
+         * @description An import of the same source that brings the patient writes them. Deleting the import that read them last deletes them too.
+         */
+        get: operations["list_waiting_records"];
         put?: never;
         post?: never;
         delete?: never;
@@ -387,6 +427,10 @@ export interface components {
             new: number;
             changed: number;
             entered_in_error: number;
+            /** @description Records that wait for a patient that a later import brings. */
+            waiting: number;
+            /** @description Records that had waited, and that this import wrote. */
+            resolved: number;
         };
         /** @description One import. */
         Import: {
@@ -412,7 +456,9 @@ export interface components {
              *         "read": 1,
              *         "new": 1,
              *         "changed": 0,
-             *         "entered_in_error": 0
+             *         "entered_in_error": 0,
+             *         "waiting": 0,
+             *         "resolved": 0
              *       }
              *     }
              */
@@ -436,6 +482,20 @@ export interface components {
              */
             readonly error_counts: {
                 [key: string]: number;
+            };
+            /**
+             * @description Number of errors that cost a whole line or record. Records that wait for their patient are kept, and are not among them.
+             * @example 0
+             */
+            readonly refused_count: number;
+            /**
+             * @description Number of all errors by code, and within a code by type of resource.
+             * @example {}
+             */
+            readonly error_groups: {
+                [key: string]: {
+                    [key: string]: number;
+                };
             };
             /** @example null */
             readonly failure: string | null;
@@ -464,24 +524,130 @@ export interface components {
             data: components["schemas"]["Import"][];
             page: components["schemas"]["Page"];
         };
-        /** @description A line that was not imported, and the reason. */
+        /** @description What was not imported, and why. */
         Fault: {
             /** Format: uuid */
             readonly id: string;
+            /**
+             * @description The kind of the error.
+             * @example patient_missing
+             * @enum {string}
+             */
+            readonly code: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "invalid_element";
+            /**
+             * @description What the error costs: the whole `input` may be incomplete, a `record` was not imported, or a `value` was left out of a record.
+             * @example record
+             * @enum {string}
+             */
+            readonly concerns: "input" | "record" | "value";
+            /** @example Observation */
+            readonly resource_type: string | null;
+            /** @example obs-1 */
+            readonly resource_id: string | null;
+            /**
+             * @description Type and id, or identifier, of what is not there.
+             * @example Patient/17
+             */
+            readonly missing_id: string | null;
+            /** @example /birthDate */
+            readonly pointer: string | null;
             /** @example upload */
             readonly file: string | null;
             /** @example 7 */
             readonly line: number;
-            /** @example Patient.birthDate is not a date */
+            /** @example Patient.birthDate is not a date. */
             readonly reason: string;
-            /** @example /birthDate */
-            readonly pointer: string | null;
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: "file"[];
+            readonly masked_fields: ("resource_id" | "missing_id" | "file")[];
         };
         /** @description A page of a list. */
         FaultPage: {
             data: components["schemas"]["Fault"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description One error of a group. */
+        FaultExample: {
+            /** Format: uuid */
+            readonly id?: string;
+            /**
+             * @description The kind of the error.
+             * @example patient_missing
+             * @enum {string}
+             */
+            readonly code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "invalid_element";
+            /**
+             * @description What the error costs: the whole `input` may be incomplete, a `record` was not imported, or a `value` was left out of a record.
+             * @example record
+             * @enum {string}
+             */
+            readonly concerns?: "input" | "record" | "value";
+            /** @example Observation */
+            readonly resource_type?: string | null;
+            /** @example obs-1 */
+            readonly resource_id?: string | null;
+            /**
+             * @description Type and id, or identifier, of what is not there.
+             * @example Patient/17
+             */
+            readonly missing_id?: string | null;
+            /** @example /birthDate */
+            readonly pointer?: string | null;
+            /** @example upload */
+            readonly file?: string | null;
+            /** @example 7 */
+            readonly line?: number;
+            /** @example Patient.birthDate is not a date. */
+            readonly reason?: string;
+        };
+        /** @description The errors of one code about one type of resource. */
+        FaultGroup: {
+            /**
+             * @example patient_missing
+             * @enum {string}
+             */
+            readonly code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "invalid_element";
+            /** @example Observation */
+            readonly resource_type?: string | null;
+            /** @example 300 */
+            readonly count?: number;
+            /** @description The first errors. */
+            readonly examples?: components["schemas"]["FaultExample"][];
+        };
+        /** @description The errors of an import in groups, the largest first. */
+        FaultGroups: {
+            readonly groups: components["schemas"]["FaultGroup"][];
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("groups.examples.resource_id" | "groups.examples.missing_id" | "groups.examples.file")[];
+        };
+        /** @description A record that waits for its patient. */
+        WaitingFact: {
+            /** Format: uuid */
+            readonly id: string;
+            /** @example epic */
+            readonly source: string;
+            /** @example Observation */
+            readonly source_type: string;
+            /** @example obs-1 */
+            readonly source_id: string;
+            /**
+             * @description The source's id of the patient, or `?`, the system, `|` and the value of an identifier.
+             * @example 17
+             */
+            readonly patient_key: string;
+            /** Format: uuid */
+            readonly import_id: string;
+            /** @example upload */
+            readonly file: string;
+            /** @example 7 */
+            readonly line: number;
+            /** Format: date-time */
+            readonly waiting_since: string;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("source_id" | "patient_key" | "file")[];
+        };
+        /** @description A page of a list. */
+        WaitingFactPage: {
+            data: components["schemas"]["WaitingFact"][];
             page: components["schemas"]["Page"];
         };
         /** @description The tenant that a token is for. */
@@ -1252,7 +1418,9 @@ export interface operations {
                      *               "read": 1,
                      *               "new": 1,
                      *               "changed": 0,
-                     *               "entered_in_error": 0
+                     *               "entered_in_error": 0,
+                     *               "waiting": 0,
+                     *               "resolved": 0
                      *             }
                      *           },
                      *           "passed_over": {
@@ -1260,6 +1428,8 @@ export interface operations {
                      *           },
                      *           "error_count": 0,
                      *           "error_counts": {},
+                     *           "refused_count": 0,
+                     *           "error_groups": {},
                      *           "failure": null,
                      *           "started_by": "user-4711",
                      *           "created_at": "2026-03-02T09:30:00Z",
@@ -1411,6 +1581,7 @@ export interface operations {
                 "application/x-ndjson": string;
                 "application/gzip": string;
                 "application/x-gzip": string;
+                "application/zip": string;
                 "application/octet-stream": string;
             };
         };
@@ -1436,7 +1607,9 @@ export interface operations {
                      *           "read": 1,
                      *           "new": 1,
                      *           "changed": 0,
-                     *           "entered_in_error": 0
+                     *           "entered_in_error": 0,
+                     *           "waiting": 0,
+                     *           "resolved": 0
                      *         }
                      *       },
                      *       "passed_over": {
@@ -1444,6 +1617,8 @@ export interface operations {
                      *       },
                      *       "error_count": 0,
                      *       "error_counts": {},
+                     *       "refused_count": 0,
+                     *       "error_groups": {},
                      *       "failure": null,
                      *       "started_by": "user-4711",
                      *       "created_at": "2026-03-02T09:30:00Z",
@@ -1511,7 +1686,9 @@ export interface operations {
                      *           "read": 1,
                      *           "new": 1,
                      *           "changed": 0,
-                     *           "entered_in_error": 0
+                     *           "entered_in_error": 0,
+                     *           "waiting": 0,
+                     *           "resolved": 0
                      *         }
                      *       },
                      *       "passed_over": {
@@ -1519,6 +1696,8 @@ export interface operations {
                      *       },
                      *       "error_count": 0,
                      *       "error_counts": {},
+                     *       "refused_count": 0,
+                     *       "error_groups": {},
                      *       "failure": null,
                      *       "started_by": "user-4711",
                      *       "created_at": "2026-03-02T09:30:00Z",
@@ -1592,6 +1771,10 @@ export interface operations {
                 cursor?: string | null;
                 /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
                 total?: boolean;
+                code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "invalid_element";
+                /** @description Type of resource. */
+                type?: string;
+                concerns?: "input" | "record" | "value";
             };
             header?: {
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
@@ -1623,10 +1806,15 @@ export interface operations {
                      *       "data": [
                      *         {
                      *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "code": "patient_missing",
+                     *           "concerns": "record",
+                     *           "resource_type": "Observation",
+                     *           "resource_id": "obs-1",
+                     *           "missing_id": "Patient/17",
+                     *           "pointer": "/birthDate",
                      *           "file": "upload",
                      *           "line": 7,
-                     *           "reason": "Patient.birthDate is not a date",
-                     *           "pointer": "/birthDate",
+                     *           "reason": "Patient.birthDate is not a date.",
                      *           "masked_fields": []
                      *         }
                      *       ],
@@ -1643,6 +1831,135 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    group_import_errors: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the import.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "groups": [
+                     *         {
+                     *           "code": "patient_missing",
+                     *           "resource_type": "Observation",
+                     *           "count": 300,
+                     *           "examples": [
+                     *             {
+                     *               "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *               "code": "patient_missing",
+                     *               "concerns": "record",
+                     *               "resource_type": "Observation",
+                     *               "resource_id": "obs-1",
+                     *               "missing_id": "Patient/17",
+                     *               "pointer": "/birthDate",
+                     *               "file": "upload",
+                     *               "line": 7,
+                     *               "reason": "Patient.birthDate is not a date."
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FaultGroups"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_waiting_records: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                source?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "source": "epic",
+                     *           "source_type": "Observation",
+                     *           "source_id": "obs-1",
+                     *           "patient_key": "17",
+                     *           "import_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "file": "upload",
+                     *           "line": 7,
+                     *           "waiting_since": "2026-03-02T09:30:00Z",
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WaitingFactPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];

@@ -80,7 +80,7 @@ def run_import(
             _import_files(run, waiting, source_files, meter, progress)
             waiting.resolve(meter.check_time)
             if run.took_nothing:
-                return run.fail(*_nothing_imported(run))
+                return run.fail(*_nothing_imported(run, source_files))
             _analyze_tables()
             return run.finish(waiting.report)
         except BadLineError as error:
@@ -150,7 +150,9 @@ def _commit(batch: Batch, run: ImportRun, waiting: WaitingFacts, file_number: in
     run.refuse_share()
 
 
-def _nothing_imported(run: ImportRun) -> tuple[str, LineFault] | tuple[str]:
+def _nothing_imported(
+    run: ImportRun, source_files: Sequence[SourceFile]
+) -> tuple[str, LineFault] | tuple[str]:
     """Return why an import without any record failed, and the fault if it has none yet.
 
     An import that stores no faults names none.
@@ -162,7 +164,8 @@ def _nothing_imported(run: ImportRun) -> tuple[str, LineFault] | tuple[str]:
         place = f"{first['file']}, line {first['line']}"
         more = f" And {plural(run.error_count - 1, 'other error')}." if run.error_count > 1 else ""
         return (f"Nothing was imported. {place}: {first['reason']}{more}",)
-    return NO_RESOURCES, fault(FaultCode.EMPTY_INPUT, NO_RESOURCES)
+    file = source_files[0].name if len(source_files) == 1 else ""
+    return NO_RESOURCES, fault(FaultCode.EMPTY_INPUT, NO_RESOURCES).at(file, 1)
 
 
 def _analyze_tables() -> None:
