@@ -10,6 +10,7 @@ from trially.database.model import length_of
 from trially.database.placement import current_placement
 from trially.database.rows import columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import db
+from trially.errors import OperatorError
 from trially.recruiting.imports.fhir.meta import Version
 from trially.recruiting.imports.server_urls import split_patient_url
 from trially.recruiting.patients.model import Patient
@@ -17,6 +18,10 @@ from trially.recruiting.sources.erasure import erasure_digest
 from trially.recruiting.sources.model import RecordSource
 
 LONGEST_MRN = length_of(Patient.mrn)
+
+
+class SourceChangedError(OperatorError):
+    """Another import has set the server of the source to another one."""
 
 
 @dataclass
@@ -62,7 +67,7 @@ class SourceState:
             row["link_base_url"] = self._base_of_link(row["link_base_url"], base_url)
         if row.get("replaces") is not None:
             row["replaces"] = [
-                (self._base_of_link(server, base_url), source_id)
+                {"base_url": self._base_of_link(server, base_url), "source_id": source_id}
                 for server, source_id in row["replaces"]
             ]
         if self.mrn_system is not None and "identifiers" in row:
@@ -101,16 +106,26 @@ def load_source(name: str) -> SourceState:
 
 
 def store_base_url(source: SourceState) -> None:
-    """Store the base URL that the import has found, unless another one was stored meanwhile."""
+    """Store the base URL that the import has found.
+
+    Raises `SourceChangedError` if another import has stored another one meanwhile: the records of
+    this import would get the keys of the other server.
+    """
     if source.is_changed:
         table = table_of(RecordSource)
-        db.session.execute(
+        stored = db.session.execute(
             table.update()
             .where(
                 of_current_tenant(RecordSource),
                 table.c.name == source.name,
-                table.c.base_url.is_(None),
+                table.c.base_url.is_(None) | (table.c.base_url == source.base_url),
             )
             .values(base_url=source.base_url)
+            .returning(table.c.id)
         )
+        if stored.first() is None:
+            raise SourceChangedError(
+                "Another import of this source ran at the same time and has set the source's"
+                " server. Import again."
+            )
         source.is_changed = False

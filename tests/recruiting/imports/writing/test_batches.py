@@ -82,6 +82,9 @@ def test_the_database_rejects_some_lines_and_the_others_are_imported(
         "entered_in_error": 0,
         "waiting": 0,
         "resolved": 0,
+        "stale": 0,
+        "withdrawn": 0,
+        "erased": 0,
     }
     assert [(line, reason) for _, line, reason, _ in importer.faults()] == [
         (number + 2, REJECTED) for number in sorted(bad)
