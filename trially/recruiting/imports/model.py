@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.model import TenantModel, Timestamped, Versioned
@@ -119,6 +120,7 @@ class Medication(TenantModel):
     code_system: Mapped[str | None] = mapped_column(String(255))
     code: Mapped[str | None] = mapped_column(String(128))
     display: Mapped[str | None] = mapped_column(String(1000))
+    other_codings: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     content_hash: Mapped[bytes] = mapped_column(LargeBinary)
 
     __table_args__ = (UniqueConstraint("tenant_id", "source", "source_id"),)

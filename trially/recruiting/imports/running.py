@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
@@ -23,6 +24,7 @@ from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import read_resources
 from trially.recruiting.imports.reading.source_files import SourceFile
 from trially.recruiting.imports.writing.batches import Batch, write_batch
+from trially.tenancy.context import current_tenant
 
 _ANALYZE = "SELECT trially.analyze_tables()"
 ANALYZED_AFTER_BATCHES = frozenset({1, 4, 16, 64, 256, 1024})
@@ -48,6 +50,7 @@ def run_import(
     limits: ImportLimits = UNLIMITED_INPUT,
     strict: bool = False,
     started_by: str | None = None,
+    time_zone: str | None = None,
     progress: Progress = lambda _done: None,
 ) -> Item:
     """Import files into the current tenant, and return the import as it ended.
@@ -55,7 +58,8 @@ def run_import(
     If an import with the same source and fingerprint is unfinished, continue after its last
     committed batch. If another process is still running that import, the other process gets
     `ImportTakenOverError`. Each batch is one transaction. With `strict`, the first bad line ends
-    the import as failed: its batch is rolled back, and the batches before it stay.
+    the import as failed: its batch is rolled back, and the batches before it stay. `time_zone` is
+    the zone of times without a UTC offset, by default the tenant's.
 
     Raises `TooManyImportsError` before it begins, and `ImportStoppedError` at a limit.
     """
@@ -63,9 +67,10 @@ def run_import(
         limits, source=source, fingerprint=fingerprint, strict=strict, started_by=started_by
     )
     meter = InputMeter(limits)
+    zone = ZoneInfo(time_zone or current_tenant().time_zone)
     try:
         try:
-            _import_files(run, source_files, meter, progress)
+            _import_files(run, source_files, meter, zone, progress)
             replay_deferred(run, meter.check_time)
         except BadLineError as error:
             fault = error.fault
@@ -101,19 +106,23 @@ def has_run(fingerprint: str) -> bool:
 
 
 def _import_files(
-    run: ImportRun, source_files: Sequence[SourceFile], meter: InputMeter, progress: Progress
+    run: ImportRun,
+    source_files: Sequence[SourceFile],
+    meter: InputMeter,
+    zone: ZoneInfo,
+    progress: Progress,
 ) -> None:
     first, committed_lines = run.position
     done_bytes = sum(file.size for file in source_files[:first])
     batches = 0
     for number, file in enumerate(source_files[first:], first):
-        batch = Batch(meter.limits)
+        batch = Batch(meter.limits, zone)
         for line in read_resources(file, meter, committed_lines):
             batch.add(line)
             if batch.is_full:
                 _commit(batch, run, number)
                 progress(done_bytes + min(file.position(), file.size))
-                batch = Batch(meter.limits)
+                batch = Batch(meter.limits, zone)
                 batches += 1
                 if batches in ANALYZED_AFTER_BATCHES:
                     _analyze_tables()

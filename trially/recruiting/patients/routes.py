@@ -25,7 +25,8 @@ from trially.http.contract import (
 )
 from trially.http.etags import Versions
 from trially.http.pages import Page
-from trially.recruiting.patients.model import MANUAL_SOURCE, SORTS, Patient
+from trially.recruiting.patients.ages import resolve_ages
+from trially.recruiting.patients.model import MANUAL_SOURCE, SORTS, DeathPrecision, Patient
 from trially.recruiting.patients.schema import (
     PatientBodySchema,
     PatientCountSchema,
@@ -127,6 +128,7 @@ def create_patient(body: dict[str, Any]) -> Item:
             "source": MANUAL_SOURCE,
             "source_id": str(patient_id),
             "birth_date_precision": "day",
+            **_death_of(body),
         }
     )
 
@@ -158,9 +160,13 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
     changes: dict[str, Any] = {**body, "clinical_version": Patient.clinical_version + 1}
     if body.get("address") is not None:
         changes["address"] = _merged_address(body["address"])
+    changes |= _death_of(body)
     if "birth_date" in body:
         changes["birth_date_precision"] = "day"
-    return PATIENTS.change(patient_id, versions, changes)
+    changed = PATIENTS.change(patient_id, versions, changes)
+    if "birth_date" in body:
+        resolve_ages([patient_id])
+    return changed
 
 
 @bp.delete("/<uuid:patient_id>")
@@ -174,6 +180,17 @@ def delete_patient(patient_id: UUID, versions: Versions | None) -> None:
     version that the caller has seen.
     """
     PATIENTS.delete(patient_id, versions)
+
+
+def _death_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the local day and precision that belong to `deceased_at`, if the body has it."""
+    if "deceased_at" not in body:
+        return {}
+    at = body["deceased_at"]
+    return {
+        "deceased_on": at and at.date(),
+        "deceased_precision": at and DeathPrecision.INSTANT.value,
+    }
 
 
 def _merged_address(patch: Mapping[str, str | None]) -> ColumnElement[Any]:

@@ -22,7 +22,9 @@ from trially.recruiting.patients.model import (
     SORTS,
     BirthDatePrecision,
     ContactPreference,
+    DeathPrecision,
     Patient,
+    PatientDateProblem,
     Sex,
 )
 from trially.resources.fields import text
@@ -62,6 +64,13 @@ class AddressSchema(Schema):
     state = _part("state", "NE", value_set("state"))
     postal_code = _part("postal_code", "68102", POSTAL_CODE)
     country = _part("country", "US", value_set("country"))
+
+
+class ImpossibleDatesSchema(Schema):
+    """Dates of the source that cannot be right. They are not used."""
+
+    birth_date = fields.String(allow_none=True, metadata=IDENTIFIER | {EXAMPLE: "2087-01-01"})
+    deceased_at = fields.String(allow_none=True, metadata=IDENTIFIER | {EXAMPLE: None})
 
 
 class PatientSchema(Schema):
@@ -107,6 +116,26 @@ class PatientSchema(Schema):
         validate=check_death,
         metadata=DATE | {EXAMPLE: None},
     )
+    deceased_on = fields.Date(
+        dump_only=True,
+        allow_none=True,
+        metadata=DATE | {EXAMPLE: None, "description": "The local day of death."},
+    )
+    deceased_precision = Choice(
+        DeathPrecision, dump_only=True, allow_none=True, metadata=PRECISION | {EXAMPLE: None}
+    )
+    date_problem = Choice(
+        PatientDateProblem,
+        dump_only=True,
+        allow_none=True,
+        metadata=PLAIN
+        | {
+            EXAMPLE: None,
+            "description": "Why a date of the source cannot be right. The date is only in"
+            " `impossible_dates`.",
+        },
+    )
+    impossible_dates = fields.Nested(ImpossibleDatesSchema, dump_only=True, allow_none=True)
     contact_preference = Choice(ContactPreference, metadata=PLAIN)
     site_id = fields.UUID(allow_none=True, metadata=PLAIN)
     source = fields.String(dump_only=True, metadata=PLAIN | {EXAMPLE: "manual"})

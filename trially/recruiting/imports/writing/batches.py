@@ -1,17 +1,21 @@
 """Write a batch of resources: all at once or, if the database rejects some, all the others."""
 
+import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import orjson
 from sqlalchemy.exc import DataError, IntegrityError
 from uuid_utils.compat import uuid7
 
 from trially.database.session import db
+from trially.recruiting.imports.fhir.contained_results import with_contained_results
+from trially.recruiting.imports.fhir.reading_state import UTC, Reading
 from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError
 from trially.recruiting.imports.fhir.translating import translate
 from trially.recruiting.imports.limits import ImportLimits
@@ -57,6 +61,9 @@ class Batch:
     """Resources to write together, and the counts of what was read and written."""
 
     limits: ImportLimits = field(default_factory=ImportLimits)
+    zone: ZoneInfo = UTC
+    """The time zone of times without a UTC offset."""
+    today: dt.date = field(default_factory=lambda: dt.datetime.now(dt.UTC).date())
     resources: dict[tuple[str, str], TranslatedResource] = field(default_factory=dict)
     """By type and id. If a batch has several versions of a resource, the last one counts."""
     lines: int = 0
@@ -91,15 +98,26 @@ class Batch:
             reason = line.error or "The line holds no resource."
             self.faults.append(LineFault(line.file, line.number, reason))
             return
+        for resource in with_contained_results(line.resource):
+            self._translate(line, resource)
+
+    def _translate(self, line: ReadResource, resource: dict[str, Any]) -> None:
+        reading = Reading(self.zone, self.today)
         try:
-            translated = translate(line.resource)
+            translated = translate(resource, reading)
         except ResourceError as error:
-            self.faults.append(LineFault(line.file, line.number, error.reason, error.pointer))
+            reading.faults.append(error)
+            translated = None
+        self.faults += [
+            LineFault(line.file, line.number, fault.reason, fault.pointer)
+            for fault in reading.faults
+        ]
+        if translated is None:
             return
         if isinstance(translated, IgnoredResource):
             self.ignored[translated.type] += 1
             return
-        kind: str = line.resource["resourceType"]
+        kind: str = resource["resourceType"]
         rows: Sequence[Any] = translated if isinstance(translated, list) else [translated]
         if len(rows) > self.limits.most_rows_of_resource:
             reason = (

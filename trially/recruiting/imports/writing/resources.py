@@ -23,6 +23,7 @@ from trially.recruiting.imports.writing.statements import (
     UPSERT_PATIENTS,
 )
 from trially.recruiting.imports.writing.upserting import run_with_rows
+from trially.recruiting.patients.ages import resolve_ages
 from trially.recruiting.patients.model import Patient
 
 WriteCounts = Counter[tuple[str, str]]
@@ -60,7 +61,9 @@ class TranslatedResource:
 
 def write_patients(patients: Sequence[TranslatedResource], source: str) -> WriteCounts:
     """Write patients of a source."""
-    return _count("Patient", _upsert(UPSERT_PATIENTS, patients, source))
+    rows = _upsert(UPSERT_PATIENTS, patients, source)
+    resolve_ages(row.id for row in rows if not row.is_new)
+    return _count("Patient", rows)
 
 
 def write_medications(medications: Sequence[TranslatedResource], source: str) -> WriteCounts:
@@ -80,7 +83,7 @@ def write_facts(
     items = [
         {
             **row,
-            **medications.get(row["medication_source_id"], {}),
+            **medications.get(row.get("medication_source_id"), {}),
             "id": uuid7(),
             "source": source,
             "patient_id": patients[fact.patient_id],
@@ -95,6 +98,7 @@ def write_facts(
         counts[row.source_type, "changed"] = row.changed
         if row.changed:
             _remove_obsolete(row.source_type, row.patients, facts, source)
+    resolve_ages({item["patient_id"] for item in items if "start_age" in item or "end_age" in item})
     return counts
 
 
@@ -143,10 +147,12 @@ def _find_medications(
     source: str, facts: Sequence[TranslatedResource]
 ) -> Mapping[str | None, Item]:
     """Return the codes of the stored Medication resources that facts refer to, by their ids."""
-    source_ids = {fact.rows[0]["medication_source_id"] for fact in facts} - {None}
+    source_ids = {fact.rows[0].get("medication_source_id") for fact in facts} - {None}
     if not source_ids:
         return {}
-    columns = columns_named(Medication, ("source_id", "code_system", "code", "display"))
+    columns = columns_named(
+        Medication, ("source_id", "code_system", "code", "display", "other_codings")
+    )
     rows = fetch_items(
         select(*columns).where(
             of_current_tenant(Medication),
