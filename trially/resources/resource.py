@@ -49,9 +49,9 @@ class Resource:
 
     `schema` describes an answer: each of its fields is a column of the model, or one of the
     `computed` columns, by label. `hidden` columns only order the list. `scope` says which rows a
-    member restricted to sites may see. `name` is what error messages call a row; routes name its id `<name>_id`. `filters` are the
-    query parameters of its list, `order` the keys of its own order, as in `Listing`, and `sorts`
-    the keys that clients may sort it by.
+    member restricted to sites may see. `name` is what error messages call a row; routes name its
+    id `<name>_id`. `filters` are the query parameters of its list, `order` the keys of its own
+    order, as in `Listing`, and `sorts` the keys that clients may sort it by.
 
     If one of these fails, the app does not start: `UnscopedResourceError` if there is no scope, or
     the model is about patients and the scope is not; `UnmarkedFieldError` if the model is about

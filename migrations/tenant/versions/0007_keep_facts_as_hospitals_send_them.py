@@ -11,28 +11,35 @@ depends_on = None
 
 IS_CURRENT_TENANT = "tenant_id = nullif(current_setting('trially.tenant_id', true), '')::uuid"
 
-FACT_COLUMNS = (
-    sa.Column("negated", sa.Boolean(), server_default=sa.text("false"), nullable=False),
-    sa.Column("intent", sa.String(length=128), nullable=True),
-    sa.Column("focus", sa.String(length=1000), nullable=True),
-    sa.Column("start_offset", sa.SmallInteger(), nullable=True),
-    sa.Column("start_age", sa.String(length=16), nullable=True),
-    sa.Column("end_offset", sa.SmallInteger(), nullable=True),
-    sa.Column("end_age", sa.String(length=16), nullable=True),
-    sa.Column("date_problem", sa.String(length=20), nullable=True),
-    sa.Column("recorded_offset", sa.SmallInteger(), nullable=True),
-    sa.Column("reference_low", sa.Numeric(), nullable=True),
-    sa.Column("reference_high", sa.Numeric(), nullable=True),
-    sa.Column("reference_text", sa.String(length=1000), nullable=True),
-    sa.Column("interpretation", sa.String(length=128), nullable=True),
-    sa.Column("details", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
-)
-PATIENT_COLUMNS = (
-    sa.Column("deceased_on", sa.Date(), nullable=True),
-    sa.Column("deceased_precision", sa.String(length=7), nullable=True),
-    sa.Column("date_problem", sa.String(length=20), nullable=True),
-    sa.Column("impossible_dates", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
-)
+
+def fact_columns() -> tuple[sa.Column, ...]:
+    return (
+        sa.Column("negated", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("intent", sa.String(length=128), nullable=True),
+        sa.Column("focus", sa.String(length=1000), nullable=True),
+        sa.Column("start_offset", sa.SmallInteger(), nullable=True),
+        sa.Column("start_age", sa.String(length=16), nullable=True),
+        sa.Column("end_offset", sa.SmallInteger(), nullable=True),
+        sa.Column("end_age", sa.String(length=16), nullable=True),
+        sa.Column("date_problem", sa.String(length=20), nullable=True),
+        sa.Column("recorded_offset", sa.SmallInteger(), nullable=True),
+        sa.Column("reference_low", sa.Numeric(), nullable=True),
+        sa.Column("reference_high", sa.Numeric(), nullable=True),
+        sa.Column("reference_text", sa.String(length=1000), nullable=True),
+        sa.Column("interpretation", sa.String(length=128), nullable=True),
+        sa.Column("details", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+    )
+
+
+def patient_columns() -> tuple[sa.Column, ...]:
+    return (
+        sa.Column("deceased_on", sa.Date(), nullable=True),
+        sa.Column("deceased_precision", sa.String(length=7), nullable=True),
+        sa.Column("date_problem", sa.String(length=20), nullable=True),
+        sa.Column("impossible_dates", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+    )
+
+
 TOOK_PLACE = (
     "fact.type = 'encounter' AND NOT fact.entered_in_error AND fact.status IN ('arrived',"
     " 'completed', 'discharged', 'finished', 'in-progress', 'on-hold', 'onleave', 'triaged')"
@@ -41,10 +48,10 @@ TOOK_PLACE = (
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    for column in FACT_COLUMNS:
-        op.add_column("clinical_fact", column.copy())
-    for column in PATIENT_COLUMNS:
-        op.add_column("patient", column.copy())
+    for column in fact_columns():
+        op.add_column("clinical_fact", column)
+    for column in patient_columns():
+        op.add_column("patient", column)
     op.add_column(
         "medication",
         sa.Column("other_codings", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
@@ -87,9 +94,9 @@ def downgrade() -> None:
     op.drop_table("record_coding")
     op.drop_index("ix_clinical_fact_ages", "clinical_fact")
     op.drop_column("medication", "other_codings")
-    for column in reversed(PATIENT_COLUMNS):
+    for column in reversed(patient_columns()):
         op.drop_column("patient", column.name)
-    for column in reversed(FACT_COLUMNS):
+    for column in reversed(fact_columns()):
         op.drop_column("clinical_fact", column.name)
 
 

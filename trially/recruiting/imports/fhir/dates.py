@@ -53,7 +53,10 @@ _LATEST = dt.datetime(9999, 12, 31, 23, 59, 59)  # noqa: DTZ001
 
 
 def read_date(holder: Json, element: str, where: str, reading: Reading) -> Date:
-    """Return the first instant of a date or dateTime. A time without offset is in `reading.zone`."""
+    """Return the first instant of a date or dateTime.
+
+    A time without a UTC offset is in `reading.zone`.
+    """
     value = holder.get(element)
     if value is None or value == "":
         return NO_DATE

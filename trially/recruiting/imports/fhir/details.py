@@ -182,7 +182,7 @@ def _series(value: object, where: str, reading: Reading) -> list[Json] | None:
     return rows or None
 
 
-def _supply(value: object, where: str, reading: Reading) -> Json | None:
+def _supply(value: object, _where: str, _reading: Reading) -> Json | None:
     """Return what a prescription allows to dispense."""
     request = read_object(value)
     repeats = request.get("numberOfRepeatsAllowed")
@@ -313,14 +313,19 @@ def set_details(fact: FactRow, resource: Json, reading: Reading) -> None:
         key, describe = elements[element]
         value = resource[element]
         detail = describe(value, f"{kind}.{element}", reading) if value is not None else None
-        if detail is not None and not _is_in_columns(key, detail):
+        if detail is not None and not _is_in_columns(fact, key, detail):
             details[key] = detail
     if details:
         fact["details"] = details
 
 
-def _is_in_columns(key: str, detail: Any) -> bool:
-    """Return whether the column `category` already holds all categories."""
-    if key != "categories":
-        return False
-    return len(detail) == 1 and not detail[0].get("text")
+def _is_in_columns(fact: FactRow, key: str, detail: Any) -> bool:
+    """Return whether the columns of the code and the category already say all of this."""
+    if key == "class":
+        return not detail["display"] and not detail["text"]
+    if key == "categories":
+        return len(detail) == 1 and not detail[0]["text"]
+    if key == "type" and fact["source_type"] == "Encounter":
+        (first, *others) = detail
+        return not others and not first["text"] and first["code"] == fact.get("code")
+    return False

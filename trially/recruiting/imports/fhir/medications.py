@@ -42,7 +42,7 @@ from trially.recruiting.records.model import RecordType
 def translate_medication_request(
     resource: Json, reading: Reading
 ) -> list[FactRow] | IgnoredResource:
-    """Return a MedicationRequest's fact. Its start is that of the dosage or, else, of the request."""
+    """Return a MedicationRequest's fact. It starts with the dosage or, else, with the request."""
     where = "MedicationRequest"
     if require_flag(resource.get("doNotPerform"), f"{where}.doNotPerform", reading):
         return IgnoredResource("MedicationRequest (do not perform)")

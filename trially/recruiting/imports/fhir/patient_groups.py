@@ -58,7 +58,7 @@ def read_group(extensions: dict[str, Json], reading: Reading, *names: str) -> st
 
 
 def read_gender_identity(extensions: dict[str, Json], reading: Reading) -> str | None:
-    """Return a gender identity, from US Core's extension, the newer one of FHIR or its older one."""
+    """Return a gender identity, from US Core's extension or one of FHIR's two."""
     for name in _GENDER_IDENTITIES:
         extension = extensions.get(name, {})
         inner = read_extensions(extension).get("value", extension)

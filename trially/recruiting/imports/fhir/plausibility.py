@@ -39,11 +39,9 @@ def find_date_problem(fact: FactRow, today: dt.date) -> DateProblem | None:
         return DateProblem.ENDS_BEFORE_START
     if (start is not None and start < EARLIEST) or (end is not None and end < EARLIEST):
         return DateProblem.TOO_EARLY
-    if start is not None and start[:4] >= str(today.year) and _is_event(fact):
-        # The date may be one day ahead of UTC where the source is.
-        if start[:10] > (today + _ONE_DAY).isoformat():
-            return DateProblem.IN_FUTURE
-    return None
+    # The date may be one day ahead of UTC where the source is.
+    is_ahead = start is not None and start[:10] > (today + _ONE_DAY).isoformat()
+    return DateProblem.IN_FUTURE if is_ahead and _is_event(fact) else None
 
 
 def describe_problem(fact: FactRow, problem: DateProblem) -> tuple[str, str]:

@@ -33,7 +33,8 @@ coded AS (
     WHERE NOT written.is_new AND record_coding.tenant_id = CAST(:tenant_id AS uuid)
     AND record_coding.record_id = written.id AND NOT EXISTS (
         SELECT FROM coded WHERE coded.record_id = record_coding.record_id
-        AND coded.code = record_coding.code AND coded.system IS NOT DISTINCT FROM record_coding.system
+        AND coded.code = record_coding.code
+        AND coded.system IS NOT DISTINCT FROM record_coding.system
     )
 ), encoded AS (
     INSERT INTO record_coding (tenant_id, id, record_id, system, code)
