@@ -114,7 +114,7 @@ class Resource:
             sorts=sorts,
             filters=filters,
             masked=self.masked,
-            hidden=[column.key for column in hidden],
+            hidden=[str(column.key) for column in hidden],
         )
         RESOURCES.append(self)
 

@@ -4,6 +4,8 @@ Texts are free text of the source, so the PHI level `limited` does not see them.
 public code systems.
 """
 
+from typing import Any
+
 from marshmallow import Schema, fields
 
 from trially.http.fields import EXAMPLE
@@ -14,7 +16,7 @@ def _words(example: str | None = None) -> fields.String:
     return fields.String(allow_none=True, metadata=IDENTIFIER | {EXAMPLE: example})
 
 
-def _texts(example: str) -> fields.List:
+def _texts(example: str) -> fields.List[Any]:
     return fields.List(fields.String(), allow_none=True, metadata=IDENTIFIER | {EXAMPLE: [example]})
 
 
@@ -52,7 +54,7 @@ def _concept() -> fields.Nested:
     return fields.Nested(ConceptSchema)
 
 
-def _concepts() -> fields.List:
+def _concepts() -> fields.List[Any]:
     return fields.List(fields.Nested(ConceptSchema))
 
 

@@ -41,9 +41,10 @@ def read_age(value: object, where: str, reading: Reading) -> str | None:
     if value is None:
         return None
     quantity = read_object(value)
-    number, unit = quantity.get("value"), _unit_of(quantity)
-    if type(number) not in (int, float) or unit is None or not 0 <= number <= _MOST.get(unit, 1e9):
-        return reading.lose(where, "is not an age")
+    number, unit = _number_of(quantity), _unit_of(quantity)
+    if number is None or unit is None or not 0 <= number <= _MOST.get(unit, 1e9):
+        reading.lose(where, "is not an age")
+        return None
     if unit == _YEARS:
         months = int(number * 12)
         return f"P{months}M" if months % 12 else f"P{months // 12}Y"
@@ -55,11 +56,11 @@ def read_age(value: object, where: str, reading: Reading) -> str | None:
 def describe_age(value: object) -> str | None:
     """Return an age as people read it: `45 a`."""
     quantity = read_object(value)
-    number = quantity.get("value")
+    number = _number_of(quantity)
     unit = read_text(quantity.get("unit"), LONGEST_CODE) or read_text(
         quantity.get("code"), LONGEST_CODE
     )
-    if type(number) not in (int, float):
+    if number is None:
         return None
     return f"{read_text(quantity.get('comparator'), 2) or ''}{number} {unit or ''}".strip()
 
@@ -75,6 +76,11 @@ def find_bound(text: str, zone: ZoneInfo) -> tuple[Date, str | None]:
     age = _AGE.fullmatch(text)
     years = age and int(age.group(1) or age.group(2))
     return NO_DATE, f"P{years}Y" if years is not None and years <= MOST_YEARS else None
+
+
+def _number_of(quantity: Json) -> int | float | None:
+    number = quantity.get("value")
+    return number if type(number) is int or type(number) is float else None
 
 
 def _unit_of(quantity: Json) -> str | None:

@@ -63,7 +63,8 @@ def _text(value: object, where: str, reading: Reading) -> str | None:
 def _flag(value: object, where: str, reading: Reading) -> str | None:
     if type(value) is bool:
         return "true" if value else "false"
-    return reading.lose(where, "is not true or false")
+    reading.lose(where, "is not true or false")
+    return None
 
 
 def _stages(value: object, where: str, reading: Reading) -> list[ConceptRow] | None:
@@ -73,7 +74,8 @@ def _stages(value: object, where: str, reading: Reading) -> list[ConceptRow] | N
         row = describe_concept(stage.get("summary"), f"{where}.summary", reading)
         if row is not None:
             kind = describe_concept(stage.get("type"), f"{where}.type", reading)
-            row["type"] = kind and (kind["display"] or kind["code"])
+            if kind is not None:
+                row["type"] = kind["display"] or kind["code"]
             rows.append(row)
     return rows or None
 

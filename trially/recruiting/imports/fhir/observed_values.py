@@ -67,7 +67,7 @@ def _read_quantity(quantity: object, where: str, reading: Reading) -> Value:
     number = read_number(quantity.get("value"), f"{where}.value", reading)
     unit = _read_unit(quantity, where, reading)
     comparator = quantity.get("comparator")
-    if comparator is not None and comparator not in COMPARATORS:
+    if comparator is not None and (type(comparator) is not str or comparator not in COMPARATORS):
         reading.lose(f"{where}.comparator", "is not one of <, <=, >=, >")
         word = read_text(comparator, LONGEST_CODE)
         words = [word, None if number is None else str(number), unit]
@@ -95,7 +95,8 @@ def read_number(value: object, where: str, reading: Reading) -> int | float | No
     if kind is float:
         if math.isfinite(value):  # type: ignore[arg-type]
             return value  # type: ignore[return-value]
-        return reading.lose(where, "is too large")
+        reading.lose(where, "is too large")
+        return None
     if value is None:
         return None
     if kind is str and _DECIMAL.fullmatch(value.strip()):  # type: ignore[attr-defined]
@@ -104,7 +105,8 @@ def read_number(value: object, where: str, reading: Reading) -> int | float | No
         if -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
             return value
         return read_number(float(value) if value.bit_length() < 1_000 else math.inf, where, reading)
-    return reading.lose(where, "is not a number")
+    reading.lose(where, "is not a number")
+    return None
 
 
 def _read_coded_value(value: object, where: str, reading: Reading) -> Value:

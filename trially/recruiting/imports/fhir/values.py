@@ -60,12 +60,15 @@ def read_code(
     if value is None:
         return None
     if type(value) is not str:
-        return reading.lose(where, "is not a string")
+        reading.lose(where, "is not a string")
+        return None
     text = value.strip()
     if not is_plain(text):
-        return reading.lose(where, "has control characters")
+        reading.lose(where, "has control characters")
+        return None
     if len(text) > longest:
-        return reading.lose(where, f"is longer than {longest} characters")
+        reading.lose(where, f"is longer than {longest} characters")
+        return None
     return text or None
 
 

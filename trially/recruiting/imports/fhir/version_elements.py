@@ -151,10 +151,11 @@ _CRITICALITIES = {"CRITL": "low", "CRITH": "high", "CRITU": "unable-to-assess"}
 def _allergy_status(resource: Resource, name: str) -> None:
     """DSTU2 has one status, with the codes of two."""
     status = resource.pop(name)
-    if status in _ALLERGY_CLINICAL:
-        resource.setdefault("clinicalStatus", status)
-    elif status in _ALLERGY_VERIFICATION:
-        resource.setdefault("verificationStatus", status)
+    known = status if type(status) is str else ""
+    if known in _ALLERGY_CLINICAL:
+        resource.setdefault("clinicalStatus", known)
+    elif known in _ALLERGY_VERIFICATION:
+        resource.setdefault("verificationStatus", known)
     else:
         raise ResourceError("AllergyIntolerance.status", "is not a status of FHIR DSTU2")
 
