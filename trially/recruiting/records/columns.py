@@ -17,14 +17,16 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    type_coerce,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, INTERVAL
+from sqlalchemy.dialects.postgresql import INTERVAL
 
 from trially.database.rows import table_of
 from trially.recruiting.records.model import ClinicalFact, RecordCoding
 
 columns = table_of(ClinicalFact).c
+
+_SEPARATOR = "\n"
+"""Separates system and code. Query parameters cannot contain it."""
 _coding = table_of(RecordCoding).c
 
 _IS_USABLE = columns.date_problem.is_(None)
@@ -79,13 +81,18 @@ def has_system(system: BindParameter[Any]) -> ColumnElement[bool]:
 
 
 def has_coding(coding: BindParameter[Any]) -> ColumnElement[bool]:
-    """Return the condition of records that have a code of a system, given as an array of both."""
-    pair = type_coerce(coding, ARRAY(Text))
-    system, code = pair[1], pair[2]
+    """Return the condition of records that have a code of a system: `join_coding` of both."""
+    system = func.split_part(coding, _SEPARATOR, 1)
+    code = func.split_part(coding, _SEPARATOR, 2)
     return or_(
         and_(columns.code == code, columns.code_system == system),
         _has_coding(and_(_coding.code == code, _coding.system == system)),
     )
+
+
+def join_coding(system: str, code: str) -> str:
+    """Return the parameter of `has_coding`."""
+    return f"{system}{_SEPARATOR}{code}"
 
 
 def has_status(status: BindParameter[Any]) -> ColumnElement[bool]:

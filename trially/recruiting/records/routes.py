@@ -29,6 +29,7 @@ from trially.recruiting.records.columns import (
     has_system,
     is_since,
     is_until,
+    join_coding,
 )
 from trially.recruiting.records.model import ClinicalFact
 from trially.recruiting.records.schema import (
@@ -123,7 +124,7 @@ def list_records(patient_id: UUID, query: dict[str, Any]) -> Page:
     narrowed = dict(query)
     if "code" in narrowed and "system" in narrowed:
         refuse_masked(RECORDS.masked & {"code"})
-        narrowed["coding"] = [narrowed.pop("system"), narrowed.pop("code")]
+        narrowed["coding"] = join_coding(narrowed.pop("system"), narrowed.pop("code"))
     return RECORDS.page(narrowed, patient_id=patient_id)
 
 
