@@ -234,10 +234,15 @@ def test_each_medication_names_its_drug(shared_member: Member) -> None:
 
 def test_administrations_and_dispenses_are_medications(shared_member: Member) -> None:
     dosage = {"text": "infusion", "dose": {"value": 440, "unit": "mg"}, "route": {"text": "IV"}}
-    given = drug("MedicationAdministration", "a", status="completed", dosage=dosage,
-                 effectiveDateTime="2022-01-05T10:00:00Z", reasonCode=[{"text": "cancer"}])  # fmt: skip
-    dispensed = drug("MedicationDispense", "d", status="completed", whenHandedOver="2022-01-06",
-                     quantity={"value": 30, "unit": "tbl"})  # fmt: skip
+    given = drug(
+        "MedicationAdministration",
+        "a",
+        dosage=dosage,
+        effectiveDateTime="2022-01-05T10:00:00Z",
+        reasonCode=[{"text": "cancer"}],
+    )
+    quantity = {"value": 30, "unit": "tbl"}
+    dispensed = drug("MedicationDispense", "d", whenHandedOver="2022-01-06", quantity=quantity)
     chart = take_in(shared_member, given, dispensed)
 
     assert [
@@ -254,12 +259,21 @@ def test_administrations_and_dispenses_are_medications(shared_member: Member) ->
 
 
 def test_contained_results_are_records(shared_member: Member) -> None:
-    potassium = {"resourceType": "Observation", "id": "k", "status": "final",
-                 "code": concept(LOINC, "2823-3", "Potassium"),
-                 "valueQuantity": {"value": 4.1, "unit": "mmol/L"}}  # fmt: skip
-    report = about("DiagnosticReport", "r", status="final", effectiveDateTime="2021-01-01",
-                   contained=[potassium, {**potassium, "id": "l" * 64}], result=[{"reference": "#k"}],
-                   code=concept(LOINC, "24323-8"))  # fmt: skip
+    potassium = {
+        "resourceType": "Observation",
+        "id": "k",
+        "code": concept(LOINC, "2823-3", "Potassium"),
+        "valueQuantity": {"value": 4.1, "unit": "mmol/L"},
+    }
+    report = about(
+        "DiagnosticReport",
+        "r",
+        status="final",
+        code=concept(LOINC, "24323-8"),
+        effectiveDateTime="2021-01-01",
+        contained=[potassium, {**potassium, "id": "l" * 64}],
+        result=[{"reference": "#k"}],
+    )
     chart = take_in(shared_member, report)
 
     record = chart.record("r.k")

@@ -2,8 +2,9 @@
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+from trially.plain_text import is_plain
 from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.rows import (
     LONGEST_CODE,
@@ -12,7 +13,13 @@ from trially.recruiting.imports.fhir.rows import (
     CodingRow,
     ConceptRow,
 )
-from trially.recruiting.imports.fhir.values import Json, read_code, read_objects, read_text
+from trially.recruiting.imports.fhir.values import (
+    Json,
+    is_clean,
+    read_code,
+    read_objects,
+    read_text,
+)
 from trially.value_sets.statuses import CLINICAL_STATUSES, VERIFICATION_STATUSES
 
 SNOMED = "http://snomed.info/sct"
@@ -69,7 +76,7 @@ class Coded(NamedTuple):
 def read_system(value: object, where: str, reading: Reading) -> str | None:
     """Return a code system's canonical URL, without a version."""
     system = read_code(value, where, reading, LONGEST_SYSTEM)
-    return None if system is None else _canonical(system)
+    return None if system is None else canonical(system)
 
 
 def read_concept(
@@ -93,14 +100,16 @@ def read_concept(
     named = text
     for coding in codings:
         display = read_text(coding.get("display"), LONGEST_DISPLAY)
-        code = coding.get("code")
-        if code is not None:
+        code: str | None = coding.get("code")
+        if not is_clean(code, LONGEST_CODE):
             code = read_code(code, f"{where}.coding.code", reading)
         if code is None:
             named = named or display
             continue
         system = coding.get("system")
-        if system is not None:
+        if type(system) is str and len(system) <= LONGEST_SYSTEM and is_plain(system):
+            system = canonical(system) or None
+        else:
             system = read_system(system, f"{where}.coding.system", reading)
         rows.append({"system": system, "code": code, "display": display})
     if not rows:
@@ -176,15 +185,18 @@ def read_category(resource: Json, where: str, reading: Reading) -> str | None:
     for category in read_objects(resource.get("category")):
         for coding in read_objects(category.get("coding")):
             code = coding.get("code")
-            if code is not None:
-                code = read_code(code, where, reading)
+            if is_clean(code, LONGEST_CODE):
+                return cast("str", code)
+            code = read_code(code, where, reading)
             if code is not None:
                 return code
     return None
 
 
 @lru_cache(maxsize=4_096)
-def _canonical(system: str) -> str:
+def canonical(system: str) -> str:
+    """Return the canonical URL of a code system in another spelling."""
+    system = system.strip()
     bare = system.partition("|")[0].rstrip("/")
     oid = bare.lower().removeprefix("urn:oid:")
     if oid in _OIDS:

@@ -35,7 +35,8 @@ def begin_fact(resource: Json, kind: RecordType, subject: str) -> FactRow:
         "negated": False,
         "entered_in_error": False,
     }
-    encounter = resource.get("encounter")
+    # Of medications that were given, dispensed or stated, FHIR R4 calls the encounter the context.
+    encounter = resource.get("encounter") or resource.get("context")
     if encounter is not None:
         fact["encounter_source_id"] = find_reference(encounter, "Encounter", where)
     return fact

@@ -13,6 +13,7 @@ from trially.recruiting.imports.fhir.rows import (
 )
 from trially.recruiting.imports.fhir.values import (
     Json,
+    is_clean,
     read_code,
     read_flag,
     read_object,
@@ -77,12 +78,12 @@ def _read_quantity(quantity: object, where: str, reading: Reading) -> Value:
 
 def _read_unit(quantity: Json, where: str, reading: Reading) -> str | None:
     """Return the UCUM code of a unit, or else its name."""
-    code = quantity.get("code")
-    if code is not None:
+    code: str | None = quantity.get("code")
+    if not is_clean(code, LONGEST_CODE):
         code = read_code(code, f"{where}.code", reading)
     if code is not None:
         system = quantity.get("system")
-        if system is not None:
+        if system != UCUM:
             system = read_system(system, f"{where}.system", reading)
         if system is None or system == UCUM:
             return code

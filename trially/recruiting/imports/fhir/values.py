@@ -50,6 +50,17 @@ def read_text(value: object, longest: int, *, keep_lines: bool = False) -> str |
     return to_plain(value, keep_lines=keep_lines).strip()[:longest] or None
 
 
+def is_clean(value: object, longest: int) -> bool:
+    """Return whether a value is a string that `read_code` would return as it is."""
+    return (
+        type(value) is str
+        and 0 < len(value) <= longest
+        and value.isprintable()
+        and not value[0].isspace()
+        and not value[-1].isspace()
+    )
+
+
 def read_code(
     value: object, where: str, reading: Reading, longest: int = LONGEST_CODE
 ) -> str | None:
@@ -153,6 +164,8 @@ def find_target(value: object) -> tuple[str | None, str | None]:
 
 
 def _read_literal(value: object, where: str) -> str | None:
+    if type(value) is str and len(value) <= LONGEST_REFERENCE and is_plain(value):
+        return value.strip() or None
     faults = Reading()
     reference = read_code(value, where, faults, LONGEST_REFERENCE)
     if faults.faults:

@@ -281,7 +281,6 @@ VERSIONED: Mapping[str, Mapping[str, Sequence[Versioned]]] = {
     ),
     "MedicationAdministration": _elements(
         _PATIENT,
-        _CONTEXT,
         _MEDICATION,
         _REASON,
         ("wasNotGiven", DSTU2, _negates("not-done")),
@@ -297,7 +296,6 @@ VERSIONED: Mapping[str, Mapping[str, Sequence[Versioned]]] = {
     ),
     "MedicationDispense": _elements(
         _PATIENT,
-        _CONTEXT,
         _MEDICATION,
         ("notDone", STU3, _negates("declined")),
         ("notDoneReasonCodeableConcept", STU3, _renamed("statusReasonCodeableConcept")),
@@ -322,7 +320,6 @@ VERSIONED: Mapping[str, Mapping[str, Sequence[Versioned]]] = {
     ),
     "MedicationStatement": _elements(
         _PATIENT,
-        _CONTEXT,
         _MEDICATION,
         _REASON,
         ("wasNotTaken", DSTU2, _negates("not-taken")),

@@ -6,6 +6,7 @@ the elements of each type.
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from trially.recruiting.imports.fhir.rows import ResourceError
@@ -23,9 +24,10 @@ R4 = "R4"
 _OTHERS = frozenset({DSTU2, STU3, R5})
 _ALL = _OTHERS | {R4}
 # Numbers of releases: 1.0.2 is DSTU2, 3.0.2 is STU3, 4.0.1 is R4, 4.3.0 is R4B, 5.0.0 is R5.
-_RELEASES = {"1.0": DSTU2, "3.0": STU3, "4.0": R4, "4.1": R4, "4.3": R4, "5.0": R5}
+_RELEASES = {"1.0": DSTU2, "3.0": STU3, "4.0": R4, "4.1": R4, "4.3": R4, "5.0": R5} | {
+    name: R4 if name == "R4B" else name for name in (DSTU2, STU3, R4, "R4B", R5)
+}
 _RELEASE_IN_PROFILE = re.compile(r"hl7\.org/fhir/(\d\.\d)/|/(DSTU2|STU3|R4|R4B|R5)/")
-_NAMES = {"R4B": R4}
 
 
 def to_r4(resource: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
@@ -80,17 +82,21 @@ def _declared_version(resource: dict[str, Any]) -> str | None:
     for meta in read_objects(resource.get("meta")):
         profiles = meta.get("profile")
         for profile in profiles if type(profiles) is list else [profiles]:
-            match = _RELEASE_IN_PROFILE.search(profile) if type(profile) is str else None
-            if match is not None:
-                number, name = match.groups()
-                if number is not None:
-                    return _supported(number, f"{kind}.meta.profile")
-                return _NAMES.get(name, name)
+            release = _release_of(profile) if type(profile) is str else None
+            if release is not None:
+                return _supported(release, f"{kind}.meta.profile")
     return None
 
 
+@lru_cache(maxsize=1_024)
+def _release_of(profile: str) -> str | None:
+    """Return the number of the release, or the name of the version, in a profile's URL."""
+    match = _RELEASE_IN_PROFILE.search(profile)
+    return match and (match.group(1) or match.group(2))
+
+
 def _supported(release: str, where: str) -> str:
-    version = _RELEASES.get(release[:3])
+    version = _RELEASES.get(release) or _RELEASES.get(release[:3])
     if version is None:
         known = release[:3] if re.fullmatch(r"\d\.\d", release[:3]) else "unknown"
         raise ResourceError(where, f"is FHIR {known}; DSTU2, STU3, R4, R4B and R5 are supported")
