@@ -91,6 +91,34 @@ def read_concept(
     if type(value) is not dict:
         reading.lose(where, "is not an object")
         return None
+    codings = value.get("coding")
+    if type(codings) is list and len(codings) == 1 and type(codings[0]) is dict:
+        coding, words = codings[0], value.get("text")
+        parts = coding.get("system"), coding.get("code"), coding.get("display"), words
+        if all(part is None or type(part) is str for part in parts):
+            common = _read_common(*parts)
+            if common is not None:
+                return common
+    return _read_codings(value, preferred, where, reading)
+
+
+@lru_cache(maxsize=8_192)
+def _read_common(
+    system: str | None, code: str | None, display: str | None, text: str | None
+) -> Coded | None:
+    """Return a concept with one coding, or None if a part cannot be stored as it is."""
+    if not is_clean(code, LONGEST_CODE) or (system and len(system) > LONGEST_SYSTEM):
+        return None
+    if system is not None and not is_plain(system):
+        return None
+    words = read_text(text, LONGEST_DISPLAY)
+    shown = read_text(display, LONGEST_DISPLAY) or words
+    other = words if words != shown else None
+    return Coded((system and canonical(system)) or None, code, shown, None, other)
+
+
+def _read_codings(value: Json, preferred: str | None, where: str, reading: Reading) -> Coded | None:
+    """Return a concept with any number of codings, of which some may be unusable."""
     text = read_text(value.get("text"), LONGEST_DISPLAY)
     rows: list[CodingRow] = []
     codings = read_objects(value.get("coding"))
