@@ -85,7 +85,8 @@ def test_reasons_that_differ_by_a_position_are_one_count(member: Member, source:
     component = {"code": {"coding": [{"code": "1"}]}}
     lines = [{**OBSERVATION, "component": [component] * number + [{}]} for number in range(5)]
 
-    job = upload(member, write_ndjson(*lines), query=f"?source={source}").json
+    content = write_ndjson(make_patient(1), *lines)
+    job = upload(member, content, query=f"?source={source}").json
 
     assert job["error_counts"] == {"Observation.component[*].code is missing.": 5}
 
