@@ -118,9 +118,11 @@ def _fill() -> None:
         "INSERT INTO record_coding (tenant_id, id, record_id, system, code)"
         " SELECT DISTINCT ON (fact.tenant_id, fact.id, coding.system, coding.code)"
         " fact.tenant_id, gen_random_uuid(), fact.id, coding.system, coding.code"
-        " FROM clinical_fact fact, jsonb_to_recordset(fact.other_codings)"
+        " FROM clinical_fact fact, jsonb_to_recordset("
+        " CASE jsonb_typeof(fact.other_codings) WHEN 'array' THEN fact.other_codings"
+        " ELSE '[]' END)"
         " AS coding(system text, code text)"
-        " WHERE jsonb_typeof(fact.other_codings) = 'array' AND coding.code IS NOT NULL"
+        " WHERE fact.other_codings IS NOT NULL AND coding.code IS NOT NULL"
     )
     op.execute(
         "UPDATE patient SET last_encounter_on = counted.day FROM ("
