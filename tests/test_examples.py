@@ -20,6 +20,7 @@ WITHOUT_RESOURCE = {
     "medication",
     "member_site",
     "patient_identifier",
+    "record_coding",
     "record_deletion",
 }
 """Tables whose rows the API does not show by themselves."""

@@ -215,7 +215,7 @@ export interface paths {
         };
         /**
          * List a patient's records, of one type or all, newest first.
-         * @description Records are conditions, observations, medications and other facts. Records that their source marks as entered in error are left out unless `entered_in_error` is `true`. Text and codes that may identify the patient are masked with the PHI level `limited`.
+         * @description Records are conditions, observations, medications and other facts. Records without a date come last. Records that their source marks as entered in error are left out unless `entered_in_error` is `true`. `code` and `system` find each of a record's codings; together they must be one coding. Text and codes that may identify the patient are masked with the PHI level `limited`.
          */
         get: operations["list_records"];
         put?: never;
@@ -235,7 +235,7 @@ export interface paths {
         };
         /**
          * List all events in a patient's history, newest first.
-         * @description An event shows a record in short: when it happened, what it is, and its value with the unit. Records entered in error are left out.
+         * @description An event shows a record in short: when it happened, what it is, how certain it is, and its value with the unit. Events without a date come last. Records entered in error are left out.
          */
         get: operations["show_timeline"];
         put?: never;
@@ -660,6 +660,11 @@ export interface components {
             name: string;
             /** @enum {string} */
             kind: "site" | "cro" | "health_system";
+            /**
+             * @description IANA name of the time zone of times that a source writes without one.
+             * @example America/Chicago
+             */
+            time_zone: string;
         };
         /** @description The caller, their tenant, and what they may do in it. */
         Me: {
@@ -719,6 +724,13 @@ export interface components {
             /** @example US */
             country?: string | null;
         };
+        /** @description Dates of the source that cannot be right. They are not used. */
+        ImpossibleDates: {
+            /** @example 2087-01-01 */
+            birth_date?: string | null;
+            /** @example null */
+            deceased_at?: string | null;
+        };
         /** @description A patient. An imported patient may lack fields that a manually entered one must have. */
         Patient: {
             /** Format: uuid */
@@ -765,6 +777,24 @@ export interface components {
              * @example null
              */
             deceased_at: string | null;
+            /**
+             * Format: date
+             * @description The local day of death.
+             * @example null
+             */
+            readonly deceased_on: string | null;
+            /**
+             * @example null
+             * @enum {string|null}
+             */
+            readonly deceased_precision: "year" | "month" | "day" | "instant" | null;
+            /**
+             * @description Why a date of the source cannot be right. The date is only in `impossible_dates`.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly date_problem: "birth_in_future" | "birth_too_early" | "death_in_future" | "death_too_early" | "death_before_birth" | null;
+            readonly impossible_dates: components["schemas"]["ImpossibleDates"] | null;
             /** @enum {string} */
             contact_preference: "ok" | "no_sms" | "no_contact";
             /** Format: uuid */
@@ -780,7 +810,7 @@ export interface components {
             /** Format: date-time */
             readonly updated_at: string;
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: ("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "deceased_at")[];
+            readonly masked_fields: ("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "deceased_at" | "deceased_on" | "deceased_precision" | "impossible_dates.birth_date" | "impossible_dates.deceased_at")[];
         };
         /** @description A page of a list. */
         PatientPage: {
@@ -865,7 +895,7 @@ export interface components {
             /** Format: uuid */
             site_id?: string | null;
         };
-        /** @description A further coding of a record's concept. */
+        /** @description A further coding of a concept. */
         Coding: {
             /** @example http://snomed.info/sct */
             readonly system?: string | null;
@@ -874,15 +904,163 @@ export interface components {
             /** @example Diabetes mellitus type 2 (disorder) */
             readonly display?: string | null;
         };
+        /** @description A concept: its code, name and text. */
+        Concept: {
+            /** @example http://snomed.info/sct */
+            system?: string | null;
+            /** @example 80248007 */
+            code?: string | null;
+            /** @example Left breast */
+            display?: string | null;
+            /** @example null */
+            text?: string | null;
+            /** @example null */
+            type?: string | null;
+            other_codings?: components["schemas"]["Coding"][];
+        };
+        /** @description How a medication is taken. */
+        Dosage: {
+            /** @example 1 tablet daily */
+            text?: string | null;
+            /** @example null */
+            instruction?: string | null;
+            /** @example 500 mg */
+            dose?: string | null;
+            /** @example null */
+            rate?: string | null;
+            route?: components["schemas"]["Concept"];
+            site?: components["schemas"]["Concept"];
+            /** @example 2 per 1 d */
+            timing?: string | null;
+            as_needed?: boolean;
+        };
+        /** @description A reaction to an allergen or a vaccine. */
+        Reaction: {
+            substance?: components["schemas"]["Concept"];
+            manifestation?: components["schemas"]["Concept"][];
+            /** @example severe */
+            severity?: string | null;
+            /** @example null */
+            onset?: string | null;
+            /** @example null */
+            description?: string | null;
+        };
+        /** @description One of several reference ranges. */
+        ReferenceRange: {
+            /** @example 8 U/L */
+            low?: string | null;
+            /** @example 40 U/L */
+            high?: string | null;
+            /** @example null */
+            text?: string | null;
+            type?: components["schemas"]["Concept"];
+            applies_to?: components["schemas"]["Concept"][];
+        };
+        /** @description A dose of a vaccination series. */
+        DoseOfSeries: {
+            /** @example 2 */
+            dose?: string | null;
+            /** @example null */
+            series?: string | null;
+            disease?: components["schemas"]["Concept"][];
+        };
+        /** @description What a prescription allows to dispense. */
+        Supply: {
+            /** @example 90 {tbl} */
+            quantity?: string | null;
+            repeats?: number;
+            /** @example 30 d */
+            duration?: string | null;
+        };
+        RecordDetails: {
+            /** @example Sugar disease */
+            text?: string | null;
+            /** @example 45 a */
+            onset?: string | null;
+            /** @example 50 a */
+            abatement?: string | null;
+            body_site?: components["schemas"]["Concept"][];
+            stage?: components["schemas"]["Concept"][];
+            evidence?: components["schemas"]["Concept"][];
+            reason?: components["schemas"]["Concept"][];
+            reason_reference?: components["schemas"]["Concept"][];
+            status_reason?: components["schemas"]["Concept"][];
+            categories?: components["schemas"]["Concept"][];
+            type?: components["schemas"]["Concept"][];
+            complication?: components["schemas"]["Concept"][];
+            follow_up?: components["schemas"]["Concept"][];
+            used?: components["schemas"]["Concept"][];
+            location?: components["schemas"]["Concept"][];
+            interpretation?: components["schemas"]["Concept"][];
+            specimen?: components["schemas"]["Concept"][];
+            severity?: components["schemas"]["Concept"];
+            method?: components["schemas"]["Concept"];
+            outcome?: components["schemas"]["Concept"];
+            class?: components["schemas"]["Concept"];
+            service_type?: components["schemas"]["Concept"];
+            priority?: components["schemas"]["Concept"];
+            route?: components["schemas"]["Concept"];
+            discharge?: components["schemas"]["Concept"];
+            absent_reason?: components["schemas"]["Concept"];
+            course_of_therapy?: components["schemas"]["Concept"];
+            dosage?: components["schemas"]["Dosage"][];
+            reaction?: components["schemas"]["Reaction"][];
+            reference_ranges?: components["schemas"]["ReferenceRange"][];
+            series?: components["schemas"]["DoseOfSeries"][];
+            supply?: components["schemas"]["Supply"];
+            /**
+             * @example [
+             *       "Tolerated well."
+             *     ]
+             */
+            note?: string[] | null;
+            /**
+             * @example [
+             *       "obs-1"
+             *     ]
+             */
+            members?: string[] | null;
+            /**
+             * @example [
+             *       "obs-2"
+             *     ]
+             */
+            derived_from?: string[] | null;
+            /**
+             * @example [
+             *       "cond-1"
+             *     ]
+             */
+            diagnosis?: string[] | null;
+            /** @example 0.5 mL */
+            quantity?: string | null;
+            /** @example 30 d */
+            days_supply?: string | null;
+            /** @example null */
+            lot_number?: string | null;
+            /** @example 2019-05-01 */
+            last_occurrence?: string | null;
+            /** @example null */
+            is_subpotent?: string | null;
+            /** @example null */
+            is_reported?: string | null;
+        };
         /** @description One coded, dated fact about a patient. */
         Record: {
             /** Format: uuid */
             readonly id: string;
             /**
              * Format: date-time
-             * @description When the event happened or, if that is unknown, was recorded.
+             * @description When the event happened or else was recorded. Null if that is unknown.
              */
-            readonly at: string;
+            readonly at: string | null;
+            /**
+             * Format: date
+             * @description The local day, where the source is.
+             */
+            readonly at_on: string | null;
+            /** @enum {string|null} */
+            readonly dated_by: "occurrence" | "recording" | null;
             /** @enum {string} */
             readonly type: "condition" | "observation" | "medication" | "procedure" | "allergy" | "immunization" | "encounter";
             /** @example http://snomed.info/sct */
@@ -902,18 +1080,63 @@ export interface components {
             readonly verification_status: string | null;
             /** @example null */
             readonly criticality: string | null;
+            /**
+             * @description True if this was *not* done, taken or given.
+             * @example false
+             */
+            readonly negated: boolean;
+            /** @example null */
+            readonly intent: string | null;
+            /**
+             * @description True if the record is about somebody or something else than the patient, such as an unborn child or a donor.
+             * @example false
+             */
+            readonly has_focus: boolean;
+            /** @example null */
+            readonly focus: string | null;
             /** Format: date-time */
             readonly start_at: string | null;
+            /**
+             * Format: date
+             * @description The local day, where the source is.
+             */
+            readonly start_on: string | null;
             /** @enum {string|null} */
             readonly start_precision: "year" | "month" | "day" | "instant" | null;
+            /**
+             * @description Offset from UTC at the source, in minutes.
+             * @example -300
+             */
+            readonly start_offset: number | null;
             /** Format: date-time */
             readonly end_at: string | null;
+            /**
+             * Format: date
+             * @description The local day, where the source is.
+             */
+            readonly end_on: string | null;
             /** @enum {string|null} */
             readonly end_precision: "year" | "month" | "day" | "instant" | null;
+            /**
+             * @description Offset from UTC at the source, in minutes.
+             * @example -300
+             */
+            readonly end_offset: number | null;
+            /**
+             * @description Why the dates cannot be right. Do not use the dates of such a record.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly date_problem: "ends_before_start" | "in_future" | "too_early" | null;
             /** Format: date-time */
             readonly recorded_at: string | null;
             /** @example null */
             readonly value_number: number | null;
+            /**
+             * @description `value_number` with all its digits, as text. JavaScript rounds numbers.
+             * @example null
+             */
+            readonly value_decimal: string | null;
             /** @example null */
             readonly value_code_system: string | null;
             /** @example null */
@@ -928,6 +1151,15 @@ export interface components {
              */
             readonly comparator: "<" | "<=" | ">=" | ">" | null;
             /** @example null */
+            readonly reference_low: number | null;
+            /** @example null */
+            readonly reference_high: number | null;
+            /** @example null */
+            readonly reference_text: string | null;
+            /** @example null */
+            readonly interpretation: string | null;
+            readonly details: components["schemas"]["RecordDetails"] | null;
+            /** @example null */
             readonly parent_code: string | null;
             /** @example epic */
             readonly source: string;
@@ -938,7 +1170,7 @@ export interface components {
             readonly component: number;
             readonly entered_in_error: boolean;
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: ("code_system" | "code" | "display" | "other_codings.system" | "other_codings.code" | "other_codings.display" | "category" | "status" | "clinical_status" | "verification_status" | "criticality" | "value_code_system" | "value_code" | "value_text" | "unit" | "parent_code" | "source_id")[];
+            readonly masked_fields: ("code_system" | "code" | "display" | "other_codings.system" | "other_codings.code" | "other_codings.display" | "category" | "status" | "clinical_status" | "verification_status" | "criticality" | "intent" | "focus" | "value_code_system" | "value_code" | "value_text" | "unit" | "reference_text" | "interpretation" | "details.text" | "details.onset" | "details.abatement" | "details.body_site.system" | "details.body_site.code" | "details.body_site.display" | "details.body_site.text" | "details.body_site.type" | "details.body_site.other_codings.system" | "details.body_site.other_codings.code" | "details.body_site.other_codings.display" | "details.stage.system" | "details.stage.code" | "details.stage.display" | "details.stage.text" | "details.stage.type" | "details.stage.other_codings.system" | "details.stage.other_codings.code" | "details.stage.other_codings.display" | "details.evidence.system" | "details.evidence.code" | "details.evidence.display" | "details.evidence.text" | "details.evidence.type" | "details.evidence.other_codings.system" | "details.evidence.other_codings.code" | "details.evidence.other_codings.display" | "details.reason.system" | "details.reason.code" | "details.reason.display" | "details.reason.text" | "details.reason.type" | "details.reason.other_codings.system" | "details.reason.other_codings.code" | "details.reason.other_codings.display" | "details.reason_reference.system" | "details.reason_reference.code" | "details.reason_reference.display" | "details.reason_reference.text" | "details.reason_reference.type" | "details.reason_reference.other_codings.system" | "details.reason_reference.other_codings.code" | "details.reason_reference.other_codings.display" | "details.status_reason.system" | "details.status_reason.code" | "details.status_reason.display" | "details.status_reason.text" | "details.status_reason.type" | "details.status_reason.other_codings.system" | "details.status_reason.other_codings.code" | "details.status_reason.other_codings.display" | "details.categories.system" | "details.categories.code" | "details.categories.display" | "details.categories.text" | "details.categories.type" | "details.categories.other_codings.system" | "details.categories.other_codings.code" | "details.categories.other_codings.display" | "details.type.system" | "details.type.code" | "details.type.display" | "details.type.text" | "details.type.type" | "details.type.other_codings.system" | "details.type.other_codings.code" | "details.type.other_codings.display" | "details.complication.system" | "details.complication.code" | "details.complication.display" | "details.complication.text" | "details.complication.type" | "details.complication.other_codings.system" | "details.complication.other_codings.code" | "details.complication.other_codings.display" | "details.follow_up.system" | "details.follow_up.code" | "details.follow_up.display" | "details.follow_up.text" | "details.follow_up.type" | "details.follow_up.other_codings.system" | "details.follow_up.other_codings.code" | "details.follow_up.other_codings.display" | "details.used.system" | "details.used.code" | "details.used.display" | "details.used.text" | "details.used.type" | "details.used.other_codings.system" | "details.used.other_codings.code" | "details.used.other_codings.display" | "details.location.system" | "details.location.code" | "details.location.display" | "details.location.text" | "details.location.type" | "details.location.other_codings.system" | "details.location.other_codings.code" | "details.location.other_codings.display" | "details.interpretation.system" | "details.interpretation.code" | "details.interpretation.display" | "details.interpretation.text" | "details.interpretation.type" | "details.interpretation.other_codings.system" | "details.interpretation.other_codings.code" | "details.interpretation.other_codings.display" | "details.specimen.system" | "details.specimen.code" | "details.specimen.display" | "details.specimen.text" | "details.specimen.type" | "details.specimen.other_codings.system" | "details.specimen.other_codings.code" | "details.specimen.other_codings.display" | "details.severity.system" | "details.severity.code" | "details.severity.display" | "details.severity.text" | "details.severity.type" | "details.severity.other_codings.system" | "details.severity.other_codings.code" | "details.severity.other_codings.display" | "details.method.system" | "details.method.code" | "details.method.display" | "details.method.text" | "details.method.type" | "details.method.other_codings.system" | "details.method.other_codings.code" | "details.method.other_codings.display" | "details.outcome.system" | "details.outcome.code" | "details.outcome.display" | "details.outcome.text" | "details.outcome.type" | "details.outcome.other_codings.system" | "details.outcome.other_codings.code" | "details.outcome.other_codings.display" | "details.class.system" | "details.class.code" | "details.class.display" | "details.class.text" | "details.class.type" | "details.class.other_codings.system" | "details.class.other_codings.code" | "details.class.other_codings.display" | "details.service_type.system" | "details.service_type.code" | "details.service_type.display" | "details.service_type.text" | "details.service_type.type" | "details.service_type.other_codings.system" | "details.service_type.other_codings.code" | "details.service_type.other_codings.display" | "details.priority.system" | "details.priority.code" | "details.priority.display" | "details.priority.text" | "details.priority.type" | "details.priority.other_codings.system" | "details.priority.other_codings.code" | "details.priority.other_codings.display" | "details.route.system" | "details.route.code" | "details.route.display" | "details.route.text" | "details.route.type" | "details.route.other_codings.system" | "details.route.other_codings.code" | "details.route.other_codings.display" | "details.discharge.system" | "details.discharge.code" | "details.discharge.display" | "details.discharge.text" | "details.discharge.type" | "details.discharge.other_codings.system" | "details.discharge.other_codings.code" | "details.discharge.other_codings.display" | "details.absent_reason.system" | "details.absent_reason.code" | "details.absent_reason.display" | "details.absent_reason.text" | "details.absent_reason.type" | "details.absent_reason.other_codings.system" | "details.absent_reason.other_codings.code" | "details.absent_reason.other_codings.display" | "details.course_of_therapy.system" | "details.course_of_therapy.code" | "details.course_of_therapy.display" | "details.course_of_therapy.text" | "details.course_of_therapy.type" | "details.course_of_therapy.other_codings.system" | "details.course_of_therapy.other_codings.code" | "details.course_of_therapy.other_codings.display" | "details.dosage.text" | "details.dosage.instruction" | "details.dosage.dose" | "details.dosage.rate" | "details.dosage.route.system" | "details.dosage.route.code" | "details.dosage.route.display" | "details.dosage.route.text" | "details.dosage.route.type" | "details.dosage.route.other_codings.system" | "details.dosage.route.other_codings.code" | "details.dosage.route.other_codings.display" | "details.dosage.site.system" | "details.dosage.site.code" | "details.dosage.site.display" | "details.dosage.site.text" | "details.dosage.site.type" | "details.dosage.site.other_codings.system" | "details.dosage.site.other_codings.code" | "details.dosage.site.other_codings.display" | "details.dosage.timing" | "details.reaction.substance.system" | "details.reaction.substance.code" | "details.reaction.substance.display" | "details.reaction.substance.text" | "details.reaction.substance.type" | "details.reaction.substance.other_codings.system" | "details.reaction.substance.other_codings.code" | "details.reaction.substance.other_codings.display" | "details.reaction.manifestation.system" | "details.reaction.manifestation.code" | "details.reaction.manifestation.display" | "details.reaction.manifestation.text" | "details.reaction.manifestation.type" | "details.reaction.manifestation.other_codings.system" | "details.reaction.manifestation.other_codings.code" | "details.reaction.manifestation.other_codings.display" | "details.reaction.severity" | "details.reaction.onset" | "details.reaction.description" | "details.reference_ranges.low" | "details.reference_ranges.high" | "details.reference_ranges.text" | "details.reference_ranges.type.system" | "details.reference_ranges.type.code" | "details.reference_ranges.type.display" | "details.reference_ranges.type.text" | "details.reference_ranges.type.type" | "details.reference_ranges.type.other_codings.system" | "details.reference_ranges.type.other_codings.code" | "details.reference_ranges.type.other_codings.display" | "details.reference_ranges.applies_to.system" | "details.reference_ranges.applies_to.code" | "details.reference_ranges.applies_to.display" | "details.reference_ranges.applies_to.text" | "details.reference_ranges.applies_to.type" | "details.reference_ranges.applies_to.other_codings.system" | "details.reference_ranges.applies_to.other_codings.code" | "details.reference_ranges.applies_to.other_codings.display" | "details.series.dose" | "details.series.series" | "details.series.disease.system" | "details.series.disease.code" | "details.series.disease.display" | "details.series.disease.text" | "details.series.disease.type" | "details.series.disease.other_codings.system" | "details.series.disease.other_codings.code" | "details.series.disease.other_codings.display" | "details.supply.quantity" | "details.supply.duration" | "details.note" | "details.members" | "details.derived_from" | "details.diagnosis" | "details.quantity" | "details.days_supply" | "details.lot_number" | "details.last_occurrence" | "details.is_subpotent" | "details.is_reported" | "parent_code" | "source_id")[];
         };
         /** @description A page of a list. */
         RecordPage: {
@@ -949,14 +1181,39 @@ export interface components {
         Event: {
             /** Format: uuid */
             readonly id: string;
-            /** Format: date-time */
-            readonly at: string;
+            /**
+             * Format: date-time
+             * @description When the event happened or else was recorded. Null if that is unknown.
+             */
+            readonly at: string | null;
+            /**
+             * Format: date
+             * @description The local day, where the source is.
+             */
+            readonly at_on: string | null;
+            /** @enum {string|null} */
+            readonly dated_by: "occurrence" | "recording" | null;
             /** @enum {string|null} */
             readonly precision: "year" | "month" | "day" | "instant" | null;
             /** Format: date-time */
             readonly until: string | null;
+            /**
+             * Format: date
+             * @description The local day, where the source is.
+             */
+            readonly until_on: string | null;
+            /**
+             * @description Why the dates cannot be right. Do not use the dates of such a record.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly date_problem: "ends_before_start" | "in_future" | "too_early" | null;
             /** @enum {string} */
             readonly type: "condition" | "observation" | "medication" | "procedure" | "allergy" | "immunization" | "encounter";
+            /** @example Condition */
+            readonly source_type: string;
+            /** @example laboratory */
+            readonly category: string | null;
             /** @example http://snomed.info/sct */
             readonly code_system: string | null;
             /** @example 44054006 */
@@ -965,13 +1222,31 @@ export interface components {
             readonly display: string | null;
             /** @example null */
             readonly status: string | null;
+            /** @example confirmed */
+            readonly verification_status: string | null;
+            /**
+             * @description True if this was *not* done, taken or given.
+             * @example false
+             */
+            readonly negated: boolean;
+            /** @example null */
+            readonly intent: string | null;
+            /**
+             * @description True if the record is about somebody or something else than the patient, such as an unborn child or a donor.
+             * @example false
+             */
+            readonly has_focus: boolean;
+            /** @example null */
+            readonly focus: string | null;
             /**
              * @description The value with its unit.
              * @example null
              */
             readonly value: string | null;
+            /** @example null */
+            readonly interpretation: string | null;
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: ("code_system" | "code" | "display" | "status" | "value")[];
+            readonly masked_fields: ("category" | "code_system" | "code" | "display" | "status" | "verification_status" | "intent" | "focus" | "value" | "interpretation")[];
         };
         /** @description A page of a list. */
         EventPage: {
@@ -2005,7 +2280,8 @@ export interface operations {
                      *         "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *         "slug": "heartland",
                      *         "name": "Heartland Research",
-                     *         "kind": "site"
+                     *         "kind": "site",
+                     *         "time_zone": "America/Chicago"
                      *       }
                      *     }
                      */
@@ -2146,6 +2422,13 @@ export interface operations {
                      *           },
                      *           "deceased": false,
                      *           "deceased_at": null,
+                     *           "deceased_on": null,
+                     *           "deceased_precision": null,
+                     *           "date_problem": null,
+                     *           "impossible_dates": {
+                     *             "birth_date": "2087-01-01",
+                     *             "deceased_at": null
+                     *           },
                      *           "contact_preference": "ok",
                      *           "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *           "source": "manual",
@@ -2254,6 +2537,13 @@ export interface operations {
                      *       },
                      *       "deceased": false,
                      *       "deceased_at": null,
+                     *       "deceased_on": null,
+                     *       "deceased_precision": null,
+                     *       "date_problem": null,
+                     *       "impossible_dates": {
+                     *         "birth_date": "2087-01-01",
+                     *         "deceased_at": null
+                     *       },
                      *       "contact_preference": "ok",
                      *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *       "source": "manual",
@@ -2335,6 +2625,13 @@ export interface operations {
                      *       },
                      *       "deceased": false,
                      *       "deceased_at": null,
+                     *       "deceased_on": null,
+                     *       "deceased_precision": null,
+                     *       "date_problem": null,
+                     *       "impossible_dates": {
+                     *         "birth_date": "2087-01-01",
+                     *         "deceased_at": null
+                     *       },
                      *       "contact_preference": "ok",
                      *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *       "source": "manual",
@@ -2481,6 +2778,13 @@ export interface operations {
                      *       },
                      *       "deceased": false,
                      *       "deceased_at": null,
+                     *       "deceased_on": null,
+                     *       "deceased_precision": null,
+                     *       "date_problem": null,
+                     *       "impossible_dates": {
+                     *         "birth_date": "2087-01-01",
+                     *         "deceased_at": null
+                     *       },
                      *       "contact_preference": "ok",
                      *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *       "source": "manual",
@@ -2519,7 +2823,23 @@ export interface operations {
                 /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
                 total?: boolean;
                 type?: "condition" | "observation" | "medication" | "procedure" | "allergy" | "immunization" | "encounter";
+                verification_status?: string;
+                /** @description `true` lists only what was not done, taken or given. */
+                negated?: boolean;
+                intent?: string;
+                /** @description `true` lists only what is about somebody else than the patient. */
+                has_focus?: boolean;
+                /** @description A code among all codings of the record. */
                 code?: string;
+                /** @description The code system of such a coding. */
+                system?: string;
+                category?: string;
+                /** @description The status or the clinical status. */
+                status?: string;
+                /** @description First local day of `at`. */
+                since?: string;
+                /** @description Last local day of `at`. */
+                until?: string;
                 /** @description `true` lists only records entered in error, `false` all others. */
                 entered_in_error?: boolean;
             };
@@ -2554,6 +2874,8 @@ export interface operations {
                      *         {
                      *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *           "at": "2026-03-02T09:30:00Z",
+                     *           "at_on": "2026-03-02",
+                     *           "dated_by": "occurrence",
                      *           "type": "condition",
                      *           "code_system": "http://snomed.info/sct",
                      *           "code": "44054006",
@@ -2570,17 +2892,557 @@ export interface operations {
                      *           "clinical_status": "active",
                      *           "verification_status": "confirmed",
                      *           "criticality": null,
+                     *           "negated": false,
+                     *           "intent": null,
+                     *           "has_focus": false,
+                     *           "focus": null,
                      *           "start_at": "2026-03-02T09:30:00Z",
+                     *           "start_on": "2026-03-02",
                      *           "start_precision": "year",
+                     *           "start_offset": -300,
                      *           "end_at": "2026-03-02T09:30:00Z",
+                     *           "end_on": "2026-03-02",
                      *           "end_precision": "year",
+                     *           "end_offset": -300,
+                     *           "date_problem": null,
                      *           "recorded_at": "2026-03-02T09:30:00Z",
                      *           "value_number": null,
+                     *           "value_decimal": null,
                      *           "value_code_system": null,
                      *           "value_code": null,
                      *           "value_text": null,
                      *           "unit": null,
                      *           "comparator": null,
+                     *           "reference_low": null,
+                     *           "reference_high": null,
+                     *           "reference_text": null,
+                     *           "interpretation": null,
+                     *           "details": {
+                     *             "text": "Sugar disease",
+                     *             "onset": "45 a",
+                     *             "abatement": "50 a",
+                     *             "body_site": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "stage": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "evidence": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "reason": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "reason_reference": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "status_reason": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "categories": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "type": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "complication": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "follow_up": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "used": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "location": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "interpretation": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "specimen": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "severity": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "method": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "outcome": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "class": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "service_type": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "priority": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "route": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "discharge": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "absent_reason": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "course_of_therapy": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "dosage": [
+                     *               {
+                     *                 "text": "1 tablet daily",
+                     *                 "instruction": null,
+                     *                 "dose": "500 mg",
+                     *                 "rate": null,
+                     *                 "route": {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "80248007",
+                     *                   "display": "Left breast",
+                     *                   "text": null,
+                     *                   "type": null,
+                     *                   "other_codings": [
+                     *                     {
+                     *                       "system": "http://snomed.info/sct",
+                     *                       "code": "44054006",
+                     *                       "display": "Diabetes mellitus type 2 (disorder)"
+                     *                     }
+                     *                   ]
+                     *                 },
+                     *                 "site": {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "80248007",
+                     *                   "display": "Left breast",
+                     *                   "text": null,
+                     *                   "type": null,
+                     *                   "other_codings": [
+                     *                     {
+                     *                       "system": "http://snomed.info/sct",
+                     *                       "code": "44054006",
+                     *                       "display": "Diabetes mellitus type 2 (disorder)"
+                     *                     }
+                     *                   ]
+                     *                 },
+                     *                 "timing": "2 per 1 d",
+                     *                 "as_needed": false
+                     *               }
+                     *             ],
+                     *             "reaction": [
+                     *               {
+                     *                 "substance": {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "80248007",
+                     *                   "display": "Left breast",
+                     *                   "text": null,
+                     *                   "type": null,
+                     *                   "other_codings": [
+                     *                     {
+                     *                       "system": "http://snomed.info/sct",
+                     *                       "code": "44054006",
+                     *                       "display": "Diabetes mellitus type 2 (disorder)"
+                     *                     }
+                     *                   ]
+                     *                 },
+                     *                 "manifestation": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "80248007",
+                     *                     "display": "Left breast",
+                     *                     "text": null,
+                     *                     "type": null,
+                     *                     "other_codings": [
+                     *                       {
+                     *                         "system": "http://snomed.info/sct",
+                     *                         "code": "44054006",
+                     *                         "display": "Diabetes mellitus type 2 (disorder)"
+                     *                       }
+                     *                     ]
+                     *                   }
+                     *                 ],
+                     *                 "severity": "severe",
+                     *                 "onset": null,
+                     *                 "description": null
+                     *               }
+                     *             ],
+                     *             "reference_ranges": [
+                     *               {
+                     *                 "low": "8 U/L",
+                     *                 "high": "40 U/L",
+                     *                 "text": null,
+                     *                 "type": {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "80248007",
+                     *                   "display": "Left breast",
+                     *                   "text": null,
+                     *                   "type": null,
+                     *                   "other_codings": [
+                     *                     {
+                     *                       "system": "http://snomed.info/sct",
+                     *                       "code": "44054006",
+                     *                       "display": "Diabetes mellitus type 2 (disorder)"
+                     *                     }
+                     *                   ]
+                     *                 },
+                     *                 "applies_to": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "80248007",
+                     *                     "display": "Left breast",
+                     *                     "text": null,
+                     *                     "type": null,
+                     *                     "other_codings": [
+                     *                       {
+                     *                         "system": "http://snomed.info/sct",
+                     *                         "code": "44054006",
+                     *                         "display": "Diabetes mellitus type 2 (disorder)"
+                     *                       }
+                     *                     ]
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "series": [
+                     *               {
+                     *                 "dose": "2",
+                     *                 "series": null,
+                     *                 "disease": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "80248007",
+                     *                     "display": "Left breast",
+                     *                     "text": null,
+                     *                     "type": null,
+                     *                     "other_codings": [
+                     *                       {
+                     *                         "system": "http://snomed.info/sct",
+                     *                         "code": "44054006",
+                     *                         "display": "Diabetes mellitus type 2 (disorder)"
+                     *                       }
+                     *                     ]
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "supply": {
+                     *               "quantity": "90 {tbl}",
+                     *               "repeats": 1,
+                     *               "duration": "30 d"
+                     *             },
+                     *             "note": [
+                     *               "Tolerated well."
+                     *             ],
+                     *             "members": [
+                     *               "obs-1"
+                     *             ],
+                     *             "derived_from": [
+                     *               "obs-2"
+                     *             ],
+                     *             "diagnosis": [
+                     *               "cond-1"
+                     *             ],
+                     *             "quantity": "0.5 mL",
+                     *             "days_supply": "30 d",
+                     *             "lot_number": null,
+                     *             "last_occurrence": "2019-05-01",
+                     *             "is_subpotent": null,
+                     *             "is_reported": null
+                     *           },
                      *           "parent_code": null,
                      *           "source": "epic",
                      *           "source_type": "Condition",
@@ -2617,6 +3479,13 @@ export interface operations {
                 cursor?: string | null;
                 /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
                 total?: boolean;
+                type?: "condition" | "observation" | "medication" | "procedure" | "allergy" | "immunization" | "encounter";
+                verification_status?: string;
+                /** @description `true` lists only what was not done, taken or given. */
+                negated?: boolean;
+                intent?: string;
+                /** @description `true` lists only what is about somebody else than the patient. */
+                has_focus?: boolean;
             };
             header?: {
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
@@ -2649,14 +3518,26 @@ export interface operations {
                      *         {
                      *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *           "at": "2026-03-02T09:30:00Z",
+                     *           "at_on": "2026-03-02",
+                     *           "dated_by": "occurrence",
                      *           "precision": "year",
                      *           "until": "2026-03-02T09:30:00Z",
+                     *           "until_on": "2026-03-02",
+                     *           "date_problem": null,
                      *           "type": "condition",
+                     *           "source_type": "Condition",
+                     *           "category": "laboratory",
                      *           "code_system": "http://snomed.info/sct",
                      *           "code": "44054006",
                      *           "display": "Diabetes mellitus type 2 (disorder)",
                      *           "status": null,
+                     *           "verification_status": "confirmed",
+                     *           "negated": false,
+                     *           "intent": null,
+                     *           "has_focus": false,
+                     *           "focus": null,
                      *           "value": null,
+                     *           "interpretation": null,
                      *           "masked_fields": []
                      *         }
                      *       ],
@@ -2785,6 +3666,13 @@ export interface operations {
                      *           },
                      *           "deceased": false,
                      *           "deceased_at": null,
+                     *           "deceased_on": null,
+                     *           "deceased_precision": null,
+                     *           "date_problem": null,
+                     *           "impossible_dates": {
+                     *             "birth_date": "2087-01-01",
+                     *             "deceased_at": null
+                     *           },
                      *           "contact_preference": "ok",
                      *           "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *           "source": "manual",

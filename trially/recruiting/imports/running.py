@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
@@ -26,6 +27,7 @@ from trially.recruiting.imports.reading.source_files import SourceFile
 from trially.recruiting.imports.source_state import store_base_url
 from trially.recruiting.imports.waiting import WaitingFacts
 from trially.recruiting.imports.writing.batches import Batch
+from trially.tenancy.context import current_tenant
 from trially.terminal import plural
 
 _ANALYZE = "SELECT trially.analyze_tables()"
@@ -57,6 +59,7 @@ def run_import(
     limits: ImportLimits = UNLIMITED_INPUT,
     strict: bool = False,
     started_by: str | None = None,
+    time_zone: str | None = None,
     progress: Progress = lambda _done: None,
 ) -> Item:
     """Import files into the current tenant, and return the import as it ended.
@@ -65,7 +68,8 @@ def run_import(
     committed batch. If another process is still running that import, the other process gets
     `ImportTakenOverError`. Each batch is one transaction. With `strict`, the first bad line ends
     the import as failed: its batch is rolled back, and the batches before it stay. An import that
-    finds nothing to import fails too.
+    finds nothing to import fails too. `time_zone` is the zone of times without a UTC offset, by
+    default the source's, or else the tenant's.
 
     Raises `TooManyImportsError` before it begins, and `ImportStoppedError` at a limit.
     """
@@ -73,11 +77,12 @@ def run_import(
         limits, source=source, fingerprint=fingerprint, strict=strict, started_by=started_by
     )
     meter = InputMeter(limits)
+    zone = ZoneInfo(time_zone or run.source_state.time_zone or current_tenant().time_zone)
     try:
         try:
             waiting = WaitingFacts(run, limits)
             waiting.expire(limits.most_waiting_days)
-            _import_files(run, waiting, source_files, meter, progress)
+            _import_files(run, waiting, source_files, meter, zone, progress)
             waiting.resolve(meter.check_time)
             if run.took_nothing:
                 return run.fail(*_nothing_imported(run, source_files))
@@ -119,19 +124,20 @@ def _import_files(
     waiting: WaitingFacts,
     source_files: Sequence[SourceFile],
     meter: InputMeter,
+    zone: ZoneInfo,
     progress: Progress,
 ) -> None:
     first, committed_lines = run.position
     done_bytes = sum(file.size for file in source_files[:first])
     batches = 0
     for number, file in enumerate(source_files[first:], first):
-        batch = Batch(meter.limits, run.source_state)
+        batch = Batch(meter.limits, run.source_state, zone)
         for line in read_resources(file, meter, committed_lines):
             batch.add(line)
             if batch.is_full:
                 _commit(batch, run, waiting, number)
                 progress(done_bytes + min(file.position(), file.size))
-                batch = Batch(meter.limits, run.source_state)
+                batch = Batch(meter.limits, run.source_state, zone)
                 batches += 1
                 if batches in ANALYZED_AFTER_BATCHES:
                     _analyze_tables()

@@ -31,6 +31,7 @@ class SourceState:
     name: str
     base_url: str | None = None
     mrn_system: str | None = None
+    time_zone: str | None = None
     salt: bytes = field(default=b"", repr=False)
     is_changed: bool = False
     """Whether `base_url` was found by this import and is not stored yet."""
@@ -98,11 +99,13 @@ def load_source(name: str) -> SourceState:
         .values(tenant_id=current_placement().tenant_id, name=name)
         .on_conflict_do_nothing()
     )
-    columns = columns_named(RecordSource, ("base_url", "mrn_system", "erasure_salt"))
+    columns = columns_named(RecordSource, ("base_url", "mrn_system", "time_zone", "erasure_salt"))
     [row] = fetch_items(
         select(*columns).where(of_current_tenant(RecordSource), table.c.name == name)
     )
-    return SourceState(name, row["base_url"], row["mrn_system"], bytes(row["erasure_salt"]))
+    return SourceState(
+        name, row["base_url"], row["mrn_system"], row["time_zone"], bytes(row["erasure_salt"])
+    )
 
 
 def store_base_url(source: SourceState) -> None:
