@@ -92,6 +92,9 @@ def test_ages_follow_a_corrected_birth_date(shared_member: Member) -> None:
         write_ndjson({"resourceType": "Patient", "id": "p", "birthDate": "1940-02-01"}),
         query=f"?source={chart.patient['source']}",
     )
+    assert chart.event("c")["at_on"] == "1995-02-01"  # the correction stays
+    released = shared_member.delete(f"{path}/corrections/birth_date")
+    assert released.status_code == 200, released.text
     assert chart.event("c")["at_on"] == "1985-02-01"
 
 

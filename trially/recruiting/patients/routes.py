@@ -248,7 +248,10 @@ def release_correction(patient_id: UUID, field: str) -> Item:
     corrections = PATIENTS.get(patient_id)["corrections"]
     if field not in corrections:
         raise NotFound("The field has not been corrected.")
-    return PATIENTS.change(patient_id, None, release(corrections, field))
+    released = PATIENTS.change(patient_id, None, release(corrections, field))
+    if field == "birth_date":
+        resolve_ages([patient_id])
+    return released
 
 
 def _death_of(body: Mapping[str, Any]) -> dict[str, Any]:
