@@ -25,10 +25,11 @@ from trially.http.contract import (
     returns_version,
 )
 from trially.http.etags import Versions
+from trially.http.masking import refuse_masked
 from trially.http.pages import Page
 from trially.http.problems import Conflict, NotFound
 from trially.recruiting.patients.ages import resolve_ages
-from trially.recruiting.patients.corrections import corrections_after, release
+from trially.recruiting.patients.corrections import corrections_after, lock_corrections, release
 from trially.recruiting.patients.known import find_key, refuse_taken_mrn, remember_erased
 from trially.recruiting.patients.merging import MergeError, merge, unmerge
 from trially.recruiting.patients.model import SORTS, DeathPrecision, ListedStatus, Patient
@@ -172,17 +173,15 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
     `If-Match` must name the version that the caller has seen, or the answer is 412. Fields that are
     masked for the caller cannot be changed.
     """
-    changes: dict[str, Any] = {
-        **body,
-        "clinical_version": Patient.clinical_version + 1,
-    }
+    changes = dict(body)
     if body.get("address") is not None:
         changes["address"] = _merged_address(body["address"])
-    changes |= _death_of(body)
+    derived = _death_of(body)
     if "birth_date" in body:
-        changes["birth_date_precision"] = "day"
-    changes["corrections"] = corrections_after(changes, current_identity().subject)
-    changed = PATIENTS.change(patient_id, versions, changes)
+        derived["birth_date_precision"] = "day"
+    corrections = corrections_after({**changes, **derived}, current_identity().subject)
+    derived |= {"clinical_version": Patient.clinical_version + 1, "corrections": corrections}
+    changed = PATIENTS.change(patient_id, versions, changes, derived)
     if "birth_date" in body:
         resolve_ages([patient_id])
     return changed
@@ -243,12 +242,20 @@ def unmerge_patient(patient_id: UUID) -> Item:
 def release_correction(patient_id: UUID, field: str) -> Item:
     """Release a correction.
 
-    The field has the source's value again, and follows imports from now on.
+    The field has the source's value again, and follows imports from now on. Fields that are masked
+    for the caller cannot be released.
     """
-    corrections = PATIENTS.get(patient_id)["corrections"]
+    PATIENTS.get(patient_id)
+    refuse_masked(PATIENTS.masked & {field})
+    corrections = lock_corrections(patient_id)
     if field not in corrections:
         raise NotFound("The field has not been corrected.")
-    released = PATIENTS.change(patient_id, None, release(corrections, field))
+    released = PATIENTS.change(
+        patient_id,
+        None,
+        {},
+        {**release(corrections, field), "clinical_version": Patient.clinical_version + 1},
+    )
     if field == "birth_date":
         resolve_ages([patient_id])
     return released
