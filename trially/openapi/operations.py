@@ -19,7 +19,7 @@ from trially.openapi.components import (
     RESPONSES_TO_KEYS,
     RESPONSES_TO_STREAMS,
 )
-from trially.openapi.examples import ID, example_of_answer, example_of_body
+from trially.openapi.examples import example_of_answer, example_of_argument, example_of_body
 from trially.openapi.schemas import Json, Schemas
 
 CONVERTER = re.compile(r"<(?:(\w+):)?(\w+)>")
@@ -81,12 +81,17 @@ def _path_parameters(rule: Rule) -> list[Json]:
             "name": name,
             "in": "path",
             "required": True,
-            "description": f"The id of the {name.removesuffix('_id').replace('_', ' ')}.",
+            "description": _describe_argument(kind, name),
             "schema": {"type": "string", **({"format": "uuid"} if kind == "uuid" else {})},
-            "example": ID,
+            "example": example_of_argument(kind, name),
         }
         for kind, name in CONVERTER.findall(rule.rule)
     ]
+
+
+def _describe_argument(kind: str, name: str) -> str:
+    noun = name.removesuffix("_id").replace("_", " ")
+    return f"The {'id' if kind == 'uuid' else 'name'} of the {noun}."
 
 
 def _header_parameters(contract: Contract, rule: Rule) -> list[str]:
@@ -154,8 +159,9 @@ def _headers_of(contract: Contract) -> list[str]:
 
 def _curl(contract: Contract, rule: Rule, method: str) -> str:
     """Return a command that sends an example of the request."""
+    path = CONVERTER.sub(lambda found: example_of_argument(found[1], found[2]), rule.rule)
     parts = [
-        f'curl "$TRIALLY_URL{CONVERTER.sub(ID, rule.rule)}"',
+        f'curl "$TRIALLY_URL{path}"',
         '-H "Authorization: Bearer $TRIALLY_TOKEN"',
     ]
     if method != ("POST" if contract.body_types else "GET"):
