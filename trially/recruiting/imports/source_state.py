@@ -12,10 +12,10 @@ from trially.database.rows import columns_named, fetch_items, of_current_tenant,
 from trially.database.session import db
 from trially.errors import OperatorError
 from trially.recruiting.imports.fhir.meta import Version
-from trially.recruiting.imports.server_urls import split_patient_url
 from trially.recruiting.patients.model import Patient
 from trially.recruiting.sources.erasure import erasure_digest
 from trially.recruiting.sources.model import RecordSource
+from trially.recruiting.sources.server_urls import split_patient_url
 
 LONGEST_MRN = length_of(Patient.mrn)
 

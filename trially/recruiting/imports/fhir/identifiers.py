@@ -11,8 +11,8 @@ from trially.recruiting.imports.fhir.values import (
     read_reference,
     read_text,
 )
-from trially.recruiting.imports.server_urls import base_of
 from trially.recruiting.patients.model import PatientIdentifier
+from trially.recruiting.sources.server_urls import base_of
 
 MOST_IDENTIFIERS = 100
 LONGEST_IDENTIFIER_SYSTEM = length_of(PatientIdentifier.system)

@@ -8,11 +8,11 @@ from trially.database.rows import Model, of_current_tenant, table_of
 from trially.database.session import db
 from trially.recruiting.imports.fhir.references import is_identifier_key
 from trially.recruiting.imports.model import RecordDeletion
-from trially.recruiting.imports.server_urls import split_patient_url
 from trially.recruiting.imports.source_state import SourceState
 from trially.recruiting.imports.writing.resources import TranslatedResource, WriteCounts
 from trially.recruiting.imports.writing.upserting import is_newer, run_with_rows
 from trially.recruiting.patients.model import ErasedPatient
+from trially.recruiting.sources.server_urls import split_patient_url
 
 _RECORDSET = (
     "json_to_recordset(CAST(:rows AS json)) AS r(base_url text, source_type text,"
