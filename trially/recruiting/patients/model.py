@@ -84,8 +84,8 @@ class WithdrawalReason(StrEnum):
     """A newer version of it could not be imported."""
     NOT_PERFORMED = "not_performed"
     """A newer version says that it must not be performed."""
-    MISSING = "missing"
-    """A complete export lacks it."""
+    MISSING_FROM_EXPORT = "missing_from_export"
+    """A complete export of its source lacks it."""
 
 
 class DeathPrecision(StrEnum):

@@ -1,0 +1,102 @@
+"""Records of sources in each tier: withdrawn, missing, merged, corrected and erased ones.
+
+Two tenants of one tier import records with the same keys. Nothing that the first one does may
+reach the second one.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pytest
+from members import AsMember, MakeTenant, Member
+
+from tests.recruiting.imports.importing import upload
+from tests.recruiting.imports.writing.test_record_keys import condition, patient
+from trially.tenancy.catalog import Tier
+
+Send = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def members(make_tenant: MakeTenant, as_member: AsMember, tier: Tier) -> tuple[Member, Member]:
+    """Administrators of two tenants in one tier."""
+    return as_member(make_tenant(tier)), as_member(make_tenant(tier))
+
+
+@pytest.fixture
+def member(members: tuple[Member, Member]) -> Member:
+    return members[0]
+
+
+@pytest.fixture
+def source() -> str:
+    """A source that each of the two tenants has."""
+    return f"hospital-{uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def send(member: Member, source: str) -> Send:
+    """Import resources as one file, and return the import."""
+
+    def send(*resources: Any, to: Member = member, query: str = "") -> Any:
+        body = b"\n".join(map(orjson.dumps, resources))
+        answer = upload(to, body, query=f"?source={source}{query}")
+        assert answer.status_code == 201, answer.json
+        return answer.json
+
+    return send
+
+
+@pytest.fixture
+def other_tenant(members: tuple[Member, Member], send: Send, source: str) -> Iterator[Member]:
+    """The second tenant, with two patients. They are the same after the test."""
+    other = members[1]
+    send(patient(1, "100"), patient(2, "200"), condition("Patient/p1"), to=other)
+    before = shown(other, source)
+    yield other
+    assert shown(other, source) == before
+
+
+def shown(member: Member, source: str) -> dict[str, Any]:
+    """Return the patients and records of a source, each patient by the id at the source."""
+    patients = member.get(f"/patients?source={source}&record_status=all").json["data"]
+    return {
+        one["source_id"]: (one, member.get(f"/patients/{one['id']}/records").json["data"])
+        for one in patients
+    }
+
+
+def find(member: Member, source: str, name: str) -> dict[str, Any]:
+    return dict(shown(member, source)[name][0])
+
+
+def deleted(reference: str) -> dict[str, Any]:
+    entry = {"request": {"method": "DELETE", "url": reference}}
+    return {"resourceType": "Bundle", "type": "history", "entry": [entry]}
+
+
+def test_withdrawn_records_are_left_out_unless_asked_for(
+    member: Member, send: Send, source: str, other_tenant: Member
+) -> None:
+    send(patient(1, "100"), condition("Patient/p1", "c1"), condition("Patient/p1", "c2"))
+    path = f"/patients/{find(member, source, 'p1')['id']}"
+    assert member.get(f"{path}/records?total=true").json["page"]["total"] == 2
+
+    send(deleted("Condition/c1"))
+
+    for name in ("records", "timeline"):
+        for query, reasons in {
+            "": [None],
+            "withdrawn=false": [None],
+            "withdrawn=true": ["deleted"],
+            "withdrawn=all": [None, "deleted"],
+        }.items():
+            answer = member.get(f"{path}/{name}?total=true&{query}").json
+            found = [
+                (one["withdrawn_at"] is None, one["withdrawn_reason"]) for one in answer["data"]
+            ]
+            assert sorted(found, key=str) == [(reason is None, reason) for reason in reasons[::-1]]
+            assert answer["page"]["total"] == len(reasons)
+    assert member.get(f"{path}/records?withdrawn=yes").status_code == 400
