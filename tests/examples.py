@@ -109,6 +109,7 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "import": Example("/imports", upload=_bad_lines),
     "import_fault": Example("/imports/{import_id}/errors"),
+    "missing_record": Example("/imports/{import_id}/missing"),
     "waiting_fact": Example("/imports/waiting"),
     "record": Example("/patients/{patient_id}/records"),
     "event": Example("/patients/{patient_id}/timeline"),

@@ -17,6 +17,7 @@ WITHOUT_RESOURCE = {
     "erased_patient",
     "idempotency_key",
     "import_deferral",
+    "imported_record",
     "medication",
     "member_site",
     "patient_identifier",

@@ -100,3 +100,37 @@ def test_withdrawn_records_are_left_out_unless_asked_for(
             assert sorted(found, key=str) == [(reason is None, reason) for reason in reasons[::-1]]
             assert answer["page"]["total"] == len(reasons)
     assert member.get(f"{path}/records?withdrawn=yes").status_code == 400
+
+
+def test_a_full_export_withdraws_what_it_lacks_when_confirmed(
+    member: Member, send: Send, source: str, other_tenant: Member
+) -> None:
+    everything = (patient(1, "100"), patient(2, "200"), condition("Patient/p1"))
+    send(*everything)
+
+    job = send(patient(1, "100"), condition("Patient/p1", "c2"), query="&complete=true")
+
+    path = f"/imports/{job['id']}"
+    assert (job["completeness"], job["missing"]) == ("listed", {"Condition": 1, "Patient": 1})
+    missing = member.get(f"{path}/missing").json["data"]
+    assert [(one["source_type"], one["source_id"]) for one in missing] == [
+        ("Condition", "c1"),
+        ("Patient", "p2"),
+    ]
+    assert member.get(f"{path}/missing?type=Patient").json["data"] == missing[1:]
+    assert find(member, source, "p2")["record_status"] == "current"
+    assert other_tenant.get(f"{path}/missing").status_code == 404
+    assert other_tenant.post(f"{path}/withdrawal").status_code == 404
+
+    for _ in range(2):
+        confirmed = member.post(f"{path}/withdrawal")
+        assert confirmed.status_code == 200
+        assert confirmed.json["completeness"] == "withdrawn"
+        assert confirmed.json["counts"]["Patient"]["withdrawn"] == 1
+    gone = find(member, source, "p2")
+    assert (gone["record_status"], gone["withdrawn_reason"]) == ("withdrawn", "missing_from_export")
+    assert [one["source_id"] for one in shown(member, source)["p1"][1]] == ["c2"]
+
+    send(*everything)
+    assert find(member, source, "p2")["record_status"] == "current"
+    assert len(shown(member, source)["p1"][1]) == 2

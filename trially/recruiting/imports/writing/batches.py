@@ -20,7 +20,7 @@ from trially.recruiting.imports.fhir.meta import read_version
 from trially.recruiting.imports.fhir.reading_state import UTC, Reading
 from trially.recruiting.imports.fhir.resource_types import RESOURCE_TYPES
 from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError
-from trially.recruiting.imports.fhir.translating import name_resource, translate
+from trially.recruiting.imports.fhir.translating import TRANSLATORS, name_resource, translate
 from trially.recruiting.imports.fhir.values import is_id
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import ImportFault
@@ -77,6 +77,8 @@ class Batch:
     resources: dict[RecordKey, TranslatedResource] = field(default_factory=dict)
     """Of several versions of a resource, the newest one; of equal ones, the last."""
     withdrawals: dict[RecordKey, Withdrawal] = field(default_factory=dict)
+    seen: dict[RecordKey, bool] | None = None
+    """Whether each record is only contained in another one. None if nobody asks what is here."""
     lines: int = 0
     last_ordinal: int = 0
     """`ReadResource.ordinal` of the last line."""
@@ -131,6 +133,7 @@ class Batch:
         base_url: str,
     ) -> None:
         """Translate a resource of a line. A contained one has the version of the whole."""
+        self._note(resource, base_url, is_contained=resource is not whole)
         reading = Reading(self.zone, self.today)
         try:
             translated = translate(resource, reading)
@@ -167,6 +170,15 @@ class Batch:
                 line.file, line.number, kind, rows, digest(json_rows), len(json_rows)
             )
         )
+
+    def _note(self, resource: dict[str, Any], base_url: str, *, is_contained: bool) -> None:
+        """Note that the input has a record, whether or not it can be imported."""
+        if self.seen is None:
+            return
+        kind, resource_id = name_resource(resource)
+        if kind in TRANSLATORS and resource_id is not None:
+            key = RecordKey(kind, base_url, resource_id)
+            self.seen[key] = is_contained and self.seen.get(key, True)
 
     def withdraw(self, withdrawal: Withdrawal) -> None:
         """Withdraw a record, unless the batch has a newer version of it."""
