@@ -1,14 +1,16 @@
 """Imports as clients read them, and the query parameters of an upload."""
 
+from typing import Any
+
 from marshmallow import Schema, ValidationError, fields, validate, validates
 
-from trially.database.rows import table_of
-from trially.http.fields import EXAMPLE, Choice, EntityTag, PageQuerySchema, Sort
+from trially.database.model import length_of
+from trially.http.fields import EXAMPLE, Choice, EntityTag, PageQuerySchema, Sort, Text
 from trially.phi import IDENTIFIER
 from trially.recruiting.imports.faults import Concern, FaultCode
 from trially.recruiting.imports.model import SORTS, Completeness, ImportJob, ImportState
+from trially.recruiting.sources.known import describe_sources
 from trially.recruiting.sources.model import MANUAL_SOURCE
-from trially.resources.fields import text
 
 
 class CountSchema(Schema):
@@ -268,16 +270,26 @@ class WaitingQuerySchema(PageQuerySchema):
     source = fields.String(validate=validate.Length(1, 64), metadata={EXAMPLE: "epic"})
 
 
+class SourceName(Text):
+    """The name of a source, which no import may leave out. The error names those that there are."""
+
+    def make_error(self, key: str, **values: Any) -> ValidationError:
+        """Return the error of this kind."""
+        if key == "required":
+            return ValidationError(f"Say where the records come from. {describe_sources()}")
+        return super().make_error(key, **values)
+
+
 class UploadQuerySchema(Schema):
     """Query parameters of an upload."""
 
-    source = text(
-        table_of(ImportJob).c.source,
-        load_default="fhir",
+    source = SourceName(
+        length_of(ImportJob.source),
+        required=True,
         example="epic",
         metadata={
-            "description": "Name of the system that the records come from;"
-            f" `{MANUAL_SOURCE}` is reserved for patients entered by hand."
+            "description": "Name of the system that assigned the ids of the records. A new name"
+            f" makes a new source; `{MANUAL_SOURCE}` is reserved for patients entered by hand."
         },
     )
     strict = fields.Boolean(
