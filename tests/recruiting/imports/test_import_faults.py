@@ -195,7 +195,9 @@ def test_the_command_ends_with_1_if_nothing_was_imported(
 ) -> None:
     (tmp_path / "a.ndjson").write_bytes(content)
 
-    result = run_command("imports", "fhir", importer.tenant.slug, tmp_path, "--json")
+    result = run_command(
+        "imports", "fhir", importer.tenant.slug, tmp_path, "--json", "--source", "fhir"
+    )
 
     assert result.exit_code == 1
     assert json.loads(result.stdout)["state"] == "failed"

@@ -80,7 +80,7 @@ class MissingSourceError(OperatorError):
 )
 @click.option(
     "--yes",
-    "is_confirmed",
+    "may_withdraw",
     is_flag=True,
     help="With --complete: withdraw the records that the export lacks without asking.",
 )
@@ -92,7 +92,7 @@ def fhir(
     source: str | None,
     strict: bool,
     is_complete: bool,
-    is_confirmed: bool,
+    may_withdraw: bool,
     as_json: bool,
 ) -> None:
     """Import FHIR R4 records into TENANT.
@@ -129,14 +129,14 @@ def fhir(
     with tenant_context(slug):
         missing = first_missing(job["id"], list(job["missing"]), MISSING_SHOWN)
     if as_json:
-        withdraw_if_confirmed(slug, job, is_confirmed=is_confirmed, may_ask=False)
+        withdraw_if_confirmed(slug, job, is_confirmed=may_withdraw, may_ask=False)
         faults = [fault for group in groups for fault in group["examples"]]
         report = {"passed_over_files": ignored_files, "groups": groups, "errors": faults}
         print_json({**job, **report, "first_missing": missing})
     else:
         print_report(job, ignored_files, groups)
         print_missing(job, missing)
-        withdraw_if_confirmed(slug, job, is_confirmed=is_confirmed, may_ask=True)
+        withdraw_if_confirmed(slug, job, is_confirmed=may_withdraw, may_ask=True)
     if limit_reached is not None:
         raise limit_reached
     if job["state"] == ImportState.FAILED:
