@@ -113,6 +113,7 @@ def test_a_full_export_withdraws_what_it_lacks_when_confirmed(
     path = f"/imports/{job['id']}"
     assert (job["completeness"], job["missing"]) == ("listed", {"Condition": 1, "Patient": 1})
     missing = member.get(f"{path}/missing").json["data"]
+    missing.sort(key=lambda one: one["source_type"])
     assert [(one["source_type"], one["source_id"]) for one in missing] == [
         ("Condition", "c1"),
         ("Patient", "p2"),
@@ -134,3 +135,61 @@ def test_a_full_export_withdraws_what_it_lacks_when_confirmed(
     send(*everything)
     assert find(member, source, "p2")["record_status"] == "current"
     assert len(shown(member, source)["p1"][1]) == 2
+
+
+NORTH, SOUTH = "urn:oid:1.2.3", "urn:oid:4.5.6"
+
+
+def numbered(number: int, north: str, south: str) -> dict[str, Any]:
+    """A patient with numbers of two hospitals."""
+    person = patient(number, north)
+    person["identifier"].append({"system": SOUTH, "value": south})
+    return person
+
+
+def configure(member: Member, source: str, **changes: Any) -> Any:
+    [found] = member.get(f"/sources?name={source}").json["data"]
+    return member.patch(f"/sources/{found['id']}", json=changes)
+
+
+def mrns(member: Member, source: str) -> dict[str, tuple[str, str | None]]:
+    return {
+        name: (one["mrn"], one["mrn_system"]) for name, (one, _) in shown(member, source).items()
+    }
+
+
+def test_another_mrn_system_reaches_stored_patients(
+    member: Member, send: Send, source: str, other_tenant: Member
+) -> None:
+    people = (numbered(1, "100", "S1"), numbered(2, "200", "S2"), patient(3, "300"))
+    send(*people)
+    corrected = find(member, source, "p2")
+    member.patch(f"/patients/{corrected['id']}", json={"mrn": "BY-HAND"})
+    north = {"p1": ("100", NORTH), "p2": ("BY-HAND", NORTH), "p3": ("300", NORTH)}
+    assert mrns(member, source) == north
+
+    assert configure(member, source, mrn_system=SOUTH).status_code == 200
+    south = {"p1": ("S1", SOUTH), "p2": ("BY-HAND", SOUTH), "p3": ("300", NORTH)}
+    assert mrns(member, source) == south
+    assert find(member, source, "p2")["corrections"]["mrn"]["imported"] == "S2"
+    assert send(*people)["counts"]["Patient"]["changed"] == 0
+    assert mrns(member, source) == south
+
+    configure(member, source, mrn_system=None)
+    assert mrns(member, source) == north
+
+
+def test_a_system_with_equal_numbers_is_refused_and_names_the_patients(
+    member: Member, send: Send, source: str, other_tenant: Member
+) -> None:
+    send(numbered(1, "100", "S1"), numbered(2, "200", "S1"), numbered(3, "300", "S3"))
+    before = mrns(member, source)
+
+    answer = configure(member, source, mrn_system=SOUTH)
+
+    assert (answer.status_code, answer.json["code"]) == (409, "already_exists")
+    twins = sorted(find(member, source, name)["id"] for name in ("p1", "p2"))
+    assert answer.json["conflicts"] == [twins]
+    assert "S1" not in answer.text
+    assert mrns(member, source) == before
+    assert member.get(f"/sources?name={source}").json["data"][0]["mrn_system"] is None

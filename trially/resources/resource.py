@@ -141,8 +141,14 @@ class Resource:
         self._scope.refuse_foreign(values, is_new=True)
         return insert_item(self.model, values, self._names)
 
-    def change(self, item_id: UUID, versions: Versions | None, values: Mapping[str, Any]) -> Item:
-        """Change a row and return it.
+    def change(
+        self,
+        item_id: UUID,
+        versions: Versions | None,
+        values: Mapping[str, Any],
+        derived: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Item:
+        """Change a row and return it. `derived` values follow from what the caller changes.
 
         Answers 404 if the caller may not see the row, 412 if it has another version, 403 if
         `values` name a field that is masked for the caller, and 422 if the row would leave the
@@ -152,7 +158,9 @@ class Resource:
         self._scope.refuse_foreign(values, is_new=False)
         conditions = scope_conditions(self._scope)
         return self._or_404(
-            change_seen(self.model, item_id, versions, values, self._names, *conditions)
+            change_seen(
+                self.model, item_id, versions, {**values, **derived}, self._names, *conditions
+            )
         )
 
     def delete(self, item_id: UUID, versions: Versions | None) -> None:

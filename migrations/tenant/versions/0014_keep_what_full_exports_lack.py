@@ -1,4 +1,4 @@
-"""Keep which records a full export contains, and which it lacks."""
+"""Keep which records a full export contains and lacks, and how likely a number is the MRN."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -40,6 +40,7 @@ def create_keys(name: str, key: tuple[str, ...], *added: sa.Column) -> None:
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
+    op.add_column("patient_identifier", sa.Column("mrn_rank", sa.SmallInteger(), nullable=True))
     op.add_column("import_job", sa.Column("completeness", sa.String(10), nullable=True))
     op.add_column(
         "import_job",
@@ -67,3 +68,4 @@ def downgrade() -> None:
     op.drop_index("ix_import_job_tenant_id_source", "import_job", postgresql_where=UNENDED)
     op.drop_column("import_job", "missing")
     op.drop_column("import_job", "completeness")
+    op.drop_column("patient_identifier", "mrn_rank")

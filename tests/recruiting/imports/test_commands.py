@@ -40,9 +40,9 @@ def test_the_report_names_ignored_resources_ignored_files_and_bad_lines(
     assert result.stderr == ""
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert lines == [
-        "resource read new changed entered_in_error waiting resolved",
-        "Observation 2 1 0 0 1 0",
-        "Patient 2 2 0 0 0 0",
+        "resource read new changed stale withdrawn erased entered_in_error waiting resolved",
+        "Observation 2 1 0 0 0 0 0 1 0",
+        "Patient 2 2 0 0 0 0 0 0 0",
         "Ignored resources, of types that are not imported: Device 1.",
         "Ignored files, because of their names: log.ndjson, manifest.json.",
         "2 errors, 1 of them a line or record that was not imported.",

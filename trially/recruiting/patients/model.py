@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     LargeBinary,
+    SmallInteger,
     String,
     UniqueConstraint,
     func,
@@ -269,6 +270,8 @@ class PatientIdentifier(TenantModel):
     period_start: Mapped[str | None] = mapped_column(String(48))
     period_end: Mapped[str | None] = mapped_column(String(48))
     assigner: Mapped[str | None] = mapped_column(String(200))
+    mrn_rank: Mapped[int | None] = mapped_column(SmallInteger)
+    """How likely it is the medical record number: 0 is the best. Null if it is another number."""
 
     __table_args__ = (
         ForeignKeyConstraint(

@@ -172,17 +172,15 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
     `If-Match` must name the version that the caller has seen, or the answer is 412. Fields that are
     masked for the caller cannot be changed.
     """
-    changes: dict[str, Any] = {
-        **body,
-        "clinical_version": Patient.clinical_version + 1,
-    }
+    changes = dict(body)
     if body.get("address") is not None:
         changes["address"] = _merged_address(body["address"])
-    changes |= _death_of(body)
+    derived = _death_of(body)
     if "birth_date" in body:
-        changes["birth_date_precision"] = "day"
-    changes["corrections"] = corrections_after(changes, current_identity().subject)
-    changed = PATIENTS.change(patient_id, versions, changes)
+        derived["birth_date_precision"] = "day"
+    corrections = corrections_after({**changes, **derived}, current_identity().subject)
+    derived |= {"clinical_version": Patient.clinical_version + 1, "corrections": corrections}
+    changed = PATIENTS.change(patient_id, versions, changes, derived)
     if "birth_date" in body:
         resolve_ages([patient_id])
     return changed

@@ -37,6 +37,7 @@ from trially.recruiting.imports.writing.resources import (
     write_medications,
     write_patients,
 )
+from trially.recruiting.imports.writing.shown_mrns import choose_mrns
 from trially.recruiting.imports.writing.taken_mrns import (
     TakenMrnError,
     check_mrns,
@@ -240,6 +241,7 @@ def write_batch(batch: Batch, source: str) -> list[TranslatedResource]:
     Records that the batch withdraws are written first, so that they are there as withdrawn ones.
     """
     resources = without_gone(list(batch.resources.values()), batch.source, batch.written)
+    choose_mrns(resources, source)
     without_patient = _write(resources, source, batch)
     withdraw_records(batch.withdrawals.values(), source, batch.written)
     return [fact for fact in without_patient if fact.key not in batch.withdrawals]
