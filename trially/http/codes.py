@@ -126,6 +126,9 @@ class Code(StrEnum):
     PRECONDITION_REQUIRED = "precondition_required"
     """The request needs a precondition."""
 
+    RECORD_REPLACES_OTHERS = "record_replaces_others"
+    """Other records of the same person were merged into this one. `replaced_ids` lists them."""
+
     REQUEST_TIMEOUT = "request_timeout"
     """The request took longer than the server allows. Retry, or ask for less."""
 

@@ -11,7 +11,7 @@ from trially.database.rows import columns_named, fetch_items, of_current_tenant,
 from trially.database.session import db
 from trially.errors import OperatorError
 from trially.recruiting.imports.fhir.meta import Version
-from trially.recruiting.sources.erasure import erasure_digest
+from trially.recruiting.sources.erasure import erasure_digest, identifier_digest
 from trially.recruiting.sources.model import RecordSource
 from trially.recruiting.sources.server_urls import split_patient_url
 
@@ -74,6 +74,10 @@ class SourceState:
     def digest_of(self, base_url: str, source_id: str) -> bytes:
         """Return the digest by which an erased patient is recognised."""
         return erasure_digest(self.salt, base_url, source_id)
+
+    def digest_of_identifier(self, key: str) -> bytes:
+        """Return the digest by which an identifier of an erased patient is recognised."""
+        return identifier_digest(self.salt, key)
 
 
 def load_source(name: str) -> SourceState:

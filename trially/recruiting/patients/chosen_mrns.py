@@ -12,8 +12,12 @@ from trially.database.rows import of_current_tenant
 from trially.database.session import db
 from trially.http.codes import Code
 from trially.http.problems import Conflict
-from trially.recruiting.patients.known import SITE_SCOPE
 from trially.recruiting.patients.model import Patient
+from trially.recruiting.patients.taken_mrns import (
+    SITE_SCOPE,
+    check_deferred_mrns,
+    defer_mrns,
+)
 from trially.resources.scope import scope_conditions
 
 CHOSEN_AT_ONCE = 5_000
@@ -74,7 +78,7 @@ def rechoose_mrns(source: str, system: str | None) -> None:
 
     The caller holds the lock of the source. Answers 409 if two patients would have the same MRN.
     """
-    db.session.execute(text("SET CONSTRAINTS uq_patient_tenant_id_source_mrn_scope_mrn DEFERRED"))
+    defer_mrns()
     after: UUID | None = _LOWEST_ID
     while after is not None:
         after = _run(
@@ -86,7 +90,7 @@ def rechoose_mrns(source: str, system: str | None) -> None:
             longest=LONGEST_MRN,
         ).scalar()
     _refuse_equal([row.ids for row in _run(_FIND_EQUAL, source=source)])
-    db.session.execute(text("SET CONSTRAINTS uq_patient_tenant_id_source_mrn_scope_mrn IMMEDIATE"))
+    check_deferred_mrns()
 
 
 def _refuse_equal(groups: Sequence[Sequence[UUID]]) -> None:

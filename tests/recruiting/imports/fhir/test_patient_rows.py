@@ -7,7 +7,6 @@ import pytest
 from tests.recruiting.imports.fhir_examples import PATIENT, concept, fault_of, translate_patient
 from trially.recruiting.imports.fhir.translating import translate
 
-
 UNSAID = dict.fromkeys(("system", "use", "period_start", "period_end", "assigner"))
 
 

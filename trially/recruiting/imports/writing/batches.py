@@ -27,7 +27,7 @@ from trially.recruiting.imports.model import ImportFault
 from trially.recruiting.imports.reading.records import Deletion
 from trially.recruiting.imports.reading.resources import ReadResource
 from trially.recruiting.imports.source_state import SourceState
-from trially.recruiting.imports.writing.gone import without_gone
+from trially.recruiting.imports.writing.gone import without_erased_identifiers, without_gone
 from trially.recruiting.imports.writing.patient_keys import find_patients
 from trially.recruiting.imports.writing.resources import (
     RecordKey,
@@ -41,7 +41,6 @@ from trially.recruiting.imports.writing.shown_mrns import choose_mrns
 from trially.recruiting.imports.writing.taken_mrns import (
     TakenMrnError,
     check_mrns,
-    defer_mrns,
     find_refused,
 )
 from trially.recruiting.imports.writing.upserting import compose_insert, digest, run_with_rows
@@ -51,6 +50,7 @@ from trially.recruiting.imports.writing.withdrawing import (
     withdrawal_of_deletion,
 )
 from trially.recruiting.patients.model import WithdrawalReason
+from trially.recruiting.patients.taken_mrns import defer_mrns
 
 BATCH_LINES = 1_000
 BATCH_BYTES = 8 * 2**20
@@ -244,6 +244,7 @@ def write_batch(batch: Batch, source: str) -> list[TranslatedResource]:
     choose_mrns(resources, source)
     without_patient = _write(resources, source, batch)
     withdraw_records(batch.withdrawals.values(), source, batch.written)
+    without_patient = without_erased_identifiers(without_patient, batch.source, batch.written)
     return [fact for fact in without_patient if fact.key not in batch.withdrawals]
 
 
