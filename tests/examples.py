@@ -28,6 +28,7 @@ Ids = Mapping[str, str]
 
 Body = dict[str, Any]
 
+NDJSON = "application/ndjson"
 MISSING = (
     "The resource {name!r} has no example. Add to EXAMPLES in tests/examples.py:"
     ' "{name}": Example("/path", body=lambda ids, word: {{…}}, change={{…}})'
@@ -41,14 +42,15 @@ class Example:
     `path` is that of its list. `body` returns a valid body, given the ids of rows that were created
     before, in the order of EXAMPLES, and a word that is different each time: put the word into
     every unique field and into free text. `change` is a valid merge patch of fields that members
-    with the PHI level `limited` may change. `upload` is for imports alone. A resource that the API
-    does not create has neither.
+    with the PHI level `limited` may change. `upload` and `query` are for imports
+    alone. A resource that the API does not create has none of them.
     """
 
     path: str
     body: Callable[[Ids, str], Body] | None = None
     change: Body = field(default_factory=dict)
     upload: Callable[[str], bytes] | None = None
+    query: str = ""
 
     @property
     def can_be_created(self) -> bool:
@@ -58,7 +60,7 @@ class Example:
         """Create a row as a member, and return its id."""
         if self.upload is not None:
             data = self.upload(word)
-            answer = member.post(self.path, data=data, content_type="application/ndjson")
+            answer = member.post(self.path + self.query, data=data, content_type=NDJSON)
         else:
             assert self.body is not None
             answer = member.post(self.path, json={**self.body(ids, word), **changes})
@@ -107,8 +109,9 @@ EXAMPLES: Mapping[str, Example] = {
         },
         change={"contact_preference": "no_sms"},
     ),
-    "import": Example("/imports", upload=_bad_lines),
+    "import": Example("/imports", upload=_bad_lines, query="?source=epic"),
     "import_fault": Example("/imports/{import_id}/errors"),
+    "missing_record": Example("/imports/{import_id}/missing"),
     "waiting_fact": Example("/imports/waiting"),
     "record": Example("/patients/{patient_id}/records"),
     "event": Example("/patients/{patient_id}/timeline"),

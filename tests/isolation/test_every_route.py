@@ -160,7 +160,7 @@ def test_the_same_upload_is_another_tenants_import(
     upload = b'{"resourceType": "Patient", "id": "p1", "name": [{"family": "Same"}]}\n'
 
     answers = [
-        member.post("/imports", data=upload, content_type="application/ndjson")
+        member.post("/imports?source=fhir", data=upload, content_type="application/ndjson")
         for member in (first, second)
     ]
 

@@ -136,6 +136,15 @@ class Resource:
         conditions = scope_conditions(self._scope)
         return self._or_404(find_item(self.model, item_id, self._names, *conditions))
 
+    def visible(self, ids: Sequence[UUID]) -> Sequence[UUID]:
+        """Return those of these rows that the caller may see."""
+        conditions = scope_conditions(self._scope)
+        return [
+            item_id
+            for item_id in ids
+            if find_item(self.model, item_id, ("id",), *conditions) is not None
+        ]
+
     def create(self, values: Mapping[str, Any]) -> Item:
         """Insert a row and return it. Answers 422 if it would lie outside the caller's sites."""
         self._scope.refuse_foreign(values, is_new=True)

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     LargeBinary,
+    SmallInteger,
     String,
     UniqueConstraint,
     func,
@@ -84,8 +85,8 @@ class WithdrawalReason(StrEnum):
     """A newer version of it could not be imported."""
     NOT_PERFORMED = "not_performed"
     """A newer version says that it must not be performed."""
-    MISSING = "missing"
-    """A complete export lacks it."""
+    MISSING_FROM_EXPORT = "missing_from_export"
+    """A complete export of its source lacks it."""
 
 
 class DeathPrecision(StrEnum):
@@ -271,6 +272,8 @@ class PatientIdentifier(TenantModel):
     period_start: Mapped[str | None] = mapped_column(String(48))
     period_end: Mapped[str | None] = mapped_column(String(48))
     assigner: Mapped[str | None] = mapped_column(String(200))
+    mrn_rank: Mapped[int | None] = mapped_column(SmallInteger)
+    """How likely it is the medical record number: 0 is the best. Null if it is another number."""
 
     __table_args__ = (
         ForeignKeyConstraint(
