@@ -34,6 +34,7 @@ RESOURCE_SCHEMAS = {
     "patient": "Patient",
     "import": "Import",
     "import_fault": "Fault",
+    "missing_record": "MissingRecord",
     "waiting_fact": "WaitingFact",
     "record": "Record",
     "event": "Event",
@@ -154,6 +155,7 @@ def test_every_example_of_a_request_is_accepted_as_it_is(
             answer = member.request(
                 method.upper(),
                 path.format(**ids),
+                query_string=required_parameters(document, operation),
                 data=data,
                 headers={"If-Match": "*", "Content-Type": media_type},
             )
@@ -166,6 +168,16 @@ def test_every_example_of_a_request_is_accepted_as_it_is(
                     for name in re.findall(rf"^{path}/{{(\w+)}}$", other)
                 ]
                 ids[name] = answer.json["id"]
+
+
+def required_parameters(document: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:
+    """Return the examples of the query parameters that a request must have."""
+    parameters = [resolve(document, each) for each in operation["parameters"]]
+    return {
+        each["name"]: each["schema"]["examples"][0]
+        for each in parameters
+        if each["in"] == "query" and each.get("required")
+    }
 
 
 def test_an_upload_is_text_an_object_or_a_file(document: dict[str, Any]) -> None:
