@@ -118,6 +118,39 @@ EXAMPLES: Mapping[str, Example] = {
     "member": Example("/members"),
 }
 
+
+def _another_patient(member: "Member", ids: Ids) -> Body:
+    """Return the arguments of a merge into another patient of the same site."""
+    return {"into": EXAMPLES["patient"].create(member, ids, new_word())}
+
+
+def _corrected_patient(member: "Member", ids: Ids) -> Body:
+    """Return the arguments that name a corrected field of an imported patient of the site."""
+    source = new_word("source").replace(" ", "-")
+    upload = json.dumps({"resourceType": "Patient", "id": "1", "gender": "male"})
+    imported = member.post(
+        f"/imports?source={source}", data=upload, content_type="application/ndjson"
+    )
+    assert imported.status_code == 201, imported.text
+    [patient] = member.get(f"/patients?source={source}").json["data"]
+    changed = member.patch(
+        f"/patients/{patient['id']}", json={"sex": "female", "site_id": ids["site_id"]}
+    )
+    assert changed.status_code == 200, changed.text
+    return {"patient_id": patient["id"]}
+
+
+PREPARED: Mapping[str, Callable[["Member", Ids], Body]] = {
+    "patients.merge_patient": _another_patient,
+    "patients.release_correction": _corrected_patient,
+}
+"""Routes that need rows in a certain state: each creates them and returns what names them."""
+
+BODIES: Mapping[str, Callable[[Ids], Body]] = {
+    "patients.merge_patient": lambda ids: {"into": ids["into"]},
+}
+"""Bodies of routes that create no resource and need one."""
+
 API = routes_only()
 """The API's routes: tests are collected before there is an app."""
 
@@ -153,11 +186,15 @@ def new_word(prefix: str = "word") -> str:
 
 
 def create_all(member: "Member", word: str = "word", **ids: str) -> dict[str, str]:
-    """Create one row of each resource, and return their ids. Rows in `ids` exist already."""
+    """Create one row of each resource, and return their ids. Rows in `ids` exist already.
+
+    Two more arguments of routes are no ids of resources: the patient `into` whom another is merged,
+    and a `field` that is corrected.
+    """
     for name, example in EXAMPLES.items():
         if example.can_be_created and f"{name}_id" not in ids:
             ids[f"{name}_id"] = example.create(member, ids, new_word(word))
-    return ids
+    return {"into": ids["patient_id"], "field": "sex", **ids}
 
 
 def contract_for(rule: Rule) -> Contract:
@@ -172,6 +209,8 @@ def body_for(rule: Rule, ids: Ids, word: str | None = None) -> Body:
         name = path.rpartition("<uuid:")[2].removesuffix("_id>")
         assert name in CHANGED, MISSING.format(name=name)
         return dict(CHANGED[name].change)
+    if rule.endpoint in BODIES:
+        return BODIES[rule.endpoint](ids)
     for example in EXAMPLES.values():
         if example.path == path and example.body is not None:
             return example.body(ids, word or new_word())

@@ -172,10 +172,11 @@ class Patient(Timestamped, Versioned, TenantModel):
     """By field that a member corrected: what the source says (`imported`), `by` and `at`."""
     record_status: Mapped[RecordStatus] = mapped_column(
         String(10),
+        # As PostgreSQL writes the expression, so that the two can be compared.
         Computed(
-            "CASE WHEN withdrawn_at IS NOT NULL THEN 'withdrawn'"
-            " WHEN replaced_by_id IS NOT NULL THEN 'replaced'"
-            " WHEN NOT active THEN 'inactive' ELSE 'current' END",
+            "CASE WHEN withdrawn_at IS NOT NULL THEN 'withdrawn'::text"
+            " WHEN replaced_by_id IS NOT NULL THEN 'replaced'::text"
+            " WHEN NOT active THEN 'inactive'::text ELSE 'current'::text END",
             persisted=True,
         ),
     )
@@ -183,7 +184,8 @@ class Patient(Timestamped, Versioned, TenantModel):
         String(255),
         Computed(
             "CASE WHEN withdrawn_at IS NULL AND replaced_by_id IS NULL AND active"
-            " THEN coalesce(mrn_system, '') END",
+            " THEN coalesce(mrn_system, ''::character varying)"
+            " ELSE NULL::character varying END",
             persisted=True,
         ),
     )

@@ -25,16 +25,13 @@ from trially.http.contract import (
     returns_version,
 )
 from trially.http.etags import Versions
+from trially.http.masking import refuse_masked
 from trially.http.pages import Page
 from trially.http.problems import Conflict, NotFound
 from trially.recruiting.patients.ages import resolve_ages
-from trially.recruiting.patients.corrections import corrections_after, release
+from trially.recruiting.patients.corrections import corrections_after, lock_corrections, release
 from trially.recruiting.patients.erasing import erase
-from trially.recruiting.patients.merging import (
-    MergeError,
-    merge,
-    unmerge,
-)
+from trially.recruiting.patients.merging import MergeError, merge, unmerge
 from trially.recruiting.patients.model import SORTS, DeathPrecision, ListedStatus, Patient
 from trially.recruiting.patients.schema import (
     MergeSchema,
@@ -259,12 +256,20 @@ def unmerge_patient(patient_id: UUID) -> Item:
 def release_correction(patient_id: UUID, field: str) -> Item:
     """Release a correction.
 
-    The field has the source's value again, and follows imports from now on.
+    The field has the source's value again, and follows imports from now on. Fields that are masked
+    for the caller cannot be released.
     """
-    corrections = PATIENTS.get(patient_id)["corrections"]
+    PATIENTS.get(patient_id)
+    refuse_masked(PATIENTS.masked & {field})
+    corrections = lock_corrections(patient_id)
     if field not in corrections:
         raise NotFound("The field has not been corrected.")
-    released = PATIENTS.change(patient_id, None, release(corrections, field))
+    released = PATIENTS.change(
+        patient_id,
+        None,
+        {},
+        {**release(corrections, field), "clinical_version": Patient.clinical_version + 1},
+    )
     if field == "birth_date":
         resolve_ages([patient_id])
     return released
