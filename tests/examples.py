@@ -59,6 +59,9 @@ class Example:
     def create(self, member: "Member", ids: Ids, word: str, **changes: Any) -> str:
         """Create a row as a member, and return its id."""
         if self.upload is not None:
+            for earlier in range(2):  # records that the next upload lacks
+                other = self.upload(f"{word} {earlier}")
+                member.post(self.path + self.query, data=other, content_type=NDJSON)
             data = self.upload(word)
             answer = member.post(self.path + self.query, data=data, content_type=NDJSON)
         else:
@@ -69,8 +72,7 @@ class Example:
 
 
 def _bad_lines(word: str) -> bytes:
-    """Return two lines that are no patients, and a fact that waits for its patient."""
-    bad = {"resourceType": "Patient", "id": 5, "language": word}
+    """Return two records that are refused, and one that waits for its patient."""
     waiting_id = word.replace(" ", "-")
     fact = {
         "resourceType": "Condition",
@@ -78,7 +80,8 @@ def _bad_lines(word: str) -> bytes:
         "subject": {"reference": f"Patient/{waiting_id}"},
         "code": {"text": word},
     }
-    lines = (bad, bad, fact)
+    refused = {**fact, "id": f"{waiting_id}-bad", "modifierExtension": [{"url": "urn:x"}]}
+    lines = (refused, refused, fact)
     return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
 
 
@@ -109,7 +112,7 @@ EXAMPLES: Mapping[str, Example] = {
         },
         change={"contact_preference": "no_sms"},
     ),
-    "import": Example("/imports", upload=_bad_lines, query="?source=epic"),
+    "import": Example("/imports", upload=_bad_lines, query="?source=epic&complete=true"),
     "import_fault": Example("/imports/{import_id}/errors"),
     "missing_record": Example("/imports/{import_id}/missing"),
     "waiting_fact": Example("/imports/waiting"),

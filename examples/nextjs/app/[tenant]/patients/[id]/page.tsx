@@ -9,6 +9,7 @@ import { type Patient, load, loadMe } from "@/lib/api";
 import { FIELDS, shownValue, valuesOf } from "@/lib/patient-fields";
 
 import { EditForm } from "./edit-form";
+import { RecordOfPerson } from "./record";
 
 export const metadata: Metadata = { title: "Patient" }; // No name: browsers keep titles in their history.
 
@@ -67,6 +68,7 @@ export default async function PatientPage({ params }: Props) {
             <Events events={timeline.data.data} />
           )}
         </section>
+        <RecordOfPerson tenant={tenant} patient={patient} mayWrite={mayWrite} seesNumbers={!hidden.includes("mrn")} />
       </div>
     </>
   );
