@@ -5,7 +5,14 @@ from typing import Any
 from trially.recruiting.imports.fhir.codings import describe_concept
 from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.rows import LONGEST_CODE, LONGEST_DISPLAY
-from trially.recruiting.imports.fhir.values import Json, read_object, read_objects, read_text
+from trially.recruiting.imports.fhir.values import (
+    Json,
+    is_number,
+    read_object,
+    read_objects,
+    read_text,
+    write_number,
+)
 
 MOST_DOSAGES = 50
 
@@ -26,13 +33,15 @@ def describe_quantity(value: object) -> str | None:
         if first in fields or second in fields:
             ends = [describe_quantity(fields.get(end)) for end in (first, second)]
             return joint.join(end or "…" for end in ends) if any(ends) else None
-    number = fields.get("value")
-    if type(number) not in (int, float):
+    number: Any = fields.get("value")
+    if not is_number(number):
         return None
     unit = read_text(fields.get("unit"), LONGEST_CODE) or read_text(
         fields.get("code"), LONGEST_CODE
     )
-    return f"{read_text(fields.get('comparator'), 2) or ''}{number} {unit or ''}".strip()
+    return (
+        f"{read_text(fields.get('comparator'), 2) or ''}{write_number(number)} {unit or ''}".strip()
+    )
 
 
 def _describe_dosage(dosage: Json, where: str, reading: Reading) -> Json:
@@ -78,11 +87,12 @@ def _describe_timing(timing: Json) -> str | None:
     if named is not None:
         return named
     repeat = read_object(timing.get("repeat"))
-    period, unit = repeat.get("period"), read_text(repeat.get("periodUnit"), LONGEST_CODE)
-    if type(period) not in (int, float) or unit is None:
+    unit = read_text(repeat.get("periodUnit"), LONGEST_CODE)
+    period: Any = repeat.get("period")
+    if not is_number(period) or unit is None:
         return None
     frequency = repeat.get("frequency", 1)
-    return f"{frequency if type(frequency) is int else 1} per {period} {unit}"
+    return f"{frequency if type(frequency) is int else 1} per {write_number(period)} {unit}"
 
 
 def _is_as_needed(dosage: Json) -> bool | None:

@@ -48,7 +48,7 @@ def finish_fact(fact: FactRow, resource: Json, reading: Reading) -> None:
         problem = find_date_problem(fact, reading.today)
         if problem is not None:
             fact["date_problem"] = problem.value
-            reading.lose(*describe_problem(fact, problem))
+            reading.lose(*describe_problem(fact, resource, problem))
     set_details(fact, resource, reading)
 
 

@@ -6,6 +6,7 @@ from trially.database.model import length_of
 from trially.recruiting.imports.fhir.rows import IdentifierRow, ResourceError
 from trially.recruiting.imports.fhir.values import (
     Json,
+    as_text,
     read_object,
     read_objects,
     read_reference,
@@ -26,7 +27,7 @@ def read_identifiers(resource: Json) -> list[IdentifierRow]:
     """
     rows: list[IdentifierRow] = []
     for identifier in read_objects(resource.get("identifier")):
-        value = read_text(_as_text(identifier.get("value")), LONGEST_VALUE + 1)
+        value = read_text(as_text(identifier.get("value")), LONGEST_VALUE + 1)
         if value is None or len(value) > LONGEST_VALUE:
             continue
         codings = read_objects(read_object(identifier.get("type")).get("coding"))
@@ -78,8 +79,3 @@ def _read_links(resource: Json, *types: str) -> list[tuple[str, str]]:
 
 def _code(coding: Json) -> str | None:
     return read_text(coding.get("code"), length_of(PatientIdentifier.type))
-
-
-def _as_text(value: object) -> object:
-    """Return a number as the text that its JSON had, if it is an integer."""
-    return str(value) if type(value) is int else value

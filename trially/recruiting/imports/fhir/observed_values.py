@@ -1,7 +1,8 @@
 """Read the value of an Observation, or of one of its components."""
 
-import math
 import re
+import sys
+from decimal import Decimal
 from typing import NamedTuple
 
 from trially.recruiting.imports.fhir.codings import UCUM, read_concept, read_system
@@ -10,6 +11,7 @@ from trially.recruiting.imports.fhir.rows import (
     LONGEST_CODE,
     LONGEST_DISPLAY,
     LONGEST_VALUE_TEXT,
+    Number,
 )
 from trially.recruiting.imports.fhir.values import (
     Json,
@@ -18,7 +20,9 @@ from trially.recruiting.imports.fhir.values import (
     read_flag,
     read_object,
     read_text,
+    write_number,
 )
+from trially.recruiting.imports.reading.exact_numbers import as_written
 
 COMPARATORS = frozenset({"<", "<=", ">=", ">"})
 LARGEST_INTEGER = 2**63 - 1
@@ -38,7 +42,7 @@ _OTHER_VALUES = frozenset(
 class Value(NamedTuple):
     """A number with its unit, a code, or text. All are None if there is no value."""
 
-    number: int | float | None = None
+    number: Number | None = None
     unit: str | None = None
     comparator: str | None = None
     code_system: str | None = None
@@ -90,22 +94,22 @@ def _read_unit(quantity: Json, where: str, reading: Reading) -> str | None:
     return read_text(quantity.get("unit"), LONGEST_CODE) or code
 
 
-def read_number(value: object, where: str, reading: Reading) -> int | float | None:
+def read_number(value: object, where: str, reading: Reading) -> Number | None:
     """Return a number. A decimal in a string counts as a number, as some sources send strings."""
-    kind = type(value)
-    if kind is float:
-        if math.isfinite(value):  # type: ignore[arg-type]
-            return value  # type: ignore[return-value]
-        reading.lose(where, "is too large")
-        return None
     if value is None:
         return None
-    if kind is str and _DECIMAL.fullmatch(value.strip()):  # type: ignore[attr-defined]
-        return read_number(float(value), where, reading)  # type: ignore[arg-type]
-    if type(value) is int:
-        if -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
-            return value
-        return read_number(float(value) if value.bit_length() < 1_000 else math.inf, where, reading)
+    if type(value) is str and _DECIMAL.fullmatch(value.strip()):
+        value = as_written(Decimal(value.strip()))
+    if type(value) is int or type(value) is float:
+        if abs(value) <= sys.float_info.max:
+            return value if abs(value) <= LARGEST_INTEGER or type(value) is float else str(value)
+        reading.lose(where, "is too large")
+        return None
+    if type(value) is Decimal:
+        if abs(value.adjusted()) <= sys.float_info.max_10_exp:
+            return write_number(value)
+        reading.lose(where, "is too large" if value.adjusted() > 0 else "is too small")
+        return None
     reading.lose(where, "is not a number")
     return None
 

@@ -26,6 +26,7 @@ from trially.recruiting.imports.fhir.rows import (
 )
 from trially.recruiting.imports.fhir.values import (
     Json,
+    as_text,
     read_code,
     read_flag,
     read_id,
@@ -116,7 +117,7 @@ def _read_record_number(resource: Json, reading: Reading) -> tuple[str | None, s
     identifiers = [
         identifier
         for identifier in read_objects(resource.get("identifier"))
-        if read_text(identifier.get("value"), 1) is not None
+        if read_text(as_text(identifier.get("value")), 1) is not None
     ]
     chosen = _best(
         filter(_is_record_number, identifiers),
@@ -127,7 +128,7 @@ def _read_record_number(resource: Json, reading: Reading) -> tuple[str | None, s
     )
     if chosen is None:
         return None, None
-    mrn = read_code(chosen["value"], "Patient.identifier.value", reading, LONGEST_MRN)
+    mrn = read_code(as_text(chosen["value"]), "Patient.identifier.value", reading, LONGEST_MRN)
     return mrn, read_text(chosen.get("system"), LONGEST_IDENTIFIER_SYSTEM)
 
 

@@ -4,6 +4,7 @@ import datetime as dt
 
 from trially.recruiting.imports.fhir.dates import Date
 from trially.recruiting.imports.fhir.rows import FactRow
+from trially.recruiting.imports.fhir.values import Json
 from trially.recruiting.patients.visits import VISITED_STATUSES
 from trially.recruiting.records.model import DateProblem, RecordType
 
@@ -45,11 +46,11 @@ def find_date_problem(fact: FactRow, today: dt.date) -> DateProblem | None:
     return DateProblem.IN_FUTURE if is_ahead and _is_event(fact) else None
 
 
-def describe_problem(fact: FactRow, problem: DateProblem) -> tuple[str, str]:
+def describe_problem(fact: FactRow, resource: Json, problem: DateProblem) -> tuple[str, str]:
     """Return the element of a fault about the dates of a fact, and the fault's words."""
     kind = fact["source_type"]
-    start, end = _ELEMENTS.get(kind, ("start", "end"))
-    element = end if problem == DateProblem.ENDS_BEFORE_START else start
+    stem = _ELEMENTS[kind][problem == DateProblem.ENDS_BEFORE_START]
+    element = next((name for name in sorted(resource) if name.startswith(stem)), stem)
     return f"{kind}.{element}", _WORDS[problem]
 
 
