@@ -169,7 +169,7 @@ export interface paths {
         put?: never;
         /**
          * Create a patient.
-         * @description The patient's `source` is `manual`. An MRN may occur once in a source. A member who is restricted to sites must name one of them as `site_id`. Send an `Idempotency-Key` to repeat the request safely.
+         * @description The patient's `source` is `manual`. If a current patient of any source has the MRN, the answer is 409, and `patient_id` names that patient if the caller may see it. A member who is restricted to sites must name one of them as `site_id`. Send an `Idempotency-Key` to repeat the request safely.
          */
         post: operations["create_patient"];
         delete?: never;
@@ -194,7 +194,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a patient and all records about the patient.
-         * @description The patient and the records cannot be restored from the API. `If-Match` must name the version that the caller has seen.
+         * @description The patient and the records cannot be restored from the API. `If-Match` must name the version that the caller has seen. Imports do not bring an imported patient back: a digest of the record's key stays.
          */
         delete: operations["delete_patient"];
         options?: never;
@@ -204,6 +204,50 @@ export interface paths {
          * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. `If-Match` must name the version that the caller has seen, or the answer is 412. Fields that are masked for the caller cannot be changed.
          */
         patch: operations["change_patient"];
+        trace?: never;
+    };
+    "/api/v1/patients/{patient_id}/corrections/{field}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Release a correction.
+         * @description The field has the source's value again, and follows imports from now on.
+         */
+        delete: operations["release_correction"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/{patient_id}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let another record replace a patient's, because both are about one person.
+         * @description The facts of both are shown at the record in `into`, and the replaced record is no candidate. Nothing is lost: `DELETE` undoes the merge. The answer is the replaced record.
+         */
+        post: operations["merge_patient"];
+        /**
+         * Undo a merge.
+         * @description The record stands for itself again, with the facts that came with it. If its source says that it is replaced, the next import that changes it merges it again.
+         */
+        delete: operations["unmerge_patient"];
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/v1/patients/{patient_id}/records": {
@@ -334,6 +378,54 @@ export interface paths {
         patch: operations["change_site"];
         trace?: never;
     };
+    "/api/v1/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List sources, oldest first.
+         * @description A source is a system that assigns the ids of its records. Its name is the `source` of its patients. `sort` changes the order.
+         */
+        get: operations["list_sources"];
+        put?: never;
+        /**
+         * Create a source, to configure it before its first import.
+         * @description The first import that names a new source creates it without any configuration. Send an `Idempotency-Key` to repeat the request safely.
+         */
+        post: operations["create_source"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/{source_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a source.
+         * @description The `ETag` is the source's version, and `etag` repeats it in the body.
+         */
+        get: operations["show_source"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change how a source is read.
+         * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. Name and base URL never change, because the keys of records depend on them. `If-Match` must name the version that the caller has seen, or the answer is 412.
+         */
+        patch: operations["change_source"];
+        trace?: never;
+    };
     "/api/v1/studies": {
         parameters: {
             query?: never;
@@ -426,6 +518,12 @@ export interface components {
             read: number;
             new: number;
             changed: number;
+            /** @description Older versions of records that are stored already. */
+            stale: number;
+            /** @description Records that are no longer used: deleted, or invalid now. */
+            withdrawn: number;
+            /** @description Records of patients that were erased here; they stay erased. */
+            erased: number;
             entered_in_error: number;
             /** @description Records that wait for a patient that a later import brings. */
             waiting: number;
@@ -549,6 +647,11 @@ export interface components {
              * @example Patient/17
              */
             readonly missing_id: string | null;
+            /**
+             * @description Type and id of the record that has the same MRN.
+             * @example null
+             */
+            readonly other_id: string | null;
             /** @example /birthDate */
             readonly pointer: string | null;
             /** @example upload */
@@ -558,7 +661,7 @@ export interface components {
             /** @example Patient.birthDate is not a date. */
             readonly reason: string;
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: ("resource_id" | "missing_id" | "file")[];
+            readonly masked_fields: ("resource_id" | "missing_id" | "other_id" | "file")[];
         };
         /** @description A page of a list. */
         FaultPage: {
@@ -590,6 +693,11 @@ export interface components {
              * @example Patient/17
              */
             readonly missing_id?: string | null;
+            /**
+             * @description Type and id of the record that has the same MRN.
+             * @example null
+             */
+            readonly other_id?: string | null;
             /** @example /birthDate */
             readonly pointer?: string | null;
             /** @example upload */
@@ -617,7 +725,7 @@ export interface components {
         FaultGroups: {
             readonly groups: components["schemas"]["FaultGroup"][];
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: ("groups.examples.resource_id" | "groups.examples.missing_id" | "groups.examples.file")[];
+            readonly masked_fields: ("groups.examples.resource_id" | "groups.examples.missing_id" | "groups.examples.other_id" | "groups.examples.file")[];
         };
         /** @description A record that waits for its patient. */
         WaitingFact: {
@@ -682,7 +790,7 @@ export interface components {
             phi_level: "full" | "limited" | "none";
             /** @description The sites that the caller is restricted to; null means all sites. */
             site_ids: string[] | null;
-            permissions: ("imports:delete" | "imports:read" | "imports:write" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:read" | "patients:write" | "sites:read" | "sites:write" | "studies:read" | "studies:write")[];
+            permissions: ("imports:delete" | "imports:read" | "imports:write" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:read" | "patients:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:read" | "studies:write")[];
             tenant: components["schemas"]["Tenant"];
         };
         /** @description A person or machine that may act in the tenant. */
@@ -730,6 +838,18 @@ export interface components {
             birth_date?: string | null;
             /** @example null */
             deceased_at?: string | null;
+        };
+        /** @description A field that a member corrected. Imports leave it alone until the correction is released. */
+        Correction: {
+            /**
+             * @description What the source says now.
+             * @example +1 402 555 0100
+             */
+            readonly imported?: unknown;
+            /** @example user-4711 */
+            readonly by?: string;
+            /** Format: date-time */
+            readonly at?: string;
         };
         /** @description A patient. An imported patient may lack fields that a manually entered one must have. */
         Patient: {
@@ -801,6 +921,36 @@ export interface components {
             site_id: string | null;
             /** @example manual */
             readonly source: string;
+            /** @example pat-17 */
+            readonly source_id: string;
+            /** @example http://hospital.example/mrn */
+            readonly mrn_system: string | null;
+            /** @example true */
+            readonly active: boolean;
+            /**
+             * @description Whether the record stands for a person who can be recruited. Lists show current records, unless `record_status` asks for others.
+             * @example current
+             * @enum {string}
+             */
+            readonly record_status: "current" | "inactive" | "replaced" | "withdrawn";
+            /**
+             * Format: uuid
+             * @description The record of the same person that is used instead.
+             * @example null
+             */
+            readonly replaced_by_id: string | null;
+            /**
+             * @example null
+             * @enum {string|null}
+             */
+            readonly withdrawn_reason: "deleted" | "invalid" | "not_performed" | "missing" | null;
+            /**
+             * @description Fields that members corrected, by name. Imports leave them alone.
+             * @example {}
+             */
+            readonly corrections: {
+                [key: string]: components["schemas"]["Correction"];
+            } | null;
             /** Format: date */
             readonly last_encounter_on: string | null;
             /** @description Grows whenever something clinical about the patient changes. It is not the version of this record: that is `etag`. */
@@ -810,7 +960,7 @@ export interface components {
             /** Format: date-time */
             readonly updated_at: string;
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: ("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "deceased_at" | "deceased_on" | "deceased_precision" | "impossible_dates.birth_date" | "impossible_dates.deceased_at")[];
+            readonly masked_fields: ("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "deceased_at" | "deceased_on" | "deceased_precision" | "impossible_dates.birth_date" | "impossible_dates.deceased_at" | "source_id" | "mrn_system" | "corrections")[];
         };
         /** @description A page of a list. */
         PatientPage: {
@@ -894,6 +1044,11 @@ export interface components {
             contact_preference?: "ok" | "no_sms" | "no_contact";
             /** Format: uuid */
             site_id?: string | null;
+        };
+        /** @description The record that replaces a patient's. */
+        Merge: {
+            /** Format: uuid */
+            into: string;
         };
         /** @description A further coding of a concept. */
         Coding: {
@@ -1287,6 +1442,11 @@ export interface components {
             /** Format: uuid */
             site_id?: string;
             /**
+             * @description Which records to find; `all` finds every one. The default is "current".
+             * @enum {string}
+             */
+            record_status?: "current" | "inactive" | "replaced" | "withdrawn" | "all";
+            /**
              * @description Sort keys, separated by commas, at most 3: `name`, `birth_date`, `mrn`, `last_encounter_on`, `created_at`. `-` before a key sorts in descending order. An unknown value counts as smaller than all others.
              * @example -created_at
              */
@@ -1358,6 +1518,81 @@ export interface components {
             postal_code?: string | null;
             /** @example US */
             country?: string | null;
+        };
+        /** @description A system that records are imported from. */
+        Source: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /**
+             * @description The name that imports give as `source`. It never changes.
+             * @example epic
+             */
+            name: string;
+            /**
+             * @description Base URL of the source's FHIR server. If it is null, the first import that has URLs sets it. After that it never changes, because the keys of records depend on it.
+             * @example https://ehr.example/fhir
+             */
+            base_url: string | null;
+            /**
+             * @description The identifier system whose values are shown as MRNs. Null chooses the identifier that is most likely a medical record number.
+             * @example https://ehr.example/mrn
+             */
+            mrn_system: string | null;
+            /**
+             * @description Time zone of times without an offset, by its IANA name. Null means the tenant's.
+             * @example America/Chicago
+             */
+            time_zone: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+        };
+        /** @description A page of a list. */
+        SourcePage: {
+            data: components["schemas"]["Source"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description A system that records are imported from. */
+        SourceBody: {
+            /**
+             * @description The name that imports give as `source`. It never changes.
+             * @example epic
+             */
+            name: string;
+            /**
+             * @description Base URL of the source's FHIR server. If it is null, the first import that has URLs sets it. After that it never changes, because the keys of records depend on it.
+             * @example https://ehr.example/fhir
+             */
+            base_url?: string | null;
+            /**
+             * @description The identifier system whose values are shown as MRNs. Null chooses the identifier that is most likely a medical record number.
+             * @example https://ehr.example/mrn
+             */
+            mrn_system?: string | null;
+            /**
+             * @description Time zone of times without an offset, by its IANA name. Null means the tenant's.
+             * @example America/Chicago
+             */
+            time_zone?: string | null;
+        };
+        /** @description A system that records are imported from. */
+        SourcePatch: {
+            /**
+             * @description The identifier system whose values are shown as MRNs. Null chooses the identifier that is most likely a medical record number.
+             * @example https://ehr.example/mrn
+             */
+            mrn_system?: string | null;
+            /**
+             * @description Time zone of times without an offset, by its IANA name. Null means the tenant's.
+             * @example America/Chicago
+             */
+            time_zone?: string | null;
         };
         /** @description A clinical study that the tenant recruits for. */
         Study: {
@@ -2086,6 +2321,7 @@ export interface operations {
                      *           "resource_type": "Observation",
                      *           "resource_id": "obs-1",
                      *           "missing_id": "Patient/17",
+                     *           "other_id": null,
                      *           "pointer": "/birthDate",
                      *           "file": "upload",
                      *           "line": 7,
@@ -2154,6 +2390,7 @@ export interface operations {
                      *               "resource_type": "Observation",
                      *               "resource_id": "obs-1",
                      *               "missing_id": "Patient/17",
+                     *               "other_id": null,
                      *               "pointer": "/birthDate",
                      *               "file": "upload",
                      *               "line": 7,
@@ -2367,6 +2604,8 @@ export interface operations {
                 sex?: "female" | "male" | "other" | "unknown";
                 site_id?: string;
                 source?: string;
+                /** @description Which records to find; `all` finds every one. */
+                record_status?: "current" | "inactive" | "replaced" | "withdrawn" | "all";
                 /** @description Maximum number of items on a page. */
                 limit?: number;
                 /** @description `page.next` of the previous page. */
@@ -2432,6 +2671,13 @@ export interface operations {
                      *           "contact_preference": "ok",
                      *           "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *           "source": "manual",
+                     *           "source_id": "pat-17",
+                     *           "mrn_system": "http://hospital.example/mrn",
+                     *           "active": true,
+                     *           "record_status": "current",
+                     *           "replaced_by_id": null,
+                     *           "withdrawn_reason": null,
+                     *           "corrections": {},
                      *           "last_encounter_on": "2026-03-02",
                      *           "clinical_version": 1,
                      *           "created_at": "2026-03-02T09:30:00Z",
@@ -2547,6 +2793,13 @@ export interface operations {
                      *       "contact_preference": "ok",
                      *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *       "source": "manual",
+                     *       "source_id": "pat-17",
+                     *       "mrn_system": "http://hospital.example/mrn",
+                     *       "active": true,
+                     *       "record_status": "current",
+                     *       "replaced_by_id": null,
+                     *       "withdrawn_reason": null,
+                     *       "corrections": {},
                      *       "last_encounter_on": "2026-03-02",
                      *       "clinical_version": 1,
                      *       "created_at": "2026-03-02T09:30:00Z",
@@ -2635,6 +2888,13 @@ export interface operations {
                      *       "contact_preference": "ok",
                      *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *       "source": "manual",
+                     *       "source_id": "pat-17",
+                     *       "mrn_system": "http://hospital.example/mrn",
+                     *       "active": true,
+                     *       "record_status": "current",
+                     *       "replaced_by_id": null,
+                     *       "withdrawn_reason": null,
+                     *       "corrections": {},
                      *       "last_encounter_on": "2026-03-02",
                      *       "clinical_version": 1,
                      *       "created_at": "2026-03-02T09:30:00Z",
@@ -2788,6 +3048,13 @@ export interface operations {
                      *       "contact_preference": "ok",
                      *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *       "source": "manual",
+                     *       "source_id": "pat-17",
+                     *       "mrn_system": "http://hospital.example/mrn",
+                     *       "active": true,
+                     *       "record_status": "current",
+                     *       "replaced_by_id": null,
+                     *       "withdrawn_reason": null,
+                     *       "corrections": {},
                      *       "last_encounter_on": "2026-03-02",
                      *       "clinical_version": 1,
                      *       "created_at": "2026-03-02T09:30:00Z",
@@ -2808,6 +3075,294 @@ export interface operations {
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
             428: components["responses"]["PreconditionRequired"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    release_correction: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+                /**
+                 * @description The id of the field.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                field: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "mrn": "MRN-100042",
+                     *       "given_name": "Mei",
+                     *       "family_name": "Lindqvist",
+                     *       "birth_date": "1961-07-23",
+                     *       "birth_date_precision": "day",
+                     *       "sex": "female",
+                     *       "gender_identity": "Identifies as female gender",
+                     *       "race": "Asian",
+                     *       "ethnicity": "Not Hispanic or Latino",
+                     *       "language": "en-US",
+                     *       "phone": "+1 402 555 0142",
+                     *       "email": "mei.lindqvist@example.com",
+                     *       "address": {
+                     *         "line": "1 Main Street",
+                     *         "city": "Omaha",
+                     *         "state": "NE",
+                     *         "postal_code": "68102",
+                     *         "country": "US"
+                     *       },
+                     *       "deceased": false,
+                     *       "deceased_at": null,
+                     *       "deceased_on": null,
+                     *       "deceased_precision": null,
+                     *       "date_problem": null,
+                     *       "impossible_dates": {
+                     *         "birth_date": "2087-01-01",
+                     *         "deceased_at": null
+                     *       },
+                     *       "contact_preference": "ok",
+                     *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "source": "manual",
+                     *       "source_id": "pat-17",
+                     *       "mrn_system": "http://hospital.example/mrn",
+                     *       "active": true,
+                     *       "record_status": "current",
+                     *       "replaced_by_id": null,
+                     *       "withdrawn_reason": null,
+                     *       "corrections": {},
+                     *       "last_encounter_on": "2026-03-02",
+                     *       "clinical_version": 1,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Patient"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    merge_patient: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "into": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Merge"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "mrn": "MRN-100042",
+                     *       "given_name": "Mei",
+                     *       "family_name": "Lindqvist",
+                     *       "birth_date": "1961-07-23",
+                     *       "birth_date_precision": "day",
+                     *       "sex": "female",
+                     *       "gender_identity": "Identifies as female gender",
+                     *       "race": "Asian",
+                     *       "ethnicity": "Not Hispanic or Latino",
+                     *       "language": "en-US",
+                     *       "phone": "+1 402 555 0142",
+                     *       "email": "mei.lindqvist@example.com",
+                     *       "address": {
+                     *         "line": "1 Main Street",
+                     *         "city": "Omaha",
+                     *         "state": "NE",
+                     *         "postal_code": "68102",
+                     *         "country": "US"
+                     *       },
+                     *       "deceased": false,
+                     *       "deceased_at": null,
+                     *       "deceased_on": null,
+                     *       "deceased_precision": null,
+                     *       "date_problem": null,
+                     *       "impossible_dates": {
+                     *         "birth_date": "2087-01-01",
+                     *         "deceased_at": null
+                     *       },
+                     *       "contact_preference": "ok",
+                     *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "source": "manual",
+                     *       "source_id": "pat-17",
+                     *       "mrn_system": "http://hospital.example/mrn",
+                     *       "active": true,
+                     *       "record_status": "current",
+                     *       "replaced_by_id": null,
+                     *       "withdrawn_reason": null,
+                     *       "corrections": {},
+                     *       "last_encounter_on": "2026-03-02",
+                     *       "clinical_version": 1,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Patient"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    unmerge_patient: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "mrn": "MRN-100042",
+                     *       "given_name": "Mei",
+                     *       "family_name": "Lindqvist",
+                     *       "birth_date": "1961-07-23",
+                     *       "birth_date_precision": "day",
+                     *       "sex": "female",
+                     *       "gender_identity": "Identifies as female gender",
+                     *       "race": "Asian",
+                     *       "ethnicity": "Not Hispanic or Latino",
+                     *       "language": "en-US",
+                     *       "phone": "+1 402 555 0142",
+                     *       "email": "mei.lindqvist@example.com",
+                     *       "address": {
+                     *         "line": "1 Main Street",
+                     *         "city": "Omaha",
+                     *         "state": "NE",
+                     *         "postal_code": "68102",
+                     *         "country": "US"
+                     *       },
+                     *       "deceased": false,
+                     *       "deceased_at": null,
+                     *       "deceased_on": null,
+                     *       "deceased_precision": null,
+                     *       "date_problem": null,
+                     *       "impossible_dates": {
+                     *         "birth_date": "2087-01-01",
+                     *         "deceased_at": null
+                     *       },
+                     *       "contact_preference": "ok",
+                     *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "source": "manual",
+                     *       "source_id": "pat-17",
+                     *       "mrn_system": "http://hospital.example/mrn",
+                     *       "active": true,
+                     *       "record_status": "current",
+                     *       "replaced_by_id": null,
+                     *       "withdrawn_reason": null,
+                     *       "corrections": {},
+                     *       "last_encounter_on": "2026-03-02",
+                     *       "clinical_version": 1,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Patient"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -3565,6 +4120,8 @@ export interface operations {
                 sex?: "female" | "male" | "other" | "unknown";
                 site_id?: string;
                 source?: string;
+                /** @description Which records to find; `all` finds every one. */
+                record_status?: "current" | "inactive" | "replaced" | "withdrawn" | "all";
             };
             header?: {
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
@@ -3624,6 +4181,7 @@ export interface operations {
                  *       "family_name": "lind",
                  *       "birth_date": "1961-07-23",
                  *       "sex": "female",
+                 *       "record_status": "current",
                  *       "sort": "-created_at"
                  *     }
                  */
@@ -3676,6 +4234,13 @@ export interface operations {
                      *           "contact_preference": "ok",
                      *           "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *           "source": "manual",
+                     *           "source_id": "pat-17",
+                     *           "mrn_system": "http://hospital.example/mrn",
+                     *           "active": true,
+                     *           "record_status": "current",
+                     *           "replaced_by_id": null,
+                     *           "withdrawn_reason": null,
+                     *           "corrections": {},
                      *           "last_encounter_on": "2026-03-02",
                      *           "clinical_version": 1,
                      *           "created_at": "2026-03-02T09:30:00Z",
@@ -3962,6 +4527,262 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Site"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_sources: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                /** @description Sort keys, separated by commas, at most 3: `name`, `created_at`. `-` before a key sorts in descending order. An unknown value counts as smaller than all others. */
+                sort?: string;
+                name?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "name": "epic",
+                     *           "base_url": "https://ehr.example/fhir",
+                     *           "mrn_system": "https://ehr.example/mrn",
+                     *           "time_zone": "America/Chicago",
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "updated_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SourcePage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    create_source: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeated request safe: it has no second effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "epic",
+                 *       "base_url": "https://ehr.example/fhir",
+                 *       "mrn_system": "https://ehr.example/mrn",
+                 *       "time_zone": "America/Chicago"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SourceBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "name": "epic",
+                     *       "base_url": "https://ehr.example/fhir",
+                     *       "mrn_system": "https://ehr.example/mrn",
+                     *       "time_zone": "America/Chicago",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_source: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the source.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "name": "epic",
+                     *       "base_url": "https://ehr.example/fhir",
+                     *       "mrn_system": "https://ehr.example/mrn",
+                     *       "time_zone": "America/Chicago",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    change_source: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the source.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "mrn_system": "https://ehr.example/mrn",
+                 *       "time_zone": "America/Chicago"
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["SourcePatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "name": "epic",
+                     *       "base_url": "https://ehr.example/fhir",
+                     *       "mrn_system": "https://ehr.example/mrn",
+                     *       "time_zone": "America/Chicago",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Source"];
                 };
             };
             400: components["responses"]["BadRequest"];
