@@ -21,6 +21,13 @@ from trially.tenancy.context import tenant_context
 FOLDER = Path(__file__).parents[4] / "shared" / "data" / "fhir_quirks"
 GENERATOR = "make_large_urn_bundle.py"
 
+FOUND = [
+    *(("decomposed_unicode_name.jsonl", words) for words in ("Mu\u00f1oz", "Mun\u0303oz", "renee")),
+    *(("many_names.jsonl", words) for words in ("Früh", "fruh", "Mid", "Zo", "zoe marie")),
+    *(("many_names.jsonl", words) for words in ("O'Brien", "O\u2019Brien", "obrien", "smythe")),
+]
+"""Words that find the patient of an input."""
+
 needs_inputs = pytest.mark.skipif(not FOLDER.exists(), reason="the inputs are not here")
 
 
@@ -36,6 +43,19 @@ def test_each_input_has_an_answer() -> None:
 def test_the_input_gives_its_answer(app: Flask, shared_member: Member, name: str) -> None:
     # Of two files of one source, the first one has run before the second one.
     take_in(app, shared_member, FOLDER / name, ANSWERS[name])
+
+
+@needs_inputs
+@pytest.mark.xfail(strict=True, reason="search has no `q` yet")
+@pytest.mark.parametrize(("name", "words"), FOUND)
+def test_the_patient_is_found(app: Flask, shared_member: Member, name: str, words: str) -> None:
+    source = name.partition(".")[0]
+    with app.app_context(), tenant_context(str(shared_member.tenant.id)):
+        run_import(find_source_files([FOLDER / name]), source=source, fingerprint=name)
+    answer = shared_member.post("/patients/search", json={"q": words, "source": source})
+
+    assert answer.status_code == 200
+    assert [each["mrn"] for each in answer.json["data"]] == [ANSWERS[name].patients[0]["mrn"]]
 
 
 @needs_inputs

@@ -8,10 +8,20 @@ from tests.recruiting.imports.fhir_examples import PATIENT, concept, fault_of, t
 from trially.recruiting.imports.fhir.translating import translate
 
 
+def numbered(value: str, kind: str) -> dict[str, Any]:
+    absent = ("system", "use", "period_start", "period_end", "assigner")
+    return {"value": value, "type": kind, **dict.fromkeys(absent)}
+
+
 def test_patient_row() -> None:
     assert translate_patient() == {
         "source_id": "p1",
         "mrn": "M7",
+        "mrn_system": None,
+        "link_base_url": None,
+        "link_source_id": None,
+        "replaces": None,
+        "identifiers": [numbered("1", "SS"), numbered("M7", "MR")],
         "given_name": "Ida Maj",
         "family_name": "Ångström",
         "birth_date": "1956-08-03",
@@ -45,7 +55,7 @@ def test_the_resource_id_replaces_a_missing_mrn() -> None:
     row = translate({"resourceType": "Patient", "id": "p2"})
 
     assert isinstance(row, dict)
-    assert {key: value for key, value in row.items() if value not in (None, False)} == {
+    assert {key: value for key, value in row.items() if value not in (None, False, [])} == {
         "source_id": "p2",
         "mrn": "p2",
         "active": True,
