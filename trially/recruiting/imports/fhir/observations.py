@@ -7,6 +7,7 @@ from trially.recruiting.imports.fhir.codings import (
     read_concept,
     read_status,
 )
+from trially.recruiting.imports.fhir.detail_readers import describe_ranges
 from trially.recruiting.imports.fhir.details import set_details
 from trially.recruiting.imports.fhir.fact_parts import (
     begin_fact,
@@ -112,7 +113,7 @@ def _set_value(fact: FactRow, holder: Json, where: str, reading: Reading) -> Non
     if value is not NO_VALUE:
         _set_columns(fact, value)
     if "referenceRange" in holder:
-        _set_range(fact, read_objects(holder["referenceRange"]), where, reading)
+        _set_range(fact, holder, where, reading)
     if "interpretation" in holder:
         interpretations = holder["interpretation"]
         first = (
@@ -124,7 +125,7 @@ def _set_value(fact: FactRow, holder: Json, where: str, reading: Reading) -> Non
 
 
 def _set_columns(fact: FactRow, value: Value) -> None:
-    number, unit, comparator, code_system, code, text = value
+    number, unit, comparator, code_system, code, text, concept = value
     if number is not None:
         fact["value_number"] = number
     if unit is not None:
@@ -137,18 +138,26 @@ def _set_columns(fact: FactRow, value: Value) -> None:
         fact["value_code"] = code
     if text is not None:
         fact["value_text"] = text
+    if concept is not None:
+        fact["details"] = {**(fact.get("details") or {}), "value": concept}
 
 
-def _set_range(fact: FactRow, ranges: list[Json], where: str, reading: Reading) -> None:
-    """Set the reference range: the normal one, or else the first one.
+def _set_range(fact: FactRow, holder: Json, where: str, reading: Reading) -> None:
+    """Set the reference range: the normal one, or else the only one.
 
-    A range for other patients is not chosen; all ranges are among the details.
+    Of several ranges, one for some people is not chosen. All of them are among the details. So is a
+    range in another unit than the value, which must not be compared with it.
     """
+    ranges = read_objects(holder["referenceRange"])
     usable = [item for item in ranges if not item.get("appliesTo") and not item.get("age")]
     chosen = next((item for item in usable if _is_normal(item)), None)
     if chosen is None and len(ranges) == 1:
         chosen = ranges[0]
     if chosen is None:
+        return
+    if not _has_unit_of(read_object(holder.get("valueQuantity")), chosen):
+        rows = describe_ranges([chosen], f"{where}.referenceRange", reading)
+        fact["details"] = {**(fact.get("details") or {}), "reference_ranges": rows}
         return
     for end in ("low", "high"):
         quantity = read_object(chosen.get(end))
@@ -158,6 +167,21 @@ def _set_range(fact: FactRow, ranges: list[Json], where: str, reading: Reading) 
     text = read_text(chosen.get("text"), LONGEST_REFERENCE_TEXT)
     if text is not None:
         fact["reference_text"] = text
+
+
+def _has_unit_of(value: Json, reference_range: Json) -> bool:
+    """Return whether a range is in the unit of a value, as far as they name their units."""
+    units = _units_of(value)
+    for end in ("low", "high"):
+        others = _units_of(read_object(reference_range.get(end)))
+        if units and others and not units & others:
+            return False
+    return True
+
+
+def _units_of(quantity: Json) -> set[str]:
+    names = quantity.get("unit"), quantity.get("code")
+    return {name for name in names if type(name) is str}
 
 
 def _is_normal(reference_range: Json) -> bool:

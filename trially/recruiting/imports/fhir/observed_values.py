@@ -5,12 +5,19 @@ import sys
 from decimal import Decimal
 from typing import NamedTuple
 
-from trially.recruiting.imports.fhir.codings import UCUM, read_concept, read_system
+from trially.recruiting.imports.exact_numbers import as_written
+from trially.recruiting.imports.fhir.codings import (
+    UCUM,
+    describe_concept,
+    read_concept,
+    read_system,
+)
 from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.rows import (
     LONGEST_CODE,
     LONGEST_DISPLAY,
     LONGEST_VALUE_TEXT,
+    ConceptRow,
     Number,
 )
 from trially.recruiting.imports.fhir.values import (
@@ -18,11 +25,11 @@ from trially.recruiting.imports.fhir.values import (
     is_clean,
     read_code,
     read_flag,
+    read_long_text,
     read_object,
     read_text,
     write_number,
 )
-from trially.recruiting.imports.reading.exact_numbers import as_written
 
 COMPARATORS = frozenset({"<", "<=", ">=", ">"})
 LARGEST_INTEGER = 2**63 - 1
@@ -48,6 +55,8 @@ class Value(NamedTuple):
     code_system: str | None = None
     code: str | None = None
     text: str | None = None
+    concept: ConceptRow | None = None
+    """The whole concept, if the code and the text do not say all of it."""
 
 
 NO_VALUE = Value()
@@ -119,7 +128,10 @@ def _read_coded_value(value: object, where: str, reading: Reading) -> Value:
     if concept is None:
         return NO_VALUE
     text = read_text(read_object(value).get("text"), LONGEST_VALUE_TEXT) or concept.display
-    return Value(code_system=concept.system, code=concept.code, text=text)
+    whole = None
+    if concept.others or (concept.text and concept.display):
+        whole = describe_concept(value, where, reading)
+    return Value(code_system=concept.system, code=concept.code, text=text, concept=whole)
 
 
 def _read_other_value(holder: Json, where: str, reading: Reading) -> Value:
@@ -128,7 +140,7 @@ def _read_other_value(holder: Json, where: str, reading: Reading) -> Value:
         return NO_VALUE
     text = holder.get("valueString")
     if text is not None:
-        return Value(text=read_text(text, LONGEST_VALUE_TEXT, keep_lines=True))
+        return Value(text=read_long_text(text, LONGEST_VALUE_TEXT, f"{where}.valueString", reading))
     flag = read_flag(holder.get("valueBoolean"), f"{where}.valueBoolean", reading)
     if flag is not None:
         return Value(code="true" if flag else "false")

@@ -54,6 +54,13 @@ def read_text(value: object, longest: int, *, keep_lines: bool = False) -> str |
     return to_plain(value, keep_lines=keep_lines).strip()[:longest] or None
 
 
+def read_long_text(value: object, longest: int, where: str, reading: Reading) -> str | None:
+    """Return a text with its lines. A fault if it is cut."""
+    if type(value) is str and len(value) > longest:
+        reading.lose(where, f"is longer than {longest:,} characters, and is cut")
+    return read_text(value, longest, keep_lines=True)
+
+
 def as_text(value: object) -> object:
     """Return an integer as the text that its JSON has, and any other value as it is.
 

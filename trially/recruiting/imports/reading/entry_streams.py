@@ -5,8 +5,8 @@ from typing import Any, NamedTuple, Protocol
 
 from ijson.backends import yajl2_c
 
+from trially.recruiting.imports.exact_numbers import as_written
 from trially.recruiting.imports.reading.byte_sources import CHUNK_BYTES
-from trially.recruiting.imports.reading.exact_numbers import as_written
 
 DEEPEST_ENTRY = 200
 STREAMED = frozenset({"entry", "link"})

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from trially.duplicate_members import has_duplicate_members
-from trially.recruiting.imports.reading.exact_numbers import parse_number, with_exact_numbers
+from trially.recruiting.imports.exact_numbers import parse_number, with_exact_numbers
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
