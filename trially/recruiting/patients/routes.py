@@ -27,9 +27,9 @@ from trially.http.contract import (
 from trially.http.etags import Versions
 from trially.http.pages import Page
 from trially.http.problems import Conflict, NotFound
-from trially.recruiting.patients.ages import resolve_ages
 from trially.recruiting.patients.corrections import corrections_after, release
 from trially.recruiting.patients.known import find_key, refuse_taken_mrn, remember_erased
+from trially.recruiting.patients.lifetimes import redate_records
 from trially.recruiting.patients.merging import MergeError, merge, unmerge
 from trially.recruiting.patients.model import SORTS, DeathPrecision, ListedStatus, Patient
 from trially.recruiting.patients.schema import (
@@ -78,6 +78,9 @@ PATIENTS = Resource(
         "family_name": starts_with(columns.family_name),
     },
 )
+
+_LIFETIME = frozenset({"birth_date", "deceased_at"})
+"""Fields that the dates of records are compared with."""
 
 
 @bp.get("")
@@ -183,8 +186,9 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
         changes["birth_date_precision"] = "day"
     changes["corrections"] = corrections_after(changes, current_identity().subject)
     changed = PATIENTS.change(patient_id, versions, changes)
-    if "birth_date" in body:
-        resolve_ages([patient_id])
+    if body.keys() & _LIFETIME:
+        redate_records([patient_id])
+        return PATIENTS.get(patient_id)
     return changed
 
 
@@ -249,8 +253,9 @@ def release_correction(patient_id: UUID, field: str) -> Item:
     if field not in corrections:
         raise NotFound("The field has not been corrected.")
     released = PATIENTS.change(patient_id, None, release(corrections, field))
-    if field == "birth_date":
-        resolve_ages([patient_id])
+    if field in _LIFETIME:
+        redate_records([patient_id])
+        return PATIENTS.get(patient_id)
     return released
 
 

@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.model import TenantModel, Timestamped
+from trially.recruiting.patients import lifetimes
 from trially.recruiting.patients.model import WithdrawalReason
 
 
@@ -63,6 +64,8 @@ class DateProblem(StrEnum):
     """Something that is said to have happened is dated in the future of the import."""
 
     TOO_EARLY = "too_early"
+    BEFORE_BIRTH = lifetimes.BEFORE_BIRTH
+    AFTER_DEATH = lifetimes.AFTER_DEATH
 
 
 NEGATIVE_STATUSES = frozenset({"not-done", "not-taken", "not-given", "declined"})

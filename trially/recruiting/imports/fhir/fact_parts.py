@@ -44,7 +44,7 @@ def begin_fact(resource: Json, kind: RecordType, subject: str) -> FactRow:
 
 def finish_fact(fact: FactRow, resource: Json, reading: Reading) -> None:
     """Set what depends on other columns, and the details of the resource."""
-    if "start_at" in fact or "end_at" in fact:
+    if "start_at" in fact or "end_at" in fact or "recorded_at" in fact:
         problem = find_date_problem(fact, reading.today)
         if problem is not None:
             fact["date_problem"] = problem.value
