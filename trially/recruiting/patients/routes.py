@@ -267,6 +267,7 @@ def _death_of(body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "deceased_on": at and at.date(),
         "deceased_precision": at and DeathPrecision.INSTANT.value,
+        "deceased_zone": None,
     }
 
 

@@ -18,12 +18,13 @@ from trially.http.contract import (
 )
 from trially.http.etags import Versions
 from trially.http.pages import Page
-from trially.recruiting.sources.model import SORTS, RecordSource
+from trially.recruiting.sources.model import SORTS, RecordSource, time_zone_changes
 from trially.recruiting.sources.schema import SourceQuerySchema, SourceSchema
 from trially.recruiting.sources.server_urls import canonical_base
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
 from trially.resources.scope import WHOLE_TENANT
+from trially.tenancy.context import current_tenant
 
 bp = Blueprint("sources", __name__, url_prefix="/sources")
 
@@ -86,6 +87,11 @@ def change_source(source_id: UUID, versions: Versions | None, body: dict[str, An
 
     The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. Name
     and base URL never change, because the keys of records depend on them. `If-Match` must name the
-    version that the caller has seen, or the answer is 412.
+    version that the caller has seen, or the answer is 412. With another time zone, the times that
+    have no offset are read anew: those of the first records at once, and the others by the next
+    import of the source.
     """
+    if "time_zone" in body:
+        zone = body["time_zone"] or current_tenant().time_zone
+        time_zone_changes.send(SOURCES.get(source_id)["name"], zone=zone)
     return SOURCES.change(source_id, versions, body)

@@ -20,6 +20,8 @@ class Date(NamedTuple):
     at: str | None = None
     precision: str | None = None
     offset: int | None = None
+    zone: str | None = None
+    """The zone in which a time without an offset was read, by its IANA name."""
 
     @property
     def day(self) -> str | None:
@@ -99,7 +101,7 @@ def parse_date(text: str, zone: ZoneInfo) -> Date | None:
     if elapsed is None:
         return None
     try:
-        offset = _offset_in(zone, moment + elapsed) if offset_text is None else _offset(offset_text)
+        offset = offset_in(zone, moment + elapsed) if offset_text is None else _offset(offset_text)
     except OverflowError:
         offset = dt.timedelta()
     if offset is None:
@@ -108,7 +110,10 @@ def parse_date(text: str, zone: ZoneInfo) -> Date | None:
         moment += elapsed - offset
     except OverflowError:  # some sources write 9999-12-31T23:59:59-05:00 for "no end"
         moment = _LATEST if year == "9999" else _EARLIEST
-    return Date(f"{moment.isoformat()}Z", "instant", int(offset.total_seconds() // 60))
+    minutes = int(offset.total_seconds() // 60)
+    return Date(
+        f"{moment.isoformat()}Z", "instant", minutes, zone.key if offset_text is None else None
+    )
 
 
 def _time_of_day(hour: int, minute: int, second: int, fraction: str | None) -> dt.timedelta | None:
@@ -120,7 +125,7 @@ def _time_of_day(hour: int, minute: int, second: int, fraction: str | None) -> d
     return dt.timedelta(hours=hour, minutes=minute, seconds=second, microseconds=microseconds)
 
 
-def _offset_in(zone: ZoneInfo, local: dt.datetime) -> dt.timedelta | None:
+def offset_in(zone: ZoneInfo, local: dt.datetime) -> dt.timedelta:
     """Return the offset of a time zone at a local time, in whole minutes."""
     offset = local.replace(tzinfo=zone).utcoffset() or dt.timedelta()
     return dt.timedelta(minutes=offset.total_seconds() // 60)

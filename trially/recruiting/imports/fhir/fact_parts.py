@@ -66,17 +66,21 @@ def set_code(fact: FactRow, concept: Coded | None) -> None:
 def set_start(fact: FactRow, start: Date) -> None:
     """Set the start, if it is known."""
     if start.at is not None:
-        fact["start_at"], fact["start_precision"], offset = start
+        fact["start_at"], fact["start_precision"], offset, zone = start
         if offset is not None:
             fact["start_offset"] = offset
+        if zone is not None:
+            _set_zone(fact, zone, "start")
 
 
 def set_end(fact: FactRow, end: Date) -> None:
     """Set the end, if it is known."""
     if end.at is not None:
-        fact["end_at"], fact["end_precision"], offset = end
+        fact["end_at"], fact["end_precision"], offset, zone = end
         if offset is not None:
             fact["end_offset"] = offset
+        if zone is not None:
+            _set_zone(fact, zone, "end")
 
 
 def set_when(fact: FactRow, when: When) -> None:
@@ -119,6 +123,15 @@ def set_recorded(fact: FactRow, resource: Json, element: str, reading: Reading) 
     if element in resource:
         recorded = read_date(resource, element, fact["source_type"], reading)
         if recorded.at is not None:
-            fact["recorded_at"], _, offset = recorded
+            fact["recorded_at"], _, offset, zone = recorded
             if offset is not None:
                 fact["recorded_offset"] = offset
+            if zone is not None:
+                _set_zone(fact, zone, "recorded")
+
+
+def _set_zone(fact: FactRow, zone: str, time: str) -> None:
+    """Remember that a time of a fact has no offset of its own, and the zone it was read in."""
+    fact["zone"] = zone
+    times = fact.get("zoned_times")
+    fact["zoned_times"] = f"{times} {time}" if times else time

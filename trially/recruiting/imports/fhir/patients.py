@@ -92,6 +92,7 @@ def translate_patient(resource: Json, reading: Reading) -> PatientRow:
         "deceased_at": life.death.at,
         "deceased_on": life.death.day,
         "deceased_precision": life.death.precision,
+        "deceased_zone": life.death.zone,
         "date_problem": life.problem,
         "impossible_dates": life.impossible,
         "active": read_flag(resource.get("active"), "Patient.active", reading) is not False,

@@ -81,6 +81,7 @@ class PatientRow(TypedDict):
     deceased_at: str | None
     deceased_on: str | None
     deceased_precision: str | None
+    deceased_zone: str | None
     date_problem: str | None
     impossible_dates: dict[str, str] | None
     active: bool
@@ -145,6 +146,8 @@ class FactRow(TypedDict, total=False):
     date_problem: str | None
     recorded_at: str | None
     recorded_offset: int | None
+    zone: str | None
+    zoned_times: str | None
     value_number: Number | None
     value_code_system: str | None
     value_code: str | None
