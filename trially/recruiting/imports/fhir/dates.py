@@ -7,7 +7,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from trially.recruiting.imports.fhir.reading_state import Reading
-from trially.recruiting.imports.fhir.values import Json
+from trially.recruiting.imports.fhir.values import Json, unlisted
 
 
 class Date(NamedTuple):
@@ -44,10 +44,11 @@ NO_DATE = Date()
 LONGEST_DATE = 48
 _KEPT = {"year": 4, "month": 7, "day": 10}
 
-# More lenient than FHIR: seconds are optional, and a space may replace the T.
+# More lenient than FHIR: seconds are optional, a space may replace the T, and a day may have an
+# offset, as in XML: it is the day where the source is.
 _DATE = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?"
-    r"([Zz]|[+-]\d\d:?\d\d)?)?)?)?",
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:(?:[Zz]|[+-]\d\d:\d\d)$"
+    r"|[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?([Zz]|[+-]\d\d:?\d\d)?)?)?)?",
     re.ASCII,
 )
 _EARLIEST = dt.datetime(1, 1, 1)  # noqa: DTZ001 - all times here are UTC
@@ -77,6 +78,7 @@ def read_period(holder: Json, element: str, where: str, reading: Reading) -> tup
     if period is None:
         return NO_DATE, NO_DATE
     where = f"{where}.{element}"
+    period = unlisted(period)
     if type(period) is not dict:
         reading.lose(where, "is not an object")
         return NO_DATE, NO_DATE

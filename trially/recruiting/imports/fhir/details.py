@@ -126,6 +126,9 @@ DETAILS: dict[str, dict[str, tuple[str, Describe]]] = {
 DETAILS["MedicationOrder"] = DETAILS["MedicationRequest"]
 
 
+_PRIMITIVES = frozenset({bool, float, int, str})
+
+
 def set_details(fact: FactRow, resource: Json, reading: Reading) -> None:
     """Set the details of a fact from the elements of its resource, or of its component."""
     kind = fact["source_type"]
@@ -138,6 +141,8 @@ def set_details(fact: FactRow, resource: Json, reading: Reading) -> None:
         key, describe = elements[element]
         value = resource[element]
         detail = describe(value, f"{kind}.{element}", reading) if value is not None else None
+        if detail is None and type(value) in _PRIMITIVES and value != "":
+            reading.lose(f"{kind}.{element}", "is not an object")
         if detail is not None and not _is_in_columns(fact, key, detail):
             details[key] = detail
     if details:

@@ -24,6 +24,8 @@ def describe_dosages(value: object, where: str, reading: Reading) -> list[Json] 
 
 
 def _describe_dosage(dosage: Json, where: str, reading: Reading) -> Json:
+    if type(dosage.get("timing")) is str:
+        reading.lose(f"{where}.timing", "is not an object")
     row: dict[str, Any] = {
         "text": read_text(dosage.get("text"), LONGEST_DISPLAY, keep_lines=True),
         "instruction": read_text(dosage.get("patientInstruction"), LONGEST_DISPLAY),

@@ -1,6 +1,6 @@
 """Set the columns that several types of facts share."""
 
-from trially.recruiting.imports.fhir.codings import Coded, read_status
+from trially.recruiting.imports.fhir.codings import UNKNOWN, Coded, normal_status, read_status
 from trially.recruiting.imports.fhir.dates import Date, read_date
 from trially.recruiting.imports.fhir.details import set_details
 from trially.recruiting.imports.fhir.plausibility import describe_problem, find_date_problem
@@ -13,6 +13,7 @@ from trially.recruiting.imports.fhir.values import (
     find_reference,
     read_code,
     read_id,
+    unlisted,
 )
 from trially.recruiting.records.model import NEGATIVE_STATUSES, RecordType
 
@@ -98,7 +99,8 @@ def set_status(fact: FactRow, resource: Json, reading: Reading) -> None:
     value = resource.get("status")
     if value is None:
         return
-    status = read_code(value, f"{fact['source_type']}.status", reading) or "unknown"
+    code = read_code(unlisted(value), f"{fact['source_type']}.status", reading)
+    status = normal_status(code or UNKNOWN)
     fact["status"] = status
     if status == ENTERED_IN_ERROR:
         fact["entered_in_error"] = True

@@ -2,6 +2,7 @@
 
 from trially.recruiting.imports.fhir.codings import (
     LOINC,
+    UNKNOWN,
     Coded,
     read_category,
     read_concept,
@@ -38,6 +39,7 @@ from trially.recruiting.imports.fhir.values import (
     read_objects,
     read_text,
 )
+from trially.recruiting.imports.server_urls import base_of
 from trially.recruiting.records.model import RecordType
 
 MOST_COMPONENTS = 1_000
@@ -54,7 +56,7 @@ def translate_observation(resource: Json, reading: Reading) -> list[FactRow]:
     set_recorded(fact, resource, "issued", reading)
     fact["category"] = read_category(resource, "Observation.category", reading)
     if "focus" in resource:
-        _set_focus(fact, resource)
+        _set_focus(fact, resource["focus"], reading)
     components = resource.get("component")
     # A component has the date and category of the observation, but its own code and value.
     shared = fact.copy() if components is not None else fact
@@ -72,6 +74,8 @@ def _translate_components(
     components: object, shared: FactRow, parent_code: str | None, reading: Reading
 ) -> list[FactRow]:
     """Return a fact for each component that has a code."""
+    if type(components) is dict:
+        components = [components]
     if type(components) is not list:
         reading.lose("Observation.component", "is not a list")
         return []
@@ -121,7 +125,8 @@ def _set_value(fact: FactRow, holder: Json, where: str, reading: Reading) -> Non
             if type(interpretations) is list and interpretations
             else interpretations
         )
-        fact["interpretation"] = read_status(first or None, f"{where}.interpretation", reading)
+        if type(first) is not dict or first.get("coding"):  # a text is one of the details
+            fact["interpretation"] = read_status(first or None, f"{where}.interpretation", reading)
 
 
 def _set_columns(fact: FactRow, value: Value) -> None:
@@ -159,11 +164,19 @@ def _set_range(fact: FactRow, holder: Json, where: str, reading: Reading) -> Non
         rows = describe_ranges([chosen], f"{where}.referenceRange", reading)
         fact["details"] = {**(fact.get("details") or {}), "reference_ranges": rows}
         return
-    for end in ("low", "high"):
-        quantity = read_object(chosen.get(end))
-        number = read_number(quantity.get("value"), f"{where}.referenceRange.{end}", reading)
-        if number is not None:
-            fact["reference_low" if end == "low" else "reference_high"] = number
+    low, high = (
+        read_number(
+            read_object(chosen.get(end)).get("value"), f"{where}.referenceRange.{end}", reading
+        )
+        for end in ("low", "high")
+    )
+    if low is not None and high is not None and float(low) > float(high):
+        reading.lose(f"{where}.referenceRange", "ends below its start, so it is not used")
+        return
+    if low is not None:
+        fact["reference_low"] = low
+    if high is not None:
+        fact["reference_high"] = high
     text = read_text(chosen.get("text"), LONGEST_REFERENCE_TEXT)
     if text is not None:
         fact["reference_text"] = text
@@ -193,13 +206,31 @@ def _is_normal(reference_range: Json) -> bool:
     )
 
 
-def _set_focus(fact: FactRow, resource: Json) -> None:
-    """Set who or what the observation is about, unless that is the patient."""
+def _set_focus(fact: FactRow, focus: object, reading: Reading) -> None:
+    """Set who or what the observation is about, unless that is the patient.
+
+    A focus that cannot be read may be somebody else.
+    """
     names = []
-    for link in read_objects(resource["focus"]):
-        kind, target_id = find_target(link)
-        if kind == "Patient" and target_id == fact["patient_source_id"]:
+    for link in focus if type(focus) is list else [focus]:
+        if link is None:
             continue
-        names.append(read_text(link.get("display"), LONGEST_FOCUS) or kind or "unknown")
+        if type(link) is not dict:
+            reading.lose("Observation.focus", "is not an object")
+        elif _is_patient_of(fact, link):
+            continue
+        kind, _ = find_target(link)
+        names.append(read_text(read_object(link).get("display"), LONGEST_FOCUS) or kind or UNKNOWN)
     if names:
         fact["focus"] = ", ".join(names)[:LONGEST_FOCUS]
+
+
+def _is_patient_of(fact: FactRow, link: Json) -> bool:
+    """Return whether a reference is to the patient of a fact, by the same kind of address."""
+    reference = link.get("reference")
+    if type(reference) is not str:
+        return False
+    base_url = base_of(reference, "Patient")
+    kind, target_id = find_target(link)
+    key = f"{base_url}/Patient/{target_id}" if base_url else target_id
+    return kind == "Patient" and key == fact["patient_source_id"]

@@ -23,11 +23,13 @@ from trially.recruiting.imports.fhir.rows import (
 from trially.recruiting.imports.fhir.values import (
     Json,
     is_clean,
+    is_number,
     read_code,
     read_flag,
     read_long_text,
     read_object,
     read_text,
+    unlisted,
     write_number,
 )
 
@@ -44,6 +46,9 @@ _OTHER_VALUES = frozenset(
         *_NOT_KEPT,
     }
 )
+
+
+_VALUES = _OTHER_VALUES | {"valueQuantity", "valueCodeableConcept"}
 
 
 class Value(NamedTuple):
@@ -63,7 +68,11 @@ NO_VALUE = Value()
 
 
 def read_value(holder: Json, where: str, reading: Reading) -> Value:
-    """Return the value of an Observation or a component."""
+    """Return the value of an Observation or a component. Of several, one is read."""
+    if len(_VALUES & holder.keys()) > 1:
+        given = [name for name in _VALUES & holder.keys() if holder[name] is not None]
+        if len(given) > 1:
+            reading.lose(f"{where}.value", "is given in several forms, of which one is read")
     quantity = holder.get("valueQuantity")
     if quantity is not None:
         return _read_quantity(quantity, f"{where}.valueQuantity", reading)
@@ -75,18 +84,35 @@ def read_value(holder: Json, where: str, reading: Reading) -> Value:
 
 def _read_quantity(quantity: object, where: str, reading: Reading) -> Value:
     """Return a quantity. With a comparator of another meaning it is text, and not a number."""
+    quantity = unlisted(quantity)
     if type(quantity) is not dict:
         reading.lose(where, "is not an object")
         return NO_VALUE
-    number = read_number(quantity.get("value"), f"{where}.value", reading)
+    value = quantity.get("value")
+    number = read_number(value, f"{where}.value", reading)
     unit = _read_unit(quantity, where, reading)
     comparator = quantity.get("comparator")
+    if comparator is None and number is None and type(value) is str:  # such as "<5"
+        words = None if value in _NO_NUMBERS else read_text(value, LONGEST_CODE)
+        return Value(unit=unit) if words is None else Value(text=f"{words} {unit or ''}".strip())
     if comparator is not None and (type(comparator) is not str or comparator not in COMPARATORS):
+        sign = _read_comparator(comparator)
+        if sign in COMPARATORS:
+            return Value(number, unit, sign)
         reading.lose(f"{where}.comparator", "is not one of <, <=, >=, >")
-        word = read_text(comparator, LONGEST_CODE)
-        words = [word, None if number is None else str(number), unit]
-        return Value(text=" ".join(part for part in words if part) or None)
+        parts = [sign, None if number is None else str(number), unit]
+        return Value(text=" ".join(part for part in parts if part))
     return Value(number, unit, comparator)
+
+
+def _read_comparator(value: object) -> str:
+    """Return a comparator in FHIR's spelling, or a question mark for what cannot be read."""
+    sign = read_text(unlisted(value), LONGEST_CODE) or "?"
+    return _SIGNS.get(sign, sign)
+
+
+_NO_NUMBERS = frozenset({"", "NaN", "Infinity", "-Infinity"})
+_SIGNS = {"\u2264": "<=", "\u2265": ">=", "=<": "<=", "=>": ">="}
 
 
 def _read_unit(quantity: Json, where: str, reading: Reading) -> str | None:
@@ -100,7 +126,10 @@ def _read_unit(quantity: Json, where: str, reading: Reading) -> str | None:
             system = read_system(system, f"{where}.system", reading)
         if system is None or system == UCUM:
             return code
-    return read_text(quantity.get("unit"), LONGEST_CODE) or code
+    unit = quantity.get("unit")
+    if unit is not None and type(unit) is not str:
+        reading.lose(f"{where}.unit", "is not a string")
+    return read_text(unit, LONGEST_CODE) or code
 
 
 def read_number(value: object, where: str, reading: Reading) -> Number | None:
@@ -139,6 +168,9 @@ def _read_other_value(holder: Json, where: str, reading: Reading) -> Value:
     if not names:
         return NO_VALUE
     text = holder.get("valueString")
+    if text is not None and type(text) is not str:
+        reading.lose(f"{where}.valueString", "is not a string")
+        text = write_number(text) if is_number(text) else None
     if text is not None:
         return Value(text=read_long_text(text, LONGEST_VALUE_TEXT, f"{where}.valueString", reading))
     flag = read_flag(holder.get("valueBoolean"), f"{where}.valueBoolean", reading)

@@ -7,7 +7,14 @@ from trially.recruiting.imports.fhir.ages import describe_age, find_bound, read_
 from trially.recruiting.imports.fhir.dates import NO_DATE, Date, read_date, read_period
 from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.rows import LONGEST_DISPLAY
-from trially.recruiting.imports.fhir.values import EMPTY, Json, read_object, read_objects, read_text
+from trially.recruiting.imports.fhir.values import (
+    EMPTY,
+    Json,
+    read_flag,
+    read_object,
+    read_objects,
+    read_text,
+)
 
 MOST_EVENTS = 1_000
 
@@ -113,7 +120,7 @@ def _read_rare(resource: Json, stem: str, where: str, reading: Reading) -> When:
     if text is not None:
         date, words = find_bound(text, reading.zone)
         return When(date, start_age=words, text=text)
-    if resource.get(stem + "Boolean") is True:
+    if read_flag(resource.get(stem + "Boolean"), f"{where}.{stem}Boolean", reading):
         return When(text="true")
     return NEVER_SAID
 

@@ -32,8 +32,19 @@ _NAMED_TYPES = frozenset(
 
 
 def read_object(value: object) -> Json:
-    """Return the value if it is an object, else an empty object."""
+    """Return the value if it is an object, else an empty object. `unlisted` is applied first."""
+    if type(value) is dict:
+        return value
+    value = unlisted(value)
     return value if type(value) is dict else EMPTY
+
+
+def unlisted(value: object) -> object:
+    """Return the only item of a list, and any other value as it is.
+
+    Some sources write a list where FHIR has one value, as other versions of FHIR do.
+    """
+    return value[0] if type(value) is list and len(value) == 1 else value
 
 
 def read_objects(value: object) -> list[Json]:
