@@ -18,6 +18,10 @@ LONGEST_FOCUS = length_of(ClinicalFact.focus)
 LONGEST_NAME = length_of(Patient.family_name)
 
 
+Number = int | float | str
+"""A number, or the text of one that a float does not keep as it is written."""
+
+
 class CodingRow(TypedDict):
     """One coding of a concept, with the canonical URL of its system."""
 
@@ -78,6 +82,7 @@ class PatientRow(TypedDict):
     deceased_at: str | None
     deceased_on: str | None
     deceased_precision: str | None
+    deceased_zone: str | None
     date_problem: str | None
     impossible_dates: dict[str, str] | None
     active: bool
@@ -142,14 +147,16 @@ class FactRow(TypedDict, total=False):
     date_problem: str | None
     recorded_at: str | None
     recorded_offset: int | None
-    value_number: int | float | None
+    zone: str | None
+    zoned_times: str | None
+    value_number: Number | None
     value_code_system: str | None
     value_code: str | None
     value_text: str | None
     unit: str | None
     comparator: str | None
-    reference_low: int | float | None
-    reference_high: int | float | None
+    reference_low: Number | None
+    reference_high: Number | None
     reference_text: str | None
     interpretation: str | None
     details: dict[str, Any] | None
