@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, select
@@ -42,8 +43,8 @@ class Listing:
 
     A statement is built once for each shape, because building one costs more than PostgreSQL needs
     to answer it. `order` names columns with "asc" or "desc"; together they must be unique and never
-    null. `masked` fields cannot order the list. They filter and sort it only for callers who see
-    them.
+    null. `unshown` has those that are no columns of the list, by name. `masked` fields cannot order
+    the list. They filter and sort it only for callers who see them.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Listing:
         sorts: Mapping[str, SortKey],
         filters: Mapping[str, Filter],
         masked: Collection[str],
+        unshown: Mapping[str, ColumnElement[Any]] = MappingProxyType({}),
     ) -> None:
         if not order.keys().isdisjoint(masked):
             raise ValueError("A list ordered by a masked field would disclose it.")
@@ -63,7 +65,13 @@ class Listing:
         self._columns = columns
         self._scope = scope
         by_name = {column.key: column for column in columns}
-        self._own_keys = {name: (_unlabelled(by_name[name]), way) for name, way in order.items()}
+        self._own_keys = {
+            f"{_SORTED}{name}" if name in unshown else name: (
+                unshown[name] if name in unshown else _unlabelled(by_name[name]),
+                way,
+            )
+            for name, way in order.items()
+        }
         self._sorts = sorts
         self._filters = filters
         self._masked = frozenset(masked)
@@ -89,8 +97,7 @@ class Listing:
             position=list(keys),
             query=query,
         )
-        if sorting:
-            _remove_sorted_values(page["data"], keys)
+        _remove_sorted_values(page["data"], keys)
         if total is not None:
             page["page"]["total"] = total
         return page
@@ -138,9 +145,11 @@ class Listing:
 
     def _build(self, shape: Shape) -> Select[Any]:
         keys = self._keys(shape.sorting)
-        added = [column.label(name) for name, (column, _) in keys.items() if shape.sorting]
+        added = [
+            column.label(name) for name, (column, _) in keys.items() if name.startswith(_SORTED)
+        ]
         statement = (
-            select(*self._columns, *(column for column in added if column.key != "id"))
+            select(*self._columns, *added)
             .where(*self._conditions(shape))
             .order_by(
                 *(column.desc() if way == "desc" else column for column, way in keys.values())

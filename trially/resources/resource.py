@@ -81,6 +81,7 @@ class Resource:
         sorts: Mapping[str, SortKey] = MappingProxyType({}),
         filters: Mapping[str, Filter] = MappingProxyType({}),
         computed: Sequence[ColumnElement[Any]] = (),
+        unshown: Mapping[str, ColumnElement[Any]] = MappingProxyType({}),
     ) -> None:
         refuse_unscoped(model, scope)
         if is_about_patients(table_of(model)):
@@ -110,6 +111,7 @@ class Resource:
             sorts=sorts,
             filters=filters,
             masked=self.masked,
+            unshown=unshown,
         )
         RESOURCES.append(self)
 

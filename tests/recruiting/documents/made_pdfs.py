@@ -10,7 +10,9 @@ from pypdf import PdfReader, PdfWriter
 def make_pdf(*pages: str, compressed: bool = False) -> bytes:
     """Return a PDF with one line of text on each page."""
     streams = [b"BT /F1 12 Tf 72 720 Td (%s) Tj ET" % page.encode("cp1252") for page in pages]
-    return pdf_of_streams([zlib.compress(each) if compressed else each for each in streams], compressed)
+    return pdf_of_streams(
+        [zlib.compress(each) if compressed else each for each in streams], compressed
+    )
 
 
 def pdf_of_streams(streams: Sequence[bytes], compressed: bool = False) -> bytes:
@@ -41,7 +43,9 @@ def pdf_of_streams(streams: Sequence[bytes], compressed: bool = False) -> bytes:
     file.write(b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1))
     for position in positions:
         file.write(b"%010d 00000 n \n" % position)
-    file.write(b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, start))
+    file.write(
+        b"trailer\n<< /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, start)
+    )
     return file.getvalue()
 
 

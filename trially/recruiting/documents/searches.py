@@ -36,7 +36,10 @@ class Term:
     def tsquery(self) -> str:
         """The term in PostgreSQL's notation for a tsquery."""
         *whole, last = self.words
-        parts = [*(f"'{word}'" for word in whole), f"'{last}'" + (":*" if self.is_beginning else "")]
+        parts = [
+            *(f"'{word}'" for word in whole),
+            f"'{last}'" + (":*" if self.is_beginning else ""),
+        ]
         return f"({' <-> '.join(parts)})"
 
 

@@ -65,9 +65,7 @@ def _around(text: str, first: int, earliest: int) -> tuple[int, int]:
     return start, end
 
 
-def _in_parts(
-    text: str, start: int, end: int, matches: Sequence[tuple[int, int]]
-) -> list[Part]:
+def _in_parts(text: str, start: int, end: int, matches: Sequence[tuple[int, int]]) -> list[Part]:
     return [
         {"text": text[first:last], "match": is_match}
         for first, last, is_match in _cut(start, end, matches)

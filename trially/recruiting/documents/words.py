@@ -37,14 +37,27 @@ def _marks() -> str:
 _APOSTROPHES = "\u02b9-\u02bf\u02c8\ua78b\ua78c"
 """Apostrophes that Unicode holds to be letters. They separate words, as all others do."""
 
-_SINGLE = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+_SINGLE = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+)
 """Characters of scripts that write no spaces between words: each counts as a word."""
 
 _WORD = re.compile(f"[{_SINGLE}]|(?:(?![{_APOSTROPHES}{_SINGLE}])[^\\W_]|(?!\\A)[{_marks()}])+")
 
 # Letters with a stroke or ligature, which Unicode does not decompose.
 _STROKES = str.maketrans(
-    {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ħ": "h", "ŧ": "t", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}
+    {
+        "ø": "o",
+        "ł": "l",
+        "đ": "d",
+        "ð": "d",
+        "ħ": "h",
+        "ŧ": "t",
+        "ı": "i",  # noqa: RUF001
+        "æ": "ae",
+        "œ": "oe",
+        "þ": "th",
+    }
 )
 
 

@@ -19,6 +19,7 @@ from trially.recruiting.imports.writing.batches import (
     LineFault,
     write_batch,
 )
+from trially.recruiting.imports.writing.document_texts import complete_documents
 from trially.recruiting.imports.writing.resources import TranslatedResource, find_written
 from trially.recruiting.imports.writing.upserting import compose_insert, run_with_rows
 
@@ -80,6 +81,7 @@ def _replay_batch(run: ImportRun, before: UUID | None) -> UUID | None:
     # If this import has already written a fact, it was read later than the deferred version of it.
     for key in find_written(run.source, batch.resources, run.created_at):
         del batch.resources[key]
+    complete_documents(batch, run.id, is_last_chance=True)
     without_patient = write_batch(batch, run.source)
     batch.faults += [LineFault(fact.file, fact.line, NO_PATIENT) for fact in without_patient]
     run.count(batch)

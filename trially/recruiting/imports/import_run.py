@@ -26,9 +26,10 @@ from trially.errors import OperatorError
 from trially.recruiting.imports.batch_lease import BatchLease, LeaseLostError, lock_until_commit
 from trially.recruiting.imports.deleting import delete_rows_of
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.model import ImportDeferral, ImportJob, ImportState
+from trially.recruiting.imports.model import ImportBinary, ImportDeferral, ImportJob, ImportState
 from trially.recruiting.imports.slots import LEASE_SECONDS, claim_slot
 from trially.recruiting.imports.writing.batches import Batch, LineFault, record_faults
+from trially.recruiting.imports.writing.document_texts import count_unused_binaries
 
 SHOWN_COLUMNS = (
     "id",
@@ -166,6 +167,14 @@ class ImportRun:
         for kind, number in batch.ignored.items():
             _count_named(self._ignored, kind, number, MOST_TYPES_NAMED, OTHER_TYPES)
 
+    def drop_binaries(self) -> None:
+        """Delete the texts of Binary resources, and count those that no document refers to."""
+        with self.batch_transaction():
+            unused = count_unused_binaries(self.id)
+            if unused:
+                _count_named(self._ignored, "Binary", unused, MOST_TYPES_NAMED, OTHER_TYPES)
+        delete_rows_of(self.id, ImportBinary, self.batch_transaction)
+
     def finish(self) -> Item:
         """Set the state to done, and return the import."""
         return self._end({"state": ImportState.DONE})
@@ -177,8 +186,9 @@ class ImportRun:
         self._limits.refuse_share(self._error_count, lines)
 
     def fail(self, reason: str, *faults: LineFault) -> Item:
-        """Set the state to failed, delete the deferred records, and return the import."""
-        delete_rows_of(self.id, ImportDeferral, self.batch_transaction)
+        """Set the state to failed, delete what the import stored for itself, and return it."""
+        for model in (ImportDeferral, ImportBinary):
+            delete_rows_of(self.id, model, self.batch_transaction)
         return self._end({"state": ImportState.FAILED, "failure": reason}, *faults)
 
     def stop(self, reason: str) -> Item:

@@ -109,6 +109,33 @@ class ImportDeferral(TenantModel):
     )
 
 
+class ImportBinary(TenantModel):
+    """The text of a Binary resource, until the import ends.
+
+    Documents of the same import refer to it by its id. It is not kept, because a Binary itself does
+    not say which patient it is about.
+    """
+
+    __tablename__ = "import_binary"
+
+    import_id: Mapped[UUID]
+    source_id: Mapped[str] = mapped_column(String(64))
+    pages: Mapped[list[str]]
+    is_paged: Mapped[bool]
+    problem: Mapped[str | None] = mapped_column(String(20))
+    is_used: Mapped[bool] = mapped_column(server_default=text("false"))
+    """A document has this text."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "import_id"],
+            ["import_job.tenant_id", "import_job.id"],
+            ondelete="CASCADE",
+        ),
+        UniqueConstraint("tenant_id", "import_id", "source_id"),
+    )
+
+
 class Medication(TenantModel):
     """The code of a Medication resource, for records that refer to the resource by its id."""
 

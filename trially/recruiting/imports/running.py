@@ -23,6 +23,7 @@ from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import read_resources
 from trially.recruiting.imports.reading.source_files import SourceFile
 from trially.recruiting.imports.writing.batches import Batch, write_batch
+from trially.recruiting.imports.writing.document_texts import complete_documents
 
 _ANALYZE = "SELECT trially.analyze_tables()"
 ANALYZED_AFTER_BATCHES = frozenset({1, 4, 16, 64, 256, 1024})
@@ -67,6 +68,7 @@ def run_import(
         try:
             _import_files(run, source_files, meter, progress)
             replay_deferred(run, meter.check_time)
+            run.drop_binaries()
         except BadLineError as error:
             fault = error.fault
             return run.fail(f"{fault.file}, line {fault.line}: {fault.reason}", fault)
@@ -126,7 +128,8 @@ def _import_files(
 
 def _commit(batch: Batch, run: ImportRun, file_number: int) -> None:
     with run.batch_transaction(next_part=file_number, next_line=batch.last_ordinal):
-        defer(write_batch(batch, run.source), run.id)
+        waiting = complete_documents(batch, run.id)
+        defer([*waiting, *write_batch(batch, run.source)], run.id)
         run.count(batch)
     run.refuse_share()
 

@@ -9,8 +9,8 @@ from trially.recruiting.documents.extracting.problems import TextProblem
 _SPACE = re.compile(r"\s+")
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9._:-]{1,40})", re.IGNORECASE)
 _HTML_BEGINNING = re.compile(
-    r"\s*(<\?xml[^>]{0,200}>\s*)?(<!--.{0,500}?-->\s*)?<(!doctype html|html|head|body|div|table|p|h1"
-    r"|clinicaldocument)\b",
+    r"\s*(<\?xml[^>]{0,200}>\s*)?(<!--.{0,500}?-->\s*)?"
+    r"<(!doctype html|html|head|body|div|table|p|h1|clinicaldocument)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _HEAD_BYTES = 1024
@@ -19,16 +19,21 @@ _MOST_CONTROL_SHARE = 0.02
 _CHARSETS = {
     **dict.fromkeys(("utf-8", "utf8", "us-ascii", "ascii"), "utf-8"),
     **dict.fromkeys(("iso-8859-1", "latin1", "latin-1", "windows-1252", "cp1252"), "cp1252"),
-    **{f"iso-8859-{number}": f"iso8859-{number}" for number in (2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 15)},
+    **{
+        f"iso-8859-{number}": f"iso8859-{number}" for number in (2, 3, 4, 5, 6, 7, 8, 9, 10, 13, 15)
+    },
     **{f"windows-125{number}": f"cp125{number}" for number in range(9) if number != 2},
     **{name: name for name in ("utf-16", "utf-16le", "utf-16be", "shift_jis", "euc-jp", "euc-kr")},
     **{name: name for name in ("gb2312", "gbk", "gb18030", "big5", "koi8-r", "macintosh")},
 }
-"""Python's codecs by the names of charsets. Others are not looked up: some codecs are no charsets."""
+"""Python's codecs by the names of charsets. Others are not looked up: some are no charsets."""
 
 _MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _TEXT_TYPES = ("text/plain", "text/markdown", "text/x-", "application/text")
 _MARKUP_TYPES = ("text/html", "application/xhtml", "text/xml", "application/xml", "application/hl7")
+
+_UNCERTAIN_TYPES = ("", "application/octet-stream", "application/pdf", "application/rtf")
+"""Types of which the content may still be text, if it does not begin like PDF or RTF."""
 
 
 class ContentError(Exception):
@@ -64,20 +69,11 @@ def recognise(content: bytes, content_type: str | None) -> tuple[str, bytes | st
     kind = (content_type or "").partition(";")[0].strip().lower()
     is_text = kind.startswith(_TEXT_TYPES)
     is_markup = kind.startswith(_MARKUP_TYPES) or kind.endswith("+xml")
-    if kind and not (is_text or is_markup or kind in ("application/pdf", "application/rtf", "text/rtf")):
-        if not kind.startswith("text/") and kind != "application/octet-stream":
-            raise ContentError(TextProblem.UNSUPPORTED_TYPE)
+    if not (is_text or is_markup or kind in _UNCERTAIN_TYPES or kind.startswith("text/")):
+        raise ContentError(TextProblem.UNSUPPORTED_TYPE)
     text = decode_text(content, content_type)
     if text is None:
-        declared = is_text or is_markup
-        is_binary = kind in ("", "application/octet-stream")
-        raise ContentError(
-            TextProblem.NOT_TEXT
-            if declared
-            else TextProblem.UNSUPPORTED_TYPE
-            if is_binary
-            else TextProblem.UNREADABLE
-        )
+        raise ContentError(_problem_of_binary(kind))
     if not text.strip():
         raise ContentError(TextProblem.EMPTY)
     if is_markup or (not is_text and _HTML_BEGINNING.match(text[:_HEAD_BYTES])):
@@ -105,6 +101,14 @@ def decode_text(content: bytes, content_type: str | None) -> str | None:
         if not _is_binary(text):
             return text.removeprefix("\ufeff")
     return None
+
+
+def _problem_of_binary(kind: str) -> TextProblem:
+    """Return the problem of bytes that are no text, by the declared type."""
+    if kind in ("", "application/octet-stream"):
+        return TextProblem.UNSUPPORTED_TYPE
+    is_of_other_format = kind in ("application/pdf", "application/rtf", "text/rtf")
+    return TextProblem.UNREADABLE if is_of_other_format else TextProblem.NOT_TEXT
 
 
 def _is_binary(text: str) -> bool:

@@ -49,6 +49,8 @@ class Extraction:
         """Return the text of content whose format is known."""
         if kind == "text" and isinstance(content, str):
             return in_pages(content[:MOST_CHARACTERS], _too_long(content))
+        if time.monotonic() > self.deadline:
+            return ExtractedText(problem=TextProblem.TOO_SLOW)
         binary = content.encode(errors="replace") if isinstance(content, str) else content
         read, problem = WORKERS.read(kind, binary, self.deadline, self.tenant_id)
         if kind == "pdf":

@@ -13,6 +13,7 @@ import resource
 import select
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from trially.recruiting.documents.extracting.html_text import html_to_text
 from trially.recruiting.documents.extracting.problems import (
@@ -56,7 +57,7 @@ def read_rtf(content: bytes) -> Iterator[str]:
     from striprtf.striprtf import rtf_to_text
 
     # RTF is ASCII; the bytes of other characters are escaped. Latin-1 keeps stray bytes.
-    yield rtf_to_text(content.decode("latin-1"), errors="ignore")
+    yield rtf_to_text(content.decode("latin-1"), errors="ignore")  # type: ignore[no-untyped-call]
 
 
 def read_html(content: bytes) -> Iterator[str]:
@@ -78,8 +79,10 @@ def read_document(kind: str, content: bytes) -> Iterator[dict[str, str | None]]:
     problem: TextProblem | None = None
     try:
         for text in READERS[kind](content):
-            page = text[: min(MOST_CHARACTERS - length, MOST_CHARACTERS_OF_PAGE)] if is_paged else (
-                text[:MOST_CHARACTERS]
+            page = (
+                text[: min(MOST_CHARACTERS - length, MOST_CHARACTERS_OF_PAGE)]
+                if is_paged
+                else (text[:MOST_CHARACTERS])
             )
             length += len(page)
             yield {"page": page}
@@ -106,7 +109,7 @@ def main() -> None:
     """Answer documents from standard input until it ends."""
     _limit_resources()
     requests, answers = sys.stdin.buffer, sys.stdout.buffer
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - what a library prints is no answer
+    sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115 - what a library prints is no answer
     while select.select([requests], [], [], MOST_IDLE_SECONDS)[0]:
         line = requests.readline()
         if not line:

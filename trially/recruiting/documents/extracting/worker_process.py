@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import IO
 from uuid import UUID
 
@@ -85,10 +86,8 @@ class Worker:
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
-                try:
+                with suppress(OSError):  # bytes that the worker has not read
                     pipe.close()
-                except OSError:  # bytes that the worker has not read
-                    pass
 
     def _read_line(self, deadline: float) -> bytes:
         pipe = _pipe(self._process.stdout)

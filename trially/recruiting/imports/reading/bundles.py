@@ -136,7 +136,10 @@ def _resolve_references(resource: Json, references: dict[str, str]) -> None:
         for key, value in node.items():
             if type(value) is dict or type(value) is list:
                 pending.append(value)
-            elif key == "reference" and type(value) is str:
+            elif type(value) is str and (
+                # Attachments have the URL of a Binary.
+                key == "reference" or (key == "url" and value.startswith("urn:uuid:"))
+            ):
                 node[key] = references.get(value.partition("/_history/")[0], value)
 
 

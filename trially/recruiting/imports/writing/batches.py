@@ -17,6 +17,7 @@ from trially.recruiting.imports.fhir.translating import translate
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import ImportFault
 from trially.recruiting.imports.reading.resources import ReadResource
+from trially.recruiting.imports.writing.documents import is_document, write_documents
 from trially.recruiting.imports.writing.resources import (
     TranslatedResource,
     WriteCounts,
@@ -167,12 +168,14 @@ def _write(
 def _write_all(
     resources: Sequence[TranslatedResource], source: str
 ) -> tuple[WriteCounts, list[TranslatedResource]]:
-    facts = [each for each in resources if each.type not in ("Patient", "Medication")]
+    records = [each for each in resources if each.type not in ("Patient", "Medication")]
     counts = write_patients([each for each in resources if each.type == "Patient"], source)
     counts += write_medications([each for each in resources if each.type == "Medication"], source)
-    patients = find_patients(source, {fact.patient_id for fact in facts}) if facts else {}
-    counts += write_facts([fact for fact in facts if fact.patient_id in patients], source, patients)
-    return counts, [fact for fact in facts if fact.patient_id not in patients]
+    patients = find_patients(source, {each.patient_id for each in records}) if records else {}
+    placed = [each for each in records if each.patient_id in patients]
+    counts += write_facts([each for each in placed if not is_document(each)], source, patients)
+    counts += write_documents([each for each in placed if is_document(each)], source, patients)
+    return counts, [each for each in records if each.patient_id not in patients]
 
 
 def _record_rejection(

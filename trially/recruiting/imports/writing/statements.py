@@ -110,4 +110,11 @@ JOIN json_to_recordset(CAST(:rows AS json)) AS r(source_type text, source_id tex
     ON fact.source_type = r.source_type AND fact.source_id = r.source_id
 WHERE fact.tenant_id = CAST(:tenant_id AS uuid) AND fact.source = :source
 AND fact.component = 0 AND fact.updated_at >= :since
+UNION ALL
+SELECT document.source_type, document.source_id
+FROM document
+JOIN json_to_recordset(CAST(:rows AS json)) AS r(source_type text, source_id text)
+    ON document.source_type = r.source_type AND document.source_id = r.source_id
+WHERE document.tenant_id = CAST(:tenant_id AS uuid) AND document.source = :source
+AND document.updated_at >= :since
 """
