@@ -6,6 +6,7 @@ from sqlalchemy import (
     ARRAY,
     BindParameter,
     ColumnElement,
+    FromClause,
     Integer,
     bindparam,
     cast,
@@ -50,13 +51,13 @@ def matches(query: BindParameter[Any]) -> ColumnElement[bool]:
 def has_phrases(queries: BindParameter[Any]) -> ColumnElement[bool]:
     """Return the condition of documents in which each of these phrases occurs."""
     phrase = _phrases_of(queries)
-    return not_(exists(select(1).select_from(phrase).where(not_(_has(phrase.c.query)))))
+    return not_(_any(phrase, not_(_has(phrase.c.query))))
 
 
 def lacks_phrases(queries: BindParameter[Any]) -> ColumnElement[bool]:
     """Return the condition of documents in which none of these phrases occurs."""
     phrase = _phrases_of(queries)
-    return not_(exists(select(1).select_from(phrase).where(_has(phrase.c.query))))
+    return not_(_any(phrase, _has(phrase.c.query)))
 
 
 def has_type(code: BindParameter[Any]) -> ColumnElement[bool]:
@@ -74,16 +75,24 @@ def is_withdrawn(choice: BindParameter[Any]) -> ColumnElement[bool]:
 
 
 def _phrases_of(queries: BindParameter[Any]) -> Any:
-    return func.unnest(cast(queries, ARRAY(TSQUERY))).table_valued("query", name="phrase")
+    return (
+        func.unnest(cast(queries, ARRAY(TSQUERY)))
+        .table_valued("query", name="phrase")
+        .render_derived()
+    )
+
+
+def _any(table: FromClause, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return whether a row meets the conditions. All other tables are those of the outer query."""
+    return exists(select(1).select_from(table).where(*conditions).correlate_except(table))
 
 
 def _has(query: ColumnElement[Any]) -> ColumnElement[bool]:
     """Return whether a phrase is in the title, or on a page."""
-    on_page = exists(
-        select(1).where(
-            _pages.tenant_id == columns.tenant_id,
-            _pages.document_id == columns.id,
-            _pages.search.op("@@", is_comparison=True)(query),
-        )
+    on_page = _any(
+        table_of(DocumentPage),
+        _pages.tenant_id == columns.tenant_id,
+        _pages.document_id == columns.id,
+        _pages.search.op("@@", is_comparison=True)(query),
     )
     return or_(columns.search.op("@@", is_comparison=True)(query), on_page)

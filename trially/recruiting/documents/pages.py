@@ -32,11 +32,13 @@ def read_pages(document_id: UUID, first: int) -> list[Item]:
         )
         .subquery()
     )
-    return fetch_items(
+    shown = fetch_items(
         select(rows.c.number, rows.c.text)
         .where(rows.c.before < MOST_CHARACTERS_SHOWN)
         .order_by(rows.c.number)
     )
+    # The names of a subquery's columns are no plain strings, as orjson wants them.
+    return [{"number": page["number"], "text": page["text"]} for page in shown]
 
 
 def find_pages(document_ids: Sequence[UUID], query: str) -> dict[UUID, list[tuple[int, str]]]:

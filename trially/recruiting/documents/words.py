@@ -17,7 +17,9 @@ LONGEST_WORD = 64
 LARGEST_VECTOR_BYTES = 900_000
 """PostgreSQL rejects a tsvector of 1 MiB."""
 
-MOST_POSITIONS = 64
+MOST_POSITIONS = 255
+"""Positions of one word that a tsvector holds. A phrase is found only at these."""
+
 LAST_POSITION = 16_383
 """The last position that a tsvector can hold."""
 
@@ -90,7 +92,7 @@ def find_words(text: str) -> Iterator[Word]:
             yield Word(word, match.start(), match.end())
 
 
-def to_vector(texts: Iterable[str], *, with_positions: bool = True) -> str:
+def to_vector(texts: Iterable[str]) -> str:
     """Return the words of texts in PostgreSQL's notation for a tsvector.
 
     If they are too many for a tsvector, the first ones count.
@@ -107,7 +109,7 @@ def to_vector(texts: Iterable[str], *, with_positions: bool = True) -> str:
                 if size > LARGEST_VECTOR_BYTES:
                     break
                 positions[word] = places = []
-            if with_positions and number <= LAST_POSITION and len(places) < MOST_POSITIONS:
+            if number <= LAST_POSITION and len(places) < MOST_POSITIONS:
                 size += 2
                 places.append(number)
     return " ".join(

@@ -46,8 +46,11 @@ class ContentError(Exception):
 
 def decode_base64(text: str) -> bytes:
     """Return the bytes of base64, in which FHIR allows white space. Raises `ContentError`."""
+    packed = _SPACE.sub("", text)
     try:
-        content = base64.b64decode(_SPACE.sub("", text), validate=True)
+        if len(packed) % 4:  # Python accepts superfluous padding
+            raise ContentError(TextProblem.BROKEN_BASE64)
+        content = base64.b64decode(packed, validate=True)
     except (binascii.Error, ValueError):
         raise ContentError(TextProblem.BROKEN_BASE64) from None
     if not content:
@@ -115,4 +118,4 @@ def _is_binary(text: str) -> bool:
     """Return whether decoded bytes have more control characters than a text."""
     head = text[:65_536]
     controls = sum(1 for character in head if character < " " and character not in "\t\n\r\f\v")
-    return "\0" in head or controls > _MOST_CONTROL_SHARE * len(head)
+    return controls > 1 + _MOST_CONTROL_SHARE * len(head)

@@ -15,7 +15,7 @@ from trially.recruiting.documents.extracting.problems import (
 )
 from trially.recruiting.documents.extracting.worker_process import WORKERS
 
-LONGEST_PAGE = 10_000
+LONGEST_PAGE = 5_000
 """Characters of a page of a document without pages of its own, which is cut at a line's end."""
 
 

@@ -1,5 +1,6 @@
 """Let a worker process read documents, within limits of time and memory."""
 
+import atexit
 import json
 import os
 import select
@@ -168,6 +169,7 @@ class Workers:
 
 
 WORKERS = Workers()
+atexit.register(WORKERS.end_all)
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
