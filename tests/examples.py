@@ -10,15 +10,20 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from sqlalchemy import insert
 from werkzeug.routing import Rule
 
 from trially.api import routes_only
 from trially.database.rows import table_of
+from trially.database.session import db, transaction
 from trially.http.contract import JSON_TYPE, Contract, contract_of
+from trially.recruiting.documents.model import Document, DocumentPage
+from trially.recruiting.documents.words import to_vector
 from trially.resources.resource import RESOURCES, Resource
 from trially.resources.scope import is_about_patients
+from trially.tenancy.context import tenant_context
 
 if TYPE_CHECKING:
     from members import Member
@@ -41,21 +46,29 @@ class Example:
     `path` is that of its list. `body` returns a valid body, given the ids of rows that were created
     before, in the order of EXAMPLES, and a word that is different each time: put the word into
     every unique field and into free text. `change` is a valid merge patch of fields that members
-    with the PHI level `limited` may change. `upload` is for imports alone. A resource that the API
-    does not create has neither.
+    with the PHI level `limited` may change. `upload` is for imports alone. `insert`
+    writes a row that the API shows by its id and does not create. Other resources that the API does
+    not create have none of them.
     """
 
     path: str
     body: Callable[[Ids, str], Body] | None = None
     change: Body = field(default_factory=dict)
     upload: Callable[[str], bytes] | None = None
+    insert: Callable[["Member", Ids, str], str] | None = None
 
     @property
     def can_be_created(self) -> bool:
+        return self.can_be_posted or self.insert is not None
+
+    @property
+    def can_be_posted(self) -> bool:
         return self.body is not None or self.upload is not None
 
     def create(self, member: "Member", ids: Ids, word: str, **changes: Any) -> str:
         """Create a row as a member, and return its id."""
+        if self.insert is not None:
+            return self.insert(member, ids, word)
         if self.upload is not None:
             data = self.upload(word)
             answer = member.post(self.path, data=data, content_type="application/ndjson")
@@ -68,6 +81,35 @@ class Example:
 
 def _two_bad_lines(word: str) -> bytes:
     return (json.dumps({"resourceType": "Patient", "id": 5, "language": word}) + "\n").encode() * 2
+
+
+def _insert_document(member: "Member", ids: Ids, word: str) -> str:
+    """Insert a document of a patient with one page, and return its id."""
+    document_id = uuid4()
+    document = {
+        "id": document_id,
+        "tenant_id": member.tenant.id,
+        "patient_id": UUID(ids["patient_id"]),
+        "source": "fhir",
+        "source_type": "DocumentReference",
+        "source_id": word.replace(" ", "-"),
+        "page_count": 1,
+        "search": to_vector([word]),
+        "content_hash": b"-",
+        **dict.fromkeys(("title", "author", "type_display"), word),
+    }
+    page = {
+        "id": uuid4(),
+        "tenant_id": member.tenant.id,
+        "document_id": document_id,
+        "number": 1,
+        "content": word,
+        "search": to_vector([word]),
+    }
+    with member.app.app_context(), tenant_context(str(member.tenant.id)), transaction():
+        db.session.execute(insert(Document).values(document))
+        db.session.execute(insert(DocumentPage).values(page))
+    return str(document_id)
 
 
 EXAMPLES: Mapping[str, Example] = {
@@ -96,6 +138,8 @@ EXAMPLES: Mapping[str, Example] = {
     "import_fault": Example("/imports/{import_id}/errors"),
     "record": Example("/patients/{patient_id}/records"),
     "event": Example("/patients/{patient_id}/timeline"),
+    "document": Example("/patients/{patient_id}/documents", insert=_insert_document),
+    "found_document": Example("/patients/{patient_id}/documents"),
     "member": Example("/members"),
 }
 

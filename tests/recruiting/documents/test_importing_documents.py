@@ -75,7 +75,8 @@ def test_a_document_keeps_what_its_source_says_of_it(importer: Importer) -> None
         "SELECT type_system, type_code, type_display, other_codings, category, title, author,"
         " at::text, at_precision, at_offset, dated_on::text, status, document_status,"
         " encounter_source_id, entered_in_error, version_number, version_at::text, base_url,"
-        " source, source_type, page_count, character_count, text_problem, withdrawn_at FROM document"
+        " source, source_type, page_count, character_count, text_problem, withdrawn_at"
+        " FROM document"
     ) == [
         (
             LOINC,

@@ -5,7 +5,6 @@ used: the same function reads the document, the search and the snippet, so they 
 """
 
 import re
-import sys
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -82,7 +81,7 @@ def fold(text: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def _fold_word(word: str) -> str:
-    return sys.intern(re.sub(r"[\W_]", "", fold(word))[:LONGEST_WORD])
+    return re.sub(r"[\W_]", "", fold(word))[:LONGEST_WORD]
 
 
 def find_words(text: str) -> Iterator[Word]:
@@ -99,19 +98,17 @@ def to_vector(texts: Iterable[str]) -> str:
     """
     positions: dict[str, list[int]] = {}
     size = 0
-    number = 0
-    for text in texts:
-        for word, _, _ in find_words(text):
-            number += 1
-            places = positions.get(word)
-            if places is None:
-                size += len(word.encode()) + 4
-                if size > LARGEST_VECTOR_BYTES:
-                    break
-                positions[word] = places = []
-            if number <= LAST_POSITION and len(places) < MOST_POSITIONS:
-                size += 2
-                places.append(number)
+    words = (word.text for text in texts for word in find_words(text))
+    for number, word in enumerate(words, 1):
+        places = positions.get(word)
+        if places is None:
+            size += len(word.encode()) + 4
+            places = positions[word] = []
+        if number <= LAST_POSITION and len(places) < MOST_POSITIONS:
+            size += 2
+            places.append(number)
+        if size > LARGEST_VECTOR_BYTES:
+            break
     return " ".join(
         f"'{word}':{','.join(map(str, places))}" if places else f"'{word}'"
         for word, places in positions.items()
