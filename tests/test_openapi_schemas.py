@@ -35,6 +35,8 @@ RESOURCE_SCHEMAS = {
     "import_fault": "Fault",
     "record": "Record",
     "event": "Event",
+    "document": "DocumentText",
+    "found_document": "FoundDocument",
     "member": "Member",
 }
 

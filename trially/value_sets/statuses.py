@@ -3,7 +3,8 @@
 _STATUSES = (
     "preparation in-progress not-done on-hold stopped completed entered-in-error unknown "
     "registered preliminary final amended corrected cancelled active draft intended not-taken "
-    "suspended planned arrived triaged onleave finished aborted in-error"
+    "suspended planned arrived triaged onleave finished aborted in-error "
+    "current superseded partial appended"
 )
 _CLINICAL_STATUSES = "active recurrence relapse inactive remission resolved"
 _VERIFICATION_STATUSES = (
@@ -21,6 +22,8 @@ _CATEGORIES = (
     # encounters
     "AMB EMER FLD HH IMP ACUTE NONAC OBSENC PRENC SS VR "
     "ambulatory emergency field daytime home virtual other wellness urgentcare hospice snf "
+    # documents and reports
+    "clinical-note discharge-summary RAD LAB PAT CUS NMR CT OUS GE MB HM "
     # procedures, as SNOMED codes
     "24642003 103693007 46947000 409063005 409073007 387713003 410606002 386053000"
 )

@@ -91,6 +91,7 @@ def upgrade() -> None:
             server_default=sa.text("now()"),
             nullable=False,
         ),
+        sa.Column("version", sa.BigInteger(), server_default="1", nullable=False),
         sa.CheckConstraint(
             "source_type IN ('DocumentReference', 'DiagnosticReport', 'Composition')",
             name=op.f("ck_document_source_type"),
@@ -110,6 +111,10 @@ def upgrade() -> None:
         "CREATE POLICY tenant_rows ON document TO PUBLIC"
         " USING (tenant_id = nullif(current_setting('trially.tenant_id', true), '')::uuid)"
         " WITH CHECK (tenant_id = nullif(current_setting('trially.tenant_id', true), '')::uuid)"
+    )
+    op.execute(
+        "CREATE TRIGGER grow_version BEFORE UPDATE ON document"
+        " FOR EACH ROW EXECUTE FUNCTION grow_version()"
     )
     op.create_index(
         "ix_document_tenant_id_patient_id_at",

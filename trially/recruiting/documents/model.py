@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
-from trially.database.model import TenantModel, Timestamped
+from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.recruiting.patients.model import references_patient
 
 
@@ -32,7 +32,7 @@ class DocumentSource(StrEnum):
     COMPOSITION = "Composition"
 
 
-class Document(Timestamped, TenantModel):
+class Document(Timestamped, Versioned, TenantModel):
     """One document or note about a patient. Its text is in `DocumentPage`."""
 
     __tablename__ = "document"

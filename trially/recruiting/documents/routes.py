@@ -9,7 +9,7 @@ from sqlalchemy import null
 
 from trially.auth.permissions import Permission, requires
 from trially.database.rows import Item, table_of
-from trially.http.contract import queries, returns, returns_page
+from trially.http.contract import queries, returns_page, returns_version
 from trially.http.masking import refuse_masked
 from trially.http.pages import Page
 from trially.http.problems import NotFound
@@ -118,7 +118,7 @@ def list_documents(patient_id: UUID, query: dict[str, Any]) -> Page:
 @bp.get("/<uuid:document_id>")
 @requires(Permission.PATIENTS_READ)
 @queries(DocumentTextQuerySchema())
-@returns(DocumentTextSchema())
+@returns_version(DocumentTextSchema())
 def show_document(patient_id: UUID, document_id: UUID, query: dict[str, Any]) -> Item:
     """Show a document with its text.
 

@@ -5,7 +5,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, validate
 
 from trially.database.rows import table_of
-from trially.http.fields import EXAMPLE, Choice, PageQuerySchema, Text
+from trially.http.fields import EXAMPLE, Choice, EntityTag, PageQuerySchema, Text
 from trially.phi import CODE, IDENTIFIER, PLAIN, value_set
 from trially.recruiting.documents.extracting.problems import TextProblem
 from trially.recruiting.documents.model import Document, DocumentSource
@@ -40,6 +40,7 @@ class DocumentSchema(Schema):
     """A document or note about a patient, without its text."""
 
     id = fields.UUID(dump_only=True, metadata=PLAIN)
+    etag = EntityTag()
     patient_id = fields.UUID(dump_only=True, metadata=PLAIN)
     type_system = fields.String(
         dump_only=True,
