@@ -166,6 +166,46 @@ export interface paths {
         patch: operations["change_patient"];
         trace?: never;
     };
+    "/api/v1/patients/{patient_id}/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a patient's documents and notes, newest first, or search them.
+         * @description Documents without a date come last. With `q`, the documents are in the order of relevance, and `snippets` shows where the words were found. Documents that were withdrawn or entered in error are left out, unless the query asks for them. With the PHI level `limited`, texts are masked, and `q` is answered with 403.
+         */
+        get: operations["list_documents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/{patient_id}/documents/{document_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a document with its text.
+         * @description The text comes in pages: those of a PDF, or of about equal length. One answer has up to about 100,000 characters; `next_page` is the first of the pages after it. With `q`, `parts` marks the words that were found. With the PHI level `limited`, the text is masked.
+         */
+        get: operations["show_document"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/patients/{patient_id}/records": {
         parameters: {
             query?: never;
@@ -707,6 +747,202 @@ export interface components {
             readonly code?: string | null;
             /** @example Diabetes mellitus type 2 (disorder) */
             readonly display?: string | null;
+        };
+        /** @description A piece of text, and whether the search found it. */
+        Part: {
+            /** @example chest pain */
+            readonly text?: string;
+            /** @example true */
+            readonly match?: boolean;
+        };
+        /** @description A place in the text that the search found, with the text around it. */
+        Snippet: {
+            /** @example 1 */
+            readonly page?: number;
+            /** @description The pieces of the snippet in their order. */
+            readonly parts?: components["schemas"]["Part"][];
+        };
+        /** @description A document, and where a search found its words. */
+        FoundDocument: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** Format: uuid */
+            readonly patient_id: string;
+            /** @example http://loinc.org */
+            readonly type_system: string | null;
+            /** @example 18842-5 */
+            readonly type_code: string | null;
+            /** @example Discharge summary */
+            readonly type_display: string | null;
+            readonly other_codings: components["schemas"]["Coding"][] | null;
+            /** @example clinical-note */
+            readonly category: string | null;
+            /** @example Discharge summary */
+            readonly title: string | null;
+            /** @example Dr. Kim Lee */
+            readonly author: string | null;
+            /**
+             * Format: date-time
+             * @description The document's date. Null if its source does not know.
+             */
+            readonly at: string | null;
+            /** @enum {string|null} */
+            readonly at_precision: "year" | "month" | "day" | "instant" | null;
+            /**
+             * @description UTC offset that the source wrote, in minutes.
+             * @example -300
+             */
+            readonly at_offset: number | null;
+            /**
+             * Format: date
+             * @description The day of `at` in the source's own time.
+             */
+            readonly dated_on: string | null;
+            /** @example current */
+            readonly status: string | null;
+            /** @example final */
+            readonly document_status: string | null;
+            /** @example enc-88 */
+            readonly encounter_source_id: string | null;
+            /**
+             * @description 0 if the document has no text.
+             * @example 2
+             */
+            readonly page_count: number;
+            /** @description The pages are those of a PDF. */
+            readonly has_page_numbers: boolean;
+            /** @example 5120 */
+            readonly character_count: number;
+            /**
+             * @description Why the text is missing or not complete.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly text_problem: "broken_base64" | "empty" | "encrypted" | "no_text" | "not_in_import" | "not_text" | "too_long" | "too_many_pages" | "too_many_parts" | "too_much_memory" | "too_slow" | "unreadable" | "unsupported_type" | "url_not_fetched" | null;
+            /** @example epic */
+            readonly source: string;
+            /** @enum {string} */
+            readonly source_type: "DocumentReference" | "DiagnosticReport" | "Composition";
+            /** @example doc-2207 */
+            readonly source_id: string;
+            /** @example false */
+            readonly entered_in_error: boolean;
+            /**
+             * Format: date-time
+             * @example null
+             */
+            readonly withdrawn_at: string | null;
+            /** @example null */
+            readonly withdrawn_reason: string | null;
+            /** @description Null without `q`. Empty if only the title or type matches. */
+            readonly snippets: components["schemas"]["Snippet"][] | null;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("type_system" | "type_code" | "type_display" | "other_codings.system" | "other_codings.code" | "other_codings.display" | "category" | "title" | "author" | "status" | "document_status" | "encounter_source_id" | "source_id" | "snippets.parts.text")[];
+        };
+        /** @description A page of a list. */
+        FoundDocumentPage: {
+            data: components["schemas"]["FoundDocument"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description One page of a document's text. */
+        DocumentPage: {
+            /** @example 1 */
+            readonly number?: number;
+            /** @example The patient has no chest pain. */
+            readonly text?: string;
+            /** @description The text in pieces, found by `q` or not. Null without `q`. */
+            readonly parts?: components["schemas"]["Part"][] | null;
+        };
+        /** @description A document with some pages of its text. */
+        DocumentText: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** Format: uuid */
+            readonly patient_id: string;
+            /** @example http://loinc.org */
+            readonly type_system: string | null;
+            /** @example 18842-5 */
+            readonly type_code: string | null;
+            /** @example Discharge summary */
+            readonly type_display: string | null;
+            readonly other_codings: components["schemas"]["Coding"][] | null;
+            /** @example clinical-note */
+            readonly category: string | null;
+            /** @example Discharge summary */
+            readonly title: string | null;
+            /** @example Dr. Kim Lee */
+            readonly author: string | null;
+            /**
+             * Format: date-time
+             * @description The document's date. Null if its source does not know.
+             */
+            readonly at: string | null;
+            /** @enum {string|null} */
+            readonly at_precision: "year" | "month" | "day" | "instant" | null;
+            /**
+             * @description UTC offset that the source wrote, in minutes.
+             * @example -300
+             */
+            readonly at_offset: number | null;
+            /**
+             * Format: date
+             * @description The day of `at` in the source's own time.
+             */
+            readonly dated_on: string | null;
+            /** @example current */
+            readonly status: string | null;
+            /** @example final */
+            readonly document_status: string | null;
+            /** @example enc-88 */
+            readonly encounter_source_id: string | null;
+            /**
+             * @description 0 if the document has no text.
+             * @example 2
+             */
+            readonly page_count: number;
+            /** @description The pages are those of a PDF. */
+            readonly has_page_numbers: boolean;
+            /** @example 5120 */
+            readonly character_count: number;
+            /**
+             * @description Why the text is missing or not complete.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly text_problem: "broken_base64" | "empty" | "encrypted" | "no_text" | "not_in_import" | "not_text" | "too_long" | "too_many_pages" | "too_many_parts" | "too_much_memory" | "too_slow" | "unreadable" | "unsupported_type" | "url_not_fetched" | null;
+            /** @example epic */
+            readonly source: string;
+            /** @enum {string} */
+            readonly source_type: "DocumentReference" | "DiagnosticReport" | "Composition";
+            /** @example doc-2207 */
+            readonly source_id: string;
+            /** @example false */
+            readonly entered_in_error: boolean;
+            /**
+             * Format: date-time
+             * @example null
+             */
+            readonly withdrawn_at: string | null;
+            /** @example null */
+            readonly withdrawn_reason: string | null;
+            readonly pages: components["schemas"]["DocumentPage"][];
+            /**
+             * @description Value of `page` for the following pages.
+             * @example 2
+             */
+            readonly next_page: number | null;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("type_system" | "type_code" | "type_display" | "other_codings.system" | "other_codings.code" | "other_codings.display" | "category" | "title" | "author" | "status" | "document_status" | "encounter_source_id" | "source_id" | "pages.text" | "pages.parts.text")[];
         };
         /** @description One coded, dated fact about a patient. */
         Record: {
@@ -2187,6 +2423,231 @@ export interface operations {
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
             428: components["responses"]["PreconditionRequired"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_documents: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                /** @description Words that must all occur, without regard to accents and case. A word of four or more characters also finds longer words. `"a phrase"`, `-without` and `begin*` have the usual meanings. */
+                q?: string;
+                /** @description A code of the document's type, in any of its codings. */
+                type_code?: string;
+                category?: string;
+                status?: string;
+                source?: string;
+                source_type?: "DocumentReference" | "DiagnosticReport" | "Composition";
+                /** @description The first day. Unknown dates are left out. */
+                dated_from?: string;
+                /** @description The last day. Unknown dates are left out. */
+                dated_to?: string;
+                /** @description `true` lists only documents entered in error, `false` all others. */
+                entered_in_error?: boolean;
+                /** @description `true` lists only documents that their source has withdrawn. */
+                withdrawn?: "true" | "false" | "all";
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "type_system": "http://loinc.org",
+                     *           "type_code": "18842-5",
+                     *           "type_display": "Discharge summary",
+                     *           "other_codings": [
+                     *             {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "44054006",
+                     *               "display": "Diabetes mellitus type 2 (disorder)"
+                     *             }
+                     *           ],
+                     *           "category": "clinical-note",
+                     *           "title": "Discharge summary",
+                     *           "author": "Dr. Kim Lee",
+                     *           "at": "2026-03-02T09:30:00Z",
+                     *           "at_precision": "year",
+                     *           "at_offset": -300,
+                     *           "dated_on": "2026-03-02",
+                     *           "status": "current",
+                     *           "document_status": "final",
+                     *           "encounter_source_id": "enc-88",
+                     *           "page_count": 2,
+                     *           "has_page_numbers": false,
+                     *           "character_count": 5120,
+                     *           "text_problem": null,
+                     *           "source": "epic",
+                     *           "source_type": "DocumentReference",
+                     *           "source_id": "doc-2207",
+                     *           "entered_in_error": false,
+                     *           "withdrawn_at": null,
+                     *           "withdrawn_reason": null,
+                     *           "snippets": [
+                     *             {
+                     *               "page": 1,
+                     *               "parts": [
+                     *                 {
+                     *                   "text": "chest pain",
+                     *                   "match": true
+                     *                 }
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FoundDocumentPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_document: {
+        parameters: {
+            query?: {
+                /** @description The first page to show. */
+                page?: number;
+                /** @description Words that must all occur, without regard to accents and case. A word of four or more characters also finds longer words. `"a phrase"`, `-without` and `begin*` have the usual meanings. */
+                q?: string;
+            };
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+                /**
+                 * @description The id of the document.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                document_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "type_system": "http://loinc.org",
+                     *       "type_code": "18842-5",
+                     *       "type_display": "Discharge summary",
+                     *       "other_codings": [
+                     *         {
+                     *           "system": "http://snomed.info/sct",
+                     *           "code": "44054006",
+                     *           "display": "Diabetes mellitus type 2 (disorder)"
+                     *         }
+                     *       ],
+                     *       "category": "clinical-note",
+                     *       "title": "Discharge summary",
+                     *       "author": "Dr. Kim Lee",
+                     *       "at": "2026-03-02T09:30:00Z",
+                     *       "at_precision": "year",
+                     *       "at_offset": -300,
+                     *       "dated_on": "2026-03-02",
+                     *       "status": "current",
+                     *       "document_status": "final",
+                     *       "encounter_source_id": "enc-88",
+                     *       "page_count": 2,
+                     *       "has_page_numbers": false,
+                     *       "character_count": 5120,
+                     *       "text_problem": null,
+                     *       "source": "epic",
+                     *       "source_type": "DocumentReference",
+                     *       "source_id": "doc-2207",
+                     *       "entered_in_error": false,
+                     *       "withdrawn_at": null,
+                     *       "withdrawn_reason": null,
+                     *       "pages": [
+                     *         {
+                     *           "number": 1,
+                     *           "text": "The patient has no chest pain.",
+                     *           "parts": [
+                     *             {
+                     *               "text": "chest pain",
+                     *               "match": true
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "next_page": 2,
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DocumentText"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
