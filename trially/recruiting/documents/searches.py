@@ -22,15 +22,15 @@ class Term:
     is_beginning: bool
     """The last word of the term may be the beginning of a longer one."""
 
-    def find(self, words: Sequence[Word], at: int) -> bool:
-        """Return whether the term begins at a position of the words of a text."""
-        length = len(self.words)
-        found = words[at : at + length]
-        if len(found) < length:
+    def begins(self, words: Sequence[Word]) -> bool:
+        """Return whether the words of a text begin with this term."""
+        if len(words) < len(self.words):
             return False
-        *whole, last = (word.text for word in found)
-        is_last = last.startswith(self.words[-1]) if self.is_beginning else last == self.words[-1]
-        return is_last and tuple(whole) == self.words[:-1]
+        *whole, last = self.words
+        if any(word.text != wanted for word, wanted in zip(words, whole, strict=False)):
+            return False
+        found = words[len(whole)].text
+        return found.startswith(last) if self.is_beginning else found == last
 
     @property
     def tsquery(self) -> str:

@@ -1,6 +1,8 @@
 """The places of a text that a search found."""
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from trially.recruiting.documents.searches import Search
 from trially.recruiting.documents.words import find_words
@@ -15,41 +17,44 @@ Part = dict[str, object]
 
 def mark_matches(text: str, search: Search) -> list[Part]:
     """Return a text in parts, each either found by the search or not."""
-    return _in_parts(text, 0, len(text), find_matches(text, search))
+    matches = list(islice(find_matches(text, search), MOST_MATCHES))
+    return _in_parts(text, 0, len(text), matches)
 
 
 def make_snippets(text: str, search: Search, most: int = MOST_SNIPPETS) -> list[list[Part]]:
     """Return the first places that the search found, with the text around them, in parts."""
-    matches = find_matches(text, search)
-    snippets: list[list[Part]] = []
-    end = -1
-    for first, _ in matches:
-        if len(snippets) == most:
-            break
-        if first < end:
-            continue
-        start, end = _around(text, first, max(end, 0))
-        snippets.append(_in_parts(text, start, end, matches))
-    return snippets
+    places: list[tuple[int, int]] = []
+    matches: list[tuple[int, int]] = []
+    end = 0
+    for match in find_matches(text, search):
+        if match[0] >= end:
+            if len(places) == most:
+                break
+            start, end = _around(text, match[0], end)
+            places.append((start, end))
+        matches.append(match)
+    return [_in_parts(text, start, end, matches) for start, end in places]
 
 
-def find_matches(text: str, search: Search) -> Sequence[tuple[int, int]]:
-    """Return the first and the last position of each place that the search found, in order."""
-    words = list(find_words(text))
-    found: list[tuple[int, int]] = []
-    for at, word in enumerate(words):
-        ends = [
-            words[at + len(term.words) - 1].end for term in search.terms if term.find(words, at)
-        ]
-        if not ends:
-            continue
-        if found and word.start < found[-1][1]:
-            found[-1] = found[-1][0], max(found[-1][1], *ends)
-        else:
-            found.append((word.start, max(ends)))
-        if len(found) == MOST_MATCHES:
-            break
-    return found
+def find_matches(text: str, search: Search) -> Iterator[tuple[int, int]]:
+    """Yield the first and the last position of each place that the search found, in order."""
+    longest = max(len(term.words) for term in search.terms)
+    words = find_words(text)
+    window = deque(islice(words, longest))
+    open_match: tuple[int, int] | None = None
+    while window:
+        ends = [window[len(term.words) - 1].end for term in search.terms if term.begins(window)]
+        first = window[0].start
+        if ends and open_match is not None and first < open_match[1]:
+            open_match = open_match[0], max(open_match[1], *ends)
+        elif ends:
+            if open_match is not None:
+                yield open_match
+            open_match = first, max(ends)
+        window.popleft()
+        window.extend(islice(words, 1))
+    if open_match is not None:
+        yield open_match
 
 
 def _around(text: str, first: int, earliest: int) -> tuple[int, int]:
