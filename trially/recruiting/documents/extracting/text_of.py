@@ -65,8 +65,8 @@ def in_pages(text: str, problem: TextProblem | None = None) -> ExtractedText:
     """Return a text in pages that end at lines' ends, or at spaces if a line is too long."""
     rest, pages = clean(text), []
     while len(rest) > LONGEST_PAGE:
-        end = max(rest.rfind("\n", 1, LONGEST_PAGE), 0) or max(rest.rfind(" ", 1, LONGEST_PAGE), 0)
-        end = end or LONGEST_PAGE
+        line, space = (rest.rfind(each, 1, LONGEST_PAGE + 1) for each in ("\n", " "))
+        end = line if line > 0 else space if space > 0 else LONGEST_PAGE
         pages.append(rest[:end])
         rest = rest[end:].lstrip("\n ")
     if rest:
