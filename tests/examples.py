@@ -92,7 +92,7 @@ def _insert_document(member: "Member", ids: Ids, word: str) -> str:
         "patient_id": UUID(ids["patient_id"]),
         "source": "fhir",
         "source_type": "DocumentReference",
-        "source_id": word.replace(" ", "-"),
+        "source_id": str(document_id),
         "page_count": 1,
         "search": to_vector([word]),
         "content_hash": b"-",
