@@ -15,11 +15,15 @@ from trially.resources.resource import RESOURCES
 WITHOUT_RESOURCE = {
     "canary",
     "document_page",
+    "erased_patient",
     "idempotency_key",
     "import_binary",
     "import_deferral",
     "medication",
     "member_site",
+    "patient_identifier",
+    "record_coding",
+    "record_deletion",
 }
 """Tables whose rows the API does not show by themselves."""
 

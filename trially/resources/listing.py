@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, select
@@ -43,8 +42,8 @@ class Listing:
 
     A statement is built once for each shape, because building one costs more than PostgreSQL needs
     to answer it. `order` names columns with "asc" or "desc"; together they must be unique and never
-    null. `unshown` has those that are no columns of the list, by name. `masked` fields cannot order
-    the list. They filter and sort it only for callers who see them.
+    null. `hidden` columns only order the list, and are not shown. `masked` fields cannot order the
+    list. They filter and sort it only for callers who see them.
     """
 
     def __init__(
@@ -57,7 +56,7 @@ class Listing:
         sorts: Mapping[str, SortKey],
         filters: Mapping[str, Filter],
         masked: Collection[str],
-        unshown: Mapping[str, ColumnElement[Any]] = MappingProxyType({}),
+        hidden: Collection[str] = (),
     ) -> None:
         if not order.keys().isdisjoint(masked):
             raise ValueError("A list ordered by a masked field would disclose it.")
@@ -65,13 +64,8 @@ class Listing:
         self._columns = columns
         self._scope = scope
         by_name = {column.key: column for column in columns}
-        self._own_keys = {
-            f"{_SORTED}{name}" if name in unshown else name: (
-                unshown[name] if name in unshown else _unlabelled(by_name[name]),
-                way,
-            )
-            for name, way in order.items()
-        }
+        self._own_keys = {name: (_unlabelled(by_name[name]), way) for name, way in order.items()}
+        self._hidden = frozenset(hidden)
         self._sorts = sorts
         self._filters = filters
         self._masked = frozenset(masked)
@@ -97,7 +91,8 @@ class Listing:
             position=list(keys),
             query=query,
         )
-        _remove_sorted_values(page["data"], keys)
+        if removed := [key for key in keys if key.startswith(_SORTED)] + list(self._hidden):
+            _remove_values(page["data"], removed)
         if total is not None:
             page["page"]["total"] = total
         return page
@@ -145,11 +140,9 @@ class Listing:
 
     def _build(self, shape: Shape) -> Select[Any]:
         keys = self._keys(shape.sorting)
-        added = [
-            column.label(name) for name, (column, _) in keys.items() if name.startswith(_SORTED)
-        ]
+        added = [column.label(name) for name, (column, _) in keys.items() if shape.sorting]
         statement = (
-            select(*self._columns, *added)
+            select(*self._columns, *(column for column in added if column.key != "id"))
             .where(*self._conditions(shape))
             .order_by(
                 *(column.desc() if way == "desc" else column for column, way in keys.values())
@@ -181,12 +174,11 @@ def equals(column: ColumnElement[Any]) -> Filter:
     return lambda value: column == value
 
 
-def _remove_sorted_values(items: Sequence[dict[str, Any]], keys: Iterable[str]) -> None:
+def _remove_values(items: Sequence[dict[str, Any]], names: Iterable[str]) -> None:
     """Remove from the items the values that only the cursor needs."""
-    for name in keys:
-        if name.startswith(_SORTED):
-            for item in items:
-                del item[name]
+    for name in names:
+        for item in items:
+            del item[name]
 
 
 def _filter_name(name: str) -> str:

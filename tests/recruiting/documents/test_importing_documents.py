@@ -326,11 +326,10 @@ def test_importing_again_changes_only_what_differs(importer: Importer) -> None:
     assert importer.versions()["p1"] == version
 
     changed = importer(second, make_binary("b1", "New"))
-    assert changed["counts"]["DocumentReference"] == {
+    counts = changed["counts"]["DocumentReference"]
+    assert {kind: number for kind, number in counts.items() if number} == {
         "read": 1,
-        "new": 0,
         "changed": 1,
-        "entered_in_error": 0,
     }
     assert [content for *_, content in importer.query(marks)] == ["One", "Two", "New"]
     assert importer.versions()["p1"] == version + 1

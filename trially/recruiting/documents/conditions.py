@@ -9,6 +9,7 @@ from sqlalchemy import (
     FromClause,
     Integer,
     bindparam,
+    case,
     cast,
     exists,
     func,
@@ -25,8 +26,11 @@ from trially.recruiting.documents.model import Document, DocumentPage
 columns = table_of(Document).c
 _pages = table_of(DocumentPage).c
 
-KNOWN_DATE = func.coalesce(columns.at, literal_column("'0001-01-01 00:00:00+00'::timestamptz"))
-"""The document's date. A date that is not known comes last in descending order."""
+KNOWN_DATE = func.coalesce(
+    case((columns.date_problem.is_(None), columns.at)),
+    literal_column("'0001-01-01 00:00:00+00'::timestamptz"),
+)
+"""The document's date. One that is unknown or cannot be right comes last in descending order."""
 
 _LENGTH_COUNTS_LITTLE = 1
 """ts_rank divides by 1 + the logarithm of the document's length."""

@@ -38,6 +38,8 @@ class Document(Timestamped, Versioned, TenantModel):
     __tablename__ = "document"
 
     patient_id: Mapped[UUID]
+    recorded_patient_id: Mapped[UUID | None]
+    """The record that the document came with, if another one replaces it now."""
     type_system: Mapped[str | None] = mapped_column(String(255))
     type_code: Mapped[str | None] = mapped_column(String(128))
     type_display: Mapped[str | None] = mapped_column(String(1000))
@@ -54,6 +56,8 @@ class Document(Timestamped, Versioned, TenantModel):
     """UTC offset that the source wrote, in minutes."""
     dated_on: Mapped[dt.date | None]
     """The day of `at` in the source's own time."""
+    date_problem: Mapped[str | None] = mapped_column(String(20))
+    """A `DateProblem`: the date must not be used."""
     status: Mapped[str | None] = mapped_column(String(128))
     document_status: Mapped[str | None] = mapped_column(String(128))
     """Status of the document itself, where `status` is that of the reference to it."""
@@ -86,6 +90,18 @@ class Document(Timestamped, Versioned, TenantModel):
             "tenant_id", "source", "base_url", "source_type", "source_id", name="uq_document_key"
         ),
         references_patient(),
+        ForeignKeyConstraint(
+            ["tenant_id", "recorded_patient_id"],
+            ["patient.tenant_id", "patient.id"],
+            name="fk_document_recorded_patient_id",
+            ondelete="CASCADE",
+        ),
+        Index(
+            "ix_document_tenant_id_recorded_patient_id",
+            "tenant_id",
+            "recorded_patient_id",
+            postgresql_where=text("recorded_patient_id IS NOT NULL"),
+        ),
         CheckConstraint(
             "source_type IN ({})".format(", ".join(f"'{kind}'" for kind in DocumentSource)),
             name="source_type",

@@ -64,8 +64,8 @@ DOCUMENTS = Resource(
     Document,
     DocumentSchema(),
     scope=of_patient(columns.patient_id),
-    unshown={"at": KNOWN_DATE},
-    order={"at": "desc", "id": "asc"},
+    hidden=[KNOWN_DATE.label("known_date")],
+    order={"known_date": "desc", "id": "asc"},
     filters=_FILTERS,
 )
 
@@ -75,7 +75,7 @@ FOUND_DOCUMENTS = Resource(
     name="found_document",
     scope=of_patient(columns.patient_id),
     computed=[null().label("snippets")],
-    unshown={"rank": RANK},
+    hidden=[RANK.label("rank")],
     order={"rank": "desc", "id": "asc"},
     filters={
         **_FILTERS,

@@ -10,8 +10,8 @@ from trially.phi import CODE, IDENTIFIER, PLAIN, value_set
 from trially.recruiting.documents.extracting.problems import TextProblem
 from trially.recruiting.documents.model import Document, DocumentSource
 from trially.recruiting.documents.searches import LONGEST_SEARCH, read_search
-from trially.recruiting.records.model import DatePrecision
-from trially.recruiting.records.schema import CodingSchema
+from trially.recruiting.records.details import CodingSchema
+from trially.recruiting.records.model import DatePrecision, DateProblem
 from trially.resources.fields import text
 
 columns = table_of(Document).c
@@ -79,6 +79,13 @@ class DocumentSchema(Schema):
         dump_only=True,
         allow_none=True,
         metadata=PLAIN | {"description": "The day of `at` in the source's own time."},
+    )
+    date_problem = Choice(
+        DateProblem,
+        dump_only=True,
+        allow_none=True,
+        metadata=PLAIN
+        | {EXAMPLE: None, "description": "Why the date must not be used. Null if it may be."},
     )
     status = fields.String(
         dump_only=True, allow_none=True, metadata=value_set("status") | {EXAMPLE: "current"}

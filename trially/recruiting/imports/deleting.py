@@ -1,4 +1,4 @@
-"""Delete imports with their faults and deferred records. The imported records stay."""
+"""Delete imports with their faults and waiting facts. The imported records stay."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -17,6 +17,7 @@ from trially.recruiting.imports.model import (
     ImportFault,
     ImportJob,
     ImportState,
+    WaitingFact,
 )
 from trially.recruiting.imports.slots import is_leased
 from trially.resources.optimistic_locking import change_seen
@@ -60,7 +61,7 @@ def delete_import(
             raise ImportRunningError(
                 "This import is running. Wait until it ends, and delete it then."
             )
-    for model in (ImportFault, ImportDeferral, ImportBinary):
+    for model in (ImportFault, WaitingFact, ImportDeferral, ImportBinary):
         delete_rows_of(import_id, model, begin)
     with begin():
         delete_item(ImportJob, import_id)

@@ -1,76 +1,20 @@
-"""Read the fields of documents: dates, versions, authors and encounters."""
+"""Read the fields of documents: dates, authors, encounters and titles."""
 
-import datetime as dt
-import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from trially.recruiting.imports.fhir.dates import NO_DATE, Date
 from trially.recruiting.imports.fhir.rows import LONGEST_AUTHOR, LONGEST_TITLE
 from trially.recruiting.imports.fhir.values import (
     Json,
     find_reference,
-    read_date,
     read_objects,
     read_text,
 )
 
-_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)\Z")
-_UTC_OFFSET = 0
-_VERSION_NUMBER = re.compile(r"[0-9]{1,18}")
 
-
-class When(NamedTuple):
-    """A document's date, its precision, and the UTC offset that the source wrote, in minutes."""
-
-    at: str | None = None
-    precision: str | None = None
-    offset: int | None = None
-
-
-def read_when_written(holder: Json, element: str, where: str | None = None) -> When:
-    """Return a date with its precision, and the UTC offset that the source wrote."""
-    at, precision = read_date(holder, element, where or str(holder.get("resourceType")))
-    offset: int | None = None
-    if precision == "instant":
-        text = str(holder[element]).strip()
-        match = _OFFSET.search(text)
-        if match is not None:
-            sign, hours, minutes = match.groups()
-            offset = (int(hours) * 60 + int(minutes)) * (-1 if sign == "-" else 1)
-        elif text[-1:] in "Zz":
-            offset = _UTC_OFFSET
-    return When(at, precision, offset)
-
-
-def first_date(*dates: When) -> When:
+def first_date(*dates: Date) -> Date:
     """Return the first date that is known."""
-    return next((date for date in dates if date.at is not None), When())
-
-
-def local_day(when: When) -> str | None:
-    """Return the day of a date in its source's own time."""
-    if when.at is None:
-        return None
-    at = dt.datetime.fromisoformat(when.at)
-    try:
-        local = at + dt.timedelta(minutes=when.offset or 0)
-    except OverflowError:
-        local = at
-    return local.date().isoformat()
-
-
-def find_version_time(meta: Json) -> str | None:
-    """Return `meta.lastUpdated`."""
-    updated, precision = read_date(meta, "lastUpdated", "meta")
-    return updated if precision == "instant" else None
-
-
-def find_version_number(meta: Json) -> int | None:
-    """Return `meta.versionId`, if it is a number."""
-    version = meta.get("versionId")
-    if type(version) is not str or not _VERSION_NUMBER.fullmatch(version):
-        return None
-    return int(version)
+    return next((date for date in dates if date.at is not None), NO_DATE)
 
 
 def find_encounter(encounters: Sequence[Json]) -> str | None:

@@ -22,6 +22,8 @@ from trially.recruiting.imports.fhir.values import (
     read_objects,
     read_text,
 )
+from trially.recruiting.imports.server_urls import base_of
+from trially.recruiting.imports.urns import id_of_urn
 from trially.state import request_state
 
 LONGEST_CONTENT_TYPE = 200
@@ -114,11 +116,12 @@ def _read_url(
         return _part(element, extraction.read_base64(data, match.group(1) or content_type))
     if len(url) > LONGEST_REFERENCE:
         return _part(element, ExtractedText(problem=TextProblem.URL_NOT_FETCHED))
-    if url[:9].lower() == "urn:uuid:" and is_id(url[9:]):
-        return {**_part(element, ExtractedText()), "binary_id": url[9:]}
     match = _BINARY_URL.fullmatch(url.partition("?")[0])
-    if match is not None and is_id(match.group(1)):
-        return {**_part(element, ExtractedText()), "binary_id": match.group(1)}
+    binary_id = id_of_urn(url) if url[:4].lower() == "urn:" else match and match[1]
+    if is_id(binary_id):
+        base_url = base_of(url, "Binary")
+        part = _part(element, ExtractedText())
+        return {**part, "binary_id": binary_id, "binary_base": base_url}
     return _part(element, ExtractedText(problem=TextProblem.URL_NOT_FETCHED))
 
 
@@ -130,4 +133,5 @@ def _part(element: str, text: ExtractedText, heading: str | None = None) -> Part
         "is_paged": text.is_paged,
         "problem": text.problem,
         "binary_id": None,
+        "binary_base": "",
     }

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, tuple_, update
 from uuid_utils.compat import uuid7
 
 from trially.database.rows import columns_named, fetch_items, of_current_tenant, table_of
@@ -19,22 +19,38 @@ from trially.recruiting.documents.extracting.problems import (
 )
 from trially.recruiting.documents.extracting.text_of import in_pages
 from trially.recruiting.documents.words import find_words
+from trially.recruiting.imports.faults import Concern, FaultCode, LineFault
 from trially.recruiting.imports.fhir.rows import BinaryRow, PartRow, ResourceError
 from trially.recruiting.imports.model import ImportBinary
-from trially.recruiting.imports.writing.batches import Batch, LineFault
-from trially.recruiting.imports.writing.documents import is_document
+from trially.recruiting.imports.writing.batches import Batch, fault_of
 from trially.recruiting.imports.writing.resources import TranslatedResource
-from trially.recruiting.imports.writing.upserting import compose_insert, digest, run_with_rows
+from trially.recruiting.imports.writing.upserting import (
+    VERSION_COLUMNS,
+    compose_insert,
+    digest,
+    is_newer,
+    run_with_rows,
+)
 
 BINARY = "Binary"
 
-_STORE_BINARIES = (
+# Of two versions of a Binary the newer one counts; of two without versions, the last one.
+_STORE_BINARIES = f"""
+{
     compose_insert(
-        ImportBinary, BinaryRow, added=["id", "import_id"], not_stored=["entered_in_error"]
+        ImportBinary,
+        BinaryRow,
+        added=["id", "import_id", "base_url", "version_at", "version_number"],
+        not_stored=["entered_in_error"],
     )
-    + " ON CONFLICT (tenant_id, import_id, source_id) DO UPDATE SET pages = excluded.pages,"
-    " is_paged = excluded.is_paged, problem = excluded.problem"
-)
+} ON CONFLICT (tenant_id, import_id, base_url, source_id) DO UPDATE
+SET pages = excluded.pages, is_paged = excluded.is_paged, problem = excluded.problem,
+    version_at = excluded.version_at, version_number = excluded.version_number
+WHERE {is_newer("import_binary", "excluded")} IS NOT TRUE
+"""
+
+BinaryKey = tuple[str, str]
+"""Base URL and id of a Binary."""
 
 
 def complete_documents(
@@ -46,35 +62,43 @@ def complete_documents(
     to a Binary which has not been read yet: they are taken out of the batch. With `is_last_chance`,
     they stay in it without that text, which is a fault.
     """
-    binaries = [each for each in batch.resources.values() if each.type == BINARY]
-    documents = [each for each in batch.resources.values() if is_document(each)]
-    for binary in binaries:
-        del batch.resources[BINARY, binary.id]
-    if binaries:
-        items = [{**each.rows[0], "id": uuid7(), "import_id": import_id} for each in binaries]
-        run_with_rows(_STORE_BINARIES, items)
-    wanted = {
-        part["binary_id"]
-        for document in documents
-        for part in document.rows[0].get("parts", ())
-        if part["binary_id"]
-    }
+    _store_binaries(batch, import_id)
+    documents = [each for each in batch.resources.values() if has_parts(each)]
+    wanted = {key for document in documents for key in _binaries_of(document)}
     texts = _find_binaries(wanted, import_id) if wanted else {}
     waiting: list[TranslatedResource] = []
     for document in documents:
-        parts: list[PartRow] | None = document.rows[0].get("parts")
-        if parts is None:  # it was completed before it was deferred because of its patient
-            continue
-        if not is_last_chance and any(
-            part["binary_id"] and part["binary_id"] not in texts for part in parts
-        ):
+        if not is_last_chance and not texts.keys() >= _binaries_of(document):
             waiting.append(document)
-            del batch.resources[document.type, document.id]
+            del batch.resources[document.key]
             continue
-        read = [_with_binary(part, texts) for part in parts]
-        batch.put(_complete(document, read))
+        read = [_with_binary(part, texts) for part in document.rows[0]["parts"]]
+        batch.resources[document.key] = _complete(document, read)
         batch.faults += _find_faults(document, read)
     return waiting
+
+
+def has_parts(resource: TranslatedResource) -> bool:
+    """Return whether a resource is a document whose parts are not joined yet."""
+    return "parts" in resource.rows[0]
+
+
+def _store_binaries(batch: Batch, import_id: UUID) -> None:
+    binaries = [each for each in batch.resources.values() if each.type == BINARY]
+    for binary in binaries:
+        del batch.resources[binary.key]
+    if binaries:
+        items = [{**each.rows[0], "id": uuid7(), "import_id": import_id} for each in binaries]
+        run_with_rows(_STORE_BINARIES, items)
+
+
+def _binaries_of(document: TranslatedResource) -> set[BinaryKey]:
+    """Return the keys of the Binary resources that a document refers to."""
+    return {
+        (part["binary_base"], part["binary_id"])
+        for part in document.rows[0]["parts"]
+        if part["binary_id"]
+    }
 
 
 def count_unused_binaries(import_id: UUID) -> int:
@@ -138,15 +162,16 @@ def _complete(document: TranslatedResource, parts: Sequence[PartRow]) -> Transla
     row = {name: value for name, value in document.rows[0].items() if name != "parts"}
     pages, is_paged, problem = join_parts(parts)
     row |= {"pages": pages, "has_page_numbers": is_paged, "text_problem": problem}
-    json_rows = orjson.dumps([row], option=orjson.OPT_SORT_KEYS)
+    content = {name: value for name, value in row.items() if name not in VERSION_COLUMNS}
+    json_rows = orjson.dumps([content], option=orjson.OPT_SORT_KEYS)
     return replace(document, rows=[row], digest=digest(json_rows), json_bytes=len(json_rows))
 
 
-def _with_binary(part: PartRow, texts: Mapping[str, Mapping[str, Any]]) -> PartRow:
+def _with_binary(part: PartRow, texts: Mapping[BinaryKey, Mapping[str, Any]]) -> PartRow:
     """Return a part with the text of the Binary that it refers to."""
     if not part["binary_id"]:
         return part
-    text = texts.get(part["binary_id"])
+    text = texts.get((part["binary_base"], part["binary_id"]))
     if text is None:
         return {**part, "problem": TextProblem.NOT_IN_IMPORT}
     return {
@@ -158,26 +183,35 @@ def _with_binary(part: PartRow, texts: Mapping[str, Mapping[str, Any]]) -> PartR
 
 
 def _find_faults(document: TranslatedResource, parts: Iterable[PartRow]) -> list[LineFault]:
-    errors = [
-        ResourceError(part["element"], SENTENCES[TextProblem(part["problem"])])
+    return [
+        _fault_of_part(document, part, TextProblem(part["problem"]))
         for part in parts
         if part["problem"]
     ]
-    return [
-        LineFault(document.file, document.line, error.reason, error.pointer) for error in errors
-    ]
 
 
-def _find_binaries(ids: Iterable[str], import_id: UUID) -> dict[str, dict[str, Any]]:
-    """Return the texts of Binary resources by their ids, and note that they are used."""
+def _fault_of_part(document: TranslatedResource, part: PartRow, problem: TextProblem) -> LineFault:
+    error = ResourceError(part["element"], SENTENCES[problem])
+    is_missing = problem == TextProblem.NOT_IN_IMPORT and part["binary_id"]
+    fault = fault_of(
+        document,
+        FaultCode.TEXT_INCOMPLETE,
+        error.reason,
+        f"Binary/{part['binary_id']}" if is_missing else None,
+    )
+    return replace(fault, pointer=error.pointer, concerns=Concern.VALUE)
+
+
+def _find_binaries(keys: Iterable[BinaryKey], import_id: UUID) -> dict[BinaryKey, dict[str, Any]]:
+    """Return the texts of Binary resources by their keys, and note that they are used."""
     binary = table_of(ImportBinary)
     condition = (
         of_current_tenant(ImportBinary),
         binary.c.import_id == import_id,
-        binary.c.source_id.in_(list(ids)),
+        tuple_(binary.c.base_url, binary.c.source_id).in_(list(keys)),
     )
-    names = ("source_id", "pages", "is_paged", "problem")
+    names = ("base_url", "source_id", "pages", "is_paged", "problem")
     found = fetch_items(select(*columns_named(ImportBinary, names)).where(*condition))
     if found:
         db.session.execute(update(binary).where(*condition).values(is_used=True))
-    return {row["source_id"]: row for row in found}
+    return {(row["base_url"], row["source_id"]): row for row in found}
