@@ -97,6 +97,8 @@ def run_import(
                 rezone_source(source, zone.key, run.batch_transaction)
             _import_files(run, waiting, source_files, meter, zone, progress)
             waiting.resolve(meter.check_time)
+            waiting.complete_documents(meter.check_time)
+            run.drop_binaries()
             if run.took_nothing:
                 return run.fail(*_nothing_imported(run, source_files))
             _analyze_tables()

@@ -27,6 +27,7 @@ from trially.recruiting.imports.model import ImportFault
 from trially.recruiting.imports.reading.records import Deletion
 from trially.recruiting.imports.reading.resources import ReadResource
 from trially.recruiting.imports.source_state import SourceState
+from trially.recruiting.imports.writing.documents import is_document, write_documents
 from trially.recruiting.imports.writing.gone import without_erased_identifiers, without_gone
 from trially.recruiting.imports.writing.patient_keys import find_patients
 from trially.recruiting.imports.writing.resources import (
@@ -324,8 +325,8 @@ def _without_refused(
 def _write_all(
     resources: Sequence[TranslatedResource], source: str
 ) -> tuple[WriteCounts, list[TranslatedResource], Mapping[RecordKey, DateProblem]]:
-    """Write resources. Returns the counts, the facts without a patient, and the misdated ones."""
-    facts = [each for each in resources if each.type not in ("Patient", "Medication")]
+    """Write resources. Returns counts, the records without a patient, and the misdated facts."""
+    records = [each for each in resources if each.type not in ("Patient", "Medication")]
     patients_read = [each for each in resources if each.type == "Patient"]
     counts = WriteCounts()
     if patients_read:
@@ -334,10 +335,13 @@ def _write_all(
         check_mrns(patients_read, source)
     medications = [each for each in resources if each.type == "Medication"]
     counts += write_medications(medications, source) if medications else WriteCounts()
-    patients = find_patients(source, {fact.patient_id for fact in facts}) if facts else {}
-    with_patient = [fact for fact in facts if fact.patient_id in patients]
-    written, misdated = write_facts(with_patient, source, patients)
-    without_patient = [fact for fact in facts if fact.patient_id not in patients]
+    patients = find_patients(source, {each.patient_id for each in records}) if records else {}
+    placed = [each for each in records if each.patient_id in patients]
+    facts = [each for each in placed if not is_document(each)]
+    written, misdated = write_facts(facts, source, patients)
+    documents = [each for each in placed if is_document(each)]
+    written += write_documents(documents, source, patients)
+    without_patient = [each for each in records if each.patient_id not in patients]
     return counts + written, without_patient, misdated
 
 
