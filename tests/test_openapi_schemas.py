@@ -38,6 +38,8 @@ RESOURCE_SCHEMAS = {
     "waiting_fact": "WaitingFact",
     "record": "Record",
     "event": "Event",
+    "document": "DocumentText",
+    "found_document": "FoundDocument",
     "member": "Member",
 }
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 from attacks import ATTACKS
-from examples import create_all
+from examples import EXAMPLES, create_all, new_word
 from flask import Flask
 from members import AsMember, MakeFact, MakeTenant
 from populated_tenants import PopulatedTenant
@@ -69,6 +69,7 @@ def make_populated_tenant(
                 insert_item(
                     MissingRecord, {**missing, "import_id": UUID(ids["import_id"])}, ("id",)
                 )
+        EXAMPLES["document"].create(member, ids, new_word(tenant.slug))
         return PopulatedTenant(member, ids)
 
     return make
