@@ -25,6 +25,7 @@ from trially.recruiting.imports.deleting import delete_import
 from trially.recruiting.imports.import_run import COUNTED, SHOWN_COLUMNS
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import ImportFault, ImportJob, ImportState
+from trially.recruiting.imports.reading.resources import ResourceReader, read_resources
 from trially.recruiting.imports.reading.source_files import (
     ImportSourceError,
     SourceFile,
@@ -59,7 +60,7 @@ IMPORTS_SHOWN = 100
     "--source",
     default="fhir",
     show_default=True,
-    callback=lambda _context, _parameter, value: _check_source(value),
+    callback=lambda _context, _parameter, value: check_source(value),
     help="Name of the system that the records come from.",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first line that cannot be imported.")
@@ -76,17 +77,43 @@ def fhir(slug: str, paths: Sequence[Path], *, source: str, strict: bool, as_json
       flask imports fhir acme ./export --source epic
     """  # noqa: D301 - click reads \b
     source_files = find_source_files(paths)
-    ignored_files = find_ignored_files(paths)
+    import_files(
+        slug,
+        source_files,
+        source=source,
+        fingerprint=fingerprint_of(source_files),
+        strict=strict,
+        as_json=as_json,
+        ignored_files=find_ignored_files(paths),
+    )
+
+
+def import_files(
+    slug: str,
+    source_files: Sequence[SourceFile],
+    *,
+    source: str,
+    fingerprint: str,
+    strict: bool,
+    as_json: bool,
+    ignored_files: Sequence[str] = (),
+    reader: ResourceReader = read_resources,
+) -> Item:
+    """Import files into a tenant, print the report, and return the import.
+
+    Raises `OperatorError` if the import does not end.
+    """
     with tenant_context(slug), _progress_bar(source_files, is_shown=not as_json) as progress:
         try:
             job = run_import(
                 source_files,
                 source=source,
-                fingerprint=fingerprint_of(source_files),
+                fingerprint=fingerprint,
                 limits=ImportLimits.of_upload(current_settings()).of_command(),
                 strict=strict,
                 started_by="command line",
                 progress=progress,
+                reader=reader,
             )
             limit_reached = None
         except ImportStoppedError as error:
@@ -103,6 +130,7 @@ def fhir(slug: str, paths: Sequence[Path], *, source: str, strict: bool, as_json
             f"The import failed at {job['failure']} Correct this line, or import without --strict"
             " to skip it."
         )
+    return job
 
 
 @catalog_command("list", loses=NOTHING)
@@ -193,7 +221,8 @@ def _list_faults(job: Item, limit: int) -> list[Item]:
     )
 
 
-def _check_source(source: str) -> str:
+def check_source(source: str) -> str:
+    """Return the name of a source, or raise `click.BadParameter`."""
     longest = length_of(ImportJob.source)
     if not source.strip() or len(source) > longest or not is_plain(source):
         raise click.BadParameter(

@@ -20,7 +20,7 @@ from trially.recruiting.imports.limits import (
 )
 from trially.recruiting.imports.model import ImportJob, ImportState
 from trially.recruiting.imports.reading.input_meter import InputMeter
-from trially.recruiting.imports.reading.resources import read_resources
+from trially.recruiting.imports.reading.resources import ResourceReader, read_resources
 from trially.recruiting.imports.reading.source_files import SourceFile
 from trially.recruiting.imports.writing.batches import Batch, write_batch
 
@@ -49,13 +49,15 @@ def run_import(
     strict: bool = False,
     started_by: str | None = None,
     progress: Progress = lambda _done: None,
+    reader: ResourceReader = read_resources,
 ) -> Item:
     """Import files into the current tenant, and return the import as it ended.
 
     If an import with the same source and fingerprint is unfinished, continue after its last
     committed batch. If another process is still running that import, the other process gets
     `ImportTakenOverError`. Each batch is one transaction. With `strict`, the first bad line ends
-    the import as failed: its batch is rolled back, and the batches before it stay.
+    the import as failed: its batch is rolled back, and the batches before it stay. `reader` reads
+    formats other than FHIR.
 
     Raises `TooManyImportsError` before it begins, and `ImportStoppedError` at a limit.
     """
@@ -65,7 +67,7 @@ def run_import(
     meter = InputMeter(limits)
     try:
         try:
-            _import_files(run, source_files, meter, progress)
+            _import_files(run, source_files, meter, progress, reader)
             replay_deferred(run, meter.check_time)
         except BadLineError as error:
             fault = error.fault
@@ -101,14 +103,18 @@ def has_run(fingerprint: str) -> bool:
 
 
 def _import_files(
-    run: ImportRun, source_files: Sequence[SourceFile], meter: InputMeter, progress: Progress
+    run: ImportRun,
+    source_files: Sequence[SourceFile],
+    meter: InputMeter,
+    progress: Progress,
+    reader: ResourceReader,
 ) -> None:
     first, committed_lines = run.position
     done_bytes = sum(file.size for file in source_files[:first])
     batches = 0
     for number, file in enumerate(source_files[first:], first):
         batch = Batch(meter.limits)
-        for line in read_resources(file, meter, committed_lines):
+        for line in reader(file, meter, committed_lines):
             batch.add(line)
             if batch.is_full:
                 _commit(batch, run, number)

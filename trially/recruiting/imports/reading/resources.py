@@ -1,6 +1,6 @@
 """Read FHIR resources from a file, one at a time, whatever its format and compression."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,10 @@ class ReadResource:
 
     In an archive, it counts the lines of all files. `start_after` takes it.
     """
+
+
+ResourceReader = Callable[[SourceFile, InputMeter, int], Iterator[ReadResource]]
+"""Reads a file's resources after a number of lines, as `read_resources` does."""
 
 
 def read_resources(

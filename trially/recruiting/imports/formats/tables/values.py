@@ -1,0 +1,131 @@
+"""Read the cells of tables: texts, dates and numbers, without guessing."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+MISSING = frozenset(
+    {"", "NULL", "null", "\\N", "n/a", "N/A", "#N/A", "NA", "nan", "NaN", "None", ".", "-", "--"}
+)
+"""Cells that hold no value, unless the mapping declares others."""
+
+MISSING_NAMES = MISSING - {"NA", "None", "null", "nan", "NaN"}
+"""The same for cells with names: people are called Na."""
+
+_QUOTED_BY_EXCEL = re.compile(r'="((?:[^"]|"")*)"')
+_EXCEL_ERROR = re.compile(r"#(?:REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!|#+)")
+_SHORTENED_BY_EXCEL = re.compile(r"\d[.,]\d+[eE]\+\d{1,2}")
+_COMPARATORS = {"≤": "<=", "=<": "<=", "≥": ">=", "=>": ">="}
+_QUANTITY = re.compile(
+    r"(?P<comparator><=|>=|=<|=>|<|>|≤|≥)?\s*"
+    r"(?P<number>[+-]?(?:\d{1,3}(?:[ '\u2019\u00a0\u202f]\d{3})+(?:[.,]\d+)?|\d[\d.,]*)"
+    r"(?:[eE][+-]?\d{1,3})?)"
+    r"(?:\s*(?P<unit>10[*^]\d[^<>=≤≥:]*|[^\d\s<>=≤≥:;.,+-][^<>=≤≥:]*))?",
+)
+_SPACES = re.compile(r"[ '\u2019\u00a0\u202f]")
+
+
+MIXED = "mixed"
+"""The decimal mark of a table that certainly has numbers with both marks."""
+
+
+class CellError(Exception):
+    """A cell cannot be read. The message continues a sentence, and never quotes the cell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """A number with its comparator, and with its unit if the cell has one."""
+
+    number: int | float
+    comparator: str | None
+    unit: str | None
+
+
+def read_cell(text: str, missing: Iterable[str]) -> str | None:
+    """Return the text of a cell, or None if it holds no value.
+
+    Excel's `="00123"` is the text 00123. Other formulas are text as they are.
+    """
+    cell = text.strip().strip("\ufeff\u00a0").strip()
+    if quoted := _QUOTED_BY_EXCEL.fullmatch(cell):
+        cell = quoted.group(1).replace('""', '"').strip()
+    if cell in missing:
+        return None
+    if _EXCEL_ERROR.fullmatch(cell):
+        raise CellError("is an error value of Excel")
+    return cell
+
+
+def read_record_number(text: str) -> str:
+    """Return a number that identifies a person or record, which Excel may have destroyed."""
+    if _SHORTENED_BY_EXCEL.fullmatch(text):
+        raise CellError("is a number that Excel has shortened, so its last digits are lost")
+    return text
+
+
+def read_quantity(text: str, decimal_mark: str | None) -> Quantity | None:
+    """Return the number in a cell, or None if the cell holds text such as `positive`.
+
+    Raises `CellError` if a mark may separate decimals or thousands.
+    """
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        return None
+    digits = _to_digits(_SPACES.sub("", match["number"]), decimal_mark)
+    if digits is None:
+        return None
+    comparator = match["comparator"]
+    unit = match["unit"]
+    return Quantity(
+        int(digits) if re.fullmatch(r"-?\d+", digits) else float(digits),
+        _COMPARATORS.get(comparator, comparator),
+        unit.strip() if unit else None,
+    )
+
+
+def decimal_mark_of(text: str) -> str | None:
+    """Return the decimal mark that a number certainly has, or None."""
+    match = _QUANTITY.fullmatch(text)
+    if match is None:
+        return None
+    number = _SPACES.sub("", match["number"]).lstrip("+-").partition("e")[0].partition("E")[0]
+    comma, dot = number.rfind(","), number.rfind(".")
+    if comma >= 0 and dot >= 0:
+        return "," if comma > dot else "."
+    mark = "," if comma >= 0 else "." if dot >= 0 else None
+    if mark is None or number.count(mark) > 1:
+        return None
+    whole, _, fraction = number.partition(mark)
+    is_certain = len(fraction) != 3 or len(whole) > 3 or whole == "0"
+    return mark if is_certain and fraction else None
+
+
+def _to_digits(number: str, decimal_mark: str | None) -> str | None:
+    """Return a number with a dot as its decimal mark; None if it is not a number."""
+    mark = None if decimal_mark == MIXED else decimal_mark
+    mark = mark or decimal_mark_of(number) or _only_mark(number, is_mixed=decimal_mark == MIXED)
+    thousands = "," if mark == "." else "."
+    whole, _, rest = number.partition(mark) if mark else (number, "", "")
+    if thousands in whole:
+        first, *groups = whole.lstrip("+-").split(thousands)
+        if not 1 <= len(first) <= 3 or any(len(group) != 3 for group in groups):
+            return None
+        whole = whole.replace(thousands, "")
+    digits = f"{whole}.{rest}" if rest else whole
+    return digits.lstrip("+") if re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", digits) else None
+
+
+def _only_mark(number: str, *, is_mixed: bool) -> str | None:
+    """Return the decimal mark of a number such as 1.234. A comma in this place is ambiguous."""
+    mark = "," if "," in number else "." if "." in number else None
+    if mark is None:
+        return None
+    if number.count(mark) > 1:  # 1.234.567
+        return "." if mark == "," else ","
+    if mark == "," or is_mixed:
+        raise CellError(
+            f"is a number whose {'comma' if mark == ',' else 'dot'} may separate decimals or"
+            " thousands. Declare the decimal mark"
+        )
+    return mark

@@ -1,0 +1,223 @@
+"""The command `flask imports csv`."""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import orjson
+
+from trially.config import current_settings
+from trially.recruiting.imports.commands import check_source, import_files
+from trially.recruiting.imports.dry_run import DryRun, read_without_importing
+from trially.recruiting.imports.formats.tables.columns import TableKind
+from trially.recruiting.imports.formats.tables.mapping import (
+    DELIMITERS,
+    ColumnMapping,
+    read_mapping_file,
+)
+from trially.recruiting.imports.formats.tables.plans import (
+    PlanError,
+    TableOptions,
+    TablePlan,
+    plan_table,
+)
+from trially.recruiting.imports.formats.tables.reading import TableReader
+from trially.recruiting.imports.formats.tables.text_files import Encoding
+from trially.recruiting.imports.limits import ImportLimits
+from trially.recruiting.imports.reading.source_files import SourceFile, find_source_files
+from trially.recruiting.imports.running import fingerprint_of
+from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.context import tenant_context
+from trially.tenancy.lifecycle.completing import complete_slug
+from trially.terminal import NOTHING, json_option, plural, print_items, print_json
+
+DELIMITER_NAMES = {"auto": None, "comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def source_option(function: _Function) -> _Function:
+    """Add the option `--source`, which is required."""
+    return click.option(
+        "--source",
+        required=True,
+        callback=lambda _context, _parameter, value: check_source(value),
+        help="Name of the system that the records come from.",
+    )(function)
+
+
+def dry_run_option(function: _Function) -> _Function:
+    """Add the option `--dry-run`."""
+    return click.option(
+        "--dry-run", is_flag=True, help="Show what would be imported, and change nothing."
+    )(function)
+
+
+def files_argument(function: _Function) -> _Function:
+    """Add the argument `FILES`."""
+    return click.argument(
+        "files", nargs=-1, required=True, type=click.Path(path_type=Path, dir_okay=False)
+    )(function)
+
+
+@catalog_command("csv", loses=NOTHING)
+@click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
+@files_argument
+@source_option
+@click.option(
+    "--kind",
+    required=True,
+    type=click.Choice([*TableKind]),
+    help="What the rows are about.",
+)
+@click.option(
+    "--mapping",
+    "mapping_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="JSON file that names the columns and their notations.",
+)
+@click.option(
+    "--encoding",
+    type=click.Choice([*Encoding]),
+    default=Encoding.AUTO,
+    show_default=True,
+    help="Encoding of the files.",
+)
+@click.option(
+    "--delimiter",
+    type=click.Choice([*DELIMITER_NAMES, *DELIMITERS]),
+    default="auto",
+    show_default="auto",
+    metavar="[auto|comma|semicolon|tab|pipe]",
+    help="Character between cells.",
+)
+@click.option("--strict", is_flag=True, help="Stop at the first row that cannot be imported.")
+@dry_run_option
+@json_option
+def csv(
+    slug: str,
+    files: Sequence[Path],
+    *,
+    source: str,
+    kind: str,
+    mapping_file: Path | None,
+    encoding: str,
+    delimiter: str,
+    strict: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Import CSV files into TENANT.
+
+    FILES are tables with a header, which may be compressed with gzip, xz or bzip2. Columns are
+    recognised by their headers, or named in a mapping. Show first how the files would be read.
+
+    \b
+    Example:
+      flask imports csv acme labs.csv --source lab --kind labs --dry-run
+    """  # noqa: D301 - click reads \b
+    source_files = find_source_files(files)
+    limits = ImportLimits.of_upload(current_settings()).of_command()
+    table_kind = TableKind(kind)
+    options = TableOptions(
+        table_kind,
+        read_mapping_file(mapping_file, table_kind) if mapping_file else ColumnMapping(),
+        Encoding(encoding),
+        DELIMITER_NAMES.get(delimiter, delimiter),
+    )
+    plans = {file: plan_table(file, options, limits) for file in source_files}
+    reader = TableReader(plans)
+    if dry_run:
+        _show_plans(slug, source, plans, limits, as_json=as_json)
+        return
+    for plan in plans.values():
+        plan.check()
+    import_files(
+        slug,
+        source_files,
+        source=source,
+        fingerprint=fingerprint_with(fingerprint_of(source_files), options),
+        strict=strict,
+        as_json=as_json,
+        reader=reader,
+    )
+
+
+def fingerprint_with(fingerprint: str, options: object) -> str:
+    """Return a digest of an input and of how it is read: with others, an import begins anew."""
+    return hashlib.sha256(f"{fingerprint} {options!r}".encode()).hexdigest()
+
+
+def show_dry_run(outcome: DryRun, *, as_json: bool, **more: Any) -> None:
+    """Print what an import would read. `more` is added to the JSON."""
+    if as_json:
+        print_json(
+            {
+                **more,
+                "read": outcome.read,
+                "ignored": outcome.ignored,
+                "first_rows": outcome.first_rows,
+                "error_count": outcome.fault_count,
+                "error_counts": outcome.fault_counts,
+                "errors": [asdict(fault) for fault in outcome.faults],
+            }
+        )
+        return
+    for row in outcome.first_rows:
+        line, resource = row.pop("line"), row.pop("resource")
+        click.echo(f"Line {line} becomes {resource} {orjson.dumps(row, default=str).decode()}")
+    rows = [{"resource": kind, "read": number} for kind, number in sorted(outcome.read.items())]
+    print_items(rows, ("resource", "read"), as_json=False)
+    click.echo(f"Errors: {outcome.fault_count:,}.")
+    for fault in outcome.faults:
+        pointer = f" ({fault.pointer})" if fault.pointer else ""
+        click.echo(f"  {fault.file}, line {fault.line}: {fault.reason}{pointer}")
+    if (unlisted := outcome.fault_count - len(outcome.faults)) > 0:
+        click.echo(f"  … and {plural(unlisted, 'error')} more.")
+    click.echo("Nothing was imported.")
+
+
+def _show_plans(
+    slug: str,
+    source: str,
+    plans: Mapping[SourceFile, TablePlan],
+    limits: ImportLimits,
+    *,
+    as_json: bool,
+) -> None:
+    with tenant_context(slug):
+        readable = [file for file, plan in plans.items() if not plan.problems]
+        outcome = read_without_importing(readable, TableReader(plans), source, limits)
+    if not as_json:
+        for plan in plans.values():
+            _print_plan(plan)
+    show_dry_run(outcome, as_json=as_json, tables=[_plan_as_json(plan) for plan in plans.values()])
+    if any(plan.problems for plan in plans.values()):
+        raise PlanError("The columns of a file are not certain. Name them with --mapping.")
+
+
+def _print_plan(plan: TablePlan) -> None:
+    mark = {",": "comma", ".": "dot", "mixed": "mixed", None: "not certain"}[plan.decimal_mark]
+    delimiter = next(name for name, sign in DELIMITER_NAMES.items() if sign == plan.delimiter)
+    click.echo(f"{plan.file}: {plan.codec}, {delimiter}, decimal mark {mark}.")
+    print_items(
+        [asdict(column) for column in plan.columns],
+        ("number", "header", "field", "reason"),
+        as_json=False,
+        texts=("header", "reason"),
+    )
+    for problem in plan.problems:
+        click.echo(f"  {problem}")
+
+
+def _plan_as_json(plan: TablePlan) -> dict[str, Any]:
+    return {
+        "file": plan.file,
+        "encoding": plan.codec,
+        "delimiter": plan.delimiter,
+        "decimal_mark": plan.decimal_mark,
+        "columns": [asdict(column) for column in plan.columns],
+        "problems": plan.problems,
+    }
