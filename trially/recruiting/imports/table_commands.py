@@ -25,7 +25,7 @@ from trially.recruiting.imports.formats.tables.plans import (
     plan_table,
 )
 from trially.recruiting.imports.formats.tables.reading import TableReader
-from trially.recruiting.imports.formats.tables.text_files import Encoding
+from trially.recruiting.imports.formats.text_files import Encoding
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.source_files import SourceFile, find_source_files
 from trially.recruiting.imports.running import fingerprint_of

@@ -7,7 +7,7 @@ from trially.recruiting.imports.formats.tables.columns import TableKind
 from trially.recruiting.imports.formats.tables.mapping import build_mapping
 from trially.recruiting.imports.formats.tables.plans import TableOptions, TablePlan, plan_table
 from trially.recruiting.imports.formats.tables.reading import TableReader
-from trially.recruiting.imports.formats.tables.text_files import Encoding
+from trially.recruiting.imports.formats.text_files import Encoding
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import ReadResource

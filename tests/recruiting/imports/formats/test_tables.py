@@ -10,7 +10,7 @@ from tests.recruiting.imports.formats.reading_tables import faults, read_table, 
 from trially.recruiting.imports.formats.tables.columns import TableKind
 from trially.recruiting.imports.formats.tables.mapping import MappingError, build_mapping
 from trially.recruiting.imports.formats.tables.plans import PlanError
-from trially.recruiting.imports.formats.tables.text_files import TextFileError
+from trially.recruiting.imports.formats.text_files import TextFileError
 
 PATIENTS = "MRN;Vorname;Nachname;Geburtsdatum;Geschlecht\n00123;Jörg;Müller;23.07.1961;m\n"
 LABS = "patient,loinc,name,value,unit,date\n"

@@ -11,14 +11,14 @@ from trially.recruiting.imports.formats.tables.columns import (
 )
 from trially.recruiting.imports.formats.tables.mapping import DELIMITERS, ColumnMapping
 from trially.recruiting.imports.formats.tables.rows import RowError, read_rows
-from trially.recruiting.imports.formats.tables.text_files import (
+from trially.recruiting.imports.formats.tables.values import MIXED, decimal_mark_of
+from trially.recruiting.imports.formats.text_files import (
     Encoding,
     TextFileError,
     codec_of,
     open_content,
     read_lines,
 )
-from trially.recruiting.imports.formats.tables.values import MIXED, decimal_mark_of
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.source_files import SourceFile

@@ -8,7 +8,7 @@ from trially.recruiting.imports.formats.tables.cells import Cells
 from trially.recruiting.imports.formats.tables.plans import TablePlan
 from trially.recruiting.imports.formats.tables.resources import translate_row
 from trially.recruiting.imports.formats.tables.rows import RowError, read_rows
-from trially.recruiting.imports.formats.tables.text_files import open_content, read_lines
+from trially.recruiting.imports.formats.text_files import open_content, read_lines
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import ReadResource
 from trially.recruiting.imports.reading.source_files import SourceFile

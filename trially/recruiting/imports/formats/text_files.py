@@ -36,6 +36,11 @@ def open_content(source_file: SourceFile, meter: InputMeter) -> Iterator[ByteSou
             yield content
 
 
+def codec_named(encoding: Encoding) -> str | None:
+    """Return the Python codec of an encoding; None if the content decides."""
+    return {Encoding.UTF_8: "utf-8", Encoding.WINDOWS_1252: "cp1252"}.get(encoding)
+
+
 def codec_of(content: ByteSource, encoding: Encoding) -> str:
     """Return the Python codec of a content, which is read to its end.
 
@@ -44,8 +49,8 @@ def codec_of(content: ByteSource, encoding: Encoding) -> str:
     """
     if content.peek(2) in _UTF_16_MARKS:
         return "utf-16"
-    if encoding is not Encoding.AUTO:
-        return "utf-8-sig" if encoding is Encoding.UTF_8 else "cp1252"
+    if codec := codec_named(encoding):
+        return "utf-8-sig" if codec == "utf-8" else codec
     decoder = codecs.getincrementaldecoder("utf-8")(errors="surrogateescape")
     has_utf8 = has_other = False
     for chunk in content.chunks():

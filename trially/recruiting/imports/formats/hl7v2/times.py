@@ -1,0 +1,53 @@
+"""Read the times of HL7 v2 in FHIR's notation."""
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+_TIME = re.compile(
+    r"(?P<year>\d{4})(?:(?P<month>\d\d)(?:(?P<day>\d\d)(?:(?P<hour>\d\d)(?:(?P<minute>\d\d)"
+    r"(?:(?P<second>\d\d)(?:\.\d{1,6})?)?)?)?)?)?\s*(?P<zone>[+-]\d{4})?"
+)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """The zone of times that name none: of the source, or else of the message's MSH-7."""
+
+    zone: ZoneInfo | None = None
+    offset: str | None = None
+
+    def read(self, text: str) -> str | None:
+        """Return a time in FHIR's notation, as precise as it is; None if it is no time."""
+        match = _TIME.fullmatch(text.strip())
+        if match is None:
+            return None
+        parts = match.groupdict()
+        if not int(parts["month"] or 1) or not int(parts["day"] or 1):
+            return None
+        try:
+            moment = dt.datetime(  # noqa: DTZ001
+                int(parts["year"]),
+                int(parts["month"] or 1),
+                int(parts["day"] or 1),
+                int(parts["hour"] or 0),
+                int(parts["minute"] or 0),
+                int(parts["second"] or 0),
+            )
+        except ValueError:
+            return None
+        if parts["hour"] is None:
+            return "-".join(text for text in (parts["year"], parts["month"], parts["day"]) if text)
+        return self._with_zone(moment, parts["zone"])
+
+    def of_message(self, text: str | None) -> "Clock":
+        """Return the clock of a message with this MSH-7."""
+        match = _TIME.fullmatch(text.strip()) if text else None
+        return Clock(self.zone, match["zone"] if match else None)
+
+    def _with_zone(self, moment: dt.datetime, zone: str | None) -> str:
+        if zone is None and self.zone is not None:
+            return moment.replace(tzinfo=self.zone).isoformat()
+        offset = zone or self.offset
+        return moment.isoformat() + (f"{offset[:3]}:{offset[3:]}" if offset else "")

@@ -1,0 +1,99 @@
+"""The command `flask imports hl7v2`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import click
+
+from trially.config import current_settings
+from trially.recruiting.imports.commands import import_files
+from trially.recruiting.imports.dry_run import read_without_importing
+from trially.recruiting.imports.formats.hl7v2.reading import MessageReader
+from trially.recruiting.imports.formats.text_files import Encoding, codec_named
+from trially.recruiting.imports.limits import ImportLimits
+from trially.recruiting.imports.reading.source_files import find_source_files
+from trially.recruiting.imports.running import fingerprint_of
+from trially.recruiting.imports.table_commands import (
+    dry_run_option,
+    files_argument,
+    fingerprint_with,
+    show_dry_run,
+    source_option,
+)
+from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.context import tenant_context
+from trially.tenancy.lifecycle.completing import complete_slug
+from trially.terminal import NOTHING, json_option
+
+
+def read_zone(name: str | None) -> ZoneInfo | None:
+    """Return a time zone by its IANA name, or raise `click.BadParameter`."""
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, LookupError):
+        raise click.BadParameter(
+            f"The time zone {name!r} is unknown. Name one such as Europe/Berlin."
+        ) from None
+
+
+@catalog_command("hl7v2", loses=NOTHING)
+@click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
+@files_argument
+@source_option
+@click.option(
+    "--encoding",
+    type=click.Choice([*Encoding]),
+    default=Encoding.AUTO,
+    show_default=True,
+    help="Encoding of messages without a character set in MSH-18.",
+)
+@click.option(
+    "--time-zone",
+    "zone",
+    metavar="NAME",
+    callback=lambda _context, _parameter, value: read_zone(value),
+    help="Zone of times that name none, such as Europe/Berlin.",
+)
+@click.option("--strict", is_flag=True, help="Stop at the first segment that cannot be imported.")
+@dry_run_option
+@json_option
+def hl7v2(
+    slug: str,
+    files: Sequence[Path],
+    *,
+    source: str,
+    encoding: str,
+    zone: ZoneInfo | None,
+    strict: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Import HL7 v2 messages into TENANT.
+
+    FILES hold ADT and ORU messages: many in one file, in batches, or framed for MLLP. They may be
+    compressed with gzip, xz or bzip2.
+
+    \b
+    Example:
+      flask imports hl7v2 acme messages.hl7 --source adt --time-zone Europe/Berlin
+    """  # noqa: D301 - click reads \b
+    source_files = find_source_files(files)
+    reader = MessageReader(zone, codec_named(Encoding(encoding)))
+    if dry_run:
+        limits = ImportLimits.of_upload(current_settings()).of_command()
+        with tenant_context(slug):
+            outcome = read_without_importing(source_files, reader, source, limits)
+        show_dry_run(outcome, as_json=as_json)
+        return
+    import_files(
+        slug,
+        source_files,
+        source=source,
+        fingerprint=fingerprint_with(fingerprint_of(source_files), ("hl7v2", zone, encoding)),
+        strict=strict,
+        as_json=as_json,
+        reader=reader,
+    )
