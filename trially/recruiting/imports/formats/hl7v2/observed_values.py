@@ -87,7 +87,7 @@ def reference_range_of(obx: Segment) -> list[Json] | None:
 
 def interpretations_of(obx: Segment) -> list[Json]:
     """Return the abnormal flags."""
-    found = []
+    found: list[Json] = []
     for flag in obx.repetitions(8):
         code, text = part(flag, 1), part(flag, 2)
         if code in _INTERPRETATIONS:

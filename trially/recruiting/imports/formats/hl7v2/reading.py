@@ -71,10 +71,9 @@ class MessageReader:
             return
         is_merge = kind == "ADT" and event in MERGE_EVENTS
         if not is_merge and (kind, event) != ("ORU", "R01") and not _is_adt(kind, event):
-            name = f" {kind}" if kind in _NAMED_TYPES else ""
-            raise MessageError(
-                f"Messages{name} of this type or event are not imported.", header.line
-            )
+            is_named = kind in _NAMED_TYPES and _EVENT.fullmatch(event)
+            name = f"{kind}^{event}" if is_named else "of this type"
+            raise MessageError(f"Messages {name} are not imported.", header.line)
         clock = self._clock.of_message(header.text(7))
         time = header.text(7) or next((each.text(2) for each in message.all("EVN")), None)
         reading = _Reading(message, clock, clock.read(time) if time else None, results)
