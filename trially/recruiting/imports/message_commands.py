@@ -10,14 +10,14 @@ from trially.config import current_settings
 from trially.recruiting.imports.commands import import_files
 from trially.recruiting.imports.dry_run import read_without_importing
 from trially.recruiting.imports.formats.hl7v2.reading import MessageReader
+from trially.recruiting.imports.formats.tables.mapping import MappingError, read_zone
 from trially.recruiting.imports.formats.text_files import Encoding, codec_named
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.source_files import find_source_files
-from trially.recruiting.imports.running import fingerprint_of
+from trially.recruiting.imports.running import fingerprint_of, fingerprint_with
 from trially.recruiting.imports.table_commands import (
     dry_run_option,
     files_argument,
-    fingerprint_with,
     show_dry_run,
     source_option,
 )
@@ -27,16 +27,11 @@ from trially.tenancy.lifecycle.completing import complete_slug
 from trially.terminal import NOTHING, json_option
 
 
-def read_zone(name: str | None) -> ZoneInfo | None:
-    """Return a time zone by its IANA name, or raise `click.BadParameter`."""
-    if name is None:
-        return None
+def _check_zone(name: str | None) -> ZoneInfo | None:
     try:
-        return ZoneInfo(name)
-    except (ValueError, OSError, LookupError):
-        raise click.BadParameter(
-            f"The time zone {name!r} is unknown. Name one such as Europe/Berlin."
-        ) from None
+        return read_zone(name)
+    except MappingError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @catalog_command("hl7v2", loses=NOTHING)
@@ -45,8 +40,8 @@ def read_zone(name: str | None) -> ZoneInfo | None:
 @source_option
 @click.option(
     "--encoding",
-    type=click.Choice([*Encoding]),
-    default=Encoding.AUTO,
+    type=click.Choice([encoding.value for encoding in Encoding]),
+    default=Encoding.AUTO.value,
     show_default=True,
     help="Encoding of messages without a character set in MSH-18.",
 )
@@ -54,7 +49,7 @@ def read_zone(name: str | None) -> ZoneInfo | None:
     "--time-zone",
     "zone",
     metavar="NAME",
-    callback=lambda _context, _parameter, value: read_zone(value),
+    callback=lambda _context, _parameter, value: _check_zone(value),
     help="Zone of times that name none, such as Europe/Berlin.",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first segment that cannot be imported.")

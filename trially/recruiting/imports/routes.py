@@ -29,7 +29,6 @@ from trially.http.pages import Page
 from trially.recruiting.imports.deleting import delete_import as delete_with_faults
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import SORTS, ImportFault, ImportJob
-from trially.recruiting.imports.reading.source_files import source_file_from_stream
 from trially.recruiting.imports.refusals import answering_refusals
 from trially.recruiting.imports.running import run_import
 from trially.recruiting.imports.schema import (
@@ -39,6 +38,7 @@ from trially.recruiting.imports.schema import (
     UploadQuerySchema,
 )
 from trially.recruiting.imports.slots import slot_of_process
+from trially.recruiting.imports.upload_formats import open_upload
 from trially.recruiting.imports.uploads import MEDIA_TYPES, received_upload
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
@@ -69,7 +69,7 @@ FAULTS = Resource(
 @queries(UploadQuerySchema())
 @returns(ImportSchema(), HTTPStatus.CREATED)
 def import_records(query: dict[str, Any]) -> Item:
-    """Import a FHIR R4 Bundle or an NDJSON file, with or without gzip compression.
+    """Import a FHIR R4 Bundle, an NDJSON file, a CSV file or HL7 v2 messages, also with gzip.
 
     The response is sent when the import ends: 201 with the import. Bad lines are skipped and
     counted. With `strict`, the first bad line ends the import: its `state` is `failed`, and the
@@ -92,13 +92,16 @@ def import_records(query: dict[str, Any]) -> Item:
         ),
         received_upload(request, settings.max_import_bytes) as (file, digest),
     ):
+        limits = ImportLimits.of_upload(settings)
+        upload = open_upload(file, digest, request.mimetype, query, limits)
         return run_import(
-            [source_file_from_stream("upload", file)],
+            [upload.source_file],
             source=query["source"],
-            fingerprint=digest,
-            limits=ImportLimits.of_upload(settings),
+            fingerprint=upload.fingerprint,
+            limits=limits,
             strict=query["strict"],
             started_by=current_identity().subject,
+            reader=upload.reader,
         )
 
 

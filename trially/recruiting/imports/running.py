@@ -91,6 +91,11 @@ def fingerprint_of(source_files: Sequence[SourceFile]) -> str:
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
+def fingerprint_with(fingerprint: str, options: object) -> str:
+    """Return a digest of an input and of how it is read: with others, an import begins anew."""
+    return hashlib.sha256(f"{fingerprint} {options!r}".encode()).hexdigest()
+
+
 def has_run(fingerprint: str) -> bool:
     """Return whether an import of this input is done in the current tenant."""
     job = table_of(ImportJob)

@@ -1,13 +1,20 @@
 """Imports as clients read them, and the query parameters of an upload."""
 
 from marshmallow import Schema, ValidationError, fields, validates
+from marshmallow.validate import Length, OneOf
 
 from trially.database.rows import table_of
 from trially.http.fields import EXAMPLE, Choice, EntityTag, PageQuerySchema, Sort
 from trially.phi import IDENTIFIER
+from trially.recruiting.imports.formats.tables.columns import TableKind
+from trially.recruiting.imports.formats.tables.mapping import DELIMITER_NAMES
+from trially.recruiting.imports.formats.text_files import Encoding
 from trially.recruiting.imports.model import SORTS, ImportJob, ImportState
 from trially.recruiting.patients.model import MANUAL_SOURCE
 from trially.resources.fields import text
+
+LONGEST_MAPPING = 4_000
+LONGEST_TIME_ZONE = 64
 
 
 class CountSchema(Schema):
@@ -92,6 +99,38 @@ class UploadQuerySchema(Schema):
         falsy={"false"},
         load_default=False,
         metadata={"description": "Stop at the first line that cannot be imported."},
+    )
+
+    kind = Choice(
+        TableKind,
+        load_default=None,
+        metadata={"description": "What the rows of a CSV file are about. CSV files need it."},
+    )
+    mapping = fields.String(
+        load_default=None,
+        validate=Length(1, LONGEST_MAPPING),
+        metadata={
+            "description": "Columns of a CSV file and their notations, as JSON.",
+            EXAMPLE: '{"columns": {"patient": "No."}, "dates": ["DD/MM/YYYY"]}',
+        },
+    )
+    encoding = Choice(
+        Encoding,
+        load_default=Encoding.AUTO,
+        metadata={"description": "Encoding of CSV files and HL7 v2 messages that declare none."},
+    )
+    delimiter = fields.String(
+        load_default="auto",
+        validate=OneOf([*DELIMITER_NAMES]),
+        metadata={"description": "Character between the cells of a CSV file."},
+    )
+    time_zone = fields.String(
+        load_default=None,
+        validate=Length(1, LONGEST_TIME_ZONE),
+        metadata={
+            "description": "Zone of times in HL7 v2 messages that name none.",
+            EXAMPLE: "Europe/Berlin",
+        },
     )
 
     @validates("source")

@@ -1,6 +1,5 @@
 """The command `flask imports csv`."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -14,6 +13,7 @@ from trially.recruiting.imports.commands import check_source, import_files
 from trially.recruiting.imports.dry_run import DryRun, read_without_importing
 from trially.recruiting.imports.formats.tables.columns import TableKind
 from trially.recruiting.imports.formats.tables.mapping import (
+    DELIMITER_NAMES,
     DELIMITERS,
     ColumnMapping,
     read_mapping_file,
@@ -28,13 +28,12 @@ from trially.recruiting.imports.formats.tables.reading import TableReader
 from trially.recruiting.imports.formats.text_files import Encoding
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.source_files import SourceFile, find_source_files
-from trially.recruiting.imports.running import fingerprint_of
+from trially.recruiting.imports.running import fingerprint_of, fingerprint_with
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.completing import complete_slug
 from trially.terminal import NOTHING, json_option, plural, print_items, print_json
 
-DELIMITER_NAMES = {"auto": None, "comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -69,7 +68,7 @@ def files_argument(function: _Function) -> _Function:
 @click.option(
     "--kind",
     required=True,
-    type=click.Choice([*TableKind]),
+    type=click.Choice([kind.value for kind in TableKind]),
     help="What the rows are about.",
 )
 @click.option(
@@ -80,8 +79,8 @@ def files_argument(function: _Function) -> _Function:
 )
 @click.option(
     "--encoding",
-    type=click.Choice([*Encoding]),
-    default=Encoding.AUTO,
+    type=click.Choice([encoding.value for encoding in Encoding]),
+    default=Encoding.AUTO.value,
     show_default=True,
     help="Encoding of the files.",
 )
@@ -143,11 +142,6 @@ def csv(
         as_json=as_json,
         reader=reader,
     )
-
-
-def fingerprint_with(fingerprint: str, options: object) -> str:
-    """Return a digest of an input and of how it is read: with others, an import begins anew."""
-    return hashlib.sha256(f"{fingerprint} {options!r}".encode()).hexdigest()
 
 
 def show_dry_run(outcome: DryRun, *, as_json: bool, **more: Any) -> None:

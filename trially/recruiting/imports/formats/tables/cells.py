@@ -1,6 +1,6 @@
 """The cells of one row, by the names of their fields, and what is wrong with them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
 from trially.recruiting.imports.formats.tables.columns import NAME_FIELDS
@@ -40,7 +40,7 @@ class Cells:
         position = self._positions.get(field)
         if position is None:
             return None
-        missing = self._plan.options.mapping.missing
+        missing: Collection[str] | None = self._plan.options.mapping.missing
         if missing is None:
             missing = MISSING_NAMES if field in NAME_FIELDS else MISSING
         return self._reading(field, lambda: read_cell(self._cells[position], missing))

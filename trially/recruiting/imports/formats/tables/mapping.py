@@ -15,7 +15,14 @@ from trially.recruiting.imports.reading.source_files import ImportSourceError
 
 LARGEST_MAPPING_BYTES = 2**18
 MOST_ITEMS = 1_000
-DELIMITERS = (",", ";", "\t", "|")
+DELIMITER_NAMES: Mapping[str, str | None] = {
+    "auto": None,
+    "comma": ",",
+    "semicolon": ";",
+    "tab": "\t",
+    "pipe": "|",
+}
+DELIMITERS = tuple(sign for sign in DELIMITER_NAMES.values() if sign)
 _KEYS = (
     "columns",
     "dates",
@@ -41,7 +48,7 @@ class ColumnMapping:
     """Header, or number from 1, of the column of a field. None means that no column holds it."""
     dates: DateRules = field(default_factory=DateRules)
     decimal_mark: str | None = None
-    missing: frozenset[str] | None = None
+    missing: tuple[str, ...] | None = None
     """Cells that hold no value; None means the usual ones."""
     identifier_system: str | None = None
     """System of the record numbers."""
@@ -140,10 +147,11 @@ def _date_rules(values: Mapping[str, Any]) -> DateRules:
     for notation in notations:
         if problem := check_notation(notation, first_year):
             raise MappingError(f"The notation of dates {notation!r} {problem}.")
-    return DateRules(notations, first_year, _zone(values.get("time_zone")))
+    return DateRules(notations, first_year, read_zone(values.get("time_zone")))
 
 
-def _zone(value: object) -> ZoneInfo | None:
+def read_zone(value: object) -> ZoneInfo | None:
+    """Return a time zone by its IANA name; None if it has none. Raises `MappingError`."""
     name = _text(value, "time_zone")
     if name is None:
         return None
@@ -161,8 +169,8 @@ def _decimal_mark(value: object) -> str | None:
     raise MappingError("The mapping's decimal is neither ',' nor '.'.")
 
 
-def _missing(value: object) -> frozenset[str] | None:
-    return None if value is None else frozenset(_texts(value, "missing")) | {""}
+def _missing(value: object) -> tuple[str, ...] | None:
+    return None if value is None else ("", *_texts(value, "missing"))
 
 
 def _code_system(value: object) -> str | None:

@@ -1,7 +1,7 @@
 """Read the cells of tables: texts, dates and numbers, without guessing."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
 MISSING = frozenset(
@@ -42,7 +42,7 @@ class Quantity:
     unit: str | None
 
 
-def read_cell(text: str, missing: Iterable[str]) -> str | None:
+def read_cell(text: str, missing: Collection[str]) -> str | None:
     """Return the text of a cell, or None if it holds no value.
 
     Excel's `="00123"` is the text 00123. Other formulas are text as they are.

@@ -1,0 +1,201 @@
+"""CSV files and HL7 v2 messages are imported by commands and over HTTP, and only once."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+import pytest
+
+from tests.conftest import Member
+from tests.recruiting.imports.formats.reading_messages import PID, message
+from tests.recruiting.imports.importing import Importer
+from trially.recruiting.imports.writing.batches import NO_PATIENT
+
+RunCommand = Callable[..., Any]
+
+PATIENTS = "MRN;Nachname;Geburtsdatum\n00123;Müller;23.07.1961\n00124;Öz;3/4/1970\n"
+LABS = (
+    "MRN;LOINC;Wert;Einheit;Datum\n00123;718-7;13,5;g/dL;04.03.2024\n00999;718-7;<9,1;g/dL;2024\n"
+)
+OBR = "OBR|1||F1|24323-8^Panel^LN|||20240304080000"
+MESSAGES = (
+    message(PID, "PV1|1|I" + "|" * 17 + "V1" + "|" * 25 + "20240304", "DG1|1||E11.9^Diabetes^I10")
+    + message(PID, OBR, "OBX|1|NM|718-7^Hb^LN||13.5|g/dL|12-16|N|||F", kind="ORU^R01")
+    + message("PID|1")
+)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    (tmp_path / "patients.csv").write_text(PATIENTS, encoding="cp1252")
+    (tmp_path / "labs.csv").write_text(LABS)
+    (tmp_path / "adt.hl7").write_text(MESSAGES)
+    return tmp_path
+
+
+def test_csv_files_are_imported_once(
+    importer: Importer, run_command: RunCommand, files: Path
+) -> None:
+    def run(kind: str) -> dict[str, Any]:
+        result = run_command(
+            *("imports", "csv", importer.tenant.slug, files / f"{kind}.csv", "--json"),
+            *("--source", "kis", "--kind", kind),
+        )
+        assert result.exit_code == 0, result.stderr
+        report: dict[str, Any] = orjson.loads(result.stdout)
+        return report
+
+    first = run("patients"), run("labs")
+    rows = importer.snapshot()
+    again = run("patients"), run("labs")
+
+    assert [report["state"] for report in first] == ["done", "done"]
+    assert first[0]["counts"]["Patient"]["new"] == 2
+    assert [(each["line"], each["reason"].partition(" is")[0]) for each in first[0]["errors"]] == [
+        (3, "Cell 3 (birth_date)")
+    ]
+    assert first[1]["counts"]["Observation"]["new"] == 1
+    assert [(each["line"], each["reason"]) for each in first[1]["errors"]] == [(3, NO_PATIENT)]
+    assert importer.snapshot() == rows
+    assert again[0]["counts"]["Patient"]["changed"] == 0
+    assert importer.query(
+        "SELECT family_name, mrn, birth_date::text FROM patient ORDER BY mrn"
+    ) == [
+        ("Müller", "00123", "1961-07-23"),
+        ("Öz", "00124", None),
+    ]
+    assert importer.query(
+        "SELECT code, value_number, unit, start_at::date::text FROM clinical_fact"
+    ) == [("718-7", 13.5, "g/dL", "2024-03-04")]
+
+
+def test_a_dry_run_shows_columns_rows_and_every_fault_and_changes_nothing(
+    importer: Importer, run_command: RunCommand, files: Path
+) -> None:
+    command = ("imports", "csv", importer.tenant.slug, files / "labs.csv", "--source", "kis")
+    result = run_command(*command, "--kind", "labs", "--dry-run")
+    as_json = run_command(*command, "--kind", "labs", "--dry-run", "--json")
+
+    assert result.exit_code == 0
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert lines[:7] == [
+        "labs.csv: utf-8-sig, semicolon, decimal mark comma.",
+        "number header field reason",
+        "1 MRN patient header",
+        "2 LOINC loinc header",
+        "3 Wert value header",
+        "4 Einheit unit header",
+        "5 Datum date header",
+    ]
+    assert '"value_number":13.5' in lines[7]
+    assert lines[-4:] == [
+        "Errors: 2.",
+        f"labs.csv, line 2: {NO_PATIENT}",
+        f"labs.csv, line 3: {NO_PATIENT}",
+        "Nothing was imported.",
+    ]
+    assert orjson.loads(as_json.stdout)["read"] == {"Observation": 2}
+    assert importer.query("SELECT count(*) FROM import_job") == [(0,)]
+
+
+def test_a_dry_run_of_columns_that_are_not_certain_fails_and_shows_them(
+    importer: Importer, run_command: RunCommand, tmp_path: Path
+) -> None:
+    table, mapping = tmp_path / "table.csv", tmp_path / "mapping.json"
+    table.write_text("Fall,Test,Wert\n1,Hb,13\n")
+    mapping.write_text('{"labs": {"columns": {"patient": "Fall"}}}')
+    command = ("imports", "csv", importer.tenant.slug, table, "--source", "kis", "--kind", "labs")
+
+    refused = run_command(*command, "--dry-run")
+    imported = run_command(*command)
+    mapped = run_command(*command, "--dry-run", "--mapping", mapping)
+
+    assert refused.exit_code == imported.exit_code == 1
+    assert "No column holds patient. Name one in the mapping." in refused.stdout
+    assert imported.stderr == (
+        "Error: table.csv cannot be imported. No column holds patient. Name one in the mapping.\n"
+    )
+    assert mapped.exit_code == 0
+
+
+def test_messages_are_imported_once(
+    importer: Importer, run_command: RunCommand, files: Path
+) -> None:
+    command = ("imports", "hl7v2", importer.tenant.slug, files / "adt.hl7", "--source", "adt")
+    tried = run_command(*command, "--dry-run", "--json")
+    assert importer.query("SELECT count(*) FROM import_job") == [(0,)]
+    first = orjson.loads(run_command(*command, "--json").stdout)
+    rows = importer.snapshot()
+    again = orjson.loads(run_command(*command, "--json").stdout)
+
+    assert orjson.loads(tried.stdout)["read"] == {
+        "Condition": 1,
+        "Encounter": 1,
+        "Observation": 1,
+        "Patient": 2,
+    }
+    assert {kind: counts["new"] for kind, counts in first["counts"].items()} == {
+        "Condition": 1,
+        "Encounter": 1,
+        "Observation": 1,
+        "Patient": 1,
+    }
+    assert [(each["line"], each["reason"]) for each in first["errors"]] == [
+        (10, "PID has no number of a patient.")
+    ]
+    assert sum(counts["changed"] for counts in again["counts"].values()) == 0
+    assert importer.snapshot() == rows
+    assert importer.query("SELECT mrn, family_name FROM patient") == [("123", "Müller")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "query", "expected"),
+    [
+        ("text/csv", PATIENTS, {"kind": "patients"}, 2),
+        ("text/csv; charset=utf-8", PATIENTS, {"kind": "patients", "delimiter": "semicolon"}, 2),
+        (
+            "text/csv",
+            "No;G\n1;2/3/1961\n",
+            {
+                "kind": "patients",
+                "mapping": '{"columns": {"patient": "No", "birth_date": 2}, "dates": "DD/MM/YYYY"}',
+            },
+            1,
+        ),
+        ("application/hl7-v2", MESSAGES, {"time_zone": "Europe/Berlin"}, 1),
+    ],
+)
+def test_an_upload_in_another_format(
+    member: Member, kind: str, body: str, query: dict[str, str], expected: int
+) -> None:
+    url = f"/imports?{urlencode({'source': 'kis', **query})}"
+
+    job = member.post(url, data=body.encode(), content_type=kind).get_json()
+    again = member.post(url, data=body.encode(), content_type=kind).get_json()
+
+    assert job["counts"]["Patient"]["new"] == expected
+    assert again["counts"]["Patient"]["new"] == again["counts"]["Patient"]["changed"] == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "query", "reason"),
+    [
+        ("text/csv", PATIENTS, "source=k", "needs the parameter kind"),
+        ("text/csv", "a,b\n1,2\n", "source=k&kind=labs", "No column holds patient"),
+        ("text/csv", PATIENTS, "source=k&kind=patients&mapping=%7B", "not valid JSON"),
+        ("text/csv", PATIENTS, "source=k&kind=patients&mapping=%5B%5D", "not a JSON object"),
+        ("text/csv", "\n\n", "source=k&kind=patients", "is empty"),
+        ("application/hl7-v2", MESSAGES, "source=k&time_zone=Mars", "time zone 'Mars' is unknown"),
+    ],
+)
+def test_an_upload_that_is_not_certain_is_refused(
+    member: Member, kind: str, body: str, query: str, reason: str
+) -> None:
+    response = member.post(f"/imports?{query}", data=body.encode(), content_type=kind)
+
+    assert response.status_code == 422
+    assert response.get_json()["code"] == "validation_failed"
+    assert reason in response.get_json()["detail"]
+    assert member.get("/imports").get_json()["data"] == []

@@ -1,0 +1,75 @@
+"""How an upload is read: by its media type and the parameters of the request."""
+
+from collections.abc import Mapping
+from typing import Any, BinaryIO, NamedTuple
+
+from trially.http.codes import Code
+from trially.http.problems import UnprocessableContent
+from trially.recruiting.imports.formats.hl7v2.reading import MessageReader
+from trially.recruiting.imports.formats.tables.columns import TableKind
+from trially.recruiting.imports.formats.tables.mapping import (
+    DELIMITER_NAMES,
+    ColumnMapping,
+    parse_mapping,
+    read_zone,
+)
+from trially.recruiting.imports.formats.tables.plans import TableOptions, plan_table
+from trially.recruiting.imports.formats.tables.reading import TableReader
+from trially.recruiting.imports.formats.text_files import Encoding, codec_named
+from trially.recruiting.imports.limits import ImportLimitError, ImportLimits
+from trially.recruiting.imports.reading.resources import ResourceReader, read_resources
+from trially.recruiting.imports.reading.source_files import (
+    ImportSourceError,
+    SourceFile,
+    source_file_from_stream,
+)
+from trially.recruiting.imports.running import fingerprint_with
+from trially.recruiting.imports.uploads import HL7V2_TYPES, TABLE_TYPES
+
+
+class UploadedFile(NamedTuple):
+    """An upload, and how it is read."""
+
+    source_file: SourceFile
+    reader: ResourceReader
+    fingerprint: str
+
+
+def open_upload(
+    file: BinaryIO, digest: str, media_type: str, query: Mapping[str, Any], limits: ImportLimits
+) -> UploadedFile:
+    """Return how an upload is read. Raises `UnprocessableContent` if that is not certain."""
+    source_file = source_file_from_stream("upload", file)
+    try:
+        if media_type in TABLE_TYPES:
+            options = _table_options(query)
+            plan = plan_table(source_file, options, limits)
+            plan.check()
+            reader = TableReader({source_file: plan})
+            return UploadedFile(source_file, reader, fingerprint_with(digest, options))
+        if media_type in HL7V2_TYPES:
+            zone, codec = read_zone(query["time_zone"]), codec_named(Encoding(query["encoding"]))
+            fingerprint = fingerprint_with(digest, ("hl7v2", zone, codec))
+            return UploadedFile(source_file, MessageReader(zone, codec), fingerprint)
+    except (ImportSourceError, ImportLimitError) as error:
+        raise _refusal(str(error)) from error
+    return UploadedFile(source_file, read_resources, digest)
+
+
+def _table_options(query: Mapping[str, Any]) -> TableOptions:
+    if query["kind"] is None:
+        raise _refusal(
+            f"A CSV file needs the parameter kind, one of {', '.join(TableKind)}, because its"
+            " columns do not say what it is about."
+        )
+    kind, mapping = TableKind(query["kind"]), query["mapping"]
+    return TableOptions(
+        kind,
+        parse_mapping(mapping.encode(), kind) if mapping else ColumnMapping(),
+        Encoding(query["encoding"]),
+        DELIMITER_NAMES[query["delimiter"]],
+    )
+
+
+def _refusal(reason: str) -> UnprocessableContent:
+    return UnprocessableContent(reason, code=Code.VALIDATION_FAILED)
