@@ -209,6 +209,12 @@ class Settings:
     imports_per_process: Annotated[int, at_least(1)] = 4
     """Maximum uploads that one process receives and imports at the same time."""
 
+    max_bulk_bytes: Annotated[int, at_least(1)] = 1 << 36
+    """Maximum size of the files of one Bulk Data export."""
+
+    max_bulk_seconds: Annotated[float, at_least(1)] = 86_400.0
+    """Maximum time that a command waits for one Bulk Data export and its files, in seconds."""
+
     cursor_lifetime_seconds: Annotated[int, at_least(1)] = 86_400
     """How long a page cursor is accepted, in seconds."""
 

@@ -1,6 +1,6 @@
 """The commands `flask imports …`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,7 @@ from trially.terminal import (
 FAULTS_SHOWN = 10
 FILES_SHOWN = 10
 IMPORTS_SHOWN = 100
+NOTHING_MORE: Mapping[str, Any] = {}
 
 
 @catalog_command("fhir", loses=NOTHING)
@@ -98,10 +99,11 @@ def import_files(
     as_json: bool,
     ignored_files: Sequence[str] = (),
     reader: ResourceReader = read_resources,
+    more: Mapping[str, Any] = NOTHING_MORE,
 ) -> Item:
     """Import files into a tenant, print the report, and return the import.
 
-    Raises `OperatorError` if the import does not end.
+    `more` is added to the report in JSON. Raises `OperatorError` if the import does not end.
     """
     with tenant_context(slug), _progress_bar(source_files, is_shown=not as_json) as progress:
         try:
@@ -120,7 +122,7 @@ def import_files(
             job, limit_reached = error.job, error
         faults = _list_faults(job, FAULTS_SHOWN)
     if as_json:
-        print_json({**job, "passed_over_files": ignored_files, "errors": faults})
+        print_json({**job, "passed_over_files": ignored_files, "errors": faults, **more})
     else:
         _print_report(job, ignored_files, faults)
     if limit_reached is not None:

@@ -38,6 +38,10 @@ _TRANSLATORS: dict[str, Callable[[dict[str, Any]], Translated]] = {
 }
 
 
+IMPORTED_TYPES = frozenset(_TRANSLATORS)
+"""The types of resources that are imported."""
+
+
 def translate(resource: dict[str, Any]) -> Translated:
     """Return the rows of a resource, or an `IgnoredResource` for a type that is not imported.
 
