@@ -20,8 +20,16 @@ from tests.recruiting.imports.fhir_examples import make_observation, make_patien
 from tests.recruiting.imports.importing import Importer, write_ndjson
 from trially.config import current_settings
 from trially.recruiting.imports.bulk import retrying
+from trially.recruiting.imports.bulk.authorization import (
+    SigningKey,
+    TokenSource,
+    read_signing_key,
+)
 from trially.recruiting.imports.bulk.connections import Connector, Hosts
+from trially.recruiting.imports.bulk.downloads import Downloader, Folder
 from trially.recruiting.imports.bulk.errors import BulkError
+from trially.recruiting.imports.bulk.exports import ExportClient, ExportRequest
+from trially.recruiting.imports.bulk.retrying import Pauses
 
 PATIENTS = write_ndjson(*(make_patient(number) for number in range(1, 40)))
 OBSERVATIONS = write_ndjson(*(make_observation(number, number) for number in range(1, 40)))
@@ -58,6 +66,20 @@ def export(
         )
 
     return run
+
+
+def connect(server: BulkServer) -> ExportClient:
+    connector = Connector(Hosts(server.url))
+    tokens = TokenSource(
+        connector, f"{server.url}/token", CLIENT_ID, SigningKey(RSA_KEY, "k1", "RS384"), "s"
+    )
+    return ExportClient(connector, Pauses(60), tokens)
+
+
+def download(client: ExportClient, url: str, target: Folder) -> list[Path]:
+    manifest = client.wait_for(client.kick_off(ExportRequest(url)), str)
+    downloader = Downloader(client, target, needs_token=manifest.requires_token)
+    return downloader.download(manifest.files, str)
 
 
 def folder(app: Flask) -> Path:
@@ -230,11 +252,15 @@ def test_a_dry_run_logs_in_and_requests_nothing(
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"location": "https://127.0.0.1:1/status"}, "did not answer"),
+        ({"location": "https://127.0.0.1:1/status"}, "which is another server"),
         ({"location": "http://192.0.2.1/status"}, "is not https"),
         ({"location": "file:///etc/passwd"}, "not valid"),
         ({"file_host": "http://10.0.0.1"}, "is not https"),
-        ({"file_host": "https://localhost:1"}, "cannot be downloaded"),
+        ({"file_host": "https://localhost:1"}, "which is another server"),
+        (
+            {"file_host": "https://127.0.0.1:1", "requires_token": False},
+            "cannot be downloaded: [Errno",
+        ),
         ({"file_host": "https://user:pw@127.0.0.1"}, "user name or password"),
         ({"faults": [("/token", 400)]}, "HTTP status 400"),
         ({"faults": [("/Patient/$export", 403)]}, "HTTP status 403"),
@@ -243,20 +269,20 @@ def test_a_dry_run_logs_in_and_requests_nothing(
     ],
 )
 def test_what_a_server_must_not_do(
-    importer: Importer,
-    export: Callable[..., Any],
-    server: BulkServer,
-    change: dict[str, Any],
-    reason: str,
+    server: BulkServer, tmp_path: Path, change: dict[str, Any], reason: str
 ) -> None:
     for name, value in change.items():
         setattr(server, name, value)
-    result = export()
+    client = connect(server)
+    target = Folder(tmp_path / "export", 2**30)
+    target.create()
 
-    assert result.exit_code == 1
-    assert reason in result.stderr
-    assert "Jane" not in result.stderr
-    assert importer.value("SELECT count(*) FROM patient") == 0
+    with pytest.raises(BulkError) as caught:
+        download(client, server.url, target)
+
+    assert reason in str(caught.value)
+    assert "Jane" not in str(caught.value)
+    assert [path.suffix for path in target.path.iterdir() if path.suffix == ".ndjson"] == []
 
 
 def test_files_on_another_origin_get_no_token(
@@ -272,7 +298,9 @@ def test_files_on_another_origin_get_no_token(
         downloads = len(other.requests)
 
     assert refused.exit_code == 1
-    assert "wants the access token to be sent to 127.0.0.1, which is another host" in refused.stderr
+    assert (
+        "wants the access token to be sent to 127.0.0.1, which is another server" in refused.stderr
+    )
     assert downloads == 2
 
 
@@ -309,7 +337,7 @@ def test_a_base_url_must_be_https(url: str) -> None:
     ],
 )
 def test_a_key_file_that_cannot_be_used(
-    export: Callable[..., Any], key_file: Path, content: bytes | None, mode: int, reason: str
+    key_file: Path, content: bytes | None, mode: int, reason: str
 ) -> None:
     if content is None:
         key_file.unlink()
@@ -317,20 +345,21 @@ def test_a_key_file_that_cannot_be_used(
         key_file.write_bytes(content)
         key_file.chmod(mode)
 
-    result = export()
-
-    assert result.exit_code == 1
-    assert reason in result.stderr
+    with pytest.raises(BulkError, match=reason):
+        read_signing_key(key_file, None)
 
 
 @pytest.mark.parametrize("is_pem", [True, False])
-def test_a_key_of_p384_in_both_notations(
-    export: Callable[..., Any], key_file: Path, server: BulkServer, is_pem: bool
-) -> None:
+def test_a_key_of_p384_in_both_notations(server: BulkServer, key_file: Path, is_pem: bool) -> None:
     key = ECKey.generate_key("P-384", {"kid": "k1"})
     server.key = key
     key_file.write_bytes(
         key.as_pem(private=True) if is_pem else orjson.dumps({"keys": [key.as_dict(private=True)]})
     )
+    signing_key = read_signing_key(key_file, "k1" if is_pem else None)
+    connector = Connector(Hosts(server.url))
 
-    assert export("--dry-run", *(["--key-id", "k1"] if is_pem else [])).exit_code == 0
+    source = TokenSource(connector, f"{server.url}/token", CLIENT_ID, signing_key, "system/*.rs")
+
+    assert source.token() in server.tokens
+    assert source.token() == source.token()

@@ -91,11 +91,11 @@ class Connector:
     def open(self, url: str, headers: Headers) -> Iterator[HTTPResponse]:
         """Yield the answer to a GET request, to be read in parts, and follow redirects.
 
-        The access token is left out for hosts that must not have it.
+        The access token is not sent to other hosts that a redirect leads to.
         """
-        for _ in range(MOST_REDIRECTS + 1):
+        for redirects in range(MOST_REDIRECTS + 1):
             sent = dict(headers)
-            if not self.hosts.may_have_token(url):
+            if redirects and not self.hosts.may_have_token(url):
                 sent.pop("Authorization", None)
             with self._request("GET", url, sent, None) as response:
                 location = response.headers.get("Location")
@@ -109,12 +109,12 @@ class Connector:
     def _request(
         self, method: str, url: str, headers: Headers, body: bytes | None
     ) -> Iterator[HTTPResponse]:
+        parts = self.hosts.check(url)
         if "Authorization" in headers and not self.hosts.may_have_token(url):
             raise BulkError(
                 f"The server wants the access token to be sent to {_split(url).hostname}, which is"
-                " another host. Name it with --trust-host if that is right."
+                " another server. Name it with --trust-host if that is right."
             )
-        parts = self.hosts.check(url)
         host = parts.hostname or ""
         may_be_private = self.hosts.may_be_private(host)
         connection: _Checked
