@@ -12,7 +12,14 @@ from trially.database.model import TenantModel
 from trially.database.rows import table_of
 from trially.resources.resource import RESOURCES
 
-WITHOUT_RESOURCE = {"canary", "idempotency_key", "import_deferral", "medication", "member_site"}
+WITHOUT_RESOURCE = {
+    "bulk_export",
+    "canary",
+    "idempotency_key",
+    "import_deferral",
+    "medication",
+    "member_site",
+}
 """Tables whose rows the API does not show by themselves."""
 
 

@@ -19,7 +19,7 @@ from trially.openapi.examples import MissingExampleError, example_of_answer
 from trially.openapi.operations import UndescribedViewError, describe_operation
 from trially.openapi.schemas import Schemas
 from trially.recruiting.imports.model import ImportState
-from trially.recruiting.imports.uploads import MEDIA_TYPES
+from trially.recruiting.imports.uploads import MEDIA_TYPES, TABLE_TYPES
 from trially.recruiting.patients.model import BirthDatePrecision, ContactPreference, Sex
 from trially.recruiting.records.model import Comparator, RecordType
 from trially.recruiting.sites.model import SiteStatus
@@ -136,6 +136,10 @@ def test_every_example_is_valid(document: dict[str, Any]) -> None:
     assert tried > 30
 
 
+QUERIES = dict.fromkeys(TABLE_TYPES, {"kind": "labs"})
+"""What an upload needs besides its body, by media type."""
+
+
 def test_every_example_of_a_request_is_accepted_as_it_is(
     document: dict[str, Any], member: Member
 ) -> None:
@@ -150,6 +154,7 @@ def test_every_example_of_a_request_is_accepted_as_it_is(
                 method.upper(),
                 path.format(**ids),
                 data=data,
+                query_string=QUERIES.get(media_type, {}),
                 headers={"If-Match": "*", "Content-Type": media_type},
             )
             assert answer.status_code < 300, (path, answer.text)
