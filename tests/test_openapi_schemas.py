@@ -136,7 +136,7 @@ def test_every_example_is_valid(document: dict[str, Any]) -> None:
     assert tried > 30
 
 
-QUERIES = dict.fromkeys(TABLE_TYPES, {"kind": "labs"})
+QUERIES = {media_type: {"kind": "labs"} for media_type in TABLE_TYPES}
 """What an upload needs besides its body, by media type."""
 
 
