@@ -377,6 +377,7 @@ def test_a_person_who_is_deleted_is_no_longer_active() -> None:
     [
         ("hello\r" + A01, 1, "belongs to no message"),
         (A01 + "garbage line\r", 4, "not a segment"),
+        (A01 + "MSHello\r", 4, "not a segment"),
         (message("PV1|1|I"), 2, "comes before PID"),
         (message(), 1, "no PID"),
         (message("PID|1||||A^B"), 2, "no number"),

@@ -66,7 +66,7 @@ class _Splitter:
             yield from self._refuse(number)
             return
         text = line.strip(_FRAMES).removeprefix(_BYTE_ORDER_MARK).strip(_FRAMES).lstrip()
-        head = text[:3]
+        head = text[:3] if _SEGMENT.match(text) else b""
         if head in (b"MSH", b"FHS", b"BHS", b"BTS", b"FTS"):
             yield from self.end()
         if head == b"MSH":
