@@ -1,5 +1,6 @@
 """The cells of one row, by the names of their fields, and what is wrong with them."""
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
@@ -18,6 +19,8 @@ from trially.recruiting.imports.formats.tables.values import (
 )
 
 T = TypeVar("T")
+_UNDECODED = re.compile("[\udc80-\udcff]")
+"""Bytes that are not in the encoding of the file."""
 
 
 class Cells:
@@ -29,14 +32,20 @@ class Cells:
         self._plan = plan
         self._positions = plan.positions
         self._cells = cells
+        self._texts: dict[str, str | None] = {}
         width = len(plan.columns)
         if len(cells) < width or any(cell.strip() for cell in cells[width:]):
             raise RowError(f"The row has {len(cells)} cells, and the header has {width}.")
-        if any("\udc80" <= character <= "\udcff" for cell in cells for character in cell):
+        if any(not cell.isascii() and _UNDECODED.search(cell) for cell in cells):
             raise RowError("The row has bytes that are not in the file's encoding.")
 
     def text(self, field: str) -> str | None:
         """Return the text of a cell; None if it has no value."""
+        if field not in self._texts:
+            self._texts[field] = self._read(field)
+        return self._texts[field]
+
+    def _read(self, field: str) -> str | None:
         position = self._positions.get(field)
         if position is None:
             return None

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from trially.recruiting.imports.formats.tables.columns import (
     REQUIRED,
@@ -67,7 +68,7 @@ class TablePlan:
     problems: Sequence[str]
     """Sentences about what prevents an import."""
 
-    @property
+    @cached_property
     def positions(self) -> Mapping[str, int]:
         """Positions, from 0, of the columns that hold fields."""
         return {column.field: column.number - 1 for column in self.columns if column.field}
