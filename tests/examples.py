@@ -76,6 +76,11 @@ EXAMPLES: Mapping[str, Example] = {
         body=lambda _, word: {"name": word, "city": word, "investigator": word},
         change={"city": "Bern"},
     ),
+    "source": Example(
+        "/sources",
+        body=lambda _, word: {"name": word, "mrn_system": word, "time_zone": "Europe/Berlin"},
+        change={"time_zone": "America/New_York"},
+    ),
     "study": Example(
         "/studies",
         body=lambda _, word: {"protocol_number": word, "title": word, "sponsor": word},

@@ -149,6 +149,16 @@ imports = _group(
     _lazy("bulk", f"{BULK}:bulk", "Import an export of a Bulk Data server into TENANT."),
     _lazy("list", f"{IMPORTS}:list_", "List the last 100 imports of TENANT, newest first."),
     _lazy("delete", f"{IMPORTS}:delete", "Delete the import IMPORT_ID of TENANT, with its errors."),
+    _lazy(
+        "waiting",
+        f"{IMPORTS}:waiting",
+        "List the first 100 records of TENANT that wait for a patient, oldest first.",
+    ),
+    _lazy(
+        "forget",
+        f"{IMPORTS}:forget",
+        "Delete the records of SOURCE in TENANT that wait for a patient.",
+    ),
 )
 
 demo = _group(

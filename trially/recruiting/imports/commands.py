@@ -1,5 +1,6 @@
 """The commands `flask imports …`."""
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,11 +21,14 @@ from trially.database.rows import (
     find_item,
     of_current_tenant,
 )
+from trially.database.session import transaction
 from trially.plain_text import is_plain
 from trially.recruiting.imports.deleting import delete_import
+from trially.recruiting.imports.fault_groups import group_faults
+from trially.recruiting.imports.faults import INPUT_CODES
 from trially.recruiting.imports.import_run import COUNTED, SHOWN_COLUMNS
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.model import ImportFault, ImportJob, ImportState
+from trially.recruiting.imports.model import ImportJob, ImportState, WaitingFact
 from trially.recruiting.imports.reading.resources import ResourceReader, read_resources
 from trially.recruiting.imports.reading.source_files import (
     ImportSourceError,
@@ -33,7 +37,8 @@ from trially.recruiting.imports.reading.source_files import (
     find_source_files,
 )
 from trially.recruiting.imports.running import ImportStoppedError, fingerprint_of, run_import
-from trially.recruiting.patients.model import MANUAL_SOURCE
+from trially.recruiting.imports.waiting import count_waiting, delete_waiting
+from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant, tenant_context
 from trially.tenancy.lifecycle.completing import complete_slug
@@ -48,10 +53,10 @@ from trially.terminal import (
     uses_colour,
 )
 
-FAULTS_SHOWN = 10
 FILES_SHOWN = 10
 IMPORTS_SHOWN = 100
 NOTHING_MORE: Mapping[str, Any] = {}
+WAITING_SHOWN = 100
 
 
 @catalog_command("fhir", loses=NOTHING)
@@ -120,18 +125,18 @@ def import_files(
             limit_reached = None
         except ImportStoppedError as error:
             job, limit_reached = error.job, error
-        faults = _list_faults(job, FAULTS_SHOWN)
+        groups = group_faults(job)
     if as_json:
-        print_json({**job, "passed_over_files": ignored_files, "errors": faults, **more})
+        faults = [fault for group in groups for fault in group["examples"]]
+        report = {**job, "passed_over_files": ignored_files, "groups": groups, "errors": faults}
+        print_json({**report, **more})
     else:
-        _print_report(job, ignored_files, faults)
+        _print_report(job, ignored_files, groups)
     if limit_reached is not None:
         raise limit_reached
     if job["state"] == ImportState.FAILED:
-        raise ImportSourceError(
-            f"The import failed at {job['failure']} Correct this line, or import without --strict"
-            " to skip it."
-        )
+        advice = " Correct it, or import without --strict to skip it." if strict else ""
+        raise ImportSourceError(f"The import failed: {job['failure']}{advice}")
     return job
 
 
@@ -189,6 +194,68 @@ def delete(slug: str, import_id: UUID, *, as_json: bool) -> None:
         click.echo(f"Deleted the import {import_id}. The records that it imported stay.")
 
 
+@catalog_command("waiting", loses=NOTHING)
+@click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
+@table_options
+def waiting(slug: str, *, as_json: bool) -> None:
+    """List the first 100 records of TENANT that wait for a patient, oldest first."""
+    with administered_tenant(slug):
+        columns = columns_named(
+            WaitingFact, ("source", "source_type", "source_id", "patient_key", "waiting_since")
+        )
+        items = fetch_items(
+            select(*columns)
+            .where(of_current_tenant(WaitingFact))
+            .order_by(WaitingFact.id)
+            .limit(WAITING_SHOWN)
+        )
+    print_items(
+        items,
+        ("source", "source_type", "source_id", "patient_key", "waiting_since"),
+        as_json=as_json,
+        optional=("waiting_since",),
+    )
+
+
+def loss_of_waiting(slug: str, source: str, older_than: int, **_: Any) -> Loss | None:
+    """Return how many records no longer wait."""
+    with administered_tenant(slug):
+        number = count_waiting(source, dt.timedelta(days=older_than))
+    if not number:
+        return None
+    return Loss(
+        f"{plural(number, 'record')} of {slug} from {source!r} that wait for a patient will be"
+        " deleted.",
+        "Delete the records?",
+    )
+
+
+@catalog_command("forget", loses=loss_of_waiting)
+@click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
+@click.argument("source", metavar="SOURCE")
+@click.option(
+    "--older-than",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 36_500),
+    help="Only records that have waited for more days than these.",
+)
+@json_option
+def forget(slug: str, source: str, *, older_than: int, as_json: bool) -> None:
+    """Delete the records of SOURCE in TENANT that wait for a patient.
+
+    \b
+    Example:
+      flask imports forget acme epic --older-than 90
+    """  # noqa: D301 - click reads \b
+    with administered_tenant(slug), transaction():
+        number = delete_waiting(source, dt.timedelta(days=older_than))
+    if as_json:
+        print_json({"source": source, "deleted": number})
+    else:
+        click.echo(f"Deleted {plural(number, 'record')} that waited for a patient.")
+
+
 @contextmanager
 def _progress_bar(source_files: Sequence[SourceFile], *, is_shown: bool) -> Iterator[Any]:
     is_plain = not uses_colour(is_terminal=True)
@@ -213,16 +280,6 @@ def _find_import(slug: str, import_id: UUID) -> Item:
     return job
 
 
-def _list_faults(job: Item, limit: int) -> list[Item]:
-    columns = columns_named(ImportFault, ("file", "line", "reason", "pointer"))
-    return fetch_items(
-        select(*columns)
-        .where(of_current_tenant(ImportFault), ImportFault.import_id == job["id"])
-        .order_by(ImportFault.id)
-        .limit(limit)
-    )
-
-
 def check_source(source: str) -> str:
     """Return the name of a source, or raise `click.BadParameter`."""
     longest = length_of(ImportJob.source)
@@ -238,7 +295,7 @@ def check_source(source: str) -> str:
     return source
 
 
-def _print_report(job: Item, ignored_files: Sequence[str], faults: Sequence[Item]) -> None:
+def _print_report(job: Item, ignored_files: Sequence[str], groups: Sequence[Item]) -> None:
     rows = [{"resource": kind, **counts} for kind, counts in sorted(job["counts"].items())]
     print_items(rows, ("resource", *COUNTED), as_json=False)
     if job["passed_over"]:
@@ -249,17 +306,25 @@ def _print_report(job: Item, ignored_files: Sequence[str], faults: Sequence[Item
         names = ", ".join(ignored_files[:FILES_SHOWN]) + (f" and {more} more" if more > 0 else "")
         click.echo(f"Ignored files, because of their names: {names}.")
     if job["error_count"]:
-        click.echo(f"Not imported: {plural(job['error_count'], 'line')}.")
-        for fault in faults:
-            pointer = f" ({fault['pointer']})" if fault["pointer"] else ""
-            click.echo(f"  {fault['file']}, line {fault['line']}: {fault['reason']}{pointer}")
-        if job["error_count"] > len(faults):
-            click.echo(
-                f"  … and {plural(job['error_count'] - len(faults), 'line')} more. By reason:"
-            )
-            for reason, number in sorted(job["error_counts"].items(), key=_largest_first):
-                click.echo(f"  {plural(number, 'line')}: {reason}")
+        _print_faults(job, groups)
 
 
-def _largest_first(count: tuple[str, int]) -> tuple[int, str]:
-    return -count[1], count[0]
+def _print_faults(job: Item, groups: Sequence[Item]) -> None:
+    """Print the groups of an import's faults: those of the whole input first."""
+    click.echo(
+        f"{plural(job['error_count'], 'error')}, of which {job['refused_count']:,} cost a record."
+    )
+    for group in sorted(groups, key=lambda group: group["code"] not in INPUT_CODES):
+        about = f" ({group['resource_type']})" if group["resource_type"] else ""
+        click.echo(f"  {group['code']}{about}: {group['count']:,}")
+        for fault in group["examples"]:
+            click.echo(f"    {_describe(fault)}")
+        if group["count"] > len(group["examples"]):
+            click.echo(f"    … and {group['count'] - len(group['examples']):,} more.")
+
+
+def _describe(fault: Item) -> str:
+    record = f", {fault['resource_type']}/{fault['resource_id']}" if fault["resource_id"] else ""
+    pointer = f" ({fault['pointer']})" if fault["pointer"] else ""
+    missing = f" Missing: {fault['missing_id']}." if fault["missing_id"] else ""
+    return f"{fault['file']}, line {fault['line']}{record}: {fault['reason']}{pointer}{missing}"

@@ -5,17 +5,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
-
-from trially.database.rows import of_current_tenant
-from trially.database.session import db, transaction
+from trially.database.session import transaction
+from trially.recruiting.imports.faults import FaultCode, LineFault
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import ResourceReader
 from trially.recruiting.imports.reading.source_files import SourceFile
-from trially.recruiting.imports.writing.batches import NO_PATIENT, Batch, LineFault
+from trially.recruiting.imports.source_state import SourceState
+from trially.recruiting.imports.writing.batches import Batch, fault_of
+from trially.recruiting.imports.writing.patient_keys import (
+    describe_patient_key,
+    explain_waiting,
+    find_patients,
+)
 from trially.recruiting.imports.writing.resources import TranslatedResource
-from trially.recruiting.patients.model import Patient
 
 FIRST_ROWS = 5
 MOST_FAULTS = 10_000
@@ -45,13 +48,14 @@ def read_without_importing(
     """Return what an import into the current tenant would read, and each of its faults."""
     outcome, meter = DryRun(), InputMeter(limits)
     patients: set[str] = set()
+    state = SourceState(source)
     for file in source_files:
-        batch = Batch(limits)
+        batch = Batch(limits, state)
         for line in reader(file, meter, 0):
             batch.add(line)
             if batch.is_full:
                 _count(batch, outcome, patients, source)
-                batch = Batch(limits)
+                batch = Batch(limits, state)
         _count(batch, outcome, patients, source)
     return outcome
 
@@ -78,13 +82,15 @@ def _find_without_patient(
     wanted = {fact.patient_id for fact in facts} - patients
     if not wanted:
         return []
-    statement = select(Patient.source_id).where(
-        of_current_tenant(Patient), Patient.source == source, Patient.source_id.in_(wanted)
-    )
     with transaction():
-        stored = set(db.session.scalars(statement))
+        stored = find_patients(source, wanted)
     return [
-        LineFault(fact.file, fact.line, NO_PATIENT)
+        fault_of(
+            fact,
+            FaultCode.PATIENT_MISSING,
+            explain_waiting(fact.patient_id),
+            describe_patient_key(fact.patient_id),
+        )
         for fact in facts
-        if fact.patient_id in wanted - stored
+        if fact.patient_id in wanted and fact.patient_id not in stored
     ]

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from flask import url_for
 
 from trially.database.placement import current_placement
+from trially.database.rows import Item
 from trially.http.codes import Code
 from trially.http.problems import (
     Conflict,
@@ -46,6 +47,17 @@ def answering_refusals() -> Iterator[None]:
         ) from error
     except ImportStoppedError as error:
         raise _stopped(error) from error
+
+
+def refuse_failed(job: Item) -> None:
+    """Answer 422 if an import has failed. The import, with its errors, stays readable."""
+    if job["state"] == ImportState.FAILED:
+        raise UnprocessableContent(
+            str(job["failure"]),
+            code=Code.IMPORT_FAILED,
+            headers={"Location": url_for(".show_import", import_id=job["id"])},
+            extensions={"import_id": str(job["id"])},
+        )
 
 
 def _stopped(error: ImportStoppedError) -> Problem:

@@ -1,5 +1,6 @@
 """Routes of imports."""
 
+import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -24,22 +25,28 @@ from trially.http.contract import (
     returns_version,
 )
 from trially.http.etags import Versions
-from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
 from trially.recruiting.imports.deleting import delete_import as delete_with_faults
+from trially.recruiting.imports.fault_groups import group_faults
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.model import SORTS, ImportFault, ImportJob
-from trially.recruiting.imports.refusals import answering_refusals
+from trially.recruiting.imports.model import SORTS, ImportFault, ImportJob, WaitingFact
+from trially.recruiting.imports.refusals import answering_refusals, refuse_failed
 from trially.recruiting.imports.running import run_import
 from trially.recruiting.imports.schema import (
+    FaultGroupsSchema,
+    FaultQuerySchema,
     FaultSchema,
+    ForgettingQuerySchema,
     ImportQuerySchema,
     ImportSchema,
     UploadQuerySchema,
+    WaitingFactSchema,
+    WaitingQuerySchema,
 )
 from trially.recruiting.imports.slots import slot_of_process
 from trially.recruiting.imports.upload_formats import open_upload
 from trially.recruiting.imports.uploads import MEDIA_TYPES, received_upload
+from trially.recruiting.imports.waiting import delete_waiting
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
 from trially.resources.scope import WHOLE_TENANT
@@ -59,7 +66,19 @@ FAULTS = Resource(
     ImportFault,
     FaultSchema(),
     scope=WHOLE_TENANT,
-    filters={"import_id": equals(table_of(ImportFault).c.import_id)},
+    order={"concerns": "asc", "id": "asc"},
+    filters={
+        "import_id": equals(table_of(ImportFault).c.import_id),
+        "code": equals(table_of(ImportFault).c.code),
+        "type": equals(table_of(ImportFault).c.resource_type),
+        "concerns": equals(table_of(ImportFault).c.concerns),
+    },
+)
+WAITING = Resource(
+    WaitingFact,
+    WaitingFactSchema(),
+    scope=WHOLE_TENANT,
+    filters={"source": equals(table_of(WaitingFact).c.source)},
 )
 
 
@@ -72,8 +91,9 @@ def import_records(query: dict[str, Any]) -> Item:
     """Import a FHIR R4 Bundle, an NDJSON file, a CSV file or HL7 v2 messages, also with gzip.
 
     The response is sent when the import ends: 201 with the import. Bad lines are skipped and
-    counted. With `strict`, the first bad line ends the import: its `state` is `failed`, and the
-    batches before the bad line stay. If the same body is sent again, an interrupted import
+    counted. With `strict`, the first error ends the import with 422, and the batches before it
+    stay. If nothing can be imported, the answer is 422 too. `Location` is then the failed import,
+    whose errors say why. If the same body is sent again, an interrupted import
     continues, and a finished one changes nothing. If the first request is still running, that
     request ends with 409.
 
@@ -94,7 +114,7 @@ def import_records(query: dict[str, Any]) -> Item:
     ):
         limits = ImportLimits.of_upload(settings)
         upload = open_upload(file, digest, request.mimetype, query, limits)
-        return run_import(
+        job = run_import(
             [upload.source_file],
             source=query["source"],
             fingerprint=upload.fingerprint,
@@ -103,6 +123,8 @@ def import_records(query: dict[str, Any]) -> Item:
             started_by=current_identity().subject,
             reader=upload.reader,
         )
+    refuse_failed(job)
+    return job
 
 
 @bp.get("")
@@ -132,16 +154,54 @@ def show_import(import_id: UUID) -> Item:
 
 @bp.get("/<uuid:import_id>/errors")
 @requires(Permission.IMPORTS_READ)
-@queries(PageQuerySchema())
+@queries(FaultQuerySchema())
 @returns_page(FaultSchema())
 def list_import_errors(import_id: UUID, query: dict[str, Any]) -> Page:
-    """List the lines that an import did not import, and the reasons.
+    """List what an import did not import, and why.
 
-    Each error names the line in NDJSON or the entry in a Bundle, from 1, and never quotes it.
-    Of an import with very many errors, only the first ones are listed.
+    Errors that concern the whole input come first, then those of records, then those of values.
+    Each names the line in NDJSON or the entry in a Bundle, from 1, and the resource, and never
+    quotes it. Of an import with very many errors, only the first ones and some of each kind are
+    listed.
     """
     IMPORTS.get(import_id)
     return FAULTS.page(query, import_id=import_id)
+
+
+@bp.get("/<uuid:import_id>/errors/groups")
+@requires(Permission.IMPORTS_READ)
+@returns(FaultGroupsSchema())
+def group_import_errors(import_id: UUID) -> Item:
+    """Group the errors of an import by code and type of resource.
+
+    The largest group comes first. Each has its number of errors and its first ones as examples.
+    `GET /imports/{import_id}/errors` lists all stored errors of a group by `code` and `type`.
+    """
+    return {"groups": group_faults(IMPORTS.get(import_id))}
+
+
+@bp.get("/waiting")
+@requires(Permission.IMPORTS_READ)
+@queries(WaitingQuerySchema())
+@returns_page(WaitingFactSchema())
+def list_waiting_records(query: dict[str, Any]) -> Page:
+    """List the records that wait for a patient, oldest first.
+
+    An import of the same source that brings the patient writes them.
+    """
+    return WAITING.page(query)
+
+
+@bp.delete("/waiting")
+@requires(Permission.IMPORTS_DELETE)
+@queries(ForgettingQuerySchema())
+@returns_nothing
+def delete_waiting_records(query: dict[str, Any]) -> None:
+    """Delete the records of a source that wait for a patient.
+
+    `older_than_days` keeps those that have not waited for longer. Imported records stay.
+    """
+    delete_waiting(query["source"], dt.timedelta(days=query["older_than_days"]))
 
 
 @bp.delete("/<uuid:import_id>")

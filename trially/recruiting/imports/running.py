@@ -10,7 +10,8 @@ from sqlalchemy.exc import OperationalError
 from trially.database.rows import Item, of_current_tenant, table_of
 from trially.database.session import db, transaction
 from trially.errors import OperatorError
-from trially.recruiting.imports.deferrals import defer, replay_deferred
+from trially.recruiting.imports.fault_groups import find_first_fault
+from trially.recruiting.imports.faults import FaultCode, LineFault, fault
 from trially.recruiting.imports.import_run import BadLineError, ImportRun, ImportTakenOverError
 from trially.recruiting.imports.limits import (
     UNLIMITED_INPUT,
@@ -22,10 +23,18 @@ from trially.recruiting.imports.model import ImportJob, ImportState
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import ResourceReader, read_resources
 from trially.recruiting.imports.reading.source_files import SourceFile
-from trially.recruiting.imports.writing.batches import Batch, write_batch
+from trially.recruiting.imports.source_state import store_base_url
+from trially.recruiting.imports.waiting import WaitingFacts
+from trially.recruiting.imports.writing.batches import Batch
+from trially.terminal import plural
 
 _ANALYZE = "SELECT trially.analyze_tables()"
 ANALYZED_AFTER_BATCHES = frozenset({1, 4, 16, 64, 256, 1024})
+
+NO_RESOURCES = (
+    "The input holds no resource. Check that it is the file that you want to import, and that the"
+    " export is complete."
+)
 
 Progress = Callable[[int], None]
 """Called after each batch with the number of bytes of the input, as stored, that are committed."""
@@ -56,8 +65,8 @@ def run_import(
     If an import with the same source and fingerprint is unfinished, continue after its last
     committed batch. If another process is still running that import, the other process gets
     `ImportTakenOverError`. Each batch is one transaction. With `strict`, the first bad line ends
-    the import as failed: its batch is rolled back, and the batches before it stay. `reader` reads
-    formats other than FHIR.
+    the import as failed: its batch is rolled back, and the batches before it stay. An import that
+    finds nothing to import fails too. `reader` reads formats other than FHIR.
 
     Raises `TooManyImportsError` before it begins, and `ImportStoppedError` at a limit.
     """
@@ -67,17 +76,21 @@ def run_import(
     meter = InputMeter(limits)
     try:
         try:
-            _import_files(run, source_files, meter, progress, reader)
-            replay_deferred(run, meter.check_time)
+            waiting = WaitingFacts(run, limits)
+            waiting.expire(limits.most_waiting_days)
+            _import_files(run, waiting, source_files, meter, progress, reader)
+            waiting.resolve(meter.check_time)
+            if run.took_nothing:
+                return run.fail(*_nothing_imported(run))
+            _analyze_tables()
+            return run.finish(waiting.report)
         except BadLineError as error:
-            fault = error.fault
-            return run.fail(f"{fault.file}, line {fault.line}: {fault.reason}", fault)
+            bad = error.fault
+            return run.fail(f"{bad.file}, line {bad.line}: {bad.reason}", bad)
         except ImportTimeError as error:
             raise ImportStoppedError(run.stop(str(error))) from None
         except ImportLimitError as error:
             raise ImportStoppedError(run.fail(str(error))) from None
-        _analyze_tables()
-        return run.finish()
     except (ImportStoppedError, ImportTakenOverError):
         raise
     except BaseException:
@@ -109,6 +122,7 @@ def has_run(fingerprint: str) -> bool:
 
 def _import_files(
     run: ImportRun,
+    waiting: WaitingFacts,
     source_files: Sequence[SourceFile],
     meter: InputMeter,
     progress: Progress,
@@ -118,28 +132,44 @@ def _import_files(
     done_bytes = sum(file.size for file in source_files[:first])
     batches = 0
     for number, file in enumerate(source_files[first:], first):
-        batch = Batch(meter.limits)
+        batch = Batch(meter.limits, run.source_state)
         for line in reader(file, meter, committed_lines):
             batch.add(line)
             if batch.is_full:
-                _commit(batch, run, number)
+                _commit(batch, run, waiting, number)
                 progress(done_bytes + min(file.position(), file.size))
-                batch = Batch(meter.limits)
+                batch = Batch(meter.limits, run.source_state)
                 batches += 1
                 if batches in ANALYZED_AFTER_BATCHES:
                     _analyze_tables()
         if batch.lines:
-            _commit(batch, run, number)
+            _commit(batch, run, waiting, number)
         done_bytes += file.size
         progress(done_bytes)
         committed_lines = 0
 
 
-def _commit(batch: Batch, run: ImportRun, file_number: int) -> None:
+def _commit(batch: Batch, run: ImportRun, waiting: WaitingFacts, file_number: int) -> None:
     with run.batch_transaction(next_part=file_number, next_line=batch.last_ordinal):
-        defer(write_batch(batch, run.source), run.id)
+        store_base_url(run.source_state)
+        waiting.write(batch)
         run.count(batch)
     run.refuse_share()
+
+
+def _nothing_imported(run: ImportRun) -> tuple[str, LineFault] | tuple[str]:
+    """Return why an import without any record failed, and the fault if it has none yet.
+
+    An import that stores no faults names none.
+    """
+    if run.error_count and not run.most_stored_faults:
+        return (f"Nothing was imported: {plural(run.error_count, 'error')}.",)
+    first = find_first_fault(run.id)
+    if first is not None:
+        place = f"{first['file']}, line {first['line']}"
+        more = f" And {plural(run.error_count - 1, 'other error')}." if run.error_count > 1 else ""
+        return (f"Nothing was imported. {place}: {first['reason']}{more}",)
+    return NO_RESOURCES, fault(FaultCode.EMPTY_INPUT, NO_RESOURCES)
 
 
 def _analyze_tables() -> None:

@@ -9,13 +9,14 @@ import click
 import orjson
 
 from trially.config import current_settings
+from trially.recruiting.imports.column_mappings import find_mapping, store_mapping
 from trially.recruiting.imports.commands import check_source, import_files
 from trially.recruiting.imports.dry_run import DryRun, read_without_importing
 from trially.recruiting.imports.formats.tables.columns import TableKind
 from trially.recruiting.imports.formats.tables.mapping import (
     DELIMITER_NAMES,
     DELIMITERS,
-    ColumnMapping,
+    build_mapping,
     read_mapping_file,
 )
 from trially.recruiting.imports.formats.tables.plans import (
@@ -75,7 +76,7 @@ def files_argument(function: _Function) -> _Function:
     "--mapping",
     "mapping_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="JSON file that names the columns and their notations.",
+    help="JSON file with the columns and their notations. It is stored with the source.",
 )
 @click.option(
     "--encoding",
@@ -120,9 +121,16 @@ def csv(
     source_files = find_source_files(files)
     limits = ImportLimits.of_upload(current_settings()).of_command()
     table_kind = TableKind(kind)
+    document = read_mapping_file(mapping_file, table_kind) if mapping_file else None
+    with tenant_context(slug):
+        mapping = (
+            find_mapping(source, table_kind)
+            if document is None
+            else build_mapping(document, table_kind)
+        )
     options = TableOptions(
         table_kind,
-        read_mapping_file(mapping_file, table_kind) if mapping_file else ColumnMapping(),
+        mapping,
         Encoding(encoding),
         DELIMITER_NAMES.get(delimiter, delimiter),
     )
@@ -133,6 +141,9 @@ def csv(
         return
     for plan in plans.values():
         plan.check()
+    if document is not None:
+        with tenant_context(slug):
+            store_mapping(source, table_kind, document)
     import_files(
         slug,
         source_files,

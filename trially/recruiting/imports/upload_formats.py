@@ -5,12 +5,13 @@ from typing import Any, BinaryIO, NamedTuple
 
 from trially.http.codes import Code
 from trially.http.problems import UnprocessableContent
+from trially.recruiting.imports.column_mappings import find_mapping
 from trially.recruiting.imports.formats.hl7v2.reading import MessageReader
 from trially.recruiting.imports.formats.tables.columns import TableKind
 from trially.recruiting.imports.formats.tables.mapping import (
     DELIMITER_NAMES,
-    ColumnMapping,
-    parse_mapping,
+    build_mapping,
+    read_mapping,
     read_zone,
 )
 from trially.recruiting.imports.formats.tables.plans import TableOptions, plan_table
@@ -65,7 +66,9 @@ def _table_options(query: Mapping[str, Any]) -> TableOptions:
     kind, mapping = TableKind(query["kind"]), query["mapping"]
     return TableOptions(
         kind,
-        parse_mapping(mapping.encode(), kind) if mapping else ColumnMapping(),
+        build_mapping(read_mapping(mapping.encode(), kind), kind)
+        if mapping
+        else find_mapping(query["source"], kind),
         Encoding(query["encoding"]),
         DELIMITER_NAMES[query["delimiter"]],
     )

@@ -6,10 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
-from sqlalchemy import Column, ColumnElement, Text, cast, func
+from sqlalchemy import BindParameter, Column, ColumnElement, Text, cast, func, or_
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from uuid_utils.compat import uuid7
 
+from trially.auth.identity import current_identity
 from trially.auth.permissions import Permission, requires
 from trially.database.rows import Item, table_of
 from trially.http.contract import (
@@ -25,8 +26,13 @@ from trially.http.contract import (
 )
 from trially.http.etags import Versions
 from trially.http.pages import Page
-from trially.recruiting.patients.model import MANUAL_SOURCE, SORTS, Patient
+from trially.http.problems import Conflict, NotFound
+from trially.recruiting.patients.corrections import corrections_after, release
+from trially.recruiting.patients.known import find_key, refuse_taken_mrn, remember_erased
+from trially.recruiting.patients.merging import MergeError, merge, unmerge
+from trially.recruiting.patients.model import SORTS, ListedStatus, Patient
 from trially.recruiting.patients.schema import (
+    MergeSchema,
     PatientBodySchema,
     PatientCountSchema,
     PatientFilterSchema,
@@ -34,6 +40,7 @@ from trially.recruiting.patients.schema import (
     PatientSchema,
     PatientSearchSchema,
 )
+from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.resources.listing import Filter, equals
 from trially.resources.resource import Resource
 from trially.resources.scope import of_site
@@ -42,6 +49,11 @@ from trially.resources.sorting import lowered, never_null
 bp = Blueprint("patients", __name__, url_prefix="/patients")
 
 columns = table_of(Patient).c
+
+
+def has_status(status: BindParameter[Any]) -> ColumnElement[bool]:
+    """Return the condition of records with a status; `all` has none."""
+    return or_(status == ListedStatus.ALL.value, columns.record_status == status)
 
 
 def starts_with(column: Column[str]) -> Filter:
@@ -60,6 +72,7 @@ PATIENTS = Resource(
         "sex": equals(columns.sex),
         "site_id": equals(columns.site_id),
         "source": equals(columns.source),
+        "record_status": has_status,
         "given_name": starts_with(columns.given_name),
         "family_name": starts_with(columns.family_name),
     },
@@ -115,10 +128,12 @@ def search_patients(body: dict[str, Any]) -> Page:
 def create_patient(body: dict[str, Any]) -> Item:
     """Create a patient.
 
-    The patient's `source` is `manual`. An MRN may occur once in a source. A member who is
+    The patient's `source` is `manual`. If a current patient of any source has the MRN, the answer
+    is 409, and `patient_id` names that patient if the caller may see it. A member who is
     restricted to sites must name one of them as `site_id`. Send an `Idempotency-Key` to repeat
     the request safely.
     """
+    refuse_taken_mrn(body["mrn"])
     patient_id = uuid7()
     return PATIENTS.create(
         {
@@ -155,11 +170,15 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
     `If-Match` must name the version that the caller has seen, or the answer is 412. Fields that are
     masked for the caller cannot be changed.
     """
-    changes: dict[str, Any] = {**body, "clinical_version": Patient.clinical_version + 1}
+    changes: dict[str, Any] = {
+        **body,
+        "clinical_version": Patient.clinical_version + 1,
+    }
     if body.get("address") is not None:
         changes["address"] = _merged_address(body["address"])
     if "birth_date" in body:
         changes["birth_date_precision"] = "day"
+    changes["corrections"] = corrections_after(changes, current_identity().subject)
     return PATIENTS.change(patient_id, versions, changes)
 
 
@@ -171,9 +190,59 @@ def delete_patient(patient_id: UUID, versions: Versions | None) -> None:
     """Delete a patient and all records about the patient.
 
     The patient and the records cannot be restored from the API. `If-Match` must name the
-    version that the caller has seen.
+    version that the caller has seen. Imports do not bring an imported patient back: a digest of
+    the record's key stays.
     """
+    key = find_key(patient_id)
     PATIENTS.delete(patient_id, versions)
+    remember_erased(key, current_identity().subject)
+
+
+@bp.post("/<uuid:patient_id>/merge")
+@requires(Permission.PATIENTS_WRITE)
+@accepts(MergeSchema())
+@returns_version(PatientSchema())
+def merge_patient(patient_id: UUID, body: dict[str, Any]) -> Item:
+    """Let another record replace a patient's, because both are about one person.
+
+    The facts of both are shown at the record in `into`, and the replaced record is no candidate.
+    Nothing is lost: `DELETE` undoes the merge. The answer is the replaced record.
+    """
+    PATIENTS.get(patient_id)
+    PATIENTS.get(body["into"])
+    try:
+        merge(patient_id, body["into"], current_identity().subject)
+    except MergeError as error:
+        raise Conflict(str(error)) from None
+    return PATIENTS.get(patient_id)
+
+
+@bp.delete("/<uuid:patient_id>/merge")
+@requires(Permission.PATIENTS_WRITE)
+@returns_version(PatientSchema())
+def unmerge_patient(patient_id: UUID) -> Item:
+    """Undo a merge.
+
+    The record stands for itself again, with the facts that came with it. If its source says that it
+    is replaced, the next import that changes it merges it again.
+    """
+    PATIENTS.get(patient_id)
+    unmerge(patient_id)
+    return PATIENTS.get(patient_id)
+
+
+@bp.delete("/<uuid:patient_id>/corrections/<string:field>")
+@requires(Permission.PATIENTS_WRITE)
+@returns_version(PatientSchema())
+def release_correction(patient_id: UUID, field: str) -> Item:
+    """Release a correction.
+
+    The field has the source's value again, and follows imports from now on.
+    """
+    corrections = PATIENTS.get(patient_id)["corrections"]
+    if field not in corrections:
+        raise NotFound("The field has not been corrected.")
+    return PATIENTS.change(patient_id, None, release(corrections, field))
 
 
 def _merged_address(patch: Mapping[str, str | None]) -> ColumnElement[Any]:

@@ -22,8 +22,11 @@ from trially.recruiting.patients.model import (
     SORTS,
     BirthDatePrecision,
     ContactPreference,
+    ListedStatus,
     Patient,
+    RecordStatus,
     Sex,
+    WithdrawalReason,
 )
 from trially.resources.fields import text
 
@@ -62,6 +65,25 @@ class AddressSchema(Schema):
     state = _part("state", "NE", value_set("state"))
     postal_code = _part("postal_code", "68102", POSTAL_CODE)
     country = _part("country", "US", value_set("country"))
+
+
+class CorrectionSchema(Schema):
+    """A field that a member corrected. Imports leave it alone until the correction is released."""
+
+    imported = fields.Raw(
+        dump_only=True,
+        allow_none=True,
+        metadata=IDENTIFIER
+        | {"description": "What the source says now.", EXAMPLE: "+1 402 555 0100"},
+    )
+    by = fields.String(dump_only=True, metadata=PLAIN | {EXAMPLE: "user-4711"})
+    at = fields.AwareDateTime(dump_only=True, metadata=PLAIN)
+
+
+class MergeSchema(Schema):
+    """The record that replaces a patient's."""
+
+    into = fields.UUID(required=True, metadata=PLAIN)
 
 
 class PatientSchema(Schema):
@@ -110,6 +132,43 @@ class PatientSchema(Schema):
     contact_preference = Choice(ContactPreference, metadata=PLAIN)
     site_id = fields.UUID(allow_none=True, metadata=PLAIN)
     source = fields.String(dump_only=True, metadata=PLAIN | {EXAMPLE: "manual"})
+    source_id = fields.String(dump_only=True, metadata=IDENTIFIER | {EXAMPLE: "pat-17"})
+    mrn_system = fields.String(
+        dump_only=True,
+        allow_none=True,
+        metadata=IDENTIFIER | {EXAMPLE: "http://hospital.example/mrn"},
+    )
+    active = fields.Boolean(dump_only=True, metadata=PLAIN | {EXAMPLE: True})
+    record_status = Choice(
+        RecordStatus,
+        dump_only=True,
+        metadata=PLAIN
+        | {
+            EXAMPLE: "current",
+            "description": "Whether the record stands for a person who can be recruited. Lists"
+            " show current records, unless `record_status` asks for others.",
+        },
+    )
+    replaced_by_id = fields.UUID(
+        dump_only=True,
+        allow_none=True,
+        metadata=PLAIN
+        | {EXAMPLE: None, "description": "The record of the same person that is used instead."},
+    )
+    withdrawn_reason = Choice(
+        WithdrawalReason, dump_only=True, allow_none=True, metadata=PLAIN | {EXAMPLE: None}
+    )
+    corrections = fields.Dict(
+        keys=fields.String(),
+        values=fields.Nested(CorrectionSchema),
+        dump_only=True,
+        allow_none=True,
+        metadata=IDENTIFIER
+        | {
+            EXAMPLE: {},
+            "description": "Fields that members corrected, by name. Imports leave them alone.",
+        },
+    )
     last_encounter_on = fields.Date(dump_only=True, allow_none=True, metadata=PLAIN)
     clinical_version = fields.Integer(
         dump_only=True,
@@ -133,12 +192,21 @@ class PatientBodySchema(PatientSchema):
     sex = Choice(Sex, required=True, metadata=PLAIN)
 
 
+def _record_status() -> Choice:
+    return Choice(
+        ListedStatus,
+        load_default=ListedStatus.CURRENT,
+        metadata={"description": "Which records to find; `all` finds every one."},
+    )
+
+
 class PatientFilterSchema(Schema):
     """Filters of a list of patients."""
 
     sex = Choice(Sex)
     site_id = fields.UUID()
     source = text(columns.source, example="manual")
+    record_status = _record_status()
 
 
 class PatientQuerySchema(PageQuerySchema, PatientFilterSchema):
@@ -162,4 +230,5 @@ class PatientSearchSchema(PageBodySchema):
     birth_date = fields.Date(metadata=BIRTH_DATE)
     sex = Choice(Sex)
     site_id = fields.UUID()
+    record_status = _record_status()
     sort = Sort(SORTS)

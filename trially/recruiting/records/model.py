@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ForeignKeyConstraint,
     Index,
@@ -21,6 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.model import TenantModel, Timestamped
+from trially.recruiting.patients.model import WithdrawalReason
 
 
 class RecordType(StrEnum):
@@ -84,7 +86,11 @@ class ClinicalFact(Timestamped, TenantModel):
     comparator: Mapped[str | None] = mapped_column(String(2))
     parent_code: Mapped[str | None] = mapped_column(String(128))
     """For a component: the code of its observation."""
+    recorded_patient_id: Mapped[UUID | None]
+    """The patient that the record came with, if that patient was replaced by `patient_id`."""
     source: Mapped[str] = mapped_column(String(64))
+    base_url: Mapped[str] = mapped_column(String(1024), server_default="")
+    """Base URL of the server that assigned the id, if it is not the source's own."""
     source_type: Mapped[str] = mapped_column(String(40))
     source_id: Mapped[str] = mapped_column(String(64))
     component: Mapped[int] = mapped_column(SmallInteger, server_default="0")
@@ -95,11 +101,18 @@ class ClinicalFact(Timestamped, TenantModel):
     entered_in_error: Mapped[bool] = mapped_column(server_default=text("false"))
     """True if the source marks the record as entered in error. It is stored and never counted."""
     content_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    version_at: Mapped[dt.datetime | None]
+    """When the source last changed the record: `meta.lastUpdated`."""
+    version_number: Mapped[int | None] = mapped_column(BigInteger)
+    """The source's number of the version: `meta.versionId`, if it is a number."""
+    withdrawn_at: Mapped[dt.datetime | None]
+    withdrawn_reason: Mapped[WithdrawalReason | None] = mapped_column(String(20))
 
     __table_args__ = (
         UniqueConstraint(
             "tenant_id",
             "source",
+            "base_url",
             "source_type",
             "source_id",
             "component",
@@ -107,6 +120,18 @@ class ClinicalFact(Timestamped, TenantModel):
         ),
         ForeignKeyConstraint(
             ["tenant_id", "patient_id"], ["patient.tenant_id", "patient.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "recorded_patient_id"],
+            ["patient.tenant_id", "patient.id"],
+            name="fk_clinical_fact_recorded_patient_id",
+            ondelete="CASCADE",
+        ),
+        Index(
+            "ix_clinical_fact_tenant_id_recorded_patient_id",
+            "tenant_id",
+            "recorded_patient_id",
+            postgresql_where=text("recorded_patient_id IS NOT NULL"),
         ),
         CheckConstraint(
             "type IN ({})".format(", ".join(f"'{kind}'" for kind in RecordType)), name="type"

@@ -39,7 +39,7 @@ def resources(
 ) -> list[dict[str, Any]]:
     """Return the resources of a file, or those of one type."""
     results = read_messages(content, **options)
-    assert [each.error for each in results if each.error] == []
+    assert [each.fault for each in results if each.fault] == []
     return [
         each.resource
         for each in results
@@ -49,4 +49,6 @@ def resources(
 
 def faults(content: str | bytes, **options: Any) -> list[tuple[int, str]]:
     """Return the lines and sentences of a file's faults."""
-    return [(each.number, each.error) for each in read_messages(content, **options) if each.error]
+    return [
+        (each.number, each.fault.reason) for each in read_messages(content, **options) if each.fault
+    ]

@@ -3,8 +3,10 @@
 import io
 from typing import Any
 
+import orjson
+
 from trially.recruiting.imports.formats.tables.columns import TableKind
-from trially.recruiting.imports.formats.tables.mapping import build_mapping
+from trially.recruiting.imports.formats.tables.mapping import build_mapping, read_mapping
 from trially.recruiting.imports.formats.tables.plans import TableOptions, TablePlan, plan_table
 from trially.recruiting.imports.formats.tables.reading import TableReader
 from trially.recruiting.imports.formats.text_files import Encoding
@@ -28,7 +30,7 @@ def read_table(
     file = source_file_from_stream("table.csv", io.BytesIO(body))
     options = TableOptions(
         TableKind(kind),
-        build_mapping(mapping or {}, TableKind(kind)),
+        build_mapping(read_mapping(orjson.dumps(mapping or {}), TableKind(kind)), TableKind(kind)),
         Encoding(encoding),
         delimiter,
     )
@@ -41,11 +43,11 @@ def read_table(
 def resources(content: str | bytes, kind: str, **options: Any) -> list[dict[str, Any]]:
     """Return the resources of a table. Their ids are left out."""
     _, results = read_table(content, kind, **options)
-    assert [each.error for each in results if each.error] == []
+    assert [each.fault for each in results if each.fault] == []
     return [each.resource | {"id": None} for each in results if each.resource]
 
 
 def faults(content: str | bytes, kind: str, **options: Any) -> list[tuple[int, str]]:
     """Return the lines and sentences of a table's faults."""
     _, results = read_table(content, kind, **options)
-    return [(each.number, each.error) for each in results if each.error]
+    return [(each.number, each.fault.reason) for each in results if each.fault]

@@ -1,5 +1,6 @@
 """CSV files and HL7 v2 messages are imported by commands and over HTTP, and only once."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from tests.conftest import Member
 from tests.recruiting.imports.formats.reading_messages import PID, message
 from tests.recruiting.imports.importing import Importer
-from trially.recruiting.imports.writing.batches import NO_PATIENT
+from trially.recruiting.imports.writing.patient_keys import WAITS_FOR_PATIENT
 
 RunCommand = Callable[..., Any]
 
@@ -57,7 +58,9 @@ def test_csv_files_are_imported_once(
         (3, "Cell 3 (birth_date)")
     ]
     assert first[1]["counts"]["Observation"]["new"] == 1
-    assert [(each["line"], each["reason"]) for each in first[1]["errors"]] == [(3, NO_PATIENT)]
+    assert [(each["line"], each["code"], each["missing_id"]) for each in first[1]["errors"]] == [
+        (3, "patient_missing", "Patient/00999")
+    ]
     assert importer.snapshot() == rows
     assert again[0]["counts"]["Patient"]["changed"] == 0
     assert importer.query(
@@ -92,8 +95,8 @@ def test_a_dry_run_shows_columns_rows_and_every_fault_and_changes_nothing(
     assert '"value_number":13.5' in lines[7]
     assert lines[-4:] == [
         "Errors: 2.",
-        f"labs.csv, line 2: {NO_PATIENT}",
-        f"labs.csv, line 3: {NO_PATIENT}",
+        f"labs.csv, line 2: {WAITS_FOR_PATIENT}",
+        f"labs.csv, line 3: {WAITS_FOR_PATIENT}",
         "Nothing was imported.",
     ]
     assert orjson.loads(as_json.stdout)["read"] == {"Observation": 2}
@@ -118,6 +121,26 @@ def test_a_dry_run_of_columns_that_are_not_certain_fails_and_shows_them(
         "Error: table.csv cannot be imported. No column holds patient. Name one in the mapping.\n"
     )
     assert mapped.exit_code == 0
+
+
+def test_a_mapping_is_stored_with_the_source(
+    importer: Importer, run_command: RunCommand, member: Member, tmp_path: Path
+) -> None:
+    table, mapping = tmp_path / "table.csv", tmp_path / "mapping.json"
+    table.write_text("No,Born\n7,3/4/1970\n")
+    columns = {"patient": "No", "birth_date": "Born"}
+    mapping.write_text(json.dumps({"columns": columns, "dates": "DD/MM/YYYY"}))
+    command = ("imports", "csv", importer.tenant.slug, table, "--source", "kis", "--kind")
+
+    run_command(*command, "patients", "--mapping", mapping)
+    again = run_command(*command, "patients", "--json")
+    other = run_command(*command, "labs")
+
+    assert orjson.loads(again.stdout)["error_count"] == 0
+    assert importer.value("SELECT birth_date::text FROM patient") == "1970-04-03"
+    assert other.exit_code == 1
+    [source] = member.get("/sources?name=kis").get_json()["data"]
+    assert source["column_mapping"] == {"patients": {"columns": columns, "dates": "DD/MM/YYYY"}}
 
 
 def test_messages_are_imported_once(

@@ -424,9 +424,9 @@ def test_a_message_that_is_too_large_is_skipped_as_a_whole() -> None:
     content = message(PID, *(f"DG1|{number}||E11.9" for number in range(100))) + A01
     found = read_messages(content, limits=ImportLimits(most_line_bytes=500))
 
-    assert "larger than 500 bytes" in (found[0].error or "")
+    assert "larger than 500 bytes" in (found[0].fault.reason)
     assert [each.resource["resourceType"] for each in found if each.resource] == ["Patient"]
-    assert len([each for each in found if each.error]) == 1
+    assert len([each for each in found if each.fault]) == 1
 
 
 def test_reading_continues_after_stored_results() -> None:

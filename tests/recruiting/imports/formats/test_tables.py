@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.recruiting.imports.formats.reading_tables import faults, read_table, resources
+from trially.recruiting.imports.faults import Concern, FaultCode, LineFault
 from trially.recruiting.imports.formats.tables.columns import TableKind
 from trially.recruiting.imports.formats.tables.mapping import MappingError, build_mapping
 from trially.recruiting.imports.formats.tables.plans import PlanError
@@ -118,10 +119,11 @@ def test_a_date_that_is_not_certain_is_a_fault_and_the_fact_stays(text: str, rea
     assert fact.resource
     assert "effectiveDateTime" not in fact.resource
     assert fault.number == 2
-    assert fault.error
-    assert fault.error.startswith("Cell 6 (date) ")
-    assert reason in fault.error
-    assert text not in fault.error
+    assert fault.fault
+    assert fault.fault.concerns is Concern.VALUE
+    assert fault.fault.reason.startswith("Cell 6 (date) ")
+    assert reason in fault.fault.reason
+    assert text not in fault.fault.reason
 
 
 @pytest.mark.parametrize(
@@ -219,7 +221,7 @@ def test_quoted_cells_may_have_delimiters_quotes_and_line_ends_and_lines_stay_tr
     )
     _, results = read_table(content, "patients")
 
-    assert [(each.number, each.error) for each in results] == [
+    assert [(each.number, each.fault and each.fault.reason) for each in results] == [
         (2, None),
         (5, "A quotation mark is in a quoted cell. Two of them stand for one."),
         (6, None),
@@ -405,6 +407,12 @@ def test_a_truncated_file_gives_its_whole_rows_and_a_fault() -> None:
 
     _, results = read_table(packed[: len(packed) // 2], "patients")
 
-    assert results[-1].error == "The file is truncated."
+    assert results[-1].fault == LineFault(
+        "table.csv",
+        results[-1].number,
+        "The file is truncated.",
+        code=FaultCode.DAMAGED_FILE,
+        concerns=Concern.INPUT,
+    )
     assert all(each.resource for each in results[:-1])
     assert len(results) > 2

@@ -13,7 +13,8 @@ from trially.recruiting.imports import import_run
 from trially.recruiting.imports.fhir.translating import translate
 from trially.recruiting.imports.reading.resources import ReadResource
 from trially.recruiting.imports.writing import batches
-from trially.recruiting.imports.writing.batches import BATCH_BYTES, NO_PATIENT, REJECTED, Batch
+from trially.recruiting.imports.writing.batches import BATCH_BYTES, REJECTED, Batch
+from trially.recruiting.imports.writing.patient_keys import WAITS_FOR_PATIENT
 
 CANARY = "Zebulon-Canary"
 
@@ -51,7 +52,7 @@ def test_faults_name_the_place_and_never_the_content(
         ("1.ndjson", 5, "Observation.valueQuantity.value is not a number.", "/valueQuantity/value"),
         ("1.ndjson", 7, "resourceType is not the name of a resource type.", "/resourceType"),
         ("1.ndjson", 8, "Another patient of this source already has this MRN.", None),
-        ("1.ndjson", 6, NO_PATIENT, None),
+        ("1.ndjson", 6, WAITS_FOR_PATIENT, None),
     ]
     assert job["counts"]["Patient"]["read"] == job["counts"]["Patient"]["new"] == 1
     assert importer.query("SELECT source_id FROM clinical_fact") == [("o3",)]
@@ -79,6 +80,8 @@ def test_the_database_rejects_some_lines_and_the_others_are_imported(
         "new": 397,
         "changed": 0,
         "entered_in_error": 0,
+        "waiting": 0,
+        "resolved": 0,
     }
     assert [(line, reason) for _, line, reason, _ in importer.faults()] == [
         (number + 2, REJECTED) for number in sorted(bad)

@@ -78,6 +78,8 @@ def test_a_record_entered_in_error_is_stored_and_marked(importer: Importer) -> N
         "new": 0,
         "changed": 1,
         "entered_in_error": 1,
+        "waiting": 0,
+        "resolved": 0,
     }
     assert importer.query("SELECT source_id, entered_in_error FROM clinical_fact") == [("o1", True)]
 

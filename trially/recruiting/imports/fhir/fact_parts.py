@@ -1,6 +1,7 @@
 """Set the columns that several types of facts share."""
 
 from trially.recruiting.imports.fhir.codings import Coded, read_status
+from trially.recruiting.imports.fhir.references import read_subject
 from trially.recruiting.imports.fhir.rows import FactRow
 from trially.recruiting.imports.fhir.values import (
     NO_DATE,
@@ -11,7 +12,6 @@ from trially.recruiting.imports.fhir.values import (
     read_date,
     read_id,
     read_period,
-    read_reference,
 )
 from trially.recruiting.records.model import RecordType
 
@@ -27,7 +27,7 @@ def begin_fact(resource: Json, kind: RecordType, subject: str) -> FactRow:
     where = f"{source_type}.{subject}"
     encounter = resource.get("encounter") or resource.get("context")
     return {
-        "patient_source_id": read_reference(resource.get(subject), "Patient", where),
+        "patient_source_id": read_subject(resource, subject, where),
         "type": kind.value,
         "source_type": source_type,
         "source_id": read_id(resource),

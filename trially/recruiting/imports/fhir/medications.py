@@ -35,13 +35,14 @@ from trially.recruiting.imports.fhir.values import (
     read_reference,
     read_text,
 )
+from trially.recruiting.patients.model import WithdrawalReason
 from trially.recruiting.records.model import RecordType
 
 
 def translate_medication_request(resource: Json) -> list[FactRow] | IgnoredResource:
     """Return a MedicationRequest's fact. Its category is the intent of the request."""
     if read_flag(resource.get("doNotPerform"), "MedicationRequest.doNotPerform"):
-        return IgnoredResource("MedicationRequest (do not perform)")
+        return IgnoredResource("MedicationRequest (do not perform)", WithdrawalReason.NOT_PERFORMED)
     fact = begin_fact(resource, RecordType.MEDICATION, "subject")
     _set_medication(fact, resource)
     set_status(fact, resource)

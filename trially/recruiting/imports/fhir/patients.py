@@ -6,6 +6,11 @@ from collections.abc import Callable, Iterable
 from trially.database.model import length_of
 from trially.plain_text import is_plain
 from trially.recruiting.imports.fhir.codings import read_concept
+from trially.recruiting.imports.fhir.identifiers import (
+    LONGEST_IDENTIFIER_SYSTEM,
+    read_identifiers,
+    read_replacement,
+)
 from trially.recruiting.imports.fhir.rows import (
     LONGEST_CODE,
     LONGEST_NAME,
@@ -50,12 +55,18 @@ def translate_patient(resource: Json) -> PatientRow:
     deceased_at, _ = read_date(resource, "deceasedDateTime", "Patient")
     is_deceased = read_flag(resource.get("deceasedBoolean"), "Patient.deceasedBoolean")
     given_name, family_name = _read_name(resource)
+    mrn, mrn_system = _read_record_number(resource)
+    link = read_replacement(resource)
     telecom = read_objects(resource.get("telecom"))
     extensions = _read_extensions(resource)
     sex = (read_text(resource.get("gender"), LONGEST_CODE) or "").lower()
     return {
         "source_id": source_id,
-        "mrn": _read_record_number(resource) or source_id,
+        "mrn": mrn or source_id,
+        "mrn_system": mrn_system,
+        "link_base_url": link[0] if link else None,
+        "link_source_id": link[1] if link else None,
+        "identifiers": read_identifiers(resource),
         "given_name": given_name,
         "family_name": family_name,
         "birth_date": birth_at and birth_at[:10],
@@ -89,7 +100,8 @@ def _best(items: Iterable[Json], rank: Callable[[Json], tuple[int, ...]]) -> Jso
     return min(items, key=rank, default=None)
 
 
-def _read_record_number(resource: Json) -> str | None:
+def _read_record_number(resource: Json) -> tuple[str | None, str | None]:
+    """Return the MRN and its system."""
     identifiers = [
         identifier
         for identifier in read_objects(resource.get("identifier"))
@@ -103,8 +115,9 @@ def _read_record_number(resource: Json) -> str | None:
         lambda item: (_is_past(item),),
     )
     if chosen is None:
-        return None
-    return read_code(chosen["value"], "Patient.identifier.value", LONGEST_MRN)
+        return None, None
+    mrn = read_code(chosen["value"], "Patient.identifier.value", LONGEST_MRN)
+    return mrn, read_text(chosen.get("system"), LONGEST_IDENTIFIER_SYSTEM)
 
 
 def _type_codes(identifier: Json) -> set[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from trially.recruiting.imports.faults import FaultCode
 from trially.recruiting.imports.fhir.facts import (
     translate_allergy,
     translate_condition,
@@ -23,6 +24,7 @@ from trially.recruiting.imports.fhir.rows import (
     ResourceError,
     Translated,
 )
+from trially.recruiting.imports.fhir.values import is_id
 
 _TRANSLATORS: dict[str, Callable[[dict[str, Any]], Translated]] = {
     "AllergyIntolerance": translate_allergy,
@@ -49,9 +51,20 @@ def translate(resource: dict[str, Any]) -> Translated:
     """
     kind = resource.get("resourceType")
     if kind is None:
-        raise ResourceError("resourceType", "is missing")
+        raise ResourceError("resourceType", "is missing", FaultCode.INVALID_RESOURCE_TYPE)
     # Imports show the names of ignored types to all members: any other value could be PHI.
     if type(kind) is not str or kind not in RESOURCE_TYPES:
-        raise ResourceError("resourceType", "is not the name of a resource type")
+        raise ResourceError(
+            "resourceType", "is not the name of a resource type", FaultCode.INVALID_RESOURCE_TYPE
+        )
     translator = _TRANSLATORS.get(kind)
     return IgnoredResource(kind) if translator is None else translator(resource)
+
+
+def name_resource(resource: object) -> tuple[str | None, str | None]:
+    """Return the type and the id of a resource, as far as they are valid. Others could be PHI."""
+    if type(resource) is not dict:
+        return None, None
+    kind, resource_id = resource.get("resourceType"), resource.get("id")
+    is_type = type(kind) is str and kind in RESOURCE_TYPES
+    return kind if is_type else None, resource_id if is_id(resource_id) else None

@@ -6,7 +6,9 @@ from functools import lru_cache
 from typing import Any, cast
 
 from trially.plain_text import is_plain, to_plain
+from trially.recruiting.imports.faults import FaultCode
 from trially.recruiting.imports.fhir.rows import LONGEST_CODE, LONGEST_ID, ResourceError
+from trially.recruiting.imports.urns import id_of_urn
 
 Json = dict[str, Any]
 Date = tuple[str | None, str | None]
@@ -91,9 +93,9 @@ def read_id(resource: Json) -> str:
     where = f"{resource['resourceType']}.id"
     resource_id = resource.get("id")
     if resource_id is None:
-        raise ResourceError(where, "is missing")
+        raise ResourceError(where, "is missing", FaultCode.INVALID_ID)
     if not is_id(resource_id):
-        raise ResourceError(where, f"is not {ID_RULE}")
+        raise ResourceError(where, f"is not {ID_RULE}", FaultCode.INVALID_ID)
     return cast("str", resource_id)
 
 
@@ -129,25 +131,37 @@ def read_period(holder: Json, element: str, where: str) -> tuple[Date, Date]:
 def read_reference(value: object, target_type: str, where: str) -> str:
     """Return the id in a literal reference to a resource of the target type."""
     if value is None:
-        raise ResourceError(where, "is missing")
+        raise ResourceError(where, "is missing", FaultCode.INVALID_REFERENCE)
     if type(value) is not dict:
-        raise ResourceError(where, "is not an object")
+        raise ResourceError(where, "is not an object", FaultCode.INVALID_REFERENCE)
     reference = read_code(value.get("reference"), where, LONGEST_REFERENCE)
+    problem = None
     if reference is None:
-        raise ResourceError(where, "has no literal reference")
-    if "?" in reference:
-        raise ResourceError(where, "is a conditional reference, which is not supported")
-    if reference.startswith("#"):
-        raise ResourceError(where, "refers to a contained resource, which is not supported")
+        problem = "has neither a literal reference nor an identifier with a value"
+    elif "?" in reference:
+        problem = "is a conditional reference, which is not supported here"
+    elif reference.startswith("#"):
+        problem = "refers to a contained resource, which is not supported here"
+    if reference is None or problem is not None:
+        raise ResourceError(where, problem or "is missing", FaultCode.INVALID_REFERENCE)
     kind, target_id = _split_reference(reference)
+    if target_id is None:
+        problem = f"is not a reference of the form {target_type}/id"
+        raise ResourceError(where, problem, FaultCode.INVALID_REFERENCE)
     if kind is None:
         kind = read_text(value.get("type"), LONGEST_CODE) or target_type
+    refuse_other_type(kind, target_type, where)
+    if not is_id(target_id):
+        raise ResourceError(where, f"does not end in {ID_RULE}", FaultCode.INVALID_REFERENCE)
+    return target_id
+
+
+def refuse_other_type(kind: str, target_type: str, where: str) -> None:
+    """Raise `ResourceError` if a reference is to another type than it should be."""
     if kind != target_type:
         other = f"to {kind}" if kind in _NAMED_TYPES else "to another resource type"
-        raise ResourceError(where, f"refers {other}, not to {target_type}")
-    if not is_id(target_id):
-        raise ResourceError(where, f"does not end in {ID_RULE}")
-    return cast("str", target_id)
+        problem = f"refers {other}, not to {target_type}"
+        raise ResourceError(where, problem, FaultCode.INVALID_REFERENCE)
 
 
 def find_reference(value: object, target_type: str, where: str) -> str | None:
@@ -207,7 +221,7 @@ def _offset(zone: str | None) -> dt.timedelta | None:
 def _split_reference(reference: str) -> tuple[str | None, str | None]:
     """Return the type, or None if the reference has none, and the id."""
     if reference[:4].lower() == "urn:":
-        return None, reference.rpartition(":")[2]
+        return None, id_of_urn(reference)
     path = reference.partition("#")[0].partition("/_history/")[0].rstrip("/")
     kind, slash, target_id = path.rpartition("/")
     if not slash:

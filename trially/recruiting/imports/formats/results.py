@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from trially.database.model import length_of
+from trially.recruiting.imports.faults import Concern, FaultCode, LineFault, fault
 from trially.recruiting.imports.model import ImportFault
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import ReadResource
+
+Json = dict[str, Any]
 
 LONGEST_FILE_NAME = length_of(ImportFault.file)
 
@@ -25,19 +28,34 @@ class Results:
         self._start_after = start_after
         self._count = 0
 
-    def resource(self, line: int, resource: dict[str, Any]) -> Iterator[ReadResource]:
+    def resource(self, line: int, resource: Json) -> Iterator[ReadResource]:
         """Yield the resource of a line, unless it is stored."""
         return self._result(line, resource, None)
 
-    def fault(self, line: int, sentence: str) -> Iterator[ReadResource]:
-        """Yield the fault of a line, unless it is stored. The sentence never quotes the line."""
-        return self._result(line, None, sentence)
+    def refusal(self, line: int, code: FaultCode, sentence: str) -> Iterator[ReadResource]:
+        """Yield why a line has no resource, unless it is stored.
+
+        The sentence never quotes the line.
+        """
+        return self._result(line, None, fault(code, sentence).at(self._file, line))
+
+    def omission(self, line: int, sentence: str, resource: Json) -> Iterator[ReadResource]:
+        """Yield what a resource is imported without, unless it is stored."""
+        omitted = LineFault(
+            self._file,
+            line,
+            sentence,
+            concerns=Concern.VALUE,
+            resource_type=resource["resourceType"],
+            resource_id=resource["id"],
+        )
+        return self._result(line, None, omitted)
 
     def _result(
-        self, line: int, resource: dict[str, Any] | None, fault: str | None
+        self, line: int, resource: Json | None, bad: LineFault | None
     ) -> Iterator[ReadResource]:
         self.line = line
         self._count += 1
         self.meter.count_line()
         if self._count > self._start_after:
-            yield ReadResource(self._file, line, resource, fault, self._count)
+            yield ReadResource(self._file, line, resource, bad, self._count)

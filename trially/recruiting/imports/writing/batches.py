@@ -12,41 +12,44 @@ from sqlalchemy.exc import DataError, IntegrityError
 from uuid_utils.compat import uuid7
 
 from trially.database.session import db
+from trially.recruiting.imports.faults import FaultCode, LineFault
+from trially.recruiting.imports.fhir.meta import read_version
 from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError
-from trially.recruiting.imports.fhir.translating import translate
+from trially.recruiting.imports.fhir.translating import name_resource, translate
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import ImportFault
+from trially.recruiting.imports.reading.records import Deletion
 from trially.recruiting.imports.reading.resources import ReadResource
+from trially.recruiting.imports.source_state import SourceState
+from trially.recruiting.imports.writing.gone import without_gone
+from trially.recruiting.imports.writing.patient_keys import find_patients
 from trially.recruiting.imports.writing.resources import (
+    RecordKey,
     TranslatedResource,
     WriteCounts,
-    find_patients,
     write_facts,
     write_medications,
     write_patients,
 )
 from trially.recruiting.imports.writing.upserting import compose_insert, digest, run_with_rows
+from trially.recruiting.imports.writing.withdrawing import (
+    Withdrawal,
+    withdraw_records,
+    withdrawal_of_deletion,
+)
+from trially.recruiting.patients.model import WithdrawalReason
 
 BATCH_LINES = 1_000
 BATCH_BYTES = 8 * 2**20
 BATCH_SECONDS = 10.0
 """A batch that waits longer for its lines is written, so that the import keeps its slot."""
-NO_PATIENT = "The patient that this record refers to was not imported from this source."
 REJECTED = "The database rejected a value of this resource."
 _REJECTED_BY = {
-    "uq_patient_tenant_id_source_mrn": "Another patient of this source already has this MRN.",
+    "uq_patient_tenant_id_source_mrn_scope_mrn": (
+        FaultCode.MRN_TAKEN,
+        "Another patient of this source already has this MRN.",
+    ),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class LineFault:
-    """A line that was not imported, and the reason, which never quotes the line."""
-
-    file: str
-    line: int
-    reason: str
-    pointer: str | None = None
-    """The element of the resource, as a JSON pointer (RFC 6901)."""
 
 
 _INSERT_FAULTS = compose_insert(ImportFault, LineFault, added=["id", "import_id"])
@@ -57,8 +60,10 @@ class Batch:
     """Resources to write together, and the counts of what was read and written."""
 
     limits: ImportLimits = field(default_factory=ImportLimits)
-    resources: dict[tuple[str, str], TranslatedResource] = field(default_factory=dict)
-    """By type and id. If a batch has several versions of a resource, the last one counts."""
+    source: SourceState = field(default_factory=lambda: SourceState(""))
+    resources: dict[RecordKey, TranslatedResource] = field(default_factory=dict)
+    """Of several versions of a resource, the newest one; of equal ones, the last."""
+    withdrawals: dict[RecordKey, Withdrawal] = field(default_factory=dict)
     lines: int = 0
     last_ordinal: int = 0
     """`ReadResource.ordinal` of the last line."""
@@ -88,16 +93,24 @@ class Batch:
         self.lines += 1
         self.last_ordinal = line.ordinal
         if line.resource is None:
-            reason = line.error or "The line holds no resource."
-            self.faults.append(LineFault(line.file, line.number, reason))
+            if line.fault is not None:
+                self.faults.append(line.fault)
             return
+        if isinstance(line.resource, Deletion):
+            self.read[line.resource.type] += 1
+            self.withdraw(withdrawal_of_deletion(line.resource, self.source))
+            return
+        base_url = self.source.foreign_base(line.base_url)
         try:
             translated = translate(line.resource)
         except ResourceError as error:
-            self.faults.append(LineFault(line.file, line.number, error.reason, error.pointer))
+            self._record_fault(line, error.code, error.reason, error.pointer)
+            self._withdraw_former(line.resource, base_url, WithdrawalReason.INVALID)
             return
         if isinstance(translated, IgnoredResource):
             self.ignored[translated.type] += 1
+            if translated.withdraws is not None:
+                self._withdraw_former(line.resource, base_url, translated.withdraws)
             return
         kind: str = line.resource["resourceType"]
         rows: Sequence[Any] = translated if isinstance(translated, list) else [translated]
@@ -106,27 +119,81 @@ class Batch:
                 f"The resource becomes more than {self.limits.most_rows_of_resource:,} rows. Split"
                 " it."
             )
-            self.faults.append(LineFault(line.file, line.number, reason))
+            self._record_fault(line, FaultCode.TOO_LARGE, reason)
             return
         json_rows = orjson.dumps(rows, option=orjson.OPT_SORT_KEYS)
         self.rows += len(rows)
         self.json_bytes += len(json_rows)
         self.read[kind] += 1
         self.entered_in_error[kind] += rows[0]["entered_in_error"]
+        version = read_version(line.resource)
+        for row in rows:
+            self.source.complete(row, base_url, version)
         self.put(
             TranslatedResource(
                 line.file, line.number, kind, rows, digest(json_rows), len(json_rows)
             )
         )
 
+    def withdraw(self, withdrawal: Withdrawal) -> None:
+        """Withdraw a record, unless the batch has a newer version of it."""
+        former = self.resources.get(withdrawal.key)
+        if former is not None and former.version.is_newer_than(withdrawal.version):
+            self.written[withdrawal.key.type, "stale"] += 1
+            return
+        other = self.withdrawals.get(withdrawal.key)
+        if other is None or not other.version.is_newer_than(withdrawal.version):
+            self.withdrawals[withdrawal.key] = withdrawal
+        self.resources.pop(withdrawal.key, None)
+
+    def _withdraw_former(
+        self, resource: dict[str, Any], base_url: str, reason: WithdrawalReason
+    ) -> None:
+        """Withdraw the stored version of a resource whose new version is not imported."""
+        kind, resource_id = name_resource(resource)
+        if kind is not None and resource_id is not None:
+            key = RecordKey(kind, base_url, resource_id)
+            self.withdraw(Withdrawal(key, reason, read_version(resource)))
+
+    def remove(self, resource: TranslatedResource, fault: LineFault) -> None:
+        """Record that a resource, which has been counted as read, was not written."""
+        self.faults.append(fault)
+        self.read[resource.type] -= 1
+        self.entered_in_error[resource.type] -= resource.rows[0]["entered_in_error"]
+
+    def _record_fault(
+        self, line: ReadResource, code: FaultCode, reason: str, pointer: str | None = None
+    ) -> None:
+        kind, resource_id = name_resource(line.resource)
+        self.faults.append(
+            LineFault(
+                line.file,
+                line.number,
+                reason,
+                pointer,
+                code,
+                resource_type=kind,
+                resource_id=resource_id,
+            )
+        )
+
     def put(self, resource: TranslatedResource) -> None:
-        """Add a resource that has already been translated and counted."""
-        self.resources[resource.type, resource.id] = resource
+        """Add a resource that has already been translated and counted, if it is the newest."""
+        key, version = resource.key, resource.version
+        others = (self.resources.get(key), self.withdrawals.get(key))
+        if any(other is not None and other.version.is_newer_than(version) for other in others):
+            self.written[resource.type, "stale"] += 1
+            return
+        self.withdrawals.pop(key, None)
+        self.resources.pop(key, None)
+        self.resources[key] = resource
 
 
 def write_batch(batch: Batch, source: str) -> list[TranslatedResource]:
     """Write a batch, and return the facts whose patient is not stored."""
-    return _write(list(batch.resources.values()), source, batch)
+    withdraw_records(batch.withdrawals.values(), source, batch.written)
+    resources = without_gone(list(batch.resources.values()), batch.source, batch.written)
+    return _write(resources, source, batch)
 
 
 def record_faults(faults: Iterable[LineFault], import_id: UUID) -> None:
@@ -134,6 +201,21 @@ def record_faults(faults: Iterable[LineFault], import_id: UUID) -> None:
     items = [{"id": uuid7(), "import_id": import_id, **asdict(fault)} for fault in faults]
     if items:
         run_with_rows(_INSERT_FAULTS, items)
+
+
+def fault_of(
+    resource: TranslatedResource, code: FaultCode, reason: str, missing_id: str | None = None
+) -> LineFault:
+    """Return the fault of a translated resource."""
+    return LineFault(
+        resource.file,
+        resource.line,
+        reason,
+        code=code,
+        resource_type=resource.type,
+        resource_id=resource.id,
+        missing_id=missing_id,
+    )
 
 
 def _write(
@@ -168,8 +250,10 @@ def _write_all(
     resources: Sequence[TranslatedResource], source: str
 ) -> tuple[WriteCounts, list[TranslatedResource]]:
     facts = [each for each in resources if each.type not in ("Patient", "Medication")]
-    counts = write_patients([each for each in resources if each.type == "Patient"], source)
-    counts += write_medications([each for each in resources if each.type == "Medication"], source)
+    patients_read = [each for each in resources if each.type == "Patient"]
+    counts = write_patients(patients_read, source) if patients_read else WriteCounts()
+    medications = [each for each in resources if each.type == "Medication"]
+    counts += write_medications(medications, source) if medications else WriteCounts()
     patients = find_patients(source, {fact.patient_id for fact in facts}) if facts else {}
     counts += write_facts([fact for fact in facts if fact.patient_id in patients], source, patients)
     return counts, [fact for fact in facts if fact.patient_id not in patients]
@@ -179,7 +263,6 @@ def _record_rejection(
     resource: TranslatedResource, error: IntegrityError | DataError, batch: Batch
 ) -> None:
     diagnostics = getattr(error.orig, "diag", None)
-    reason = _REJECTED_BY.get(getattr(diagnostics, "constraint_name", None) or "", REJECTED)
-    batch.faults.append(LineFault(resource.file, resource.line, reason))
-    batch.read[resource.type] -= 1
-    batch.entered_in_error[resource.type] -= resource.rows[0]["entered_in_error"]
+    constraint = getattr(diagnostics, "constraint_name", None) or ""
+    code, reason = _REJECTED_BY.get(constraint, (FaultCode.REJECTED, REJECTED))
+    batch.remove(resource, fault_of(resource, code, reason))

@@ -3,40 +3,61 @@
 from trially.recruiting.imports.fhir.rows import FactRow, MedicationRow, PatientRow
 from trially.recruiting.imports.model import Medication
 from trially.recruiting.imports.writing.upserting import compose_upsert
+from trially.recruiting.patients.corrections import CORRECTABLE, KEEP_CORRECTIONS, kept_if_corrected
 from trially.recruiting.patients.model import Patient
 from trially.recruiting.records.model import ClinicalFact
 
 # now() is the start of the transaction. A patient that a batch changes twice has `updated_at` =
 # now() at the second change, so that the version increases by one.
-_INCREMENT_VERSION = (
+INCREMENT_VERSION = (
     "clinical_version = patient.clinical_version + (patient.updated_at <> now())::int"
 )
 
-UPSERT_PATIENTS = compose_upsert(
-    Patient,
-    PatientRow,
-    ("source", "source_id"),
-    # FHIR R4 cannot mark a Patient as entered in error. The field is needed for counting only.
-    not_stored=["entered_in_error"],
-    also_set=_INCREMENT_VERSION,
-)
-UPSERT_MEDICATIONS = compose_upsert(
-    Medication,
-    MedicationRow,
-    ("source", "source_id"),
-    not_stored=["other_codings", "status", "entered_in_error"],
-    returning="source_id",
-)
+LAST_ENCOUNTER = """(
+    SELECT (max(start_at) AT TIME ZONE 'UTC')::date FROM clinical_fact
+    WHERE clinical_fact.tenant_id = patient.tenant_id AND clinical_fact.patient_id = patient.id
+    AND type = 'encounter' AND NOT clinical_fact.entered_in_error
+    AND clinical_fact.withdrawn_at IS NULL
+)"""
+
+# FHIR R4 cannot mark a Patient as entered in error. That field is needed for counting only.
+UPSERT_PATIENTS = f"""{
+    compose_upsert(
+        Patient,
+        PatientRow,
+        ("source", "base_url", "source_id"),
+        not_stored=["entered_in_error", "identifiers"],
+        also_set=f"{INCREMENT_VERSION}, {KEEP_CORRECTIONS}",
+        kept={name: kept_if_corrected(name) for name in CORRECTABLE},
+        returning="id, base_url, source_id",
+    )
+}
+SELECT stale.number AS stale, is_new, id, base_url, source_id
+FROM (SELECT count(*) AS number FROM incoming WHERE state = 'stale') AS stale
+LEFT JOIN written ON true
+"""
+UPSERT_MEDICATIONS = f"""{
+    compose_upsert(
+        Medication,
+        MedicationRow,
+        ("source", "base_url", "source_id"),
+        not_stored=["other_codings", "status", "entered_in_error"],
+        returning="base_url, source_id",
+    )
+}
+SELECT stale.number AS stale, is_new, base_url, source_id
+FROM (SELECT count(*) AS number FROM incoming WHERE state = 'stale') AS stale
+LEFT JOIN written ON true
+"""
 
 # A changed fact may have moved from one patient to another: both are touched. The subquery finds
 # the former patient, because it reads the table as it was before the statement.
-UPSERT_FACTS = f"""
-WITH written AS ({
+UPSERT_FACTS = f"""{
     compose_upsert(
         ClinicalFact,
         FactRow,
-        ("source", "source_type", "source_id", "component"),
-        added=["patient_id"],
+        ("source", "base_url", "source_type", "source_id", "component"),
+        added=["patient_id", "recorded_patient_id"],
         not_stored=["patient_source_id"],
         returning="patient_id, source_type, component, CASE WHEN type = 'encounter'"
         " AND NOT entered_in_error THEN start_at END AS seen_at,"
@@ -44,7 +65,7 @@ WITH written AS ({
         " FROM clinical_fact former WHERE former.tenant_id = clinical_fact.tenant_id"
         " AND former.id = clinical_fact.id) END AS former_patient_id",
     )
-}), touched AS (
+}, touched AS (
     SELECT patient_id, (max(seen_at) AT TIME ZONE 'UTC')::date AS last_encounter_on
     FROM (
         SELECT patient_id, seen_at FROM written
@@ -53,33 +74,37 @@ WITH written AS ({
     ) AS touching
     GROUP BY patient_id
 ), updated AS (
-    UPDATE patient SET {_INCREMENT_VERSION}, updated_at = now(),
+    UPDATE patient SET {INCREMENT_VERSION}, updated_at = now(),
         last_encounter_on = greatest(patient.last_encounter_on, touched.last_encounter_on)
     FROM touched
     WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.id = touched.patient_id
+), counted AS (
+    SELECT source_type, count(*) FILTER (WHERE is_new) AS new,
+        count(*) FILTER (WHERE NOT is_new) AS changed,
+        array_agg(patient_id::text) FILTER (WHERE NOT is_new)
+            || array_agg(former_patient_id::text) FILTER (WHERE NOT is_new) AS patients
+    FROM written WHERE component = 0 GROUP BY source_type
+), stale AS (
+    SELECT source_type, count(*) AS stale FROM incoming
+    WHERE state = 'stale' AND component = 0 GROUP BY source_type
 )
-SELECT source_type, count(*) FILTER (WHERE is_new) AS new,
-    count(*) FILTER (WHERE NOT is_new) AS changed,
-    array_agg(patient_id::text) FILTER (WHERE NOT is_new)
-        || array_agg(former_patient_id::text) FILTER (WHERE NOT is_new) AS patients
-FROM written WHERE component = 0 GROUP BY source_type
+SELECT source_type, coalesce(new, 0) AS new, coalesce(changed, 0) AS changed, patients,
+    coalesce(stale, 0) AS stale
+FROM counted FULL JOIN stale USING (source_type)
 """
 
 REMOVE_COMPONENTS = """
 DELETE FROM clinical_fact removed
 USING json_to_recordset(CAST(:rows AS json))
-    AS r(source_type text, source_id text, last_component smallint)
+    AS r(base_url text, source_type text, source_id text, last_component smallint)
 WHERE removed.tenant_id = CAST(:tenant_id AS uuid) AND removed.source = :source
+AND removed.base_url = r.base_url
 AND removed.source_type = r.source_type AND removed.source_id = r.source_id
 AND removed.component > r.last_component
 """
 
-RECOUNT_ENCOUNTERS = """
-UPDATE patient SET last_encounter_on = (
-    SELECT (max(start_at) AT TIME ZONE 'UTC')::date FROM clinical_fact
-    WHERE clinical_fact.tenant_id = patient.tenant_id AND clinical_fact.patient_id = patient.id
-    AND type = 'encounter' AND NOT clinical_fact.entered_in_error
-)
+RECOUNT_ENCOUNTERS = f"""
+UPDATE patient SET last_encounter_on = {LAST_ENCOUNTER}
 FROM (SELECT DISTINCT id FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid)) AS touched
 WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.id = touched.id
 """
@@ -88,26 +113,18 @@ NAME_MEDICATIONS = f"""
 WITH named AS (
     UPDATE clinical_fact SET code_system = medication.code_system, code = medication.code,
         display = coalesce(medication.display, clinical_fact.display), updated_at = now()
-    FROM json_to_recordset(CAST(:rows AS json)) AS r(source_id text), medication
+    FROM json_to_recordset(CAST(:rows AS json)) AS r(base_url text, source_id text), medication
     WHERE medication.tenant_id = CAST(:tenant_id AS uuid) AND medication.source = :source
-    AND medication.source_id = r.source_id
+    AND medication.base_url = r.base_url AND medication.source_id = r.source_id
     AND clinical_fact.tenant_id = CAST(:tenant_id AS uuid) AND clinical_fact.source = :source
+    AND clinical_fact.base_url = r.base_url
     AND clinical_fact.medication_source_id = r.source_id
     AND (clinical_fact.code_system, clinical_fact.code, clinical_fact.display)
         IS DISTINCT FROM (medication.code_system, medication.code,
             coalesce(medication.display, clinical_fact.display))
     RETURNING clinical_fact.patient_id
 )
-UPDATE patient SET {_INCREMENT_VERSION}, updated_at = now()
+UPDATE patient SET {INCREMENT_VERSION}, updated_at = now()
 WHERE patient.tenant_id = CAST(:tenant_id AS uuid)
 AND patient.id IN (SELECT patient_id FROM named)
-"""
-
-FIND_WRITTEN = """
-SELECT fact.source_type, fact.source_id
-FROM clinical_fact fact
-JOIN json_to_recordset(CAST(:rows AS json)) AS r(source_type text, source_id text)
-    ON fact.source_type = r.source_type AND fact.source_id = r.source_id
-WHERE fact.tenant_id = CAST(:tenant_id AS uuid) AND fact.source = :source
-AND fact.component = 0 AND fact.updated_at >= :since
 """

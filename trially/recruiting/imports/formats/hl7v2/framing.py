@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from trially.recruiting.imports.faults import FaultCode
 from trially.recruiting.imports.reading.byte_sources import ByteSource
 
 _END_OF_LINE = re.compile(rb"\r\n|\r|\n")
@@ -29,6 +30,7 @@ class FramingFault:
 
     line: int
     reason: str
+    code: FaultCode = FaultCode.INVALID_MESSAGE
 
 
 def split_messages(content: ByteSource, most_bytes: int) -> Iterator[RawMessage | FramingFault]:
@@ -38,7 +40,11 @@ def split_messages(content: ByteSource, most_bytes: int) -> Iterator[RawMessage 
     counts other messages than the batch has, that is a fault: the file is incomplete.
     """
     if content.peek(2) in _UTF_16:
-        yield FramingFault(1, "The file is in UTF-16, which HL7 v2 messages must not be.")
+        yield FramingFault(
+            1,
+            "The file is in UTF-16, which HL7 v2 messages must not be.",
+            FaultCode.INVALID_ENCODING,
+        )
         return
     splitter = _Splitter(most_bytes)
     number = 0
@@ -46,7 +52,7 @@ def split_messages(content: ByteSource, most_bytes: int) -> Iterator[RawMessage 
         yield from splitter.add(number, line)
     yield from splitter.end()
     if content.failure is not None:
-        yield FramingFault(number + 1, content.failure)
+        yield FramingFault(number + 1, content.failure, FaultCode.DAMAGED_FILE)
 
 
 class _Splitter:
@@ -105,7 +111,9 @@ class _Splitter:
 
     def _refuse(self, number: int) -> Iterator[FramingFault]:
         self._message, self._is_skipping = None, True
-        yield FramingFault(number, f"The message is larger than {self._most_bytes:,} bytes.")
+        yield FramingFault(
+            number, f"The message is larger than {self._most_bytes:,} bytes.", FaultCode.TOO_LARGE
+        )
 
     def _check_count(self, number: int, text: bytes) -> Iterator[FramingFault]:
         count = re.split(rb"[^0-9A-Za-z]", text[4:], maxsplit=1)[0]
@@ -114,6 +122,7 @@ class _Splitter:
                 number,
                 f"The trailer counts {int(count)} messages in this batch, and"
                 f" {self._messages_of_batch} were read: the file is incomplete.",
+                FaultCode.DAMAGED_FILE,
             )
 
 

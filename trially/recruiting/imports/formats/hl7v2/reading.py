@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from trially.recruiting.imports.faults import FaultCode
 from trially.recruiting.imports.formats.hl7v2.framing import FramingFault, split_messages
 from trially.recruiting.imports.formats.hl7v2.messages import (
     Message,
@@ -57,13 +58,13 @@ class MessageReader:
         for content in open_content(source_file, meter):
             for raw in split_messages(content, meter.limits.most_line_bytes):
                 if isinstance(raw, FramingFault):
-                    yield from results.fault(raw.line, raw.reason)
+                    yield from results.refusal(raw.line, raw.code, raw.reason)
                     continue
                 try:
                     message = parse_message(raw, self._codec)
                     yield from self._read_message(message, results)
                 except MessageError as error:
-                    yield from results.fault(error.line, str(error))
+                    yield from results.refusal(error.line, FaultCode.INVALID_MESSAGE, str(error))
 
     def _read_message(self, message: Message, results: Results) -> Iterator[ReadResource]:
         header, kind, event = message.header, message.kind, message.event
@@ -175,7 +176,11 @@ class _Reading:
         if resource is not None:
             yield from self._results.resource(segment.line, self._versioned(resource))
         for fault in faults:
-            yield from self._results.fault(segment.line, fault)
+            if resource is not None:
+                yield from self._results.omission(segment.line, fault, resource)
+            else:
+                code = FaultCode.INVALID_MESSAGE
+                yield from self._results.refusal(segment.line, code, fault)
 
     def _versioned(self, resource: Json) -> Json:
         if self._version is None:

@@ -58,31 +58,32 @@ class ColumnMapping:
     """By field: the words of the source, in lower case, and FHIR's codes for them."""
 
 
-def read_mapping_file(path: Path, kind: TableKind) -> ColumnMapping:
-    """Return the mapping of a kind of table from a JSON file."""
+def read_mapping_file(path: Path, kind: TableKind) -> Mapping[str, Any]:
+    """Return the mapping of a kind of table in a JSON file, ready to be stored."""
     try:
         content = path.read_bytes()
     except OSError as error:
         raise MappingError(f"{path} cannot be read: {error.strerror}.") from error
-    return parse_mapping(content, kind)
+    return read_mapping(content, kind)
 
 
-def parse_mapping(content: bytes, kind: TableKind) -> ColumnMapping:
-    """Return the mapping of a kind of table from JSON, which may have one for each kind."""
+def read_mapping(content: bytes, kind: TableKind) -> Mapping[str, Any]:
+    """Return the mapping of a kind of table in JSON, which may have one for each kind."""
     if len(content) > LARGEST_MAPPING_BYTES:
         raise MappingError(f"The mapping is larger than {LARGEST_MAPPING_BYTES} bytes.")
     try:
         document = orjson.loads(content)
     except orjson.JSONDecodeError as error:
         raise MappingError(f"The mapping is not valid JSON: {error.msg}.") from None
-    return build_mapping(document, kind)
+    values = _object(document, "The mapping")
+    if values and set(values) <= {*TableKind}:
+        values = _object(values.get(kind.value, {}), f"The mapping of {kind}")
+    return values
 
 
 def build_mapping(document: object, kind: TableKind) -> ColumnMapping:
-    """Return a mapping from the document of one kind, or from one with a mapping for each kind."""
+    """Return a mapping from the document of one kind. Raises `MappingError`."""
     values = _object(document, "The mapping")
-    if values and set(values) <= {*TableKind}:
-        values = _object(values.get(kind, {}), f"The mapping of {kind}")
     unknown = sorted(set(values) - set(_KEYS))
     if unknown:
         raise MappingError(

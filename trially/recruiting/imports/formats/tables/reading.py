@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trially.recruiting.imports.faults import FaultCode
 from trially.recruiting.imports.formats.results import Results
 from trially.recruiting.imports.formats.tables.cells import Cells
 from trially.recruiting.imports.formats.tables.plans import TablePlan
@@ -32,7 +33,9 @@ class TableReader:
                 next(lines)
             yield from self._read(plan, lines, results)
             if content.failure is not None:
-                yield from results.fault(results.line + 1, content.failure)
+                yield from results.refusal(
+                    results.line + 1, FaultCode.DAMAGED_FILE, content.failure
+                )
 
     def _read(
         self, plan: TablePlan, lines: Iterator[str | None], results: Results
@@ -45,9 +48,12 @@ class TableReader:
             if resource is not None:
                 yield from results.resource(line, resource)
             for fault in row.faults if row else ():
-                yield from results.fault(line, fault)
+                if resource is not None:
+                    yield from results.omission(line, fault, resource)
+                else:
+                    yield from results.refusal(line, FaultCode.INVALID_ROW, fault)
             if reason is not None:
-                yield from results.fault(line, reason)
+                yield from results.refusal(line, FaultCode.INVALID_ROW, reason)
 
 
 def _translate(

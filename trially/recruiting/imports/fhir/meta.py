@@ -1,0 +1,51 @@
+"""Read which version of a record a resource is."""
+
+from typing import Any, NamedTuple
+
+from trially.recruiting.imports.fhir.rows import ResourceError
+from trially.recruiting.imports.fhir.values import Json, read_date, read_object
+
+MOST_DIGITS = 18
+"""More digits do not fit into a `bigint`."""
+
+
+class Version(NamedTuple):
+    """When a source wrote a version, and its number; null if the source does not say so."""
+
+    at: str | None = None
+    """An instant in UTC, in ISO 8601."""
+
+    number: int | None = None
+
+    def is_newer_than(self, other: "Version") -> bool:
+        """Return whether this version is newer for certain."""
+        if self.at is not None and other.at is not None and self.at != other.at:
+            return self.at > other.at
+        return self.number is not None and other.number is not None and self.number > other.number
+
+
+def read_version(resource: Json) -> Version:
+    """Return the version in `meta`. Values that cannot be read count as absent."""
+    meta = read_object(resource.get("meta"))
+    return Version(read_instant(meta, "lastUpdated"), read_number(meta.get("versionId")))
+
+
+def read_instant(holder: Json, element: str) -> str | None:
+    """Return a time in UTC, None if it is absent or cannot be read."""
+    try:
+        at, _ = read_date(holder, element, "meta")
+    except ResourceError:
+        return None
+    return at
+
+
+def read_number(value: Any) -> int | None:
+    """Return the number of a version, also of an ETag such as `W/"3"`; None if it is none."""
+    if type(value) is int:
+        value = str(value)
+    if type(value) is not str:
+        return None
+    text = value.strip().removeprefix("W/").strip('"')
+    if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS:
+        return int(text)
+    return None
