@@ -225,16 +225,21 @@ def test_errors_of_the_server_come_first_and_the_next_export_asks_again(
     assert "_since" not in server.query_of("/Patient/$export")
 
 
-def test_deletions_are_read_before_new_records(
+def test_deletions_withdraw_records_of_earlier_exports(
     importer: Importer, export: Callable[..., Any], server: BulkServer
 ) -> None:
-    entry = {"request": {"method": "DELETE", "url": "Observation/o1"}}
+    export()
+    first = orjson.loads(OBSERVATIONS.splitlines()[0])
+    entry = {"request": {"method": "DELETE", "url": f"Observation/{first['id']}"}}
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry]}
-    server.files["deleted"] = [("Bundle", write_ndjson(bundle))]
+    server.files = {"output": [], "deleted": [("Bundle", write_ndjson(bundle))]}
     report = orjson.loads(export("--json").stdout)
 
-    assert report["export"]["deleted_files"] == 1
-    assert report["export"]["files"] == 2
+    assert (report["export"]["deleted_files"], report["export"]["files"]) == (1, 0)
+    assert report["counts"]["Observation"]["withdrawn"] == 1
+    assert importer.query(
+        "SELECT source_id, withdrawn_reason FROM clinical_fact WHERE withdrawn_at IS NOT NULL"
+    ) == [(first["id"], "deleted")]
 
 
 def test_a_dry_run_logs_in_and_requests_nothing(

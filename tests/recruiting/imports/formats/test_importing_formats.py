@@ -173,6 +173,41 @@ def test_messages_are_imported_once(
     assert importer.query("SELECT mrn, family_name FROM patient") == [("123", "Müller")]
 
 
+def test_messages_in_any_order_give_the_newest_record_and_merges(
+    importer: Importer, run_command: RunCommand, tmp_path: Path
+) -> None:
+    sparse = "PID|1||123^^^HOSP&1.2.3&ISO^MR||Mueller^J"
+    old = PID.replace("Müller", "Meyer").replace("|123^", "|9^")
+    result = "OBX|1|NM|718-7^Hb^LN||{}|g/dL|||||{}"
+    steps = [
+        message(PID, time="20240304100000+0100"),
+        message(PID.replace("Müller", "Older"), kind="ADT^A08", time="20240101100000+0100"),
+        message(sparse, OBR, result.format(71, "F"), kind="ORU^R01", time="20240305100000+0100"),
+        message(sparse, OBR, result.format(7.1, "C"), kind="ORU^R01", time="20240306100000+0100"),
+        message(sparse, OBR, result.format(71, "F"), kind="ORU^R01", time="20240305100000+0100"),
+        message(old, OBR, result.format(9, "F"), kind="ORU^R01"),
+        message(sparse, "MRG|9^^^HOSP&1.2.3&ISO^MR", kind="ADT^A40", time="20240307100000+0100"),
+    ]
+    for number, content in enumerate(steps):
+        path = tmp_path / f"{number}.hl7"
+        path.write_text(content)
+        command = ("imports", "hl7v2", importer.tenant.slug, path, "--source", "adt")
+        assert run_command(*command).exit_code == 0
+
+    patients = importer.query(
+        "SELECT mrn, family_name, birth_date::text, replaced_by_id IS NULL FROM patient"
+        " ORDER BY mrn"
+    )
+    values = importer.query(
+        "SELECT value_number, status, mrn FROM clinical_fact JOIN patient"
+        " ON patient.id = patient_id ORDER BY 1"
+    )
+    assert patients[0] == ("123", "Müller", "1961-07-23", True)
+    assert patients[1][0] == "9"
+    assert patients[1][3] is False
+    assert values == [(7.1, "corrected", "123"), (9.0, "final", "123")]
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "query", "expected"),
     [

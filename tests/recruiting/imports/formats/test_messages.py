@@ -15,6 +15,7 @@ from tests.recruiting.imports.formats.reading_messages import (
 )
 from trially.recruiting.imports.formats.hl7v2.escapes import unescape
 from trially.recruiting.imports.limits import ImportLimits
+from trially.recruiting.imports.reading.records import Deletion
 
 ORU = "ORU^R01^ORU_R01"
 OBR = "OBR|1|P1|F1^LAB|24323-8^Panel^LN|||20240304080000|||||||||||||||20240304090000||LAB|F"
@@ -367,9 +368,13 @@ def test_a_merge_names_the_record_that_replaces_the_other_one() -> None:
     assert survivor["active"] is True
 
 
-def test_a_person_who_is_deleted_is_no_longer_active() -> None:
-    assert resources(message(PID, kind="ADT^A29"))[0]["active"] is False
-    assert resources(message(PID, kind="ADT^A28"))[0]["active"] is True
+def test_a_person_who_is_deleted_is_withdrawn() -> None:
+    [patient] = resources(message(PID, kind="ADT^A28"))
+    [result] = read_messages(message(PID, kind="ADT^A29"))
+
+    assert result.resource == Deletion(
+        "", "Patient", patient["id"], "2024-03-04T10:30:00+01:00", None
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from trially.database.model import length_of
 from trially.recruiting.imports.faults import Concern, FaultCode, LineFault, fault
 from trially.recruiting.imports.model import ImportFault
 from trially.recruiting.imports.reading.input_meter import InputMeter
+from trially.recruiting.imports.reading.records import Deletion
 from trially.recruiting.imports.reading.resources import ReadResource
 
 Json = dict[str, Any]
@@ -32,6 +33,11 @@ class Results:
         """Yield the resource of a line, unless it is stored."""
         return self._result(line, resource, None)
 
+    def deletion(self, line: int, resource: Json, modified: str | None) -> Iterator[ReadResource]:
+        """Yield that the source has deleted a resource, unless it is stored."""
+        deleted = Deletion("", resource["resourceType"], resource["id"], modified, None)
+        return self._result(line, deleted, None)
+
     def refusal(self, line: int, code: FaultCode, sentence: str) -> Iterator[ReadResource]:
         """Yield why a line has no resource, unless it is stored.
 
@@ -52,7 +58,7 @@ class Results:
         return self._result(line, None, omitted)
 
     def _result(
-        self, line: int, resource: Json | None, bad: LineFault | None
+        self, line: int, resource: Json | Deletion | None, bad: LineFault | None
     ) -> Iterator[ReadResource]:
         self.line = line
         self._count += 1

@@ -106,9 +106,10 @@ class _Reading:
                 number, patient, faults = self._patient(segment)
                 if self._message.kind == "ORU":
                     patient["meta"] = {"lastUpdated": EARLIEST_VERSION}
-                elif self._message.event == "A29":
-                    patient["active"] = False
-                yield from self._emit(segment, patient, faults)
+                if self._message.event == "A29":
+                    yield from self._results.deletion(segment.line, patient, self._version)
+                else:
+                    yield from self._emit(segment, patient, faults)
                 reader, orders = SegmentReader(number.id, self._clock), OrderCollector()
             elif segment.name in ("OBR", "OBX", "NTE"):
                 if reader is not None:
