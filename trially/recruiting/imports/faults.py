@@ -102,6 +102,8 @@ class LineFault:
     resource_id: str | None = None
     missing_id: str | None = None
     """Type and id of what is not there: `Patient/17`."""
+    other_id: str | None = None
+    """Type and id of the record that has what this one wants: `Patient/17`."""
 
     def at(self, file: str, line: int) -> "LineFault":
         """Return this fault at a place."""

@@ -93,6 +93,8 @@ class ImportFault(TenantModel):
     concerns: Mapped[Concern] = mapped_column(String(10), server_default=Concern.RECORD)
     resource_type: Mapped[str | None] = mapped_column(String(64))
     resource_id: Mapped[str | None] = mapped_column(String(64))
+    other_id: Mapped[str | None] = mapped_column(String(1200))
+    """Type and id of the record that the fault is about too."""
     missing_id: Mapped[str | None] = mapped_column(String(1100))
     """Type and id of what is not there: `Patient/17`."""
 

@@ -150,6 +150,15 @@ class FaultSchema(Schema):
             EXAMPLE: "Patient/17",
         },
     )
+    other_id = fields.String(
+        dump_only=True,
+        allow_none=True,
+        metadata=IDENTIFIER
+        | {
+            "description": "Type and id of the record that has the same MRN.",
+            EXAMPLE: None,
+        },
+    )
     pointer = fields.String(dump_only=True, allow_none=True, metadata={EXAMPLE: "/birthDate"})
     # In an archive, files may be named after patients.
     file = fields.String(dump_only=True, allow_none=True, metadata=IDENTIFIER | {EXAMPLE: "upload"})

@@ -59,10 +59,18 @@ class SourceState:
         if "patient_source_id" in row:
             row["patient_source_id"] = self.patient_key(row["patient_source_id"], base_url)
         if row.get("link_source_id") is not None:
-            server = row["link_base_url"]
-            row["link_base_url"] = self.foreign_base(server) if server else base_url
+            row["link_base_url"] = self._base_of_link(row["link_base_url"], base_url)
+        if row.get("replaces") is not None:
+            row["replaces"] = [
+                {"base_url": self._base_of_link(server, base_url), "source_id": source_id}
+                for server, source_id in row["replaces"]
+            ]
         if self.mrn_system is not None and "identifiers" in row:
             row["mrn"], row["mrn_system"] = self._choose_mrn(row)
+
+    def _base_of_link(self, server: str, base_url: str) -> str:
+        """Return the base URL of a linked record. A relative link is to the same server."""
+        return self.foreign_base(server) if server else base_url
 
     def _choose_mrn(self, row: dict[str, Any]) -> tuple[str, str | None]:
         """Return the identifier of the configured system: one in use, if there is any."""

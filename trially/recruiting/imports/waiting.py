@@ -26,7 +26,7 @@ from trially.recruiting.imports.writing.patient_keys import (
     explain_waiting,
     find_patients,
 )
-from trially.recruiting.imports.writing.resources import TranslatedResource
+from trially.recruiting.imports.writing.resources import RecordKey, TranslatedResource
 from trially.recruiting.imports.writing.upserting import compose_insert, run_with_rows
 
 SEARCHED_AT_ONCE = 10_000
@@ -91,8 +91,8 @@ class WaitingFacts:
             self._number = _count(self._run.source)
         if self._number:
             waiting = {fact.key for fact in without_patient}
-            written = [fact for key, fact in batch.resources.items() if key not in waiting]
-            self._forget(written)
+            self._forget([key for key in batch.resources if key not in waiting])
+            self._forget(list(batch.withdrawals))
         self._keep(without_patient, batch)
 
     def expire(self, days: int) -> None:
@@ -132,9 +132,10 @@ class WaitingFacts:
             )
             self._run.count_faults([_fault_of_waiting(row) for row in first], number)
 
-    def _forget(self, written: Sequence[TranslatedResource]) -> None:
-        keys = [fact.key.columns() for fact in written]
-        run_with_rows(_FORGET, keys, source=self._run.source)
+    def _forget(self, keys: Sequence[RecordKey]) -> None:
+        if keys:
+            rows = [key.columns() for key in keys]
+            run_with_rows(_FORGET, rows, source=self._run.source)
 
     def _keep(self, facts: Sequence[TranslatedResource], batch: Batch) -> None:
         assert self._number is not None  # noqa: S101

@@ -15,51 +15,83 @@ from sqlalchemy import Row, text
 from trially.database.placement import current_placement
 from trially.database.session import db
 
-LONGEST_CHAIN = 20
-"""Records of which each replaces the one before. Longer chains, and circles, end somewhere."""
-
-_CURRENT = f"""
-WITH RECURSIVE chain (first_id, id, replaced_by_id, depth) AS (
-    SELECT id, id, replaced_by_id, 0 FROM patient
+# UNION drops repeated rows, so that a circle of records ends the recursion.
+_CURRENT = """
+WITH RECURSIVE chain (first_id, id, replaced_by_id) AS (
+    SELECT id, id, replaced_by_id FROM patient
     WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
-    UNION ALL
-    SELECT chain.first_id, patient.id, patient.replaced_by_id, depth + 1
+    UNION
+    SELECT chain.first_id, patient.id, patient.replaced_by_id
     FROM chain JOIN patient ON patient.tenant_id = CAST(:tenant_id AS uuid)
         AND patient.id = chain.replaced_by_id
-    WHERE depth < {LONGEST_CHAIN}
 )
-SELECT DISTINCT ON (first_id) first_id, id FROM chain
-ORDER BY first_id, (replaced_by_id IS NULL) DESC, depth DESC
+SELECT first_id, id FROM chain WHERE replaced_by_id IS NULL
 """
 
-# What a source says of its records. A merge by a member stays until the member undoes it.
+# What a source says of its records. A merge by a member stays until the member undoes it. The
+# record that replaces another one may be named by either of both.
 _FOLLOW = """
-WITH wanted AS (
-    SELECT id, former_id, (
-        SELECT other.id FROM patient other
+WITH written AS (
+    SELECT id, base_url, source_id, replaces FROM patient
+    WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
+), replacing AS MATERIALIZED (
+    SELECT patient.id AS survivor_id, named.base_url, named.source_id
+    FROM patient CROSS JOIN jsonb_to_recordset(patient.replaces)
+        AS named(base_url text, source_id text)
+    WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
+    AND patient.replaces IS NOT NULL
+), linking AS (
+    SELECT patient.id FROM patient JOIN written USING (id)
+    WHERE patient.tenant_id = CAST(:tenant_id AS uuid)
+    AND (patient.link_source_id IS NOT NULL OR patient.replaced_by_id IS NOT NULL)
+    UNION
+    SELECT patient.id FROM written JOIN patient
+        ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
+        AND patient.link_base_url = written.base_url AND patient.link_source_id = written.source_id
+    UNION
+    SELECT patient.id FROM written JOIN replacing
+        ON replacing.survivor_id = written.id
+        OR replacing.base_url = written.base_url AND replacing.source_id = written.source_id
+    JOIN patient
+        ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
+        AND patient.base_url = replacing.base_url AND patient.source_id = replacing.source_id
+    UNION
+    SELECT patient.id FROM written JOIN patient
+        ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.replaced_by_id = written.id
+), wanted AS (
+    SELECT patient.id, patient.replaced_by_id AS former_id, coalesce(
+        (SELECT other.id FROM patient other
         WHERE other.tenant_id = CAST(:tenant_id AS uuid) AND other.source = :source
-        AND other.base_url = link_base_url AND other.source_id = link_source_id
-        AND other.id <> linking.id
+        AND other.base_url = patient.link_base_url AND other.source_id = patient.link_source_id
+        AND other.id <> patient.id),
+        (SELECT min(survivor_id::text)::uuid FROM replacing
+        WHERE replacing.base_url = patient.base_url AND replacing.source_id = patient.source_id
+        AND survivor_id <> patient.id)
     ) AS replaced_by_id
-    FROM (
-        SELECT id, replaced_by_id AS former_id, link_base_url, link_source_id
-        FROM patient WHERE tenant_id = CAST(:tenant_id AS uuid)
-        AND id = ANY(CAST(:ids AS uuid[])) AND merged_by IS NULL
-        AND (link_source_id IS NOT NULL OR replaced_by_id IS NOT NULL)
-        UNION
-        SELECT linking.id, linking.replaced_by_id, linking.link_base_url, linking.link_source_id
-        FROM patient written JOIN patient linking
-            ON linking.tenant_id = CAST(:tenant_id AS uuid) AND linking.source = :source
-            AND linking.link_base_url = written.base_url
-            AND linking.link_source_id = written.source_id AND linking.merged_by IS NULL
-        WHERE written.tenant_id = CAST(:tenant_id AS uuid)
-        AND written.id = ANY(CAST(:ids AS uuid[]))
-    ) AS linking
+    FROM patient JOIN linking USING (id)
+    WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.merged_by IS NULL
 )
 UPDATE patient SET replaced_by_id = wanted.replaced_by_id, updated_at = now()
 FROM wanted WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.id = wanted.id
 AND wanted.former_id IS DISTINCT FROM wanted.replaced_by_id
 RETURNING patient.id
+"""
+
+_EDGES = """
+WITH RECURSIVE edge (id, replaced_by_id, merged_by, active) AS (
+    SELECT id, replaced_by_id, merged_by, active FROM patient
+    WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
+    UNION
+    SELECT patient.id, patient.replaced_by_id, patient.merged_by, patient.active
+    FROM edge JOIN patient ON patient.tenant_id = CAST(:tenant_id AS uuid)
+        AND patient.id = edge.replaced_by_id
+)
+SELECT id, replaced_by_id, merged_by, active FROM edge
+"""
+
+_KEEP = """
+UPDATE patient SET replaced_by_id = NULL
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
 """
 
 _SET_REPLACED = """
@@ -72,17 +104,17 @@ _MOVE = """
 WITH wanted AS (
     SELECT CAST(key AS uuid) AS record_id, CAST(value AS uuid) AS current_id
     FROM json_each_text(CAST(:current AS json))
+), moving AS (
+    SELECT fact.id, fact.patient_id AS former_id, wanted.*
+    FROM clinical_fact fact JOIN wanted ON fact.recorded_patient_id = wanted.record_id
+        OR fact.patient_id = wanted.record_id AND fact.recorded_patient_id IS NULL
+    WHERE fact.tenant_id = CAST(:tenant_id AS uuid) AND fact.patient_id <> wanted.current_id
 ), moved AS (
-    UPDATE clinical_fact fact SET patient_id = wanted.current_id, updated_at = now(),
-        recorded_patient_id = nullif(wanted.record_id, wanted.current_id)
-    FROM wanted
-    WHERE fact.tenant_id = CAST(:tenant_id AS uuid)
-    AND (fact.recorded_patient_id = wanted.record_id
-        OR fact.patient_id = wanted.record_id AND fact.recorded_patient_id IS NULL)
-    AND fact.patient_id <> wanted.current_id
-    RETURNING fact.patient_id, wanted.record_id
+    UPDATE clinical_fact fact SET patient_id = moving.current_id, updated_at = now(),
+        recorded_patient_id = nullif(moving.record_id, moving.current_id)
+    FROM moving WHERE fact.tenant_id = CAST(:tenant_id AS uuid) AND fact.id = moving.id
 )
-SELECT DISTINCT unnest(ARRAY[patient_id, record_id]) AS id FROM moved
+SELECT DISTINCT unnest(ARRAY[former_id, current_id]) AS id FROM moving
 """
 
 _RECOUNT = """
@@ -115,7 +147,9 @@ def follow_links(patient_ids: Collection[UUID], source: str) -> None:
         return
     changed = _run(_FOLLOW, ids=[str(each) for each in patient_ids], source=source)
     if changed:
-        _move_facts([row.id for row in changed])
+        ids = [row.id for row in changed]
+        _open_circles(ids)
+        _move_facts(ids)
 
 
 def merge(patient_id: UUID, into: UUID, by: str) -> None:
@@ -132,6 +166,36 @@ def unmerge(patient_id: UUID) -> None:
     _move_facts([patient_id])
 
 
+def _open_circles(patient_ids: Collection[UUID]) -> None:
+    """Let one record of each circle stand for itself, so that no person is lost.
+
+    It is a record that its source calls active, if there is any, and never one that a member
+    merged.
+    """
+    edges = {row.id: row for row in _run(_EDGES, ids=[str(each) for each in patient_ids])}
+    for circle in _find_circles({each: row.replaced_by_id for each, row in edges.items()}):
+        kept = min(
+            circle,
+            key=lambda each: (edges[each].merged_by is not None, not edges[each].active, each),
+        )
+        _run(_KEEP, ids=[str(kept)])
+
+
+def _find_circles(replaced_by: Mapping[UUID, UUID | None]) -> list[list[UUID]]:
+    """Return the records of each circle in which records replace each other."""
+    circles, seen = [], set[UUID]()
+    for first in replaced_by:
+        path: list[UUID] = []
+        here: UUID | None = first
+        while here is not None and here not in seen:
+            seen.add(here)
+            path.append(here)
+            here = replaced_by.get(here)
+        if here in path:
+            circles.append(path[path.index(here) :])
+    return circles
+
+
 def _move_facts(patient_ids: Collection[UUID]) -> None:
     """Show facts at the records that are used now, also those of records replaced before."""
     affected = _with_replaced(patient_ids)
@@ -144,16 +208,15 @@ def _move_facts(patient_ids: Collection[UUID]) -> None:
         _run(_RECOUNT, ids=[str(row.id) for row in moved])
 
 
-_REPLACED = f"""
-WITH RECURSIVE below (id, depth) AS (
-    SELECT id, 0 FROM patient
+_REPLACED = """
+WITH RECURSIVE below (id) AS (
+    SELECT id FROM patient
     WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
     UNION
-    SELECT patient.id, depth + 1 FROM below JOIN patient
+    SELECT patient.id FROM below JOIN patient
         ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.replaced_by_id = below.id
-    WHERE depth < {LONGEST_CHAIN}
 )
-SELECT DISTINCT id FROM below
+SELECT id FROM below
 """
 
 

@@ -139,6 +139,8 @@ class Patient(Timestamped, Versioned, TenantModel):
     link_base_url: Mapped[str | None] = mapped_column(String(1024))
     link_source_id: Mapped[str | None] = mapped_column(String(64))
     """The record at the source that replaces this one; it may not be imported yet."""
+    replaces: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """Base URL and id of each record that this one replaces, as its source says."""
     corrections: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     """By field that a member corrected: what the source says (`imported`), `by` and `at`."""
     record_status: Mapped[RecordStatus] = mapped_column(
@@ -201,6 +203,12 @@ class Patient(Timestamped, Versioned, TenantModel):
             "link_base_url",
             "link_source_id",
             postgresql_where=text("link_source_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_patient_replaces",
+            "tenant_id",
+            "source",
+            postgresql_where=text("replaces IS NOT NULL"),
         ),
     )
 

@@ -1,5 +1,7 @@
 """Read the identifiers of a Patient, and the record that replaces it."""
 
+from contextlib import suppress
+
 from trially.database.model import length_of
 from trially.recruiting.imports.fhir.rows import IdentifierRow, ResourceError
 from trially.recruiting.imports.fhir.values import (
@@ -53,16 +55,25 @@ def read_replacement(resource: Json) -> tuple[str, str] | None:
 
     `Patient.link` of type `replaced-by` names it. A link that cannot be read counts as absent.
     """
+    # The second name is that of DSTU2.
+    return next(iter(_read_links(resource, "replaced-by", "replace")), None)
+
+
+def read_replaced(resource: Json) -> list[tuple[str, str]] | None:
+    """Return the base URL, empty if relative, and the id of each record that a Patient replaces."""
+    return _read_links(resource, "replaces")[:MOST_IDENTIFIERS] or None
+
+
+def _read_links(resource: Json, *types: str) -> list[tuple[str, str]]:
+    """Return the records in the links of these types. Links that cannot be read are left out."""
+    linked = []
     for link in read_objects(resource.get("link")):
-        if link.get("type") not in ("replaced-by", "replace"):  # the latter is DSTU2's name of it
-            continue
         other = read_object(link.get("other"))
-        try:
-            source_id = read_reference(other, "Patient", "Patient.link.other")
-        except ResourceError:
-            continue
-        return base_of(other.get("reference"), "Patient"), source_id
-    return None
+        if link.get("type") in types:
+            with suppress(ResourceError):
+                source_id = read_reference(other, "Patient", "Patient.link.other")
+                linked.append((base_of(other.get("reference"), "Patient"), source_id))
+    return linked
 
 
 def _code(coding: Json) -> str | None:

@@ -1,5 +1,6 @@
 """Read which version of a record a resource is."""
 
+import datetime as dt
 from typing import Any, NamedTuple
 
 from trially.recruiting.imports.fhir.rows import ResourceError
@@ -20,7 +21,8 @@ class Version(NamedTuple):
     def is_newer_than(self, other: "Version") -> bool:
         """Return whether this version is newer for certain."""
         if self.at is not None and other.at is not None and self.at != other.at:
-            return self.at > other.at
+            # As texts, `10:00:00.5Z` would come before `10:00:00Z`.
+            return dt.datetime.fromisoformat(self.at) > dt.datetime.fromisoformat(other.at)
         return self.number is not None and other.number is not None and self.number > other.number
 
 

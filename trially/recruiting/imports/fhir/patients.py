@@ -9,6 +9,7 @@ from trially.recruiting.imports.fhir.codings import read_concept
 from trially.recruiting.imports.fhir.identifiers import (
     LONGEST_IDENTIFIER_SYSTEM,
     read_identifiers,
+    read_replaced,
     read_replacement,
 )
 from trially.recruiting.imports.fhir.rows import (
@@ -66,6 +67,7 @@ def translate_patient(resource: Json) -> PatientRow:
         "mrn_system": mrn_system,
         "link_base_url": link[0] if link else None,
         "link_source_id": link[1] if link else None,
+        "replaces": read_replaced(resource),
         "identifiers": read_identifiers(resource),
         "given_name": given_name,
         "family_name": family_name,

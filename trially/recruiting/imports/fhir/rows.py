@@ -55,6 +55,8 @@ class PatientRow(TypedDict):
     mrn_system: str | None
     link_base_url: str | None
     link_source_id: str | None
+    replaces: list[tuple[str, str]] | None
+    """Base URL, empty if relative, and id of each record that this one replaces."""
     identifiers: list[IdentifierRow]
     """All identifiers; they have rows of their own."""
     given_name: str | None

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -14,8 +14,10 @@ from uuid_utils.compat import uuid7
 from trially.database.session import db
 from trially.recruiting.imports.faults import FaultCode, LineFault
 from trially.recruiting.imports.fhir.meta import read_version
+from trially.recruiting.imports.fhir.resource_types import RESOURCE_TYPES
 from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError
 from trially.recruiting.imports.fhir.translating import name_resource, translate
+from trially.recruiting.imports.fhir.values import is_id
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import ImportFault
 from trially.recruiting.imports.reading.records import Deletion
@@ -31,6 +33,12 @@ from trially.recruiting.imports.writing.resources import (
     write_medications,
     write_patients,
 )
+from trially.recruiting.imports.writing.taken_mrns import (
+    TakenMrnError,
+    check_mrns,
+    defer_mrns,
+    find_refused,
+)
 from trially.recruiting.imports.writing.upserting import compose_insert, digest, run_with_rows
 from trially.recruiting.imports.writing.withdrawing import (
     Withdrawal,
@@ -43,12 +51,10 @@ BATCH_LINES = 1_000
 BATCH_BYTES = 8 * 2**20
 BATCH_SECONDS = 10.0
 """A batch that waits longer for its lines is written, so that the import keeps its slot."""
+MRN_TAKEN = "Another patient of this source already has this MRN."
 REJECTED = "The database rejected a value of this resource."
 _REJECTED_BY = {
-    "uq_patient_tenant_id_source_mrn_scope_mrn": (
-        FaultCode.MRN_TAKEN,
-        "Another patient of this source already has this MRN.",
-    ),
+    "uq_patient_tenant_id_source_mrn_scope_mrn": (FaultCode.MRN_TAKEN, MRN_TAKEN),
 }
 
 
@@ -97,6 +103,12 @@ class Batch:
                 self.faults.append(line.fault)
             return
         if isinstance(line.resource, Deletion):
+            if line.resource.type not in RESOURCE_TYPES or not is_id(line.resource.id):
+                reason = "The entry deletes something that is no record of FHIR."
+                self.faults.append(
+                    LineFault(line.file, line.number, reason, code=FaultCode.INVALID_REFERENCE)
+                )
+                return
             self.read[line.resource.type] += 1
             self.withdraw(withdrawal_of_deletion(line.resource, self.source))
             return
@@ -144,7 +156,6 @@ class Batch:
         other = self.withdrawals.get(withdrawal.key)
         if other is None or not other.version.is_newer_than(withdrawal.version):
             self.withdrawals[withdrawal.key] = withdrawal
-        self.resources.pop(withdrawal.key, None)
 
     def _withdraw_former(
         self, resource: dict[str, Any], base_url: str, reason: WithdrawalReason
@@ -190,10 +201,14 @@ class Batch:
 
 
 def write_batch(batch: Batch, source: str) -> list[TranslatedResource]:
-    """Write a batch, and return the facts whose patient is not stored."""
-    withdraw_records(batch.withdrawals.values(), source, batch.written)
+    """Write a batch, and return the facts whose patient is not stored.
+
+    Records that the batch withdraws are written first, so that they are there as withdrawn ones.
+    """
     resources = without_gone(list(batch.resources.values()), batch.source, batch.written)
-    return _write(resources, source, batch)
+    without_patient = _write(resources, source, batch)
+    withdraw_records(batch.withdrawals.values(), source, batch.written)
+    return [fact for fact in without_patient if fact.key not in batch.withdrawals]
 
 
 def record_faults(faults: Iterable[LineFault], import_id: UUID) -> None:
@@ -230,6 +245,8 @@ def _write(
     try:
         with db.session.begin_nested():
             counts, without_patient = _write_all(resources, source)
+    except TakenMrnError as error:
+        return _write(_without_refused(resources, source, batch, error), source, batch)
     except (IntegrityError, DataError) as error:
         if len(resources) == 1:
             _record_rejection(resources[0], error, batch)
@@ -246,12 +263,31 @@ def _write(
     return without_patient
 
 
+def _without_refused(
+    resources: Sequence[TranslatedResource], source: str, batch: Batch, error: TakenMrnError
+) -> Sequence[TranslatedResource]:
+    """Return the resources without the patients whose MRN is taken, which become faults."""
+    patients = [each for each in resources if each.type == "Patient"]
+    refused = find_refused(patients, source, error)
+    for patient in patients:
+        other = refused.get(patient.key)
+        if other is not None:
+            fault = fault_of(patient, FaultCode.MRN_TAKEN, MRN_TAKEN)
+            base = f"{other.base_url}/" if other.base_url else ""
+            batch.remove(patient, replace(fault, other_id=f"{base}Patient/{other.id}"))
+    return [each for each in resources if each.type != "Patient" or each.key not in refused]
+
+
 def _write_all(
     resources: Sequence[TranslatedResource], source: str
 ) -> tuple[WriteCounts, list[TranslatedResource]]:
     facts = [each for each in resources if each.type not in ("Patient", "Medication")]
     patients_read = [each for each in resources if each.type == "Patient"]
-    counts = write_patients(patients_read, source) if patients_read else WriteCounts()
+    counts = WriteCounts()
+    if patients_read:
+        defer_mrns()
+        counts += write_patients(patients_read, source)
+        check_mrns(patients_read, source)
     medications = [each for each in resources if each.type == "Medication"]
     counts += write_medications(medications, source) if medications else WriteCounts()
     patients = find_patients(source, {fact.patient_id for fact in facts}) if facts else {}

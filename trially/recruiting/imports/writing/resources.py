@@ -186,7 +186,11 @@ def _remove_obsolete(
 ) -> None:
     """Remove components that changed resources no longer have, and recount last encounters."""
     lengths = [
-        {**fact.key.columns(), "last_component": len(fact.rows) - 1}
+        {
+            **fact.key.columns(),
+            "last_component": len(fact.rows) - 1,
+            "content_hash": fact.digest,
+        }
         for fact in facts
         if fact.type == source_type
     ]

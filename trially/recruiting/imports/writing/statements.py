@@ -50,6 +50,13 @@ FROM (SELECT count(*) AS number FROM incoming WHERE state = 'stale') AS stale
 LEFT JOIN written ON true
 """
 
+# A component of a stale version is not inserted, even if no newer version has it.
+_BELONGS_TO_NEWEST = """(component = 0 OR NOT EXISTS (
+    SELECT FROM incoming AS first WHERE first.component = 0 AND first.state = 'stale'
+    AND first.base_url = incoming.base_url AND first.source_type = incoming.source_type
+    AND first.source_id = incoming.source_id
+))"""
+
 # A changed fact may have moved from one patient to another: both are touched. The subquery finds
 # the former patient, because it reads the table as it was before the statement.
 UPSERT_FACTS = f"""{
@@ -59,6 +66,7 @@ UPSERT_FACTS = f"""{
         ("source", "base_url", "source_type", "source_id", "component"),
         added=["patient_id", "recorded_patient_id"],
         not_stored=["patient_source_id"],
+        new_if=_BELONGS_TO_NEWEST,
         returning="patient_id, source_type, component, CASE WHEN type = 'encounter'"
         " AND NOT entered_in_error THEN start_at END AS seen_at,"
         " CASE WHEN clinical_fact.xmax <> 0 THEN (SELECT former.patient_id"
@@ -96,11 +104,18 @@ FROM counted FULL JOIN stale USING (source_type)
 REMOVE_COMPONENTS = """
 DELETE FROM clinical_fact removed
 USING json_to_recordset(CAST(:rows AS json))
-    AS r(base_url text, source_type text, source_id text, last_component smallint)
+    AS r(base_url text, source_type text, source_id text, last_component smallint,
+        content_hash bytea)
 WHERE removed.tenant_id = CAST(:tenant_id AS uuid) AND removed.source = :source
 AND removed.base_url = r.base_url
 AND removed.source_type = r.source_type AND removed.source_id = r.source_id
-AND removed.component > r.last_component
+AND removed.component > r.last_component AND removed.content_hash <> r.content_hash
+AND EXISTS (
+    SELECT FROM clinical_fact first WHERE first.tenant_id = CAST(:tenant_id AS uuid)
+    AND first.source = :source AND first.base_url = r.base_url
+    AND first.source_type = r.source_type AND first.source_id = r.source_id
+    AND first.component = 0 AND first.content_hash = r.content_hash
+)
 """
 
 RECOUNT_ENCOUNTERS = f"""

@@ -54,6 +54,7 @@ def compose_upsert(
     not_stored: Iterable[str] = (),
     also_set: str = "",
     kept: Mapping[str, str] = MappingProxyType({}),
+    new_if: str = "true",
     returning: str = "",
 ) -> str:
     """Compose the statement that inserts new rows and updates rows whose digest differs.
@@ -66,6 +67,7 @@ def compose_upsert(
     `added` and `SOURCE_COLUMNS` name. All other columns keep their values in an update, and get
     their defaults in an insert. `not_stored` lists the fields that have no column. `key` names the
     unique columns after `tenant_id`. `kept` maps columns to the SQL of their values in an update.
+    `new_if` is SQL that a row of `incoming` must meet to be inserted as new.
     `written` has `is_new`, and `returning`. A withdrawn row that is written is in use again.
 
     Raises `RowTypeError` for a field or an added name without a column, unless it is `not_stored`.
@@ -97,7 +99,7 @@ def compose_upsert(
         f" FROM {_recordset(table, names)}"
         f"), written AS (INSERT INTO {table.name} (tenant_id, {columns})"
         f" SELECT CAST(:tenant_id AS uuid), {columns} FROM incoming"
-        " WHERE state IS NULL OR state = 'changed'"
+        f" WHERE state = 'changed' OR state IS NULL AND {new_if}"
         f" ON CONFLICT (tenant_id, {', '.join(key)}) DO UPDATE SET {', '.join(assignments)}"
         f" RETURNING {table.name}.xmax = 0 AS is_new{returning and ', ' + returning}"
         # The version of unchanged content is stored, so that a version in between is recognised.

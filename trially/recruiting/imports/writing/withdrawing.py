@@ -53,6 +53,19 @@ WITH withdrawn AS (
 SELECT source_type, patient_id, component FROM withdrawn
 """
 
+_FIND_NEWER = f"""
+SELECT r.source_type FROM {_RECORDSET}
+JOIN clinical_fact fact ON fact.tenant_id = CAST(:tenant_id AS uuid) AND fact.source = :source
+    AND fact.base_url = r.base_url AND fact.source_type = r.source_type
+    AND fact.source_id = r.source_id AND fact.component = 0
+WHERE {is_newer("fact", "r")}
+UNION ALL
+SELECT r.source_type FROM {_RECORDSET}
+JOIN patient ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
+    AND patient.base_url = r.base_url AND patient.source_id = r.source_id
+WHERE r.source_type = 'Patient' AND {is_newer("patient", "r")}
+"""
+
 _RECORD_DELETIONS = f"""
 INSERT INTO record_deletion (tenant_id, id, source, base_url, source_type, source_id, version_at,
     version_number)
@@ -104,7 +117,10 @@ def withdraw_records(withdrawals: Collection[Withdrawal], source: str, counts: W
     ]
     facts = run_with_rows(_WITHDRAW_FACTS, rows, source=source)
     patients = run_with_rows(_WITHDRAW_PATIENTS, rows, source=source)
-    counts += _count([*facts, *patients])
+    counts.update(_count([*facts, *patients]))
+    counts.update(
+        (row.source_type, "stale") for row in run_with_rows(_FIND_NEWER, rows, source=source)
+    )
     seen = {row.patient_id for row in facts if row.source_type == "Encounter"}
     if seen:
         run_with_rows(RECOUNT_ENCOUNTERS, [{"id": patient_id} for patient_id in seen])
