@@ -199,7 +199,7 @@ def test_messages_in_any_order_give_the_newest_record_and_merges(
         " ORDER BY mrn"
     )
     values = importer.query(
-        "SELECT value_number, status, mrn FROM clinical_fact JOIN patient"
+        "SELECT value_number::float, status, mrn FROM clinical_fact JOIN patient"
         " ON patient.id = patient_id ORDER BY 1"
     )
     assert patients[0] == ("123", "Müller", "1961-07-23", True)
