@@ -15,10 +15,14 @@ from trially.resources.resource import RESOURCES
 WITHOUT_RESOURCE = {
     "bulk_export",
     "canary",
+    "erased_patient",
     "idempotency_key",
     "import_deferral",
     "medication",
     "member_site",
+    "patient_identifier",
+    "record_coding",
+    "record_deletion",
 }
 """Tables whose rows the API does not show by themselves."""
 

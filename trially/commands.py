@@ -131,7 +131,7 @@ keys = _group(
     _lazy(
         "rotate",
         f"{KEYS}:rotate",
-        "Set all passwords anew, and encrypt all stored values anew, with TRIALLY_SECRET_KEY.",
+        "Set all passwords, and encrypt all stored values, with TRIALLY_SECRET_KEY.",
     ),
     _lazy(
         "sign-again",

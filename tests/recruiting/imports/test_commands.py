@@ -43,7 +43,7 @@ def test_the_report_names_ignored_resources_ignored_files_and_bad_lines(
         "Patient 2 2 0 0 0 0",
         "Ignored resources, of types that are not imported: Device 1.",
         "Ignored files, because of their names: log.ndjson, manifest.json.",
-        "2 errors, of which 2 cost a record.",
+        "2 errors, 1 of them a line or record that was not imported.",
         "invalid_json: 1",
         "Patient.ndjson, line 2: The content is not valid JSON.",
         "patient_missing (Observation): 1",

@@ -25,8 +25,7 @@ from trially.database.session import transaction
 from trially.plain_text import is_plain
 from trially.recruiting.imports.deleting import delete_import
 from trially.recruiting.imports.fault_groups import group_faults
-from trially.recruiting.imports.faults import INPUT_CODES
-from trially.recruiting.imports.import_run import COUNTED, SHOWN_COLUMNS
+from trially.recruiting.imports.import_run import SHOWN_COLUMNS
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import ImportJob, ImportState, WaitingFact
 from trially.recruiting.imports.reading.resources import ResourceReader, read_resources
@@ -36,6 +35,7 @@ from trially.recruiting.imports.reading.source_files import (
     find_ignored_files,
     find_source_files,
 )
+from trially.recruiting.imports.reports import print_report
 from trially.recruiting.imports.running import ImportStoppedError, fingerprint_of, run_import
 from trially.recruiting.imports.waiting import count_waiting, delete_waiting
 from trially.recruiting.sources.model import MANUAL_SOURCE
@@ -53,7 +53,6 @@ from trially.terminal import (
     uses_colour,
 )
 
-FILES_SHOWN = 10
 IMPORTS_SHOWN = 100
 NOTHING_MORE: Mapping[str, Any] = {}
 WAITING_SHOWN = 100
@@ -131,7 +130,7 @@ def import_files(
         report = {**job, "passed_over_files": ignored_files, "groups": groups, "errors": faults}
         print_json({**report, **more})
     else:
-        _print_report(job, ignored_files, groups)
+        print_report(job, ignored_files, groups)
     if limit_reached is not None:
         raise limit_reached
     if job["state"] == ImportState.FAILED:
@@ -293,38 +292,3 @@ def check_source(source: str) -> str:
             f"'{MANUAL_SOURCE}' is reserved for patients entered by hand. Choose another name."
         )
     return source
-
-
-def _print_report(job: Item, ignored_files: Sequence[str], groups: Sequence[Item]) -> None:
-    rows = [{"resource": kind, **counts} for kind, counts in sorted(job["counts"].items())]
-    print_items(rows, ("resource", *COUNTED), as_json=False)
-    if job["passed_over"]:
-        types = ", ".join(f"{kind} {number}" for kind, number in sorted(job["passed_over"].items()))
-        click.echo(f"Ignored resources, of types that are not imported: {types}.")
-    if ignored_files:
-        more = len(ignored_files) - FILES_SHOWN
-        names = ", ".join(ignored_files[:FILES_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        click.echo(f"Ignored files, because of their names: {names}.")
-    if job["error_count"]:
-        _print_faults(job, groups)
-
-
-def _print_faults(job: Item, groups: Sequence[Item]) -> None:
-    """Print the groups of an import's faults: those of the whole input first."""
-    click.echo(
-        f"{plural(job['error_count'], 'error')}, of which {job['refused_count']:,} cost a record."
-    )
-    for group in sorted(groups, key=lambda group: group["code"] not in INPUT_CODES):
-        about = f" ({group['resource_type']})" if group["resource_type"] else ""
-        click.echo(f"  {group['code']}{about}: {group['count']:,}")
-        for fault in group["examples"]:
-            click.echo(f"    {_describe(fault)}")
-        if group["count"] > len(group["examples"]):
-            click.echo(f"    … and {group['count'] - len(group['examples']):,} more.")
-
-
-def _describe(fault: Item) -> str:
-    record = f", {fault['resource_type']}/{fault['resource_id']}" if fault["resource_id"] else ""
-    pointer = f" ({fault['pointer']})" if fault["pointer"] else ""
-    missing = f" Missing: {fault['missing_id']}." if fault["missing_id"] else ""
-    return f"{fault['file']}, line {fault['line']}{record}: {fault['reason']}{pointer}{missing}"

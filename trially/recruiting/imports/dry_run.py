@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from trially.database.session import transaction
 from trially.recruiting.imports.faults import FaultCode, LineFault
@@ -19,6 +20,7 @@ from trially.recruiting.imports.writing.patient_keys import (
     find_patients,
 )
 from trially.recruiting.imports.writing.resources import TranslatedResource
+from trially.tenancy.context import current_tenant
 
 FIRST_ROWS = 5
 MOST_FAULTS = 10_000
@@ -46,16 +48,16 @@ def read_without_importing(
     source_files: Sequence[SourceFile], reader: ResourceReader, source: str, limits: ImportLimits
 ) -> DryRun:
     """Return what an import into the current tenant would read, and each of its faults."""
-    outcome, meter = DryRun(), InputMeter(limits)
+    outcome, meter, zone = DryRun(), InputMeter(limits), ZoneInfo(current_tenant().time_zone)
     patients: set[str] = set()
     state = SourceState(source)
     for file in source_files:
-        batch = Batch(limits, state)
+        batch = Batch(limits, state, zone)
         for line in reader(file, meter, 0):
             batch.add(line)
             if batch.is_full:
                 _count(batch, outcome, patients, source)
-                batch = Batch(limits, state)
+                batch = Batch(limits, state, zone)
         _count(batch, outcome, patients, source)
     return outcome
 

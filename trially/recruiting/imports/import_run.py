@@ -1,7 +1,6 @@
 """One run of an import: its counts, its position in the input, and its batches."""
 
 import datetime as dt
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -24,12 +23,18 @@ from trially.database.rows import (
 from trially.database.session import transaction
 from trially.errors import OperatorError
 from trially.recruiting.imports.batch_lease import BatchLease, LeaseLostError, lock_until_commit
-from trially.recruiting.imports.faults import Concern, LineFault
+from trially.recruiting.imports.fault_counts import (
+    MOST_TYPES_NAMED,
+    OTHER_TYPES,
+    FaultCounts,
+    count_named,
+)
+from trially.recruiting.imports.faults import LineFault
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import ImportJob, ImportState
 from trially.recruiting.imports.slots import LEASE_SECONDS, claim_slot
 from trially.recruiting.imports.source_state import load_source
-from trially.recruiting.imports.writing.batches import Batch, record_faults
+from trially.recruiting.imports.writing.batches import Batch
 
 SHOWN_COLUMNS = (
     "id",
@@ -54,17 +59,6 @@ COUNTED = (
     *("entered_in_error", "waiting", "resolved"),
 )
 """The counts that an import has for each type of resource."""
-
-MOST_TYPES_NAMED = 200
-OTHER_TYPES = "(other)"
-MOST_REASONS_NAMED = 200
-OTHER_REASONS = "(other reasons)"
-NO_TYPE = "(none)"
-"""The type of faults that are not about a resource whose type is known."""
-EXAMPLES_OF_GROUP = 5
-"""Faults of each code and type that are stored even if the import has many other faults."""
-_POSITION = re.compile(r"\[\d+\]")
-"""The position of an item in a reason: `Observation.component[3]`. Counts leave it out."""
 
 _READ_COLUMNS = (*SHOWN_COLUMNS, "next_part", "next_line")
 
@@ -124,13 +118,7 @@ class ImportRun:
             """Position of the file to continue with, and the number of its committed lines."""
             self._counts: dict[str, dict[str, int]] = row["counts"]
             self._ignored: dict[str, int] = row["passed_over"]
-            self._error_count: int = row["error_count"]
-            self._error_counts: dict[str, int] = row["error_counts"]
-            if uncounted := self._error_count - sum(self._error_counts.values()):
-                # They were counted by a version without counts by reason.
-                self._error_counts[OTHER_REASONS] = uncounted
-            self._refused_count: int = row["refused_count"]
-            self._error_groups: dict[str, dict[str, int]] = row["error_groups"]
+            self._faults = FaultCounts(self.id, row, limits.most_stored_faults)
             values = {
                 "strict": strict,
                 "state": ImportState.RUNNING,
@@ -174,7 +162,7 @@ class ImportRun:
         for (kind, outcome), number in batch.written.items():
             self._counts_of(kind)[outcome] += number
         for kind, number in batch.ignored.items():
-            _count_named(self._ignored, kind, number, MOST_TYPES_NAMED, OTHER_TYPES)
+            count_named(self._ignored, kind, number, MOST_TYPES_NAMED, OTHER_TYPES)
 
     def finish(self, report: Callable[[], None]) -> Item:
         """Set the state to done, and return the import. `report` records its last faults."""
@@ -183,8 +171,8 @@ class ImportRun:
     def refuse_share(self) -> None:
         """Raise `ImportLimitError` if too many of the records that were read are refused."""
         read = sum(counts["read"] for counts in self._counts.values())
-        records = read + sum(self._ignored.values()) + self._refused_count
-        self._limits.refuse_share(self._refused_count, records)
+        refused = self._faults.refused
+        self._limits.refuse_share(refused, read + sum(self._ignored.values()) + refused)
 
     @property
     def took_nothing(self) -> bool:
@@ -196,7 +184,7 @@ class ImportRun:
     @property
     def error_count(self) -> int:
         """Number of all faults."""
-        return self._error_count
+        return self._faults.all
 
     @property
     def most_stored_faults(self) -> int:
@@ -219,14 +207,14 @@ class ImportRun:
         """
         if faults and self._is_strict:
             raise BadLineError(min(faults, key=lambda fault: fault.concerns))
-        self._count_faults(faults)
+        self._faults.record(faults)
         if number is not None and number > len(faults):
-            self._add_to_counts(faults[-1], number - len(faults))
+            self._faults.add(faults[-1], number - len(faults))
 
     def fail(self, reason: str, *faults: LineFault) -> Item:
         """Set the state to failed, and return the import. Facts that wait stay."""
         values = {"state": ImportState.FAILED, "failure": reason}
-        return self._end(values, lambda: self._count_faults(faults))
+        return self._end(values, lambda: self._faults.record(faults))
 
     def stop(self, reason: str) -> Item:
         """Set the state to stopped, from which the import can continue, and return the import."""
@@ -247,30 +235,6 @@ class ImportRun:
         assert ended is not None  # noqa: S101
         return ended
 
-    def _count_faults(self, faults: Sequence[LineFault]) -> None:
-        stored = []
-        for fault in faults:
-            if self._may_store(fault):
-                stored.append(fault)
-            self._add_to_counts(fault, 1)
-        record_faults(stored, self.id)
-
-    def _may_store(self, fault: LineFault) -> bool:
-        in_group = self._error_groups.get(fault.code.value, {}).get(
-            fault.resource_type or NO_TYPE, 0
-        )
-        few = min(EXAMPLES_OF_GROUP, self._limits.most_stored_faults)
-        return self._error_count < self._limits.most_stored_faults or in_group < few
-
-    def _add_to_counts(self, fault: LineFault, number: int) -> None:
-        self._error_count += number
-        self._refused_count += number * (fault.concerns == Concern.RECORD)
-        reason = _POSITION.sub("[*]", fault.reason)
-        _count_named(self._error_counts, reason, number, MOST_REASONS_NAMED, OTHER_REASONS)
-        types = self._error_groups.setdefault(fault.code.value, {})
-        kind = fault.resource_type or NO_TYPE
-        _count_named(types, kind, number, MOST_TYPES_NAMED, OTHER_TYPES)
-
     def _counts_of(self, kind: str) -> dict[str, int]:
         counts = self._counts.setdefault(kind, {})
         for name in COUNTED:
@@ -281,18 +245,9 @@ class ImportRun:
         return {
             "counts": self._counts,
             "passed_over": self._ignored,
-            "error_count": self._error_count,
-            "refused_count": self._refused_count,
-            "error_counts": self._error_counts,
-            "error_groups": self._error_groups,
+            **self._faults.columns(),
             "lease_until": _lease_end(),
         }
-
-
-def _count_named(counts: dict[str, int], name: str, number: int, most: int, other: str) -> None:
-    """Add to the count of a name or, if there are too many names, to that of the others."""
-    name = name if name in counts or len(counts) < most else other
-    counts[name] = counts.get(name, 0) + number
 
 
 def _lease_end() -> ColumnElement[Any]:

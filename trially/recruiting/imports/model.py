@@ -15,6 +15,7 @@ from sqlalchemy import (
     func,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.model import TenantModel, Timestamped, Versioned
@@ -191,6 +192,7 @@ class Medication(TenantModel):
     code_system: Mapped[str | None] = mapped_column(String(255))
     code: Mapped[str | None] = mapped_column(String(128))
     display: Mapped[str | None] = mapped_column(String(1000))
+    other_codings: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     content_hash: Mapped[bytes] = mapped_column(LargeBinary)
     version_at: Mapped[dt.datetime | None]
     version_number: Mapped[int | None] = mapped_column(BigInteger)

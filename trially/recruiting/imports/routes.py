@@ -1,6 +1,5 @@
 """Routes of imports."""
 
-import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -36,7 +35,6 @@ from trially.recruiting.imports.schema import (
     FaultGroupsSchema,
     FaultQuerySchema,
     FaultSchema,
-    ForgettingQuerySchema,
     ImportQuerySchema,
     ImportSchema,
     UploadQuerySchema,
@@ -46,7 +44,6 @@ from trially.recruiting.imports.schema import (
 from trially.recruiting.imports.slots import slot_of_process
 from trially.recruiting.imports.upload_formats import open_upload
 from trially.recruiting.imports.uploads import MEDIA_TYPES, received_upload
-from trially.recruiting.imports.waiting import delete_waiting
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
 from trially.resources.scope import WHOLE_TENANT
@@ -187,21 +184,10 @@ def group_import_errors(import_id: UUID) -> Item:
 def list_waiting_records(query: dict[str, Any]) -> Page:
     """List the records that wait for a patient, oldest first.
 
-    An import of the same source that brings the patient writes them.
+    An import of the same source that brings the patient writes them. Deleting the import that read
+    them last deletes them too.
     """
     return WAITING.page(query)
-
-
-@bp.delete("/waiting")
-@requires(Permission.IMPORTS_DELETE)
-@queries(ForgettingQuerySchema())
-@returns_nothing
-def delete_waiting_records(query: dict[str, Any]) -> None:
-    """Delete the records of a source that wait for a patient.
-
-    `older_than_days` keeps those that have not waited for longer. Imported records stay.
-    """
-    delete_waiting(query["source"], dt.timedelta(days=query["older_than_days"]))
 
 
 @bp.delete("/<uuid:import_id>")
@@ -209,7 +195,7 @@ def delete_waiting_records(query: dict[str, Any]) -> None:
 @matches_versions
 @returns_nothing
 def delete_import(import_id: UUID, versions: Versions | None) -> None:
-    """Delete an import with its errors. The imported records stay.
+    """Delete an import with its errors and its waiting records. The imported records stay.
 
     A running import is answered with 409. An import with very many errors is deleted in several
     transactions. If that is interrupted, its `state` stays `deleting`: delete it again.

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
@@ -26,6 +27,7 @@ from trially.recruiting.imports.reading.source_files import SourceFile
 from trially.recruiting.imports.source_state import store_base_url
 from trially.recruiting.imports.waiting import WaitingFacts
 from trially.recruiting.imports.writing.batches import Batch
+from trially.tenancy.context import current_tenant
 from trially.terminal import plural
 
 _ANALYZE = "SELECT trially.analyze_tables()"
@@ -57,6 +59,7 @@ def run_import(
     limits: ImportLimits = UNLIMITED_INPUT,
     strict: bool = False,
     started_by: str | None = None,
+    time_zone: str | None = None,
     progress: Progress = lambda _done: None,
     reader: ResourceReader = read_resources,
 ) -> Item:
@@ -66,7 +69,8 @@ def run_import(
     committed batch. If another process is still running that import, the other process gets
     `ImportTakenOverError`. Each batch is one transaction. With `strict`, the first bad line ends
     the import as failed: its batch is rolled back, and the batches before it stay. An import that
-    finds nothing to import fails too. `reader` reads formats other than FHIR.
+    finds nothing to import fails too. `time_zone` is the zone of times without a UTC offset, by
+    default the source's, or else the tenant's. `reader` reads formats other than FHIR.
 
     Raises `TooManyImportsError` before it begins, and `ImportStoppedError` at a limit.
     """
@@ -74,14 +78,15 @@ def run_import(
         limits, source=source, fingerprint=fingerprint, strict=strict, started_by=started_by
     )
     meter = InputMeter(limits)
+    zone = ZoneInfo(time_zone or run.source_state.time_zone or current_tenant().time_zone)
     try:
         try:
             waiting = WaitingFacts(run, limits)
             waiting.expire(limits.most_waiting_days)
-            _import_files(run, waiting, source_files, meter, progress, reader)
+            _import_files(run, waiting, source_files, meter, zone, progress, reader)
             waiting.resolve(meter.check_time)
             if run.took_nothing:
-                return run.fail(*_nothing_imported(run))
+                return run.fail(*_nothing_imported(run, source_files))
             _analyze_tables()
             return run.finish(waiting.report)
         except BadLineError as error:
@@ -125,6 +130,7 @@ def _import_files(
     waiting: WaitingFacts,
     source_files: Sequence[SourceFile],
     meter: InputMeter,
+    zone: ZoneInfo,
     progress: Progress,
     reader: ResourceReader,
 ) -> None:
@@ -132,13 +138,13 @@ def _import_files(
     done_bytes = sum(file.size for file in source_files[:first])
     batches = 0
     for number, file in enumerate(source_files[first:], first):
-        batch = Batch(meter.limits, run.source_state)
+        batch = Batch(meter.limits, run.source_state, zone)
         for line in reader(file, meter, committed_lines):
             batch.add(line)
             if batch.is_full:
                 _commit(batch, run, waiting, number)
                 progress(done_bytes + min(file.position(), file.size))
-                batch = Batch(meter.limits, run.source_state)
+                batch = Batch(meter.limits, run.source_state, zone)
                 batches += 1
                 if batches in ANALYZED_AFTER_BATCHES:
                     _analyze_tables()
@@ -157,7 +163,9 @@ def _commit(batch: Batch, run: ImportRun, waiting: WaitingFacts, file_number: in
     run.refuse_share()
 
 
-def _nothing_imported(run: ImportRun) -> tuple[str, LineFault] | tuple[str]:
+def _nothing_imported(
+    run: ImportRun, source_files: Sequence[SourceFile]
+) -> tuple[str, LineFault] | tuple[str]:
     """Return why an import without any record failed, and the fault if it has none yet.
 
     An import that stores no faults names none.
@@ -169,7 +177,8 @@ def _nothing_imported(run: ImportRun) -> tuple[str, LineFault] | tuple[str]:
         place = f"{first['file']}, line {first['line']}"
         more = f" And {plural(run.error_count - 1, 'other error')}." if run.error_count > 1 else ""
         return (f"Nothing was imported. {place}: {first['reason']}{more}",)
-    return NO_RESOURCES, fault(FaultCode.EMPTY_INPUT, NO_RESOURCES)
+    file = source_files[0].name if len(source_files) == 1 else ""
+    return NO_RESOURCES, fault(FaultCode.EMPTY_INPUT, NO_RESOURCES).at(file, 1)
 
 
 def _analyze_tables() -> None:

@@ -95,7 +95,8 @@ class ImportSchema(Schema):
     refused_count = fields.Integer(
         dump_only=True,
         metadata={
-            "description": "Number of errors that cost a whole line or record.",
+            "description": "Number of errors that cost a whole line or record. Records that wait"
+            " for their patient are kept, and are not among them.",
             EXAMPLE: 0,
         },
     )
@@ -228,19 +229,6 @@ class WaitingQuerySchema(PageQuerySchema):
     """Filters of a list of records that wait."""
 
     source = fields.String(validate=validate.Length(1, 64), metadata={EXAMPLE: "epic"})
-
-
-class ForgettingQuerySchema(Schema):
-    """Which records that wait are deleted."""
-
-    source = fields.String(
-        required=True, validate=validate.Length(1, 64), metadata={EXAMPLE: "epic"}
-    )
-    older_than_days = fields.Integer(
-        load_default=0,
-        validate=validate.Range(0, 36_500),
-        metadata={"description": "Only records that have waited for more days than these."},
-    )
 
 
 class UploadQuerySchema(Schema):

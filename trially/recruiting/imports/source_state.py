@@ -10,6 +10,7 @@ from trially.database.model import length_of
 from trially.database.placement import current_placement
 from trially.database.rows import columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import db
+from trially.errors import OperatorError
 from trially.recruiting.imports.fhir.meta import Version
 from trially.recruiting.imports.server_urls import split_patient_url
 from trially.recruiting.patients.model import Patient
@@ -19,6 +20,10 @@ from trially.recruiting.sources.model import RecordSource
 LONGEST_MRN = length_of(Patient.mrn)
 
 
+class SourceChangedError(OperatorError):
+    """Another import has set the server of the source to another one."""
+
+
 @dataclass
 class SourceState:
     """A source: its own server, its choice of the MRN, and the salt of its erased records."""
@@ -26,6 +31,7 @@ class SourceState:
     name: str
     base_url: str | None = None
     mrn_system: str | None = None
+    time_zone: str | None = None
     salt: bytes = field(default=b"", repr=False)
     is_changed: bool = False
     """Whether `base_url` was found by this import and is not stored yet."""
@@ -93,24 +99,36 @@ def load_source(name: str) -> SourceState:
         .values(tenant_id=current_placement().tenant_id, name=name)
         .on_conflict_do_nothing()
     )
-    columns = columns_named(RecordSource, ("base_url", "mrn_system", "erasure_salt"))
+    columns = columns_named(RecordSource, ("base_url", "mrn_system", "time_zone", "erasure_salt"))
     [row] = fetch_items(
         select(*columns).where(of_current_tenant(RecordSource), table.c.name == name)
     )
-    return SourceState(name, row["base_url"], row["mrn_system"], bytes(row["erasure_salt"]))
+    return SourceState(
+        name, row["base_url"], row["mrn_system"], row["time_zone"], bytes(row["erasure_salt"])
+    )
 
 
 def store_base_url(source: SourceState) -> None:
-    """Store the base URL that the import has found, unless another one was stored meanwhile."""
+    """Store the base URL that the import has found.
+
+    Raises `SourceChangedError` if another import has stored another one meanwhile: the records of
+    this import would get the keys of the other server.
+    """
     if source.is_changed:
         table = table_of(RecordSource)
-        db.session.execute(
+        stored = db.session.execute(
             table.update()
             .where(
                 of_current_tenant(RecordSource),
                 table.c.name == source.name,
-                table.c.base_url.is_(None),
+                table.c.base_url.is_(None) | (table.c.base_url == source.base_url),
             )
             .values(base_url=source.base_url)
+            .returning(table.c.id)
         )
+        if stored.first() is None:
+            raise SourceChangedError(
+                "Another import of this source ran at the same time and has set the source's"
+                " server. Import again."
+            )
         source.is_changed = False

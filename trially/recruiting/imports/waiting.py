@@ -2,7 +2,6 @@
 
 import datetime as dt
 from collections.abc import Callable, Sequence
-from typing import Any, TypedDict
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, select
@@ -27,52 +26,19 @@ from trially.recruiting.imports.writing.patient_keys import (
     find_patients,
 )
 from trially.recruiting.imports.writing.resources import RecordKey, TranslatedResource
-from trially.recruiting.imports.writing.upserting import compose_insert, run_with_rows
+from trially.recruiting.imports.writing.upserting import run_with_rows
+from trially.recruiting.imports.writing.waiting_rows import (
+    FIND,
+    FORGET,
+    KEEP,
+    WaitingRow,
+    key_of,
+)
 
 SEARCHED_AT_ONCE = 10_000
 """Waiting facts whose patients are looked for in one statement."""
 
 _LOWEST_ID = UUID(int=0)
-
-
-class WaitingRow(TypedDict):
-    """A waiting fact, ready for JSON."""
-
-    id: UUID
-    source: str
-    base_url: str
-    source_type: str
-    source_id: str
-    patient_key: str
-    version_at: str | None
-    version_number: int | None
-    import_id: UUID
-    file: str
-    line: int
-    resource: dict[str, Any]
-    json_bytes: int
-
-
-_KEY = ("source", "base_url", "source_type", "source_id")
-_STORED = [name for name in WaitingRow.__annotations__ if name not in ("id", *_KEY)]
-
-# Of two versions the newer one is kept; of two without versions, the last one that was read.
-_KEEP = f"""
-{compose_insert(WaitingFact, WaitingRow, added=[])}
-ON CONFLICT (tenant_id, {", ".join(_KEY)}) DO UPDATE
-SET {", ".join(f"{name} = excluded.{name}" for name in _STORED)}, waiting_since = now()
-WHERE coalesce(excluded.version_number >= waiting_fact.version_number,
-    excluded.version_at >= waiting_fact.version_at, true)
-RETURNING xmax = 0 AS is_new
-"""
-
-_FORGET = """
-DELETE FROM waiting_fact USING json_to_recordset(CAST(:rows AS json))
-    AS r(base_url text, source_type text, source_id text)
-WHERE waiting_fact.tenant_id = CAST(:tenant_id AS uuid) AND waiting_fact.source = :source
-AND waiting_fact.base_url = r.base_url AND waiting_fact.source_type = r.source_type
-AND waiting_fact.source_id = r.source_id
-"""
 
 
 class WaitingFacts:
@@ -135,20 +101,35 @@ class WaitingFacts:
     def _forget(self, keys: Sequence[RecordKey]) -> None:
         if keys:
             rows = [key.columns() for key in keys]
-            run_with_rows(_FORGET, rows, source=self._run.source)
+            run_with_rows(FORGET, rows, source=self._run.source)
 
-    def _keep(self, facts: Sequence[TranslatedResource], batch: Batch) -> None:
+    def _bound(
+        self, facts: Sequence[TranslatedResource]
+    ) -> tuple[Sequence[TranslatedResource], Sequence[TranslatedResource]]:
+        """Return the facts that may wait, and those that may not. An update needs no room."""
         assert self._number is not None  # noqa: S101
         room = max(self._most - self._number, 0)
-        for fact in facts[room:]:
+        if len(facts) <= room:
+            return facts, []
+        rows = run_with_rows(FIND, map(key_of, facts), source=self._run.source)
+        known = {tuple(row) for row in rows}
+        updates = [fact for fact in facts if tuple(key_of(fact).values()) in known]
+        others = [fact for fact in facts if tuple(key_of(fact).values()) not in known]
+        return [*updates, *others[:room]], others[room:]
+
+    def _keep(self, facts: Sequence[TranslatedResource], batch: Batch) -> None:
+        kept, excess = self._bound(facts)
+        for fact in excess:
             reason = (
                 f"The patient is not here, and {self._most:,} records of this source wait already."
             )
             missing = describe_patient_key(fact.patient_id)
             batch.remove(fact, fault_of(fact, FaultCode.TOO_MANY_WAITING, reason, missing))
-        rows = [_to_row(fact, self._run) for fact in facts[:room]]
+        rows = [_to_row(fact, self._run) for fact in kept]
         if rows:
-            self._number += sum(row.is_new for row in run_with_rows(_KEEP, rows))
+            self._number = (self._number or 0) + sum(
+                row.is_new for row in run_with_rows(KEEP, rows)
+            )
 
     def _resolve_some(self, after: UUID) -> UUID | None:
         """Write a batch of the waiting facts after `after`.

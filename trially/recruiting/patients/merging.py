@@ -14,6 +14,7 @@ from sqlalchemy import Row, text
 
 from trially.database.placement import current_placement
 from trially.database.session import db
+from trially.recruiting.patients.visits import LAST_ENCOUNTER
 
 # UNION drops repeated rows, so that a circle of records ends the recursion.
 _CURRENT = """
@@ -117,13 +118,9 @@ WITH wanted AS (
 SELECT DISTINCT unnest(ARRAY[former_id, current_id]) AS id FROM moving
 """
 
-_RECOUNT = """
+_RECOUNT = f"""
 UPDATE patient SET updated_at = now(), clinical_version = clinical_version + 1,
-    last_encounter_on = (
-    SELECT (max(start_at) AT TIME ZONE 'UTC')::date FROM clinical_fact
-    WHERE clinical_fact.tenant_id = patient.tenant_id AND clinical_fact.patient_id = patient.id
-    AND type = 'encounter' AND NOT clinical_fact.entered_in_error
-    AND clinical_fact.withdrawn_at IS NULL)
+    last_encounter_on = {LAST_ENCOUNTER}
 WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
 """
 

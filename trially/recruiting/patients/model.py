@@ -88,6 +88,25 @@ class WithdrawalReason(StrEnum):
     """A complete export lacks it."""
 
 
+class DeathPrecision(StrEnum):
+    """The part of a date of death that its source knows."""
+
+    YEAR = "year"
+    MONTH = "month"
+    DAY = "day"
+    INSTANT = "instant"
+
+
+class PatientDateProblem(StrEnum):
+    """Why a date of birth or death cannot be right. The date is in `impossible_dates` only."""
+
+    BIRTH_IN_FUTURE = "birth_in_future"
+    BIRTH_TOO_EARLY = "birth_too_early"
+    DEATH_IN_FUTURE = "death_in_future"
+    DEATH_TOO_EARLY = "death_too_early"
+    DEATH_BEFORE_BIRTH = "death_before_birth"
+
+
 class Patient(Timestamped, Versioned, TenantModel):
     """A patient as one source describes them."""
 
@@ -117,6 +136,13 @@ class Patient(Timestamped, Versioned, TenantModel):
     address: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     deceased: Mapped[bool] = mapped_column(server_default=text("false"))
     deceased_at: Mapped[dt.datetime | None]
+    deceased_on: Mapped[dt.date | None]
+    """The local day of death, where the source is."""
+    deceased_precision: Mapped[str | None] = mapped_column(String(7))
+    date_problem: Mapped[str | None] = mapped_column(String(20))
+    """A `PatientDateProblem`."""
+    impossible_dates: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """Dates that the source gives and that cannot be right, by column. They are not used."""
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     contact_preference: Mapped[ContactPreference] = mapped_column(
         String(12), server_default=ContactPreference.OK

@@ -27,10 +27,11 @@ from trially.http.contract import (
 from trially.http.etags import Versions
 from trially.http.pages import Page
 from trially.http.problems import Conflict, NotFound
+from trially.recruiting.patients.ages import resolve_ages
 from trially.recruiting.patients.corrections import corrections_after, release
 from trially.recruiting.patients.known import find_key, refuse_taken_mrn, remember_erased
 from trially.recruiting.patients.merging import MergeError, merge, unmerge
-from trially.recruiting.patients.model import SORTS, ListedStatus, Patient
+from trially.recruiting.patients.model import SORTS, DeathPrecision, ListedStatus, Patient
 from trially.recruiting.patients.schema import (
     MergeSchema,
     PatientBodySchema,
@@ -142,6 +143,7 @@ def create_patient(body: dict[str, Any]) -> Item:
             "source": MANUAL_SOURCE,
             "source_id": str(patient_id),
             "birth_date_precision": "day",
+            **_death_of(body),
         }
     )
 
@@ -176,10 +178,14 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
     }
     if body.get("address") is not None:
         changes["address"] = _merged_address(body["address"])
+    changes |= _death_of(body)
     if "birth_date" in body:
         changes["birth_date_precision"] = "day"
     changes["corrections"] = corrections_after(changes, current_identity().subject)
-    return PATIENTS.change(patient_id, versions, changes)
+    changed = PATIENTS.change(patient_id, versions, changes)
+    if "birth_date" in body:
+        resolve_ages([patient_id])
+    return changed
 
 
 @bp.delete("/<uuid:patient_id>")
@@ -242,7 +248,21 @@ def release_correction(patient_id: UUID, field: str) -> Item:
     corrections = PATIENTS.get(patient_id)["corrections"]
     if field not in corrections:
         raise NotFound("The field has not been corrected.")
-    return PATIENTS.change(patient_id, None, release(corrections, field))
+    released = PATIENTS.change(patient_id, None, release(corrections, field))
+    if field == "birth_date":
+        resolve_ages([patient_id])
+    return released
+
+
+def _death_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the local day and precision that belong to `deceased_at`, if the body has it."""
+    if "deceased_at" not in body:
+        return {}
+    at = body["deceased_at"]
+    return {
+        "deceased_on": at and at.date(),
+        "deceased_precision": at and DeathPrecision.INSTANT.value,
+    }
 
 
 def _merged_address(patch: Mapping[str, str | None]) -> ColumnElement[Any]:

@@ -22,8 +22,10 @@ from trially.recruiting.patients.model import (
     SORTS,
     BirthDatePrecision,
     ContactPreference,
+    DeathPrecision,
     ListedStatus,
     Patient,
+    PatientDateProblem,
     RecordStatus,
     Sex,
     WithdrawalReason,
@@ -86,6 +88,13 @@ class MergeSchema(Schema):
     into = fields.UUID(required=True, metadata=PLAIN)
 
 
+class ImpossibleDatesSchema(Schema):
+    """Dates of the source that cannot be right. They are not used."""
+
+    birth_date = fields.String(allow_none=True, metadata=IDENTIFIER | {EXAMPLE: "2087-01-01"})
+    deceased_at = fields.String(allow_none=True, metadata=IDENTIFIER | {EXAMPLE: None})
+
+
 class PatientSchema(Schema):
     """A patient. An imported patient may lack fields that a manually entered one must have."""
 
@@ -129,6 +138,26 @@ class PatientSchema(Schema):
         validate=check_death,
         metadata=DATE | {EXAMPLE: None},
     )
+    deceased_on = fields.Date(
+        dump_only=True,
+        allow_none=True,
+        metadata=DATE | {EXAMPLE: None, "description": "The local day of death."},
+    )
+    deceased_precision = Choice(
+        DeathPrecision, dump_only=True, allow_none=True, metadata=PRECISION | {EXAMPLE: None}
+    )
+    date_problem = Choice(
+        PatientDateProblem,
+        dump_only=True,
+        allow_none=True,
+        metadata=PLAIN
+        | {
+            EXAMPLE: None,
+            "description": "Why a date of the source cannot be right. The date is only in"
+            " `impossible_dates`.",
+        },
+    )
+    impossible_dates = fields.Nested(ImpossibleDatesSchema, dump_only=True, allow_none=True)
     contact_preference = Choice(ContactPreference, metadata=PLAIN)
     site_id = fields.UUID(allow_none=True, metadata=PLAIN)
     source = fields.String(dump_only=True, metadata=PLAIN | {EXAMPLE: "manual"})

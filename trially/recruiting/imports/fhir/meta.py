@@ -3,8 +3,9 @@
 import datetime as dt
 from typing import Any, NamedTuple
 
-from trially.recruiting.imports.fhir.rows import ResourceError
-from trially.recruiting.imports.fhir.values import Json, read_date, read_object
+from trially.recruiting.imports.fhir.dates import LONGEST_DATE, parse_date
+from trially.recruiting.imports.fhir.reading_state import UTC
+from trially.recruiting.imports.fhir.values import Json, read_object
 
 MOST_DIGITS = 18
 """More digits do not fit into a `bigint`."""
@@ -34,11 +35,11 @@ def read_version(resource: Json) -> Version:
 
 def read_instant(holder: Json, element: str) -> str | None:
     """Return a time in UTC, None if it is absent or cannot be read."""
-    try:
-        at, _ = read_date(holder, element, "meta")
-    except ResourceError:
+    value = holder.get(element)
+    if type(value) is not str or len(value) > LONGEST_DATE:
         return None
-    return at
+    date = parse_date(value, UTC)
+    return None if date is None else date.at
 
 
 def read_number(value: Any) -> int | None:

@@ -9,12 +9,12 @@ from trially.recruiting.imports.fhir.values import (
     LONGEST_REFERENCE,
     Json,
     is_id,
-    read_code,
     read_object,
     read_objects,
     read_reference,
     read_text,
     refuse_other_type,
+    require_text,
 )
 from trially.recruiting.imports.server_urls import base_of
 
@@ -37,7 +37,7 @@ def read_subject(resource: Json, element: str, where: str) -> str:
         if type(reference) is str and reference.startswith("#"):
             return _read_contained(resource, reference[1:], where)
         if type(reference) is str and "?" in reference:
-            return _read_conditional(read_code(reference, where, LONGEST_REFERENCE) or "", where)
+            return _read_conditional(require_text(reference, where, LONGEST_REFERENCE) or "", where)
         if reference is None and type(value.get("identifier")) is dict:
             kind = read_text(value.get("type"), LONGEST_CODE) or "Patient"
             refuse_other_type(kind, "Patient", where)
@@ -68,8 +68,8 @@ def _invalid(where: str, problem: str) -> ResourceError:
 
 
 def _key_of_identifier(identifier: Json, where: str) -> str:
-    system = read_code(identifier.get("system"), f"{where}.system", LONGEST_SYSTEM)
-    value = read_code(identifier.get("value"), f"{where}.value", LONGEST_VALUE)
+    system = require_text(identifier.get("system"), f"{where}.system", LONGEST_SYSTEM)
+    value = require_text(identifier.get("value"), f"{where}.value", LONGEST_VALUE)
     if value is None:
         raise _invalid(where, "has no value")
     if system and "|" in system:

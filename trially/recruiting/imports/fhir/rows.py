@@ -1,7 +1,7 @@
 """The rows that FHIR resources are translated to: plain values, ready for JSON."""
 
 from dataclasses import dataclass
-from typing import TypedDict, final
+from typing import Any, Required, TypedDict, final
 
 from trially.database.model import length_of
 from trially.recruiting.imports.faults import FaultCode
@@ -13,6 +13,8 @@ LONGEST_CODE = length_of(ClinicalFact.code)
 LONGEST_SYSTEM = length_of(ClinicalFact.code_system)
 LONGEST_DISPLAY = length_of(ClinicalFact.display)
 LONGEST_VALUE_TEXT = length_of(ClinicalFact.value_text)
+LONGEST_REFERENCE_TEXT = length_of(ClinicalFact.reference_text)
+LONGEST_FOCUS = length_of(ClinicalFact.focus)
 LONGEST_NAME = length_of(Patient.family_name)
 
 
@@ -73,6 +75,10 @@ class PatientRow(TypedDict):
     address: AddressRow | None
     deceased: bool
     deceased_at: str | None
+    deceased_on: str | None
+    deceased_precision: str | None
+    date_problem: str | None
+    impossible_dates: dict[str, str] | None
     active: bool
     entered_in_error: bool
 
@@ -90,16 +96,27 @@ class MedicationRow(TypedDict):
     entered_in_error: bool
 
 
-@final
-class FactRow(TypedDict):
-    """One clinical fact about one patient."""
+class ConceptRow(TypedDict, total=False):
+    """A concept in a record's details."""
 
-    patient_source_id: str
-    type: str
+    system: str | None
+    code: str | None
+    display: str | None
+    text: str | None
+    other_codings: list[CodingRow]
+    type: str | None
+
+
+@final
+class FactRow(TypedDict, total=False):
+    """One clinical fact about one patient. A field that is absent is null in its column."""
+
+    patient_source_id: Required[str]
+    type: Required[str]
     """A value of `RecordType`."""
-    source_type: str
-    source_id: str
-    component: int
+    source_type: Required[str]
+    source_id: Required[str]
+    component: Required[int]
     parent_code: str | None
     code_system: str | None
     code: str | None
@@ -110,20 +127,34 @@ class FactRow(TypedDict):
     clinical_status: str | None
     verification_status: str | None
     criticality: str | None
+    negated: Required[bool]
+    intent: str | None
+    focus: str | None
     start_at: str | None
     start_precision: str | None
+    start_offset: int | None
+    start_age: str | None
     end_at: str | None
     end_precision: str | None
+    end_offset: int | None
+    end_age: str | None
+    date_problem: str | None
     recorded_at: str | None
+    recorded_offset: int | None
     value_number: int | float | None
     value_code_system: str | None
     value_code: str | None
     value_text: str | None
     unit: str | None
     comparator: str | None
+    reference_low: int | float | None
+    reference_high: int | float | None
+    reference_text: str | None
+    interpretation: str | None
+    details: dict[str, Any] | None
     encounter_source_id: str | None
     medication_source_id: str | None
-    entered_in_error: bool
+    entered_in_error: Required[bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +185,10 @@ class ResourceError(Exception):
         self.pointer = _to_pointer(element)
         """The element as a JSON pointer into the resource (RFC 6901)."""
         super().__init__(self.reason)
+
+    def add_version(self, version: str) -> None:
+        """Say that the resource has another version of FHIR than R4."""
+        self.reason = f"{self.reason[:-1]} (FHIR {version})."
 
 
 def _to_pointer(element: str) -> str:

@@ -1,19 +1,23 @@
 """Write a batch of resources: all at once or, if the database rejects some, all the others."""
 
+import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import orjson
 from sqlalchemy.exc import DataError, IntegrityError
 from uuid_utils.compat import uuid7
 
 from trially.database.session import db
-from trially.recruiting.imports.faults import FaultCode, LineFault
+from trially.recruiting.imports.faults import Concern, FaultCode, LineFault
+from trially.recruiting.imports.fhir.contained_results import with_contained_results
 from trially.recruiting.imports.fhir.meta import read_version
+from trially.recruiting.imports.fhir.reading_state import UTC, Reading
 from trially.recruiting.imports.fhir.resource_types import RESOURCE_TYPES
 from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError
 from trially.recruiting.imports.fhir.translating import name_resource, translate
@@ -67,6 +71,9 @@ class Batch:
 
     limits: ImportLimits = field(default_factory=ImportLimits)
     source: SourceState = field(default_factory=lambda: SourceState(""))
+    zone: ZoneInfo = UTC
+    """The time zone of times without a UTC offset."""
+    today: dt.date = field(default_factory=lambda: dt.datetime.now(dt.UTC).date())
     resources: dict[RecordKey, TranslatedResource] = field(default_factory=dict)
     """Of several versions of a resource, the newest one; of equal ones, the last."""
     withdrawals: dict[RecordKey, Withdrawal] = field(default_factory=dict)
@@ -113,32 +120,46 @@ class Batch:
             self.withdraw(withdrawal_of_deletion(line.resource, self.source))
             return
         base_url = self.source.foreign_base(line.base_url)
+        for resource in with_contained_results(line.resource):
+            self._translate(line, resource, line.resource, base_url)
+
+    def _translate(
+        self,
+        line: ReadResource,
+        resource: dict[str, Any],
+        whole: dict[str, Any],
+        base_url: str,
+    ) -> None:
+        """Translate a resource of a line. A contained one has the version of the whole."""
+        reading = Reading(self.zone, self.today)
         try:
-            translated = translate(line.resource)
+            translated = translate(resource, reading)
         except ResourceError as error:
-            self._record_fault(line, error.code, error.reason, error.pointer)
-            self._withdraw_former(line.resource, base_url, WithdrawalReason.INVALID)
+            self._record_fault(line, resource, error, Concern.RECORD)
+            self._withdraw_former(resource, base_url, WithdrawalReason.INVALID)
+            translated = None
+        for lost in reading.faults:
+            self._record_fault(line, resource, lost, Concern.VALUE)
+        if translated is None:
             return
         if isinstance(translated, IgnoredResource):
             self.ignored[translated.type] += 1
             if translated.withdraws is not None:
-                self._withdraw_former(line.resource, base_url, translated.withdraws)
+                self._withdraw_former(resource, base_url, translated.withdraws)
             return
-        kind: str = line.resource["resourceType"]
+        kind: str = resource["resourceType"]
         rows: Sequence[Any] = translated if isinstance(translated, list) else [translated]
         if len(rows) > self.limits.most_rows_of_resource:
-            reason = (
-                f"The resource becomes more than {self.limits.most_rows_of_resource:,} rows. Split"
-                " it."
-            )
-            self._record_fault(line, FaultCode.TOO_LARGE, reason)
+            problem = f"becomes more than {self.limits.most_rows_of_resource:,} rows. Split it"
+            too_large = ResourceError(kind, problem, FaultCode.TOO_LARGE)
+            self._record_fault(line, resource, too_large, Concern.RECORD)
             return
         json_rows = orjson.dumps(rows, option=orjson.OPT_SORT_KEYS)
         self.rows += len(rows)
         self.json_bytes += len(json_rows)
         self.read[kind] += 1
         self.entered_in_error[kind] += rows[0]["entered_in_error"]
-        version = read_version(line.resource)
+        version = read_version(whole)
         for row in rows:
             self.source.complete(row, base_url, version)
         self.put(
@@ -173,16 +194,17 @@ class Batch:
         self.entered_in_error[resource.type] -= resource.rows[0]["entered_in_error"]
 
     def _record_fault(
-        self, line: ReadResource, code: FaultCode, reason: str, pointer: str | None = None
+        self, line: ReadResource, resource: object, error: ResourceError, concerns: Concern
     ) -> None:
-        kind, resource_id = name_resource(line.resource)
+        kind, resource_id = name_resource(resource)
         self.faults.append(
             LineFault(
                 line.file,
                 line.number,
-                reason,
-                pointer,
-                code,
+                error.reason,
+                error.pointer,
+                error.code,
+                concerns,
                 resource_type=kind,
                 resource_id=resource_id,
             )

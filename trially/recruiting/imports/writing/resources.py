@@ -22,6 +22,7 @@ from trially.recruiting.imports.writing.statements import (
     UPSERT_PATIENTS,
 )
 from trially.recruiting.imports.writing.upserting import run_with_rows
+from trially.recruiting.patients.ages import resolve_ages
 from trially.recruiting.patients.merging import follow_links
 
 WriteCounts = Counter[tuple[str, str]]
@@ -86,6 +87,7 @@ def write_patients(patients: Sequence[TranslatedResource], source: str) -> Write
     rows = _upsert(UPSERT_PATIENTS, patients, source)
     write_identifiers(patients, rows)
     follow_links([row.id for row in rows if row.is_new is not None], source)
+    resolve_ages(row.id for row in rows if row.is_new is False)
     return _count("Patient", rows)
 
 
@@ -110,7 +112,7 @@ def write_facts(
     items = [
         {
             **row,
-            **medications.get((row["base_url"], row["medication_source_id"]), {}),
+            **medications.get((row["base_url"], row.get("medication_source_id")), {}),
             "id": uuid7(),
             "source": source,
             "patient_id": patients[fact.patient_id].current_id,
@@ -127,6 +129,7 @@ def write_facts(
         counts[row.source_type, "stale"] = row.stale
         if row.changed:
             _remove_obsolete(row.source_type, row.patients, facts, source)
+    resolve_ages({item["patient_id"] for item in items if "start_age" in item or "end_age" in item})
     return counts
 
 
@@ -161,11 +164,13 @@ def _find_medications(
     wanted = {
         (fact.rows[0]["base_url"], fact.rows[0]["medication_source_id"])
         for fact in facts
-        if fact.rows[0]["medication_source_id"] is not None
+        if fact.rows[0].get("medication_source_id") is not None
     }
     if not wanted:
         return {}
-    columns = columns_named(Medication, ("base_url", "source_id", "code_system", "code", "display"))
+    columns = columns_named(
+        Medication, ("base_url", "source_id", "code_system", "code", "display", "other_codings")
+    )
     rows = fetch_items(
         select(*columns).where(
             of_current_tenant(Medication),

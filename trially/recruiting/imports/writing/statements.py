@@ -5,6 +5,7 @@ from trially.recruiting.imports.model import Medication
 from trially.recruiting.imports.writing.upserting import compose_upsert
 from trially.recruiting.patients.corrections import CORRECTABLE, KEEP_CORRECTIONS, kept_if_corrected
 from trially.recruiting.patients.model import Patient
+from trially.recruiting.patients.visits import LAST_ENCOUNTER, LOCAL_DAY, TOOK_PLACE
 from trially.recruiting.records.model import ClinicalFact
 
 # now() is the start of the transaction. A patient that a batch changes twice has `updated_at` =
@@ -13,11 +14,29 @@ INCREMENT_VERSION = (
     "clinical_version = patient.clinical_version + (patient.updated_at <> now())::int"
 )
 
-LAST_ENCOUNTER = """(
-    SELECT (max(start_at) AT TIME ZONE 'UTC')::date FROM clinical_fact
-    WHERE clinical_fact.tenant_id = patient.tenant_id AND clinical_fact.patient_id = patient.id
-    AND type = 'encounter' AND NOT clinical_fact.entered_in_error
-    AND clinical_fact.withdrawn_at IS NULL
+# Further codings of the facts in `written`. A statement does not see rows that it writes itself, so
+# it keeps the codings that stay, and neither deletes nor inserts them.
+_WRITE_CODINGS = """
+coded AS (
+    SELECT DISTINCT written.id AS record_id, coding.system, coding.code
+    FROM written, jsonb_to_recordset(written.other_codings) AS coding(system text, code text)
+    WHERE written.other_codings IS NOT NULL
+), uncoded AS (
+    DELETE FROM record_coding USING written
+    WHERE NOT written.is_new AND record_coding.tenant_id = CAST(:tenant_id AS uuid)
+    AND record_coding.record_id = written.id AND NOT EXISTS (
+        SELECT FROM coded WHERE coded.record_id = record_coding.record_id
+        AND coded.code = record_coding.code
+        AND coded.system IS NOT DISTINCT FROM record_coding.system
+    )
+), encoded AS (
+    INSERT INTO record_coding (tenant_id, id, record_id, system, code)
+    SELECT CAST(:tenant_id AS uuid), gen_random_uuid(), record_id, system, code FROM coded
+    WHERE NOT EXISTS (
+        SELECT FROM record_coding old WHERE old.tenant_id = CAST(:tenant_id AS uuid)
+        AND old.record_id = coded.record_id
+        AND old.code = coded.code AND old.system IS NOT DISTINCT FROM coded.system
+    )
 )"""
 
 # FHIR R4 cannot mark a Patient as entered in error. That field is needed for counting only.
@@ -41,7 +60,7 @@ UPSERT_MEDICATIONS = f"""{
         Medication,
         MedicationRow,
         ("source", "base_url", "source_id"),
-        not_stored=["other_codings", "status", "entered_in_error"],
+        not_stored=["status", "entered_in_error"],
         returning="base_url, source_id",
     )
 }
@@ -67,16 +86,16 @@ UPSERT_FACTS = f"""{
         added=["patient_id", "recorded_patient_id"],
         not_stored=["patient_source_id"],
         new_if=_BELONGS_TO_NEWEST,
-        returning="patient_id, source_type, component, CASE WHEN type = 'encounter'"
-        " AND NOT entered_in_error THEN start_at END AS seen_at,"
+        returning="id, other_codings, patient_id, source_type, component,"
+        f" CASE WHEN {TOOK_PLACE} THEN {LOCAL_DAY} END AS seen_on,"
         " CASE WHEN clinical_fact.xmax <> 0 THEN (SELECT former.patient_id"
         " FROM clinical_fact former WHERE former.tenant_id = clinical_fact.tenant_id"
         " AND former.id = clinical_fact.id) END AS former_patient_id",
     )
-}, touched AS (
-    SELECT patient_id, (max(seen_at) AT TIME ZONE 'UTC')::date AS last_encounter_on
+}, {_WRITE_CODINGS}, touched AS (
+    SELECT patient_id, max(seen_on) AS last_encounter_on
     FROM (
-        SELECT patient_id, seen_at FROM written
+        SELECT patient_id, seen_on FROM written
         UNION ALL
         SELECT former_patient_id, NULL FROM written WHERE former_patient_id <> patient_id
     ) AS touching
@@ -125,21 +144,24 @@ WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.id = touched.id
 """
 
 NAME_MEDICATIONS = f"""
-WITH named AS (
+WITH written AS (
     UPDATE clinical_fact SET code_system = medication.code_system, code = medication.code,
-        display = coalesce(medication.display, clinical_fact.display), updated_at = now()
+        display = coalesce(medication.display, clinical_fact.display),
+        other_codings = medication.other_codings, updated_at = now()
     FROM json_to_recordset(CAST(:rows AS json)) AS r(base_url text, source_id text), medication
     WHERE medication.tenant_id = CAST(:tenant_id AS uuid) AND medication.source = :source
     AND medication.base_url = r.base_url AND medication.source_id = r.source_id
     AND clinical_fact.tenant_id = CAST(:tenant_id AS uuid) AND clinical_fact.source = :source
     AND clinical_fact.base_url = r.base_url
     AND clinical_fact.medication_source_id = r.source_id
-    AND (clinical_fact.code_system, clinical_fact.code, clinical_fact.display)
+    AND (clinical_fact.code_system, clinical_fact.code, clinical_fact.display,
+            clinical_fact.other_codings)
         IS DISTINCT FROM (medication.code_system, medication.code,
-            coalesce(medication.display, clinical_fact.display))
-    RETURNING clinical_fact.patient_id
-)
+            coalesce(medication.display, clinical_fact.display), medication.other_codings)
+    RETURNING clinical_fact.patient_id, clinical_fact.id, clinical_fact.other_codings,
+        false AS is_new
+), {_WRITE_CODINGS}
 UPDATE patient SET {INCREMENT_VERSION}, updated_at = now()
 WHERE patient.tenant_id = CAST(:tenant_id AS uuid)
-AND patient.id IN (SELECT patient_id FROM named)
+AND patient.id IN (SELECT patient_id FROM written)
 """

@@ -4,6 +4,7 @@ MRNs are checked after all patients of a batch are written, so that patients may
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Row, select, text
 
@@ -98,7 +99,12 @@ def _find_claims(
             Patient.source_id.in_([each.id for each in patients]),
         )
     )
-    return {_key(row): None if row.mrn_scope is None else (row.mrn_scope, row.mrn) for row in rows}
+    return {
+        RecordKey("Patient", row.base_url, row.source_id): None
+        if row.mrn_scope is None
+        else (row.mrn_scope, row.mrn)
+        for row in rows
+    }
 
 
 def _claim_of(patient: TranslatedResource) -> Claim | None:
@@ -106,9 +112,9 @@ def _claim_of(patient: TranslatedResource) -> Claim | None:
     return (row["mrn_system"] or "", row["mrn"]) if row["active"] else None
 
 
-def _key(row: Row[tuple[object, ...]]) -> RecordKey:
+def _key(row: Row[Any]) -> RecordKey:
     return RecordKey("Patient", row.base_url, row.source_id)
 
 
-def _other_key(row: Row[tuple[object, ...]]) -> RecordKey:
+def _other_key(row: Row[Any]) -> RecordKey:
     return RecordKey("Patient", row.other_base_url, row.other_source_id)

@@ -15,7 +15,14 @@ from tests.recruiting.imports.record_histories import (
     replaced_by,
     version,
 )
+from trially.database.session import transaction
+from trially.recruiting.imports.source_state import (
+    SourceChangedError,
+    load_source,
+    store_base_url,
+)
 from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.context import tenant_context
 
 EAST, WEST = "http://east.example/fhir", "http://west.example/fhir"
 DIAGNOSES = """
@@ -65,6 +72,18 @@ def test_two_servers_with_equal_ids_keep_their_own_records(
         ("W1", "399068003"),
         ("W1", "73211009"),
     ]
+
+
+def test_two_imports_at_once_do_not_take_their_servers_for_one(importer: Importer) -> None:
+    with importer.app.app_context(), tenant_context(importer.tenant.slug):
+        with transaction():
+            first, second, third = (load_source("fhir") for _ in range(3))
+            for source, base in ((first, EAST), (second, WEST), (third, EAST)):
+                assert source.foreign_base(base) == ""
+            store_base_url(first)
+            store_base_url(third)
+        with transaction(), pytest.raises(SourceChangedError):
+            store_base_url(second)
 
 
 def test_two_sources_with_equal_ids_and_mrns_keep_their_own_records(importer: Importer) -> None:
@@ -169,10 +188,9 @@ def test_the_fault_of_a_taken_mrn_names_the_other_resource(importer: Importer) -
 
     importer(person("p2", "100"))
 
-    [fault] = importer.query("SELECT code, resource_type, resource_id, reason FROM import_fault")
-    assert fault[:3] == ("mrn_taken", "Patient", "p2")
-    assert "Patient/p1" in fault[3]
-    assert "100" not in fault[3]
+    assert importer.query(
+        "SELECT code, resource_type, resource_id, other_id FROM import_fault"
+    ) == [("mrn_taken", "Patient", "p2", "Patient/p1")]
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import AsMember, Member
+from tests.conftest import ROOT, AsMember, Member
 from tests.recruiting.imports.fhir_examples import make_observation, make_patient
 from tests.recruiting.imports.importing import Importer, upload, write_ndjson
 from tests.recruiting.imports.reading.files import bundle
 from trially.auth.permissions import PhiLevel, Role
-from trially.recruiting.imports import import_run
+from trially.recruiting.imports import fault_counts
+from trially.recruiting.imports.faults import FaultCode
 from trially.recruiting.imports.limits import ImportLimits
 
 SUBJECT = {"reference": "Patient/p1"}
@@ -115,7 +116,7 @@ def test_many_equal_faults_are_cheap_and_hide_no_other_kind(importer: Importer) 
 def test_an_import_with_many_faults_still_stores_the_first_of_a_late_kind(
     importer: Importer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_run, "EXAMPLES_OF_GROUP", 2)
+    monkeypatch.setattr(fault_counts, "EXAMPLES_OF_GROUP", 2)
 
     importer(
         make_patient(1),
@@ -180,6 +181,12 @@ def test_when_an_import_fails(member: Member, lines: Any, query: str, status: in
         assert (job["id"], job["state"]) == (answer.json["import_id"], "failed")
         assert job["failure"] == answer.json["detail"]
         assert job["error_count"] >= 1
+
+
+def test_every_code_is_documented() -> None:
+    page = (ROOT / "docs/imports.md").read_text()
+
+    assert [code for code in FaultCode if f"`{code}`" not in page] == []
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b'{"resourceType": "Patient"}\n', b"<a/>"])

@@ -144,9 +144,14 @@ def test_a_version_without_a_component_removes_it_and_an_older_one_does_not_brin
         }
 
     importer(person("p1"), pressure(2, "8480-6"))
-    importer(pressure(1, "8480-6", "8462-4"))
+    importer(pressure(1, "8480-6", "8462-4"), diagnosis("c1", "p1"))
 
-    assert importer.query(CODES) == [("8480-6",), ("85354-9",)]
+    assert importer.query(CODES) == [("44054006",), ("8480-6",), ("85354-9",)]
+
+    importer(pressure(4, "8480-6", "8462-4"), other := {**pressure(1, "8480-6"), "id": "o2"})
+    importer(pressure(3, "8480-6"), {**other, "status": "amended"})
+
+    assert len(importer.query(CODES)) == 6
 
 
 def test_a_deletion_withdraws_a_record(importer: Importer) -> None:
