@@ -7,10 +7,11 @@ from zoneinfo import ZoneInfo
 import click
 
 from trially.config import current_settings
+from trially.recruiting.column_mappings.mapping import read_zone
+from trially.recruiting.column_mappings.problems import MappingError
 from trially.recruiting.imports.commands import import_files
 from trially.recruiting.imports.dry_run import read_without_importing
 from trially.recruiting.imports.formats.hl7v2.reading import MessageReader
-from trially.recruiting.imports.formats.tables.mapping import MappingError, read_zone
 from trially.recruiting.imports.formats.text_files import Encoding, codec_named
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.source_files import find_source_files

@@ -5,9 +5,9 @@ from marshmallow import Schema, ValidationError, fields, validate, validates
 from trially.database.rows import table_of
 from trially.http.fields import EXAMPLE, Choice, EntityTag, PageQuerySchema, Sort
 from trially.phi import IDENTIFIER
+from trially.recruiting.column_mappings.table_fields import TableKind
 from trially.recruiting.imports.faults import Concern, FaultCode
-from trially.recruiting.imports.formats.tables.columns import TableKind
-from trially.recruiting.imports.formats.tables.mapping import DELIMITER_NAMES
+from trially.recruiting.imports.formats.tables.plans import DELIMITER_NAMES
 from trially.recruiting.imports.formats.text_files import Encoding
 from trially.recruiting.imports.model import SORTS, ImportJob, ImportState
 from trially.recruiting.sources.model import MANUAL_SOURCE

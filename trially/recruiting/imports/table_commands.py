@@ -9,17 +9,16 @@ import click
 import orjson
 
 from trially.config import current_settings
-from trially.recruiting.imports.column_mappings import find_mapping, store_mapping
-from trially.recruiting.imports.commands import check_source, import_files
-from trially.recruiting.imports.dry_run import DryRun, read_without_importing
-from trially.recruiting.imports.formats.tables.columns import TableKind
-from trially.recruiting.imports.formats.tables.mapping import (
-    DELIMITER_NAMES,
-    DELIMITERS,
+from trially.recruiting.column_mappings.mapping import (
     build_mapping,
     read_mapping_file,
 )
+from trially.recruiting.column_mappings.table_fields import TableKind
+from trially.recruiting.imports.commands import check_source, import_files
+from trially.recruiting.imports.dry_run import DryRun, read_without_importing
 from trially.recruiting.imports.formats.tables.plans import (
+    DELIMITER_NAMES,
+    DELIMITERS,
     PlanError,
     TableOptions,
     TablePlan,
@@ -30,6 +29,7 @@ from trially.recruiting.imports.formats.text_files import Encoding
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.source_files import SourceFile, find_source_files
 from trially.recruiting.imports.running import fingerprint_of, fingerprint_with
+from trially.recruiting.imports.stored_mappings import find_mapping, store_mapping
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.completing import complete_slug

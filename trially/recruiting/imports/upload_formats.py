@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 from trially.http.codes import Code
-from trially.http.problems import UnprocessableContent
-from trially.recruiting.imports.column_mappings import find_mapping
-from trially.recruiting.imports.formats.hl7v2.reading import MessageReader
-from trially.recruiting.imports.formats.tables.columns import TableKind
-from trially.recruiting.imports.formats.tables.mapping import (
-    DELIMITER_NAMES,
+from trially.http.problems import UnprocessableContent, to_pointers
+from trially.recruiting.column_mappings.mapping import (
     build_mapping,
     read_mapping,
     read_zone,
 )
-from trially.recruiting.imports.formats.tables.plans import TableOptions, plan_table
+from trially.recruiting.column_mappings.problems import MappingError
+from trially.recruiting.column_mappings.table_fields import TableKind
+from trially.recruiting.imports.formats.hl7v2.reading import MessageReader
+from trially.recruiting.imports.formats.tables.plans import (
+    DELIMITER_NAMES,
+    TableOptions,
+    plan_table,
+)
 from trially.recruiting.imports.formats.tables.reading import TableReader
 from trially.recruiting.imports.formats.text_files import Encoding, codec_named
 from trially.recruiting.imports.limits import ImportLimitError, ImportLimits
@@ -25,6 +28,7 @@ from trially.recruiting.imports.reading.source_files import (
     source_file_from_stream,
 )
 from trially.recruiting.imports.running import fingerprint_with
+from trially.recruiting.imports.stored_mappings import find_mapping
 from trially.recruiting.imports.uploads import HL7V2_TYPES, TABLE_TYPES
 
 
@@ -52,6 +56,9 @@ def open_upload(
             zone, codec = read_zone(query["time_zone"]), codec_named(Encoding(query["encoding"]))
             fingerprint = fingerprint_with(digest, ("hl7v2", zone, codec))
             return UploadedFile(source_file, MessageReader(zone, codec), fingerprint)
+    except MappingError as error:
+        errors = list(to_pointers(error.nested(), "/mapping"))
+        raise _refusal(str(error), errors) from error
     except (ImportSourceError, ImportLimitError) as error:
         raise _refusal(str(error)) from error
     return UploadedFile(source_file, read_resources, digest)
@@ -74,5 +81,5 @@ def _table_options(query: Mapping[str, Any]) -> TableOptions:
     )
 
 
-def _refusal(reason: str) -> UnprocessableContent:
-    return UnprocessableContent(reason, code=Code.VALIDATION_FAILED)
+def _refusal(reason: str, errors: list[dict[str, str]] | None = None) -> UnprocessableContent:
+    return UnprocessableContent(reason, code=Code.VALIDATION_FAILED, errors=errors)

@@ -1,19 +1,20 @@
 """Sources as clients write and read them."""
 
+from typing import Any
 from zoneinfo import available_timezones
 
 from marshmallow import Schema, ValidationError, fields, validate, validates
 
 from trially.database.rows import table_of
 from trially.http.fields import EXAMPLE, EntityTag, PageQuerySchema, Sort
+from trially.recruiting.column_mappings.mapping import check_mappings
+from trially.recruiting.column_mappings.problems import MappingError
+from trially.recruiting.column_mappings.table_fields import TableKind
 from trially.recruiting.sources.model import MANUAL_SOURCE, SORTS, RecordSource
 from trially.recruiting.sources.server_urls import ServerUrlError, canonical_base
 from trially.resources.fields import text
 
 columns = table_of(RecordSource).c
-
-TABLE_KINDS = ("patients", "diagnoses", "labs", "medications")
-"""The kinds of CSV files, as imports name them."""
 
 
 class SourceSchema(Schema):
@@ -56,12 +57,12 @@ class SourceSchema(Schema):
         },
     )
     column_mapping = fields.Dict(
-        keys=fields.String(validate=validate.OneOf(TABLE_KINDS)),
+        keys=fields.String(validate=validate.OneOf([*TableKind])),
         values=fields.Dict(keys=fields.String()),
         allow_none=True,
         metadata={
             "description": "Columns and notations of the source's CSV files, by kind of file:"
-            " docs/csv.md describes the settings. A wrong one is an error at the next import.",
+            " docs/csv.md describes the settings.",
             EXAMPLE: {"labs": {"dates": ["DD/MM/YYYY"], "decimal": ","}},
         },
     )
@@ -90,6 +91,15 @@ class SourceSchema(Schema):
         """Reject a name that is not a time zone of the IANA database."""
         if name is not None and name not in available_timezones():
             raise ValidationError("Must be the name of a time zone, such as America/New_York.")
+
+    @validates("column_mapping")
+    def check_column_mapping(self, document: dict[str, Any] | None, data_key: str) -> None:  # noqa: ARG002
+        """Reject a mapping that imports could not use. The pointers name its wrong parts."""
+        if document is not None:
+            try:
+                check_mappings(document)
+            except MappingError as error:
+                raise ValidationError(error.nested()) from error
 
 
 class SourceQuerySchema(PageQuerySchema):

@@ -5,8 +5,8 @@ from typing import Any
 
 import orjson
 
-from trially.recruiting.imports.formats.tables.columns import TableKind
-from trially.recruiting.imports.formats.tables.mapping import build_mapping, read_mapping
+from trially.recruiting.column_mappings.mapping import build_mapping, read_mapping
+from trially.recruiting.column_mappings.table_fields import TableKind
 from trially.recruiting.imports.formats.tables.plans import TableOptions, TablePlan, plan_table
 from trially.recruiting.imports.formats.tables.reading import TableReader
 from trially.recruiting.imports.formats.text_files import Encoding

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tests.recruiting.imports.formats.reading_tables import faults, read_table, resources
+from trially.recruiting.column_mappings.mapping import build_mapping
+from trially.recruiting.column_mappings.problems import MappingError
+from trially.recruiting.column_mappings.table_fields import TableKind
 from trially.recruiting.imports.faults import Concern, FaultCode, LineFault
-from trially.recruiting.imports.formats.tables.columns import TableKind
-from trially.recruiting.imports.formats.tables.mapping import MappingError, build_mapping
 from trially.recruiting.imports.formats.tables.plans import PlanError
 from trially.recruiting.imports.formats.text_files import TextFileError
 

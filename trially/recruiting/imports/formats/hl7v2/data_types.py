@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from trially.recruiting.imports.formats.code_systems import find_code_system
+from trially.recruiting.column_mappings.code_systems import find_code_system
 from trially.recruiting.imports.formats.hl7v2.messages import Repetition, part
 
 Json = dict[str, Any]

@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from trially.recruiting.imports.formats.code_systems import UCUM
+from trially.recruiting.column_mappings.code_systems import UCUM
 from trially.recruiting.imports.formats.hl7v2.data_types import concept_of, without_empty
 from trially.recruiting.imports.formats.hl7v2.messages import (
     Repetition,

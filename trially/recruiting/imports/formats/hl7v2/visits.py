@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trially.recruiting.imports.formats.code_systems import find_code_system
+from trially.recruiting.column_mappings.code_systems import find_code_system
 from trially.recruiting.imports.formats.hl7v2.data_types import (
     V2_TABLES,
     first_concept,

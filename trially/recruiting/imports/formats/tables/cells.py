@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from typing import TypeVar
 
-from trially.recruiting.imports.formats.tables.columns import NAME_FIELDS
+from trially.recruiting.column_mappings.table_fields import NAME_FIELDS
 from trially.recruiting.imports.formats.tables.dates import read_date
 from trially.recruiting.imports.formats.tables.plans import TablePlan
 from trially.recruiting.imports.formats.tables.rows import RowError

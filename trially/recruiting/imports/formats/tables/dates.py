@@ -2,15 +2,10 @@
 
 import datetime as dt
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
+from trially.recruiting.column_mappings.notations import EXCEL, TOKEN, TOKENS, DateRules
 from trially.recruiting.imports.formats.tables.values import CellError
-
-EXCEL = "excel"
-"""A notation: the number of days since 1899-12-30, in which Excel stores dates."""
 
 EARLIEST_YEAR = 1000
 _NAMES = (
@@ -32,18 +27,6 @@ _TIME = (
     r"(?:(?:T|\s+|,\s*)(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?"
     r"(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?\s*(?P<zone>[Zz]|[+-]\d\d:?\d\d)?)?"
 )
-_TOKENS = {
-    "YYYY": r"(?P<year>\d{4})",
-    "YY": r"(?P<short_year>\d\d)",
-    "MMM": r"(?P<name>[^\W\d_]{3,9})\.?",
-    "MM": r"(?P<month>\d\d?)",
-    "DD": r"(?P<day>\d\d?)",
-    "hh": r"(?P<hour>\d\d?)",
-    "mm": r"(?P<minute>\d\d)",
-    "a": r"(?P<half>[AaPp])\.?[Mm]\.?",
-    "ss": r"(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?",
-}
-_TOKEN = re.compile("|".join(_TOKENS))
 _CERTAIN = (
     r"(?P<year>\d{4})(?:-(?P<month>\d\d)(?:-(?P<day>\d\d)%s)?)?",
     r"(?P<year>\d{4})/(?P<month>\d\d?)/(?P<day>\d\d?)%s",
@@ -56,32 +39,6 @@ _CERTAIN_NOTATIONS = [re.compile(text.replace("%s", _TIME)) for text in _CERTAIN
 _UNCERTAIN = re.compile(r"(?P<first>\d\d?)([/-])(?P<other>\d\d?)\2(?P<year>\d{4})" + _TIME)
 _TWO_DIGIT_YEAR = re.compile(r"\d\d?([./-])\d\d?\1\d\d(?:\s.*)?")
 _ABSENT = re.compile(r"0000-00-00.*|00\.00\.0000|00/00/0000|00000000")
-
-
-@dataclass(frozen=True)
-class DateRules:
-    """How the dates of a file are written."""
-
-    notations: tuple[str, ...] = ()
-    """Declared notations, such as `DD/MM/YYYY hh:mm`."""
-    first_year: int | None = None
-    """Years of two digits are in the hundred years from this one."""
-    zone: ZoneInfo | None = None
-    """Zone of times without a zone; None leaves it to the source's time zone."""
-
-
-def check_notation(notation: str, first_year: int | None) -> str | None:
-    """Return what is wrong with a declared notation, or None."""
-    if notation == EXCEL:
-        return None
-    tokens = _TOKEN.findall(notation)
-    if len(set(tokens)) != len(tokens) or _count(tokens, "YYYY", "YY") != 1:
-        return "needs one YYYY, or one YY, and no part twice"
-    if "YY" in tokens and first_year is None:
-        return "has a year of two digits: declare first_year, such as 1930"
-    if "DD" in tokens and _count(tokens, "MM", "MMM") != 1:
-        return "needs one MM or MMM"
-    return None
 
 
 def read_date(text: str, rules: DateRules, *, day_only: bool = False) -> str | None:
@@ -107,10 +64,6 @@ def read_date(text: str, rules: DateRules, *, day_only: bool = False) -> str | N
     raise CellError("is not a date in a known notation")
 
 
-def _count(tokens: Sequence[str], *names: str) -> int:
-    return sum(tokens.count(name) for name in names)
-
-
 def _declared(text: str, rules: DateRules) -> list[re.Match[str] | dt.datetime]:
     matches: list[re.Match[str] | dt.datetime] = []
     for notation in rules.notations:
@@ -125,8 +78,8 @@ def _declared(text: str, rules: DateRules) -> list[re.Match[str] | dt.datetime]:
 @lru_cache(maxsize=64)
 def _compile(notation: str) -> re.Pattern[str]:
     pieces, end = [], 0
-    for token in _TOKEN.finditer(notation):
-        pieces += [re.escape(notation[end : token.start()]), _TOKENS[token.group()]]
+    for token in TOKEN.finditer(notation):
+        pieces += [re.escape(notation[end : token.start()]), TOKENS[token.group()]]
         end = token.end()
     time = "" if "hh" in notation else _TIME
     return re.compile("".join(pieces) + re.escape(notation[end:]) + time)
@@ -138,7 +91,7 @@ def _read_undeclared(text: str, rules: DateRules, *, day_only: bool) -> set[str 
             reading = _to_fhir(match, rules, day_only=day_only)
             return {reading} - {None}
     match = _UNCERTAIN.fullmatch(text)
-    if match is None:
+    if match is None or rules.notations:  # a declared notation has just failed
         return set()
     first, other = match["first"], match["other"]
     pairs = ((first, other), (other, first))

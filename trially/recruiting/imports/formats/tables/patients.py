@@ -2,8 +2,8 @@
 
 from typing import Any
 
+from trially.recruiting.column_mappings.mapping import ColumnMapping
 from trially.recruiting.imports.formats.tables.cells import Cells
-from trially.recruiting.imports.formats.tables.mapping import ColumnMapping
 
 Json = dict[str, Any]
 

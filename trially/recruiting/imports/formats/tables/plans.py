@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from trially.recruiting.imports.formats.tables.columns import (
+from trially.recruiting.column_mappings.mapping import ColumnMapping
+from trially.recruiting.column_mappings.table_fields import (
     REQUIRED,
     TableKind,
     guess_field,
 )
-from trially.recruiting.imports.formats.tables.mapping import DELIMITERS, ColumnMapping
 from trially.recruiting.imports.formats.tables.rows import RowError, read_rows
 from trially.recruiting.imports.formats.tables.values import MIXED, decimal_mark_of
 from trially.recruiting.imports.formats.text_files import (
@@ -24,6 +24,14 @@ from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.source_files import SourceFile
 
+DELIMITER_NAMES: Mapping[str, str | None] = {
+    "auto": None,
+    "comma": ",",
+    "semicolon": ";",
+    "tab": "\t",
+    "pipe": "|",
+}
+DELIMITERS = tuple(sign for sign in DELIMITER_NAMES.values() if sign)
 _NUMBER_FIELDS = ("value", "low", "high")
 
 

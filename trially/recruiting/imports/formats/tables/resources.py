@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from trially.recruiting.imports.formats.code_systems import find_code_system
+from trially.recruiting.column_mappings.code_systems import find_code_system
+from trially.recruiting.column_mappings.mapping import ColumnMapping
+from trially.recruiting.column_mappings.table_fields import CODE_FIELDS, TableKind
 from trially.recruiting.imports.formats.resource_ids import fact_id_of, patient_id_of
 from trially.recruiting.imports.formats.tables.cells import Cells
-from trially.recruiting.imports.formats.tables.columns import CODE_FIELDS, TableKind
-from trially.recruiting.imports.formats.tables.mapping import ColumnMapping
 from trially.recruiting.imports.formats.tables.patients import translate_patient
 from trially.recruiting.imports.formats.tables.rows import RowError
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
-from trially.recruiting.imports.formats import code_systems
+from trially.recruiting.column_mappings import code_systems
 
 
 class TableKind(StrEnum):

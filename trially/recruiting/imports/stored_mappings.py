@@ -9,8 +9,8 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from trially.database.placement import current_placement
 from trially.database.rows import of_current_tenant, table_of
 from trially.database.session import db, transaction
-from trially.recruiting.imports.formats.tables.columns import TableKind
-from trially.recruiting.imports.formats.tables.mapping import ColumnMapping, build_mapping
+from trially.recruiting.column_mappings.mapping import ColumnMapping, build_mapping
+from trially.recruiting.column_mappings.table_fields import TableKind
 from trially.recruiting.sources.model import RecordSource
 
 
