@@ -197,6 +197,9 @@ class Settings:
     max_import_seconds: Annotated[float, at_least(1)] = 3600.0
     """Maximum time that an import runs, in seconds."""
 
+    max_dry_run_seconds: Annotated[float, between(1, 600)] = 20.0
+    """Maximum time of a dry run of an import, in seconds, as other imports of its source wait."""
+
     max_import_fault_share: Annotated[float, between(0, 1)] = 0.9
     """Maximum share of an import's lines that may be faulty, from the thousandth fault on."""
 

@@ -37,6 +37,7 @@ from trially.recruiting.imports.reading.source_files import (
 )
 from trially.recruiting.imports.reports import print_report
 from trially.recruiting.imports.running import ImportStoppedError, fingerprint_of, run_import
+from trially.recruiting.imports.trying import NOTHING_MORE, dry_run_option, try_files
 from trially.recruiting.imports.waiting import count_waiting, delete_waiting
 from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.tenancy.catalog_commands import catalog_command
@@ -54,7 +55,6 @@ from trially.terminal import (
 )
 
 IMPORTS_SHOWN = 100
-NOTHING_MORE: Mapping[str, Any] = {}
 WAITING_SHOWN = 100
 
 
@@ -69,8 +69,11 @@ WAITING_SHOWN = 100
     help="Name of the system that the records come from.",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first line that cannot be imported.")
+@dry_run_option
 @json_option
-def fhir(slug: str, paths: Sequence[Path], *, source: str, strict: bool, as_json: bool) -> None:
+def fhir(
+    slug: str, paths: Sequence[Path], *, source: str, strict: bool, dry_run: bool, as_json: bool
+) -> None:
     """Import FHIR R4 records into TENANT.
 
     PATHS are FHIR Bundles, NDJSON files, folders of them (such as a Bulk Data export), or tar
@@ -82,6 +85,17 @@ def fhir(slug: str, paths: Sequence[Path], *, source: str, strict: bool, as_json
       flask imports fhir acme ./export --source epic
     """  # noqa: D301 - click reads \b
     source_files = find_source_files(paths)
+    if dry_run:
+        ignored = find_ignored_files(paths)
+        try_files(
+            slug,
+            source_files,
+            source=source,
+            strict=strict,
+            as_json=as_json,
+            ignored_files=ignored,
+        )
+        return
     import_files(
         slug,
         source_files,
@@ -103,6 +117,7 @@ def import_files(
     as_json: bool,
     ignored_files: Sequence[str] = (),
     reader: ResourceReader = read_resources,
+    time_zone: str | None = None,
     more: Mapping[str, Any] = NOTHING_MORE,
 ) -> Item:
     """Import files into a tenant, print the report, and return the import.
@@ -119,6 +134,7 @@ def import_files(
                 strict=strict,
                 started_by="command line",
                 progress=progress,
+                time_zone=time_zone,
                 reader=reader,
             )
             limit_reached = None

@@ -1,98 +1,127 @@
-"""Read files as an import would, without changing anything."""
+"""Try an import: run it as it is, and undo all of it."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
-from zoneinfo import ZoneInfo
+from uuid import uuid4
 
-from trially.database.session import transaction
-from trially.recruiting.imports.faults import FaultCode, LineFault
+from sqlalchemy import select
+
+from trially.config import current_settings
+from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
+from trially.database.session import rolled_back
+from trially.recruiting.imports.fault_groups import FAULT_COLUMNS, group_faults
+from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError
+from trially.recruiting.imports.fhir.translating import translate
 from trially.recruiting.imports.limits import ImportLimits
+from trially.recruiting.imports.model import ImportFault, ImportState
 from trially.recruiting.imports.reading.input_meter import InputMeter
-from trially.recruiting.imports.reading.resources import ResourceReader
+from trially.recruiting.imports.reading.resources import ReadResource, ResourceReader
 from trially.recruiting.imports.reading.source_files import SourceFile
-from trially.recruiting.imports.source_state import SourceState
-from trially.recruiting.imports.writing.batches import Batch, fault_of
-from trially.recruiting.imports.writing.patient_keys import (
-    describe_patient_key,
-    explain_waiting,
-    find_patients,
-)
-from trially.recruiting.imports.writing.resources import TranslatedResource
-from trially.tenancy.context import current_tenant
+from trially.recruiting.imports.running import ImportStoppedError, run_import
 
 FIRST_ROWS = 5
-MOST_FAULTS = 10_000
-"""Faults that are listed with their lines. Further ones are counted by reason."""
+OUTCOME_COLUMNS = (
+    "source",
+    "state",
+    "strict",
+    "counts",
+    "passed_over",
+    "error_count",
+    "refused_count",
+    "error_counts",
+    "error_groups",
+    "failure",
+)
+"""The columns of an import that a dry run has too."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class DryRun:
-    """What an import of some files would read."""
+    """What an import of some files would do."""
 
-    read: Counter[str] = field(default_factory=Counter)
-    ignored: Counter[str] = field(default_factory=Counter)
-    first_rows: list[dict[str, Any]] = field(default_factory=list)
+    outcome: Item
+    """The import as it would end."""
+    groups: Sequence[Item]
+    """Its faults by code and type."""
+    faults: Sequence[Item]
+    """The faults that it would store."""
+    first_rows: Sequence[dict[str, Any]]
     """The first rows as they would be stored, without absent values."""
-    faults: list[LineFault] = field(default_factory=list)
-    fault_counts: Counter[str] = field(default_factory=Counter)
-
-    @property
-    def fault_count(self) -> int:
-        """Number of all faults."""
-        return self.fault_counts.total()
 
 
-def read_without_importing(
-    source_files: Sequence[SourceFile], reader: ResourceReader, source: str, limits: ImportLimits
+def try_import(
+    source_files: Sequence[SourceFile],
+    *,
+    source: str,
+    limits: ImportLimits,
+    strict: bool,
+    reader: ResourceReader,
+    time_zone: str | None = None,
 ) -> DryRun:
-    """Return what an import into the current tenant would read, and each of its faults."""
-    outcome, meter, zone = DryRun(), InputMeter(limits), ZoneInfo(current_tenant().time_zone)
-    patients: set[str] = set()
-    state = SourceState(source)
-    for file in source_files:
-        batch = Batch(limits, state, zone)
-        for line in reader(file, meter, 0):
-            batch.add(line)
-            if batch.is_full:
-                _count(batch, outcome, patients, source)
-                batch = Batch(limits, state, zone)
-        _count(batch, outcome, patients, source)
-    return outcome
+    """Return what an import into the current tenant would do. Nothing is stored.
 
-
-def _count(batch: Batch, outcome: DryRun, patients: set[str], source: str) -> None:
-    outcome.read += batch.read
-    outcome.ignored += batch.ignored
-    resources = list(batch.resources.values())
-    for resource in resources:
-        if len(outcome.first_rows) < FIRST_ROWS:
-            row = {name: value for name, value in resource.rows[0].items() if value is not None}
-            outcome.first_rows.append({"line": resource.line, "resource": resource.type, **row})
-    patients |= {each.id for each in resources if each.type == "Patient"}
-    faults = batch.faults + _find_without_patient(resources, patients, source)
-    outcome.fault_counts.update(fault.reason for fault in faults)
-    outcome.faults += faults[: MOST_FAULTS - len(outcome.faults)]
-
-
-def _find_without_patient(
-    resources: Iterable[TranslatedResource], patients: set[str], source: str
-) -> list[LineFault]:
-    """Return a fault for each fact whose patient is neither stored nor read before."""
-    facts = [each for each in resources if each.type not in ("Patient", "Medication")]
-    wanted = {fact.patient_id for fact in facts} - patients
-    if not wanted:
-        return []
-    with transaction():
-        stored = find_patients(source, wanted)
-    return [
-        fault_of(
-            fact,
-            FaultCode.PATIENT_MISSING,
-            explain_waiting(fact.patient_id),
-            describe_patient_key(fact.patient_id),
+    The import runs in one transaction, so that facts find the patients that it has just written.
+    Rows that it writes are locked until it is rolled back, so its time is short. If the time is
+    used up, the outcome is `stopped`, and describes the lines so far.
+    """
+    most_seconds = current_settings().max_dry_run_seconds
+    first = _FirstRows(reader)
+    with rolled_back():
+        try:
+            job = run_import(
+                source_files,
+                source=source,
+                fingerprint=f"dry run {uuid4().hex}",
+                limits=limits.of_dry_run(most_seconds),
+                strict=strict,
+                time_zone=time_zone,
+                reader=first,
+            )
+        except ImportStoppedError as error:
+            job = error.job
+        groups, faults = group_faults(job), _fetch_faults(job)
+    outcome = {name: job[name] for name in OUTCOME_COLUMNS}
+    if job["state"] == ImportState.STOPPED:
+        outcome["failure"] = (
+            f"The dry run reached its limit of {most_seconds:g} seconds. Its counts are those of"
+            " the lines that it has read. Try a part of the input."
         )
-        for fact in facts
-        if fact.patient_id in wanted and fact.patient_id not in stored
-    ]
+    return DryRun(outcome, groups, faults, first.rows)
+
+
+class _FirstRows:
+    """A reader that keeps the first rows of what it reads."""
+
+    def __init__(self, reader: ResourceReader) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self._reader = reader
+
+    def __call__(
+        self, source_file: SourceFile, meter: InputMeter, start_after: int
+    ) -> Iterator[ReadResource]:
+        for line in self._reader(source_file, meter, start_after):
+            if len(self.rows) < FIRST_ROWS and type(line.resource) is dict:
+                self.rows += _first_row(line.number, line.resource)
+            yield line
+
+
+def _first_row(number: int, resource: dict[str, Any]) -> list[dict[str, Any]]:
+    try:
+        translated = translate(resource)
+    except ResourceError:
+        return []
+    if isinstance(translated, IgnoredResource):
+        return []
+    row: Any = translated[0] if isinstance(translated, list) else translated
+    values = {name: value for name, value in row.items() if value is not None}
+    return [{"line": number, "resource": resource["resourceType"], **values}]
+
+
+def _fetch_faults(job: Item) -> list[Item]:
+    fault = table_of(ImportFault).c
+    return fetch_items(
+        select(*columns_named(ImportFault, FAULT_COLUMNS))
+        .where(of_current_tenant(ImportFault), fault.import_id == job["id"])
+        .order_by(fault.concerns, fault.id)
+    )

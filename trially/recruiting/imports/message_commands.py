@@ -6,24 +6,19 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from trially.config import current_settings
 from trially.recruiting.column_mappings.mapping import read_zone
 from trially.recruiting.column_mappings.problems import MappingError
 from trially.recruiting.imports.commands import import_files
-from trially.recruiting.imports.dry_run import read_without_importing
 from trially.recruiting.imports.formats.hl7v2.reading import MessageReader
 from trially.recruiting.imports.formats.text_files import Encoding, codec_named
-from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.source_files import find_source_files
 from trially.recruiting.imports.running import fingerprint_of, fingerprint_with
 from trially.recruiting.imports.table_commands import (
-    dry_run_option,
     files_argument,
-    show_dry_run,
     source_option,
 )
+from trially.recruiting.imports.trying import dry_run_option, try_files
 from trially.tenancy.catalog_commands import catalog_command
-from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.completing import complete_slug
 from trially.terminal import NOTHING, json_option
 
@@ -79,10 +74,7 @@ def hl7v2(
     source_files = find_source_files(files)
     reader = MessageReader(zone, codec_named(Encoding(encoding)))
     if dry_run:
-        limits = ImportLimits.of_upload(current_settings()).of_command()
-        with tenant_context(slug):
-            outcome = read_without_importing(source_files, reader, source, limits)
-        show_dry_run(outcome, as_json=as_json)
+        try_files(slug, source_files, source=source, strict=strict, as_json=as_json, reader=reader)
         return
     import_files(
         slug,

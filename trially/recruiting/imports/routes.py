@@ -26,12 +26,14 @@ from trially.http.contract import (
 from trially.http.etags import Versions
 from trially.http.pages import Page
 from trially.recruiting.imports.deleting import delete_import as delete_with_faults
+from trially.recruiting.imports.dry_run import try_import
 from trially.recruiting.imports.fault_groups import group_faults
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import SORTS, ImportFault, ImportJob, WaitingFact
 from trially.recruiting.imports.refusals import answering_refusals, refuse_failed
 from trially.recruiting.imports.running import run_import
 from trially.recruiting.imports.schema import (
+    DryRunSchema,
     FaultGroupsSchema,
     FaultQuerySchema,
     FaultSchema,
@@ -42,7 +44,12 @@ from trially.recruiting.imports.schema import (
     WaitingQuerySchema,
 )
 from trially.recruiting.imports.slots import slot_of_process
-from trially.recruiting.imports.upload_formats import open_upload
+from trially.recruiting.imports.upload_formats import (
+    UploadedFile,
+    describe_table,
+    open_upload,
+    unreadable_table,
+)
 from trially.recruiting.imports.uploads import MEDIA_TYPES, received_upload
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
@@ -98,19 +105,8 @@ def import_records(query: dict[str, Any]) -> Item:
     `stopped` if only its time is used up. `Location` is the import. The batches before the limit
     stay. A tenant with too many running imports gets 429, and a busy server answers 503.
     """
-    # An upload may take long. No transaction stays open while it arrives.
-    check_tenant_open()
-    settings = current_settings()
-    with (
-        answering_refusals(),
-        slot_of_process(
-            min(settings.imports_per_process, max(1, settings.threads // 2)),
-            settings.imports_per_tenant,
-        ),
-        received_upload(request, settings.max_import_bytes) as (file, digest),
-    ):
-        limits = ImportLimits.of_upload(settings)
-        upload = open_upload(file, digest, request.mimetype, query, limits)
+    with _received(query) as (upload, limits):
+        upload.check()
         job = run_import(
             [upload.source_file],
             source=query["source"],
@@ -118,10 +114,38 @@ def import_records(query: dict[str, Any]) -> Item:
             limits=limits,
             strict=query["strict"],
             started_by=current_identity().subject,
+            time_zone=upload.time_zone,
             reader=upload.reader,
         )
     refuse_failed(job)
     return job
+
+
+@bp.post("/dry-run")
+@requires(Permission.IMPORTS_WRITE)
+@accepts_stream(MEDIA_TYPES)
+@queries(UploadQuerySchema())
+@returns(DryRunSchema())
+def try_records(query: dict[str, Any]) -> Item:
+    """Show what an import would do, and change nothing.
+
+    Body and parameters are those of `POST /imports`. The import runs as it is, and is undone: its
+    counts and errors are exactly those of an import of this file now. For a CSV file, `table` says
+    how its columns are read. `state` is `failed` if the import would fail. It is `stopped` if the
+    time of a dry run is used up: the counts are then those of the first lines.
+    """
+    with _received(query) as (upload, limits):
+        if upload.plan is not None and upload.plan.problems:
+            return unreadable_table(upload.plan, query["source"], strict=query["strict"])
+        tried = try_import(
+            [upload.source_file],
+            source=query["source"],
+            limits=limits,
+            strict=query["strict"],
+            time_zone=upload.time_zone,
+            reader=upload.reader,
+        )
+    return {**tried.outcome, "groups": tried.groups, "table": describe_table(upload.plan)}
 
 
 @bp.get("")
@@ -203,6 +227,24 @@ def delete_import(import_id: UUID, versions: Versions | None) -> None:
     IMPORTS.get(import_id)
     with answering_refusals():
         delete_with_faults(import_id, versions, _transaction_in_time)
+
+
+@contextmanager
+def _received(query: dict[str, Any]) -> Iterator[tuple[UploadedFile, ImportLimits]]:
+    """Receive an upload, and yield how it is read, and the limits of its import."""
+    # An upload may take long. No transaction stays open while it arrives.
+    check_tenant_open()
+    settings = current_settings()
+    with (
+        answering_refusals(),
+        slot_of_process(
+            min(settings.imports_per_process, max(1, settings.threads // 2)),
+            settings.imports_per_tenant,
+        ),
+        received_upload(request, settings.max_import_bytes) as (file, digest),
+    ):
+        limits = ImportLimits.of_upload(settings)
+        yield open_upload(file, digest, request.mimetype, query, limits), limits
 
 
 @contextmanager

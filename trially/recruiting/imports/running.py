@@ -27,6 +27,7 @@ from trially.recruiting.imports.reading.source_files import SourceFile
 from trially.recruiting.imports.source_state import store_base_url
 from trially.recruiting.imports.waiting import WaitingFacts
 from trially.recruiting.imports.writing.batches import Batch
+from trially.state import request_state
 from trially.tenancy.context import current_tenant
 from trially.terminal import plural
 
@@ -185,7 +186,9 @@ def _analyze_tables() -> None:
     """Update PostgreSQL's statistics, so that it chooses the right indexes for grown tables.
 
     An error is ignored, because the import is correct without statistics. On a busy server ANALYZE
-    may exceed the statement timeout.
+    may exceed the statement timeout. A dry run would hold the lock of ANALYZE to its end.
     """
+    if request_state().rolls_back:
+        return
     with suppress(OperationalError), transaction():
         db.session.execute(text(_ANALYZE))

@@ -46,11 +46,9 @@ class CountSchema(Schema):
     )
 
 
-class ImportSchema(Schema):
-    """One import."""
+class OutcomeSchema(Schema):
+    """What an import did, or would do."""
 
-    id = fields.UUID(dump_only=True)
-    etag = EntityTag()
     source = fields.String(dump_only=True, metadata={EXAMPLE: "epic"})
     state = Choice(ImportState, dump_only=True, metadata={EXAMPLE: "done"})
     strict = fields.Boolean(dump_only=True)
@@ -111,6 +109,13 @@ class ImportSchema(Schema):
     )
     # It may name a file of an archive, and such files may be named after patients.
     failure = fields.String(dump_only=True, allow_none=True, metadata=IDENTIFIER | {EXAMPLE: None})
+
+
+class ImportSchema(OutcomeSchema):
+    """One import."""
+
+    id = fields.UUID(dump_only=True)
+    etag = EntityTag()
     started_by = fields.String(dump_only=True, allow_none=True, metadata={EXAMPLE: "user-4711"})
     created_at = fields.AwareDateTime(dump_only=True)
     updated_at = fields.AwareDateTime(dump_only=True)
@@ -201,6 +206,63 @@ class FaultGroupsSchema(Schema):
     """The errors of an import in groups, the largest first."""
 
     groups = fields.List(fields.Nested(FaultGroupSchema), dump_only=True)
+
+
+class TableColumnSchema(Schema):
+    """A column of a CSV file."""
+
+    number = fields.Integer(required=True, metadata={EXAMPLE: 1})
+    # A file without a header begins with a patient.
+    header = fields.String(required=True, metadata=IDENTIFIER | {EXAMPLE: "MRN"})
+    field = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "The field that it holds; null if it is ignored."},
+    )
+    reason = fields.String(
+        required=True,
+        metadata={
+            "description": "`mapping`, `header`, or why the column is ignored.",
+            EXAMPLE: "header",
+        },
+    )
+
+
+class TableSchema(Schema):
+    """How a CSV file is read."""
+
+    encoding = fields.String(required=True, metadata={EXAMPLE: "utf-8-sig"})
+    delimiter = fields.String(required=True, metadata={EXAMPLE: ";"})
+    decimal_mark = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "Null if the file has decimal commas that the mapping does not declare.",
+            EXAMPLE: ".",
+        },
+    )
+    columns = fields.List(fields.Nested(TableColumnSchema), required=True)
+    problems = fields.List(
+        fields.String(),
+        required=True,
+        metadata={"description": "What prevents an import: columns that are not certain."},
+    )
+
+
+class DryRunSchema(OutcomeSchema):
+    """What an import would do."""
+
+    groups = fields.List(
+        fields.Nested(FaultGroupSchema),
+        dump_only=True,
+        metadata={"description": "The errors in groups, the largest first."},
+    )
+    table = fields.Nested(
+        TableSchema,
+        dump_only=True,
+        allow_none=True,
+        metadata={"description": "How a CSV file is read; null for other formats."},
+    )
 
 
 class WaitingFactSchema(Schema):

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-import orjson
 
 from trially.config import current_settings
 from trially.recruiting.column_mappings.mapping import (
@@ -15,7 +14,6 @@ from trially.recruiting.column_mappings.mapping import (
 )
 from trially.recruiting.column_mappings.table_fields import TableKind
 from trially.recruiting.imports.commands import check_source, import_files
-from trially.recruiting.imports.dry_run import DryRun, read_without_importing
 from trially.recruiting.imports.formats.tables.plans import (
     DELIMITER_NAMES,
     DELIMITERS,
@@ -30,10 +28,12 @@ from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.source_files import SourceFile, find_source_files
 from trially.recruiting.imports.running import fingerprint_of, fingerprint_with
 from trially.recruiting.imports.stored_mappings import find_mapping, store_mapping
+from trially.recruiting.imports.trying import dry_run_option, try_files
+from trially.recruiting.imports.upload_formats import describe_table
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.completing import complete_slug
-from trially.terminal import NOTHING, json_option, plural, print_items, print_json
+from trially.terminal import NOTHING, json_option, print_items, print_json
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -45,13 +45,6 @@ def source_option(function: _Function) -> _Function:
         required=True,
         callback=lambda _context, _parameter, value: check_source(value),
         help="Name of the system that the records come from.",
-    )(function)
-
-
-def dry_run_option(function: _Function) -> _Function:
-    """Add the option `--dry-run`."""
-    return click.option(
-        "--dry-run", is_flag=True, help="Show what would be imported, and change nothing."
     )(function)
 
 
@@ -137,7 +130,7 @@ def csv(
     plans = {file: plan_table(file, options, limits) for file in source_files}
     reader = TableReader(plans)
     if dry_run:
-        _show_plans(slug, source, plans, limits, as_json=as_json)
+        _try_tables(slug, source, plans, strict=strict, as_json=as_json)
         return
     for plan in plans.values():
         plan.check()
@@ -155,51 +148,33 @@ def csv(
     )
 
 
-def show_dry_run(outcome: DryRun, *, as_json: bool, **more: Any) -> None:
-    """Print what an import would read. `more` is added to the JSON."""
-    if as_json:
-        print_json(
-            {
-                **more,
-                "read": outcome.read,
-                "ignored": outcome.ignored,
-                "first_rows": outcome.first_rows,
-                "error_count": outcome.fault_count,
-                "error_counts": outcome.fault_counts,
-                "errors": [asdict(fault) for fault in outcome.faults],
-            }
-        )
-        return
-    for row in outcome.first_rows:
-        line, resource = row.pop("line"), row.pop("resource")
-        click.echo(f"Line {line} becomes {resource} {orjson.dumps(row, default=str).decode()}")
-    rows = [{"resource": kind, "read": number} for kind, number in sorted(outcome.read.items())]
-    print_items(rows, ("resource", "read"), as_json=False)
-    click.echo(f"Errors: {outcome.fault_count:,}.")
-    for fault in outcome.faults:
-        pointer = f" ({fault.pointer})" if fault.pointer else ""
-        click.echo(f"  {fault.file}, line {fault.line}: {fault.reason}{pointer}")
-    if (unlisted := outcome.fault_count - len(outcome.faults)) > 0:
-        click.echo(f"  … and {plural(unlisted, 'error')} more.")
-    click.echo("Nothing was imported.")
-
-
-def _show_plans(
+def _try_tables(
     slug: str,
     source: str,
     plans: Mapping[SourceFile, TablePlan],
-    limits: ImportLimits,
     *,
+    strict: bool,
     as_json: bool,
 ) -> None:
-    with tenant_context(slug):
-        readable = [file for file, plan in plans.items() if not plan.problems]
-        outcome = read_without_importing(readable, TableReader(plans), source, limits)
+    """Print how tables would be read, and what an import of the certain ones would do."""
+    certain = [file for file, plan in plans.items() if not plan.problems]
+    tables = [{"file": plan.file, **(describe_table(plan) or {})} for plan in plans.values()]
     if not as_json:
         for plan in plans.values():
             _print_plan(plan)
-    show_dry_run(outcome, as_json=as_json, tables=[_plan_as_json(plan) for plan in plans.values()])
-    if any(plan.problems for plan in plans.values()):
+    if certain:
+        try_files(
+            slug,
+            certain,
+            source=source,
+            strict=strict,
+            as_json=as_json,
+            reader=TableReader(plans),
+            more={"tables": tables},
+        )
+    elif as_json:
+        print_json({"dry_run": True, "tables": tables})
+    if len(certain) < len(plans):
         raise PlanError("The columns of a file are not certain. Name them with --mapping.")
 
 
@@ -215,14 +190,3 @@ def _print_plan(plan: TablePlan) -> None:
     )
     for problem in plan.problems:
         click.echo(f"  {problem}")
-
-
-def _plan_as_json(plan: TablePlan) -> dict[str, Any]:
-    return {
-        "file": plan.file,
-        "encoding": plan.codec,
-        "delimiter": plan.delimiter,
-        "decimal_mark": plan.decimal_mark,
-        "columns": [asdict(column) for column in plan.columns],
-        "problems": plan.problems,
-    }

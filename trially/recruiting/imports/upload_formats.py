@@ -1,8 +1,10 @@
 """How an upload is read: by its media type and the parameters of the request."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, BinaryIO, NamedTuple
 
+from trially.database.rows import Item
 from trially.http.codes import Code
 from trially.http.problems import UnprocessableContent, to_pointers
 from trially.recruiting.column_mappings.mapping import (
@@ -16,11 +18,13 @@ from trially.recruiting.imports.formats.hl7v2.reading import MessageReader
 from trially.recruiting.imports.formats.tables.plans import (
     DELIMITER_NAMES,
     TableOptions,
+    TablePlan,
     plan_table,
 )
 from trially.recruiting.imports.formats.tables.reading import TableReader
 from trially.recruiting.imports.formats.text_files import Encoding, codec_named
 from trially.recruiting.imports.limits import ImportLimitError, ImportLimits
+from trially.recruiting.imports.model import ImportState
 from trially.recruiting.imports.reading.resources import ResourceReader, read_resources
 from trially.recruiting.imports.reading.source_files import (
     ImportSourceError,
@@ -38,20 +42,28 @@ class UploadedFile(NamedTuple):
     source_file: SourceFile
     reader: ResourceReader
     fingerprint: str
+    plan: TablePlan | None = None
+    """How the columns of a table are read."""
+    time_zone: str | None = None
+    """The zone of times without a UTC offset, if the request names one."""
+
+    def check(self) -> None:
+        """Raise `UnprocessableContent` if the columns of a table are not certain."""
+        if self.plan is not None and self.plan.problems:
+            raise _refusal(self.plan.refusal)
 
 
 def open_upload(
     file: BinaryIO, digest: str, media_type: str, query: Mapping[str, Any], limits: ImportLimits
 ) -> UploadedFile:
-    """Return how an upload is read. Raises `UnprocessableContent` if that is not certain."""
+    """Return how an upload is read. Raises `UnprocessableContent` if it cannot be read."""
     source_file = source_file_from_stream("upload", file)
     try:
         if media_type in TABLE_TYPES:
             options = _table_options(query)
             plan = plan_table(source_file, options, limits)
-            plan.check()
             reader = TableReader({source_file: plan})
-            return UploadedFile(source_file, reader, fingerprint_with(digest, options))
+            return UploadedFile(source_file, reader, fingerprint_with(digest, options), plan)
         if media_type in HL7V2_TYPES:
             zone, codec = read_zone(query["time_zone"]), codec_named(Encoding(query["encoding"]))
             fingerprint = fingerprint_with(digest, ("hl7v2", zone, codec))
@@ -62,6 +74,35 @@ def open_upload(
     except (ImportSourceError, ImportLimitError) as error:
         raise _refusal(str(error)) from error
     return UploadedFile(source_file, read_resources, digest)
+
+
+def describe_table(plan: TablePlan | None) -> Item | None:
+    """Return how the columns of a table are read; None for other formats."""
+    if plan is None:
+        return None
+    return {
+        "encoding": plan.codec,
+        "delimiter": plan.delimiter,
+        "decimal_mark": plan.decimal_mark,
+        "columns": [asdict(column) for column in plan.columns],
+        "problems": plan.problems,
+    }
+
+
+def unreadable_table(plan: TablePlan, source: str, *, strict: bool) -> Item:
+    """Return the dry run of a table whose columns are not certain."""
+    nothing: Item = {name: {} for name in ("counts", "passed_over", "error_counts", "error_groups")}
+    return {
+        **nothing,
+        "source": source,
+        "state": ImportState.FAILED,
+        "strict": strict,
+        "error_count": 0,
+        "refused_count": 0,
+        "failure": plan.refusal,
+        "groups": [],
+        "table": describe_table(plan),
+    }
 
 
 def _table_options(query: Mapping[str, Any]) -> TableOptions:

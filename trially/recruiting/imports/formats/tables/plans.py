@@ -81,10 +81,15 @@ class TablePlan:
         """Positions, from 0, of the columns that hold fields."""
         return {column.field: column.number - 1 for column in self.columns if column.field}
 
+    @property
+    def refusal(self) -> str:
+        """The sentences about what prevents an import."""
+        return f"{self.file} cannot be imported. {' '.join(self.problems)}"
+
     def check(self) -> None:
         """Raise `PlanError` if the columns are not certain."""
         if self.problems:
-            raise PlanError(f"{self.file} cannot be imported. {' '.join(self.problems)}")
+            raise PlanError(self.refusal)
 
 
 def plan_table(source_file: SourceFile, options: TableOptions, limits: ImportLimits) -> TablePlan:
