@@ -117,7 +117,6 @@ def import_files(
     as_json: bool,
     ignored_files: Sequence[str] = (),
     reader: ResourceReader = read_resources,
-    time_zone: str | None = None,
     more: Mapping[str, Any] = NOTHING_MORE,
 ) -> Item:
     """Import files into a tenant, print the report, and return the import.
@@ -134,7 +133,6 @@ def import_files(
                 strict=strict,
                 started_by="command line",
                 progress=progress,
-                time_zone=time_zone,
                 reader=reader,
             )
             limit_reached = None

@@ -57,7 +57,6 @@ def try_import(
     limits: ImportLimits,
     strict: bool,
     reader: ResourceReader,
-    time_zone: str | None = None,
 ) -> DryRun:
     """Return what an import into the current tenant would do. Nothing is stored.
 
@@ -75,7 +74,6 @@ def try_import(
                 fingerprint=f"dry run {uuid4().hex}",
                 limits=limits.of_dry_run(most_seconds),
                 strict=strict,
-                time_zone=time_zone,
                 reader=first,
             )
         except ImportStoppedError as error:

@@ -13,12 +13,14 @@ from trially.recruiting.imports.formats.hl7v2.reading import MessageReader
 from trially.recruiting.imports.formats.text_files import Encoding, codec_named
 from trially.recruiting.imports.reading.source_files import find_source_files
 from trially.recruiting.imports.running import fingerprint_of, fingerprint_with
+from trially.recruiting.imports.stored_mappings import find_own_zone, find_tenant_zone
 from trially.recruiting.imports.table_commands import (
     files_argument,
     source_option,
 )
 from trially.recruiting.imports.trying import dry_run_option, try_files
 from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.completing import complete_slug
 from trially.terminal import NOTHING, json_option
 
@@ -46,7 +48,7 @@ def _check_zone(name: str | None) -> ZoneInfo | None:
     "zone",
     metavar="NAME",
     callback=lambda _context, _parameter, value: _check_zone(value),
-    help="Zone of times that name none, such as Europe/Berlin.",
+    help="Zone of times that name none, such as Europe/Berlin.  [default: the source's]",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first segment that cannot be imported.")
 @dry_run_option
@@ -72,7 +74,10 @@ def hl7v2(
       flask imports hl7v2 acme messages.hl7 --source adt --time-zone Europe/Berlin
     """  # noqa: D301 - click reads \b
     source_files = find_source_files(files)
-    reader = MessageReader(zone, codec_named(Encoding(encoding)))
+    with tenant_context(slug):
+        zone, fallback = zone or find_own_zone(source), find_tenant_zone()
+    options = ("hl7v2", zone, encoding, fallback)
+    reader = MessageReader(zone, codec_named(Encoding(encoding)), fallback)
     if dry_run:
         try_files(slug, source_files, source=source, strict=strict, as_json=as_json, reader=reader)
         return
@@ -80,7 +85,7 @@ def hl7v2(
         slug,
         source_files,
         source=source,
-        fingerprint=fingerprint_with(fingerprint_of(source_files), ("hl7v2", zone, encoding)),
+        fingerprint=fingerprint_with(fingerprint_of(source_files), options),
         strict=strict,
         as_json=as_json,
         reader=reader,

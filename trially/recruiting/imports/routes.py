@@ -114,7 +114,6 @@ def import_records(query: dict[str, Any]) -> Item:
             limits=limits,
             strict=query["strict"],
             started_by=current_identity().subject,
-            time_zone=upload.time_zone,
             reader=upload.reader,
         )
     refuse_failed(job)
@@ -142,7 +141,6 @@ def try_records(query: dict[str, Any]) -> Item:
             source=query["source"],
             limits=limits,
             strict=query["strict"],
-            time_zone=upload.time_zone,
             reader=upload.reader,
         )
     return {**tried.outcome, "groups": tried.groups, "table": describe_table(upload.plan)}

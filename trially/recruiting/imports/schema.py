@@ -8,6 +8,7 @@ from trially.phi import IDENTIFIER
 from trially.recruiting.column_mappings.table_fields import TableKind
 from trially.recruiting.imports.faults import Concern, FaultCode
 from trially.recruiting.imports.formats.tables.plans import DELIMITER_NAMES
+from trially.recruiting.imports.formats.tables.values import DecimalMark
 from trially.recruiting.imports.formats.text_files import Encoding
 from trially.recruiting.imports.model import SORTS, ImportJob, ImportState
 from trially.recruiting.sources.model import MANUAL_SOURCE
@@ -217,7 +218,10 @@ class TableColumnSchema(Schema):
     field = fields.String(
         required=True,
         allow_none=True,
-        metadata={"description": "The field that it holds; null if it is ignored."},
+        metadata={
+            "description": "The field that it holds; null if it is ignored.",
+            EXAMPLE: "patient",
+        },
     )
     reason = fields.String(
         required=True,
@@ -233,19 +237,23 @@ class TableSchema(Schema):
 
     encoding = fields.String(required=True, metadata={EXAMPLE: "utf-8-sig"})
     delimiter = fields.String(required=True, metadata={EXAMPLE: ";"})
-    decimal_mark = fields.String(
+    decimal_mark = Choice(
+        DecimalMark,
         required=True,
-        allow_none=True,
         metadata={
-            "description": "Null if the file has decimal commas that the mapping does not declare.",
-            EXAMPLE: ".",
+            "description": "The mapping declares it. Decimal commas that it does not declare are"
+            " errors.",
+            EXAMPLE: "comma",
         },
     )
     columns = fields.List(fields.Nested(TableColumnSchema), required=True)
     problems = fields.List(
         fields.String(),
         required=True,
-        metadata={"description": "What prevents an import: columns that are not certain."},
+        metadata={
+            "description": "What prevents an import: columns that are not certain.",
+            EXAMPLE: [],
+        },
     )
 
 

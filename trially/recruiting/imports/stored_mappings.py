@@ -1,7 +1,9 @@
-"""The column mappings that are stored with sources."""
+"""How a source writes its files, as it is stored: column mappings and the time zone."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, literal_column, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
@@ -12,20 +14,35 @@ from trially.database.session import db, transaction
 from trially.recruiting.column_mappings.mapping import ColumnMapping, build_mapping
 from trially.recruiting.column_mappings.table_fields import TableKind
 from trially.recruiting.sources.model import RecordSource
+from trially.tenancy.context import current_tenant
 
 
-def find_mapping(source: str, kind: TableKind) -> ColumnMapping:
-    """Return the mapping that is stored with a source, or an empty one.
+def find_mapping(source: str, kind: TableKind) -> Mapping[str, Any]:
+    """Return the document that is stored with a source for one kind of table, or an empty one."""
+    stored: Mapping[str, Any] | None = _find(source, "column_mapping")
+    document: Mapping[str, Any] = (stored or {}).get(kind.value, {})
+    return document
 
-    Raises `MappingError` if the stored one is wrong.
+
+def find_own_zone(source: str) -> ZoneInfo | None:
+    """Return the time zone that is stored with a source."""
+    name: str | None = _find(source, "time_zone")
+    return None if name is None else ZoneInfo(name)
+
+
+def find_tenant_zone() -> ZoneInfo:
+    """Return the time zone of the current tenant."""
+    return ZoneInfo(current_tenant().time_zone)
+
+
+def mapping_of(source: str, kind: TableKind, document: Mapping[str, Any]) -> ColumnMapping:
+    """Return a mapping whose zone is that of the source, unless it names one.
+
+    Raises `MappingError`.
     """
-    table = table_of(RecordSource)
-    statement = select(table.c.column_mapping).where(
-        of_current_tenant(RecordSource), table.c.name == source
-    )
-    with transaction():
-        stored: Mapping[str, Any] | None = db.session.execute(statement).scalar()
-    return build_mapping((stored or {}).get(kind.value, {}), kind)
+    mapping = build_mapping(document, kind)
+    zone = mapping.dates.zone or find_own_zone(source) or find_tenant_zone()
+    return replace(mapping, dates=replace(mapping.dates, zone=zone))
 
 
 def store_mapping(source: str, kind: TableKind, document: Mapping[str, Any]) -> None:
@@ -45,3 +62,12 @@ def store_mapping(source: str, kind: TableKind, document: Mapping[str, Any]) -> 
     )
     with transaction():
         db.session.execute(statement)
+
+
+def _find(source: str, column: str) -> Any:
+    table = table_of(RecordSource)
+    statement = select(table.c[column]).where(
+        of_current_tenant(RecordSource), table.c.name == source
+    )
+    with transaction():
+        return db.session.execute(statement).scalar()

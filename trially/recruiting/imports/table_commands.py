@@ -9,7 +9,6 @@ import click
 
 from trially.config import current_settings
 from trially.recruiting.column_mappings.mapping import (
-    build_mapping,
     read_mapping_file,
 )
 from trially.recruiting.column_mappings.table_fields import TableKind
@@ -27,7 +26,7 @@ from trially.recruiting.imports.formats.text_files import Encoding
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.source_files import SourceFile, find_source_files
 from trially.recruiting.imports.running import fingerprint_of, fingerprint_with
-from trially.recruiting.imports.stored_mappings import find_mapping, store_mapping
+from trially.recruiting.imports.stored_mappings import find_mapping, mapping_of, store_mapping
 from trially.recruiting.imports.trying import dry_run_option, try_files
 from trially.recruiting.imports.upload_formats import describe_table
 from trially.tenancy.catalog_commands import catalog_command
@@ -116,11 +115,8 @@ def csv(
     table_kind = TableKind(kind)
     document = read_mapping_file(mapping_file, table_kind) if mapping_file else None
     with tenant_context(slug):
-        mapping = (
-            find_mapping(source, table_kind)
-            if document is None
-            else build_mapping(document, table_kind)
-        )
+        stored = find_mapping(source, table_kind) if document is None else document
+        mapping = mapping_of(source, table_kind, stored)
     options = TableOptions(
         table_kind,
         mapping,
@@ -179,9 +175,8 @@ def _try_tables(
 
 
 def _print_plan(plan: TablePlan) -> None:
-    mark = {",": "comma", ".": "dot", "mixed": "mixed", None: "not certain"}[plan.decimal_mark]
     delimiter = next(name for name, sign in DELIMITER_NAMES.items() if sign == plan.delimiter)
-    click.echo(f"{plan.file}: {plan.codec}, {delimiter}, decimal mark {mark}.")
+    click.echo(f"{plan.file}: {plan.codec}, {delimiter}, decimal mark {plan.decimal_mark}.")
     print_items(
         [asdict(column) for column in plan.columns],
         ("number", "header", "field", "reason"),

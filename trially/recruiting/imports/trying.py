@@ -36,7 +36,6 @@ def try_files(
     as_json: bool,
     ignored_files: Sequence[str] = (),
     reader: ResourceReader = read_resources,
-    time_zone: str | None = None,
     more: Mapping[str, Any] = NOTHING_MORE,
 ) -> None:
     """Print what an import into a tenant would do, and change nothing.
@@ -50,7 +49,6 @@ def try_files(
             limits=ImportLimits.of_upload(current_settings()).of_command(),
             strict=strict,
             reader=reader,
-            time_zone=time_zone,
         )
     if as_json:
         print_json({**_to_json(tried), "passed_over_files": ignored_files, **more})

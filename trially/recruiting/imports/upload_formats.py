@@ -8,7 +8,6 @@ from trially.database.rows import Item
 from trially.http.codes import Code
 from trially.http.problems import UnprocessableContent, to_pointers
 from trially.recruiting.column_mappings.mapping import (
-    build_mapping,
     read_mapping,
     read_zone,
 )
@@ -32,7 +31,12 @@ from trially.recruiting.imports.reading.source_files import (
     source_file_from_stream,
 )
 from trially.recruiting.imports.running import fingerprint_with
-from trially.recruiting.imports.stored_mappings import find_mapping
+from trially.recruiting.imports.stored_mappings import (
+    find_mapping,
+    find_own_zone,
+    find_tenant_zone,
+    mapping_of,
+)
 from trially.recruiting.imports.uploads import HL7V2_TYPES, TABLE_TYPES
 
 
@@ -44,8 +48,6 @@ class UploadedFile(NamedTuple):
     fingerprint: str
     plan: TablePlan | None = None
     """How the columns of a table are read."""
-    time_zone: str | None = None
-    """The zone of times without a UTC offset, if the request names one."""
 
     def check(self) -> None:
         """Raise `UnprocessableContent` if the columns of a table are not certain."""
@@ -65,9 +67,10 @@ def open_upload(
             reader = TableReader({source_file: plan})
             return UploadedFile(source_file, reader, fingerprint_with(digest, options), plan)
         if media_type in HL7V2_TYPES:
-            zone, codec = read_zone(query["time_zone"]), codec_named(Encoding(query["encoding"]))
-            fingerprint = fingerprint_with(digest, ("hl7v2", zone, codec))
-            return UploadedFile(source_file, MessageReader(zone, codec), fingerprint)
+            zone = read_zone(query["time_zone"]) or find_own_zone(query["source"])
+            codec, fallback = codec_named(Encoding(query["encoding"])), find_tenant_zone()
+            fingerprint = fingerprint_with(digest, ("hl7v2", zone, codec, fallback))
+            return UploadedFile(source_file, MessageReader(zone, codec, fallback), fingerprint)
     except MappingError as error:
         errors = list(to_pointers(error.nested(), "/mapping"))
         raise _refusal(str(error), errors) from error
@@ -112,11 +115,12 @@ def _table_options(query: Mapping[str, Any]) -> TableOptions:
             " columns do not say what it is about."
         )
     kind, mapping = TableKind(query["kind"]), query["mapping"]
+    document = (
+        read_mapping(mapping.encode(), kind) if mapping else find_mapping(query["source"], kind)
+    )
     return TableOptions(
         kind,
-        build_mapping(read_mapping(mapping.encode(), kind), kind)
-        if mapping
-        else find_mapping(query["source"], kind),
+        mapping_of(query["source"], kind, document),
         Encoding(query["encoding"]),
         DELIMITER_NAMES[query["delimiter"]],
     )

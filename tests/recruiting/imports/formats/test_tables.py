@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.recruiting.imports.formats.reading_tables import faults, read_table, resources
+from trially.http.problems import to_pointers
 from trially.recruiting.column_mappings.mapping import build_mapping
 from trially.recruiting.column_mappings.problems import MappingError
 from trially.recruiting.column_mappings.table_fields import TableKind
@@ -138,6 +139,7 @@ def test_a_date_that_is_not_certain_is_a_fault_and_the_fact_stays(text: str, rea
         ("04032020 0815", {"dates": ["DDMMYYYY hhmm"]}, "2020-03-04T08:15:00"),
         ("43924", {"dates": ["excel"]}, "2020-04-03"),
         ("43924.5", {"dates": ["excel"]}, "2020-04-03T12:00:00"),
+        ("2020-04-03", {"dates": ["DD/MM/YYYY"]}, "2020-04-03"),
         ("2020-04-03 16:05", {"time_zone": "Europe/Berlin"}, "2020-04-03T16:05:00+02:00"),
         ("2020-01-03 16:05", {"time_zone": "Europe/Berlin"}, "2020-01-03T16:05:00+01:00"),
     ],
@@ -151,20 +153,18 @@ def test_declared_notations(text: str, mapping: Any, expected: str) -> None:
     [
         ("13", {"value": 13, "unit": "g/dL"}),
         ("13.5", {"value": 13.5, "unit": "g/dL"}),
-        ("13,5", {"value": 13.5, "unit": "g/dL"}),
-        ("0,512", {"value": 0.512, "unit": "g/dL"}),
         ("1.234", {"value": 1.234, "unit": "g/dL"}),
-        ("1.234,5", {"value": 1234.5, "unit": "g/dL"}),
         ("1,234.5", {"value": 1234.5, "unit": "g/dL"}),
-        ("1 234,5", {"value": 1234.5, "unit": "g/dL"}),
+        ("1 234.5", {"value": 1234.5, "unit": "g/dL"}),
         ("1,234,567", {"value": 1234567, "unit": "g/dL"}),
+        ("1.234.567", {"value": 1234567, "unit": "g/dL"}),
         ("-0.3", {"value": -0.3, "unit": "g/dL"}),
         ("1.2E+2", {"value": 120.0, "unit": "g/dL"}),
         ("9007199254740993", {"value": 9007199254740993, "unit": "g/dL"}),
         ("<5", {"value": 5, "comparator": "<", "unit": "g/dL"}),
-        ("< 0,1", {"value": 0.1, "comparator": "<", "unit": "g/dL"}),
+        ("< 0.1", {"value": 0.1, "comparator": "<", "unit": "g/dL"}),
         ("≥ 60", {"value": 60, "comparator": ">=", "unit": "g/dL"}),
-        ("4,5 10*9/L", {"value": 4.5, "unit": "g/dL"}),
+        ("4.5 10*9/L", {"value": 4.5, "unit": "g/dL"}),
         ("=<5", {"value": 5, "comparator": "<=", "unit": "g/dL"}),
     ],
 )
@@ -172,8 +172,47 @@ def test_numbers(text: str, expected: Any) -> None:
     assert lab(text)["valueQuantity"] == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("13,5", 13.5),
+        ("0,512", 0.512),
+        ("1,234", 1.234),
+        ("1.234", 1234),
+        ("1.234,5", 1234.5),
+        ("1 234,5", 1234.5),
+    ],
+)
+def test_a_decimal_comma_that_the_mapping_declares(text: str, expected: float) -> None:
+    assert lab(text, mapping={"decimal": ","})["valueQuantity"]["value"] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "decimal", "reason"),
+    [
+        ("13,5", None, "has a decimal comma, which the mapping does not declare"),
+        ("1.234,5", None, "has a decimal comma"),
+        ("< 0,1", None, "has a decimal comma"),
+        ("1,234", None, "comma may separate decimals or thousands"),
+        ("13,5", ".", "has a decimal comma"),
+        ("13.5", ",", "has a decimal point"),
+    ],
+)
+def test_a_number_with_another_mark_than_the_mapping_declares_is_a_fault(
+    text: str, decimal: str | None, reason: str
+) -> None:
+    content = f'{LABS}1,718-7,Hb,"{text}",g/dL,2024\n'
+
+    [(line, sentence)] = faults(content, "labs", mapping={"decimal": decimal})
+
+    assert line == 2
+    assert sentence.startswith("Cell 4 (value) ")
+    assert reason in sentence
+    assert text not in sentence
+
+
 def test_a_unit_in_the_cell_counts_if_there_is_no_column_of_units() -> None:
-    [fact] = resources("patient;test;value\n1;Hb;13,5 g/dl\n", "labs")
+    [fact] = resources("patient;test;value\n1;Hb;13.5 g/dl\n", "labs")
 
     assert fact["valueQuantity"] == {"value": 13.5, "unit": "g/dl"}
 
@@ -200,19 +239,12 @@ def test_people_may_be_called_na_and_null() -> None:
     assert "telecom" not in patient
 
 
-def test_a_comma_of_thousands_or_decimals_is_a_fault_unless_other_rows_decide() -> None:
-    row = "1;Hb;{}\n"
-    head = "patient;test;value\n"
-    ambiguous = head + row.format("1,234")
+def test_a_table_with_undeclared_decimal_commas_makes_a_dot_ambiguous_too() -> None:
+    table = "patient;test;value\n1;Hb;1.234\n1;Hb;13,5\n1;Hb;12.5\n1;Hb;7\n"
 
-    assert "comma may separate" in faults(ambiguous, "labs")[0][1]
-    for other, expected in (("0,5", 1.234), ("12.5", 1234)):
-        results = resources(ambiguous + row.format(other), "labs")
-        assert results[0]["valueQuantity"]["value"] == expected
-    mixed = ambiguous + row.format("1.234") + row.format("0,5") + row.format("12.5")
-    assert [line for line, _ in faults(mixed, "labs")] == [2, 3]
-    declared = resources(ambiguous, "labs", mapping={"decimal": ","})
-    assert declared[0]["valueQuantity"]["value"] == 1.234
+    assert [line for line, _ in faults(table, "labs")] == [2, 3]
+    assert [line for line, _ in faults(table, "labs", mapping={"decimal": ","})] == [4]
+    assert [line for line, _ in faults(table, "labs", mapping={"decimal": "."})] == [3]
 
 
 def test_quoted_cells_may_have_delimiters_quotes_and_line_ends_and_lines_stay_true() -> None:
@@ -295,29 +327,40 @@ def test_a_mapping_names_columns_by_header_or_number_and_words() -> None:
     }
 
 
+def test_a_date_that_contradicts_the_declared_notation_is_a_fault() -> None:
+    table = f"{LABS}1,718-7,Hb,13,g/dL,07/23/1961\n"
+
+    [(_, sentence)] = faults(table, "labs", mapping={"dates": "DD/MM/YYYY"})
+    assert "is not a date in a known notation" in sentence
+
+
 @pytest.mark.parametrize(
-    "mapping",
+    ("mapping", "pointer"),
     [
-        [],
-        {"colums": {}},
-        {"columns": {"gender": "x"}},
-        {"columns": {"sex": 0}},
-        {"columns": {"sex": True}},
-        {"dates": ["DD/MM"]},
-        {"dates": ["DD.MM.YY"]},
-        {"dates": [7]},
-        {"decimal": ";"},
-        {"time_zone": "Mars"},
-        {"time_zone": "../../etc/passwd"},
-        {"code_system": "unheard of"},
-        {"values": {"sex": {"1": 2}}},
-        {"missing": 0},
-        {"first_year": "1930"},
+        ([], ""),
+        ({"colums": {}}, "/colums"),
+        ({"columns": {"gender": "x"}}, "/columns/gender"),
+        ({"columns": {"sex": 0}}, "/columns/sex"),
+        ({"columns": {"sex": True}}, "/columns/sex"),
+        ({"dates": ["YYYY", "DD/MM"]}, "/dates/1"),
+        ({"dates": ["DD.MM.YY"]}, "/dates/0"),
+        ({"dates": [7]}, "/dates/0"),
+        ({"decimal": ";"}, "/decimal"),
+        ({"time_zone": "Mars"}, "/time_zone"),
+        ({"time_zone": "../../etc/passwd"}, "/time_zone"),
+        ({"code_system": "unheard of"}, "/code_system"),
+        ({"values": {"sex": {"1": 2}}}, "/values/sex/1"),
+        ({"missing": 0}, "/missing"),
+        ({"first_year": "1930"}, "/first_year"),
     ],
 )
-def test_a_wrong_mapping_is_refused(mapping: Any) -> None:
-    with pytest.raises(MappingError):
+def test_a_wrong_mapping_is_refused_with_a_pointer(mapping: Any, pointer: str) -> None:
+    with pytest.raises(MappingError) as caught:
         build_mapping(mapping, TableKind.PATIENTS)
+
+    [found] = to_pointers(caught.value.nested())
+    assert found["pointer"] == pointer
+    assert found["detail"] in str(caught.value)
 
 
 def test_an_unknown_word_is_a_fault_and_never_another_value() -> None:

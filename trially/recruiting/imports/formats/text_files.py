@@ -19,6 +19,7 @@ class Encoding(StrEnum):
     WINDOWS_1252 = "windows-1252"
 
 
+_UNPACK = "Unpack it, and import its files; of a workbook, export each sheet as CSV."
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -30,10 +31,14 @@ def open_content(source_file: SourceFile, meter: InputMeter) -> Iterator[ByteSou
     """Yield the content of a file, which may be compressed. Raises `TextFileError`."""
     with source_file.reading() as read:
         meter.begin_file(source_file.position)
-        for _, content in unpack(source_file.name, ByteSource(read), meter):
+        for name, content in unpack(source_file.name, ByteSource(read), meter):
             if not isinstance(content, ByteSource):
                 raise TextFileError(f"{source_file.name}: {content}")
+            if name != source_file.name:
+                break
             yield content
+            return
+        raise TextFileError(f"{source_file.name} is an archive. {_UNPACK}")
 
 
 def codec_named(encoding: Encoding) -> str | None:

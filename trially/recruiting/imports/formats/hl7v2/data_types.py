@@ -1,5 +1,6 @@
 """Translate data types of HL7 v2 to data types of FHIR."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ Json = dict[str, Any]
 
 V2_TABLES = "http://terminology.hl7.org/CodeSystem/v2-"
 _IDENTIFIER_TYPES = f"{V2_TABLES}0203"
+_DAY = re.compile(r"(\d{4})(\d\d)(\d\d)")
 _NAME_USES = {
     "L": "official",
     "D": "usual",
@@ -49,6 +51,7 @@ def identifier_of(number: Repetition) -> Json:
             "value": part(number, 1),
             "system": system_of(authority),
             "type": {"coding": [{"system": _IDENTIFIER_TYPES, "code": kind}]} if kind else None,
+            "period": without_empty({"start": _day(number, 7), "end": _day(number, 8)}),
             "assigner": {"display": authority[0]} if authority and authority[0] else None,
         }
     )
@@ -133,6 +136,12 @@ def contacts_of(numbers: Iterable[Repetition], use: str) -> list[Json]:
 def without_empty(item: Json) -> Json:
     """Return an object without absent and empty members."""
     return {name: value for name, value in item.items() if value not in (None, [], {})}
+
+
+def _day(repetition: Repetition, component: int) -> str | None:
+    """Return the day in a component; None if it is none."""
+    match = _DAY.match(part(repetition, component) or "")
+    return "-".join(match.groups()) if match else None
 
 
 def _compose_number(number: Repetition) -> str | None:

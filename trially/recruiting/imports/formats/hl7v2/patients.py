@@ -51,7 +51,7 @@ def read_record_number(segment: Segment, *fields: int) -> RecordNumber:
     candidates = [each for each in identifiers if _type_of(each) in _KEY_TYPES]
     if not candidates:
         raise MessageError(f"{segment.name} has no number of a patient.", segment.line)
-    chosen = min(candidates, key=lambda each: _KEY_TYPES.index(_type_of(each)))
+    chosen = min(candidates, key=_rank)
     return RecordNumber(patient_id_of(chosen.get("system"), chosen["value"]), identifiers)
 
 
@@ -96,6 +96,15 @@ def translate_merge(patient: Json, old: RecordNumber) -> Json:
         "active": False,
         "link": [{"other": {"reference": f"Patient/{patient['id']}"}, "type": "replaced-by"}],
     }
+
+
+def _rank(identifier: Json) -> tuple[bool, int, str]:
+    """Return the rank of a number as the key of a record; the lowest one is the key.
+
+    The order of authorities in a message has no meaning, so it must not change the key.
+    """
+    has_ended = "end" in identifier.get("period", {})
+    return has_ended, _KEY_TYPES.index(_type_of(identifier)), identifier.get("system", "")
 
 
 def _type_of(identifier: Json) -> str:

@@ -45,9 +45,17 @@ _NAMED_TYPES = frozenset(
 class MessageReader:
     """Reads HL7 v2 messages."""
 
-    def __init__(self, zone: ZoneInfo | None = None, codec: str | None = None) -> None:
-        """Take the zone and the codec of messages that declare none."""
-        self._clock = Clock(zone)
+    def __init__(
+        self,
+        zone: ZoneInfo | None = None,
+        codec: str | None = None,
+        fallback: ZoneInfo | None = None,
+    ) -> None:
+        """Take the zone of the source, and the codec of messages that declare none.
+
+        `fallback` is the zone of times if neither the source nor the message has one.
+        """
+        self._clock = Clock(zone, fallback=fallback)
         self._codec = codec
 
     def __call__(
@@ -76,9 +84,20 @@ class MessageReader:
             name = f"{kind}^{event}" if is_named else "of this type"
             raise MessageError(f"Messages {name} are not imported.", header.line)
         clock = self._clock.of_message(header.text(7))
-        time = header.text(7) or next((each.text(2) for each in message.all("EVN")), None)
-        reading = _Reading(message, clock, clock.read(time) if time else None, results)
+        reading = _Reading(message, clock, _version_of(message, clock), results)
         yield from reading.merges() if is_merge else reading.records()
+
+
+def _version_of(message: Message, clock: Clock) -> str | None:
+    """Return the time of a message: MSH-7, or else EVN-2. Raises `MessageError` if it is no time.
+
+    Without a time, an old message could undo what a newer one says.
+    """
+    texts = [message.header.text(7), *(each.text(2) for each in message.all("EVN"))]
+    times = [clock.read(text) for text in texts if text]
+    if times and not any(times):
+        raise MessageError("The message's time (MSH-7) is not a time.", message.header.line)
+    return next(filter(None, times), None)
 
 
 def _is_adt(kind: str, event: str) -> bool:
@@ -104,7 +123,7 @@ class _Reading:
             if segment.name == "PID":
                 yield from self._results_of(orders, reader)
                 number, patient, faults = self._patient(segment)
-                if self._message.kind == "ORU":
+                if self._message.kind == "ORU" or self._message.event == "A23":
                     patient["meta"] = {"lastUpdated": EARLIEST_VERSION}
                 if self._message.event == "A29":
                     yield from self._results.deletion(segment.line, patient, self._version)
@@ -148,6 +167,9 @@ class _Reading:
         return number, translate_pid(pid, number, self._clock, faults), faults
 
     def _fact(self, segment: Segment, reader: SegmentReader) -> Iterator[ReadResource]:
+        if segment.name == "PV1" and self._message.event == "A23":
+            yield from self._deleted_visit(segment, reader)
+            return
         if segment.name == "PV1":
             resource = reader.visit(segment, self._message.event)
             if self._message.kind == "ORU":  # it need not hold the whole visit
@@ -160,6 +182,12 @@ class _Reading:
             resource = reader.procedure(segment)
         yield from self._emit(segment, resource, reader.faults)
         reader.faults.clear()
+
+    def _deleted_visit(self, pv1: Segment, reader: SegmentReader) -> Iterator[ReadResource]:
+        visit = reader.visit(pv1, self._message.event)
+        if visit is None:
+            raise MessageError("PV1 does not name the visit that is deleted.", pv1.line)
+        yield from self._results.deletion(pv1.line, visit, self._version)
 
     def _results_of(
         self, orders: OrderCollector, reader: SegmentReader | None

@@ -170,8 +170,6 @@ def _visit_id(pv1: Segment, patient_id: str, admitted: str | None) -> str | None
 def _status(event: str, discharged: str | None) -> str:
     if event in _CANCELLING:
         return "cancelled"
-    if event == "A23":  # the visit is deleted
-        return "entered-in-error"
     if event in _PLANNED:
         return "planned"
     return "finished" if discharged or event == "A03" else "in-progress"

@@ -12,7 +12,7 @@ from trially.recruiting.column_mappings.table_fields import (
     guess_field,
 )
 from trially.recruiting.imports.formats.tables.rows import RowError, read_rows
-from trially.recruiting.imports.formats.tables.values import MIXED, decimal_mark_of
+from trially.recruiting.imports.formats.tables.values import DecimalMark, decimal_mark_of
 from trially.recruiting.imports.formats.text_files import (
     Encoding,
     TextFileError,
@@ -71,8 +71,7 @@ class TablePlan:
     delimiter: str
     header_line: int
     columns: Sequence[Column]
-    decimal_mark: str | None
-    """The decimal mark that all certain numbers of the table have, or `MIXED`."""
+    decimal_mark: DecimalMark
     problems: Sequence[str]
     """Sentences about what prevents an import."""
 
@@ -120,7 +119,7 @@ def _plan(
             raise PlanError(f"The header of {name} cannot be read. {cells}")
         columns, problems = _assign(cells, options)
         positions = [each.number - 1 for each in columns if each.field in _NUMBER_FIELDS]
-        mark = options.mapping.decimal_mark or _survey_decimal_mark(rows, positions, meter)
+        mark = _find_decimal_mark(options.mapping, rows, positions, meter)
         return TablePlan(options, name, codec, delimiter, skipped + number, columns, mark, problems)
     raise PlanError(f"{name} is empty.")
 
@@ -216,17 +215,19 @@ def _find_mapped(names: list[str], options: TableOptions) -> tuple[dict[int, str
     return mapped, problems
 
 
-def _survey_decimal_mark(
-    rows: Iterator[tuple[int, list[str] | RowError]], positions: list[int], meter: InputMeter
-) -> str | None:
-    """Return the decimal mark of a table's certain numbers, `MIXED` for both, None for none."""
-    marks: set[str] = set()
-    if positions:
-        for _, cells in rows:
-            meter.check_time()
-            if not isinstance(cells, RowError):
-                texts = (cells[number].strip() for number in positions if number < len(cells))
-                marks |= {mark for text in texts if (mark := decimal_mark_of(text))}
-            if len(marks) > 1:
-                return MIXED
-    return marks.pop() if marks else None
+def _find_decimal_mark(
+    mapping: ColumnMapping,
+    rows: Iterator[tuple[int, list[str] | RowError]],
+    positions: list[int],
+    meter: InputMeter,
+) -> DecimalMark:
+    """Return the declared decimal mark, or whether any number of the table has a decimal comma."""
+    if mapping.decimal_mark is not None:
+        return DecimalMark.COMMA if mapping.decimal_mark == "," else DecimalMark.DOT
+    for _, cells in rows if positions else ():
+        meter.check_time()
+        if not isinstance(cells, RowError):
+            texts = (cells[number].strip() for number in positions if number < len(cells))
+            if any(decimal_mark_of(text) == "," for text in texts):
+                return DecimalMark.UNDECLARED_COMMA
+    return DecimalMark.UNDECLARED_DOT

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from enum import StrEnum
 
 MISSING = frozenset(
     {"", "NULL", "null", "\\N", "n/a", "N/A", "#N/A", "NA", "nan", "NaN", "None", ".", "-", "--"}
@@ -25,8 +26,21 @@ _QUANTITY = re.compile(
 _SPACES = re.compile(r"[ '\u2019\u00a0\u202f]")
 
 
-MIXED = "mixed"
-"""The decimal mark of a table that certainly has numbers with both marks."""
+class DecimalMark(StrEnum):
+    """The decimal mark of a table's numbers."""
+
+    COMMA = "comma"
+    DOT = "dot"
+    UNDECLARED_COMMA = "comma, undeclared"
+    """Some numbers certainly have a decimal comma, and the mapping declares none."""
+
+    UNDECLARED_DOT = "dot, undeclared"
+    """No number certainly has a decimal comma, and the mapping declares none."""
+
+    @property
+    def is_declared(self) -> bool:
+        """Whether the mapping declares it."""
+        return self in (DecimalMark.COMMA, DecimalMark.DOT)
 
 
 class CellError(Exception):
@@ -64,10 +78,11 @@ def read_record_number(text: str) -> str:
     return text
 
 
-def read_quantity(text: str, decimal_mark: str | None) -> Quantity | None:
+def read_quantity(text: str, decimal_mark: DecimalMark) -> Quantity | None:
     """Return the number in a cell, or None if the cell holds text such as `positive`.
 
-    Raises `CellError` if a mark may separate decimals or thousands.
+    Raises `CellError` if the number has another decimal mark, or if its mark may separate decimals
+    or thousands.
     """
     match = _QUANTITY.fullmatch(text)
     if match is None:
@@ -101,12 +116,15 @@ def decimal_mark_of(text: str) -> str | None:
     return mark if is_certain and fraction else None
 
 
-def _to_digits(number: str, decimal_mark: str | None) -> str | None:
+def _to_digits(number: str, mark: DecimalMark) -> str | None:
     """Return a number with a dot as its decimal mark; None if it is not a number."""
-    mark = None if decimal_mark == MIXED else decimal_mark
-    mark = mark or decimal_mark_of(number) or _only_mark(number, is_mixed=decimal_mark == MIXED)
-    thousands = "," if mark == "." else "."
-    whole, _, rest = number.partition(mark) if mark else (number, "", "")
+    certain = decimal_mark_of(number)
+    _refuse_other(certain, number, mark)
+    decimal = "," if mark is DecimalMark.COMMA else "."
+    if not mark.is_declared and number.count(decimal) > 1:  # 1.234.567
+        decimal = ","
+    thousands = "," if decimal == "." else "."
+    whole, _, rest = number.partition(decimal)
     if thousands in whole:
         first, *groups = whole.lstrip("+-").split(thousands)
         if not 1 <= len(first) <= 3 or any(len(group) != 3 for group in groups):
@@ -116,16 +134,21 @@ def _to_digits(number: str, decimal_mark: str | None) -> str | None:
     return digits.lstrip("+") if re.fullmatch(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", digits) else None
 
 
-def _only_mark(number: str, *, is_mixed: bool) -> str | None:
-    """Return the decimal mark of a number such as 1.234. A comma in this place is ambiguous."""
-    mark = "," if "," in number else "." if "." in number else None
-    if mark is None:
-        return None
-    if number.count(mark) > 1:  # 1.234.567
-        return "." if mark == "," else ","
-    if mark == "," or is_mixed:
+def _refuse_other(certain: str | None, number: str, mark: DecimalMark) -> None:
+    """Raise `CellError` if a number has, or may have, another decimal mark than its table.
+
+    `certain` is the decimal mark that the number certainly has.
+    """
+    if certain == "," and mark is not DecimalMark.COMMA:
+        raise CellError("has a decimal comma, which the mapping does not declare as its decimal")
+    if certain == "." and mark is DecimalMark.COMMA:
+        raise CellError("has a decimal point, but the mapping declares a decimal comma")
+    has_one_mark = number.count(",") + number.count(".") == 1
+    is_open = mark is DecimalMark.UNDECLARED_COMMA or (
+        mark is DecimalMark.UNDECLARED_DOT and "," in number
+    )
+    if certain is None and has_one_mark and is_open:
         raise CellError(
-            f"is a number whose {'comma' if mark == ',' else 'dot'} may separate decimals or"
-            " thousands. Declare the decimal mark"
+            f"is a number whose {'comma' if ',' in number else 'dot'} may separate decimals or"
+            " thousands. Declare the mapping's decimal"
         )
-    return mark
