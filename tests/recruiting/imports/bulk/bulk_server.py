@@ -18,8 +18,14 @@ from urllib.parse import parse_qs, urlsplit
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
+from tests.recruiting.imports.fhir_examples import make_observation, make_patient
+from tests.recruiting.imports.importing import write_ndjson
+
 CLIENT_ID = "trially-client"
 TRANSACTION_TIME = "2024-03-04T10:30:00.123Z"
+PATIENTS = write_ndjson(*(make_patient(number) for number in range(1, 40)))
+OBSERVATIONS = write_ndjson(*(make_observation(number, number) for number in range(1, 40)))
+RSA_KEY = RSAKey.generate_key(2048, {"kid": "k1"})
 
 
 @dataclass

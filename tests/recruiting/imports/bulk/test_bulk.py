@@ -1,25 +1,24 @@
 """`flask imports bulk` exports, downloads and imports, and continues what was interrupted."""
 
-import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 from flask import Flask
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey
 
 from tests.recruiting.imports.bulk.bulk_server import (
     CLIENT_ID,
+    OBSERVATIONS,
+    RSA_KEY,
     TRANSACTION_TIME,
     BulkServer,
     running_server,
 )
-from tests.recruiting.imports.fhir_examples import make_observation, make_patient
 from tests.recruiting.imports.importing import Importer, write_ndjson
 from trially.config import current_settings
-from trially.recruiting.imports.bulk import retrying
 from trially.recruiting.imports.bulk.authorization import (
     SigningKey,
     TokenSource,
@@ -30,27 +29,6 @@ from trially.recruiting.imports.bulk.downloads import Downloader, Folder
 from trially.recruiting.imports.bulk.errors import BulkError
 from trially.recruiting.imports.bulk.exports import ExportClient, ExportRequest
 from trially.recruiting.imports.bulk.retrying import Pauses
-
-PATIENTS = write_ndjson(*(make_patient(number) for number in range(1, 40)))
-OBSERVATIONS = write_ndjson(*(make_observation(number, number) for number in range(1, 40)))
-RSA_KEY = RSAKey.generate_key(2048, {"kid": "k1"})
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[BulkServer]:
-    monkeypatch.setattr(retrying, "SHORTEST_PAUSE_SECONDS", 0.001)
-    monkeypatch.setattr(retrying, "FIRST_PAUSE_SECONDS", 0.001)
-    with running_server(RSA_KEY) as state:
-        state.files = {"output": [("Observation", OBSERVATIONS), ("Patient", PATIENTS)]}
-        yield state
-
-
-@pytest.fixture
-def key_file(tmp_path: Path) -> Path:
-    path = tmp_path / "key.jwk"
-    path.write_text(json.dumps(RSA_KEY.as_dict(private=True)))
-    path.chmod(0o600)
-    return path
 
 
 @pytest.fixture
