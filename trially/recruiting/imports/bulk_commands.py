@@ -63,6 +63,13 @@ ALL_TYPES = "all"
     multiple=True,
     help="Host that may be private and get the access token.",
 )
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    metavar="HOST",
+    multiple=True,
+    help="Public host of files, or of the token endpoint.",
+)
 @click.option("--resume", is_flag=True, help="Continue an export that was interrupted.")
 @click.option("--restart", is_flag=True, help="Begin anew, and forget an unfinished export.")
 @click.option("--strict", is_flag=True, help="Stop at the first line that cannot be imported.")
@@ -83,6 +90,7 @@ def bulk(
     key_id: str | None,
     scope: str | None,
     trusted_hosts: Sequence[str],
+    allowed_hosts: Sequence[str],
     resume: bool,
     restart: bool,
     strict: bool,
@@ -107,7 +115,8 @@ def bulk(
         raise click.UsageError("Name --resume or --restart, not both.")
     request = ExportRequest(url.rstrip("/"), group, is_system, _read_types(types), since)
     request.check()
-    client, token_url = _connect(url, client_id, key_file, key_id, scope, trusted_hosts)
+    connector = Connector(Hosts(url, trusted_hosts, allowed_hosts))
+    client, token_url = _connect(connector, url, client_id, key_file, key_id, scope)
     with tenant_context(slug):
         if not since and not full:
             last = records.find_last_time(source, request)
@@ -158,17 +167,16 @@ def _run(run: ExportRun, slug: str, source: str, *, strict: bool, as_json: bool)
 
 
 def _connect(
+    connector: Connector,
     url: str,
     client_id: str | None,
     key_file: Path | None,
     key_id: str | None,
     scope: str | None,
-    trusted_hosts: Sequence[str],
 ) -> tuple[ExportClient, str | None]:
     """Return a client of the server, and its token endpoint if it needs tokens."""
     if (client_id is None) != (key_file is None):
         raise click.UsageError("Name both --client-id and --key-file, or none of them.")
-    connector = Connector(Hosts(url, trusted_hosts))
     client = ExportClient(connector, Pauses(current_settings().max_bulk_seconds))
     if client_id is None or key_file is None:
         return client, None

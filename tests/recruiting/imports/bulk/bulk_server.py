@@ -4,6 +4,7 @@ It follows the specifications strictly: it checks each assertion, token and head
 that leaves one out gets an error. Faults of real servers can be switched on.
 """
 
+import gzip
 import json
 import secrets
 import threading
@@ -50,7 +51,13 @@ class BulkServer:
     """Another base of the URLs of files."""
     requires_token: bool = True
     has_etags: bool = True
+    packs: bool = False
+    """Files are compressed with gzip."""
+    says_packed: bool = True
+    """Compressed files have the header Content-Encoding."""
     tokens: set[str] = field(default_factory=set)
+    issued: list[str] = field(default_factory=list)
+    """All tokens, those that are no longer valid included."""
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     links: int = 1
     """Generation of the URLs of files. Older ones have expired."""
@@ -88,6 +95,7 @@ class BulkServer:
         self._seen.add(claims["jti"])
         token = secrets.token_urlsafe()
         self.tokens.add(token)
+        self.issued.append(token)
         return token
 
     def manifest(self) -> dict[str, Any]:
@@ -197,6 +205,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(401, {})
             return
         content = self.state.files[name][int(number)][1]
+        if self.state.packs:
+            content = gzip.compress(content, mtime=0)
         tag = '"v1"'
         start = 0
         if self.state.has_etags and self.headers.get("If-Range") == tag:
@@ -206,6 +216,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         if self.state.has_etags:
             self.send_header("ETag", tag)
+        if self.state.packs and self.state.says_packed:
+            assert self.headers["Accept-Encoding"] == "gzip"
+            self.send_header("Content-Encoding", "gzip")
         self.send_header("Content-Length", str(len(content) - start))
         self.end_headers()
         end = self.state.breaks.pop(path, None)

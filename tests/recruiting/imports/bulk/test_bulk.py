@@ -1,5 +1,7 @@
 """`flask imports bulk` exports, downloads and imports, and continues what was interrupted."""
 
+import gzip
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from joserfc.jwk import ECKey
 from tests.recruiting.imports.bulk.bulk_server import (
     CLIENT_ID,
     OBSERVATIONS,
+    PATIENTS,
     RSA_KEY,
     TRANSACTION_TIME,
     BulkServer,
@@ -130,6 +133,37 @@ def test_a_download_that_breaks_continues(
     assert orjson.loads(result.stdout)["counts"]["Patient"]["new"] == 39
 
 
+@pytest.mark.parametrize("says_packed", [True, False])
+def test_compressed_files_are_kept_compressed_and_continue_where_they_broke(
+    importer: Importer, export: Callable[..., Any], server: BulkServer, says_packed: bool
+) -> None:
+    server.packs, server.says_packed = True, says_packed
+    server.breaks = {"/files/1/output/1": 100}
+    issue = {"severity": "warning", "code": "informational", "diagnostics": "slow"}
+    outcome = {"resourceType": "OperationOutcome", "issue": [issue]}
+    server.files["error"] = [("OperationOutcome", write_ndjson(outcome))]
+    result = export("--json")
+
+    ranges = [headers.get("Range") for _, path, headers in server.requests if "output/1" in path]
+    assert result.exit_code == 0, result.stderr
+    assert ranges == [None, "bytes=100-"]
+    report = orjson.loads(result.stdout)
+    assert report["counts"]["Patient"]["new"] == report["counts"]["Observation"]["new"] == 39
+    assert report["export"]["issues"] == {"warning informational": 1}
+
+
+def test_a_damaged_compressed_file_is_refused(
+    importer: Importer, export: Callable[..., Any], server: BulkServer
+) -> None:
+    packed = gzip.compress(PATIENTS)
+    server.files = {"output": [("Patient", packed[:-20])]}
+    result = export()
+
+    assert result.exit_code == 1
+    assert "A file of Patient is compressed, and damaged" in result.stderr
+    assert importer.value("SELECT count(*) FROM patient") == 0
+
+
 def test_links_that_expire_are_asked_for_again(
     importer: Importer, export: Callable[..., Any], server: BulkServer
 ) -> None:
@@ -149,7 +183,7 @@ def test_a_truncated_file_is_downloaded_again_and_then_refused(
     again = export()
     resumed = export("--resume")
     server.counts = {}
-    folders = list(folder(app).glob("*/*"))
+    folders = list(folder(app).glob(f"{importer.tenant.id}/*"))
     restarted = export("--restart", "--json")
 
     assert refused.exit_code == 1
@@ -220,6 +254,24 @@ def test_deletions_withdraw_records_of_earlier_exports(
     ) == [(first["id"], "deleted")]
 
 
+def test_key_and_token_are_in_no_log_output_file_or_row(
+    app: Flask,
+    importer: Importer,
+    export: Callable[..., Any],
+    server: BulkServer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    server.faults = [("/files/1/output/1", 400)]
+    with caplog.at_level("DEBUG"):
+        results = export(), export("--resume", "--json")
+    secrets = [RSA_KEY.as_dict(private=True)["d"], *server.issued]
+    rows = importer.query("SELECT bulk_export::text FROM bulk_export")
+    texts = [caplog.text, str(rows), *(f"{each.stdout}{each.stderr}" for each in results)]
+
+    assert len(secrets) > 1
+    assert [secret for secret in secrets for text in texts if secret in text] == []
+
+
 def test_a_dry_run_logs_in_and_requests_nothing(
     importer: Importer, export: Callable[..., Any], server: BulkServer
 ) -> None:
@@ -242,7 +294,7 @@ def test_a_dry_run_logs_in_and_requests_nothing(
         ({"file_host": "https://localhost:1"}, "which is another server"),
         (
             {"file_host": "https://127.0.0.1:1", "requires_token": False},
-            "cannot be downloaded: [Errno",
+            "a URL of 127.0.0.1:1, which is another server. Name it with --allow-host",
         ),
         ({"file_host": "https://user:pw@127.0.0.1"}, "user name or password"),
         ({"faults": [("/token", 400)]}, "HTTP status 400"),
@@ -274,15 +326,20 @@ def test_files_on_another_origin_get_no_token(
     with running_server(RSA_KEY) as other:
         other.files, other.requires_token = server.files, False
         server.file_host, server.requires_token = other.url, False
-        assert export().exit_code == 0
+        unnamed = export()
+        allowed = ("--allow-host", other.url.removeprefix("http://"))
+        assert other.requests == []
+        assert export("--resume", *allowed).exit_code == 0
         assert [headers for _, _, headers in other.requests if "Authorization" in headers] == []
         server.requires_token = True
-        refused = export("--full")
+        refused = export("--full", *allowed)
         downloads = len(other.requests)
 
-    assert refused.exit_code == 1
-    assert (
-        "wants the access token to be sent to 127.0.0.1, which is another server" in refused.stderr
+    assert unnamed.exit_code == refused.exit_code == 1
+    assert "which is another server. Name it with --allow-host" in unnamed.stderr
+    assert re.search(
+        r"wants the access token to be sent to 127\.0\.0\.1:\d+, which is another server",
+        refused.stderr,
     )
     assert downloads == 2
 

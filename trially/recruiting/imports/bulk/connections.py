@@ -1,7 +1,8 @@
-"""Connect to the hosts of an export: over TLS, and to private addresses only if named."""
+"""Connect to the hosts of an export: those that the operator names, and over TLS only."""
 
 import ipaddress
 import ssl
+import zlib
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,36 +34,42 @@ class Answer:
 class Hosts:
     """The hosts of an export, and what each of them may get.
 
-    The host of the base URL, and those that the operator names, may be private and get the access
-    token. All others must be public, and never get it.
+    A server's answers name URLs, and could lead this client anywhere. So requests are sent only to
+    the server of the base URL, and to hosts that the operator names. The server and `trusted` hosts
+    may be private and get the access token. `allowed` hosts must be public, and never get it.
     """
 
-    def __init__(self, base_url: str, trusted: Collection[str] = ()) -> None:
+    def __init__(
+        self, base_url: str, trusted: Collection[str] = (), allowed: Collection[str] = ()
+    ) -> None:
         """Check the base URL. Raises `BulkError` if it is neither https nor loopback."""
         base = _split(base_url)
         self._allows_http = base.scheme == "http" and base.hostname in LOOPBACK_HOSTS
         self._base_origin = _origin(base)
         self._private = {base.hostname, *(name.partition(":")[0] for name in trusted)}
         self._trusted = frozenset(trusted)
+        self._named = self._trusted | frozenset(allowed)
         self.check(base_url)
 
     def check(self, url: str) -> SplitResult:
-        """Return the parts of a URL. Raises `BulkError` for one that is not https."""
+        """Return the parts of a URL. Raises `BulkError` for one that must not be requested."""
         parts = _split(url)
         is_loopback = parts.hostname in LOOPBACK_HOSTS and self._allows_http
         if not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback)):
             raise BulkError(f"The URL of {parts.hostname} is not https.")
         if parts.username is not None or parts.password is not None:
             raise BulkError(f"The URL of {parts.hostname} has a user name or password.")
+        if _origin(parts) != self._base_origin and not _is_named(parts, self._named):
+            raise BulkError(
+                f"The server names a URL of {_authority(parts)}, which is another server. Name it"
+                " with --allow-host if that is right."
+            )
         return parts
 
     def may_have_token(self, url: str) -> bool:
         """Return whether requests to a URL may have the access token."""
         parts = _split(url)
-        names = {parts.hostname, f"{parts.hostname}:{parts.port}"}
-        return _origin(parts) == self._base_origin or (
-            parts.scheme == "https" and bool(names & self._trusted)
-        )
+        return _origin(parts) == self._base_origin or _is_named(parts, self._trusted)
 
     def may_be_private(self, host: str) -> bool:
         """Return whether a host may have a private address."""
@@ -85,7 +92,7 @@ class Connector:
             content = response.read(LARGEST_ANSWER_BYTES + 1)
             if len(content) > LARGEST_ANSWER_BYTES:
                 raise BulkError(f"An answer is larger than {LARGEST_ANSWER_BYTES:,} bytes.")
-            return Answer(response.status, _headers(response), content)
+            return Answer(response.status, _headers(response), _unpacked(response, content))
 
     @contextmanager
     def open(self, url: str, headers: Headers) -> Iterator[HTTPResponse]:
@@ -112,7 +119,7 @@ class Connector:
         parts = self.hosts.check(url)
         if "Authorization" in headers and not self.hosts.may_have_token(url):
             raise BulkError(
-                f"The server wants the access token to be sent to {_split(url).hostname}, which is"
+                f"The server wants the access token to be sent to {_authority(parts)}, which is"
                 " another server. Name it with --trust-host if that is right."
             )
         host = parts.hostname or ""
@@ -127,7 +134,7 @@ class Connector:
         connection.may_be_private = may_be_private
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         try:
-            connection.request(method, target, body, {**headers, "Accept-Encoding": "identity"})
+            connection.request(method, target, body, {"Accept-Encoding": "identity", **headers})
             yield connection.getresponse()
         finally:
             connection.close()
@@ -173,6 +180,34 @@ def _split(url: str) -> SplitResult:
 def _origin(parts: SplitResult) -> tuple[Any, ...]:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     return parts.scheme, parts.hostname, port
+
+
+def _authority(parts: SplitResult) -> str:
+    return f"{parts.hostname}:{parts.port}" if parts.port else str(parts.hostname)
+
+
+def _is_named(parts: SplitResult, names: Collection[str]) -> bool:
+    """Return whether names have the host, and also its port unless that is the scheme's."""
+    _, host, port = _origin(parts)
+    return f"{host}:{port}" in names or (_has_own_port(parts) and host in names)
+
+
+def _has_own_port(parts: SplitResult) -> bool:
+    return parts.port in (None, 443 if parts.scheme == "https" else 80)
+
+
+def _unpacked(response: HTTPResponse, content: bytes) -> bytes:
+    """Return an answer that some servers compress although the request does not accept it."""
+    if response.headers.get("Content-Encoding", "").lower() != "gzip":
+        return content
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        unpacked = stream.decompress(content, LARGEST_ANSWER_BYTES)
+    except zlib.error as error:
+        raise HTTPException("The answer is not compressed as it says.") from error
+    if stream.unconsumed_tail:
+        raise BulkError(f"An answer is larger than {LARGEST_ANSWER_BYTES:,} bytes.")
+    return unpacked
 
 
 def _headers(response: HTTPResponse) -> dict[str, str]:

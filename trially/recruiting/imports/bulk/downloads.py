@@ -1,10 +1,14 @@
 """Download the files of an export into a private folder, and continue interrupted downloads."""
 
+import gzip
 import os
 import shutil
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from http.client import HTTPResponse
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from trially.recruiting.imports.bulk.connections import CONNECTION_ERRORS
 from trially.recruiting.imports.bulk.errors import BulkError, StatusError
@@ -12,6 +16,7 @@ from trially.recruiting.imports.bulk.exports import ExportClient, ExportFile, Re
 from trially.recruiting.imports.bulk.retrying import BUSY_STATUSES, MOST_FAILURES
 
 CHUNK_BYTES = 2**18
+_GZIP = b"\x1f\x8b"
 EXPIRED_STATUSES = frozenset({401, 403, 404, 410})
 
 
@@ -78,16 +83,13 @@ class Downloader:
         part = path.with_suffix(".part")
         for attempt in range(2):
             self._fetch(file, part)
-            if file.count is None or _count_lines(part) == file.count:
+            found = _count_lines(part)
+            if found is not None and file.count in (None, found):
                 part.rename(path)
                 return
-            found = _count_lines(part)
             part.unlink()
             if attempt:
-                raise CountError(
-                    f"A file of {file.type} has {found:,} resources, and the manifest counts"
-                    f" {file.count:,}: the server's file is not complete."
-                )
+                raise CountError(_describe_incomplete(file, found))
 
     def _fetch(self, file: ExportFile, part: Path) -> None:
         """Fetch a file to its end, and continue where a connection broke."""
@@ -114,9 +116,9 @@ class Downloader:
         Without an ETag or date, the file begins anew, because it may be another one.
         """
         saved = _validator_of(part)
-        validator = saved.read_text() if saved.exists() else ""
+        validator, encoding = _read_saved(saved)
         start = _size(part) if validator else 0
-        headers = {"Accept": "application/fhir+ndjson"}
+        headers = {"Accept": "application/fhir+ndjson", "Accept-Encoding": "gzip"}
         headers |= self._client.authorization(needs_token=self._needs_token)
         if start:
             headers |= {"Range": f"bytes={start}-", "If-Range": validator}
@@ -124,7 +126,7 @@ class Downloader:
             status = response.status
             if status in BUSY_STATUSES:
                 return False, response.headers.get("Retry-After")
-            if status == 416 or (status == 206 and not _continues(response, start)):
+            if status == 416 or (status == 206 and not _continues(response, start, encoding)):
                 saved.unlink(missing_ok=True)
                 return False, None
             if status == 401 and is_first and self._client.tokens is not None:
@@ -135,7 +137,7 @@ class Downloader:
             if status not in (200, 206):
                 raise StatusError(f"The request for a file of {file.type}", status)
             if status == 200:
-                saved.write_text(_read_validator(response))
+                saved.write_text(f"{_read_validator(response)}\n{_encoding_of(response)}")
             self._write(response, part, is_new=status == 200)
             return True, None
 
@@ -153,6 +155,17 @@ class Downloader:
             raise ConnectionError("The connection ended before the end of the file.")
 
 
+def _describe_incomplete(file: ExportFile, found: int | None) -> str:
+    if found is None:
+        return (
+            f"A file of {file.type} is compressed, and damaged: the server's file is not complete."
+        )
+    return (
+        f"A file of {file.type} has {found:,} resources, and the manifest counts {file.count:,}:"
+        " the server's file is not complete."
+    )
+
+
 def _validator_of(part: Path) -> Path:
     """Return the path of the ETag or date with which a part of a file was received."""
     return part.with_suffix(".validator")
@@ -163,15 +176,40 @@ def _read_validator(response: HTTPResponse) -> str:
     return response.headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag
 
 
+def _read_saved(saved: Path) -> tuple[str, str]:
+    """Return the validator and the encoding with which a part of a file was received."""
+    text = saved.read_text() if saved.exists() else ""
+    validator, _, encoding = text.partition("\n")
+    return validator, encoding
+
+
+def _encoding_of(response: HTTPResponse) -> str:
+    return (response.headers.get("Content-Encoding") or "").lower()
+
+
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _continues(response: HTTPResponse, start: int) -> bool:
-    return (response.headers.get("Content-Range") or "").startswith(f"bytes {start}-")
+def _continues(response: HTTPResponse, start: int, encoding: str) -> bool:
+    """Return whether a partial answer goes on where a file of this encoding ends."""
+    content_range = response.headers.get("Content-Range") or ""
+    return content_range.startswith(f"bytes {start}-") and _encoding_of(response) == encoding
 
 
-def _count_lines(path: Path) -> int:
-    """Return the number of lines that are not blank."""
+@contextmanager
+def open_lines(path: Path) -> Iterator[BinaryIO]:
+    """Open a downloaded file, which its server may have compressed with gzip."""
     with path.open("rb") as file:
-        return sum(1 for line in file if not line.isspace())
+        is_packed = file.read(len(_GZIP)) == _GZIP
+        file.seek(0)
+        yield cast("BinaryIO", gzip.GzipFile(fileobj=file)) if is_packed else file
+
+
+def _count_lines(path: Path) -> int | None:
+    """Return the number of lines that are not blank; None if the file is damaged."""
+    try:
+        with open_lines(path) as file:
+            return sum(1 for line in file if not line.isspace())
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        return None

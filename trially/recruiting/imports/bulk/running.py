@@ -16,7 +16,12 @@ from trially.config import current_settings
 from trially.database.placement import current_placement
 from trially.plain_text import to_plain
 from trially.recruiting.imports.bulk import records
-from trially.recruiting.imports.bulk.downloads import Downloader, Folder, LinkExpiredError
+from trially.recruiting.imports.bulk.downloads import (
+    Downloader,
+    Folder,
+    LinkExpiredError,
+    open_lines,
+)
 from trially.recruiting.imports.bulk.errors import BulkError
 from trially.recruiting.imports.bulk.exports import (
     ExportClient,
@@ -187,7 +192,7 @@ def _read_outcomes(paths: Sequence[Path]) -> Outcomes:
     counts: Counter[str] = Counter()
     texts: list[str] = []
     for path in paths:
-        with path.open("rb") as file:
+        with open_lines(path) as file:
             for line in file:
                 for issue in _read_issues(line):
                     severity, code = (str(issue.get(name)) for name in ("severity", "code"))
