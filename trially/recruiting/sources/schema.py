@@ -3,13 +3,12 @@
 from typing import Any
 from zoneinfo import available_timezones
 
-from marshmallow import Schema, ValidationError, fields, validate, validates
+from marshmallow import Schema, ValidationError, fields, validates
 
 from trially.database.rows import table_of
 from trially.http.fields import EXAMPLE, EntityTag, PageQuerySchema, Sort
 from trially.recruiting.column_mappings.mapping import check_mappings
 from trially.recruiting.column_mappings.problems import MappingError
-from trially.recruiting.column_mappings.table_fields import TableKind
 from trially.recruiting.sources.model import MANUAL_SOURCE, SORTS, RecordSource
 from trially.recruiting.sources.server_urls import ServerUrlError, canonical_base
 from trially.resources.fields import text
@@ -57,7 +56,7 @@ class SourceSchema(Schema):
         },
     )
     column_mapping = fields.Dict(
-        keys=fields.String(validate=validate.OneOf([*TableKind])),
+        keys=fields.String(),
         values=fields.Dict(keys=fields.String()),
         allow_none=True,
         metadata={

@@ -200,6 +200,71 @@ def test_messages_in_any_order_give_the_newest_record_and_merges(
     assert values == [(7.1, "corrected", "123"), (9.0, "final", "123")]
 
 
+def test_merges_cancellations_and_deletions_hold_until_a_newer_message(
+    importer: Importer, run_command: RunCommand, tmp_path: Path
+) -> None:
+    old, result = PID.replace("|123^", "|9^"), "OBX|1|NM|718-7^Hb^LN||7|g/dL|||||F"
+    visit = "PV1|1|I" + "|" * 17 + "V1" + "|" * 25 + "20240304|"
+    ended = visit + "20240306"
+    people = "SELECT record_status, coalesce(withdrawn_reason, '') FROM patient ORDER BY mrn"
+    visits = (
+        "SELECT status, end_at IS NULL, withdrawn_at IS NULL FROM clinical_fact"
+        " WHERE type = 'encounter'"
+    )
+    moved = (
+        "SELECT mrn FROM clinical_fact JOIN patient ON patient.id = patient_id WHERE code = '718-7'"
+    )
+
+    def send(event: str, day: int, *segments: str) -> None:
+        path = tmp_path / f"{event}-{day}.hl7"
+        path.write_text(message(*segments, kind=event, time=f"202403{day:02}"))
+        command = ("imports", "hl7v2", importer.tenant.slug, path, "--source", "adt")
+        finished = run_command(*command)
+        assert finished.exit_code == 0, finished.stderr
+
+    def states() -> list[Any]:
+        return importer.query(people)
+
+    send("ADT^A01", 4, PID, visit)
+    send("ORU^R01", 4, old, OBR, result)
+    send("ADT^A40", 5, PID, "MRG|9^^^HOSP&1.2.3&ISO^MR")
+    assert states() == [("current", ""), ("replaced", "")]
+    send("ADT^A08", 4, old)  # older than the merge
+    assert states() == [("current", ""), ("replaced", "")]
+    assert importer.query(moved) == [("123",)]
+    send("ADT^A08", 6, old)  # the merge is undone
+    assert states() == [("current", ""), ("current", "")]
+    assert importer.query(moved) == [("9",)]
+
+    seen = []
+    for event, day, segment in (
+        ("A03", 6, ended),
+        ("A13", 7, ended),
+        ("A11", 8, visit),
+        ("A08", 5, ended),  # older
+        ("A23", 9, visit),
+        ("A08", 8, ended),  # older
+        ("A08", 10, ended),
+    ):
+        send(f"ADT^{event}", day, PID, segment)
+        seen += importer.query(visits)
+    assert seen == [
+        ("finished", False, True),
+        ("in-progress", True, True),
+        ("cancelled", True, True),
+        ("cancelled", True, True),
+        ("cancelled", True, False),
+        ("cancelled", True, False),
+        ("finished", False, True),
+    ]
+    send("ADT^A29", 11, old)
+    assert states() == [("current", ""), ("withdrawn", "deleted")]
+    send("ADT^A28", 10, old)  # older
+    assert states() == [("current", ""), ("withdrawn", "deleted")]
+    send("ADT^A28", 12, old)
+    assert states() == [("current", ""), ("current", "")]
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "query", "expected"),
     [

@@ -14,6 +14,7 @@ from tests.recruiting.imports.formats.reading_messages import (
     resources,
 )
 from trially.recruiting.imports.formats.hl7v2.escapes import unescape
+from trially.recruiting.imports.formats.hl7v2.patients import EARLIEST_VERSION
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.records import Deletion
 
@@ -365,6 +366,52 @@ def test_a_merge_names_the_record_that_replaces_the_other_one() -> None:
     assert old["identifier"][0]["value"] == "9"
     assert old["meta"]["lastUpdated"] == "2024-03-04T10:30:00+01:00"
     assert survivor["active"] is True
+
+
+def test_a_visit_that_is_deleted_is_withdrawn_and_its_patient_is_not_replaced() -> None:
+    segment = "PV1|1|I|||||||||||||||||V1"
+    [visit] = resources(message(PID, segment), "Encounter")
+    patient, deletion = read_messages(message(PID, segment, kind="ADT^A23"))
+
+    assert isinstance(patient.resource, dict)
+    assert patient.resource["meta"] == {"lastUpdated": EARLIEST_VERSION}
+    assert deletion.resource == Deletion(
+        "", "Encounter", visit["id"], "2024-03-04T10:30:00+01:00", None
+    )
+    assert faults(message(PID, "PV1|1|I", kind="ADT^A23")) == [
+        (3, "PV1 does not name the visit that is deleted.")
+    ]
+
+
+def test_the_order_of_authorities_and_an_ended_number_do_not_change_whose_record_it_is() -> None:
+    pid = "PID|1||{}||A^B"
+    first, second, ended = "1^^^X^MR", "2^^^Y^MR", "0^^^X^MR^^20100101^20191231"
+    ids = {
+        resources(message(pid.format("~".join(numbers))))[0]["id"]
+        for numbers in ((first, second), (second, first), (ended, second, first))
+    }
+    [patient] = resources(message(pid.format(ended)))
+
+    assert len(ids) == 1
+    assert patient["identifier"][0]["period"] == {"start": "2010-01-01", "end": "2019-12-31"}
+
+
+@pytest.mark.parametrize(
+    ("time", "event_time", "version"),
+    [
+        ("20240304103000.5+0100", "2020", "2024-03-04T10:30:00.500000+01:00"),
+        ("", "20240304103000+0100", "2024-03-04T10:30:00+01:00"),
+        ("soon", "20240304103000+0100", "2024-03-04T10:30:00+01:00"),
+    ],
+)
+def test_the_time_of_a_message_is_the_version(time: str, event_time: str, version: str) -> None:
+    [patient] = resources(message(f"EVN|A01|{event_time}", PID, time=time))
+
+    assert patient["meta"] == {"lastUpdated": version}
+
+
+def test_a_message_whose_time_is_no_time_is_refused_as_it_may_be_old() -> None:
+    assert faults(message(PID, time="soon")) == [(1, "The message's time (MSH-7) is not a time.")]
 
 
 def test_a_person_who_is_deleted_is_withdrawn() -> None:
