@@ -78,9 +78,9 @@ def test_errors_are_filtered_and_grouped(member: Member) -> None:
     job = upload(member, body).json
 
     url = f"/imports/{job['id']}/errors"
-    assert job["error_groups"]["patient_missing"] == {"Observation": 7}
+    assert job["error_groups"]["patient_missing"] == {"Observation": 7, "Condition": 1}
     assert job["error_groups"]["invalid_id"] == {"Patient": 1, "Observation": 1}
-    assert len(member.get(f"{url}?code=patient_missing").json["data"]) == 7
+    assert len(member.get(f"{url}?code=patient_missing").json["data"]) == 8
     assert len(member.get(f"{url}?type=Observation").json["data"]) == 8
     (one,) = member.get(f"{url}?type=Observation&code=invalid_id").json["data"]
     assert one["line"] == 11

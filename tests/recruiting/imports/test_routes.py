@@ -100,6 +100,7 @@ def test_imports_and_their_errors_are_listed_a_page_at_a_time(member: Member) ->
             "resource_type": None,
             "resource_id": None,
             "missing_id": None,
+            "other_id": None,
             "pointer": None,
             "file": "upload",
             "line": 4,
