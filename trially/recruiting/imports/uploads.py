@@ -58,7 +58,7 @@ _FILE = {
 }
 _TABLE = {
     "schema": {"type": "string", "description": "A table with a header. `kind` says what it is."},
-    "example": "patient;loinc;value;unit;date\np1;718-7;13,5;g/dL;2024-03-04\n",
+    "example": "patient;loinc;value;unit;date\np1;718-7;13.5;g/dL;2024-03-04\n",
 }
 _MESSAGES = {
     "schema": {"type": "string", "description": "HL7 v2 messages: ADT and ORU."},
