@@ -242,7 +242,8 @@ def _received(query: dict[str, Any]) -> Iterator[tuple[UploadedFile, ImportLimit
         received_upload(request, settings.max_import_bytes) as (file, digest),
     ):
         limits = ImportLimits.of_upload(settings)
-        yield open_upload(file, digest, request.mimetype, query, limits), limits
+        charset = request.mimetype_params.get("charset")
+        yield open_upload(file, digest, request.mimetype, charset, query, limits), limits
 
 
 @contextmanager

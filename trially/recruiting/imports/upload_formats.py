@@ -1,5 +1,6 @@
 """How an upload is read: by its media type and the parameters of the request."""
 
+import codecs
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, BinaryIO, NamedTuple
@@ -39,6 +40,15 @@ from trially.recruiting.imports.stored_mappings import (
 )
 from trially.recruiting.imports.uploads import HL7V2_TYPES, TABLE_TYPES
 
+# Browsers read ISO 8859-1 as Windows-1252, which has more characters and is what files are in.
+_ENCODINGS = {
+    "ascii": Encoding.UTF_8,
+    "utf-8": Encoding.UTF_8,
+    "utf-16": Encoding.AUTO,
+    "cp1252": Encoding.WINDOWS_1252,
+    "iso8859-1": Encoding.WINDOWS_1252,
+}
+
 
 class UploadedFile(NamedTuple):
     """An upload, and how it is read."""
@@ -56,19 +66,27 @@ class UploadedFile(NamedTuple):
 
 
 def open_upload(
-    file: BinaryIO, digest: str, media_type: str, query: Mapping[str, Any], limits: ImportLimits
+    file: BinaryIO,
+    digest: str,
+    media_type: str,
+    charset: str | None,
+    query: Mapping[str, Any],
+    limits: ImportLimits,
 ) -> UploadedFile:
-    """Return how an upload is read. Raises `UnprocessableContent` if it cannot be read."""
+    """Return how an upload is read. Raises `UnprocessableContent` if it cannot be read.
+
+    `charset` is the parameter of the media type. The query's encoding counts before it.
+    """
     source_file = source_file_from_stream("upload", file)
     try:
         if media_type in TABLE_TYPES:
-            options = _table_options(query)
+            options = _table_options(query, _encoding_of(query, charset))
             plan = plan_table(source_file, options, limits)
             reader = TableReader({source_file: plan})
             return UploadedFile(source_file, reader, fingerprint_with(digest, options), plan)
         if media_type in HL7V2_TYPES:
             zone = read_zone(query["time_zone"]) or find_own_zone(query["source"])
-            codec, fallback = codec_named(Encoding(query["encoding"])), find_tenant_zone()
+            codec, fallback = codec_named(_encoding_of(query, charset)), find_tenant_zone()
             fingerprint = fingerprint_with(digest, ("hl7v2", zone, codec, fallback))
             return UploadedFile(source_file, MessageReader(zone, codec, fallback), fingerprint)
     except MappingError as error:
@@ -108,7 +126,20 @@ def unreadable_table(plan: TablePlan, source: str, *, strict: bool) -> Item:
     }
 
 
-def _table_options(query: Mapping[str, Any]) -> TableOptions:
+def _encoding_of(query: Mapping[str, Any], charset: str | None) -> Encoding:
+    """Return the encoding that a request names: by its query, or else by its media type."""
+    encoding = Encoding(query["encoding"])
+    if charset is None or encoding is not Encoding.AUTO:
+        return encoding
+    try:
+        return _ENCODINGS[codecs.lookup(charset).name]
+    except LookupError:
+        raise _refusal(
+            "The charset of the media type is not supported. Send UTF-8 or Windows-1252."
+        ) from None
+
+
+def _table_options(query: Mapping[str, Any], encoding: Encoding) -> TableOptions:
     if query["kind"] is None:
         raise _refusal(
             f"A CSV file needs the parameter kind, one of {', '.join(TableKind)}, because its"
@@ -121,7 +152,7 @@ def _table_options(query: Mapping[str, Any]) -> TableOptions:
     return TableOptions(
         kind,
         mapping_of(query["source"], kind, document),
-        Encoding(query["encoding"]),
+        encoding,
         DELIMITER_NAMES[query["delimiter"]],
     )
 

@@ -1,6 +1,7 @@
 """Read tables in memory."""
 
 import io
+import zipfile
 from typing import Any
 
 import orjson
@@ -51,3 +52,11 @@ def faults(content: str | bytes, kind: str, **options: Any) -> list[tuple[int, s
     """Return the lines and sentences of a table's faults."""
     _, results = read_table(content, kind, **options)
     return [(each.number, each.fault.reason) for each in results if each.fault]
+
+
+def zipped(name: str) -> bytes:
+    """Return a ZIP archive with one file."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, "x")
+    return packed.getvalue()

@@ -12,6 +12,7 @@ import pytest
 
 from tests.conftest import Member
 from tests.recruiting.imports.formats.reading_messages import PID, message
+from tests.recruiting.imports.formats.reading_tables import zipped
 from tests.recruiting.imports.importing import Importer
 from trially.recruiting.imports.writing.patient_keys import WAITS_FOR_PATIENT
 
@@ -271,6 +272,12 @@ def test_merges_cancellations_and_deletions_hold_until_a_newer_message(
         ("text/csv", PATIENTS, {"kind": "patients"}, 2),
         ("text/csv; charset=utf-8", PATIENTS, {"kind": "patients", "delimiter": "semicolon"}, 2),
         (
+            "text/csv; charset=utf-8",
+            PATIENTS.encode("cp1252"),
+            {"kind": "patients", "encoding": "windows-1252"},
+            2,
+        ),
+        (
             "text/csv",
             "No;G\n1;2/3/1961\n",
             {
@@ -283,12 +290,13 @@ def test_merges_cancellations_and_deletions_hold_until_a_newer_message(
     ],
 )
 def test_an_upload_in_another_format(
-    member: Member, kind: str, body: str, query: dict[str, str], expected: int
+    member: Member, kind: str, body: str | bytes, query: dict[str, str], expected: int
 ) -> None:
     url = f"/imports?{urlencode({'source': 'kis', **query})}"
+    content = body if isinstance(body, bytes) else body.encode()
 
-    job = member.post(url, data=body.encode(), content_type=kind).get_json()
-    again = member.post(url, data=body.encode(), content_type=kind).get_json()
+    job = member.post(url, data=content, content_type=kind).get_json()
+    again = member.post(url, data=content, content_type=kind).get_json()
 
     assert job["counts"]["Patient"]["new"] == expected
     assert again["counts"]["Patient"]["new"] == again["counts"]["Patient"]["changed"] == 0
@@ -302,13 +310,16 @@ def test_an_upload_in_another_format(
         ("text/csv", PATIENTS, "source=k&kind=patients&mapping=%7B", "not valid JSON"),
         ("text/csv", PATIENTS, "source=k&kind=patients&mapping=%5B%5D", "not a JSON object"),
         ("text/csv", "\n\n", "source=k&kind=patients", "is empty"),
+        ("text/csv; charset=klingon", PATIENTS, "source=k&kind=patients", "charset"),
+        ("text/csv", zipped("xl/workbook.xml"), "source=k&kind=patients", "of a workbook, export"),
         ("application/hl7-v2", MESSAGES, "source=k&time_zone=Mars", "time zone 'Mars' is unknown"),
     ],
 )
 def test_an_upload_that_is_not_certain_is_refused(
-    member: Member, kind: str, body: str, query: str, reason: str
+    member: Member, kind: str, body: str | bytes, query: str, reason: str
 ) -> None:
-    response = member.post(f"/imports?{query}", data=body.encode(), content_type=kind)
+    content = body if isinstance(body, bytes) else body.encode()
+    response = member.post(f"/imports?{query}", data=content, content_type=kind)
 
     assert response.status_code == 422
     assert response.get_json()["code"] == "validation_failed"

@@ -13,6 +13,7 @@ from tests.recruiting.imports.formats.reading_messages import (
     read_messages,
     resources,
 )
+from tests.recruiting.imports.formats.reading_tables import zipped
 from trially.recruiting.imports.formats.hl7v2.escapes import unescape
 from trially.recruiting.imports.formats.hl7v2.patients import EARLIEST_VERSION
 from trially.recruiting.imports.limits import ImportLimits
@@ -442,6 +443,7 @@ def test_a_person_who_is_deleted_is_withdrawn() -> None:
         (A01.replace("^~\\&", "^^\\&"), 1, "separators"),
         (A01.encode("latin-1"), 1, "not in its character set"),
         (A01.encode("utf-16"), 1, "UTF-16"),
+        (zipped("a.hl7"), 1, "is an archive"),
         ("BHS|^~\\&\r" + A01 + "BTS|2\r", 5, "incomplete"),
         (message(PID, OBR, "OBX|1|ED|1^x||a^b||||||F", kind=ORU), 4, "type ED"),
         (message(PID, OBR, "OBX|1|Jane|1^x||a||||||F", kind=ORU), 4, "a type that"),

@@ -280,6 +280,15 @@ def test_a_file_in_two_encodings_is_refused_unless_its_encoding_is_named() -> No
     ]
 
 
+@pytest.mark.parametrize("cut", [1, 3])
+def test_a_damaged_file_in_utf_16_loses_its_last_row_only(cut: int) -> None:
+    content = "mrn,city\n1,Köln\n2,😀\n".encode("utf-16")[:-cut]
+
+    assert faults(content, "patients") == [
+        (3, "The row has bytes that are not in the file's encoding.")
+    ]
+
+
 @pytest.mark.parametrize(
     ("header", "problem"),
     [

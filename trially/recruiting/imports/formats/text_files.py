@@ -23,6 +23,20 @@ _UNPACK = "Unpack it, and import its files; of a workbook, export each sheet as 
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
+# `surrogateescape` does not work with UTF-16.
+_UNDECODED = "trially.undecoded"
+
+
+def _mark_undecoded(error: UnicodeError) -> tuple[str, int]:
+    """Return a lone surrogate for undecoded bytes, and where decoding continues."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcff", error.end
+
+
+codecs.register_error(_UNDECODED, _mark_undecoded)
+
+
 class TextFileError(ImportSourceError):
     """A text file cannot be read. The message is a sentence."""
 
@@ -83,7 +97,7 @@ def read_lines(content: ByteSource, codec: str, longest: int) -> Iterator[str | 
     stream = io.TextIOWrapper(
         io.BufferedReader(_RawContent(content)),  # type: ignore[type-var]
         encoding=codec,
-        errors="strict" if codec == "utf-16" else "surrogateescape",
+        errors=_UNDECODED if codec == "utf-16" else "surrogateescape",
         newline="",
     )
     while line := stream.readline(longest + 1):

@@ -24,7 +24,8 @@ from trially.recruiting.imports.formats.hl7v2.results import OrderCollector, tra
 from trially.recruiting.imports.formats.hl7v2.times import Clock
 from trially.recruiting.imports.formats.hl7v2.visits import SegmentReader
 from trially.recruiting.imports.formats.results import Results
-from trially.recruiting.imports.formats.text_files import open_content
+from trially.recruiting.imports.formats.text_files import TextFileError, open_content
+from trially.recruiting.imports.reading.byte_sources import ByteSource
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import ReadResource
 from trially.recruiting.imports.reading.source_files import SourceFile
@@ -63,16 +64,21 @@ class MessageReader:
     ) -> Iterator[ReadResource]:
         """Yield the resources and faults of each message, with the lines of their segments."""
         results = Results(source_file.name, meter, start_after)
-        for content in open_content(source_file, meter):
-            for raw in split_messages(content, meter.limits.most_line_bytes):
-                if isinstance(raw, FramingFault):
-                    yield from results.refusal(raw.line, raw.code, raw.reason)
-                    continue
-                try:
-                    message = parse_message(raw, self._codec)
-                    yield from self._read_message(message, results)
-                except MessageError as error:
-                    yield from results.refusal(error.line, FaultCode.INVALID_MESSAGE, str(error))
+        try:
+            for content in open_content(source_file, meter):
+                yield from self._read_content(content, results)
+        except TextFileError as error:
+            yield from results.refusal(1, FaultCode.WRONG_FORMAT, str(error))
+
+    def _read_content(self, content: ByteSource, results: Results) -> Iterator[ReadResource]:
+        for raw in split_messages(content, results.meter.limits.most_line_bytes):
+            if isinstance(raw, FramingFault):
+                yield from results.refusal(raw.line, raw.code, raw.reason)
+                continue
+            try:
+                yield from self._read_message(parse_message(raw, self._codec), results)
+            except MessageError as error:
+                yield from results.refusal(error.line, FaultCode.INVALID_MESSAGE, str(error))
 
     def _read_message(self, message: Message, results: Results) -> Iterator[ReadResource]:
         header, kind, event = message.header, message.kind, message.event
