@@ -397,6 +397,10 @@ def test_the_order_of_authorities_and_an_ended_number_do_not_change_whose_record
     assert patient["identifier"][0]["period"] == {"start": "2010-01-01", "end": "2019-12-31"}
 
 
+def test_a_structured_number_with_a_comparator_in_its_number_is_text() -> None:
+    assert observation("OBX|1|SN|1^x||>^<5^-^6||||||F")["valueString"] == "><5-6"
+
+
 @pytest.mark.parametrize(
     ("time", "event_time", "version"),
     [

@@ -164,7 +164,7 @@ def test_declared_notations(text: str, mapping: Any, expected: str) -> None:
         ("<5", {"value": 5, "comparator": "<", "unit": "g/dL"}),
         ("< 0.1", {"value": 0.1, "comparator": "<", "unit": "g/dL"}),
         ("≥ 60", {"value": 60, "comparator": ">=", "unit": "g/dL"}),
-        ("4.5 10*9/L", {"value": 4.5, "unit": "g/dL"}),
+        ("4.5 g/dl", {"value": 4.5, "unit": "g/dL"}),
         ("=<5", {"value": 5, "comparator": "<=", "unit": "g/dL"}),
     ],
 )
@@ -215,6 +215,26 @@ def test_a_unit_in_the_cell_counts_if_there_is_no_column_of_units() -> None:
     [fact] = resources("patient;test;value\n1;Hb;13.5 g/dl\n", "labs")
 
     assert fact["valueQuantity"] == {"value": 13.5, "unit": "g/dl"}
+
+
+@pytest.mark.parametrize(
+    "unit", ["g/dl", "10*9/L", "x10^9/L", "mm Hg", "mmHg", "%", "µg/l", "mL/min/1.73m2", "/HPF"]
+)
+def test_units_in_cells(unit: str) -> None:
+    [fact] = resources(f"patient;test;value\n1;Hb;13.5 {unit}\n", "labs")
+
+    assert fact["valueQuantity"] == {"value": 13.5, "unit": unit}
+
+
+def test_a_cell_with_another_unit_than_its_column_is_a_fault() -> None:
+    assert faults(f"{LABS}1,718-7,Hb,8.1 mmol/l,g/dL,2024\n", "labs") == [
+        (2, "The cell of the value has another unit than the cell of the unit.")
+    ]
+
+
+@pytest.mark.parametrize("text", ["0x10", "4 to 5", "2 of 3", "10 (high)", "5 mg daily"])
+def test_a_number_before_other_words_is_text(text: str) -> None:
+    assert lab(text)["valueString"] == text
 
 
 @pytest.mark.parametrize("text", ["positive", "5 - 7", "1:40", "=1+1", "=cmd|' /C calc'!A0", "+++"])

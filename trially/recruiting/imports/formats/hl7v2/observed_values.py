@@ -18,7 +18,8 @@ Json = dict[str, Any]
 TEXT_TYPES = frozenset({"", "ST", "TX", "FT", "VR"})
 _CODED_TYPES = frozenset({"CE", "CWE", "CNE", "CF", "IS", "ID"})
 _TIME_TYPES = frozenset({"DT", "TS", "DTM"})
-_NUMBER = re.compile(r"(<=|>=|<|>)?\s*([+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)")
+_PLAIN_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+_NUMBER = re.compile(rf"(<=|>=|<|>)?\s*({_PLAIN_NUMBER.pattern})", re.ASCII)
 _CLOCK_TIME = re.compile(r"(\d\d)(\d\d)(\d\d)?(?:\.\d+)?(?:[+-]\d{4})?")
 _RANGE = re.compile(r"([+-]?\d+(?:\.\d+)?)\s*(?:-|–|to)\s*([+-]?\d+(?:\.\d+)?)")  # noqa: RUF001
 _INTERPRETATIONS = frozenset(
@@ -119,7 +120,7 @@ def _structured_number(value: Repetition, obx: Segment) -> Json:
     comparator, first, separator, second = (part(value, position) for position in range(1, 5))
     is_comparator = comparator in ("<", "<=", ">", ">=")
     numbers = [text for text in (first, second) if text]
-    if all(_NUMBER.fullmatch(text) for text in numbers) and first:
+    if all(_PLAIN_NUMBER.fullmatch(text) for text in numbers) and first:
         if second is None and separator is None and (is_comparator or comparator in (None, "=")):
             return _quantity(comparator if is_comparator else None, first, obx)
         if second and separator == "-" and comparator is None:

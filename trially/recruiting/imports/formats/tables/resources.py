@@ -200,7 +200,10 @@ def _value(cells: Cells) -> Json:
     comparator = cells.text("comparator")
     if comparator in ("=", "=="):
         comparator = None
-    unit = cells.text("unit") or quantity.unit
+    unit = cells.text("unit")
+    if unit and quantity.unit and unit.casefold() != quantity.unit.casefold():
+        raise RowError("The cell of the value has another unit than the cell of the unit.")
+    unit = unit or quantity.unit
     return {
         "valueQuantity": _without_empty(
             {

@@ -17,11 +17,16 @@ _QUOTED_BY_EXCEL = re.compile(r'="((?:[^"]|"")*)"')
 _EXCEL_ERROR = re.compile(r"#(?:REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|SPILL!|CALC!|#+)")
 _SHORTENED_BY_EXCEL = re.compile(r"\d[.,]\d+[eE]\+\d{1,2}")
 _COMPARATORS = {"≤": "<=", "=<": "<=", "≥": ">=", "=>": ">="}
+# One word, and no hexadecimal number: `4 to 5` and `0x10` are texts.
+_UNIT = (
+    r"(?:x ?)?10(?:[*^]\d{1,2}|[³⁶⁹])(?:/[^\s<>=≤≥:;,]+)?|mm ?Hg"
+    r"|(?![xX]\d)[^\W\d_][^\s<>=≤≥:;,]*|[%‰°/\[][^\s<>=≤≥:;,]*"
+)
 _QUANTITY = re.compile(
     r"(?P<comparator><=|>=|=<|=>|<|>|≤|≥)?\s*"
     r"(?P<number>[+-]?(?:\d{1,3}(?:[ '\u2019\u00a0\u202f]\d{3})+(?:[.,]\d+)?|\d[\d.,]*)"
     r"(?:[eE][+-]?\d{1,3})?)"
-    r"(?:\s*(?P<unit>10[*^]\d[^<>=≤≥:]*|[^\d\s<>=≤≥:;.,+-][^<>=≤≥:]*))?",
+    rf"(?:\s*(?P<unit>{_UNIT}))?",
 )
 _SPACES = re.compile(r"[ '\u2019\u00a0\u202f]")
 
