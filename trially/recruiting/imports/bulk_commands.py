@@ -23,7 +23,8 @@ from trially.recruiting.imports.bulk.exports import (
 )
 from trially.recruiting.imports.bulk.retrying import Pauses
 from trially.recruiting.imports.bulk.running import Download, ExportRun
-from trially.recruiting.imports.commands import check_source, import_files
+from trially.recruiting.imports.command_options import check_source
+from trially.recruiting.imports.commands import import_files
 from trially.recruiting.imports.fhir.translating import IMPORTED_TYPES
 from trially.recruiting.imports.reading.source_files import find_source_files
 from trially.recruiting.imports.running import fingerprint_of

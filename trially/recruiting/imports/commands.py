@@ -1,6 +1,5 @@
 """The commands `flask imports …`."""
 
-import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,21 +12,28 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from sqlalchemy import select
 
 from trially.config import current_settings
-from trially.database.model import length_of
 from trially.database.rows import (
     Item,
     columns_named,
     fetch_items,
-    find_item,
     of_current_tenant,
 )
-from trially.database.session import transaction
-from trially.plain_text import is_plain
+from trially.recruiting.imports.command_options import (
+    dry_run_option,
+    require_source,
+    source_option,
+)
 from trially.recruiting.imports.deleting import delete_import
+from trially.recruiting.imports.dry_run import MISSING_SHOWN
 from trially.recruiting.imports.fault_groups import group_faults
 from trially.recruiting.imports.import_run import SHOWN_COLUMNS
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.model import ImportJob, ImportState, WaitingFact
+from trially.recruiting.imports.missing_records import (
+    NotListedError,
+    explain_refusal,
+    first_missing,
+)
+from trially.recruiting.imports.model import Completeness, ImportJob, ImportState
 from trially.recruiting.imports.reading.resources import ResourceReader, read_resources
 from trially.recruiting.imports.reading.source_files import (
     ImportSourceError,
@@ -35,11 +41,10 @@ from trially.recruiting.imports.reading.source_files import (
     find_ignored_files,
     find_source_files,
 )
-from trially.recruiting.imports.reports import print_report
+from trially.recruiting.imports.reports import print_missing, print_report
 from trially.recruiting.imports.running import ImportStoppedError, fingerprint_of, run_import
-from trially.recruiting.imports.trying import NOTHING_MORE, dry_run_option, try_files
-from trially.recruiting.imports.waiting import count_waiting, delete_waiting
-from trially.recruiting.sources.model import MANUAL_SOURCE
+from trially.recruiting.imports.trying import NOTHING_MORE, try_files
+from trially.recruiting.imports.withdrawing_commands import find_import, withdraw_if_confirmed
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant, tenant_context
 from trially.tenancy.lifecycle.completing import complete_slug
@@ -55,45 +60,60 @@ from trially.terminal import (
 )
 
 IMPORTS_SHOWN = 100
-WAITING_SHOWN = 100
 
 
 @catalog_command("fhir", loses=NOTHING)
 @click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--source",
-    default="fhir",
-    show_default=True,
-    callback=lambda _context, _parameter, value: check_source(value),
-    help="Name of the system that the records come from.",
-)
+@source_option
 @click.option("--strict", is_flag=True, help="Stop at the first line that cannot be imported.")
+@click.option(
+    "--complete",
+    "is_complete",
+    is_flag=True,
+    help="This is a full export of the source: offer to withdraw the records that it lacks.",
+)
+@click.option(
+    "--yes",
+    "may_withdraw",
+    is_flag=True,
+    help="With --complete: withdraw the records that the export lacks without asking.",
+)
 @dry_run_option
 @json_option
 def fhir(
-    slug: str, paths: Sequence[Path], *, source: str, strict: bool, dry_run: bool, as_json: bool
+    slug: str,
+    paths: Sequence[Path],
+    *,
+    source: str | None,
+    strict: bool,
+    is_complete: bool,
+    may_withdraw: bool,
+    dry_run: bool,
+    as_json: bool,
 ) -> None:
     """Import FHIR R4 records into TENANT.
 
     PATHS are FHIR Bundles, NDJSON files, folders of them (such as a Bulk Data export), or tar
     archives. Each may be compressed with gzip, xz or bzip2. Run the same command again to continue
-    an interrupted import.
+    an interrupted import. With --complete, records of the source that the export lacks are listed,
+    and withdrawn if you confirm it.
 
     \b
     Example:
       flask imports fhir acme ./export --source epic
     """  # noqa: D301 - click reads \b
-    source_files = find_source_files(paths)
+    source = require_source(slug, source)
+    source_files, ignored_files = find_source_files(paths), find_ignored_files(paths)
     if dry_run:
-        ignored = find_ignored_files(paths)
         try_files(
             slug,
             source_files,
             source=source,
             strict=strict,
+            is_complete=is_complete,
             as_json=as_json,
-            ignored_files=ignored,
+            ignored_files=ignored_files,
         )
         return
     import_files(
@@ -102,8 +122,10 @@ def fhir(
         source=source,
         fingerprint=fingerprint_of(source_files),
         strict=strict,
+        is_complete=is_complete,
+        may_withdraw=may_withdraw,
         as_json=as_json,
-        ignored_files=find_ignored_files(paths),
+        ignored_files=ignored_files,
     )
 
 
@@ -115,13 +137,16 @@ def import_files(
     fingerprint: str,
     strict: bool,
     as_json: bool,
+    is_complete: bool = False,
+    may_withdraw: bool = False,
     ignored_files: Sequence[str] = (),
     reader: ResourceReader = read_resources,
     more: Mapping[str, Any] = NOTHING_MORE,
 ) -> Item:
     """Import files into a tenant, print the report, and return the import.
 
-    `more` is added to the report in JSON. Raises `OperatorError` if the import does not end.
+    The input may be declared a full export of its source (`is_complete`). `more` is added to the
+    report in JSON. Raises `OperatorError` if the import does not end.
     """
     with tenant_context(slug), _progress_bar(source_files, is_shown=not as_json) as progress:
         try:
@@ -132,6 +157,7 @@ def import_files(
                 limits=ImportLimits.of_upload(current_settings()).of_command(),
                 strict=strict,
                 started_by="command line",
+                is_complete=is_complete,
                 progress=progress,
                 reader=reader,
             )
@@ -139,17 +165,24 @@ def import_files(
         except ImportStoppedError as error:
             job, limit_reached = error.job, error
         groups = group_faults(job)
+    with tenant_context(slug):
+        missing = first_missing(job["id"], list(job["missing"]), MISSING_SHOWN)
     if as_json:
+        withdraw_if_confirmed(slug, job, is_confirmed=may_withdraw, may_ask=False)
         faults = [fault for group in groups for fault in group["examples"]]
-        report = {**job, "passed_over_files": ignored_files, "groups": groups, "errors": faults}
-        print_json({**report, **more})
+        report = {"passed_over_files": ignored_files, "groups": groups, "errors": faults}
+        print_json({**job, **report, "first_missing": missing, **more})
     else:
         print_report(job, ignored_files, groups)
+        print_missing(job, missing)
+        withdraw_if_confirmed(slug, job, is_confirmed=may_withdraw, may_ask=True)
     if limit_reached is not None:
         raise limit_reached
     if job["state"] == ImportState.FAILED:
         advice = " Correct it, or import without --strict to skip it." if strict else ""
         raise ImportSourceError(f"The import failed: {job['failure']}{advice}")
+    if job["completeness"] in (Completeness.INCOMPLETE, Completeness.OVERTAKEN):
+        raise NotListedError(explain_refusal(job["completeness"]))
     return job
 
 
@@ -177,7 +210,7 @@ def list_(slug: str, *, as_json: bool) -> None:
 def loss_of_import(slug: str, import_id: UUID, **_: Any) -> Loss:
     """Return what is deleted with an import."""
     with administered_tenant(slug):
-        job = _find_import(slug, import_id)
+        job = find_import(slug, import_id)
     return Loss(
         f"The import {import_id} of {slug} from {job['source']!r} will be deleted, with"
         f" {plural(job['error_count'], 'recorded error')}. The imported records stay.",
@@ -199,74 +232,12 @@ def delete(slug: str, import_id: UUID, *, as_json: bool) -> None:
       flask imports delete acme 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
     """  # noqa: D301 - click reads \b
     with administered_tenant(slug):
-        _find_import(slug, import_id)
+        find_import(slug, import_id)
         delete_import(import_id)
     if as_json:
         print_json({"id": import_id, "deleted": True})
     else:
         click.echo(f"Deleted the import {import_id}. The records that it imported stay.")
-
-
-@catalog_command("waiting", loses=NOTHING)
-@click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
-@table_options
-def waiting(slug: str, *, as_json: bool) -> None:
-    """List the first 100 records of TENANT that wait for a patient, oldest first."""
-    with administered_tenant(slug):
-        columns = columns_named(
-            WaitingFact, ("source", "source_type", "source_id", "patient_key", "waiting_since")
-        )
-        items = fetch_items(
-            select(*columns)
-            .where(of_current_tenant(WaitingFact))
-            .order_by(WaitingFact.id)
-            .limit(WAITING_SHOWN)
-        )
-    print_items(
-        items,
-        ("source", "source_type", "source_id", "patient_key", "waiting_since"),
-        as_json=as_json,
-        optional=("waiting_since",),
-    )
-
-
-def loss_of_waiting(slug: str, source: str, older_than: int, **_: Any) -> Loss | None:
-    """Return how many records no longer wait."""
-    with administered_tenant(slug):
-        number = count_waiting(source, dt.timedelta(days=older_than))
-    if not number:
-        return None
-    return Loss(
-        f"{plural(number, 'record')} of {slug} from {source!r} that wait for a patient will be"
-        " deleted.",
-        "Delete the records?",
-    )
-
-
-@catalog_command("forget", loses=loss_of_waiting)
-@click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
-@click.argument("source", metavar="SOURCE")
-@click.option(
-    "--older-than",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0, 36_500),
-    help="Only records that have waited for more days than these.",
-)
-@json_option
-def forget(slug: str, source: str, *, older_than: int, as_json: bool) -> None:
-    """Delete the records of SOURCE in TENANT that wait for a patient.
-
-    \b
-    Example:
-      flask imports forget acme epic --older-than 90
-    """  # noqa: D301 - click reads \b
-    with administered_tenant(slug), transaction():
-        number = delete_waiting(source, dt.timedelta(days=older_than))
-    if as_json:
-        print_json({"source": source, "deleted": number})
-    else:
-        click.echo(f"Deleted {plural(number, 'record')} that waited for a patient.")
 
 
 @contextmanager
@@ -280,29 +251,3 @@ def _progress_bar(source_files: Sequence[SourceFile], *, is_shown: bool) -> Iter
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=sum(file.size for file in source_files))
         yield lambda done: bar.update(task, completed=done)
-
-
-def _find_import(slug: str, import_id: UUID) -> Item:
-    """Return an import of the current tenant, or raise `ImportSourceError`."""
-    job = find_item(ImportJob, import_id, ("id", "source", "error_count"))
-    if job is None:
-        raise ImportSourceError(
-            f"The tenant '{slug}' has no import {import_id}. `flask imports list {slug}` shows"
-            " its imports."
-        )
-    return job
-
-
-def check_source(source: str) -> str:
-    """Return the name of a source, or raise `click.BadParameter`."""
-    longest = length_of(ImportJob.source)
-    if not source.strip() or len(source) > longest or not is_plain(source):
-        raise click.BadParameter(
-            f"Enter a name of 1 to {longest} characters, not only spaces, and without control"
-            " characters."
-        )
-    if source == MANUAL_SOURCE:
-        raise click.BadParameter(
-            f"'{MANUAL_SOURCE}' is reserved for patients entered by hand. Choose another name."
-        )
-    return source

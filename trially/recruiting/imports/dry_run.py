@@ -1,6 +1,6 @@
 """Try an import: run it as it is, and undo all of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -14,6 +14,7 @@ from trially.recruiting.imports.fault_groups import FAULT_COLUMNS, group_faults
 from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError
 from trially.recruiting.imports.fhir.translating import translate
 from trially.recruiting.imports.limits import ImportLimits
+from trially.recruiting.imports.missing_records import first_missing
 from trially.recruiting.imports.model import ImportFault, ImportState
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import ReadResource, ResourceReader
@@ -21,6 +22,7 @@ from trially.recruiting.imports.reading.source_files import SourceFile
 from trially.recruiting.imports.running import ImportStoppedError, run_import
 
 FIRST_ROWS = 5
+MISSING_SHOWN = 5
 OUTCOME_COLUMNS = (
     "source",
     "state",
@@ -32,6 +34,8 @@ OUTCOME_COLUMNS = (
     "error_counts",
     "error_groups",
     "failure",
+    "completeness",
+    "missing",
 )
 """The columns of an import that a dry run has too."""
 
@@ -46,6 +50,8 @@ class DryRun:
     """Its faults by code and type."""
     faults: Sequence[Item]
     """The faults that it would store."""
+    missing: Mapping[str, Sequence[Item]]
+    """The first records that a full export lacks, by type."""
     first_rows: Sequence[dict[str, Any]]
     """The first rows as they would be stored, without absent values."""
 
@@ -57,6 +63,7 @@ def try_import(
     limits: ImportLimits,
     strict: bool,
     reader: ResourceReader,
+    is_complete: bool = False,
 ) -> DryRun:
     """Return what an import into the current tenant would do. Nothing is stored.
 
@@ -74,18 +81,20 @@ def try_import(
                 fingerprint=f"dry run {uuid4().hex}",
                 limits=limits.of_dry_run(most_seconds),
                 strict=strict,
+                is_complete=is_complete,
                 reader=first,
             )
         except ImportStoppedError as error:
             job = error.job
         groups, faults = group_faults(job), _fetch_faults(job)
+        missing = first_missing(job["id"], list(job["missing"]), MISSING_SHOWN)
     outcome = {name: job[name] for name in OUTCOME_COLUMNS}
     if job["state"] == ImportState.STOPPED:
         outcome["failure"] = (
             f"The dry run reached its limit of {most_seconds:g} seconds. Its counts are those of"
             " the lines that it has read. Try a part of the input."
         )
-    return DryRun(outcome, groups, faults, first.rows)
+    return DryRun(outcome, groups, faults, missing, first.rows)
 
 
 class _FirstRows:

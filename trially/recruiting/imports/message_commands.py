@@ -8,6 +8,11 @@ import click
 
 from trially.recruiting.column_mappings.mapping import read_zone
 from trially.recruiting.column_mappings.problems import MappingError
+from trially.recruiting.imports.command_options import (
+    dry_run_option,
+    require_source,
+    source_option,
+)
 from trially.recruiting.imports.commands import import_files
 from trially.recruiting.imports.formats.hl7v2.reading import MessageReader
 from trially.recruiting.imports.formats.text_files import Encoding, codec_named
@@ -16,9 +21,8 @@ from trially.recruiting.imports.running import fingerprint_of, fingerprint_with
 from trially.recruiting.imports.stored_mappings import find_own_zone, find_tenant_zone
 from trially.recruiting.imports.table_commands import (
     files_argument,
-    source_option,
 )
-from trially.recruiting.imports.trying import dry_run_option, try_files
+from trially.recruiting.imports.trying import try_files
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.completing import complete_slug
@@ -57,7 +61,7 @@ def hl7v2(
     slug: str,
     files: Sequence[Path],
     *,
-    source: str,
+    source: str | None,
     encoding: str,
     zone: ZoneInfo | None,
     strict: bool,
@@ -73,6 +77,7 @@ def hl7v2(
     Example:
       flask imports hl7v2 acme messages.hl7 --source adt --time-zone Europe/Berlin
     """  # noqa: D301 - click reads \b
+    source = require_source(slug, source)
     source_files = find_source_files(files)
     with tenant_context(slug):
         zone, fallback = zone or find_own_zone(source), find_tenant_zone()

@@ -12,7 +12,12 @@ from trially.recruiting.column_mappings.mapping import (
     read_mapping_file,
 )
 from trially.recruiting.column_mappings.table_fields import TableKind
-from trially.recruiting.imports.commands import check_source, import_files
+from trially.recruiting.imports.command_options import (
+    dry_run_option,
+    require_source,
+    source_option,
+)
+from trially.recruiting.imports.commands import import_files
 from trially.recruiting.imports.formats.tables.plans import (
     DELIMITER_NAMES,
     DELIMITERS,
@@ -27,7 +32,7 @@ from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.source_files import SourceFile, find_source_files
 from trially.recruiting.imports.running import fingerprint_of, fingerprint_with
 from trially.recruiting.imports.stored_mappings import find_mapping, mapping_of, store_mapping
-from trially.recruiting.imports.trying import dry_run_option, try_files
+from trially.recruiting.imports.trying import try_files
 from trially.recruiting.imports.upload_formats import describe_table
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import tenant_context
@@ -35,16 +40,6 @@ from trially.tenancy.lifecycle.completing import complete_slug
 from trially.terminal import NOTHING, json_option, print_items, print_json
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def source_option(function: _Function) -> _Function:
-    """Add the option `--source`, which is required."""
-    return click.option(
-        "--source",
-        required=True,
-        callback=lambda _context, _parameter, value: check_source(value),
-        help="Name of the system that the records come from.",
-    )(function)
 
 
 def files_argument(function: _Function) -> _Function:
@@ -92,7 +87,7 @@ def csv(
     slug: str,
     files: Sequence[Path],
     *,
-    source: str,
+    source: str | None,
     kind: str,
     mapping_file: Path | None,
     encoding: str,
@@ -110,6 +105,7 @@ def csv(
     Example:
       flask imports csv acme labs.csv --source lab --kind labs --dry-run
     """  # noqa: D301 - click reads \b
+    source = require_source(slug, source)
     source_files = find_source_files(files)
     limits = ImportLimits.of_upload(current_settings()).of_command()
     table_kind = TableKind(kind)

@@ -1,7 +1,7 @@
 """Try an import of files, and print what it would do."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import click
 import orjson
@@ -12,19 +12,11 @@ from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import ImportState
 from trially.recruiting.imports.reading.resources import ResourceReader, read_resources
 from trially.recruiting.imports.reading.source_files import ImportSourceError, SourceFile
-from trially.recruiting.imports.reports import print_report
+from trially.recruiting.imports.reports import print_missing, print_report
 from trially.tenancy.context import tenant_context
 from trially.terminal import print_json
 
 NOTHING_MORE: Mapping[str, Any] = {}
-_Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-def dry_run_option(function: _Function) -> _Function:
-    """Add the option `--dry-run`."""
-    return click.option(
-        "--dry-run", is_flag=True, help="Show what would be imported, and change nothing."
-    )(function)
 
 
 def try_files(
@@ -34,6 +26,7 @@ def try_files(
     source: str,
     strict: bool,
     as_json: bool,
+    is_complete: bool = False,
     ignored_files: Sequence[str] = (),
     reader: ResourceReader = read_resources,
     more: Mapping[str, Any] = NOTHING_MORE,
@@ -48,6 +41,7 @@ def try_files(
             source=source,
             limits=ImportLimits.of_upload(current_settings()).of_command(),
             strict=strict,
+            is_complete=is_complete,
             reader=reader,
         )
     if as_json:
@@ -58,6 +52,7 @@ def try_files(
             line, resource = row.pop("line"), row.pop("resource")
             click.echo(f"Line {line} becomes {resource} {orjson.dumps(row, default=str).decode()}")
         print_report(tried.outcome, ignored_files, tried.groups)
+        print_missing(tried.outcome, tried.missing)
         click.echo("Nothing was imported.")
     if tried.outcome["state"] == ImportState.FAILED:
         raise ImportSourceError(f"The import would fail: {tried.outcome['failure']}")
@@ -71,5 +66,6 @@ def _to_json(tried: DryRun) -> dict[str, Any]:
         "dry_run": True,
         "groups": tried.groups,
         "errors": tried.faults,
+        "first_missing": tried.missing,
         "first_rows": tried.first_rows,
     }

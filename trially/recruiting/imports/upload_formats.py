@@ -121,6 +121,8 @@ def unreadable_table(plan: TablePlan, source: str, *, strict: bool) -> Item:
         "error_count": 0,
         "refused_count": 0,
         "failure": plan.refusal,
+        "completeness": None,
+        "missing": {},
         "groups": [],
         "table": describe_table(plan),
     }

@@ -1,7 +1,6 @@
 """Sources as clients write and read them."""
 
 from typing import Any
-from zoneinfo import available_timezones
 
 from marshmallow import Schema, ValidationError, fields, validates
 
@@ -12,6 +11,7 @@ from trially.recruiting.column_mappings.problems import MappingError
 from trially.recruiting.sources.model import MANUAL_SOURCE, SORTS, RecordSource
 from trially.recruiting.sources.server_urls import ServerUrlError, canonical_base
 from trially.resources.fields import text
+from trially.tenancy.names import UnknownTimeZoneError, check_time_zone
 
 columns = table_of(RecordSource).c
 
@@ -88,8 +88,13 @@ class SourceSchema(Schema):
     @validates("time_zone")
     def check_time_zone(self, name: str | None, data_key: str) -> None:  # noqa: ARG002
         """Reject a name that is not a time zone of the IANA database."""
-        if name is not None and name not in available_timezones():
-            raise ValidationError("Must be the name of a time zone, such as America/New_York.")
+        if name is not None:
+            try:
+                check_time_zone(name)
+            except UnknownTimeZoneError as error:
+                raise ValidationError(
+                    "Must be the name of a time zone, such as America/New_York."
+                ) from error
 
     @validates("column_mapping")
     def check_column_mapping(self, document: dict[str, Any] | None, data_key: str) -> None:  # noqa: ARG002
