@@ -26,6 +26,9 @@ OPERATIONS = f"{LIFECYCLE}.operation_commands"
 SERVERS = f"{LIFECYCLE}.server_commands"
 KEYS = f"{LIFECYCLE}.key_commands"
 IMPORTS = "trially.recruiting.imports.commands"
+TABLES = "trially.recruiting.imports.table_commands"
+MESSAGES = "trially.recruiting.imports.message_commands"
+BULK = "trially.recruiting.imports.bulk_commands"
 WAITING = "trially.recruiting.imports.waiting_commands"
 ZONES = "trially.recruiting.imports.zone_commands"
 DEMO = "trially.demo.commands"
@@ -142,8 +145,11 @@ keys = _group(
 
 imports = _group(
     "imports",
-    "Import FHIR records, list and delete imports.",
+    "Import records, list and delete imports.",
     _lazy("fhir", f"{IMPORTS}:fhir", "Import FHIR R4 records into TENANT."),
+    _lazy("csv", f"{TABLES}:csv", "Import CSV files into TENANT."),
+    _lazy("hl7v2", f"{MESSAGES}:hl7v2", "Import HL7 v2 messages into TENANT."),
+    _lazy("bulk", f"{BULK}:bulk", "Import an export of a Bulk Data server into TENANT."),
     _lazy("list", f"{IMPORTS}:list_", "List the last 100 imports of TENANT, newest first."),
     _lazy("delete", f"{IMPORTS}:delete", "Delete the import IMPORT_ID of TENANT, with its errors."),
     _lazy(

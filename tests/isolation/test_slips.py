@@ -36,6 +36,7 @@ CACHED_FUNCTIONS = {
     "trially/recruiting/imports/fhir/codings.py:canonical",
     "trially/recruiting/imports/fhir/dates.py:parse_date",
     "trially/recruiting/imports/fhir/values.py:_split_reference",
+    "trially/recruiting/imports/formats/tables/dates.py:_compile",
     "trially/recruiting/imports/fhir/versions.py:_release_of",
     "trially/request_cycle/database_errors.py:_constraint_info",
     "trially/tenancy/schema/revision_files.py:fingerprint_of",

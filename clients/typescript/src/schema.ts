@@ -18,8 +18,8 @@ export interface paths {
         get: operations["list_imports"];
         put?: never;
         /**
-         * Import a FHIR R4 Bundle or an NDJSON file, with or without gzip compression.
-         * @description The response is sent when the import ends: 201 with the import. Bad lines are skipped and counted. With `strict`, the first error ends the import with 422, and the batches before it stay. If nothing can be imported, the answer is 422 too. `Location` is then the failed import, whose errors say why. If the same body is sent again, an interrupted import continues, and a finished one changes nothing. If the first request is still running, that request ends with 409.
+         * Import a FHIR R4 Bundle, an NDJSON file, a CSV file or HL7 v2 messages, also with gzip.
+         * @description The response is sent when the import ends: 201 with the import. Bad lines are skipped and counted. With `strict`, the first bad line ends the import: its `state` is `failed`, and the batches before the bad line stay. If the same body is sent again, an interrupted import continues, and a finished one changes nothing. If the first request is still running, that request ends with 409.
          *
          *     An import that reaches a limit ends with 422 and `state` `failed`, or with 503 and `state` `stopped` if only its time is used up. `Location` is the import. The batches before the limit stay. A tenant with too many running imports gets 429, and a busy server answers 503.
          */
@@ -1972,6 +1972,16 @@ export interface operations {
                 source?: string;
                 /** @description Stop at the first line that cannot be imported. */
                 strict?: boolean;
+                /** @description What the rows of a CSV file are about. CSV files need it. */
+                kind?: "patients" | "diagnoses" | "labs" | "medications" | null;
+                /** @description Columns of a CSV file and their notations, as JSON. */
+                mapping?: string | null;
+                /** @description Encoding of CSV files and HL7 v2 messages that declare none. */
+                encoding?: "auto" | "utf-8" | "windows-1252";
+                /** @description Character between the cells of a CSV file. */
+                delimiter?: "auto" | "comma" | "semicolon" | "tab" | "pipe";
+                /** @description Zone of times in HL7 v2 messages that name none. */
+                time_zone?: string | null;
             };
             header?: {
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
@@ -2093,6 +2103,22 @@ export interface operations {
                 "application/x-gzip": string;
                 "application/zip": string;
                 "application/octet-stream": string;
+                /**
+                 * @example patient;loinc;value;unit;date
+                 *     p1;718-7;13,5;g/dL;2024-03-04
+                 */
+                "text/csv": string;
+                /**
+                 * @example patient;loinc;value;unit;date
+                 *     p1;718-7;13,5;g/dL;2024-03-04
+                 */
+                "text/tab-separated-values": string;
+                /** @example MSH|^~\&|ADT|HOSP|||20240304103000+0100||ADT^A04|1|P|2.5
+                PID|1||123^^^HOSP^MR||Lindqvist^Mei||19610723|F */
+                "application/hl7-v2": string;
+                /** @example MSH|^~\&|ADT|HOSP|||20240304103000+0100||ADT^A04|1|P|2.5
+                PID|1||123^^^HOSP^MR||Lindqvist^Mei||19610723|F */
+                "x-application/hl7-v2+er7": string;
             };
         };
         responses: {

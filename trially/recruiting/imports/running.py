@@ -24,13 +24,14 @@ from trially.recruiting.imports.limits import (
 from trially.recruiting.imports.missing_records import find_missing, list_missing, note_records
 from trially.recruiting.imports.model import ImportedRecord, ImportJob, ImportState
 from trially.recruiting.imports.reading.input_meter import InputMeter
-from trially.recruiting.imports.reading.resources import read_resources
+from trially.recruiting.imports.reading.resources import ResourceReader, read_resources
 from trially.recruiting.imports.reading.source_files import SourceFile
 from trially.recruiting.imports.rezoning import rezone_source
 from trially.recruiting.imports.source_state import store_base_url
 from trially.recruiting.imports.waiting import WaitingFacts
 from trially.recruiting.imports.writing.batches import Batch
 from trially.recruiting.imports.writing.resources import RecordKey
+from trially.state import request_state
 from trially.tenancy.context import current_tenant
 from trially.terminal import plural
 
@@ -66,6 +67,7 @@ def run_import(
     is_complete: bool = False,
     time_zone: str | None = None,
     progress: Progress = lambda _done: None,
+    reader: ResourceReader = read_resources,
 ) -> Item:
     """Import files into the current tenant, and return the import as it ended.
 
@@ -75,7 +77,8 @@ def run_import(
     the import as failed: its batch is rolled back, and the batches before it stay. An import that
     finds nothing to import fails too. With `is_complete`, the records that the input lacks are
     listed at the end, and `withdraw_missing` withdraws them. `time_zone` is the zone of times
-    without a UTC offset, by default the source's, or else the tenant's.
+    without a UTC offset, by default the source's, or else the tenant's. `reader` reads formats
+    other than FHIR.
 
     Raises `TooManyImportsError` before it begins, and `ImportStoppedError` at a limit.
     """
@@ -95,7 +98,7 @@ def run_import(
             waiting.expire(limits.most_waiting_days)
             if time_zone is None:
                 rezone_source(source, zone.key, run.batch_transaction)
-            _import_files(run, waiting, source_files, meter, zone, progress)
+            _import_files(run, waiting, source_files, meter, zone, progress, reader)
             waiting.resolve(meter.check_time)
             waiting.complete_documents(meter.check_time)
             run.drop_binaries()
@@ -138,6 +141,11 @@ def fingerprint_of(source_files: Sequence[SourceFile]) -> str:
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
+def fingerprint_with(fingerprint: str, options: object) -> str:
+    """Return a digest of an input and of how it is read: with others, an import begins anew."""
+    return hashlib.sha256(f"{fingerprint} {options!r}".encode()).hexdigest()
+
+
 def has_run(fingerprint: str) -> bool:
     """Return whether an import of this input is done in the current tenant."""
     job = table_of(ImportJob)
@@ -156,13 +164,14 @@ def _import_files(
     meter: InputMeter,
     zone: ZoneInfo,
     progress: Progress,
+    reader: ResourceReader,
 ) -> None:
     first, committed_lines = run.position
     done_bytes = sum(file.size for file in source_files[:first])
     batches = 0
     for number, file in enumerate(source_files[first:], first):
         batch = _new_batch(run, meter, zone)
-        for line in read_resources(file, meter, committed_lines):
+        for line in reader(file, meter, committed_lines):
             batch.add(line)
             if batch.is_full:
                 _commit(batch, run, waiting, number)
@@ -214,7 +223,9 @@ def _analyze_tables() -> None:
     """Update PostgreSQL's statistics, so that it chooses the right indexes for grown tables.
 
     An error is ignored, because the import is correct without statistics. On a busy server ANALYZE
-    may exceed the statement timeout.
+    may exceed the statement timeout. A dry run would hold the lock of ANALYZE to its end.
     """
+    if request_state().rolls_back:
+        return
     with suppress(OperationalError), transaction():
         db.session.execute(text(_ANALYZE))

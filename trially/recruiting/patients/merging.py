@@ -31,7 +31,8 @@ SELECT first_id, id FROM chain WHERE replaced_by_id IS NULL
 """
 
 # What a source says of its records. A merge by a member stays until the member undoes it. The
-# record that replaces another one may be named by either of both.
+# record that replaces another one may be named by either of both. Few records have links, so they
+# are found first: in a table without statistics, PostgreSQL would compare all patients with all.
 _FOLLOW = """
 WITH written AS (
     SELECT id, base_url, source_id, replaces FROM patient
@@ -42,7 +43,7 @@ WITH written AS (
         AS named(base_url text, source_id text)
     WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
     AND patient.replaces IS NOT NULL
-), linking AS (
+), linking AS MATERIALIZED (
     SELECT patient.id FROM patient JOIN written USING (id)
     WHERE patient.tenant_id = CAST(:tenant_id AS uuid)
     AND (patient.link_source_id IS NOT NULL OR patient.replaced_by_id IS NOT NULL)
@@ -60,7 +61,7 @@ WITH written AS (
     UNION
     SELECT patient.id FROM written JOIN patient
         ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.replaced_by_id = written.id
-), wanted AS (
+), wanted AS MATERIALIZED (
     SELECT patient.id, patient.replaced_by_id AS former_id, coalesce(
         (SELECT other.id FROM patient other
         WHERE other.tenant_id = CAST(:tenant_id AS uuid) AND other.source = :source
@@ -70,8 +71,11 @@ WITH written AS (
         WHERE replacing.base_url = patient.base_url AND replacing.source_id = patient.source_id
         AND survivor_id <> patient.id)
     ) AS replaced_by_id
-    FROM patient JOIN linking USING (id)
-    WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.merged_by IS NULL
+    FROM linking CROSS JOIN LATERAL (
+        SELECT * FROM patient linked
+        WHERE linked.tenant_id = CAST(:tenant_id AS uuid) AND linked.id = linking.id
+        AND linked.merged_by IS NULL OFFSET 0
+    ) AS patient
 )
 UPDATE patient SET replaced_by_id = wanted.replaced_by_id, updated_at = now()
 FROM wanted WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.id = wanted.id
