@@ -10,15 +10,20 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from sqlalchemy import insert
 from werkzeug.routing import Rule
 
 from trially.api import routes_only
 from trially.database.rows import table_of
+from trially.database.session import db, transaction
 from trially.http.contract import JSON_TYPE, Contract, contract_of
+from trially.recruiting.documents.model import Document, DocumentPage
+from trially.recruiting.documents.words import to_vector
 from trially.resources.resource import RESOURCES, Resource
 from trially.resources.scope import is_about_patients
+from trially.tenancy.context import tenant_context
 
 if TYPE_CHECKING:
     from members import Member
@@ -42,8 +47,9 @@ class Example:
     `path` is that of its list. `body` returns a valid body, given the ids of rows that were created
     before, in the order of EXAMPLES, and a word that is different each time: put the word into
     every unique field and into free text. `change` is a valid merge patch of fields that members
-    with the PHI level `limited` may change. `upload` and `query` are for imports
-    alone. A resource that the API does not create has none of them.
+    with the PHI level `limited` may change. `upload` and `query` are for imports alone. `insert`
+    writes a row that the API shows by its id and does not create. Other resources that the API does
+    not create have none of them.
     """
 
     path: str
@@ -51,13 +57,20 @@ class Example:
     change: Body = field(default_factory=dict)
     upload: Callable[[str], bytes] | None = None
     query: str = ""
+    insert: Callable[["Member", Ids, str], str] | None = None
 
     @property
     def can_be_created(self) -> bool:
+        return self.can_be_posted or self.insert is not None
+
+    @property
+    def can_be_posted(self) -> bool:
         return self.body is not None or self.upload is not None
 
     def create(self, member: "Member", ids: Ids, word: str, **changes: Any) -> str:
         """Create a row as a member, and return its id."""
+        if self.insert is not None:
+            return self.insert(member, ids, word)
         if self.upload is not None:
             for earlier in range(2):  # records that the next upload lacks
                 other = self.upload(f"{word} {earlier}")
@@ -83,6 +96,35 @@ def _bad_lines(word: str) -> bytes:
     refused = {**fact, "id": f"{waiting_id}-bad", "modifierExtension": [{"url": "urn:x"}]}
     lines = (refused, refused, fact)
     return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+
+
+def _insert_document(member: "Member", ids: Ids, word: str) -> str:
+    """Insert a document of a patient with one page, and return its id."""
+    document_id = uuid4()
+    document = {
+        "id": document_id,
+        "tenant_id": member.tenant.id,
+        "patient_id": UUID(ids["patient_id"]),
+        "source": "fhir",
+        "source_type": "DocumentReference",
+        "source_id": str(document_id),
+        "page_count": 1,
+        "search": to_vector([word]),
+        "content_hash": b"-",
+        **dict.fromkeys(("title", "author", "type_display"), word),
+    }
+    page = {
+        "id": uuid4(),
+        "tenant_id": member.tenant.id,
+        "document_id": document_id,
+        "number": 1,
+        "content": word,
+        "search": to_vector([word]),
+    }
+    with member.app.app_context(), tenant_context(str(member.tenant.id)), transaction():
+        db.session.execute(insert(Document).values(document))
+        db.session.execute(insert(DocumentPage).values(page))
+    return str(document_id)
 
 
 EXAMPLES: Mapping[str, Example] = {
@@ -118,6 +160,8 @@ EXAMPLES: Mapping[str, Example] = {
     "waiting_fact": Example("/imports/waiting"),
     "record": Example("/patients/{patient_id}/records"),
     "event": Example("/patients/{patient_id}/timeline"),
+    "document": Example("/patients/{patient_id}/documents", insert=_insert_document),
+    "found_document": Example("/patients/{patient_id}/documents"),
     "member": Example("/members"),
 }
 

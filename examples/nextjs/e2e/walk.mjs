@@ -109,6 +109,20 @@ const steps = {
     assert.equal(await page.getByLabel("Phone").inputValue(), "555-0143");
     assert.equal((await readAda()).data.phone, "555-0143");
   },
+  "a document is searched and read, and its words stay out of addresses": async () => {
+    await page.getByLabel("Words in documents").fill("febrile");
+    await page.keyboard.press("Enter");
+    await seen(page.getByText("1 document found."));
+    assert.deepEqual(await page.locator(".snippet mark").allInnerTexts(), ["Fébrile"]);
+    await page.getByRole("button", { name: /^Fébrile/ }).click();
+    await seen(page.locator(".document-text"));
+    assert.match(await page.locator(".document-text").innerText(), /Fébrile <script>alert\(1\)<\/script> with chest pain/);
+    await checkAccess(page);
+    await screenshot("document");
+    await button("Clear").click();
+    await seen(page.getByRole("button", { name: "No complaints." }));
+    assert.deepEqual(urls.filter((url) => /febrile/i.test(url)), []);
+  },
   "a file is imported, with progress": async () => {
     await page.getByRole("link", { name: "Imports", exact: true }).click();
     await seen(heading("Earlier imports"));
@@ -190,6 +204,7 @@ const steps = {
     await screenshot("hidden");
     await page.getByRole("link", { name: "Hidden name" }).first().click();
     await seen(page.getByText("Latest events"));
+    await seen(page.getByText("Texts of documents are hidden from you"));
     assert.match(await page.locator("dl").innerText(), /Phone\s+Hidden/);
     assert.equal(await button("Save").count(), 0);
     await page.getByRole("link", { name: "Imports", exact: true }).click();

@@ -28,9 +28,9 @@ from trially.http.etags import Versions
 from trially.http.masking import refuse_masked
 from trially.http.pages import Page
 from trially.http.problems import Conflict, NotFound
-from trially.recruiting.patients.ages import resolve_ages
 from trially.recruiting.patients.corrections import corrections_after, lock_corrections, release
 from trially.recruiting.patients.erasing import erase
+from trially.recruiting.patients.lifetimes import redate_records
 from trially.recruiting.patients.merging import MergeError, merge, unmerge
 from trially.recruiting.patients.model import SORTS, DeathPrecision, ListedStatus, Patient
 from trially.recruiting.patients.schema import (
@@ -82,6 +82,9 @@ PATIENTS = Resource(
         "family_name": starts_with(columns.family_name),
     },
 )
+
+_LIFETIME = frozenset({"birth_date", "deceased_at"})
+"""Fields that the dates of records are compared with."""
 
 
 @bp.get("")
@@ -185,8 +188,9 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
     corrections = corrections_after({**changes, **derived}, current_identity().subject)
     derived |= {"clinical_version": Patient.clinical_version + 1, "corrections": corrections}
     changed = PATIENTS.change(patient_id, versions, changes, derived)
-    if "birth_date" in body:
-        resolve_ages([patient_id])
+    if body.keys() & _LIFETIME:
+        redate_records([patient_id])
+        return PATIENTS.get(patient_id)
     return changed
 
 
@@ -270,8 +274,9 @@ def release_correction(patient_id: UUID, field: str) -> Item:
         {},
         {**release(corrections, field), "clinical_version": Patient.clinical_version + 1},
     )
-    if field == "birth_date":
-        resolve_ages([patient_id])
+    if field in _LIFETIME:
+        redate_records([patient_id])
+        return PATIENTS.get(patient_id)
     return released
 
 
@@ -289,6 +294,7 @@ def _death_of(body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "deceased_on": at and at.date(),
         "deceased_precision": at and DeathPrecision.INSTANT.value,
+        "deceased_zone": None,
     }
 
 

@@ -44,6 +44,7 @@ def test_patient_row() -> None:
         "deceased_at": None,
         "deceased_on": None,
         "deceased_precision": None,
+        "deceased_zone": None,
         "date_problem": None,
         "impossible_dates": None,
         "active": True,
@@ -55,7 +56,7 @@ def test_the_resource_id_replaces_a_missing_mrn() -> None:
     row = translate({"resourceType": "Patient", "id": "p2"})
 
     assert isinstance(row, dict)
-    assert {key: value for key, value in row.items() if value not in (None, False)} == {
+    assert {key: value for key, value in row.items() if value not in (None, False, [])} == {
         "source_id": "p2",
         "mrn": "p2",
         "identifiers": [],
