@@ -154,7 +154,7 @@ EXAMPLES: Mapping[str, Example] = {
         },
         change={"contact_preference": "no_sms"},
     ),
-    "import": Example("/imports", upload=_bad_lines, query="?source=epic&complete=true"),
+    "import": Example("/imports", upload=_bad_lines, query="?source=clinic&complete=true"),
     "import_fault": Example("/imports/{import_id}/errors"),
     "missing_record": Example("/imports/{import_id}/missing"),
     "waiting_fact": Example("/imports/waiting"),
