@@ -10,15 +10,20 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from sqlalchemy import insert
 from werkzeug.routing import Rule
 
 from trially.api import routes_only
 from trially.database.rows import table_of
+from trially.database.session import db, transaction
 from trially.http.contract import JSON_TYPE, Contract, contract_of
+from trially.recruiting.documents.model import Document, DocumentPage
+from trially.recruiting.documents.words import to_vector
 from trially.resources.resource import RESOURCES, Resource
 from trially.resources.scope import is_about_patients
+from trially.tenancy.context import tenant_context
 
 if TYPE_CHECKING:
     from members import Member
@@ -28,6 +33,7 @@ Ids = Mapping[str, str]
 
 Body = dict[str, Any]
 
+NDJSON = "application/ndjson"
 MISSING = (
     "The resource {name!r} has no example. Add to EXAMPLES in tests/examples.py:"
     ' "{name}": Example("/path", body=lambda ids, word: {{…}}, change={{…}})'
@@ -41,24 +47,36 @@ class Example:
     `path` is that of its list. `body` returns a valid body, given the ids of rows that were created
     before, in the order of EXAMPLES, and a word that is different each time: put the word into
     every unique field and into free text. `change` is a valid merge patch of fields that members
-    with the PHI level `limited` may change. `upload` is for imports alone. A resource that the API
-    does not create has neither.
+    with the PHI level `limited` may change. `upload` and `query` are for imports alone. `insert`
+    writes a row that the API shows by its id and does not create. Other resources that the API does
+    not create have none of them.
     """
 
     path: str
     body: Callable[[Ids, str], Body] | None = None
     change: Body = field(default_factory=dict)
     upload: Callable[[str], bytes] | None = None
+    query: str = ""
+    insert: Callable[["Member", Ids, str], str] | None = None
 
     @property
     def can_be_created(self) -> bool:
+        return self.can_be_posted or self.insert is not None
+
+    @property
+    def can_be_posted(self) -> bool:
         return self.body is not None or self.upload is not None
 
     def create(self, member: "Member", ids: Ids, word: str, **changes: Any) -> str:
         """Create a row as a member, and return its id."""
+        if self.insert is not None:
+            return self.insert(member, ids, word)
         if self.upload is not None:
+            for earlier in range(2):  # records that the next upload lacks
+                other = self.upload(f"{word} {earlier}")
+                member.post(self.path + self.query, data=other, content_type=NDJSON)
             data = self.upload(word)
-            answer = member.post(self.path, data=data, content_type="application/ndjson")
+            answer = member.post(self.path + self.query, data=data, content_type=NDJSON)
         else:
             assert self.body is not None
             answer = member.post(self.path, json={**self.body(ids, word), **changes})
@@ -67,8 +85,7 @@ class Example:
 
 
 def _bad_lines(word: str) -> bytes:
-    """Return two lines that are no patients, and a fact that waits for its patient."""
-    bad = {"resourceType": "Patient", "id": 5, "language": word}
+    """Return two records that are refused, and one that waits for its patient."""
     waiting_id = word.replace(" ", "-")
     fact = {
         "resourceType": "Condition",
@@ -76,8 +93,38 @@ def _bad_lines(word: str) -> bytes:
         "subject": {"reference": f"Patient/{waiting_id}"},
         "code": {"text": word},
     }
-    lines = (bad, bad, fact)
+    refused = {**fact, "id": f"{waiting_id}-bad", "modifierExtension": [{"url": "urn:x"}]}
+    lines = (refused, refused, fact)
     return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+
+
+def _insert_document(member: "Member", ids: Ids, word: str) -> str:
+    """Insert a document of a patient with one page, and return its id."""
+    document_id = uuid4()
+    document = {
+        "id": document_id,
+        "tenant_id": member.tenant.id,
+        "patient_id": UUID(ids["patient_id"]),
+        "source": "fhir",
+        "source_type": "DocumentReference",
+        "source_id": str(document_id),
+        "page_count": 1,
+        "search": to_vector([word]),
+        "content_hash": b"-",
+        **dict.fromkeys(("title", "author", "type_display"), word),
+    }
+    page = {
+        "id": uuid4(),
+        "tenant_id": member.tenant.id,
+        "document_id": document_id,
+        "number": 1,
+        "content": word,
+        "search": to_vector([word]),
+    }
+    with member.app.app_context(), tenant_context(str(member.tenant.id)), transaction():
+        db.session.execute(insert(Document).values(document))
+        db.session.execute(insert(DocumentPage).values(page))
+    return str(document_id)
 
 
 EXAMPLES: Mapping[str, Example] = {
@@ -107,13 +154,49 @@ EXAMPLES: Mapping[str, Example] = {
         },
         change={"contact_preference": "no_sms"},
     ),
-    "import": Example("/imports", upload=_bad_lines),
+    "import": Example("/imports", upload=_bad_lines, query="?source=epic&complete=true"),
     "import_fault": Example("/imports/{import_id}/errors"),
+    "missing_record": Example("/imports/{import_id}/missing"),
     "waiting_fact": Example("/imports/waiting"),
     "record": Example("/patients/{patient_id}/records"),
     "event": Example("/patients/{patient_id}/timeline"),
+    "document": Example("/patients/{patient_id}/documents", insert=_insert_document),
+    "found_document": Example("/patients/{patient_id}/documents"),
     "member": Example("/members"),
 }
+
+
+def _another_patient(member: "Member", ids: Ids) -> Body:
+    """Return the arguments of a merge into another patient of the same site."""
+    return {"into": EXAMPLES["patient"].create(member, ids, new_word())}
+
+
+def _corrected_patient(member: "Member", ids: Ids) -> Body:
+    """Return the arguments that name a corrected field of an imported patient of the site."""
+    source = new_word("source").replace(" ", "-")
+    upload = json.dumps({"resourceType": "Patient", "id": "1", "gender": "male"})
+    imported = member.post(
+        f"/imports?source={source}", data=upload, content_type="application/ndjson"
+    )
+    assert imported.status_code == 201, imported.text
+    [patient] = member.get(f"/patients?source={source}").json["data"]
+    changed = member.patch(
+        f"/patients/{patient['id']}", json={"sex": "female", "site_id": ids["site_id"]}
+    )
+    assert changed.status_code == 200, changed.text
+    return {"patient_id": patient["id"]}
+
+
+PREPARED: Mapping[str, Callable[["Member", Ids], Body]] = {
+    "patients.merge_patient": _another_patient,
+    "patients.release_correction": _corrected_patient,
+}
+"""Routes that need rows in a certain state: each creates them and returns what names them."""
+
+BODIES: Mapping[str, Callable[[Ids], Body]] = {
+    "patients.merge_patient": lambda ids: {"into": ids["into"]},
+}
+"""Bodies of routes that create no resource and need one."""
 
 API = routes_only()
 """The API's routes: tests are collected before there is an app."""
@@ -150,11 +233,15 @@ def new_word(prefix: str = "word") -> str:
 
 
 def create_all(member: "Member", word: str = "word", **ids: str) -> dict[str, str]:
-    """Create one row of each resource, and return their ids. Rows in `ids` exist already."""
+    """Create one row of each resource, and return their ids. Rows in `ids` exist already.
+
+    Two more arguments of routes are no ids of resources: the patient `into` whom another is merged,
+    and a `field` that is corrected.
+    """
     for name, example in EXAMPLES.items():
         if example.can_be_created and f"{name}_id" not in ids:
             ids[f"{name}_id"] = example.create(member, ids, new_word(word))
-    return ids
+    return {"into": ids["patient_id"], "field": "sex", **ids}
 
 
 def contract_for(rule: Rule) -> Contract:
@@ -169,6 +256,8 @@ def body_for(rule: Rule, ids: Ids, word: str | None = None) -> Body:
         name = path.rpartition("<uuid:")[2].removesuffix("_id>")
         assert name in CHANGED, MISSING.format(name=name)
         return dict(CHANGED[name].change)
+    if rule.endpoint in BODIES:
+        return BODIES[rule.endpoint](ids)
     for example in EXAMPLES.values():
         if example.path == path and example.body is not None:
             return example.body(ids, word or new_word())

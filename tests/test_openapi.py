@@ -13,7 +13,7 @@ from flask import Flask
 from members import Member
 from openapi_documents import JSON, is_valid, operations, resolve, walk
 
-ACTIONS = ("/merge", "/corrections/{field}")
+ACTIONS = ("/merge", "/corrections/{field}", "/withdrawal")
 """Ends of the paths that change a resource without a body of its fields, and answer with it."""
 
 
@@ -196,7 +196,9 @@ def test_answers_are_as_the_document_says(
     make_fact(ask.tenant, patient)
     make_fact(ask.tenant, patient, value_number=7.5, unit="%", other_codings=[{"code": "a"}])
     upload = b'{"resourceType": "Patient", "id": "p1"}\n{"resourceType": "Patient"}\n'
-    job = ask.post("/imports", data=upload, content_type="application/ndjson").json["id"]
+    job = ask.post("/imports?source=fhir", data=upload, content_type="application/ndjson").json[
+        "id"
+    ]
     ids = create_all(ask, site_id=site, study_id=study, patient_id=patient, import_id=job)
     seen = set()
 

@@ -16,12 +16,12 @@ from sqlalchemy import Row, func, select, text
 from trially.database.placement import current_placement
 from trially.database.rows import fetch_items, of_current_tenant, table_of
 from trially.database.session import db, transaction
-from trially.recruiting.imports.batch_lease import lock_until_commit
 from trially.recruiting.imports.fhir.dates import offset_in
 from trially.recruiting.imports.writing.statements import INCREMENT_VERSION
 from trially.recruiting.imports.writing.upserting import run_with_rows
 from trially.recruiting.patients.model import Patient
 from trially.recruiting.records.model import ClinicalFact
+from trially.recruiting.sources.locking import lock_source
 from trially.recruiting.sources.model import RecordSource, time_zone_changes
 
 ROWS_AT_ONCE = 1_000
@@ -104,7 +104,7 @@ def rezone_source(source: str, zone: str, begin: Begin = transaction) -> int:
 
 def rezone_some(source: str, zone: str, most: int = ROWS_AT_ONCE) -> int:
     """Read the times of some records of a source in a zone, and return how many there were."""
-    lock_until_commit(f"import {current_placement().tenant_id} {source}")
+    lock_source(source)
     found = _find(_FIND_FACTS, source, zone, most)
     dead = _find(_FIND_PATIENTS, source, zone, most - len(found))
     if found:

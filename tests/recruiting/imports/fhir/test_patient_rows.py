@@ -7,10 +7,7 @@ import pytest
 from tests.recruiting.imports.fhir_examples import PATIENT, concept, fault_of, translate_patient
 from trially.recruiting.imports.fhir.translating import translate
 
-
-def numbered(value: str, kind: str) -> dict[str, Any]:
-    absent = ("system", "use", "period_start", "period_end", "assigner")
-    return {"value": value, "type": kind, **dict.fromkeys(absent)}
+UNSAID = dict.fromkeys(("system", "use", "period_start", "period_end", "assigner"))
 
 
 def test_patient_row() -> None:
@@ -18,10 +15,13 @@ def test_patient_row() -> None:
         "source_id": "p1",
         "mrn": "M7",
         "mrn_system": None,
+        "identifiers": [
+            {**UNSAID, "type": "SS", "value": "1", "mrn_rank": None},
+            {**UNSAID, "type": "MR", "value": "M7", "mrn_rank": 1},
+        ],
         "link_base_url": None,
         "link_source_id": None,
         "replaces": None,
-        "identifiers": [numbered("1", "SS"), numbered("M7", "MR")],
         "given_name": "Ida Maj",
         "family_name": "Ångström",
         "birth_date": "1956-08-03",
@@ -59,6 +59,7 @@ def test_the_resource_id_replaces_a_missing_mrn() -> None:
     assert {key: value for key, value in row.items() if value not in (None, False, [])} == {
         "source_id": "p2",
         "mrn": "p2",
+        "identifiers": [],
         "active": True,
     }
 

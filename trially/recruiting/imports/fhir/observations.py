@@ -39,8 +39,8 @@ from trially.recruiting.imports.fhir.values import (
     read_objects,
     read_text,
 )
-from trially.recruiting.imports.server_urls import base_of
 from trially.recruiting.records.model import RecordType
+from trially.recruiting.sources.server_urls import base_of
 
 MOST_COMPONENTS = 1_000
 

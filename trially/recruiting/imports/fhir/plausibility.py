@@ -11,7 +11,7 @@ from trially.recruiting.records.model import DateProblem, RecordType
 EARLIEST = "1850"
 """Nothing that is recorded of a patient began before this year."""
 
-_WORDS = {
+WORDS = {
     DateProblem.ENDS_BEFORE_START: "ends before the start, so the dates are not used",
     DateProblem.IN_FUTURE: "is in the future, so the dates are not used",
     DateProblem.TOO_EARLY: "is too early to be true, so the dates are not used",
@@ -55,22 +55,33 @@ def find_date_problem(fact: FactRow, today: dt.date) -> DateProblem | None:
     first = start or recorded
     if (first is not None and first < EARLIEST) or (end is not None and end < EARLIEST):
         return DateProblem.TOO_EARLY
-    # The date may be one day ahead of UTC where the source is.
-    last = (today + _ONE_DAY).isoformat() + "Z"
-    if first is not None and first > last and (first == recorded or _is_event(fact)):
+    if first is not None and _is_ahead(first, today) and (first == recorded or _is_event(fact)):
         return DateProblem.IN_FUTURE
-    return DateProblem.IN_FUTURE if end is not None and end > last and _is_over(fact) else None
+    is_ahead = end is not None and _is_ahead(end, today) and _is_over(fact)
+    return DateProblem.IN_FUTURE if is_ahead else None
+
+
+def find_problem_of_event(at: str | None, today: dt.date) -> DateProblem | None:
+    """Return why something cannot have happened at a time, or None."""
+    if at is not None and at < EARLIEST:
+        return DateProblem.TOO_EARLY
+    return DateProblem.IN_FUTURE if at is not None and _is_ahead(at, today) else None
 
 
 def describe_problem(fact: FactRow, resource: Json, problem: DateProblem) -> tuple[str, str]:
     """Return the element of a fault about the dates of a fact, and the fault's words."""
     kind = fact["source_type"]
-    start, end = _ELEMENTS[kind]
+    start, end = _ELEMENTS.get(kind, ("start", "end"))
     stems = (end,) if problem == DateProblem.ENDS_BEFORE_START else (start, end, *_RECORDINGS)
     given = sorted(name for name, value in resource.items() if value is not None)
     found = (name for stem in stems for name in given if name.startswith(stem))
     element = next(found, stems[0])
-    return f"{kind}.{element}", _WORDS[problem]
+    return f"{kind}.{element}", WORDS[problem]
+
+
+def _is_ahead(at: str, today: dt.date) -> bool:
+    """Return whether a time is in the future, even if it is one day ahead where the source is."""
+    return at > (today + _ONE_DAY).isoformat() + "Z"
 
 
 def _is_reversed(fact: FactRow) -> bool:

@@ -4,6 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from trially.recruiting.imports.faults import FaultCode
+from trially.recruiting.imports.fhir.documents import (
+    translate_binary,
+    translate_composition,
+    translate_diagnostic_report,
+    translate_document_reference,
+)
 from trially.recruiting.imports.fhir.facts import (
     translate_allergy,
     translate_condition,
@@ -33,7 +39,11 @@ from trially.recruiting.imports.fhir.versions import to_r4
 
 TRANSLATORS: dict[str, Callable[[dict[str, Any], Reading], Translated]] = {
     "AllergyIntolerance": translate_allergy,
+    "Binary": translate_binary,
+    "Composition": translate_composition,
     "Condition": translate_condition,
+    "DiagnosticReport": translate_diagnostic_report,
+    "DocumentReference": translate_document_reference,
     "Encounter": translate_encounter,
     "Immunization": translate_immunization,
     "Medication": translate_medication,

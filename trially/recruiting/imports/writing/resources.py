@@ -30,7 +30,7 @@ from trially.recruiting.records.model import ClinicalFact, DateProblem
 WriteCounts = Counter[tuple[str, str]]
 """Number of written resources by type and by `new` or `changed`."""
 
-Item = Mapping[str, Any]
+Item = dict[str, Any]
 
 
 class RecordKey(NamedTuple):
