@@ -38,7 +38,7 @@ def test_faults_name_the_place_and_never_the_content(
         make_patient(2, birthDate=CANARY),
         {"resourceType": "Patient", "name": CANARY},
         make_observation(1, 1, valueQuantity={"value": CANARY}),
-        make_observation(2, 9, valueString=CANARY),
+        make_observation(2, 9, valueQuantity=None, valueString=CANARY),
         {"resourceType": CANARY, "id": CANARY},
         make_patient(3, identifier=[{"value": "M1"}], name=[{"family": CANARY}]),
         make_observation(3, 1),
