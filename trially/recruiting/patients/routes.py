@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
-from sqlalchemy import Column, ColumnElement, Text, cast, func
+from sqlalchemy import ColumnElement, Text, cast, func
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from uuid_utils.compat import uuid7
 
@@ -27,6 +27,7 @@ from trially.http.etags import Versions
 from trially.http.pages import Page
 from trially.recruiting.patients.model import MANUAL_SOURCE, SORTS, Patient
 from trially.recruiting.patients.schema import (
+    FoundPatientSchema,
     PatientBodySchema,
     PatientCountSchema,
     PatientFilterSchema,
@@ -34,19 +35,16 @@ from trially.recruiting.patients.schema import (
     PatientSchema,
     PatientSearchSchema,
 )
-from trially.resources.listing import Filter, equals
+from trially.recruiting.patients.searching import search_page
+from trially.recruiting.search.indexing import INDEXED, index_patients, write_own_name
+from trially.resources.listing import equals
 from trially.resources.resource import Resource
 from trially.resources.scope import of_site
-from trially.resources.sorting import lowered, never_null
+from trially.resources.sorting import never_null
 
 bp = Blueprint("patients", __name__, url_prefix="/patients")
 
 columns = table_of(Patient).c
-
-
-def starts_with(column: Column[str]) -> Filter:
-    """Return the filter of rows whose column starts with the value, ignoring case."""
-    return lambda beginning: func.starts_with(lowered(column), func.lower(beginning))
 
 
 PATIENTS = Resource(
@@ -55,13 +53,10 @@ PATIENTS = Resource(
     scope=of_site(columns.site_id),
     sorts=SORTS,
     filters={
-        "mrn": equals(columns.mrn),
         "birth_date": equals(never_null(columns.birth_date)),
         "sex": equals(columns.sex),
         "site_id": equals(columns.site_id),
         "source": equals(columns.source),
-        "given_name": starts_with(columns.given_name),
-        "family_name": starts_with(columns.family_name),
     },
 )
 
@@ -97,15 +92,18 @@ def count_patients(query: dict[str, Any]) -> Item:
 @requires(Permission.PATIENTS_READ)
 @only_reads
 @accepts(PatientSearchSchema())
-@returns_page(PatientSchema())
+@returns_page(FoundPatientSchema())
 def search_patients(body: dict[str, Any]) -> Page:
-    """Search patients by names, birth date and MRN, which do not belong in a URL.
+    """Search patients by what identifies them, which does not belong in a URL.
 
-    A patient must meet all criteria; without any, the search finds every patient. Names are
-    prefixes, and upper and lower case are the same. Criteria and sort keys that are masked for
-    the caller are refused with 403.
+    `q` takes words as people type them: any of the patient's names, the MRN, a phone number, an
+    email address or a birth date. A patient must meet all criteria; without any, the search finds
+    every patient. Accents, case, apostrophes and the zeros before a number do not matter.
+    Exact matches come first, then beginnings, nicknames, and words with one typing error; `sort`
+    changes the order. `matched` lists what matched each word. Criteria and sort keys that are
+    masked for the caller are refused with 403.
     """
-    return PATIENTS.page(body)
+    return search_page(PATIENTS, body)
 
 
 @bp.post("")
@@ -120,7 +118,7 @@ def create_patient(body: dict[str, Any]) -> Item:
     the request safely.
     """
     patient_id = uuid7()
-    return PATIENTS.create(
+    patient = PATIENTS.create(
         {
             **body,
             "id": patient_id,
@@ -129,6 +127,8 @@ def create_patient(body: dict[str, Any]) -> Item:
             "birth_date_precision": "day",
         }
     )
+    index_patient(patient)
+    return patient
 
 
 @bp.get("/<uuid:patient_id>")
@@ -160,7 +160,10 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
         changes["address"] = _merged_address(body["address"])
     if "birth_date" in body:
         changes["birth_date_precision"] = "day"
-    return PATIENTS.change(patient_id, versions, changes)
+    patient = PATIENTS.change(patient_id, versions, changes)
+    if INDEXED & changes.keys():
+        index_patient(patient)
+    return patient
 
 
 @bp.delete("/<uuid:patient_id>")
@@ -174,6 +177,13 @@ def delete_patient(patient_id: UUID, versions: Versions | None) -> None:
     version that the caller has seen.
     """
     PATIENTS.delete(patient_id, versions)
+
+
+def index_patient(patient: Item) -> None:
+    """Write the names and search terms of a patient that a user entered or changed."""
+    if patient["source"] == MANUAL_SOURCE:
+        write_own_name(patient["id"], patient["given_name"], patient["family_name"])
+    index_patients([patient["id"]])
 
 
 def _merged_address(patch: Mapping[str, str | None]) -> ColumnElement[Any]:

@@ -25,13 +25,18 @@ from trially.recruiting.patients.model import (
     Patient,
     Sex,
 )
+from trially.recruiting.search.query import MatchKind
 from trially.resources.fields import text
 
 columns = table_of(Patient).c
 
 EARLIEST_BIRTH = dt.date(1850, 1, 1)
 EARLIEST_DEATH = dt.datetime(1850, 1, 1, tzinfo=dt.UTC)
-NAME_PREFIX = {"description": "How the name begins; upper and lower case are the same."}
+NAME_PREFIX = {
+    "description": "Words of the name, or how they begin. Accents, case and apostrophes do not"
+    " matter. All names of a patient are searched."
+}
+LONGEST_QUERY = 200
 MRN = "MRN-100042"
 BIRTH_DATE = {EXAMPLE: "1961-07-23"}
 
@@ -123,6 +128,33 @@ class PatientSchema(Schema):
     updated_at = fields.AwareDateTime(dump_only=True, metadata=PLAIN)
 
 
+class MatchSchema(Schema):
+    """What matched a word of a search."""
+
+    field = fields.String(metadata=PLAIN | {EXAMPLE: "family_name"})
+    use = fields.String(
+        allow_none=True,
+        metadata=PLAIN
+        | {
+            EXAMPLE: "maiden",
+            "description": "The use of a name that is not the one shown: `maiden`, `old`,"
+            " `nickname`, …",
+        },
+    )
+    kind = Choice(MatchKind, metadata=PLAIN | {EXAMPLE: "prefix"})
+    hint = fields.String(
+        allow_none=True,
+        metadata=PLAIN
+        | {EXAMPLE: None, "description": "How a date was read that has two meanings."},
+    )
+
+
+class FoundPatientSchema(PatientSchema):
+    """A patient that a search found. It lists what matched, but never the value."""
+
+    matched = fields.List(fields.Nested(MatchSchema))
+
+
 class PatientBodySchema(PatientSchema):
     """A patient as entered manually."""
 
@@ -156,6 +188,15 @@ class PatientCountSchema(Schema):
 class PatientSearchSchema(PageBodySchema):
     """Criteria of a search; a patient must meet all of them."""
 
+    q = Text(
+        LONGEST_QUERY,
+        example="mei lind",
+        metadata={
+            "description": "Words to find in any of: all names, MRN, phone number, email address"
+            " and birth date. Accents, case and apostrophes do not matter. The best matches"
+            " come first."
+        },
+    )
     mrn = text(columns.mrn, example=MRN)
     given_name = text(columns.given_name, example="mei", metadata=NAME_PREFIX)
     family_name = text(columns.family_name, example="lind", metadata=NAME_PREFIX)

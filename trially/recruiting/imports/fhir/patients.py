@@ -10,6 +10,7 @@ from trially.recruiting.imports.fhir.rows import (
     LONGEST_CODE,
     LONGEST_NAME,
     AddressRow,
+    NameRow,
     PatientRow,
 )
 from trially.recruiting.imports.fhir.values import (
@@ -23,12 +24,17 @@ from trially.recruiting.imports.fhir.values import (
     read_text,
 )
 from trially.recruiting.patients.model import ADDRESS_WIDTHS, Patient, Sex
+from trially.recruiting.search.model import PatientName
 
 LONGEST_MRN = length_of(Patient.mrn)
 LONGEST_PHONE = length_of(Patient.phone)
 LONGEST_EMAIL = length_of(Patient.email)
 LONGEST_LANGUAGE = length_of(Patient.language)
+LONGEST_USE = length_of(PatientName.use)
+LONGEST_DAY = length_of(PatientName.period_start)
 LAST_RANK = 1_000
+MOST_NAMES = 20
+"""Names of one patient that are kept."""
 SEXES = frozenset(sex.value for sex in Sex)
 
 # HL7 v2 table 0203: types of numbers that are not issued by a hospital or practice.
@@ -58,6 +64,7 @@ def translate_patient(resource: Json) -> PatientRow:
         "mrn": _read_record_number(resource) or source_id,
         "given_name": given_name,
         "family_name": family_name,
+        "names": _read_names(resource),
         "birth_date": birth_at and birth_at[:10],
         "birth_date_precision": "day" if birth_precision == "instant" else birth_precision,
         "sex": sex if sex in SEXES else None,
@@ -138,6 +145,26 @@ def _read_name(resource: Json) -> tuple[str | None, str | None]:
     if given is None and family is None:
         family = read_text(name.get("text"), LONGEST_NAME)
     return given, family
+
+
+def _read_names(resource: Json) -> list[NameRow]:
+    """Return all names, for the search. A name without any part is left out."""
+    names = [_read_name_row(name) for name in read_objects(resource.get("name"))]
+    known = [name for name in names if name["given_name"] or name["family_name"] or name["text"]]
+    return known[:MOST_NAMES]
+
+
+def _read_name_row(name: Json) -> NameRow:
+    given, family = _join(name.get("given"), " "), _join(name.get("family"), " ")
+    period = read_object(name.get("period"))
+    return {
+        "use": read_text(name.get("use"), LONGEST_USE),
+        "given_name": given,
+        "family_name": family,
+        "text": None if given or family else read_text(name.get("text"), LONGEST_NAME),
+        "period_start": read_text(period.get("start"), LONGEST_DAY),
+        "period_end": read_text(period.get("end"), LONGEST_DAY),
+    }
 
 
 def _join(value: object, separator: str, longest: int = LONGEST_NAME) -> str | None:

@@ -33,6 +33,17 @@ class AddressRow(TypedDict):
     country: str | None
 
 
+class NameRow(TypedDict):
+    """One of a patient's names."""
+
+    use: str | None
+    given_name: str | None
+    family_name: str | None
+    text: str | None
+    period_start: str | None
+    period_end: str | None
+
+
 @final
 class PatientRow(TypedDict):
     """The row of a Patient resource."""
@@ -41,6 +52,8 @@ class PatientRow(TypedDict):
     mrn: str
     given_name: str | None
     family_name: str | None
+    names: list[NameRow]
+    """All names, the shown one included."""
     birth_date: str | None
     birth_date_precision: str | None
     sex: str | None

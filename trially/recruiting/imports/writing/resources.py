@@ -24,6 +24,7 @@ from trially.recruiting.imports.writing.statements import (
 )
 from trially.recruiting.imports.writing.upserting import run_with_rows
 from trially.recruiting.patients.model import Patient
+from trially.recruiting.search.indexing import index_patients, write_names
 
 WriteCounts = Counter[tuple[str, str]]
 """Number of written resources by type and by `new` or `changed`."""
@@ -59,8 +60,13 @@ class TranslatedResource:
 
 
 def write_patients(patients: Sequence[TranslatedResource], source: str) -> WriteCounts:
-    """Write patients of a source."""
-    return _count("Patient", _upsert(UPSERT_PATIENTS, patients, source))
+    """Write patients of a source, with their names and search terms."""
+    written = _upsert(UPSERT_PATIENTS, patients, source)
+    if written:
+        names = {patient.id: patient.rows[0]["names"] for patient in patients}
+        write_names({row.id: names[row.source_id] for row in written})
+        index_patients(row.id for row in written)
+    return _count("Patient", written)
 
 
 def write_medications(medications: Sequence[TranslatedResource], source: str) -> WriteCounts:

@@ -17,8 +17,9 @@ UPSERT_PATIENTS = compose_upsert(
     PatientRow,
     ("source", "source_id"),
     # FHIR R4 cannot mark a Patient as entered in error. The field is needed for counting only.
-    not_stored=["entered_in_error"],
+    not_stored=["entered_in_error", "names"],
     also_set=_INCREMENT_VERSION,
+    returning="id, source_id",
 )
 UPSERT_MEDICATIONS = compose_upsert(
     Medication,

@@ -1,0 +1,103 @@
+"""Write the names and search terms of patients, a whole batch in each statement.
+
+The terms are always made from the patient's row and names as they are in the database. So it does
+not matter who changed them: a user, an import, or a command.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Row, text
+from uuid_utils.compat import uuid7
+
+from trially.database.placement import current_placement
+from trially.database.session import db
+from trially.recruiting.search.terms import terms_of
+
+INDEXED = frozenset(
+    {"given_name", "family_name", "mrn", "birth_date", "birth_date_precision", "phone", "email"}
+)
+"""The fields of a patient that terms are made from."""
+
+NAME_COLUMNS = (
+    "position integer, use text, given_name text, family_name text, text text,"
+    " period_start text, period_end text"
+)
+_NAMES = "position, use, given_name, family_name, text, period_start, period_end"
+
+_READ = f"""
+SELECT patient.id, given_name, family_name, mrn, birth_date, birth_date_precision, phone, email,
+    (SELECT json_agg(names ORDER BY position) FROM (
+        SELECT {_NAMES} FROM patient_name
+        WHERE patient_name.tenant_id = patient.tenant_id AND patient_name.patient_id = patient.id
+    ) AS names) AS names
+FROM patient
+WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.id = ANY(CAST(:ids AS uuid[]))
+"""
+_REMOVE_TERMS = """
+DELETE FROM patient_search_term
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND patient_id = ANY(CAST(:ids AS uuid[]))
+"""
+_ADD_TERMS = """
+INSERT INTO patient_search_term (tenant_id, id, patient_id, kind, field, use, term)
+SELECT CAST(:tenant_id AS uuid), id, patient_id, kind, field, use, term
+FROM json_to_recordset(CAST(:rows AS json))
+    AS r(id uuid, patient_id uuid, kind text, field text, use text, term text)
+"""
+_REMOVE_NAMES = """
+DELETE FROM patient_name
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND patient_id = ANY(CAST(:ids AS uuid[]))
+"""
+_ADD_NAMES = f"""
+INSERT INTO patient_name (tenant_id, id, patient_id, {_NAMES})
+SELECT CAST(:tenant_id AS uuid), id, patient_id, {_NAMES}
+FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, patient_id uuid, {NAME_COLUMNS})
+"""
+
+
+def write_names(names: Mapping[UUID, Sequence[Mapping[str, Any]]]) -> None:
+    """Replace the names of patients."""
+    _run(_REMOVE_NAMES, ids=list(names))
+    rows = [
+        {"id": uuid7(), "patient_id": patient_id, "position": position, **name}
+        for patient_id, each in names.items()
+        for position, name in enumerate(each)
+    ]
+    if rows:
+        _run(_ADD_NAMES, rows=rows)
+
+
+def write_own_name(patient_id: UUID, given_name: str | None, family_name: str | None) -> None:
+    """Replace the names of a patient who was entered by hand, who has one."""
+    name = dict.fromkeys(("use", "text", "period_start", "period_end"))
+    write_names({patient_id: [{**name, "given_name": given_name, "family_name": family_name}]})
+
+
+def index_patients(patient_ids: Iterable[UUID]) -> None:
+    """Make the terms of patients anew, in the current transaction."""
+    ids = list(patient_ids)
+    if not ids:
+        return
+    patients = [row._asdict() for row in _run(_READ, ids=ids)]
+    rows = [
+        {"id": uuid7(), "patient_id": patient["id"], **term._asdict()}
+        for patient in patients
+        for term in terms_of(patient)
+    ]
+    _run(_REMOVE_TERMS, ids=ids)
+    if rows:
+        _run(_ADD_TERMS, rows=rows)
+
+
+def _run(
+    statement: str, *, ids: Sequence[UUID] = (), rows: Sequence[Any] | None = None
+) -> Sequence[Row[Any]]:
+    parameters: dict[str, Any] = {"tenant_id": str(current_placement().tenant_id)}
+    if rows is None:
+        parameters["ids"] = [str(each) for each in ids]
+    else:
+        parameters["rows"] = orjson.dumps(rows).decode()
+    result = db.session.connection().execute(text(statement), parameters)
+    return result.all() if result.returns_rows else []
