@@ -206,9 +206,7 @@ def equals(column: ColumnElement[Any]) -> Filter:
     return lambda value: column == value
 
 
-def _narrow_more(
-    statement: Select[Any], conditions: Sequence[ColumnElement[bool]]
-) -> Select[Any]:
+def _narrow_more(statement: Select[Any], conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
     return statement.where(*conditions) if conditions else statement
 
 

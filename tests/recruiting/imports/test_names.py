@@ -31,7 +31,9 @@ DECOMPOSED = {
 
 def search(member: Member, q: str) -> list[tuple[str, str | None, str]]:
     data = member.post("/patients/search", json={"q": q}).json["data"]
-    return [(each["source"], match["use"], match["kind"]) for each in data for match in each["matched"]]
+    return [
+        (each["source"], match["use"], match["kind"]) for each in data for match in each["matched"]
+    ]
 
 
 def test_each_name_of_a_patient_finds_the_patient(importer: Importer, member: Member) -> None:

@@ -1,15 +1,15 @@
-"""Search as a coordinator types: which patients `q` and the single fields find, and in what order."""
+# ruff: noqa: RUF001
+"""Search as a coordinator types: what `q` and the single fields find, and in which order."""
 
 from typing import Any
 from unicodedata import normalize
+from uuid import UUID
 
 import pytest
-from flask import Flask
 from members import AsMember, MakePatient, MakeTenant, Member
 
-from tests.recruiting.imports.importing import Importer
 from trially.auth.permissions import Role
-from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog import Tier
 
 BY_HAND: tuple[dict[str, str], ...] = (
     {"given_name": "José Luis", "family_name": "García-Márquez", "mrn": "00012345"},
@@ -243,7 +243,7 @@ def test_members_see_only_what_their_phi_level_and_sites_allow(
     make_patient(coordinator, family_name="Sited", site_id=site)
     make_patient(coordinator, family_name="Sited", site_id=other)
     viewer = as_member(coordinator.tenant, Role.VIEWER)
-    local = as_member(coordinator.tenant, Role.RECRUITER, sites=[site])
+    local = as_member(coordinator.tenant, Role.RECRUITER, site_ids=[UUID(site)])
     stranger = as_member(make_tenant(tier))
 
     refused = viewer.post("/patients/search", json={"q": "sited"})

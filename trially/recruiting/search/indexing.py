@@ -22,10 +22,10 @@ INDEXED = frozenset(
 """The fields of a patient that terms are made from."""
 
 NAME_COLUMNS = (
-    "position integer, use text, given_name text, family_name text, text text,"
+    "position integer, use text, given_name text, family_name text, full_name text,"
     " period_start text, period_end text"
 )
-_NAMES = "position, use, given_name, family_name, text, period_start, period_end"
+_NAMES = "position, use, given_name, family_name, full_name, period_start, period_end"
 
 _READ = f"""
 SELECT patient.id, given_name, family_name, mrn, birth_date, birth_date_precision, phone, email,
@@ -71,7 +71,7 @@ def write_names(names: Mapping[UUID, Sequence[Mapping[str, Any]]]) -> None:
 
 def write_own_name(patient_id: UUID, given_name: str | None, family_name: str | None) -> None:
     """Replace the names of a patient who was entered by hand, who has one."""
-    name = dict.fromkeys(("use", "text", "period_start", "period_end"))
+    name = dict.fromkeys(("use", "full_name", "period_start", "period_end"))
     write_names({patient_id: [{**name, "given_name": given_name, "family_name": family_name}]})
 
 

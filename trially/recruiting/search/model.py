@@ -48,7 +48,7 @@ class PatientName(TenantModel):
     """FHIR's use of the name: `official`, `usual`, `maiden`, `nickname`, `old`, …"""
     given_name: Mapped[str | None] = mapped_column(String(200))
     family_name: Mapped[str | None] = mapped_column(String(200))
-    text: Mapped[str | None] = mapped_column(String(200))
+    full_name: Mapped[str | None] = mapped_column(String(200))
     """The whole name, if the source sent no parts."""
     period_start: Mapped[str | None] = mapped_column(String(10))
     """The first day, month or year of the name's use."""

@@ -8,6 +8,7 @@ Latin letters.
 import re
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 from unicodedata import category, name, normalize
 
 from anyascii import anyascii
@@ -18,10 +19,13 @@ APOSTROPHE = "'"
 MOST_JOINED = 4
 """A name of more words is not joined pair by pair."""
 
-_APOSTROPHES = re.compile("[`´'‘’‚‛′‵ʹʻʼʽˈ׳＇ꞌ]")
-_BETWEEN_WORDS = re.compile(r"[\s.,;:/()\[\]\"“”„«»\-‐‑‒–—―−・•]+")
+_HYPHENS = r"\-\u2010-\u2015\u2212"
+_APOSTROPHES = re.compile(
+    "[`'\u00b4\u2018-\u201b\u2032\u2035\u02b9\u02bb-\u02bd\u02c8\u05f3\uff07\ua78c]"
+)
+_BETWEEN_WORDS = re.compile(rf"[\s.,;:/()\[\]\"\u201c-\u201e\u00ab\u00bb{_HYPHENS}\u30fb\u2022]+")
 _UPPER_WORDS = re.compile(r"[A-Z][^A-Z]*|[^A-Z]+")
-_WITHIN_NUMBERS = re.compile(r"[\s.\-‐‑‒–—―−/]+")
+_WITHIN_NUMBERS = re.compile(rf"[\s./{_HYPHENS}]+")
 _LEADING_ZEROS = re.compile(r"(?<!\d)0+(?=\d)")
 _LETTERS_AND_NUMBER = re.compile(r"[^\d]+(\d+)")
 _NATIONAL_ZERO = re.compile(r"\(\s*0\s*\)")
@@ -103,7 +107,7 @@ def join_neighbours(words: list[str]) -> set[str]:
         return set()
     joined = {"".join(words)[:LONGEST_TERM]}
     if len(words) <= MOST_JOINED:
-        joined |= {(a + b)[:LONGEST_TERM] for a, b in zip(words, words[1:], strict=False)}
+        joined |= {(a + b)[:LONGEST_TERM] for a, b in pairwise(words)}
     return joined
 
 

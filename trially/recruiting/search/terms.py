@@ -66,8 +66,8 @@ def _of_name(name: Item, use: str | None) -> Iterator[Term]:
             yield Term(TermKind.NAME, "family_name", use, joined)
     for field in ("given_name", "family_name"):
         yield from _of(TermKind.NAME, sorted(name_terms(name[field] or "")), field, use)
-    if name.get("text") and not (name["given_name"] or name["family_name"]):
-        yield from _of(TermKind.NAME, sorted(name_terms(name["text"])), "family_name", use)
+    if name.get("full_name") and not (name["given_name"] or name["family_name"]):
+        yield from _of(TermKind.NAME, sorted(name_terms(name["full_name"])), "family_name", use)
 
 
 def _of(

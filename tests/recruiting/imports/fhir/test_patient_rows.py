@@ -8,12 +8,16 @@ from tests.recruiting.imports.fhir_examples import PATIENT, concept, reject, tra
 from trially.recruiting.imports.fhir.translating import translate
 
 
+NAME_ROW = dict.fromkeys(("use", "full_name", "period_start", "period_end"))
+
+
 def test_patient_row() -> None:
     assert translate_patient() == {
         "source_id": "p1",
         "mrn": "M7",
         "given_name": "Ida Maj",
         "family_name": "Ångström",
+        "names": [NAME_ROW | {"given_name": "Ida Maj", "family_name": "Ångström"}],
         "birth_date": "1956-08-03",
         "birth_date_precision": "day",
         "sex": "female",
@@ -41,7 +45,7 @@ def test_the_resource_id_replaces_a_missing_mrn() -> None:
     row = translate({"resourceType": "Patient", "id": "p2"})
 
     assert isinstance(row, dict)
-    assert {key: value for key, value in row.items() if value not in (None, False)} == {
+    assert {key: value for key, value in row.items() if value not in (None, False, [])} == {
         "source_id": "p2",
         "mrn": "p2",
         "active": True,
@@ -91,6 +95,23 @@ def test_name_is_chosen(names: object, expected: tuple[str | None, str | None]) 
     row = translate_patient(name=names)
 
     assert (row["given_name"], row["family_name"]) == expected
+
+
+def test_every_name_is_kept() -> None:
+    row = translate_patient(
+        name=[
+            {"use": "maiden", "family": "Früh", "period": {"end": "2010-05"}},
+            {"text": "Ida Berg"},
+            {"use": "official", "prefix": ["Dr"]},
+            "no name",
+        ]
+    )
+
+    assert row["names"] == [
+        NAME_ROW
+        | {"use": "maiden", "given_name": None, "family_name": "Früh", "period_end": "2010-05"},
+        NAME_ROW | {"given_name": None, "family_name": None, "full_name": "Ida Berg"},
+    ]
 
 
 @pytest.mark.parametrize(

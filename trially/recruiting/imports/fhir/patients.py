@@ -150,7 +150,9 @@ def _read_name(resource: Json) -> tuple[str | None, str | None]:
 def _read_names(resource: Json) -> list[NameRow]:
     """Return all names, for the search. A name without any part is left out."""
     names = [_read_name_row(name) for name in read_objects(resource.get("name"))]
-    known = [name for name in names if name["given_name"] or name["family_name"] or name["text"]]
+    known = [
+        name for name in names if name["given_name"] or name["family_name"] or name["full_name"]
+    ]
     return known[:MOST_NAMES]
 
 
@@ -161,7 +163,7 @@ def _read_name_row(name: Json) -> NameRow:
         "use": read_text(name.get("use"), LONGEST_USE),
         "given_name": given,
         "family_name": family,
-        "text": None if given or family else read_text(name.get("text"), LONGEST_NAME),
+        "full_name": None if given or family else read_text(name.get("text"), LONGEST_NAME),
         "period_start": read_text(period.get("start"), LONGEST_DAY),
         "period_end": read_text(period.get("end"), LONGEST_DAY),
     }

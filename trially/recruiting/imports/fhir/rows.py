@@ -39,7 +39,8 @@ class NameRow(TypedDict):
     use: str | None
     given_name: str | None
     family_name: str | None
-    text: str | None
+    full_name: str | None
+    """The whole name, if it has no parts."""
     period_start: str | None
     period_end: str | None
 
