@@ -53,7 +53,14 @@ def _all_terms(patient: Item) -> Iterator[Term]:
     if patient["email"]:
         yield from _of(TermKind.EMAIL, [fold(patient["email"].strip())[:LONGEST_TERM]])
     for name in patient["names"] or ():
+        if _is_shown(name, patient):
+            continue
         yield from _of_name(name, name["use"] or ("old" if name["period_end"] else None))
+
+
+def _is_shown(name: Item, patient: Item) -> bool:
+    shown = (patient["given_name"], patient["family_name"])
+    return any(shown) and (name["given_name"], name["family_name"]) == shown
 
 
 def _of_name(name: Item, use: str | None) -> Iterator[Term]:

@@ -17,7 +17,7 @@ def test_patient_row() -> None:
         "mrn": "M7",
         "given_name": "Ida Maj",
         "family_name": "Ångström",
-        "names": [NAME_ROW | {"given_name": "Ida Maj", "family_name": "Ångström"}],
+        "names": [NAME_ROW | {"use": "official", "given_name": "Ida Maj", "family_name": "Ångström"}],
         "birth_date": "1956-08-03",
         "birth_date_precision": "day",
         "sex": "female",
