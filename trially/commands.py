@@ -26,6 +26,7 @@ OPERATIONS = f"{LIFECYCLE}.operation_commands"
 SERVERS = f"{LIFECYCLE}.server_commands"
 KEYS = f"{LIFECYCLE}.key_commands"
 IMPORTS = "trially.recruiting.imports.commands"
+PATIENTS = "trially.recruiting.duplicate_reviews.commands"
 DEMO = "trially.demo.commands"
 
 DEVELOPMENT = "TRIALLY_DEVELOPMENT"
@@ -145,6 +146,17 @@ imports = _group(
     _lazy("delete", f"{IMPORTS}:delete", "Delete the import IMPORT_ID of TENANT, with its errors."),
 )
 
+patients = _group(
+    "patients",
+    "Index patients, and find possible duplicates.",
+    _lazy(
+        "duplicates",
+        f"{PATIENTS}:duplicates",
+        "Find the possible duplicates among all patients of TENANT, and list the first 100.",
+    ),
+    _lazy("index", f"{PATIENTS}:index", "Make the search terms of all patients of TENANT anew."),
+)
+
 demo = _group(
     "demo",
     "Create and serve demo tenants (development only).",
@@ -178,7 +190,7 @@ migrations = _lazy(
 openapi = _lazy("openapi", "trially.openapi.commands:openapi", "Print the OpenAPI document.")
 
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
-    "Tenants": (tenants, imports, operations),
+    "Tenants": (tenants, imports, patients, operations),
     "Servers and keys": (servers, keys, doctor),
     "Releases": (migrations, deploy),
     "Development": (demo, openapi),

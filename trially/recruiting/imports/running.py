@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 from trially.database.rows import Item, of_current_tenant, table_of
 from trially.database.session import db, transaction
 from trially.errors import OperatorError
+from trially.recruiting.duplicates.finding import find_duplicates_since
 from trially.recruiting.imports.deferrals import defer, replay_deferred
 from trially.recruiting.imports.import_run import BadLineError, ImportRun, ImportTakenOverError
 from trially.recruiting.imports.limits import (
@@ -75,6 +76,7 @@ def run_import(
         except ImportLimitError as error:
             raise ImportStoppedError(run.fail(str(error))) from None
         _analyze_tables()
+        _find_duplicates(run, meter)
         return run.finish()
     except (ImportStoppedError, ImportTakenOverError):
         raise
@@ -129,6 +131,16 @@ def _commit(batch: Batch, run: ImportRun, file_number: int) -> None:
         defer(write_batch(batch, run.source), run.id)
         run.count(batch)
     run.refuse_share()
+
+
+def _find_duplicates(run: ImportRun, meter: InputMeter) -> None:
+    """Find the possible duplicates of the patients that the import wrote.
+
+    If the import's time is used up, `flask patients duplicates` finds the rest.
+    """
+    with suppress(ImportTimeError):
+        for _ in find_duplicates_since(run.id, run.batch_transaction):
+            meter.check_time()
 
 
 def _analyze_tables() -> None:

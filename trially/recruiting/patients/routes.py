@@ -25,6 +25,7 @@ from trially.http.contract import (
 )
 from trially.http.etags import Versions
 from trially.http.pages import Page
+from trially.recruiting.duplicates.finding import find_duplicates
 from trially.recruiting.patients.model import MANUAL_SOURCE, SORTS, Patient
 from trially.recruiting.patients.schema import (
     FoundPatientSchema,
@@ -180,10 +181,11 @@ def delete_patient(patient_id: UUID, versions: Versions | None) -> None:
 
 
 def index_patient(patient: Item) -> None:
-    """Write the names and search terms of a patient that a user entered or changed."""
+    """Write names, search terms and possible duplicates of a patient that a user has written."""
     if patient["source"] == MANUAL_SOURCE:
         write_own_name(patient["id"], patient["given_name"], patient["family_name"])
     index_patients([patient["id"]])
+    find_duplicates([patient["id"]])
 
 
 def _merged_address(patch: Mapping[str, str | None]) -> ColumnElement[Any]:

@@ -4,7 +4,8 @@ The terms are always made from the patient's row and names as they are in the da
 not matter who changed them: a user, an import, or a command.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,9 @@ from uuid_utils.compat import uuid7
 from trially.database.placement import current_placement
 from trially.database.session import db
 from trially.recruiting.search.terms import terms_of
+
+AT_A_TIME = 1_000
+"""Patients that are indexed in one transaction."""
 
 INDEXED = frozenset(
     {"given_name", "family_name", "mrn", "birth_date", "birth_date_precision", "phone", "email"}
@@ -29,12 +33,17 @@ _NAMES = "position, use, given_name, family_name, full_name, period_start, perio
 
 _READ = f"""
 SELECT patient.id, given_name, family_name, mrn, birth_date, birth_date_precision, phone, email,
-    (SELECT json_agg(names ORDER BY position) FROM (
+    sex, (SELECT json_agg(names ORDER BY position) FROM (
         SELECT {_NAMES} FROM patient_name
         WHERE patient_name.tenant_id = patient.tenant_id AND patient_name.patient_id = patient.id
     ) AS names) AS names
 FROM patient
 WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.id = ANY(CAST(:ids AS uuid[]))
+"""
+_NEXT = """
+SELECT id FROM patient
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND id > ALL(CAST(:ids AS uuid[]))
+ORDER BY id LIMIT :limit
 """
 _REMOVE_TERMS = """
 DELETE FROM patient_search_term
@@ -55,6 +64,10 @@ INSERT INTO patient_name (tenant_id, id, patient_id, {_NAMES})
 SELECT CAST(:tenant_id AS uuid), id, patient_id, {_NAMES}
 FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, patient_id uuid, {NAME_COLUMNS})
 """
+
+
+Transaction = Callable[[], AbstractContextManager[Any]]
+"""Returns the context of a transaction, such as `trially.database.session.transaction`."""
 
 
 def write_names(names: Mapping[UUID, Sequence[Mapping[str, Any]]]) -> None:
@@ -80,10 +93,9 @@ def index_patients(patient_ids: Iterable[UUID]) -> None:
     ids = list(patient_ids)
     if not ids:
         return
-    patients = [row._asdict() for row in _run(_READ, ids=ids)]
     rows = [
         {"id": uuid7(), "patient_id": patient["id"], **term._asdict()}
-        for patient in patients
+        for patient in read_patients(ids)
         for term in terms_of(patient)
     ]
     _run(_REMOVE_TERMS, ids=ids)
@@ -91,10 +103,40 @@ def index_patients(patient_ids: Iterable[UUID]) -> None:
         _run(_ADD_TERMS, rows=rows)
 
 
+def index_all_patients(transaction: Transaction) -> Iterator[int]:
+    """Make the terms of all patients anew, and yield the number of patients after each step."""
+    return in_steps(index_patients, transaction, AT_A_TIME)
+
+
+def in_steps(
+    work: Callable[[list[UUID]], Any], transaction: Transaction, at_a_time: int
+) -> Iterator[int]:
+    """Work on all patients, some in each transaction, and yield their number after each step."""
+    after = UUID(int=0)
+    while True:
+        with transaction():
+            ids = [row.id for row in _run(_NEXT, ids=[after], limit=at_a_time)]
+            if ids:
+                work(ids)
+        if not ids:
+            return
+        after = ids[-1]
+        yield len(ids)
+
+
+def read_patients(patient_ids: Iterable[UUID]) -> list[dict[str, Any]]:
+    """Return what patients are found by: the columns that are indexed, `sex`, and `names`."""
+    return [row._asdict() for row in _run(_READ, ids=list(patient_ids))]
+
+
 def _run(
-    statement: str, *, ids: Sequence[UUID] = (), rows: Sequence[Any] | None = None
+    statement: str,
+    *,
+    ids: Sequence[UUID] = (),
+    rows: Sequence[Any] | None = None,
+    **parameters: Any,
 ) -> Sequence[Row[Any]]:
-    parameters: dict[str, Any] = {"tenant_id": str(current_placement().tenant_id)}
+    parameters["tenant_id"] = str(current_placement().tenant_id)
     if rows is None:
         parameters["ids"] = [str(each) for each in ids]
     else:
