@@ -6,50 +6,13 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
+from nicknames import NickNamer
 from uuid_utils.compat import uuid7
 
-GIVEN = [
-    "Elizabeth",
-    "María",
-    "José",
-    "James",
-    "Mary",
-    "Robert",
-    "Patricia",
-    "John",
-    "Jennifer",
-    "Michael",
-    "Linda",
-    "David",
-    "Siobhán",
-    "William",
-    "Barbara",
-    "Richard",
-    "Susan",
-    "Zoë",
-    "Joseph",
-    "Jessica",
-    "Thomas",
-    "Karen",
-    "Łukasz",
-    "Christopher",
-    "Sarah",
-    "Jörg",
-    "Charles",
-    "Lisa",
-    "Daniel",
-    "Nancy",
-    "Matthew",
-    "Sandra",
-    "Anthony",
-    "Betty",
-    "Mark",
-    "Ashley",
-    "Renée",
-    "Donald",
-    "Emily",
-    "Steven",
-]
+GIVEN = ["Elizabeth", "María", "José", "Siobhán", "Zoë", "Łukasz", "Jörg", "Renée", "Betty"]
+GIVEN += sorted({name.title() for name in NickNamer().nickname_lookup} - set(GIVEN))
+"""Some 1,000 given names."""
+
 _STARTS = [
     "Mar",
     "Gar",
@@ -118,5 +81,5 @@ def make_patients(number: int, seed: int = 1) -> Iterator[dict[str, Any]]:
 
 
 def _choose(chance: random.Random, names: list[str]) -> str:
-    """Return a name. The first half of the list is chosen less often than its first tenth."""
-    return names[int(len(names) * chance.random() ** 3)]
+    """Return a name. The first hundredth of the list is chosen for every tenth patient."""
+    return names[int(len(names) * chance.random() ** 2)]

@@ -68,7 +68,11 @@ def list_duplicates(query: dict[str, Any]) -> Page:
 @requires(Permission.PATIENTS_READ)
 @returns_version(DuplicateSchema())
 def show_duplicate(possible_duplicate_id: UUID) -> Item:
-    """Show a pair of patients that may be the same person."""
+    """Show a pair of patients that may be the same person.
+
+    The `ETag` is the pair's version. A pair with a patient of a site that the caller may not see is
+    answered like one that does not exist.
+    """
     return DUPLICATES.get(possible_duplicate_id)
 
 

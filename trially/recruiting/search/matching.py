@@ -7,39 +7,43 @@ from uuid import UUID
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    LateralFromClause,
     Select,
-    Text,
     and_,
     any_,
     bindparam,
     case,
     func,
     literal,
-    or_,
     select,
     tuple_,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 
 from trially.database.placement import current_placement
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import db
+from trially.recruiting.search.branches import STEP, branches_of
 from trially.recruiting.search.model import PatientSearchTerm
-from trially.recruiting.search.query import RANKS, Probe, Word
+from trially.recruiting.search.query import RANKS, Word
 from trially.resources.scope import PATIENT_TABLE
-
-LAST_CHARACTER = "\U0010ffff"
-"""Greater than all that may follow the beginning of a term."""
 
 ALL_WORDS = 100
 """The worst word decides the order. Only among equals, the sum of all words does."""
 
-_FORMER_NAME = 1
-_STEP = 2
-"""Steps between ranks. A former name counts half a step more than the name that is shown."""
+FEW = 500
+"""If a word has at most so many matching terms, other words are looked up patient by patient."""
+
+MOST_COUNTED = 5_000
 
 terms = table_of(PatientSearchTerm).c
+
+
+class CountedWord(NamedTuple):
+    """A word, and the number of terms that match it, up to `MOST_COUNTED`."""
+
+    word: Word
+    number: int
 
 
 class Place(NamedTuple):
@@ -101,7 +105,7 @@ def _explain(words: Sequence[Word], rows: Sequence[Mapping[str, Any]]) -> list[I
     explained: list[Item] = []
     for word in words:
         found = [
-            (_STEP * RANKS[probe.match] + (row["use"] is not None), number, probe, row)
+            (STEP * RANKS[probe.match] + (row["use"] is not None), number, probe, row)
             for number, row in enumerate(rows)
             for probe in word
             if probe.accepts(row)
@@ -120,43 +124,67 @@ def _explain(words: Sequence[Word], rows: Sequence[Mapping[str, Any]]) -> list[I
 
 
 def _found(words: Sequence[Word], conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    """Return the statement that selects patients with the rank and first term of their match."""
-    each = [_matching(word, number) for number, word in enumerate(words)]
-    ranks = [matching.c.rank for matching in each]
+    """Return the statement that selects patients with the rank and first term of their match.
+
+    It begins with the rarest word. A frequent word, such as an initial, is looked up for the
+    patients that a rare one has found; else the patients of both are joined.
+    """
+    rarest, *others = _rarest_first(words)
+    first = _matching(rarest.word, "word_0")
+    statement, ranks = select(first.c.patient_id).select_from(first), [first.c.rank]
+    for number, other in enumerate(others, 1):
+        if rarest.number <= FEW and other.number > FEW:
+            looked_up = _looked_up(other.word, first.c.patient_id, f"word_{number}")
+            statement = statement.join(looked_up, looked_up.c.rank.is_not(None))
+            ranks.append(looked_up.c.rank)
+        else:
+            joined = _matching(other.word, f"word_{number}")
+            statement = statement.join(joined, joined.c.patient_id == first.c.patient_id)
+            ranks.append(joined.c.rank)
     worst = func.greatest(*ranks) if len(ranks) > 1 else ranks[0]
     total: ColumnElement[int] = sum(ranks[1:], start=ranks[0])
-    first = each[0]
-    statement = select(
-        first.c.patient_id, (worst * ALL_WORDS + total).label("rank"), first.c.term
-    ).select_from(first)
-    for other in each[1:]:
-        statement = statement.join(other, other.c.patient_id == first.c.patient_id)
+    statement = statement.add_columns((worst * ALL_WORDS + total).label("rank"), first.c.term)
     if conditions:
         patient = PatientSearchTerm.metadata.tables[PATIENT_TABLE]
-        statement = statement.join(
-            patient,
-            and_(
-                patient.c.tenant_id == current_placement().tenant_id,
-                patient.c.id == first.c.patient_id,
-            ),
-        ).where(*conditions)
+        is_found = and_(
+            patient.c.tenant_id == current_placement().tenant_id,
+            patient.c.id == first.c.patient_id,
+        )
+        statement = statement.join(patient, is_found).where(*conditions)
     return statement
 
 
-def _matching(word: Word, number: int) -> CTE:
-    """Return the patients that match a word, each with the best rank and the first such term."""
-    branches = [
-        select(
-            terms.patient_id,
-            terms.term,
-            (
-                literal(_STEP * RANKS[probe.match])
-                + case((terms.use.is_(None), literal(0)), else_=literal(_FORMER_NAME))
-            ).label("rank"),
-        ).where(of_current_tenant(PatientSearchTerm), terms.kind == str(probe.kind), *_meets(probe))
-        for probe in word
+def _rarest_first(words: Sequence[Word]) -> list[CountedWord]:
+    """Return words with the number of their matching terms, as far as they are counted."""
+    if len(words) == 1:
+        return [CountedWord(words[0], 0)]
+    counts = [
+        select(func.count())
+        .select_from(
+            union_all(
+                *(select(literal(1)).where(*branch.conditions) for branch in branches_of(word))
+            )
+            .limit(MOST_COUNTED)
+            .subquery()
+        )
+        .scalar_subquery()
+        for word in words
     ]
-    matched = (union_all(*branches) if len(branches) > 1 else branches[0]).subquery()
+    numbers = db.session.execute(select(*counts)).one()
+    counted = map(CountedWord, words, numbers)
+    return sorted(counted, key=lambda word: word.number)
+
+
+def _matching(word: Word, name: str) -> CTE:
+    """Return the patients that match a word, each with the best rank and the first such term."""
+    matched = union_all(
+        *(
+            select(terms.patient_id, terms.term, branch.rank.label("rank")).where(
+                *branch.conditions
+            )
+            for branch in branches_of(word)
+        )
+    ).subquery()
     return (
         select(
             matched.c.patient_id,
@@ -164,19 +192,16 @@ def _matching(word: Word, number: int) -> CTE:
             func.min(matched.c.term).label("term"),
         )
         .group_by(matched.c.patient_id)
-        .cte(f"word_{number}")
+        .cte(name)
     )
 
 
-def _meets(probe: Probe) -> list[ColumnElement[bool]]:
-    """Return the conditions that a term meets if a probe accepts it."""
-    found = [terms.field == probe.field] if probe.field else []
-    if not probe.is_prefix:
-        if len(probe.terms) == 1:
-            return [*found, terms.term == probe.terms[0]]
-        return [*found, terms.term == any_(literal(list(probe.terms), ARRAY(Text)))]
-    ranges = [
-        (terms.term >= beginning) & (terms.term < beginning + LAST_CHARACTER)
-        for beginning in probe.terms
-    ]
-    return [*found, or_(*ranges)]
+def _looked_up(word: Word, patient_id: ColumnElement[UUID], name: str) -> LateralFromClause:
+    """Return the best rank of a patient's own terms for a word; null if none matches."""
+    branches = branches_of(word)
+    ranks = [(and_(*branch.conditions), branch.rank) for branch in branches]
+    return (
+        select(func.min(case(*ranks)).label("rank"))
+        .where(of_current_tenant(PatientSearchTerm), terms.patient_id == patient_id)
+        .lateral(name)
+    )
