@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import (
     CTE,
     ColumnElement,
-    LateralFromClause,
+    FromClause,
     Select,
     and_,
     any_,
@@ -196,7 +196,7 @@ def _matching(word: Word, name: str) -> CTE:
     )
 
 
-def _looked_up(word: Word, patient_id: ColumnElement[UUID], name: str) -> LateralFromClause:
+def _looked_up(word: Word, patient_id: ColumnElement[UUID], name: str) -> FromClause:
     """Return the best rank of a patient's own terms for a word; null if none matches."""
     branches = branches_of(word)
     ranks = [(and_(*branch.conditions), branch.rank) for branch in branches]
