@@ -5,25 +5,26 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
-    CTE,
     ColumnElement,
-    FromClause,
+    Integer,
     Select,
+    String,
+    Subquery,
+    Uuid,
     and_,
     any_,
     bindparam,
-    case,
+    column,
     func,
-    literal,
     select,
+    text,
     tuple_,
-    union_all,
 )
 
 from trially.database.placement import current_placement
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import db
-from trially.recruiting.search.branches import STEP, branches_of
+from trially.recruiting.search.branches import STEP, Branch, Parameters, branches_of
 from trially.recruiting.search.model import PatientSearchTerm
 from trially.recruiting.search.query import RANKS, Word
 from trially.resources.scope import PATIENT_TABLE
@@ -65,9 +66,9 @@ def find_patients(
 
     The conditions are about the patient's row.
     """
-    found = _found(words, conditions).subquery()
+    found = _found(words)
     keys = (found.c.rank, found.c.term, found.c.patient_id)
-    statement = select(*keys).order_by(*keys).limit(limit)
+    statement = _of_patients(select(*keys), found, conditions).order_by(*keys).limit(limit)
     if after is not None:
         statement = statement.where(tuple_(*keys) > tuple_(*after))
     return [Place(*row) for row in db.session.execute(statement)]
@@ -75,16 +76,14 @@ def find_patients(
 
 def count_patients(words: Sequence[Word], conditions: Sequence[ColumnElement[bool]]) -> int:
     """Return the number of patients that match all words and meet the conditions."""
-    found = _found(words, conditions).subquery()
-    return db.session.execute(select(func.count()).select_from(found)).scalar_one()
+    found = _found(words)
+    statement = _of_patients(select(func.count()).select_from(found), found, conditions)
+    return int(db.session.execute(statement).scalar_one())
 
 
-def matches(
-    words: Sequence[Word], conditions: Sequence[ColumnElement[bool]] = ()
-) -> Select[tuple[UUID]]:
+def matches(words: Sequence[Word]) -> Select[tuple[UUID]]:
     """Return the statement that selects the ids of the patients that match all words."""
-    found = _found(words, conditions).subquery()
-    return select(found.c.patient_id)
+    return select(_found(words).c.patient_id)
 
 
 def explain_matches(words: Sequence[Word], patient_ids: Sequence[UUID]) -> dict[UUID, list[Item]]:
@@ -123,85 +122,86 @@ def _explain(words: Sequence[Word], rows: Sequence[Mapping[str, Any]]) -> list[I
     return explained
 
 
-def _found(words: Sequence[Word], conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    """Return the statement that selects patients with the rank and first term of their match.
+def _of_patients(
+    statement: Select[Any], found: Subquery, conditions: Sequence[ColumnElement[bool]]
+) -> Select[Any]:
+    """Restrict a statement to found patients whose rows meet the conditions."""
+    if not conditions:
+        return statement
+    patient = PatientSearchTerm.metadata.tables[PATIENT_TABLE]
+    is_found = and_(
+        patient.c.tenant_id == current_placement().tenant_id,
+        patient.c.id == found.c.patient_id,
+    )
+    return statement.join(patient, is_found).where(*conditions)
 
-    It begins with the rarest word. A frequent word, such as an initial, is looked up for the
-    patients that a rare one has found; else the patients of both are joined.
+
+def _found(words: Sequence[Word]) -> Subquery:
+    """Return the patients that match all words, with their rank, and the first term of one word.
+
+    The statement begins with the rarest word. A frequent word, such as an initial, is looked up for
+    the patients that a rare one has found; else the patients of both are joined.
     """
+    parameters = Parameters(tenant_id=current_placement().tenant_id)
     rarest, *others = _rarest_first(words)
-    first = _matching(rarest.word, "word_0")
-    statement, ranks = select(first.c.patient_id).select_from(first), [first.c.rank]
+    tables = [_matching(branches_of(rarest.word, parameters), "w0")]
     for number, other in enumerate(others, 1):
-        if rarest.number <= FEW and other.number > FEW:
-            looked_up = _looked_up(other.word, first.c.patient_id, f"word_{number}")
-            statement = statement.join(looked_up, looked_up.c.rank.is_not(None))
-            ranks.append(looked_up.c.rank)
+        branches = branches_of(other.word, parameters)
+        if rarest.number <= FEW < other.number:
+            tables.append(f"CROSS JOIN LATERAL {_looked_up(branches, f'w{number}')}")
         else:
-            joined = _matching(other.word, f"word_{number}")
-            statement = statement.join(joined, joined.c.patient_id == first.c.patient_id)
-            ranks.append(joined.c.rank)
-    worst = func.greatest(*ranks) if len(ranks) > 1 else ranks[0]
-    total: ColumnElement[int] = sum(ranks[1:], start=ranks[0])
-    statement = statement.add_columns((worst * ALL_WORDS + total).label("rank"), first.c.term)
-    if conditions:
-        patient = PatientSearchTerm.metadata.tables[PATIENT_TABLE]
-        is_found = and_(
-            patient.c.tenant_id == current_placement().tenant_id,
-            patient.c.id == first.c.patient_id,
-        )
-        statement = statement.join(patient, is_found).where(*conditions)
-    return statement
+            tables.append(f"JOIN {_matching(branches, f'w{number}')} USING (patient_id)")
+    ranks = [f"w{number}.rank" for number in range(len(tables))]
+    statement = (
+        f"SELECT patient_id, w0.term,"
+        f" greatest({', '.join(ranks)}) * {ALL_WORDS} + {' + '.join(ranks)} AS rank"
+        f" FROM {' '.join(tables)} WHERE {' AND '.join(f'{rank} IS NOT NULL' for rank in ranks)}"
+    )
+    return (
+        text(statement)
+        .bindparams(**parameters)
+        .columns(column("patient_id", Uuid), column("term", String), column("rank", Integer))
+        .subquery("found")
+    )
 
 
 def _rarest_first(words: Sequence[Word]) -> list[CountedWord]:
     """Return words with the number of their matching terms, as far as they are counted."""
     if len(words) == 1:
         return [CountedWord(words[0], 0)]
+    parameters = Parameters(tenant_id=current_placement().tenant_id)
     counts = [
-        select(func.count())
-        .select_from(
-            union_all(
-                *(select(literal(1)).where(*branch.conditions) for branch in branches_of(word))
-            )
-            .limit(MOST_COUNTED)
-            .subquery()
-        )
-        .scalar_subquery()
+        f"(SELECT count(*) FROM ({_scans(branches_of(word, parameters), '1')}"
+        f" LIMIT {MOST_COUNTED}) AS counted)"
         for word in words
     ]
-    numbers = db.session.execute(select(*counts)).one()
-    counted = map(CountedWord, words, numbers)
-    return sorted(counted, key=lambda word: word.number)
+    numbers = db.session.execute(text(f"SELECT {', '.join(counts)}"), parameters).one()
+    counted = [CountedWord(word, number) for word, number in zip(words, numbers, strict=True)]
+    return sorted(counted, key=lambda each: each.number)
 
 
-def _matching(word: Word, name: str) -> CTE:
+def _matching(branches: Sequence[Branch], name: str) -> str:
     """Return the patients that match a word, each with the best rank and the first such term."""
-    matched = union_all(
-        *(
-            select(terms.patient_id, terms.term, branch.rank.label("rank")).where(
-                *branch.conditions
-            )
-            for branch in branches_of(word)
-        )
-    ).subquery()
     return (
-        select(
-            matched.c.patient_id,
-            func.min(matched.c.rank).label("rank"),
-            func.min(matched.c.term).label("term"),
-        )
-        .group_by(matched.c.patient_id)
-        .cte(name)
+        "(SELECT patient_id, min(rank) AS rank, min(term) AS term"
+        f" FROM ({_scans(branches, 't.patient_id, t.term')}) AS matching GROUP BY patient_id)"
+        f" AS {name}"
     )
 
 
-def _looked_up(word: Word, patient_id: ColumnElement[UUID], name: str) -> FromClause:
-    """Return the best rank of a patient's own terms for a word; null if none matches."""
-    branches = branches_of(word)
-    ranks = [(and_(*branch.conditions), branch.rank) for branch in branches]
+def _scans(branches: Sequence[Branch], columns: str) -> str:
+    return " UNION ALL ".join(
+        f"SELECT {columns}, {branch.rank} AS rank FROM patient_search_term t"
+        f" WHERE {branch.condition}"
+        for branch in branches
+    )
+
+
+def _looked_up(branches: Sequence[Branch], name: str) -> str:
+    """Return the best rank of a found patient's own terms for a word; null if none matches."""
+    cases = " ".join(f"WHEN {branch.condition} THEN {branch.rank}" for branch in branches)
     return (
-        select(func.min(case(*ranks)).label("rank"))
-        .where(of_current_tenant(PatientSearchTerm), terms.patient_id == patient_id)
-        .lateral(name)
+        f"(SELECT min(CASE {cases} END) AS rank FROM patient_search_term t"
+        " WHERE t.tenant_id = :tenant_id AND t.patient_id = w0.patient_id)"
+        f" AS {name}"
     )
