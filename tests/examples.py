@@ -41,21 +41,29 @@ class Example:
     `path` is that of its list. `body` returns a valid body, given the ids of rows that were created
     before, in the order of EXAMPLES, and a word that is different each time: put the word into
     every unique field and into free text. `change` is a valid merge patch of fields that members
-    with the PHI level `limited` may change. `upload` is for imports alone. A resource that the API
-    does not create has neither.
+    with the PHI level `limited` may change. `upload` is for imports alone. `make` creates a row that
+    the API makes of others, and returns its id. A resource that the API only shows has none of them.
     """
 
     path: str
     body: Callable[[Ids, str], Body] | None = None
     change: Body = field(default_factory=dict)
     upload: Callable[[str], bytes] | None = None
+    make: Callable[["Member", Ids, str], str] | None = None
 
     @property
     def can_be_created(self) -> bool:
+        """Whether a request creates a row and names it in its answer."""
         return self.body is not None or self.upload is not None
+
+    @property
+    def can_be_made(self) -> bool:
+        return self.can_be_created or self.make is not None
 
     def create(self, member: "Member", ids: Ids, word: str, **changes: Any) -> str:
         """Create a row as a member, and return its id."""
+        if self.make is not None:
+            return self.make(member, ids, word)
         if self.upload is not None:
             data = self.upload(word)
             answer = member.post(self.path, data=data, content_type="application/ndjson")
@@ -68,6 +76,22 @@ class Example:
 
 def _two_bad_lines(word: str) -> bytes:
     return (json.dumps({"resourceType": "Patient", "id": 5, "language": word}) + "\n").encode() * 2
+
+
+def _make_duplicates(member: "Member", ids: Ids, word: str) -> str:
+    """Create two patients who may be the same person, and return the id of the pair."""
+    body = EXAMPLES["patient"].body
+    assert body is not None
+    patients = {
+        member.post("/patients", json={**body(ids, word), "mrn": new_word(word)}).json["id"]
+        for _ in range(2)
+    }
+    listed = member.get("/patients/duplicates?limit=200").json["data"]
+    return next(
+        str(pair["id"])
+        for pair in listed
+        if {pair["patient_id"], pair["other_patient_id"]} == patients
+    )
 
 
 EXAMPLES: Mapping[str, Example] = {
@@ -97,6 +121,10 @@ EXAMPLES: Mapping[str, Example] = {
     "record": Example("/patients/{patient_id}/records"),
     "event": Example("/patients/{patient_id}/timeline"),
     "member": Example("/members"),
+    "name": Example("/patients/{patient_id}/names"),
+    "possible_duplicate": Example(
+        "/patients/duplicates", make=_make_duplicates, change={"state": "dismissed"}
+    ),
 }
 
 API = routes_only()
@@ -113,7 +141,7 @@ ABOUT_PATIENTS = frozenset(
     for resource in RESOURCES
     if is_about_patients(table_of(resource.model))
     and (example := EXAMPLES.get(resource.name))
-    and example.can_be_created
+    and example.can_be_made
 )
 """Arguments that name rows about patients, which members of other sites may not see."""
 
@@ -136,7 +164,7 @@ def new_word(prefix: str = "word") -> str:
 def create_all(member: "Member", word: str = "word", **ids: str) -> dict[str, str]:
     """Create one row of each resource, and return their ids. Rows in `ids` exist already."""
     for name, example in EXAMPLES.items():
-        if example.can_be_created and f"{name}_id" not in ids:
+        if example.can_be_made and f"{name}_id" not in ids:
             ids[f"{name}_id"] = example.create(member, ids, new_word(word))
     return ids
 

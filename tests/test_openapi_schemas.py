@@ -36,6 +36,8 @@ RESOURCE_SCHEMAS = {
     "record": "Record",
     "event": "Event",
     "member": "Member",
+    "name": "Name",
+    "possible_duplicate": "Duplicate",
 }
 
 

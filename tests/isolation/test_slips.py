@@ -33,6 +33,8 @@ CACHED_FUNCTIONS = {
     "trially/recruiting/imports/fhir/codings.py:_canonical",
     "trially/recruiting/imports/fhir/values.py:_parse_date",
     "trially/recruiting/imports/fhir/values.py:_split_reference",
+    "trially/recruiting/search/given_names.py:_nicknames",
+    "trially/recruiting/search/normalising.py:_fold_character",
     "trially/request_cycle/database_errors.py:_constraint_info",
     "trially/tenancy/schema/revision_files.py:fingerprint_of",
     "trially/tenancy/schema/migration_files.py:check_migrations",

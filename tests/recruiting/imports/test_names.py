@@ -1,5 +1,6 @@
 """All names that a source sends are found, and say which use of the name matched."""
 
+from typing import Any
 from unicodedata import normalize
 
 from members import Member
@@ -84,3 +85,26 @@ def test_a_correction_is_found_beside_the_names_of_the_source(
 
     assert search(member, "corrected") == [("fhir", None, "exact")]
     assert search(member, "fruh") == [("fhir", "maiden", "exact")]
+
+
+def test_an_import_finds_possible_duplicates_within_and_across_sources(
+    importer: Importer, member: Member
+) -> None:
+    def patient(number: int, family: str) -> dict[str, Any]:
+        name = [{"family": family, "given": ["Zoë"]}]
+        return {
+            "resourceType": "Patient",
+            "id": str(number),
+            "name": name,
+            "birthDate": "1961-04-09",
+            "gender": "female",
+        }
+
+    importer(patient(1, "Früh"), patient(2, "Fruh"), source="arden")
+    importer(patient(1, "Frueh"), patient(3, "Nobody"), source="north")
+
+    data = member.get("/patients/duplicates").json["data"]
+    assert len(data) == 3
+    assert {pair["reasons"][0] for pair in data} == {"same_name", "similar_name"}
+    importer(patient(1, "Other"), source="north")
+    assert len(member.get("/patients/duplicates").json["data"]) == 1

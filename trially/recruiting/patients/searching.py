@@ -42,9 +42,8 @@ def search_page(patients: Resource, body: Mapping[str, Any], **always: Any) -> P
     Without `sort`, the best matches come first. Answers 403 if a criterion is masked for the
     caller.
     """
-    typed = [name for name in TYPED if name in body]
-    refuse_masked({name for name in typed if name == "q" or name in patients.masked})
-    if not typed:
+    refuse_masked({name for name in body if name == "q" or name in patients.masked})
+    if not any(name in body for name in TYPED):
         return _explained(patients.page(body, **always), [])
     words = _read_words(body)
     if "sort" in body or not words:

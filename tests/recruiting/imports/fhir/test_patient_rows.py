@@ -7,7 +7,6 @@ import pytest
 from tests.recruiting.imports.fhir_examples import PATIENT, concept, reject, translate_patient
 from trially.recruiting.imports.fhir.translating import translate
 
-
 NAME_ROW = dict.fromkeys(("use", "full_name", "period_start", "period_end"))
 
 
@@ -17,7 +16,9 @@ def test_patient_row() -> None:
         "mrn": "M7",
         "given_name": "Ida Maj",
         "family_name": "Ångström",
-        "names": [NAME_ROW | {"use": "official", "given_name": "Ida Maj", "family_name": "Ångström"}],
+        "names": [
+            NAME_ROW | {"use": "official", "given_name": "Ida Maj", "family_name": "Ångström"}
+        ],
         "birth_date": "1956-08-03",
         "birth_date_precision": "day",
         "sex": "female",
