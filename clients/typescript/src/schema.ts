@@ -166,6 +166,26 @@ export interface paths {
         patch: operations["change_patient"];
         trace?: never;
     };
+    "/api/v1/patients/{patient_id}/names": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List all names of a patient, in the order of the source.
+         * @description The search finds the patient by each of them. `use` is FHIR's: `official`, `usual`, `maiden`, `nickname`, `old` and others. The patient's own fields hold the name in use.
+         */
+        get: operations["list_names"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/patients/{patient_id}/records": {
         parameters: {
             query?: never;
@@ -226,6 +246,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/patients/duplicates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List pairs of patients that may be the same person, the likeliest first.
+         * @description Pairs are found when patients are created, changed or imported. `reasons` say what agrees and what contradicts. Patients are never merged automatically. A member who is restricted to sites sees a pair if both patients belong to them. With the PHI level `limited`, the patients are masked, and so are the reasons.
+         */
+        get: operations["list_duplicates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/duplicates/{possible_duplicate_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a pair of patients that may be the same person.
+         * @description The `ETag` is the pair's version. A pair with a patient of a site that the caller may not see is answered like one that does not exist.
+         */
+        get: operations["show_duplicate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Decide whether a pair of patients is worth a look.
+         * @description `dismissed` says that these are two persons: the pair leaves the list of open ones and is not proposed again. `open` takes that back. `If-Match` must name the version that the caller has seen.
+         */
+        patch: operations["decide_duplicate"];
+        trace?: never;
+    };
     "/api/v1/patients/search": {
         parameters: {
             query?: never;
@@ -236,8 +300,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Search patients by names, birth date and MRN, which do not belong in a URL.
-         * @description A patient must meet all criteria; without any, the search finds every patient. Names are prefixes, and upper and lower case are the same. Criteria and sort keys that are masked for the caller are refused with 403.
+         * Search patients by what identifies them, which does not belong in a URL.
+         * @description `q` takes words as people type them: any of the patient's names, the MRN, a phone number, an email address or a birth date. A patient must meet all criteria; without any, the search finds every patient. Accents, case, apostrophes and the zeros before a number do not matter. Exact matches come first, then beginnings, nicknames, and words with one typing error; `sort` changes the order. `matched` lists what matched each word. Criteria and sort keys that are masked for the caller are refused with 403.
          */
         post: operations["search_patients"];
         delete?: never;
@@ -699,6 +763,34 @@ export interface components {
             /** Format: uuid */
             site_id?: string | null;
         };
+        /** @description One name of a patient, as the source sent it. */
+        Name: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly position: number;
+            /** @example maiden */
+            readonly use: string | null;
+            /** @example Mei */
+            readonly given_name: string | null;
+            /** @example Chen */
+            readonly family_name: string | null;
+            /**
+             * @description The whole name, if the source sent no parts.
+             * @example null
+             */
+            readonly full_name: string | null;
+            /** @example 1987 */
+            readonly period_start: string | null;
+            /** @example 2010-05-17 */
+            readonly period_end: string | null;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("use" | "given_name" | "family_name" | "full_name" | "period_start" | "period_end")[];
+        };
+        /** @description A page of a list. */
+        NamePage: {
+            data: components["schemas"]["Name"][];
+            page: components["schemas"]["Page"];
+        };
         /** @description A further coding of a record's concept. */
         Coding: {
             /** @example http://snomed.info/sct */
@@ -816,6 +908,208 @@ export interface components {
         PatientCount: {
             readonly count: number;
         };
+        /** @description The fields of a patient that a user compares. */
+        ComparedPatient: {
+            /** Format: uuid */
+            readonly id?: string;
+            /** @example MRN-100042 */
+            mrn?: string | null;
+            /** @example Mei */
+            given_name?: string | null;
+            /** @example Lindqvist */
+            family_name?: string | null;
+            /**
+             * Format: date
+             * @example 1961-07-23
+             */
+            birth_date?: string | null;
+            /**
+             * @example day
+             * @enum {string|null}
+             */
+            readonly birth_date_precision?: "year" | "month" | "day" | null;
+            /** @enum {string|null} */
+            sex?: "female" | "male" | "other" | "unknown" | null;
+            /** @example +1 402 555 0142 */
+            phone?: string | null;
+            /** @example mei.lindqvist@example.com */
+            email?: string | null;
+            /** Format: uuid */
+            site_id?: string | null;
+            /** @example manual */
+            readonly source?: string;
+        };
+        /** @description A pair of patients that may be the same person, with what identifies them. */
+        DuplicatePair: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** Format: uuid */
+            readonly patient_id: string;
+            /** Format: uuid */
+            readonly other_patient_id: string;
+            /**
+             * @description How much speaks for one person, up to 100.
+             * @example 80
+             */
+            readonly score: number;
+            /**
+             * @description What agrees (`same_…`, `similar_…`), and what contradicts (`other_…`).
+             * @example [
+             *       "same_name",
+             *       "same_birth_date"
+             *     ]
+             */
+            readonly reasons: string[] | null;
+            /** @enum {string} */
+            state: "open" | "dismissed";
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+            patient: components["schemas"]["ComparedPatient"];
+            other_patient: components["schemas"]["ComparedPatient"];
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("reasons" | "patient.mrn" | "patient.given_name" | "patient.family_name" | "patient.birth_date" | "patient.birth_date_precision" | "patient.phone" | "patient.email" | "other_patient.mrn" | "other_patient.given_name" | "other_patient.family_name" | "other_patient.birth_date" | "other_patient.birth_date_precision" | "other_patient.phone" | "other_patient.email")[];
+        };
+        /** @description A page of a list. */
+        DuplicatePairPage: {
+            data: components["schemas"]["DuplicatePair"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description A pair of patients that may be the same person. */
+        Duplicate: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** Format: uuid */
+            readonly patient_id: string;
+            /** Format: uuid */
+            readonly other_patient_id: string;
+            /**
+             * @description How much speaks for one person, up to 100.
+             * @example 80
+             */
+            readonly score: number;
+            /**
+             * @description What agrees (`same_…`, `similar_…`), and what contradicts (`other_…`).
+             * @example [
+             *       "same_name",
+             *       "same_birth_date"
+             *     ]
+             */
+            readonly reasons: string[] | null;
+            /** @enum {string} */
+            state: "open" | "dismissed";
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: "reasons"[];
+        };
+        /** @description What a user decides about a pair. */
+        DecisionPatch: {
+            /** @enum {string} */
+            state?: "open" | "dismissed";
+        };
+        /** @description What matched a word of a search. */
+        Match: {
+            /** @example family_name */
+            field?: string;
+            /**
+             * @description The use of a name that is not the one shown: `maiden`, `old`, `nickname`, …
+             * @example maiden
+             */
+            use?: string | null;
+            /**
+             * @example prefix
+             * @enum {string}
+             */
+            kind?: "exact" | "prefix" | "last_digits" | "nickname" | "similar";
+            /**
+             * @description How a date was read that has two meanings.
+             * @example null
+             */
+            hint?: string | null;
+        };
+        /** @description A patient that a search found. It lists what matched, but never the value. */
+        FoundPatient: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** @example MRN-100042 */
+            mrn: string | null;
+            /** @example Mei */
+            given_name: string | null;
+            /** @example Lindqvist */
+            family_name: string | null;
+            /**
+             * Format: date
+             * @example 1961-07-23
+             */
+            birth_date: string | null;
+            /**
+             * @example day
+             * @enum {string|null}
+             */
+            readonly birth_date_precision: "year" | "month" | "day" | null;
+            /** @enum {string|null} */
+            sex: "female" | "male" | "other" | "unknown" | null;
+            /** @example Identifies as female gender */
+            gender_identity: string | null;
+            /** @example Asian */
+            race: string | null;
+            /** @example Not Hispanic or Latino */
+            ethnicity: string | null;
+            /** @example en-US */
+            language: string | null;
+            /** @example +1 402 555 0142 */
+            phone: string | null;
+            /** @example mei.lindqvist@example.com */
+            email: string | null;
+            address: components["schemas"]["Address"] | null;
+            deceased: boolean;
+            /**
+             * Format: date-time
+             * @example null
+             */
+            deceased_at: string | null;
+            /** @enum {string} */
+            contact_preference: "ok" | "no_sms" | "no_contact";
+            /** Format: uuid */
+            site_id: string | null;
+            /** @example manual */
+            readonly source: string;
+            /** Format: date */
+            readonly last_encounter_on: string | null;
+            /** @description Grows whenever something clinical about the patient changes. It is not the version of this record: that is `etag`. */
+            readonly clinical_version: number;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+            matched: components["schemas"]["Match"][];
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "deceased_at")[];
+        };
+        /** @description A page of a list. */
+        FoundPatientPage: {
+            data: components["schemas"]["FoundPatient"][];
+            page: components["schemas"]["Page"];
+        };
         /** @description Criteria of a search; a patient must meet all of them. */
         PatientSearch: {
             /** @description Maximum number of items on a page. The default is 50. */
@@ -824,15 +1118,20 @@ export interface components {
             cursor?: string | null;
             /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
             total?: boolean;
+            /**
+             * @description Words to find in any of: all names, MRN, phone number, email address and birth date. Accents, case and apostrophes do not matter. The best matches come first.
+             * @example mei lind
+             */
+            q?: string;
             /** @example MRN-100042 */
             mrn?: string;
             /**
-             * @description How the name begins; upper and lower case are the same.
+             * @description Words of the name, or how they begin. Accents, case and apostrophes do not matter. All names of a patient are searched.
              * @example mei
              */
             given_name?: string;
             /**
-             * @description How the name begins; upper and lower case are the same.
+             * @description Words of the name, or how they begin. Accents, case and apostrophes do not matter. All names of a patient are searched.
              * @example lind
              */
             family_name?: string;
@@ -2192,6 +2491,74 @@ export interface operations {
             default: components["responses"]["ServerError"];
         };
     };
+    list_names: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "position": 1,
+                     *           "use": "maiden",
+                     *           "given_name": "Mei",
+                     *           "family_name": "Chen",
+                     *           "full_name": null,
+                     *           "period_start": "1987",
+                     *           "period_end": "2010-05-17",
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NamePage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
     list_records: {
         parameters: {
             query?: {
@@ -2403,6 +2770,234 @@ export interface operations {
             default: components["responses"]["ServerError"];
         };
     };
+    list_duplicates: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                state?: "open" | "dismissed";
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "other_patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "score": 80,
+                     *           "reasons": [
+                     *             "same_name",
+                     *             "same_birth_date"
+                     *           ],
+                     *           "state": "open",
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "updated_at": "2026-03-02T09:30:00Z",
+                     *           "patient": {
+                     *             "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "mrn": "MRN-100042",
+                     *             "given_name": "Mei",
+                     *             "family_name": "Lindqvist",
+                     *             "birth_date": "1961-07-23",
+                     *             "birth_date_precision": "day",
+                     *             "sex": "female",
+                     *             "phone": "+1 402 555 0142",
+                     *             "email": "mei.lindqvist@example.com",
+                     *             "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "source": "manual"
+                     *           },
+                     *           "other_patient": {
+                     *             "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "mrn": "MRN-100042",
+                     *             "given_name": "Mei",
+                     *             "family_name": "Lindqvist",
+                     *             "birth_date": "1961-07-23",
+                     *             "birth_date_precision": "day",
+                     *             "sex": "female",
+                     *             "phone": "+1 402 555 0142",
+                     *             "email": "mei.lindqvist@example.com",
+                     *             "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "source": "manual"
+                     *           },
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DuplicatePairPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_duplicate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the possible duplicate.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                possible_duplicate_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "other_patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "score": 80,
+                     *       "reasons": [
+                     *         "same_name",
+                     *         "same_birth_date"
+                     *       ],
+                     *       "state": "open",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Duplicate"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    decide_duplicate: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the possible duplicate.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                possible_duplicate_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "state": "open"
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["DecisionPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "other_patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "score": 80,
+                     *       "reasons": [
+                     *         "same_name",
+                     *         "same_birth_date"
+                     *       ],
+                     *       "state": "open",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Duplicate"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
     search_patients: {
         parameters: {
             query?: never;
@@ -2421,6 +3016,7 @@ export interface operations {
                  * @example {
                  *       "limit": 50,
                  *       "total": false,
+                 *       "q": "mei lind",
                  *       "mrn": "MRN-100042",
                  *       "given_name": "mei",
                  *       "family_name": "lind",
@@ -2475,6 +3071,14 @@ export interface operations {
                      *           "clinical_version": 1,
                      *           "created_at": "2026-03-02T09:30:00Z",
                      *           "updated_at": "2026-03-02T09:30:00Z",
+                     *           "matched": [
+                     *             {
+                     *               "field": "family_name",
+                     *               "use": "maiden",
+                     *               "kind": "prefix",
+                     *               "hint": null
+                     *             }
+                     *           ],
                      *           "masked_fields": []
                      *         }
                      *       ],
@@ -2484,7 +3088,7 @@ export interface operations {
                      *       }
                      *     }
                      */
-                    "application/json": components["schemas"]["PatientPage"];
+                    "application/json": components["schemas"]["FoundPatientPage"];
                 };
             };
             400: components["responses"]["BadRequest"];
