@@ -34,7 +34,8 @@ def test_the_page_links_to_what_exists(app: Flask, path: str) -> None:
     assert {"/docs/", "/openapi.json", SIGN_IN, "/readyz"} <= set(links)
     for link in links:
         assert f'href="{link}"'.replace("&", "&amp;") in page.text
-        assert client.get(link).status_code == 200
+        with client.get(link) as answer:
+            assert answer.status_code == 200
 
 
 def test_programs_get_a_page_at_the_root_and_json_at_the_api(app: Flask) -> None:

@@ -50,7 +50,8 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     app.register_blueprint(health.bp)
     api.init_app(app)
-    openapi.init_app(app, VERSION, guide="/docs/guide/" if settings.development else None)
+    guide = f"{settings.public_url}{openapi.GUIDE_PATH}" if settings.development else None
+    openapi.init_app(app, VERSION, guide)
     _init_guide(app, settings)
 
     refuse_unguarded_views(app.view_functions)

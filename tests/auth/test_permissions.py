@@ -7,7 +7,7 @@ import pytest
 from flask import Blueprint, Flask, Response, url_for
 
 import trially
-from trially import api, demo
+from trially import api, openapi
 from trially.auth.permissions import (
     ROLE_PERMISSIONS,
     Permission,
@@ -71,7 +71,9 @@ def test_a_view_without_a_mark_is_refused() -> None:
 def test_an_app_with_a_view_without_a_mark_does_not_start(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(demo, "init_app", lambda app: app.get("/open")(lambda: Response("open")))
+    monkeypatch.setattr(
+        openapi, "init_app", lambda app, *_, **__: app.get("/open")(lambda: Response("open"))
+    )
 
     with pytest.raises(UnguardedViewError):
         trially.create_app(settings)

@@ -11,6 +11,7 @@ from tests.conftest import SHARED_DATA
 from trially.auth import tokens
 from trially.auth.key_import import import_key_set
 from trially.auth.strict_json import read_object
+from trially.auth.token_encoding import HEADER_NAMES, decode_segment
 from trially.auth.token_errors import TokenError
 from trially.auth.tokens import verify_token
 
@@ -38,12 +39,12 @@ def _verifies(public: dict[str, Any], jws: str) -> bool:
     keys = import_key_set(public if "keys" in public else {"keys": [public]})
     try:
         segments = jws.split(".")
-        header, _, signature = map(tokens._decode_segment, segments)
+        header, _, signature = map(decode_segment, segments)
         names = read_object(header)
         key = keys[names.get("kid") or next(iter(keys))]
         assert key.alg is not None
         profile = replace(PROFILES[ISSUER], algorithms=frozenset({key.alg}))
-        assert names.keys() <= tokens.HEADER_NAMES
+        assert names.keys() <= HEADER_NAMES
         tokens._check_signature(
             names.get("alg"), key, jws.rpartition(".")[0].encode(), signature, profile
         )

@@ -1,6 +1,7 @@
 """Calls to a silent server end: at the deadline, or when the server is found not to run them."""
 
 import io
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,8 +13,8 @@ from sqlalchemy import text
 from tenant_databases import placement_of
 
 from trially.database import watching
-from trially.database.connecting import connect
-from trially.database.engines import EngineRegistry, Limits
+from trially.database.connecting import ConnectTimeoutError, Login, connect
+from trially.database.engines import EngineRegistry, Limits, Server
 from trially.database.placement import enter_placement
 from trially.database.watching import (
     DeadlineExceededError,
@@ -148,6 +149,22 @@ def test_while_a_server_is_silent_further_requests_fail_at_once(
                 time.sleep(0.1)
         assert time.monotonic() < recovered
     registry.forget(place.bind_key)
+
+
+def test_a_new_connection_to_a_silent_replica_is_given_up_soon(app, proxy: Proxy, url) -> None:
+    replica = Server(Limits(8, 5), is_replica=True)
+    patient = Login(url.update_query_dict({"connect_timeout": "60"}))
+    proxy.freeze(new_ones=True)
+
+    with pytest.raises(ConnectTimeoutError):
+        replica.open_connection(patient)
+
+    assert replica.health.is_silent
+    proxy.thaw()
+    for thread in threading.enumerate():
+        if thread.name == "connect":
+            thread.join(10)
+            assert not thread.is_alive()
 
 
 def test_the_deadline_of_a_request_is_that_of_its_connection(app, url, tenant) -> None:

@@ -40,7 +40,7 @@ def test_a_declared_difference_is_no_error(fleet, hole, write):
 
     assert without.exit_code == 1
     assert declared.exit_code == 0
-    assert " 1 declared differences;" in declared.stdout
+    assert " 1 declared difference;" in declared.stdout
     [found] = [finding for finding in findings if finding["level"] == "declared"]
     assert found["what"] == "unexpected extension dblink"
     assert found["reason"] == "The nightly report reads the registry."

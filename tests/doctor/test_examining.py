@@ -60,7 +60,7 @@ def test_an_error_is_printed_and_in_the_exit_status(fleet, hole):
     assert lines[1].split()[:3] == ["error", "default", "dedicated-one"]
     assert f"{role} has SUPERUSER" in lines[1]
     assert f"ALTER ROLE {role} NOSUPERUSER;" in lines[1]
-    assert lines[-1].startswith("1 errors, ")
+    assert lines[-1].startswith("1 error, ")
 
 
 def test_a_difference_names_its_tenant(fleet, hole):

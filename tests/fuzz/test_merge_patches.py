@@ -20,7 +20,7 @@ from trially.plain_text import is_plain
 from trially.resources.resource import RESOURCES
 
 LETTERS = st.characters(exclude_categories=["Cs"]).filter(is_plain)
-NEVER_SHOWN_TWICE = {"updated_at", "clinical_version"}
+NEVER_SHOWN_TWICE = {"updated_at", "clinical_version", "etag"}
 
 
 def text(longest: int) -> st.SearchStrategy[str]:

@@ -25,7 +25,7 @@ from trially.tenancy.servers.access import server_access
     ("sql", "status"),
     [
         ("SELECT 1/0", 500),
-        ("SELECT * FROM nowhere_at_all", 500),
+        ("SELECT * FROM nowhere_at_all", 503),
         ("SELECT 'Ada Canary 4711'::int", 422),
         ("SELECT '2024-13-01'::date", 422),
         ("SELECT 99999999999999::int", 422),
@@ -40,7 +40,7 @@ from trially.tenancy.servers.access import server_access
         ),
         ("INSERT INTO member SELECT * FROM member", 409),
         ("SELECT 1 FROM pg_sleep(9)", 503),
-        ("CREATE TABLE mine (a int)", 500),
+        ("CREATE TABLE mine (a int)", 503),
         ("SELECT pg_terminate_backend(pg_backend_pid())", 503),
         ("DO $$ BEGIN RAISE EXCEPTION 'Ada Canary 4711' USING ERRCODE = '40001'; END $$", 503),
     ],

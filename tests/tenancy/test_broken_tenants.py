@@ -160,7 +160,7 @@ def test_a_tenant_is_suspended_although_its_database_does_not_answer(
     fleet: Fleet, slug: str
 ) -> None:
     with broken(fleet, slug, "closed"):
-        suspended = fleet.run("tenants", "suspend", slug)
+        suspended = fleet.run("tenants", "suspend", slug, "--yes")
         shown = json.loads(fleet.run("tenants", "show", slug, "--json").stdout)
         refused = ask(fleet, slug)
         resumed = fleet.run("tenants", "resume", slug)
@@ -171,6 +171,6 @@ def test_a_tenant_is_suspended_although_its_database_does_not_answer(
     assert refused == (403, "no_tenant_access")
 
     assert ask(fleet, slug) == (403, "no_tenant_access")
-    assert fleet.run("tenants", "suspend", slug).exit_code == 0
+    assert fleet.run("tenants", "suspend", slug, "--yes").exit_code == 0
     assert fleet.run("tenants", "resume", slug).exit_code == 0
     assert ask(fleet, slug) == (200, None)

@@ -26,14 +26,14 @@ def take_apart(raw: str) -> tuple[bytes, dict[str, Any], dict[str, Any], bytes]:
     if len(segments) != 3 or not all(segments):
         raise TokenError("malformed")
     try:
-        header, payload, signature = map(_decode_segment, segments)
+        header, payload, signature = map(decode_segment, segments)
         signing_input = raw.rpartition(".")[0].encode("ascii")
         return signing_input, read_object(header), read_object(payload), signature
     except ValueError:
         raise TokenError("malformed") from None
 
 
-def _decode_segment(segment: str) -> bytes:
+def decode_segment(segment: str) -> bytes:
     """Decode canonical base64url, or raise `ValueError`.
 
     Decoders skip stray characters and ignore unused bits, so one token would have many encodings.

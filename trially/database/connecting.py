@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from threading import Thread
 from typing import Any, TypeVar
 
 import psycopg2
@@ -159,6 +161,32 @@ def open_with(
     except OperationalError as error:
         raise _explain(error) from None
     return raw
+
+
+def open_within(seconds: float, open_one: Callable[[], WatchedConnection]) -> WatchedConnection:
+    """Return the connection that `open_one` opens, or raise `ConnectTimeoutError`.
+
+    libpq's own `connect_timeout` is 2 seconds at least. A connection that opens later is closed.
+    """
+    opened: Future[WatchedConnection] = Future()
+
+    def run() -> None:
+        try:
+            opened.set_result(open_one())
+        except BaseException as error:  # noqa: BLE001  the waiting thread raises it
+            opened.set_exception(error)
+
+    Thread(target=run, name="connect", daemon=True).start()
+    try:
+        return opened.result(seconds)
+    except TimeoutError:
+        opened.add_done_callback(_close_late)
+        raise ConnectTimeoutError(f"The server did not answer within {seconds:g} s.") from None
+
+
+def _close_late(opened: "Future[WatchedConnection]") -> None:
+    if opened.exception() is None:
+        opened.result().close()
 
 
 def _explain(error: OperationalError) -> OperationalError:

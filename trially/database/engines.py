@@ -15,7 +15,7 @@ from sqlalchemy.util import LRUCache
 from trially.database import probing  # noqa: F401  the watchdog asks through it
 from trially.database.budget import ConnectionBudget
 from trially.database.budgeted_pool import BudgetedPool
-from trially.database.connecting import Login, connect
+from trially.database.connecting import Login, connect, open_within
 from trially.database.dialect import PlacedConnection, PlacedDialect, replace_if_lost
 from trially.database.placement import (
     Placement,
@@ -32,6 +32,9 @@ ENGINES_KEPT = 2_000
 REPLICA_STALL_SECONDS = 0.3
 REPLICA_DOUBT_SECONDS = 0.4
 """As `WatchedConnection.stall_seconds` and `longest_doubt_seconds`."""
+
+REPLICA_CONNECT_SECONDS = 0.7
+"""How long a request waits for a new connection to a replica; then the primary answers it."""
 
 STATEMENTS_CACHED = 1_000
 
@@ -96,8 +99,12 @@ class Server:
     ) -> WatchedConnection:
         """Open a connection, or fail at once while the server is silent."""
         self._login = login
+
+        def open_one() -> WatchedConnection:
+            return login.open(lambda url: connect(url, connection_factory=connection_factory))
+
         with self.health.connecting():
-            raw = login.open(lambda url: connect(url, connection_factory=connection_factory))
+            raw = open_within(REPLICA_CONNECT_SECONDS, open_one) if self._is_replica else open_one()
         self.accepts_other = login.accepts_other
         raw.health = self.health
         raw.longest_seconds = self.limits.statement_seconds

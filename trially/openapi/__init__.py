@@ -17,12 +17,14 @@ from trially.http.contract import JSON_TYPE
 from trially.openapi.components import INFO, SERVERS, add_components
 from trially.openapi.operations import describe_operation, path_of
 from trially.openapi.schemas import Schemas, base_name
-from trially.openapi.start_page import add_start_page
+from trially.openapi.start_page import GUIDE_PATH, add_start_page
 from trially.state import app_state, state_of
 
 DOCUMENT_PATH = "/openapi.json"
 BROWSER_PATH = "/docs"
 DESCRIBED_PREFIX = "/api/"
+
+__all__ = ["BROWSER_PATH", "DOCUMENT_PATH", "GUIDE_PATH", "describe", "init_app"]
 
 bp = Blueprint("openapi", __name__)
 add_start_page(bp)

@@ -11,7 +11,7 @@ from trially.auth.permissions import public
 from trially.http.contract import json_response
 from trially.state import app_state
 
-GUIDE = "/docs/guide/"
+GUIDE_PATH = "/docs/guide/"
 STYLE = """
 :root { color-scheme: light dark; }
 body { margin: 0 auto; max-width: 34rem; padding: 3rem 1rem; font: 16px/1.6 system-ui, sans-serif; }
@@ -111,7 +111,7 @@ def show_icon() -> Response:
 def guide_path() -> str | None:
     """Return the path of the guide, or None if this app does not serve it."""
     rules = current_app.url_map.iter_rules()
-    return GUIDE if any(rule.rule.startswith(GUIDE) for rule in rules) else None
+    return GUIDE_PATH if any(rule.rule.startswith(GUIDE_PATH) for rule in rules) else None
 
 
 def _show_links(default: str) -> Response:
@@ -133,7 +133,7 @@ def _find_links() -> list[Link]:
         Link("/docs/", "API documentation", "Browse the API, and try it out with a token."),
         Link("/openapi.json", "OpenAPI document", "The same for programs."),
         *(
-            [Link(GUIDE, "Guide", "Tutorial, API by task, settings, runbooks.")]
+            [Link(GUIDE_PATH, "Guide", "Tutorial, API by task, settings, runbooks.")]
             if guide_path()
             else []
         ),

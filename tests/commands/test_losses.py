@@ -25,6 +25,7 @@ DESTRUCTIVE = {
     *("tenants members remove", "tenants connections remove"),
     *("servers change", "servers remove", "keys rotate"),
     *("operations resume", "imports delete", "db downgrade", "db stamp"),
+    "demo reset",
 }
 
 
