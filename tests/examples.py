@@ -41,8 +41,9 @@ class Example:
     `path` is that of its list. `body` returns a valid body, given the ids of rows that were created
     before, in the order of EXAMPLES, and a word that is different each time: put the word into
     every unique field and into free text. `change` is a valid merge patch of fields that members
-    with the PHI level `limited` may change. `upload` is for imports alone. `make` creates a row that
-    the API makes of others, and returns its id. A resource that the API only shows has none of them.
+    with the PHI level `limited` may change. `upload` is for imports alone. `make` creates a row
+    that the API makes of others, and returns its id. A resource that the API only shows has none
+    of them.
     """
 
     path: str

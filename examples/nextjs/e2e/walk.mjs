@@ -43,16 +43,17 @@ const steps = {
   },
   "the search finds names, and keeps them out of addresses": async () => {
     await page.getByRole("link", { name: "All", exact: true }).click();
-    await page.getByLabel("Family name").fill("mockwell");
+    await page.getByRole("searchbox").fill("mokwell bram");
     await page.keyboard.press("Enter");
     await seen(page.getByText("1 patient found."));
     await seen(page.getByRole("link", { name: "Mockwell, Bram" }));
-    await page.getByLabel("Family name").fill("Nobody");
+    await seen(page.getByText("family name (similar) · given name"));
+    await page.getByRole("searchbox").fill("Nobody");
     await button("Search").click();
     await seen(page.getByText("No patient found."));
     await button("Clear").click();
     await seen(page.getByRole("link", { name: "Testerly, Ada" }));
-    assert.deepEqual(urls.filter((url) => /mockwell|nobody/i.test(url)), []);
+    assert.deepEqual(urls.filter((url) => /mo?c?kwell|nobody/i.test(url)), []);
   },
   "an invalid value is shown at its field": async () => {
     await page.getByRole("link", { name: "Testerly, Ada" }).click();
