@@ -22,6 +22,7 @@ from benchmarks.report import make_parser, print_outcome
 from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.database.session import db, transaction
+from trially.recruiting.duplicates.finding import find_all_duplicates
 from trially.recruiting.imports.running import ANALYZED_AFTER_BATCHES
 from trially.recruiting.search.indexing import index_patients
 from trially.state import state_of
@@ -73,6 +74,7 @@ def main() -> None:
                 _analyze(tenant)
                 if tier is Tier.DEDICATED_DATABASE:
                     figures["plain"] = _measure_plain(tenant, options.rounds)
+                figures[tier]["duplicates_seconds"] = _find_duplicates(tenant)
             search = _searcher(app, tenant)
             figures[tier] |= {
                 what: _measure(search, queries, options.rounds, options.seconds)
@@ -91,7 +93,8 @@ def _compose_line(figures: dict[str, Any]) -> str:
     )
     return (
         f"search by name among {figures['patients']:,} patients: {tiers} (bar: p95 {BAR_MS});"
-        f" plain LIKE on one column {show(figures['plain'])}"
+        f" plain LIKE on one column {show(figures['plain'])}; all possible duplicates in"
+        f" {figures[Tier.DEDICATED_DATABASE]['duplicates_seconds']:.0f} s"
     )
 
 
@@ -150,6 +153,15 @@ def _fill(tenant: Tenant, number: int) -> dict[str, float]:
                 db.session.scalar(text(f"SELECT pg_total_relation_size('{table}')")) / 2**20
             )
     return took
+
+
+def _find_duplicates(tenant: Tenant) -> float:
+    """Compare all patients that share a key, and return the seconds that it took."""
+    began = time.perf_counter()
+    with tenant_context(tenant.slug):
+        for _ in find_all_duplicates(transaction):
+            pass
+    return time.perf_counter() - began
 
 
 def _copy_to_others(tenant: Tenant, others: int) -> None:
