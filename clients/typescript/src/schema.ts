@@ -1024,22 +1024,22 @@ export interface components {
         /** @description What matched a word of a search. */
         Match: {
             /** @example family_name */
-            field?: string;
+            readonly field?: string;
             /**
              * @description The use of a name that is not the one shown: `maiden`, `old`, `nickname`, …
              * @example maiden
              */
-            use?: string | null;
+            readonly use?: string | null;
             /**
              * @example prefix
              * @enum {string}
              */
-            kind?: "exact" | "prefix" | "last_digits" | "nickname" | "similar";
+            readonly kind?: "exact" | "prefix" | "last_digits" | "nickname" | "similar";
             /**
              * @description How a date was read that has two meanings.
              * @example null
              */
-            hint?: string | null;
+            readonly hint?: string | null;
         };
         /** @description A patient that a search found. It lists what matched, but never the value. */
         FoundPatient: {
@@ -1101,7 +1101,7 @@ export interface components {
             readonly created_at: string;
             /** Format: date-time */
             readonly updated_at: string;
-            matched: components["schemas"]["Match"][];
+            readonly matched: components["schemas"]["Match"][];
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
             readonly masked_fields: ("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "deceased_at")[];
         };

@@ -131,8 +131,9 @@ class PatientSchema(Schema):
 class MatchSchema(Schema):
     """What matched a word of a search."""
 
-    field = fields.String(metadata=PLAIN | {EXAMPLE: "family_name"})
+    field = fields.String(dump_only=True, metadata=PLAIN | {EXAMPLE: "family_name"})
     use = fields.String(
+        dump_only=True,
         allow_none=True,
         metadata=PLAIN
         | {
@@ -141,8 +142,9 @@ class MatchSchema(Schema):
             " `nickname`, …",
         },
     )
-    kind = Choice(MatchKind, metadata=PLAIN | {EXAMPLE: "prefix"})
+    kind = Choice(MatchKind, dump_only=True, metadata=PLAIN | {EXAMPLE: "prefix"})
     hint = fields.String(
+        dump_only=True,
         allow_none=True,
         metadata=PLAIN
         | {EXAMPLE: None, "description": "How a date was read that has two meanings."},
@@ -152,7 +154,7 @@ class MatchSchema(Schema):
 class FoundPatientSchema(PatientSchema):
     """A patient that a search found. It lists what matched, but never the value."""
 
-    matched = fields.List(fields.Nested(MatchSchema))
+    matched = fields.List(fields.Nested(MatchSchema), dump_only=True)
 
 
 class PatientBodySchema(PatientSchema):
