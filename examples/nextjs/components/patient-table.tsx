@@ -64,7 +64,7 @@ function PatientRow({ tenant, patient }: { tenant: string; patient: Listed }) {
   );
 }
 
-const KINDS: Record<Schemas["Match"]["kind"], string> = {
+const KINDS: Record<NonNullable<Schemas["Match"]["kind"]>, string> = {
   exact: "",
   prefix: "begins so",
   last_digits: "last digits",
@@ -75,7 +75,7 @@ const KINDS: Record<Schemas["Match"]["kind"], string> = {
 /** Return what a search matched, such as "maiden family name · given name (nickname)". */
 function matchedText(matches: Schemas["Match"][]): string {
   return matches
-    .map(({ field, use, kind, hint }) => {
+    .map(({ field = "", use, kind = "exact", hint }) => {
       const name = [use, field === "mrn" ? "MRN" : field.replace("_", " ")].filter(Boolean).join(" ");
       const how = [KINDS[kind], hint].filter(Boolean).join(", ");
       return how ? `${name} (${how})` : name;
