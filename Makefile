@@ -62,9 +62,10 @@ format: setup ## Format the code and fix what can be fixed
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
 
-docs: setup ## Write docs/permissions.md, docs/problems.md and the table of docs/commands.md from the code
+docs: setup ## Write docs/permissions.md, problems.md, imported-elements.md and the table of commands.md
 	@$(BIN)/python -m tools.permission_tables > docs/permissions.md
 	@$(BIN)/python -m tools.problem_codes > docs/problems.md
+	@$(BIN)/python -m tools.imported_elements > docs/imported-elements.md
 	@$(BIN)/python -m tools.command_table
 
 docs-site: setup ## Build the documentation's site into build/guide/ (diagrams need Node)

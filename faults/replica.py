@@ -30,7 +30,7 @@ def with_replica(scene: Scene) -> Iterator[dict[str, str]]:
     try:
         yield {}
     finally:
-        scene.installation.run_command("servers", "change", "default", "--no-replicas")
+        scene.installation.run_command("servers", "change", "default", "--no-replicas", "--yes")
         stop_using(replica.directory)
         replica.wait_until_stopped()
         shutil.rmtree(replica.directory, ignore_errors=True)

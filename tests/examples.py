@@ -75,8 +75,18 @@ class Example:
         return str(answer.json["id"])
 
 
-def _two_bad_lines(word: str) -> bytes:
-    return (json.dumps({"resourceType": "Patient", "id": 5, "language": word}) + "\n").encode() * 2
+def _bad_lines(word: str) -> bytes:
+    """Return two lines that are no patients, and a fact that waits for its patient."""
+    bad = {"resourceType": "Patient", "id": 5, "language": word}
+    waiting_id = word.replace(" ", "-")
+    fact = {
+        "resourceType": "Condition",
+        "id": waiting_id,
+        "subject": {"reference": f"Patient/{waiting_id}"},
+        "code": {"text": word},
+    }
+    lines = (bad, bad, fact)
+    return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
 
 
 def _make_duplicates(member: "Member", ids: Ids, word: str) -> str:
@@ -101,6 +111,11 @@ EXAMPLES: Mapping[str, Example] = {
         body=lambda _, word: {"name": word, "city": word, "investigator": word},
         change={"city": "Bern"},
     ),
+    "source": Example(
+        "/sources",
+        body=lambda _, word: {"name": word, "mrn_system": word, "time_zone": "Europe/Berlin"},
+        change={"time_zone": "America/New_York"},
+    ),
     "study": Example(
         "/studies",
         body=lambda _, word: {"protocol_number": word, "title": word, "sponsor": word},
@@ -117,8 +132,9 @@ EXAMPLES: Mapping[str, Example] = {
         },
         change={"contact_preference": "no_sms"},
     ),
-    "import": Example("/imports", upload=_two_bad_lines),
+    "import": Example("/imports", upload=_bad_lines),
     "import_fault": Example("/imports/{import_id}/errors"),
+    "waiting_fact": Example("/imports/waiting"),
     "record": Example("/patients/{patient_id}/records"),
     "event": Example("/patients/{patient_id}/timeline"),
     "member": Example("/members"),

@@ -14,11 +14,14 @@ from trially.resources.resource import RESOURCES
 
 WITHOUT_RESOURCE = {
     "canary",
+    "erased_patient",
     "idempotency_key",
-    "import_deferral",
     "medication",
     "member_site",
+    "patient_identifier",
     "patient_search_term",
+    "record_coding",
+    "record_deletion",
 }
 """Tables whose rows the API does not show by themselves."""
 

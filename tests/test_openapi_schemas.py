@@ -33,6 +33,7 @@ RESOURCE_SCHEMAS = {
     "patient": "Patient",
     "import": "Import",
     "import_fault": "Fault",
+    "waiting_fact": "WaitingFact",
     "record": "Record",
     "event": "Event",
     "member": "Member",

@@ -129,7 +129,7 @@ keys = _group(
     _lazy(
         "rotate",
         f"{KEYS}:rotate",
-        "Set all passwords anew, and encrypt all stored values anew, with TRIALLY_SECRET_KEY.",
+        "Set all passwords, and encrypt all stored values, with TRIALLY_SECRET_KEY.",
     ),
     _lazy(
         "sign-again",
@@ -144,6 +144,16 @@ imports = _group(
     _lazy("fhir", f"{IMPORTS}:fhir", "Import FHIR R4 records into TENANT."),
     _lazy("list", f"{IMPORTS}:list_", "List the last 100 imports of TENANT, newest first."),
     _lazy("delete", f"{IMPORTS}:delete", "Delete the import IMPORT_ID of TENANT, with its errors."),
+    _lazy(
+        "waiting",
+        f"{IMPORTS}:waiting",
+        "List the first 100 records of TENANT that wait for a patient, oldest first.",
+    ),
+    _lazy(
+        "forget",
+        f"{IMPORTS}:forget",
+        "Delete the records of SOURCE in TENANT that wait for a patient.",
+    ),
 )
 
 patients = _group(

@@ -24,7 +24,7 @@ DESTRUCTIVE = {
     *("tenants rename", "tenants suspend", "tenants revoke"),
     *("tenants members remove", "tenants connections remove"),
     *("servers change", "servers remove", "keys rotate"),
-    *("operations resume", "imports delete", "db downgrade", "db stamp"),
+    *("operations resume", "imports delete", "imports forget", "db downgrade", "db stamp"),
     "demo reset",
 }
 

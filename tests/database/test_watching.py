@@ -16,6 +16,7 @@ from trially.database import watching
 from trially.database.connecting import ConnectTimeoutError, Login, connect
 from trially.database.engines import EngineRegistry, Limits, Server
 from trially.database.placement import enter_placement
+from trially.database.probing import ask_about
 from trially.database.watching import (
     DeadlineExceededError,
     SilentServerError,
@@ -75,6 +76,34 @@ def test_a_statement_that_the_server_runs_is_waited_for(url) -> None:
     run(raw, "SELECT pg_sleep(3.5)")
     assert time.monotonic() - started >= 3.5
     raw.close()
+
+
+@pytest.mark.parametrize("is_answered", [True, False])
+def test_a_statement_whose_answer_is_not_read_yet_is_waited_for(url, is_answered: bool) -> None:
+    raw, other = connect(url), connect(url)
+    run(raw, "LISTEN said")
+    if is_answered:
+        run(other, "NOTIFY said")
+        while not raw.has_answer():
+            time.sleep(0.01)
+    since = raw.waiting_since = time.monotonic()
+
+    ask_about([(raw, since)])
+
+    assert (raw.cut_by is None) is is_answered
+    raw.waiting_since = None
+    if is_answered:
+        run(raw, "SELECT 1")
+
+
+def test_a_statement_that_ends_while_the_server_is_asked_keeps_its_session(url) -> None:
+    raw = connect(url)
+    ended_before = time.monotonic()
+
+    ask_about([(raw, ended_before)])
+
+    run(raw, "SELECT 1")
+    assert raw.cut_by is None
 
 
 def test_a_statement_ends_at_its_deadline_even_if_the_server_runs_it(url) -> None:

@@ -54,7 +54,7 @@ def test_make_run_refuses_what_is_no_port(text):
 
 def test_make_run_checks_the_port_before_it_installs_anything(busy_port):
     planned = subprocess.run(
-        ["make", "--dry-run", "run", f"PORT={busy_port}"],
+        ["make", "--no-print-directory", "--dry-run", "run", f"PORT={busy_port}"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     ).stdout.splitlines()  # fmt: skip
 

@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from trially import guide
 from trially.guide import building
+from trially.state import state_of
 
 
 class Copy:
@@ -108,7 +109,8 @@ def test_links_are_relative_to_a_path_with_a_slash(copy: Copy) -> None:
 
 def test_development_links_to_the_guide_with_the_policy_of_docs(app: Flask) -> None:
     client = app.test_client()
-    assert client.get("/openapi.json").json["externalDocs"]["url"] == "/docs/guide/"
+    guide = client.get("/openapi.json").json["externalDocs"]["url"]
+    assert guide == f"{state_of(app).settings.public_url}/docs/guide/"
     missing = client.get("/docs/guide/no-such-file.css")
     assert missing.status_code == 404
     assert missing.json["code"] == "not_found"

@@ -230,7 +230,7 @@ def test_what_rows_hold_has_a_form_in_json() -> None:
 
     assert json_response(body).get_data(as_text=True) == (
         '{"id":"00000000-0000-0000-0000-000000000001","on":"2020-02-29",'
-        '"at":"2020-02-29T01:02:03.000040Z","number":7.2}'
+        '"at":"2020-02-29T01:02:03.000040Z","number":7.20}'
     )
     with pytest.raises(TypeError):
         json_response({"id": object()})

@@ -191,6 +191,8 @@ def test_a_patient_at_each_level(clinic: Clinic) -> None:
         },
         **dict.fromkeys(("gender_identity", "race", "ethnicity", "language")),
         "deceased_at": "2021-01-01T00:00:00Z",
+        "deceased_on": "2021-01-01",
+        "deceased_precision": "year",
         "etag": full["etag"].replace('"', '-masked"').removeprefix("-masked"),
         "masked_fields": limited["masked_fields"],
     }

@@ -37,6 +37,7 @@ def test_a_tenant_is_created_shown_and_listed(succeed):
         "status",
         "plan",
         "region",
+        "time_zone",
         "tier",
         "server",
         "database",

@@ -44,6 +44,12 @@ class Permission(StrEnum):
     SITES_WRITE = "sites:write"
     """Create and change sites."""
 
+    SOURCES_READ = "sources:read"
+    """Read the sources of records, and how they are read."""
+
+    SOURCES_WRITE = "sources:write"
+    """Create sources, and change how their records are read."""
+
     STUDIES_READ = "studies:read"
     """Read studies."""
 
@@ -91,6 +97,7 @@ _READ = frozenset(
         Permission.PATIENTS_COUNT,
         Permission.PATIENTS_READ,
         Permission.SITES_READ,
+        Permission.SOURCES_READ,
         Permission.STUDIES_READ,
     }
 )
@@ -114,6 +121,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.MEMBERS_READ,
             Permission.PATIENTS_COUNT,
             Permission.SITES_READ,
+            Permission.SOURCES_READ,
             Permission.STUDIES_READ,
         }
     ),
@@ -129,6 +137,8 @@ SHOWS_NO_PATIENT = frozenset(
         Permission.PATIENTS_COUNT,
         Permission.SITES_READ,
         Permission.SITES_WRITE,
+        Permission.SOURCES_READ,
+        Permission.SOURCES_WRITE,
         Permission.STUDIES_READ,
         Permission.STUDIES_WRITE,
     }
@@ -140,9 +150,18 @@ how it is masked at the level `limited`.
 """
 
 SPANS_ALL_SITES = frozenset(
-    {Permission.IMPORTS_DELETE, Permission.IMPORTS_READ, Permission.IMPORTS_WRITE}
+    {
+        Permission.IMPORTS_DELETE,
+        Permission.IMPORTS_READ,
+        Permission.IMPORTS_WRITE,
+        Permission.SOURCES_READ,
+        Permission.SOURCES_WRITE,
+    }
 )
-"""The permissions that a member restricted to some sites loses. Imports affect all sites."""
+"""The permissions that a member restricted to some sites loses.
+
+Imports and their sources affect all sites.
+"""
 
 
 @cache

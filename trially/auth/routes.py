@@ -23,6 +23,13 @@ class TenantSchema(Schema):
     slug = fields.String(required=True, metadata={EXAMPLE: "heartland"})
     name = fields.String(required=True, metadata={EXAMPLE: "Heartland Research"})
     kind = Choice(TenantKind, required=True)
+    time_zone = fields.String(
+        required=True,
+        metadata={
+            EXAMPLE: "America/Chicago",
+            "description": "IANA name of the time zone of times that a source writes without one.",
+        },
+    )
 
 
 class MeSchema(Schema):
@@ -73,5 +80,6 @@ def show_me() -> dict[str, Any]:
             "slug": tenant.slug,
             "name": tenant.name,
             "kind": tenant.kind,
+            "time_zone": tenant.time_zone,
         },
     }

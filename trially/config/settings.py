@@ -203,6 +203,12 @@ class Settings:
     max_import_stored_faults: Annotated[int, at_least(0)] = 1000
     """Faults that an import stores with their lines; further faults are counted by reason."""
 
+    max_import_waiting_facts: Annotated[int, at_least(0)] = 1_000_000
+    """Facts of one source that may wait for a patient that a later import brings."""
+
+    max_import_waiting_days: Annotated[int, at_least(0)] = 0
+    """Days after which an import of a source deletes its waiting facts; 0: never."""
+
     imports_per_tenant: Annotated[int, at_least(1)] = 2
     """Maximum imports that a tenant may run at the same time, over all processes."""
 

@@ -67,6 +67,8 @@ def _examine(stalled: Stalled) -> None:
 def _separate(stalled: Stalled, probe: WatchedConnection) -> None:
     """Wait for the statements that the server runs, and close the connections of all others.
 
+    A statement whose answer has arrived is none of them: its thread has not read it yet, because
+    the machine is busy.
     The server does not learn that a dead connection was closed. Its transaction would keep its
     locks, so its session is ended.
     """
@@ -74,11 +76,15 @@ def _separate(stalled: Stalled, probe: WatchedConnection) -> None:
     own = rows[0][0]
     sessions = [(pid, seconds) for _, pid, seconds in rows if pid != own]
     is_pooled = own != probe.info.backend_pid
-    running = [each for each in stalled if _is_running(each, sessions, is_pooled=is_pooled)]
-    _wait_longer(running)
-    dead = [each for each in stalled if each not in running]
-    _interrupt(dead, is_server_silent=False)
-    for watched, _ in () if is_pooled else dead:
+    alive = [
+        each
+        for each in stalled
+        if _is_running(each, sessions, is_pooled=is_pooled) or each[0].has_answer()
+    ]
+    _wait_longer(alive)
+    dead = [each for each in stalled if each not in alive]
+    interrupted = _interrupt(dead, is_server_silent=False)
+    for watched in () if is_pooled else interrupted:
         age = time.monotonic() - watched.opened_at - TOLERANCE_SECONDS
         _query(probe, _TERMINATE, watched.backend_pid, max(0, age))
 
@@ -132,10 +138,12 @@ def _wait_longer(stalled: Stalled) -> None:
             watched.probe_at = 2 * now - since
 
 
-def _interrupt(stalled: Stalled, *, is_server_silent: bool) -> None:
-    for watched, since in stalled:
-        if watched.waiting_since == since:
-            watched.give_up(is_server_silent=is_server_silent)
+def _interrupt(stalled: Stalled, *, is_server_silent: bool) -> list[WatchedConnection]:
+    """Interrupt the calls that still wait, and return their connections."""
+    waiting = [watched for watched, since in stalled if watched.waiting_since == since]
+    for watched in waiting:
+        watched.give_up(is_server_silent=is_server_silent)
+    return waiting
 
 
 watchdog.ask_about = ask_about

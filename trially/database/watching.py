@@ -7,6 +7,7 @@ socket down when the deadline has passed, or when the server does not know of th
 """
 
 import os
+import select
 import socket
 import threading
 import time
@@ -143,6 +144,14 @@ class WatchedConnection(connection):
         if self.health is not None:
             self.health.record_dead_connection(is_server_silent=is_server_silent)
         self.cut(SilentServerError("The server does not answer on this connection."))
+
+    def has_answer(self) -> bool:
+        """Return whether bytes have arrived that no call has read yet."""
+        if self._socket is None:
+            return False
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
 
     def ends_at(self, since: float) -> float:
         """Return when a statement that was sent at `since` must have got its answer."""

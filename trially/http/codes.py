@@ -63,6 +63,9 @@ class Code(StrEnum):
     IMPORTS_BUSY = "imports_busy"
     """This server process runs as many imports as it may. Retry after `Retry-After`."""
 
+    IMPORT_FAILED = "import_failed"
+    """A strict import met an error, or nothing was imported. `Location` is the failed import."""
+
     IMPORT_LIMIT_EXCEEDED = "import_limit_exceeded"
     """The upload exceeds the limit in `detail`. Change it. `Location` is the failed import."""
 

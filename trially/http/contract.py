@@ -249,7 +249,8 @@ def _is_unchanged(etag: str) -> bool:
     return request.method in {"GET", "HEAD"} and is_known_to_client(etag)
 
 
-def _to_number(value: Any) -> float:
+def _to_number(value: Any) -> orjson.Fragment:
+    """Return a decimal as a JSON number with all its digits: a float would be rounded."""
     if isinstance(value, Decimal):
-        return float(value)
+        return orjson.Fragment(str(value) if value.is_finite() else "null")
     raise TypeError(f"{type(value).__name__} has no form in JSON.")

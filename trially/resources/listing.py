@@ -43,8 +43,8 @@ class Listing:
 
     A statement is built once for each shape, because building one costs more than PostgreSQL needs
     to answer it. `order` names columns with "asc" or "desc"; together they must be unique and never
-    null. `masked` fields cannot order the list. They filter and sort it only for callers who see
-    them.
+    null. `hidden` columns only order the list, and are not shown. `masked` fields cannot order the
+    list. They filter and sort it only for callers who see them.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class Listing:
         sorts: Mapping[str, SortKey],
         filters: Mapping[str, Filter],
         masked: Collection[str],
+        hidden: Collection[str] = (),
     ) -> None:
         if not order.keys().isdisjoint(masked):
             raise ValueError("A list ordered by a masked field would disclose it.")
@@ -65,6 +66,7 @@ class Listing:
         self._scope = scope
         by_name = {column.key: column for column in columns}
         self._own_keys = {name: (_unlabelled(by_name[name]), way) for name, way in order.items()}
+        self._hidden = frozenset(hidden)
         self._sorts = sorts
         self._filters = filters
         self._masked = frozenset(masked)
@@ -100,8 +102,8 @@ class Listing:
             position=list(keys),
             query=query,
         )
-        if sorting:
-            _remove_sorted_values(page["data"], keys)
+        if removed := [key for key in keys if key.startswith(_SORTED)] + list(self._hidden):
+            _remove_values(page["data"], removed)
         if total is not None:
             page["page"]["total"] = total
         return page
@@ -210,12 +212,11 @@ def _narrow_more(statement: Select[Any], conditions: Sequence[ColumnElement[bool
     return statement.where(*conditions) if conditions else statement
 
 
-def _remove_sorted_values(items: Sequence[dict[str, Any]], keys: Iterable[str]) -> None:
+def _remove_values(items: Sequence[dict[str, Any]], names: Iterable[str]) -> None:
     """Remove from the items the values that only the cursor needs."""
-    for name in keys:
-        if name.startswith(_SORTED):
-            for item in items:
-                del item[name]
+    for name in names:
+        for item in items:
+            del item[name]
 
 
 def _filter_name(name: str) -> str:

@@ -48,10 +48,10 @@ class Resource:
     """The rows of a model as clients see them.
 
     `schema` describes an answer: each of its fields is a column of the model, or one of the
-    `computed` columns, by label. `scope` says which rows a member restricted to sites may see.
-    `name` is what error messages call a row; routes name its id `<name>_id`. `filters` are the
-    query parameters of its list, `order` the keys of its own order, as in `Listing`, and `sorts`
-    the keys that clients may sort it by.
+    `computed` columns, by label. `hidden` columns only order the list. `scope` says which rows a
+    member restricted to sites may see. `name` is what error messages call a row; routes name its
+    id `<name>_id`. `filters` are the query parameters of its list, `order` the keys of its own
+    order, as in `Listing`, and `sorts` the keys that clients may sort it by.
 
     If one of these fails, the app does not start: `UnscopedResourceError` if there is no scope, or
     the model is about patients and the scope is not; `UnmarkedFieldError` if the model is about
@@ -81,6 +81,7 @@ class Resource:
         sorts: Mapping[str, SortKey] = MappingProxyType({}),
         filters: Mapping[str, Filter] = MappingProxyType({}),
         computed: Sequence[ColumnElement[Any]] = (),
+        hidden: Sequence[ColumnElement[Any]] = (),
     ) -> None:
         refuse_unscoped(model, scope)
         if is_about_patients(table_of(model)):
@@ -102,14 +103,18 @@ class Resource:
         self._listing = Listing(
             model,
             [
-                labelled[field] if field in labelled else table_of(model).c[field]
-                for field in (*shown, *versions)
+                *(
+                    labelled[field] if field in labelled else table_of(model).c[field]
+                    for field in (*shown, *versions)
+                ),
+                *hidden,
             ],
             scope=scope,
             order=order,
             sorts=sorts,
             filters=filters,
             masked=self.masked,
+            hidden=[str(column.key) for column in hidden],
         )
         RESOURCES.append(self)
 

@@ -120,6 +120,9 @@ class RecordedKey(CatalogModel):
     recorded_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
 
 
+DEFAULT_TIME_ZONE = "UTC"
+
+
 class Tenant(Timestamped, CatalogModel):
     """A customer organisation."""
 
@@ -131,6 +134,8 @@ class Tenant(Timestamped, CatalogModel):
     kind: Mapped[TenantKind] = mapped_column(String(20), server_default=TenantKind.SITE)
     plan: Mapped[str] = mapped_column(String(40), server_default="standard")
     region: Mapped[str | None] = mapped_column(String(40))
+    time_zone: Mapped[str] = mapped_column(String(64), server_default=DEFAULT_TIME_ZONE)
+    """Name of the IANA time zone in which the tenant's sources write times without an offset."""
     status: Mapped[TenantStatus] = mapped_column(String(20))
     settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
 

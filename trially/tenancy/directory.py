@@ -163,6 +163,7 @@ def _look_up(reference: str) -> TenantEntry:
             slug=tenant.slug,
             name=tenant.name,
             kind=tenant.kind,
+            time_zone=tenant.time_zone,
             status=TenantStatus(tenant.status),
             placement=tier_of(record).placement(record),
             # Read after the stamp, so that a cut-off written in between changes the next stamp.

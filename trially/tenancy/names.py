@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from trially.errors import OperatorError
 from trially.plain_text import is_plain
@@ -30,6 +31,10 @@ class InvalidSlugError(OperatorError):
     """The slug has the wrong form, or it is reserved."""
 
 
+class UnknownTimeZoneError(OperatorError):
+    """The name is not that of an IANA time zone."""
+
+
 class UnknownTenantError(OperatorError):
     """The tenant does not exist, is still being provisioned, or is not served by this instance."""
 
@@ -49,6 +54,18 @@ def check_slug(slug: str) -> str:
     if slug in RESERVED_SLUGS:
         raise InvalidSlugError(f"The slug {slug!r} is reserved. Choose another one.")
     return slug
+
+
+def check_time_zone(name: str) -> str:
+    """Return the name of an IANA time zone, or raise `UnknownTimeZoneError`."""
+    try:
+        ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        raise UnknownTimeZoneError(
+            f"The time zone {name[:64]!r} is unknown. Use a name of the IANA time zone database,"
+            " such as America/Chicago."
+        ) from None
+    return name
 
 
 def check_line(text: str, what: str, longest: int) -> str:

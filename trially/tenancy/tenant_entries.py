@@ -23,6 +23,7 @@ class TenantEntry:
     slug: str
     name: str
     kind: str
+    time_zone: str
     status: TenantStatus
     placement: Placement
 

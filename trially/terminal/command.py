@@ -59,7 +59,26 @@ class Sectioned:
         self._is_hidden = is_hidden
 
 
-class Command(click.Command):
+class ParsedCommand(click.Command):
+    """A command whose arguments are parsed, and whose help is cut, in one way."""
+
+    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002
+        """Return the whole first sentence of the help."""
+        return first_sentence(self.short_help or self.help or "")
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Parse the arguments. Errors are sentences, and follow `--json`."""
+        with errors_as_json(is_wanted=JSON_FLAG in args), errors_as_sentences():
+            return super().make_context(info_name, args, parent, **extra)
+
+
+class Command(ParsedCommand):
     """A command that asks before a loss, and whose errors are printed as one sentence.
 
     It runs in the context of an app. `needs_routes=False` says that the app needs neither routes
@@ -79,21 +98,6 @@ class Command(click.Command):
         if loses is not NOTHING:
             self.params.append(_yes_option())
 
-    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002
-        """Return the whole first sentence of the help."""
-        return first_sentence(self.short_help or self.help or "")
-
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **extra: Any,
-    ) -> click.Context:
-        """Parse the arguments."""
-        with errors_as_json(is_wanted=JSON_FLAG in args), errors_as_sentences():
-            return super().make_context(info_name, args, parent, **extra)
-
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         is_confirmed = ctx.params.pop("is_confirmed", False)
@@ -109,23 +113,8 @@ class Command(click.Command):
             return super().invoke(ctx)
 
 
-class CommandGroup(Sectioned, click.Group):
+class CommandGroup(Sectioned, ParsedCommand, click.Group):
     """A group of commands. The errors of its own arguments follow `--json` too."""
-
-    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002
-        """Return the whole first sentence of the help."""
-        return first_sentence(self.short_help or self.help or "")
-
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **extra: Any,
-    ) -> click.Context:
-        """Parse the arguments of the group itself."""
-        with errors_as_json(is_wanted=JSON_FLAG in args), errors_as_sentences():
-            return super().make_context(info_name, args, parent, **extra)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

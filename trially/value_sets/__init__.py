@@ -20,6 +20,8 @@ from trially.value_sets.statuses import (
     CATEGORIES,
     CLINICAL_STATUSES,
     CRITICALITIES,
+    INTENTS,
+    INTERPRETATIONS,
     STATUSES,
     VERIFICATION_STATUSES,
 )
@@ -32,6 +34,8 @@ VALUE_SETS: Mapping[str, Callable[[str], bool]] = {
     "country": is_country,
     "criticality": CRITICALITIES.__contains__,
     "ethnicity": is_ethnicity,
+    "intent": INTENTS.__contains__,
+    "interpretation": INTERPRETATIONS.__contains__,
     "gender identity": is_gender_identity,
     "language": is_language,
     "race": is_race,

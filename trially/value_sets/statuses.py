@@ -3,9 +3,10 @@
 _STATUSES = (
     "preparation in-progress not-done on-hold stopped completed entered-in-error unknown "
     "registered preliminary final amended corrected cancelled active draft intended not-taken "
-    "suspended planned arrived triaged onleave finished aborted in-error"
+    "suspended planned arrived triaged onleave finished aborted in-error not-given declined "
+    "discharged discontinued recorded"
 )
-_CLINICAL_STATUSES = "active recurrence relapse inactive remission resolved"
+_CLINICAL_STATUSES = "active recurrence relapse inactive remission resolved unknown"
 _VERIFICATION_STATUSES = (
     "unconfirmed presumed provisional differential confirmed refuted entered-in-error unknown"
 )
@@ -30,3 +31,11 @@ CLINICAL_STATUSES = frozenset(_CLINICAL_STATUSES.split())
 VERIFICATION_STATUSES = frozenset(_VERIFICATION_STATUSES.split())
 CRITICALITIES = frozenset({"low", "high", "unable-to-assess"})
 CATEGORIES = frozenset(_CATEGORIES.split())
+INTENTS = frozenset(
+    "proposal plan directive order original-order reflex-order filler-order instance-order "  # noqa: SIM905
+    "option".split()
+)
+INTERPRETATIONS = frozenset(
+    "H HH HU L LL LU N A AA D U B W < > S R I MS VS NS POS NEG IND DET ND EXP UNE HX LX HM CAR "  # noqa: SIM905
+    "E EX TOX RR WR NR SDD SYN-R SYN-S ABN NCL".split()
+)

@@ -9,8 +9,14 @@ export type RawBody =
   | ReadableStream<Uint8Array>
   | AsyncIterable<Uint8Array>;
 
-/** What an import accepts: a file or its bytes, or a FHIR resource as an object. */
-export type UploadBody = RawBody | { resourceType: string; [element: string]: unknown };
+/** A FHIR resource as an object. */
+export interface Resource {
+  resourceType: string;
+  [element: string]: unknown;
+}
+
+/** What an import accepts: a file or its bytes, a FHIR resource as an object, or several resources as an array. */
+export type UploadBody = RawBody | Resource | readonly Resource[];
 
 /** Keeps strings, files, streams and the like from passing as an object all of whose fields are optional. */
 export interface PlainObject {
@@ -40,6 +46,7 @@ export interface PreparedBody {
 
 const TYPES_BY_ENDING: readonly (readonly [string, string])[] = [
   [".gz", "application/gzip"],
+  [".zip", "application/zip"],
   [".tgz", "application/gzip"],
   [".ndjson", "application/fhir+ndjson"],
   [".jsonl", "application/fhir+ndjson"],

@@ -8,5 +8,6 @@
 export const KEYED_ROUTES: ReadonlySet<string> = new Set([
   "/api/v1/patients",
   "/api/v1/sites",
+  "/api/v1/sources",
   "/api/v1/studies",
 ]);

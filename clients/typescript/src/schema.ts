@@ -19,7 +19,7 @@ export interface paths {
         put?: never;
         /**
          * Import a FHIR R4 Bundle or an NDJSON file, with or without gzip compression.
-         * @description The response is sent when the import ends: 201 with the import. Bad lines are skipped and counted. With `strict`, the first bad line ends the import: its `state` is `failed`, and the batches before the bad line stay. If the same body is sent again, an interrupted import continues, and a finished one changes nothing. If the first request is still running, that request ends with 409.
+         * @description The response is sent when the import ends: 201 with the import. Bad lines are skipped and counted. With `strict`, the first error ends the import with 422, and the batches before it stay. If nothing can be imported, the answer is 422 too. `Location` is then the failed import, whose errors say why. If the same body is sent again, an interrupted import continues, and a finished one changes nothing. If the first request is still running, that request ends with 409.
          *
          *     An import that reaches a limit ends with 422 and `state` `failed`, or with 503 and `state` `stopped` if only its time is used up. `Location` is the import. The batches before the limit stay. A tenant with too many running imports gets 429, and a busy server answers 503.
          */
@@ -45,7 +45,7 @@ export interface paths {
         put?: never;
         post?: never;
         /**
-         * Delete an import with its errors. The imported records stay.
+         * Delete an import with its errors and its waiting records. The imported records stay.
          * @description A running import is answered with 409. An import with very many errors is deleted in several transactions. If that is interrupted, its `state` stays `deleting`: delete it again.
          */
         delete: operations["delete_import"];
@@ -62,10 +62,50 @@ export interface paths {
             cookie?: never;
         };
         /**
-         * List the lines that an import did not import, and the reasons.
-         * @description Each error names the line in NDJSON or the entry in a Bundle, from 1, and never quotes it. Of an import with very many errors, only the first ones are listed.
+         * List what an import did not import, and why.
+         * @description Errors that concern the whole input come first, then those of records, then those of values. Each names the line in NDJSON or the entry in a Bundle, from 1, and the resource, and never quotes it. Of an import with very many errors, only the first ones and some of each kind are listed.
          */
         get: operations["list_import_errors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{import_id}/errors/groups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Group the errors of an import by code and type of resource.
+         * @description The largest group comes first. Each has its number of errors and its first ones as examples. `GET /imports/{import_id}/errors` lists all stored errors of a group by `code` and `type`.
+         */
+        get: operations["group_import_errors"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/waiting": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the records that wait for a patient, oldest first.
+         * @description An import of the same source that brings the patient writes them. Deleting the import that read them last deletes them too.
+         */
+        get: operations["list_waiting_records"];
         put?: never;
         post?: never;
         delete?: never;
@@ -129,7 +169,7 @@ export interface paths {
         put?: never;
         /**
          * Create a patient.
-         * @description The patient's `source` is `manual`. An MRN may occur once in a source. A member who is restricted to sites must name one of them as `site_id`. Send an `Idempotency-Key` to repeat the request safely.
+         * @description The patient's `source` is `manual`. If a current patient of any source has the MRN, the answer is 409, and `patient_id` names that patient if the caller may see it. A member who is restricted to sites must name one of them as `site_id`. Send an `Idempotency-Key` to repeat the request safely.
          */
         post: operations["create_patient"];
         delete?: never;
@@ -154,7 +194,7 @@ export interface paths {
         post?: never;
         /**
          * Delete a patient and all records about the patient.
-         * @description The patient and the records cannot be restored from the API. `If-Match` must name the version that the caller has seen.
+         * @description The patient and the records cannot be restored from the API. `If-Match` must name the version that the caller has seen. Imports do not bring an imported patient back: a digest of the record's key stays.
          */
         delete: operations["delete_patient"];
         options?: never;
@@ -166,21 +206,45 @@ export interface paths {
         patch: operations["change_patient"];
         trace?: never;
     };
-    "/api/v1/patients/{patient_id}/names": {
+    "/api/v1/patients/{patient_id}/corrections/{field}": {
         parameters: {
             query?: never;
             header?: never;
             path?: never;
             cookie?: never;
         };
-        /**
-         * List all names of a patient, in the order of the source.
-         * @description The search finds the patient by each of them. `use` is FHIR's: `official`, `usual`, `maiden`, `nickname`, `old` and others. The patient's own fields hold the name in use.
-         */
-        get: operations["list_names"];
+        get?: never;
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Release a correction.
+         * @description The field has the source's value again, and follows imports from now on.
+         */
+        delete: operations["release_correction"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/{patient_id}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let another record replace a patient's, because both are about one person.
+         * @description The facts of both are shown at the record in `into`, and the replaced record is no candidate. Nothing is lost: `DELETE` undoes the merge. The answer is the replaced record.
+         */
+        post: operations["merge_patient"];
+        /**
+         * Undo a merge.
+         * @description The record stands for itself again, with the facts that came with it. If its source says that it is replaced, the next import that changes it merges it again.
+         */
+        delete: operations["unmerge_patient"];
         options?: never;
         head?: never;
         patch?: never;
@@ -195,7 +259,7 @@ export interface paths {
         };
         /**
          * List a patient's records, of one type or all, newest first.
-         * @description Records are conditions, observations, medications and other facts. Records that their source marks as entered in error are left out unless `entered_in_error` is `true`. Text and codes that may identify the patient are masked with the PHI level `limited`.
+         * @description Records are conditions, observations, medications and other facts. Records without a date come last. Records that their source marks as entered in error are left out unless `entered_in_error` is `true`. `code` and `system` find each of a record's codings; together they must be one coding. Text and codes that may identify the patient are masked with the PHI level `limited`.
          */
         get: operations["list_records"];
         put?: never;
@@ -215,7 +279,7 @@ export interface paths {
         };
         /**
          * List all events in a patient's history, newest first.
-         * @description An event shows a record in short: when it happened, what it is, and its value with the unit. Records entered in error are left out.
+         * @description An event shows a record in short: when it happened, what it is, how certain it is, and its value with the unit. Events without a date come last. Records entered in error are left out.
          */
         get: operations["show_timeline"];
         put?: never;
@@ -246,50 +310,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/patients/duplicates": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * List pairs of patients that may be the same person, the likeliest first.
-         * @description Pairs are found when patients are created, changed or imported. `reasons` say what agrees and what contradicts. Patients are never merged automatically. A member who is restricted to sites sees a pair if both patients belong to them. With the PHI level `limited`, the patients are masked, and so are the reasons.
-         */
-        get: operations["list_duplicates"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/api/v1/patients/duplicates/{possible_duplicate_id}": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Show a pair of patients that may be the same person.
-         * @description The `ETag` is the pair's version. A pair with a patient of a site that the caller may not see is answered like one that does not exist.
-         */
-        get: operations["show_duplicate"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        /**
-         * Decide whether a pair of patients is worth a look.
-         * @description `dismissed` says that these are two persons: the pair leaves the list of open ones and is not proposed again. `open` takes that back. `If-Match` must name the version that the caller has seen.
-         */
-        patch: operations["decide_duplicate"];
-        trace?: never;
-    };
     "/api/v1/patients/search": {
         parameters: {
             query?: never;
@@ -300,8 +320,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Search patients by what identifies them, which does not belong in a URL.
-         * @description `q` takes words as people type them: any of the patient's names, the MRN, a phone number, an email address or a birth date. A patient must meet all criteria; without any, the search finds every patient. Accents, case, apostrophes and the zeros before a number do not matter. Exact matches come first, then beginnings, nicknames, and words with one typing error; `sort` changes the order. `matched` lists what matched each word. Criteria and sort keys that are masked for the caller are refused with 403.
+         * Search patients by names, birth date and MRN, which do not belong in a URL.
+         * @description A patient must meet all criteria; without any, the search finds every patient. Names are prefixes, and upper and lower case are the same. Criteria and sort keys that are masked for the caller are refused with 403.
          */
         post: operations["search_patients"];
         delete?: never;
@@ -356,6 +376,54 @@ export interface paths {
          * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. `If-Match` must name the version that the caller has seen, or the answer is 412.
          */
         patch: operations["change_site"];
+        trace?: never;
+    };
+    "/api/v1/sources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List sources, oldest first.
+         * @description A source is a system that assigns the ids of its records. Its name is the `source` of its patients. `sort` changes the order.
+         */
+        get: operations["list_sources"];
+        put?: never;
+        /**
+         * Create a source, to configure it before its first import.
+         * @description The first import that names a new source creates it without any configuration. Send an `Idempotency-Key` to repeat the request safely.
+         */
+        post: operations["create_source"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sources/{source_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a source.
+         * @description The `ETag` is the source's version, and `etag` repeats it in the body.
+         */
+        get: operations["show_source"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change how a source is read.
+         * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. Name and base URL never change, because the keys of records depend on them. `If-Match` must name the version that the caller has seen, or the answer is 412.
+         */
+        patch: operations["change_source"];
         trace?: never;
     };
     "/api/v1/studies": {
@@ -450,7 +518,17 @@ export interface components {
             read: number;
             new: number;
             changed: number;
+            /** @description Older versions of records that are stored already. */
+            stale: number;
+            /** @description Records that are no longer used: deleted, or invalid now. */
+            withdrawn: number;
+            /** @description Records of patients that were erased here; they stay erased. */
+            erased: number;
             entered_in_error: number;
+            /** @description Records that wait for a patient that a later import brings. */
+            waiting: number;
+            /** @description Records that had waited, and that this import wrote. */
+            resolved: number;
         };
         /** @description One import. */
         Import: {
@@ -476,7 +554,9 @@ export interface components {
              *         "read": 1,
              *         "new": 1,
              *         "changed": 0,
-             *         "entered_in_error": 0
+             *         "entered_in_error": 0,
+             *         "waiting": 0,
+             *         "resolved": 0
              *       }
              *     }
              */
@@ -500,6 +580,20 @@ export interface components {
              */
             readonly error_counts: {
                 [key: string]: number;
+            };
+            /**
+             * @description Number of errors that cost a whole line or record. Records that wait for their patient are kept, and are not among them.
+             * @example 0
+             */
+            readonly refused_count: number;
+            /**
+             * @description Number of all errors by code, and within a code by type of resource.
+             * @example {}
+             */
+            readonly error_groups: {
+                [key: string]: {
+                    [key: string]: number;
+                };
             };
             /** @example null */
             readonly failure: string | null;
@@ -528,24 +622,140 @@ export interface components {
             data: components["schemas"]["Import"][];
             page: components["schemas"]["Page"];
         };
-        /** @description A line that was not imported, and the reason. */
+        /** @description What was not imported, and why. */
         Fault: {
             /** Format: uuid */
             readonly id: string;
+            /**
+             * @description The kind of the error.
+             * @example patient_missing
+             * @enum {string}
+             */
+            readonly code: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "invalid_element";
+            /**
+             * @description What the error costs: the whole `input` may be incomplete, a `record` was not imported, or a `value` was left out of a record.
+             * @example record
+             * @enum {string}
+             */
+            readonly concerns: "input" | "record" | "value";
+            /** @example Observation */
+            readonly resource_type: string | null;
+            /** @example obs-1 */
+            readonly resource_id: string | null;
+            /**
+             * @description Type and id, or identifier, of what is not there.
+             * @example Patient/17
+             */
+            readonly missing_id: string | null;
+            /**
+             * @description Type and id of the record that has the same MRN.
+             * @example null
+             */
+            readonly other_id: string | null;
+            /** @example /birthDate */
+            readonly pointer: string | null;
             /** @example upload */
             readonly file: string | null;
             /** @example 7 */
             readonly line: number;
-            /** @example Patient.birthDate is not a date */
+            /** @example Patient.birthDate is not a date. */
             readonly reason: string;
-            /** @example /birthDate */
-            readonly pointer: string | null;
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: "file"[];
+            readonly masked_fields: ("resource_id" | "missing_id" | "other_id" | "file")[];
         };
         /** @description A page of a list. */
         FaultPage: {
             data: components["schemas"]["Fault"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description One error of a group. */
+        FaultExample: {
+            /** Format: uuid */
+            readonly id?: string;
+            /**
+             * @description The kind of the error.
+             * @example patient_missing
+             * @enum {string}
+             */
+            readonly code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "invalid_element";
+            /**
+             * @description What the error costs: the whole `input` may be incomplete, a `record` was not imported, or a `value` was left out of a record.
+             * @example record
+             * @enum {string}
+             */
+            readonly concerns?: "input" | "record" | "value";
+            /** @example Observation */
+            readonly resource_type?: string | null;
+            /** @example obs-1 */
+            readonly resource_id?: string | null;
+            /**
+             * @description Type and id, or identifier, of what is not there.
+             * @example Patient/17
+             */
+            readonly missing_id?: string | null;
+            /**
+             * @description Type and id of the record that has the same MRN.
+             * @example null
+             */
+            readonly other_id?: string | null;
+            /** @example /birthDate */
+            readonly pointer?: string | null;
+            /** @example upload */
+            readonly file?: string | null;
+            /** @example 7 */
+            readonly line?: number;
+            /** @example Patient.birthDate is not a date. */
+            readonly reason?: string;
+        };
+        /** @description The errors of one code about one type of resource. */
+        FaultGroup: {
+            /**
+             * @example patient_missing
+             * @enum {string}
+             */
+            readonly code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "invalid_element";
+            /** @example Observation */
+            readonly resource_type?: string | null;
+            /** @example 300 */
+            readonly count?: number;
+            /** @description The first errors. */
+            readonly examples?: components["schemas"]["FaultExample"][];
+        };
+        /** @description The errors of an import in groups, the largest first. */
+        FaultGroups: {
+            readonly groups: components["schemas"]["FaultGroup"][];
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("groups.examples.resource_id" | "groups.examples.missing_id" | "groups.examples.other_id" | "groups.examples.file")[];
+        };
+        /** @description A record that waits for its patient. */
+        WaitingFact: {
+            /** Format: uuid */
+            readonly id: string;
+            /** @example epic */
+            readonly source: string;
+            /** @example Observation */
+            readonly source_type: string;
+            /** @example obs-1 */
+            readonly source_id: string;
+            /**
+             * @description The source's id of the patient, or `?`, the system, `|` and the value of an identifier.
+             * @example 17
+             */
+            readonly patient_key: string;
+            /** Format: uuid */
+            readonly import_id: string;
+            /** @example upload */
+            readonly file: string;
+            /** @example 7 */
+            readonly line: number;
+            /** Format: date-time */
+            readonly waiting_since: string;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("source_id" | "patient_key" | "file")[];
+        };
+        /** @description A page of a list. */
+        WaitingFactPage: {
+            data: components["schemas"]["WaitingFact"][];
             page: components["schemas"]["Page"];
         };
         /** @description The tenant that a token is for. */
@@ -558,6 +768,11 @@ export interface components {
             name: string;
             /** @enum {string} */
             kind: "site" | "cro" | "health_system";
+            /**
+             * @description IANA name of the time zone of times that a source writes without one.
+             * @example America/Chicago
+             */
+            time_zone: string;
         };
         /** @description The caller, their tenant, and what they may do in it. */
         Me: {
@@ -575,7 +790,7 @@ export interface components {
             phi_level: "full" | "limited" | "none";
             /** @description The sites that the caller is restricted to; null means all sites. */
             site_ids: string[] | null;
-            permissions: ("imports:delete" | "imports:read" | "imports:write" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:read" | "patients:write" | "sites:read" | "sites:write" | "studies:read" | "studies:write")[];
+            permissions: ("imports:delete" | "imports:read" | "imports:write" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:read" | "patients:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:read" | "studies:write")[];
             tenant: components["schemas"]["Tenant"];
         };
         /** @description A person or machine that may act in the tenant. */
@@ -616,6 +831,25 @@ export interface components {
             postal_code?: string | null;
             /** @example US */
             country?: string | null;
+        };
+        /** @description Dates of the source that cannot be right. They are not used. */
+        ImpossibleDates: {
+            /** @example 2087-01-01 */
+            birth_date?: string | null;
+            /** @example null */
+            deceased_at?: string | null;
+        };
+        /** @description A field that a member corrected. Imports leave it alone until the correction is released. */
+        Correction: {
+            /**
+             * @description What the source says now.
+             * @example +1 402 555 0100
+             */
+            readonly imported?: unknown;
+            /** @example user-4711 */
+            readonly by?: string;
+            /** Format: date-time */
+            readonly at?: string;
         };
         /** @description A patient. An imported patient may lack fields that a manually entered one must have. */
         Patient: {
@@ -663,12 +897,60 @@ export interface components {
              * @example null
              */
             deceased_at: string | null;
+            /**
+             * Format: date
+             * @description The local day of death.
+             * @example null
+             */
+            readonly deceased_on: string | null;
+            /**
+             * @example null
+             * @enum {string|null}
+             */
+            readonly deceased_precision: "year" | "month" | "day" | "instant" | null;
+            /**
+             * @description Why a date of the source cannot be right. The date is only in `impossible_dates`.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly date_problem: "birth_in_future" | "birth_too_early" | "death_in_future" | "death_too_early" | "death_before_birth" | null;
+            readonly impossible_dates: components["schemas"]["ImpossibleDates"] | null;
             /** @enum {string} */
             contact_preference: "ok" | "no_sms" | "no_contact";
             /** Format: uuid */
             site_id: string | null;
             /** @example manual */
             readonly source: string;
+            /** @example pat-17 */
+            readonly source_id: string;
+            /** @example http://hospital.example/mrn */
+            readonly mrn_system: string | null;
+            /** @example true */
+            readonly active: boolean;
+            /**
+             * @description Whether the record stands for a person who can be recruited. Lists show current records, unless `record_status` asks for others.
+             * @example current
+             * @enum {string}
+             */
+            readonly record_status: "current" | "inactive" | "replaced" | "withdrawn";
+            /**
+             * Format: uuid
+             * @description The record of the same person that is used instead.
+             * @example null
+             */
+            readonly replaced_by_id: string | null;
+            /**
+             * @example null
+             * @enum {string|null}
+             */
+            readonly withdrawn_reason: "deleted" | "invalid" | "not_performed" | "missing" | null;
+            /**
+             * @description Fields that members corrected, by name. Imports leave them alone.
+             * @example {}
+             */
+            readonly corrections: {
+                [key: string]: components["schemas"]["Correction"];
+            } | null;
             /** Format: date */
             readonly last_encounter_on: string | null;
             /** @description Grows whenever something clinical about the patient changes. It is not the version of this record: that is `etag`. */
@@ -678,7 +960,7 @@ export interface components {
             /** Format: date-time */
             readonly updated_at: string;
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: ("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "deceased_at")[];
+            readonly masked_fields: ("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "deceased_at" | "deceased_on" | "deceased_precision" | "impossible_dates.birth_date" | "impossible_dates.deceased_at" | "source_id" | "mrn_system" | "corrections")[];
         };
         /** @description A page of a list. */
         PatientPage: {
@@ -763,35 +1045,12 @@ export interface components {
             /** Format: uuid */
             site_id?: string | null;
         };
-        /** @description One name of a patient, as the source sent it. */
-        Name: {
+        /** @description The record that replaces a patient's. */
+        Merge: {
             /** Format: uuid */
-            readonly id: string;
-            readonly position: number;
-            /** @example maiden */
-            readonly use: string | null;
-            /** @example Mei */
-            readonly given_name: string | null;
-            /** @example Chen */
-            readonly family_name: string | null;
-            /**
-             * @description The whole name, if the source sent no parts.
-             * @example null
-             */
-            readonly full_name: string | null;
-            /** @example 1987 */
-            readonly period_start: string | null;
-            /** @example 2010-05-17 */
-            readonly period_end: string | null;
-            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: ("use" | "given_name" | "family_name" | "full_name" | "period_start" | "period_end")[];
+            into: string;
         };
-        /** @description A page of a list. */
-        NamePage: {
-            data: components["schemas"]["Name"][];
-            page: components["schemas"]["Page"];
-        };
-        /** @description A further coding of a record's concept. */
+        /** @description A further coding of a concept. */
         Coding: {
             /** @example http://snomed.info/sct */
             readonly system?: string | null;
@@ -800,15 +1059,163 @@ export interface components {
             /** @example Diabetes mellitus type 2 (disorder) */
             readonly display?: string | null;
         };
+        /** @description A concept: its code, name and text. */
+        Concept: {
+            /** @example http://snomed.info/sct */
+            system?: string | null;
+            /** @example 80248007 */
+            code?: string | null;
+            /** @example Left breast */
+            display?: string | null;
+            /** @example null */
+            text?: string | null;
+            /** @example null */
+            type?: string | null;
+            other_codings?: components["schemas"]["Coding"][];
+        };
+        /** @description How a medication is taken. */
+        Dosage: {
+            /** @example 1 tablet daily */
+            text?: string | null;
+            /** @example null */
+            instruction?: string | null;
+            /** @example 500 mg */
+            dose?: string | null;
+            /** @example null */
+            rate?: string | null;
+            route?: components["schemas"]["Concept"];
+            site?: components["schemas"]["Concept"];
+            /** @example 2 per 1 d */
+            timing?: string | null;
+            as_needed?: boolean;
+        };
+        /** @description A reaction to an allergen or a vaccine. */
+        Reaction: {
+            substance?: components["schemas"]["Concept"];
+            manifestation?: components["schemas"]["Concept"][];
+            /** @example severe */
+            severity?: string | null;
+            /** @example null */
+            onset?: string | null;
+            /** @example null */
+            description?: string | null;
+        };
+        /** @description One of several reference ranges. */
+        ReferenceRange: {
+            /** @example 8 U/L */
+            low?: string | null;
+            /** @example 40 U/L */
+            high?: string | null;
+            /** @example null */
+            text?: string | null;
+            type?: components["schemas"]["Concept"];
+            applies_to?: components["schemas"]["Concept"][];
+        };
+        /** @description A dose of a vaccination series. */
+        DoseOfSeries: {
+            /** @example 2 */
+            dose?: string | null;
+            /** @example null */
+            series?: string | null;
+            disease?: components["schemas"]["Concept"][];
+        };
+        /** @description What a prescription allows to dispense. */
+        Supply: {
+            /** @example 90 {tbl} */
+            quantity?: string | null;
+            repeats?: number;
+            /** @example 30 d */
+            duration?: string | null;
+        };
+        RecordDetails: {
+            /** @example Sugar disease */
+            text?: string | null;
+            /** @example 45 a */
+            onset?: string | null;
+            /** @example 50 a */
+            abatement?: string | null;
+            body_site?: components["schemas"]["Concept"][];
+            stage?: components["schemas"]["Concept"][];
+            evidence?: components["schemas"]["Concept"][];
+            reason?: components["schemas"]["Concept"][];
+            reason_reference?: components["schemas"]["Concept"][];
+            status_reason?: components["schemas"]["Concept"][];
+            categories?: components["schemas"]["Concept"][];
+            type?: components["schemas"]["Concept"][];
+            complication?: components["schemas"]["Concept"][];
+            follow_up?: components["schemas"]["Concept"][];
+            used?: components["schemas"]["Concept"][];
+            location?: components["schemas"]["Concept"][];
+            interpretation?: components["schemas"]["Concept"][];
+            specimen?: components["schemas"]["Concept"][];
+            severity?: components["schemas"]["Concept"];
+            method?: components["schemas"]["Concept"];
+            outcome?: components["schemas"]["Concept"];
+            class?: components["schemas"]["Concept"];
+            service_type?: components["schemas"]["Concept"];
+            priority?: components["schemas"]["Concept"];
+            route?: components["schemas"]["Concept"];
+            discharge?: components["schemas"]["Concept"];
+            absent_reason?: components["schemas"]["Concept"];
+            course_of_therapy?: components["schemas"]["Concept"];
+            dosage?: components["schemas"]["Dosage"][];
+            reaction?: components["schemas"]["Reaction"][];
+            reference_ranges?: components["schemas"]["ReferenceRange"][];
+            series?: components["schemas"]["DoseOfSeries"][];
+            supply?: components["schemas"]["Supply"];
+            /**
+             * @example [
+             *       "Tolerated well."
+             *     ]
+             */
+            note?: string[] | null;
+            /**
+             * @example [
+             *       "obs-1"
+             *     ]
+             */
+            members?: string[] | null;
+            /**
+             * @example [
+             *       "obs-2"
+             *     ]
+             */
+            derived_from?: string[] | null;
+            /**
+             * @example [
+             *       "cond-1"
+             *     ]
+             */
+            diagnosis?: string[] | null;
+            /** @example 0.5 mL */
+            quantity?: string | null;
+            /** @example 30 d */
+            days_supply?: string | null;
+            /** @example null */
+            lot_number?: string | null;
+            /** @example 2019-05-01 */
+            last_occurrence?: string | null;
+            /** @example null */
+            is_subpotent?: string | null;
+            /** @example null */
+            is_reported?: string | null;
+        };
         /** @description One coded, dated fact about a patient. */
         Record: {
             /** Format: uuid */
             readonly id: string;
             /**
              * Format: date-time
-             * @description When the event happened or, if that is unknown, was recorded.
+             * @description When the event happened or else was recorded. Null if that is unknown.
              */
-            readonly at: string;
+            readonly at: string | null;
+            /**
+             * Format: date
+             * @description The local day, where the source is.
+             */
+            readonly at_on: string | null;
+            /** @enum {string|null} */
+            readonly dated_by: "occurrence" | "recording" | null;
             /** @enum {string} */
             readonly type: "condition" | "observation" | "medication" | "procedure" | "allergy" | "immunization" | "encounter";
             /** @example http://snomed.info/sct */
@@ -828,18 +1235,63 @@ export interface components {
             readonly verification_status: string | null;
             /** @example null */
             readonly criticality: string | null;
+            /**
+             * @description True if this was *not* done, taken or given.
+             * @example false
+             */
+            readonly negated: boolean;
+            /** @example null */
+            readonly intent: string | null;
+            /**
+             * @description True if the record is about somebody or something else than the patient, such as an unborn child or a donor.
+             * @example false
+             */
+            readonly has_focus: boolean;
+            /** @example null */
+            readonly focus: string | null;
             /** Format: date-time */
             readonly start_at: string | null;
+            /**
+             * Format: date
+             * @description The local day, where the source is.
+             */
+            readonly start_on: string | null;
             /** @enum {string|null} */
             readonly start_precision: "year" | "month" | "day" | "instant" | null;
+            /**
+             * @description Offset from UTC at the source, in minutes.
+             * @example -300
+             */
+            readonly start_offset: number | null;
             /** Format: date-time */
             readonly end_at: string | null;
+            /**
+             * Format: date
+             * @description The local day, where the source is.
+             */
+            readonly end_on: string | null;
             /** @enum {string|null} */
             readonly end_precision: "year" | "month" | "day" | "instant" | null;
+            /**
+             * @description Offset from UTC at the source, in minutes.
+             * @example -300
+             */
+            readonly end_offset: number | null;
+            /**
+             * @description Why the dates cannot be right. Do not use the dates of such a record.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly date_problem: "ends_before_start" | "in_future" | "too_early" | null;
             /** Format: date-time */
             readonly recorded_at: string | null;
             /** @example null */
             readonly value_number: number | null;
+            /**
+             * @description `value_number` with all its digits, as text. JavaScript rounds numbers.
+             * @example null
+             */
+            readonly value_decimal: string | null;
             /** @example null */
             readonly value_code_system: string | null;
             /** @example null */
@@ -854,6 +1306,15 @@ export interface components {
              */
             readonly comparator: "<" | "<=" | ">=" | ">" | null;
             /** @example null */
+            readonly reference_low: number | null;
+            /** @example null */
+            readonly reference_high: number | null;
+            /** @example null */
+            readonly reference_text: string | null;
+            /** @example null */
+            readonly interpretation: string | null;
+            readonly details: components["schemas"]["RecordDetails"] | null;
+            /** @example null */
             readonly parent_code: string | null;
             /** @example epic */
             readonly source: string;
@@ -864,7 +1325,7 @@ export interface components {
             readonly component: number;
             readonly entered_in_error: boolean;
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: ("code_system" | "code" | "display" | "other_codings.system" | "other_codings.code" | "other_codings.display" | "category" | "status" | "clinical_status" | "verification_status" | "criticality" | "value_code_system" | "value_code" | "value_text" | "unit" | "parent_code" | "source_id")[];
+            readonly masked_fields: ("code_system" | "code" | "display" | "other_codings.system" | "other_codings.code" | "other_codings.display" | "category" | "status" | "clinical_status" | "verification_status" | "criticality" | "intent" | "focus" | "value_code_system" | "value_code" | "value_text" | "unit" | "reference_text" | "interpretation" | "details.text" | "details.onset" | "details.abatement" | "details.body_site.system" | "details.body_site.code" | "details.body_site.display" | "details.body_site.text" | "details.body_site.type" | "details.body_site.other_codings.system" | "details.body_site.other_codings.code" | "details.body_site.other_codings.display" | "details.stage.system" | "details.stage.code" | "details.stage.display" | "details.stage.text" | "details.stage.type" | "details.stage.other_codings.system" | "details.stage.other_codings.code" | "details.stage.other_codings.display" | "details.evidence.system" | "details.evidence.code" | "details.evidence.display" | "details.evidence.text" | "details.evidence.type" | "details.evidence.other_codings.system" | "details.evidence.other_codings.code" | "details.evidence.other_codings.display" | "details.reason.system" | "details.reason.code" | "details.reason.display" | "details.reason.text" | "details.reason.type" | "details.reason.other_codings.system" | "details.reason.other_codings.code" | "details.reason.other_codings.display" | "details.reason_reference.system" | "details.reason_reference.code" | "details.reason_reference.display" | "details.reason_reference.text" | "details.reason_reference.type" | "details.reason_reference.other_codings.system" | "details.reason_reference.other_codings.code" | "details.reason_reference.other_codings.display" | "details.status_reason.system" | "details.status_reason.code" | "details.status_reason.display" | "details.status_reason.text" | "details.status_reason.type" | "details.status_reason.other_codings.system" | "details.status_reason.other_codings.code" | "details.status_reason.other_codings.display" | "details.categories.system" | "details.categories.code" | "details.categories.display" | "details.categories.text" | "details.categories.type" | "details.categories.other_codings.system" | "details.categories.other_codings.code" | "details.categories.other_codings.display" | "details.type.system" | "details.type.code" | "details.type.display" | "details.type.text" | "details.type.type" | "details.type.other_codings.system" | "details.type.other_codings.code" | "details.type.other_codings.display" | "details.complication.system" | "details.complication.code" | "details.complication.display" | "details.complication.text" | "details.complication.type" | "details.complication.other_codings.system" | "details.complication.other_codings.code" | "details.complication.other_codings.display" | "details.follow_up.system" | "details.follow_up.code" | "details.follow_up.display" | "details.follow_up.text" | "details.follow_up.type" | "details.follow_up.other_codings.system" | "details.follow_up.other_codings.code" | "details.follow_up.other_codings.display" | "details.used.system" | "details.used.code" | "details.used.display" | "details.used.text" | "details.used.type" | "details.used.other_codings.system" | "details.used.other_codings.code" | "details.used.other_codings.display" | "details.location.system" | "details.location.code" | "details.location.display" | "details.location.text" | "details.location.type" | "details.location.other_codings.system" | "details.location.other_codings.code" | "details.location.other_codings.display" | "details.interpretation.system" | "details.interpretation.code" | "details.interpretation.display" | "details.interpretation.text" | "details.interpretation.type" | "details.interpretation.other_codings.system" | "details.interpretation.other_codings.code" | "details.interpretation.other_codings.display" | "details.specimen.system" | "details.specimen.code" | "details.specimen.display" | "details.specimen.text" | "details.specimen.type" | "details.specimen.other_codings.system" | "details.specimen.other_codings.code" | "details.specimen.other_codings.display" | "details.severity.system" | "details.severity.code" | "details.severity.display" | "details.severity.text" | "details.severity.type" | "details.severity.other_codings.system" | "details.severity.other_codings.code" | "details.severity.other_codings.display" | "details.method.system" | "details.method.code" | "details.method.display" | "details.method.text" | "details.method.type" | "details.method.other_codings.system" | "details.method.other_codings.code" | "details.method.other_codings.display" | "details.outcome.system" | "details.outcome.code" | "details.outcome.display" | "details.outcome.text" | "details.outcome.type" | "details.outcome.other_codings.system" | "details.outcome.other_codings.code" | "details.outcome.other_codings.display" | "details.class.system" | "details.class.code" | "details.class.display" | "details.class.text" | "details.class.type" | "details.class.other_codings.system" | "details.class.other_codings.code" | "details.class.other_codings.display" | "details.service_type.system" | "details.service_type.code" | "details.service_type.display" | "details.service_type.text" | "details.service_type.type" | "details.service_type.other_codings.system" | "details.service_type.other_codings.code" | "details.service_type.other_codings.display" | "details.priority.system" | "details.priority.code" | "details.priority.display" | "details.priority.text" | "details.priority.type" | "details.priority.other_codings.system" | "details.priority.other_codings.code" | "details.priority.other_codings.display" | "details.route.system" | "details.route.code" | "details.route.display" | "details.route.text" | "details.route.type" | "details.route.other_codings.system" | "details.route.other_codings.code" | "details.route.other_codings.display" | "details.discharge.system" | "details.discharge.code" | "details.discharge.display" | "details.discharge.text" | "details.discharge.type" | "details.discharge.other_codings.system" | "details.discharge.other_codings.code" | "details.discharge.other_codings.display" | "details.absent_reason.system" | "details.absent_reason.code" | "details.absent_reason.display" | "details.absent_reason.text" | "details.absent_reason.type" | "details.absent_reason.other_codings.system" | "details.absent_reason.other_codings.code" | "details.absent_reason.other_codings.display" | "details.course_of_therapy.system" | "details.course_of_therapy.code" | "details.course_of_therapy.display" | "details.course_of_therapy.text" | "details.course_of_therapy.type" | "details.course_of_therapy.other_codings.system" | "details.course_of_therapy.other_codings.code" | "details.course_of_therapy.other_codings.display" | "details.dosage.text" | "details.dosage.instruction" | "details.dosage.dose" | "details.dosage.rate" | "details.dosage.route.system" | "details.dosage.route.code" | "details.dosage.route.display" | "details.dosage.route.text" | "details.dosage.route.type" | "details.dosage.route.other_codings.system" | "details.dosage.route.other_codings.code" | "details.dosage.route.other_codings.display" | "details.dosage.site.system" | "details.dosage.site.code" | "details.dosage.site.display" | "details.dosage.site.text" | "details.dosage.site.type" | "details.dosage.site.other_codings.system" | "details.dosage.site.other_codings.code" | "details.dosage.site.other_codings.display" | "details.dosage.timing" | "details.reaction.substance.system" | "details.reaction.substance.code" | "details.reaction.substance.display" | "details.reaction.substance.text" | "details.reaction.substance.type" | "details.reaction.substance.other_codings.system" | "details.reaction.substance.other_codings.code" | "details.reaction.substance.other_codings.display" | "details.reaction.manifestation.system" | "details.reaction.manifestation.code" | "details.reaction.manifestation.display" | "details.reaction.manifestation.text" | "details.reaction.manifestation.type" | "details.reaction.manifestation.other_codings.system" | "details.reaction.manifestation.other_codings.code" | "details.reaction.manifestation.other_codings.display" | "details.reaction.severity" | "details.reaction.onset" | "details.reaction.description" | "details.reference_ranges.low" | "details.reference_ranges.high" | "details.reference_ranges.text" | "details.reference_ranges.type.system" | "details.reference_ranges.type.code" | "details.reference_ranges.type.display" | "details.reference_ranges.type.text" | "details.reference_ranges.type.type" | "details.reference_ranges.type.other_codings.system" | "details.reference_ranges.type.other_codings.code" | "details.reference_ranges.type.other_codings.display" | "details.reference_ranges.applies_to.system" | "details.reference_ranges.applies_to.code" | "details.reference_ranges.applies_to.display" | "details.reference_ranges.applies_to.text" | "details.reference_ranges.applies_to.type" | "details.reference_ranges.applies_to.other_codings.system" | "details.reference_ranges.applies_to.other_codings.code" | "details.reference_ranges.applies_to.other_codings.display" | "details.series.dose" | "details.series.series" | "details.series.disease.system" | "details.series.disease.code" | "details.series.disease.display" | "details.series.disease.text" | "details.series.disease.type" | "details.series.disease.other_codings.system" | "details.series.disease.other_codings.code" | "details.series.disease.other_codings.display" | "details.supply.quantity" | "details.supply.duration" | "details.note" | "details.members" | "details.derived_from" | "details.diagnosis" | "details.quantity" | "details.days_supply" | "details.lot_number" | "details.last_occurrence" | "details.is_subpotent" | "details.is_reported" | "parent_code" | "source_id")[];
         };
         /** @description A page of a list. */
         RecordPage: {
@@ -875,14 +1336,39 @@ export interface components {
         Event: {
             /** Format: uuid */
             readonly id: string;
-            /** Format: date-time */
-            readonly at: string;
+            /**
+             * Format: date-time
+             * @description When the event happened or else was recorded. Null if that is unknown.
+             */
+            readonly at: string | null;
+            /**
+             * Format: date
+             * @description The local day, where the source is.
+             */
+            readonly at_on: string | null;
+            /** @enum {string|null} */
+            readonly dated_by: "occurrence" | "recording" | null;
             /** @enum {string|null} */
             readonly precision: "year" | "month" | "day" | "instant" | null;
             /** Format: date-time */
             readonly until: string | null;
+            /**
+             * Format: date
+             * @description The local day, where the source is.
+             */
+            readonly until_on: string | null;
+            /**
+             * @description Why the dates cannot be right. Do not use the dates of such a record.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly date_problem: "ends_before_start" | "in_future" | "too_early" | null;
             /** @enum {string} */
             readonly type: "condition" | "observation" | "medication" | "procedure" | "allergy" | "immunization" | "encounter";
+            /** @example Condition */
+            readonly source_type: string;
+            /** @example laboratory */
+            readonly category: string | null;
             /** @example http://snomed.info/sct */
             readonly code_system: string | null;
             /** @example 44054006 */
@@ -891,13 +1377,31 @@ export interface components {
             readonly display: string | null;
             /** @example null */
             readonly status: string | null;
+            /** @example confirmed */
+            readonly verification_status: string | null;
+            /**
+             * @description True if this was *not* done, taken or given.
+             * @example false
+             */
+            readonly negated: boolean;
+            /** @example null */
+            readonly intent: string | null;
+            /**
+             * @description True if the record is about somebody or something else than the patient, such as an unborn child or a donor.
+             * @example false
+             */
+            readonly has_focus: boolean;
+            /** @example null */
+            readonly focus: string | null;
             /**
              * @description The value with its unit.
              * @example null
              */
             readonly value: string | null;
+            /** @example null */
+            readonly interpretation: string | null;
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: ("code_system" | "code" | "display" | "status" | "value")[];
+            readonly masked_fields: ("category" | "code_system" | "code" | "display" | "status" | "verification_status" | "intent" | "focus" | "value" | "interpretation")[];
         };
         /** @description A page of a list. */
         EventPage: {
@@ -908,208 +1412,6 @@ export interface components {
         PatientCount: {
             readonly count: number;
         };
-        /** @description The fields of a patient that a user compares. */
-        ComparedPatient: {
-            /** Format: uuid */
-            readonly id?: string;
-            /** @example MRN-100042 */
-            mrn?: string | null;
-            /** @example Mei */
-            given_name?: string | null;
-            /** @example Lindqvist */
-            family_name?: string | null;
-            /**
-             * Format: date
-             * @example 1961-07-23
-             */
-            birth_date?: string | null;
-            /**
-             * @example day
-             * @enum {string|null}
-             */
-            readonly birth_date_precision?: "year" | "month" | "day" | null;
-            /** @enum {string|null} */
-            sex?: "female" | "male" | "other" | "unknown" | null;
-            /** @example +1 402 555 0142 */
-            phone?: string | null;
-            /** @example mei.lindqvist@example.com */
-            email?: string | null;
-            /** Format: uuid */
-            site_id?: string | null;
-            /** @example manual */
-            readonly source?: string;
-        };
-        /** @description A pair of patients that may be the same person, with what identifies them. */
-        DuplicatePair: {
-            /** Format: uuid */
-            readonly id: string;
-            /**
-             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
-             * @example "1"
-             */
-            readonly etag: string;
-            /** Format: uuid */
-            readonly patient_id: string;
-            /** Format: uuid */
-            readonly other_patient_id: string;
-            /**
-             * @description How much speaks for one person, up to 100.
-             * @example 80
-             */
-            readonly score: number;
-            /**
-             * @description What agrees (`same_…`, `similar_…`), and what contradicts (`other_…`).
-             * @example [
-             *       "same_name",
-             *       "same_birth_date"
-             *     ]
-             */
-            readonly reasons: string[] | null;
-            /** @enum {string} */
-            state: "open" | "dismissed";
-            /** Format: date-time */
-            readonly created_at: string;
-            /** Format: date-time */
-            readonly updated_at: string;
-            patient: components["schemas"]["ComparedPatient"];
-            other_patient: components["schemas"]["ComparedPatient"];
-            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: ("reasons" | "patient.mrn" | "patient.given_name" | "patient.family_name" | "patient.birth_date" | "patient.birth_date_precision" | "patient.phone" | "patient.email" | "other_patient.mrn" | "other_patient.given_name" | "other_patient.family_name" | "other_patient.birth_date" | "other_patient.birth_date_precision" | "other_patient.phone" | "other_patient.email")[];
-        };
-        /** @description A page of a list. */
-        DuplicatePairPage: {
-            data: components["schemas"]["DuplicatePair"][];
-            page: components["schemas"]["Page"];
-        };
-        /** @description A pair of patients that may be the same person. */
-        Duplicate: {
-            /** Format: uuid */
-            readonly id: string;
-            /**
-             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
-             * @example "1"
-             */
-            readonly etag: string;
-            /** Format: uuid */
-            readonly patient_id: string;
-            /** Format: uuid */
-            readonly other_patient_id: string;
-            /**
-             * @description How much speaks for one person, up to 100.
-             * @example 80
-             */
-            readonly score: number;
-            /**
-             * @description What agrees (`same_…`, `similar_…`), and what contradicts (`other_…`).
-             * @example [
-             *       "same_name",
-             *       "same_birth_date"
-             *     ]
-             */
-            readonly reasons: string[] | null;
-            /** @enum {string} */
-            state: "open" | "dismissed";
-            /** Format: date-time */
-            readonly created_at: string;
-            /** Format: date-time */
-            readonly updated_at: string;
-            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: "reasons"[];
-        };
-        /** @description What a user decides about a pair. */
-        DecisionPatch: {
-            /** @enum {string} */
-            state?: "open" | "dismissed";
-        };
-        /** @description What matched a word of a search. */
-        Match: {
-            /** @example family_name */
-            readonly field?: string;
-            /**
-             * @description The use of a name that is not the one shown: `maiden`, `old`, `nickname`, …
-             * @example maiden
-             */
-            readonly use?: string | null;
-            /**
-             * @example prefix
-             * @enum {string}
-             */
-            readonly kind?: "exact" | "prefix" | "last_digits" | "nickname" | "similar";
-            /**
-             * @description How a date was read that has two meanings.
-             * @example null
-             */
-            readonly hint?: string | null;
-        };
-        /** @description A patient that a search found. It lists what matched, but never the value. */
-        FoundPatient: {
-            /** Format: uuid */
-            readonly id: string;
-            /**
-             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
-             * @example "1"
-             */
-            readonly etag: string;
-            /** @example MRN-100042 */
-            mrn: string | null;
-            /** @example Mei */
-            given_name: string | null;
-            /** @example Lindqvist */
-            family_name: string | null;
-            /**
-             * Format: date
-             * @example 1961-07-23
-             */
-            birth_date: string | null;
-            /**
-             * @example day
-             * @enum {string|null}
-             */
-            readonly birth_date_precision: "year" | "month" | "day" | null;
-            /** @enum {string|null} */
-            sex: "female" | "male" | "other" | "unknown" | null;
-            /** @example Identifies as female gender */
-            gender_identity: string | null;
-            /** @example Asian */
-            race: string | null;
-            /** @example Not Hispanic or Latino */
-            ethnicity: string | null;
-            /** @example en-US */
-            language: string | null;
-            /** @example +1 402 555 0142 */
-            phone: string | null;
-            /** @example mei.lindqvist@example.com */
-            email: string | null;
-            address: components["schemas"]["Address"] | null;
-            deceased: boolean;
-            /**
-             * Format: date-time
-             * @example null
-             */
-            deceased_at: string | null;
-            /** @enum {string} */
-            contact_preference: "ok" | "no_sms" | "no_contact";
-            /** Format: uuid */
-            site_id: string | null;
-            /** @example manual */
-            readonly source: string;
-            /** Format: date */
-            readonly last_encounter_on: string | null;
-            /** @description Grows whenever something clinical about the patient changes. It is not the version of this record: that is `etag`. */
-            readonly clinical_version: number;
-            /** Format: date-time */
-            readonly created_at: string;
-            /** Format: date-time */
-            readonly updated_at: string;
-            readonly matched: components["schemas"]["Match"][];
-            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: ("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "deceased_at")[];
-        };
-        /** @description A page of a list. */
-        FoundPatientPage: {
-            data: components["schemas"]["FoundPatient"][];
-            page: components["schemas"]["Page"];
-        };
         /** @description Criteria of a search; a patient must meet all of them. */
         PatientSearch: {
             /** @description Maximum number of items on a page. The default is 50. */
@@ -1118,20 +1420,15 @@ export interface components {
             cursor?: string | null;
             /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
             total?: boolean;
-            /**
-             * @description Words to find in any of: all names, MRN, phone number, email address and birth date. Accents, case and apostrophes do not matter. The best matches come first.
-             * @example mei lind
-             */
-            q?: string;
             /** @example MRN-100042 */
             mrn?: string;
             /**
-             * @description Words of the name, or how they begin. Accents, case and apostrophes do not matter. All names of a patient are searched.
+             * @description How the name begins; upper and lower case are the same.
              * @example mei
              */
             given_name?: string;
             /**
-             * @description Words of the name, or how they begin. Accents, case and apostrophes do not matter. All names of a patient are searched.
+             * @description How the name begins; upper and lower case are the same.
              * @example lind
              */
             family_name?: string;
@@ -1144,6 +1441,11 @@ export interface components {
             sex?: "female" | "male" | "other" | "unknown";
             /** Format: uuid */
             site_id?: string;
+            /**
+             * @description Which records to find; `all` finds every one. The default is "current".
+             * @enum {string}
+             */
+            record_status?: "current" | "inactive" | "replaced" | "withdrawn" | "all";
             /**
              * @description Sort keys, separated by commas, at most 3: `name`, `birth_date`, `mrn`, `last_encounter_on`, `created_at`. `-` before a key sorts in descending order. An unknown value counts as smaller than all others.
              * @example -created_at
@@ -1216,6 +1518,81 @@ export interface components {
             postal_code?: string | null;
             /** @example US */
             country?: string | null;
+        };
+        /** @description A system that records are imported from. */
+        Source: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /**
+             * @description The name that imports give as `source`. It never changes.
+             * @example epic
+             */
+            name: string;
+            /**
+             * @description Base URL of the source's FHIR server. If it is null, the first import that has URLs sets it. After that it never changes, because the keys of records depend on it.
+             * @example https://ehr.example/fhir
+             */
+            base_url: string | null;
+            /**
+             * @description The identifier system whose values are shown as MRNs. Null chooses the identifier that is most likely a medical record number.
+             * @example https://ehr.example/mrn
+             */
+            mrn_system: string | null;
+            /**
+             * @description Time zone of times without an offset, by its IANA name. Null means the tenant's.
+             * @example America/Chicago
+             */
+            time_zone: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+        };
+        /** @description A page of a list. */
+        SourcePage: {
+            data: components["schemas"]["Source"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description A system that records are imported from. */
+        SourceBody: {
+            /**
+             * @description The name that imports give as `source`. It never changes.
+             * @example epic
+             */
+            name: string;
+            /**
+             * @description Base URL of the source's FHIR server. If it is null, the first import that has URLs sets it. After that it never changes, because the keys of records depend on it.
+             * @example https://ehr.example/fhir
+             */
+            base_url?: string | null;
+            /**
+             * @description The identifier system whose values are shown as MRNs. Null chooses the identifier that is most likely a medical record number.
+             * @example https://ehr.example/mrn
+             */
+            mrn_system?: string | null;
+            /**
+             * @description Time zone of times without an offset, by its IANA name. Null means the tenant's.
+             * @example America/Chicago
+             */
+            time_zone?: string | null;
+        };
+        /** @description A system that records are imported from. */
+        SourcePatch: {
+            /**
+             * @description The identifier system whose values are shown as MRNs. Null chooses the identifier that is most likely a medical record number.
+             * @example https://ehr.example/mrn
+             */
+            mrn_system?: string | null;
+            /**
+             * @description Time zone of times without an offset, by its IANA name. Null means the tenant's.
+             * @example America/Chicago
+             */
+            time_zone?: string | null;
         };
         /** @description A clinical study that the tenant recruits for. */
         Study: {
@@ -1551,7 +1928,9 @@ export interface operations {
                      *               "read": 1,
                      *               "new": 1,
                      *               "changed": 0,
-                     *               "entered_in_error": 0
+                     *               "entered_in_error": 0,
+                     *               "waiting": 0,
+                     *               "resolved": 0
                      *             }
                      *           },
                      *           "passed_over": {
@@ -1559,6 +1938,8 @@ export interface operations {
                      *           },
                      *           "error_count": 0,
                      *           "error_counts": {},
+                     *           "refused_count": 0,
+                     *           "error_groups": {},
                      *           "failure": null,
                      *           "started_by": "user-4711",
                      *           "created_at": "2026-03-02T09:30:00Z",
@@ -1710,6 +2091,7 @@ export interface operations {
                 "application/x-ndjson": string;
                 "application/gzip": string;
                 "application/x-gzip": string;
+                "application/zip": string;
                 "application/octet-stream": string;
             };
         };
@@ -1735,7 +2117,9 @@ export interface operations {
                      *           "read": 1,
                      *           "new": 1,
                      *           "changed": 0,
-                     *           "entered_in_error": 0
+                     *           "entered_in_error": 0,
+                     *           "waiting": 0,
+                     *           "resolved": 0
                      *         }
                      *       },
                      *       "passed_over": {
@@ -1743,6 +2127,8 @@ export interface operations {
                      *       },
                      *       "error_count": 0,
                      *       "error_counts": {},
+                     *       "refused_count": 0,
+                     *       "error_groups": {},
                      *       "failure": null,
                      *       "started_by": "user-4711",
                      *       "created_at": "2026-03-02T09:30:00Z",
@@ -1810,7 +2196,9 @@ export interface operations {
                      *           "read": 1,
                      *           "new": 1,
                      *           "changed": 0,
-                     *           "entered_in_error": 0
+                     *           "entered_in_error": 0,
+                     *           "waiting": 0,
+                     *           "resolved": 0
                      *         }
                      *       },
                      *       "passed_over": {
@@ -1818,6 +2206,8 @@ export interface operations {
                      *       },
                      *       "error_count": 0,
                      *       "error_counts": {},
+                     *       "refused_count": 0,
+                     *       "error_groups": {},
                      *       "failure": null,
                      *       "started_by": "user-4711",
                      *       "created_at": "2026-03-02T09:30:00Z",
@@ -1891,6 +2281,10 @@ export interface operations {
                 cursor?: string | null;
                 /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
                 total?: boolean;
+                code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "invalid_element";
+                /** @description Type of resource. */
+                type?: string;
+                concerns?: "input" | "record" | "value";
             };
             header?: {
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
@@ -1922,10 +2316,16 @@ export interface operations {
                      *       "data": [
                      *         {
                      *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "code": "patient_missing",
+                     *           "concerns": "record",
+                     *           "resource_type": "Observation",
+                     *           "resource_id": "obs-1",
+                     *           "missing_id": "Patient/17",
+                     *           "other_id": null,
+                     *           "pointer": "/birthDate",
                      *           "file": "upload",
                      *           "line": 7,
-                     *           "reason": "Patient.birthDate is not a date",
-                     *           "pointer": "/birthDate",
+                     *           "reason": "Patient.birthDate is not a date.",
                      *           "masked_fields": []
                      *         }
                      *       ],
@@ -1942,6 +2342,136 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    group_import_errors: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the import.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "groups": [
+                     *         {
+                     *           "code": "patient_missing",
+                     *           "resource_type": "Observation",
+                     *           "count": 300,
+                     *           "examples": [
+                     *             {
+                     *               "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *               "code": "patient_missing",
+                     *               "concerns": "record",
+                     *               "resource_type": "Observation",
+                     *               "resource_id": "obs-1",
+                     *               "missing_id": "Patient/17",
+                     *               "other_id": null,
+                     *               "pointer": "/birthDate",
+                     *               "file": "upload",
+                     *               "line": 7,
+                     *               "reason": "Patient.birthDate is not a date."
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FaultGroups"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_waiting_records: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                source?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "source": "epic",
+                     *           "source_type": "Observation",
+                     *           "source_id": "obs-1",
+                     *           "patient_key": "17",
+                     *           "import_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "file": "upload",
+                     *           "line": 7,
+                     *           "waiting_since": "2026-03-02T09:30:00Z",
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["WaitingFactPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -1987,7 +2517,8 @@ export interface operations {
                      *         "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *         "slug": "heartland",
                      *         "name": "Heartland Research",
-                     *         "kind": "site"
+                     *         "kind": "site",
+                     *         "time_zone": "America/Chicago"
                      *       }
                      *     }
                      */
@@ -2073,6 +2604,8 @@ export interface operations {
                 sex?: "female" | "male" | "other" | "unknown";
                 site_id?: string;
                 source?: string;
+                /** @description Which records to find; `all` finds every one. */
+                record_status?: "current" | "inactive" | "replaced" | "withdrawn" | "all";
                 /** @description Maximum number of items on a page. */
                 limit?: number;
                 /** @description `page.next` of the previous page. */
@@ -2128,9 +2661,23 @@ export interface operations {
                      *           },
                      *           "deceased": false,
                      *           "deceased_at": null,
+                     *           "deceased_on": null,
+                     *           "deceased_precision": null,
+                     *           "date_problem": null,
+                     *           "impossible_dates": {
+                     *             "birth_date": "2087-01-01",
+                     *             "deceased_at": null
+                     *           },
                      *           "contact_preference": "ok",
                      *           "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *           "source": "manual",
+                     *           "source_id": "pat-17",
+                     *           "mrn_system": "http://hospital.example/mrn",
+                     *           "active": true,
+                     *           "record_status": "current",
+                     *           "replaced_by_id": null,
+                     *           "withdrawn_reason": null,
+                     *           "corrections": {},
                      *           "last_encounter_on": "2026-03-02",
                      *           "clinical_version": 1,
                      *           "created_at": "2026-03-02T09:30:00Z",
@@ -2236,9 +2783,23 @@ export interface operations {
                      *       },
                      *       "deceased": false,
                      *       "deceased_at": null,
+                     *       "deceased_on": null,
+                     *       "deceased_precision": null,
+                     *       "date_problem": null,
+                     *       "impossible_dates": {
+                     *         "birth_date": "2087-01-01",
+                     *         "deceased_at": null
+                     *       },
                      *       "contact_preference": "ok",
                      *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *       "source": "manual",
+                     *       "source_id": "pat-17",
+                     *       "mrn_system": "http://hospital.example/mrn",
+                     *       "active": true,
+                     *       "record_status": "current",
+                     *       "replaced_by_id": null,
+                     *       "withdrawn_reason": null,
+                     *       "corrections": {},
                      *       "last_encounter_on": "2026-03-02",
                      *       "clinical_version": 1,
                      *       "created_at": "2026-03-02T09:30:00Z",
@@ -2317,9 +2878,23 @@ export interface operations {
                      *       },
                      *       "deceased": false,
                      *       "deceased_at": null,
+                     *       "deceased_on": null,
+                     *       "deceased_precision": null,
+                     *       "date_problem": null,
+                     *       "impossible_dates": {
+                     *         "birth_date": "2087-01-01",
+                     *         "deceased_at": null
+                     *       },
                      *       "contact_preference": "ok",
                      *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *       "source": "manual",
+                     *       "source_id": "pat-17",
+                     *       "mrn_system": "http://hospital.example/mrn",
+                     *       "active": true,
+                     *       "record_status": "current",
+                     *       "replaced_by_id": null,
+                     *       "withdrawn_reason": null,
+                     *       "corrections": {},
                      *       "last_encounter_on": "2026-03-02",
                      *       "clinical_version": 1,
                      *       "created_at": "2026-03-02T09:30:00Z",
@@ -2463,9 +3038,23 @@ export interface operations {
                      *       },
                      *       "deceased": false,
                      *       "deceased_at": null,
+                     *       "deceased_on": null,
+                     *       "deceased_precision": null,
+                     *       "date_problem": null,
+                     *       "impossible_dates": {
+                     *         "birth_date": "2087-01-01",
+                     *         "deceased_at": null
+                     *       },
                      *       "contact_preference": "ok",
                      *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *       "source": "manual",
+                     *       "source_id": "pat-17",
+                     *       "mrn_system": "http://hospital.example/mrn",
+                     *       "active": true,
+                     *       "record_status": "current",
+                     *       "replaced_by_id": null,
+                     *       "withdrawn_reason": null,
+                     *       "corrections": {},
                      *       "last_encounter_on": "2026-03-02",
                      *       "clinical_version": 1,
                      *       "created_at": "2026-03-02T09:30:00Z",
@@ -2491,16 +3080,207 @@ export interface operations {
             default: components["responses"]["ServerError"];
         };
     };
-    list_names: {
+    release_correction: {
         parameters: {
-            query?: {
-                /** @description Maximum number of items on a page. */
-                limit?: number;
-                /** @description `page.next` of the previous page. */
-                cursor?: string | null;
-                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
-                total?: boolean;
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
             };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+                /**
+                 * @description The id of the field.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                field: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "mrn": "MRN-100042",
+                     *       "given_name": "Mei",
+                     *       "family_name": "Lindqvist",
+                     *       "birth_date": "1961-07-23",
+                     *       "birth_date_precision": "day",
+                     *       "sex": "female",
+                     *       "gender_identity": "Identifies as female gender",
+                     *       "race": "Asian",
+                     *       "ethnicity": "Not Hispanic or Latino",
+                     *       "language": "en-US",
+                     *       "phone": "+1 402 555 0142",
+                     *       "email": "mei.lindqvist@example.com",
+                     *       "address": {
+                     *         "line": "1 Main Street",
+                     *         "city": "Omaha",
+                     *         "state": "NE",
+                     *         "postal_code": "68102",
+                     *         "country": "US"
+                     *       },
+                     *       "deceased": false,
+                     *       "deceased_at": null,
+                     *       "deceased_on": null,
+                     *       "deceased_precision": null,
+                     *       "date_problem": null,
+                     *       "impossible_dates": {
+                     *         "birth_date": "2087-01-01",
+                     *         "deceased_at": null
+                     *       },
+                     *       "contact_preference": "ok",
+                     *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "source": "manual",
+                     *       "source_id": "pat-17",
+                     *       "mrn_system": "http://hospital.example/mrn",
+                     *       "active": true,
+                     *       "record_status": "current",
+                     *       "replaced_by_id": null,
+                     *       "withdrawn_reason": null,
+                     *       "corrections": {},
+                     *       "last_encounter_on": "2026-03-02",
+                     *       "clinical_version": 1,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Patient"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    merge_patient: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "into": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
+                 *     }
+                 */
+                "application/json": components["schemas"]["Merge"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "mrn": "MRN-100042",
+                     *       "given_name": "Mei",
+                     *       "family_name": "Lindqvist",
+                     *       "birth_date": "1961-07-23",
+                     *       "birth_date_precision": "day",
+                     *       "sex": "female",
+                     *       "gender_identity": "Identifies as female gender",
+                     *       "race": "Asian",
+                     *       "ethnicity": "Not Hispanic or Latino",
+                     *       "language": "en-US",
+                     *       "phone": "+1 402 555 0142",
+                     *       "email": "mei.lindqvist@example.com",
+                     *       "address": {
+                     *         "line": "1 Main Street",
+                     *         "city": "Omaha",
+                     *         "state": "NE",
+                     *         "postal_code": "68102",
+                     *         "country": "US"
+                     *       },
+                     *       "deceased": false,
+                     *       "deceased_at": null,
+                     *       "deceased_on": null,
+                     *       "deceased_precision": null,
+                     *       "date_problem": null,
+                     *       "impossible_dates": {
+                     *         "birth_date": "2087-01-01",
+                     *         "deceased_at": null
+                     *       },
+                     *       "contact_preference": "ok",
+                     *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "source": "manual",
+                     *       "source_id": "pat-17",
+                     *       "mrn_system": "http://hospital.example/mrn",
+                     *       "active": true,
+                     *       "record_status": "current",
+                     *       "replaced_by_id": null,
+                     *       "withdrawn_reason": null,
+                     *       "corrections": {},
+                     *       "last_encounter_on": "2026-03-02",
+                     *       "clinical_version": 1,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Patient"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    unmerge_patient: {
+        parameters: {
+            query?: never;
             header?: {
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
@@ -2523,31 +3303,60 @@ export interface operations {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
                     [name: string]: unknown;
                 };
                 content: {
                     /**
                      * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *           "position": 1,
-                     *           "use": "maiden",
-                     *           "given_name": "Mei",
-                     *           "family_name": "Chen",
-                     *           "full_name": null,
-                     *           "period_start": "1987",
-                     *           "period_end": "2010-05-17",
-                     *           "masked_fields": []
-                     *         }
-                     *       ],
-                     *       "page": {
-                     *         "next": null,
-                     *         "has_more": false
-                     *       }
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "mrn": "MRN-100042",
+                     *       "given_name": "Mei",
+                     *       "family_name": "Lindqvist",
+                     *       "birth_date": "1961-07-23",
+                     *       "birth_date_precision": "day",
+                     *       "sex": "female",
+                     *       "gender_identity": "Identifies as female gender",
+                     *       "race": "Asian",
+                     *       "ethnicity": "Not Hispanic or Latino",
+                     *       "language": "en-US",
+                     *       "phone": "+1 402 555 0142",
+                     *       "email": "mei.lindqvist@example.com",
+                     *       "address": {
+                     *         "line": "1 Main Street",
+                     *         "city": "Omaha",
+                     *         "state": "NE",
+                     *         "postal_code": "68102",
+                     *         "country": "US"
+                     *       },
+                     *       "deceased": false,
+                     *       "deceased_at": null,
+                     *       "deceased_on": null,
+                     *       "deceased_precision": null,
+                     *       "date_problem": null,
+                     *       "impossible_dates": {
+                     *         "birth_date": "2087-01-01",
+                     *         "deceased_at": null
+                     *       },
+                     *       "contact_preference": "ok",
+                     *       "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "source": "manual",
+                     *       "source_id": "pat-17",
+                     *       "mrn_system": "http://hospital.example/mrn",
+                     *       "active": true,
+                     *       "record_status": "current",
+                     *       "replaced_by_id": null,
+                     *       "withdrawn_reason": null,
+                     *       "corrections": {},
+                     *       "last_encounter_on": "2026-03-02",
+                     *       "clinical_version": 1,
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
                      *     }
                      */
-                    "application/json": components["schemas"]["NamePage"];
+                    "application/json": components["schemas"]["Patient"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -2569,7 +3378,23 @@ export interface operations {
                 /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
                 total?: boolean;
                 type?: "condition" | "observation" | "medication" | "procedure" | "allergy" | "immunization" | "encounter";
+                verification_status?: string;
+                /** @description `true` lists only what was not done, taken or given. */
+                negated?: boolean;
+                intent?: string;
+                /** @description `true` lists only what is about somebody else than the patient. */
+                has_focus?: boolean;
+                /** @description A code among all codings of the record. */
                 code?: string;
+                /** @description The code system of such a coding. */
+                system?: string;
+                category?: string;
+                /** @description The status or the clinical status. */
+                status?: string;
+                /** @description First local day of `at`. */
+                since?: string;
+                /** @description Last local day of `at`. */
+                until?: string;
                 /** @description `true` lists only records entered in error, `false` all others. */
                 entered_in_error?: boolean;
             };
@@ -2604,6 +3429,8 @@ export interface operations {
                      *         {
                      *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *           "at": "2026-03-02T09:30:00Z",
+                     *           "at_on": "2026-03-02",
+                     *           "dated_by": "occurrence",
                      *           "type": "condition",
                      *           "code_system": "http://snomed.info/sct",
                      *           "code": "44054006",
@@ -2620,17 +3447,557 @@ export interface operations {
                      *           "clinical_status": "active",
                      *           "verification_status": "confirmed",
                      *           "criticality": null,
+                     *           "negated": false,
+                     *           "intent": null,
+                     *           "has_focus": false,
+                     *           "focus": null,
                      *           "start_at": "2026-03-02T09:30:00Z",
+                     *           "start_on": "2026-03-02",
                      *           "start_precision": "year",
+                     *           "start_offset": -300,
                      *           "end_at": "2026-03-02T09:30:00Z",
+                     *           "end_on": "2026-03-02",
                      *           "end_precision": "year",
+                     *           "end_offset": -300,
+                     *           "date_problem": null,
                      *           "recorded_at": "2026-03-02T09:30:00Z",
                      *           "value_number": null,
+                     *           "value_decimal": null,
                      *           "value_code_system": null,
                      *           "value_code": null,
                      *           "value_text": null,
                      *           "unit": null,
                      *           "comparator": null,
+                     *           "reference_low": null,
+                     *           "reference_high": null,
+                     *           "reference_text": null,
+                     *           "interpretation": null,
+                     *           "details": {
+                     *             "text": "Sugar disease",
+                     *             "onset": "45 a",
+                     *             "abatement": "50 a",
+                     *             "body_site": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "stage": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "evidence": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "reason": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "reason_reference": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "status_reason": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "categories": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "type": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "complication": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "follow_up": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "used": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "location": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "interpretation": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "specimen": [
+                     *               {
+                     *                 "system": "http://snomed.info/sct",
+                     *                 "code": "80248007",
+                     *                 "display": "Left breast",
+                     *                 "text": null,
+                     *                 "type": null,
+                     *                 "other_codings": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "44054006",
+                     *                     "display": "Diabetes mellitus type 2 (disorder)"
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "severity": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "method": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "outcome": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "class": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "service_type": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "priority": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "route": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "discharge": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "absent_reason": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "course_of_therapy": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
+                     *             "dosage": [
+                     *               {
+                     *                 "text": "1 tablet daily",
+                     *                 "instruction": null,
+                     *                 "dose": "500 mg",
+                     *                 "rate": null,
+                     *                 "route": {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "80248007",
+                     *                   "display": "Left breast",
+                     *                   "text": null,
+                     *                   "type": null,
+                     *                   "other_codings": [
+                     *                     {
+                     *                       "system": "http://snomed.info/sct",
+                     *                       "code": "44054006",
+                     *                       "display": "Diabetes mellitus type 2 (disorder)"
+                     *                     }
+                     *                   ]
+                     *                 },
+                     *                 "site": {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "80248007",
+                     *                   "display": "Left breast",
+                     *                   "text": null,
+                     *                   "type": null,
+                     *                   "other_codings": [
+                     *                     {
+                     *                       "system": "http://snomed.info/sct",
+                     *                       "code": "44054006",
+                     *                       "display": "Diabetes mellitus type 2 (disorder)"
+                     *                     }
+                     *                   ]
+                     *                 },
+                     *                 "timing": "2 per 1 d",
+                     *                 "as_needed": false
+                     *               }
+                     *             ],
+                     *             "reaction": [
+                     *               {
+                     *                 "substance": {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "80248007",
+                     *                   "display": "Left breast",
+                     *                   "text": null,
+                     *                   "type": null,
+                     *                   "other_codings": [
+                     *                     {
+                     *                       "system": "http://snomed.info/sct",
+                     *                       "code": "44054006",
+                     *                       "display": "Diabetes mellitus type 2 (disorder)"
+                     *                     }
+                     *                   ]
+                     *                 },
+                     *                 "manifestation": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "80248007",
+                     *                     "display": "Left breast",
+                     *                     "text": null,
+                     *                     "type": null,
+                     *                     "other_codings": [
+                     *                       {
+                     *                         "system": "http://snomed.info/sct",
+                     *                         "code": "44054006",
+                     *                         "display": "Diabetes mellitus type 2 (disorder)"
+                     *                       }
+                     *                     ]
+                     *                   }
+                     *                 ],
+                     *                 "severity": "severe",
+                     *                 "onset": null,
+                     *                 "description": null
+                     *               }
+                     *             ],
+                     *             "reference_ranges": [
+                     *               {
+                     *                 "low": "8 U/L",
+                     *                 "high": "40 U/L",
+                     *                 "text": null,
+                     *                 "type": {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "80248007",
+                     *                   "display": "Left breast",
+                     *                   "text": null,
+                     *                   "type": null,
+                     *                   "other_codings": [
+                     *                     {
+                     *                       "system": "http://snomed.info/sct",
+                     *                       "code": "44054006",
+                     *                       "display": "Diabetes mellitus type 2 (disorder)"
+                     *                     }
+                     *                   ]
+                     *                 },
+                     *                 "applies_to": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "80248007",
+                     *                     "display": "Left breast",
+                     *                     "text": null,
+                     *                     "type": null,
+                     *                     "other_codings": [
+                     *                       {
+                     *                         "system": "http://snomed.info/sct",
+                     *                         "code": "44054006",
+                     *                         "display": "Diabetes mellitus type 2 (disorder)"
+                     *                       }
+                     *                     ]
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "series": [
+                     *               {
+                     *                 "dose": "2",
+                     *                 "series": null,
+                     *                 "disease": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "80248007",
+                     *                     "display": "Left breast",
+                     *                     "text": null,
+                     *                     "type": null,
+                     *                     "other_codings": [
+                     *                       {
+                     *                         "system": "http://snomed.info/sct",
+                     *                         "code": "44054006",
+                     *                         "display": "Diabetes mellitus type 2 (disorder)"
+                     *                       }
+                     *                     ]
+                     *                   }
+                     *                 ]
+                     *               }
+                     *             ],
+                     *             "supply": {
+                     *               "quantity": "90 {tbl}",
+                     *               "repeats": 1,
+                     *               "duration": "30 d"
+                     *             },
+                     *             "note": [
+                     *               "Tolerated well."
+                     *             ],
+                     *             "members": [
+                     *               "obs-1"
+                     *             ],
+                     *             "derived_from": [
+                     *               "obs-2"
+                     *             ],
+                     *             "diagnosis": [
+                     *               "cond-1"
+                     *             ],
+                     *             "quantity": "0.5 mL",
+                     *             "days_supply": "30 d",
+                     *             "lot_number": null,
+                     *             "last_occurrence": "2019-05-01",
+                     *             "is_subpotent": null,
+                     *             "is_reported": null
+                     *           },
                      *           "parent_code": null,
                      *           "source": "epic",
                      *           "source_type": "Condition",
@@ -2667,6 +4034,13 @@ export interface operations {
                 cursor?: string | null;
                 /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
                 total?: boolean;
+                type?: "condition" | "observation" | "medication" | "procedure" | "allergy" | "immunization" | "encounter";
+                verification_status?: string;
+                /** @description `true` lists only what was not done, taken or given. */
+                negated?: boolean;
+                intent?: string;
+                /** @description `true` lists only what is about somebody else than the patient. */
+                has_focus?: boolean;
             };
             header?: {
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
@@ -2699,14 +4073,26 @@ export interface operations {
                      *         {
                      *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *           "at": "2026-03-02T09:30:00Z",
+                     *           "at_on": "2026-03-02",
+                     *           "dated_by": "occurrence",
                      *           "precision": "year",
                      *           "until": "2026-03-02T09:30:00Z",
+                     *           "until_on": "2026-03-02",
+                     *           "date_problem": null,
                      *           "type": "condition",
+                     *           "source_type": "Condition",
+                     *           "category": "laboratory",
                      *           "code_system": "http://snomed.info/sct",
                      *           "code": "44054006",
                      *           "display": "Diabetes mellitus type 2 (disorder)",
                      *           "status": null,
+                     *           "verification_status": "confirmed",
+                     *           "negated": false,
+                     *           "intent": null,
+                     *           "has_focus": false,
+                     *           "focus": null,
                      *           "value": null,
+                     *           "interpretation": null,
                      *           "masked_fields": []
                      *         }
                      *       ],
@@ -2734,6 +4120,8 @@ export interface operations {
                 sex?: "female" | "male" | "other" | "unknown";
                 site_id?: string;
                 source?: string;
+                /** @description Which records to find; `all` finds every one. */
+                record_status?: "current" | "inactive" | "replaced" | "withdrawn" | "all";
             };
             header?: {
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
@@ -2770,234 +4158,6 @@ export interface operations {
             default: components["responses"]["ServerError"];
         };
     };
-    list_duplicates: {
-        parameters: {
-            query?: {
-                /** @description Maximum number of items on a page. */
-                limit?: number;
-                /** @description `page.next` of the previous page. */
-                cursor?: string | null;
-                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
-                total?: boolean;
-                state?: "open" | "dismissed";
-            };
-            header?: {
-                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
-                "X-Request-ID"?: components["parameters"]["RequestId"];
-                /** @description W3C trace context. */
-                traceparent?: components["parameters"]["TraceParent"];
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    "X-Request-ID": components["headers"]["X-Request-ID"];
-                    traceparent: components["headers"]["traceparent"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *           "etag": "\"1\"",
-                     *           "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *           "other_patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *           "score": 80,
-                     *           "reasons": [
-                     *             "same_name",
-                     *             "same_birth_date"
-                     *           ],
-                     *           "state": "open",
-                     *           "created_at": "2026-03-02T09:30:00Z",
-                     *           "updated_at": "2026-03-02T09:30:00Z",
-                     *           "patient": {
-                     *             "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *             "mrn": "MRN-100042",
-                     *             "given_name": "Mei",
-                     *             "family_name": "Lindqvist",
-                     *             "birth_date": "1961-07-23",
-                     *             "birth_date_precision": "day",
-                     *             "sex": "female",
-                     *             "phone": "+1 402 555 0142",
-                     *             "email": "mei.lindqvist@example.com",
-                     *             "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *             "source": "manual"
-                     *           },
-                     *           "other_patient": {
-                     *             "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *             "mrn": "MRN-100042",
-                     *             "given_name": "Mei",
-                     *             "family_name": "Lindqvist",
-                     *             "birth_date": "1961-07-23",
-                     *             "birth_date_precision": "day",
-                     *             "sex": "female",
-                     *             "phone": "+1 402 555 0142",
-                     *             "email": "mei.lindqvist@example.com",
-                     *             "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *             "source": "manual"
-                     *           },
-                     *           "masked_fields": []
-                     *         }
-                     *       ],
-                     *       "page": {
-                     *         "next": null,
-                     *         "has_more": false
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["DuplicatePairPage"];
-                };
-            };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            500: components["responses"]["InternalError"];
-            503: components["responses"]["ServiceUnavailable"];
-            default: components["responses"]["ServerError"];
-        };
-    };
-    show_duplicate: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description The ETag that the client holds. */
-                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
-                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
-                "X-Request-ID"?: components["parameters"]["RequestId"];
-                /** @description W3C trace context. */
-                traceparent?: components["parameters"]["TraceParent"];
-            };
-            path: {
-                /**
-                 * @description The id of the possible duplicate.
-                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
-                 */
-                possible_duplicate_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    "X-Request-ID": components["headers"]["X-Request-ID"];
-                    traceparent: components["headers"]["traceparent"];
-                    ETag: components["headers"]["ETag"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *       "etag": "\"1\"",
-                     *       "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *       "other_patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *       "score": 80,
-                     *       "reasons": [
-                     *         "same_name",
-                     *         "same_birth_date"
-                     *       ],
-                     *       "state": "open",
-                     *       "created_at": "2026-03-02T09:30:00Z",
-                     *       "updated_at": "2026-03-02T09:30:00Z",
-                     *       "masked_fields": []
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Duplicate"];
-                };
-            };
-            304: components["responses"]["NotModified"];
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            500: components["responses"]["InternalError"];
-            503: components["responses"]["ServiceUnavailable"];
-            default: components["responses"]["ServerError"];
-        };
-    };
-    decide_duplicate: {
-        parameters: {
-            query?: never;
-            header: {
-                /** @description The ETag of the record to change, or `*` for any version. */
-                "If-Match": components["parameters"]["IfMatch"];
-                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
-                "X-Request-ID"?: components["parameters"]["RequestId"];
-                /** @description W3C trace context. */
-                traceparent?: components["parameters"]["TraceParent"];
-            };
-            path: {
-                /**
-                 * @description The id of the possible duplicate.
-                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
-                 */
-                possible_duplicate_id: string;
-            };
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "state": "open"
-                 *     }
-                 */
-                "application/merge-patch+json": components["schemas"]["DecisionPatch"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    "X-Request-ID": components["headers"]["X-Request-ID"];
-                    traceparent: components["headers"]["traceparent"];
-                    ETag: components["headers"]["ETag"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *       "etag": "\"1\"",
-                     *       "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *       "other_patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *       "score": 80,
-                     *       "reasons": [
-                     *         "same_name",
-                     *         "same_birth_date"
-                     *       ],
-                     *       "state": "open",
-                     *       "created_at": "2026-03-02T09:30:00Z",
-                     *       "updated_at": "2026-03-02T09:30:00Z",
-                     *       "masked_fields": []
-                     *     }
-                     */
-                    "application/json": components["schemas"]["Duplicate"];
-                };
-            };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            404: components["responses"]["NotFound"];
-            409: components["responses"]["Conflict"];
-            412: components["responses"]["PreconditionFailed"];
-            413: components["responses"]["ContentTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["UnprocessableContent"];
-            428: components["responses"]["PreconditionRequired"];
-            500: components["responses"]["InternalError"];
-            503: components["responses"]["ServiceUnavailable"];
-            default: components["responses"]["ServerError"];
-        };
-    };
     search_patients: {
         parameters: {
             query?: never;
@@ -3016,12 +4176,12 @@ export interface operations {
                  * @example {
                  *       "limit": 50,
                  *       "total": false,
-                 *       "q": "mei lind",
                  *       "mrn": "MRN-100042",
                  *       "given_name": "mei",
                  *       "family_name": "lind",
                  *       "birth_date": "1961-07-23",
                  *       "sex": "female",
+                 *       "record_status": "current",
                  *       "sort": "-created_at"
                  *     }
                  */
@@ -3064,21 +4224,27 @@ export interface operations {
                      *           },
                      *           "deceased": false,
                      *           "deceased_at": null,
+                     *           "deceased_on": null,
+                     *           "deceased_precision": null,
+                     *           "date_problem": null,
+                     *           "impossible_dates": {
+                     *             "birth_date": "2087-01-01",
+                     *             "deceased_at": null
+                     *           },
                      *           "contact_preference": "ok",
                      *           "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *           "source": "manual",
+                     *           "source_id": "pat-17",
+                     *           "mrn_system": "http://hospital.example/mrn",
+                     *           "active": true,
+                     *           "record_status": "current",
+                     *           "replaced_by_id": null,
+                     *           "withdrawn_reason": null,
+                     *           "corrections": {},
                      *           "last_encounter_on": "2026-03-02",
                      *           "clinical_version": 1,
                      *           "created_at": "2026-03-02T09:30:00Z",
                      *           "updated_at": "2026-03-02T09:30:00Z",
-                     *           "matched": [
-                     *             {
-                     *               "field": "family_name",
-                     *               "use": "maiden",
-                     *               "kind": "prefix",
-                     *               "hint": null
-                     *             }
-                     *           ],
                      *           "masked_fields": []
                      *         }
                      *       ],
@@ -3088,7 +4254,7 @@ export interface operations {
                      *       }
                      *     }
                      */
-                    "application/json": components["schemas"]["FoundPatientPage"];
+                    "application/json": components["schemas"]["PatientPage"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -3361,6 +4527,262 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Site"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_sources: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                /** @description Sort keys, separated by commas, at most 3: `name`, `created_at`. `-` before a key sorts in descending order. An unknown value counts as smaller than all others. */
+                sort?: string;
+                name?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "name": "epic",
+                     *           "base_url": "https://ehr.example/fhir",
+                     *           "mrn_system": "https://ehr.example/mrn",
+                     *           "time_zone": "America/Chicago",
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "updated_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SourcePage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    create_source: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeated request safe: it has no second effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "name": "epic",
+                 *       "base_url": "https://ehr.example/fhir",
+                 *       "mrn_system": "https://ehr.example/mrn",
+                 *       "time_zone": "America/Chicago"
+                 *     }
+                 */
+                "application/json": components["schemas"]["SourceBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "name": "epic",
+                     *       "base_url": "https://ehr.example/fhir",
+                     *       "mrn_system": "https://ehr.example/mrn",
+                     *       "time_zone": "America/Chicago",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_source: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the source.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "name": "epic",
+                     *       "base_url": "https://ehr.example/fhir",
+                     *       "mrn_system": "https://ehr.example/mrn",
+                     *       "time_zone": "America/Chicago",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Source"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    change_source: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the source.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                source_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "mrn_system": "https://ehr.example/mrn",
+                 *       "time_zone": "America/Chicago"
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["SourcePatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "name": "epic",
+                     *       "base_url": "https://ehr.example/fhir",
+                     *       "mrn_system": "https://ehr.example/mrn",
+                     *       "time_zone": "America/Chicago",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Source"];
                 };
             };
             400: components["responses"]["BadRequest"];

@@ -18,6 +18,7 @@ const SENT_AS_THEY_ARE = [
   ["a File by its name before its type", new File([LINES], "Patient.ndjson", { type: "text/plain" }), {}, NDJSON],
   ["a compressed File", new File([LINES], "Patient.ndjson.gz"), {}, "application/gzip"],
   ["a Bundle's File", new File([LINES], "bundle.json"), {}, "application/fhir+json"],
+  ["a ZIP archive's File", new File([LINES], "export.ZIP"), {}, "application/zip"],
   ["a string", LINES, withType, NDJSON],
   ["a string with Headers", LINES, { headers: new Headers(withType.headers) }, NDJSON],
   ["a string with a lower-case header", LINES, { headers: { "content-type": NDJSON } }, NDJSON],
@@ -43,6 +44,13 @@ test("a Bundle as an object is sent as JSON", async () => {
   await trially.POST("/api/v1/imports", { body: { resourceType: "Bundle", entry: [] } });
   await close();
   assert.deepEqual([requests[0].body, requests[0].headers["content-type"]], ['{"resourceType":"Bundle","entry":[]}', "application/json"]);
+});
+
+test("an array of resources is sent as JSON", async () => {
+  const { trially, requests, close } = await serve([CREATED]);
+  await trially.POST("/api/v1/imports", { body: [{ resourceType: "Patient" }] });
+  await close();
+  assert.deepEqual([requests[0].body, requests[0].headers["content-type"]], ['[{"resourceType":"Patient"}]', "application/json"]);
 });
 
 class Thing {

@@ -30,6 +30,7 @@ const BY_CODE: Record<string, Words> = {
   invalid_cursor: { title: "This page of the list is out of date", advice: "Start at the first page." },
   too_many_imports: { title: "Too many imports at once", advice: "Wait until one of them has ended." },
   imports_busy: { title: "Too many imports at once", advice: AGAIN },
+  import_failed: { title: "Nothing was imported", advice: "Correct the file, and import it again. The list of imports has the errors." },
   import_limit_exceeded: { title: "The file is too large to import", advice: "Divide it into smaller files." },
   import_stopped: { title: "The import ran out of time", advice: "Import the same file again. It continues where it stopped." },
   content_too_large: { title: "The file is too large", advice: "Divide it into smaller files." },

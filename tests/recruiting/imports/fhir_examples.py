@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from trially.recruiting.imports.fhir.rows import FactRow, PatientRow, ResourceError
+from trially.recruiting.imports.fhir.reading_state import Reading
+from trially.recruiting.imports.fhir.rows import (
+    FactRow,
+    IgnoredResource,
+    PatientRow,
+    ResourceError,
+)
 from trially.recruiting.imports.fhir.translating import translate
 
 SNOMED, LOINC, RXNORM = (
@@ -186,6 +192,14 @@ def translate_patient(**changes: object) -> PatientRow:
     assert isinstance(row, dict)
     assert "mrn" in row
     return row
+
+
+def fault_of(resource: dict[str, Any], **changes: object) -> ResourceError:
+    """Return the one element of a resource that cannot be read; the rest of it is kept."""
+    reading = Reading()
+    assert not isinstance(translate({**resource, **changes}, reading), IgnoredResource)
+    (fault,) = reading.faults
+    return fault
 
 
 def reject(resource: dict[str, Any], **changes: object) -> ResourceError:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.recruiting.imports.fhir_examples import make_observation, make_patient
 from tests.recruiting.imports.importing import Importer, write_ndjson
-from trially.recruiting.imports.writing.batches import NO_PATIENT
+from trially.recruiting.imports.writing.patient_keys import WAITS_FOR_PATIENT
 
 RunCommand = Callable[..., Any]
 
@@ -38,14 +38,16 @@ def test_the_report_names_ignored_resources_ignored_files_and_bad_lines(
     assert result.stderr == ""
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert lines == [
-        "resource read new changed entered_in_error",
-        "Observation 2 1 0 0",
-        "Patient 2 2 0 0",
+        "resource read new changed entered_in_error waiting resolved",
+        "Observation 2 1 0 0 1 0",
+        "Patient 2 2 0 0 0 0",
         "Ignored resources, of types that are not imported: Device 1.",
         "Ignored files, because of their names: log.ndjson, manifest.json.",
-        "Not imported: 2 lines.",
+        "2 errors, 1 of them a line or record that was not imported.",
+        "invalid_json: 1",
         "Patient.ndjson, line 2: The content is not valid JSON.",
-        f"Observation.ndjson, line 2: {NO_PATIENT}",
+        "patient_missing (Observation): 1",
+        f"Observation.ndjson, line 2, Observation/o2: {WAITS_FOR_PATIENT} Missing: Patient/p9.",
     ]
 
 
@@ -57,12 +59,9 @@ def test_the_report_in_json(importer: Importer, run_command: RunCommand, export:
     assert report["state"] == "done"
     assert report["passed_over"] == {"Device": 1}
     assert report["passed_over_files"] == ["log.ndjson", "manifest.json"]
-    assert report["errors"][0] == {
-        "file": "Patient.ndjson",
-        "line": 2,
-        "reason": "The content is not valid JSON.",
-        "pointer": None,
-    }
+    (error,) = report["groups"][0]["examples"]
+    assert (error["code"], error["file"], error["line"]) == ("invalid_json", "Patient.ndjson", 2)
+    assert [error["missing_id"] for error in report["errors"]] == [None, "Patient/p9"]
 
 
 def test_a_strict_import_fails_with_a_sentence(
@@ -73,8 +72,8 @@ def test_a_strict_import_fails_with_a_sentence(
 
     assert result.exit_code == 1
     assert result.stderr == (
-        "Error: The import failed at Patient.ndjson, line 2: The content is not valid JSON."
-        " Correct this line, or import without --strict to skip it.\n"
+        "Error: The import failed: Patient.ndjson, line 2: The content is not valid JSON."
+        " Correct it, or import without --strict to skip it.\n"
     )
     assert [job["state"] for job in orjson.loads(listed.stdout)] == ["failed"]
 

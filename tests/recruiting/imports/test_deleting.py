@@ -1,4 +1,4 @@
-"""Imports are deleted with their faults and deferred records. What they imported stays."""
+"""Imports are deleted with their faults and waiting facts. What they imported stays."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ BAD_LINES = write_ndjson(make_patient(1), *[b"{}"] * 25)
 LEFT = (
     "SELECT (SELECT count(*) FROM import_job WHERE id = :id),"
     " (SELECT count(*) FROM import_fault WHERE import_id = :id),"
-    " (SELECT count(*) FROM import_deferral WHERE import_id = :id)"
+    " (SELECT count(*) FROM waiting_fact WHERE import_id = :id)"
 )
 
 
@@ -27,12 +27,12 @@ def tenant(make_tenant: MakeTenant, tier: Tier) -> Tenant:
 
 
 def left_of(importer: Importer, import_id: str) -> tuple[Any, ...]:
-    """Return the number of rows of an import, of its faults, and of its deferred records."""
+    """Return the number of rows of an import, of its faults, and of its waiting facts."""
     return importer.query(LEFT, id=import_id)[0]
 
 
 def interrupt(importer: Importer) -> str:
-    """Interrupt an import that has deferred a record, and return its id."""
+    """Interrupt an import that has a waiting fact, and return its id."""
 
     def fail(_done: int) -> None:
         raise ConnectionError

@@ -11,7 +11,7 @@ import pytest
 
 from tests.recruiting.imports.fhir_examples import OBSERVATION
 from tests.recruiting.imports.importing import NDJSON
-from tests.recruiting.imports.reading.files import bundle, ndjson, patient, read
+from tests.recruiting.imports.reading.files import bundle, error_of, ndjson, patient, read
 from tests.recruiting.imports.reading.test_unpacking import tar
 from trially.config import Settings
 from trially.recruiting.imports.limits import ImportLimitError, ImportLimits, ImportTimeError
@@ -48,7 +48,11 @@ def test_a_line_that_is_too_long_is_a_fault(length: int) -> None:
         limits=ImportLimits(most_line_bytes=1_500),
     )
 
-    assert [line.error for line in lines] == [None, "The line is longer than 1,500 bytes.", None]
+    assert [error_of(line) for line in lines] == [
+        None,
+        "The line is longer than 1,500 bytes.",
+        None,
+    ]
 
 
 def test_an_entry_that_is_too_long_ends_a_large_bundle(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +64,7 @@ def test_an_entry_that_is_too_long_ends_a_large_bundle(monkeypatch: pytest.Monke
         orjson.dumps(bundle(*entries, long, *entries)), limits=ImportLimits(most_line_bytes=1 << 20)
     )
 
-    assert [line.error for line in lines] == [None] * 100 + [
+    assert [error_of(line) for line in lines] == [None] * 100 + [
         "The entry is longer than 1,048,576 bytes. The rest was not imported."
     ]
 

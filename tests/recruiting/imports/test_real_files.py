@@ -57,7 +57,7 @@ def test_615_patients_give_the_counts_of_an_independent_pass(
     on_metformin: dict[str | None, set[str]] = defaultdict(set)
     for row in synthea.values():
         if row.get("type") == "observation" and row["start_at"] <= as_of:
-            if row["value_number"] is not None:
+            if row.get("value_number") is not None:
                 values[row["code"]][row["patient_source_id"]].append(row)
         elif row.get("type") == "condition" and row["start_at"] <= as_of:
             having[row["code"]].add(row["patient_source_id"])

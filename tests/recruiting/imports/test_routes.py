@@ -11,7 +11,7 @@ from tests.recruiting.imports.fhir_examples import make_patient
 from tests.recruiting.imports.importing import BUNDLE, NDJSON, Importer, upload, write_ndjson
 from trially.auth.permissions import Role
 from trially.recruiting.imports import routes
-from trially.recruiting.imports.import_run import ImportTakenOverError
+from trially.recruiting.imports.import_run import COUNTED, ImportTakenOverError
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,14 @@ def test_an_upload_is_imported(member: Member, kind: str, body: bytes) -> None:
         "state": "done",
         "strict": False,
         "counts": {
-            "Patient": {"read": 1, "new": 1, "changed": 0, "entered_in_error": 0},
-            "Observation": {"read": 1, "new": 1, "changed": 0, "entered_in_error": 0},
+            kind: dict.fromkeys(COUNTED, 0) | {"read": 1, "new": 1}
+            for kind in ("Patient", "Observation")
         },
         "passed_over": {},
         "error_count": 0,
+        "refused_count": 0,
         "error_counts": {},
+        "error_groups": {},
         "failure": None,
         "started_by": member.subject,
         "etag": member.get(f"/imports/{job_id}").headers["ETag"],
@@ -68,9 +70,10 @@ def test_strict_answers_with_the_failed_import(member: Member) -> None:
         member, write_ndjson(make_patient(1), b"{"), query="?strict=true&source=north"
     )
 
-    job = response.get_json()
-    assert response.status_code == 201
+    assert (response.status_code, response.json["code"]) == (422, "import_failed")
+    job = member.get(response.headers["Location"]).json
     assert (job["state"], job["source"]) == ("failed", "north")
+    assert response.json["detail"] == job["failure"]
     assert job["failure"] == "upload, line 2: The content is not valid JSON."
     assert member.get("/patients").get_json()["data"] == []
 
@@ -91,8 +94,19 @@ def test_imports_and_their_errors_are_listed_a_page_at_a_time(member: Member) ->
     errors = rest.get_json()["data"]
     assert errors[0].pop("id")
     assert errors == [
-        {"file": "upload", "line": 4, "reason": "The content is not valid JSON.", "pointer": None}
-        | {"masked_fields": []}
+        {
+            "code": "invalid_json",
+            "concerns": "record",
+            "resource_type": None,
+            "resource_id": None,
+            "missing_id": None,
+            "other_id": None,
+            "pointer": None,
+            "file": "upload",
+            "line": 4,
+            "reason": "The content is not valid JSON.",
+            "masked_fields": [],
+        }
     ]
 
 

@@ -17,7 +17,6 @@ from werkzeug.serving import make_server
 from tests.conftest import Member
 from tests.recruiting.imports.importing import BUNDLE, NDJSON, upload
 from trially.database.session import db
-from trially.recruiting.imports.uploads import JSON_TYPES
 from trially.state import state_of
 from trially.tenancy.lifecycle.status import suspend_tenant
 
@@ -57,23 +56,6 @@ def limit(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = state_of(app).settings
     smaller = replace(settings, max_import_bytes=100_000, max_import_expanded_bytes=4_000_000)
     monkeypatch.setattr(state_of(app), "settings", smaller)
-
-
-@pytest.mark.parametrize("content_type", sorted(JSON_TYPES))
-@pytest.mark.parametrize(
-    "body",
-    [b'"{\\"resourceType\\": \\"Patient\\"}"', b" [{}]", b"null", b"-1", b"\xef\xbb\xbftrue"],
-)
-def test_json_that_is_no_object_imports_nothing(
-    shared_member: Member, content_type: str, body: bytes
-) -> None:
-    before = shared_member.get("/imports").json["data"]
-
-    answer = shared_member.post("/imports", data=body, content_type=content_type)
-
-    assert (answer.status_code, answer.json["code"]) == (422, "validation_failed")
-    assert "JSON object" in answer.json["detail"]
-    assert shared_member.get("/imports").json["data"] == before
 
 
 @pytest.mark.usefixtures("limit")

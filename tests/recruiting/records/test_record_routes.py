@@ -53,17 +53,34 @@ def test_a_record_is_shown_whole(
             "id": record_id,
             "masked_fields": [],
             "at": "2024-01-01T09:00:00Z",
+            "at_on": "2024-01-01",
+            "dated_by": "occurrence",
             "type": "observation",
             "category": None,
             "status": None,
             "clinical_status": None,
             "verification_status": None,
             "criticality": None,
+            "negated": False,
+            "intent": None,
+            "has_focus": False,
+            "focus": None,
             "start_at": "2024-01-01T09:00:00Z",
+            "start_on": "2024-01-01",
+            "start_offset": None,
             "end_at": None,
+            "end_on": None,
             "end_precision": None,
+            "end_offset": None,
+            "date_problem": None,
             "recorded_at": None,
             "value_number": 7.2,
+            "value_decimal": "7.20",
+            "reference_low": None,
+            "reference_high": None,
+            "reference_text": None,
+            "interpretation": None,
+            "details": None,
             "value_code_system": None,
             "value_code": None,
             "value_text": None,
@@ -86,6 +103,7 @@ def test_an_event_is_a_line(member: Member, patient_id: str, make_fact: Callable
         code="44054006",
         display="Diabetes",
         clinical_status="active",
+        verification_status="differential",
         status="final",
         start_at=at(1),
         start_precision="month",
@@ -97,14 +115,26 @@ def test_an_event_is_a_line(member: Member, patient_id: str, make_fact: Callable
             "id": event_id,
             "masked_fields": [],
             "at": "2024-01-01T00:00:00Z",
+            "at_on": "2024-01-01",
+            "dated_by": "occurrence",
             "precision": "month",
             "until": "2024-01-02T00:00:00Z",
+            "until_on": "2024-01-02",
+            "date_problem": None,
             "type": "condition",
+            "source_type": "Observation",
+            "category": None,
             "code_system": "http://snomed.info/sct",
             "code": "44054006",
             "display": "Diabetes",
             "status": "active",
+            "verification_status": "differential",
+            "negated": False,
+            "intent": None,
+            "has_focus": False,
+            "focus": None,
             "value": None,
+            "interpretation": None,
         }
     ]
 
@@ -178,7 +208,10 @@ def test_the_newest_come_first_and_equal_times_lose_nothing(
     same = [make_fact(member.tenant, patient_id, start_at=at(5, 1)) for _ in range(7)]
     older = make_fact(member.tenant, patient_id, start_at=at(4))
     recorded = make_fact(member.tenant, patient_id, start_at=None, recorded_at=at(6))
-    undated = make_fact(member.tenant, patient_id)
+    undated = [make_fact(member.tenant, patient_id) for _ in range(3)]
+    reversed_ = make_fact(
+        member.tenant, patient_id, start_at=at(9), date_problem="ends_before_start"
+    )
     finer = make_fact(member.tenant, patient_id, start_at=at(5, 1) + dt.timedelta(microseconds=1))
     ancient = make_fact(member.tenant, patient_id, start_at=dt.datetime(1, 1, 2, tzinfo=dt.UTC))
 
@@ -186,7 +219,10 @@ def test_the_newest_come_first_and_equal_times_lose_nothing(
         found = [
             item["id"] for item in walk(member, f"/patients/{patient_id}/{route}", limit=limit)
         ]
-        assert found == [undated, recorded, finer, *sorted(same), older, ancient]
+        assert found == [
+            *(recorded, finer, *sorted(same), older, ancient),
+            *sorted([*undated, reversed_]),
+        ]
 
 
 def test_records_are_of_one_patient(

@@ -21,6 +21,7 @@ ADA = {
     "email": None,
     "mrn": "1",
     "names": None,
+    "identifiers": None,
 }
 
 

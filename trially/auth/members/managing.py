@@ -1,4 +1,4 @@
-"""Add, change, list and remove members, and keep the catalog's member index."""
+"""Add, change, list and remove members."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -7,10 +7,11 @@ from uuid import UUID
 from flask import current_app
 from sqlalchemy import Row, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
-from trially.auth.members.model import Member, MemberExistsError, MemberSite, NoMemberError
+from trially.auth.members.index import delete_index, write_index
+from trially.auth.members.model import Member, MemberExistsError, NoMemberError
+from trially.auth.members.sites import read_sites, write_sites
 from trially.auth.permissions import DEFAULT_PHI_LEVELS, PhiLevel, Role
 from trially.database.model import length_of
 from trially.database.placement import Placement, current_placement, enter_placement
@@ -19,7 +20,6 @@ from trially.database.session import db, transaction
 from trially.errors import OperatorError
 from trially.plain_text import is_plain
 from trially.state import app_state
-from trially.tenancy.catalog import MembershipIndex, catalog_transaction
 from trially.tenancy.lifecycle.provisioning import tenant_built
 from trially.tenancy.names import check_line
 
@@ -46,10 +46,6 @@ class UnsafeNameError(OperatorError):
 
 class LastOwnerError(OperatorError):
     """The change would leave the tenant without an owner."""
-
-
-class NoSuchSiteError(OperatorError):
-    """A site that a member is restricted to does not exist in the tenant."""
 
 
 def default_issuer() -> str:
@@ -103,8 +99,8 @@ def add_member(
     with transaction():
         row = _insert_member(values, granted if is_repeatable else None)
         if row is not None:
-            _write_sites(row.id, site_ids or ())
-    _write_index(tenant_id, [(issuer, subject)])
+            write_sites(row.id, site_ids or ())
+    write_index(tenant_id, [(issuer, subject)])
     if row is None:
         raise _member_exists(subject)
     return _with_sites(dict(zip(FIELDS, row, strict=True)), {row.id: list(site_ids or ())})
@@ -145,8 +141,8 @@ def change_member(
         if row is None:
             raise _no_member(subject, issuer)
         if changes_sites:
-            _write_sites(row.id, site_ids or ())
-    return _with_sites(dict(zip(FIELDS, row, strict=True)), _read_sites())
+            write_sites(row.id, site_ids or ())
+    return _with_sites(dict(zip(FIELDS, row, strict=True)), read_sites())
 
 
 def list_members() -> Sequence[Item]:
@@ -155,7 +151,7 @@ def list_members() -> Sequence[Item]:
     members = fetch_items(
         select(*columns).where(of_current_tenant(Member)).order_by(table_of(Member).c.id)
     )
-    sites = _read_sites()
+    sites = read_sites()
     return [_with_sites(member, sites) for member in members]
 
 
@@ -183,7 +179,7 @@ def remove_member(subject: str, issuer: str | None = None) -> None:
     with transaction():
         _keep_an_owner(subject, issuer)
         row = db.session.execute(statement).first()
-    _delete_index(current_placement().tenant_id, issuer, subject)
+    delete_index(current_placement().tenant_id, issuer, subject)
     if row is None:
         raise _no_member(subject, issuer)
 
@@ -192,8 +188,8 @@ def rewrite_index() -> int:
     """Rebuild the catalog's index of the current tenant's members, and return their number."""
     tenant_id = current_placement().tenant_id
     members = [(_recorded_name(one["issuer"]), one["subject"]) for one in list_members()]
-    _delete_index(tenant_id)
-    _write_index(tenant_id, members)
+    delete_index(tenant_id)
+    write_index(tenant_id, members)
     return len(members)
 
 
@@ -210,33 +206,6 @@ def _insert_member(values: Mapping[str, Any], changes: Mapping[str, Any] | None)
             index_elements=["tenant_id", "issuer", "subject"], set_=changes
         )
     return db.session.execute(statement.returning(*columns_named(Member, FIELDS))).first()
-
-
-def _write_index(tenant_id: UUID, members: Sequence[tuple[str, str]]) -> None:
-    """Add (issuer, subject) pairs to the catalog's member index.
-
-    This is a transaction of its own, after that of the tenant's table. If it fails, the same
-    command adds the missing entry. An entry without a member grants no access.
-    """
-    if not members:
-        return
-    rows = [
-        {"issuer": issuer, "subject": subject, "tenant_id": tenant_id}
-        for issuer, subject in members
-    ]
-    with catalog_transaction() as session:
-        session.execute(insert(MembershipIndex).values(rows).on_conflict_do_nothing())
-
-
-def _delete_index(tenant_id: UUID, issuer: str | None = None, subject: str | None = None) -> None:
-    """Delete a member, or all members of a tenant, from the catalog's member index."""
-    statement = delete(MembershipIndex).where(MembershipIndex.tenant_id == tenant_id)
-    if issuer is not None:
-        statement = statement.where(
-            MembershipIndex.issuer == issuer, MembershipIndex.subject == subject
-        )
-    with catalog_transaction() as session:
-        session.execute(statement)
 
 
 @tenant_built.connect
@@ -272,37 +241,6 @@ def _keep_an_owner(subject: str, issuer: str) -> None:
         )
 
 
-def _write_sites(member_id: UUID, site_ids: Collection[UUID]) -> None:
-    """Replace the sites that a member is restricted to, or raise `NoSuchSiteError`."""
-    tenant_id = current_placement().tenant_id
-    db.session.execute(
-        delete(table_of(MemberSite)).where(
-            of_current_tenant(MemberSite), table_of(MemberSite).c.member_id == member_id
-        )
-    )
-    rows = [
-        {"id": uuid7(), "tenant_id": tenant_id, "member_id": member_id, "site_id": site_id}
-        for site_id in set(site_ids)
-    ]
-    if not rows:
-        return
-    try:
-        db.session.execute(insert(table_of(MemberSite)), rows)
-    except IntegrityError as error:
-        ids = ", ".join(sorted(str(row["site_id"]) for row in rows))
-        raise NoSuchSiteError(f"A site does not exist in this tenant: {ids}.") from error
-
-
-def _read_sites() -> Mapping[UUID, Sequence[UUID]]:
-    """Return the sites of the current tenant's restricted members, by member id."""
-    sites: dict[UUID, list[UUID]] = {}
-    for member_id, site_id in db.session.execute(
-        select(MemberSite.member_id, MemberSite.site_id).where(of_current_tenant(MemberSite))
-    ):
-        sites.setdefault(member_id, []).append(site_id)
-    return sites
-
-
 def _with_sites(member: Item, sites: Mapping[UUID, Sequence[UUID]]) -> Item:
     """Show the issuer as its tokens do, and `site_ids` in place of `has_all_sites`.
 
@@ -315,15 +253,6 @@ def _with_sites(member: Item, sites: Mapping[UUID, Sequence[UUID]]) -> Item:
         "issuer": app_state().token_verifier.current_name(member["issuer"]),
         "site_ids": sorted(sites.get(member["id"], ())) if is_restricted else None,
     }
-
-
-def renamed_issuer() -> tuple[str, str]:
-    """Return the recorded and the current name of the issuer whose names differ, or two of "".
-
-    That is the built-in issuer, if it serves at another URL than it is recorded under.
-    """
-    issuer = app_state().dev_issuer
-    return ("", "") if issuer is None else (issuer.recorded_as, issuer.url)
 
 
 def _recorded_name(issuer: str | None) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
+from sqlalchemy import Column, ColumnElement, and_, exists
 
 from trially.auth.permissions import Permission, requires
 from trially.database.rows import Item, table_of
@@ -23,7 +24,9 @@ from trially.recruiting.duplicate_reviews.schema import (
     DuplicateQuerySchema,
     DuplicateSchema,
 )
+from trially.recruiting.duplicates.finding import USED
 from trially.recruiting.duplicates.model import PossibleDuplicate
+from trially.recruiting.patients.model import Patient
 from trially.recruiting.patients.routes import PATIENTS
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
@@ -42,6 +45,20 @@ DUPLICATES = Resource(
 )
 
 
+def are_used(*patient_ids: Column[Any]) -> ColumnElement[bool]:
+    """Return the condition of pairs whose records both are neither replaced nor withdrawn."""
+    patient = table_of(Patient).alias("used")
+    is_used = [
+        exists().where(
+            patient.c.tenant_id == columns.tenant_id,
+            patient.c.id == patient_id,
+            patient.c.record_status.in_(USED),
+        )
+        for patient_id in patient_ids
+    ]
+    return and_(*is_used)
+
+
 @bp.get("")
 @requires(Permission.PATIENTS_READ)
 @queries(DuplicateQuerySchema())
@@ -50,11 +67,12 @@ def list_duplicates(query: dict[str, Any]) -> Page:
     """List pairs of patients that may be the same person, the likeliest first.
 
     Pairs are found when patients are created, changed or imported. `reasons` say what agrees and
-    what contradicts. Patients are never merged automatically. A member who is restricted to sites
-    sees a pair if both patients belong to them. With the PHI level `limited`, the patients are
-    masked, and so are the reasons.
+    what contradicts. Patients are never merged automatically: `POST /patients/{id}/merge` merges
+    two. Pairs with a record that is replaced or withdrawn are left out. A member who is restricted
+    to sites sees a pair if both patients belong to them. With the PHI level `limited`, the patients
+    are masked, and so are the reasons.
     """
-    page = DUPLICATES.page(query)
+    page = DUPLICATES.page(query, [are_used(columns.patient_id, columns.other_patient_id)])
     ids = {item[name] for item in page["data"] for name in ("patient_id", "other_patient_id")}
     patients = PATIENTS.pick(ids) if ids else {}
     for item in page["data"]:

@@ -1,11 +1,12 @@
 """Find possible duplicates: candidates share a key in the search terms, and are then compared.
 
-A key is a full name, a day of birth, a phone number, an email address, or an MRN. So patients are
-never compared with all others. A key that very many patients share says little, and only some of
-them are compared.
+A key is a full name, a day of birth, a phone number, an email address, an MRN or another
+identifier. So patients are never compared with all others. A key that very many patients share says
+little, and only some of them are compared. Replaced and withdrawn records are not compared. The
+names and identifiers of a replaced record count for the one that is used.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -16,10 +17,14 @@ from uuid_utils.compat import uuid7
 from trially.database.placement import current_placement
 from trially.database.session import db
 from trially.recruiting.duplicates.scoring import LEAST_SCORE, Person, compare, describe
+from trially.recruiting.search.current_records import current_records
 from trially.recruiting.search.indexing import Transaction, in_steps, read_patients
 
 MOST_OF_A_KEY = 100
 """Patients with the same key that one patient is compared with."""
+
+USED = ("current", "inactive")
+"""Statuses of records that are compared."""
 
 AT_A_TIME = 500
 """Patients whose duplicates are found in one transaction."""
@@ -40,6 +45,11 @@ FROM keys CROSS JOIN LATERAL (
     AND shared.patient_id <> keys.patient_id
     LIMIT {MOST_OF_A_KEY}
 ) AS other
+"""
+_REPLACED = """
+SELECT DISTINCT patient_id, record_id FROM patient_search_term
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND patient_id = ANY(CAST(:ids AS uuid[]))
+AND record_id IS NOT NULL
 """
 _FORGET = """
 DELETE FROM possible_duplicate
@@ -72,7 +82,7 @@ def find_duplicates(patient_ids: Sequence[UUID]) -> int:
 
     Open pairs that are no longer alike are forgotten. What a user decided about a pair stays.
     """
-    ids = [str(patient_id) for patient_id in patient_ids]
+    ids = [str(each) for each in {*patient_ids, *current_records(patient_ids).values()}]
     pairs = [(row.patient_id, row.other_patient_id) for row in _run(_CANDIDATES, ids=ids)]
     people = _describe({patient_id for pair in pairs for patient_id in pair})
     rows = list(_compare(pairs, people))
@@ -106,7 +116,7 @@ def _compare(
 ) -> Iterator[dict[str, Any]]:
     for patient_id, other_id in pairs:
         if not {patient_id, other_id} <= people.keys():
-            continue  # Another transaction has deleted the patient meanwhile.
+            continue  # One is withdrawn, or another transaction has deleted it meanwhile.
         score, reasons = compare(people[patient_id], people[other_id])
         if score >= LEAST_SCORE:
             yield {
@@ -118,8 +128,22 @@ def _compare(
             }
 
 
-def _describe(patient_ids: Iterable[UUID]) -> dict[UUID, Person]:
-    return {patient["id"]: describe(patient) for patient in read_patients(patient_ids)}
+def _describe(patient_ids: Collection[UUID]) -> dict[UUID, Person]:
+    """Return the patients whose records are used, as they are compared."""
+    replaced = _run(_REPLACED, ids=[str(patient_id) for patient_id in patient_ids])
+    records = {
+        each["id"]: each
+        for each in read_patients({*patient_ids, *(row.record_id for row in replaced)})
+    }
+    others: dict[UUID, list[dict[str, Any]]] = {}
+    for row in replaced:
+        if row.record_id in records:
+            others.setdefault(row.patient_id, []).append(records[row.record_id])
+    return {
+        patient_id: describe(records[patient_id], others.get(patient_id, ()))
+        for patient_id in patient_ids
+        if patient_id in records and records[patient_id]["record_status"] in USED
+    }
 
 
 def _run(statement: str, **parameters: Any) -> Sequence[Row[Any]]:

@@ -23,6 +23,10 @@ LEAST_LETTERS = 4
 """In shorter words, one other letter makes another name."""
 
 
+SHARED_BY_FAMILIES = frozenset({"SN", "MB"})
+"""Types of identifiers in HL7's table 0203 that relatives share: numbers at an insurance."""
+
+
 class Reason(StrEnum):
     """What two patients have in common, or what contradicts."""
 
@@ -39,6 +43,9 @@ class Reason(StrEnum):
     SAME_PHONE = "same_phone"
     SAME_EMAIL = "same_email"
     SAME_MRN = "same_mrn"
+    SAME_IDENTIFIER = "same_identifier"
+    """Another number than the MRN, or the same MRN, of one system."""
+
     OTHER_NAME = "other_name"
     OTHER_GIVEN_NAME = "other_given_name"
     OTHER_BIRTH_DATE = "other_birth_date"
@@ -55,6 +62,7 @@ POINTS: Mapping[Reason, int] = {
     Reason.SAME_PHONE: 15,
     Reason.SAME_EMAIL: 20,
     Reason.SAME_MRN: 15,
+    Reason.SAME_IDENTIFIER: 40,
     Reason.OTHER_NAME: -40,
     Reason.OTHER_GIVEN_NAME: -20,
     Reason.OTHER_BIRTH_DATE: -30,
@@ -79,11 +87,17 @@ class Person(NamedTuple):
     phone: str
     email: str
     mrn: str
+    identifiers: frozenset[tuple[str, str]]
+    """Each system with the folded number."""
 
 
-def describe(patient: Mapping[str, Any]) -> Person:
-    """Return a patient, with `names`, as they are compared."""
-    names = [_name_of(name) for name in (patient, *(patient["names"] or ()))]
+def describe(patient: Mapping[str, Any], replaced: Iterable[Mapping[str, Any]] = ()) -> Person:
+    """Return a patient, with the names and identifiers of all records, as they are compared.
+
+    `replaced` are the records that the patient's own record replaces.
+    """
+    records = [patient, *replaced]
+    names = [_name_of(name) for each in records for name in (each, *(each["names"] or ()))]
     known = {"year": 4, "month": 7}.get(patient["birth_date_precision"])
     birth_date: dt.date | None = patient["birth_date"]
     return Person(
@@ -93,6 +107,12 @@ def describe(patient: Mapping[str, Any]) -> Person:
         phone=reversed_digits(patient["phone"] or "")[:SAME_PHONE_DIGITS],
         email=fold(patient["email"] or "").strip(),
         mrn=fold_number(patient["mrn"] or ""),
+        identifiers=frozenset(
+            (identifier["system"], fold_number(identifier["value"]))
+            for each in records
+            for identifier in each["identifiers"] or ()
+            if identifier["system"] and identifier["type"] not in SHARED_BY_FAMILIES
+        ),
     )
 
 
@@ -107,6 +127,7 @@ def compare(one: Person, other: Person) -> tuple[int, list[Reason]]:
             _agree(one.phone, other.phone, Reason.SAME_PHONE),
             _agree(one.email, other.email, Reason.SAME_EMAIL),
             _agree(one.mrn, other.mrn, Reason.SAME_MRN),
+            Reason.SAME_IDENTIFIER if one.identifiers & other.identifiers else None,
         )
         if reason is not None
     ]

@@ -1,5 +1,6 @@
 """The commands `flask imports …`."""
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,19 +21,23 @@ from trially.database.rows import (
     find_item,
     of_current_tenant,
 )
+from trially.database.session import transaction
 from trially.plain_text import is_plain
 from trially.recruiting.imports.deleting import delete_import
-from trially.recruiting.imports.import_run import COUNTED, SHOWN_COLUMNS
+from trially.recruiting.imports.fault_groups import group_faults
+from trially.recruiting.imports.import_run import SHOWN_COLUMNS
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.model import ImportFault, ImportJob, ImportState
+from trially.recruiting.imports.model import ImportJob, ImportState, WaitingFact
 from trially.recruiting.imports.reading.source_files import (
     ImportSourceError,
     SourceFile,
     find_ignored_files,
     find_source_files,
 )
+from trially.recruiting.imports.reports import print_report
 from trially.recruiting.imports.running import ImportStoppedError, fingerprint_of, run_import
-from trially.recruiting.patients.model import MANUAL_SOURCE
+from trially.recruiting.imports.waiting import count_waiting, delete_waiting
+from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant, tenant_context
 from trially.tenancy.lifecycle.completing import complete_slug
@@ -47,9 +52,8 @@ from trially.terminal import (
     uses_colour,
 )
 
-FAULTS_SHOWN = 10
-FILES_SHOWN = 10
 IMPORTS_SHOWN = 100
+WAITING_SHOWN = 100
 
 
 @catalog_command("fhir", loses=NOTHING)
@@ -91,18 +95,17 @@ def fhir(slug: str, paths: Sequence[Path], *, source: str, strict: bool, as_json
             limit_reached = None
         except ImportStoppedError as error:
             job, limit_reached = error.job, error
-        faults = _list_faults(job, FAULTS_SHOWN)
+        groups = group_faults(job)
     if as_json:
-        print_json({**job, "passed_over_files": ignored_files, "errors": faults})
+        faults = [fault for group in groups for fault in group["examples"]]
+        print_json({**job, "passed_over_files": ignored_files, "groups": groups, "errors": faults})
     else:
-        _print_report(job, ignored_files, faults)
+        print_report(job, ignored_files, groups)
     if limit_reached is not None:
         raise limit_reached
     if job["state"] == ImportState.FAILED:
-        raise ImportSourceError(
-            f"The import failed at {job['failure']} Correct this line, or import without --strict"
-            " to skip it."
-        )
+        advice = " Correct it, or import without --strict to skip it." if strict else ""
+        raise ImportSourceError(f"The import failed: {job['failure']}{advice}")
 
 
 @catalog_command("list", loses=NOTHING)
@@ -159,6 +162,68 @@ def delete(slug: str, import_id: UUID, *, as_json: bool) -> None:
         click.echo(f"Deleted the import {import_id}. The records that it imported stay.")
 
 
+@catalog_command("waiting", loses=NOTHING)
+@click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
+@table_options
+def waiting(slug: str, *, as_json: bool) -> None:
+    """List the first 100 records of TENANT that wait for a patient, oldest first."""
+    with administered_tenant(slug):
+        columns = columns_named(
+            WaitingFact, ("source", "source_type", "source_id", "patient_key", "waiting_since")
+        )
+        items = fetch_items(
+            select(*columns)
+            .where(of_current_tenant(WaitingFact))
+            .order_by(WaitingFact.id)
+            .limit(WAITING_SHOWN)
+        )
+    print_items(
+        items,
+        ("source", "source_type", "source_id", "patient_key", "waiting_since"),
+        as_json=as_json,
+        optional=("waiting_since",),
+    )
+
+
+def loss_of_waiting(slug: str, source: str, older_than: int, **_: Any) -> Loss | None:
+    """Return how many records no longer wait."""
+    with administered_tenant(slug):
+        number = count_waiting(source, dt.timedelta(days=older_than))
+    if not number:
+        return None
+    return Loss(
+        f"{plural(number, 'record')} of {slug} from {source!r} that wait for a patient will be"
+        " deleted.",
+        "Delete the records?",
+    )
+
+
+@catalog_command("forget", loses=loss_of_waiting)
+@click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
+@click.argument("source", metavar="SOURCE")
+@click.option(
+    "--older-than",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 36_500),
+    help="Only records that have waited for more days than these.",
+)
+@json_option
+def forget(slug: str, source: str, *, older_than: int, as_json: bool) -> None:
+    """Delete the records of SOURCE in TENANT that wait for a patient.
+
+    \b
+    Example:
+      flask imports forget acme epic --older-than 90
+    """  # noqa: D301 - click reads \b
+    with administered_tenant(slug), transaction():
+        number = delete_waiting(source, dt.timedelta(days=older_than))
+    if as_json:
+        print_json({"source": source, "deleted": number})
+    else:
+        click.echo(f"Deleted {plural(number, 'record')} that waited for a patient.")
+
+
 @contextmanager
 def _progress_bar(source_files: Sequence[SourceFile], *, is_shown: bool) -> Iterator[Any]:
     is_plain = not uses_colour(is_terminal=True)
@@ -183,16 +248,6 @@ def _find_import(slug: str, import_id: UUID) -> Item:
     return job
 
 
-def _list_faults(job: Item, limit: int) -> list[Item]:
-    columns = columns_named(ImportFault, ("file", "line", "reason", "pointer"))
-    return fetch_items(
-        select(*columns)
-        .where(of_current_tenant(ImportFault), ImportFault.import_id == job["id"])
-        .order_by(ImportFault.id)
-        .limit(limit)
-    )
-
-
 def _check_source(source: str) -> str:
     longest = length_of(ImportJob.source)
     if not source.strip() or len(source) > longest or not is_plain(source):
@@ -205,30 +260,3 @@ def _check_source(source: str) -> str:
             f"'{MANUAL_SOURCE}' is reserved for patients entered by hand. Choose another name."
         )
     return source
-
-
-def _print_report(job: Item, ignored_files: Sequence[str], faults: Sequence[Item]) -> None:
-    rows = [{"resource": kind, **counts} for kind, counts in sorted(job["counts"].items())]
-    print_items(rows, ("resource", *COUNTED), as_json=False)
-    if job["passed_over"]:
-        types = ", ".join(f"{kind} {number}" for kind, number in sorted(job["passed_over"].items()))
-        click.echo(f"Ignored resources, of types that are not imported: {types}.")
-    if ignored_files:
-        more = len(ignored_files) - FILES_SHOWN
-        names = ", ".join(ignored_files[:FILES_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        click.echo(f"Ignored files, because of their names: {names}.")
-    if job["error_count"]:
-        click.echo(f"Not imported: {plural(job['error_count'], 'line')}.")
-        for fault in faults:
-            pointer = f" ({fault['pointer']})" if fault["pointer"] else ""
-            click.echo(f"  {fault['file']}, line {fault['line']}: {fault['reason']}{pointer}")
-        if job["error_count"] > len(faults):
-            click.echo(
-                f"  … and {plural(job['error_count'] - len(faults), 'line')} more. By reason:"
-            )
-            for reason, number in sorted(job["error_counts"].items(), key=_largest_first):
-                click.echo(f"  {plural(number, 'line')}: {reason}")
-
-
-def _largest_first(count: tuple[str, int]) -> tuple[int, str]:
-    return -count[1], count[0]

@@ -1,4 +1,4 @@
-"""Delete imports with their faults and deferred records. The imported records stay."""
+"""Delete imports with their faults and waiting facts. The imported records stay."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -11,7 +11,13 @@ from trially.database.rows import Model, delete_item, table_of
 from trially.database.session import db, transaction
 from trially.errors import OperatorError
 from trially.http.etags import Versions
-from trially.recruiting.imports.model import ImportDeferral, ImportFault, ImportJob, ImportState
+from trially.recruiting.imports.model import (
+    ImportDeferral,
+    ImportFault,
+    ImportJob,
+    ImportState,
+    WaitingFact,
+)
 from trially.recruiting.imports.slots import is_leased
 from trially.resources.optimistic_locking import change_seen
 
@@ -54,7 +60,7 @@ def delete_import(
             raise ImportRunningError(
                 "This import is running. Wait until it ends, and delete it then."
             )
-    for model in (ImportFault, ImportDeferral):
+    for model in (ImportFault, WaitingFact, ImportDeferral):
         delete_rows_of(import_id, model, begin)
     with begin():
         delete_item(ImportJob, import_id)

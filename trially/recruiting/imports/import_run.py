@@ -1,9 +1,8 @@
 """One run of an import: its counts, its position in the input, and its batches."""
 
 import datetime as dt
-import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
@@ -24,11 +23,18 @@ from trially.database.rows import (
 from trially.database.session import transaction
 from trially.errors import OperatorError
 from trially.recruiting.imports.batch_lease import BatchLease, LeaseLostError, lock_until_commit
-from trially.recruiting.imports.deleting import delete_rows_of
+from trially.recruiting.imports.fault_counts import (
+    MOST_TYPES_NAMED,
+    OTHER_TYPES,
+    FaultCounts,
+    count_named,
+)
+from trially.recruiting.imports.faults import LineFault
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.model import ImportDeferral, ImportJob, ImportState
+from trially.recruiting.imports.model import ImportJob, ImportState
 from trially.recruiting.imports.slots import LEASE_SECONDS, claim_slot
-from trially.recruiting.imports.writing.batches import Batch, LineFault, record_faults
+from trially.recruiting.imports.source_state import load_source
+from trially.recruiting.imports.writing.batches import Batch
 
 SHOWN_COLUMNS = (
     "id",
@@ -38,7 +44,9 @@ SHOWN_COLUMNS = (
     "counts",
     "passed_over",
     "error_count",
+    "refused_count",
     "error_counts",
+    "error_groups",
     "failure",
     "started_by",
     "created_at",
@@ -46,15 +54,11 @@ SHOWN_COLUMNS = (
     "ended_at",
     "version",
 )
-COUNTED = ("read", "new", "changed", "entered_in_error")
+COUNTED = (
+    *("read", "new", "changed", "stale", "withdrawn", "erased"),
+    *("entered_in_error", "waiting", "resolved"),
+)
 """The counts that an import has for each type of resource."""
-
-MOST_TYPES_NAMED = 200
-OTHER_TYPES = "(other)"
-MOST_REASONS_NAMED = 200
-OTHER_REASONS = "(other reasons)"
-_POSITION = re.compile(r"\[\d+\]")
-"""The position of an item in a reason: `Observation.component[3]`. Counts leave it out."""
 
 _READ_COLUMNS = (*SHOWN_COLUMNS, "next_part", "next_line")
 
@@ -94,6 +98,7 @@ class ImportRun:
         lock_key = f"import {current_placement().tenant_id} {source}"
         with transaction():
             lock_until_commit(lock_key)
+            self.source_state = load_source(source)
             row = _find_unfinished(source, fingerprint)
             claim_slot(limits.most_of_tenant, row["id"] if row else None)
             row = row or insert_item(
@@ -113,12 +118,7 @@ class ImportRun:
             """Position of the file to continue with, and the number of its committed lines."""
             self._counts: dict[str, dict[str, int]] = row["counts"]
             self._ignored: dict[str, int] = row["passed_over"]
-            self._error_count: int = row["error_count"]
-            self._error_counts: dict[str, int] = row["error_counts"]
-            if uncounted := self._error_count - sum(self._error_counts.values()):
-                # They were counted by a version without counts by reason.
-                self._error_counts[OTHER_REASONS] = uncounted
-            self._storable_faults = limits.most_stored_faults - self._error_count
+            self._faults = FaultCounts(self.id, row, limits.most_stored_faults)
             values = {
                 "strict": strict,
                 "state": ImportState.RUNNING,
@@ -154,9 +154,7 @@ class ImportRun:
 
         Raises `BadLineError` if the import is strict and the batch has a fault.
         """
-        if batch.faults and self._is_strict:
-            raise BadLineError(batch.faults[0])
-        self._count_faults(batch.faults)
+        self.count_faults(batch.faults)
         for kind, number in batch.read.items():
             self._counts_of(kind)["read"] += number
         for kind, number in batch.entered_in_error.items():
@@ -164,68 +162,92 @@ class ImportRun:
         for (kind, outcome), number in batch.written.items():
             self._counts_of(kind)[outcome] += number
         for kind, number in batch.ignored.items():
-            _count_named(self._ignored, kind, number, MOST_TYPES_NAMED, OTHER_TYPES)
+            count_named(self._ignored, kind, number, MOST_TYPES_NAMED, OTHER_TYPES)
 
-    def finish(self) -> Item:
-        """Set the state to done, and return the import."""
-        return self._end({"state": ImportState.DONE})
+    def finish(self, report: Callable[[], None]) -> Item:
+        """Set the state to done, and return the import. `report` records its last faults."""
+        return self._end({"state": ImportState.DONE}, report)
 
     def refuse_share(self) -> None:
-        """Raise `ImportLimitError` if too many of the lines that were read are faulty."""
+        """Raise `ImportLimitError` if too many of the records that were read are refused."""
         read = sum(counts["read"] for counts in self._counts.values())
-        lines = read + sum(self._ignored.values()) + self._error_count
-        self._limits.refuse_share(self._error_count, lines)
+        refused = self._faults.refused
+        self._limits.refuse_share(refused, read + sum(self._ignored.values()) + refused)
+
+    @property
+    def took_nothing(self) -> bool:
+        """Whether nothing in the input could be used."""
+        return not self._ignored and not any(
+            any(counts.values()) for counts in self._counts.values()
+        )
+
+    @property
+    def error_count(self) -> int:
+        """Number of all faults."""
+        return self._faults.all
+
+    @property
+    def most_stored_faults(self) -> int:
+        """Number of faults that may have a row."""
+        return self._limits.most_stored_faults
+
+    def count_waiting(self, kind: str, number: int) -> None:
+        """Count the facts of a type that wait for their patient when the import ends."""
+        self._counts_of(kind)["waiting"] = number
+
+    def count_resolved(self, kind: str, number: int) -> None:
+        """Count facts of a type that had waited for their patient and were written."""
+        self._counts_of(kind)["resolved"] += number
+
+    def count_faults(self, faults: Sequence[LineFault], number: int | None = None) -> None:
+        """Count faults, and store as many of them as may be stored.
+
+        `number` counts more faults than are given, all of the kind of the last one. A strict
+        import raises `BadLineError` instead.
+        """
+        if faults and self._is_strict:
+            raise BadLineError(min(faults, key=lambda fault: fault.concerns))
+        self._faults.record(faults)
+        if number is not None and number > len(faults):
+            self._faults.add(faults[-1], number - len(faults))
 
     def fail(self, reason: str, *faults: LineFault) -> Item:
-        """Set the state to failed, delete the deferred records, and return the import."""
-        delete_rows_of(self.id, ImportDeferral, self.batch_transaction)
-        return self._end({"state": ImportState.FAILED, "failure": reason}, *faults)
+        """Set the state to failed, and return the import. Facts that wait stay."""
+        values = {"state": ImportState.FAILED, "failure": reason}
+        return self._end(values, lambda: self._faults.record(faults))
 
     def stop(self, reason: str) -> Item:
         """Set the state to stopped, from which the import can continue, and return the import."""
-        return self._end({"state": ImportState.STOPPED, "failure": reason})
+        return self._end({"state": ImportState.STOPPED, "failure": reason}, lambda: None)
 
     def release(self) -> None:
         """Give up the slot of an interrupted import. If this fails, the slot's lease expires."""
         with suppress(Exception):
             self._lease.store({"lease_until": None})
 
-    def _end(self, values: dict[str, Any], *faults: LineFault) -> Item:
+    def _end(self, values: dict[str, Any], report: Callable[[], None]) -> Item:
         if failure := values.get("failure"):
             values["failure"] = failure[: length_of(ImportJob.failure)]
         with self.batch_transaction(**values, ended_at=func.now(), lease_until=None):
-            self._count_faults(faults)
+            report()
         with transaction():
             ended = find_item(ImportJob, self.id, SHOWN_COLUMNS)
         assert ended is not None  # noqa: S101
         return ended
 
-    def _count_faults(self, faults: Sequence[LineFault]) -> None:
-        """Count faults by reason, and store as many of them as may be stored."""
-        record_faults(faults[: max(self._storable_faults, 0)], self.id)
-        self._storable_faults -= len(faults)
-        self._error_count += len(faults)
-        for fault in faults:
-            reason = _POSITION.sub("[*]", fault.reason)
-            _count_named(self._error_counts, reason, 1, MOST_REASONS_NAMED, OTHER_REASONS)
-
     def _counts_of(self, kind: str) -> dict[str, int]:
-        return self._counts.setdefault(kind, dict.fromkeys(COUNTED, 0))
+        counts = self._counts.setdefault(kind, {})
+        for name in COUNTED:
+            counts.setdefault(name, 0)
+        return counts
 
     def _progress(self) -> dict[str, Any]:
         return {
             "counts": self._counts,
             "passed_over": self._ignored,
-            "error_count": self._error_count,
-            "error_counts": self._error_counts,
+            **self._faults.columns(),
             "lease_until": _lease_end(),
         }
-
-
-def _count_named(counts: dict[str, int], name: str, number: int, most: int, other: str) -> None:
-    """Add to the count of a name or, if there are too many names, to that of the others."""
-    name = name if name in counts or len(counts) < most else other
-    counts[name] = counts.get(name, 0) + number
 
 
 def _lease_end() -> ColumnElement[Any]:

@@ -36,6 +36,12 @@ class ImportLimits:
     most_rows_of_batch: int = 5_000
     most_fault_share: float = 1.0
     most_stored_faults: int = 1_000
+    most_waiting_facts: int = 1_000_000
+    """Facts of a source that may wait for their patients."""
+
+    most_waiting_days: int = 0
+    """Days after which a fact that waits is deleted; 0: never."""
+
     most_of_tenant: int = 2
     """Imports that a tenant may run at the same time."""
 
@@ -52,6 +58,8 @@ class ImportLimits:
             most_rows_of_batch=settings.max_import_batch_rows,
             most_fault_share=settings.max_import_fault_share,
             most_stored_faults=settings.max_import_stored_faults,
+            most_waiting_facts=settings.max_import_waiting_facts,
+            most_waiting_days=settings.max_import_waiting_days,
             most_of_tenant=settings.imports_per_tenant,
         )
 

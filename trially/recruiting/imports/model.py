@@ -5,10 +5,21 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKeyConstraint, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    String,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.model import TenantModel, Timestamped, Versioned
+from trially.recruiting.imports.faults import Concern, FaultCode
 from trially.resources.sorting import by, ignoring_case, index_sorts
 
 
@@ -43,8 +54,12 @@ class ImportJob(Timestamped, Versioned, TenantModel):
     passed_over: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     """Number of ignored resources by type."""
     error_count: Mapped[int] = mapped_column(server_default="0")
+    refused_count: Mapped[int] = mapped_column(server_default="0")
+    """Number of lines and records that were not imported. Other faults concern single values."""
     error_counts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     """Number of all faults by reason, those without a row in `import_fault` included."""
+    error_groups: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    """Number of all faults by code, and within a code by type of resource."""
     lease_until: Mapped[dt.datetime | None]
     """A process is running the import until then, unless it renews the lease or ends."""
     failure: Mapped[str | None] = mapped_column(String(500))
@@ -61,9 +76,9 @@ SORTS = index_sorts(
 
 
 class ImportFault(TenantModel):
-    """A line that was not imported, and the reason. It never quotes the line.
+    """What was not imported, and why. It never quotes the content.
 
-    Of an import with many faults, only the first ones have a row.
+    Of an import with many faults, only the first ones and some of each kind have a row.
     """
 
     __tablename__ = "import_fault"
@@ -75,6 +90,14 @@ class ImportFault(TenantModel):
     reason: Mapped[str] = mapped_column(String(500))
     pointer: Mapped[str | None] = mapped_column(String(200))
     """The element of the resource, as a JSON pointer (RFC 6901)."""
+    code: Mapped[FaultCode] = mapped_column(String(40), server_default=FaultCode.INVALID_ELEMENT)
+    concerns: Mapped[Concern] = mapped_column(String(10), server_default=Concern.RECORD)
+    resource_type: Mapped[str | None] = mapped_column(String(64))
+    resource_id: Mapped[str | None] = mapped_column(String(64))
+    other_id: Mapped[str | None] = mapped_column(String(1200))
+    """Type and id of the record that the fault is about too."""
+    missing_id: Mapped[str | None] = mapped_column(String(1100))
+    """Type and id of what is not there: `Patient/17`."""
 
     __table_args__ = (
         ForeignKeyConstraint(
@@ -83,11 +106,60 @@ class ImportFault(TenantModel):
             ondelete="CASCADE",
         ),
         Index("ix_import_fault_tenant_id_import_id", "tenant_id", "import_id", "id"),
+        Index(
+            "ix_import_fault_tenant_id_import_id_concerns",
+            "tenant_id",
+            "import_id",
+            "concerns",
+            "id",
+        ),
+    )
+
+
+class WaitingFact(TenantModel):
+    """A fact that was read before its patient. An import that brings the patient writes it."""
+
+    __tablename__ = "waiting_fact"
+
+    source: Mapped[str] = mapped_column(String(64))
+    base_url: Mapped[str] = mapped_column(String(1024), server_default="")
+    source_type: Mapped[str] = mapped_column(String(64))
+    source_id: Mapped[str] = mapped_column(String(64))
+    patient_key: Mapped[str] = mapped_column(String(1100))
+    """The source's id of the patient, or `?` and the identifier that names the patient."""
+    version_at: Mapped[dt.datetime | None]
+    version_number: Mapped[int | None] = mapped_column(BigInteger)
+    import_id: Mapped[UUID]
+    """The import that read it last."""
+    file: Mapped[str] = mapped_column(String(1000))
+    line: Mapped[int]
+    resource: Mapped[dict[str, Any]]
+    """Type, rows and digest. The FHIR resource is not stored: it holds more data than needed."""
+    json_bytes: Mapped[int]
+    """Size of the rows, by which the batches that write them are bounded."""
+    waiting_since: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "import_id"],
+            ["import_job.tenant_id", "import_job.id"],
+            ondelete="CASCADE",
+        ),
+        UniqueConstraint(
+            "tenant_id",
+            "source",
+            "base_url",
+            "source_type",
+            "source_id",
+            name="uq_waiting_fact_key",
+        ),
+        Index("ix_waiting_fact_tenant_id_import_id", "tenant_id", "import_id", "id"),
+        Index("ix_waiting_fact_tenant_id_source", "tenant_id", "source", "id"),
     )
 
 
 class ImportDeferral(TenantModel):
-    """A deferred record: a fact that was read before its patient. The import ends by writing it."""
+    """A fact that the version before this one deferred. Nothing writes it any more."""
 
     __tablename__ = "import_deferral"
 
@@ -115,10 +187,38 @@ class Medication(TenantModel):
     __tablename__ = "medication"
 
     source: Mapped[str] = mapped_column(String(64))
+    base_url: Mapped[str] = mapped_column(String(1024), server_default="")
     source_id: Mapped[str] = mapped_column(String(64))
     code_system: Mapped[str | None] = mapped_column(String(255))
     code: Mapped[str | None] = mapped_column(String(128))
     display: Mapped[str | None] = mapped_column(String(1000))
+    other_codings: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     content_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    version_at: Mapped[dt.datetime | None]
+    version_number: Mapped[int | None] = mapped_column(BigInteger)
 
-    __table_args__ = (UniqueConstraint("tenant_id", "source", "source_id"),)
+    __table_args__ = (UniqueConstraint("tenant_id", "source", "base_url", "source_id"),)
+
+
+class RecordDeletion(TenantModel):
+    """A record that its source deleted, so that an older version does not bring it back."""
+
+    __tablename__ = "record_deletion"
+
+    source: Mapped[str] = mapped_column(String(64))
+    base_url: Mapped[str] = mapped_column(String(1024), server_default="")
+    source_type: Mapped[str] = mapped_column(String(64))
+    source_id: Mapped[str] = mapped_column(String(64))
+    version_at: Mapped[dt.datetime | None]
+    version_number: Mapped[int | None] = mapped_column(BigInteger)
+
+    __table_args__ = (
+        UniqueConstraint(
+            "tenant_id",
+            "source",
+            "base_url",
+            "source_type",
+            "source_id",
+            name="uq_record_deletion_key",
+        ),
+    )

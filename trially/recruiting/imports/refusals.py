@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from flask import url_for
 
 from trially.database.placement import current_placement
+from trially.database.rows import Item
 from trially.http.codes import Code
 from trially.http.problems import (
     Conflict,
@@ -20,6 +21,10 @@ from trially.recruiting.imports.import_run import ImportTakenOverError
 from trially.recruiting.imports.model import ImportState
 from trially.recruiting.imports.running import ImportStoppedError
 from trially.recruiting.imports.slots import ProcessBusyError, TooManyImportsError
+from trially.recruiting.imports.source_state import SourceChangedError
+from trially.state import request_state
+
+_FAILED = "The import failed. Read its errors."
 
 
 @contextmanager
@@ -29,6 +34,8 @@ def answering_refusals() -> Iterator[None]:
         yield
     except ImportTakenOverError as error:
         raise Conflict(str(error), code=Code.IMPORT_TAKEN_OVER) from error
+    except SourceChangedError as error:
+        raise Conflict(str(error)) from error
     except ImportRunningError as error:
         raise Conflict(str(error), code=Code.IMPORT_RUNNING) from error
     except TooManyImportsError as error:
@@ -46,6 +53,20 @@ def answering_refusals() -> Iterator[None]:
         ) from error
     except ImportStoppedError as error:
         raise _stopped(error) from error
+
+
+def refuse_failed(job: Item) -> None:
+    """Answer 422 if an import has failed. The import, with its errors, stays readable.
+
+    The reason may name a file of an archive, which only callers with the PHI level `full` see.
+    """
+    if job["state"] == ImportState.FAILED:
+        raise UnprocessableContent(
+            str(job["failure"]) if request_state().shows_identifiers else _FAILED,
+            code=Code.IMPORT_FAILED,
+            headers={"Location": url_for(".show_import", import_id=job["id"])},
+            extensions={"import_id": str(job["id"])},
+        )
 
 
 def _stopped(error: ImportStoppedError) -> Problem:

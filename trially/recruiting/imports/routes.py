@@ -24,19 +24,23 @@ from trially.http.contract import (
     returns_version,
 )
 from trially.http.etags import Versions
-from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
 from trially.recruiting.imports.deleting import delete_import as delete_with_faults
+from trially.recruiting.imports.fault_groups import group_faults
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.model import SORTS, ImportFault, ImportJob
+from trially.recruiting.imports.model import SORTS, ImportFault, ImportJob, WaitingFact
 from trially.recruiting.imports.reading.source_files import source_file_from_stream
-from trially.recruiting.imports.refusals import answering_refusals
+from trially.recruiting.imports.refusals import answering_refusals, refuse_failed
 from trially.recruiting.imports.running import run_import
 from trially.recruiting.imports.schema import (
+    FaultGroupsSchema,
+    FaultQuerySchema,
     FaultSchema,
     ImportQuerySchema,
     ImportSchema,
     UploadQuerySchema,
+    WaitingFactSchema,
+    WaitingQuerySchema,
 )
 from trially.recruiting.imports.slots import slot_of_process
 from trially.recruiting.imports.uploads import MEDIA_TYPES, received_upload
@@ -59,7 +63,19 @@ FAULTS = Resource(
     ImportFault,
     FaultSchema(),
     scope=WHOLE_TENANT,
-    filters={"import_id": equals(table_of(ImportFault).c.import_id)},
+    order={"concerns": "asc", "id": "asc"},
+    filters={
+        "import_id": equals(table_of(ImportFault).c.import_id),
+        "code": equals(table_of(ImportFault).c.code),
+        "type": equals(table_of(ImportFault).c.resource_type),
+        "concerns": equals(table_of(ImportFault).c.concerns),
+    },
+)
+WAITING = Resource(
+    WaitingFact,
+    WaitingFactSchema(),
+    scope=WHOLE_TENANT,
+    filters={"source": equals(table_of(WaitingFact).c.source)},
 )
 
 
@@ -72,8 +88,9 @@ def import_records(query: dict[str, Any]) -> Item:
     """Import a FHIR R4 Bundle or an NDJSON file, with or without gzip compression.
 
     The response is sent when the import ends: 201 with the import. Bad lines are skipped and
-    counted. With `strict`, the first bad line ends the import: its `state` is `failed`, and the
-    batches before the bad line stay. If the same body is sent again, an interrupted import
+    counted. With `strict`, the first error ends the import with 422, and the batches before it
+    stay. If nothing can be imported, the answer is 422 too. `Location` is then the failed import,
+    whose errors say why. If the same body is sent again, an interrupted import
     continues, and a finished one changes nothing. If the first request is still running, that
     request ends with 409.
 
@@ -92,7 +109,7 @@ def import_records(query: dict[str, Any]) -> Item:
         ),
         received_upload(request, settings.max_import_bytes) as (file, digest),
     ):
-        return run_import(
+        job = run_import(
             [source_file_from_stream("upload", file)],
             source=query["source"],
             fingerprint=digest,
@@ -100,6 +117,8 @@ def import_records(query: dict[str, Any]) -> Item:
             strict=query["strict"],
             started_by=current_identity().subject,
         )
+    refuse_failed(job)
+    return job
 
 
 @bp.get("")
@@ -129,16 +148,43 @@ def show_import(import_id: UUID) -> Item:
 
 @bp.get("/<uuid:import_id>/errors")
 @requires(Permission.IMPORTS_READ)
-@queries(PageQuerySchema())
+@queries(FaultQuerySchema())
 @returns_page(FaultSchema())
 def list_import_errors(import_id: UUID, query: dict[str, Any]) -> Page:
-    """List the lines that an import did not import, and the reasons.
+    """List what an import did not import, and why.
 
-    Each error names the line in NDJSON or the entry in a Bundle, from 1, and never quotes it.
-    Of an import with very many errors, only the first ones are listed.
+    Errors that concern the whole input come first, then those of records, then those of values.
+    Each names the line in NDJSON or the entry in a Bundle, from 1, and the resource, and never
+    quotes it. Of an import with very many errors, only the first ones and some of each kind are
+    listed.
     """
     IMPORTS.get(import_id)
     return FAULTS.page(query, import_id=import_id)
+
+
+@bp.get("/<uuid:import_id>/errors/groups")
+@requires(Permission.IMPORTS_READ)
+@returns(FaultGroupsSchema())
+def group_import_errors(import_id: UUID) -> Item:
+    """Group the errors of an import by code and type of resource.
+
+    The largest group comes first. Each has its number of errors and its first ones as examples.
+    `GET /imports/{import_id}/errors` lists all stored errors of a group by `code` and `type`.
+    """
+    return {"groups": group_faults(IMPORTS.get(import_id))}
+
+
+@bp.get("/waiting")
+@requires(Permission.IMPORTS_READ)
+@queries(WaitingQuerySchema())
+@returns_page(WaitingFactSchema())
+def list_waiting_records(query: dict[str, Any]) -> Page:
+    """List the records that wait for a patient, oldest first.
+
+    An import of the same source that brings the patient writes them. Deleting the import that read
+    them last deletes them too.
+    """
+    return WAITING.page(query)
 
 
 @bp.delete("/<uuid:import_id>")
@@ -146,7 +192,7 @@ def list_import_errors(import_id: UUID, query: dict[str, Any]) -> Page:
 @matches_versions
 @returns_nothing
 def delete_import(import_id: UUID, versions: Versions | None) -> None:
-    """Delete an import with its errors. The imported records stay.
+    """Delete an import with its errors and its waiting records. The imported records stay.
 
     A running import is answered with 409. An import with very many errors is deleted in several
     transactions. If that is interrupted, its `state` stays `deleting`: delete it again.

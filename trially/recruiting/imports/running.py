@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
@@ -11,7 +12,8 @@ from trially.database.rows import Item, of_current_tenant, table_of
 from trially.database.session import db, transaction
 from trially.errors import OperatorError
 from trially.recruiting.duplicates.finding import find_duplicates_since
-from trially.recruiting.imports.deferrals import defer, replay_deferred
+from trially.recruiting.imports.fault_groups import find_first_fault
+from trially.recruiting.imports.faults import FaultCode, LineFault, fault
 from trially.recruiting.imports.import_run import BadLineError, ImportRun, ImportTakenOverError
 from trially.recruiting.imports.limits import (
     UNLIMITED_INPUT,
@@ -23,10 +25,19 @@ from trially.recruiting.imports.model import ImportJob, ImportState
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import read_resources
 from trially.recruiting.imports.reading.source_files import SourceFile
-from trially.recruiting.imports.writing.batches import Batch, write_batch
+from trially.recruiting.imports.source_state import store_base_url
+from trially.recruiting.imports.waiting import WaitingFacts
+from trially.recruiting.imports.writing.batches import Batch
+from trially.tenancy.context import current_tenant
+from trially.terminal import plural
 
 _ANALYZE = "SELECT trially.analyze_tables()"
 ANALYZED_AFTER_BATCHES = frozenset({1, 4, 16, 64, 256, 1024})
+
+NO_RESOURCES = (
+    "The input holds no resource. Check that it is the file that you want to import, and that the"
+    " export is complete."
+)
 
 Progress = Callable[[int], None]
 """Called after each batch with the number of bytes of the input, as stored, that are committed."""
@@ -49,6 +60,7 @@ def run_import(
     limits: ImportLimits = UNLIMITED_INPUT,
     strict: bool = False,
     started_by: str | None = None,
+    time_zone: str | None = None,
     progress: Progress = lambda _done: None,
 ) -> Item:
     """Import files into the current tenant, and return the import as it ended.
@@ -56,7 +68,9 @@ def run_import(
     If an import with the same source and fingerprint is unfinished, continue after its last
     committed batch. If another process is still running that import, the other process gets
     `ImportTakenOverError`. Each batch is one transaction. With `strict`, the first bad line ends
-    the import as failed: its batch is rolled back, and the batches before it stay.
+    the import as failed: its batch is rolled back, and the batches before it stay. An import that
+    finds nothing to import fails too. `time_zone` is the zone of times without a UTC offset, by
+    default the source's, or else the tenant's.
 
     Raises `TooManyImportsError` before it begins, and `ImportStoppedError` at a limit.
     """
@@ -64,20 +78,25 @@ def run_import(
         limits, source=source, fingerprint=fingerprint, strict=strict, started_by=started_by
     )
     meter = InputMeter(limits)
+    zone = ZoneInfo(time_zone or run.source_state.time_zone or current_tenant().time_zone)
     try:
         try:
-            _import_files(run, source_files, meter, progress)
-            replay_deferred(run, meter.check_time)
+            waiting = WaitingFacts(run, limits)
+            waiting.expire(limits.most_waiting_days)
+            _import_files(run, waiting, source_files, meter, zone, progress)
+            waiting.resolve(meter.check_time)
+            if run.took_nothing:
+                return run.fail(*_nothing_imported(run, source_files))
+            _analyze_tables()
+            _find_duplicates(run, meter)
+            return run.finish(waiting.report)
         except BadLineError as error:
-            fault = error.fault
-            return run.fail(f"{fault.file}, line {fault.line}: {fault.reason}", fault)
+            bad = error.fault
+            return run.fail(f"{bad.file}, line {bad.line}: {bad.reason}", bad)
         except ImportTimeError as error:
             raise ImportStoppedError(run.stop(str(error))) from None
         except ImportLimitError as error:
             raise ImportStoppedError(run.fail(str(error))) from None
-        _analyze_tables()
-        _find_duplicates(run, meter)
-        return run.finish()
     except (ImportStoppedError, ImportTakenOverError):
         raise
     except BaseException:
@@ -103,32 +122,38 @@ def has_run(fingerprint: str) -> bool:
 
 
 def _import_files(
-    run: ImportRun, source_files: Sequence[SourceFile], meter: InputMeter, progress: Progress
+    run: ImportRun,
+    waiting: WaitingFacts,
+    source_files: Sequence[SourceFile],
+    meter: InputMeter,
+    zone: ZoneInfo,
+    progress: Progress,
 ) -> None:
     first, committed_lines = run.position
     done_bytes = sum(file.size for file in source_files[:first])
     batches = 0
     for number, file in enumerate(source_files[first:], first):
-        batch = Batch(meter.limits)
+        batch = Batch(meter.limits, run.source_state, zone)
         for line in read_resources(file, meter, committed_lines):
             batch.add(line)
             if batch.is_full:
-                _commit(batch, run, number)
+                _commit(batch, run, waiting, number)
                 progress(done_bytes + min(file.position(), file.size))
-                batch = Batch(meter.limits)
+                batch = Batch(meter.limits, run.source_state, zone)
                 batches += 1
                 if batches in ANALYZED_AFTER_BATCHES:
                     _analyze_tables()
         if batch.lines:
-            _commit(batch, run, number)
+            _commit(batch, run, waiting, number)
         done_bytes += file.size
         progress(done_bytes)
         committed_lines = 0
 
 
-def _commit(batch: Batch, run: ImportRun, file_number: int) -> None:
+def _commit(batch: Batch, run: ImportRun, waiting: WaitingFacts, file_number: int) -> None:
     with run.batch_transaction(next_part=file_number, next_line=batch.last_ordinal):
-        defer(write_batch(batch, run.source), run.id)
+        store_base_url(run.source_state)
+        waiting.write(batch)
         run.count(batch)
     run.refuse_share()
 
@@ -141,6 +166,24 @@ def _find_duplicates(run: ImportRun, meter: InputMeter) -> None:
     with suppress(ImportTimeError):
         for _ in find_duplicates_since(run.id, run.batch_transaction):
             meter.check_time()
+
+
+def _nothing_imported(
+    run: ImportRun, source_files: Sequence[SourceFile]
+) -> tuple[str, LineFault] | tuple[str]:
+    """Return why an import without any record failed, and the fault if it has none yet.
+
+    An import that stores no faults names none.
+    """
+    if run.error_count and not run.most_stored_faults:
+        return (f"Nothing was imported: {plural(run.error_count, 'error')}.",)
+    first = find_first_fault(run.id)
+    if first is not None:
+        place = f"{first['file']}, line {first['line']}"
+        more = f" And {plural(run.error_count - 1, 'other error')}." if run.error_count > 1 else ""
+        return (f"Nothing was imported. {place}: {first['reason']}{more}",)
+    file = source_files[0].name if len(source_files) == 1 else ""
+    return NO_RESOURCES, fault(FaultCode.EMPTY_INPUT, NO_RESOURCES).at(file, 1)
 
 
 def _analyze_tables() -> None:

@@ -1,12 +1,13 @@
 """Imports as clients read them, and the query parameters of an upload."""
 
-from marshmallow import Schema, ValidationError, fields, validates
+from marshmallow import Schema, ValidationError, fields, validate, validates
 
 from trially.database.rows import table_of
 from trially.http.fields import EXAMPLE, Choice, EntityTag, PageQuerySchema, Sort
 from trially.phi import IDENTIFIER
+from trially.recruiting.imports.faults import Concern, FaultCode
 from trially.recruiting.imports.model import SORTS, ImportJob, ImportState
-from trially.recruiting.patients.model import MANUAL_SOURCE
+from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.resources.fields import text
 
 
@@ -16,7 +17,27 @@ class CountSchema(Schema):
     read = fields.Integer(required=True)
     new = fields.Integer(required=True)
     changed = fields.Integer(required=True)
+    stale = fields.Integer(
+        required=True,
+        metadata={"description": "Older versions of records that are stored already."},
+    )
+    withdrawn = fields.Integer(
+        required=True,
+        metadata={"description": "Records that are no longer used: deleted, or invalid now."},
+    )
+    erased = fields.Integer(
+        required=True,
+        metadata={"description": "Records of patients that were erased here; they stay erased."},
+    )
     entered_in_error = fields.Integer(required=True)
+    waiting = fields.Integer(
+        required=True,
+        metadata={"description": "Records that wait for a patient that a later import brings."},
+    )
+    resolved = fields.Integer(
+        required=True,
+        metadata={"description": "Records that had waited, and that this import wrote."},
+    )
 
 
 class ImportSchema(Schema):
@@ -33,7 +54,16 @@ class ImportSchema(Schema):
         dump_only=True,
         metadata={
             "description": "Counts by type of resource.",
-            EXAMPLE: {"Patient": {"read": 1, "new": 1, "changed": 0, "entered_in_error": 0}},
+            EXAMPLE: {
+                "Patient": {
+                    "read": 1,
+                    "new": 1,
+                    "changed": 0,
+                    "entered_in_error": 0,
+                    "waiting": 0,
+                    "resolved": 0,
+                }
+            },
         },
     )
     passed_over = fields.Dict(
@@ -56,6 +86,23 @@ class ImportSchema(Schema):
             EXAMPLE: {},
         },
     )
+    refused_count = fields.Integer(
+        dump_only=True,
+        metadata={
+            "description": "Number of errors that cost a whole line or record. Records that wait"
+            " for their patient are kept, and are not among them.",
+            EXAMPLE: 0,
+        },
+    )
+    error_groups = fields.Dict(
+        keys=fields.String(),
+        values=fields.Dict(keys=fields.String(), values=fields.Integer()),
+        dump_only=True,
+        metadata={
+            "description": "Number of all errors by code, and within a code by type of resource.",
+            EXAMPLE: {},
+        },
+    )
     # It may name a file of an archive, and such files may be named after patients.
     failure = fields.String(dump_only=True, allow_none=True, metadata=IDENTIFIER | {EXAMPLE: None})
     started_by = fields.String(dump_only=True, allow_none=True, metadata={EXAMPLE: "user-4711"})
@@ -65,14 +112,117 @@ class ImportSchema(Schema):
 
 
 class FaultSchema(Schema):
-    """A line that was not imported, and the reason."""
+    """What was not imported, and why."""
 
     id = fields.UUID(dump_only=True)
+    code = Choice(
+        FaultCode,
+        dump_only=True,
+        metadata={"description": "The kind of the error.", EXAMPLE: "patient_missing"},
+    )
+    concerns = Choice(
+        Concern,
+        dump_only=True,
+        metadata={
+            "description": "What the error costs: the whole `input` may be incomplete, a `record`"
+            " was not imported, or a `value` was left out of a record.",
+            EXAMPLE: "record",
+        },
+    )
+    resource_type = fields.String(
+        dump_only=True, allow_none=True, metadata={EXAMPLE: "Observation"}
+    )
+    # The ids of some sources are record numbers.
+    resource_id = fields.String(
+        dump_only=True, allow_none=True, metadata=IDENTIFIER | {EXAMPLE: "obs-1"}
+    )
+    missing_id = fields.String(
+        dump_only=True,
+        allow_none=True,
+        metadata=IDENTIFIER
+        | {
+            "description": "Type and id, or identifier, of what is not there.",
+            EXAMPLE: "Patient/17",
+        },
+    )
+    other_id = fields.String(
+        dump_only=True,
+        allow_none=True,
+        metadata=IDENTIFIER
+        | {
+            "description": "Type and id of the record that has the same MRN.",
+            EXAMPLE: None,
+        },
+    )
+    pointer = fields.String(dump_only=True, allow_none=True, metadata={EXAMPLE: "/birthDate"})
     # In an archive, files may be named after patients.
     file = fields.String(dump_only=True, allow_none=True, metadata=IDENTIFIER | {EXAMPLE: "upload"})
     line = fields.Integer(dump_only=True, metadata={EXAMPLE: 7})
-    reason = fields.String(dump_only=True, metadata={EXAMPLE: "Patient.birthDate is not a date"})
-    pointer = fields.String(dump_only=True, allow_none=True, metadata={EXAMPLE: "/birthDate"})
+    reason = fields.String(dump_only=True, metadata={EXAMPLE: "Patient.birthDate is not a date."})
+
+
+class FaultQuerySchema(PageQuerySchema):
+    """Filters of a list of errors."""
+
+    code = Choice(FaultCode)
+    type = fields.String(
+        validate=validate.Length(1, 64),
+        metadata={"description": "Type of resource.", EXAMPLE: "Observation"},
+    )
+    concerns = Choice(Concern)
+
+
+class FaultExampleSchema(FaultSchema):
+    """One error of a group."""
+
+
+class FaultGroupSchema(Schema):
+    """The errors of one code about one type of resource."""
+
+    code = Choice(FaultCode, dump_only=True, metadata={EXAMPLE: "patient_missing"})
+    resource_type = fields.String(
+        dump_only=True, allow_none=True, metadata={EXAMPLE: "Observation"}
+    )
+    count = fields.Integer(dump_only=True, metadata={EXAMPLE: 300})
+    examples = fields.List(
+        fields.Nested(FaultExampleSchema),
+        dump_only=True,
+        metadata={"description": "The first errors."},
+    )
+
+
+class FaultGroupsSchema(Schema):
+    """The errors of an import in groups, the largest first."""
+
+    groups = fields.List(fields.Nested(FaultGroupSchema), dump_only=True)
+
+
+class WaitingFactSchema(Schema):
+    """A record that waits for its patient."""
+
+    id = fields.UUID(dump_only=True)
+    source = fields.String(dump_only=True, metadata={EXAMPLE: "epic"})
+    source_type = fields.String(dump_only=True, metadata={EXAMPLE: "Observation"})
+    source_id = fields.String(dump_only=True, metadata=IDENTIFIER | {EXAMPLE: "obs-1"})
+    patient_key = fields.String(
+        dump_only=True,
+        metadata=IDENTIFIER
+        | {
+            "description": "The source's id of the patient, or `?`, the system, `|` and the value"
+            " of an identifier.",
+            EXAMPLE: "17",
+        },
+    )
+    import_id = fields.UUID(dump_only=True)
+    file = fields.String(dump_only=True, metadata=IDENTIFIER | {EXAMPLE: "upload"})
+    line = fields.Integer(dump_only=True, metadata={EXAMPLE: 7})
+    waiting_since = fields.AwareDateTime(dump_only=True)
+
+
+class WaitingQuerySchema(PageQuerySchema):
+    """Filters of a list of records that wait."""
+
+    source = fields.String(validate=validate.Length(1, 64), metadata={EXAMPLE: "epic"})
 
 
 class UploadQuerySchema(Schema):

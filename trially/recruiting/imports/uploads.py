@@ -1,7 +1,6 @@
 """Receive an upload in an unnamed temporary file."""
 
 import hashlib
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,11 +9,9 @@ from typing import Any, BinaryIO, cast
 import orjson
 from flask import Request
 
-from trially.http.codes import Code
 from trially.http.problems import (
     BadRequest,
     ContentTooLarge,
-    UnprocessableContent,
     UnsupportedMediaType,
 )
 from trially.http.reading import reading_body
@@ -55,7 +52,8 @@ _FILE = {
     "schema": {
         "type": "string",
         "format": "binary",
-        "description": "A Bundle or NDJSON file, which may be compressed with gzip.",
+        "description": "A Bundle or NDJSON file, which may be compressed (gzip, xz, bzip2), or an"
+        " archive of them (ZIP, tar).",
     }
 }
 MEDIA_TYPES: Mapping[str, Mapping[str, Any]] = {
@@ -66,14 +64,10 @@ MEDIA_TYPES: Mapping[str, Mapping[str, Any]] = {
     "application/x-ndjson": _LINES,
     "application/gzip": _FILE,
     "application/x-gzip": _FILE,
+    "application/zip": _FILE,
     "application/octet-stream": _FILE,
 }
 """The media types of an upload, each with its schema and example."""
-
-JSON_TYPES = frozenset({"application/fhir+json", "application/json"})
-HEAD_BYTES = 100
-_NO_OBJECT = re.compile(rb'(?:\xef\xbb\xbf)?\s*(?:[\["\d-]|(?:true|false|null)\b)')
-"""Matches the beginning of JSON that is no object: clients send it that encode a file as JSON."""
 
 
 @contextmanager
@@ -82,10 +76,13 @@ def received_upload(request: Request, most_bytes: int) -> Iterator[tuple[BinaryI
 
     The file has no name, so the operating system deletes it when the process ends. Raises a
     `Problem` for an unsupported media type, and for a body that is empty, shorter than its
-    Content-Length, larger than `most_bytes`, or JSON other than an object.
+    Content-Length or larger than `most_bytes`.
     """
     if request.mimetype not in MEDIA_TYPES:
-        raise UnsupportedMediaType(f"The media type must be one of {', '.join(MEDIA_TYPES)}.")
+        raise UnsupportedMediaType(
+            f"The media type must be one of {', '.join(MEDIA_TYPES)}. The body is the file itself,"
+            " not a form."
+        )
     too_large = ContentTooLarge(f"The body must not be larger than {most_bytes} bytes.")
     if (request.content_length or 0) > most_bytes:
         raise too_large
@@ -102,12 +99,6 @@ def received_upload(request: Request, most_bytes: int) -> Iterator[tuple[BinaryI
             raise BadRequest("The body is empty.")
         if size < (request.content_length or 0):
             raise BadRequest("The body is shorter than its Content-Length.")
-        file.seek(0)
-        if request.mimetype in JSON_TYPES and _NO_OBJECT.match(file.read(HEAD_BYTES)):
-            raise UnprocessableContent(
-                "The body must be a JSON object: a FHIR Bundle or one FHIR resource.",
-                code=Code.VALIDATION_FAILED,
-            )
         file.seek(0)
         yield cast("BinaryIO", file), digest.hexdigest()
 

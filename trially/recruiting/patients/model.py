@@ -8,21 +8,21 @@ from uuid import UUID
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Computed,
     ForeignKeyConstraint,
     Index,
     LargeBinary,
     String,
     UniqueConstraint,
+    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.model import TenantModel, Timestamped, Versioned
+from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.resources.sorting import by, ignoring_case, index_sorts
-
-MANUAL_SOURCE = "manual"
-"""Source of patients entered through the API; imported ones carry the name of their source."""
 
 ADDRESS_WIDTHS = {"line": 1000, "city": 200, "state": 200, "postal_code": 200, "country": 200}
 """Most characters of each part of `Patient.address`, which is JSON and has no column per part."""
@@ -53,6 +53,60 @@ class BirthDatePrecision(StrEnum):
     DAY = "day"
 
 
+class RecordStatus(StrEnum):
+    """Whether a record stands for a person who can be recruited."""
+
+    CURRENT = "current"
+    INACTIVE = "inactive"
+    """The source no longer uses the record."""
+    REPLACED = "replaced"
+    """Another record of the same person is used in its place."""
+    WITHDRAWN = "withdrawn"
+    """The source has deleted the record."""
+
+
+class ListedStatus(StrEnum):
+    """What a list may be asked for: records of one status, or all."""
+
+    CURRENT = RecordStatus.CURRENT.value
+    INACTIVE = RecordStatus.INACTIVE.value
+    REPLACED = RecordStatus.REPLACED.value
+    WITHDRAWN = RecordStatus.WITHDRAWN.value
+    ALL = "all"
+
+
+class WithdrawalReason(StrEnum):
+    """Why a record is withdrawn: it is stored, and not used."""
+
+    DELETED = "deleted"
+    """The source deleted it."""
+    INVALID = "invalid"
+    """A newer version of it could not be imported."""
+    NOT_PERFORMED = "not_performed"
+    """A newer version says that it must not be performed."""
+    MISSING = "missing"
+    """A complete export lacks it."""
+
+
+class DeathPrecision(StrEnum):
+    """The part of a date of death that its source knows."""
+
+    YEAR = "year"
+    MONTH = "month"
+    DAY = "day"
+    INSTANT = "instant"
+
+
+class PatientDateProblem(StrEnum):
+    """Why a date of birth or death cannot be right. The date is in `impossible_dates` only."""
+
+    BIRTH_IN_FUTURE = "birth_in_future"
+    BIRTH_TOO_EARLY = "birth_too_early"
+    DEATH_IN_FUTURE = "death_in_future"
+    DEATH_TOO_EARLY = "death_too_early"
+    DEATH_BEFORE_BIRTH = "death_before_birth"
+
+
 class Patient(Timestamped, Versioned, TenantModel):
     """A patient as one source describes them."""
 
@@ -60,9 +114,13 @@ class Patient(Timestamped, Versioned, TenantModel):
 
     site_id: Mapped[UUID | None]
     source: Mapped[str] = mapped_column(String(64), server_default=MANUAL_SOURCE)
+    base_url: Mapped[str] = mapped_column(String(1024), server_default="")
+    """Base URL of the server that assigned the id, if it is not the source's own."""
     source_id: Mapped[str] = mapped_column(String(64))
     """Id of the Patient resource at the source; a patient entered by hand has their own id."""
     mrn: Mapped[str] = mapped_column(String(128))
+    mrn_system: Mapped[str | None] = mapped_column(String(255))
+    """The identifier system of the MRN, null if its source names none."""
     given_name: Mapped[str | None] = mapped_column(String(200))
     family_name: Mapped[str | None] = mapped_column(String(200))
     birth_date: Mapped[dt.date | None]
@@ -78,6 +136,13 @@ class Patient(Timestamped, Versioned, TenantModel):
     address: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     deceased: Mapped[bool] = mapped_column(server_default=text("false"))
     deceased_at: Mapped[dt.datetime | None]
+    deceased_on: Mapped[dt.date | None]
+    """The local day of death, where the source is."""
+    deceased_precision: Mapped[str | None] = mapped_column(String(7))
+    date_problem: Mapped[str | None] = mapped_column(String(20))
+    """A `PatientDateProblem`."""
+    impossible_dates: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """Dates that the source gives and that cannot be right, by column. They are not used."""
     active: Mapped[bool] = mapped_column(server_default=text("true"))
     contact_preference: Mapped[ContactPreference] = mapped_column(
         String(12), server_default=ContactPreference.OK
@@ -87,13 +152,52 @@ class Patient(Timestamped, Versioned, TenantModel):
     """Grows whenever something clinical about the patient changes."""
     content_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
     """Digest of what the source last sent; importing the same again changes nothing."""
+    version_at: Mapped[dt.datetime | None]
+    """When the source last changed the record: `meta.lastUpdated`."""
+    version_number: Mapped[int | None] = mapped_column(BigInteger)
+    """The source's number of the version: `meta.versionId`, if it is a number."""
+    withdrawn_at: Mapped[dt.datetime | None]
+    withdrawn_reason: Mapped[WithdrawalReason | None] = mapped_column(String(20))
+    replaced_by_id: Mapped[UUID | None]
+    """The record that replaces this one, because both are about one person."""
+    merged_by: Mapped[str | None] = mapped_column(String(255))
+    """The member who merged the record; null if its source says that it is replaced."""
+    link_base_url: Mapped[str | None] = mapped_column(String(1024))
+    link_source_id: Mapped[str | None] = mapped_column(String(64))
+    """The record at the source that replaces this one; it may not be imported yet."""
+    replaces: Mapped[list[Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """Base URL and id of each record that this one replaces, as its source says."""
+    corrections: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    """By field that a member corrected: what the source says (`imported`), `by` and `at`."""
+    record_status: Mapped[RecordStatus] = mapped_column(
+        String(10),
+        Computed(
+            "CASE WHEN withdrawn_at IS NOT NULL THEN 'withdrawn'"
+            " WHEN replaced_by_id IS NOT NULL THEN 'replaced'"
+            " WHEN NOT active THEN 'inactive' ELSE 'current' END",
+            persisted=True,
+        ),
+    )
+    mrn_scope: Mapped[str | None] = mapped_column(
+        String(255),
+        Computed(
+            "CASE WHEN withdrawn_at IS NULL AND replaced_by_id IS NULL AND active"
+            " THEN coalesce(mrn_system, '') END",
+            persisted=True,
+        ),
+    )
+    """Within which the MRN is unique. Null for records that are not current."""
 
     __table_args__ = (
-        UniqueConstraint("tenant_id", "source", "source_id"),
+        UniqueConstraint("tenant_id", "source", "base_url", "source_id"),
         UniqueConstraint(
             "tenant_id",
             "source",
+            "mrn_scope",
             "mrn",
+            # Checked after each statement, so that one statement may exchange MRNs.
+            deferrable=True,
+            initially="IMMEDIATE",
             info={"pointer": "/mrn", "detail": "There is a patient with this MRN already."},
         ),
         ForeignKeyConstraint(
@@ -105,7 +209,73 @@ class Patient(Timestamped, Versioned, TenantModel):
         CheckConstraint(
             "birth_date_precision IN ('year', 'month', 'day')", name="birth_date_precision"
         ),
+        ForeignKeyConstraint(
+            ["tenant_id", "replaced_by_id"],
+            ["patient.tenant_id", "patient.id"],
+            name="fk_patient_replaced_by_id",
+            ondelete="SET NULL (replaced_by_id)",
+        ),
         Index("ix_patient_tenant_id_site_id", "tenant_id", "site_id"),
+        Index(
+            "ix_patient_tenant_id_replaced_by_id",
+            "tenant_id",
+            "replaced_by_id",
+            postgresql_where=text("replaced_by_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_patient_link",
+            "tenant_id",
+            "source",
+            "link_base_url",
+            "link_source_id",
+            postgresql_where=text("link_source_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_patient_replaces",
+            "tenant_id",
+            "source",
+            postgresql_where=text("replaces IS NOT NULL"),
+        ),
+    )
+
+
+class ErasedPatient(TenantModel):
+    """A patient that a member erased, so that no import brings the person back.
+
+    Only a digest of the record's key is stored, with a salt of its source.
+    """
+
+    __tablename__ = "erased_patient"
+
+    source: Mapped[str] = mapped_column(String(64))
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    erased_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+    erased_by: Mapped[str | None] = mapped_column(String(255))
+
+    __table_args__ = (UniqueConstraint("tenant_id", "source", "digest"),)
+
+
+class PatientIdentifier(TenantModel):
+    """One identifier of a patient, as its source sends it."""
+
+    __tablename__ = "patient_identifier"
+
+    patient_id: Mapped[UUID]
+    system: Mapped[str | None] = mapped_column(String(255))
+    value: Mapped[str] = mapped_column(String(255))
+    type: Mapped[str | None] = mapped_column(String(128))
+    """Code of HL7's table 0203, such as MR."""
+    use: Mapped[str | None] = mapped_column(String(20))
+    period_start: Mapped[str | None] = mapped_column(String(48))
+    period_end: Mapped[str | None] = mapped_column(String(48))
+    assigner: Mapped[str | None] = mapped_column(String(200))
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "patient_id"], ["patient.tenant_id", "patient.id"], ondelete="CASCADE"
+        ),
+        Index("ix_patient_identifier_tenant_id_patient_id", "tenant_id", "patient_id"),
+        Index("ix_patient_identifier_tenant_id_value", "tenant_id", "value"),
     )
 
 

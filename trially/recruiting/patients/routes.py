@@ -6,10 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
-from sqlalchemy import ColumnElement, Text, cast, func
+from sqlalchemy import BindParameter, ColumnElement, Text, cast, func, or_
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from uuid_utils.compat import uuid7
 
+from trially.auth.identity import current_identity
 from trially.auth.permissions import Permission, requires
 from trially.database.rows import Item, table_of
 from trially.http.contract import (
@@ -25,10 +26,16 @@ from trially.http.contract import (
 )
 from trially.http.etags import Versions
 from trially.http.pages import Page
+from trially.http.problems import Conflict, NotFound
 from trially.recruiting.duplicates.finding import find_duplicates
-from trially.recruiting.patients.model import MANUAL_SOURCE, SORTS, Patient
+from trially.recruiting.patients.ages import resolve_ages
+from trially.recruiting.patients.corrections import corrections_after, release
+from trially.recruiting.patients.known import find_key, refuse_taken_mrn, remember_erased
+from trially.recruiting.patients.merging import MergeError, merge, unmerge
+from trially.recruiting.patients.model import SORTS, DeathPrecision, ListedStatus, Patient
 from trially.recruiting.patients.schema import (
     FoundPatientSchema,
+    MergeSchema,
     PatientBodySchema,
     PatientCountSchema,
     PatientFilterSchema,
@@ -37,7 +44,9 @@ from trially.recruiting.patients.schema import (
     PatientSearchSchema,
 )
 from trially.recruiting.patients.searching import search_page
+from trially.recruiting.search.current_records import with_replaced
 from trially.recruiting.search.indexing import INDEXED, index_patients, write_own_name
+from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
 from trially.resources.scope import of_site
@@ -46,6 +55,11 @@ from trially.resources.sorting import never_null
 bp = Blueprint("patients", __name__, url_prefix="/patients")
 
 columns = table_of(Patient).c
+
+
+def has_status(status: BindParameter[Any]) -> ColumnElement[bool]:
+    """Return the condition of records with a status; `all` has none."""
+    return or_(status == ListedStatus.ALL.value, columns.record_status == status)
 
 
 PATIENTS = Resource(
@@ -58,6 +72,7 @@ PATIENTS = Resource(
         "sex": equals(columns.sex),
         "site_id": equals(columns.site_id),
         "source": equals(columns.source),
+        "record_status": has_status,
     },
 )
 
@@ -114,10 +129,12 @@ def search_patients(body: dict[str, Any]) -> Page:
 def create_patient(body: dict[str, Any]) -> Item:
     """Create a patient.
 
-    The patient's `source` is `manual`. An MRN may occur once in a source. A member who is
+    The patient's `source` is `manual`. If a current patient of any source has the MRN, the answer
+    is 409, and `patient_id` names that patient if the caller may see it. A member who is
     restricted to sites must name one of them as `site_id`. Send an `Idempotency-Key` to repeat
     the request safely.
     """
+    refuse_taken_mrn(body["mrn"])
     patient_id = uuid7()
     patient = PATIENTS.create(
         {
@@ -126,6 +143,7 @@ def create_patient(body: dict[str, Any]) -> Item:
             "source": MANUAL_SOURCE,
             "source_id": str(patient_id),
             "birth_date_precision": "day",
+            **_death_of(body),
         }
     )
     index_patient(patient)
@@ -159,12 +177,16 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
     changes: dict[str, Any] = {**body, "clinical_version": Patient.clinical_version + 1}
     if body.get("address") is not None:
         changes["address"] = _merged_address(body["address"])
+    changes |= _death_of(body)
     if "birth_date" in body:
         changes["birth_date_precision"] = "day"
-    patient = PATIENTS.change(patient_id, versions, changes)
+    changes["corrections"] = corrections_after(changes, current_identity().subject)
+    changed = PATIENTS.change(patient_id, versions, changes)
+    if "birth_date" in body:
+        resolve_ages([patient_id])
     if INDEXED & changes.keys():
-        index_patient(patient)
-    return patient
+        index_patient(changed)
+    return changed
 
 
 @bp.delete("/<uuid:patient_id>")
@@ -175,9 +197,80 @@ def delete_patient(patient_id: UUID, versions: Versions | None) -> None:
     """Delete a patient and all records about the patient.
 
     The patient and the records cannot be restored from the API. `If-Match` must name the
-    version that the caller has seen.
+    version that the caller has seen. Imports do not bring an imported patient back: a digest of
+    the record's key stays.
     """
+    key = find_key(patient_id)
+    freed = with_replaced([patient_id]) - {patient_id}
     PATIENTS.delete(patient_id, versions)
+    remember_erased(key, current_identity().subject)
+    index_patients(freed)
+    find_duplicates(list(freed))
+
+
+@bp.post("/<uuid:patient_id>/merge")
+@requires(Permission.PATIENTS_WRITE)
+@accepts(MergeSchema())
+@returns_version(PatientSchema())
+def merge_patient(patient_id: UUID, body: dict[str, Any]) -> Item:
+    """Let another record replace a patient's, because both are about one person.
+
+    The facts of both are shown at the record in `into`, and the replaced record is no candidate.
+    Nothing is lost: `DELETE` undoes the merge. The answer is the replaced record.
+    """
+    PATIENTS.get(patient_id)
+    PATIENTS.get(body["into"])
+    try:
+        merge(patient_id, body["into"], current_identity().subject)
+    except MergeError as error:
+        raise Conflict(str(error)) from None
+    find_duplicates([patient_id, body["into"]])
+    return PATIENTS.get(patient_id)
+
+
+@bp.delete("/<uuid:patient_id>/merge")
+@requires(Permission.PATIENTS_WRITE)
+@returns_version(PatientSchema())
+def unmerge_patient(patient_id: UUID) -> Item:
+    """Undo a merge.
+
+    The record stands for itself again, with the facts that came with it. If its source says that it
+    is replaced, the next import that changes it merges it again.
+    """
+    former_id = PATIENTS.get(patient_id)["replaced_by_id"]
+    unmerge(patient_id)
+    find_duplicates([patient_id, *([former_id] if former_id else [])])
+    return PATIENTS.get(patient_id)
+
+
+@bp.delete("/<uuid:patient_id>/corrections/<string:field>")
+@requires(Permission.PATIENTS_WRITE)
+@returns_version(PatientSchema())
+def release_correction(patient_id: UUID, field: str) -> Item:
+    """Release a correction.
+
+    The field has the source's value again, and follows imports from now on.
+    """
+    corrections = PATIENTS.get(patient_id)["corrections"]
+    if field not in corrections:
+        raise NotFound("The field has not been corrected.")
+    released = PATIENTS.change(patient_id, None, release(corrections, field))
+    if field == "birth_date":
+        resolve_ages([patient_id])
+    if field in INDEXED:
+        index_patient(released)
+    return released
+
+
+def _death_of(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the local day and precision that belong to `deceased_at`, if the body has it."""
+    if "deceased_at" not in body:
+        return {}
+    at = body["deceased_at"]
+    return {
+        "deceased_on": at and at.date(),
+        "deceased_precision": at and DeathPrecision.INSTANT.value,
+    }
 
 
 def index_patient(patient: Item) -> None:

@@ -22,8 +22,13 @@ from trially.recruiting.patients.model import (
     SORTS,
     BirthDatePrecision,
     ContactPreference,
+    DeathPrecision,
+    ListedStatus,
     Patient,
+    PatientDateProblem,
+    RecordStatus,
     Sex,
+    WithdrawalReason,
 )
 from trially.recruiting.search.query import MatchKind
 from trially.resources.fields import text
@@ -69,6 +74,32 @@ class AddressSchema(Schema):
     country = _part("country", "US", value_set("country"))
 
 
+class CorrectionSchema(Schema):
+    """A field that a member corrected. Imports leave it alone until the correction is released."""
+
+    imported = fields.Raw(
+        dump_only=True,
+        allow_none=True,
+        metadata=IDENTIFIER
+        | {"description": "What the source says now.", EXAMPLE: "+1 402 555 0100"},
+    )
+    by = fields.String(dump_only=True, metadata=PLAIN | {EXAMPLE: "user-4711"})
+    at = fields.AwareDateTime(dump_only=True, metadata=PLAIN)
+
+
+class MergeSchema(Schema):
+    """The record that replaces a patient's."""
+
+    into = fields.UUID(required=True, metadata=PLAIN)
+
+
+class ImpossibleDatesSchema(Schema):
+    """Dates of the source that cannot be right. They are not used."""
+
+    birth_date = fields.String(allow_none=True, metadata=IDENTIFIER | {EXAMPLE: "2087-01-01"})
+    deceased_at = fields.String(allow_none=True, metadata=IDENTIFIER | {EXAMPLE: None})
+
+
 class PatientSchema(Schema):
     """A patient. An imported patient may lack fields that a manually entered one must have."""
 
@@ -112,9 +143,66 @@ class PatientSchema(Schema):
         validate=check_death,
         metadata=DATE | {EXAMPLE: None},
     )
+    deceased_on = fields.Date(
+        dump_only=True,
+        allow_none=True,
+        metadata=DATE | {EXAMPLE: None, "description": "The local day of death."},
+    )
+    deceased_precision = Choice(
+        DeathPrecision, dump_only=True, allow_none=True, metadata=PRECISION | {EXAMPLE: None}
+    )
+    date_problem = Choice(
+        PatientDateProblem,
+        dump_only=True,
+        allow_none=True,
+        metadata=PLAIN
+        | {
+            EXAMPLE: None,
+            "description": "Why a date of the source cannot be right. The date is only in"
+            " `impossible_dates`.",
+        },
+    )
+    impossible_dates = fields.Nested(ImpossibleDatesSchema, dump_only=True, allow_none=True)
     contact_preference = Choice(ContactPreference, metadata=PLAIN)
     site_id = fields.UUID(allow_none=True, metadata=PLAIN)
     source = fields.String(dump_only=True, metadata=PLAIN | {EXAMPLE: "manual"})
+    source_id = fields.String(dump_only=True, metadata=IDENTIFIER | {EXAMPLE: "pat-17"})
+    mrn_system = fields.String(
+        dump_only=True,
+        allow_none=True,
+        metadata=IDENTIFIER | {EXAMPLE: "http://hospital.example/mrn"},
+    )
+    active = fields.Boolean(dump_only=True, metadata=PLAIN | {EXAMPLE: True})
+    record_status = Choice(
+        RecordStatus,
+        dump_only=True,
+        metadata=PLAIN
+        | {
+            EXAMPLE: "current",
+            "description": "Whether the record stands for a person who can be recruited. Lists"
+            " show current records, unless `record_status` asks for others.",
+        },
+    )
+    replaced_by_id = fields.UUID(
+        dump_only=True,
+        allow_none=True,
+        metadata=PLAIN
+        | {EXAMPLE: None, "description": "The record of the same person that is used instead."},
+    )
+    withdrawn_reason = Choice(
+        WithdrawalReason, dump_only=True, allow_none=True, metadata=PLAIN | {EXAMPLE: None}
+    )
+    corrections = fields.Dict(
+        keys=fields.String(),
+        values=fields.Nested(CorrectionSchema),
+        dump_only=True,
+        allow_none=True,
+        metadata=IDENTIFIER
+        | {
+            EXAMPLE: {},
+            "description": "Fields that members corrected, by name. Imports leave them alone.",
+        },
+    )
     last_encounter_on = fields.Date(dump_only=True, allow_none=True, metadata=PLAIN)
     clinical_version = fields.Integer(
         dump_only=True,
@@ -138,8 +226,16 @@ class MatchSchema(Schema):
         metadata=PLAIN
         | {
             EXAMPLE: "maiden",
-            "description": "The use of a name that is not the one shown: `maiden`, `old`,"
-            " `nickname`, …",
+            "description": "The use of a name or identifier that is not the one shown:"
+            " `maiden`, `old`, `nickname`, …",
+        },
+    )
+    of_replaced_record = fields.Boolean(
+        dump_only=True,
+        metadata=PLAIN
+        | {
+            EXAMPLE: False,
+            "description": "Whether it is from a record that the patient's record replaces.",
         },
     )
     kind = Choice(MatchKind, dump_only=True, metadata=PLAIN | {EXAMPLE: "prefix"})
@@ -167,12 +263,21 @@ class PatientBodySchema(PatientSchema):
     sex = Choice(Sex, required=True, metadata=PLAIN)
 
 
+def _record_status() -> Choice:
+    return Choice(
+        ListedStatus,
+        load_default=ListedStatus.CURRENT,
+        metadata={"description": "Which records to find; `all` finds every one."},
+    )
+
+
 class PatientFilterSchema(Schema):
     """Filters of a list of patients."""
 
     sex = Choice(Sex)
     site_id = fields.UUID()
     source = text(columns.source, example="manual")
+    record_status = _record_status()
 
 
 class PatientQuerySchema(PageQuerySchema, PatientFilterSchema):
@@ -194,15 +299,23 @@ class PatientSearchSchema(PageBodySchema):
         LONGEST_QUERY,
         example="mei lind",
         metadata={
-            "description": "Words to find in any of: all names, MRN, phone number, email address"
-            " and birth date. Accents, case and apostrophes do not matter. The best matches"
-            " come first."
+            "description": "Words to find in any of: all names, MRN, other identifiers, phone"
+            " number, email address and birth date. Accents, case and apostrophes do not matter."
+            " The best matches come first."
         },
     )
-    mrn = text(columns.mrn, example=MRN)
+    mrn = text(
+        columns.mrn,
+        example=MRN,
+        metadata={
+            "description": "The MRN, or another identifier. Case, blanks, hyphens and leading"
+            " zeros do not matter."
+        },
+    )
     given_name = text(columns.given_name, example="mei", metadata=NAME_PREFIX)
     family_name = text(columns.family_name, example="lind", metadata=NAME_PREFIX)
     birth_date = fields.Date(metadata=BIRTH_DATE)
     sex = Choice(Sex)
     site_id = fields.UUID()
+    record_status = _record_status()
     sort = Sort(SORTS)

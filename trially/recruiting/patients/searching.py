@@ -10,8 +10,9 @@ from trially.database.rows import table_of
 from trially.http.masking import refuse_masked
 from trially.http.pages import Page, make_page, read_cursor
 from trially.http.problems import validation_failed
-from trially.recruiting.patients.model import Patient
+from trially.recruiting.patients.model import ListedStatus, Patient
 from trially.recruiting.search.matching import (
+    Finds,
     Place,
     count_patients,
     explain_matches,
@@ -39,27 +40,30 @@ _RANK, _TERM = "rank_of_match", "term_of_match"
 def search_page(patients: Resource, body: Mapping[str, Any], **always: Any) -> Page:
     """Return the page of patients that meet all criteria of a search, and `always`.
 
+    Patients are also found by the names and numbers of records that they replace. If the search
+    asks for all records, or for replaced ones, each is found by its own.
+
     Without `sort`, the best matches come first. Answers 403 if a criterion is masked for the
     caller.
     """
     refuse_masked({name for name in body if name == "q" or name in patients.masked})
     if not any(name in body for name in TYPED):
-        return _explained(patients.page(body, **always), [])
-    words = _read_words(body)
+        return _explained(patients.page(body, **always), [], Finds.PATIENTS)
+    words, finds = _read_words(body), _finds(body["record_status"])
     if "sort" in body or not words:
-        ids = table_of(Patient).c.id.in_(matches(words)) if words else false()
-        return _explained(patients.page(body, [ids], **always), words)
-    return _explained(_ranked_page(patients, words, body, always), words)
+        ids = table_of(Patient).c.id.in_(matches(words, finds)) if words else false()
+        return _explained(patients.page(body, [ids], **always), words, finds)
+    return _explained(_ranked_page(patients, words, finds, {**body, **always}), words, finds)
 
 
 def _ranked_page(
-    patients: Resource, words: Sequence[Word], body: Mapping[str, Any], always: Mapping[str, Any]
+    patients: Resource, words: Sequence[Word], finds: Finds, body: Mapping[str, Any]
 ) -> Page:
     tenant_id, limit = current_tenant().tenant_id, body["limit"]
-    conditions = patients.conditions({**body, **always})
+    conditions = patients.conditions(body)
     position = read_cursor(tenant_id, body)
     after = None if position is None else _read_place(position)
-    places = find_patients(words, conditions, limit=limit + 1, after=after)
+    places = find_patients(words, conditions, finds=finds, limit=limit + 1, after=after)
     items = patients.pick([place.patient_id for place in places])
     page = make_page(
         [
@@ -76,8 +80,13 @@ def _ranked_page(
     for item in page["data"]:
         del item[_RANK], item[_TERM]
     if body.get("total"):
-        page["page"]["total"] = count_patients(words, conditions)
+        page["page"]["total"] = count_patients(words, conditions, finds)
     return page
+
+
+def _finds(status: str) -> Finds:
+    is_used = status in {ListedStatus.CURRENT, ListedStatus.INACTIVE}
+    return Finds.PATIENTS if is_used else Finds.RECORDS
 
 
 def _read_words(body: Mapping[str, Any]) -> list[Word]:
@@ -95,10 +104,10 @@ def _read_words(body: Mapping[str, Any]) -> list[Word]:
     return words
 
 
-def _explained(page: Page, words: Sequence[Word]) -> Page:
+def _explained(page: Page, words: Sequence[Word], finds: Finds) -> Page:
     """Add to each patient what matched."""
     ids = [item["id"] for item in page["data"]]
-    explained = explain_matches(words, ids) if words and ids else {}
+    explained = explain_matches(words, ids, finds) if words and ids else {}
     for item in page["data"]:
         item["matched"] = explained.get(item["id"], [])
     return page

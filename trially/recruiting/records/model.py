@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    BigInteger,
     CheckConstraint,
     ForeignKeyConstraint,
     Index,
@@ -21,6 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.model import TenantModel, Timestamped
+from trially.recruiting.patients.model import WithdrawalReason
 
 
 class RecordType(StrEnum):
@@ -53,6 +55,20 @@ class Comparator(StrEnum):
     GREATER = ">"
 
 
+class DateProblem(StrEnum):
+    """Why the dates of a record cannot be right. They are shown, and not used for anything else."""
+
+    ENDS_BEFORE_START = "ends_before_start"
+    IN_FUTURE = "in_future"
+    """Something that is said to have happened is dated in the future of the import."""
+
+    TOO_EARLY = "too_early"
+
+
+NEGATIVE_STATUSES = frozenset({"not-done", "not-taken", "not-given", "declined"})
+"""Statuses that say that something was not done, taken or given."""
+
+
 class ClinicalFact(Timestamped, TenantModel):
     """One coded, dated fact about a patient, from one FHIR resource or a component of one."""
 
@@ -70,21 +86,49 @@ class ClinicalFact(Timestamped, TenantModel):
     clinical_status: Mapped[str | None] = mapped_column(String(128))
     verification_status: Mapped[str | None] = mapped_column(String(128))
     criticality: Mapped[str | None] = mapped_column(String(128))
+    negated: Mapped[bool] = mapped_column(server_default=text("false"))
+    """True if the record says that something was not done, taken or given."""
+    intent: Mapped[str | None] = mapped_column(String(128))
+    """Of a request: `proposal`, `plan`, `order` and so on. A proposal is not a prescription."""
+    focus: Mapped[str | None] = mapped_column(String(1000))
+    """Who or what an observation is about, if not the patient: a child, a donor, a device."""
     start_at: Mapped[dt.datetime | None]
+    """Null if it is unknown."""
     start_precision: Mapped[str | None] = mapped_column(String(7))
     """Precision of the date in the source: `year`, `month`, `day` or `instant`."""
+    start_offset: Mapped[int | None] = mapped_column(SmallInteger)
+    """Offset from UTC in minutes, of a start that is an instant. It gives the local day."""
+    start_age: Mapped[str | None] = mapped_column(String(16))
+    """The patient's age at the start, as an ISO 8601 duration, from which the start follows."""
     end_at: Mapped[dt.datetime | None]
     end_precision: Mapped[str | None] = mapped_column(String(7))
+    end_offset: Mapped[int | None] = mapped_column(SmallInteger)
+    end_age: Mapped[str | None] = mapped_column(String(16))
+    date_problem: Mapped[str | None] = mapped_column(String(20))
+    """A `DateProblem`: the dates must not be used."""
     recorded_at: Mapped[dt.datetime | None]
+    recorded_offset: Mapped[int | None] = mapped_column(SmallInteger)
     value_number: Mapped[Decimal | None] = mapped_column(Numeric)
     value_code_system: Mapped[str | None] = mapped_column(String(255))
     value_code: Mapped[str | None] = mapped_column(String(128))
     value_text: Mapped[str | None] = mapped_column(String(4000))
     unit: Mapped[str | None] = mapped_column(String(128))
     comparator: Mapped[str | None] = mapped_column(String(2))
+    reference_low: Mapped[Decimal | None] = mapped_column(Numeric)
+    reference_high: Mapped[Decimal | None] = mapped_column(Numeric)
+    """Ends of the normal range, in the unit of the value."""
+    reference_text: Mapped[str | None] = mapped_column(String(1000))
+    interpretation: Mapped[str | None] = mapped_column(String(128))
+    """`H`, `L`, `N` and so on."""
+    details: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    """Elements that have no column: `imports/fhir/details.py`."""
     parent_code: Mapped[str | None] = mapped_column(String(128))
     """For a component: the code of its observation."""
+    recorded_patient_id: Mapped[UUID | None]
+    """The patient that the record came with, if that patient was replaced by `patient_id`."""
     source: Mapped[str] = mapped_column(String(64))
+    base_url: Mapped[str] = mapped_column(String(1024), server_default="")
+    """Base URL of the server that assigned the id, if it is not the source's own."""
     source_type: Mapped[str] = mapped_column(String(40))
     source_id: Mapped[str] = mapped_column(String(64))
     component: Mapped[int] = mapped_column(SmallInteger, server_default="0")
@@ -95,11 +139,18 @@ class ClinicalFact(Timestamped, TenantModel):
     entered_in_error: Mapped[bool] = mapped_column(server_default=text("false"))
     """True if the source marks the record as entered in error. It is stored and never counted."""
     content_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    version_at: Mapped[dt.datetime | None]
+    """When the source last changed the record: `meta.lastUpdated`."""
+    version_number: Mapped[int | None] = mapped_column(BigInteger)
+    """The source's number of the version: `meta.versionId`, if it is a number."""
+    withdrawn_at: Mapped[dt.datetime | None]
+    withdrawn_reason: Mapped[WithdrawalReason | None] = mapped_column(String(20))
 
     __table_args__ = (
         UniqueConstraint(
             "tenant_id",
             "source",
+            "base_url",
             "source_type",
             "source_id",
             "component",
@@ -107,6 +158,18 @@ class ClinicalFact(Timestamped, TenantModel):
         ),
         ForeignKeyConstraint(
             ["tenant_id", "patient_id"], ["patient.tenant_id", "patient.id"], ondelete="CASCADE"
+        ),
+        ForeignKeyConstraint(
+            ["tenant_id", "recorded_patient_id"],
+            ["patient.tenant_id", "patient.id"],
+            name="fk_clinical_fact_recorded_patient_id",
+            ondelete="CASCADE",
+        ),
+        Index(
+            "ix_clinical_fact_tenant_id_recorded_patient_id",
+            "tenant_id",
+            "recorded_patient_id",
+            postgresql_where=text("recorded_patient_id IS NOT NULL"),
         ),
         CheckConstraint(
             "type IN ({})".format(", ".join(f"'{kind}'" for kind in RecordType)), name="type"
@@ -121,4 +184,34 @@ class ClinicalFact(Timestamped, TenantModel):
             "medication_source_id",
             postgresql_where=text("medication_source_id IS NOT NULL"),
         ),
+        Index(
+            "ix_clinical_fact_ages",
+            "tenant_id",
+            "patient_id",
+            postgresql_where=text("start_age IS NOT NULL OR end_age IS NOT NULL"),
+        ),
+    )
+
+
+class RecordCoding(TenantModel):
+    """A further coding of a record, so that records are found by each of their codes.
+
+    The first coding is in `clinical_fact`. An index on the array of codings would not do: under
+    row-level security PostgreSQL uses an index only for leakproof operators, such as `=` of text.
+    """
+
+    __tablename__ = "record_coding"
+
+    record_id: Mapped[UUID]
+    system: Mapped[str | None] = mapped_column(String(255))
+    code: Mapped[str] = mapped_column(String(128))
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "record_id"],
+            ["clinical_fact.tenant_id", "clinical_fact.id"],
+            ondelete="CASCADE",
+        ),
+        Index("ix_record_coding_tenant_id_record_id", "tenant_id", "record_id", "code"),
+        Index("ix_record_coding_tenant_id_code", "tenant_id", "code", "record_id"),
     )

@@ -4,16 +4,40 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
-from sqlalchemy import Text, case, cast, func, literal
 
 from trially.auth.permissions import Permission, requires
 from trially.database.rows import table_of
 from trially.http.contract import queries, returns_page
-from trially.http.fields import PageQuerySchema
+from trially.http.masking import refuse_masked
 from trially.http.pages import Page
 from trially.recruiting.patients.routes import PATIENTS
+from trially.recruiting.records.columns import (
+    AT,
+    AT_ON,
+    DATED_BY,
+    END_ON,
+    HAS_FOCUS,
+    ORDER,
+    START_ON,
+    STATUS,
+    VALUE,
+    VALUE_DECIMAL,
+    has_code,
+    has_coding,
+    has_focus,
+    has_status,
+    has_system,
+    is_since,
+    is_until,
+    join_coding,
+)
 from trially.recruiting.records.model import ClinicalFact
-from trially.recruiting.records.schema import EventSchema, RecordQuerySchema, RecordSchema
+from trially.recruiting.records.schema import (
+    EventQuerySchema,
+    EventSchema,
+    RecordQuerySchema,
+    RecordSchema,
+)
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
 from trially.resources.scope import of_patient
@@ -22,25 +46,38 @@ bp = Blueprint("records", __name__, url_prefix="/patients/<uuid:patient_id>")
 
 columns = table_of(ClinicalFact).c
 
-_FIRST_KNOWN = func.coalesce(columns.start_at, columns.recorded_at, columns.created_at)
-"""When the event happened, or, if its source does not know, when it was recorded."""
-
-_MEASURED = func.concat(
-    columns.comparator,
-    cast(func.trim_scale(columns.value_number), Text),
-    literal(" ").concat(columns.unit),
-)
-_STATED = func.coalesce(columns.value_text, columns.value_code)
+_NEWEST_FIRST = {"order_of_time": "desc", "id": "asc"}
+_HIDDEN = [ORDER.label("order_of_time")]
+_DATES = [AT.label("at"), AT_ON.label("at_on"), DATED_BY.label("dated_by")]
+_CERTAINTY = {name: equals(columns[name]) for name in ("negated", "intent", "verification_status")}
 
 RECORDS = Resource(
     ClinicalFact,
     RecordSchema(),
     name="record",
     scope=of_patient(columns.patient_id),
-    computed=[_FIRST_KNOWN.label("at")],
-    order={"at": "desc", "id": "asc"},
+    computed=[
+        *_DATES,
+        START_ON.label("start_on"),
+        END_ON.label("end_on"),
+        VALUE_DECIMAL.label("value_decimal"),
+        HAS_FOCUS.label("has_focus"),
+    ],
+    hidden=_HIDDEN,
+    order=_NEWEST_FIRST,
     filters={
-        name: equals(columns[name]) for name in ("patient_id", "entered_in_error", "type", "code")
+        **{
+            name: equals(columns[name])
+            for name in ("patient_id", "entered_in_error", "type", "category")
+        },
+        **_CERTAINTY,
+        "code": has_code,
+        "system": has_system,
+        "coding": has_coding,
+        "status": has_status,
+        "since": is_since,
+        "until": is_until,
+        "has_focus": has_focus,
     },
 )
 
@@ -50,14 +87,21 @@ TIMELINE = Resource(
     name="event",
     scope=of_patient(columns.patient_id),
     computed=[
-        _FIRST_KNOWN.label("at"),
+        *_DATES,
         columns.start_precision.label("precision"),
         columns.end_at.label("until"),
-        func.coalesce(columns.clinical_status, columns.status).label("status"),
-        case((columns.value_number.is_not(None), _MEASURED), else_=_STATED).label("value"),
+        END_ON.label("until_on"),
+        STATUS.label("status"),
+        VALUE.label("value"),
+        HAS_FOCUS.label("has_focus"),
     ],
-    order={"at": "desc", "id": "asc"},
-    filters={name: equals(columns[name]) for name in ("patient_id", "entered_in_error")},
+    hidden=_HIDDEN,
+    order=_NEWEST_FIRST,
+    filters={
+        **{name: equals(columns[name]) for name in ("patient_id", "entered_in_error", "type")},
+        **_CERTAINTY,
+        "has_focus": has_focus,
+    },
 )
 
 
@@ -68,23 +112,31 @@ TIMELINE = Resource(
 def list_records(patient_id: UUID, query: dict[str, Any]) -> Page:
     """List a patient's records, of one type or all, newest first.
 
-    Records are conditions, observations, medications and other facts. Records that their source
-    marks as entered in error are left out unless `entered_in_error` is `true`. Text and codes
-    that may identify the patient are masked with the PHI level `limited`.
+    Records are conditions, observations, medications and other facts. Records without a date come
+    last. Records that their source marks as entered in error are left out unless
+    `entered_in_error` is `true`. `code` and `system` find each of a record's codings; together
+    they must be one coding. Text and codes that may identify the patient are masked with the PHI
+    level `limited`.
     """
     PATIENTS.get(patient_id)
-    return RECORDS.page(query, patient_id=patient_id)
+    if "system" in query and "code_system" in RECORDS.masked:
+        refuse_masked({"system"})
+    narrowed = dict(query)
+    if "code" in narrowed and "system" in narrowed:
+        refuse_masked(RECORDS.masked & {"code"})
+        narrowed["coding"] = join_coding(narrowed.pop("system"), narrowed.pop("code"))
+    return RECORDS.page(narrowed, patient_id=patient_id)
 
 
 @bp.get("/timeline")
 @requires(Permission.PATIENTS_READ)
-@queries(PageQuerySchema())
+@queries(EventQuerySchema())
 @returns_page(EventSchema())
 def show_timeline(patient_id: UUID, query: dict[str, Any]) -> Page:
     """List all events in a patient's history, newest first.
 
-    An event shows a record in short: when it happened, what it is, and its value with the unit.
-    Records entered in error are left out.
+    An event shows a record in short: when it happened, what it is, how certain it is, and its
+    value with the unit. Events without a date come last. Records entered in error are left out.
     """
     PATIENTS.get(patient_id)
     return TIMELINE.page(query, patient_id=patient_id, entered_in_error=False)

@@ -1,41 +1,86 @@
 """Records of a patient as clients read them."""
 
+from enum import StrEnum
+from typing import Any
+
 from marshmallow import Schema, fields
 
 from trially.database.rows import table_of
 from trially.http.fields import EXAMPLE, Choice, PageQuerySchema
 from trially.phi import CODE, IDENTIFIER, PLAIN, value_set
-from trially.recruiting.records.model import ClinicalFact, Comparator, DatePrecision, RecordType
+from trially.recruiting.records.details import CodingSchema, DetailsSchema
+from trially.recruiting.records.model import (
+    ClinicalFact,
+    Comparator,
+    DatePrecision,
+    DateProblem,
+    RecordType,
+)
 from trially.resources.fields import text
 
 columns = table_of(ClinicalFact).c
 
 
-class CodingSchema(Schema):
-    """A further coding of a record's concept."""
+AT = {"description": "When the event happened or else was recorded. Null if that is unknown."}
+LOCAL = {"description": "The local day, where the source is."}
+OFFSET = {"description": "Offset from UTC at the source, in minutes.", EXAMPLE: -300}
+DECIMAL = {
+    "description": "`value_number` with all its digits, as text. JavaScript rounds numbers.",
+    EXAMPLE: None,
+}
+NEGATED = {"description": "True if this was *not* done, taken or given.", EXAMPLE: False}
+HAS_FOCUS = {
+    "description": "True if the record is about somebody or something else than the patient, such"
+    " as an unborn child or a donor.",
+    EXAMPLE: False,
+}
+PROBLEM = {
+    "description": "Why the dates cannot be right. Do not use the dates of such a record.",
+    EXAMPLE: None,
+}
 
-    system = fields.String(
-        dump_only=True,
-        allow_none=True,
-        metadata=value_set("code system") | {EXAMPLE: "http://snomed.info/sct"},
+
+class DatedBy(StrEnum):
+    """What the date of a record says."""
+
+    OCCURRENCE = "occurrence"
+    RECORDING = "recording"
+
+
+def date_time(**metadata: Any) -> fields.AwareDateTime:
+    """Return the field of a time that may be unknown."""
+    return fields.AwareDateTime(dump_only=True, allow_none=True, metadata=PLAIN | metadata)
+
+
+def day() -> fields.Date:
+    """Return the field of a local day that may be unknown."""
+    return fields.Date(dump_only=True, allow_none=True, metadata=PLAIN | LOCAL)
+
+
+def flag(metadata: dict[str, Any]) -> fields.Boolean:
+    """Return the field of a Boolean."""
+    return fields.Boolean(dump_only=True, metadata=PLAIN | metadata)
+
+
+def word(set_name: str, example: str | None = None) -> fields.String:
+    """Return the field of a code of FHIR, from a value set."""
+    return fields.String(
+        dump_only=True, allow_none=True, metadata=value_set(set_name) | {EXAMPLE: example}
     )
-    code = fields.String(dump_only=True, metadata=CODE | {EXAMPLE: "44054006"}, allow_none=True)
-    display = fields.String(
-        dump_only=True,
-        allow_none=True,
-        metadata=IDENTIFIER | {EXAMPLE: "Diabetes mellitus type 2 (disorder)"},
-    )
+
+
+def number() -> fields.Float:
+    """Return the field of a number that may be unknown."""
+    return fields.Float(dump_only=True, allow_none=True, metadata=PLAIN | {EXAMPLE: None})
 
 
 class RecordSchema(Schema):
     """One coded, dated fact about a patient."""
 
     id = fields.UUID(dump_only=True, metadata=PLAIN)
-    at = fields.AwareDateTime(
-        dump_only=True,
-        metadata=PLAIN
-        | {"description": "When the event happened or, if that is unknown, was recorded."},
-    )
+    at = date_time(**AT)
+    at_on = day()
+    dated_by = Choice(DatedBy, dump_only=True, allow_none=True, metadata=PLAIN)
     type = Choice(RecordType, dump_only=True, metadata=PLAIN)
     code_system = fields.String(
         dump_only=True,
@@ -68,12 +113,22 @@ class RecordSchema(Schema):
     criticality = fields.String(
         dump_only=True, allow_none=True, metadata=value_set("criticality") | {EXAMPLE: None}
     )
-    start_at = fields.AwareDateTime(dump_only=True, allow_none=True, metadata=PLAIN)
+    negated = flag(NEGATED)
+    intent = word("intent")
+    has_focus = flag(HAS_FOCUS)
+    focus = fields.String(dump_only=True, allow_none=True, metadata=IDENTIFIER | {EXAMPLE: None})
+    start_at = date_time()
+    start_on = day()
     start_precision = Choice(DatePrecision, dump_only=True, allow_none=True, metadata=PLAIN)
-    end_at = fields.AwareDateTime(dump_only=True, allow_none=True, metadata=PLAIN)
+    start_offset = fields.Integer(dump_only=True, allow_none=True, metadata=PLAIN | OFFSET)
+    end_at = date_time()
+    end_on = day()
     end_precision = Choice(DatePrecision, dump_only=True, allow_none=True, metadata=PLAIN)
-    recorded_at = fields.AwareDateTime(dump_only=True, allow_none=True, metadata=PLAIN)
-    value_number = fields.Float(dump_only=True, allow_none=True, metadata=PLAIN | {EXAMPLE: None})
+    end_offset = fields.Integer(dump_only=True, allow_none=True, metadata=PLAIN | OFFSET)
+    date_problem = Choice(DateProblem, dump_only=True, allow_none=True, metadata=PLAIN | PROBLEM)
+    recorded_at = date_time()
+    value_number = number()
+    value_decimal = fields.String(dump_only=True, allow_none=True, metadata=PLAIN | DECIMAL)
     value_code_system = fields.String(
         dump_only=True, allow_none=True, metadata=value_set("code system") | {EXAMPLE: None}
     )
@@ -87,6 +142,13 @@ class RecordSchema(Schema):
     comparator = Choice(
         Comparator, dump_only=True, allow_none=True, metadata=PLAIN | {EXAMPLE: None}
     )
+    reference_low = number()
+    reference_high = number()
+    reference_text = fields.String(
+        dump_only=True, allow_none=True, metadata=IDENTIFIER | {EXAMPLE: None}
+    )
+    interpretation = word("interpretation")
+    details = fields.Nested(DetailsSchema, dump_only=True, allow_none=True)
     parent_code = fields.String(dump_only=True, allow_none=True, metadata=CODE | {EXAMPLE: None})
     source = fields.String(dump_only=True, metadata=PLAIN | {EXAMPLE: "epic"})
     source_type = fields.String(dump_only=True, metadata=PLAIN | {EXAMPLE: "Condition"})
@@ -97,11 +159,41 @@ class RecordSchema(Schema):
     entered_in_error = fields.Boolean(dump_only=True, metadata=PLAIN)
 
 
-class RecordQuerySchema(PageQuerySchema):
-    """Query parameters of a list of records."""
+def _flag_filter(description: str) -> fields.Boolean:
+    return fields.Boolean(truthy={"true"}, falsy={"false"}, metadata={"description": description})
+
+
+class CertaintyQuerySchema(PageQuerySchema):
+    """Filters by how certain a record is."""
 
     type = Choice(RecordType)
-    code = text(columns.code, example="44054006")
+    verification_status = text(columns.verification_status, example="confirmed")
+    negated = _flag_filter("`true` lists only what was not done, taken or given.")
+    intent = text(columns.intent, example="order")
+    has_focus = _flag_filter("`true` lists only what is about somebody else than the patient.")
+
+
+class RecordQuerySchema(CertaintyQuerySchema):
+    """Query parameters of a list of records."""
+
+    code = text(
+        columns.code,
+        example="44054006",
+        metadata={"description": "A code among all codings of the record."},
+    )
+    system = text(
+        columns.code_system,
+        example="http://snomed.info/sct",
+        metadata={"description": "The code system of such a coding."},
+    )
+    category = text(columns.category, example="laboratory")
+    status = text(
+        columns.status,
+        example="final",
+        metadata={"description": "The status or the clinical status."},
+    )
+    since = fields.Date(metadata={"description": "First local day of `at`.", EXAMPLE: "2020-01-01"})
+    until = fields.Date(metadata={"description": "Last local day of `at`.", EXAMPLE: "2020-12-31"})
     entered_in_error = fields.Boolean(
         truthy={"true"},
         falsy={"false"},
@@ -110,14 +202,24 @@ class RecordQuerySchema(PageQuerySchema):
     )
 
 
+class EventQuerySchema(CertaintyQuerySchema):
+    """Query parameters of a timeline."""
+
+
 class EventSchema(Schema):
     """One event in a patient's history."""
 
     id = fields.UUID(dump_only=True, metadata=PLAIN)
-    at = fields.AwareDateTime(dump_only=True, metadata=PLAIN)
+    at = date_time(**AT)
+    at_on = day()
+    dated_by = Choice(DatedBy, dump_only=True, allow_none=True, metadata=PLAIN)
     precision = Choice(DatePrecision, dump_only=True, allow_none=True, metadata=PLAIN)
-    until = fields.AwareDateTime(dump_only=True, allow_none=True, metadata=PLAIN)
+    until = date_time()
+    until_on = day()
+    date_problem = Choice(DateProblem, dump_only=True, allow_none=True, metadata=PLAIN | PROBLEM)
     type = Choice(RecordType, dump_only=True, metadata=PLAIN)
+    source_type = fields.String(dump_only=True, metadata=PLAIN | {EXAMPLE: "Condition"})
+    category = word("category", "laboratory")
     code_system = fields.String(
         dump_only=True,
         allow_none=True,
@@ -132,8 +234,14 @@ class EventSchema(Schema):
     status = fields.String(
         dump_only=True, allow_none=True, metadata=value_set("status of an event") | {EXAMPLE: None}
     )
+    verification_status = word("verification status", "confirmed")
+    negated = flag(NEGATED)
+    intent = word("intent")
+    has_focus = flag(HAS_FOCUS)
+    focus = fields.String(dump_only=True, allow_none=True, metadata=IDENTIFIER | {EXAMPLE: None})
     value = fields.String(
         dump_only=True,
         allow_none=True,
         metadata=IDENTIFIER | {EXAMPLE: None} | {"description": "The value with its unit."},
     )
+    interpretation = word("interpretation")

@@ -13,9 +13,9 @@ LAST_CHARACTER = "\U0010ffff"
 """Greater than all that may follow the beginning of a term."""
 
 STEP = 2
-"""Steps between ranks. A former name counts half a step more than the name that is shown."""
+"""Steps between ranks. What the patient's row does not show counts half a step more."""
 
-_FORMER_NAME = "(t.use IS NOT NULL)::int"
+_FORMER = "(t.use IS NOT NULL OR t.record_id IS NOT NULL)::int"
 
 
 class Parameters(dict[str, Any]):
@@ -48,7 +48,7 @@ def branches_of(word: Word, parameters: Parameters) -> list[Branch]:
         terms = [term for term in probe.terms if not _is_in_a_range(term, probe, prefixes)]
         if terms:
             condition = f"{_of_kind(probe, parameters)} AND t.term = ANY({parameters.add(terms)})"
-            branches.append(Branch(condition, f"{STEP * RANKS[probe.match]} + {_FORMER_NAME}"))
+            branches.append(Branch(condition, f"{STEP * RANKS[probe.match]} + {_FORMER}"))
     return branches
 
 
@@ -68,7 +68,7 @@ def _ranges(probe: Probe, lists: list[Probe], parameters: Parameters) -> Iterato
             rank = f"CASE WHEN t.term = ANY({parameters.add(exact)}) THEN 0 ELSE {rank} END"
         first, end = parameters.add(beginning), parameters.add(beginning + LAST_CHARACTER)
         condition = f"{_of_kind(probe, parameters)} AND t.term >= {first} AND t.term < {end}"
-        yield Branch(condition, f"{rank} + {_FORMER_NAME}")
+        yield Branch(condition, f"{rank} + {_FORMER}")
 
 
 def _is_in_a_range(term: str, probe: Probe, prefixes: list[Probe]) -> bool:

@@ -1,7 +1,8 @@
 """Write the names and search terms of patients, a whole batch in each statement.
 
-The terms are always made from the patient's row and names as they are in the database. So it does
-not matter who changed them: a user, an import, or a command.
+The terms are always made from the patient's row, names and identifiers as they are in the database.
+So it does not matter who changed them: a user, an import, or a command. The terms of a replaced
+record find the record that is used in its place.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 from trially.database.placement import current_placement
 from trially.database.session import db
+from trially.recruiting.search.current_records import current_records
 from trially.recruiting.search.terms import terms_of
 
 AT_A_TIME = 1_000
@@ -33,10 +35,14 @@ _NAMES = "position, use, given_name, family_name, full_name, period_start, perio
 
 _READ = f"""
 SELECT patient.id, given_name, family_name, mrn, birth_date, birth_date_precision, phone, email,
-    sex, (SELECT json_agg(names ORDER BY position) FROM (
+    sex, record_status, replaced_by_id, (SELECT json_agg(names ORDER BY position) FROM (
         SELECT {_NAMES} FROM patient_name
         WHERE patient_name.tenant_id = patient.tenant_id AND patient_name.patient_id = patient.id
-    ) AS names) AS names
+    ) AS names) AS names, (SELECT json_agg(identifiers ORDER BY id) FROM (
+        SELECT id, system, value, type, use, period_end FROM patient_identifier
+        WHERE patient_identifier.tenant_id = patient.tenant_id
+        AND patient_identifier.patient_id = patient.id
+    ) AS identifiers) AS identifiers
 FROM patient
 WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.id = ANY(CAST(:ids AS uuid[]))
 """
@@ -47,13 +53,14 @@ ORDER BY id LIMIT :limit
 """
 _REMOVE_TERMS = """
 DELETE FROM patient_search_term
-WHERE tenant_id = CAST(:tenant_id AS uuid) AND patient_id = ANY(CAST(:ids AS uuid[]))
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND (record_id = ANY(CAST(:ids AS uuid[]))
+    OR record_id IS NULL AND patient_id = ANY(CAST(:ids AS uuid[])))
 """
 _ADD_TERMS = """
-INSERT INTO patient_search_term (tenant_id, id, patient_id, kind, field, use, term)
-SELECT CAST(:tenant_id AS uuid), id, patient_id, kind, field, use, term
-FROM json_to_recordset(CAST(:rows AS json))
-    AS r(id uuid, patient_id uuid, kind text, field text, use text, term text)
+INSERT INTO patient_search_term (tenant_id, id, patient_id, record_id, kind, field, use, term)
+SELECT CAST(:tenant_id AS uuid), id, patient_id, record_id, kind, field, use, term
+FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, patient_id uuid, record_id uuid,
+    kind text, field text, use text, term text)
 """
 _REMOVE_NAMES = """
 DELETE FROM patient_name
@@ -93,14 +100,23 @@ def index_patients(patient_ids: Iterable[UUID]) -> None:
     ids = list(patient_ids)
     if not ids:
         return
+    records = read_patients(ids)
+    replaced = [record["id"] for record in records if record["replaced_by_id"] is not None]
+    current = current_records(replaced) if replaced else {}
     rows = [
-        {"id": uuid7(), "patient_id": patient["id"], **term._asdict()}
-        for patient in read_patients(ids)
-        for term in terms_of(patient)
+        {"id": uuid7(), **_found_by(record["id"], current), **term._asdict()}
+        for record in records
+        for term in terms_of(record)
     ]
     _run(_REMOVE_TERMS, ids=ids)
     if rows:
         _run(_ADD_TERMS, rows=rows)
+
+
+def _found_by(record_id: UUID, current: Mapping[UUID, UUID]) -> dict[str, UUID | None]:
+    """Return the patient whom a record's terms find, and the record if it is replaced."""
+    patient_id = current.get(record_id, record_id)
+    return {"patient_id": patient_id, "record_id": None if patient_id == record_id else record_id}
 
 
 def index_all_patients(transaction: Transaction) -> Iterator[int]:
@@ -125,7 +141,7 @@ def in_steps(
 
 
 def read_patients(patient_ids: Iterable[UUID]) -> list[dict[str, Any]]:
-    """Return what patients are found by: the columns that are indexed, `sex`, and `names`."""
+    """Return what patients are found by, and compared by: columns, `names` and `identifiers`."""
     return [row._asdict() for row in _run(_READ, ids=list(patient_ids))]
 
 

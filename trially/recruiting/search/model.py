@@ -4,6 +4,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import ForeignKeyConstraint, Index, String
+from sqlalchemy import text as sql_text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.model import TenantModel
@@ -20,6 +21,8 @@ class TermKind(StrEnum):
     """The first given name and the family name in one term, which possible duplicates share."""
 
     MRN = "mrn"
+    """The MRN, or another identifier."""
+
     PHONE = "phone"
     """The digits of a phone number, last one first: its last digits are how the term begins."""
 
@@ -28,11 +31,11 @@ class TermKind(StrEnum):
     """A date in ISO notation, as far as it is known."""
 
 
-def _of_patient() -> ForeignKeyConstraint:
+def _of_patient(column: str = "patient_id") -> ForeignKeyConstraint:
     """Return the foreign key of rows that are deleted with their patient."""
     # The patients' package imports this one, so the table is named.
     return ForeignKeyConstraint(
-        ["tenant_id", "patient_id"], ["patient.tenant_id", "patient.id"], ondelete="CASCADE"
+        ["tenant_id", column], ["patient.tenant_id", "patient.id"], ondelete="CASCADE"
     )
 
 
@@ -66,15 +69,19 @@ class PatientSearchTerm(TenantModel):
     __tablename__ = "patient_search_term"
 
     patient_id: Mapped[UUID]
+    """The patient that the term finds: the record that is used."""
+    record_id: Mapped[UUID | None]
+    """The replaced record that the term comes from; null if it is the patient's own record."""
     kind: Mapped[TermKind] = mapped_column(String(10))
     field: Mapped[str] = mapped_column(String(12))
-    """The field that the term comes from: `given_name`, `family_name`, `mrn`, …"""
+    """The field that the term comes from: `given_name`, `mrn`, `identifier`, …"""
     use: Mapped[str | None] = mapped_column(String(10))
-    """The use of the name that the term comes from; null for the name that is shown."""
+    """The use of the name or identifier of the term; null for what the patient's row shows."""
     term: Mapped[str] = mapped_column(String(LONGEST_TERM, collation="C"))
 
     __table_args__ = (
         _of_patient(),
+        _of_patient("record_id"),
         # The collation C sorts by code points, so that the index finds beginnings in each tier.
         Index(
             "ix_patient_search_term_lookup",
@@ -85,4 +92,10 @@ class PatientSearchTerm(TenantModel):
             postgresql_include=["field", "use"],
         ),
         Index("ix_patient_search_term_tenant_id_patient_id", "tenant_id", "patient_id"),
+        Index(
+            "ix_patient_search_term_record_id",
+            "tenant_id",
+            "record_id",
+            postgresql_where=sql_text("record_id IS NOT NULL"),
+        ),
     )

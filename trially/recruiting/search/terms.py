@@ -1,9 +1,10 @@
-"""The terms by which a patient is found, made from the patient's row and names."""
+"""The terms by which a patient is found, made from the row, the names and the identifiers."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from trially.recruiting.search.model import LONGEST_TERM, TermKind
+from trially.database.model import length_of
+from trially.recruiting.search.model import LONGEST_TERM, PatientSearchTerm, TermKind
 from trially.recruiting.search.normalising import (
     fold,
     name_terms,
@@ -14,6 +15,10 @@ from trially.recruiting.search.normalising import (
 
 MOST_TERMS = 200
 """Terms of one patient. What a source sends beyond is not found."""
+
+LONGEST_USE = length_of(PatientSearchTerm.use)
+RECORD_NUMBER = "MR"
+"""Type of identifiers in HL7's table 0203: the number of a medical record."""
 
 LEAST_PHONE = 3
 FIRST_EAST_ASIAN = "\u2e80"
@@ -33,7 +38,7 @@ class Term(NamedTuple):
 
 
 def terms_of(patient: Item) -> list[Term]:
-    """Return the terms of a patient: of the row's columns, and of its `names`."""
+    """Return the terms of a patient: of the row's columns, `names` and `identifiers`."""
     terms: dict[tuple[str, str, str], Term] = {}
     for term in _all_terms(patient):
         # The first one wins: the name that is shown comes before all others.
@@ -52,10 +57,26 @@ def _all_terms(patient: Item) -> Iterator[Term]:
         yield from _of(TermKind.PHONE, [digits])
     if patient["email"]:
         yield from _of(TermKind.EMAIL, [fold(patient["email"].strip())[:LONGEST_TERM]])
+    for identifier in patient["identifiers"] or ():
+        yield from _of_identifier(identifier, patient)
     for name in patient["names"] or ():
         if _is_shown(name, patient):
             continue
-        yield from _of_name(name, name["use"] or ("old" if name["period_end"] else None))
+        yield from _of_name(name, _use_of(name))
+
+
+def _of_identifier(identifier: Item, patient: Item) -> Iterator[Term]:
+    if identifier["value"] == patient["mrn"]:
+        return
+    field = "mrn" if identifier["type"] == RECORD_NUMBER else "identifier"
+    yield from _of(
+        TermKind.MRN, sorted(number_terms(identifier["value"])), field, _use_of(identifier)
+    )
+
+
+def _use_of(item: Item) -> str | None:
+    """Return the use of a name or identifier; one whose period has an end is an old one."""
+    return (item["use"] or "")[:LONGEST_USE] or ("old" if item["period_end"] else None)
 
 
 def _is_shown(name: Item, patient: Item) -> bool:

@@ -95,7 +95,7 @@ def rotate(
     is_lost: bool,
     as_json: bool,
 ) -> None:
-    """Set all passwords anew, and encrypt all stored values anew, with TRIALLY_SECRET_KEY.
+    """Set all passwords, and encrypt all stored values, with TRIALLY_SECRET_KEY.
 
     Before, restart all processes with TRIALLY_PREVIOUS_SECRET_KEY set to the previous key: they
     accept both. Run the command again after an interruption. Exits with 1 if something remains.

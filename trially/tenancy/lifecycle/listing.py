@@ -23,6 +23,7 @@ _tenant, _placement, _server = Tenant.__table__, PlacementRecord.__table__, Serv
 SHOWN: dict[str, ColumnElement[Any]] = {
     "id": cast(_tenant.c.id, String),
     **{name: _tenant.c[name] for name in ("slug", "name", "kind", "status", "plan", "region")},
+    "time_zone": _tenant.c.time_zone,
     "tier": _placement.c.tier,
     "server": _server.c.name,
     **{name: _placement.c[name] for name in ("database", "schema", "epoch")},

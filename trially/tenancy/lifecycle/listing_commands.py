@@ -90,6 +90,7 @@ def describe(tenant: Tenant) -> dict[str, Any]:
         "status": tenant.status,
         "plan": tenant.plan,
         "region": tenant.region,
+        "time_zone": tenant.time_zone,
         "tier": record.tier,
         "server": record.server.name,
         "database": record.database,

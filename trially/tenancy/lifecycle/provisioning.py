@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from trially.database.model import length_of
 from trially.errors import OperatorError
 from trially.tenancy.catalog import (
+    DEFAULT_TIME_ZONE,
     Operation,
     OperationState,
     PlacementRecord,
@@ -23,7 +24,7 @@ from trially.tenancy.catalog import (
     catalog_transaction,
 )
 from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, run_operation
-from trially.tenancy.names import check_line, check_slug
+from trially.tenancy.names import check_line, check_slug, check_time_zone
 from trially.tenancy.pinning import refuse_unserved
 from trially.tenancy.plans import tier_of_plan
 from trially.tenancy.servers.choice import choose_server
@@ -52,6 +53,9 @@ class TenantOptions(TypedDict, total=False):
     region: str | None
     """The region that the tenant's rows must stay in; by default any."""
 
+    time_zone: str | None
+    """IANA name; by default UTC."""
+
     server: str | None
     """The name of the server; by default the emptiest server that fits."""
 
@@ -66,8 +70,8 @@ def create_tenant(slug: str, name: str, **options: Unpack[TenantOptions]) -> Ten
     """Create a tenant with its role and its storage, and return it.
 
     Raises `InvalidSlugError`, `UnsafeTextError`, `PinnedError`, `NotPinnedError`,
-    `TenantExistsError`, `NoServerError` or `NoFittingServerError` before anything is created. If a
-    step fails later, everything created so far is removed.
+    `UnknownTimeZoneError`, `TenantExistsError`, `NoServerError` or `NoFittingServerError` before
+    anything is created. If a step fails later, everything created so far is removed.
     """
     check_slug(slug)
     _check_texts(name, options)
@@ -100,6 +104,7 @@ def _check_texts(name: str, options: TenantOptions) -> None:
     ):
         if text_ is not None:
             check_line(text_, what, length_of(column))
+    check_time_zone(options.get("time_zone") or DEFAULT_TIME_ZONE)
 
 
 def _new_tenant(slug: str, name: str, options: TenantOptions) -> Tenant:
@@ -110,6 +115,7 @@ def _new_tenant(slug: str, name: str, options: TenantOptions) -> Tenant:
         kind=options.get("kind", TenantKind.SITE),
         plan=options.get("plan", "standard"),
         region=options.get("region"),
+        time_zone=options.get("time_zone") or DEFAULT_TIME_ZONE,
         status=TenantStatus.PROVISIONING,
         settings={},
     )

@@ -7,7 +7,14 @@ from typing import Any
 import click
 
 from trially.database.model import length_of
-from trially.tenancy.catalog import MembershipIndex, Tenant, TenantKind, TenantStatus, Tier
+from trially.tenancy.catalog import (
+    DEFAULT_TIME_ZONE,
+    MembershipIndex,
+    Tenant,
+    TenantKind,
+    TenantStatus,
+    Tier,
+)
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle import status
 from trially.tenancy.lifecycle.completing import complete_server, complete_slug
@@ -69,6 +76,12 @@ def loss_of_renaming(slug: str, new_slug: str, **_: Any) -> Loss | None:
 )
 @click.option("--plan", default="standard", show_default=True, help="The name of its plan.")
 @click.option("--region", help="The region that its rows must stay in.")
+@click.option(
+    "--time-zone",
+    default=DEFAULT_TIME_ZONE,
+    show_default=True,
+    help="The IANA time zone of times that its sources write without one.",
+)
 @click.option("--owner", help="The first member, as in the claim `sub` of the issuer's tokens.")
 @click.option("--owner-issuer", help="The issuer of --owner. By default the first trusted issuer.")
 @click.option(

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.recruiting.imports.fhir_examples import CONDITION, EXAMPLES, concept, reject
+from tests.recruiting.imports.fhir_examples import (
+    CONDITION,
+    EXAMPLES,
+    concept,
+    fault_of,
+    reject,
+    translate_fact,
+)
+from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError, Translated
 from trially.recruiting.imports.fhir.translating import translate
 
@@ -22,28 +30,38 @@ NO_ID = "Condition.id is not an id of 1 to 64 letters, digits, hyphens and dots.
         ({"id": None}, "Condition.id is missing."),
         *(({"id": wrong}, NO_ID)
           for wrong in ("1" * 65, "", "a b", " a", "a_b", "a\0", "a\nb", "<b>", "é", 1, ["a"])),
-        ({"code": {"coding": [{"code": "E11\0.9"}]}},
-         "Condition.code.coding.code has control characters."),
-        ({"code": {"coding": [{"code": "a"}] * 101}},
-         "Condition.code.coding has more than 100 items."),
         ({"resourceType": "Zaphod"}, "resourceType is not the name of a resource type."),
-        ({"code": None}, "Condition.code is missing."),
-        ({"code": []}, "Condition.code is not an object."),
-        ({"code": {"coding": [{"code": 1}]}}, "Condition.code.coding.code is not a string."),
-        ({"code": concept(None, "1" * 129)},
-         "Condition.code.coding.code is longer than 128 characters."),
         ({"resourceType": None}, "resourceType is missing."),
         ({"resourceType": "Jane Doe"}, "resourceType is not the name of a resource type."),
     ],
 )  # fmt: skip
-def test_a_missing_or_too_long_element_is_rejected(changes: dict[str, Any], reason: str) -> None:
+def test_a_resource_without_an_id_or_type_is_rejected(changes: dict[str, Any], reason: str) -> None:
     assert reject(CONDITION, **changes).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"code": {"coding": [{"code": "E11\0.9"}]}},
+         "Condition.code.coding.code has control characters."),
+        ({"code": {"coding": [{"code": "a"}] * 101}},
+         "Condition.code.coding has more than 100 items."),
+        ({"code": []}, "Condition.code is not an object."),
+        ({"code": {"coding": [{"code": 1}]}}, "Condition.code.coding.code is not a string."),
+        ({"code": concept(None, "1" * 129)},
+         "Condition.code.coding.code is longer than 128 characters."),
+    ],
+)  # fmt: skip
+def test_a_bad_element_loses_only_itself(changes: dict[str, Any], reason: str) -> None:
+    assert fault_of(CONDITION, **changes).reason == reason
+    assert translate_fact(CONDITION, **changes)["clinical_status"] == "active"
 
 
 def test_resources_of_other_types_are_ignored() -> None:
     assert translate({"resourceType": "Claim"}) == IgnoredResource("Claim")
 
 
+SECRET = "Zaphod Beeblebrox"
 JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -71,10 +89,16 @@ JSON = st.recursive(
 
 
 def attempt(resource: dict[str, Any]) -> Translated | ResourceError:
+    reading = Reading()
     try:
-        return translate(resource)
+        outcome: Translated | ResourceError = translate(resource, reading)
     except ResourceError as error:
-        return error
+        outcome = error
+    for fault in (*reading.faults, *([outcome] if isinstance(outcome, ResourceError) else [])):
+        assert fault.pointer.startswith("/")
+        assert len(fault.reason) < 250
+        assert SECRET not in fault.reason + fault.pointer
+    return outcome
 
 
 def find_places(value: Any) -> list[tuple[Any, Any]]:
@@ -99,22 +123,16 @@ def test_a_resource_with_any_content_gives_rows_or_a_resource_error(
 
     outcome = attempt(resource)
 
-    if isinstance(outcome, ResourceError):
-        assert outcome.pointer.startswith("/")
-        assert len(outcome.reason) < 200
-    elif not isinstance(outcome, IgnoredResource):
+    if not isinstance(outcome, IgnoredResource | ResourceError):
         written = orjson.dumps(outcome)
         assert b"\\u0000" not in written
         assert json.loads(written) == json.loads(json.dumps(outcome, allow_nan=False))
 
 
 def test_reasons_do_not_quote_the_content() -> None:
-    secret = "Zaphod Beeblebrox"
     for example in EXAMPLES:
         for position in range(len(find_places(example))):
             resource = copy.deepcopy(example)
             holder, key = find_places(resource)[position]
-            holder[key] = secret
-            outcome = attempt(resource)
-            if isinstance(outcome, ResourceError):
-                assert "Zaphod" not in outcome.reason + outcome.pointer
+            holder[key] = SECRET
+            attempt(resource)

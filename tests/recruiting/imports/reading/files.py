@@ -13,6 +13,7 @@ from trially.recruiting.imports.reading.source_files import SourceFile, source_f
 NOT_JSON = "The content is not valid JSON."
 NOT_UTF8 = "The content is not valid UTF-8."
 NOT_OBJECT = "The content is not a JSON object."
+UNFINISHED = "The content is not valid JSON: an object that begins here has no end."
 TRUNCATED = "The file is truncated."
 DAMAGED = "The file is damaged, or cannot be read to its end."
 
@@ -48,9 +49,13 @@ def read_file(
     return list(read_resources(source_file, InputMeter(limits), start_after))
 
 
+def error_of(line: ReadResource) -> str | None:
+    return line.fault.reason if line.fault else None
+
+
 def summarise(lines: list[ReadResource]) -> list[tuple[str, int, str | None]]:
     """Return the place of each line, and its id or its error."""
     return [
-        (line.file, line.number, line.resource["id"] if line.resource else line.error)
+        (line.file, line.number, line.resource["id"] if line.resource else error_of(line))
         for line in lines
     ]

@@ -12,10 +12,12 @@ from tests.recruiting.imports.reading.files import (
     NOT_JSON,
     NOT_OBJECT,
     NOT_UTF8,
+    UNFINISHED,
     A,
     B,
     C,
     bundle,
+    error_of,
     ndjson,
     patient,
     read,
@@ -98,12 +100,18 @@ def test_lines_of_bundles() -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"\x89PNG\r\n" + bytes(99), b"id,name\n1,Jane\n2,Joe\n", b'{\n "resourceType": \n']
+    ("content", "reason"),
+    [
+        (b'{\n "resourceType": \n', UNFINISHED),
+        (b'{\n "resourceType": \n}', NOT_JSON),
+        (b"anything", NOT_JSON),
+        (b"\xfcber", NOT_UTF8),
+    ],
 )
-def test_a_file_without_json_gives_one_error(content: bytes) -> None:
+def test_a_file_without_json_gives_one_error(content: bytes, reason: str) -> None:
     (line,) = read(content)
 
-    assert line.error in (NOT_JSON, NOT_UTF8)
+    assert error_of(line) == reason
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)])
@@ -119,7 +127,7 @@ def test_a_line_too_long_is_skipped() -> None:
     lines = read(ndjson(A, long, B, long)[:-1], limits=limits)
 
     too_long = "The line is longer than 5,000 bytes."
-    assert [line.resource["id"] if line.resource else line.error for line in lines] == [
+    assert [line.resource["id"] if line.resource else error_of(line) for line in lines] == [
         "a",
         too_long,
         "b",
@@ -192,7 +200,7 @@ def test_deeply_nested_bundles_are_rejected() -> None:
 
     (line,) = read(orjson.dumps(content))
 
-    assert line.error == "The entry is nested in more than 4 Bundles."
+    assert error_of(line) == "The entry is nested in more than 4 Bundles or Parameters."
 
 
 @pytest.fixture
@@ -214,7 +222,7 @@ def test_large_bundles_are_streamed(option: int, small_limits: None) -> None:
 
     lines = read(content)
 
-    assert [line.error for line in lines] == [None] * 500
+    assert [error_of(line) for line in lines] == [None] * 500
     assert [line.number for line in lines] == list(range(1, 501))
     assert lines[7].resource == {
         "resourceType": "Patient",
@@ -230,7 +238,7 @@ def test_a_large_truncated_bundle_gives_the_entries_before_its_end(small_limits:
 
     assert [line.resource for line in lines[:-1]] == [A] * (len(lines) - 1)
     assert len(lines) > 490
-    assert lines[-1].error == NOT_JSON
+    assert error_of(lines[-1]) == NOT_JSON
 
 
 def test_a_large_bundle_of_brackets_takes_no_memory(small_limits: None) -> None:
@@ -238,14 +246,16 @@ def test_a_large_bundle_of_brackets_takes_no_memory(small_limits: None) -> None:
 
     (line,) = read(content)
 
-    assert line.error == NOT_JSON
+    assert error_of(line) == NOT_JSON
 
 
-def test_a_large_single_resource_is_rejected(small_limits: None) -> None:
-    lines = read(orjson.dumps(patient("a", text=["x" * 80] * 99), option=orjson.OPT_INDENT_2))
+def test_a_large_single_resource_is_bounded_as_a_line_is(small_limits: None) -> None:
+    content = orjson.dumps(patient("a", text=["x" * 80] * 99), option=orjson.OPT_INDENT_2)
 
-    reason = "The file is larger than 32 MiB, and neither a Bundle nor NDJSON."
-    assert summarise(lines) == [("x.ndjson", 1, reason)]
+    assert summarise(read(content)) == [("x.ndjson", 1, "a")]
+    assert summarise(read(content, limits=ImportLimits(most_line_bytes=5_000))) == [
+        ("x.ndjson", 1, "The resource or line is longer than 5,000 bytes.")
+    ]
 
 
 def test_a_large_line_is_read(small_limits: None) -> None:
@@ -258,8 +268,8 @@ def test_errors_do_not_quote_the_content() -> None:
     content = b'{"name": "Zaphod"\n{"name": \xffZaphod}\n"Zaphod"\n' + ndjson(A)
 
     for line in read(content)[:-1]:
-        assert line.error is not None
-        assert "Zaphod" not in line.error
+        assert error_of(line) is not None
+        assert "Zaphod" not in error_of(line)
 
 
 def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
@@ -300,4 +310,4 @@ def test_an_entry_with_duplicate_members_does_not_affect_others(small_limits: No
 
     lines = read(content, name="b")
 
-    assert [line.error for line in lines] == [None, DUPLICATE, None] * 20
+    assert [error_of(line) for line in lines] == [None, DUPLICATE, None] * 20

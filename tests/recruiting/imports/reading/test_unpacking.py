@@ -6,6 +6,7 @@ import io
 import lzma
 import random
 import tarfile
+import zipfile
 from collections.abc import Callable
 
 import pytest
@@ -17,11 +18,13 @@ from tests.recruiting.imports.reading.files import (
     B,
     C,
     bundle,
+    error_of,
     ndjson,
     read,
     summarise,
 )
 from trially.recruiting.imports.limits import ImportLimitError, ImportLimits
+from trially.recruiting.imports.reading import zip_archives
 
 
 def tar(files: dict[str, bytes], tar_format: int = tarfile.PAX_FORMAT) -> bytes:
@@ -94,8 +97,8 @@ def test_a_truncated_file_gives_its_good_lines_and_one_error(
     *good, last = read(packed[: len(packed) // 2])
 
     assert 0 < len(good) < 20_000
-    assert [line.error for line in good] == [None] * len(good)
-    assert (last.error, last.number) == (TRUNCATED, len(good) + 1)
+    assert [error_of(line) for line in good] == [None] * len(good)
+    assert (error_of(last), last.number) == (TRUNCATED, len(good) + 1)
 
 
 def test_a_damaged_file_gives_the_lines_before_the_damage_and_one_error() -> None:
@@ -105,7 +108,7 @@ def test_a_damaged_file_gives_the_lines_before_the_damage_and_one_error() -> Non
     lines = read(bytes(packed))
 
     assert lines[0].resource is not None
-    assert lines[-1].error == DAMAGED
+    assert error_of(lines[-1]) == DAMAGED
 
 
 @pytest.mark.parametrize("cut", [300, 800, 1_600, 2_500, -10_239])
@@ -115,7 +118,7 @@ def test_a_truncated_archive_gives_one_error(pack: Callable[[bytes], bytes], cut
 
     lines = read(packed[:cut])
 
-    assert [line.error is None for line in lines] == [True] * (len(lines) - 1) + [False]
+    assert [error_of(line) is None for line in lines] == [True] * (len(lines) - 1) + [False]
 
 
 def test_a_truncated_member_does_not_affect_other_members() -> None:
@@ -124,7 +127,7 @@ def test_a_truncated_member_does_not_affect_other_members() -> None:
 
     *_, cut, last = read(archive, name="t")
 
-    assert (cut.file, cut.error) == ("t!a.ndjson.gz", TRUNCATED)
+    assert (cut.file, error_of(cut)) == ("t!a.ndjson.gz", TRUNCATED)
     assert last.resource == B
 
 
@@ -158,10 +161,61 @@ def test_too_many_layers_are_rejected() -> None:
     assert summarise(read(packed)) == [("x.ndjson", 1, reason)]
 
 
-def test_a_zip_archive_is_rejected_with_advice() -> None:
-    (line,) = read(b"PK\x03\x04" + bytes(600))
+def zipped(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", method) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return written.getvalue()
 
-    assert line.error == "The file is a ZIP archive, which is not supported. Unpack it first."
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_zip_archive_is_unpacked(method: int) -> None:
+    files = {"a/A.ndjson": ndjson(A), "log.ndjson": b"{}", "b.zip": zipped({"B.json": ndjson(B)})}
+
+    assert summarise(read(zipped(files, method), name="z")) == [
+        ("z!a/A.ndjson", 1, "a"),
+        ("z!b.zip!B.json", 1, "b"),
+    ]
+
+
+def encrypted(packed: bytes) -> bytes:
+    """Return an archive whose members claim to be encrypted."""
+    return packed.replace(b"PK\x03\x04\x14\0\0", b"PK\x03\x04\x14\0\1").replace(
+        b"PK\x01\x02\x14\x03\x14\0\0", b"PK\x01\x02\x14\x03\x14\0\1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("packed", "reason"),
+    [
+        (b"PK\x03\x04" + bytes(600), "The ZIP archive is damaged."),
+        (zipped({"a.json": ndjson(A)})[:-30], "The ZIP archive is damaged."),
+        (encrypted(zipped({"a.json": ndjson(A)})), zip_archives.ENCRYPTED),
+    ],
+)
+def test_a_zip_archive_that_cannot_be_read_is_one_error(packed: bytes, reason: str) -> None:
+    (line,) = read(packed)
+
+    assert error_of(line) == reason
+    assert line.fault
+    assert line.fault.code == "damaged_file"
+
+
+def test_the_list_of_a_zip_archive_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    packed = zipped({f"{number}.json": b"{}" for number in range(100)})
+    monkeypatch.setattr(zip_archives, "LARGEST_DIRECTORY_BYTES", 4_000)
+
+    (line,) = read(packed)
+
+    assert error_of(line) == zip_archives.MANY_MEMBERS
+
+
+def test_a_zip_archive_that_expands_too_much_is_refused() -> None:
+    packed = zipped({"a.ndjson": ndjson(A) * 1_000_000})
+
+    with pytest.raises(ImportLimitError, match="more than 10 times its compressed size"):
+        read(packed, limits=ImportLimits(most_expansion=10))
 
 
 def test_a_header_larger_than_memory_is_rejected() -> None:
@@ -170,7 +224,7 @@ def test_a_header_larger_than_memory_is_rejected() -> None:
 
     (line,) = read(bomb.tobuf() + bytes(1_024))
 
-    assert line.error == DAMAGED
+    assert error_of(line) == DAMAGED
 
 
 def test_names_are_printable() -> None:

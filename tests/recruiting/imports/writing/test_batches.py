@@ -10,17 +10,19 @@ from tests.recruiting.imports.fhir_examples import CONDITION, make_observation, 
 from tests.recruiting.imports.importing import Importer
 from trially.config import Settings
 from trially.recruiting.imports import import_run
+from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.translating import translate
 from trially.recruiting.imports.reading.resources import ReadResource
 from trially.recruiting.imports.writing import batches
-from trially.recruiting.imports.writing.batches import BATCH_BYTES, NO_PATIENT, REJECTED, Batch
+from trially.recruiting.imports.writing.batches import BATCH_BYTES, REJECTED, Batch
+from trially.recruiting.imports.writing.patient_keys import WAITS_FOR_PATIENT
 
 CANARY = "Zebulon-Canary"
 
 
-def overlong(resource: dict[str, Any]) -> Any:
+def overlong(resource: dict[str, Any], reading: Reading) -> Any:
     """Translate a resource, and give some a value that is too long for its column."""
-    translated = translate(resource)
+    translated = translate(resource, reading)
     if resource.get("status") == "overlong" and isinstance(translated, list):
         translated[0]["unit"] = CANARY * 100
     return translated
@@ -51,10 +53,10 @@ def test_faults_name_the_place_and_never_the_content(
         ("1.ndjson", 5, "Observation.valueQuantity.value is not a number.", "/valueQuantity/value"),
         ("1.ndjson", 7, "resourceType is not the name of a resource type.", "/resourceType"),
         ("1.ndjson", 8, "Another patient of this source already has this MRN.", None),
-        ("1.ndjson", 6, NO_PATIENT, None),
+        ("1.ndjson", 6, WAITS_FOR_PATIENT, None),
     ]
-    assert job["counts"]["Patient"]["read"] == job["counts"]["Patient"]["new"] == 1
-    assert importer.query("SELECT source_id FROM clinical_fact") == [("o3",)]
+    assert job["counts"]["Patient"]["read"] == job["counts"]["Patient"]["new"] == 2
+    assert importer.query("SELECT source_id FROM clinical_fact ORDER BY 1") == [("o1",), ("o3",)]
     assert CANARY not in caplog.text
     assert CANARY not in str(importer.query("SELECT * FROM import_job"))
     logs = [file for file in Path(settings.instance).rglob("*log*") if file.is_file()]
@@ -79,6 +81,11 @@ def test_the_database_rejects_some_lines_and_the_others_are_imported(
         "new": 397,
         "changed": 0,
         "entered_in_error": 0,
+        "waiting": 0,
+        "resolved": 0,
+        "stale": 0,
+        "withdrawn": 0,
+        "erased": 0,
     }
     assert [(line, reason) for _, line, reason, _ in importer.faults()] == [
         (number + 2, REJECTED) for number in sorted(bad)

@@ -36,13 +36,23 @@ class CodeRow(TypedDict):
     status: str
 
 
-KEY = ("source", "source_id")
-UPSERT = compose_upsert(Medication, CodeRow, KEY, not_stored=["status"], returning="source_id")
+KEY = ("source", "base_url", "source_id")
+UPSERT = f"""{
+    compose_upsert(Medication, CodeRow, KEY, not_stored=["status"], returning="source_id")
+}
+SELECT source_id, is_new FROM written
+"""
 
 
 def upsert(importer: Importer, *rows: dict[str, Any]) -> list[tuple[str, bool]]:
     items = [
-        {"id": uuid7(), "source": "s", "content_hash": digest(str(row).encode()), **row}
+        {
+            "id": uuid7(),
+            "source": "s",
+            "base_url": "",
+            "content_hash": digest(str(row).encode()),
+            **row,
+        }
         for row in rows
     ]
     with importer.app.app_context(), tenant_context(importer.tenant.slug), transaction():

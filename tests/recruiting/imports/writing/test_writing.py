@@ -78,6 +78,11 @@ def test_a_record_entered_in_error_is_stored_and_marked(importer: Importer) -> N
         "new": 0,
         "changed": 1,
         "entered_in_error": 1,
+        "waiting": 0,
+        "resolved": 0,
+        "stale": 0,
+        "withdrawn": 0,
+        "erased": 0,
     }
     assert importer.query("SELECT source_id, entered_in_error FROM clinical_fact") == [("o1", True)]
 
@@ -90,7 +95,9 @@ def test_an_encounter_entered_in_error_is_not_the_last_encounter(importer: Impor
     importer({**ENCOUNTER, "status": "entered-in-error"})
 
     assert first == "2020-01-01"
-    assert importer.value("SELECT last_encounter_on::text FROM patient") == "2019-05-06"
+    assert (
+        importer.value("SELECT last_encounter_on::text FROM patient") == "2019-05-05"
+    )  # where the source is
 
 
 def test_a_fact_that_moves_to_another_patient_increases_both_versions(importer: Importer) -> None:
@@ -122,16 +129,28 @@ def test_values_that_no_source_has_survive_a_changed_import(
     assert {name: shown[name] for name in entered} == entered
 
 
-def test_a_deleted_patient_is_imported_again_with_their_facts(
+def test_an_erased_patient_is_not_imported_again_from_any_file(
     importer: Importer, member: Member
 ) -> None:
     importer(PATIENT, PRESSURE)
     patient_id = importer.value("SELECT id::text FROM patient")
     assert member.delete(f"/patients/{patient_id}").status_code == 204
 
-    job = importer(PATIENT, PRESSURE)
+    again = importer(PATIENT, PRESSURE)
+    changed = importer({**PATIENT, "gender": "male"}, {**OBSERVATION, "id": "o2"})
+    elsewhere = importer(PATIENT, source="elsewhere")
 
-    assert count_written(job) == {"Patient": (1, 1, 0), "Observation": (1, 1, 0)}
+    for job in (again, changed):
+        assert count_written(job) == {"Patient": (1, 0, 0), "Observation": (1, 0, 0)}
+        assert [counts["erased"] for counts in job["counts"].values()] == [1, 1]
+        assert job["error_count"] == 0
+    assert count_written(elsewhere) == {"Patient": (1, 1, 0)}
+    assert importer.query("SELECT source FROM patient") == [("elsewhere",)]
+    assert importer.value("SELECT count(*) FROM waiting_fact") == 0
+    rows = importer.query("SELECT to_jsonb(erased_patient)::text FROM erased_patient")
+    assert len(rows) == 1
+    assert '"p1"' not in rows[0][0]
+    assert "M7" not in rows[0][0]
 
 
 def test_of_two_versions_of_a_resource_the_last_counts(importer: Importer) -> None:

@@ -2,15 +2,25 @@
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
+from trially.plain_text import is_plain
+from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.rows import (
+    LONGEST_CODE,
     LONGEST_DISPLAY,
     LONGEST_SYSTEM,
     CodingRow,
-    ResourceError,
+    ConceptRow,
 )
-from trially.recruiting.imports.fhir.values import Json, read_code, read_objects, read_text
+from trially.recruiting.imports.fhir.values import (
+    Json,
+    is_clean,
+    read_code,
+    read_objects,
+    read_text,
+)
+from trially.value_sets.statuses import CLINICAL_STATUSES, VERIFICATION_STATUSES
 
 SNOMED = "http://snomed.info/sct"
 LOINC = "http://loinc.org"
@@ -18,6 +28,7 @@ RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ICD10CM = "http://hl7.org/fhir/sid/icd-10-cm"
 CVX = "http://hl7.org/fhir/sid/cvx"
 UCUM = "http://unitsofmeasure.org"
+UNKNOWN = "unknown"
 
 _ICD9CM = "http://hl7.org/fhir/sid/icd-9-cm"
 _OIDS = {
@@ -53,21 +64,24 @@ MOST_CODINGS = 100
 
 
 class Coded(NamedTuple):
-    """A concept: the preferred coding, and all other codings."""
+    """A concept: the preferred coding, all other codings, and its text if no display equals it."""
 
     system: str | None
     code: str | None
     display: str | None
     others: list[CodingRow] | None
+    text: str | None = None
 
 
-def read_system(value: object, where: str) -> str | None:
+def read_system(value: object, where: str, reading: Reading) -> str | None:
     """Return a code system's canonical URL, without a version."""
-    system = read_code(value, where, LONGEST_SYSTEM)
-    return None if system is None else _canonical(system)
+    system = read_code(value, where, reading, LONGEST_SYSTEM)
+    return None if system is None else canonical(system)
 
 
-def read_concept(value: object, preferred: str | None, where: str) -> Coded | None:
+def read_concept(
+    value: object, preferred: str | None, where: str, reading: Reading
+) -> Coded | None:
     """Return a CodeableConcept with its coding of the preferred system, or else the first one.
 
     Of a concept without codes, the text is the display. None means that the concept is empty.
@@ -75,27 +89,65 @@ def read_concept(value: object, preferred: str | None, where: str) -> Coded | No
     if value is None:
         return None
     if type(value) is not dict:
-        raise ResourceError(where, "is not an object")
+        reading.lose(where, "is not an object")
+        return None
+    codings = value.get("coding")
+    if type(codings) is list and len(codings) == 1 and type(codings[0]) is dict:
+        coding, words = codings[0], value.get("text")
+        parts = coding.get("system"), coding.get("code"), coding.get("display"), words
+        if all(part is None or type(part) is str for part in parts):
+            common = _read_common(*parts)
+            if common is not None:
+                return common
+    return _read_codings(value, preferred, where, reading)
+
+
+@lru_cache(maxsize=8_192)
+def _read_common(
+    system: str | None, code: str | None, display: str | None, text: str | None
+) -> Coded | None:
+    """Return a concept with one coding, or None if a part cannot be stored as it is."""
+    if not is_clean(code, LONGEST_CODE) or (system and len(system) > LONGEST_SYSTEM):
+        return None
+    if system is not None and not is_plain(system):
+        return None
+    words = read_text(text, LONGEST_DISPLAY)
+    shown = read_text(display, LONGEST_DISPLAY) or words
+    other = words if words != shown else None
+    return Coded((system and canonical(system)) or None, code, shown, None, other)
+
+
+def _read_codings(value: Json, preferred: str | None, where: str, reading: Reading) -> Coded | None:
+    """Return a concept with any number of codings, of which some may be unusable."""
     text = read_text(value.get("text"), LONGEST_DISPLAY)
     rows: list[CodingRow] = []
     codings = read_objects(value.get("coding"))
     if len(codings) > MOST_CODINGS:
-        raise ResourceError(f"{where}.coding", f"has more than {MOST_CODINGS} items")
+        reading.lose(f"{where}.coding", f"has more than {MOST_CODINGS} items")
+        codings = codings[:MOST_CODINGS]
+    named = text
     for coding in codings:
         display = read_text(coding.get("display"), LONGEST_DISPLAY)
-        code = read_code(coding.get("code"), f"{where}.coding.code")
+        code: str | None = coding.get("code")
+        if not is_clean(code, LONGEST_CODE):
+            code = read_code(code, f"{where}.coding.code", reading)
         if code is None:
-            text = text or display
+            named = named or display
             continue
-        system = read_system(coding.get("system"), f"{where}.coding.system")
+        system = coding.get("system")
+        if type(system) is str and len(system) <= LONGEST_SYSTEM and is_plain(system):
+            system = canonical(system) or None
+        else:
+            system = read_system(system, f"{where}.coding.system", reading)
         rows.append({"system": system, "code": code, "display": display})
     if not rows:
-        return Coded(None, None, text, None) if text else None
+        return Coded(None, None, named, None) if named else None
     chosen, others = rows[0], None
     if len(rows) > 1:
         chosen = next((row for row in rows if row["system"] == preferred), chosen)
         others = _without(chosen, rows)
-    return Coded(chosen["system"], chosen["code"], chosen["display"] or text, others)
+    shown = chosen["display"] or named
+    return Coded(chosen["system"], chosen["code"], shown, others, text if text != shown else None)
 
 
 def _without(chosen: CodingRow, rows: list[CodingRow]) -> list[CodingRow] | None:
@@ -107,40 +159,72 @@ def _without(chosen: CodingRow, rows: list[CodingRow]) -> list[CodingRow] | None
     return list(others.values()) or None
 
 
-def require_concept(value: object, preferred: str | None, where: str) -> Coded:
-    """Return the concept, or raise `ResourceError` if it is empty."""
-    concept = read_concept(value, preferred, where)
+def describe_concept(value: object, where: str, reading: Reading) -> ConceptRow | None:
+    """Return a concept of a record's details: its code, and all other codings and texts."""
+    concept = read_concept(value, SNOMED, where, reading)
     if concept is None:
-        raise ResourceError(where, "is missing")
-    return concept
+        return None
+    row: ConceptRow = {
+        "system": concept.system,
+        "code": concept.code,
+        "display": concept.display,
+        "text": concept.text,
+    }
+    if concept.others:
+        row["other_codings"] = concept.others
+    return row
 
 
-def read_status(value: object, where: str) -> str | None:
-    """Return the code of a status: a CodeableConcept or, before FHIR R4, a plain code."""
+def read_status(value: object, where: str, reading: Reading) -> str | None:
+    """Return the code of a status: a CodeableConcept or, before FHIR R4, a plain code.
+
+    A status that is there and cannot be read is `unknown`: it may have said the opposite.
+    """
+    if value is None:
+        return None
     if type(value) is not dict:
-        return read_code(value, where)
+        return read_code(value, where, reading) or UNKNOWN
     codings = [
         coding for coding in read_objects(value.get("coding")) if coding.get("code") is not None
     ]
     for coding in codings:
         system = coding.get("system")
         if type(system) is str and "hl7.org" in system:
-            return read_code(coding["code"], f"{where}.coding.code")
-    return read_code(codings[0]["code"], f"{where}.coding.code") if codings else None
+            return read_code(coding["code"], f"{where}.coding.code", reading) or UNKNOWN
+    if codings:
+        return read_code(codings[0]["code"], f"{where}.coding.code", reading) or UNKNOWN
+    return _read_worded_status(value, where, reading)
 
 
-def read_category(resource: Json, where: str) -> str | None:
+def _read_worded_status(concept: Json, where: str, reading: Reading) -> str | None:
+    """Return the code of a status that only its text gives, if the text is such a code."""
+    text = read_text(concept.get("text"), LONGEST_CODE)
+    if text is None:
+        return None if not concept else UNKNOWN
+    word = text.lower().replace(" ", "-")
+    if word in CLINICAL_STATUSES or word in VERIFICATION_STATUSES:
+        return word
+    reading.lose(where, "has no code")
+    return UNKNOWN
+
+
+def read_category(resource: Json, where: str, reading: Reading) -> str | None:
     """Return the code of the first category that has one."""
     for category in read_objects(resource.get("category")):
         for coding in read_objects(category.get("coding")):
-            code = read_code(coding.get("code"), where)
+            code = coding.get("code")
+            if is_clean(code, LONGEST_CODE):
+                return cast("str", code)
+            code = read_code(code, where, reading)
             if code is not None:
                 return code
     return None
 
 
 @lru_cache(maxsize=4_096)
-def _canonical(system: str) -> str:
+def canonical(system: str) -> str:
+    """Return the canonical URL of a code system in another spelling."""
+    system = system.strip()
     bare = system.partition("|")[0].rstrip("/")
     oid = bare.lower().removeprefix("urn:oid:")
     if oid in _OIDS:

@@ -1,19 +1,20 @@
 """Set the columns that several types of facts share."""
 
 from trially.recruiting.imports.fhir.codings import Coded, read_status
+from trially.recruiting.imports.fhir.dates import Date, read_date
+from trially.recruiting.imports.fhir.details import set_details
+from trially.recruiting.imports.fhir.plausibility import describe_problem, find_date_problem
+from trially.recruiting.imports.fhir.reading_state import Reading
+from trially.recruiting.imports.fhir.references import read_subject
 from trially.recruiting.imports.fhir.rows import FactRow
+from trially.recruiting.imports.fhir.timings import When
 from trially.recruiting.imports.fhir.values import (
-    NO_DATE,
-    Date,
     Json,
     find_reference,
     read_code,
-    read_date,
     read_id,
-    read_period,
-    read_reference,
 )
-from trially.recruiting.records.model import RecordType
+from trially.recruiting.records.model import NEGATIVE_STATUSES, RecordType
 
 ENTERED_IN_ERROR = "entered-in-error"
 
@@ -25,79 +26,99 @@ def begin_fact(resource: Json, kind: RecordType, subject: str) -> FactRow:
     """
     source_type = resource["resourceType"]
     where = f"{source_type}.{subject}"
-    encounter = resource.get("encounter") or resource.get("context")
-    return {
-        "patient_source_id": read_reference(resource.get(subject), "Patient", where),
+    fact: FactRow = {
+        "patient_source_id": read_subject(resource, subject, where),
         "type": kind.value,
         "source_type": source_type,
         "source_id": read_id(resource),
         "component": 0,
-        "parent_code": None,
-        "code_system": None,
-        "code": None,
-        "display": None,
-        "other_codings": None,
-        "category": None,
-        "status": None,
-        "clinical_status": None,
-        "verification_status": None,
-        "criticality": None,
-        "start_at": None,
-        "start_precision": None,
-        "end_at": None,
-        "end_precision": None,
-        "recorded_at": None,
-        "value_number": None,
-        "value_code_system": None,
-        "value_code": None,
-        "value_text": None,
-        "unit": None,
-        "comparator": None,
-        "encounter_source_id": find_reference(encounter, "Encounter", where),
-        "medication_source_id": None,
+        "negated": False,
         "entered_in_error": False,
     }
+    # Of medications that were given, dispensed or stated, FHIR R4 calls the encounter the context.
+    encounter = resource.get("encounter") or resource.get("context")
+    if encounter is not None:
+        fact["encounter_source_id"] = find_reference(encounter, "Encounter", where)
+    return fact
 
 
-def set_code(fact: FactRow, concept: Coded) -> None:
-    """Set the fact's code."""
-    fact["code_system"], fact["code"], fact["display"], fact["other_codings"] = concept
+def finish_fact(fact: FactRow, resource: Json, reading: Reading) -> None:
+    """Set what depends on other columns, and the details of the resource."""
+    if "start_at" in fact or "end_at" in fact:
+        problem = find_date_problem(fact, reading.today)
+        if problem is not None:
+            fact["date_problem"] = problem.value
+            reading.lose(*describe_problem(fact, problem))
+    set_details(fact, resource, reading)
 
 
-def set_dates(fact: FactRow, dates: tuple[Date, Date]) -> None:
-    """Set the start and the end."""
-    (fact["start_at"], fact["start_precision"]), (fact["end_at"], fact["end_precision"]) = dates
+def set_code(fact: FactRow, concept: Coded | None) -> None:
+    """Set the fact's code. The text beside a code is one of the details."""
+    if concept is None:
+        return
+    fact["code_system"], fact["code"], fact["display"], others, text = concept
+    if others is not None:
+        fact["other_codings"] = others
+    if text is not None:
+        fact["details"] = {"text": text}
 
 
-def set_status(fact: FactRow, resource: Json) -> None:
-    """Set the status, and whether the record was entered in error."""
-    fact["status"] = read_code(resource.get("status"), f"{fact['source_type']}.status")
-    fact["entered_in_error"] = fact["status"] == ENTERED_IN_ERROR
+def set_start(fact: FactRow, start: Date) -> None:
+    """Set the start, if it is known."""
+    if start.at is not None:
+        fact["start_at"], fact["start_precision"], offset = start
+        if offset is not None:
+            fact["start_offset"] = offset
 
 
-def set_clinical_statuses(fact: FactRow, resource: Json) -> None:
+def set_end(fact: FactRow, end: Date) -> None:
+    """Set the end, if it is known."""
+    if end.at is not None:
+        fact["end_at"], fact["end_precision"], offset = end
+        if offset is not None:
+            fact["end_offset"] = offset
+
+
+def set_when(fact: FactRow, when: When) -> None:
+    """Set the start and the end, as dates or as ages."""
+    set_start(fact, when.start)
+    set_end(fact, when.end)
+    if when.start_age is not None:
+        fact["start_age"] = when.start_age
+    if when.end_age is not None:
+        fact["end_age"] = when.end_age
+
+
+def set_status(fact: FactRow, resource: Json, reading: Reading) -> None:
+    """Set the status, whether it says the opposite, and whether it was entered in error."""
+    value = resource.get("status")
+    if value is None:
+        return
+    status = read_code(value, f"{fact['source_type']}.status", reading) or "unknown"
+    fact["status"] = status
+    if status == ENTERED_IN_ERROR:
+        fact["entered_in_error"] = True
+    elif status in NEGATIVE_STATUSES:
+        fact["negated"] = True
+
+
+def set_clinical_statuses(fact: FactRow, resource: Json, reading: Reading) -> None:
     """Set the clinical and the verification status, and whether it was entered in error."""
     where = fact["source_type"]
-    fact["clinical_status"] = read_status(resource.get("clinicalStatus"), f"{where}.clinicalStatus")
+    fact["clinical_status"] = read_status(
+        resource.get("clinicalStatus"), f"{where}.clinicalStatus", reading
+    )
     fact["verification_status"] = read_status(
-        resource.get("verificationStatus"), f"{where}.verificationStatus"
+        resource.get("verificationStatus"), f"{where}.verificationStatus", reading
     )
     fact["entered_in_error"] = fact["verification_status"] == ENTERED_IN_ERROR
 
 
-def read_recorded(resource: Json, *elements: str) -> str | None:
-    """Return the instant of the first of these elements that is present."""
-    for element in elements:
-        recorded_at, _ = read_date(resource, element, resource["resourceType"])
-        if recorded_at is not None:
-            return recorded_at
-    return None
-
-
-def read_when(resource: Json, stem: str) -> tuple[Date, Date]:
-    """Return the start and end of an element that is a dateTime or a Period: `onset[x]`."""
-    where = resource["resourceType"]
-    start = read_date(resource, f"{stem}DateTime", where)
-    if start[0] is not None:
-        return start, NO_DATE
-    return read_period(resource, f"{stem}Period", where)
+def set_recorded(fact: FactRow, resource: Json, element: str, reading: Reading) -> None:
+    """Set when the fact was recorded."""
+    if element in resource:
+        recorded = read_date(resource, element, fact["source_type"], reading)
+        if recorded.at is not None:
+            fact["recorded_at"], _, offset = recorded
+            if offset is not None:
+                fact["recorded_offset"] = offset

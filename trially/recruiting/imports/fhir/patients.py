@@ -5,7 +5,19 @@ from collections.abc import Callable, Iterable
 
 from trially.database.model import length_of
 from trially.plain_text import is_plain
-from trially.recruiting.imports.fhir.codings import read_concept
+from trially.recruiting.imports.fhir.identifiers import (
+    LONGEST_IDENTIFIER_SYSTEM,
+    read_identifiers,
+    read_replaced,
+    read_replacement,
+)
+from trially.recruiting.imports.fhir.life import read_life
+from trially.recruiting.imports.fhir.patient_groups import (
+    read_extensions,
+    read_gender_identity,
+    read_group,
+)
+from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.rows import (
     LONGEST_CODE,
     LONGEST_NAME,
@@ -16,7 +28,6 @@ from trially.recruiting.imports.fhir.rows import (
 from trially.recruiting.imports.fhir.values import (
     Json,
     read_code,
-    read_date,
     read_flag,
     read_id,
     read_object,
@@ -49,36 +60,47 @@ _NAME_RANKS = {"official": 0, "usual": 1, "old": 3, "maiden": 3}
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 
 
-def translate_patient(resource: Json) -> PatientRow:
+def translate_patient(resource: Json, reading: Reading) -> PatientRow:
     """Return the row of a Patient."""
     source_id = read_id(resource)
-    birth_at, birth_precision = read_date(resource, "birthDate", "Patient")
-    deceased_at, _ = read_date(resource, "deceasedDateTime", "Patient")
-    is_deceased = read_flag(resource.get("deceasedBoolean"), "Patient.deceasedBoolean")
+    life = read_life(resource, reading)
     given_name, family_name = _read_name(resource)
+    mrn, mrn_system = _read_record_number(resource, reading)
+    link = read_replacement(resource)
     telecom = read_objects(resource.get("telecom"))
-    extensions = _read_extensions(resource)
+    extensions = read_extensions(resource)
     sex = (read_text(resource.get("gender"), LONGEST_CODE) or "").lower()
     return {
         "source_id": source_id,
-        "mrn": _read_record_number(resource) or source_id,
+        "mrn": mrn or source_id,
+        "mrn_system": mrn_system,
+        "link_base_url": link[0] if link else None,
+        "link_source_id": link[1] if link else None,
+        "replaces": read_replaced(resource),
+        "identifiers": read_identifiers(resource),
         "given_name": given_name,
         "family_name": family_name,
         "names": _read_names(resource),
-        "birth_date": birth_at and birth_at[:10],
-        "birth_date_precision": "day" if birth_precision == "instant" else birth_precision,
+        "birth_date": life.birth.day,
+        "birth_date_precision": (
+            "day" if life.birth.precision == "instant" else life.birth.precision
+        ),
         "sex": sex if sex in SEXES else None,
-        "gender_identity": _read_gender_identity(extensions),
-        "race": _read_group(extensions, "us-core-race", "argo-race"),
-        "ethnicity": _read_group(extensions, "us-core-ethnicity", "argo-ethnicity"),
+        "gender_identity": read_gender_identity(extensions, reading),
+        "race": read_group(extensions, reading, "us-core-race", "argo-race"),
+        "ethnicity": read_group(extensions, reading, "us-core-ethnicity", "argo-ethnicity"),
         "language": _read_language(resource),
         "phone": _read_contact(telecom, "phone", "tel:", LONGEST_PHONE)
         or _read_contact(telecom, "sms", "sms:", LONGEST_PHONE),
         "email": _read_contact(telecom, "email", "mailto:", LONGEST_EMAIL),
         "address": _read_address(resource),
-        "deceased": bool(is_deceased) or deceased_at is not None,
-        "deceased_at": deceased_at,
-        "active": read_flag(resource.get("active"), "Patient.active") is not False,
+        "deceased": life.is_deceased,
+        "deceased_at": life.death.at,
+        "deceased_on": life.death.day,
+        "deceased_precision": life.death.precision,
+        "date_problem": life.problem,
+        "impossible_dates": life.impossible,
+        "active": read_flag(resource.get("active"), "Patient.active", reading) is not False,
         "entered_in_error": False,
     }
 
@@ -96,7 +118,8 @@ def _best(items: Iterable[Json], rank: Callable[[Json], tuple[int, ...]]) -> Jso
     return min(items, key=rank, default=None)
 
 
-def _read_record_number(resource: Json) -> str | None:
+def _read_record_number(resource: Json, reading: Reading) -> tuple[str | None, str | None]:
+    """Return the MRN and its system."""
     identifiers = [
         identifier
         for identifier in read_objects(resource.get("identifier"))
@@ -110,8 +133,9 @@ def _read_record_number(resource: Json) -> str | None:
         lambda item: (_is_past(item),),
     )
     if chosen is None:
-        return None
-    return read_code(chosen["value"], "Patient.identifier.value", LONGEST_MRN)
+        return None, None
+    mrn = read_code(chosen["value"], "Patient.identifier.value", reading, LONGEST_MRN)
+    return mrn, read_text(chosen.get("system"), LONGEST_IDENTIFIER_SYSTEM)
 
 
 def _type_codes(identifier: Json) -> set[str]:
@@ -233,48 +257,3 @@ def _read_language(resource: Json) -> str | None:
         if tag and len(tag) <= LONGEST_LANGUAGE and _LANGUAGE.fullmatch(tag):
             return tag
     return None
-
-
-def _read_extensions(holder: Json) -> dict[str, Json]:
-    """Return an element's extensions by the last step of their URL; of duplicates, the first."""
-    extensions: dict[str, Json] = {}
-    for extension in read_objects(holder.get("extension")):
-        url = extension.get("url")
-        if type(url) is str:
-            extensions.setdefault(url.rpartition("/")[2], extension)
-    return extensions
-
-
-def _read_group(extensions: dict[str, Json], *names: str) -> str | None:
-    """Return a US Core race or ethnicity: its text, or else the names of its categories."""
-    extension = next((extensions[name] for name in names if name in extensions), None)
-    if extension is None:
-        return None
-    parts = read_objects(extension.get("extension"))
-    for part in parts:
-        if part.get("url") == "text" and (text := read_text(part.get("valueString"), LONGEST_NAME)):
-            return text
-    names_of_categories = [
-        read_object(part.get("valueCoding")).get("display")
-        for part in parts
-        if part.get("url") == "ombCategory"
-    ]
-    return _join(names_of_categories, ", ") or _read_concept_text(extension)
-
-
-def _read_gender_identity(extensions: dict[str, Json]) -> str | None:
-    for name in ("us-core-genderIdentity", "individual-genderIdentity", "patient-genderIdentity"):
-        extension = extensions.get(name, {})
-        inner = _read_extensions(extension).get("value", extension)
-        if text := _read_concept_text(inner):
-            return text
-    return None
-
-
-def _read_concept_text(extension: Json) -> str | None:
-    value = extension.get("valueCodeableConcept")
-    if type(value) is not dict:
-        return None
-    concept = read_concept(value, None, "Patient.extension.valueCodeableConcept")
-    text = read_text(value.get("text"), LONGEST_NAME)
-    return text or (concept and (concept.display or concept.code or "")[:LONGEST_NAME]) or None

@@ -1,10 +1,11 @@
 """The rows that FHIR resources are translated to: plain values, ready for JSON."""
 
 from dataclasses import dataclass
-from typing import TypedDict, final
+from typing import Any, Required, TypedDict, final
 
 from trially.database.model import length_of
-from trially.recruiting.patients.model import Patient
+from trially.recruiting.imports.faults import FaultCode
+from trially.recruiting.patients.model import Patient, WithdrawalReason
 from trially.recruiting.records.model import ClinicalFact
 
 LONGEST_ID = length_of(ClinicalFact.source_id)
@@ -12,6 +13,8 @@ LONGEST_CODE = length_of(ClinicalFact.code)
 LONGEST_SYSTEM = length_of(ClinicalFact.code_system)
 LONGEST_DISPLAY = length_of(ClinicalFact.display)
 LONGEST_VALUE_TEXT = length_of(ClinicalFact.value_text)
+LONGEST_REFERENCE_TEXT = length_of(ClinicalFact.reference_text)
+LONGEST_FOCUS = length_of(ClinicalFact.focus)
 LONGEST_NAME = length_of(Patient.family_name)
 
 
@@ -45,12 +48,31 @@ class NameRow(TypedDict):
     period_end: str | None
 
 
+class IdentifierRow(TypedDict):
+    """One identifier of a patient."""
+
+    system: str | None
+    value: str
+    type: str | None
+    use: str | None
+    period_start: str | None
+    period_end: str | None
+    assigner: str | None
+
+
 @final
 class PatientRow(TypedDict):
     """The row of a Patient resource."""
 
     source_id: str
     mrn: str
+    mrn_system: str | None
+    link_base_url: str | None
+    link_source_id: str | None
+    replaces: list[tuple[str, str]] | None
+    """Base URL, empty if relative, and id of each record that this one replaces."""
+    identifiers: list[IdentifierRow]
+    """All identifiers; they have rows of their own."""
     given_name: str | None
     family_name: str | None
     names: list[NameRow]
@@ -67,6 +89,10 @@ class PatientRow(TypedDict):
     address: AddressRow | None
     deceased: bool
     deceased_at: str | None
+    deceased_on: str | None
+    deceased_precision: str | None
+    date_problem: str | None
+    impossible_dates: dict[str, str] | None
     active: bool
     entered_in_error: bool
 
@@ -84,16 +110,27 @@ class MedicationRow(TypedDict):
     entered_in_error: bool
 
 
-@final
-class FactRow(TypedDict):
-    """One clinical fact about one patient."""
+class ConceptRow(TypedDict, total=False):
+    """A concept in a record's details."""
 
-    patient_source_id: str
-    type: str
+    system: str | None
+    code: str | None
+    display: str | None
+    text: str | None
+    other_codings: list[CodingRow]
+    type: str | None
+
+
+@final
+class FactRow(TypedDict, total=False):
+    """One clinical fact about one patient. A field that is absent is null in its column."""
+
+    patient_source_id: Required[str]
+    type: Required[str]
     """A value of `RecordType`."""
-    source_type: str
-    source_id: str
-    component: int
+    source_type: Required[str]
+    source_id: Required[str]
+    component: Required[int]
     parent_code: str | None
     code_system: str | None
     code: str | None
@@ -104,20 +141,34 @@ class FactRow(TypedDict):
     clinical_status: str | None
     verification_status: str | None
     criticality: str | None
+    negated: Required[bool]
+    intent: str | None
+    focus: str | None
     start_at: str | None
     start_precision: str | None
+    start_offset: int | None
+    start_age: str | None
     end_at: str | None
     end_precision: str | None
+    end_offset: int | None
+    end_age: str | None
+    date_problem: str | None
     recorded_at: str | None
+    recorded_offset: int | None
     value_number: int | float | None
     value_code_system: str | None
     value_code: str | None
     value_text: str | None
     unit: str | None
     comparator: str | None
+    reference_low: int | float | None
+    reference_high: int | float | None
+    reference_text: str | None
+    interpretation: str | None
+    details: dict[str, Any] | None
     encounter_source_id: str | None
     medication_source_id: str | None
-    entered_in_error: bool
+    entered_in_error: Required[bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +176,8 @@ class IgnoredResource:
     """A resource of a type that is not imported."""
 
     type: str
+    withdraws: WithdrawalReason | None = None
+    """Why a stored version of the same resource is no longer used."""
 
 
 Translated = PatientRow | MedicationRow | list[FactRow] | IgnoredResource
@@ -137,11 +190,19 @@ class ResourceError(Exception):
     the sentence that begins with it: "is missing".
     """
 
-    def __init__(self, element: str, problem: str) -> None:
+    def __init__(
+        self, element: str, problem: str, code: FaultCode = FaultCode.INVALID_ELEMENT
+    ) -> None:
+        is_missing = code == FaultCode.INVALID_ELEMENT and problem == "is missing"
+        self.code = FaultCode.MISSING_ELEMENT if is_missing else code
         self.reason = f"{element} {problem}."
         self.pointer = _to_pointer(element)
         """The element as a JSON pointer into the resource (RFC 6901)."""
         super().__init__(self.reason)
+
+    def add_version(self, version: str) -> None:
+        """Say that the resource has another version of FHIR than R4."""
+        self.reason = f"{self.reason[:-1]} (FHIR {version})."
 
 
 def _to_pointer(element: str) -> str:

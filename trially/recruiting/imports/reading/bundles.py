@@ -1,198 +1,142 @@
-"""Read the resources of Bundles."""
+"""Read the resources of Bundles, and of other resources that wrap resources."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from ijson.backends import yajl2_c
-
-from trially.recruiting.imports.reading.byte_sources import CHUNK_BYTES, ByteSource
+from trially.recruiting.imports.faults import FaultCode, LineFault, fault
+from trially.recruiting.imports.reading.outcomes import fault_of_outcome, fault_of_response
+from trially.recruiting.imports.reading.records import Deletion, Located, read_deletion
+from trially.recruiting.imports.reading.reference_maps import (
+    ReferenceMap,
+    find_id,
+    find_references,
+    resolve_references,
+)
+from trially.recruiting.imports.server_urls import base_of
 
 Json = dict[str, Any]
-ReadResult = tuple[str, int, Json | None, str | None] | None
-"""File, line or entry, and either the resource or the error. None for a blank line or entry."""
+ReadResult = tuple[str, int, Json | Located | Deletion | None, LineFault | None] | None
+"""File, line or entry, and either what was read or the fault. None for a blank line or entry."""
 
-NOT_JSON = "The content is not valid JSON."
-DUPLICATE_MEMBER = "The content has an object that names a member twice."
-DEEPEST_ENTRY = 200
+DUPLICATE_MEMBER = fault(
+    FaultCode.DUPLICATE_MEMBER, "The content has an object that names a member twice."
+)
+MORE_PAGES = fault(
+    FaultCode.MORE_PAGES,
+    "The Bundle is one page of several: it has a link to the next page. Load all pages, and import"
+    " each.",
+)
 MOST_NESTED_BUNDLES = 4
-
-
-class EntryError(Exception):
-    """A large Bundle cannot be read on from here. The message is a sentence."""
-
-
-class TooDeepError(ValueError):
-    """JSON is nested deeper than any FHIR resource."""
-
-
-class _BoundedSource:
-    """A source that ends with an error if more bytes are read than one entry may have."""
-
-    def __init__(self, source: ByteSource, most_bytes: int) -> None:
-        self._source = source
-        self._most_bytes = most_bytes
-        self._read = 0
-
-    def read(self, size: int) -> bytes:
-        content = self._source.read(size)
-        self._read += len(content)
-        if self._read > self._most_bytes + size:
-            raise EntryError(
-                f"The entry is longer than {self._most_bytes:,} bytes. The rest was not imported."
-            )
-        return content
-
-    def begin_entry(self) -> None:
-        self._read = 0
+MOST_NESTED_PARTS = 20
+NO_REFERENCES: dict[str, str] = {}
 
 
 def read_bundle(name: str, bundle: Json, nesting: int = 0) -> Iterator[ReadResult]:
     """Yield the resources of a Bundle. References between its entries become `Type/id`."""
+    if has_next_page(bundle.get("link")):
+        yield name, 1, None, MORE_PAGES
     entries = bundle.get("entry")
     if entries is None:
         return
     if type(entries) is not list:
-        yield name, 1, None, "Bundle.entry is not a list."
+        yield name, 1, None, fault(FaultCode.INVALID_JSON, "Bundle.entry is not a list.")
         return
-    references = _read_references(entries)
+    references, timestamp = dict(find_references(entries)), bundle.get("timestamp")
     for number, entry in enumerate(entries, 1):
-        yield from read_entry(name, number, entry, references, nesting)
+        yield from read_entry(name, number, entry, references, nesting, timestamp)
+
+
+def has_next_page(links: object) -> bool:
+    """Return whether one of a Bundle's links leads to the next page."""
+    return type(links) is list and any(
+        type(link) is dict and link.get("relation") == "next" and link.get("url") for link in links
+    )
 
 
 def read_entry(
-    name: str, number: int, entry: object, references: dict[str, str], nesting: int = 0
+    name: str,
+    number: int,
+    entry: object,
+    references: ReferenceMap,
+    nesting: int = 0,
+    timestamp: object = None,
 ) -> Iterator[ReadResult]:
     """Yield the resource of an entry or, if it is a Bundle, the resources of that Bundle.
 
-    `references` maps the full URLs of the Bundle's entries to `Type/id`.
+    `references` maps the full URLs of the Bundle's entries to references. `timestamp` is the
+    Bundle's.
     """
     if type(entry) is not dict:
-        is_duplicate = entry is DUPLICATE_MEMBER
-        reason = DUPLICATE_MEMBER if is_duplicate else "The entry is not a JSON object."
-        yield name, number, None, reason
+        yield name, number, None, fault(FaultCode.INVALID_JSON, "The entry is not a JSON object.")
         return
     request = entry.get("request")
     resource = entry.get("resource")
-    if type(request) is dict and request.get("method") == "DELETE":
-        yield name, number, None, "The entry is a DELETE request, which is not supported."
+    failed = fault_of_response(entry.get("response"))
+    if failed is not None:
+        yield name, number, None, failed
+    elif type(request) is dict and request.get("method") == "DELETE":
+        deletion = read_deletion(entry, timestamp)
+        reason = "The entry is a DELETE request that does not name one record."
+        bad = None if deletion else fault(FaultCode.NOT_SUPPORTED, reason)
+        yield name, number, deletion, bad
     elif resource is None:
         yield None
     elif type(resource) is not dict:
-        yield name, number, None, "The resource of the entry is not a JSON object."
-    elif resource.get("resourceType") != "Bundle":
-        _set_id(resource, entry)
-        if references:
-            _resolve_references(resource, references)
-        yield name, number, resource, None
-    elif nesting < MOST_NESTED_BUNDLES:  # the response to a batch of searches nests Bundles
-        yield from read_bundle(f"{name}!{number}", resource, nesting + 1)
+        reason = "The resource of the entry is not a JSON object."
+        yield name, number, None, fault(FaultCode.INVALID_JSON, reason)
+    elif resource.get("resourceType") == "Bundle":
+        yield from read_wrapper(f"{name}!{number}", number, resource, nesting + 1)
     else:
-        reason = f"The entry is nested in more than {MOST_NESTED_BUNDLES} Bundles."
-        yield name, number, None, reason
+        if resource.get("id") is None and (resource_id := find_id(resource, entry)):
+            resource["id"] = resource_id
+        if references is not NO_REFERENCES:
+            resolve_references(resource, references)
+        yield from _located(
+            entry.get("fullUrl"), resource, read_wrapper(name, number, resource, nesting)
+        )
 
 
-def _read_references(entries: list[Any]) -> dict[str, str]:
-    """Return the references `Type/id` of entries by their full URLs."""
-    references = {}
-    for entry in entries:
-        if type(entry) is dict and type(entry.get("resource")) is dict:
-            resource, url = entry["resource"], entry.get("fullUrl")
-            kind, resource_id = resource.get("resourceType"), _find_id(resource, entry)
-            if type(url) is str and type(kind) is str and resource_id:
-                references[url.partition("/_history/")[0]] = f"{kind}/{resource_id}"
-    return references
+def _located(url: object, resource: Json, results: Iterator[ReadResult]) -> Iterator[ReadResult]:
+    """Add the server's base URL to the resource of an entry."""
+    kind = resource.get("resourceType")
+    base_url = base_of(url, kind) if type(kind) is str else ""
+    for result in results:
+        if base_url and result is not None and result[2] is resource:
+            yield result[0], result[1], Located(resource, base_url), None
+        else:
+            yield result
 
 
-def _find_id(resource: Json, entry: Json) -> str | None:
-    """Return the resource's id, or else the id in the entry's URL."""
-    if resource.get("id") is not None:
-        resource_id = resource["id"]
-        return resource_id if type(resource_id) is str else None
-    url = entry.get("fullUrl")
-    if type(url) is str and url[:4].lower() == "urn:":
-        return url.rpartition(":")[2] or None
-    request = entry.get("request")
-    if type(url) is not str and type(request) is dict and request.get("method") == "PUT":
-        url = request.get("url")
-    if type(url) is not str or "?" in url:
-        return None
-    kind, _, resource_id = url.partition("/_history/")[0].rpartition("/")
-    return resource_id if kind.rpartition("/")[2] == resource.get("resourceType") else None
+def read_wrapper(name: str, number: int, resource: Json, nesting: int = 0) -> Iterator[ReadResult]:
+    """Yield a resource or, if it wraps others (Bundle, Parameters), the resources in it.
 
-
-def _set_id(resource: Json, entry: Json) -> None:
-    if resource.get("id") is None and (resource_id := _find_id(resource, entry)):
-        resource["id"] = resource_id
-
-
-def _resolve_references(resource: Json, references: dict[str, str]) -> None:
-    """Replace each reference to another entry of the Bundle by `Type/id`."""
-    pending: list[Any] = [resource]
-    while pending:
-        node = pending.pop()
-        if type(node) is list:
-            pending.extend(item for item in node if type(item) is dict or type(item) is list)
-            continue
-        for key, value in node.items():
-            if type(value) is dict or type(value) is list:
-                pending.append(value)
-            elif key == "reference" and type(value) is str:
-                node[key] = references.get(value.partition("/_history/")[0], value)
-
-
-def stream_entries(source: ByteSource, most_bytes: int) -> Iterator[Any]:
-    """Yield the entries of Bundles that are too large for memory, one at a time.
-
-    An entry that names a member twice is replaced by `DUPLICATE_MEMBER`. Raises `EntryError` at an
-    entry of more than `most_bytes`, and a chunk.
-
-    The entries are built from ijson's basic events. `ijson.items` is not used: it keeps the path
-    of every open bracket, so that a few hundred kilobytes of brackets exhaust the memory.
+    An OperationOutcome that tells of an error is a fault.
     """
-    depth = 0
-    top_key: str | None = None
-    is_in_entries = False
-    has_duplicates = False
-    open_nodes: list[Any] = []
-    keys: list[str] = []
-    bounded = _BoundedSource(source, most_bytes)
-    for event, value in yajl2_c.basic_parse(
-        bounded, use_float=True, multiple_values=True, buf_size=CHUNK_BYTES
-    ):
-        if event == "map_key":
-            if open_nodes:
-                keys[-1] = value
-                has_duplicates = has_duplicates or value in open_nodes[-1]
-            elif depth == 1:
-                top_key = value
-            continue
-        if event in ("end_map", "end_array"):
-            depth -= 1
-            if not open_nodes:
-                is_in_entries = is_in_entries and depth > 1
-                continue
-            value = open_nodes.pop()
-            keys.pop()
-        elif event in ("start_map", "start_array"):
-            depth += 1
-            if depth > DEEPEST_ENTRY:
-                raise TooDeepError(f"JSON is nested in more than {DEEPEST_ENTRY} levels.")
-            if open_nodes or (is_in_entries and depth == 3):
-                open_nodes.append({} if event == "start_map" else [])
-                keys.append("")
-            elif depth == 2 and event == "start_array":
-                is_in_entries = top_key == "entry"
-            continue
-        if open_nodes:
-            _attach(open_nodes[-1], keys[-1], value)
-        elif is_in_entries and depth == 2:
-            yield DUPLICATE_MEMBER if has_duplicates else value
-            has_duplicates = False
-            bounded.begin_entry()
-
-
-def _attach(parent: Any, key: str, value: Any) -> None:
-    if type(parent) is dict:
-        parent[key] = value
+    kind = resource.get("resourceType")
+    if nesting > MOST_NESTED_BUNDLES:  # the response to a batch of searches nests Bundles
+        reason = f"The entry is nested in more than {MOST_NESTED_BUNDLES} Bundles or Parameters."
+        yield name, number, None, fault(FaultCode.NOT_SUPPORTED, reason)
+    elif kind == "Bundle":
+        yield from read_bundle(name, resource, nesting)
+    elif kind == "Parameters" and (wrapped := _resources_of(resource)):
+        for each in wrapped:
+            yield from read_wrapper(name, number, each, nesting + 1)
+    elif kind == "OperationOutcome" and (reported := fault_of_outcome(resource)):
+        yield name, number, None, reported
     else:
-        parent.append(value)
+        yield name, number, resource, None
+
+
+def _resources_of(parameters: Json) -> list[Json]:
+    """Return the resources of Parameters, those of nested parts included, in their order."""
+    resources: list[Json] = []
+    pending = [(parameters.get("parameter"), 0)]
+    while pending:
+        parts, depth = pending.pop()
+        for part in reversed(parts) if type(parts) is list else ():
+            if type(part) is not dict or depth > MOST_NESTED_PARTS:
+                continue
+            if type(part.get("resource")) is dict:
+                resources.append(part["resource"])
+            pending.append((part.get("part"), depth + 1))
+    return resources[::-1]

@@ -7,6 +7,7 @@ import re
 import tarfile
 from collections.abc import Iterator
 from typing import Any, Self
+from zipfile import ZipFile, ZipInfo
 
 from trially.recruiting.imports.reading.byte_sources import (
     DAMAGED,
@@ -15,6 +16,11 @@ from trially.recruiting.imports.reading.byte_sources import (
     ByteSource,
 )
 from trially.recruiting.imports.reading.input_meter import InputMeter
+from trially.recruiting.imports.reading.zip_archives import (
+    UnreadableZipError,
+    open_member,
+    open_zip,
+)
 
 MOST_LAYERS = 6
 LARGEST_TAR_NAME_BYTES = 2**20
@@ -30,9 +36,13 @@ _NAME_HEADERS = frozenset(
         tarfile.SOLARIS_XHDTYPE,
     }
 )
-_GZIP, _XZ, _BZIP2, _ZIP = b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh", b"PK\x03\x04"
+_GZIP, _XZ, _BZIP2 = b"\x1f\x8b", b"\xfd7zXZ\x00", b"BZh"
+_ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+"""The beginnings of a ZIP archive, and of one without files."""
+
 _READABLE_NAME = re.compile(
-    r".+\.(?:json|ndjson|jsonl|tar)(?:\.gz|\.xz|\.bz2)?|.+\.(?:tgz|txz|tbz2?)", re.IGNORECASE
+    r".+\.(?:json|ndjson|jsonl|tar)(?:\.gz|\.xz|\.bz2)?|.+\.(?:tgz|txz|tbz2?|zip)",
+    re.IGNORECASE,
 )
 # Files of a bulk export that hold no resources.
 _IGNORED_NAME = re.compile(r"(?:.*[._-])?(?:log\.ndjson|manifest\.json)(?:\..*)?", re.IGNORECASE)
@@ -65,7 +75,7 @@ def unpack(
     elif head.startswith((_GZIP, _XZ, _BZIP2)):
         yield from unpack(name, _decompress(head, source, meter), meter, layer + 1)
     elif head.startswith(_ZIP):
-        yield name, "The file is a ZIP archive, which is not supported. Unpack it first."
+        yield from _unpack_zip(name, source, meter, layer + 1)
     elif _is_tar(head):
         yield from _unpack_tar(name, source, meter, layer + 1)
     else:
@@ -116,6 +126,33 @@ def _unpack_tar(
         yield from unpack(f"{name}!{to_display_name(member.name)}", content, meter, layer)
         if content.failure is not None:
             return
+
+
+def _unpack_zip(
+    name: str, source: ByteSource, meter: InputMeter, layer: int
+) -> Iterator[tuple[str, ByteSource | str]]:
+    """Yield an archive's files in the archive's order, without writing them to disk."""
+    try:
+        with open_zip(source) as archive:
+            for member in archive.infolist():
+                meter.check_time()
+                if not member.is_dir() and may_hold_resources(member.filename):
+                    member_name = f"{name}!{to_display_name(member.filename)}"
+                    yield from _unpack_member(member_name, archive, member, meter, layer)
+    except UnreadableZipError as error:
+        yield name, str(error)
+
+
+def _unpack_member(
+    name: str, archive: ZipFile, member: ZipInfo, meter: InputMeter, layer: int
+) -> Iterator[tuple[str, ByteSource | str]]:
+    try:
+        read = open_member(archive, member)
+    except UnreadableZipError as error:
+        yield name, str(error)
+        return
+    content = ByteSource(lambda size: meter.count_unpacked(read(size)))
+    yield from unpack(name, content, meter, layer)
 
 
 def _open_tar(source: ByteSource) -> tarfile.TarFile:

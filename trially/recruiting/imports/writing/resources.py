@@ -1,20 +1,19 @@
 """Write translated resources into the current tenant's tables."""
 
-import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
-from uuid import UUID
+from typing import Any, NamedTuple
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, select, tuple_
 from uuid_utils.compat import uuid7
 
 from trially.database.rows import columns_named, fetch_items, of_current_tenant
-from trially.database.session import db
+from trially.recruiting.imports.fhir.meta import Version
 from trially.recruiting.imports.model import Medication
+from trially.recruiting.imports.writing.identifying import write_all_names, write_identifiers
+from trially.recruiting.imports.writing.patient_keys import FoundPatient
 from trially.recruiting.imports.writing.statements import (
-    FIND_WRITTEN,
     NAME_MEDICATIONS,
     RECOUNT_ENCOUNTERS,
     REMOVE_COMPONENTS,
@@ -23,13 +22,28 @@ from trially.recruiting.imports.writing.statements import (
     UPSERT_PATIENTS,
 )
 from trially.recruiting.imports.writing.upserting import run_with_rows
-from trially.recruiting.patients.model import Patient
-from trially.recruiting.search.indexing import index_patients, write_names
+from trially.recruiting.patients.ages import resolve_ages
+from trially.recruiting.patients.merging import follow_links
+from trially.recruiting.search.indexing import index_patients
 
 WriteCounts = Counter[tuple[str, str]]
 """Number of written resources by type and by `new` or `changed`."""
 
 Item = Mapping[str, Any]
+
+
+class RecordKey(NamedTuple):
+    """What identifies a record of a source."""
+
+    type: str
+    base_url: str
+    """Empty for the source's own server."""
+
+    id: str
+
+    def columns(self) -> dict[str, str]:
+        """Return the key as columns of a row."""
+        return {"base_url": self.base_url, "source_type": self.type, "source_id": self.id}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,43 +67,60 @@ class TranslatedResource:
         return source_id
 
     @property
+    def key(self) -> RecordKey:
+        """What identifies the resource."""
+        return RecordKey(self.type, self.rows[0]["base_url"], self.id)
+
+    @property
+    def version(self) -> Version:
+        """Which version of the record it is."""
+        return Version(self.rows[0]["version_at"], self.rows[0]["version_number"])
+
+    @property
     def patient_id(self) -> str:
-        """The source's id of a fact's patient."""
+        """The key of a fact's patient: the source's id, or an identifier."""
         source_id: str = self.rows[0]["patient_source_id"]
         return source_id
 
 
 def write_patients(patients: Sequence[TranslatedResource], source: str) -> WriteCounts:
-    """Write patients of a source, with their names and search terms."""
-    written = _upsert(UPSERT_PATIENTS, patients, source)
-    if written:
-        names = {patient.id: patient.rows[0]["names"] for patient in patients}
-        write_names({row.id: names[row.source_id] for row in written})
-        index_patients(row.id for row in written)
-    return _count("Patient", written)
+    """Write patients of a source, with all that they are found by, and which are replaced."""
+    rows = _upsert(UPSERT_PATIENTS, patients, source)
+    write_identifiers(patients, rows)
+    write_all_names(patients, rows)
+    written = [row.id for row in rows if row.is_new is not None]
+    follow_links(written, source)
+    index_patients(written)
+    resolve_ages(row.id for row in rows if row.is_new is False)
+    return _count("Patient", rows)
 
 
 def write_medications(medications: Sequence[TranslatedResource], source: str) -> WriteCounts:
     """Write Medication resources of a source, and their codes into the facts that refer to them."""
     rows = _upsert(UPSERT_MEDICATIONS, medications, source)
-    if rows:
-        written = [{"source_id": row.source_id} for row in rows]
+    written = [
+        {"base_url": row.base_url, "source_id": row.source_id}
+        for row in rows
+        if row.is_new is not None
+    ]
+    if written:
         run_with_rows(NAME_MEDICATIONS, written, source=source)
     return _count("Medication", rows)
 
 
 def write_facts(
-    facts: Sequence[TranslatedResource], source: str, patients: Mapping[str, UUID]
+    facts: Sequence[TranslatedResource], source: str, patients: Mapping[str, FoundPatient]
 ) -> WriteCounts:
-    """Write facts of a source. `patients` maps the source's ids of their patients to ours."""
+    """Write facts of a source. `patients` has their patients by key."""
     medications = _find_medications(source, facts)
     items = [
         {
             **row,
-            **medications.get(row["medication_source_id"], {}),
+            **medications.get((row["base_url"], row.get("medication_source_id")), {}),
             "id": uuid7(),
             "source": source,
-            "patient_id": patients[fact.patient_id],
+            "patient_id": patients[fact.patient_id].current_id,
+            "recorded_patient_id": patients[fact.patient_id].replaced_id,
             "content_hash": fact.digest,
         }
         for fact in facts
@@ -99,35 +130,11 @@ def write_facts(
     for row in run_with_rows(UPSERT_FACTS, items) if items else ():
         counts[row.source_type, "new"] = row.new
         counts[row.source_type, "changed"] = row.changed
+        counts[row.source_type, "stale"] = row.stale
         if row.changed:
             _remove_obsolete(row.source_type, row.patients, facts, source)
+    resolve_ages({item["patient_id"] for item in items if "start_age" in item or "end_age" in item})
     return counts
-
-
-def find_patients(source: str, source_ids: Iterable[str]) -> Mapping[str, UUID]:
-    """Return the ids of a source's patients by the source's own ids.
-
-    The rows are locked until the transaction ends, so that no other transaction deletes them.
-    """
-    statement = (
-        select(Patient.source_id, Patient.id)
-        .where(
-            of_current_tenant(Patient),
-            Patient.source == source,
-            Patient.source_id.in_(list(source_ids)),
-        )
-        .with_for_update(read=True, key_share=True)
-    )
-    return {row.source_id: row.id for row in db.session.execute(statement)}
-
-
-def find_written(
-    source: str, keys: Iterable[tuple[str, str]], since: dt.datetime
-) -> Sequence[tuple[str, str]]:
-    """Return the facts, of these types and ids, that have been written since a time."""
-    items = [{"source_type": kind, "source_id": source_id} for kind, source_id in keys]
-    rows = run_with_rows(FIND_WRITTEN, items, source=source, since=since)
-    return [(row.source_type, row.source_id) for row in rows]
 
 
 def _upsert(
@@ -142,26 +149,43 @@ def _upsert(
 
 
 def _count(resource_type: str, rows: Sequence[Row[Any]]) -> WriteCounts:
-    return WriteCounts((resource_type, "new" if row.is_new else "changed") for row in rows)
+    counts = WriteCounts(
+        (resource_type, "new" if row.is_new else "changed")
+        for row in rows
+        if row.is_new is not None
+    )
+    counts[resource_type, "stale"] = rows[0].stale if rows else 0
+    return counts
 
 
 def _find_medications(
     source: str, facts: Sequence[TranslatedResource]
-) -> Mapping[str | None, Item]:
-    """Return the codes of the stored Medication resources that facts refer to, by their ids."""
-    source_ids = {fact.rows[0]["medication_source_id"] for fact in facts} - {None}
-    if not source_ids:
+) -> Mapping[tuple[str, str | None], Item]:
+    """Return the codes of the stored Medication resources that facts refer to.
+
+    The keys are the base URL and the id of the Medication.
+    """
+    wanted = {
+        (fact.rows[0]["base_url"], fact.rows[0]["medication_source_id"])
+        for fact in facts
+        if fact.rows[0].get("medication_source_id") is not None
+    }
+    if not wanted:
         return {}
-    columns = columns_named(Medication, ("source_id", "code_system", "code", "display"))
+    columns = columns_named(
+        Medication, ("base_url", "source_id", "code_system", "code", "display", "other_codings")
+    )
     rows = fetch_items(
         select(*columns).where(
             of_current_tenant(Medication),
             Medication.source == source,
-            Medication.source_id.in_(source_ids),
+            tuple_(Medication.base_url, Medication.source_id).in_(wanted),
         )
     )
     return {
-        row.pop("source_id"): {name: value for name, value in row.items() if value is not None}
+        (row.pop("base_url"), row.pop("source_id")): {
+            name: value for name, value in row.items() if value is not None
+        }
         for row in rows
     }
 
@@ -171,7 +195,11 @@ def _remove_obsolete(
 ) -> None:
     """Remove components that changed resources no longer have, and recount last encounters."""
     lengths = [
-        {"source_type": fact.type, "source_id": fact.id, "last_component": len(fact.rows) - 1}
+        {
+            **fact.key.columns(),
+            "last_component": len(fact.rows) - 1,
+            "content_hash": fact.digest,
+        }
         for fact in facts
         if fact.type == source_type
     ]

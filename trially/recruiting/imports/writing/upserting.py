@@ -6,7 +6,8 @@ roles of tenants may not create temporary tables.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -19,7 +20,8 @@ from trially.database.session import db
 
 HASH_BYTES = 16
 HASH_COLUMN = "content_hash"
-SOURCE_COLUMNS = ("id", "source", HASH_COLUMN)
+VERSION_COLUMNS = ("version_at", "version_number")
+SOURCE_COLUMNS = ("id", "source", "base_url", HASH_COLUMN, *VERSION_COLUMNS)
 """Columns that the writer adds to each row of a source."""
 
 _DIALECT = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -51,35 +53,73 @@ def compose_upsert(
     added: Sequence[str] = (),
     not_stored: Iterable[str] = (),
     also_set: str = "",
+    kept: Mapping[str, str] = MappingProxyType({}),
+    new_if: str = "true",
     returning: str = "",
 ) -> str:
     """Compose the statement that inserts new rows and updates rows whose digest differs.
 
+    It is a list of common table expressions, and a query has to follow. `incoming` has the given
+    rows and the `state` of each: null (new), `changed`, `stale` (the stored version is newer) or
+    `same`. `written` has those that were inserted or updated.
+
     `row_type` is a TypedDict or dataclass. The statement writes the columns that its fields,
     `added` and `SOURCE_COLUMNS` name. All other columns keep their values in an update, and get
     their defaults in an insert. `not_stored` lists the fields that have no column. `key` names the
-    unique columns after `tenant_id`. The statement returns `is_new` for each written row, and
-    `returning`.
+    unique columns after `tenant_id`. `kept` maps columns to the SQL of their values in an update.
+    `new_if` is SQL that a row of `incoming` must meet to be inserted as new.
+    `written` has `is_new`, and `returning`. A withdrawn row that is written is in use again.
 
     Raises `RowTypeError` for a field or an added name without a column, unless it is `not_stored`.
     """
     table = table_of(model)
     names = _written_columns(table, row_type, (*SOURCE_COLUMNS, *added), frozenset(not_stored))
-    assignments = [f"{name} = excluded.{name}" for name in names if name not in {"id", *key}]
+    assignments = [
+        f"{name} = {kept.get(name, f'excluded.{name}')}"
+        for name in names
+        if name not in {"id", *key}
+    ]
     if "updated_at" in table.c:
         assignments.append("updated_at = now()")
+    if "withdrawn_at" in table.c:
+        assignments.append("withdrawn_at = NULL, withdrawn_reason = NULL")
     if also_set:
         assignments.append(also_set)
+    columns = ", ".join(names)
     same_key = " AND ".join(f"old.{name} = r.{name}" for name in key)
+    is_used = " AND old.withdrawn_at IS NULL" if "withdrawn_at" in table.c else ""
     return (
-        f"{_compose_insert(table, names)}"
+        "WITH incoming AS MATERIALIZED (SELECT r.*,"
         # A subquery instead of a join: if the table has grown since the last ANALYZE, PostgreSQL
         # runs the join as a scan of all the tenant's rows for each batch.
-        f" WHERE (SELECT old.{HASH_COLUMN} FROM {table.name} old"
-        f" WHERE old.tenant_id = CAST(:tenant_id AS uuid) AND {same_key})"
-        f" IS DISTINCT FROM r.{HASH_COLUMN}"
+        f" (SELECT CASE WHEN {is_newer('old', 'r')} THEN 'stale'"
+        f" WHEN old.{HASH_COLUMN} = r.{HASH_COLUMN}{is_used} THEN 'same' ELSE 'changed' END"
+        f" FROM {table.name} old"
+        f" WHERE old.tenant_id = CAST(:tenant_id AS uuid) AND {same_key}) AS state"
+        f" FROM {_recordset(table, names)}"
+        f"), written AS (INSERT INTO {table.name} (tenant_id, {columns})"
+        f" SELECT CAST(:tenant_id AS uuid), {columns} FROM incoming"
+        f" WHERE state = 'changed' OR state IS NULL AND {new_if}"
         f" ON CONFLICT (tenant_id, {', '.join(key)}) DO UPDATE SET {', '.join(assignments)}"
         f" RETURNING {table.name}.xmax = 0 AS is_new{returning and ', ' + returning}"
+        # The version of unchanged content is stored, so that a version in between is recognised.
+        f"), renewed AS (UPDATE {table.name} old SET version_at = r.version_at,"
+        " version_number = r.version_number FROM incoming r"
+        f" WHERE old.tenant_id = CAST(:tenant_id AS uuid) AND {same_key} AND r.state = 'same'"
+        " AND (old.version_at, old.version_number)"
+        " IS DISTINCT FROM (r.version_at, r.version_number))"
+    )
+
+
+def is_newer(stored: str, incoming: str) -> str:
+    """Return SQL that tells whether a stored row has a newer version than an incoming one.
+
+    Without times, or with equal ones, the numbers decide. Without both, no row is newer.
+    """
+    return (
+        f"({stored}.version_at > {incoming}.version_at"
+        f" OR ({stored}.version_at < {incoming}.version_at) IS NOT TRUE"
+        f" AND {stored}.version_number > {incoming}.version_number)"
     )
 
 
@@ -118,9 +158,12 @@ def _names(names: Iterable[str]) -> str:
 
 def _compose_insert(table: Table, names: Sequence[str]) -> str:
     columns = ", ".join(names)
-    record = ", ".join(f"{name} {table.c[name].type.compile(_DIALECT)}" for name in names)
     return (
         f"INSERT INTO {table.name} (tenant_id, {columns})"
-        f" SELECT CAST(:tenant_id AS uuid), {columns}"
-        f" FROM json_to_recordset(CAST(:rows AS json)) AS r({record})"
+        f" SELECT CAST(:tenant_id AS uuid), {columns} FROM {_recordset(table, names)}"
     )
+
+
+def _recordset(table: Table, names: Sequence[str]) -> str:
+    record = ", ".join(f"{name} {table.c[name].type.compile(_DIALECT)}" for name in names)
+    return f"json_to_recordset(CAST(:rows AS json)) AS r({record})"

@@ -82,9 +82,9 @@ export function UploadForm({ tenant }: { tenant: string }) {
           onDragLeave={() => setIsOver(false)}
           onDrop={drop}
         >
-          <input type="file" accept=".ndjson,.jsonl,.json,.gz" onChange={(event) => setFile(event.target.files?.[0])} disabled={isBusy} />
+          <input type="file" accept=".ndjson,.jsonl,.json,.gz,.zip" onChange={(event) => setFile(event.target.files?.[0])} disabled={isBusy} />
           <strong>{file ? file.name : "Choose a file, or drop it here"}</strong>
-          <small>{file ? sizeText(file.size) : "FHIR R4: a Bundle (.json) or NDJSON (.ndjson), also compressed (.gz)"}</small>
+          <small>{file ? sizeText(file.size) : "FHIR R4: a Bundle (.json) or NDJSON (.ndjson), also compressed (.gz, .zip)"}</small>
         </label>
         <label className="field">
           <span>Comes from</span>

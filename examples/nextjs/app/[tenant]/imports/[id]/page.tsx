@@ -51,6 +51,7 @@ export default async function ImportPage({ params }: Props) {
             <thead>
               <tr>
                 <th scope="col">Line</th>
+                <th scope="col">Record</th>
                 <th scope="col">Reason</th>
                 <th scope="col">Element</th>
               </tr>
@@ -59,7 +60,11 @@ export default async function ImportPage({ params }: Props) {
               {faults.data.data.map((fault) => (
                 <tr key={fault.id}>
                   <th scope="row">{fault.line}</th>
-                  <td>{fault.reason}</td>
+                  <td>{[fault.resource_type, fault.resource_id].filter(Boolean).join("/")}</td>
+                  <td>
+                    {fault.reason}
+                    {fault.missing_id && ` Missing: ${fault.missing_id}.`}
+                  </td>
                   <td>{fault.pointer && <code>{fault.pointer}</code>}</td>
                 </tr>
               ))}

@@ -14,8 +14,8 @@ from uuid_utils.compat import uuid7
 
 from trially.recruiting.search.terms import terms_of
 
-revision = "0007"
-down_revision = "0006"
+revision = "0012"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 
@@ -24,7 +24,11 @@ FIRST = "00000000-0000-0000-0000-000000000000"
 
 NEXT_PATIENTS = """
 SELECT tenant_id, id, given_name, family_name, mrn, birth_date, birth_date_precision, phone, email,
-    NULL AS names
+    NULL AS names, (SELECT json_agg(identifiers ORDER BY id) FROM (
+        SELECT id, system, value, type, use, period_end FROM patient_identifier
+        WHERE patient_identifier.tenant_id = patient.tenant_id
+        AND patient_identifier.patient_id = patient.id
+    ) AS identifiers) AS identifiers
 FROM patient WHERE (tenant_id, id) > (CAST(:tenant_id AS uuid), CAST(:id AS uuid))
 ORDER BY tenant_id, id LIMIT :limit
 """
@@ -32,6 +36,18 @@ ADD_TERMS = """
 INSERT INTO patient_search_term (tenant_id, id, patient_id, kind, field, use, term)
 SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(tenant_id uuid, id uuid, patient_id uuid,
     kind text, field text, use text, term text)
+"""
+FIND_CURRENT = """
+WITH RECURSIVE chain (tenant_id, first_id, id, replaced_by_id) AS (
+    SELECT tenant_id, id, id, replaced_by_id FROM patient WHERE replaced_by_id IS NOT NULL
+    UNION
+    SELECT chain.tenant_id, chain.first_id, patient.id, patient.replaced_by_id
+    FROM chain JOIN patient
+        ON patient.tenant_id = chain.tenant_id AND patient.id = chain.replaced_by_id
+)
+UPDATE patient_search_term term SET patient_id = chain.id, record_id = chain.first_id
+FROM chain WHERE chain.replaced_by_id IS NULL
+AND term.tenant_id = chain.tenant_id AND term.patient_id = chain.first_id
 """
 ADD_NAMES = """
 INSERT INTO patient_name (tenant_id, id, patient_id, position, given_name, family_name)
@@ -45,6 +61,7 @@ def upgrade() -> None:
     create_tables()
     op.execute(ADD_NAMES)
     index_patients()
+    op.execute(FIND_CURRENT)
 
 
 def index_patients() -> None:
@@ -103,6 +120,7 @@ def create_tables() -> None:
     op.create_table(
         "patient_search_term",
         sa.Column("patient_id", sa.Uuid(), nullable=False),
+        sa.Column("record_id", sa.Uuid(), nullable=True),
         sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("field", sa.String(length=12), nullable=False),
         sa.Column("use", sa.String(length=10), nullable=True),
@@ -113,6 +131,12 @@ def create_tables() -> None:
             ["tenant_id", "patient_id"],
             ["patient.tenant_id", "patient.id"],
             name=op.f("fk_patient_search_term_tenant_id_patient_id_patient"),
+            ondelete="CASCADE",
+        ),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "record_id"],
+            ["patient.tenant_id", "patient.id"],
+            name=op.f("fk_patient_search_term_tenant_id_record_id_patient"),
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("tenant_id", "id", name=op.f("pk_patient_search_term")),
@@ -134,6 +158,13 @@ def create_tables() -> None:
         "patient_search_term",
         ["tenant_id", "patient_id"],
         unique=False,
+    )
+    op.create_index(
+        "ix_patient_search_term_record_id",
+        "patient_search_term",
+        ["tenant_id", "record_id"],
+        unique=False,
+        postgresql_where=sa.text("record_id IS NOT NULL"),
     )
     op.create_table(
         "possible_duplicate",

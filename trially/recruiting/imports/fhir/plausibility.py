@@ -1,0 +1,73 @@
+"""Find dates that cannot be right. They are stored, marked, and never used."""
+
+import datetime as dt
+
+from trially.recruiting.imports.fhir.dates import Date
+from trially.recruiting.imports.fhir.rows import FactRow
+from trially.recruiting.patients.visits import VISITED_STATUSES
+from trially.recruiting.records.model import DateProblem, RecordType
+
+EARLIEST = "1850"
+"""Nothing that is recorded of a patient began before this year."""
+
+_WORDS = {
+    DateProblem.ENDS_BEFORE_START: "ends before the start, so the dates are not used",
+    DateProblem.IN_FUTURE: "is in the future, so the dates are not used",
+    DateProblem.TOO_EARLY: "is too early to be true, so the dates are not used",
+}
+_ELEMENTS = {
+    "AllergyIntolerance": ("onset", "onset"),
+    "Condition": ("onset", "abatement"),
+    "Encounter": ("period", "period"),
+    "Immunization": ("occurrence", "occurrence"),
+    "MedicationAdministration": ("effective", "effective"),
+    "MedicationDispense": ("whenHandedOver", "daysSupply"),
+    "MedicationOrder": ("dateWritten", "dateEnded"),
+    "MedicationRequest": ("authoredOn", "dispenseRequest"),
+    "MedicationStatement": ("effective", "effective"),
+    "Observation": ("effective", "effective"),
+    "Procedure": ("performed", "performed"),
+}
+_ONE_DAY = dt.timedelta(days=1)
+_NOT_YET = frozenset({"registered", "cancelled", "preparation", "on-hold", "unknown", "not-done"})
+_TIMES_OF_EVENTS = frozenset({"MedicationAdministration", "MedicationDispense"})
+
+
+def find_date_problem(fact: FactRow, today: dt.date) -> DateProblem | None:
+    """Return why the dates of a fact cannot be right, or None."""
+    start, end = fact.get("start_at"), fact.get("end_at")
+    if start is not None and end is not None and end[:-1] < start[:-1] and _is_reversed(fact):
+        return DateProblem.ENDS_BEFORE_START
+    if (start is not None and start < EARLIEST) or (end is not None and end < EARLIEST):
+        return DateProblem.TOO_EARLY
+    # The date may be one day ahead of UTC where the source is.
+    is_ahead = start is not None and start[:10] > (today + _ONE_DAY).isoformat()
+    return DateProblem.IN_FUTURE if is_ahead and _is_event(fact) else None
+
+
+def describe_problem(fact: FactRow, problem: DateProblem) -> tuple[str, str]:
+    """Return the element of a fault about the dates of a fact, and the fault's words."""
+    kind = fact["source_type"]
+    start, end = _ELEMENTS.get(kind, ("start", "end"))
+    element = end if problem == DateProblem.ENDS_BEFORE_START else start
+    return f"{kind}.{element}", _WORDS[problem]
+
+
+def _is_reversed(fact: FactRow) -> bool:
+    """Return whether the whole end, such as a year, is before the start."""
+    start = Date(fact.get("start_at"), fact.get("start_precision"), fact.get("start_offset"))
+    end = Date(fact.get("end_at"), fact.get("end_precision"), fact.get("end_offset"))
+    if start.precision == end.precision == "instant":
+        return True
+    day, latest = start.day, end.latest
+    return day is not None and latest is not None and latest < day
+
+
+def _is_event(fact: FactRow) -> bool:
+    """Return whether a fact is said to have happened, so that its start is not in the future."""
+    kind, status = fact["type"], fact.get("status")
+    if kind == RecordType.ENCOUNTER:
+        return status in VISITED_STATUSES
+    if kind == RecordType.MEDICATION:
+        return fact["source_type"] in _TIMES_OF_EVENTS and status not in _NOT_YET
+    return status not in _NOT_YET

@@ -1,0 +1,134 @@
+"""What an import needs to know of its source."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from trially.database.model import length_of
+from trially.database.placement import current_placement
+from trially.database.rows import columns_named, fetch_items, of_current_tenant, table_of
+from trially.database.session import db
+from trially.errors import OperatorError
+from trially.recruiting.imports.fhir.meta import Version
+from trially.recruiting.imports.server_urls import split_patient_url
+from trially.recruiting.patients.model import Patient
+from trially.recruiting.sources.erasure import erasure_digest
+from trially.recruiting.sources.model import RecordSource
+
+LONGEST_MRN = length_of(Patient.mrn)
+
+
+class SourceChangedError(OperatorError):
+    """Another import has set the server of the source to another one."""
+
+
+@dataclass
+class SourceState:
+    """A source: its own server, its choice of the MRN, and the salt of its erased records."""
+
+    name: str
+    base_url: str | None = None
+    mrn_system: str | None = None
+    time_zone: str | None = None
+    salt: bytes = field(default=b"", repr=False)
+    is_changed: bool = False
+    """Whether `base_url` was found by this import and is not stored yet."""
+
+    def foreign_base(self, base_url: str) -> str:
+        """Return the base URL of a record of another server, empty for the source's own records.
+
+        The first URL that is seen is the source's own, unless one is configured.
+        """
+        if not base_url:
+            return ""
+        if self.base_url is None:
+            self.base_url, self.is_changed = base_url, True
+        return "" if base_url == self.base_url else base_url
+
+    def patient_key(self, key: str, base_url: str) -> str:
+        """Return the key of a patient that a record with this base URL refers to.
+
+        A relative reference is to the same server. Keys of identifiers stay as they are.
+        """
+        if key.startswith("?"):
+            return key
+        server, source_id = split_patient_url(key)
+        base = self.foreign_base(server) if server else base_url
+        return f"{base}/Patient/{source_id}" if base else source_id
+
+    def complete(self, row: dict[str, Any], base_url: str, version: Version) -> None:
+        """Add what identifies a record and its version to a translated row."""
+        row["base_url"] = base_url
+        row["version_at"], row["version_number"] = version
+        if "patient_source_id" in row:
+            row["patient_source_id"] = self.patient_key(row["patient_source_id"], base_url)
+        if row.get("link_source_id") is not None:
+            row["link_base_url"] = self._base_of_link(row["link_base_url"], base_url)
+        if row.get("replaces") is not None:
+            row["replaces"] = [
+                {"base_url": self._base_of_link(server, base_url), "source_id": source_id}
+                for server, source_id in row["replaces"]
+            ]
+        if self.mrn_system is not None and "identifiers" in row:
+            row["mrn"], row["mrn_system"] = self._choose_mrn(row)
+
+    def _base_of_link(self, server: str, base_url: str) -> str:
+        """Return the base URL of a linked record. A relative link is to the same server."""
+        return self.foreign_base(server) if server else base_url
+
+    def _choose_mrn(self, row: dict[str, Any]) -> tuple[str, str | None]:
+        """Return the identifier of the configured system: one in use, if there is any."""
+        of_system = [one for one in row["identifiers"] if one["system"] == self.mrn_system]
+        if not of_system:
+            return row["mrn"], row["mrn_system"]
+        chosen = min(of_system, key=lambda one: one["use"] == "old" or bool(one["period_end"]))
+        return chosen["value"][:LONGEST_MRN], self.mrn_system
+
+    def digest_of(self, base_url: str, source_id: str) -> bytes:
+        """Return the digest by which an erased patient is recognised."""
+        return erasure_digest(self.salt, base_url, source_id)
+
+
+def load_source(name: str) -> SourceState:
+    """Return a source, and create it if it is new."""
+    table = table_of(RecordSource)
+    db.session.execute(
+        insert(table)
+        .values(tenant_id=current_placement().tenant_id, name=name)
+        .on_conflict_do_nothing()
+    )
+    columns = columns_named(RecordSource, ("base_url", "mrn_system", "time_zone", "erasure_salt"))
+    [row] = fetch_items(
+        select(*columns).where(of_current_tenant(RecordSource), table.c.name == name)
+    )
+    return SourceState(
+        name, row["base_url"], row["mrn_system"], row["time_zone"], bytes(row["erasure_salt"])
+    )
+
+
+def store_base_url(source: SourceState) -> None:
+    """Store the base URL that the import has found.
+
+    Raises `SourceChangedError` if another import has stored another one meanwhile: the records of
+    this import would get the keys of the other server.
+    """
+    if source.is_changed:
+        table = table_of(RecordSource)
+        stored = db.session.execute(
+            table.update()
+            .where(
+                of_current_tenant(RecordSource),
+                table.c.name == source.name,
+                table.c.base_url.is_(None) | (table.c.base_url == source.base_url),
+            )
+            .values(base_url=source.base_url)
+            .returning(table.c.id)
+        )
+        if stored.first() is None:
+            raise SourceChangedError(
+                "Another import of this source ran at the same time and has set the source's"
+                " server. Import again."
+            )
+        source.is_changed = False

@@ -1,0 +1,250 @@
+"""Facts that wait: they are stored until an import of their source brings their patient."""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, delete, func, select
+from uuid_utils.compat import uuid7
+
+from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
+from trially.database.session import db
+from trially.recruiting.imports.faults import FaultCode, LineFault
+from trially.recruiting.imports.import_run import ImportRun
+from trially.recruiting.imports.limits import ImportLimits
+from trially.recruiting.imports.model import WaitingFact
+from trially.recruiting.imports.writing.batches import (
+    BATCH_BYTES,
+    BATCH_LINES,
+    Batch,
+    fault_of,
+    write_batch,
+)
+from trially.recruiting.imports.writing.patient_keys import (
+    describe_patient_key,
+    explain_waiting,
+    find_patients,
+)
+from trially.recruiting.imports.writing.resources import RecordKey, TranslatedResource
+from trially.recruiting.imports.writing.upserting import run_with_rows
+from trially.recruiting.imports.writing.waiting_rows import (
+    FIND,
+    FORGET,
+    KEEP,
+    WaitingRow,
+    key_of,
+)
+
+SEARCHED_AT_ONCE = 10_000
+"""Waiting facts whose patients are looked for in one statement."""
+
+_LOWEST_ID = UUID(int=0)
+
+
+class WaitingFacts:
+    """The waiting facts of one source, during an import."""
+
+    def __init__(self, run: ImportRun, limits: ImportLimits) -> None:
+        self._run = run
+        self._most = limits.most_waiting_facts
+        self._number: int | None = None
+        """How many facts of the source wait; None until it is counted."""
+
+    def write(self, batch: Batch) -> None:
+        """Write a batch. Its facts without a patient wait, and its other facts no longer do."""
+        without_patient = write_batch(batch, self._run.source)
+        if self._number is None:
+            self._number = _count(self._run.source)
+        if self._number:
+            waiting = {fact.key for fact in without_patient}
+            self._forget([key for key in batch.resources if key not in waiting])
+            self._forget(list(batch.withdrawals))
+        self._keep(without_patient, batch)
+
+    def expire(self, days: int) -> None:
+        """Delete the facts of the source that have waited for more than `days`; 0: none."""
+        if days:
+            with self._run.batch_transaction():
+                delete_waiting(self._run.source, dt.timedelta(days=days))
+
+    def resolve(self, check_time: Callable[[], None]) -> None:
+        """Write all waiting facts of the source whose patient is stored now.
+
+        `check_time` is called before each batch, and raises `ImportTimeError` when the import's
+        time is used up.
+        """
+        after: UUID | None = _LOWEST_ID
+        while after is not None:
+            check_time()
+            with self._run.batch_transaction():
+                after = self._resolve_some(after)
+
+    def report(self) -> None:
+        """Count the facts of this import that wait, and record them as faults."""
+        waiting = table_of(WaitingFact).c
+        condition = (of_current_tenant(WaitingFact), waiting.import_id == self._run.id)
+        numbers = select(waiting.source_type, func.count().label("number")).where(*condition)
+        for row in fetch_items(numbers.group_by(waiting.source_type)):
+            kind, number = row["source_type"], row["number"]
+            self._run.count_waiting(kind, number)
+            columns = columns_named(
+                WaitingFact, ("file", "line", "source_type", "source_id", "patient_key")
+            )
+            first = fetch_items(
+                select(*columns)
+                .where(*condition, waiting.source_type == kind)
+                .order_by(waiting.id)
+                .limit(max(self._run.most_stored_faults, 1))
+            )
+            self._run.count_faults([_fault_of_waiting(row) for row in first], number)
+
+    def _forget(self, keys: Sequence[RecordKey]) -> None:
+        if keys:
+            rows = [key.columns() for key in keys]
+            run_with_rows(FORGET, rows, source=self._run.source)
+
+    def _bound(
+        self, facts: Sequence[TranslatedResource]
+    ) -> tuple[Sequence[TranslatedResource], Sequence[TranslatedResource]]:
+        """Return the facts that may wait, and those that may not. An update needs no room."""
+        assert self._number is not None  # noqa: S101
+        room = max(self._most - self._number, 0)
+        if len(facts) <= room:
+            return facts, []
+        rows = run_with_rows(FIND, map(key_of, facts), source=self._run.source)
+        known = {tuple(row) for row in rows}
+        updates = [fact for fact in facts if tuple(key_of(fact).values()) in known]
+        others = [fact for fact in facts if tuple(key_of(fact).values()) not in known]
+        return [*updates, *others[:room]], others[room:]
+
+    def _keep(self, facts: Sequence[TranslatedResource], batch: Batch) -> None:
+        kept, excess = self._bound(facts)
+        for fact in excess:
+            reason = (
+                f"The patient is not here, and {self._most:,} records of this source wait already."
+            )
+            missing = describe_patient_key(fact.patient_id)
+            batch.remove(fact, fault_of(fact, FaultCode.TOO_MANY_WAITING, reason, missing))
+        rows = [_to_row(fact, self._run) for fact in kept]
+        if rows:
+            self._number = (self._number or 0) + sum(
+                row.is_new for row in run_with_rows(KEEP, rows)
+            )
+
+    def _resolve_some(self, after: UUID) -> UUID | None:
+        """Write a batch of the waiting facts after `after`.
+
+        Returns the id of the last fact that was looked at, None if there was none.
+        """
+        searched = _search(self._run.source, after)
+        if not searched:
+            return None
+        patients = find_patients(self._run.source, {row["patient_key"] for row in searched})
+        ready = [row for row in searched if row["patient_key"] in patients]
+        chosen = _fitting(ready)
+        if chosen:
+            batch = Batch(source=self._run.source_state)
+            for row in _fetch_resources([row["id"] for row in chosen]):
+                batch.put(TranslatedResource(file=row["file"], line=row["line"], **row["resource"]))
+            write_batch(batch, self._run.source)
+            _delete([row["id"] for row in chosen])
+            for resource in batch.resources.values():
+                self._run.count_resolved(resource.type, 1)
+            self._run.count(batch)
+        last: UUID = (searched if len(chosen) == len(ready) else chosen)[-1]["id"]
+        return last
+
+
+def delete_waiting(source: str, older_than: dt.timedelta) -> int:
+    """Delete the facts of a source that have waited for longer, and return their number."""
+    waiting = table_of(WaitingFact)
+    statement = delete(waiting).where(*_waits_longer(source, older_than))
+    return len(db.session.execute(statement.returning(waiting.c.id)).all())
+
+
+def count_waiting(source: str, older_than: dt.timedelta) -> int:
+    """Return how many facts of a source have waited for longer."""
+    statement = select(func.count()).where(*_waits_longer(source, older_than))
+    number: int = db.session.execute(statement).scalar_one()
+    return number
+
+
+def _waits_longer(source: str, than: dt.timedelta) -> Sequence[ColumnElement[bool]]:
+    waiting = table_of(WaitingFact).c
+    return (
+        of_current_tenant(WaitingFact),
+        waiting.source == source,
+        waiting.waiting_since <= func.now() - than,
+    )
+
+
+def _to_row(fact: TranslatedResource, run: ImportRun) -> WaitingRow:
+    return {
+        "id": uuid7(),
+        "source": run.source,
+        "base_url": fact.key.base_url,
+        "source_type": fact.type,
+        "source_id": fact.id,
+        "patient_key": fact.patient_id,
+        "version_at": fact.version.at,
+        "version_number": fact.version.number,
+        "import_id": run.id,
+        "file": fact.file,
+        "line": fact.line,
+        "resource": {"type": fact.type, "rows": fact.rows, "digest": fact.digest},
+        "json_bytes": fact.json_bytes,
+    }
+
+
+def _count(source: str) -> int:
+    statement = select(func.count()).where(
+        of_current_tenant(WaitingFact), table_of(WaitingFact).c.source == source
+    )
+    number: int = db.session.execute(statement).scalar_one()
+    return number
+
+
+def _search(source: str, after: UUID) -> list[Item]:
+    waiting = table_of(WaitingFact).c
+    return fetch_items(
+        select(*columns_named(WaitingFact, ("id", "patient_key", "json_bytes")))
+        .where(of_current_tenant(WaitingFact), waiting.source == source, waiting.id > after)
+        .order_by(waiting.id)
+        .limit(SEARCHED_AT_ONCE)
+    )
+
+
+def _fitting(rows: Sequence[Item]) -> Sequence[Item]:
+    """Return the first of these waiting facts, as many as fit into a batch and at least one."""
+    size = 0
+    for number, row in enumerate(rows):
+        size += row["json_bytes"]
+        if number >= BATCH_LINES or (number and size > BATCH_BYTES):
+            return rows[:number]
+    return rows
+
+
+def _fetch_resources(ids: Sequence[UUID]) -> list[Item]:
+    waiting = table_of(WaitingFact).c
+    return fetch_items(
+        select(*columns_named(WaitingFact, ("file", "line", "resource")))
+        .where(of_current_tenant(WaitingFact), waiting.id.in_(ids))
+        .order_by(waiting.id)
+    )
+
+
+def _delete(ids: Sequence[UUID]) -> None:
+    waiting = table_of(WaitingFact)
+    db.session.execute(delete(waiting).where(of_current_tenant(WaitingFact), waiting.c.id.in_(ids)))
+
+
+def _fault_of_waiting(row: Item) -> LineFault:
+    return LineFault(
+        row["file"],
+        row["line"],
+        explain_waiting(row["patient_key"]),
+        code=FaultCode.PATIENT_MISSING,
+        resource_type=row["source_type"],
+        resource_id=row["source_id"],
+        missing_id=describe_patient_key(row["patient_key"]),
+    )

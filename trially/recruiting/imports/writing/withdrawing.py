@@ -1,0 +1,133 @@
+"""Withdraw records that their source has deleted, or that it no longer says in a usable way."""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Row
+from uuid_utils.compat import uuid7
+
+from trially.recruiting.imports.fhir.meta import Version, read_instant, read_number
+from trially.recruiting.imports.reading.records import Deletion
+from trially.recruiting.imports.source_state import SourceState
+from trially.recruiting.imports.writing.resources import RecordKey, WriteCounts
+from trially.recruiting.imports.writing.statements import INCREMENT_VERSION, RECOUNT_ENCOUNTERS
+from trially.recruiting.imports.writing.upserting import is_newer, run_with_rows
+from trially.recruiting.patients.model import WithdrawalReason
+
+_RECORDSET = (
+    "json_to_recordset(CAST(:rows AS json)) AS r(id uuid, base_url text, source_type text,"
+    " source_id text, reason text, version_at timestamptz, version_number bigint)"
+)
+
+# A withdrawn record of a patient leaves the facts about the patient as they are.
+_WITHDRAW_PATIENTS = f"""
+UPDATE patient SET withdrawn_at = now(), withdrawn_reason = r.reason, updated_at = now(),
+    version_at = coalesce(r.version_at, patient.version_at),
+    version_number = coalesce(r.version_number, patient.version_number), {INCREMENT_VERSION}
+FROM {_RECORDSET}
+WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
+AND patient.base_url = r.base_url AND patient.source_id = r.source_id
+AND r.source_type = 'Patient' AND patient.withdrawn_at IS NULL
+AND {is_newer("patient", "r")} IS NOT TRUE
+RETURNING r.source_type, NULL::uuid AS patient_id, 0 AS component
+"""
+
+_WITHDRAW_FACTS = f"""
+WITH withdrawn AS (
+    UPDATE clinical_fact fact SET withdrawn_at = now(), withdrawn_reason = r.reason,
+        updated_at = now(), version_at = coalesce(r.version_at, fact.version_at),
+        version_number = coalesce(r.version_number, fact.version_number)
+    FROM {_RECORDSET}
+    WHERE fact.tenant_id = CAST(:tenant_id AS uuid) AND fact.source = :source
+    AND fact.base_url = r.base_url AND fact.source_type = r.source_type
+    AND fact.source_id = r.source_id AND fact.withdrawn_at IS NULL
+    AND {is_newer("fact", "r")} IS NOT TRUE
+    RETURNING fact.source_type, fact.patient_id, fact.component
+), touched AS (
+    UPDATE patient SET {INCREMENT_VERSION}, updated_at = now()
+    WHERE patient.tenant_id = CAST(:tenant_id AS uuid)
+    AND patient.id IN (SELECT patient_id FROM withdrawn)
+)
+SELECT source_type, patient_id, component FROM withdrawn
+"""
+
+_FIND_NEWER = f"""
+SELECT r.source_type FROM {_RECORDSET}
+JOIN clinical_fact fact ON fact.tenant_id = CAST(:tenant_id AS uuid) AND fact.source = :source
+    AND fact.base_url = r.base_url AND fact.source_type = r.source_type
+    AND fact.source_id = r.source_id AND fact.component = 0
+WHERE {is_newer("fact", "r")}
+UNION ALL
+SELECT r.source_type FROM {_RECORDSET}
+JOIN patient ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
+    AND patient.base_url = r.base_url AND patient.source_id = r.source_id
+WHERE r.source_type = 'Patient' AND {is_newer("patient", "r")}
+"""
+
+_RECORD_DELETIONS = f"""
+INSERT INTO record_deletion (tenant_id, id, source, base_url, source_type, source_id, version_at,
+    version_number)
+SELECT CAST(:tenant_id AS uuid), r.id, :source, r.base_url, r.source_type, r.source_id,
+    r.version_at, r.version_number
+FROM {_RECORDSET}
+ON CONFLICT (tenant_id, source, base_url, source_type, source_id) DO UPDATE
+SET version_at = excluded.version_at, version_number = excluded.version_number
+WHERE {is_newer("record_deletion", "excluded")} IS NOT TRUE
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """A record that is no longer to be used."""
+
+    key: RecordKey
+    reason: WithdrawalReason
+    version: Version
+
+
+def withdrawal_of_deletion(deletion: Deletion, source: SourceState) -> Withdrawal:
+    """Return the withdrawal of a deleted record.
+
+    A deletion without a time counts as made now: versions that were written before do not bring
+    the record back, and later ones do.
+    """
+    at = read_instant({"modified": deletion.modified}, "modified")
+    number = read_number(deletion.etag)
+    if at is None and number is None:
+        at = dt.datetime.now(dt.UTC).isoformat()
+    key = RecordKey(deletion.type, source.foreign_base(deletion.base_url), deletion.id)
+    return Withdrawal(key, WithdrawalReason.DELETED, Version(at, number))
+
+
+def withdraw_records(withdrawals: Collection[Withdrawal], source: str, counts: WriteCounts) -> None:
+    """Withdraw the stored records, unless they are newer, and remember deletions."""
+    if not withdrawals:
+        return
+    rows = [
+        {
+            **each.key.columns(),
+            "id": uuid7(),
+            "reason": each.reason.value,
+            "version_at": each.version.at,
+            "version_number": each.version.number,
+        }
+        for each in withdrawals
+    ]
+    facts = run_with_rows(_WITHDRAW_FACTS, rows, source=source)
+    patients = run_with_rows(_WITHDRAW_PATIENTS, rows, source=source)
+    counts.update(_count([*facts, *patients]))
+    counts.update(
+        (row.source_type, "stale") for row in run_with_rows(_FIND_NEWER, rows, source=source)
+    )
+    seen = {row.patient_id for row in facts if row.source_type == "Encounter"}
+    if seen:
+        run_with_rows(RECOUNT_ENCOUNTERS, [{"id": patient_id} for patient_id in seen])
+    deleted = [row for row in rows if row["reason"] == WithdrawalReason.DELETED.value]
+    if deleted:
+        run_with_rows(_RECORD_DELETIONS, deleted, source=source)
+
+
+def _count(rows: Collection[Row[object]]) -> WriteCounts:
+    return Counter((row.source_type, "withdrawn") for row in rows if row.component == 0)

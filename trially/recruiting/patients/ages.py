@@ -1,0 +1,63 @@
+"""Date records whose source gives the patient's age instead of a date: `start_age`, `end_age`.
+
+The start follows from the birth date, so it is written anew when the birth date changes. It is as
+precise as the age: "45 years" is the year that begins on the 45th birthday.
+"""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from sqlalchemy import text
+
+from trially.database.placement import current_placement
+from trially.database.session import db
+
+_DATED = "((patient.birth_date + CAST(fact.{age} AS interval)) AT TIME ZONE 'UTC')"
+_PRECISION = (
+    "CASE WHEN patient.birth_date IS NULL THEN NULL"
+    " WHEN patient.birth_date_precision = 'year' OR fact.{age} LIKE '%Y' THEN 'year'"
+    " WHEN patient.birth_date_precision = 'month' OR fact.{age} LIKE '%M' THEN 'month'"
+    " ELSE 'day' END"
+)
+
+
+def _side(name: str) -> str:
+    """Return the expressions of a start or an end: the age's date, or else what is stored."""
+    age = f"{name}_age"
+    return (
+        f"CASE WHEN fact.{age} IS NULL THEN fact.{name}_at"
+        f" ELSE {_DATED.format(age=age)} END AS {name}_at,"
+        f" CASE WHEN fact.{age} IS NULL THEN fact.{name}_precision"
+        f" ELSE {_PRECISION.format(age=age)} END AS {name}_precision"
+    )
+
+
+RESOLVE_AGES = f"""
+UPDATE clinical_fact SET start_at = dated.start_at, start_precision = dated.start_precision,
+    end_at = dated.end_at, end_precision = dated.end_precision,
+    -- Dates from ages are known to the year only.
+    date_problem = CASE
+        WHEN dated.end_at + interval '1 year' <= dated.start_at THEN 'ends_before_start'
+        WHEN clinical_fact.date_problem <> 'ends_before_start' THEN clinical_fact.date_problem
+    END
+FROM (
+    SELECT fact.id, {_side("start")}, {_side("end")}
+    FROM clinical_fact fact
+    JOIN patient ON patient.tenant_id = fact.tenant_id AND patient.id = fact.patient_id
+    WHERE fact.tenant_id = CAST(:tenant_id AS uuid)
+    AND (fact.start_age IS NOT NULL OR fact.end_age IS NOT NULL)
+    AND fact.patient_id = ANY(CAST(:patients AS uuid[]))
+) AS dated
+WHERE clinical_fact.tenant_id = CAST(:tenant_id AS uuid) AND clinical_fact.id = dated.id
+AND (clinical_fact.start_at, clinical_fact.end_at) IS DISTINCT FROM (dated.start_at, dated.end_at)
+"""
+
+
+def resolve_ages(patient_ids: Iterable[UUID]) -> None:
+    """Date the records of these patients that their source dates by age."""
+    ids = [str(patient_id) for patient_id in patient_ids]
+    if ids:
+        db.session.connection().execute(
+            text(RESOLVE_AGES),
+            {"tenant_id": str(current_placement().tenant_id), "patients": ids},
+        )

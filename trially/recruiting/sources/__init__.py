@@ -1,0 +1,1 @@
+"""Sources: the systems that assign the ids of imported records."""

@@ -1,0 +1,86 @@
+"""Sources as clients write and read them."""
+
+from zoneinfo import available_timezones
+
+from marshmallow import Schema, ValidationError, fields, validates
+
+from trially.database.rows import table_of
+from trially.http.fields import EntityTag, PageQuerySchema, Sort
+from trially.recruiting.sources.model import MANUAL_SOURCE, SORTS, RecordSource
+from trially.recruiting.sources.server_urls import ServerUrlError, canonical_base
+from trially.resources.fields import text
+
+columns = table_of(RecordSource).c
+
+
+class SourceSchema(Schema):
+    """A system that records are imported from."""
+
+    id = fields.UUID(dump_only=True)
+    etag = EntityTag()
+    name = text(
+        columns.name,
+        required=True,
+        example="epic",
+        metadata={"description": "The name that imports give as `source`. It never changes."},
+    )
+    base_url = text(
+        columns.base_url,
+        allow_none=True,
+        example="https://ehr.example/fhir",
+        metadata={
+            "description": "Base URL of the source's FHIR server. If it is null, the first import"
+            " that has URLs sets it. After that it never changes, because the keys of records"
+            " depend on it."
+        },
+    )
+    mrn_system = text(
+        columns.mrn_system,
+        allow_none=True,
+        example="https://ehr.example/mrn",
+        metadata={
+            "description": "The identifier system whose values are shown as MRNs. Null chooses the"
+            " identifier that is most likely a medical record number."
+        },
+    )
+    time_zone = text(
+        columns.time_zone,
+        allow_none=True,
+        example="America/Chicago",
+        metadata={
+            "description": "Time zone of times without an offset, by its IANA name. Null means the"
+            " tenant's."
+        },
+    )
+    created_at = fields.AwareDateTime(dump_only=True)
+    updated_at = fields.AwareDateTime(dump_only=True)
+
+    @validates("name")
+    def check_name(self, name: str, data_key: str) -> None:  # noqa: ARG002
+        """Reject the source of patients entered by hand, because no import may name it."""
+        if name == MANUAL_SOURCE:
+            raise ValidationError(
+                f"'{MANUAL_SOURCE}' is reserved for patients entered by hand. Choose another name."
+            )
+
+    @validates("base_url")
+    def check_base_url(self, url: str | None, data_key: str) -> None:  # noqa: ARG002
+        """Reject a text that is no base URL of a FHIR server."""
+        if url is not None:
+            try:
+                canonical_base(url)
+            except ServerUrlError as error:
+                raise ValidationError(str(error)) from error
+
+    @validates("time_zone")
+    def check_time_zone(self, name: str | None, data_key: str) -> None:  # noqa: ARG002
+        """Reject a name that is not a time zone of the IANA database."""
+        if name is not None and name not in available_timezones():
+            raise ValidationError("Must be the name of a time zone, such as America/New_York.")
+
+
+class SourceQuerySchema(PageQuerySchema):
+    """Query parameters of a list of sources."""
+
+    sort = Sort(SORTS)
+    name = text(columns.name, example="epic")
