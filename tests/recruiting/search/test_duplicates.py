@@ -11,6 +11,9 @@ from members import AsMember, MakePatient, MakeTenant, Member
 from trially.auth.permissions import Role
 from trially.recruiting.duplicates.scoring import LEAST_SCORE, Reason, compare, describe
 
+SSN = {"system": "http://hl7.org/fhir/sid/us-ssn", "value": "078-05-1120", "type": "SS"}
+INSURED = {"system": "http://insurance.example", "value": "W1234", "type": "MB"}
+CARD = {"system": "http://card.example", "value": "17", "type": None}
 ADA = {
     "given_name": "Ada",
     "family_name": "Lovelace",
@@ -21,8 +24,10 @@ ADA = {
     "email": None,
     "mrn": "1",
     "names": None,
-    "identifiers": None,
+    "identifiers": [SSN, INSURED, CARD],
 }
+
+OTHER = {**ADA, "mrn": "2", "identifiers": None}
 
 
 @pytest.mark.parametrize(
@@ -48,12 +53,21 @@ ADA = {
             },
             Reason.SAME_NAME,
         ),
+        ({"family_name": "King", "phone": None, "identifiers": [SSN]}, Reason.SAME_IDENTIFIER),
+        (
+            {
+                "family_name": "King",
+                "phone": None,
+                "identifiers": [{"system": "http://card.example", "value": "00 17", "type": None}],
+            },
+            Reason.SAME_IDENTIFIER,
+        ),
     ],
 )
 def test_a_pair_that_may_be_one_person_reaches_the_score(
     changes: dict[str, Any], reason: Reason
 ) -> None:
-    score, reasons = compare(describe(ADA), describe({**ADA, "mrn": "2", **changes}))
+    score, reasons = compare(describe(ADA), describe({**OTHER, **changes}))
 
     assert score >= LEAST_SCORE
     assert reason in reasons
@@ -68,10 +82,12 @@ def test_a_pair_that_may_be_one_person_reaches_the_score(
         {"birth_date": dt.date(1931, 12, 30)},  # a parent of the same name
         {"birth_date": None, "phone": None},
         {"given_name": "Berta", "family_name": "King"},
+        {"family_name": "King", "phone": None, "identifiers": [INSURED]},
+        {"family_name": "King", "phone": None, "identifiers": [SSN | {"system": "http://b"}]},
     ],
 )
 def test_other_persons_do_not(changes: dict[str, Any]) -> None:
-    score, _ = compare(describe(ADA), describe({**ADA, "mrn": "2", **changes}))
+    score, _ = compare(describe(ADA), describe({**OTHER, **changes}))
 
     assert score < LEAST_SCORE
 

@@ -119,8 +119,9 @@ def explain_matches(
     )
     by_patient: dict[UUID, list[Item]] = {patient_id: [] for patient_id in patient_ids}
     for row in rows:
-        is_own = finds is Finds.PATIENTS or row["record_id"] is None
-        by_patient[row["patient_id"] if is_own else row["record_id"]].append(row)
+        if finds is Finds.RECORDS and row["record_id"] is not None:
+            row |= {"patient_id": row["record_id"], "record_id": None}
+        by_patient[row["patient_id"]].append(row)
     return {patient_id: _explain(words, rows) for patient_id, rows in by_patient.items()}
 
 
