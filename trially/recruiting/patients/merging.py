@@ -18,37 +18,45 @@ from trially.recruiting.patients.visits import LAST_ENCOUNTER
 from trially.recruiting.search.current_records import current_records, with_replaced
 from trially.recruiting.search.indexing import index_patients
 
+# Statements that read links name the rows by arrays, and not by joins: until the next ANALYZE,
+# PostgreSQL believes that a new tenant has one patient, and would join each with each.
+_READ = """
+SELECT id, base_url || ' ' || source_id AS key,
+    link_source_id IS NOT NULL OR replaced_by_id IS NOT NULL AS is_linked
+FROM patient WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
+"""
+_REPLACING = """
+SELECT patient.id AS survivor_id, named.base_url, named.source_id
+FROM patient CROSS JOIN jsonb_to_recordset(patient.replaces)
+    AS named(base_url text, source_id text)
+WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
+AND patient.replaces IS NOT NULL
+"""
+
+# Other records whose links concern the written ones.
+_LINKED = f"""
+SELECT id FROM patient
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND source = :source AND link_source_id IS NOT NULL
+AND link_base_url || ' ' || link_source_id = ANY(CAST(:keys AS text[]))
+UNION
+SELECT id FROM patient
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND replaced_by_id = ANY(CAST(:ids AS uuid[]))
+UNION
+SELECT replaced.id FROM (
+    {_REPLACING} AND (patient.id = ANY(CAST(:ids AS uuid[]))
+        OR named.base_url || ' ' || named.source_id = ANY(CAST(:keys AS text[])))
+    OFFSET 0
+) AS replacing CROSS JOIN LATERAL (
+    SELECT id FROM patient
+    WHERE tenant_id = CAST(:tenant_id AS uuid) AND source = :source
+    AND base_url = replacing.base_url AND source_id = replacing.source_id
+) AS replaced
+"""
+
 # What a source says of its records. A merge by a member stays until the member undoes it. The
 # record that replaces another one may be named by either of both.
-_FOLLOW = """
-WITH written AS (
-    SELECT id, base_url, source_id, replaces FROM patient
-    WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
-), replacing AS MATERIALIZED (
-    SELECT patient.id AS survivor_id, named.base_url, named.source_id
-    FROM patient CROSS JOIN jsonb_to_recordset(patient.replaces)
-        AS named(base_url text, source_id text)
-    WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
-    AND patient.replaces IS NOT NULL
-), linking AS (
-    SELECT patient.id FROM patient JOIN written USING (id)
-    WHERE patient.tenant_id = CAST(:tenant_id AS uuid)
-    AND (patient.link_source_id IS NOT NULL OR patient.replaced_by_id IS NOT NULL)
-    UNION
-    SELECT patient.id FROM written JOIN patient
-        ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
-        AND patient.link_base_url = written.base_url AND patient.link_source_id = written.source_id
-    UNION
-    SELECT patient.id FROM written JOIN replacing
-        ON replacing.survivor_id = written.id
-        OR replacing.base_url = written.base_url AND replacing.source_id = written.source_id
-    JOIN patient
-        ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
-        AND patient.base_url = replacing.base_url AND patient.source_id = replacing.source_id
-    UNION
-    SELECT patient.id FROM written JOIN patient
-        ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.replaced_by_id = written.id
-), wanted AS (
+_FOLLOW = f"""
+WITH replacing AS MATERIALIZED ({_REPLACING}), wanted AS MATERIALIZED (
     SELECT patient.id, patient.replaced_by_id AS former_id, coalesce(
         (SELECT other.id FROM patient other
         WHERE other.tenant_id = CAST(:tenant_id AS uuid) AND other.source = :source
@@ -58,11 +66,13 @@ WITH written AS (
         WHERE replacing.base_url = patient.base_url AND replacing.source_id = patient.source_id
         AND survivor_id <> patient.id)
     ) AS replaced_by_id
-    FROM patient JOIN linking USING (id)
+    FROM patient
     WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.merged_by IS NULL
+    AND patient.id = ANY(CAST(:ids AS uuid[]))
 )
 UPDATE patient SET replaced_by_id = wanted.replaced_by_id, updated_at = now()
 FROM wanted WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.id = wanted.id
+AND patient.id = ANY(CAST(:ids AS uuid[]))
 AND wanted.former_id IS DISTINCT FROM wanted.replaced_by_id
 RETURNING patient.id
 """
@@ -125,7 +135,14 @@ def follow_links(patient_ids: Collection[UUID], source: str) -> None:
     """
     if not patient_ids:
         return
-    changed = _run(_FOLLOW, ids=[str(each) for each in patient_ids], source=source)
+    written = _run(_READ, ids=[str(each) for each in patient_ids])
+    linked = {row.id for row in written if row.is_linked}
+    keys = [row.key for row in written]
+    others = _run(_LINKED, ids=[str(row.id) for row in written], keys=keys, source=source)
+    linked.update(row.id for row in others)
+    if not linked:
+        return
+    changed = _run(_FOLLOW, ids=[str(each) for each in linked], source=source)
     if changed:
         ids = [row.id for row in changed]
         _open_circles(ids)
