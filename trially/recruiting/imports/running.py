@@ -32,7 +32,7 @@ from trially.tenancy.context import current_tenant
 from trially.terminal import plural
 
 _ANALYZE = "SELECT trially.analyze_tables()"
-ANALYZED_AFTER_BATCHES = frozenset({1, 4, 16, 64, 256, 1024})
+ANALYZED_AFTER_BATCHES = frozenset({1, 2, 4, 16, 64, 256, 1024})
 
 NO_RESOURCES = (
     "The input holds no resource. Check that it is the file that you want to import, and that the"
@@ -133,7 +133,7 @@ def _import_files(
     done_bytes = sum(file.size for file in source_files[:first])
     batches = 0
     for number, file in enumerate(source_files[first:], first):
-        batch = Batch(meter.limits, run.source_state, zone)
+        batch = Batch(meter.limits, run.source_state, zone, is_first=not batches)
         for line in read_resources(file, meter, committed_lines):
             batch.add(line)
             if batch.is_full:
