@@ -25,7 +25,8 @@ FIRST = "00000000-0000-0000-0000-000000000000"
 NEXT_PATIENTS = """
 SELECT tenant_id, id, given_name, family_name, mrn, birth_date, birth_date_precision, phone, email,
     NULL AS names, (SELECT json_agg(identifiers ORDER BY id) FROM (
-        SELECT id, system, value, type, use, period_end FROM patient_identifier
+        SELECT id, value, use, period_end, CASE WHEN type = 'MR' THEN 0 END AS mrn_rank
+        FROM patient_identifier
         WHERE patient_identifier.tenant_id = patient.tenant_id
         AND patient_identifier.patient_id = patient.id
     ) AS identifiers) AS identifiers

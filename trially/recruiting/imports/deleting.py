@@ -13,9 +13,11 @@ from trially.errors import OperatorError
 from trially.http.etags import Versions
 from trially.recruiting.imports.model import (
     ImportDeferral,
+    ImportedRecord,
     ImportFault,
     ImportJob,
     ImportState,
+    MissingRecord,
     WaitingFact,
 )
 from trially.recruiting.imports.slots import is_leased
@@ -60,7 +62,7 @@ def delete_import(
             raise ImportRunningError(
                 "This import is running. Wait until it ends, and delete it then."
             )
-    for model in (ImportFault, WaitingFact, ImportDeferral):
+    for model in (ImportFault, WaitingFact, ImportDeferral, ImportedRecord, MissingRecord):
         delete_rows_of(import_id, model, begin)
     with begin():
         delete_item(ImportJob, import_id)

@@ -124,6 +124,12 @@ WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
 """
 
 
+_FIND_WITHDRAWN = """
+SELECT id FROM patient WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = CAST(:id AS uuid)
+AND withdrawn_at IS NOT NULL
+"""
+
+
 class MergeError(ValueError):
     """Two records cannot be merged. The message is a sentence."""
 
@@ -153,8 +159,21 @@ def merge(patient_id: UUID, into: UUID, by: str) -> None:
     """Let another record replace a patient's. Raises `MergeError` for a circle."""
     if current_records([into]).get(into) == patient_id or patient_id == into:
         raise MergeError("The other record is replaced by this one, or is the same.")
+    if _run(_FIND_WITHDRAWN, id=str(into)):
+        raise MergeError("The other record is withdrawn, so it cannot stand for the person.")
     _run(_SET_REPLACED, id=str(patient_id), into=str(into), by=by)
     _move_facts_and_terms([patient_id])
+
+
+def records_replaced_by(patient_id: UUID) -> Sequence[UUID]:
+    """Return the records that a record replaces, also through others. The nearest ones are last."""
+    return [each for each in with_replaced([patient_id]) if each != patient_id][::-1]
+
+
+def recount_used(patient_id: UUID) -> None:
+    """Recount what the record shows that is used in place of one, after its facts changed."""
+    current = current_records([patient_id])
+    _run(_RECOUNT, ids=[str(each) for each in current.values()])
 
 
 def unmerge(patient_id: UUID) -> None:

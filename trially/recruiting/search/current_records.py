@@ -38,9 +38,9 @@ def current_records(patient_ids: Iterable[UUID]) -> Mapping[UUID, UUID]:
     return {row.first_id: row.id for row in _run(_CURRENT, patient_ids)}
 
 
-def with_replaced(patient_ids: Collection[UUID]) -> set[UUID]:
-    """Return the records, and all that they replace."""
-    return {row.id for row in _run(_REPLACED, patient_ids)}
+def with_replaced(patient_ids: Collection[UUID]) -> Sequence[UUID]:
+    """Return the records, then those that they replace, and then those that these replace."""
+    return [row.id for row in _run(_REPLACED, patient_ids)]
 
 
 def _run(statement: str, patient_ids: Iterable[UUID]) -> Sequence[Row[Any]]:

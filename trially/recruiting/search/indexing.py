@@ -39,7 +39,7 @@ SELECT patient.id, given_name, family_name, mrn, birth_date, birth_date_precisio
         SELECT {_NAMES} FROM patient_name
         WHERE patient_name.tenant_id = patient.tenant_id AND patient_name.patient_id = patient.id
     ) AS names) AS names, (SELECT json_agg(identifiers ORDER BY id) FROM (
-        SELECT id, system, value, type, use, period_end FROM patient_identifier
+        SELECT id, system, value, type, use, period_end, mrn_rank FROM patient_identifier
         WHERE patient_identifier.tenant_id = patient.tenant_id
         AND patient_identifier.patient_id = patient.id
     ) AS identifiers) AS identifiers

@@ -17,8 +17,7 @@ MOST_TERMS = 200
 """Terms of one patient. What a source sends beyond is not found."""
 
 LONGEST_USE = length_of(PatientSearchTerm.use)
-RECORD_NUMBER = "MR"
-"""Type of identifiers in HL7's table 0203: the number of a medical record."""
+CURRENT_USES = frozenset({"official", "usual"})
 
 LEAST_PHONE = 3
 FIRST_EAST_ASIAN = "\u2e80"
@@ -48,7 +47,10 @@ def terms_of(patient: Item) -> list[Term]:
 
 def _all_terms(patient: Item) -> Iterator[Term]:
     yield from _of_name(patient, None)
-    if patient["mrn"]:
+    identifiers = patient["identifiers"] or ()
+    # The terms do not depend on which identifier is shown as the MRN, so that another system may be
+    # shown for all patients of a source at once.
+    if patient["mrn"] and all(each["value"] != patient["mrn"] for each in identifiers):
         yield from _of(TermKind.MRN, sorted(number_terms(patient["mrn"])))
     if patient["birth_date"]:
         known = KNOWN_PART.get(patient["birth_date_precision"])
@@ -57,21 +59,19 @@ def _all_terms(patient: Item) -> Iterator[Term]:
         yield from _of(TermKind.PHONE, [digits])
     if patient["email"]:
         yield from _of(TermKind.EMAIL, [fold(patient["email"].strip())[:LONGEST_TERM]])
-    for identifier in patient["identifiers"] or ():
-        yield from _of_identifier(identifier, patient)
+    for identifier in identifiers:
+        yield from _of_identifier(identifier)
     for name in patient["names"] or ():
         if _is_shown(name, patient):
             continue
         yield from _of_name(name, _use_of(name))
 
 
-def _of_identifier(identifier: Item, patient: Item) -> Iterator[Term]:
-    if identifier["value"] == patient["mrn"]:
-        return
-    field = "mrn" if identifier["type"] == RECORD_NUMBER else "identifier"
-    yield from _of(
-        TermKind.MRN, sorted(number_terms(identifier["value"])), field, _use_of(identifier)
-    )
+def _of_identifier(identifier: Item) -> Iterator[Term]:
+    field = "identifier" if identifier["mrn_rank"] is None else "mrn"
+    use = _use_of(identifier)
+    use = None if use in CURRENT_USES else use
+    yield from _of(TermKind.MRN, sorted(number_terms(identifier["value"])), field, use)
 
 
 def _use_of(item: Item) -> str | None:

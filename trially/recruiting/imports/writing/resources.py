@@ -29,7 +29,7 @@ from trially.recruiting.search.indexing import index_patients
 WriteCounts = Counter[tuple[str, str]]
 """Number of written resources by type and by `new` or `changed`."""
 
-Item = Mapping[str, Any]
+Item = dict[str, Any]
 
 
 class RecordKey(NamedTuple):
