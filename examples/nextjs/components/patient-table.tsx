@@ -75,8 +75,8 @@ const KINDS: Record<NonNullable<Schemas["Match"]["kind"]>, string> = {
 /** Return what a search matched, such as "maiden family name · given name (nickname)". */
 function matchedText(matches: Schemas["Match"][]): string {
   return matches
-    .map(({ field = "", use, kind = "exact", hint }) => {
-      const name = [use, field === "mrn" ? "MRN" : field.replace("_", " ")].filter(Boolean).join(" ");
+    .map(({ field = "", use, of_replaced_record: isReplaced, kind = "exact", hint }) => {
+      const name = [isReplaced && "merged record’s", use, field === "mrn" ? "MRN" : field.replace("_", " ")].filter(Boolean).join(" ");
       const how = [KINDS[kind], hint].filter(Boolean).join(", ");
       return how ? `${name} (${how})` : name;
     })
