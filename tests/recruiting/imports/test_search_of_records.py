@@ -248,7 +248,7 @@ def test_the_names_of_a_replaced_record_find_duplicates_of_the_survivor(
 
 
 def test_a_merged_pair_leaves_the_list_and_a_dismissed_one_stays_dismissed(
-    member: Member, importer: Importer
+    member: Member, importer: Importer, tenant: Tenant, run_command: Callable[..., Any]
 ) -> None:
     importer(FORMER, FORMER | {"id": "p3", "identifier": [numbered("70003")]})
     [pair] = pairs(member)
@@ -256,6 +256,7 @@ def test_a_merged_pair_leaves_the_list_and_a_dismissed_one_stays_dismissed(
 
     assert member.post(merge, json={"into": pair["other_patient_id"]}).status_code == 200
     assert pairs(member) == []
+    assert run_command("patients", "duplicates", tenant.slug, "--json").output == "[]\n"
     assert member.delete(merge).status_code == 200
     [again] = pairs(member)
 

@@ -5,6 +5,7 @@ from sqlalchemy import select
 
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant
 from trially.database.session import transaction
+from trially.recruiting.duplicate_reviews.used import of_used_records
 from trially.recruiting.duplicates.finding import find_all_duplicates
 from trially.recruiting.duplicates.model import DuplicateState, PossibleDuplicate
 from trially.recruiting.search.indexing import index_all_patients
@@ -68,6 +69,7 @@ def _list_open() -> list[Item]:
             .where(
                 of_current_tenant(PossibleDuplicate),
                 PossibleDuplicate.state == DuplicateState.OPEN,
+                of_used_records(),
             )
             .order_by(PossibleDuplicate.score.desc(), PossibleDuplicate.id.desc())
             .limit(MOST_LISTED)

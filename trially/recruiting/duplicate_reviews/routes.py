@@ -4,7 +4,6 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
-from sqlalchemy import Column, ColumnElement, and_, exists
 
 from trially.auth.permissions import Permission, requires
 from trially.database.rows import Item, table_of
@@ -24,9 +23,8 @@ from trially.recruiting.duplicate_reviews.schema import (
     DuplicateQuerySchema,
     DuplicateSchema,
 )
-from trially.recruiting.duplicates.finding import USED
+from trially.recruiting.duplicate_reviews.used import of_used_records
 from trially.recruiting.duplicates.model import PossibleDuplicate
-from trially.recruiting.patients.model import Patient
 from trially.recruiting.patients.routes import PATIENTS
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
@@ -45,20 +43,6 @@ DUPLICATES = Resource(
 )
 
 
-def are_used(*patient_ids: Column[Any]) -> ColumnElement[bool]:
-    """Return the condition of pairs whose records both are neither replaced nor withdrawn."""
-    patient = table_of(Patient).alias("used")
-    is_used = [
-        exists().where(
-            patient.c.tenant_id == columns.tenant_id,
-            patient.c.id == patient_id,
-            patient.c.record_status.in_(USED),
-        )
-        for patient_id in patient_ids
-    ]
-    return and_(*is_used)
-
-
 @bp.get("")
 @requires(Permission.PATIENTS_READ)
 @queries(DuplicateQuerySchema())
@@ -72,7 +56,7 @@ def list_duplicates(query: dict[str, Any]) -> Page:
     to sites sees a pair if both patients belong to them. With the PHI level `limited`, the patients
     are masked, and so are the reasons.
     """
-    page = DUPLICATES.page(query, [are_used(columns.patient_id, columns.other_patient_id)])
+    page = DUPLICATES.page(query, [of_used_records()])
     ids = {item[name] for item in page["data"] for name in ("patient_id", "other_patient_id")}
     patients = PATIENTS.pick(ids) if ids else {}
     for item in page["data"]:
