@@ -10,15 +10,20 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from sqlalchemy import insert
 from werkzeug.routing import Rule
 
 from trially.api import routes_only
 from trially.database.rows import table_of
+from trially.database.session import db, transaction
 from trially.http.contract import JSON_TYPE, Contract, contract_of
+from trially.recruiting.documents.model import Document, DocumentPage
+from trially.recruiting.documents.words import to_vector
 from trially.resources.resource import RESOURCES, Resource
 from trially.resources.scope import is_about_patients
+from trially.tenancy.context import tenant_context
 
 if TYPE_CHECKING:
     from members import Member
@@ -42,32 +47,34 @@ class Example:
     `path` is that of its list. `body` returns a valid body, given the ids of rows that were created
     before, in the order of EXAMPLES, and a word that is different each time: put the word into
     every unique field and into free text. `change` is a valid merge patch of fields that members
-    with the PHI level `limited` may change. `upload` and `query` are for imports alone. `make`
-    creates a row that the API makes of others, and returns its id. A resource that the API only
-    shows has none of them.
+    with the PHI level `limited` may change. `upload` and `query` are for imports alone. `insert`
+    writes a row that the API shows by its id and does not create. Other resources that the API does
+    not create have none of them.
     """
 
     path: str
     body: Callable[[Ids, str], Body] | None = None
     change: Body = field(default_factory=dict)
     upload: Callable[[str], bytes] | None = None
-    make: Callable[["Member", Ids, str], str] | None = None
     query: str = ""
+    insert: Callable[["Member", Ids, str], str] | None = None
 
     @property
     def can_be_created(self) -> bool:
-        """Whether a request creates a row and names it in its answer."""
-        return self.body is not None or self.upload is not None
+        return self.can_be_posted or self.insert is not None
 
     @property
-    def can_be_made(self) -> bool:
-        return self.can_be_created or self.make is not None
+    def can_be_posted(self) -> bool:
+        return self.body is not None or self.upload is not None
 
     def create(self, member: "Member", ids: Ids, word: str, **changes: Any) -> str:
         """Create a row as a member, and return its id."""
-        if self.make is not None:
-            return self.make(member, ids, word)
+        if self.insert is not None:
+            return self.insert(member, ids, word)
         if self.upload is not None:
+            for earlier in range(2):  # records that the next upload lacks
+                other = self.upload(f"{word} {earlier}")
+                member.post(self.path + self.query, data=other, content_type=NDJSON)
             data = self.upload(word)
             answer = member.post(self.path + self.query, data=data, content_type=NDJSON)
         else:
@@ -78,8 +85,7 @@ class Example:
 
 
 def _bad_lines(word: str) -> bytes:
-    """Return two lines that are no patients, and a fact that waits for its patient."""
-    bad = {"resourceType": "Patient", "id": 5, "language": word}
+    """Return two records that are refused, and one that waits for its patient."""
     waiting_id = word.replace(" ", "-")
     fact = {
         "resourceType": "Condition",
@@ -87,7 +93,8 @@ def _bad_lines(word: str) -> bytes:
         "subject": {"reference": f"Patient/{waiting_id}"},
         "code": {"text": word},
     }
-    lines = (bad, bad, fact)
+    refused = {**fact, "id": f"{waiting_id}-bad", "modifierExtension": [{"url": "urn:x"}]}
+    lines = (refused, refused, fact)
     return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
 
 
@@ -105,6 +112,35 @@ def _make_duplicates(member: "Member", ids: Ids, word: str) -> str:
         for pair in listed
         if {pair["patient_id"], pair["other_patient_id"]} == patients
     )
+
+
+def _insert_document(member: "Member", ids: Ids, word: str) -> str:
+    """Insert a document of a patient with one page, and return its id."""
+    document_id = uuid4()
+    document = {
+        "id": document_id,
+        "tenant_id": member.tenant.id,
+        "patient_id": UUID(ids["patient_id"]),
+        "source": "fhir",
+        "source_type": "DocumentReference",
+        "source_id": str(document_id),
+        "page_count": 1,
+        "search": to_vector([word]),
+        "content_hash": b"-",
+        **dict.fromkeys(("title", "author", "type_display"), word),
+    }
+    page = {
+        "id": uuid4(),
+        "tenant_id": member.tenant.id,
+        "document_id": document_id,
+        "number": 1,
+        "content": word,
+        "search": to_vector([word]),
+    }
+    with member.app.app_context(), tenant_context(str(member.tenant.id)), transaction():
+        db.session.execute(insert(Document).values(document))
+        db.session.execute(insert(DocumentPage).values(page))
+    return str(document_id)
 
 
 EXAMPLES: Mapping[str, Example] = {
@@ -134,16 +170,18 @@ EXAMPLES: Mapping[str, Example] = {
         },
         change={"contact_preference": "no_sms"},
     ),
-    "import": Example("/imports", upload=_bad_lines, query="?source=epic"),
+    "import": Example("/imports", upload=_bad_lines, query="?source=epic&complete=true"),
     "import_fault": Example("/imports/{import_id}/errors"),
     "missing_record": Example("/imports/{import_id}/missing"),
     "waiting_fact": Example("/imports/waiting"),
     "record": Example("/patients/{patient_id}/records"),
     "event": Example("/patients/{patient_id}/timeline"),
+    "document": Example("/patients/{patient_id}/documents", insert=_insert_document),
+    "found_document": Example("/patients/{patient_id}/documents"),
     "member": Example("/members"),
     "name": Example("/patients/{patient_id}/names"),
     "possible_duplicate": Example(
-        "/patients/duplicates", make=_make_duplicates, change={"state": "dismissed"}
+        "/patients/duplicates", insert=_make_duplicates, change={"state": "dismissed"}
     ),
 }
 
@@ -194,7 +232,7 @@ ABOUT_PATIENTS = frozenset(
     for resource in RESOURCES
     if is_about_patients(table_of(resource.model))
     and (example := EXAMPLES.get(resource.name))
-    and example.can_be_made
+    and example.can_be_created
 )
 """Arguments that name rows about patients, which members of other sites may not see."""
 
@@ -221,7 +259,7 @@ def create_all(member: "Member", word: str = "word", **ids: str) -> dict[str, st
     and a `field` that is corrected.
     """
     for name, example in EXAMPLES.items():
-        if example.can_be_made and f"{name}_id" not in ids:
+        if example.can_be_created and f"{name}_id" not in ids:
             ids[f"{name}_id"] = example.create(member, ids, new_word(word))
     return {"into": ids["patient_id"], "field": "sex", **ids}
 

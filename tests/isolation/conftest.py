@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from attacks import ATTACKS
-from examples import create_all
+from examples import EXAMPLES, create_all, new_word
 from flask import Flask
 from members import AsMember, MakeFact, MakeTenant
 from populated_tenants import PopulatedTenant
@@ -59,6 +59,7 @@ def make_populated_tenant(
             ids = create_all(member, tenant.slug)
         for _ in range(2):
             make_fact(member.tenant, ids["patient_id"])
+        EXAMPLES["document"].create(member, ids, new_word(tenant.slug))
         return PopulatedTenant(member, ids)
 
     return make

@@ -30,6 +30,8 @@ CACHED_FUNCTIONS = {
     "trially/database/rows.py:_select_item",
     "trially/keys/derivation.py:derive_key",
     "trially/keys/sealing.py:_cipher",
+    "trially/recruiting/documents/searches.py:read_search",
+    "trially/recruiting/documents/words.py:_fold_word",
     "trially/recruiting/imports/fhir/codings.py:_read_common",
     "trially/recruiting/imports/fhir/codings.py:canonical",
     "trially/recruiting/imports/fhir/dates.py:parse_date",

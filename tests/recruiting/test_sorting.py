@@ -35,7 +35,7 @@ def clinic(make_tenant: MakeTenant, as_member: AsMember, app: Flask) -> Member:
     member = as_member(make_tenant())
     ids = {"site_id": member.post("/sites", json={"name": "First"}).json["id"]}
     for number in range(5):
-        for name in ("site", "study", "import"):
+        for name in ("site", "source", "study", "import"):
             EXAMPLES[name].create(member, ids, f"word {number // 2} {number}")
         as_member(member.tenant, Role.VIEWER)
     for number, (given, family) in enumerate(NAMES):

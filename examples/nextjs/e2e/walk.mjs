@@ -110,6 +110,20 @@ const steps = {
     assert.equal(await page.getByLabel("Phone").inputValue(), "555-0143");
     assert.equal((await readAda()).data.phone, "555-0143");
   },
+  "a document is searched and read, and its words stay out of addresses": async () => {
+    await page.getByLabel("Words in documents").fill("febrile");
+    await page.keyboard.press("Enter");
+    await seen(page.getByText("1 document found."));
+    assert.deepEqual(await page.locator(".snippet mark").allInnerTexts(), ["Fébrile"]);
+    await page.getByRole("button", { name: /^Fébrile/ }).click();
+    await seen(page.locator(".document-text"));
+    assert.match(await page.locator(".document-text").innerText(), /Fébrile <script>alert\(1\)<\/script> with chest pain/);
+    await checkAccess(page);
+    await screenshot("document");
+    await button("Clear").click();
+    await seen(page.getByRole("button", { name: "No complaints." }));
+    assert.deepEqual(urls.filter((url) => /febrile/i.test(url)), []);
+  },
   "possible duplicates are merged, and a merge is undone": async () => {
     await page.getByRole("link", { name: "Possible duplicates" }).click();
     const pair = pairOf("Twicewell, Theodora");
@@ -144,6 +158,7 @@ const steps = {
     await seen(heading("Earlier imports"));
     await checkAccess(page);
     await page.getByLabel("Choose a file").setInputFiles(fileOfPatients(PATIENTS_TO_IMPORT));
+    await page.getByLabel("Comes from").fill("walkers");
     await page.evaluate(rememberProgress);
     await button("Import").click();
     await page.getByText("patients.ndjson is imported").waitFor({ timeout: 60_000 });
@@ -162,8 +177,39 @@ const steps = {
   "a file that is no import is refused in plain words": async () => {
     await page.getByRole("link", { name: "← Imports" }).click();
     await page.getByLabel("Choose a file").setInputFiles({ name: "empty.ndjson", mimeType: "text/plain", buffer: Buffer.alloc(0) });
+    await page.getByLabel("Comes from").fill("walkers");
     await button("Import").click();
     await seen(page.getByText("The body is empty."));
+  },
+  "a coordinator imports, corrects, merges, imports again, and finds": async () => {
+    await importRecords(person("e1", "E-1", "Twostone", "555-1"), person("e2", "E-2", "Twostone-Old", "555-2"), diagnosis("e2"));
+    await find("MRN", "E-1", "Twostone, Una");
+    await page.getByLabel("Phone").fill("555-9");
+    await button("Save").click();
+    await seen(page.getByText("The source says: 555-1"));
+    await find("MRN", "E-2", "Twostone-Old, Una");
+    await page.getByLabel("MRN of the other record").fill("E-1");
+    await button("Find it").click();
+    await seen(page.getByText("Twostone, Una, born 1961-07-23, MRN E-1, from ehr"));
+    await checkAccess(page);
+    await button("Merge into this record").click();
+    await seen(page.getByText("This record was merged."));
+    await screenshot("merged");
+
+    await importRecords(person("e1", "E-1", "Twostone-Married", "555-3"), person("e2", "E-2", "Twostone-Old", "555-2"), diagnosis("e2"));
+    await find("Family name", "twostone", "Twostone-Married, Una");
+    await seen(page.getByText("The source says: 555-3"));
+    assert.equal(await page.getByLabel("Phone").inputValue(), "555-9");
+    await seen(page.getByText("Diabetes"));
+    await screenshot("corrected");
+    await button("Use the source’s phone").click();
+    await page.getByText("The source says: 555-3").waitFor({ state: "detached" });
+    await page.reload();
+    assert.equal(await page.getByLabel("Phone").inputValue(), "555-3");
+    await page.goto(`${APP_URL}/north/patients/${await idOf("E-2")}`);
+    await button("Undo the merge").click();
+    await seen(page.getByText("This record stands for the person."));
+    await seen(page.getByText("Diabetes"));
   },
   "no token reaches the browser": async () => {
     const session = await page.evaluate(() => fetch("/api/auth/session").then((answer) => answer.text()));
@@ -188,6 +234,7 @@ const steps = {
     await screenshot("hidden");
     await page.getByRole("link", { name: "Hidden name" }).first().click();
     await seen(page.getByText("Latest events"));
+    await seen(page.getByText("Texts of documents are hidden from you"));
     assert.match(await page.locator("dl").innerText(), /Phone\s+Hidden/);
     assert.equal(await button("Save").count(), 0);
     await page.getByRole("link", { name: "Possible duplicates" }).click();
@@ -213,7 +260,7 @@ const steps = {
     await seen(page.getByText("0 patients"));
     await page.getByRole("link", { name: "Change" }).click();
     await page.getByRole("link", { name: "north" }).click();
-    await seen(page.getByText("12,031 patients"));
+    await seen(page.getByText("12,033 patients"));
     await page.goto(`${APP_URL}/${encodeURIComponent("€\r\nnorth")}/patients`);
     await seen(heading("This page does not exist"));
     assert.match(faults.splice(0).join(), /^console: Failed to load resource[^,]*404[^,]*$/);
@@ -255,6 +302,47 @@ async function changeAda(body) {
     params: { path: { patient_id: read.data.id }, header: ifMatch(read) },
     body,
   });
+}
+
+const person = (id, mrn, family, phone) => ({
+  resourceType: "Patient",
+  id,
+  identifier: [{ type: { text: "MRN" }, value: mrn }],
+  name: [{ family, given: ["Una"] }],
+  telecom: [{ system: "phone", value: phone }],
+  gender: "female",
+  birthDate: "1961-07-23",
+});
+
+const diagnosis = (patient) => ({
+  resourceType: "Condition",
+  id: `c-${patient}`,
+  subject: { reference: `Patient/${patient}` },
+  code: { text: "Diabetes" },
+  onsetDateTime: "2019-05-14",
+});
+
+async function importRecords(...resources) {
+  await page.goto(`${APP_URL}/north/imports`);
+  const buffer = Buffer.from(resources.map((one) => JSON.stringify(one)).join("\n"));
+  await page.getByLabel("Choose a file").setInputFiles({ name: "ehr.ndjson", mimeType: "", buffer });
+  await page.getByLabel("Comes from").fill("ehr");
+  await button("Import").click();
+  await seen(page.getByText("ehr.ndjson is imported"));
+}
+
+async function find(label, value, name) {
+  await page.goto(`${APP_URL}/north/patients`);
+  await page.getByLabel(label, { exact: true }).fill(value);
+  await button("Search").click();
+  await seen(page.getByText("1 patient found."));
+  await page.getByRole("link", { name }).click();
+  await page.waitForURL(/patients\/.+/);
+}
+
+async function idOf(mrn) {
+  const { data } = await other.POST("/api/v1/patients/search", { body: { mrn, record_status: "all" } });
+  return data.data[0].id;
 }
 
 function fileOfPatients(count) {

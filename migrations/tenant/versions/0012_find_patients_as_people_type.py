@@ -15,7 +15,7 @@ from uuid_utils.compat import uuid7
 from trially.recruiting.search.terms import terms_of
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 branch_labels = None
 depends_on = None
 

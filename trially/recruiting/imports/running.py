@@ -27,6 +27,7 @@ from trially.recruiting.imports.model import ImportedRecord, ImportJob, ImportSt
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import read_resources
 from trially.recruiting.imports.reading.source_files import SourceFile
+from trially.recruiting.imports.rezoning import rezone_source
 from trially.recruiting.imports.source_state import store_base_url
 from trially.recruiting.imports.waiting import WaitingFacts
 from trially.recruiting.imports.writing.batches import Batch
@@ -93,8 +94,12 @@ def run_import(
         try:
             waiting = WaitingFacts(run, limits)
             waiting.expire(limits.most_waiting_days)
+            if time_zone is None:
+                rezone_source(source, zone.key, run.batch_transaction)
             _import_files(run, waiting, source_files, meter, zone, progress)
             waiting.resolve(meter.check_time)
+            waiting.complete_documents(meter.check_time)
+            run.drop_binaries()
             if run.took_nothing:
                 return run.fail(*_nothing_imported(run, source_files))
             _analyze_tables()

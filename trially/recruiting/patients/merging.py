@@ -14,6 +14,7 @@ from sqlalchemy import Row, text
 
 from trially.database.placement import current_placement
 from trially.database.session import db
+from trially.recruiting.patients.lifetimes import redate_records
 from trially.recruiting.patients.visits import LAST_ENCOUNTER
 from trially.recruiting.search.current_records import current_records, with_replaced
 from trially.recruiting.search.indexing import index_patients
@@ -225,6 +226,7 @@ def _move_facts_and_terms(patient_ids: Collection[UUID]) -> None:
         current=orjson.dumps({str(one): str(other) for one, other in current.items()}).decode(),
     )
     if moved:
+        redate_records(row.id for row in moved)
         _run(_RECOUNT, ids=[str(row.id) for row in moved])
 
 

@@ -29,9 +29,9 @@ from trially.http.masking import refuse_masked
 from trially.http.pages import Page
 from trially.http.problems import Conflict, NotFound
 from trially.recruiting.duplicates.finding import find_duplicates
-from trially.recruiting.patients.ages import resolve_ages
 from trially.recruiting.patients.corrections import corrections_after, lock_corrections, release
 from trially.recruiting.patients.erasing import erase
+from trially.recruiting.patients.lifetimes import redate_records
 from trially.recruiting.patients.merging import MergeError, merge, unmerge
 from trially.recruiting.patients.model import SORTS, DeathPrecision, ListedStatus, Patient
 from trially.recruiting.patients.schema import (
@@ -78,6 +78,9 @@ PATIENTS = Resource(
         "record_status": has_status,
     },
 )
+
+_LIFETIME = frozenset({"birth_date", "deceased_at"})
+"""Fields that the dates of records are compared with."""
 
 
 @bp.get("")
@@ -186,10 +189,11 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
     corrections = corrections_after({**changes, **derived}, current_identity().subject)
     derived |= {"clinical_version": Patient.clinical_version + 1, "corrections": corrections}
     changed = PATIENTS.change(patient_id, versions, changes, derived)
-    if "birth_date" in body:
-        resolve_ages([patient_id])
-    if INDEXED & body.keys():
+    if body.keys() & INDEXED:
         index_patient(changed)
+    if body.keys() & _LIFETIME:
+        redate_records([patient_id])
+        return PATIENTS.get(patient_id)
     return changed
 
 
@@ -279,10 +283,11 @@ def release_correction(patient_id: UUID, field: str) -> Item:
         {},
         {**release(corrections, field), "clinical_version": Patient.clinical_version + 1},
     )
-    if field == "birth_date":
-        resolve_ages([patient_id])
     if field in INDEXED:
         index_patient(released)
+    if field in _LIFETIME:
+        redate_records([patient_id])
+        return PATIENTS.get(patient_id)
     return released
 
 
@@ -300,6 +305,7 @@ def _death_of(body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "deceased_on": at and at.date(),
         "deceased_precision": at and DeathPrecision.INSTANT.value,
+        "deceased_zone": None,
     }
 
 

@@ -60,6 +60,9 @@ AT_ON = local_day(
 )
 START_ON = local_day(columns.start_at, columns.start_offset)
 END_ON = local_day(columns.end_at, columns.end_offset)
+UNTIL = case((_IS_USABLE, columns.end_at), else_=null())
+"""When the event ended. Null if it is unknown, or if the dates cannot be right."""
+UNTIL_ON = case((_IS_USABLE, END_ON), else_=null())
 
 VALUE_DECIMAL = cast(columns.value_number, Text)
 _MEASURED = func.concat(

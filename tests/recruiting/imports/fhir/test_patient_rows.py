@@ -48,6 +48,7 @@ def test_patient_row() -> None:
         "deceased_at": None,
         "deceased_on": None,
         "deceased_precision": None,
+        "deceased_zone": None,
         "date_problem": None,
         "impossible_dates": None,
         "active": True,

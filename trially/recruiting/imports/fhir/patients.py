@@ -61,6 +61,7 @@ def translate_patient(resource: Json, reading: Reading) -> PatientRow:
     telecom = read_objects(resource.get("telecom"))
     extensions = read_extensions(resource)
     sex = (read_text(resource.get("gender"), LONGEST_CODE) or "").lower()
+    _report_unread(resource, sex, reading)
     return {
         "source_id": source_id,
         "mrn": number["value"] if number else source_id,
@@ -89,11 +90,25 @@ def translate_patient(resource: Json, reading: Reading) -> PatientRow:
         "deceased_at": life.death.at,
         "deceased_on": life.death.day,
         "deceased_precision": life.death.precision,
+        "deceased_zone": life.death.zone,
         "date_problem": life.problem,
         "impossible_dates": life.impossible,
         "active": read_flag(resource.get("active"), "Patient.active", reading) is not False,
         "entered_in_error": False,
     }
+
+
+def _report_unread(resource: Json, sex: str, reading: Reading) -> None:
+    """Report a sex that FHIR does not have, and lists that are none."""
+    if sex not in SEXES and resource.get("gender") not in (None, ""):
+        reading.lose("Patient.gender", "is not one of female, male, other, unknown")
+    for element in _LISTS:
+        value = resource.get(element)
+        if value is not None and type(value) is not list and type(value) is not dict:
+            reading.lose(f"Patient.{element}", "is not a list")
+
+
+_LISTS = ("address", "communication", "extension", "identifier", "link", "name", "telecom")
 
 
 def _is_past(item: Json) -> bool:

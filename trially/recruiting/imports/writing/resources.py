@@ -1,9 +1,10 @@
 """Write translated resources into the current tenant's tables."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import Row, select, tuple_
 from uuid_utils.compat import uuid7
@@ -22,8 +23,9 @@ from trially.recruiting.imports.writing.statements import (
     UPSERT_PATIENTS,
 )
 from trially.recruiting.imports.writing.upserting import run_with_rows
-from trially.recruiting.patients.ages import resolve_ages
+from trially.recruiting.patients.lifetimes import redate_records
 from trially.recruiting.patients.merging import follow_links
+from trially.recruiting.records.model import ClinicalFact, DateProblem
 from trially.recruiting.search.indexing import index_patients
 
 WriteCounts = Counter[tuple[str, str]]
@@ -91,7 +93,7 @@ def write_patients(patients: Sequence[TranslatedResource], source: str) -> Write
     written = [row.id for row in rows if row.is_new is not None]
     follow_links(written, source)
     index_patients(written)
-    resolve_ages(row.id for row in rows if row.is_new is False)
+    redate_records(row.id for row in rows if row.is_new is False)
     return _count("Patient", rows)
 
 
@@ -110,8 +112,11 @@ def write_medications(medications: Sequence[TranslatedResource], source: str) ->
 
 def write_facts(
     facts: Sequence[TranslatedResource], source: str, patients: Mapping[str, FoundPatient]
-) -> WriteCounts:
-    """Write facts of a source. `patients` has their patients by key."""
+) -> tuple[WriteCounts, Mapping[RecordKey, DateProblem]]:
+    """Write facts of a source. `patients` has their patients by key.
+
+    Returns the counts, and the facts that are dated before the birth or after the death.
+    """
     medications = _find_medications(source, facts)
     items = [
         {
@@ -133,8 +138,32 @@ def write_facts(
         counts[row.source_type, "stale"] = row.stale
         if row.changed:
             _remove_obsolete(row.source_type, row.patients, facts, source)
-    resolve_ages({item["patient_id"] for item in items if "start_age" in item or "end_age" in item})
-    return counts
+    uncertain = {
+        item["patient_id"] for item in items if "start_age" in item or "end_age" in item
+    } | {
+        patients[fact.patient_id].current_id
+        for fact in facts
+        if patients[fact.patient_id].is_outside_life(fact.rows[0])
+    }
+    redate_records(uncertain)
+    return counts, _find_misdated(uncertain, source) if uncertain else {}
+
+
+def _find_misdated(patient_ids: Collection[UUID], source: str) -> Mapping[RecordKey, DateProblem]:
+    """Return the facts of patients that are dated before the birth or after the death."""
+    columns = ("source_type", "base_url", "source_id", "date_problem")
+    rows = fetch_items(
+        select(*columns_named(ClinicalFact, columns)).where(
+            of_current_tenant(ClinicalFact),
+            ClinicalFact.source == source,
+            ClinicalFact.patient_id.in_(patient_ids),
+            ClinicalFact.date_problem.in_((DateProblem.BEFORE_BIRTH, DateProblem.AFTER_DEATH)),
+        )
+    )
+    return {
+        RecordKey(row["source_type"], row["base_url"], row["source_id"]): row["date_problem"]
+        for row in rows
+    }
 
 
 def _upsert(
