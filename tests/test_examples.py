@@ -24,6 +24,7 @@ WITHOUT_RESOURCE = {
     "medication",
     "member_site",
     "patient_identifier",
+    "patient_search_term",
     "record_coding",
     "record_deletion",
 }

@@ -41,6 +41,8 @@ RESOURCE_SCHEMAS = {
     "document": "DocumentText",
     "found_document": "FoundDocument",
     "member": "Member",
+    "name": "Name",
+    "possible_duplicate": "Duplicate",
 }
 
 

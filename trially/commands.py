@@ -29,6 +29,7 @@ IMPORTS = "trially.recruiting.imports.commands"
 TABLES = "trially.recruiting.imports.table_commands"
 MESSAGES = "trially.recruiting.imports.message_commands"
 BULK = "trially.recruiting.imports.bulk_commands"
+PATIENTS = "trially.recruiting.duplicate_reviews.commands"
 WAITING = "trially.recruiting.imports.waiting_commands"
 ZONES = "trially.recruiting.imports.zone_commands"
 DEMO = "trially.demo.commands"
@@ -169,6 +170,17 @@ imports = _group(
     ),
 )
 
+patients = _group(
+    "patients",
+    "Index patients, and find possible duplicates.",
+    _lazy(
+        "duplicates",
+        f"{PATIENTS}:duplicates",
+        "Find the possible duplicates among all patients of TENANT, and list the first 100.",
+    ),
+    _lazy("index", f"{PATIENTS}:index", "Make the search terms of all patients of TENANT anew."),
+)
+
 demo = _group(
     "demo",
     "Create and serve demo tenants (development only).",
@@ -202,7 +214,7 @@ migrations = _lazy(
 openapi = _lazy("openapi", "trially.openapi.commands:openapi", "Print the OpenAPI document.")
 
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
-    "Tenants": (tenants, imports, operations),
+    "Tenants": (tenants, imports, patients, operations),
     "Servers and keys": (servers, keys, doctor),
     "Releases": (migrations, deploy),
     "Development": (demo, openapi),

@@ -37,6 +37,8 @@ CACHED_FUNCTIONS = {
     "trially/recruiting/imports/fhir/dates.py:parse_date",
     "trially/recruiting/imports/fhir/values.py:_split_reference",
     "trially/recruiting/imports/formats/tables/dates.py:_compile",
+    "trially/recruiting/search/given_names.py:_nicknames",
+    "trially/recruiting/search/normalising.py:_fold_character",
     "trially/recruiting/imports/fhir/versions.py:_release_of",
     "trially/request_cycle/database_errors.py:_constraint_info",
     "trially/tenancy/schema/revision_files.py:fingerprint_of",
