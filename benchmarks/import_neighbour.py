@@ -87,7 +87,7 @@ class Client:
 
     def upload(self, body: bytes) -> Any:
         """Upload an import."""
-        return self.send("POST", "/api/v1/imports", body, "application/gzip")
+        return self.send("POST", "/api/v1/imports?source=benchmark", body, "application/gzip")
 
 
 def _create(installed: Installation, slug: str) -> str:

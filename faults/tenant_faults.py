@@ -63,7 +63,7 @@ def import_bomb(scene: Scene) -> Iterator[None]:
         scene.sends(
             scene.victim(),
             "POST",
-            "/api/v1/imports",
+            "/api/v1/imports?source=bomb",
             seconds=30,
             body=body,
             headers={"Content-Type": "application/ndjson"},

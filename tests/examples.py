@@ -33,6 +33,7 @@ Ids = Mapping[str, str]
 
 Body = dict[str, Any]
 
+NDJSON = "application/ndjson"
 MISSING = (
     "The resource {name!r} has no example. Add to EXAMPLES in tests/examples.py:"
     ' "{name}": Example("/path", body=lambda ids, word: {{…}}, change={{…}})'
@@ -46,9 +47,9 @@ class Example:
     `path` is that of its list. `body` returns a valid body, given the ids of rows that were created
     before, in the order of EXAMPLES, and a word that is different each time: put the word into
     every unique field and into free text. `change` is a valid merge patch of fields that members
-    with the PHI level `limited` may change. `upload` is for imports alone. `insert`
-    writes a row that the API shows by its id and does not create. Other resources that the API does
-    not create have none of them.
+    with the PHI level `limited` may change. `upload` and `query` are for imports
+    alone. `insert` writes a row that the API shows by its id and does not create. Other resources
+    that the API does not create have none of them.
     """
 
     path: str
@@ -56,6 +57,7 @@ class Example:
     change: Body = field(default_factory=dict)
     upload: Callable[[str], bytes] | None = None
     insert: Callable[["Member", Ids, str], str] | None = None
+    query: str = ""
 
     @property
     def can_be_created(self) -> bool:
@@ -71,7 +73,7 @@ class Example:
             return self.insert(member, ids, word)
         if self.upload is not None:
             data = self.upload(word)
-            answer = member.post(self.path, data=data, content_type="application/ndjson")
+            answer = member.post(self.path + self.query, data=data, content_type=NDJSON)
         else:
             assert self.body is not None
             answer = member.post(self.path, json={**self.body(ids, word), **changes})
@@ -149,8 +151,9 @@ EXAMPLES: Mapping[str, Example] = {
         },
         change={"contact_preference": "no_sms"},
     ),
-    "import": Example("/imports", upload=_bad_lines),
+    "import": Example("/imports", upload=_bad_lines, query="?source=epic"),
     "import_fault": Example("/imports/{import_id}/errors"),
+    "missing_record": Example("/imports/{import_id}/missing"),
     "waiting_fact": Example("/imports/waiting"),
     "record": Example("/patients/{patient_id}/records"),
     "event": Example("/patients/{patient_id}/timeline"),
@@ -158,6 +161,39 @@ EXAMPLES: Mapping[str, Example] = {
     "found_document": Example("/patients/{patient_id}/documents"),
     "member": Example("/members"),
 }
+
+
+def _another_patient(member: "Member", ids: Ids) -> Body:
+    """Return the arguments of a merge into another patient of the same site."""
+    return {"into": EXAMPLES["patient"].create(member, ids, new_word())}
+
+
+def _corrected_patient(member: "Member", ids: Ids) -> Body:
+    """Return the arguments that name a corrected field of an imported patient of the site."""
+    source = new_word("source").replace(" ", "-")
+    upload = json.dumps({"resourceType": "Patient", "id": "1", "gender": "male"})
+    imported = member.post(
+        f"/imports?source={source}", data=upload, content_type="application/ndjson"
+    )
+    assert imported.status_code == 201, imported.text
+    [patient] = member.get(f"/patients?source={source}").json["data"]
+    changed = member.patch(
+        f"/patients/{patient['id']}", json={"sex": "female", "site_id": ids["site_id"]}
+    )
+    assert changed.status_code == 200, changed.text
+    return {"patient_id": patient["id"]}
+
+
+PREPARED: Mapping[str, Callable[["Member", Ids], Body]] = {
+    "patients.merge_patient": _another_patient,
+    "patients.release_correction": _corrected_patient,
+}
+"""Routes that need rows in a certain state: each creates them and returns what names them."""
+
+BODIES: Mapping[str, Callable[[Ids], Body]] = {
+    "patients.merge_patient": lambda ids: {"into": ids["into"]},
+}
+"""Bodies of routes that create no resource and need one."""
 
 API = routes_only()
 """The API's routes: tests are collected before there is an app."""
@@ -194,11 +230,15 @@ def new_word(prefix: str = "word") -> str:
 
 
 def create_all(member: "Member", word: str = "word", **ids: str) -> dict[str, str]:
-    """Create one row of each resource, and return their ids. Rows in `ids` exist already."""
+    """Create one row of each resource, and return their ids. Rows in `ids` exist already.
+
+    Two more arguments of routes are no ids of resources: the patient `into` whom another is merged,
+    and a `field` that is corrected.
+    """
     for name, example in EXAMPLES.items():
         if example.can_be_created and f"{name}_id" not in ids:
             ids[f"{name}_id"] = example.create(member, ids, new_word(word))
-    return ids
+    return {"into": ids["patient_id"], "field": "sex", **ids}
 
 
 def contract_for(rule: Rule) -> Contract:
@@ -213,6 +253,8 @@ def body_for(rule: Rule, ids: Ids, word: str | None = None) -> Body:
         name = path.rpartition("<uuid:")[2].removesuffix("_id>")
         assert name in CHANGED, MISSING.format(name=name)
         return dict(CHANGED[name].change)
+    if rule.endpoint in BODIES:
+        return BODIES[rule.endpoint](ids)
     for example in EXAMPLES.values():
         if example.path == path and example.body is not None:
             return example.body(ids, word or new_word())

@@ -19,6 +19,7 @@ WITHOUT_RESOURCE = {
     "idempotency_key",
     "import_binary",
     "import_deferral",
+    "imported_record",
     "medication",
     "member_site",
     "patient_identifier",
@@ -61,8 +62,9 @@ def test_a_creation_says_where_the_record_is(
         sent["headers"] = token | sent.get("headers", {})
         return app.test_client().open(path, method=method, **sent)
 
-    created = send("POST", f"{start}/api/v1{example.path}", headers=key, **options)
-    again = send("POST", f"{start}/api/v1{example.path}", headers=key, **options)
+    path = f"{start}/api/v1{example.path}{example.query}"
+    created = send("POST", path, headers=key, **options)
+    again = send("POST", path, headers=key, **options)
 
     where = f"{start}/api/v1{example.path}/{created.json['id']}"
     assert created.status_code == 201, created.text

@@ -196,7 +196,9 @@ def test_answers_are_as_the_document_says(
     make_fact(ask.tenant, patient)
     make_fact(ask.tenant, patient, value_number=7.5, unit="%", other_codings=[{"code": "a"}])
     upload = b'{"resourceType": "Patient", "id": "p1"}\n{"resourceType": "Patient"}\n'
-    job = ask.post("/imports", data=upload, content_type="application/ndjson").json["id"]
+    job = ask.post("/imports?source=fhir", data=upload, content_type="application/ndjson").json[
+        "id"
+    ]
     ids = create_all(ask, site_id=site, study_id=study, patient_id=patient, import_id=job)
     seen = set()
 

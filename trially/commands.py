@@ -26,6 +26,7 @@ OPERATIONS = f"{LIFECYCLE}.operation_commands"
 SERVERS = f"{LIFECYCLE}.server_commands"
 KEYS = f"{LIFECYCLE}.key_commands"
 IMPORTS = "trially.recruiting.imports.commands"
+WAITING = "trially.recruiting.imports.waiting_commands"
 DEMO = "trially.demo.commands"
 
 DEVELOPMENT = "TRIALLY_DEVELOPMENT"
@@ -144,13 +145,18 @@ imports = _group(
     _lazy("list", f"{IMPORTS}:list_", "List the last 100 imports of TENANT, newest first."),
     _lazy("delete", f"{IMPORTS}:delete", "Delete the import IMPORT_ID of TENANT, with its errors."),
     _lazy(
+        "withdraw",
+        "trially.recruiting.imports.withdrawing_commands:withdraw",
+        "Withdraw the records that the import IMPORT_ID of TENANT lacks.",
+    ),
+    _lazy(
         "waiting",
-        f"{IMPORTS}:waiting",
+        f"{WAITING}:waiting",
         "List the first 100 records of TENANT that wait for a patient, oldest first.",
     ),
     _lazy(
         "forget",
-        f"{IMPORTS}:forget",
+        f"{WAITING}:forget",
         "Delete the records of SOURCE in TENANT that wait for a patient.",
     ),
 )

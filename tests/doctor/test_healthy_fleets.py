@@ -97,7 +97,7 @@ def test_imports_and_requests_change_nothing(fleet, find_problems):
         token = state_of(fleet.app).dev_issuer.issue_token(subject=f"importer|{slug}", tenant=slug)
         member = Member(fleet.app.test_client(), token, tenant, f"importer|{slug}")
         body, kind = "\n".join(lines).encode(), "application/fhir+ndjson"
-        answer = member.post("/imports", data=body, content_type=kind)
+        answer = member.post("/imports?source=fhir", data=body, content_type=kind)
         assert answer.status_code in (200, 201), answer.json
 
     assert find_problems() == []

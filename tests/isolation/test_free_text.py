@@ -92,9 +92,9 @@ def test_no_string_of_a_source_is_shown(
     resources = list(plant(marker))
     kinds = {resource.get("resourceType") for resource in resources}
     uploads = [pack(subject, *resources, name=marker), pack({}, subject, name=marker)]
-    for query, upload, status in (("", uploads[0], 201), ("?strict=true", uploads[1], 422)):
+    for query, upload, status in (("", uploads[0], 201), ("&strict=true", uploads[1], 422)):
         answer = admin.post(
-            f"/imports{query}", data=upload, content_type="application/octet-stream"
+            f"/imports?source=fhir{query}", data=upload, content_type="application/octet-stream"
         )
         assert answer.status_code == status, answer.text
 

@@ -118,18 +118,24 @@ def plant(app: Flask, attacker: PopulatedTenant) -> Iterator[Callable[[], UUID]]
         owner = sql.Identifier(owner_role(current_settings()))
         post_migration_sql = tier_of(record).post_migration_sql(record)
     tables = [sql.Identifier(record.schema, table.name) for table in TABLES]
+    copied = [
+        sql.SQL(", ").join(
+            sql.Identifier(column.name)
+            for column in table.c
+            if column.name != "tenant_id" and column.computed is None
+        )
+        for table in TABLES
+    ]
 
     def copy_rows() -> UUID:
         bare = "ALTER TABLE {} DISABLE ROW LEVEL SECURITY, DROP CONSTRAINT IF EXISTS {}"
-        copying = (
-            "INSERT INTO {0} SELECT (jsonb_populate_record(mine,"
-            " jsonb_build_object('tenant_id', %s))).* FROM {0} AS mine WHERE tenant_id = %s"
-        )
+        copying = "INSERT INTO {0} (tenant_id, {1}) SELECT %s, {1} FROM {0} WHERE tenant_id = %s"
         with access_of(app).administer(record.database) as raw:
             for table in tables:
                 execute(raw, sql.SQL(bare).format(table, sql.Identifier(TENANT_CHECK)))
-            for table in tables:
-                execute(raw, sql.SQL(copying).format(table), str(stranger), str(attacker.tenant.id))
+            for table, columns in zip(tables, copied, strict=True):
+                statement = sql.SQL(copying).format(table, columns)
+                execute(raw, statement, str(stranger), str(attacker.tenant.id))
         return stranger
 
     yield copy_rows

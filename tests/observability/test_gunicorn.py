@@ -119,7 +119,7 @@ def test_a_server_logs_and_counts_requests_and_finishes_them_on_sigterm(
 
     # SIGTERM arrives during an upload, while another connection is kept open.
     uploading = served.connect()
-    uploading.putrequest("POST", "/api/v1/imports")
+    uploading.putrequest("POST", "/api/v1/imports?source=fhir")
     for name, value in {**bearer, "Content-Type": "application/ndjson"}.items():
         uploading.putheader(name, value)
     uploading.putheader("Content-Length", str(len(UPLOAD)))

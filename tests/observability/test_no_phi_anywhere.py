@@ -175,7 +175,9 @@ def _plant(call: Caller, tenant: Any, make_fact: Callable[..., str]) -> dict[str
     assert EXAMPLES["document"].insert
     ids["document_id"] = EXAMPLES["document"].insert(owner, ids, CANARY)
     upload = b"\n".join(json.dumps(resource).encode() for resource in IMPORTED)
-    taken = call("POST", "/imports", upload + b"\n{" + CANARY.encode(), content_type=NDJSON)
+    taken = call(
+        "POST", "/imports?source=fhir", upload + b"\n{" + CANARY.encode(), content_type=NDJSON
+    )
     assert taken.json["counts"], taken.json
     return ids | {"import_id": taken.json["id"]}
 

@@ -130,9 +130,9 @@ def test_whatever_writes_a_row_makes_a_version(app: Any, member: Member) -> None
     upload = b'{"resourceType": "Patient", "id": "p1", "name": [{"family": "%s"}]}\n'
     etags = set()
     for name in (b"One", b"Two"):
-        job = member.post("/imports", data=upload % name, content_type="application/ndjson").json[
-            "id"
-        ]
+        job = member.post(
+            "/imports?source=fhir", data=upload % name, content_type="application/ndjson"
+        ).json["id"]
         (patient,) = member.get("/patients").json["data"]
         etags.add(member.get(f"/patients/{patient['id']}").headers["ETag"])
         seen = member.get(f"/imports/{job}")

@@ -25,7 +25,6 @@ from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import UnknownTenantError, directory
 from trially.tenancy.lifecycle.provisioning import create_tenant
 
-SOURCE = "demo"
 MACHINE_ROLE = Role.COORDINATOR
 DATA_EDITION = "2"
 """Part of the fingerprint of the generated records; change it to import them once more."""
@@ -60,7 +59,7 @@ def seed_organisation(organisation: DemoOrganisation, report: Report) -> None:
             upload = BytesIO(b"\n".join(_generate(organisation)))
             run_import(
                 [source_file_from_stream("demo.ndjson", upload)],
-                source=SOURCE,
+                source=f"demo-{organisation.slug}",
                 fingerprint=fingerprint,
                 strict=True,
                 started_by="demo",

@@ -45,6 +45,9 @@ class Code(StrEnum):
     DATABASE_UNAVAILABLE = "database_unavailable"
     """The connection to the database was lost or refused. Retry after `Retry-After`."""
 
+    EXPORT_NOT_COMPLETE = "export_not_complete"
+    """The import is no full export, or is no longer the last import of its source."""
+
     FORBIDDEN = "forbidden"
     """The caller is known and may not do this."""
 
@@ -122,6 +125,9 @@ class Code(StrEnum):
 
     PRECONDITION_REQUIRED = "precondition_required"
     """The request needs a precondition."""
+
+    RECORD_REPLACES_OTHERS = "record_replaces_others"
+    """Other records of the same person were merged into this one. `replaced_ids` lists them."""
 
     REQUEST_TIMEOUT = "request_timeout"
     """The request took longer than the server allows. Retry, or ask for less."""

@@ -136,13 +136,28 @@ class Resource:
         conditions = scope_conditions(self._scope)
         return self._or_404(find_item(self.model, item_id, self._names, *conditions))
 
+    def visible(self, ids: Sequence[UUID]) -> Sequence[UUID]:
+        """Return those of these rows that the caller may see."""
+        conditions = scope_conditions(self._scope)
+        return [
+            item_id
+            for item_id in ids
+            if find_item(self.model, item_id, ("id",), *conditions) is not None
+        ]
+
     def create(self, values: Mapping[str, Any]) -> Item:
         """Insert a row and return it. Answers 422 if it would lie outside the caller's sites."""
         self._scope.refuse_foreign(values, is_new=True)
         return insert_item(self.model, values, self._names)
 
-    def change(self, item_id: UUID, versions: Versions | None, values: Mapping[str, Any]) -> Item:
-        """Change a row and return it.
+    def change(
+        self,
+        item_id: UUID,
+        versions: Versions | None,
+        values: Mapping[str, Any],
+        derived: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Item:
+        """Change a row and return it. `derived` values follow from what the caller changes.
 
         Answers 404 if the caller may not see the row, 412 if it has another version, 403 if
         `values` name a field that is masked for the caller, and 422 if the row would leave the
@@ -152,7 +167,9 @@ class Resource:
         self._scope.refuse_foreign(values, is_new=False)
         conditions = scope_conditions(self._scope)
         return self._or_404(
-            change_seen(self.model, item_id, versions, values, self._names, *conditions)
+            change_seen(
+                self.model, item_id, versions, {**values, **derived}, self._names, *conditions
+            )
         )
 
     def delete(self, item_id: UUID, versions: Versions | None) -> None:

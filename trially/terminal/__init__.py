@@ -1,7 +1,7 @@
 """The command line: commands and their errors, questions before losses, tables and JSON."""
 
 from trially.terminal.command import NOTHING, Command, CommandGroup, command
-from trially.terminal.confirming import Loss
+from trially.terminal.confirming import Loss, is_at_terminal
 from trially.terminal.lazy import LazyCommand
 from trially.terminal.printing import (
     json_option,
@@ -21,6 +21,7 @@ __all__ = [
     "LazyCommand",
     "Loss",
     "command",
+    "is_at_terminal",
     "json_option",
     "plural",
     "print_item",

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { JSON_TYPE, serve } from "./scripted-server.mjs";
 
 const NDJSON = "application/fhir+ndjson";
+const params = { query: { source: "clinic" } };
 const LINES = '{"resourceType":"Patient","id":"1"}\n';
 const BYTES = new TextEncoder().encode(LINES);
 const CREATED = [201, JSON_TYPE, "{}"];
@@ -32,7 +33,7 @@ const SENT_AS_THEY_ARE = [
 for (const [name, body, init, type] of SENT_AS_THEY_ARE) {
   test(`${name} is sent as it is`, async () => {
     const { trially, requests, close } = await serve([CREATED]);
-    await trially.POST("/api/v1/imports", { body: typeof body === "function" ? body() : body, ...init });
+    await trially.POST("/api/v1/imports", { params, body: typeof body === "function" ? body() : body, ...init });
     await close();
     assert.deepEqual([requests[0].body, requests[0].headers["content-type"]], [LINES, type]);
     assert.equal(requests[0].headers["idempotency-key"], undefined);
@@ -41,14 +42,14 @@ for (const [name, body, init, type] of SENT_AS_THEY_ARE) {
 
 test("a Bundle as an object is sent as JSON", async () => {
   const { trially, requests, close } = await serve([CREATED]);
-  await trially.POST("/api/v1/imports", { body: { resourceType: "Bundle", entry: [] } });
+  await trially.POST("/api/v1/imports", { params, body: { resourceType: "Bundle", entry: [] } });
   await close();
   assert.deepEqual([requests[0].body, requests[0].headers["content-type"]], ['{"resourceType":"Bundle","entry":[]}', "application/json"]);
 });
 
 test("an array of resources is sent as JSON", async () => {
   const { trially, requests, close } = await serve([CREATED]);
-  await trially.POST("/api/v1/imports", { body: [{ resourceType: "Patient" }] });
+  await trially.POST("/api/v1/imports", { params, body: [{ resourceType: "Patient" }] });
   await close();
   assert.deepEqual([requests[0].body, requests[0].headers["content-type"]], ['[{"resourceType":"Patient"}]', "application/json"]);
 });
@@ -81,7 +82,7 @@ const REFUSED = [
 for (const [name, body, init] of REFUSED) {
   test(`${name} is refused, and nothing is sent`, async () => {
     const { trially, requests, close } = await serve([CREATED]);
-    await assert.rejects(trially.POST("/api/v1/imports", { body, ...init }), TypeError);
+    await assert.rejects(trially.POST("/api/v1/imports", { params, body, ...init }), TypeError);
     await close();
     assert.equal(requests.length, 0);
   });

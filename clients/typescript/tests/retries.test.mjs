@@ -6,6 +6,7 @@ import { DEFAULT_RETRIES, delayBefore } from "../dist/retries.js";
 import { JSON_TYPE, problem, serve } from "./scripted-server.mjs";
 
 const SUCCESS = [200, JSON_TYPE, "{}"];
+const params = { query: { source: "clinic" } };
 const GATEWAY = [502, { "Content-Type": "text/html" }, "<p>"];
 const BUSY = problem(503, "tenant_busy", { "Retry-After": "0" });
 const PATIENT = { mrn: "1", given_name: "A", family_name: "B", birth_date: "1980-01-01", sex: "other" };
@@ -19,7 +20,7 @@ const change = (trially) =>
     body: {},
   });
 const upload = (body) => (trially) =>
-  trially.POST("/api/v1/imports", { body, headers: { "Content-Type": "application/ndjson" } });
+  trially.POST("/api/v1/imports", { params, body, headers: { "Content-Type": "application/ndjson" } });
 
 const CASES = [
   ["a read after a broken connection", ["hang up", SUCCESS], read, 2],

@@ -5,6 +5,7 @@ import { createTriallyClient, eachItem, ifMatch, type Schemas } from "../src/ind
 const trially = createTriallyClient({ baseUrl: "http://127.0.0.1:5000", token: () => "" });
 const path = { patient_id: "1" };
 const headers = { "Content-Type": "application/fhir+ndjson" };
+const params = { query: { source: "clinic" } };
 const stream = new ReadableStream<Uint8Array>();
 
 export async function compiles(): Promise<void> {
@@ -18,11 +19,11 @@ export async function compiles(): Promise<void> {
     retries: false,
   });
   await trially.POST("/api/v1/patients/search", { body: { family_name: "Te" } });
-  await trially.POST("/api/v1/imports", { body: new Blob([""]), headers });
-  await trially.POST("/api/v1/imports", { body: new File([""], "a.ndjson"), params: { query: { strict: true } } });
-  await trially.POST("/api/v1/imports", { body: "", headers });
-  await trially.POST("/api/v1/imports", { body: new Uint8Array(), headers });
-  await trially.POST("/api/v1/imports", { body: stream, headers, signal: AbortSignal.timeout(1000) });
+  await trially.POST("/api/v1/imports", { params, body: new Blob([""]), headers });
+  await trially.POST("/api/v1/imports", { body: new File([""], "a.ndjson"), params: { query: { source: "a", strict: true } } });
+  await trially.POST("/api/v1/imports", { params, body: "", headers });
+  await trially.POST("/api/v1/imports", { params, body: new Uint8Array(), headers });
+  await trially.POST("/api/v1/imports", { params, body: stream, headers, signal: AbortSignal.timeout(1000) });
   await trially.POST("/api/v1/imports", { body: { resourceType: "Bundle" } });
   await trially.POST("/api/v1/imports", { body: [{ resourceType: "Patient" }, { resourceType: "Condition", code: {} }] });
   for await (const study of eachItem(async (cursor) => (await trially.GET("/api/v1/studies", { params: { query: { cursor } } })).data)) {
@@ -35,16 +36,18 @@ export async function compiles(): Promise<void> {
 }
 
 export async function doesNotCompile(): Promise<void> {
+  // @ts-expect-error An upload has a source.
+  await trially.POST("/api/v1/imports", { body: "", headers });
   // @ts-expect-error An upload has a body.
-  await trially.POST("/api/v1/imports", { headers });
+  await trially.POST("/api/v1/imports", { params, headers });
   // @ts-expect-error A form is not a file.
-  await trially.POST("/api/v1/imports", { body: new FormData() });
+  await trially.POST("/api/v1/imports", { params, body: new FormData() });
   // @ts-expect-error A number is not a file.
-  await trially.POST("/api/v1/imports", { body: 5 });
+  await trially.POST("/api/v1/imports", { params, body: 5 });
   // @ts-expect-error A promise is not a file.
-  await trially.POST("/api/v1/imports", { body: Promise.resolve("") });
+  await trially.POST("/api/v1/imports", { params, body: Promise.resolve("") });
   // @ts-expect-error A Map would be sent as {}.
-  await trially.POST("/api/v1/imports", { body: new Map() });
+  await trially.POST("/api/v1/imports", { params, body: new Map() });
   // @ts-expect-error A patient is not a file.
   await trially.POST("/api/v1/patients", { body: new Blob([""]) });
   // @ts-expect-error A search is an object.

@@ -81,4 +81,6 @@ BUNDLE = orjson.dumps(bundle({"resource": make_patient(1)}, {"resource": make_ob
 def upload(
     member: Member, body: bytes, kind: str = "application/fhir+ndjson", query: str = ""
 ) -> TestResponse:
-    return member.post(f"/imports{query}", data=body, content_type=kind)
+    """Upload a file, from the source `fhir` unless `query` names one."""
+    named = query if "source=" in query else f"{query or '?'}{'&' if query else ''}source=fhir"
+    return member.post(f"/imports{named}", data=body, content_type=kind)

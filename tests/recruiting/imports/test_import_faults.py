@@ -78,7 +78,7 @@ def test_errors_are_filtered_and_grouped(member: Member) -> None:
     job = upload(member, body).json
 
     url = f"/imports/{job['id']}/errors"
-    assert job["error_groups"]["patient_missing"] == {"Observation": 7, "Condition": 1}
+    assert job["error_groups"]["patient_missing"] == {"Condition": 1, "Observation": 7}
     assert job["error_groups"]["invalid_id"] == {"Patient": 1, "Observation": 1}
     assert len(member.get(f"{url}?code=patient_missing").json["data"]) == 8
     assert len(member.get(f"{url}?type=Observation").json["data"]) == 8
@@ -195,7 +195,9 @@ def test_the_command_ends_with_1_if_nothing_was_imported(
 ) -> None:
     (tmp_path / "a.ndjson").write_bytes(content)
 
-    result = run_command("imports", "fhir", importer.tenant.slug, tmp_path, "--json")
+    result = run_command(
+        "imports", "fhir", importer.tenant.slug, tmp_path, "--json", "--source", "fhir"
+    )
 
     assert result.exit_code == 1
     assert json.loads(result.stdout)["state"] == "failed"

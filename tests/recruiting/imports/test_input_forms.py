@@ -238,7 +238,7 @@ def test_warnings_of_an_export_are_no_errors(member: Member, send: Callable[...,
 
 
 def test_form_uploads_are_refused_with_advice(member: Member) -> None:
-    answer = member.post("/imports", data={"file": (io.BytesIO(b"{}"), "a.ndjson")})
+    answer = member.post("/imports?source=fhir", data={"file": (io.BytesIO(b"{}"), "a.ndjson")})
 
     assert answer.status_code == 415
     assert answer.json["detail"].endswith("The body is the file itself, not a form.")

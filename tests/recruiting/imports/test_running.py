@@ -240,7 +240,7 @@ def test_a_killed_command_continues_when_it_is_run_again(
     (tmp_path / "Observation.ndjson").write_bytes(
         write_ndjson(*(make_observation(each, each % 500) for each in range(number)))
     )
-    command = ("imports", "fhir", importer.tenant.slug, tmp_path, "--json")
+    command = ("imports", "fhir", importer.tenant.slug, tmp_path, "--json", "--source", "fhir")
     process = start_command(*command)
     deadline = time.monotonic() + 20
     while not importer.query("SELECT 1 FROM import_job WHERE next_part = 1 AND next_line > 1000"):

@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 
 from tests.conftest import AsMember, MakeTenant
-from tests.recruiting.imports.importing import Importer
+from tests.recruiting.imports.importing import Importer, write_ndjson
 from tests.recruiting.imports.record_histories import (
     bundle_of,
     diagnosis,
@@ -268,3 +268,18 @@ def test_tenants_that_share_ids_share_nothing(
     for importer in (first, second):
         member = as_member(importer.tenant)
         assert len(member.get("/patients").json["data"]) == 2
+
+
+def test_a_system_that_is_chosen_during_an_import_holds_for_the_rest(importer: Importer) -> None:
+    north, south = "http://north.example/mrn", "http://south.example/mrn"
+    people = [
+        write_ndjson(person(name, identifier=[numbered(f"N-{name}", north), numbered(name, south)]))
+        for name in ("a", "b")
+    ]
+
+    def choose(_done: int) -> None:
+        importer.query("UPDATE record_source SET mrn_system = :system", system=south)
+
+    importer.read(*people, progress=choose)
+
+    assert importer.query(MRNS) == [("a", "N-a"), ("b", "b")]

@@ -270,7 +270,7 @@ def test_an_upload_counts_while_it_arrives(member: Member, app: Flask) -> None:
             return super().readinto(*arguments)
 
     member.post(
-        "/imports",
+        "/imports?source=fhir",
         input_stream=Body(NDJSON),
         content_length=len(NDJSON),
         content_type="application/json",

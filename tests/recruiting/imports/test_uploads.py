@@ -90,7 +90,7 @@ class Upload(io.BytesIO):
 
     def send(self, member: Member) -> Any:
         return member.post(
-            "/imports",
+            "/imports?source=fhir",
             input_stream=self,
             content_length=len(NDJSON),
             content_type="application/fhir+ndjson",
@@ -144,7 +144,7 @@ def test_an_upload_in_chunks(member: Member, port: int, chunks: int, status: int
 
     connection.request(
         "POST",
-        "/api/v1/imports",
+        "/api/v1/imports?source=fhir",
         body=iter([NDJSON] * chunks),
         headers={
             "Authorization": f"Bearer {member.token}",
@@ -165,7 +165,7 @@ def test_a_body_shorter_than_its_content_length_is_rejected(member: Member) -> N
     before = member.get("/imports").json["data"]
 
     response = member.post(
-        "/imports",
+        "/imports?source=fhir",
         input_stream=io.BytesIO(BUNDLE),
         content_type="application/fhir+json",
         environ_overrides=environ,

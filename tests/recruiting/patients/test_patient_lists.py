@@ -173,7 +173,8 @@ def test_a_query_belongs_to_the_routes_that_read_one(member: Member) -> None:
     patient = member.get("/patients?limit=1").json["data"][0]
 
     for method in ("GET", "DELETE"):
-        answer = member.request(method, f"/patients/{patient['id']}?dry_run=1")
+        path, headers = f"/patients/{patient['id']}?dry_run=1", {"If-Match": "*"}
+        answer = member.request(method, path, headers=headers)
         assert answer.status_code == 400
     assert member.get(f"/patients/{patient['id']}").status_code == 200
 

@@ -90,6 +90,8 @@ def test_a_record_is_shown_whole(
             "source_id": "o1",
             "component": 0,
             "entered_in_error": False,
+            "withdrawn_at": None,
+            "withdrawn_reason": None,
         }
     ]
 
@@ -135,6 +137,8 @@ def test_an_event_is_a_line(member: Member, patient_id: str, make_fact: Callable
             "focus": None,
             "value": None,
             "interpretation": None,
+            "withdrawn_at": None,
+            "withdrawn_reason": None,
         }
     ]
 

@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 
 from trially.database.rows import table_of
 from trially.recruiting.documents.model import Document, DocumentPage
+from trially.recruiting.records.model import ListedWithdrawn
 
 columns = table_of(Document).c
 _pages = table_of(DocumentPage).c
@@ -72,10 +73,13 @@ def has_type(code: BindParameter[Any]) -> ColumnElement[bool]:
     return or_(columns.type_code == code, columns.other_codings.contains(coding))
 
 
-def is_withdrawn(choice: BindParameter[Any]) -> ColumnElement[bool]:
-    """Return the condition of withdrawn documents for `true`, of all others for `false`."""
-    chosen = cast(choice, columns.status.type)
-    return or_(chosen == "all", columns.withdrawn_at.is_not(None) == (chosen == "true"))
+def is_listed(withdrawn: BindParameter[Any]) -> ColumnElement[bool]:
+    """Return the condition of documents that a `ListedWithdrawn` asks for."""
+    is_withdrawn = columns.withdrawn_at.is_not(None)
+    return or_(
+        withdrawn == ListedWithdrawn.ALL.value,
+        is_withdrawn == (withdrawn == ListedWithdrawn.WITHDRAWN.value),
+    )
 
 
 def _phrases_of(queries: BindParameter[Any]) -> Any:

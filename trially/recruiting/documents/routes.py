@@ -18,7 +18,7 @@ from trially.recruiting.documents.conditions import (
     RANK,
     has_phrases,
     has_type,
-    is_withdrawn,
+    is_listed,
     lacks_phrases,
     matches,
 )
@@ -46,7 +46,7 @@ _FILTERS: Mapping[str, Filter] = {
     "type_code": has_type,
     "dated_from": lambda day: columns.dated_on >= day,
     "dated_to": lambda day: columns.dated_on <= day,
-    "withdrawn": is_withdrawn,
+    "withdrawn": is_listed,
     **{
         name: equals(columns[name])
         for name in (

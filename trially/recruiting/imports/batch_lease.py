@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-
 from trially.database.rows import Model, find_item, update_item
-from trially.database.session import db, transaction
+from trially.database.session import transaction
+from trially.recruiting.sources.locking import lock_until_commit
 
 
 class LeaseLostError(Exception):
@@ -59,18 +58,3 @@ class BatchLease:
             raise LeaseLostError
         updated_at: dt.datetime = row["updated_at"]
         return updated_at
-
-
-def lock_until_commit(key: str) -> None:
-    """Wait for the advisory lock of a key, and hold it until the transaction ends.
-
-    Another batch may hold the lock for longer than a request waits for a row. So the transaction
-    waits for locks as long as a statement may take.
-    """
-    db.session.execute(
-        text(
-            "SELECT set_config('lock_timeout', '0', true),"
-            " pg_advisory_xact_lock(hashtextextended(:key, 0))"
-        ),
-        {"key": key},
-    )

@@ -1,6 +1,5 @@
 """The commands `flask imports …`."""
 
-import datetime as dt
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,28 +14,32 @@ from sqlalchemy import select
 from trially.config import current_settings
 from trially.database.model import length_of
 from trially.database.rows import (
-    Item,
     columns_named,
     fetch_items,
-    find_item,
     of_current_tenant,
 )
-from trially.database.session import transaction
+from trially.errors import OperatorError
 from trially.plain_text import is_plain
 from trially.recruiting.imports.deleting import delete_import
 from trially.recruiting.imports.fault_groups import group_faults
 from trially.recruiting.imports.import_run import SHOWN_COLUMNS
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.model import ImportJob, ImportState, WaitingFact
+from trially.recruiting.imports.missing_records import (
+    NotListedError,
+    explain_refusal,
+    first_missing,
+)
+from trially.recruiting.imports.model import Completeness, ImportJob, ImportState
 from trially.recruiting.imports.reading.source_files import (
     ImportSourceError,
     SourceFile,
     find_ignored_files,
     find_source_files,
 )
-from trially.recruiting.imports.reports import print_report
+from trially.recruiting.imports.reports import print_missing, print_report
 from trially.recruiting.imports.running import ImportStoppedError, fingerprint_of, run_import
-from trially.recruiting.imports.waiting import count_waiting, delete_waiting
+from trially.recruiting.imports.withdrawing_commands import find_import, withdraw_if_confirmed
+from trially.recruiting.sources.known import describe_sources
 from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant, tenant_context
@@ -53,7 +56,11 @@ from trially.terminal import (
 )
 
 IMPORTS_SHOWN = 100
-WAITING_SHOWN = 100
+MISSING_SHOWN = 5
+
+
+class MissingSourceError(OperatorError):
+    """An import was started without the name of its source."""
 
 
 @catalog_command("fhir", loses=NOTHING)
@@ -61,19 +68,39 @@ WAITING_SHOWN = 100
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--source",
-    default="fhir",
-    show_default=True,
     callback=lambda _context, _parameter, value: _check_source(value),
-    help="Name of the system that the records come from.",
+    help="Name of the system that the records come from: it assigned their ids. Required.",
 )
 @click.option("--strict", is_flag=True, help="Stop at the first line that cannot be imported.")
+@click.option(
+    "--complete",
+    "is_complete",
+    is_flag=True,
+    help="This is a full export of the source: offer to withdraw the records that it lacks.",
+)
+@click.option(
+    "--yes",
+    "may_withdraw",
+    is_flag=True,
+    help="With --complete: withdraw the records that the export lacks without asking.",
+)
 @json_option
-def fhir(slug: str, paths: Sequence[Path], *, source: str, strict: bool, as_json: bool) -> None:
+def fhir(
+    slug: str,
+    paths: Sequence[Path],
+    *,
+    source: str | None,
+    strict: bool,
+    is_complete: bool,
+    may_withdraw: bool,
+    as_json: bool,
+) -> None:
     """Import FHIR R4 records into TENANT.
 
     PATHS are FHIR Bundles, NDJSON files, folders of them (such as a Bulk Data export), or tar
     archives. Each may be compressed with gzip, xz or bzip2. Run the same command again to continue
-    an interrupted import.
+    an interrupted import. With --complete, records of the source that the export lacks are listed,
+    and withdrawn if you confirm it.
 
     \b
     Example:
@@ -82,6 +109,8 @@ def fhir(slug: str, paths: Sequence[Path], *, source: str, strict: bool, as_json
     source_files = find_source_files(paths)
     ignored_files = find_ignored_files(paths)
     with tenant_context(slug), _progress_bar(source_files, is_shown=not as_json) as progress:
+        if source is None:
+            raise MissingSourceError(f"Say where the records come from. {describe_sources()}")
         try:
             job = run_import(
                 source_files,
@@ -90,22 +119,31 @@ def fhir(slug: str, paths: Sequence[Path], *, source: str, strict: bool, as_json
                 limits=ImportLimits.of_upload(current_settings()).of_command(),
                 strict=strict,
                 started_by="command line",
+                is_complete=is_complete,
                 progress=progress,
             )
             limit_reached = None
         except ImportStoppedError as error:
             job, limit_reached = error.job, error
         groups = group_faults(job)
+    with tenant_context(slug):
+        missing = first_missing(job["id"], list(job["missing"]), MISSING_SHOWN)
     if as_json:
+        withdraw_if_confirmed(slug, job, is_confirmed=may_withdraw, may_ask=False)
         faults = [fault for group in groups for fault in group["examples"]]
-        print_json({**job, "passed_over_files": ignored_files, "groups": groups, "errors": faults})
+        report = {"passed_over_files": ignored_files, "groups": groups, "errors": faults}
+        print_json({**job, **report, "first_missing": missing})
     else:
         print_report(job, ignored_files, groups)
+        print_missing(job, missing)
+        withdraw_if_confirmed(slug, job, is_confirmed=may_withdraw, may_ask=True)
     if limit_reached is not None:
         raise limit_reached
     if job["state"] == ImportState.FAILED:
         advice = " Correct it, or import without --strict to skip it." if strict else ""
         raise ImportSourceError(f"The import failed: {job['failure']}{advice}")
+    if job["completeness"] in (Completeness.INCOMPLETE, Completeness.OVERTAKEN):
+        raise NotListedError(explain_refusal(job["completeness"]))
 
 
 @catalog_command("list", loses=NOTHING)
@@ -132,7 +170,7 @@ def list_(slug: str, *, as_json: bool) -> None:
 def loss_of_import(slug: str, import_id: UUID, **_: Any) -> Loss:
     """Return what is deleted with an import."""
     with administered_tenant(slug):
-        job = _find_import(slug, import_id)
+        job = find_import(slug, import_id)
     return Loss(
         f"The import {import_id} of {slug} from {job['source']!r} will be deleted, with"
         f" {plural(job['error_count'], 'recorded error')}. The imported records stay.",
@@ -154,74 +192,12 @@ def delete(slug: str, import_id: UUID, *, as_json: bool) -> None:
       flask imports delete acme 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
     """  # noqa: D301 - click reads \b
     with administered_tenant(slug):
-        _find_import(slug, import_id)
+        find_import(slug, import_id)
         delete_import(import_id)
     if as_json:
         print_json({"id": import_id, "deleted": True})
     else:
         click.echo(f"Deleted the import {import_id}. The records that it imported stay.")
-
-
-@catalog_command("waiting", loses=NOTHING)
-@click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
-@table_options
-def waiting(slug: str, *, as_json: bool) -> None:
-    """List the first 100 records of TENANT that wait for a patient, oldest first."""
-    with administered_tenant(slug):
-        columns = columns_named(
-            WaitingFact, ("source", "source_type", "source_id", "patient_key", "waiting_since")
-        )
-        items = fetch_items(
-            select(*columns)
-            .where(of_current_tenant(WaitingFact))
-            .order_by(WaitingFact.id)
-            .limit(WAITING_SHOWN)
-        )
-    print_items(
-        items,
-        ("source", "source_type", "source_id", "patient_key", "waiting_since"),
-        as_json=as_json,
-        optional=("waiting_since",),
-    )
-
-
-def loss_of_waiting(slug: str, source: str, older_than: int, **_: Any) -> Loss | None:
-    """Return how many records no longer wait."""
-    with administered_tenant(slug):
-        number = count_waiting(source, dt.timedelta(days=older_than))
-    if not number:
-        return None
-    return Loss(
-        f"{plural(number, 'record')} of {slug} from {source!r} that wait for a patient will be"
-        " deleted.",
-        "Delete the records?",
-    )
-
-
-@catalog_command("forget", loses=loss_of_waiting)
-@click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
-@click.argument("source", metavar="SOURCE")
-@click.option(
-    "--older-than",
-    default=0,
-    show_default=True,
-    type=click.IntRange(0, 36_500),
-    help="Only records that have waited for more days than these.",
-)
-@json_option
-def forget(slug: str, source: str, *, older_than: int, as_json: bool) -> None:
-    """Delete the records of SOURCE in TENANT that wait for a patient.
-
-    \b
-    Example:
-      flask imports forget acme epic --older-than 90
-    """  # noqa: D301 - click reads \b
-    with administered_tenant(slug), transaction():
-        number = delete_waiting(source, dt.timedelta(days=older_than))
-    if as_json:
-        print_json({"source": source, "deleted": number})
-    else:
-        click.echo(f"Deleted {plural(number, 'record')} that waited for a patient.")
 
 
 @contextmanager
@@ -237,18 +213,9 @@ def _progress_bar(source_files: Sequence[SourceFile], *, is_shown: bool) -> Iter
         yield lambda done: bar.update(task, completed=done)
 
 
-def _find_import(slug: str, import_id: UUID) -> Item:
-    """Return an import of the current tenant, or raise `ImportSourceError`."""
-    job = find_item(ImportJob, import_id, ("id", "source", "error_count"))
-    if job is None:
-        raise ImportSourceError(
-            f"The tenant '{slug}' has no import {import_id}. `flask imports list {slug}` shows"
-            " its imports."
-        )
-    return job
-
-
-def _check_source(source: str) -> str:
+def _check_source(source: str | None) -> str | None:
+    if source is None:
+        return None
     longest = length_of(ImportJob.source)
     if not source.strip() or len(source) > longest or not is_plain(source):
         raise click.BadParameter(

@@ -14,9 +14,11 @@ from trially.http.etags import Versions
 from trially.recruiting.imports.model import (
     ImportBinary,
     ImportDeferral,
+    ImportedRecord,
     ImportFault,
     ImportJob,
     ImportState,
+    MissingRecord,
     WaitingFact,
 )
 from trially.recruiting.imports.slots import is_leased
@@ -61,7 +63,14 @@ def delete_import(
             raise ImportRunningError(
                 "This import is running. Wait until it ends, and delete it then."
             )
-    for model in (ImportFault, WaitingFact, ImportDeferral, ImportBinary):
+    for model in (
+        ImportFault,
+        WaitingFact,
+        ImportDeferral,
+        ImportBinary,
+        ImportedRecord,
+        MissingRecord,
+    ):
         delete_rows_of(import_id, model, begin)
     with begin():
         delete_item(ImportJob, import_id)

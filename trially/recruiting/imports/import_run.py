@@ -10,7 +10,6 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, select
 
 from trially.database.model import length_of
-from trially.database.placement import current_placement
 from trially.database.rows import (
     Item,
     columns_named,
@@ -22,7 +21,12 @@ from trially.database.rows import (
 )
 from trially.database.session import transaction
 from trially.errors import OperatorError
-from trially.recruiting.imports.batch_lease import BatchLease, LeaseLostError, lock_until_commit
+from trially.recruiting.imports.batch_lease import BatchLease, LeaseLostError
+from trially.recruiting.imports.completeness import (
+    give_up,
+    leaves_record_unknown,
+    overtake_others,
+)
 from trially.recruiting.imports.deleting import delete_rows_of
 from trially.recruiting.imports.fault_counts import (
     MOST_TYPES_NAMED,
@@ -32,11 +36,12 @@ from trially.recruiting.imports.fault_counts import (
 )
 from trially.recruiting.imports.faults import LineFault
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.model import ImportBinary, ImportJob, ImportState
+from trially.recruiting.imports.model import Completeness, ImportBinary, ImportJob, ImportState
 from trially.recruiting.imports.slots import LEASE_SECONDS, claim_slot
 from trially.recruiting.imports.source_state import load_source
 from trially.recruiting.imports.writing.batches import Batch
 from trially.recruiting.imports.writing.document_texts import count_unused_binaries
+from trially.recruiting.sources.locking import key_of_source, lock_source
 
 SHOWN_COLUMNS = (
     "id",
@@ -50,6 +55,8 @@ SHOWN_COLUMNS = (
     "error_counts",
     "error_groups",
     "failure",
+    "completeness",
+    "missing",
     "started_by",
     "created_at",
     "updated_at",
@@ -92,16 +99,16 @@ class ImportRun:
         fingerprint: str,
         strict: bool,
         started_by: str | None,
+        is_complete: bool = False,
     ) -> None:
         """Claim a slot of the tenant. Raises `TooManyImportsError` if none is free."""
         self.source = source
         self._limits = limits
         self._is_strict = strict
-        lock_key = f"import {current_placement().tenant_id} {source}"
         with transaction():
-            lock_until_commit(lock_key)
+            lock_source(source)
             self.source_state = load_source(source)
-            row = _find_unfinished(source, fingerprint)
+            row = _find_unfinished(source, fingerprint, is_complete=is_complete)
             claim_slot(limits.most_of_tenant, row["id"] if row else None)
             row = row or insert_item(
                 ImportJob,
@@ -111,6 +118,7 @@ class ImportRun:
                     "started_by": started_by,
                     "counts": {},
                     "passed_over": {},
+                    "completeness": Completeness.READING if is_complete else None,
                 },
                 _READ_COLUMNS,
             )
@@ -121,6 +129,8 @@ class ImportRun:
             self._counts: dict[str, dict[str, int]] = row["counts"]
             self._ignored: dict[str, int] = row["passed_over"]
             self._faults = FaultCounts(self.id, row, limits.most_stored_faults)
+            self.is_complete = is_complete
+            """Whether the input was declared a full export of the source."""
             values = {
                 "strict": strict,
                 "state": ImportState.RUNNING,
@@ -129,7 +139,8 @@ class ImportRun:
                 "lease_until": _lease_end(),
             }
             self._renewed_at = time.monotonic()
-            self._lease = BatchLease(ImportJob, self.id, lock_key, values)
+            self._lease = BatchLease(ImportJob, self.id, key_of_source(source), values)
+            overtake_others(source, self.id)
 
     @contextmanager
     def batch_transaction(self, **values: Any) -> Iterator[None]:
@@ -144,6 +155,7 @@ class ImportRun:
             with self._lease.batch_transaction(lambda: {**self._progress(), **values}):
                 if begins_at - self._renewed_at > LEASE_SECONDS:
                     claim_slot(self._limits.most_of_tenant, self.id)
+                overtake_others(self.source, self.id)
                 yield
         except LeaseLostError as error:
             raise ImportTakenOverError(
@@ -215,6 +227,8 @@ class ImportRun:
         `number` counts more faults than are given, all of the kind of the last one. A strict
         import raises `BadLineError` instead.
         """
+        if self.is_complete and any(leaves_record_unknown(fault) for fault in faults):
+            give_up(self.id)
         if faults and self._is_strict:
             raise BadLineError(min(faults, key=lambda fault: fault.concerns))
         self._faults.record(faults)
@@ -225,7 +239,12 @@ class ImportRun:
         """Set the state to failed, and return the import. Facts that wait stay."""
         delete_rows_of(self.id, ImportBinary, self.batch_transaction)
         values = {"state": ImportState.FAILED, "failure": reason}
-        return self._end(values, lambda: self._faults.record(faults))
+
+        def report() -> None:
+            self._faults.record(faults)
+            give_up(self.id)
+
+        return self._end(values, report)
 
     def stop(self, reason: str) -> Item:
         """Set the state to stopped, from which the import can continue, and return the import."""
@@ -265,7 +284,12 @@ def _lease_end() -> ColumnElement[Any]:
     return func.clock_timestamp() + dt.timedelta(seconds=LEASE_SECONDS)
 
 
-def _find_unfinished(source: str, fingerprint: str) -> Item | None:
+def _find_unfinished(source: str, fingerprint: str, *, is_complete: bool) -> Item | None:
+    """Return the unfinished import of this input, if it was declared in the same way.
+
+    The keys of what an import has read are known only if it was declared a full export from the
+    beginning.
+    """
     job = table_of(ImportJob)
     statement = (
         select(*columns_named(ImportJob, _READ_COLUMNS))
@@ -274,6 +298,9 @@ def _find_unfinished(source: str, fingerprint: str) -> Item | None:
             job.c.fingerprint == fingerprint,
             job.c.source == source,
             job.c.state.in_([ImportState.RUNNING, ImportState.STOPPED]),
+            job.c.completeness.in_([Completeness.READING, Completeness.INCOMPLETE])
+            if is_complete
+            else job.c.completeness.is_(None),
         )
         .order_by(job.c.id.desc())
         .limit(1)

@@ -36,6 +36,21 @@ class ImportState(StrEnum):
     """Being deleted. If the process died meanwhile, deleting it again continues."""
 
 
+class Completeness(StrEnum):
+    """How far an import is that was declared a full export of its source."""
+
+    READING = "reading"
+    """The import has not ended."""
+    INCOMPLETE = "incomplete"
+    """It failed, or a record could not be read. Nothing is withdrawn."""
+    OVERTAKEN = "overtaken"
+    """Another import of the source ran meanwhile or afterwards. Nothing is withdrawn."""
+    LISTED = "listed"
+    """The records that the export lacks are listed. They are withdrawn if somebody confirms it."""
+    WITHDRAWN = "withdrawn"
+    """The records that the export lacks are withdrawn."""
+
+
 class ImportJob(Timestamped, Versioned, TenantModel):
     """One import: its counts, and the last line whose effects are committed."""
 
@@ -66,8 +81,20 @@ class ImportJob(Timestamped, Versioned, TenantModel):
     """The line and reason, or the limit, that ended the import before the end of its input."""
     started_by: Mapped[str | None] = mapped_column(String(255))
     ended_at: Mapped[dt.datetime | None]
+    completeness: Mapped[Completeness | None] = mapped_column(String(10))
+    """Null if the import was not declared a full export."""
+    missing: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    """Number of records that a full export lacks, by type of resource."""
 
-    __table_args__ = (Index("ix_import_job_tenant_id_fingerprint", "tenant_id", "fingerprint"),)
+    __table_args__ = (
+        Index("ix_import_job_tenant_id_fingerprint", "tenant_id", "fingerprint"),
+        Index(
+            "ix_import_job_tenant_id_source",
+            "tenant_id",
+            "source",
+            postgresql_where=text("completeness IN ('reading', 'listed')"),
+        ),
+    )
 
 
 SORTS = index_sorts(
@@ -112,6 +139,62 @@ class ImportFault(TenantModel):
             "import_id",
             "concerns",
             "id",
+        ),
+    )
+
+
+class ImportedRecord(TenantModel):
+    """The key of a record that a full export contains. Kept until the import ends."""
+
+    __tablename__ = "imported_record"
+
+    import_id: Mapped[UUID]
+    base_url: Mapped[str] = mapped_column(String(1024), server_default="")
+    source_type: Mapped[str] = mapped_column(String(64))
+    source_id: Mapped[str] = mapped_column(String(64))
+    is_contained: Mapped[bool]
+    """Whether it is a part of another record, so that the export may lack others of its type."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "import_id"],
+            ["import_job.tenant_id", "import_job.id"],
+            ondelete="CASCADE",
+        ),
+        UniqueConstraint(
+            "tenant_id",
+            "import_id",
+            "base_url",
+            "source_type",
+            "source_id",
+            name="uq_imported_record_key",
+        ),
+    )
+
+
+class MissingRecord(TenantModel):
+    """The key of a record that a full export lacks."""
+
+    __tablename__ = "missing_record"
+
+    import_id: Mapped[UUID]
+    base_url: Mapped[str] = mapped_column(String(1024), server_default="")
+    source_type: Mapped[str] = mapped_column(String(64))
+    source_id: Mapped[str] = mapped_column(String(64))
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "import_id"],
+            ["import_job.tenant_id", "import_job.id"],
+            ondelete="CASCADE",
+        ),
+        UniqueConstraint(
+            "tenant_id",
+            "import_id",
+            "source_type",
+            "base_url",
+            "source_id",
+            name="uq_missing_record_key",
         ),
     )
 

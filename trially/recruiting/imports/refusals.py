@@ -18,6 +18,7 @@ from trially.http.problems import (
 from trially.http.retry_after import retry_after
 from trially.recruiting.imports.deleting import ImportRunningError
 from trially.recruiting.imports.import_run import ImportTakenOverError
+from trially.recruiting.imports.missing_records import NotListedError
 from trially.recruiting.imports.model import ImportState
 from trially.recruiting.imports.running import ImportStoppedError
 from trially.recruiting.imports.slots import ProcessBusyError, TooManyImportsError
@@ -36,6 +37,8 @@ def answering_refusals() -> Iterator[None]:
         raise Conflict(str(error), code=Code.IMPORT_TAKEN_OVER) from error
     except SourceChangedError as error:
         raise Conflict(str(error)) from error
+    except NotListedError as error:
+        raise Conflict(str(error), code=Code.EXPORT_NOT_COMPLETE) from error
     except ImportRunningError as error:
         raise Conflict(str(error), code=Code.IMPORT_RUNNING) from error
     except TooManyImportsError as error:

@@ -1,12 +1,13 @@
 """Print what an import did, for people."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
 from trially.database.rows import Item
 from trially.recruiting.imports.faults import INPUT_CODES
 from trially.recruiting.imports.import_run import COUNTED
+from trially.recruiting.imports.model import Completeness
 from trially.terminal import plural, print_items
 
 FILES_SHOWN = 10
@@ -25,6 +26,19 @@ def print_report(job: Item, ignored_files: Sequence[str], groups: Sequence[Item]
         click.echo(f"Ignored files, because of their names: {names}.")
     if job["error_count"]:
         _print_faults(job, groups)
+
+
+def print_missing(job: Item, first: Mapping[str, Sequence[Item]]) -> None:
+    """Print how many records of its source an import lacks, and the first ones of each type."""
+    if job["completeness"] == Completeness.LISTED and not job["missing"]:
+        click.echo("The full export has all records of the source.")
+    for kind, records in first.items():
+        number = job["missing"][kind]
+        more = f" and {number - len(records):,} more" if number > len(records) else ""
+        names = ", ".join(
+            f"{each['base_url']}/{kind}/{each['source_id']}".removeprefix("/") for each in records
+        )
+        click.echo(f"Missing from the full export: {kind} {number:,}: {names}{more}.")
 
 
 def _print_faults(job: Item, groups: Sequence[Item]) -> None:

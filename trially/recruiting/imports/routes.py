@@ -28,7 +28,14 @@ from trially.http.pages import Page
 from trially.recruiting.imports.deleting import delete_import as delete_with_faults
 from trially.recruiting.imports.fault_groups import group_faults
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.model import SORTS, ImportFault, ImportJob, WaitingFact
+from trially.recruiting.imports.missing_records import withdraw_missing
+from trially.recruiting.imports.model import (
+    SORTS,
+    ImportFault,
+    ImportJob,
+    MissingRecord,
+    WaitingFact,
+)
 from trially.recruiting.imports.reading.source_files import source_file_from_stream
 from trially.recruiting.imports.refusals import answering_refusals, refuse_failed
 from trially.recruiting.imports.running import run_import
@@ -38,6 +45,8 @@ from trially.recruiting.imports.schema import (
     FaultSchema,
     ImportQuerySchema,
     ImportSchema,
+    MissingQuerySchema,
+    MissingRecordSchema,
     UploadQuerySchema,
     WaitingFactSchema,
     WaitingQuerySchema,
@@ -77,6 +86,15 @@ WAITING = Resource(
     scope=WHOLE_TENANT,
     filters={"source": equals(table_of(WaitingFact).c.source)},
 )
+MISSING = Resource(
+    MissingRecord,
+    MissingRecordSchema(),
+    scope=WHOLE_TENANT,
+    filters={
+        "import_id": equals(table_of(MissingRecord).c.import_id),
+        "type": equals(table_of(MissingRecord).c.source_type),
+    },
+)
 
 
 @bp.post("")
@@ -93,6 +111,11 @@ def import_records(query: dict[str, Any]) -> Item:
     whose errors say why. If the same body is sent again, an interrupted import
     continues, and a finished one changes nothing. If the first request is still running, that
     request ends with 409.
+
+    With `complete`, the upload is a full export of its source. The answer then has in `missing` how
+    many stored records of the source it lacks, of the types of resources that it contains.
+    `GET /imports/{import_id}/missing` lists them, and `POST /imports/{import_id}/withdrawal`
+    withdraws them.
 
     An import that reaches a limit ends with 422 and `state` `failed`, or with 503 and `state`
     `stopped` if only its time is used up. `Location` is the import. The batches before the limit
@@ -115,6 +138,7 @@ def import_records(query: dict[str, Any]) -> Item:
             fingerprint=digest,
             limits=ImportLimits.of_upload(settings),
             strict=query["strict"],
+            is_complete=query["complete"],
             started_by=current_identity().subject,
         )
     refuse_failed(job)
@@ -185,6 +209,37 @@ def list_waiting_records(query: dict[str, Any]) -> Page:
     them last deletes them too.
     """
     return WAITING.page(query)
+
+
+@bp.get("/<uuid:import_id>/missing")
+@requires(Permission.IMPORTS_READ)
+@queries(MissingQuerySchema())
+@returns_page(MissingRecordSchema())
+def list_missing_records(import_id: UUID, query: dict[str, Any]) -> Page:
+    """List the records that a full export lacks.
+
+    They are of the types of resources that the export contains. The list is empty for an import
+    that was not sent with `complete`.
+    """
+    IMPORTS.get(import_id)
+    return MISSING.page(query, import_id=import_id)
+
+
+@bp.post("/<uuid:import_id>/withdrawal")
+@requires(Permission.IMPORTS_WRITE)
+@returns_version(ImportSchema())
+def withdraw_missing_records(import_id: UUID) -> Item:
+    """Withdraw the records that a full export lacks.
+
+    Withdrawn records stay, with `withdrawn_reason` `missing_from_export`, and are left out of
+    lists. They come back with an import that has them. The answer is the import. It is 409 if the
+    import was not sent with `complete`, failed or could not read a part of its input, or if another
+    import of the source has run since it began. Send an interrupted request again to continue.
+    """
+    IMPORTS.get(import_id)
+    with answering_refusals():
+        withdraw_missing(import_id, _transaction_in_time)
+    return IMPORTS.get(import_id)
 
 
 @bp.delete("/<uuid:import_id>")

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from trially.database.rows import Item, of_current_tenant, table_of
 from trially.database.session import db, transaction
 from trially.errors import OperatorError
+from trially.recruiting.imports.deleting import delete_rows_of
 from trially.recruiting.imports.fault_groups import find_first_fault
 from trially.recruiting.imports.faults import FaultCode, LineFault, fault
 from trially.recruiting.imports.import_run import BadLineError, ImportRun, ImportTakenOverError
@@ -20,13 +21,15 @@ from trially.recruiting.imports.limits import (
     ImportLimits,
     ImportTimeError,
 )
-from trially.recruiting.imports.model import ImportJob, ImportState
+from trially.recruiting.imports.missing_records import find_missing, list_missing, note_records
+from trially.recruiting.imports.model import ImportedRecord, ImportJob, ImportState
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import read_resources
 from trially.recruiting.imports.reading.source_files import SourceFile
 from trially.recruiting.imports.source_state import store_base_url
 from trially.recruiting.imports.waiting import WaitingFacts
 from trially.recruiting.imports.writing.batches import Batch
+from trially.recruiting.imports.writing.resources import RecordKey
 from trially.tenancy.context import current_tenant
 from trially.terminal import plural
 
@@ -59,6 +62,7 @@ def run_import(
     limits: ImportLimits = UNLIMITED_INPUT,
     strict: bool = False,
     started_by: str | None = None,
+    is_complete: bool = False,
     time_zone: str | None = None,
     progress: Progress = lambda _done: None,
 ) -> Item:
@@ -68,13 +72,19 @@ def run_import(
     committed batch. If another process is still running that import, the other process gets
     `ImportTakenOverError`. Each batch is one transaction. With `strict`, the first bad line ends
     the import as failed: its batch is rolled back, and the batches before it stay. An import that
-    finds nothing to import fails too. `time_zone` is the zone of times without a UTC offset, by
-    default the source's, or else the tenant's.
+    finds nothing to import fails too. With `is_complete`, the records that the input lacks are
+    listed at the end, and `withdraw_missing` withdraws them. `time_zone` is the zone of times
+    without a UTC offset, by default the source's, or else the tenant's.
 
     Raises `TooManyImportsError` before it begins, and `ImportStoppedError` at a limit.
     """
     run = ImportRun(
-        limits, source=source, fingerprint=fingerprint, strict=strict, started_by=started_by
+        limits,
+        source=source,
+        fingerprint=fingerprint,
+        strict=strict,
+        started_by=started_by,
+        is_complete=is_complete,
     )
     meter = InputMeter(limits)
     zone = ZoneInfo(time_zone or run.source_state.time_zone or current_tenant().time_zone)
@@ -89,7 +99,7 @@ def run_import(
             if run.took_nothing:
                 return run.fail(*_nothing_imported(run, source_files))
             _analyze_tables()
-            return run.finish(waiting.report)
+            return _finish(run, waiting, meter)
         except BadLineError as error:
             bad = error.fault
             return run.fail(f"{bad.file}, line {bad.line}: {bad.reason}", bad)
@@ -102,6 +112,21 @@ def run_import(
     except BaseException:
         run.release()
         raise
+
+
+def _finish(run: ImportRun, waiting: WaitingFacts, meter: InputMeter) -> Item:
+    """End an import that has read all of its input."""
+    if not run.is_complete:
+        return run.finish(waiting.report)
+    find_missing(run, meter.check_time)
+
+    def report() -> None:
+        waiting.report()
+        list_missing(run)
+
+    job = run.finish(report)
+    delete_rows_of(run.id, ImportedRecord, transaction)
+    return job
 
 
 def fingerprint_of(source_files: Sequence[SourceFile]) -> str:
@@ -133,13 +158,13 @@ def _import_files(
     done_bytes = sum(file.size for file in source_files[:first])
     batches = 0
     for number, file in enumerate(source_files[first:], first):
-        batch = Batch(meter.limits, run.source_state, zone)
+        batch = _new_batch(run, meter, zone)
         for line in read_resources(file, meter, committed_lines):
             batch.add(line)
             if batch.is_full:
                 _commit(batch, run, waiting, number)
                 progress(done_bytes + min(file.position(), file.size))
-                batch = Batch(meter.limits, run.source_state, zone)
+                batch = _new_batch(run, meter, zone)
                 batches += 1
                 if batches in ANALYZED_AFTER_BATCHES:
                     _analyze_tables()
@@ -150,10 +175,16 @@ def _import_files(
         committed_lines = 0
 
 
+def _new_batch(run: ImportRun, meter: InputMeter, zone: ZoneInfo) -> Batch:
+    seen: dict[RecordKey, bool] | None = {} if run.is_complete else None
+    return Batch(meter.limits, run.source_state, zone, seen=seen)
+
+
 def _commit(batch: Batch, run: ImportRun, waiting: WaitingFacts, file_number: int) -> None:
     with run.batch_transaction(next_part=file_number, next_line=batch.last_ordinal):
         store_base_url(run.source_state)
         waiting.write(batch)
+        note_records(batch, run)
         run.count(batch)
     run.refuse_share()
 

@@ -1,14 +1,16 @@
 """Imports as clients read them, and the query parameters of an upload."""
 
+from typing import Any
+
 from marshmallow import Schema, ValidationError, fields, validate, validates
 
-from trially.database.rows import table_of
-from trially.http.fields import EXAMPLE, Choice, EntityTag, PageQuerySchema, Sort
+from trially.database.model import length_of
+from trially.http.fields import EXAMPLE, Choice, EntityTag, PageQuerySchema, Sort, Text
 from trially.phi import IDENTIFIER
 from trially.recruiting.imports.faults import Concern, FaultCode
-from trially.recruiting.imports.model import SORTS, ImportJob, ImportState
+from trially.recruiting.imports.model import SORTS, Completeness, ImportJob, ImportState
+from trially.recruiting.sources.known import describe_sources
 from trially.recruiting.sources.model import MANUAL_SOURCE
-from trially.resources.fields import text
 
 
 class CountSchema(Schema):
@@ -105,6 +107,25 @@ class ImportSchema(Schema):
     )
     # It may name a file of an archive, and such files may be named after patients.
     failure = fields.String(dump_only=True, allow_none=True, metadata=IDENTIFIER | {EXAMPLE: None})
+    completeness = Choice(
+        Completeness,
+        dump_only=True,
+        allow_none=True,
+        metadata={
+            "description": "Of an import that was declared a full export: whether the records that"
+            " it lacks are listed, so that they can be withdrawn. Null for all other imports.",
+            EXAMPLE: None,
+        },
+    )
+    missing = fields.Dict(
+        keys=fields.String(),
+        values=fields.Integer(),
+        dump_only=True,
+        metadata={
+            "description": "Number of records that a full export lacks, by type of resource.",
+            EXAMPLE: {},
+        },
+    )
     started_by = fields.String(dump_only=True, allow_none=True, metadata={EXAMPLE: "user-4711"})
     created_at = fields.AwareDateTime(dump_only=True)
     updated_at = fields.AwareDateTime(dump_only=True)
@@ -219,22 +240,56 @@ class WaitingFactSchema(Schema):
     waiting_since = fields.AwareDateTime(dump_only=True)
 
 
+class MissingRecordSchema(Schema):
+    """A record that a full export lacks."""
+
+    id = fields.UUID(dump_only=True)
+    source_type = fields.String(dump_only=True, metadata={EXAMPLE: "Observation"})
+    base_url = fields.String(
+        dump_only=True,
+        metadata={
+            "description": "The server of the record, empty for the source's own.",
+            EXAMPLE: "",
+        },
+    )
+    source_id = fields.String(dump_only=True, metadata=IDENTIFIER | {EXAMPLE: "obs-1"})
+
+
+class MissingQuerySchema(PageQuerySchema):
+    """Filters of a list of missing records."""
+
+    type = fields.String(
+        validate=validate.Length(1, 64),
+        metadata={"description": "Type of resource.", EXAMPLE: "Observation"},
+    )
+
+
 class WaitingQuerySchema(PageQuerySchema):
     """Filters of a list of records that wait."""
 
     source = fields.String(validate=validate.Length(1, 64), metadata={EXAMPLE: "epic"})
 
 
+class SourceName(Text):
+    """The name of a source, which no import may leave out. The error names those that there are."""
+
+    def make_error(self, key: str, **values: Any) -> ValidationError:
+        """Return the error of this kind."""
+        if key == "required":
+            return ValidationError(f"Say where the records come from. {describe_sources()}")
+        return super().make_error(key, **values)
+
+
 class UploadQuerySchema(Schema):
     """Query parameters of an upload."""
 
-    source = text(
-        table_of(ImportJob).c.source,
-        load_default="fhir",
+    source = SourceName(
+        length_of(ImportJob.source),
+        required=True,
         example="epic",
         metadata={
-            "description": "Name of the system that the records come from;"
-            f" `{MANUAL_SOURCE}` is reserved for patients entered by hand."
+            "description": "Name of the system that assigned the ids of the records. A new name"
+            f" makes a new source; `{MANUAL_SOURCE}` is reserved for patients entered by hand."
         },
     )
     strict = fields.Boolean(
@@ -242,6 +297,15 @@ class UploadQuerySchema(Schema):
         falsy={"false"},
         load_default=False,
         metadata={"description": "Stop at the first line that cannot be imported."},
+    )
+    complete = fields.Boolean(
+        truthy={"true"},
+        falsy={"false"},
+        load_default=False,
+        metadata={
+            "description": "The upload is a full export of the source: list the records that it"
+            " lacks, so that they can be withdrawn."
+        },
     )
 
     @validates("source")

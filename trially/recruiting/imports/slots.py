@@ -11,8 +11,8 @@ from trially.database.placement import current_placement
 from trially.database.rows import of_current_tenant, table_of
 from trially.database.session import db
 from trially.errors import OperatorError
-from trially.recruiting.imports.batch_lease import lock_until_commit
 from trially.recruiting.imports.model import ImportJob
+from trially.recruiting.sources.locking import lock_until_commit
 from trially.state import app_state
 
 LEASE_SECONDS = 60

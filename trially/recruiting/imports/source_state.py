@@ -6,18 +6,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
-from trially.database.model import length_of
 from trially.database.placement import current_placement
 from trially.database.rows import columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import db
 from trially.errors import OperatorError
 from trially.recruiting.imports.fhir.meta import Version
-from trially.recruiting.imports.server_urls import split_patient_url
-from trially.recruiting.patients.model import Patient
-from trially.recruiting.sources.erasure import erasure_digest
+from trially.recruiting.sources.erasure import erasure_digest, identifier_digest
 from trially.recruiting.sources.model import RecordSource
-
-LONGEST_MRN = length_of(Patient.mrn)
+from trially.recruiting.sources.server_urls import split_patient_url
 
 
 class SourceChangedError(OperatorError):
@@ -26,11 +22,10 @@ class SourceChangedError(OperatorError):
 
 @dataclass
 class SourceState:
-    """A source: its own server, its choice of the MRN, and the salt of its erased records."""
+    """A source: its own server, its time zone, and the salt of its erased records."""
 
     name: str
     base_url: str | None = None
-    mrn_system: str | None = None
     time_zone: str | None = None
     salt: bytes = field(default=b"", repr=False)
     is_changed: bool = False
@@ -73,8 +68,6 @@ class SourceState:
             ]
         for part in row.get("parts", ()):
             part["binary_base"] = self._base_of_binary(part["binary_base"], base_url)
-        if self.mrn_system is not None and "identifiers" in row:
-            row["mrn"], row["mrn_system"] = self._choose_mrn(row)
 
     def _base_of_link(self, server: str, base_url: str) -> str:
         """Return the base URL of a linked record. A relative link is to the same server."""
@@ -89,17 +82,13 @@ class SourceState:
             return base_url
         return "" if server == (self.base_url or server) else server
 
-    def _choose_mrn(self, row: dict[str, Any]) -> tuple[str, str | None]:
-        """Return the identifier of the configured system: one in use, if there is any."""
-        of_system = [one for one in row["identifiers"] if one["system"] == self.mrn_system]
-        if not of_system:
-            return row["mrn"], row["mrn_system"]
-        chosen = min(of_system, key=lambda one: one["use"] == "old" or bool(one["period_end"]))
-        return chosen["value"][:LONGEST_MRN], self.mrn_system
-
     def digest_of(self, base_url: str, source_id: str) -> bytes:
         """Return the digest by which an erased patient is recognised."""
         return erasure_digest(self.salt, base_url, source_id)
+
+    def digest_of_identifier(self, key: str) -> bytes:
+        """Return the digest by which an identifier of an erased patient is recognised."""
+        return identifier_digest(self.salt, key)
 
 
 def load_source(name: str) -> SourceState:
@@ -110,13 +99,11 @@ def load_source(name: str) -> SourceState:
         .values(tenant_id=current_placement().tenant_id, name=name)
         .on_conflict_do_nothing()
     )
-    columns = columns_named(RecordSource, ("base_url", "mrn_system", "time_zone", "erasure_salt"))
+    columns = columns_named(RecordSource, ("base_url", "time_zone", "erasure_salt"))
     [row] = fetch_items(
         select(*columns).where(of_current_tenant(RecordSource), table.c.name == name)
     )
-    return SourceState(
-        name, row["base_url"], row["mrn_system"], row["time_zone"], bytes(row["erasure_salt"])
-    )
+    return SourceState(name, row["base_url"], row["time_zone"], bytes(row["erasure_salt"]))
 
 
 def store_base_url(source: SourceState) -> None:

@@ -6,11 +6,12 @@
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, cast, func
+from sqlalchemy import ColumnElement, case, cast, func, select
 from sqlalchemy.dialects.postgresql import JSONB
 
-from trially.database.rows import table_of
+from trially.database.rows import fetch_items, of_current_tenant, table_of
 from trially.recruiting.patients.model import Patient
 from trially.recruiting.sources.model import MANUAL_SOURCE
 
@@ -56,6 +57,19 @@ def corrections_after(changes: Mapping[str, Any], by: str) -> ColumnElement[Any]
         added = case((is_changed, correction), else_=cast({}, JSONB))
         corrections = cast(added, JSONB).concat(corrections)
     return case((columns.source == MANUAL_SOURCE, columns.corrections), else_=corrections)
+
+
+def lock_corrections(patient_id: UUID) -> Mapping[str, Any]:
+    """Return a patient's corrections. No import changes what the source says until the end."""
+    columns = table_of(Patient).c
+    statement = select(columns.corrections).where(
+        of_current_tenant(Patient), columns.id == patient_id
+    )
+    return {
+        name: correction
+        for row in fetch_items(statement.with_for_update())
+        for name, correction in row["corrections"].items()
+    }
 
 
 def release(corrections: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Index,
     LargeBinary,
+    SmallInteger,
     String,
     UniqueConstraint,
     func,
@@ -82,10 +83,12 @@ class WithdrawalReason(StrEnum):
     """The source deleted it."""
     INVALID = "invalid"
     """A newer version of it could not be imported."""
+    NO_TEXT = "no_text"
+    """A newer version of the report has no text, so it is no document."""
     NOT_PERFORMED = "not_performed"
     """A newer version says that it must not be performed."""
-    MISSING = "missing"
-    """A complete export lacks it."""
+    MISSING_FROM_EXPORT = "missing_from_export"
+    """A complete export of its source lacks it."""
 
 
 class DeathPrecision(StrEnum):
@@ -171,10 +174,11 @@ class Patient(Timestamped, Versioned, TenantModel):
     """By field that a member corrected: what the source says (`imported`), `by` and `at`."""
     record_status: Mapped[RecordStatus] = mapped_column(
         String(10),
+        # As PostgreSQL writes the expression, so that the two can be compared.
         Computed(
-            "CASE WHEN withdrawn_at IS NOT NULL THEN 'withdrawn'"
-            " WHEN replaced_by_id IS NOT NULL THEN 'replaced'"
-            " WHEN NOT active THEN 'inactive' ELSE 'current' END",
+            "CASE WHEN withdrawn_at IS NOT NULL THEN 'withdrawn'::text"
+            " WHEN replaced_by_id IS NOT NULL THEN 'replaced'::text"
+            " WHEN NOT active THEN 'inactive'::text ELSE 'current'::text END",
             persisted=True,
         ),
     )
@@ -182,7 +186,8 @@ class Patient(Timestamped, Versioned, TenantModel):
         String(255),
         Computed(
             "CASE WHEN withdrawn_at IS NULL AND replaced_by_id IS NULL AND active"
-            " THEN coalesce(mrn_system, '') END",
+            " THEN coalesce(mrn_system, ''::character varying)"
+            " ELSE NULL::character varying END",
             persisted=True,
         ),
     )
@@ -269,6 +274,8 @@ class PatientIdentifier(TenantModel):
     period_start: Mapped[str | None] = mapped_column(String(48))
     period_end: Mapped[str | None] = mapped_column(String(48))
     assigner: Mapped[str | None] = mapped_column(String(200))
+    mrn_rank: Mapped[int | None] = mapped_column(SmallInteger)
+    """How likely it is the medical record number: 0 is the best. Null if it is another number."""
 
     __table_args__ = (
         ForeignKeyConstraint(

@@ -25,22 +25,26 @@ from trially.http.contract import (
     returns_version,
 )
 from trially.http.etags import Versions
+from trially.http.masking import refuse_masked
 from trially.http.pages import Page
 from trially.http.problems import Conflict, NotFound
 from trially.recruiting.patients.ages import resolve_ages
-from trially.recruiting.patients.corrections import corrections_after, release
-from trially.recruiting.patients.known import find_key, refuse_taken_mrn, remember_erased
+from trially.recruiting.patients.corrections import corrections_after, lock_corrections, release
+from trially.recruiting.patients.erasing import erase
 from trially.recruiting.patients.merging import MergeError, merge, unmerge
 from trially.recruiting.patients.model import SORTS, DeathPrecision, ListedStatus, Patient
 from trially.recruiting.patients.schema import (
     MergeSchema,
     PatientBodySchema,
     PatientCountSchema,
+    PatientDeletionSchema,
     PatientFilterSchema,
     PatientQuerySchema,
     PatientSchema,
     PatientSearchSchema,
 )
+from trially.recruiting.patients.taken_mrns import refuse_taken_mrn
+from trially.recruiting.sources.locking import lock_source
 from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.resources.listing import Filter, equals
 from trially.resources.resource import Resource
@@ -130,9 +134,9 @@ def create_patient(body: dict[str, Any]) -> Item:
     """Create a patient.
 
     The patient's `source` is `manual`. If a current patient of any source has the MRN, the answer
-    is 409, and `patient_id` names that patient if the caller may see it. A member who is
-    restricted to sites must name one of them as `site_id`. Send an `Idempotency-Key` to repeat
-    the request safely.
+    is 409, and `patient_id` names that patient if the caller may see the patient and MRNs. A member
+    who is restricted to sites must name one of them as `site_id`. Send an `Idempotency-Key` to
+    repeat the request safely.
     """
     refuse_taken_mrn(body["mrn"])
     patient_id = uuid7()
@@ -172,17 +176,15 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
     `If-Match` must name the version that the caller has seen, or the answer is 412. Fields that are
     masked for the caller cannot be changed.
     """
-    changes: dict[str, Any] = {
-        **body,
-        "clinical_version": Patient.clinical_version + 1,
-    }
+    changes = dict(body)
     if body.get("address") is not None:
         changes["address"] = _merged_address(body["address"])
-    changes |= _death_of(body)
+    derived = _death_of(body)
     if "birth_date" in body:
-        changes["birth_date_precision"] = "day"
-    changes["corrections"] = corrections_after(changes, current_identity().subject)
-    changed = PATIENTS.change(patient_id, versions, changes)
+        derived["birth_date_precision"] = "day"
+    corrections = corrections_after({**changes, **derived}, current_identity().subject)
+    derived |= {"clinical_version": Patient.clinical_version + 1, "corrections": corrections}
+    changed = PATIENTS.change(patient_id, versions, changes, derived)
     if "birth_date" in body:
         resolve_ages([patient_id])
     return changed
@@ -191,17 +193,28 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
 @bp.delete("/<uuid:patient_id>")
 @requires(Permission.PATIENTS_DELETE)
 @matches_versions
+@queries(PatientDeletionSchema())
 @returns_nothing
-def delete_patient(patient_id: UUID, versions: Versions | None) -> None:
+def delete_patient(patient_id: UUID, versions: Versions | None, query: dict[str, Any]) -> None:
     """Delete a patient and all records about the patient.
 
     The patient and the records cannot be restored from the API. `If-Match` must name the
-    version that the caller has seen. Imports do not bring an imported patient back: a digest of
-    the record's key stays.
+    version that the caller has seen. Imports do not bring an imported patient back: digests of
+    the record's key and identifiers stay.
+
+    Records of the same person may have been merged into this one. Then the answer is 409
+    `record_replaces_others`, and `replaced_ids` lists those that the caller may see. Delete all of
+    them with `replaced=true`, or undo the merges first. A caller who may not see one of them
+    cannot delete the patient.
     """
-    key = find_key(patient_id)
-    PATIENTS.delete(patient_id, versions)
-    remember_erased(key, current_identity().subject)
+    _lock_sources(PATIENTS.get(patient_id))
+    erase(
+        PATIENTS,
+        patient_id,
+        versions,
+        current_identity().subject,
+        may_delete_replaced=query["replaced"],
+    )
 
 
 @bp.post("/<uuid:patient_id>/merge")
@@ -214,8 +227,8 @@ def merge_patient(patient_id: UUID, body: dict[str, Any]) -> Item:
     The facts of both are shown at the record in `into`, and the replaced record is no candidate.
     Nothing is lost: `DELETE` undoes the merge. The answer is the replaced record.
     """
-    PATIENTS.get(patient_id)
-    PATIENTS.get(body["into"])
+    records = PATIENTS.get(patient_id), PATIENTS.get(body["into"])
+    _lock_sources(*records)
     try:
         merge(patient_id, body["into"], current_identity().subject)
     except MergeError as error:
@@ -232,7 +245,7 @@ def unmerge_patient(patient_id: UUID) -> Item:
     The record stands for itself again, with the facts that came with it. If its source says that it
     is replaced, the next import that changes it merges it again.
     """
-    PATIENTS.get(patient_id)
+    _lock_sources(PATIENTS.get(patient_id))
     unmerge(patient_id)
     return PATIENTS.get(patient_id)
 
@@ -243,15 +256,29 @@ def unmerge_patient(patient_id: UUID) -> Item:
 def release_correction(patient_id: UUID, field: str) -> Item:
     """Release a correction.
 
-    The field has the source's value again, and follows imports from now on.
+    The field has the source's value again, and follows imports from now on. Fields that are masked
+    for the caller cannot be released.
     """
-    corrections = PATIENTS.get(patient_id)["corrections"]
+    PATIENTS.get(patient_id)
+    refuse_masked(PATIENTS.masked & {field})
+    corrections = lock_corrections(patient_id)
     if field not in corrections:
         raise NotFound("The field has not been corrected.")
-    released = PATIENTS.change(patient_id, None, release(corrections, field))
+    released = PATIENTS.change(
+        patient_id,
+        None,
+        {},
+        {**release(corrections, field), "clinical_version": Patient.clinical_version + 1},
+    )
     if field == "birth_date":
         resolve_ages([patient_id])
     return released
+
+
+def _lock_sources(*records: Item) -> None:
+    """Keep imports and merges of these records' sources waiting until the end."""
+    for source in sorted({record["source"] for record in records}):
+        lock_source(source)
 
 
 def _death_of(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -244,6 +244,20 @@ class PatientQuerySchema(PageQuerySchema, PatientFilterSchema):
     sort = Sort(SORTS)
 
 
+class PatientDeletionSchema(Schema):
+    """Query parameters of a deletion."""
+
+    replaced = fields.Boolean(
+        truthy={"true"},
+        falsy={"false"},
+        load_default=False,
+        metadata={
+            "description": "Delete the records too that were merged into this one, because they are"
+            " about the same person."
+        },
+    )
+
+
 class PatientCountSchema(Schema):
     """The number of patients."""
 

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import INTERVAL
 
 from trially.database.rows import table_of
-from trially.recruiting.records.model import ClinicalFact, RecordCoding
+from trially.recruiting.records.model import ClinicalFact, ListedWithdrawn, RecordCoding
 
 columns = table_of(ClinicalFact).c
 
@@ -113,6 +113,15 @@ def is_until(day: BindParameter[Any]) -> ColumnElement[bool]:
 def has_focus(flag: BindParameter[Any]) -> ColumnElement[bool]:
     """Return the condition of records that are, or are not, about somebody else."""
     return flag == HAS_FOCUS
+
+
+def is_listed(withdrawn: BindParameter[Any]) -> ColumnElement[bool]:
+    """Return the condition of records that a `ListedWithdrawn` asks for."""
+    is_withdrawn = columns.withdrawn_at.is_not(None)
+    return or_(
+        withdrawn == ListedWithdrawn.ALL.value,
+        is_withdrawn == (withdrawn == ListedWithdrawn.WITHDRAWN.value),
+    )
 
 
 def _has_coding(condition: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -55,6 +55,14 @@ class Comparator(StrEnum):
     GREATER = ">"
 
 
+class ListedWithdrawn(StrEnum):
+    """Which records to list, of those that are in use and those that are withdrawn."""
+
+    IN_USE = "false"
+    WITHDRAWN = "true"
+    ALL = "all"
+
+
 class DateProblem(StrEnum):
     """Why the dates of a record cannot be right. They are shown, and not used for anything else."""
 

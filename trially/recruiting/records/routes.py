@@ -27,6 +27,7 @@ from trially.recruiting.records.columns import (
     has_focus,
     has_status,
     has_system,
+    is_listed,
     is_since,
     is_until,
     join_coding,
@@ -78,6 +79,7 @@ RECORDS = Resource(
         "since": is_since,
         "until": is_until,
         "has_focus": has_focus,
+        "withdrawn": is_listed,
     },
 )
 
@@ -101,6 +103,7 @@ TIMELINE = Resource(
         **{name: equals(columns[name]) for name in ("patient_id", "entered_in_error", "type")},
         **_CERTAINTY,
         "has_focus": has_focus,
+        "withdrawn": is_listed,
     },
 )
 
@@ -113,10 +116,11 @@ def list_records(patient_id: UUID, query: dict[str, Any]) -> Page:
     """List a patient's records, of one type or all, newest first.
 
     Records are conditions, observations, medications and other facts. Records without a date come
-    last. Records that their source marks as entered in error are left out unless
-    `entered_in_error` is `true`. `code` and `system` find each of a record's codings; together
-    they must be one coding. Text and codes that may identify the patient are masked with the PHI
-    level `limited`.
+    last. Records that are withdrawn, because their source deleted them or no longer says them, are
+    left out unless `withdrawn` is `true` or `all`. Those that their source marks as entered in
+    error are left out unless `entered_in_error` is `true`. `code` and `system` find each of a
+    record's codings; together they must be one coding. Text and codes that may identify the
+    patient are masked with the PHI level `limited`.
     """
     PATIENTS.get(patient_id)
     if "system" in query and "code_system" in RECORDS.masked:
@@ -136,7 +140,8 @@ def show_timeline(patient_id: UUID, query: dict[str, Any]) -> Page:
     """List all events in a patient's history, newest first.
 
     An event shows a record in short: when it happened, what it is, how certain it is, and its
-    value with the unit. Events without a date come last. Records entered in error are left out.
+    value with the unit. Events without a date come last. Records entered in error are left out, and
+    so are withdrawn ones unless `withdrawn` is `true` or `all`.
     """
     PATIENTS.get(patient_id)
     return TIMELINE.page(query, patient_id=patient_id, entered_in_error=False)

@@ -8,12 +8,14 @@ from marshmallow import Schema, fields
 from trially.database.rows import table_of
 from trially.http.fields import EXAMPLE, Choice, PageQuerySchema
 from trially.phi import CODE, IDENTIFIER, PLAIN, value_set
+from trially.recruiting.patients.model import WithdrawalReason
 from trially.recruiting.records.details import CodingSchema, DetailsSchema
 from trially.recruiting.records.model import (
     ClinicalFact,
     Comparator,
     DatePrecision,
     DateProblem,
+    ListedWithdrawn,
     RecordType,
 )
 from trially.resources.fields import text
@@ -33,6 +35,10 @@ HAS_FOCUS = {
     "description": "True if the record is about somebody or something else than the patient, such"
     " as an unborn child or a donor.",
     EXAMPLE: False,
+}
+WITHDRAWN = {
+    "description": "Since when the record is withdrawn: it is kept, and must not be used.",
+    EXAMPLE: None,
 }
 PROBLEM = {
     "description": "Why the dates cannot be right. Do not use the dates of such a record.",
@@ -157,6 +163,10 @@ class RecordSchema(Schema):
     )
     component = fields.Integer(dump_only=True, metadata=PLAIN)
     entered_in_error = fields.Boolean(dump_only=True, metadata=PLAIN)
+    withdrawn_at = date_time(**WITHDRAWN)
+    withdrawn_reason = Choice(
+        WithdrawalReason, dump_only=True, allow_none=True, metadata=PLAIN | {EXAMPLE: None}
+    )
 
 
 def _flag_filter(description: str) -> fields.Boolean:
@@ -171,6 +181,13 @@ class CertaintyQuerySchema(PageQuerySchema):
     negated = _flag_filter("`true` lists only what was not done, taken or given.")
     intent = text(columns.intent, example="order")
     has_focus = _flag_filter("`true` lists only what is about somebody else than the patient.")
+    withdrawn = Choice(
+        ListedWithdrawn,
+        load_default=ListedWithdrawn.IN_USE,
+        metadata={
+            "description": "`false` lists records in use, `true` withdrawn ones, `all` both."
+        },
+    )
 
 
 class RecordQuerySchema(CertaintyQuerySchema):
@@ -245,3 +262,7 @@ class EventSchema(Schema):
         metadata=IDENTIFIER | {EXAMPLE: None} | {"description": "The value with its unit."},
     )
     interpretation = word("interpretation")
+    withdrawn_at = date_time(**WITHDRAWN)
+    withdrawn_reason = Choice(
+        WithdrawalReason, dump_only=True, allow_none=True, metadata=PLAIN | {EXAMPLE: None}
+    )

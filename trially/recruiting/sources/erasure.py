@@ -1,4 +1,4 @@
-"""Recognise an erased record by a digest of its key."""
+"""Recognise an erased record by digests of its key and of its identifiers."""
 
 from hashlib import blake2b
 
@@ -10,5 +10,13 @@ def erasure_digest(salt: bytes, base_url: str, source_id: str) -> bytes:
 
     Without the salt, nobody can tell whose key it is by trying all ids.
     """
-    key = f"{base_url}/Patient/{source_id}".encode()
-    return blake2b(key, key=salt, digest_size=DIGEST_BYTES).digest()
+    return _digest(salt, f"{base_url}/Patient/{source_id}")
+
+
+def identifier_digest(salt: bytes, identifier_key: str) -> bytes:
+    """Return the digest of an identifier, as a reference names it: `?`, system, `|` and value."""
+    return _digest(salt, identifier_key)
+
+
+def _digest(salt: bytes, key: str) -> bytes:
+    return blake2b(key.encode(), key=salt, digest_size=DIGEST_BYTES).digest()

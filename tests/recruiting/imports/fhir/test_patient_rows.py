@@ -7,11 +7,21 @@ import pytest
 from tests.recruiting.imports.fhir_examples import PATIENT, concept, fault_of, translate_patient
 from trially.recruiting.imports.fhir.translating import translate
 
+UNSAID = dict.fromkeys(("system", "use", "period_start", "period_end", "assigner"))
+
 
 def test_patient_row() -> None:
     assert translate_patient() == {
         "source_id": "p1",
         "mrn": "M7",
+        "mrn_system": None,
+        "identifiers": [
+            {**UNSAID, "type": "SS", "value": "1", "mrn_rank": None},
+            {**UNSAID, "type": "MR", "value": "M7", "mrn_rank": 1},
+        ],
+        "link_base_url": None,
+        "link_source_id": None,
+        "replaces": None,
         "given_name": "Ida Maj",
         "family_name": "Ångström",
         "birth_date": "1956-08-03",
@@ -48,6 +58,7 @@ def test_the_resource_id_replaces_a_missing_mrn() -> None:
     assert {key: value for key, value in row.items() if value not in (None, False)} == {
         "source_id": "p2",
         "mrn": "p2",
+        "identifiers": [],
         "active": True,
     }
 

@@ -7,6 +7,7 @@ import orjson
 
 from trially.recruiting.imports.limits import UNLIMITED_INPUT, ImportLimits
 from trially.recruiting.imports.reading.input_meter import InputMeter
+from trially.recruiting.imports.reading.records import Deletion
 from trially.recruiting.imports.reading.resources import ReadResource, read_resources
 from trially.recruiting.imports.reading.source_files import SourceFile, source_file_from_stream
 
@@ -56,6 +57,10 @@ def error_of(line: ReadResource) -> str | None:
 def summarise(lines: list[ReadResource]) -> list[tuple[str, int, str | None]]:
     """Return the place of each line, and its id or its error."""
     return [
-        (line.file, line.number, line.resource["id"] if line.resource else error_of(line))
+        (line.file, line.number, id_of(line.resource) if line.resource else error_of(line))
         for line in lines
     ]
+
+
+def id_of(resource: dict[str, Any] | Deletion) -> str:
+    return resource.id if isinstance(resource, Deletion) else str(resource["id"])

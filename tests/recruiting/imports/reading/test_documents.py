@@ -169,7 +169,7 @@ def test_references_within_a_bundle_are_resolved() -> None:
         "resourceType": "Condition",
         "id": "2f",
         "subject": {"reference": "Patient/p"},
-        "evidence": [{"detail": [{"reference": "Observation/9"}]}],
+        "evidence": [{"detail": [{"reference": "https://ehr/fhir/Observation/9"}]}],
         "encounter": {"reference": "Encounter/elsewhere"},
     }
 
@@ -185,7 +185,7 @@ def test_kinds_of_entries() -> None:
     )
 
     assert summarise(read(orjson.dumps(content), name="b")) == [
-        ("b", 1, "The entry is a DELETE request, which is not supported."),
+        ("b", 1, "z"),
         ("b", 2, "p"),
         ("b!4", 1, "a"),
         ("b", 5, "The resource of the entry is not a JSON object."),

@@ -164,3 +164,31 @@ def test_a_source_chooses_the_system_of_its_mrns(importer: Importer) -> None:
     importer({**patient(1, "1"), "identifier": identifiers}, patient(2, "2", "urn:c"))
 
     assert importer.query(MRNS) == [("p1", "0042"), ("p2", "2")]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "HTTP://A.example/fhir/",
+        "https://a.example:443/fhir",
+        "http://a.example:80/fhir",
+        "https://user@a.example/fhir",
+    ],
+)
+def test_one_server_in_two_spellings_is_one(importer: Importer, other: str) -> None:
+    importer.read(bundle(at("https://a.example/fhir", patient(1, "1"))))
+
+    importer.read(bundle(at(other, patient(1, "1"))))
+
+    assert importer.query("SELECT base_url FROM patient") == [("",)]
+
+
+@pytest.mark.parametrize(
+    "other", ["https://a.example:8443/fhir", "https://[2001:db8::1]/fhir", "https://a.example"]
+)
+def test_two_servers_are_two(importer: Importer, other: str) -> None:
+    importer.read(bundle(at("https://a.example/fhir", patient(1, "1"))))
+
+    importer.read(bundle(at(other, patient(1, "2"))))
+
+    assert importer.query("SELECT base_url FROM patient ORDER BY 1") == [("",), (other,)]

@@ -67,6 +67,23 @@ def test_the_newest_version_wins_in_any_order(
     assert stale == (2 if is_newest_first else 0)
 
 
+@pytest.mark.parametrize(
+    ("status", "is_deletion"),
+    [("204", True), ("410 Gone", True), ("404 Not Found", True), ("403", False), ("500", False)],
+)
+def test_a_deletion_of_what_is_gone_is_no_error(
+    importer: Importer, status: str, *, is_deletion: bool
+) -> None:
+    importer(PATIENT, CONDITION)
+
+    history = bundle(deletion("Condition", "c1", status=status), type="history")
+    job = importer.read(history)
+
+    reason = "deleted" if is_deletion else None
+    assert importer.value("SELECT withdrawn_reason FROM clinical_fact") == reason
+    assert job["error_groups"] == ({} if is_deletion else {"export_error": {"(none)": 1}})
+
+
 def test_without_versions_the_last_one_wins(importer: Importer) -> None:
     importer(patient("First"))
     importer(patient("Second"))

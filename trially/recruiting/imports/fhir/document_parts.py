@@ -22,8 +22,8 @@ from trially.recruiting.imports.fhir.values import (
     read_objects,
     read_text,
 )
-from trially.recruiting.imports.server_urls import base_of
 from trially.recruiting.imports.urns import id_of_urn
+from trially.recruiting.sources.server_urls import base_of
 from trially.state import request_state
 
 LONGEST_CONTENT_TYPE = 200

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from trially.database.model import length_of
 from trially.plain_text import is_plain
 from trially.recruiting.imports.fhir.identifiers import (
-    LONGEST_IDENTIFIER_SYSTEM,
+    choose_number,
     read_identifiers,
     read_replaced,
     read_replacement,
@@ -26,7 +26,6 @@ from trially.recruiting.imports.fhir.rows import (
 )
 from trially.recruiting.imports.fhir.values import (
     Json,
-    read_code,
     read_flag,
     read_id,
     read_object,
@@ -35,21 +34,12 @@ from trially.recruiting.imports.fhir.values import (
 )
 from trially.recruiting.patients.model import ADDRESS_WIDTHS, Patient, Sex
 
-LONGEST_MRN = length_of(Patient.mrn)
 LONGEST_PHONE = length_of(Patient.phone)
 LONGEST_EMAIL = length_of(Patient.email)
 LONGEST_LANGUAGE = length_of(Patient.language)
 LAST_RANK = 1_000
 SEXES = frozenset(sex.value for sex in Sex)
 
-# HL7 v2 table 0203: types of numbers that are not issued by a hospital or practice.
-_FOREIGN_NUMBERS = frozenset(
-    "SS SB DL PPN TAX NI NPI MB MC MCN MCR MCD MA HC WC WCN SN PEN JHN NH CZ DR BC".split()  # noqa: SIM905
-)
-_FOREIGN_SYSTEMS = re.compile(
-    r"us-ssn|us-mbi|us-medicare|passport|2\.16\.840\.1\.113883\.4\.(1|3)\b"
-)
-_RECORD_NUMBER_TEXT = re.compile(r"\s*(?:mrn?|medical record(?: number)?)\s*", re.IGNORECASE)
 _NAME_RANKS = {"official": 0, "usual": 1, "old": 3, "maiden": 3}
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8})*")
 
@@ -59,19 +49,20 @@ def translate_patient(resource: Json, reading: Reading) -> PatientRow:
     source_id = read_id(resource)
     life = read_life(resource, reading)
     given_name, family_name = _read_name(resource)
-    mrn, mrn_system = _read_record_number(resource, reading)
+    identifiers = read_identifiers(resource, reading)
+    number = choose_number(identifiers)
     link = read_replacement(resource)
     telecom = read_objects(resource.get("telecom"))
     extensions = read_extensions(resource)
     sex = (read_text(resource.get("gender"), LONGEST_CODE) or "").lower()
     return {
         "source_id": source_id,
-        "mrn": mrn or source_id,
-        "mrn_system": mrn_system,
+        "mrn": number["value"] if number else source_id,
+        "mrn_system": number["system"] if number else None,
         "link_base_url": link[0] if link else None,
         "link_source_id": link[1] if link else None,
         "replaces": read_replaced(resource),
-        "identifiers": read_identifiers(resource),
+        "identifiers": identifiers,
         "given_name": given_name,
         "family_name": family_name,
         "birth_date": life.birth.day,
@@ -109,44 +100,6 @@ def _is_past(item: Json) -> bool:
 
 def _best(items: Iterable[Json], rank: Callable[[Json], tuple[int, ...]]) -> Json | None:
     return min(items, key=rank, default=None)
-
-
-def _read_record_number(resource: Json, reading: Reading) -> tuple[str | None, str | None]:
-    """Return the MRN and its system."""
-    identifiers = [
-        identifier
-        for identifier in read_objects(resource.get("identifier"))
-        if read_text(identifier.get("value"), 1) is not None
-    ]
-    chosen = _best(
-        filter(_is_record_number, identifiers),
-        lambda item: (_is_past(item), item.get("use") != "official"),
-    ) or _best(
-        (item for item in identifiers if not _is_foreign_number(item)),
-        lambda item: (_is_past(item),),
-    )
-    if chosen is None:
-        return None, None
-    mrn = read_code(chosen["value"], "Patient.identifier.value", reading, LONGEST_MRN)
-    return mrn, read_text(chosen.get("system"), LONGEST_IDENTIFIER_SYSTEM)
-
-
-def _type_codes(identifier: Json) -> set[str]:
-    codings = read_objects(read_object(identifier.get("type")).get("coding"))
-    return {code for coding in codings if (code := read_text(coding.get("code"), LONGEST_CODE))}
-
-
-def _is_record_number(identifier: Json) -> bool:
-    codes = _type_codes(identifier)
-    if codes:
-        return "MR" in codes
-    text = read_text(read_object(identifier.get("type")).get("text"), LONGEST_NAME)
-    return bool(text and _RECORD_NUMBER_TEXT.fullmatch(text))
-
-
-def _is_foreign_number(identifier: Json) -> bool:
-    system = read_text(identifier.get("system"), LONGEST_NAME) or ""
-    return bool(_type_codes(identifier) & _FOREIGN_NUMBERS or _FOREIGN_SYSTEMS.search(system))
 
 
 def _read_name(resource: Json) -> tuple[str | None, str | None]:

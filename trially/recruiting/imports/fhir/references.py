@@ -16,7 +16,7 @@ from trially.recruiting.imports.fhir.values import (
     refuse_other_type,
     require_text,
 )
-from trially.recruiting.imports.server_urls import base_of
+from trially.recruiting.sources.server_urls import base_of
 
 LONGEST_SYSTEM = 512
 LONGEST_VALUE = 255

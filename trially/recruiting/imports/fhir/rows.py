@@ -49,6 +49,7 @@ class IdentifierRow(TypedDict):
     period_start: str | None
     period_end: str | None
     assigner: str | None
+    mrn_rank: int | None
 
 
 @final

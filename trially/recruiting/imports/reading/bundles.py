@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from trially.recruiting.imports.faults import FaultCode, LineFault, fault
-from trially.recruiting.imports.reading.outcomes import fault_of_outcome, fault_of_response
+from trially.recruiting.imports.reading.outcomes import fault_of_outcome, fault_of_response, is_gone
 from trially.recruiting.imports.reading.records import Deletion, Located, read_deletion
 from trially.recruiting.imports.reading.reference_maps import (
     ReferenceMap,
@@ -12,7 +12,7 @@ from trially.recruiting.imports.reading.reference_maps import (
     find_references,
     resolve_references,
 )
-from trially.recruiting.imports.server_urls import base_of
+from trially.recruiting.sources.server_urls import base_of
 
 Json = dict[str, Any]
 ReadResult = tuple[str, int, Json | Located | Deletion | None, LineFault | None] | None
@@ -72,9 +72,10 @@ def read_entry(
     request = entry.get("request")
     resource = entry.get("resource")
     failed = fault_of_response(entry.get("response"))
-    if failed is not None:
+    is_deletion = type(request) is dict and request.get("method") == "DELETE"
+    if failed is not None and not (is_deletion and is_gone(entry.get("response"))):
         yield name, number, None, failed
-    elif type(request) is dict and request.get("method") == "DELETE":
+    elif is_deletion:
         deletion = read_deletion(entry, timestamp)
         reason = "The entry is a DELETE request that does not name one record."
         bad = None if deletion else fault(FaultCode.NOT_SUPPORTED, reason)

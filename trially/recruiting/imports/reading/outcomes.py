@@ -8,6 +8,8 @@ FAILED = frozenset({"error", "fatal"})
 """The severities of issues that mean that something is not in the input."""
 
 FIRST_ERROR_STATUS = 400
+GONE = frozenset({404, 410})
+"""The statuses that say that there is no such record, or none any more."""
 
 # The codes of FHIR's value set issue-type. A reason names only these, as others could be PHI.
 _ISSUE_TYPES = frozenset(
@@ -37,9 +39,8 @@ def fault_of_response(response: object) -> LineFault | None:
     """Return the fault of an entry whose response is an error, None of any other."""
     if type(response) is not dict:
         return None
-    status = response.get("status")
-    number = status[:3] if type(status) is str else ""
-    if number.isascii() and number.isdigit() and int(number) >= FIRST_ERROR_STATUS:
+    number = _status_of(response)
+    if number >= FIRST_ERROR_STATUS:
         return fault(
             FaultCode.EXPORT_ERROR,
             f"The server answered this request with the error {number}. The input may be"
@@ -47,3 +48,18 @@ def fault_of_response(response: object) -> LineFault | None:
         )
     outcome = response.get("outcome")
     return fault_of_outcome(outcome) if type(outcome) is dict else None
+
+
+def is_gone(response: object) -> bool:
+    """Return whether the response of an entry says that the record does not exist.
+
+    As the response to a deletion, this is no error: the record is deleted.
+    """
+    return type(response) is dict and _status_of(response) in GONE
+
+
+def _status_of(response: dict[str, Any]) -> int:
+    """Return the HTTP status of a response: `410 Gone` is 410. 0 if it has none."""
+    status = response.get("status")
+    number = status[:3] if type(status) is str else ""
+    return int(number) if number.isascii() and number.isdigit() else 0

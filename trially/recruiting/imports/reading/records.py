@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from trially.recruiting.imports.server_urls import base_of
+from trially.recruiting.sources.server_urls import base_of
 
 Json = dict[str, Any]
 

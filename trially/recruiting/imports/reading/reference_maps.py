@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from trially.recruiting.imports.server_urls import base_of
 from trially.recruiting.imports.urns import id_of_urn
+from trially.recruiting.sources.server_urls import base_of
 
 Json = dict[str, Any]
 CACHE_KIB = 8_192

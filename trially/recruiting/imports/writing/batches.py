@@ -20,7 +20,7 @@ from trially.recruiting.imports.fhir.meta import read_version
 from trially.recruiting.imports.fhir.reading_state import UTC, Reading
 from trially.recruiting.imports.fhir.resource_types import RESOURCE_TYPES
 from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError
-from trially.recruiting.imports.fhir.translating import name_resource, translate
+from trially.recruiting.imports.fhir.translating import TRANSLATORS, name_resource, translate
 from trially.recruiting.imports.fhir.values import is_id
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import ImportFault
@@ -28,7 +28,7 @@ from trially.recruiting.imports.reading.records import Deletion
 from trially.recruiting.imports.reading.resources import ReadResource
 from trially.recruiting.imports.source_state import SourceState
 from trially.recruiting.imports.writing.documents import is_document, write_documents
-from trially.recruiting.imports.writing.gone import without_gone
+from trially.recruiting.imports.writing.gone import without_erased_identifiers, without_gone
 from trially.recruiting.imports.writing.patient_keys import find_patients
 from trially.recruiting.imports.writing.resources import (
     RecordKey,
@@ -38,10 +38,10 @@ from trially.recruiting.imports.writing.resources import (
     write_medications,
     write_patients,
 )
+from trially.recruiting.imports.writing.shown_mrns import choose_mrns
 from trially.recruiting.imports.writing.taken_mrns import (
     TakenMrnError,
     check_mrns,
-    defer_mrns,
     find_refused,
 )
 from trially.recruiting.imports.writing.upserting import compose_insert, digest, run_with_rows
@@ -51,6 +51,7 @@ from trially.recruiting.imports.writing.withdrawing import (
     withdrawal_of_deletion,
 )
 from trially.recruiting.patients.model import WithdrawalReason
+from trially.recruiting.patients.taken_mrns import defer_mrns
 
 BATCH_LINES = 1_000
 BATCH_BYTES = 8 * 2**20
@@ -78,6 +79,8 @@ class Batch:
     resources: dict[RecordKey, TranslatedResource] = field(default_factory=dict)
     """Of several versions of a resource, the newest one; of equal ones, the last."""
     withdrawals: dict[RecordKey, Withdrawal] = field(default_factory=dict)
+    seen: dict[RecordKey, bool] | None = None
+    """Whether each record is only contained in another one. None if nobody asks what is here."""
     lines: int = 0
     last_ordinal: int = 0
     """`ReadResource.ordinal` of the last line."""
@@ -132,6 +135,7 @@ class Batch:
         base_url: str,
     ) -> None:
         """Translate a resource of a line. A contained one has the version of the whole."""
+        self._note(resource, base_url, is_contained=resource is not whole)
         reading = Reading(self.zone, self.today)
         try:
             translated = translate(resource, reading)
@@ -168,6 +172,15 @@ class Batch:
                 line.file, line.number, kind, rows, digest(json_rows), len(json_rows)
             )
         )
+
+    def _note(self, resource: dict[str, Any], base_url: str, *, is_contained: bool) -> None:
+        """Note that the input has a record, whether or not it can be imported."""
+        if self.seen is None:
+            return
+        kind, resource_id = name_resource(resource)
+        if kind in TRANSLATORS and resource_id is not None:
+            key = RecordKey(kind, base_url, resource_id)
+            self.seen[key] = is_contained and self.seen.get(key, True)
 
     def withdraw(self, withdrawal: Withdrawal) -> None:
         """Withdraw a record, unless the batch has a newer version of it."""
@@ -229,8 +242,10 @@ def write_batch(batch: Batch, source: str) -> list[TranslatedResource]:
     Records that the batch withdraws are written first, so that they are there as withdrawn ones.
     """
     resources = without_gone(list(batch.resources.values()), batch.source, batch.written)
+    choose_mrns(resources, source)
     without_patient = _write(resources, source, batch)
     withdraw_records(batch.withdrawals.values(), source, batch.written)
+    without_patient = without_erased_identifiers(without_patient, batch.source, batch.written)
     return [fact for fact in without_patient if fact.key not in batch.withdrawals]
 
 

@@ -1,6 +1,6 @@
 """Leave out resources that are older than their deletion, or about an erased patient."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import ColumnElement, exists, select
 
@@ -8,11 +8,11 @@ from trially.database.rows import Model, of_current_tenant, table_of
 from trially.database.session import db
 from trially.recruiting.imports.fhir.references import is_identifier_key
 from trially.recruiting.imports.model import RecordDeletion
-from trially.recruiting.imports.server_urls import split_patient_url
 from trially.recruiting.imports.source_state import SourceState
 from trially.recruiting.imports.writing.resources import TranslatedResource, WriteCounts
 from trially.recruiting.imports.writing.upserting import is_newer, run_with_rows
 from trially.recruiting.patients.model import ErasedPatient
+from trially.recruiting.sources.server_urls import split_patient_url
 
 _RECORDSET = (
     "json_to_recordset(CAST(:rows AS json)) AS r(base_url text, source_type text,"
@@ -72,20 +72,30 @@ def _without_deleted(
     return [resource for resource in resources if tuple(resource.key) not in deleted]
 
 
+def without_erased_identifiers(
+    facts: Sequence[TranslatedResource], source: SourceState, counts: WriteCounts
+) -> list[TranslatedResource]:
+    """Return the facts that may wait for their patient.
+
+    Those that name the patient by an identifier of an erased one would wait for ever. If another
+    patient has the identifier too, the facts do not wait.
+    """
+    digests = {
+        fact.key: source.digest_of_identifier(fact.patient_id)
+        for fact in facts
+        if is_identifier_key(fact.patient_id)
+    }
+    erased = _find_erased(digests.values(), source) if digests else frozenset()
+    kept = [fact for fact in facts if digests.get(fact.key) not in erased]
+    counts.update((fact.type, "erased") for fact in facts if digests.get(fact.key) in erased)
+    return kept
+
+
 def _without_erased(
     resources: Sequence[TranslatedResource], source: SourceState, counts: WriteCounts
 ) -> Sequence[TranslatedResource]:
     digests = {resource.key: _digest_of_patient(resource, source) for resource in resources}
-    table = table_of(ErasedPatient)
-    erased = set(
-        db.session.scalars(
-            select(table.c.digest).where(
-                of_current_tenant(ErasedPatient),
-                table.c.source == source.name,
-                table.c.digest.in_({digest for digest in digests.values() if digest}),
-            )
-        )
-    )
+    erased = _find_erased(filter(None, digests.values()), source)
     kept = []
     for resource in resources:
         if digests[resource.key] in erased:
@@ -93,6 +103,20 @@ def _without_erased(
         else:
             kept.append(resource)
     return kept
+
+
+def _find_erased(digests: Iterable[bytes], source: SourceState) -> frozenset[bytes]:
+    """Return those of these digests that belong to erased patients of the source."""
+    table = table_of(ErasedPatient)
+    return frozenset(
+        db.session.scalars(
+            select(table.c.digest).where(
+                of_current_tenant(ErasedPatient),
+                _is_of(ErasedPatient, source),
+                table.c.digest.in_(set(digests)),
+            )
+        )
+    )
 
 
 def _digest_of_patient(resource: TranslatedResource, source: SourceState) -> bytes | None:

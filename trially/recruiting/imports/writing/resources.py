@@ -28,7 +28,7 @@ from trially.recruiting.patients.merging import follow_links
 WriteCounts = Counter[tuple[str, str]]
 """Number of written resources by type and by `new` or `changed`."""
 
-Item = Mapping[str, Any]
+Item = dict[str, Any]
 
 
 class RecordKey(NamedTuple):

@@ -6,13 +6,14 @@ MRNs are checked after all patients of a batch are written, so that patients may
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Row, select, text
+from sqlalchemy import Row, select
 
 from trially.database.rows import of_current_tenant
 from trially.database.session import db
 from trially.recruiting.imports.writing.resources import RecordKey, TranslatedResource
 from trially.recruiting.imports.writing.upserting import run_with_rows
 from trially.recruiting.patients.model import Patient
+from trially.recruiting.patients.taken_mrns import check_deferred_mrns
 
 Claim = tuple[str, str]
 """The system, empty if there is none, and the MRN."""
@@ -40,11 +41,6 @@ class TakenMrnError(Exception):
         """A patient of the batch, and another one with the same MRN."""
 
 
-def defer_mrns() -> None:
-    """Let the transaction give one MRN to two patients until `check_mrns`."""
-    db.session.execute(text("SET CONSTRAINTS uq_patient_tenant_id_source_mrn_scope_mrn DEFERRED"))
-
-
 def check_mrns(patients: Sequence[TranslatedResource], source: str) -> None:
     """Raise `TakenMrnError` if patients that were written have the MRNs of others."""
     rows = run_with_rows(
@@ -54,7 +50,7 @@ def check_mrns(patients: Sequence[TranslatedResource], source: str) -> None:
     )
     if rows:
         raise TakenMrnError([(_key(row), _other_key(row)) for row in rows])
-    db.session.execute(text("SET CONSTRAINTS uq_patient_tenant_id_source_mrn_scope_mrn IMMEDIATE"))
+    check_deferred_mrns()
 
 
 def find_refused(

@@ -1,7 +1,5 @@
 """Sources as clients write and read them."""
 
-from zoneinfo import available_timezones
-
 from marshmallow import Schema, ValidationError, fields, validates
 
 from trially.database.rows import table_of
@@ -9,6 +7,7 @@ from trially.http.fields import EntityTag, PageQuerySchema, Sort
 from trially.recruiting.sources.model import MANUAL_SOURCE, SORTS, RecordSource
 from trially.recruiting.sources.server_urls import ServerUrlError, canonical_base
 from trially.resources.fields import text
+from trially.tenancy.names import UnknownTimeZoneError, check_time_zone
 
 columns = table_of(RecordSource).c
 
@@ -75,8 +74,13 @@ class SourceSchema(Schema):
     @validates("time_zone")
     def check_time_zone(self, name: str | None, data_key: str) -> None:  # noqa: ARG002
         """Reject a name that is not a time zone of the IANA database."""
-        if name is not None and name not in available_timezones():
-            raise ValidationError("Must be the name of a time zone, such as America/New_York.")
+        if name is not None:
+            try:
+                check_time_zone(name)
+            except UnknownTimeZoneError as error:
+                raise ValidationError(
+                    "Must be the name of a time zone, such as America/New_York."
+                ) from error
 
 
 class SourceQuerySchema(PageQuerySchema):

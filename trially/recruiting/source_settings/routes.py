@@ -18,8 +18,10 @@ from trially.http.contract import (
 )
 from trially.http.etags import Versions
 from trially.http.pages import Page
+from trially.recruiting.patients.chosen_mrns import rechoose_mrns
+from trially.recruiting.source_settings.schema import SourceQuerySchema, SourceSchema
+from trially.recruiting.sources.locking import lock_source
 from trially.recruiting.sources.model import SORTS, RecordSource
-from trially.recruiting.sources.schema import SourceQuerySchema, SourceSchema
 from trially.recruiting.sources.server_urls import canonical_base
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
@@ -87,5 +89,15 @@ def change_source(source_id: UUID, versions: Versions | None, body: dict[str, An
     The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. Name
     and base URL never change, because the keys of records depend on them. `If-Match` must name the
     version that the caller has seen, or the answer is 412.
+
+    A new `mrn_system` changes the MRNs of the source's stored patients at once. If two of them
+    would have the same MRN, nothing is changed, and the answer is 409: `conflicts` lists their ids,
+    as far as the caller may see the patients.
     """
-    return SOURCES.change(source_id, versions, body)
+    source = SOURCES.get(source_id)
+    if "mrn_system" not in body:
+        return SOURCES.change(source_id, versions, body)
+    lock_source(source["name"])
+    changed = SOURCES.change(source_id, versions, body)
+    rechoose_mrns(source["name"], changed["mrn_system"])
+    return changed

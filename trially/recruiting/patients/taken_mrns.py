@@ -1,0 +1,64 @@
+"""MRNs that other patients have."""
+
+from uuid import UUID
+
+from sqlalchemy import Select, or_, select, text
+
+from trially.database.rows import fetch_items, of_current_tenant, table_of
+from trially.database.session import db
+from trially.http.codes import Code
+from trially.http.problems import Conflict
+from trially.recruiting.patients.model import Patient, PatientIdentifier, RecordStatus
+from trially.resources.scope import of_site, scope_conditions
+from trially.state import request_state
+
+SITE_SCOPE = of_site(table_of(Patient).c.site_id)
+_UNIQUE = "uq_patient_tenant_id_source_mrn_scope_mrn"
+_USED = (RecordStatus.CURRENT.value, RecordStatus.INACTIVE.value)
+
+
+def defer_mrns() -> None:
+    """Let the transaction give one MRN to two patients, until it ends or `check_deferred_mrns`."""
+    db.session.execute(text(f"SET CONSTRAINTS {_UNIQUE} DEFERRED"))
+
+
+def check_deferred_mrns() -> None:
+    """Fail if two patients of the transaction have one MRN."""
+    db.session.execute(text(f"SET CONSTRAINTS {_UNIQUE} IMMEDIATE"))
+
+
+def refuse_taken_mrn(mrn: str) -> None:
+    """Answer 409 if a patient of any source has this MRN.
+
+    It names the patient if the caller may see both the patient and MRNs.
+    """
+    statement = (
+        select(Patient.id)
+        .where(
+            of_current_tenant(Patient),
+            Patient.record_status.in_(_USED),
+            or_(Patient.mrn == mrn, Patient.id.in_(_with_identifier(mrn))),
+        )
+        .order_by(Patient.id)
+        .limit(1)
+    )
+    if not fetch_items(statement):
+        return
+    detail = "There is a patient with this MRN already."
+    may_see = request_state().shows_identifiers
+    visible = fetch_items(statement.where(*scope_conditions(SITE_SCOPE))) if may_see else []
+    extensions = {"patient_id": str(visible[0]["id"])} if visible else {}
+    raise Conflict(
+        detail,
+        code=Code.ALREADY_EXISTS,
+        errors=[{"pointer": "/mrn", "detail": detail}],
+        extensions=extensions,
+    )
+
+
+def _with_identifier(mrn: str) -> Select[UUID]:
+    return select(PatientIdentifier.patient_id).where(
+        of_current_tenant(PatientIdentifier),
+        PatientIdentifier.value == mrn,
+        PatientIdentifier.type == "MR",
+    )

@@ -1,0 +1,1 @@
+"""How each source is read: the routes of sources."""
