@@ -214,6 +214,12 @@ class DocumentQuerySchema(PageQuerySchema):
     )
 
 
+class AllDocumentsQuerySchema(DocumentQuerySchema):
+    """Query parameters of the documents of all patients."""
+
+    site_id = fields.UUID(metadata={"description": "Documents of the patients of this site."})
+
+
 class DocumentTextQuerySchema(Schema):
     """Query parameters of one document."""
 
