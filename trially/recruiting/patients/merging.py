@@ -1,8 +1,8 @@
 """Merge records of one person: one record replaces another, and shows the facts of both.
 
-A replaced record stays, with its own identifiers and names. Facts that came with it get the
-`patient_id` of the record that is used, and keep the other as `recorded_patient_id`. So a merge can
-be undone at any time.
+A replaced record stays, with its own identifiers and names. Facts and documents that came with it
+get the `patient_id` of the record that is used, and keep the other as `recorded_patient_id`. So a
+merge can be undone at any time.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -136,22 +136,24 @@ UPDATE patient SET replaced_by_id = CAST(:into AS uuid), merged_by = :by, update
 WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = CAST(:id AS uuid)
 """
 
+_TABLES_OF_RECORDS = ("clinical_fact", "document")
 _MOVE = """
 WITH wanted AS (
     SELECT CAST(key AS uuid) AS record_id, CAST(value AS uuid) AS current_id
     FROM json_each_text(CAST(:current AS json))
 ), moving AS (
-    SELECT fact.id, fact.patient_id AS former_id, wanted.*
-    FROM clinical_fact fact JOIN wanted ON fact.recorded_patient_id = wanted.record_id
-        OR fact.patient_id = wanted.record_id AND fact.recorded_patient_id IS NULL
-    WHERE fact.tenant_id = CAST(:tenant_id AS uuid) AND fact.patient_id <> wanted.current_id
+    SELECT record.id, record.patient_id AS former_id, wanted.*
+    FROM {table} record JOIN wanted ON record.recorded_patient_id = wanted.record_id
+        OR record.patient_id = wanted.record_id AND record.recorded_patient_id IS NULL
+    WHERE record.tenant_id = CAST(:tenant_id AS uuid) AND record.patient_id <> wanted.current_id
 ), moved AS (
-    UPDATE clinical_fact fact SET patient_id = moving.current_id, updated_at = now(),
+    UPDATE {table} record SET patient_id = moving.current_id, updated_at = now(),
         recorded_patient_id = nullif(moving.record_id, moving.current_id)
-    FROM moving WHERE fact.tenant_id = CAST(:tenant_id AS uuid) AND fact.id = moving.id
+    FROM moving WHERE record.tenant_id = CAST(:tenant_id AS uuid) AND record.id = moving.id
 )
 SELECT DISTINCT unnest(ARRAY[former_id, current_id]) AS id FROM moving
 """
+_MOVES = [_MOVE.format(table=table) for table in _TABLES_OF_RECORDS]
 
 _RECOUNT = f"""
 UPDATE patient SET updated_at = now(), clinical_version = clinical_version + 1,
@@ -188,7 +190,7 @@ def follow_links(patient_ids: Collection[UUID], source: str) -> None:
     if changed:
         ids = [row.id for row in changed]
         _open_circles(ids)
-        _move_facts_and_terms(ids)
+        _move_records_and_terms(ids)
 
 
 def merge(patient_id: UUID, into: UUID, by: str) -> None:
@@ -198,7 +200,7 @@ def merge(patient_id: UUID, into: UUID, by: str) -> None:
     if _run(_FIND_WITHDRAWN, id=str(into)):
         raise MergeError("The other record is withdrawn, so it cannot stand for the person.")
     _run(_SET_REPLACED, id=str(patient_id), into=str(into), by=by)
-    _move_facts_and_terms([patient_id])
+    _move_records_and_terms([patient_id])
 
 
 def records_replaced_by(patient_id: UUID) -> Sequence[UUID]:
@@ -215,7 +217,7 @@ def recount_used(patient_id: UUID) -> None:
 def unmerge(patient_id: UUID) -> None:
     """Let a replaced record stand for itself again, with the facts that came with it."""
     _run(_SET_REPLACED, id=str(patient_id), into=None, by=None)
-    _move_facts_and_terms([patient_id])
+    _move_records_and_terms([patient_id])
 
 
 def _open_circles(patient_ids: Collection[UUID]) -> None:
@@ -248,21 +250,19 @@ def _find_circles(replaced_by: Mapping[UUID, UUID | None]) -> list[list[UUID]]:
     return circles
 
 
-def _move_facts_and_terms(patient_ids: Collection[UUID]) -> None:
-    """Show facts at the records that are used now, also those of records replaced before.
+def _move_records_and_terms(patient_ids: Collection[UUID]) -> None:
+    """Show facts and documents at the records of patients that are used now.
 
     The search finds these by the names and numbers of the records that they replace.
     """
     affected = with_replaced(patient_ids)
     index_patients(affected)
     current = current_records(affected)
-    moved = _run(
-        _MOVE,
-        current=orjson.dumps({str(one): str(other) for one, other in current.items()}).decode(),
-    )
+    wanted = orjson.dumps({str(one): str(other) for one, other in current.items()}).decode()
+    moved = {row.id for move in _MOVES for row in _run(move, current=wanted)}
     if moved:
-        redate_records(row.id for row in moved)
-        _run(_RECOUNT, ids=[str(row.id) for row in moved])
+        redate_records(moved)
+        _run(_RECOUNT, ids=sorted(str(patient_id) for patient_id in moved))
 
 
 def _run(statement: str, **parameters: object) -> Sequence[Row[Any]]:
