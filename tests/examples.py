@@ -99,6 +99,22 @@ def _bad_lines(word: str) -> bytes:
     return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
 
 
+def _make_duplicates(member: "Member", ids: Ids, word: str) -> str:
+    """Create two patients who may be the same person, and return the id of the pair."""
+    body = EXAMPLES["patient"].body
+    assert body is not None
+    patients = {
+        member.post("/patients", json={**body(ids, word), "mrn": new_word(word)}).json["id"]
+        for _ in range(2)
+    }
+    listed = member.get("/patients/duplicates?limit=200").json["data"]
+    return next(
+        str(pair["id"])
+        for pair in listed
+        if {pair["patient_id"], pair["other_patient_id"]} == patients
+    )
+
+
 def _insert_document(member: "Member", ids: Ids, word: str) -> str:
     """Insert a document of a patient with one page, and return its id."""
     document_id = uuid4()
@@ -155,7 +171,7 @@ EXAMPLES: Mapping[str, Example] = {
         },
         change={"contact_preference": "no_sms"},
     ),
-    "import": Example("/imports", upload=_bad_lines, query="?source=epic&complete=true"),
+    "import": Example("/imports", upload=_bad_lines, query="?source=clinic&complete=true"),
     "import_fault": Example("/imports/{import_id}/errors"),
     "missing_record": Example("/imports/{import_id}/missing"),
     "waiting_fact": Example("/imports/waiting"),
@@ -164,6 +180,10 @@ EXAMPLES: Mapping[str, Example] = {
     "document": Example("/patients/{patient_id}/documents", insert=_insert_document),
     "found_document": Example("/patients/{patient_id}/documents"),
     "member": Example("/members"),
+    "name": Example("/patients/{patient_id}/names"),
+    "possible_duplicate": Example(
+        "/patients/duplicates", insert=_make_duplicates, change={"state": "dismissed"}
+    ),
 }
 
 
