@@ -32,9 +32,24 @@ SELECT first_id, id FROM chain WHERE replaced_by_id IS NULL
 
 # What a source says of its records. A merge by a member stays until the member undoes it. The
 # record that replaces another one may be named by either of both.
+_HAS_LINKS = """
+SELECT 1 WHERE EXISTS (
+    SELECT FROM patient WHERE tenant_id = CAST(:tenant_id AS uuid) AND source = :source
+    AND link_source_id IS NOT NULL
+) OR EXISTS (
+    SELECT FROM patient WHERE tenant_id = CAST(:tenant_id AS uuid) AND source = :source
+    AND replaces IS NOT NULL
+) OR EXISTS (
+    SELECT FROM patient WHERE tenant_id = CAST(:tenant_id AS uuid) AND source = :source
+    AND replaced_by_id IS NOT NULL
+)
+"""
+
+# Each LATERAL subquery ends with OFFSET 0, so that PostgreSQL runs it once for each record, with an
+# index. As joins, they compare all records with all others while a new table has no statistics.
 _FOLLOW = """
-WITH written AS (
-    SELECT id, base_url, source_id, replaces FROM patient
+WITH written AS MATERIALIZED (
+    SELECT id, base_url, source_id, link_source_id, replaced_by_id FROM patient
     WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
 ), replacing AS MATERIALIZED (
     SELECT patient.id AS survivor_id, named.base_url, named.source_id
@@ -42,36 +57,43 @@ WITH written AS (
         AS named(base_url text, source_id text)
     WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
     AND patient.replaces IS NOT NULL
-), linking AS (
-    SELECT patient.id FROM patient JOIN written USING (id)
-    WHERE patient.tenant_id = CAST(:tenant_id AS uuid)
-    AND (patient.link_source_id IS NOT NULL OR patient.replaced_by_id IS NOT NULL)
+), named_by AS MATERIALIZED (
+    SELECT replacing.base_url, replacing.source_id FROM replacing JOIN written
+        ON written.id = replacing.survivor_id
     UNION
-    SELECT patient.id FROM written JOIN patient
-        ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
-        AND patient.link_base_url = written.base_url AND patient.link_source_id = written.source_id
+    SELECT base_url, source_id FROM written JOIN replacing USING (base_url, source_id)
+), linking AS MATERIALIZED (
+    SELECT id FROM written WHERE link_source_id IS NOT NULL OR replaced_by_id IS NOT NULL
     UNION
-    SELECT patient.id FROM written JOIN replacing
-        ON replacing.survivor_id = written.id
-        OR replacing.base_url = written.base_url AND replacing.source_id = written.source_id
-    JOIN patient
-        ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
-        AND patient.base_url = replacing.base_url AND patient.source_id = replacing.source_id
+    SELECT linked.id FROM written CROSS JOIN LATERAL (
+        SELECT id FROM patient WHERE tenant_id = CAST(:tenant_id AS uuid) AND source = :source
+        AND link_base_url = written.base_url AND link_source_id = written.source_id OFFSET 0
+    ) AS linked
     UNION
-    SELECT patient.id FROM written JOIN patient
-        ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.replaced_by_id = written.id
-), wanted AS (
-    SELECT patient.id, patient.replaced_by_id AS former_id, coalesce(
+    SELECT named.id FROM named_by CROSS JOIN LATERAL (
+        SELECT id FROM patient WHERE tenant_id = CAST(:tenant_id AS uuid) AND source = :source
+        AND base_url = named_by.base_url AND source_id = named_by.source_id OFFSET 0
+    ) AS named
+    UNION
+    SELECT replaced.id FROM written CROSS JOIN LATERAL (
+        SELECT id FROM patient WHERE tenant_id = CAST(:tenant_id AS uuid)
+        AND replaced_by_id = written.id OFFSET 0
+    ) AS replaced
+), wanted AS MATERIALIZED (
+    SELECT linked.id, linked.replaced_by_id AS former_id, coalesce(
         (SELECT other.id FROM patient other
         WHERE other.tenant_id = CAST(:tenant_id AS uuid) AND other.source = :source
-        AND other.base_url = patient.link_base_url AND other.source_id = patient.link_source_id
-        AND other.id <> patient.id),
+        AND other.base_url = linked.link_base_url AND other.source_id = linked.link_source_id
+        AND other.id <> linked.id),
         (SELECT min(survivor_id::text)::uuid FROM replacing
-        WHERE replacing.base_url = patient.base_url AND replacing.source_id = patient.source_id
-        AND survivor_id <> patient.id)
+        WHERE replacing.base_url = linked.base_url AND replacing.source_id = linked.source_id
+        AND survivor_id <> linked.id)
     ) AS replaced_by_id
-    FROM patient JOIN linking USING (id)
-    WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.merged_by IS NULL
+    FROM linking CROSS JOIN LATERAL (
+        SELECT id, base_url, source_id, link_base_url, link_source_id, replaced_by_id FROM patient
+        WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = linking.id AND merged_by IS NULL
+        OFFSET 0
+    ) AS linked
 )
 UPDATE patient SET replaced_by_id = wanted.replaced_by_id, updated_at = now()
 FROM wanted WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.id = wanted.id
@@ -147,7 +169,7 @@ def follow_links(patient_ids: Collection[UUID], source: str) -> None:
 
     `patient_ids` are those that were written, or that others may have waited for.
     """
-    if not patient_ids:
+    if not patient_ids or not _run(_HAS_LINKS, source=source):
         return
     changed = _run(_FOLLOW, ids=[str(each) for each in patient_ids], source=source)
     if changed:
