@@ -304,8 +304,8 @@ time without a UTC offset is in the time zone of its source (`time_zone` in `/so
 `at` follows when the birth date is corrected. A text is read if it says only a year, a date or an age: `about 2006`, `at age 45`.
 
 Dates that cannot be right are stored with `date_problem`, and are not used: an end before the start, something that happened in the future of
-the import, dates before 1850, and dates before the patient's birth or after the death. Birth and death are compared again whenever they
-change, with a day of tolerance. A patient's impossible dates are only in `impossible_dates`.
+the import, dates before 1850, and dates before the patient's birth or more than a year after the death: certificates and late results come in
+that year. They are compared again whenever birth or death change. A patient's impossible dates are only in `impossible_dates`.
 
 ## Other versions of FHIR
 

@@ -11,6 +11,7 @@ from tests.recruiting.imports.charts import about, condition, import_more, obser
 _sources = (f"life-{number}" for number in itertools.count())
 
 FATHER = {"birthDate": "1961-04-09", "deceasedDateTime": "2019-05-05"}
+"""Records of the year after the death count: certificates, autopsies, late results."""
 
 
 def person(**elements: Any) -> dict[str, Any]:
@@ -30,15 +31,15 @@ MARKS: list[tuple[dict[str, Any], str | None]] = [
     (condition(abatementDateTime="1950"), "before_birth"),
     (condition(recordedDate="1900-01-01"), "before_birth"),
     (condition(onsetAge={"value": 70, "code": "a"}), "after_death"),
-    (condition(onsetDateTime="2010", abatementDateTime="2020-01-01"), None),
-    (condition(onsetDateTime="2010", recordedDate="2020-01-01"), None),
-    (condition(recordedDate="2020-01-01"), None),  # a death may be recorded first
-    (observation(effectiveDateTime="2019-05-06T23:00:00-10:00"), None),
-    (observation(effectiveDateTime="2019-05-07T01:00:00+00:00"), "after_death"),
-    (observation(effectiveDateTime="2020"), "after_death"),
-    (observation(effectiveDateTime="2019"), None),
-    (visit("e", "2019-06-01"), "after_death"),
-    (visit("e", "2019-06-01", "planned"), None),
+    (condition(onsetDateTime="2010", abatementDateTime="2022-01-01"), None),
+    (condition(onsetDateTime="2010", recordedDate="2022-01-01"), None),
+    (condition(recordedDate="2022-01-01"), None),  # a death may be recorded first
+    (observation(effectiveDateTime="2020-05-05T23:00:00-10:00"), None),
+    (observation(effectiveDateTime="2020-05-07T01:00:00+00:00"), "after_death"),
+    (observation(effectiveDateTime="2021"), "after_death"),
+    (observation(effectiveDateTime="2020"), None),
+    (visit("e", "2021-06-01"), "after_death"),
+    (visit("e", "2021-06-01", "planned"), None),
 ]
 
 
@@ -66,7 +67,7 @@ def test_a_death_that_is_known_later_marks_and_a_correction_releases(
     shared_member: Member,
 ) -> None:
     source = next(_sources)
-    seen = [visit("e1", "2018-03-01"), visit("e2", "2021-03-01"), condition(onsetDateTime="2020")]
+    seen = [visit("e1", "2018-03-01"), visit("e2", "2021-03-01"), condition(onsetDateTime="2021")]
     alive = import_more(shared_member, source, person(birthDate="1961-04-09"), *seen)
     dead = import_more(shared_member, source, person(**FATHER))
     path = f"/patients/{dead.patient['id']}"

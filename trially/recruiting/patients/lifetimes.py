@@ -2,7 +2,8 @@
 
 They are stored, and their dates are not used. A record and its patient come in either order, and
 the birth date and the death may be corrected later: so the database compares them, whenever one of
-them is written. A day of tolerance is for time zones.
+them is written. A day before the birth is tolerated, because of time zones. So is a year after the
+death, in which certificates, autopsies and late results are recorded.
 """
 
 from collections.abc import Collection, Iterable
@@ -17,6 +18,9 @@ from trially.recruiting.patients.ages import resolve_ages
 from trially.recruiting.patients.visits import LAST_ENCOUNTER, VISITED_STATUSES
 
 BEFORE_BIRTH, AFTER_DEATH = "before_birth", "after_death"
+DAYS_AFTER_DEATH = 366
+PATIENTS_AT_ONCE = 50
+"""Patients whose records one statement compares."""
 
 _UNCERTAIN_DAYS = "CASE {precision} WHEN 'year' THEN 365 WHEN 'month' THEN 30 ELSE 0 END"
 
@@ -40,7 +44,8 @@ _DEATH = (
 )
 # A visit that was planned, and did not take place, may be dated after the death.
 _IS_AFTER_DEATH = (
-    f"{_day('start')} > {_DEATH} + 1 AND (fact.type <> 'encounter' OR fact.status IN"
+    f"{_day('start')} > {_DEATH} + {DAYS_AFTER_DEATH}"
+    " AND (fact.type <> 'encounter' OR fact.status IN"
     f" ({', '.join(repr(status) for status in sorted(VISITED_STATUSES))}))"
 )
 
@@ -52,7 +57,7 @@ FROM (
     FROM clinical_fact fact
     JOIN patient ON patient.tenant_id = fact.tenant_id AND patient.id = fact.patient_id
     WHERE fact.tenant_id = CAST(:tenant_id AS uuid)
-    AND fact.patient_id = ANY(CAST(:patients AS uuid[]))
+    AND fact.{{column}} = ANY(CAST(:ids AS uuid[]))
     AND coalesce(fact.date_problem IN ('{BEFORE_BIRTH}', '{AFTER_DEATH}'), true)
 ) AS judged
 WHERE clinical_fact.tenant_id = CAST(:tenant_id AS uuid) AND clinical_fact.id = judged.id
@@ -63,24 +68,35 @@ RETURNING clinical_fact.patient_id, clinical_fact.type
 _RECOUNT = f"""
 UPDATE patient SET last_encounter_on = {LAST_ENCOUNTER}
 WHERE patient.tenant_id = CAST(:tenant_id AS uuid)
-AND patient.id = ANY(CAST(:patients AS uuid[]))
+AND patient.id = ANY(CAST(:ids AS uuid[]))
 """
 
 
 def redate_records(patient_ids: Iterable[UUID]) -> None:
-    """Bring the records of these patients in line with the patients' birth and death."""
-    ids = {str(patient_id) for patient_id in patient_ids}
-    if not ids:
-        return
-    resolve_ages(ids)
-    marked = _run(_MARK, ids)
-    visited = {str(row.patient_id) for row in marked.all() if row.type == "encounter"}
+    """Bring all records of these patients in line with the patients' birth and death."""
+    ids = sorted({str(patient_id) for patient_id in patient_ids})
+    if ids:
+        resolve_ages(ids)
+    for start in range(0, len(ids), PATIENTS_AT_ONCE):
+        _mark("patient_id", ids[start : start + PATIENTS_AT_ONCE])
+
+
+def mark_records(record_ids: Iterable[UUID]) -> None:
+    """Bring these records in line with the birth and death of their patients."""
+    ids = [str(record_id) for record_id in record_ids]
+    if ids:
+        _mark("id", ids)
+
+
+def _mark(column: str, ids: Collection[str]) -> None:
+    """Mark the records that have one of these ids in a column, and recount last encounters."""
+    marked = _run(_MARK.format(column=column), ids).all()
+    visited = {str(row.patient_id) for row in marked if row.type == "encounter"}
     if visited:
         _run(_RECOUNT, visited)
 
 
-def _run(statement: str, patient_ids: Collection[str]) -> CursorResult[Any]:
+def _run(statement: str, ids: Collection[str]) -> CursorResult[Any]:
     return db.session.connection().execute(
-        text(statement),
-        {"tenant_id": str(current_placement().tenant_id), "patients": list(patient_ids)},
+        text(statement), {"tenant_id": str(current_placement().tenant_id), "ids": list(ids)}
     )

@@ -4,6 +4,7 @@ A fact names its patient by a key: the source's id of the patient or, for a logi
 reference, `?`, the identifier's system, `|` and its value.
 """
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -13,8 +14,9 @@ from sqlalchemy import Row, and_, select
 from trially.database.rows import of_current_tenant
 from trially.database.session import db
 from trially.recruiting.imports.fhir.references import is_identifier_key, split_identifier_key
-from trially.recruiting.patients.merging import current_records
+from trially.recruiting.patients.lifetimes import DAYS_AFTER_DEATH
 from trially.recruiting.patients.model import Patient, PatientIdentifier, RecordStatus
+from trially.recruiting.search.current_records import current_records
 from trially.recruiting.sources.server_urls import split_patient_url
 
 USED = frozenset({RecordStatus.CURRENT.value, RecordStatus.INACTIVE.value})
@@ -40,7 +42,7 @@ class FoundPatient(NamedTuple):
 
     born_on: str = ""
     died_on: str = "9999-12-31Z"
-    """Days of birth and death. Of a replaced record, no day is between them."""
+    """The first and the last day of records. Of a replaced patient, no day is between them."""
 
     def is_outside_life(self, row: Mapping[str, Any]) -> bool:
         """Return whether a fact may be dated before the birth or after the death."""
@@ -81,8 +83,9 @@ def describe_patient_key(key: str) -> str:
 
 
 def _lifetime_of(row: Row[Any]) -> tuple[str, str]:
-    """Return the days of birth and death, so that they compare with instants of the same day."""
-    return str(row.birth_date or ""), f"{row.deceased_on or _NEVER}Z"
+    """Return the first and the last day of a patient's records, to compare with instants."""
+    last = row.deceased_on and row.deceased_on + dt.timedelta(days=DAYS_AFTER_DEATH)
+    return str(row.birth_date or ""), f"{last or _NEVER}Z"
 
 
 _NEVER = "9999-12-31"
