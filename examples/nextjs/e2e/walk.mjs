@@ -183,11 +183,11 @@ const steps = {
   },
   "a coordinator imports, corrects, merges, imports again, and finds": async () => {
     await importRecords(person("e1", "E-1", "Twostone", "555-1"), person("e2", "E-2", "Twostone-Old", "555-2"), diagnosis("e2"));
-    await find("MRN", "E-1", "Twostone, Una");
+    await find("E-1", "Twostone, Una");
     await page.getByLabel("Phone").fill("555-9");
     await button("Save").click();
     await seen(page.getByText("The source says: 555-1"));
-    await find("MRN", "E-2", "Twostone-Old, Una");
+    await find("E-2", "Twostone-Old, Una");
     await page.getByLabel("MRN of the other record").fill("E-1");
     await button("Find it").click();
     await seen(page.getByText("Twostone, Una, born 1961-07-23, MRN E-1, from ehr"));
@@ -197,7 +197,7 @@ const steps = {
     await screenshot("merged");
 
     await importRecords(person("e1", "E-1", "Twostone-Married", "555-3"), person("e2", "E-2", "Twostone-Old", "555-2"), diagnosis("e2"));
-    await find("Family name", "twostone", "Twostone-Married, Una");
+    await find("twostone", "Twostone-Married, Una");
     await seen(page.getByText("The source says: 555-3"));
     assert.equal(await page.getByLabel("Phone").inputValue(), "555-9");
     await seen(page.getByText("Diabetes"));
@@ -260,7 +260,7 @@ const steps = {
     await seen(page.getByText("0 patients"));
     await page.getByRole("link", { name: "Change" }).click();
     await page.getByRole("link", { name: "north" }).click();
-    await seen(page.getByText("12,033 patients"));
+    await seen(page.getByText("12,035 patients"));
     await page.goto(`${APP_URL}/${encodeURIComponent("€\r\nnorth")}/patients`);
     await seen(heading("This page does not exist"));
     assert.match(faults.splice(0).join(), /^console: Failed to load resource[^,]*404[^,]*$/);
@@ -331,11 +331,10 @@ async function importRecords(...resources) {
   await seen(page.getByText("ehr.ndjson is imported"));
 }
 
-async function find(label, value, name) {
+async function find(value, name) {
   await page.goto(`${APP_URL}/north/patients`);
-  await page.getByLabel(label, { exact: true }).fill(value);
+  await page.getByLabel("Name, MRN, phone, email or birth date").fill(value);
   await button("Search").click();
-  await seen(page.getByText("1 patient found."));
   await page.getByRole("link", { name }).click();
   await page.waitForURL(/patients\/.+/);
 }
