@@ -184,7 +184,7 @@ const steps = {
   "a coordinator imports, corrects, merges, imports again, and finds": async () => {
     await importRecords(person("e1", "E-1", "Twostone", "555-1"), person("e2", "E-2", "Twostone-Old", "555-2"), diagnosis("e2"));
     await find("E-1", "Twostone, Una");
-    await page.getByLabel("Phone").fill("555-9");
+    await page.getByLabel("Phone", { exact: true }).fill("555-9");
     await button("Save").click();
     await seen(page.getByText("The source says: 555-1"));
     await find("E-2", "Twostone-Old, Una");
@@ -199,13 +199,13 @@ const steps = {
     await importRecords(person("e1", "E-1", "Twostone-Married", "555-3"), person("e2", "E-2", "Twostone-Old", "555-2"), diagnosis("e2"));
     await find("twostone", "Twostone-Married, Una");
     await seen(page.getByText("The source says: 555-3"));
-    assert.equal(await page.getByLabel("Phone").inputValue(), "555-9");
+    assert.equal(await page.getByLabel("Phone", { exact: true }).inputValue(), "555-9");
     await seen(page.getByText("Diabetes"));
     await screenshot("corrected");
     await button("Use the source’s phone").click();
     await page.getByText("The source says: 555-3").waitFor({ state: "detached" });
     await page.reload();
-    assert.equal(await page.getByLabel("Phone").inputValue(), "555-3");
+    assert.equal(await page.getByLabel("Phone", { exact: true }).inputValue(), "555-3");
     await page.goto(`${APP_URL}/north/patients/${await idOf("E-2")}`);
     await button("Undo the merge").click();
     await seen(page.getByText("This record stands for the person."));
