@@ -24,8 +24,8 @@ export async function compiles(): Promise<void> {
   await trially.POST("/api/v1/imports", { params, body: "", headers });
   await trially.POST("/api/v1/imports", { params, body: new Uint8Array(), headers });
   await trially.POST("/api/v1/imports", { params, body: stream, headers, signal: AbortSignal.timeout(1000) });
-  await trially.POST("/api/v1/imports", { body: { resourceType: "Bundle" } });
-  await trially.POST("/api/v1/imports", { body: [{ resourceType: "Patient" }, { resourceType: "Condition", code: {} }] });
+  await trially.POST("/api/v1/imports", { params, body: { resourceType: "Bundle" } });
+  await trially.POST("/api/v1/imports", { params, body: [{ resourceType: "Patient" }, { resourceType: "Condition", code: {} }] });
   for await (const study of eachItem(async (cursor) => (await trially.GET("/api/v1/studies", { params: { query: { cursor } } })).data)) {
     study.title.toUpperCase();
   }
