@@ -32,6 +32,9 @@ from trially.recruiting.imports.reading.source_files import SourceFile
 
 Json = dict[str, Any]
 
+_FIELD = re.compile(r"[A-Z][A-Z0-9]{2}-\d+")
+"""The field of a segment at the beginning of a fault's sentence."""
+
 _EVENT = re.compile(r"[A-Z]\d\d")
 ADT_EVENTS = frozenset(
     "A01 A02 A03 A04 A05 A06 A07 A08 A10 A11 A12 A13 A14 A16 A23 A25 A27 A28 A29 A31 A38".split()  # noqa: SIM905
@@ -211,11 +214,13 @@ class _Reading:
         if resource is not None:
             yield from self._results.resource(segment.line, self._versioned(resource))
         for fault in faults:
+            match = _FIELD.match(fault)
+            pointer = f"/{match[0]}" if match else None
             if resource is not None:
-                yield from self._results.omission(segment.line, fault, resource)
+                yield from self._results.omission(segment.line, fault, resource, pointer)
             else:
                 code = FaultCode.INVALID_MESSAGE
-                yield from self._results.refusal(segment.line, code, fault)
+                yield from self._results.refusal(segment.line, code, fault, pointer)
 
     def _versioned(self, resource: Json) -> Json:
         if self._version is None:
