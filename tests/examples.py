@@ -10,15 +10,21 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+from sqlalchemy import insert
 from werkzeug.routing import Rule
 
 from trially.api import routes_only
 from trially.database.rows import table_of
+from trially.database.session import db, transaction
 from trially.http.contract import JSON_TYPE, Contract, contract_of
+from trially.http.fields import EXAMPLE
+from trially.recruiting.documents.model import Document, DocumentPage
+from trially.recruiting.documents.words import to_vector
 from trially.resources.resource import RESOURCES, Resource
 from trially.resources.scope import is_about_patients
+from trially.tenancy.context import tenant_context
 
 if TYPE_CHECKING:
     from members import Member
@@ -42,8 +48,9 @@ class Example:
     `path` is that of its list. `body` returns a valid body, given the ids of rows that were created
     before, in the order of EXAMPLES, and a word that is different each time: put the word into
     every unique field and into free text. `change` is a valid merge patch of fields that members
-    with the PHI level `limited` may change. `upload` and `query` are for imports
-    alone. A resource that the API does not create has none of them.
+    with the PHI level `limited` may change. `upload` and `query` are for imports alone. `insert`
+    writes a row that the API shows by its id and does not create. Other resources that the API does
+    not create have none of them.
     """
 
     path: str
@@ -51,14 +58,24 @@ class Example:
     change: Body = field(default_factory=dict)
     upload: Callable[[str], bytes] | None = None
     query: str = ""
+    insert: Callable[["Member", Ids, str], str] | None = None
 
     @property
     def can_be_created(self) -> bool:
+        return self.can_be_posted or self.insert is not None
+
+    @property
+    def can_be_posted(self) -> bool:
         return self.body is not None or self.upload is not None
 
     def create(self, member: "Member", ids: Ids, word: str, **changes: Any) -> str:
         """Create a row as a member, and return its id."""
+        if self.insert is not None:
+            return self.insert(member, ids, word)
         if self.upload is not None:
+            for earlier in range(2):  # records that the next upload lacks
+                other = self.upload(f"{word} {earlier}")
+                member.post(self.path + self.query, data=other, content_type=NDJSON)
             data = self.upload(word)
             answer = member.post(self.path + self.query, data=data, content_type=NDJSON)
         else:
@@ -69,8 +86,7 @@ class Example:
 
 
 def _bad_lines(word: str) -> bytes:
-    """Return two lines that are no patients, and a fact that waits for its patient."""
-    bad = {"resourceType": "Patient", "id": 5, "language": word}
+    """Return two records that are refused, and one that waits for its patient."""
     waiting_id = word.replace(" ", "-")
     fact = {
         "resourceType": "Condition",
@@ -78,8 +94,54 @@ def _bad_lines(word: str) -> bytes:
         "subject": {"reference": f"Patient/{waiting_id}"},
         "code": {"text": word},
     }
-    lines = (bad, bad, fact)
+    refused = {**fact, "id": f"{waiting_id}-bad", "modifierExtension": [{"url": "urn:x"}]}
+    lines = (refused, refused, fact)
     return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+
+
+def _make_duplicates(member: "Member", ids: Ids, word: str) -> str:
+    """Create two patients who may be the same person, and return the id of the pair."""
+    body = EXAMPLES["patient"].body
+    assert body is not None
+    patients = {
+        member.post("/patients", json={**body(ids, word), "mrn": new_word(word)}).json["id"]
+        for _ in range(2)
+    }
+    listed = member.get("/patients/duplicates?limit=200").json["data"]
+    return next(
+        str(pair["id"])
+        for pair in listed
+        if {pair["patient_id"], pair["other_patient_id"]} == patients
+    )
+
+
+def _insert_document(member: "Member", ids: Ids, word: str) -> str:
+    """Insert a document of a patient with one page, and return its id."""
+    document_id = uuid4()
+    document = {
+        "id": document_id,
+        "tenant_id": member.tenant.id,
+        "patient_id": UUID(ids["patient_id"]),
+        "source": "fhir",
+        "source_type": "DocumentReference",
+        "source_id": str(document_id),
+        "page_count": 1,
+        "search": to_vector([word]),
+        "content_hash": b"-",
+        **dict.fromkeys(("title", "author", "type_display"), word),
+    }
+    page = {
+        "id": uuid4(),
+        "tenant_id": member.tenant.id,
+        "document_id": document_id,
+        "number": 1,
+        "content": word,
+        "search": to_vector([word]),
+    }
+    with member.app.app_context(), tenant_context(str(member.tenant.id)), transaction():
+        db.session.execute(insert(Document).values(document))
+        db.session.execute(insert(DocumentPage).values(page))
+    return str(document_id)
 
 
 EXAMPLES: Mapping[str, Example] = {
@@ -109,13 +171,19 @@ EXAMPLES: Mapping[str, Example] = {
         },
         change={"contact_preference": "no_sms"},
     ),
-    "import": Example("/imports", upload=_bad_lines, query="?source=epic"),
+    "import": Example("/imports", upload=_bad_lines, query="?source=clinic&complete=true"),
     "import_fault": Example("/imports/{import_id}/errors"),
     "missing_record": Example("/imports/{import_id}/missing"),
     "waiting_fact": Example("/imports/waiting"),
     "record": Example("/patients/{patient_id}/records"),
     "event": Example("/patients/{patient_id}/timeline"),
+    "document": Example("/patients/{patient_id}/documents", insert=_insert_document),
+    "found_document": Example("/patients/{patient_id}/documents"),
     "member": Example("/members"),
+    "name": Example("/patients/{patient_id}/names"),
+    "possible_duplicate": Example(
+        "/patients/duplicates", insert=_make_duplicates, change={"state": "dismissed"}
+    ),
 }
 
 
@@ -127,11 +195,7 @@ def _another_patient(member: "Member", ids: Ids) -> Body:
 def _corrected_patient(member: "Member", ids: Ids) -> Body:
     """Return the arguments that name a corrected field of an imported patient of the site."""
     source = new_word("source").replace(" ", "-")
-    upload = json.dumps({"resourceType": "Patient", "id": "1", "gender": "male"})
-    imported = member.post(
-        f"/imports?source={source}", data=upload, content_type="application/ndjson"
-    )
-    assert imported.status_code == 201, imported.text
+    _import_patient(member, source, "1")
     [patient] = member.get(f"/patients?source={source}").json["data"]
     changed = member.patch(
         f"/patients/{patient['id']}", json={"sex": "female", "site_id": ids["site_id"]}
@@ -140,7 +204,24 @@ def _corrected_patient(member: "Member", ids: Ids) -> Body:
     return {"patient_id": patient["id"]}
 
 
+def _full_export(member: "Member", ids: Ids) -> Body:
+    """Return the id of a full export that lacks a patient of its source."""
+    source = new_word("source").replace(" ", "-")
+    _import_patient(member, source, "1")
+    return {"import_id": _import_patient(member, source, "2", "&complete=true")}
+
+
+def _import_patient(member: "Member", source: str, patient: str, query: str = "") -> str:
+    """Import a patient of a source, and return the id of the import."""
+    upload = json.dumps({"resourceType": "Patient", "id": patient, "gender": "male"})
+    path = f"/imports?source={source}{query}"
+    answer = member.post(path, data=upload, content_type=NDJSON)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json["id"])
+
+
 PREPARED: Mapping[str, Callable[["Member", Ids], Body]] = {
+    "imports.withdraw_missing_records": _full_export,
     "patients.merge_patient": _another_patient,
     "patients.release_correction": _corrected_patient,
 }
@@ -235,6 +316,9 @@ def options_for(rule: Rule, ids: Ids, word: str | None = None, **changes: Any) -
     """Return what a valid request to a route needs besides its URL, with `changes` to its body."""
     contract = contract_for(rule)
     options: dict[str, Any] = {"headers": {"If-Match": "*"} if contract.matches_versions else {}}
+    if contract.query is not None:
+        required = {name: one for name, one in contract.query.fields.items() if one.required}
+        options["query_string"] = {name: one.metadata[EXAMPLE] for name, one in required.items()}
     if contract.body is not None:
         options["json"] = {**body_for(rule, ids, word), **changes}
         options["content_type"] = contract.body_types[0]

@@ -23,6 +23,11 @@ class Member:
         self.tenant = tenant
         self.subject = subject
 
+    @property
+    def app(self) -> Flask:
+        """The app that answers this client."""
+        return self._client.application
+
     def through(self, app: Flask) -> "Member":
         """Return a client of the same member for another app of this installation."""
         return Member(app.test_client(), self.token, self.tenant, self.subject)

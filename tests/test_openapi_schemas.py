@@ -7,7 +7,7 @@ from enum import EnumType, StrEnum
 from typing import Any, cast, get_args, get_type_hints
 
 import pytest
-from examples import create_all
+from examples import EXAMPLES, create_all, new_word
 from flask import Flask
 from marshmallow import Schema, fields
 from members import Member
@@ -29,14 +29,20 @@ from trially.tenancy.catalog import TenantKind
 
 RESOURCE_SCHEMAS = {
     "site": "Site",
+    "source": "Source",
     "study": "Study",
     "patient": "Patient",
     "import": "Import",
     "import_fault": "Fault",
+    "missing_record": "MissingRecord",
     "waiting_fact": "WaitingFact",
     "record": "Record",
     "event": "Event",
+    "document": "DocumentText",
+    "found_document": "FoundDocument",
     "member": "Member",
+    "name": "Name",
+    "possible_duplicate": "Duplicate",
 }
 
 
@@ -145,17 +151,23 @@ def test_every_example_of_a_request_is_accepted_as_it_is(
     document: dict[str, Any], member: Member
 ) -> None:
     ids = create_all(member)
+    other = EXAMPLES["patient"].create(member, ids, new_word())
     for path, method, operation in operations(document):
         for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
             if "example" not in content:
                 continue
             example = content["example"]
+            if "into" in example:
+                example = {**example, "into": other}  # No example knows the id of a patient.
             data = example if isinstance(example, str) else json.dumps(example)
             answer = member.request(
                 method.upper(),
                 path.format(**ids),
+                query_string={
+                    **required_parameters(document, operation),
+                    **QUERIES.get(media_type, {}),
+                },
                 data=data,
-                query_string=QUERIES.get(media_type, {}),
                 headers={"If-Match": "*", "Content-Type": media_type},
             )
             assert answer.status_code < 300, (path, answer.text)
@@ -167,6 +179,16 @@ def test_every_example_of_a_request_is_accepted_as_it_is(
                     for name in re.findall(rf"^{path}/{{(\w+)}}$", other)
                 ]
                 ids[name] = answer.json["id"]
+
+
+def required_parameters(document: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:
+    """Return the examples of the query parameters that a request must have."""
+    parameters = [resolve(document, each) for each in operation["parameters"]]
+    return {
+        each["name"]: each["schema"]["examples"][0]
+        for each in parameters
+        if each["in"] == "query" and each.get("required")
+    }
 
 
 def test_an_upload_is_text_an_object_or_a_file(document: dict[str, Any]) -> None:

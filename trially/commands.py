@@ -29,7 +29,9 @@ IMPORTS = "trially.recruiting.imports.commands"
 TABLES = "trially.recruiting.imports.table_commands"
 MESSAGES = "trially.recruiting.imports.message_commands"
 BULK = "trially.recruiting.imports.bulk_commands"
+PATIENTS = "trially.recruiting.duplicate_reviews.commands"
 WAITING = "trially.recruiting.imports.waiting_commands"
+ZONES = "trially.recruiting.imports.zone_commands"
 DEMO = "trially.demo.commands"
 
 DEVELOPMENT = "TRIALLY_DEVELOPMENT"
@@ -92,6 +94,7 @@ tenants = _group(
         "Show the tenant SLUG, its placement, members, size and revision.",
     ),
     _lazy("rename", f"{TENANTS}:rename", "Change the slug of the tenant SLUG to NEW_SLUG."),
+    _lazy("set", f"{ZONES}:set_", "Change the time zone of the tenant SLUG."),
     _lazy("suspend", f"{TENANTS}:suspend", "Suspend the tenant SLUG."),
     _lazy("resume", f"{TENANTS}:resume", "Resume the suspended tenant SLUG."),
     _lazy("silo", f"{TENANTS}:silo", "Write the files that run a silo for the tenant SLUG."),
@@ -167,6 +170,17 @@ imports = _group(
     ),
 )
 
+patients = _group(
+    "patients",
+    "Index patients, and find possible duplicates.",
+    _lazy(
+        "duplicates",
+        f"{PATIENTS}:duplicates",
+        "Find the possible duplicates among all patients of TENANT, and list the first 100.",
+    ),
+    _lazy("index", f"{PATIENTS}:index", "Make the search terms of all patients of TENANT anew."),
+)
+
 demo = _group(
     "demo",
     "Create and serve demo tenants (development only).",
@@ -200,7 +214,7 @@ migrations = _lazy(
 openapi = _lazy("openapi", "trially.openapi.commands:openapi", "Print the OpenAPI document.")
 
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
-    "Tenants": (tenants, imports, operations),
+    "Tenants": (tenants, imports, patients, operations),
     "Servers and keys": (servers, keys, doctor),
     "Releases": (migrations, deploy),
     "Development": (demo, openapi),

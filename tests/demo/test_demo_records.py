@@ -33,11 +33,12 @@ TYPES = {
     "Procedure",
     "AllergyIntolerance",
     "Immunization",
+    "DocumentReference",
 }
 EXPECTED_SHA256 = {
-    "riverbend-clinic": "20fba82f0c5d031dae4d8eafd129bb08c67fdb2a02f214f30063a4f6d8e4a7ec",
-    "northstar-cro": "3c23b0bb16b0378a219d758341b9d72e1ed49602ff620ac2035bdce5446f6cb8",
-    "lakeside-health": "702b8f3b45719b111f78aa64b197b865e26dfb3feb4ff66726fe1bf21f5050d4",
+    "riverbend-clinic": "cce904bcbab2226541822614e0e7230fc8a3981c514282af2a117359d26c52d7",
+    "northstar-cro": "f2c2e67bfdfb86081e0ecadf9242400081ac3708c03c2b337ac5cd2cf1f368cc",
+    "lakeside-health": "29256622999578e8c3d4b2aaeb7c9fbdfad4892873bb8f42a8dd453f7181e9fd",
 }
 
 

@@ -16,6 +16,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import pytest
+from examples import EXAMPLES
 from flask import Flask
 from members import MakePatient, Member
 from node_projects import require_node, run_in
@@ -40,6 +41,7 @@ PEOPLE = (
     ("Axel Auditor", Role.AUDITOR),
     ("Sam Several", Role.ADMIN),
 )
+NOTE = "Fébrile <script>alert(1)</script> with chest pain."
 ADA = {
     "mrn": "N-1",
     "given_name": "Ada",
@@ -99,9 +101,16 @@ def populate(api: Flask, make_patient: MakePatient) -> Member:
     token_of_several(issuer)
     token = issuer.issue_token(subject="wim", tenant="north", lifetime_seconds=3600)
     writer = Member(api.test_client(), token, north, "wim")
-    make_patient(writer, **ADA)
+    ada = make_patient(writer, **ADA)
+    insert = EXAMPLES["document"].insert
+    assert insert is not None
+    for text in (NOTE, "No complaints."):
+        insert(writer, {"patient_id": ada["id"]}, text)
     make_patient(writer, mrn="N-2", given_name="Bram", family_name="Mockwell", sex="male")
-    for number in range(29):
+    for mrn in ("T-1", "T-2", "T-3", "T-4"):
+        name, phone = ("Twicewell", "555-0190") if mrn < "T-3" else ("Doublet", "555-0191")
+        make_patient(writer, mrn=mrn, given_name="Theodora", family_name=name, phone=phone)
+    for number in range(25):
         make_patient(writer, mrn=f"N-{number + 3}", family_name=f"Sampleton {number}")
     return writer
 

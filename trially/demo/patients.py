@@ -8,6 +8,7 @@ from trially.demo.conditions import write_conditions
 from trially.demo.demographics import write_patient
 from trially.demo.dice import Dice
 from trially.demo.laboratory import write_laboratory
+from trially.demo.notes import write_notes
 from trially.demo.people import draw_person
 from trially.demo.precautions import write_allergies, write_immunizations
 from trially.demo.prescriptions import write_prescriptions
@@ -39,4 +40,5 @@ def generate_record(seed: str, number: int, kind: TenantKind) -> list[dict[str, 
     write_procedures(chart)
     write_allergies(chart)
     write_immunizations(chart)
+    write_notes(chart)
     return chart.resources

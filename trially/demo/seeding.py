@@ -26,7 +26,7 @@ from trially.tenancy.directory import UnknownTenantError, directory
 from trially.tenancy.lifecycle.provisioning import create_tenant
 
 MACHINE_ROLE = Role.COORDINATOR
-DATA_EDITION = "1"
+DATA_EDITION = "2"
 """Part of the fingerprint of the generated records; change it to import them once more."""
 
 Report = Callable[[str], None]

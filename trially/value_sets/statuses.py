@@ -4,7 +4,7 @@ _STATUSES = (
     "preparation in-progress not-done on-hold stopped completed entered-in-error unknown "
     "registered preliminary final amended corrected cancelled active draft intended not-taken "
     "suspended planned arrived triaged onleave finished aborted in-error not-given declined "
-    "discharged discontinued recorded"
+    "discharged discontinued recorded current superseded partial appended"
 )
 _CLINICAL_STATUSES = "active recurrence relapse inactive remission resolved unknown"
 _VERIFICATION_STATUSES = (
@@ -22,6 +22,8 @@ _CATEGORIES = (
     # encounters
     "AMB EMER FLD HH IMP ACUTE NONAC OBSENC PRENC SS VR "
     "ambulatory emergency field daytime home virtual other wellness urgentcare hospice snf "
+    # documents and reports
+    "clinical-note discharge-summary RAD LAB PAT CUS NMR CT OUS GE MB HM "
     # procedures, as SNOMED codes
     "24642003 103693007 46947000 409063005 409073007 387713003 410606002 386053000"
 )

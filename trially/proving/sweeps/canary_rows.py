@@ -42,6 +42,7 @@ _CONSTANTS = {
     "interval": "0",
     "inet": "127.0.0.1",
     "cidr": "127.0.0.1/32",
+    "tsvector": "canary",
     "xml": "<canary/>",
 }
 

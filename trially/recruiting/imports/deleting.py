@@ -12,6 +12,7 @@ from trially.database.session import db, transaction
 from trially.errors import OperatorError
 from trially.http.etags import Versions
 from trially.recruiting.imports.model import (
+    ImportBinary,
     ImportDeferral,
     ImportedRecord,
     ImportFault,
@@ -62,7 +63,14 @@ def delete_import(
             raise ImportRunningError(
                 "This import is running. Wait until it ends, and delete it then."
             )
-    for model in (ImportFault, WaitingFact, ImportDeferral, ImportedRecord, MissingRecord):
+    for model in (
+        ImportFault,
+        WaitingFact,
+        ImportDeferral,
+        ImportBinary,
+        ImportedRecord,
+        MissingRecord,
+    ):
         delete_rows_of(import_id, model, begin)
     with begin():
         delete_item(ImportJob, import_id)

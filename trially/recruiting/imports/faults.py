@@ -70,6 +70,9 @@ class FaultCode(StrEnum):
     MISSING_ELEMENT = "missing_element"
     """An element that the record needs is missing."""
 
+    TEXT_INCOMPLETE = "text_incomplete"
+    """The text of a document, or a part of it, is not there or cannot be read."""
+
     INVALID_ELEMENT = "invalid_element"
     """The value of an element is not what FHIR allows there."""
 

@@ -27,6 +27,7 @@ from trially.recruiting.imports.completeness import (
     leaves_record_unknown,
     overtake_others,
 )
+from trially.recruiting.imports.deleting import delete_rows_of
 from trially.recruiting.imports.fault_counts import (
     MOST_TYPES_NAMED,
     OTHER_TYPES,
@@ -35,10 +36,11 @@ from trially.recruiting.imports.fault_counts import (
 )
 from trially.recruiting.imports.faults import LineFault
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.model import Completeness, ImportJob, ImportState
+from trially.recruiting.imports.model import Completeness, ImportBinary, ImportJob, ImportState
 from trially.recruiting.imports.slots import LEASE_SECONDS, claim_slot
 from trially.recruiting.imports.source_state import load_source
 from trially.recruiting.imports.writing.batches import Batch
+from trially.recruiting.imports.writing.document_texts import count_unused_binaries
 from trially.recruiting.sources.locking import key_of_source, lock_source
 
 SHOWN_COLUMNS = (
@@ -176,6 +178,14 @@ class ImportRun:
         for kind, number in batch.ignored.items():
             count_named(self._ignored, kind, number, MOST_TYPES_NAMED, OTHER_TYPES)
 
+    def drop_binaries(self) -> None:
+        """Delete the texts of Binary resources, and count those that no document refers to."""
+        with self.batch_transaction():
+            unused = count_unused_binaries(self.id)
+            if unused:
+                count_named(self._ignored, "Binary", unused, MOST_TYPES_NAMED, OTHER_TYPES)
+        delete_rows_of(self.id, ImportBinary, self.batch_transaction)
+
     def finish(self, report: Callable[[], None]) -> Item:
         """Set the state to done, and return the import. `report` records its last faults."""
         return self._end({"state": ImportState.DONE}, report)
@@ -227,6 +237,7 @@ class ImportRun:
 
     def fail(self, reason: str, *faults: LineFault) -> Item:
         """Set the state to failed, and return the import. Facts that wait stay."""
+        delete_rows_of(self.id, ImportBinary, self.batch_transaction)
         values = {"state": ImportState.FAILED, "failure": reason}
 
         def report() -> None:

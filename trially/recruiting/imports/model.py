@@ -200,7 +200,10 @@ class MissingRecord(TenantModel):
 
 
 class WaitingFact(TenantModel):
-    """A fact that was read before its patient. An import that brings the patient writes it."""
+    """A fact or document that was read before its patient or, until its import ends, its Binary.
+
+    An import that brings the patient writes it.
+    """
 
     __tablename__ = "waiting_fact"
 
@@ -220,6 +223,8 @@ class WaitingFact(TenantModel):
     """Type, rows and digest. The FHIR resource is not stored: it holds more data than needed."""
     json_bytes: Mapped[int]
     """Size of the rows, by which the batches that write them are bounded."""
+    awaits_binary: Mapped[bool] = mapped_column(server_default=text("false"))
+    """A document whose text is in a Binary that its import may still bring."""
     waiting_since: Mapped[dt.datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (
@@ -261,6 +266,38 @@ class ImportDeferral(TenantModel):
             ondelete="CASCADE",
         ),
         Index("ix_import_deferral_tenant_id_import_id", "tenant_id", "import_id", "id"),
+    )
+
+
+class ImportBinary(TenantModel):
+    """The text of a Binary resource, until the import ends.
+
+    Documents of the same import refer to it by its id. It is not kept, because a Binary itself does
+    not say which patient it is about.
+    """
+
+    __tablename__ = "import_binary"
+
+    import_id: Mapped[UUID]
+    base_url: Mapped[str] = mapped_column(String(1024), server_default="")
+    source_id: Mapped[str] = mapped_column(String(64))
+    version_at: Mapped[dt.datetime | None]
+    version_number: Mapped[int | None] = mapped_column(BigInteger)
+    pages: Mapped[list[str]]
+    is_paged: Mapped[bool]
+    problem: Mapped[str | None] = mapped_column(String(20))
+    is_used: Mapped[bool] = mapped_column(server_default=text("false"))
+    """A document has this text."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "import_id"],
+            ["import_job.tenant_id", "import_job.id"],
+            ondelete="CASCADE",
+        ),
+        UniqueConstraint(
+            "tenant_id", "import_id", "base_url", "source_id", name="uq_import_binary_key"
+        ),
     )
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from trially.database.rows import Item, of_current_tenant, table_of
 from trially.database.session import db, transaction
 from trially.errors import OperatorError
+from trially.recruiting.duplicates.finding import find_duplicates_since
 from trially.recruiting.imports.deleting import delete_rows_of
 from trially.recruiting.imports.fault_groups import find_first_fault
 from trially.recruiting.imports.faults import FaultCode, LineFault, fault
@@ -26,6 +27,7 @@ from trially.recruiting.imports.model import ImportedRecord, ImportJob, ImportSt
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import ResourceReader, read_resources
 from trially.recruiting.imports.reading.source_files import SourceFile
+from trially.recruiting.imports.rezoning import rezone_source
 from trially.recruiting.imports.source_state import store_base_url
 from trially.recruiting.imports.waiting import WaitingFacts
 from trially.recruiting.imports.writing.batches import Batch
@@ -35,7 +37,7 @@ from trially.tenancy.context import current_tenant
 from trially.terminal import plural
 
 _ANALYZE = "SELECT trially.analyze_tables()"
-ANALYZED_AFTER_BATCHES = frozenset({1, 4, 16, 64, 256, 1024})
+ANALYZED_AFTER_BATCHES = frozenset({1, 2, 4, 16, 64, 256, 1024})
 
 NO_RESOURCES = (
     "The input holds no resource. Check that it is the file that you want to import, and that the"
@@ -95,11 +97,16 @@ def run_import(
         try:
             waiting = WaitingFacts(run, limits)
             waiting.expire(limits.most_waiting_days)
+            if time_zone is None:
+                rezone_source(source, zone.key, run.batch_transaction)
             _import_files(run, waiting, source_files, meter, zone, progress, reader)
             waiting.resolve(meter.check_time)
+            waiting.complete_documents(meter.check_time)
+            run.drop_binaries()
             if run.took_nothing:
                 return run.fail(*_nothing_imported(run, source_files))
             _analyze_tables()
+            _find_duplicates(run, meter)
             return _finish(run, waiting, meter)
         except BadLineError as error:
             bad = error.fault
@@ -165,7 +172,7 @@ def _import_files(
     done_bytes = sum(file.size for file in source_files[:first])
     batches = 0
     for number, file in enumerate(source_files[first:], first):
-        batch = _new_batch(run, meter, zone)
+        batch = _new_batch(run, meter, zone, is_first=not batches)
         for line in reader(file, meter, committed_lines):
             batch.add(line)
             if batch.is_full:
@@ -182,9 +189,11 @@ def _import_files(
         committed_lines = 0
 
 
-def _new_batch(run: ImportRun, meter: InputMeter, zone: ZoneInfo) -> Batch:
+def _new_batch(
+    run: ImportRun, meter: InputMeter, zone: ZoneInfo, *, is_first: bool = False
+) -> Batch:
     seen: dict[RecordKey, bool] | None = {} if run.is_complete else None
-    return Batch(meter.limits, run.source_state, zone, seen=seen)
+    return Batch(meter.limits, run.source_state, zone, is_first=is_first, seen=seen)
 
 
 def _commit(batch: Batch, run: ImportRun, waiting: WaitingFacts, file_number: int) -> None:
@@ -194,6 +203,16 @@ def _commit(batch: Batch, run: ImportRun, waiting: WaitingFacts, file_number: in
         note_records(batch, run)
         run.count(batch)
     run.refuse_share()
+
+
+def _find_duplicates(run: ImportRun, meter: InputMeter) -> None:
+    """Find the possible duplicates of the patients that the import wrote.
+
+    If the import's time is used up, `flask patients duplicates` finds the rest.
+    """
+    with suppress(ImportTimeError):
+        for _ in find_duplicates_since(run.id, run.batch_transaction):
+            meter.check_time()
 
 
 def _nothing_imported(

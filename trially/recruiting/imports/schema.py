@@ -61,16 +61,7 @@ class OutcomeSchema(Schema):
         dump_only=True,
         metadata={
             "description": "Counts by type of resource.",
-            EXAMPLE: {
-                "Patient": {
-                    "read": 1,
-                    "new": 1,
-                    "changed": 0,
-                    "entered_in_error": 0,
-                    "waiting": 0,
-                    "resolved": 0,
-                }
-            },
+            EXAMPLE: {"Patient": {**dict.fromkeys(CountSchema().fields, 0), "read": 1, "new": 1}},
         },
     )
     passed_over = fields.Dict(

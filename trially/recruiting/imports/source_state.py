@@ -66,10 +66,21 @@ class SourceState:
                 {"base_url": self._base_of_link(server, base_url), "source_id": source_id}
                 for server, source_id in row["replaces"]
             ]
+        for part in row.get("parts", ()):
+            part["binary_base"] = self._base_of_binary(part["binary_base"], base_url)
 
     def _base_of_link(self, server: str, base_url: str) -> str:
         """Return the base URL of a linked record. A relative link is to the same server."""
         return self.foreign_base(server) if server else base_url
+
+    def _base_of_binary(self, server: str, base_url: str) -> str:
+        """Return the base URL of a Binary. Its URL does not tell which server is the source's own.
+
+        Files may be on another server than the records.
+        """
+        if not server:
+            return base_url
+        return "" if server == (self.base_url or server) else server
 
     def digest_of(self, base_url: str, source_id: str) -> bytes:
         """Return the digest by which an erased patient is recognised."""

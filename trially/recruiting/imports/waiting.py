@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 from uuid_utils.compat import uuid7
 
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
@@ -20,20 +20,25 @@ from trially.recruiting.imports.writing.batches import (
     fault_of,
     write_batch,
 )
+from trially.recruiting.imports.writing.document_texts import complete_documents, has_parts
+from trially.recruiting.imports.writing.gone import without_erased_identifiers, without_gone
 from trially.recruiting.imports.writing.patient_keys import (
     describe_patient_key,
     explain_waiting,
     find_patients,
 )
-from trially.recruiting.imports.writing.resources import RecordKey, TranslatedResource
+from trially.recruiting.imports.writing.resources import TranslatedResource
 from trially.recruiting.imports.writing.upserting import run_with_rows
 from trially.recruiting.imports.writing.waiting_rows import (
     FIND,
     FORGET,
     KEEP,
+    REPLACE,
+    StoredResource,
     WaitingRow,
     key_of,
 )
+from trially.recruiting.imports.writing.withdrawing import Withdrawal
 
 SEARCHED_AT_ONCE = 10_000
 """Waiting facts whose patients are looked for in one statement."""
@@ -51,15 +56,19 @@ class WaitingFacts:
         """How many facts of the source wait; None until it is counted."""
 
     def write(self, batch: Batch) -> None:
-        """Write a batch. Its facts without a patient wait, and its other facts no longer do."""
+        """Write a batch. Its facts without a patient wait, and its other facts no longer do.
+
+        Documents whose text is in a Binary that has not been read wait as well.
+        """
+        textless = self._without_text(batch)
         without_patient = write_batch(batch, self._run.source)
         if self._number is None:
             self._number = _count(self._run.source)
         if self._number:
             waiting = {fact.key for fact in without_patient}
-            self._forget([key for key in batch.resources if key not in waiting])
-            self._forget(list(batch.withdrawals))
-        self._keep(without_patient, batch)
+            written = [each for each in batch.resources.values() if each.key not in waiting]
+            self._forget([*written, *batch.withdrawals.values()])
+        self._keep([*without_patient, *textless], batch)
 
     def expire(self, days: int) -> None:
         """Delete the facts of the source that have waited for more than `days`; 0: none."""
@@ -78,6 +87,17 @@ class WaitingFacts:
             check_time()
             with self._run.batch_transaction():
                 after = self._resolve_some(after)
+
+    def complete_documents(self, check_time: Callable[[], None] = lambda: None) -> None:
+        """Complete the documents of this import that wait, as far as it has their Binary resources.
+
+        After that, the texts of Binary resources can be deleted.
+        """
+        after: UUID | None = _LOWEST_ID
+        while after is not None:
+            check_time()
+            with self._run.batch_transaction():
+                after = self._complete_some(after)
 
     def report(self) -> None:
         """Count the facts of this import that wait, and record them as faults."""
@@ -98,9 +118,26 @@ class WaitingFacts:
             )
             self._run.count_faults([_fault_of_waiting(row) for row in first], number)
 
-    def _forget(self, keys: Sequence[RecordKey]) -> None:
-        if keys:
-            rows = [key.columns() for key in keys]
+    def _without_text(self, batch: Batch) -> Sequence[TranslatedResource]:
+        """Take the documents out of a batch that wait for their Binary resources."""
+        textless = complete_documents(batch, self._run.id)
+        used = without_gone(
+            [each for each in textless if each.key not in batch.withdrawals],
+            batch.source,
+            batch.written,
+        )
+        return without_erased_identifiers(used, batch.source, batch.written)
+
+    def _forget(self, written: Sequence[TranslatedResource | Withdrawal]) -> None:
+        if written:
+            rows = [
+                {
+                    **each.key.columns(),
+                    "version_at": each.version.at,
+                    "version_number": each.version.number,
+                }
+                for each in written
+            ]
             run_with_rows(FORGET, rows, source=self._run.source)
 
     def _bound(
@@ -120,8 +157,9 @@ class WaitingFacts:
     def _keep(self, facts: Sequence[TranslatedResource], batch: Batch) -> None:
         kept, excess = self._bound(facts)
         for fact in excess:
+            absent = "Binary with its text" if has_parts(fact) else "patient"
             reason = (
-                f"The patient is not here, and {self._most:,} records of this source wait already."
+                f"The {absent} is not here, and {self._most:,} records of this source wait already."
             )
             missing = describe_patient_key(fact.patient_id)
             batch.remove(fact, fault_of(fact, FaultCode.TOO_MANY_WAITING, reason, missing))
@@ -136,7 +174,7 @@ class WaitingFacts:
 
         Returns the id of the last fact that was looked at, None if there was none.
         """
-        searched = _search(self._run.source, after)
+        searched = _search(self._run, after)
         if not searched:
             return None
         patients = find_patients(self._run.source, {row["patient_key"] for row in searched})
@@ -144,14 +182,34 @@ class WaitingFacts:
         chosen = _fitting(ready)
         if chosen:
             batch = Batch(source=self._run.source_state)
-            for row in _fetch_resources([row["id"] for row in chosen]):
-                batch.put(TranslatedResource(file=row["file"], line=row["line"], **row["resource"]))
+            for resource in _fetch_resources([row["id"] for row in chosen]).values():
+                batch.put(resource)
+            complete_documents(batch, self._run.id, is_last_chance=True)
             write_batch(batch, self._run.source)
             _delete([row["id"] for row in chosen])
             for resource in batch.resources.values():
                 self._run.count_resolved(resource.type, 1)
             self._run.count(batch)
         last: UUID = (searched if len(chosen) == len(ready) else chosen)[-1]["id"]
+        return last
+
+    def _complete_some(self, after: UUID) -> UUID | None:
+        """Complete a batch of the documents after `after`. Returns the id of the last one."""
+        chosen = _fitting(_search_textless(self._run, after))
+        if not chosen:
+            return None
+        batch = Batch(source=self._run.source_state)
+        ids = {}
+        for waiting_id, resource in _fetch_resources([row["id"] for row in chosen]).items():
+            batch.put(resource)
+            ids[resource.key] = waiting_id
+        complete_documents(batch, self._run.id, is_last_chance=True)
+        rows = [
+            {**_stored(document), "id": ids[document.key]} for document in batch.resources.values()
+        ]
+        run_with_rows(REPLACE, rows)
+        self._run.count(batch)
+        last: UUID = chosen[-1]["id"]
         return last
 
 
@@ -191,8 +249,15 @@ def _to_row(fact: TranslatedResource, run: ImportRun) -> WaitingRow:
         "import_id": run.id,
         "file": fact.file,
         "line": fact.line,
+        **_stored(fact),
+    }
+
+
+def _stored(fact: TranslatedResource) -> StoredResource:
+    return {
         "resource": {"type": fact.type, "rows": fact.rows, "digest": fact.digest},
         "json_bytes": fact.json_bytes,
+        "awaits_binary": has_parts(fact),
     }
 
 
@@ -204,13 +269,38 @@ def _count(source: str) -> int:
     return number
 
 
-def _search(source: str, after: UUID) -> list[Item]:
+def _search(run: ImportRun, after: UUID) -> list[Item]:
+    """Return waiting facts of the source.
+
+    A document that waits for its Binary is left to its own import, which has the Binary.
+    """
     waiting = table_of(WaitingFact).c
     return fetch_items(
         select(*columns_named(WaitingFact, ("id", "patient_key", "json_bytes")))
-        .where(of_current_tenant(WaitingFact), waiting.source == source, waiting.id > after)
+        .where(
+            of_current_tenant(WaitingFact),
+            waiting.source == run.source,
+            waiting.id > after,
+            or_(waiting.awaits_binary.is_(False), waiting.import_id == run.id),
+        )
         .order_by(waiting.id)
         .limit(SEARCHED_AT_ONCE)
+    )
+
+
+def _search_textless(run: ImportRun, after: UUID) -> list[Item]:
+    """Return the documents of an import that wait for their Binary resources."""
+    waiting = table_of(WaitingFact).c
+    return fetch_items(
+        select(*columns_named(WaitingFact, ("id", "json_bytes")))
+        .where(
+            of_current_tenant(WaitingFact),
+            waiting.import_id == run.id,
+            waiting.id > after,
+            waiting.awaits_binary,
+        )
+        .order_by(waiting.id)
+        .limit(BATCH_LINES)
     )
 
 
@@ -224,13 +314,17 @@ def _fitting(rows: Sequence[Item]) -> Sequence[Item]:
     return rows
 
 
-def _fetch_resources(ids: Sequence[UUID]) -> list[Item]:
+def _fetch_resources(ids: Sequence[UUID]) -> dict[UUID, TranslatedResource]:
     waiting = table_of(WaitingFact).c
-    return fetch_items(
-        select(*columns_named(WaitingFact, ("file", "line", "resource")))
+    rows = fetch_items(
+        select(*columns_named(WaitingFact, ("id", "file", "line", "resource")))
         .where(of_current_tenant(WaitingFact), waiting.id.in_(ids))
         .order_by(waiting.id)
     )
+    return {
+        row["id"]: TranslatedResource(file=row["file"], line=row["line"], **row["resource"])
+        for row in rows
+    }
 
 
 def _delete(ids: Sequence[UUID]) -> None:

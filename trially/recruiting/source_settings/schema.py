@@ -24,7 +24,7 @@ class SourceSchema(Schema):
     name = text(
         columns.name,
         required=True,
-        example="epic",
+        example="meditech",
         metadata={"description": "The name that imports give as `source`. It never changes."},
     )
     base_url = text(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Required, TypedDict, final
 
 from trially.database.model import length_of
+from trially.recruiting.documents.model import Document
 from trially.recruiting.imports.faults import FaultCode
 from trially.recruiting.patients.model import Patient, WithdrawalReason
 from trially.recruiting.records.model import ClinicalFact
@@ -16,6 +17,12 @@ LONGEST_VALUE_TEXT = length_of(ClinicalFact.value_text)
 LONGEST_REFERENCE_TEXT = length_of(ClinicalFact.reference_text)
 LONGEST_FOCUS = length_of(ClinicalFact.focus)
 LONGEST_NAME = length_of(Patient.family_name)
+LONGEST_TITLE = length_of(Document.title)
+LONGEST_AUTHOR = length_of(Document.author)
+
+
+Number = int | float | str
+"""A number, or the text of one that a float does not keep as it is written."""
 
 
 class CodingRow(TypedDict):
@@ -34,6 +41,18 @@ class AddressRow(TypedDict):
     state: str | None
     postal_code: str | None
     country: str | None
+
+
+class NameRow(TypedDict):
+    """One of a patient's names."""
+
+    use: str | None
+    given_name: str | None
+    family_name: str | None
+    full_name: str | None
+    """The whole name, if it has no parts."""
+    period_start: str | None
+    period_end: str | None
 
 
 class IdentifierRow(TypedDict):
@@ -64,6 +83,8 @@ class PatientRow(TypedDict):
     """All identifiers; they have rows of their own."""
     given_name: str | None
     family_name: str | None
+    names: list[NameRow]
+    """All names, the shown one included."""
     birth_date: str | None
     birth_date_precision: str | None
     sex: str | None
@@ -78,6 +99,7 @@ class PatientRow(TypedDict):
     deceased_at: str | None
     deceased_on: str | None
     deceased_precision: str | None
+    deceased_zone: str | None
     date_problem: str | None
     impossible_dates: dict[str, str] | None
     active: bool
@@ -142,20 +164,77 @@ class FactRow(TypedDict, total=False):
     date_problem: str | None
     recorded_at: str | None
     recorded_offset: int | None
-    value_number: int | float | None
+    zone: str | None
+    zoned_times: str | None
+    value_number: Number | None
     value_code_system: str | None
     value_code: str | None
     value_text: str | None
     unit: str | None
     comparator: str | None
-    reference_low: int | float | None
-    reference_high: int | float | None
+    reference_low: Number | None
+    reference_high: Number | None
     reference_text: str | None
     interpretation: str | None
     details: dict[str, Any] | None
     encounter_source_id: str | None
     medication_source_id: str | None
     entered_in_error: Required[bool]
+
+
+@final
+class PartRow(TypedDict):
+    """A part of a document's text: an attachment, a narrative, or a section."""
+
+    element: str
+    """Its place in the resource, in FHIR's notation."""
+    heading: str | None
+    pages: list[str]
+    is_paged: bool
+    """The pages are those of a PDF."""
+    problem: str | None
+    """A value of `TextProblem`."""
+    binary_id: str | None
+    """Id at the source of the Binary that holds the text, if it is not in the resource."""
+    binary_base: str
+    """Base URL of that Binary's server, empty for that of the document."""
+
+
+@final
+class DocumentRow(TypedDict):
+    """A document about one patient."""
+
+    patient_source_id: str
+    source_type: str
+    source_id: str
+    type_system: str | None
+    type_code: str | None
+    type_display: str | None
+    other_codings: list[CodingRow] | None
+    category: str | None
+    title: str | None
+    author: str | None
+    at: str | None
+    at_precision: str | None
+    at_offset: int | None
+    dated_on: str | None
+    date_problem: str | None
+    status: str | None
+    document_status: str | None
+    encounter_source_id: str | None
+    entered_in_error: bool
+    parts: list[PartRow]
+
+
+@final
+class BinaryRow(TypedDict):
+    """The text of a Binary resource, for documents of the same import that refer to it."""
+
+    source_id: str
+    pages: list[str]
+    is_paged: bool
+    problem: str | None
+    entered_in_error: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +246,9 @@ class IgnoredResource:
     """Why a stored version of the same resource is no longer used."""
 
 
-Translated = PatientRow | MedicationRow | list[FactRow] | IgnoredResource
+Translated = (
+    PatientRow | MedicationRow | BinaryRow | list[FactRow] | list[DocumentRow] | IgnoredResource
+)
 
 
 class ResourceError(Exception):

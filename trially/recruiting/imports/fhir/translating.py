@@ -4,6 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from trially.recruiting.imports.faults import FaultCode
+from trially.recruiting.imports.fhir.documents import (
+    translate_binary,
+    translate_composition,
+    translate_diagnostic_report,
+    translate_document_reference,
+)
 from trially.recruiting.imports.fhir.facts import (
     translate_allergy,
     translate_condition,
@@ -18,6 +24,7 @@ from trially.recruiting.imports.fhir.medications import (
     translate_medication_request,
     translate_medication_statement,
 )
+from trially.recruiting.imports.fhir.modifiers import PARTS, without_modified_parts
 from trially.recruiting.imports.fhir.observations import translate_observation
 from trially.recruiting.imports.fhir.patients import translate_patient
 from trially.recruiting.imports.fhir.reading_state import Reading
@@ -32,7 +39,11 @@ from trially.recruiting.imports.fhir.versions import to_r4
 
 TRANSLATORS: dict[str, Callable[[dict[str, Any], Reading], Translated]] = {
     "AllergyIntolerance": translate_allergy,
+    "Binary": translate_binary,
+    "Composition": translate_composition,
     "Condition": translate_condition,
+    "DiagnosticReport": translate_diagnostic_report,
+    "DocumentReference": translate_document_reference,
     "Encounter": translate_encounter,
     "Immunization": translate_immunization,
     "Medication": translate_medication,
@@ -73,6 +84,8 @@ def translate(resource: dict[str, Any], reading: Reading | None = None) -> Trans
     try:
         if current.get("modifierExtension"):
             _refuse_modifiers(kind, reading)
+        if not PARTS.isdisjoint(current):
+            current = without_modified_parts(current, reading)
         return translator(current, reading)
     except ResourceError as error:
         if version is not None:

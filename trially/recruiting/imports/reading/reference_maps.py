@@ -69,7 +69,10 @@ def resolve_references(resource: Json, references: ReferenceMap) -> None:
         for key, value in node.items():
             if type(value) is dict or type(value) is list:
                 pending.append(value)
-            elif key == "reference" and type(value) is str:
+            elif type(value) is str and (
+                # Attachments have the URL of a Binary.
+                key == "reference" or (key == "url" and value[:4].lower() == "urn:")
+            ):
                 node[key] = references.get(reference_key(value), value)
 
 

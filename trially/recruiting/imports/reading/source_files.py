@@ -26,7 +26,7 @@ _LEADING_WORD = re.compile(r"[A-Za-z]+(?![A-Za-z])")
 _FIRST_RESOURCE = re.compile(rb'"resourceType"\s*:\s*"(?!Bundle")([A-Za-z]+)"')
 # Bulk exports name a file after its resource type. The first resource decides for other names.
 _TYPES_IN_NAMES = frozenset(
-    "AdverseEvent AllergyIntolerance Appointment BodyStructure CarePlan CareTeam Claim "
+    "AdverseEvent AllergyIntolerance Appointment Binary BodyStructure CarePlan CareTeam Claim "
     "ClaimResponse Communication Composition Condition Consent Coverage Device DeviceRequest "
     "DeviceUseStatement DiagnosticReport DocumentReference Encounter EpisodeOfCare "
     "ExplanationOfBenefit FamilyMemberHistory Goal Group Immunization ImagingStudy List Location "
@@ -35,8 +35,8 @@ _TYPES_IN_NAMES = frozenset(
     "Practitioner PractitionerRole Procedure Provenance Questionnaire QuestionnaireResponse "
     "RelatedPerson ResearchSubject RiskAssessment ServiceRequest Specimen Task".lower().split()
 )
-# Facts refer to patients, and medication requests refer to medications.
-_RANKS = {"patient": 0, "medication": 1}
+# Facts refer to patients, medication requests to medications, and documents to Binary resources.
+_RANKS = {"patient": 0, "medication": 1, "binary": 1}
 
 
 class ImportSourceError(OperatorError):

@@ -36,13 +36,15 @@ def digest(json_rows: bytes) -> str:
     return "\\x" + hashlib.blake2b(json_rows, digest_size=HASH_BYTES).hexdigest()
 
 
-def compose_insert(model: Model, row_type: type[Any], *, added: Sequence[str]) -> str:
+def compose_insert(
+    model: Model, row_type: type[Any], *, added: Sequence[str], not_stored: Iterable[str] = ()
+) -> str:
     """Compose the statement that inserts the rows of the parameter `rows`.
 
     It writes the columns that `row_type` and `added` name. All other columns get their defaults.
     """
     table = table_of(model)
-    return _compose_insert(table, _written_columns(table, row_type, added, frozenset()))
+    return _compose_insert(table, _written_columns(table, row_type, added, frozenset(not_stored)))
 
 
 def compose_upsert(

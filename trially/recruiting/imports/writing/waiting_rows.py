@@ -1,6 +1,6 @@
 """The rows of waiting facts, and the statements that write and delete them."""
 
-from typing import Any, TypedDict
+from typing import Any, TypedDict, get_type_hints
 from uuid import UUID
 
 from trially.recruiting.imports.model import WaitingFact
@@ -8,7 +8,15 @@ from trially.recruiting.imports.writing.resources import TranslatedResource
 from trially.recruiting.imports.writing.upserting import compose_insert, is_newer
 
 
-class WaitingRow(TypedDict):
+class StoredResource(TypedDict):
+    """What is stored of a fact that waits, ready for JSON."""
+
+    resource: dict[str, Any]
+    json_bytes: int
+    awaits_binary: bool
+
+
+class WaitingRow(StoredResource):
     """A waiting fact, ready for JSON."""
 
     id: UUID
@@ -22,12 +30,10 @@ class WaitingRow(TypedDict):
     import_id: UUID
     file: str
     line: int
-    resource: dict[str, Any]
-    json_bytes: int
 
 
 _KEY = ("source", "base_url", "source_type", "source_id")
-_STORED = [name for name in WaitingRow.__annotations__ if name not in ("id", *_KEY)]
+_STORED = [name for name in get_type_hints(WaitingRow) if name not in ("id", *_KEY)]
 
 # Of two versions the newer one is kept; of two without versions, the last one that was read.
 KEEP = f"""
@@ -39,12 +45,23 @@ RETURNING xmax = 0 AS is_new
 """
 
 _SAME_KEY = """
-json_to_recordset(CAST(:rows AS json)) AS r(base_url text, source_type text, source_id text)
+json_to_recordset(CAST(:rows AS json)) AS r(base_url text, source_type text, source_id text,
+    version_at timestamptz, version_number bigint)
 WHERE waiting_fact.tenant_id = CAST(:tenant_id AS uuid) AND waiting_fact.source = :source
 AND waiting_fact.base_url = r.base_url AND waiting_fact.source_type = r.source_type
 AND waiting_fact.source_id = r.source_id
 """
-FORGET = f"DELETE FROM waiting_fact USING {_SAME_KEY}"
+# A version that is newer than the written one still waits.
+FORGET = f"""
+DELETE FROM waiting_fact USING {_SAME_KEY} AND {is_newer("waiting_fact", "r")} IS NOT TRUE
+"""
+REPLACE = """
+UPDATE waiting_fact SET resource = r.resource, json_bytes = r.json_bytes,
+    awaits_binary = r.awaits_binary
+FROM json_to_recordset(CAST(:rows AS json))
+    AS r(id uuid, resource jsonb, json_bytes integer, awaits_binary boolean)
+WHERE waiting_fact.tenant_id = CAST(:tenant_id AS uuid) AND waiting_fact.id = r.id
+"""
 FIND = (
     "SELECT waiting_fact.base_url, waiting_fact.source_type, waiting_fact.source_id"
     f" FROM waiting_fact, {_SAME_KEY}"

@@ -8,24 +8,30 @@ import { Value } from "@/components/value";
 import { type Patient, load, loadMe } from "@/lib/api";
 import { FIELDS, shownValue, valuesOf } from "@/lib/patient-fields";
 
+import { Documents } from "./documents";
 import { EditForm } from "./edit-form";
+import { RecordOfPerson } from "./record";
 
 export const metadata: Metadata = { title: "Patient" }; // No name: browsers keep titles in their history.
 
 type Props = { params: Promise<{ tenant: string; id: string }> };
 
 const EVENTS = 12;
+const DOCUMENTS = 10;
 const english = { locale: "en-US", timeZone: "UTC" };
 
 /** One patient: the fields, to read or to change, and the latest events. */
 export default async function PatientPage({ params }: Props) {
   const { tenant, id } = await params;
   const path = { patient_id: id };
-  const [{ data: me }, read, timeline] = await Promise.all([
+  const [{ data: me }, read, timeline, documents] = await Promise.all([
     loadMe(tenant),
     load(tenant, (trially, options) => trially.GET("/api/v1/patients/{patient_id}", { params: { path }, ...options })),
     load(tenant, (trially, options) =>
       trially.GET("/api/v1/patients/{patient_id}/timeline", { params: { path, query: { limit: EVENTS } }, ...options }),
+    ),
+    load(tenant, (trially, options) =>
+      trially.GET("/api/v1/patients/{patient_id}/documents", { params: { path, query: { limit: DOCUMENTS } }, ...options }),
     ),
   ]);
   if (!me) {
@@ -67,7 +73,16 @@ export default async function PatientPage({ params }: Props) {
             <Events events={timeline.data.data} />
           )}
         </section>
+        <RecordOfPerson tenant={tenant} patient={patient} mayWrite={mayWrite} seesNumbers={!hidden.includes("mrn")} />
       </div>
+      <section className="card" aria-labelledby="documents">
+        <h2 id="documents">Documents</h2>
+        {documents.failure ? (
+          <FailureNotice failure={documents.failure} />
+        ) : (
+          <Documents tenant={tenant} patient={id} latest={documents.data.data} maySearch={me.phi_level === "full"} />
+        )}
+      </section>
     </>
   );
 }

@@ -1,0 +1,1 @@
+"""Documents and notes about patients: their text, and the search in it."""
