@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from trially.recruiting.column_mappings.table_fields import NAME_FIELDS
@@ -70,6 +71,13 @@ class Cells:
         """Return a date in FHIR's notation."""
         text, rules = self.text(field), self._plan.options.mapping.dates
         return text and self._reading(field, lambda: read_date(text, rules, day_only=day_only))
+
+    def version(self) -> str | None:
+        """Return when the row was changed, with a UTC offset, so that versions are comparable."""
+        text, options = self.text("updated"), self._plan.options
+        rules = options.mapping.dates
+        rules = replace(rules, zone=rules.zone or options.version_zone)
+        return text and self._reading("updated", lambda: read_date(text, rules))
 
     def quantity(self, field: str) -> Quantity | None:
         """Return a number with comparator and unit; None if the cell holds another text."""

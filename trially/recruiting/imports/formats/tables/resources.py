@@ -259,7 +259,7 @@ def _note(cells: Cells) -> list[Json] | None:
 
 
 def _meta(cells: Cells) -> Json | None:
-    updated = cells.date("updated")
+    updated = cells.version()
     return {"lastUpdated": updated} if updated else None
 
 
