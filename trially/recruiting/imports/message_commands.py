@@ -18,7 +18,7 @@ from trially.recruiting.imports.formats.hl7v2.reading import MessageReader
 from trially.recruiting.imports.formats.text_files import Encoding, codec_named
 from trially.recruiting.imports.reading.source_files import find_source_files
 from trially.recruiting.imports.running import fingerprint_of, fingerprint_with
-from trially.recruiting.imports.stored_mappings import find_own_zone, find_tenant_zone
+from trially.recruiting.imports.stored_mappings import find_zones
 from trially.recruiting.imports.table_commands import (
     files_argument,
 )
@@ -80,9 +80,9 @@ def hl7v2(
     source = require_source(slug, source)
     source_files = find_source_files(files)
     with tenant_context(slug):
-        zone, fallback = zone or find_own_zone(source), find_tenant_zone()
-    options = ("hl7v2", zone, encoding, fallback)
-    reader = MessageReader(zone, codec_named(Encoding(encoding)), fallback)
+        zones = find_zones(source)
+    options = ("hl7v2", zone, encoding)
+    reader = MessageReader(zone, codec_named(Encoding(encoding)), *zones)
     if dry_run:
         try_files(slug, source_files, source=source, strict=strict, as_json=as_json, reader=reader)
         return

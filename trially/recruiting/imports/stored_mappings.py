@@ -1,7 +1,6 @@
 """How a source writes its files, as it is stored: column mappings and the time zone."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,7 +10,6 @@ from sqlalchemy.dialects.postgresql import JSONB, insert
 from trially.database.placement import current_placement
 from trially.database.rows import of_current_tenant, table_of
 from trially.database.session import db, transaction
-from trially.recruiting.column_mappings.mapping import ColumnMapping, build_mapping
 from trially.recruiting.column_mappings.table_fields import TableKind
 from trially.recruiting.sources.model import RecordSource
 from trially.tenancy.context import current_tenant
@@ -24,25 +22,16 @@ def find_mapping(source: str, kind: TableKind) -> Mapping[str, Any]:
     return document
 
 
-def find_own_zone(source: str) -> ZoneInfo | None:
-    """Return the time zone that is stored with a source."""
+def find_zones(source: str) -> tuple[ZoneInfo | None, ZoneInfo]:
+    """Return the time zones of a source, None if it has none of its own, and of the tenant."""
     name: str | None = _find(source, "time_zone")
-    return None if name is None else ZoneInfo(name)
+    return None if name is None else ZoneInfo(name), ZoneInfo(current_tenant().time_zone)
 
 
-def find_tenant_zone() -> ZoneInfo:
-    """Return the time zone of the current tenant."""
-    return ZoneInfo(current_tenant().time_zone)
-
-
-def mapping_of(source: str, kind: TableKind, document: Mapping[str, Any]) -> ColumnMapping:
-    """Return a mapping whose zone is that of the source, unless it names one.
-
-    Raises `MappingError`.
-    """
-    mapping = build_mapping(document, kind)
-    zone = mapping.dates.zone or find_own_zone(source) or find_tenant_zone()
-    return replace(mapping, dates=replace(mapping.dates, zone=zone))
+def find_version_zone(source: str) -> ZoneInfo:
+    """Return the zone in which the versions of a source's records are compared."""
+    own, tenants = find_zones(source)
+    return own or tenants
 
 
 def store_mapping(source: str, kind: TableKind, document: Mapping[str, Any]) -> None:

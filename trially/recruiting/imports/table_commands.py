@@ -9,6 +9,7 @@ import click
 
 from trially.config import current_settings
 from trially.recruiting.column_mappings.mapping import (
+    build_mapping,
     read_mapping_file,
 )
 from trially.recruiting.column_mappings.table_fields import TableKind
@@ -31,7 +32,11 @@ from trially.recruiting.imports.formats.text_files import Encoding
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.source_files import SourceFile, find_source_files
 from trially.recruiting.imports.running import fingerprint_of, fingerprint_with
-from trially.recruiting.imports.stored_mappings import find_mapping, mapping_of, store_mapping
+from trially.recruiting.imports.stored_mappings import (
+    find_mapping,
+    find_version_zone,
+    store_mapping,
+)
 from trially.recruiting.imports.trying import try_files
 from trially.recruiting.imports.upload_formats import describe_table
 from trially.tenancy.catalog_commands import catalog_command
@@ -112,12 +117,13 @@ def csv(
     document = read_mapping_file(mapping_file, table_kind) if mapping_file else None
     with tenant_context(slug):
         stored = find_mapping(source, table_kind) if document is None else document
-        mapping = mapping_of(source, table_kind, stored)
+        mapping, zone = build_mapping(stored, table_kind), find_version_zone(source)
     options = TableOptions(
         table_kind,
         mapping,
         Encoding(encoding),
         DELIMITER_NAMES.get(delimiter, delimiter),
+        zone,
     )
     plans = {file: plan_table(file, options, limits) for file in source_files}
     reader = TableReader(plans)

@@ -9,6 +9,7 @@ from trially.database.rows import Item
 from trially.http.codes import Code
 from trially.http.problems import UnprocessableContent, to_pointers
 from trially.recruiting.column_mappings.mapping import (
+    build_mapping,
     read_mapping,
     read_zone,
 )
@@ -34,9 +35,8 @@ from trially.recruiting.imports.reading.source_files import (
 from trially.recruiting.imports.running import fingerprint_with
 from trially.recruiting.imports.stored_mappings import (
     find_mapping,
-    find_own_zone,
-    find_tenant_zone,
-    mapping_of,
+    find_version_zone,
+    find_zones,
 )
 from trially.recruiting.imports.uploads import HL7V2_TYPES, TABLE_TYPES
 
@@ -82,13 +82,13 @@ def open_upload(
         if media_type in TABLE_TYPES:
             options = _table_options(query, _encoding_of(query, charset))
             plan = plan_table(source_file, options, limits)
-            reader = TableReader({source_file: plan})
-            return UploadedFile(source_file, reader, fingerprint_with(digest, options), plan)
+            fingerprint = fingerprint_with(digest, options)
+            return UploadedFile(source_file, TableReader({source_file: plan}), fingerprint, plan)
         if media_type in HL7V2_TYPES:
-            zone = read_zone(query["time_zone"]) or find_own_zone(query["source"])
-            codec, fallback = codec_named(_encoding_of(query, charset)), find_tenant_zone()
-            fingerprint = fingerprint_with(digest, ("hl7v2", zone, codec, fallback))
-            return UploadedFile(source_file, MessageReader(zone, codec, fallback), fingerprint)
+            zone, codec = read_zone(query["time_zone"]), codec_named(_encoding_of(query, charset))
+            reader = MessageReader(zone, codec, *find_zones(query["source"]))
+            fingerprint = fingerprint_with(digest, ("hl7v2", zone, codec))
+            return UploadedFile(source_file, reader, fingerprint)
     except MappingError as error:
         errors = list(to_pointers(error.nested(), "/mapping"))
         raise _refusal(str(error), errors) from error
@@ -153,9 +153,10 @@ def _table_options(query: Mapping[str, Any], encoding: Encoding) -> TableOptions
     )
     return TableOptions(
         kind,
-        mapping_of(query["source"], kind, document),
+        build_mapping(document, kind),
         encoding,
         DELIMITER_NAMES[query["delimiter"]],
+        find_version_zone(query["source"]),
     )
 
 

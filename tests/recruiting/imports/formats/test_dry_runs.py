@@ -183,3 +183,23 @@ def test_a_dry_run_needs_the_permission_to_import(tenant: Any, as_member: AsMemb
     response = reader.post("/imports/dry-run", data=b"{}", content_type="application/json")
 
     assert response.status_code == 403
+
+
+def test_a_dry_run_of_a_full_export_counts_what_it_lacks_and_withdraws_nothing(
+    importer: Importer, run_command: RunCommand, tmp_path: Path
+) -> None:
+    importer(make_patient(1), make_patient(2), source="kis")
+    path = tmp_path / "full.ndjson"
+    path.write_bytes(write_ndjson(make_patient(1)))
+    before = stored(importer)
+
+    command = ("imports", "fhir", importer.tenant.slug, path, "--source", "kis", "--complete")
+    tried = orjson.loads(run_command(*command, "--yes", "--dry-run", "--json").stdout)
+    assert stored(importer) == before
+    done = orjson.loads(run_command(*command, "--yes", "--json").stdout)
+
+    assert tried["missing"] == done["missing"] == {"Patient": 1}
+    assert [each["source_id"] for each in tried["first_missing"]["Patient"]] == ["p2"]
+    assert importer.query("SELECT source_id FROM patient WHERE withdrawn_at IS NOT NULL") == [
+        ("p2",)
+    ]

@@ -201,6 +201,33 @@ def test_messages_in_any_order_give_the_newest_record_and_merges(
     assert values == [(7.1, "corrected", "123"), (9.0, "final", "123")]
 
 
+def test_times_are_in_the_zone_of_the_source_and_versions_are_comparable(
+    importer: Importer, member: Member
+) -> None:
+    name = {"name": "kis", "time_zone": "Europe/Berlin"}
+    assert member.post("/sources", json=name).status_code == 201
+    row = "1,718-7,{},2024-07-04 08:15,{},r1\n"
+    head = "patient,loinc,value,date,updated,record\n"
+    table = head + row.format(2, "2024-07-04 10:00") + row.format(1, "2024-07-04T07:59:00Z")
+    result = "OBX|1|NM|718-7^Hb^LN||{}|g/dL|||||F|||20240704081500"
+    messages = message(PID, OBR, result.format(4), kind="ORU^R01", time="20240704100000") + message(
+        PID, OBR, result.format(3), kind="ORU^R01", time="20240704075900+0000"
+    )
+    send = (
+        ("patients", "text/csv", "mrn,sex\n1,f\n"),
+        ("labs", "text/csv", table),
+        ("labs", "application/hl7-v2", messages),
+    )
+    for kind, media_type, body in send:
+        url = f"/imports?source=kis&kind={kind}"
+        assert member.post(url, data=body, content_type=media_type).status_code == 201
+
+    assert importer.query(
+        "SELECT value_number::int, start_at AT TIME ZONE 'UTC' = '2024-07-04 06:15'"
+        " FROM clinical_fact ORDER BY 1"
+    ) == [(2, True), (4, True)]
+
+
 def test_merges_cancellations_and_deletions_hold_until_a_newer_message(
     importer: Importer, run_command: RunCommand, tmp_path: Path
 ) -> None:

@@ -175,6 +175,8 @@ def test_a_bad_time_is_a_fault_and_the_rest_is_kept() -> None:
     content = message(PID.replace("19610723", "19610732"), "DG1|1||E11.9^Diabetes^I10||yesterday|F")
 
     assert faults(content) == [(2, "PID-7 is not a time."), (3, "DG1-5 is not a time.")]
+    pointers = [each.fault.pointer for each in read_messages(content) if each.fault]
+    assert pointers == ["/PID-7", "/DG1-5"]
     assert [each.resource["resourceType"] for each in read_messages(content) if each.resource] == [
         "Patient",
         "Condition",

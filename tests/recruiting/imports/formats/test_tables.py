@@ -123,6 +123,7 @@ def test_a_date_that_is_not_certain_is_a_fault_and_the_fact_stays(text: str, rea
     assert fault.number == 2
     assert fault.fault
     assert fault.fault.concerns is Concern.VALUE
+    assert fault.fault.pointer == "/date"
     assert fault.fault.reason.startswith("Cell 6 (date) ")
     assert reason in fault.fault.reason
     assert text not in fault.fault.reason
@@ -390,6 +391,13 @@ def test_a_wrong_mapping_is_refused_with_a_pointer(mapping: Any, pointer: str) -
     [found] = to_pointers(caught.value.nested())
     assert found["pointer"] == pointer
     assert found["detail"] in str(caught.value)
+
+
+def test_a_row_that_is_refused_has_the_pointer_of_its_cell() -> None:
+    _, results = read_table(f'{LABS},718-7,Hb,13,g/dL,2024\n1,718-7,Hb,"13,5",g/dL,2024\n', "labs")
+
+    assert [each.fault and each.fault.pointer for each in results] == ["/patient", "/value"]
+    assert [each.resource for each in results] == [None, None]
 
 
 def test_an_unknown_word_is_a_fault_and_never_another_value() -> None:

@@ -1,6 +1,7 @@
 """The results of reading other formats, counted as an import counts lines."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from trially.database.model import length_of
@@ -38,19 +39,25 @@ class Results:
         deleted = Deletion("", resource["resourceType"], resource["id"], modified, None)
         return self._result(line, deleted, None)
 
-    def refusal(self, line: int, code: FaultCode, sentence: str) -> Iterator[ReadResource]:
+    def refusal(
+        self, line: int, code: FaultCode, sentence: str, pointer: str | None = None
+    ) -> Iterator[ReadResource]:
         """Yield why a line has no resource, unless it is stored.
 
         The sentence never quotes the line.
         """
-        return self._result(line, None, fault(code, sentence).at(self._file, line))
+        refused = replace(fault(code, sentence).at(self._file, line), pointer=pointer)
+        return self._result(line, None, refused)
 
-    def omission(self, line: int, sentence: str, resource: Json) -> Iterator[ReadResource]:
+    def omission(
+        self, line: int, sentence: str, resource: Json, pointer: str | None = None
+    ) -> Iterator[ReadResource]:
         """Yield what a resource is imported without, unless it is stored."""
         omitted = LineFault(
             self._file,
             line,
             sentence,
+            pointer,
             concerns=Concern.VALUE,
             resource_type=resource["resourceType"],
             resource_id=resource["id"],

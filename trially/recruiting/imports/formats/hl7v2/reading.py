@@ -32,6 +32,9 @@ from trially.recruiting.imports.reading.source_files import SourceFile
 
 Json = dict[str, Any]
 
+_FIELD = re.compile(r"[A-Z][A-Z0-9]{2}-\d+")
+"""The field of a segment at the beginning of a fault's sentence."""
+
 _EVENT = re.compile(r"[A-Z]\d\d")
 ADT_EVENTS = frozenset(
     "A01 A02 A03 A04 A05 A06 A07 A08 A10 A11 A12 A13 A14 A16 A23 A25 A27 A28 A29 A31 A38".split()  # noqa: SIM905
@@ -50,13 +53,17 @@ class MessageReader:
         self,
         zone: ZoneInfo | None = None,
         codec: str | None = None,
-        fallback: ZoneInfo | None = None,
+        source_zone: ZoneInfo | None = None,
+        tenant_zone: ZoneInfo | None = None,
     ) -> None:
-        """Take the zone of the source, and the codec of messages that declare none.
+        """Take the zone that a person names for this input, and the codec of undeclared messages.
 
-        `fallback` is the zone of times if neither the source nor the message has one.
+        Times in the zone of the source or tenant get no offset, because these zones may be
+        corrected later. The versions of records need an offset, to be compared.
         """
-        self._clock = Clock(zone, fallback=fallback)
+        self._zone = zone
+        self._source_zone = source_zone
+        self._tenant_zone = tenant_zone
         self._codec = codec
 
     def __call__(
@@ -89,8 +96,12 @@ class MessageReader:
             is_named = kind in _NAMED_TYPES and _EVENT.fullmatch(event)
             name = f"{kind}^{event}" if is_named else "of this type"
             raise MessageError(f"Messages {name} are not imported.", header.line)
-        clock = self._clock.of_message(header.text(7))
-        reading = _Reading(message, clock, _version_of(message, clock), results)
+        named = Clock(self._zone or self._source_zone, fallback=self._tenant_zone)
+        version = _version_of(message, named.of_message(header.text(7)))
+        clock = Clock(self._zone)
+        if self._source_zone is None:
+            clock = clock.of_message(header.text(7))
+        reading = _Reading(message, clock, version, results)
         yield from reading.merges() if is_merge else reading.records()
 
 
@@ -211,11 +222,13 @@ class _Reading:
         if resource is not None:
             yield from self._results.resource(segment.line, self._versioned(resource))
         for fault in faults:
+            match = _FIELD.match(fault)
+            pointer = f"/{match[0]}" if match else None
             if resource is not None:
-                yield from self._results.omission(segment.line, fault, resource)
+                yield from self._results.omission(segment.line, fault, resource, pointer)
             else:
                 code = FaultCode.INVALID_MESSAGE
-                yield from self._results.refusal(segment.line, code, fault)
+                yield from self._results.refusal(segment.line, code, fault, pointer)
 
     def _versioned(self, resource: Json) -> Json:
         if self._version is None:

@@ -13,11 +13,11 @@ _TIME = re.compile(
 
 @dataclass(frozen=True)
 class Clock:
-    """The zone of times that name none: of the source, or of the message's MSH-7, or another."""
+    """The zone of times that name none. Without one, the import decides."""
 
     zone: ZoneInfo | None = None
-    """The zone of the source. It knows summer time, which the offset of a message does not."""
     offset: str | None = None
+    """The offset of the message's MSH-7. A zone goes before it, because it knows summer time."""
     fallback: ZoneInfo | None = None
 
     def read(self, text: str) -> str | None:

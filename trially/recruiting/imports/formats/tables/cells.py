@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from typing import TypeVar
+from dataclasses import replace
+from typing import NamedTuple, TypeVar
 
 from trially.recruiting.column_mappings.table_fields import NAME_FIELDS
 from trially.recruiting.imports.formats.tables.dates import read_date
@@ -23,12 +24,19 @@ _UNDECODED = re.compile("[\udc80-\udcff]")
 """Bytes that are not in the encoding of the file."""
 
 
+class CellFault(NamedTuple):
+    """What is wrong with a cell."""
+
+    field: str
+    sentence: str
+
+
 class Cells:
     """The cells of a row. A cell that cannot be read is left out, and is added to `faults`."""
 
     def __init__(self, cells: Sequence[str], plan: TablePlan) -> None:
         """Check the cells. Raises `RowError` if their number is not the header's."""
-        self.faults: list[str] = []
+        self.faults: list[CellFault] = []
         self._plan = plan
         self._positions = plan.positions
         self._cells = cells
@@ -64,6 +72,13 @@ class Cells:
         text, rules = self.text(field), self._plan.options.mapping.dates
         return text and self._reading(field, lambda: read_date(text, rules, day_only=day_only))
 
+    def version(self) -> str | None:
+        """Return when the row was changed, with a UTC offset, so that versions are comparable."""
+        text, options = self.text("updated"), self._plan.options
+        rules = options.mapping.dates
+        rules = replace(rules, zone=rules.zone or options.version_zone)
+        return text and self._reading("updated", lambda: read_date(text, rules))
+
     def quantity(self, field: str) -> Quantity | None:
         """Return a number with comparator and unit; None if the cell holds another text."""
         text = self.text(field)
@@ -85,8 +100,9 @@ class Cells:
     def add_fault(self, field: str, problem: str) -> None:
         """Add what is wrong with a cell. `problem` continues the sentence, and never quotes it."""
         sentence = f"Cell {self._positions[field] + 1} ({field}) {problem}."
-        if sentence not in self.faults:
-            self.faults.append(sentence)
+        fault = CellFault(field, sentence)
+        if fault not in self.faults:
+            self.faults.append(fault)
 
     def _reading(self, field: str, read: Callable[[], T | None]) -> T | None:
         try:

@@ -62,7 +62,7 @@ def translate_patient(cells: Cells, patient_id: str, number: str, mapping: Colum
         resource["deceasedDateTime"] = died
     else:
         resource["deceasedBoolean"] = _flag(cells, "deceased")
-    if updated := cells.date("updated"):
+    if updated := cells.version():
         resource["meta"] = {"lastUpdated": updated}
     return {name: value for name, value in resource.items() if value not in (None, [])}
 

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from zoneinfo import ZoneInfo
 
 from trially.recruiting.column_mappings.mapping import ColumnMapping
 from trially.recruiting.column_mappings.table_fields import (
@@ -59,6 +60,8 @@ class TableOptions:
     encoding: Encoding = Encoding.AUTO
     delimiter: str | None = None
     """None: the most frequent delimiter of the header."""
+    version_zone: ZoneInfo | None = None
+    """Zone of the versions of rows, unless the mapping names one."""
 
 
 @dataclass(frozen=True)

@@ -44,22 +44,23 @@ class TableReader:
         next(rows)  # the header
         for number, cells in rows:
             line = plan.header_line - 1 + number
-            row, resource, reason = _translate(plan, cells)
+            row, resource, error = _translate(plan, cells)
             if resource is not None:
                 yield from results.resource(line, resource)
             for fault in row.faults if row else ():
+                pointer = f"/{fault.field}"
                 if resource is not None:
-                    yield from results.omission(line, fault, resource)
+                    yield from results.omission(line, fault.sentence, resource, pointer)
                 else:
-                    yield from results.refusal(line, FaultCode.INVALID_ROW, fault)
-            if reason is not None:
-                yield from results.refusal(line, FaultCode.INVALID_ROW, reason)
+                    yield from results.refusal(line, FaultCode.INVALID_ROW, fault.sentence, pointer)
+            if error is not None:
+                yield from results.refusal(line, FaultCode.INVALID_ROW, str(error), error.pointer)
 
 
 def _translate(
     plan: TablePlan, cells: list[str] | RowError
-) -> tuple[Cells | None, dict[str, Any] | None, str | None]:
-    """Return a row's cells, and its resource or the reason why it has none."""
+) -> tuple[Cells | None, dict[str, Any] | None, RowError | None]:
+    """Return a row's cells, and its resource or the error why it has none."""
     row = None
     try:
         if isinstance(cells, RowError):
@@ -67,4 +68,4 @@ def _translate(
         row = Cells(cells, plan)
         return row, translate_row(row, plan.options.kind, plan.options.mapping), None
     except RowError as error:
-        return row, None, str(error)
+        return row, None, error

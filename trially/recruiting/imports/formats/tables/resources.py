@@ -78,7 +78,7 @@ def translate_row(cells: Cells, kind: TableKind, mapping: ColumnMapping) -> Json
     """Return the resource of a row. Raises `RowError` if the row has none."""
     number = cells.number("patient")
     if number is None:
-        raise RowError("The row has no record number of a patient.")
+        raise RowError("The row has no record number of a patient.", "patient")
     patient_id = patient_id_of(mapping.identifier_system, number)
     if kind is TableKind.PATIENTS:
         return translate_patient(cells, patient_id, number, mapping)
@@ -192,7 +192,8 @@ def _value(cells: Cells) -> Json:
     faults = len(cells.faults)
     quantity = cells.quantity("value")
     if len(cells.faults) > faults:
-        raise RowError(cells.faults.pop())
+        bad = cells.faults.pop()
+        raise RowError(bad.sentence, bad.field)
     if text is None:
         return {"dataAbsentReason": _coded(f"{_TERMINOLOGY}/data-absent-reason", "unknown")}
     if quantity is None:
@@ -202,7 +203,7 @@ def _value(cells: Cells) -> Json:
         comparator = None
     unit = cells.text("unit")
     if unit and quantity.unit and unit.casefold() != quantity.unit.casefold():
-        raise RowError("The cell of the value has another unit than the cell of the unit.")
+        raise RowError("The cell of the value has another unit than the cell of the unit.", "value")
     unit = unit or quantity.unit
     return {
         "valueQuantity": _without_empty(
@@ -258,7 +259,7 @@ def _note(cells: Cells) -> list[Json] | None:
 
 
 def _meta(cells: Cells) -> Json | None:
-    updated = cells.date("updated")
+    updated = cells.version()
     return {"lastUpdated": updated} if updated else None
 
 

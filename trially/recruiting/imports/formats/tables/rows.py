@@ -16,6 +16,11 @@ _BAD_QUOTE = "A quotation mark is in a quoted cell. Two of them stand for one."
 class RowError(Exception):
     """A row cannot be imported. The message is a sentence that never quotes the row."""
 
+    def __init__(self, sentence: str, field: str | None = None) -> None:
+        super().__init__(sentence)
+        self.pointer = None if field is None else f"/{field}"
+        """Pointer to the field that is wrong."""
+
 
 class _Lines:
     """The lines of a table, of which a bad row gives back all but its first one."""
