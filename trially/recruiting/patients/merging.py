@@ -54,41 +54,6 @@ SELECT replaced.id FROM (
 ) AS replaced
 """
 
-# Statements that read links name the rows by arrays, and not by joins: until the next ANALYZE,
-# PostgreSQL believes that a new tenant has one patient, and would join each with each.
-_READ = """
-SELECT id, base_url || ' ' || source_id AS key,
-    link_source_id IS NOT NULL OR replaced_by_id IS NOT NULL AS is_linked
-FROM patient WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
-"""
-_REPLACING = """
-SELECT patient.id AS survivor_id, named.base_url, named.source_id
-FROM patient CROSS JOIN jsonb_to_recordset(patient.replaces)
-    AS named(base_url text, source_id text)
-WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
-AND patient.replaces IS NOT NULL
-"""
-
-# Other records whose links concern the written ones.
-_LINKED = f"""
-SELECT id FROM patient
-WHERE tenant_id = CAST(:tenant_id AS uuid) AND source = :source AND link_source_id IS NOT NULL
-AND link_base_url || ' ' || link_source_id = ANY(CAST(:keys AS text[]))
-UNION
-SELECT id FROM patient
-WHERE tenant_id = CAST(:tenant_id AS uuid) AND replaced_by_id = ANY(CAST(:ids AS uuid[]))
-UNION
-SELECT replaced.id FROM (
-    {_REPLACING} AND (patient.id = ANY(CAST(:ids AS uuid[]))
-        OR named.base_url || ' ' || named.source_id = ANY(CAST(:keys AS text[])))
-    OFFSET 0
-) AS replacing CROSS JOIN LATERAL (
-    SELECT id FROM patient
-    WHERE tenant_id = CAST(:tenant_id AS uuid) AND source = :source
-    AND base_url = replacing.base_url AND source_id = replacing.source_id
-) AS replaced
-"""
-
 # What a source says of its records. A merge by a member stays until the member undoes it. The
 # record that replaces another one may be named by either of both.
 _FOLLOW = f"""
