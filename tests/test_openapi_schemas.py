@@ -19,7 +19,7 @@ from trially.openapi.examples import MissingExampleError, example_of_answer
 from trially.openapi.operations import UndescribedViewError, describe_operation
 from trially.openapi.schemas import Schemas
 from trially.recruiting.imports.model import ImportState
-from trially.recruiting.imports.uploads import MEDIA_TYPES
+from trially.recruiting.imports.uploads import MEDIA_TYPES, TABLE_TYPES
 from trially.recruiting.patients.model import BirthDatePrecision, ContactPreference, Sex
 from trially.recruiting.records.model import Comparator, RecordType
 from trially.recruiting.sites.model import SiteStatus
@@ -41,6 +41,8 @@ RESOURCE_SCHEMAS = {
     "document": "DocumentText",
     "found_document": "FoundDocument",
     "member": "Member",
+    "name": "Name",
+    "possible_duplicate": "Duplicate",
 }
 
 
@@ -141,6 +143,10 @@ def test_every_example_is_valid(document: dict[str, Any]) -> None:
     assert tried > 30
 
 
+QUERIES = {media_type: {"kind": "labs"} for media_type in TABLE_TYPES}
+"""What an upload needs besides its body, by media type."""
+
+
 def test_every_example_of_a_request_is_accepted_as_it_is(
     document: dict[str, Any], member: Member
 ) -> None:
@@ -157,7 +163,10 @@ def test_every_example_of_a_request_is_accepted_as_it_is(
             answer = member.request(
                 method.upper(),
                 path.format(**ids),
-                query_string=required_parameters(document, operation),
+                query_string={
+                    **required_parameters(document, operation),
+                    **QUERIES.get(media_type, {}),
+                },
                 data=data,
                 headers={"If-Match": "*", "Content-Type": media_type},
             )

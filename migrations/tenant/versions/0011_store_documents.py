@@ -81,7 +81,7 @@ def upgrade() -> None:
         sa.Column("version_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("version_number", sa.BigInteger(), nullable=True),
         sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("withdrawn_reason", sa.String(length=24), nullable=True),
+        sa.Column("withdrawn_reason", sa.String(length=20), nullable=True),
         sa.Column("content_hash", sa.LargeBinary(), nullable=False),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),

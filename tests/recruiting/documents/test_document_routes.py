@@ -251,11 +251,20 @@ def test_tenants_members_and_levels(
     shown = other.member.get(f"{other.path}/{document_id}").json
     assert [page["text"] for page in shown["pages"]] == ["Chest of the other tenant"]
     assert "chest pain" in one.member.get(f"{one.path}/{document_id}").text
+    everywhere = [each.member.get("/documents?q=chest").json["data"] for each in (one, other)]
+    assert [len(found) for found in everywhere] == [3, 1]
+    assert {each["patient_id"] for each in everywhere[1]} == {other.patient_id}
+    one.importer.query("UPDATE patient SET withdrawn_at = now(), withdrawn_reason = 'deleted'")
+    assert one.member.get("/documents?q=chest").json["data"] == []
+    one.importer.query("UPDATE patient SET withdrawn_at = NULL, withdrawn_reason = NULL")
 
     site = one.member.post("/sites", json={"name": "Away"}).json["id"]
     away = as_member(one.importer.tenant, Role.COORDINATOR, site_ids=[site])
     for path in (one.path, f"{one.path}?q=chest", f"{one.path}/{document_id}"):
         assert away.get(path).status_code == 404
+    for path in ("/documents", "/documents?q=chest", f"/documents?site_id={site}"):
+        assert away.get(path).json["data"] == []
+    assert one.member.get(f"/documents?site_id={site}").json["data"] == []
 
     limited = as_member(one.importer.tenant, Role.COORDINATOR, phi_level=PhiLevel.LIMITED)
     shown = limited.get(f"{one.path}/{document_id}").json
@@ -263,6 +272,7 @@ def test_tenants_members_and_levels(
     assert (shown["type_code"], shown["dated_on"]) == ("18842-5", "2021-05-01")
     assert [(page["number"], page["text"]) for page in shown["pages"]] == [(1, None)]
     assert b"chest" not in limited.get(one.path).data.lower()
-    for path in (one.path, f"{one.path}/{document_id}"):
+    assert b"chest" not in limited.get("/documents").data.lower()
+    for path in (one.path, f"{one.path}/{document_id}", "/documents"):
         refused = limited.get(path, query_string={"q": "chest"})
         assert (refused.status_code, refused.json["code"]) == (403, "phi_level_required")

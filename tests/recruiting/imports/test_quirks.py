@@ -46,7 +46,6 @@ def test_the_input_gives_its_answer(app: Flask, shared_member: Member, name: str
 
 
 @needs_inputs
-@pytest.mark.xfail(strict=True, reason="search has no `q` yet")
 @pytest.mark.parametrize(("name", "words"), FOUND)
 def test_the_patient_is_found(app: Flask, shared_member: Member, name: str, words: str) -> None:
     source = name.partition(".")[0]

@@ -22,9 +22,12 @@ from sqlalchemy.dialects.postgresql import TSQUERY
 
 from trially.database.rows import table_of
 from trially.recruiting.documents.model import Document, DocumentPage
+from trially.recruiting.patients.model import Patient
+from trially.recruiting.records.model import ListedWithdrawn
 
 columns = table_of(Document).c
 _pages = table_of(DocumentPage).c
+_patients = table_of(Patient).c
 
 KNOWN_DATE = func.coalesce(
     case((columns.date_problem.is_(None), columns.at)),
@@ -72,10 +75,32 @@ def has_type(code: BindParameter[Any]) -> ColumnElement[bool]:
     return or_(columns.type_code == code, columns.other_codings.contains(coding))
 
 
-def is_withdrawn(choice: BindParameter[Any]) -> ColumnElement[bool]:
-    """Return the condition of withdrawn documents for `true`, of all others for `false`."""
-    chosen = cast(choice, columns.status.type)
-    return or_(chosen == "all", columns.withdrawn_at.is_not(None) == (chosen == "true"))
+def is_listed(withdrawn: BindParameter[Any]) -> ColumnElement[bool]:
+    """Return the condition of documents that a `ListedWithdrawn` asks for."""
+    is_withdrawn = columns.withdrawn_at.is_not(None)
+    return or_(
+        withdrawn == ListedWithdrawn.ALL.value,
+        is_withdrawn == (withdrawn == ListedWithdrawn.WITHDRAWN.value),
+    )
+
+
+def has_site(site_id: BindParameter[Any]) -> ColumnElement[bool]:
+    """Return the condition of documents about patients of a site."""
+    return _is_of_patient(_patients.site_id == site_id)
+
+
+def is_patient_in_use(flag: BindParameter[Any]) -> ColumnElement[bool]:
+    """Return the condition of documents about patients who are not withdrawn, or who are."""
+    return _is_of_patient(_patients.withdrawn_at.is_(None)) == flag
+
+
+def _is_of_patient(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    return _any(
+        table_of(Patient),
+        _patients.tenant_id == columns.tenant_id,
+        _patients.id == columns.patient_id,
+        condition,
+    )
 
 
 def _phrases_of(queries: BindParameter[Any]) -> Any:

@@ -21,7 +21,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.model import TenantModel, Timestamped, Versioned
-from trially.recruiting.patients.model import references_patient
+from trially.recruiting.patients.model import WithdrawalReason, references_patient
 
 
 class DocumentSource(StrEnum):
@@ -30,6 +30,9 @@ class DocumentSource(StrEnum):
     DOCUMENT_REFERENCE = "DocumentReference"
     DIAGNOSTIC_REPORT = "DiagnosticReport"
     COMPOSITION = "Composition"
+
+
+DOCUMENT_TYPES = frozenset(kind.value for kind in DocumentSource)
 
 
 class Document(Timestamped, Versioned, TenantModel):
@@ -82,7 +85,7 @@ class Document(Timestamped, Versioned, TenantModel):
     """`meta.versionId` of the resource, if it is a number."""
     withdrawn_at: Mapped[dt.datetime | None]
     """The source has withdrawn the document since then. It is not listed."""
-    withdrawn_reason: Mapped[str | None] = mapped_column(String(24))
+    withdrawn_reason: Mapped[WithdrawalReason | None] = mapped_column(String(20))
     content_hash: Mapped[bytes] = mapped_column(LargeBinary)
 
     __table_args__ = (

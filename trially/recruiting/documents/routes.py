@@ -1,4 +1,4 @@
-"""Routes of a patient's documents."""
+"""Routes of documents: of one patient, and of all patients."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,14 +17,17 @@ from trially.recruiting.documents.conditions import (
     KNOWN_DATE,
     RANK,
     has_phrases,
+    has_site,
     has_type,
-    is_withdrawn,
+    is_listed,
+    is_patient_in_use,
     lacks_phrases,
     matches,
 )
 from trially.recruiting.documents.model import Document
 from trially.recruiting.documents.pages import find_pages, read_pages
 from trially.recruiting.documents.schema import (
+    AllDocumentsQuerySchema,
     DocumentQuerySchema,
     DocumentSchema,
     DocumentTextQuerySchema,
@@ -38,7 +41,7 @@ from trially.resources.listing import Filter, equals
 from trially.resources.resource import Resource
 from trially.resources.scope import of_patient
 
-bp = Blueprint("documents", __name__, url_prefix="/patients/<uuid:patient_id>/documents")
+bp = Blueprint("documents", __name__)
 
 columns = table_of(Document).c
 
@@ -46,7 +49,9 @@ _FILTERS: Mapping[str, Filter] = {
     "type_code": has_type,
     "dated_from": lambda day: columns.dated_on >= day,
     "dated_to": lambda day: columns.dated_on <= day,
-    "withdrawn": is_withdrawn,
+    "withdrawn": is_listed,
+    "is_patient_in_use": is_patient_in_use,
+    "site_id": has_site,
     **{
         name: equals(columns[name])
         for name in (
@@ -86,7 +91,7 @@ FOUND_DOCUMENTS = Resource(
 )
 
 
-@bp.get("")
+@bp.get("/patients/<uuid:patient_id>/documents")
 @requires(Permission.PATIENTS_READ)
 @queries(DocumentQuerySchema())
 @returns_page(FoundDocumentSchema())
@@ -99,23 +104,23 @@ def list_documents(patient_id: UUID, query: dict[str, Any]) -> Page:
     masked, and `q` is answered with 403.
     """
     PATIENTS.get(patient_id)
-    search = _search_of(query)
-    if search is None:
-        page = DOCUMENTS.page(query, patient_id=patient_id)
-        for document in page["data"]:
-            document["snippets"] = None
-        return page
-    narrowed = {**query, "q": search.document_query}
-    if search.phrases:
-        narrowed["phrases"] = list(search.phrases)
-    if search.excluded_phrases:
-        narrowed["excluded_phrases"] = list(search.excluded_phrases)
-    page = FOUND_DOCUMENTS.page(narrowed, patient_id=patient_id)
-    _add_snippets(page["data"], search)
-    return page
+    return _find_documents(query, patient_id=patient_id)
 
 
-@bp.get("/<uuid:document_id>")
+@bp.get("/documents")
+@requires(Permission.PATIENTS_READ)
+@queries(AllDocumentsQuerySchema())
+@returns_page(FoundDocumentSchema())
+def search_documents(query: dict[str, Any]) -> Page:
+    """Search the documents and notes of all patients, or list them, newest first.
+
+    The answer is like that of one patient's documents. Documents of withdrawn patients are left
+    out. With the PHI level `limited`, texts are masked, and `q` is answered with 403.
+    """
+    return _find_documents(query, is_patient_in_use=True)
+
+
+@bp.get("/patients/<uuid:patient_id>/documents/<uuid:document_id>")
 @requires(Permission.PATIENTS_READ)
 @queries(DocumentTextQuerySchema())
 @returns_version(DocumentTextSchema())
@@ -137,6 +142,24 @@ def show_document(patient_id: UUID, document_id: UUID, query: dict[str, Any]) ->
     for page in pages:
         page["parts"] = None if search is None else mark_matches(page["text"], search)
     return {**document, "pages": pages, "next_page": next_page}
+
+
+def _find_documents(query: Mapping[str, Any], **always: Any) -> Page:
+    """Return a page of the documents that match a query and `always`."""
+    search = _search_of(query)
+    if search is None:
+        page = DOCUMENTS.page(query, **always)
+        for document in page["data"]:
+            document["snippets"] = None
+        return page
+    narrowed = {**query, "q": search.document_query}
+    if search.phrases:
+        narrowed["phrases"] = list(search.phrases)
+    if search.excluded_phrases:
+        narrowed["excluded_phrases"] = list(search.excluded_phrases)
+    page = FOUND_DOCUMENTS.page(narrowed, **always)
+    _add_snippets(page["data"], search)
+    return page
 
 
 def _search_of(query: Mapping[str, Any]) -> Search | None:

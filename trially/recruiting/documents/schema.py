@@ -10,8 +10,9 @@ from trially.phi import CODE, IDENTIFIER, PLAIN, value_set
 from trially.recruiting.documents.extracting.problems import TextProblem
 from trially.recruiting.documents.model import Document, DocumentSource
 from trially.recruiting.documents.searches import LONGEST_SEARCH, read_search
+from trially.recruiting.patients.model import WithdrawalReason
 from trially.recruiting.records.details import CodingSchema
-from trially.recruiting.records.model import DatePrecision, DateProblem
+from trially.recruiting.records.model import DatePrecision, DateProblem, ListedWithdrawn
 from trially.resources.fields import text
 
 columns = table_of(Document).c
@@ -118,8 +119,8 @@ class DocumentSchema(Schema):
     withdrawn_at = fields.AwareDateTime(
         dump_only=True, allow_none=True, metadata=PLAIN | {EXAMPLE: None}
     )
-    withdrawn_reason = fields.String(
-        dump_only=True, allow_none=True, metadata=PLAIN | {EXAMPLE: None}
+    withdrawn_reason = Choice(
+        WithdrawalReason, dump_only=True, allow_none=True, metadata=PLAIN | {EXAMPLE: None}
     )
 
 
@@ -204,11 +205,19 @@ class DocumentQuerySchema(PageQuerySchema):
             "description": "`true` lists only documents entered in error, `false` all others."
         },
     )
-    withdrawn = fields.String(
-        validate=validate.OneOf(("true", "false", "all")),
-        load_default="false",
-        metadata={"description": "`true` lists only documents that their source has withdrawn."},
+    withdrawn = Choice(
+        ListedWithdrawn,
+        load_default=ListedWithdrawn.IN_USE,
+        metadata={
+            "description": "`false` lists documents in use, `true` withdrawn ones, `all` both."
+        },
     )
+
+
+class AllDocumentsQuerySchema(DocumentQuerySchema):
+    """Query parameters of the documents of all patients."""
+
+    site_id = fields.UUID(metadata={"description": "Documents of the patients of this site."})
 
 
 class DocumentTextQuerySchema(Schema):

@@ -53,6 +53,7 @@ _STORED = (
         "base_url, source_type, source_id",
         "component = 0 AND withdrawn_at IS NULL",
     ),
+    ("document", "source_type", "base_url, source_type, source_id", "withdrawn_at IS NULL"),
     ("patient", "'Patient'", "base_url, source_id", "withdrawn_at IS NULL"),
     ("waiting_fact", "source_type", "base_url, source_type, source_id", "true"),
 )

@@ -21,7 +21,7 @@ from trially.recruiting.imports.writing.batches import (
     write_batch,
 )
 from trially.recruiting.imports.writing.document_texts import complete_documents, has_parts
-from trially.recruiting.imports.writing.gone import without_gone
+from trially.recruiting.imports.writing.gone import without_erased_identifiers, without_gone
 from trially.recruiting.imports.writing.patient_keys import (
     describe_patient_key,
     explain_waiting,
@@ -60,8 +60,7 @@ class WaitingFacts:
 
         Documents whose text is in a Binary that has not been read wait as well.
         """
-        textless = complete_documents(batch, self._run.id)
-        textless = [each for each in textless if each.key not in batch.withdrawals]
+        textless = self._without_text(batch)
         without_patient = write_batch(batch, self._run.source)
         if self._number is None:
             self._number = _count(self._run.source)
@@ -69,7 +68,7 @@ class WaitingFacts:
             waiting = {fact.key for fact in without_patient}
             written = [each for each in batch.resources.values() if each.key not in waiting]
             self._forget([*written, *batch.withdrawals.values()])
-        self._keep([*without_patient, *without_gone(textless, batch.source, batch.written)], batch)
+        self._keep([*without_patient, *textless], batch)
 
     def expire(self, days: int) -> None:
         """Delete the facts of the source that have waited for more than `days`; 0: none."""
@@ -118,6 +117,16 @@ class WaitingFacts:
                 .limit(max(self._run.most_stored_faults, 1))
             )
             self._run.count_faults([_fault_of_waiting(row) for row in first], number)
+
+    def _without_text(self, batch: Batch) -> Sequence[TranslatedResource]:
+        """Take the documents out of a batch that wait for their Binary resources."""
+        textless = complete_documents(batch, self._run.id)
+        used = without_gone(
+            [each for each in textless if each.key not in batch.withdrawals],
+            batch.source,
+            batch.written,
+        )
+        return without_erased_identifiers(used, batch.source, batch.written)
 
     def _forget(self, written: Sequence[TranslatedResource | Withdrawal]) -> None:
         if written:

@@ -35,6 +35,14 @@ from trially.resources.resource import Resource
 
 # Other tables that name the record by its key at the source, and so have no foreign key to it.
 _FORGET = (
+    # A Binary does not say whom it is about. Those that a document has asked for may be the
+    # patient's, so an unended import of the source has to do without them.
+    """
+    DELETE FROM import_binary USING import_job job
+    WHERE import_binary.tenant_id = CAST(:tenant_id AS uuid) AND import_binary.is_used
+    AND job.tenant_id = import_binary.tenant_id AND job.id = import_binary.import_id
+    AND job.source = :source
+    """,
     """
     DELETE FROM waiting_fact
     WHERE tenant_id = CAST(:tenant_id AS uuid) AND source = :source

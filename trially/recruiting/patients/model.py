@@ -83,6 +83,8 @@ class WithdrawalReason(StrEnum):
     """The source deleted it."""
     INVALID = "invalid"
     """A newer version of it could not be imported."""
+    NO_TEXT = "no_text"
+    """A newer version of the report has no text, so it is no document."""
     NOT_PERFORMED = "not_performed"
     """A newer version says that it must not be performed."""
     MISSING_FROM_EXPORT = "missing_from_export"

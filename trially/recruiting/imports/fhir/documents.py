@@ -37,6 +37,7 @@ from trially.recruiting.imports.fhir.values import (
     read_object,
     read_objects,
 )
+from trially.recruiting.patients.model import WithdrawalReason
 from trially.recruiting.records.model import DateProblem
 
 MOST_SECTION_LEVELS = 10
@@ -96,7 +97,7 @@ def translate_diagnostic_report(
     texts += _read_attachments(parts, resource)
     texts = _with_text(texts, resource, "presentedForm")
     if not forms and not has_text(texts):
-        return IgnoredResource("DiagnosticReport")
+        return IgnoredResource("DiagnosticReport", WithdrawalReason.NO_TEXT)
     document = _begin(
         resource,
         first_date(

@@ -43,6 +43,18 @@ class AddressRow(TypedDict):
     country: str | None
 
 
+class NameRow(TypedDict):
+    """One of a patient's names."""
+
+    use: str | None
+    given_name: str | None
+    family_name: str | None
+    full_name: str | None
+    """The whole name, if it has no parts."""
+    period_start: str | None
+    period_end: str | None
+
+
 class IdentifierRow(TypedDict):
     """One identifier of a patient."""
 
@@ -71,6 +83,8 @@ class PatientRow(TypedDict):
     """All identifiers; they have rows of their own."""
     given_name: str | None
     family_name: str | None
+    names: list[NameRow]
+    """All names, the shown one included."""
     birth_date: str | None
     birth_date_precision: str | None
     sex: str | None

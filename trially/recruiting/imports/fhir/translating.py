@@ -58,6 +58,10 @@ TRANSLATORS: dict[str, Callable[[dict[str, Any], Reading], Translated]] = {
 }
 
 
+IMPORTED_TYPES = frozenset(TRANSLATORS)
+"""The types of resources that are imported."""
+
+
 def translate(resource: dict[str, Any], reading: Reading | None = None) -> Translated:
     """Return the rows of a resource, or an `IgnoredResource` for a type that is not imported.
 

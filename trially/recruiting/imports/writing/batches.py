@@ -54,6 +54,10 @@ from trially.recruiting.patients.model import WithdrawalReason
 from trially.recruiting.patients.taken_mrns import defer_mrns
 
 BATCH_LINES = 1_000
+FIRST_BATCH_RESOURCES = 100
+"""An import's first batch is small, and an ANALYZE follows. Without statistics of a new tenant,
+PostgreSQL reads all its rows for each row that is written."""
+
 BATCH_BYTES = 8 * 2**20
 BATCH_SECONDS = 10.0
 """A batch that waits longer for its lines is written, so that the import keeps its slot."""
@@ -79,6 +83,8 @@ class Batch:
     resources: dict[RecordKey, TranslatedResource] = field(default_factory=dict)
     """Of several versions of a resource, the newest one; of equal ones, the last."""
     withdrawals: dict[RecordKey, Withdrawal] = field(default_factory=dict)
+    is_first: bool = False
+    """Whether it is the first batch of an import."""
     seen: dict[RecordKey, bool] | None = None
     """Whether each record is only contained in another one. None if nobody asks what is here."""
     lines: int = 0
@@ -100,6 +106,7 @@ class Batch:
         """Whether the batch is large or old enough to be written."""
         return (
             self.lines >= BATCH_LINES
+            or (self.is_first and len(self.resources) >= FIRST_BATCH_RESOURCES)
             or self.rows >= self.limits.most_rows_of_batch
             or self.json_bytes >= BATCH_BYTES
             or time.monotonic() - self.begun_at >= BATCH_SECONDS

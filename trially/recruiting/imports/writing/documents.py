@@ -6,7 +6,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from trially.recruiting.documents.model import Document, DocumentPage, DocumentSource
+from trially.recruiting.documents.model import DOCUMENT_TYPES, Document, DocumentPage
 from trially.recruiting.documents.words import to_vector
 from trially.recruiting.imports.fhir.rows import DocumentRow
 from trially.recruiting.imports.writing.patient_keys import FoundPatient
@@ -23,7 +23,6 @@ from trially.recruiting.imports.writing.upserting import (
 )
 
 _KEY = ("source", "base_url", "source_type", "source_id")
-_TYPES = frozenset(DocumentSource)
 
 
 class PageRow(TypedDict):
@@ -79,7 +78,7 @@ _INSERT_PAGES = compose_insert(DocumentPage, PageRow, added=[])
 
 def is_document(resource: TranslatedResource) -> bool:
     """Return whether a resource becomes a document instead of facts."""
-    return resource.type in _TYPES
+    return resource.type in DOCUMENT_TYPES
 
 
 def write_documents(

@@ -15,8 +15,8 @@ from trially.database.rows import of_current_tenant
 from trially.database.session import db
 from trially.recruiting.imports.fhir.references import is_identifier_key, split_identifier_key
 from trially.recruiting.patients.lifetimes import DAYS_AFTER_DEATH
-from trially.recruiting.patients.merging import current_records
 from trially.recruiting.patients.model import Patient, PatientIdentifier, RecordStatus
+from trially.recruiting.search.current_records import current_records
 from trially.recruiting.sources.server_urls import split_patient_url
 
 USED = frozenset({RecordStatus.CURRENT.value, RecordStatus.INACTIVE.value})

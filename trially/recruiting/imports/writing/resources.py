@@ -13,7 +13,7 @@ from trially.database.rows import columns_named, fetch_items, of_current_tenant
 from trially.database.session import db
 from trially.recruiting.imports.fhir.meta import Version
 from trially.recruiting.imports.model import Medication
-from trially.recruiting.imports.writing.identifying import write_identifiers
+from trially.recruiting.imports.writing.identifying import write_all_names, write_identifiers
 from trially.recruiting.imports.writing.patient_keys import FoundPatient
 from trially.recruiting.imports.writing.statements import (
     NAME_MEDICATIONS,
@@ -28,6 +28,7 @@ from trially.recruiting.patients.ages import resolve_ages
 from trially.recruiting.patients.lifetimes import mark_records, redate_records
 from trially.recruiting.patients.merging import follow_links
 from trially.recruiting.records.model import ClinicalFact
+from trially.recruiting.search.indexing import index_patients
 
 WriteCounts = Counter[tuple[str, str]]
 """Number of written resources by type and by `new` or `changed`."""
@@ -87,10 +88,13 @@ class TranslatedResource:
 
 
 def write_patients(patients: Sequence[TranslatedResource], source: str) -> WriteCounts:
-    """Write patients of a source, their identifiers, and which of them are replaced."""
+    """Write patients of a source, with all that they are found by, and which are replaced."""
     rows = _upsert(UPSERT_PATIENTS, patients, source)
     write_identifiers(patients, rows)
-    follow_links([row.id for row in rows if row.is_new is not None], source)
+    write_all_names(patients, rows)
+    written = [row.id for row in rows if row.is_new is not None]
+    follow_links(written, source)
+    index_patients(written)
     redate_records(row.id for row in rows if row.has_other_life)
     return _count("Patient", rows)
 

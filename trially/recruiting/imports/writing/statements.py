@@ -54,7 +54,7 @@ UPSERT_PATIENTS = f"""{
         Patient,
         PatientRow,
         ("source", "base_url", "source_id"),
-        not_stored=["entered_in_error", "identifiers"],
+        not_stored=["entered_in_error", "identifiers", "names"],
         also_set=f"{INCREMENT_VERSION}, {KEEP_CORRECTIONS}",
         kept={name: kept_if_corrected(name) for name in CORRECTABLE},
         returning=f"id, base_url, source_id, {HAS_OTHER_LIFE} AS has_other_life",

@@ -4,10 +4,12 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Row
 from uuid_utils.compat import uuid7
 
+from trially.recruiting.documents.model import DOCUMENT_TYPES
 from trially.recruiting.imports.fhir.meta import Version, read_instant, read_number
 from trially.recruiting.imports.reading.records import Deletion
 from trially.recruiting.imports.source_state import SourceState
@@ -34,17 +36,20 @@ AND {is_newer("patient", "r")} IS NOT TRUE
 RETURNING r.source_type, NULL::uuid AS patient_id, 0 AS component
 """
 
-_WITHDRAW_FACTS = f"""
+
+def _compose_withdrawal(table: str, component: str) -> str:
+    """Compose the statement that withdraws records about patients."""
+    return f"""
 WITH withdrawn AS (
-    UPDATE clinical_fact fact SET withdrawn_at = now(), withdrawn_reason = r.reason,
-        updated_at = now(), version_at = coalesce(r.version_at, fact.version_at),
-        version_number = coalesce(r.version_number, fact.version_number)
+    UPDATE {table} record SET withdrawn_at = now(), withdrawn_reason = r.reason,
+        updated_at = now(), version_at = coalesce(r.version_at, record.version_at),
+        version_number = coalesce(r.version_number, record.version_number)
     FROM {_RECORDSET}
-    WHERE fact.tenant_id = CAST(:tenant_id AS uuid) AND fact.source = :source
-    AND fact.base_url = r.base_url AND fact.source_type = r.source_type
-    AND fact.source_id = r.source_id AND fact.withdrawn_at IS NULL
-    AND {is_newer("fact", "r")} IS NOT TRUE
-    RETURNING fact.source_type, fact.patient_id, fact.component
+    WHERE record.tenant_id = CAST(:tenant_id AS uuid) AND record.source = :source
+    AND record.base_url = r.base_url AND record.source_type = r.source_type
+    AND record.source_id = r.source_id AND record.withdrawn_at IS NULL
+    AND {is_newer("record", "r")} IS NOT TRUE
+    RETURNING record.source_type, record.patient_id, {component} AS component
 ), touched AS (
     UPDATE patient SET {INCREMENT_VERSION}, updated_at = now()
     WHERE patient.tenant_id = CAST(:tenant_id AS uuid)
@@ -53,18 +58,31 @@ WITH withdrawn AS (
 SELECT source_type, patient_id, component FROM withdrawn
 """
 
-_FIND_NEWER = f"""
-SELECT r.source_type FROM {_RECORDSET}
-JOIN clinical_fact fact ON fact.tenant_id = CAST(:tenant_id AS uuid) AND fact.source = :source
-    AND fact.base_url = r.base_url AND fact.source_type = r.source_type
-    AND fact.source_id = r.source_id AND fact.component = 0
-WHERE {is_newer("fact", "r")}
-UNION ALL
+
+_WITHDRAW_FACTS = _compose_withdrawal("clinical_fact", "record.component")
+_WITHDRAW_DOCUMENTS = _compose_withdrawal("document", "0")
+
+_FIND_NEWER_PATIENTS = f"""
 SELECT r.source_type FROM {_RECORDSET}
 JOIN patient ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
     AND patient.base_url = r.base_url AND patient.source_id = r.source_id
 WHERE r.source_type = 'Patient' AND {is_newer("patient", "r")}
 """
+
+
+def _compose_search_of_newer(table: str, condition: str) -> str:
+    """Compose the statement that finds the withdrawals that came too late."""
+    return f"""
+SELECT r.source_type FROM {_RECORDSET}
+JOIN {table} record ON record.tenant_id = CAST(:tenant_id AS uuid) AND record.source = :source
+    AND record.base_url = r.base_url AND record.source_type = r.source_type
+    AND record.source_id = r.source_id AND {condition}
+WHERE {is_newer("record", "r")}
+"""
+
+
+_FIND_NEWER_FACTS = _compose_search_of_newer("clinical_fact", "record.component = 0")
+_FIND_NEWER_DOCUMENTS = _compose_search_of_newer("document", "true")
 
 _RECORD_DELETIONS = f"""
 INSERT INTO record_deletion (tenant_id, id, source, base_url, source_type, source_id, version_at,
@@ -76,6 +94,14 @@ ON CONFLICT (tenant_id, source, base_url, source_type, source_id) DO UPDATE
 SET version_at = excluded.version_at, version_number = excluded.version_number
 WHERE {is_newer("record_deletion", "excluded")} IS NOT TRUE
 """
+
+
+_STATEMENTS = (
+    ("Patient", _WITHDRAW_PATIENTS, _FIND_NEWER_PATIENTS),
+    ("document", _WITHDRAW_DOCUMENTS, _FIND_NEWER_DOCUMENTS),
+    ("fact", _WITHDRAW_FACTS, _FIND_NEWER_FACTS),
+)
+"""The statements that withdraw records of a kind, and find those that are newer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +131,7 @@ def withdraw_records(withdrawals: Collection[Withdrawal], source: str, counts: W
     """Withdraw the stored records, unless they are newer, and remember deletions."""
     if not withdrawals:
         return
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             **each.key.columns(),
             "id": uuid7(),
@@ -115,13 +141,18 @@ def withdraw_records(withdrawals: Collection[Withdrawal], source: str, counts: W
         }
         for each in withdrawals
     ]
-    facts = run_with_rows(_WITHDRAW_FACTS, rows, source=source)
-    patients = run_with_rows(_WITHDRAW_PATIENTS, rows, source=source)
-    counts.update(_count([*facts, *patients]))
-    counts.update(
-        (row.source_type, "stale") for row in run_with_rows(_FIND_NEWER, rows, source=source)
-    )
-    seen = {row.patient_id for row in facts if row.source_type == "Encounter"}
+    of_kind = {
+        kind: [row for row in rows if _kind_of(row["source_type"]) == kind]
+        for kind in ("Patient", "document", "fact")
+    }
+    withdrawn: list[Row[Any]] = []
+    for kind, withdraw, find_newer in _STATEMENTS:
+        if of_kind[kind]:
+            withdrawn += run_with_rows(withdraw, of_kind[kind], source=source)
+            newer = run_with_rows(find_newer, of_kind[kind], source=source)
+            counts.update((row.source_type, "stale") for row in newer)
+    counts.update(_count(withdrawn))
+    seen = {row.patient_id for row in withdrawn if row.source_type == "Encounter"}
     if seen:
         run_with_rows(RECOUNT_ENCOUNTERS, [{"id": patient_id} for patient_id in seen])
     deleted = [row for row in rows if row["reason"] == WithdrawalReason.DELETED.value]
@@ -131,3 +162,10 @@ def withdraw_records(withdrawals: Collection[Withdrawal], source: str, counts: W
 
 def _count(rows: Collection[Row[object]]) -> WriteCounts:
     return Counter((row.source_type, "withdrawn") for row in rows if row.component == 0)
+
+
+def _kind_of(source_type: str) -> str:
+    """Return in which table records of a type are."""
+    if source_type == "Patient":
+        return "Patient"
+    return "document" if source_type in DOCUMENT_TYPES else "fact"
