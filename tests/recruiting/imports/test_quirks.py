@@ -51,7 +51,7 @@ def test_the_patient_is_found(app: Flask, shared_member: Member, name: str, word
     source = name.partition(".")[0]
     with app.app_context(), tenant_context(str(shared_member.tenant.id)):
         run_import(find_source_files([FOLDER / name]), source=source, fingerprint=name)
-    answer = shared_member.post("/patients/search", json={"q": words, "source": source})
+    answer = shared_member.post("/patients/search", json={"q": words})
 
     assert answer.status_code == 200
     assert [each["mrn"] for each in answer.json["data"]] == [ANSWERS[name].patients[0]["mrn"]]
