@@ -35,6 +35,7 @@ CACHED_FUNCTIONS = {
     "trially/recruiting/imports/fhir/codings.py:_read_common",
     "trially/recruiting/imports/fhir/codings.py:canonical",
     "trially/recruiting/imports/fhir/dates.py:parse_date",
+    "trially/recruiting/imports/fhir/timings.py:_forms_of",
     "trially/recruiting/imports/fhir/values.py:_split_reference",
     "trially/recruiting/imports/formats/tables/dates.py:_compile",
     "trially/recruiting/search/given_names.py:_nicknames",
