@@ -46,13 +46,12 @@ def test_the_input_gives_its_answer(app: Flask, shared_member: Member, name: str
 
 
 @needs_inputs
-@pytest.mark.xfail(strict=True, reason="search has no `q` yet")
 @pytest.mark.parametrize(("name", "words"), FOUND)
 def test_the_patient_is_found(app: Flask, shared_member: Member, name: str, words: str) -> None:
     source = name.partition(".")[0]
     with app.app_context(), tenant_context(str(shared_member.tenant.id)):
         run_import(find_source_files([FOLDER / name]), source=source, fingerprint=name)
-    answer = shared_member.post("/patients/search", json={"q": words, "source": source})
+    answer = shared_member.post("/patients/search", json={"q": words})
 
     assert answer.status_code == 200
     assert [each["mrn"] for each in answer.json["data"]] == [ANSWERS[name].patients[0]["mrn"]]

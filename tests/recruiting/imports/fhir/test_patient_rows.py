@@ -63,7 +63,6 @@ def test_the_resource_id_replaces_a_missing_mrn() -> None:
     assert {key: value for key, value in row.items() if value not in (None, False, [])} == {
         "source_id": "p2",
         "mrn": "p2",
-        "identifiers": [],
         "active": True,
     }
 

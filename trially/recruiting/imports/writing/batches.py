@@ -3,7 +3,7 @@
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -52,7 +52,6 @@ from trially.recruiting.imports.writing.withdrawing import (
 )
 from trially.recruiting.patients.model import WithdrawalReason
 from trially.recruiting.patients.taken_mrns import defer_mrns
-from trially.recruiting.records.model import DateProblem
 
 BATCH_LINES = 1_000
 FIRST_BATCH_RESOURCES = 100
@@ -290,7 +289,7 @@ def _write(
         return []
     try:
         with db.session.begin_nested():
-            counts, without_patient, misdated = _write_all(resources, source)
+            counts, without_patient = _write_all(resources, source)
     except TakenMrnError as error:
         return _write(_without_refused(resources, source, batch, error), source, batch)
     except (IntegrityError, DataError) as error:
@@ -306,11 +305,6 @@ def _write(
             for resource in _write(half, source, batch)
         ]
     batch.written += counts
-    batch.faults += [
-        _fault_of_date(each, problem)
-        for each in resources
-        if (problem := misdated.get(each.key)) is not None
-    ]
     return without_patient
 
 
@@ -331,8 +325,8 @@ def _without_refused(
 
 def _write_all(
     resources: Sequence[TranslatedResource], source: str
-) -> tuple[WriteCounts, list[TranslatedResource], Mapping[RecordKey, DateProblem]]:
-    """Write resources. Returns counts, the records without a patient, and the misdated facts."""
+) -> tuple[WriteCounts, list[TranslatedResource]]:
+    """Write resources. Returns the counts, and the records without a patient."""
     records = [each for each in resources if each.type not in ("Patient", "Medication")]
     patients_read = [each for each in resources if each.type == "Patient"]
     counts = WriteCounts()
@@ -345,24 +339,11 @@ def _write_all(
     patients = find_patients(source, {each.patient_id for each in records}) if records else {}
     placed = [each for each in records if each.patient_id in patients]
     facts = [each for each in placed if not is_document(each)]
-    written, misdated = write_facts(facts, source, patients)
+    counts += write_facts(facts, source, patients)
     documents = [each for each in placed if is_document(each)]
-    written += write_documents(documents, source, patients)
+    counts += write_documents(documents, source, patients)
     without_patient = [each for each in records if each.patient_id not in patients]
-    return counts + written, without_patient, misdated
-
-
-def _fault_of_date(fact: TranslatedResource, problem: DateProblem) -> LineFault:
-    fault = fault_of(fact, FaultCode.INVALID_ELEMENT, _WORDS_OF_DATES[problem])
-    return replace(fault, concerns=Concern.VALUE)
-
-
-_WORDS_OF_DATES = {
-    DateProblem.BEFORE_BIRTH: "The record is dated before the patient's birth, so the dates are"
-    " not used.",
-    DateProblem.AFTER_DEATH: "The record is dated after the patient's death, so the dates are not"
-    " used.",
-}
+    return counts, without_patient
 
 
 def _record_rejection(

@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from sqlalchemy import Row, select, tuple_
 from uuid_utils.compat import uuid7
 
 from trially.database.rows import columns_named, fetch_items, of_current_tenant
+from trially.database.session import db
 from trially.recruiting.imports.fhir.meta import Version
 from trially.recruiting.imports.model import Medication
 from trially.recruiting.imports.writing.identifying import write_all_names, write_identifiers
@@ -25,7 +27,7 @@ from trially.recruiting.imports.writing.upserting import run_with_rows
 from trially.recruiting.patients.ages import resolve_ages
 from trially.recruiting.patients.lifetimes import mark_records, redate_records
 from trially.recruiting.patients.merging import follow_links
-from trially.recruiting.records.model import ClinicalFact, DateProblem
+from trially.recruiting.records.model import ClinicalFact
 from trially.recruiting.search.indexing import index_patients
 
 WriteCounts = Counter[tuple[str, str]]
@@ -112,11 +114,8 @@ def write_medications(medications: Sequence[TranslatedResource], source: str) ->
 
 def write_facts(
     facts: Sequence[TranslatedResource], source: str, patients: Mapping[str, FoundPatient]
-) -> tuple[WriteCounts, Mapping[RecordKey, DateProblem]]:
-    """Write facts of a source. `patients` has their patients by key.
-
-    Returns the counts, and the facts that are dated before the birth or after the death.
-    """
+) -> WriteCounts:
+    """Write facts of a source. `patients` has their patients by key."""
     medications = _find_medications(source, facts)
     items = [
         {
@@ -138,27 +137,24 @@ def write_facts(
         counts[row.source_type, "stale"] = row.stale
         if row.changed:
             _remove_obsolete(row.source_type, row.patients, facts, source)
-    return counts, _judge_dates(facts, source, patients)
+    _judge_dates(facts, source, patients)
+    return counts
 
 
 def _judge_dates(
     facts: Sequence[TranslatedResource], source: str, patients: Mapping[str, FoundPatient]
-) -> Mapping[RecordKey, DateProblem]:
-    """Mark the facts that are dated before the birth or after the death, and return them."""
+) -> None:
+    """Mark the facts that are dated before the birth or after the death.
+
+    They are no faults of the import: whether they are marked may change with the patient.
+    """
     aged = [fact for fact in facts if _has_age(fact)]
     if aged:
         resolve_ages({str(patients[fact.patient_id].current_id) for fact in aged})
     outside = [fact for fact in facts if patients[fact.patient_id].is_outside_life(fact.rows[0])]
     judged = {fact.key for fact in (*aged, *outside)}
-    if not judged:
-        return {}
-    rows = _find_records(judged, source)
-    mark_records(row["id"] for row in rows)
-    return {
-        RecordKey(row["source_type"], row["base_url"], row["source_id"]): row["date_problem"]
-        for row in _find_records(judged, source)
-        if row["date_problem"] in (DateProblem.BEFORE_BIRTH, DateProblem.AFTER_DEATH)
-    }
+    if judged:
+        mark_records(_find_records(judged, source))
 
 
 def _has_age(fact: TranslatedResource) -> bool:
@@ -166,14 +162,13 @@ def _has_age(fact: TranslatedResource) -> bool:
     return row.get("start_age") is not None or row.get("end_age") is not None
 
 
-def _find_records(keys: Collection[RecordKey], source: str) -> Sequence[Item]:
-    columns = ("id", "source_type", "base_url", "source_id", "date_problem")
+def _find_records(keys: Collection[RecordKey], source: str) -> Sequence[UUID]:
+    """Return the ids of the stored facts of these keys, with their components."""
     key = tuple_(ClinicalFact.source_type, ClinicalFact.base_url, ClinicalFact.source_id)
-    return fetch_items(
-        select(*columns_named(ClinicalFact, columns)).where(
-            of_current_tenant(ClinicalFact), ClinicalFact.source == source, key.in_(keys)
-        )
+    statement = select(ClinicalFact.id).where(
+        of_current_tenant(ClinicalFact), ClinicalFact.source == source, key.in_(keys)
     )
+    return db.session.scalars(statement).all()
 
 
 def _upsert(
