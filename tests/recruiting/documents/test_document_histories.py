@@ -191,7 +191,7 @@ def test_an_erased_patient_leaves_no_document_anywhere(importer: Importer, membe
     importer(asking(4, "Binary/absent", "p1"), make_binary("b2", "Unused"))
     importer.query(
         "INSERT INTO import_binary (tenant_id, id, import_id, source_id, pages, is_paged, is_used)"
-        " SELECT tenant_id, gen_random_uuid(), id, 'b9', '["Secret"]', false, true"
+        " SELECT tenant_id, gen_random_uuid(), id, 'b9', '[]', false, true"
         " FROM import_job LIMIT 1"
     )
     patient_id = importer.value("SELECT id::text FROM patient WHERE source_id = 'p1'")

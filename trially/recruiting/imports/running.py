@@ -88,9 +88,9 @@ def run_import(
     )
     meter = InputMeter(limits)
     zone = ZoneInfo(time_zone or run.source_state.time_zone or current_tenant().time_zone)
+    waiting = WaitingFacts(run, limits)
     try:
         try:
-            waiting = WaitingFacts(run, limits)
             waiting.expire(limits.most_waiting_days)
             _import_files(run, waiting, source_files, meter, zone, progress)
             waiting.resolve(meter.check_time)
@@ -102,10 +102,12 @@ def run_import(
             return _finish(run, waiting, meter)
         except BadLineError as error:
             bad = error.fault
+            waiting.keep_texts()
             return run.fail(f"{bad.file}, line {bad.line}: {bad.reason}", bad)
         except ImportTimeError as error:
             raise ImportStoppedError(run.stop(str(error))) from None
         except ImportLimitError as error:
+            waiting.keep_texts()
             raise ImportStoppedError(run.fail(str(error))) from None
     except (ImportStoppedError, ImportTakenOverError):
         raise

@@ -88,7 +88,7 @@ class WaitingFacts:
             with self._run.batch_transaction():
                 after = self._resolve_some(after)
 
-    def complete_documents(self, check_time: Callable[[], None] = lambda: None) -> None:
+    def complete_documents(self, check_time: Callable[[], None]) -> None:
         """Complete the documents of this import that wait, as far as it has their Binary resources.
 
         After that, the texts of Binary resources can be deleted.
@@ -97,7 +97,15 @@ class WaitingFacts:
         while after is not None:
             check_time()
             with self._run.batch_transaction():
-                after = self._complete_some(after)
+                batch, after = self._complete_some(after)
+                self._run.count(batch)
+
+    def keep_texts(self) -> None:
+        """Complete the documents that wait when an import fails, which counts no more faults."""
+        after: UUID | None = _LOWEST_ID
+        while after is not None:
+            with self._run.batch_transaction():
+                _, after = self._complete_some(after)
 
     def report(self) -> None:
         """Count the facts of this import that wait, and record them as faults."""
@@ -193,12 +201,16 @@ class WaitingFacts:
         last: UUID = (searched if len(chosen) == len(ready) else chosen)[-1]["id"]
         return last
 
-    def _complete_some(self, after: UUID) -> UUID | None:
-        """Complete a batch of the documents after `after`. Returns the id of the last one."""
+    def _complete_some(self, after: UUID) -> tuple[Batch, UUID | None]:
+        """Complete a batch of the documents after `after`.
+
+        Returns the batch with the faults of their texts, and the id of the last document, None if
+        there was none.
+        """
         chosen = _fitting(_search_textless(self._run, after))
-        if not chosen:
-            return None
         batch = Batch(source=self._run.source_state)
+        if not chosen:
+            return batch, None
         ids = {}
         for waiting_id, resource in _fetch_resources([row["id"] for row in chosen]).items():
             batch.put(resource)
@@ -208,9 +220,7 @@ class WaitingFacts:
             {**_stored(document), "id": ids[document.key]} for document in batch.resources.values()
         ]
         run_with_rows(REPLACE, rows)
-        self._run.count(batch)
-        last: UUID = chosen[-1]["id"]
-        return last
+        return batch, chosen[-1]["id"]
 
 
 def delete_waiting(source: str, older_than: dt.timedelta) -> int:
