@@ -19,6 +19,7 @@ from trially.api import routes_only
 from trially.database.rows import table_of
 from trially.database.session import db, transaction
 from trially.http.contract import JSON_TYPE, Contract, contract_of
+from trially.http.fields import EXAMPLE
 from trially.recruiting.documents.model import Document, DocumentPage
 from trially.recruiting.documents.words import to_vector
 from trially.resources.resource import RESOURCES, Resource
@@ -47,17 +48,17 @@ class Example:
     `path` is that of its list. `body` returns a valid body, given the ids of rows that were created
     before, in the order of EXAMPLES, and a word that is different each time: put the word into
     every unique field and into free text. `change` is a valid merge patch of fields that members
-    with the PHI level `limited` may change. `upload` and `query` are for imports
-    alone. `insert` writes a row that the API shows by its id and does not create. Other resources
-    that the API does not create have none of them.
+    with the PHI level `limited` may change. `upload` and `query` are for imports alone. `insert`
+    writes a row that the API shows by its id and does not create. Other resources that the API does
+    not create have none of them.
     """
 
     path: str
     body: Callable[[Ids, str], Body] | None = None
     change: Body = field(default_factory=dict)
     upload: Callable[[str], bytes] | None = None
-    insert: Callable[["Member", Ids, str], str] | None = None
     query: str = ""
+    insert: Callable[["Member", Ids, str], str] | None = None
 
     @property
     def can_be_created(self) -> bool:
@@ -72,6 +73,9 @@ class Example:
         if self.insert is not None:
             return self.insert(member, ids, word)
         if self.upload is not None:
+            for earlier in range(2):  # records that the next upload lacks
+                other = self.upload(f"{word} {earlier}")
+                member.post(self.path + self.query, data=other, content_type=NDJSON)
             data = self.upload(word)
             answer = member.post(self.path + self.query, data=data, content_type=NDJSON)
         else:
@@ -82,8 +86,7 @@ class Example:
 
 
 def _bad_lines(word: str) -> bytes:
-    """Return two lines that are no patients, and a fact that waits for its patient."""
-    bad = {"resourceType": "Patient", "id": 5, "language": word}
+    """Return two records that are refused, and one that waits for its patient."""
     waiting_id = word.replace(" ", "-")
     fact = {
         "resourceType": "Condition",
@@ -91,8 +94,25 @@ def _bad_lines(word: str) -> bytes:
         "subject": {"reference": f"Patient/{waiting_id}"},
         "code": {"text": word},
     }
-    lines = (bad, bad, fact)
+    refused = {**fact, "id": f"{waiting_id}-bad", "modifierExtension": [{"url": "urn:x"}]}
+    lines = (refused, refused, fact)
     return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
+
+
+def _make_duplicates(member: "Member", ids: Ids, word: str) -> str:
+    """Create two patients who may be the same person, and return the id of the pair."""
+    body = EXAMPLES["patient"].body
+    assert body is not None
+    patients = {
+        member.post("/patients", json={**body(ids, word), "mrn": new_word(word)}).json["id"]
+        for _ in range(2)
+    }
+    listed = member.get("/patients/duplicates?limit=200").json["data"]
+    return next(
+        str(pair["id"])
+        for pair in listed
+        if {pair["patient_id"], pair["other_patient_id"]} == patients
+    )
 
 
 def _insert_document(member: "Member", ids: Ids, word: str) -> str:
@@ -151,7 +171,7 @@ EXAMPLES: Mapping[str, Example] = {
         },
         change={"contact_preference": "no_sms"},
     ),
-    "import": Example("/imports", upload=_bad_lines, query="?source=epic"),
+    "import": Example("/imports", upload=_bad_lines, query="?source=clinic&complete=true"),
     "import_fault": Example("/imports/{import_id}/errors"),
     "missing_record": Example("/imports/{import_id}/missing"),
     "waiting_fact": Example("/imports/waiting"),
@@ -160,6 +180,10 @@ EXAMPLES: Mapping[str, Example] = {
     "document": Example("/patients/{patient_id}/documents", insert=_insert_document),
     "found_document": Example("/patients/{patient_id}/documents"),
     "member": Example("/members"),
+    "name": Example("/patients/{patient_id}/names"),
+    "possible_duplicate": Example(
+        "/patients/duplicates", insert=_make_duplicates, change={"state": "dismissed"}
+    ),
 }
 
 
@@ -171,11 +195,7 @@ def _another_patient(member: "Member", ids: Ids) -> Body:
 def _corrected_patient(member: "Member", ids: Ids) -> Body:
     """Return the arguments that name a corrected field of an imported patient of the site."""
     source = new_word("source").replace(" ", "-")
-    upload = json.dumps({"resourceType": "Patient", "id": "1", "gender": "male"})
-    imported = member.post(
-        f"/imports?source={source}", data=upload, content_type="application/ndjson"
-    )
-    assert imported.status_code == 201, imported.text
+    _import_patient(member, source, "1")
     [patient] = member.get(f"/patients?source={source}").json["data"]
     changed = member.patch(
         f"/patients/{patient['id']}", json={"sex": "female", "site_id": ids["site_id"]}
@@ -184,7 +204,24 @@ def _corrected_patient(member: "Member", ids: Ids) -> Body:
     return {"patient_id": patient["id"]}
 
 
+def _full_export(member: "Member", ids: Ids) -> Body:
+    """Return the id of a full export that lacks a patient of its source."""
+    source = new_word("source").replace(" ", "-")
+    _import_patient(member, source, "1")
+    return {"import_id": _import_patient(member, source, "2", "&complete=true")}
+
+
+def _import_patient(member: "Member", source: str, patient: str, query: str = "") -> str:
+    """Import a patient of a source, and return the id of the import."""
+    upload = json.dumps({"resourceType": "Patient", "id": patient, "gender": "male"})
+    path = f"/imports?source={source}{query}"
+    answer = member.post(path, data=upload, content_type=NDJSON)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json["id"])
+
+
 PREPARED: Mapping[str, Callable[["Member", Ids], Body]] = {
+    "imports.withdraw_missing_records": _full_export,
     "patients.merge_patient": _another_patient,
     "patients.release_correction": _corrected_patient,
 }
@@ -279,6 +316,9 @@ def options_for(rule: Rule, ids: Ids, word: str | None = None, **changes: Any) -
     """Return what a valid request to a route needs besides its URL, with `changes` to its body."""
     contract = contract_for(rule)
     options: dict[str, Any] = {"headers": {"If-Match": "*"} if contract.matches_versions else {}}
+    if contract.query is not None:
+        required = {name: one for name, one in contract.query.fields.items() if one.required}
+        options["query_string"] = {name: one.metadata[EXAMPLE] for name, one in required.items()}
     if contract.body is not None:
         options["json"] = {**body_for(rule, ids, word), **changes}
         options["content_type"] = contract.body_types[0]

@@ -13,6 +13,7 @@ from trially.database.rows import table_of
 from trially.resources.resource import RESOURCES
 
 WITHOUT_RESOURCE = {
+    "bulk_export",
     "canary",
     "document_page",
     "erased_patient",
@@ -23,6 +24,7 @@ WITHOUT_RESOURCE = {
     "medication",
     "member_site",
     "patient_identifier",
+    "patient_search_term",
     "record_coding",
     "record_deletion",
 }

@@ -13,7 +13,7 @@ from flask import Flask
 from members import Member
 from openapi_documents import JSON, is_valid, operations, resolve, walk
 
-ACTIONS = ("/merge", "/corrections/{field}")
+ACTIONS = ("/dry-run", "/merge", "/corrections/{field}", "/withdrawal")
 """Ends of the paths that change a resource without a body of its fields, and answer with it."""
 
 

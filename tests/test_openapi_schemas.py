@@ -7,7 +7,7 @@ from enum import EnumType, StrEnum
 from typing import Any, cast, get_args, get_type_hints
 
 import pytest
-from examples import create_all
+from examples import EXAMPLES, create_all, new_word
 from flask import Flask
 from marshmallow import Schema, fields
 from members import Member
@@ -19,7 +19,7 @@ from trially.openapi.examples import MissingExampleError, example_of_answer
 from trially.openapi.operations import UndescribedViewError, describe_operation
 from trially.openapi.schemas import Schemas
 from trially.recruiting.imports.model import ImportState
-from trially.recruiting.imports.uploads import MEDIA_TYPES
+from trially.recruiting.imports.uploads import MEDIA_TYPES, TABLE_TYPES
 from trially.recruiting.patients.model import BirthDatePrecision, ContactPreference, Sex
 from trially.recruiting.records.model import Comparator, RecordType
 from trially.recruiting.sites.model import SiteStatus
@@ -29,16 +29,20 @@ from trially.tenancy.catalog import TenantKind
 
 RESOURCE_SCHEMAS = {
     "site": "Site",
+    "source": "Source",
     "study": "Study",
     "patient": "Patient",
     "import": "Import",
     "import_fault": "Fault",
+    "missing_record": "MissingRecord",
     "waiting_fact": "WaitingFact",
     "record": "Record",
     "event": "Event",
     "document": "DocumentText",
     "found_document": "FoundDocument",
     "member": "Member",
+    "name": "Name",
+    "possible_duplicate": "Duplicate",
 }
 
 
@@ -139,19 +143,30 @@ def test_every_example_is_valid(document: dict[str, Any]) -> None:
     assert tried > 30
 
 
+QUERIES = {media_type: {"kind": "labs"} for media_type in TABLE_TYPES}
+"""What an upload needs besides its body, by media type."""
+
+
 def test_every_example_of_a_request_is_accepted_as_it_is(
     document: dict[str, Any], member: Member
 ) -> None:
     ids = create_all(member)
+    other = EXAMPLES["patient"].create(member, ids, new_word())
     for path, method, operation in operations(document):
         for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
             if "example" not in content:
                 continue
             example = content["example"]
+            if "into" in example:
+                example = {**example, "into": other}  # No example knows the id of a patient.
             data = example if isinstance(example, str) else json.dumps(example)
             answer = member.request(
                 method.upper(),
                 path.format(**ids),
+                query_string={
+                    **required_parameters(document, operation),
+                    **QUERIES.get(media_type, {}),
+                },
                 data=data,
                 headers={"If-Match": "*", "Content-Type": media_type},
             )
@@ -164,6 +179,16 @@ def test_every_example_of_a_request_is_accepted_as_it_is(
                     for name in re.findall(rf"^{path}/{{(\w+)}}$", other)
                 ]
                 ids[name] = answer.json["id"]
+
+
+def required_parameters(document: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any]:
+    """Return the examples of the query parameters that a request must have."""
+    parameters = [resolve(document, each) for each in operation["parameters"]]
+    return {
+        each["name"]: each["schema"]["examples"][0]
+        for each in parameters
+        if each["in"] == "query" and each.get("required")
+    }
 
 
 def test_an_upload_is_text_an_object_or_a_file(document: dict[str, Any]) -> None:

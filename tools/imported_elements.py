@@ -9,12 +9,15 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tools.imported_data_types import describe_data_types, find_part
+
 R4_ELEMENTS: Mapping[str, Mapping[str, str]] = json.loads(
     Path(__file__).with_name("r4_elements.json").read_text()
 )
 """By type and element, such as `reaction.severity`: the data type. Lists end in `*`."""
 
 _WHEN = "`start_at`, `end_at`"
+_CATEGORIES = "`category`; several, or with a text: `details.categories`"
 _ENCOUNTER = "the encounter's id, not shown"
 _MEDICATION = {
     "medicationCodeableConcept": "`code`, `other_codings`, `details.text`",
@@ -24,16 +27,21 @@ _MEDICATION = {
     "reasonReference": "`details.reason_reference`, if it has a display",
     "status": "`status`, `negated`, `entered_in_error`",
     "statusReason": "`details.status_reason`",
-    "category": "`category`; several, or with a text: `details.categories`",
+    "category": _CATEGORIES,
     "subject": "the patient",
 }
 _STATUSES = {
     "clinicalStatus": "`clinical_status`",
     "verificationStatus": "`verification_status`, `entered_in_error`",
 }
+_SPECIAL_RANGES = (
+    "`details.reference_ranges`, if it is one of several, has another unit than the value, or is"
+    " for some people"
+)
 _OBSERVED = {
     "valueQuantity": "`value_number`, `value_decimal`, `unit`, `comparator`",
-    "valueCodeableConcept": "`value_code`, `value_code_system`, `value_text`",
+    "valueCodeableConcept": "`value_code`, `value_code_system`, `value_text`; several codings, or"
+    " display and text: `details.value`",
     "valueString": "`value_text`",
     "valueBoolean": "`value_code`",
     "valueInteger": "`value_number`",
@@ -45,13 +53,12 @@ _OBSERVED = {
     "dataAbsentReason": "`details.absent_reason`",
     "interpretation": "`interpretation`, `details.interpretation`",
     "referenceRange": "`reference_low`, `reference_high`, `reference_text`",
-    "referenceRange.low": "`reference_low`; of several ranges: `details.reference_ranges`",
-    "referenceRange.high": "`reference_high`; of several ranges: `details.reference_ranges`",
-    "referenceRange.text": "`reference_text`; of several ranges: `details.reference_ranges`",
-}
-_RANGES = {
-    "referenceRange.type": "`details.reference_ranges`, if there are several ranges",
-    "referenceRange.appliesTo": "`details.reference_ranges`, if there are several ranges",
+    "referenceRange.low": f"`reference_low`; {_SPECIAL_RANGES}",
+    "referenceRange.high": f"`reference_high`; {_SPECIAL_RANGES}",
+    "referenceRange.text": f"`reference_text`; {_SPECIAL_RANGES}",
+    "referenceRange.age": "`details.reference_ranges`",
+    "referenceRange.type": "`details.reference_ranges`",
+    "referenceRange.appliesTo": "`details.reference_ranges`",
 }
 
 KEPT: Mapping[str, Mapping[str, str]] = {
@@ -88,7 +95,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
             for form in ("Age", "DateTime", "Period", "Range", "String")
         },
         "bodySite": "`details.body_site`",
-        "category": "`category`; several, or with a text: `details.categories`",
+        "category": _CATEGORIES,
         "code": "`code`, `other_codings`, `details.text`",
         "encounter": _ENCOUNTER,
         "evidence": "`details.evidence`",
@@ -155,6 +162,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
         "context": _ENCOUNTER,
         "dosage": "`details.dosage`",
         "dosage.dose": "`details.dosage`",
+        "dosage.method": "`details.dosage`",
         "dosage.rateQuantity": "`details.dosage`",
         "dosage.rateRatio": "`details.dosage`",
         "dosage.route": "`details.dosage`",
@@ -204,13 +212,12 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     },
     "Observation": {
         **_OBSERVED,
-        **_RANGES,
         "bodySite": "`details.body_site`",
-        "category": "`category`",
+        "category": _CATEGORIES,
         "code": "`code`, `other_codings`, `details.text`",
         "component": "a record of its own with `component` and `parent_code`",
         "component.code": "`code`, `other_codings`, `details.text`",
-        **{f"component.{name}": where for name, where in (_OBSERVED | _RANGES).items()},
+        **{f"component.{name}": where for name, where in _OBSERVED.items()},
         "derivedFrom": "`details.derived_from`: the ids",
         "effectiveDateTime": "`start_at`",
         "effectiveInstant": "`start_at`",
@@ -242,7 +249,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     },
     "Procedure": {
         "bodySite": "`details.body_site`",
-        "category": "`category`",
+        "category": _CATEGORIES,
         "code": "`code`, `other_codings`, `details.text`",
         "complication": "`details.complication`",
         "encounter": _ENCOUNTER,
@@ -280,18 +287,25 @@ These hold for all types:
   of a Patient are extensions that are kept.
 - A record with a `modifierExtension` is refused, because the extension may turn it into its opposite.
 - `contained` Medications and Observations are read, and other contained resources are not.
-- Of a concept, all codings and the text are kept: the first coding of the preferred system as `code`, the others as `other_codings`.
-- Of a Dosage: text, instruction, dose, rate, route, site, timing and "as needed". The bounds of its timing are dates.
-- Of an Annotation: the text.
+- Of a concept, all codings and the text are kept: the first coding of the preferred system as `code`, the others as `other_codings`. Of a
+  status, only the code of its first coding is.
+- Lists and texts have limits, and a fault says what is cut.
+- An element that FHIR R4 does not define is not kept, unless it is one of another version that is translated.
+
+## Data types
+
+{data_types}
 
 ## Dates
 
 `at` is null if the source gives no date; such records come last. `at_on`, `start_on` and `end_on` are the local day, where the source is. A
-time without a UTC offset is in the tenant's time zone (`flask tenants create --time-zone`). An age is added to the birth date, so `at`
-follows when the birth date is corrected. A text is read if it says only a year, a date or an age: `about 2006`, `at age 45`.
+time without a UTC offset is in the time zone of its source (`time_zone` in `/sources`), or else of the tenant (`flask tenants set
+--time-zone`). If the zone changes, the instants of these times are calculated anew, and the days stay. An age is added to the birth date, so
+`at` follows when the birth date is corrected. A text is read if it says only a year, a date or an age: `about 2006`, `at age 45`.
 
 Dates that cannot be right are stored with `date_problem`, and are not used: an end before the start, something that happened in the future of
-the import, and dates before 1850. A patient's impossible dates are only in `impossible_dates`.
+the import, dates before 1850, and dates before the patient's birth or more than a year after the death: certificates and late results come in
+that year. They are compared again whenever birth or death change. A patient's impossible dates are only in `impossible_dates`.
 
 ## Other versions of FHIR
 
@@ -304,7 +318,7 @@ elements of two versions, or if it says that it has another version.
 
 def describe_elements() -> str:
     """Return the page, in Markdown."""
-    parts = [INTRODUCTION]
+    parts = [INTRODUCTION.replace("{data_types}", "\n".join(describe_data_types()))]
     for kind, elements in R4_ELEMENTS.items():
         kept = KEPT[kind]
         left_out = [name for name in elements if name not in kept]
@@ -315,6 +329,30 @@ def describe_elements() -> str:
             + f"\n\nNot kept: {_wrap(left_out)}\n"
         )
     return "".join(parts)
+
+
+def is_on_page(kind: str, path: list[str]) -> bool:
+    """Return whether the page says what happens to an element of a resource: kept, or not.
+
+    The path has the names of the element, of those that hold it, and of the parts of its data type.
+    """
+    if path[0] in _OF_ALL_TYPES or any(
+        name in _EVERYWHERE or name.startswith("_") for name in path
+    ):
+        return True
+    elements = R4_ELEMENTS[kind]
+    for length in range(len(path), 0, -1):
+        name = ".".join(path[:length])
+        if name in elements:
+            data_type = _DATA_TYPES.get(elements[name].rstrip("*"), elements[name].rstrip("*"))
+            is_left_out = name not in KEPT[kind]
+            return is_left_out or find_part(data_type, path[length:]) is not None
+    return False
+
+
+_OF_ALL_TYPES = frozenset({"id", "meta", "implicitRules", "language", "text", "resourceType"})
+_EVERYWHERE = frozenset({"extension", "modifierExtension", "contained"})
+_DATA_TYPES = {"FHIRReference": "Reference"}
 
 
 def _wrap(names: list[str]) -> str:

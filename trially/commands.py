@@ -26,7 +26,12 @@ OPERATIONS = f"{LIFECYCLE}.operation_commands"
 SERVERS = f"{LIFECYCLE}.server_commands"
 KEYS = f"{LIFECYCLE}.key_commands"
 IMPORTS = "trially.recruiting.imports.commands"
+TABLES = "trially.recruiting.imports.table_commands"
+MESSAGES = "trially.recruiting.imports.message_commands"
+BULK = "trially.recruiting.imports.bulk_commands"
+PATIENTS = "trially.recruiting.duplicate_reviews.commands"
 WAITING = "trially.recruiting.imports.waiting_commands"
+ZONES = "trially.recruiting.imports.zone_commands"
 DEMO = "trially.demo.commands"
 
 DEVELOPMENT = "TRIALLY_DEVELOPMENT"
@@ -89,6 +94,7 @@ tenants = _group(
         "Show the tenant SLUG, its placement, members, size and revision.",
     ),
     _lazy("rename", f"{TENANTS}:rename", "Change the slug of the tenant SLUG to NEW_SLUG."),
+    _lazy("set", f"{ZONES}:set_", "Change the time zone of the tenant SLUG."),
     _lazy("suspend", f"{TENANTS}:suspend", "Suspend the tenant SLUG."),
     _lazy("resume", f"{TENANTS}:resume", "Resume the suspended tenant SLUG."),
     _lazy("silo", f"{TENANTS}:silo", "Write the files that run a silo for the tenant SLUG."),
@@ -140,8 +146,11 @@ keys = _group(
 
 imports = _group(
     "imports",
-    "Import FHIR records, list and delete imports.",
+    "Import records, list and delete imports.",
     _lazy("fhir", f"{IMPORTS}:fhir", "Import FHIR R4 records into TENANT."),
+    _lazy("csv", f"{TABLES}:csv", "Import CSV files into TENANT."),
+    _lazy("hl7v2", f"{MESSAGES}:hl7v2", "Import HL7 v2 messages into TENANT."),
+    _lazy("bulk", f"{BULK}:bulk", "Import an export of a Bulk Data server into TENANT."),
     _lazy("list", f"{IMPORTS}:list_", "List the last 100 imports of TENANT, newest first."),
     _lazy("delete", f"{IMPORTS}:delete", "Delete the import IMPORT_ID of TENANT, with its errors."),
     _lazy(
@@ -159,6 +168,17 @@ imports = _group(
         f"{WAITING}:forget",
         "Delete the records of SOURCE in TENANT that wait for a patient.",
     ),
+)
+
+patients = _group(
+    "patients",
+    "Index patients, and find possible duplicates.",
+    _lazy(
+        "duplicates",
+        f"{PATIENTS}:duplicates",
+        "Find the possible duplicates among all patients of TENANT, and list the first 100.",
+    ),
+    _lazy("index", f"{PATIENTS}:index", "Make the search terms of all patients of TENANT anew."),
 )
 
 demo = _group(
@@ -194,7 +214,7 @@ migrations = _lazy(
 openapi = _lazy("openapi", "trially.openapi.commands:openapi", "Print the OpenAPI document.")
 
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
-    "Tenants": (tenants, imports, operations),
+    "Tenants": (tenants, imports, patients, operations),
     "Servers and keys": (servers, keys, doctor),
     "Releases": (migrations, deploy),
     "Development": (demo, openapi),

@@ -125,6 +125,9 @@ class RequestState:
     has_committed: bool = False
     """A batch was committed before the end of the request, so that it must not be run again."""
 
+    rolls_back: bool = False
+    """All changes are undone at the end: transactions are savepoints of one that is rolled back."""
+
     is_committing: bool = False
     """COMMIT may have been sent, so that the request must not be run again."""
 

@@ -31,6 +31,7 @@ def test_callers_see_themselves_and_their_tenant(
             "slug": tenant.slug,
             "name": tenant.name,
             "kind": tenant.kind,
+            "time_zone": "UTC",
         },
     }
 

@@ -106,7 +106,7 @@ def test_lists_searches_and_replays_name_them_too(
     assert created.json == replayed.json
     assert "mrn" in replayed.json["masked_fields"]
     assert shared_member.get(path).json["masked_fields"] == []
-    assert {"file"} == {
+    assert {"file", "missing_id", "other_id", "resource_id"} == {
         name
         for item in limited.get(f"/imports/{ids['import_id']}/errors").json["data"]
         for name in item["masked_fields"]

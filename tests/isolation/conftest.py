@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 import pytest
 from attacks import ATTACKS
@@ -15,7 +16,9 @@ from tenant_databases import access_of
 from walls import DIRECT, POOLER, WAYS, Wall
 
 from trially.database.model import TenantModel
-from trially.database.session import db
+from trially.database.rows import insert_item
+from trially.database.session import db, transaction
+from trially.recruiting.imports.model import MissingRecord
 from trially.request_cycle import refusal_time
 from trially.tenancy.catalog import Tier
 from trially.tenancy.context import tenant_context
@@ -47,6 +50,7 @@ def record_wall(findings: dict[tuple[str, Tier, str], Wall], tier: Tier) -> Reco
 
 @pytest.fixture(scope="module")
 def make_populated_tenant(
+    app: Flask,
     make_tenant: MakeTenant,
     as_member: AsMember,
     make_fact: MakeFact,
@@ -59,6 +63,12 @@ def make_populated_tenant(
             ids = create_all(member, tenant.slug)
         for _ in range(2):
             make_fact(member.tenant, ids["patient_id"])
+        with app.app_context(), tenant_context(str(tenant.id)), transaction():
+            for number in range(2):
+                missing = {"source_type": "Patient", "source_id": f"{tenant.slug}-{number}"}
+                insert_item(
+                    MissingRecord, {**missing, "import_id": UUID(ids["import_id"])}, ("id",)
+                )
         EXAMPLES["document"].create(member, ids, new_word(tenant.slug))
         return PopulatedTenant(member, ids)
 

@@ -81,7 +81,7 @@ class Attacks:
         url = url_for(self.rule, path or self.attacker.ids)
         options = options_for(self.rule, self.attacker.ids, word=self.word, **(body or {}))
         options["headers"] = {"X-Request-ID": "fixed", "If-Match": "*", **(headers or {})}
-        options["query_string"] = query or {}
+        options["query_string"] = {**options.get("query_string", {}), **(query or {})}
         return (member or self.attacker.member).request(self.method, url, **options)
 
     def _both(self, *, known: str, query: str = "", body: str = "") -> Iterator[TestResponse]:

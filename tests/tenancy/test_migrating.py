@@ -1,3 +1,4 @@
+import json
 import re
 from uuid import uuid4
 
@@ -13,6 +14,7 @@ from tenant_databases import TABLES, access_of, as_tenant, ask, ask_in
 from trially.auth.permissions import DEFAULT_PHI_LEVELS, Role
 from trially.config import ROOT
 from trially.database.model import CatalogModel, TenantModel
+from trially.recruiting.imports.import_run import COUNTED
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.lifecycle.status import suspend_tenant
 from trially.tenancy.schema.databases import as_owner
@@ -154,6 +156,30 @@ def test_existing_members_get_the_level_of_their_role(blank_database):
     assert {tuple(row) for row in levels} == {
         (role, level, True) for role, level in DEFAULT_PHI_LEVELS.items()
     }
+
+
+def test_earlier_imports_have_every_count(blank_database):
+    config = alembic_config(TENANT_LINEAGE)
+    config.attributes.update(connection=blank_database, schema="tenant")
+    command.upgrade(config, "0006")
+    earlier = dict.fromkeys(("read", "new", "changed", "entered_in_error"), 2)
+    for number, counts in enumerate(({}, {"Patient": earlier, "Condition": earlier})):
+        blank_database.execute(
+            text(
+                "INSERT INTO tenant.import_job (tenant_id, id, source, fingerprint, counts)"
+                " VALUES (gen_random_uuid(), gen_random_uuid(), 'epic', :number, :counts)"
+            ),
+            {"number": str(number), "counts": json.dumps(counts)},
+        )
+    blank_database.commit()
+
+    command.upgrade(config, "head")
+
+    counts = blank_database.scalars(
+        text("SELECT counts FROM tenant.import_job ORDER BY fingerprint")
+    ).all()
+    shown = {**dict.fromkeys(COUNTED, 0), **earlier}
+    assert counts == [{}, {"Patient": shown, "Condition": shown}]
 
 
 def test_a_scratch_database_is_dropped_afterwards(app, tenant):

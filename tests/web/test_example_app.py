@@ -107,7 +107,10 @@ def populate(api: Flask, make_patient: MakePatient) -> Member:
     for text in (NOTE, "No complaints."):
         insert(writer, {"patient_id": ada["id"]}, text)
     make_patient(writer, mrn="N-2", given_name="Bram", family_name="Mockwell", sex="male")
-    for number in range(29):
+    for mrn in ("T-1", "T-2", "T-3", "T-4"):
+        name, phone = ("Twicewell", "555-0190") if mrn < "T-3" else ("Doublet", "555-0191")
+        make_patient(writer, mrn=mrn, given_name="Theodora", family_name=name, phone=phone)
+    for number in range(25):
         make_patient(writer, mrn=f"N-{number + 3}", family_name=f"Sampleton {number}")
     return writer
 

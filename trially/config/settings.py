@@ -197,6 +197,9 @@ class Settings:
     max_import_seconds: Annotated[float, at_least(1)] = 3600.0
     """Maximum time that an import runs, in seconds."""
 
+    max_dry_run_seconds: Annotated[float, between(1, 600)] = 20.0
+    """Maximum time of a dry run of an import, in seconds, as other imports of its source wait."""
+
     max_import_fault_share: Annotated[float, between(0, 1)] = 0.9
     """Maximum share of an import's lines that may be faulty, from the thousandth fault on."""
 
@@ -214,6 +217,12 @@ class Settings:
 
     imports_per_process: Annotated[int, at_least(1)] = 4
     """Maximum uploads that one process receives and imports at the same time."""
+
+    max_bulk_bytes: Annotated[int, at_least(1)] = 1 << 36
+    """Maximum size of the files of one Bulk Data export."""
+
+    max_bulk_seconds: Annotated[float, at_least(1)] = 86_400.0
+    """Maximum time that a command waits for one Bulk Data export and its files, in seconds."""
 
     cursor_lifetime_seconds: Annotated[int, at_least(1)] = 86_400
     """How long a page cursor is accepted, in seconds."""

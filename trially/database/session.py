@@ -148,7 +148,12 @@ def transaction() -> Iterator[None]:
     """Commit the block's changes to the current tenant's rows, or roll them back on an exception.
 
     For commands, and for jobs that commit in batches. In a request, the request cycle commits.
+    Inside `rolled_back`, it is a savepoint.
     """
+    if request_state().rolls_back:
+        with db.session.begin_nested():
+            yield
+        return
     try:
         yield
         db.session.commit()
@@ -156,6 +161,21 @@ def transaction() -> Iterator[None]:
     except BaseException:
         db.session.rollback()
         raise
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """Run the block in one transaction, and roll it back at the end.
+
+    The transactions in the block become savepoints: each sees what the earlier ones wrote.
+    """
+    state = request_state()
+    state.rolls_back = True
+    try:
+        yield
+    finally:
+        state.rolls_back = False
+        db.session.rollback()
 
 
 def check_tenant_open() -> None:

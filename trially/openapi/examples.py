@@ -23,6 +23,10 @@ _BY_TYPE: Mapping[type[fields.Field[Any]], Any] = {
 }
 
 
+_ARGUMENTS: Mapping[str, str] = {"field": "phone"}
+"""Examples of arguments of paths that are no ids."""
+
+
 class MissingExampleError(TypeError):
     """A field of text has no example, so that the OpenAPI document would show `string`."""
 
@@ -47,6 +51,18 @@ def example_of_body(schema: Schema) -> dict[str, Any]:
         for name, field in schema.fields.items()
         if not (field.dump_only or _is_left_out(schema, field))
     }
+
+
+def example_of_argument(kind: str, name: str) -> str:
+    """Return the example of an argument of a path; `kind` is its converter."""
+    if kind == "uuid":
+        return ID
+    if name not in _ARGUMENTS:
+        raise MissingExampleError(
+            f"The argument {name!r} of a path has no example for the OpenAPI document. Add it to"
+            " _ARGUMENTS in trially/openapi/examples.py."
+        )
+    return _ARGUMENTS[name]
 
 
 def example_of_parameter(field: fields.Field[Any]) -> Any:

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from werkzeug.routing import Rule
 
@@ -19,7 +20,12 @@ from trially.openapi.components import (
     RESPONSES_TO_KEYS,
     RESPONSES_TO_STREAMS,
 )
-from trially.openapi.examples import ID, example_of_answer, example_of_body
+from trially.openapi.examples import (
+    example_of_answer,
+    example_of_argument,
+    example_of_body,
+    example_of_parameter,
+)
 from trially.openapi.schemas import Json, Schemas
 
 CONVERTER = re.compile(r"<(?:(\w+):)?(\w+)>")
@@ -81,12 +87,17 @@ def _path_parameters(rule: Rule) -> list[Json]:
             "name": name,
             "in": "path",
             "required": True,
-            "description": f"The id of the {name.removesuffix('_id').replace('_', ' ')}.",
+            "description": _describe_argument(kind, name),
             "schema": {"type": "string", **({"format": "uuid"} if kind == "uuid" else {})},
-            "example": ID,
+            "example": example_of_argument(kind, name),
         }
         for kind, name in CONVERTER.findall(rule.rule)
     ]
+
+
+def _describe_argument(kind: str, name: str) -> str:
+    noun = name.removesuffix("_id").replace("_", " ")
+    return f"The {'id' if kind == 'uuid' else 'name'} of the {noun}."
 
 
 def _header_parameters(contract: Contract, rule: Rule) -> list[str]:
@@ -154,8 +165,15 @@ def _headers_of(contract: Contract) -> list[str]:
 
 def _curl(contract: Contract, rule: Rule, method: str) -> str:
     """Return a command that sends an example of the request."""
+    needed = {
+        name: example_of_parameter(field)
+        for name, field in (contract.query.fields if contract.query else {}).items()
+        if field.required
+    }
+    path = CONVERTER.sub(lambda found: example_of_argument(found[1], found[2]), rule.rule)
+    query = f"?{urlencode(needed)}" if needed else ""
     parts = [
-        f'curl "$TRIALLY_URL{CONVERTER.sub(ID, rule.rule)}"',
+        f'curl "$TRIALLY_URL{path}{query}"',
         '-H "Authorization: Bearer $TRIALLY_TOKEN"',
     ]
     if method != ("POST" if contract.body_types else "GET"):

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
+from uuid import UUID
 
-from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, select
+from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, literal, select
 
 from trially.database.rows import Model, fetch_items, keyset_after, table_of
 from trially.http.fields import Sorting
@@ -72,20 +73,30 @@ class Listing:
         self._statement = lru_cache(STATEMENTS_CACHED)(self._build)
         self._counting = lru_cache(STATEMENTS_CACHED)(self._build_count)
 
-    def page(self, query: Mapping[str, Any], **always: Any) -> Page:
-        """Return the page that `query` requests, of the rows that match it and `always`."""
+    def page(
+        self,
+        query: Mapping[str, Any],
+        narrowed_by: Sequence[ColumnElement[bool]] = (),
+        **always: Any,
+    ) -> Page:
+        """Return the page that `query` requests, of the rows that match it and `always`.
+
+        The rows also meet the conditions `narrowed_by`, which no filter can express.
+        """
         shape, parameters = self._narrow({**query, **always})
         sorting = self._visible(query.get("sort", ()))
         tenant_id, limit = parameters["tenant_id"], query["limit"]
         after = read_cursor(tenant_id, query)
-        total = self._count(shape, parameters) if query.get("total") else None
+        total = self._count(shape, parameters, narrowed_by) if query.get("total") else None
         shape = shape._replace(is_continued=after is not None, sorting=sorting)
         keys = self._keys(sorting)
         parameters |= {
             _position_name(name): value for name, value in zip(keys, after or (), strict=False)
         }
         page = make_page(
-            fetch_items(self._statement(shape), rows=limit + 1, **parameters),
+            fetch_items(
+                _narrow_more(self._statement(shape), narrowed_by), rows=limit + 1, **parameters
+            ),
             limit,
             tenant_id=tenant_id,
             position=list(keys),
@@ -101,8 +112,31 @@ class Listing:
         """Return the number of rows that match `query`."""
         return self._count(*self._narrow(query))
 
-    def _count(self, shape: Shape, parameters: Mapping[str, Any]) -> int:
-        (item,) = fetch_items(self._counting(shape), **parameters)
+    def pick(self, ids: Collection[UUID]) -> dict[UUID, dict[str, Any]]:
+        """Return the rows with these ids that the caller may see, by id."""
+        shape, parameters = self._narrow({})
+        condition = table_of(self._model).c.id.in_(ids)
+        items = fetch_items(
+            _narrow_more(self._statement(shape), [condition]), rows=len(ids), **parameters
+        )
+        return {item["id"]: item for item in items}
+
+    def conditions(self, query: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+        """Return the conditions of the filters that `query` names, for statements of other tables.
+
+        Those of the scope are not among them. Answers 403 if a filter is masked for the caller.
+        """
+        names = [name for name in self._filters if name in query]
+        refuse_masked(self._masked.intersection(names))
+        return [self._filters[name](literal(query[name])) for name in names]
+
+    def _count(
+        self,
+        shape: Shape,
+        parameters: Mapping[str, Any],
+        narrowed_by: Sequence[ColumnElement[bool]] = (),
+    ) -> int:
+        (item,) = fetch_items(_narrow_more(self._counting(shape), narrowed_by), **parameters)
         return int(item["count"])
 
     def _visible(self, sorting: Sorting) -> Sorting:
@@ -172,6 +206,10 @@ class Listing:
 def equals(column: ColumnElement[Any]) -> Filter:
     """Return the filter of rows whose column has the value."""
     return lambda value: column == value
+
+
+def _narrow_more(statement: Select[Any], conditions: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    return statement.where(*conditions) if conditions else statement
 
 
 def _remove_values(items: Sequence[dict[str, Any]], names: Iterable[str]) -> None:

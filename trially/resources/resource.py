@@ -7,7 +7,7 @@ A room names its resource once, in its routes:
 Its views stay explicit functions, which call `page`, `get`, `create`, `change` and `delete`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self
 from uuid import UUID
@@ -123,9 +123,25 @@ class Resource:
         """The argument of a route that names one row."""
         return f"{self.name}_id"
 
-    def page(self, query: Mapping[str, Any], **always: Any) -> Page:
-        """Return the page that `query` requests, of the rows that match it and `always`."""
-        return self._listing.page(query, **always)
+    def page(
+        self,
+        query: Mapping[str, Any],
+        narrowed_by: Sequence[ColumnElement[bool]] = (),
+        **always: Any,
+    ) -> Page:
+        """Return the page that `query` requests, of the rows that match it and `always`.
+
+        The rows also meet the conditions `narrowed_by`.
+        """
+        return self._listing.page(query, narrowed_by, **always)
+
+    def pick(self, ids: Collection[UUID]) -> dict[UUID, Item]:
+        """Return the rows with these ids that the caller may see, by id."""
+        return self._listing.pick(ids)
+
+    def conditions(self, query: Mapping[str, Any]) -> list[ColumnElement[bool]]:
+        """Return the conditions of the filters that `query` names, and of the caller's sites."""
+        return [*self._listing.conditions(query), *scope_conditions(self._scope)]
 
     def count(self, query: Mapping[str, Any]) -> int:
         """Return the number of rows that match `query`."""

@@ -12,6 +12,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Table,
+    and_,
     bindparam,
     exists,
     select,
@@ -118,6 +119,23 @@ class _OfPatient:
         return self._column.table is table
 
 
+class _OfPatients:
+    """A restricted member sees rows about several patients who all are of the member's sites."""
+
+    def __init__(self, columns: tuple[Column[Any], ...]) -> None:
+        self._scopes = [_OfPatient(column) for column in columns]
+
+    def condition(self, sites: BindParameter[Any]) -> ColumnElement[bool]:
+        return and_(*(scope.condition(sites) for scope in self._scopes))
+
+    def refuse_foreign(self, values: Mapping[str, Any], *, is_new: bool) -> None:
+        for scope in self._scopes:
+            scope.refuse_foreign(values, is_new=is_new)
+
+    def __contains__(self, table: Table) -> bool:
+        return all(table in scope for scope in self._scopes)
+
+
 WHOLE_TENANT: Scope = _WholeTenant()
 """Every member sees every row: only for rows that are not about patients."""
 
@@ -130,6 +148,11 @@ def of_site(column: Column[Any]) -> Scope:
 def of_patient(column: Column[Any]) -> Scope:
     """Return the scope of rows about the patient in `column`, who belongs to a site."""
     return _OfPatient(column)
+
+
+def of_patients(*columns: Column[Any]) -> Scope:
+    """Return the scope of rows about the patients in several columns, all of whom must be seen."""
+    return _OfPatients(columns)
 
 
 def own_sites() -> frozenset[UUID] | None:

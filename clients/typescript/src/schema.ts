@@ -4,6 +4,26 @@
  */
 
 export interface paths {
+    "/api/v1/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search the documents and notes of all patients, or list them, newest first.
+         * @description The answer is like that of one patient's documents. Documents of withdrawn patients are left out. With the PHI level `limited`, texts are masked, and `q` is answered with 403.
+         */
+        get: operations["search_documents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/imports": {
         parameters: {
             query?: never;
@@ -18,8 +38,10 @@ export interface paths {
         get: operations["list_imports"];
         put?: never;
         /**
-         * Import a FHIR R4 Bundle or an NDJSON file, with or without gzip compression.
+         * Import a FHIR R4 Bundle, an NDJSON file, a CSV file or HL7 v2 messages, also with gzip.
          * @description The response is sent when the import ends: 201 with the import. Bad lines are skipped and counted. With `strict`, the first error ends the import with 422, and the batches before it stay. If nothing can be imported, the answer is 422 too. `Location` is then the failed import, whose errors say why. If the same body is sent again, an interrupted import continues, and a finished one changes nothing. If the first request is still running, that request ends with 409.
+         *
+         *     With `complete`, the upload is a full export of its source. The answer then has in `missing` how many stored records of the source it lacks, of the types of resources that it contains. `GET /imports/{import_id}/missing` lists them, and `POST /imports/{import_id}/withdrawal` withdraws them.
          *
          *     An import that reaches a limit ends with 422 and `state` `failed`, or with 503 and `state` `stopped` if only its time is used up. `Location` is the import. The batches before the limit stay. A tenant with too many running imports gets 429, and a busy server answers 503.
          */
@@ -88,6 +110,66 @@ export interface paths {
         get: operations["group_import_errors"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{import_id}/missing": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the records that a full export lacks.
+         * @description They are of the types of resources that the export contains. The list is empty for an import that was not sent with `complete`.
+         */
+        get: operations["list_missing_records"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{import_id}/withdrawal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw the records that a full export lacks.
+         * @description Withdrawn records stay, with `withdrawn_reason` `missing_from_export`, and are left out of lists. They come back with an import that has them. The answer is the import. It is 409 if the import was not sent with `complete`, failed or could not read a part of its input, or if another import of the source has run since it began. Send an interrupted request again to continue.
+         */
+        post: operations["withdraw_missing_records"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/dry-run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Show what an import would do, and change nothing.
+         * @description Body and parameters are those of `POST /imports`. The import runs as it is, and is undone: its counts and errors are exactly those of an import of this file now. For a CSV file, `table` says how its columns are read. `state` is `failed` if the import would fail. It is `stopped` if the time of a dry run is used up: the counts are then those of the first lines.
+         */
+        post: operations["try_records"];
         delete?: never;
         options?: never;
         head?: never;
@@ -169,7 +251,7 @@ export interface paths {
         put?: never;
         /**
          * Create a patient.
-         * @description The patient's `source` is `manual`. If a current patient of any source has the MRN, the answer is 409, and `patient_id` names that patient if the caller may see it. A member who is restricted to sites must name one of them as `site_id`. Send an `Idempotency-Key` to repeat the request safely.
+         * @description The patient's `source` is `manual`. If a current patient of any source has the MRN, the answer is 409, and `patient_id` names that patient if the caller may see the patient and MRNs. A member who is restricted to sites must name one of them as `site_id`. Send an `Idempotency-Key` to repeat the request safely.
          */
         post: operations["create_patient"];
         delete?: never;
@@ -194,7 +276,9 @@ export interface paths {
         post?: never;
         /**
          * Delete a patient and all records about the patient.
-         * @description The patient and the records cannot be restored from the API. `If-Match` must name the version that the caller has seen. Imports do not bring an imported patient back: a digest of the record's key stays.
+         * @description The patient and the records cannot be restored from the API. `If-Match` must name the version that the caller has seen. Imports do not bring an imported patient back: digests of the record's key and identifiers stay.
+         *
+         *     Records of the same person may have been merged into this one. Then the answer is 409 `record_replaces_others`, and `replaced_ids` lists those that the caller may see. Delete all of them with `replaced=true`, or undo the merges first. A caller who may not see one of them cannot delete the patient.
          */
         delete: operations["delete_patient"];
         options?: never;
@@ -218,9 +302,49 @@ export interface paths {
         post?: never;
         /**
          * Release a correction.
-         * @description The field has the source's value again, and follows imports from now on.
+         * @description The field has the source's value again, and follows imports from now on. Fields that are masked for the caller cannot be released.
          */
         delete: operations["release_correction"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/{patient_id}/documents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a patient's documents and notes, newest first, or search them.
+         * @description Documents without a date come last. With `q`, the documents are in the order of relevance, and `snippets` shows where the words were found. Documents that were withdrawn or entered in error are left out, unless the query asks for them. With the PHI level `limited`, texts are masked, and `q` is answered with 403.
+         */
+        get: operations["list_documents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/{patient_id}/documents/{document_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a document with its text.
+         * @description The text comes in pages: those of a PDF, or of about equal length. One answer has up to about 100,000 characters; `next_page` is the first of the pages after it. With `q`, `parts` marks the words that were found. With the PHI level `limited`, the text is masked.
+         */
+        get: operations["show_document"];
+        put?: never;
+        post?: never;
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -250,6 +374,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/patients/{patient_id}/names": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List all names of a patient, in the order of the source.
+         * @description The search finds the patient by each of them. `use` is FHIR's: `official`, `usual`, `maiden`, `nickname`, `old` and others. The patient's own fields hold the name in use.
+         */
+        get: operations["list_names"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/patients/{patient_id}/records": {
         parameters: {
             query?: never;
@@ -259,7 +403,7 @@ export interface paths {
         };
         /**
          * List a patient's records, of one type or all, newest first.
-         * @description Records are conditions, observations, medications and other facts. Records without a date come last. Records that their source marks as entered in error are left out unless `entered_in_error` is `true`. `code` and `system` find each of a record's codings; together they must be one coding. Text and codes that may identify the patient are masked with the PHI level `limited`.
+         * @description Records are conditions, observations, medications and other facts. Records without a date come last. Records that are withdrawn, because their source deleted them or no longer says them, are left out unless `withdrawn` is `true` or `all`. Those that their source marks as entered in error are left out unless `entered_in_error` is `true`. `code` and `system` find each of a record's codings; together they must be one coding. Text and codes that may identify the patient are masked with the PHI level `limited`.
          */
         get: operations["list_records"];
         put?: never;
@@ -279,7 +423,7 @@ export interface paths {
         };
         /**
          * List all events in a patient's history, newest first.
-         * @description An event shows a record in short: when it happened, what it is, how certain it is, and its value with the unit. Events without a date come last. Records entered in error are left out.
+         * @description An event shows a record in short: when it happened, what it is, how certain it is, and its value with the unit. Events without a date come last. Records entered in error are left out, and so are withdrawn ones unless `withdrawn` is `true` or `all`. `code` and `system` find each of a record's codings; together they must be one coding.
          */
         get: operations["show_timeline"];
         put?: never;
@@ -310,6 +454,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/patients/duplicates": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List pairs of patients that may be the same person, the likeliest first.
+         * @description Pairs are found when patients are created, changed or imported. `reasons` say what agrees and what contradicts. Patients are never merged automatically: `POST /patients/{id}/merge` merges two. Pairs with a record that is replaced or withdrawn are left out. A member who is restricted to sites sees a pair if both patients belong to them. With the PHI level `limited`, the patients are masked, and so are the reasons.
+         */
+        get: operations["list_duplicates"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/duplicates/{possible_duplicate_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a pair of patients that may be the same person.
+         * @description The `ETag` is the pair's version. A pair with a patient of a site that the caller may not see is answered like one that does not exist.
+         */
+        get: operations["show_duplicate"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Decide whether a pair of patients is worth a look.
+         * @description `dismissed` says that these are two persons: the pair leaves the list of open ones and is not proposed again. `open` takes that back. `If-Match` must name the version that the caller has seen.
+         */
+        patch: operations["decide_duplicate"];
+        trace?: never;
+    };
     "/api/v1/patients/search": {
         parameters: {
             query?: never;
@@ -320,8 +508,8 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Search patients by names, birth date and MRN, which do not belong in a URL.
-         * @description A patient must meet all criteria; without any, the search finds every patient. Names are prefixes, and upper and lower case are the same. Criteria and sort keys that are masked for the caller are refused with 403.
+         * Search patients by what identifies them, which does not belong in a URL.
+         * @description `q` takes words as people type them: any of the patient's names, the MRN, a phone number, an email address or a birth date. A patient must meet all criteria; without any, the search finds every patient. Accents, case, apostrophes and the zeros before a number do not matter. Exact matches come first, then beginnings, nicknames, and words with one typing error; `sort` changes the order. `matched` lists what matched each word. Criteria and sort keys that are masked for the caller are refused with 403.
          */
         post: operations["search_patients"];
         delete?: never;
@@ -422,6 +610,10 @@ export interface paths {
         /**
          * Change how a source is read.
          * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. Name and base URL never change, because the keys of records depend on them. `If-Match` must name the version that the caller has seen, or the answer is 412.
+         *
+         *     A new `mrn_system` changes the MRNs of the source's stored patients at once. If two of them would have the same MRN, nothing is changed, and the answer is 409: `conflicts` lists their ids, as far as the caller may see the patients.
+         *
+         *     With another time zone, the times that have no offset are read anew: those of the first records at once, and the others by the next import of the source.
          */
         patch: operations["change_source"];
         trace?: never;
@@ -513,6 +705,134 @@ export interface components {
                 detail: string;
             }[];
         };
+        /** @description A further coding of a concept. */
+        Coding: {
+            /** @example http://snomed.info/sct */
+            readonly system?: string | null;
+            /** @example 44054006 */
+            readonly code?: string | null;
+            /** @example Diabetes mellitus type 2 (disorder) */
+            readonly display?: string | null;
+        };
+        /** @description A piece of text, and whether the search found it. */
+        Part: {
+            /** @example chest pain */
+            readonly text?: string;
+            /** @example true */
+            readonly match?: boolean;
+        };
+        /** @description A place in the text that the search found, with the text around it. */
+        Snippet: {
+            /** @example 1 */
+            readonly page?: number;
+            /** @description The pieces of the snippet in their order. */
+            readonly parts?: components["schemas"]["Part"][];
+        };
+        /** @description A document, and where a search found its words. */
+        FoundDocument: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** Format: uuid */
+            readonly patient_id: string;
+            /** @example http://loinc.org */
+            readonly type_system: string | null;
+            /** @example 18842-5 */
+            readonly type_code: string | null;
+            /** @example Discharge summary */
+            readonly type_display: string | null;
+            readonly other_codings: components["schemas"]["Coding"][] | null;
+            /** @example clinical-note */
+            readonly category: string | null;
+            /** @example Discharge summary */
+            readonly title: string | null;
+            /** @example Dr. Kim Lee */
+            readonly author: string | null;
+            /**
+             * Format: date-time
+             * @description The document's date. Null if its source does not know.
+             */
+            readonly at: string | null;
+            /** @enum {string|null} */
+            readonly at_precision: "year" | "month" | "day" | "instant" | null;
+            /**
+             * @description UTC offset that the source wrote, in minutes.
+             * @example -300
+             */
+            readonly at_offset: number | null;
+            /**
+             * Format: date
+             * @description The day of `at` in the source's own time.
+             */
+            readonly dated_on: string | null;
+            /**
+             * @description Why the date must not be used. Null if it may be.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly date_problem: "ends_before_start" | "in_future" | "too_early" | "before_birth" | "after_death" | null;
+            /** @example current */
+            readonly status: string | null;
+            /** @example final */
+            readonly document_status: string | null;
+            /** @example enc-88 */
+            readonly encounter_source_id: string | null;
+            /**
+             * @description 0 if the document has no text.
+             * @example 2
+             */
+            readonly page_count: number;
+            /** @description The pages are those of a PDF. */
+            readonly has_page_numbers: boolean;
+            /** @example 5120 */
+            readonly character_count: number;
+            /**
+             * @description Why the text is missing or not complete.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly text_problem: "broken_base64" | "empty" | "encrypted" | "no_text" | "not_in_import" | "not_text" | "too_long" | "too_many_pages" | "too_many_parts" | "too_much_memory" | "too_slow" | "unreadable" | "unsupported_type" | "url_not_fetched" | null;
+            /** @example epic */
+            readonly source: string;
+            /** @enum {string} */
+            readonly source_type: "DocumentReference" | "DiagnosticReport" | "Composition";
+            /** @example doc-2207 */
+            readonly source_id: string;
+            /** @example false */
+            readonly entered_in_error: boolean;
+            /**
+             * Format: date-time
+             * @example null
+             */
+            readonly withdrawn_at: string | null;
+            /**
+             * @example null
+             * @enum {string|null}
+             */
+            readonly withdrawn_reason: "deleted" | "invalid" | "no_text" | "not_performed" | "missing_from_export" | null;
+            /** @description Null without `q`. Empty if only the title or type matches. */
+            readonly snippets: components["schemas"]["Snippet"][] | null;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("type_system" | "type_code" | "type_display" | "other_codings.system" | "other_codings.code" | "other_codings.display" | "category" | "title" | "author" | "status" | "document_status" | "encounter_source_id" | "source_id" | "snippets.parts.text")[];
+        };
+        /** @description Where the next page begins. */
+        Page: {
+            /** @description The `cursor` of the next page, or null on the last page. */
+            next: string | null;
+            /** @description Whether another page follows. */
+            has_more: boolean;
+            /** @description The number of all matches that the caller may see, if the request had `total=true`. */
+            total?: number;
+        };
+        /** @description A page of a list. */
+        FoundDocumentPage: {
+            data: components["schemas"]["FoundDocument"][];
+            page: components["schemas"]["Page"];
+        };
         /** @description Counts of the resources of one type. */
         Count: {
             read: number;
@@ -532,13 +852,6 @@ export interface components {
         };
         /** @description One import. */
         Import: {
-            /** Format: uuid */
-            readonly id: string;
-            /**
-             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
-             * @example "1"
-             */
-            readonly etag: string;
             /** @example epic */
             readonly source: string;
             /**
@@ -554,6 +867,9 @@ export interface components {
              *         "read": 1,
              *         "new": 1,
              *         "changed": 0,
+             *         "stale": 0,
+             *         "withdrawn": 0,
+             *         "erased": 0,
              *         "entered_in_error": 0,
              *         "waiting": 0,
              *         "resolved": 0
@@ -597,6 +913,26 @@ export interface components {
             };
             /** @example null */
             readonly failure: string | null;
+            /**
+             * @description Of an import that was declared a full export: whether the records that it lacks are listed, so that they can be withdrawn. Null for all other imports.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly completeness: "reading" | "incomplete" | "overtaken" | "listed" | "withdrawn" | null;
+            /**
+             * @description Number of records that a full export lacks, by type of resource.
+             * @example {}
+             */
+            readonly missing: {
+                [key: string]: number;
+            };
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
             /** @example user-4711 */
             readonly started_by: string | null;
             /** Format: date-time */
@@ -607,15 +943,6 @@ export interface components {
             readonly ended_at: string | null;
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
             readonly masked_fields: "failure"[];
-        };
-        /** @description Where the next page begins. */
-        Page: {
-            /** @description The `cursor` of the next page, or null on the last page. */
-            next: string | null;
-            /** @description Whether another page follows. */
-            has_more: boolean;
-            /** @description The number of all matches that the caller may see, if the request had `total=true`. */
-            total?: number;
         };
         /** @description A page of a list. */
         ImportPage: {
@@ -631,7 +958,7 @@ export interface components {
              * @example patient_missing
              * @enum {string}
              */
-            readonly code: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "invalid_element";
+            readonly code: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "invalid_row" | "invalid_message" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "text_incomplete" | "invalid_element";
             /**
              * @description What the error costs: the whole `input` may be incomplete, a `record` was not imported, or a `value` was left out of a record.
              * @example record
@@ -677,7 +1004,7 @@ export interface components {
              * @example patient_missing
              * @enum {string}
              */
-            readonly code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "invalid_element";
+            readonly code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "invalid_row" | "invalid_message" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "text_incomplete" | "invalid_element";
             /**
              * @description What the error costs: the whole `input` may be incomplete, a `record` was not imported, or a `value` was left out of a record.
              * @example record
@@ -713,7 +1040,7 @@ export interface components {
              * @example patient_missing
              * @enum {string}
              */
-            readonly code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "invalid_element";
+            readonly code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "invalid_row" | "invalid_message" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "text_incomplete" | "invalid_element";
             /** @example Observation */
             readonly resource_type?: string | null;
             /** @example 300 */
@@ -726,6 +1053,146 @@ export interface components {
             readonly groups: components["schemas"]["FaultGroup"][];
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
             readonly masked_fields: ("groups.examples.resource_id" | "groups.examples.missing_id" | "groups.examples.other_id" | "groups.examples.file")[];
+        };
+        /** @description A record that a full export lacks. */
+        MissingRecord: {
+            /** Format: uuid */
+            readonly id: string;
+            /** @example Observation */
+            readonly source_type: string;
+            /**
+             * @description The server of the record, empty for the source's own.
+             * @example
+             */
+            readonly base_url: string;
+            /** @example obs-1 */
+            readonly source_id: string;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: "source_id"[];
+        };
+        /** @description A page of a list. */
+        MissingRecordPage: {
+            data: components["schemas"]["MissingRecord"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description A column of a CSV file. */
+        TableColumn: {
+            /** @example 1 */
+            number: number;
+            /** @example MRN */
+            header: string;
+            /**
+             * @description The field that it holds; null if it is ignored.
+             * @example patient
+             */
+            field: string | null;
+            /**
+             * @description `mapping`, `header`, or why the column is ignored.
+             * @example header
+             */
+            reason: string;
+        };
+        /** @description How a CSV file is read. */
+        Table: {
+            /** @example utf-8-sig */
+            encoding: string;
+            /** @example ; */
+            delimiter: string;
+            /**
+             * @description The mapping declares it. Decimal commas that it does not declare are errors.
+             * @example comma
+             * @enum {string}
+             */
+            decimal_mark: "comma" | "dot" | "comma, undeclared" | "dot, undeclared";
+            columns: components["schemas"]["TableColumn"][];
+            /**
+             * @description What prevents an import: columns that are not certain.
+             * @example []
+             */
+            problems: string[];
+        };
+        /** @description What an import would do. */
+        DryRun: {
+            /** @example epic */
+            readonly source: string;
+            /**
+             * @example done
+             * @enum {string}
+             */
+            readonly state: "running" | "done" | "failed" | "stopped" | "deleting";
+            readonly strict: boolean;
+            /**
+             * @description Counts by type of resource.
+             * @example {
+             *       "Patient": {
+             *         "read": 1,
+             *         "new": 1,
+             *         "changed": 0,
+             *         "stale": 0,
+             *         "withdrawn": 0,
+             *         "erased": 0,
+             *         "entered_in_error": 0,
+             *         "waiting": 0,
+             *         "resolved": 0
+             *       }
+             *     }
+             */
+            readonly counts: {
+                [key: string]: components["schemas"]["Count"];
+            };
+            /**
+             * @description Number of ignored resources by type.
+             * @example {
+             *       "Practitioner": 2
+             *     }
+             */
+            readonly passed_over: {
+                [key: string]: number;
+            };
+            /** @example 0 */
+            readonly error_count: number;
+            /**
+             * @description Number of all errors by reason. Of an import with very many errors, only the first ones are listed with their lines.
+             * @example {}
+             */
+            readonly error_counts: {
+                [key: string]: number;
+            };
+            /**
+             * @description Number of errors that cost a whole line or record. Records that wait for their patient are kept, and are not among them.
+             * @example 0
+             */
+            readonly refused_count: number;
+            /**
+             * @description Number of all errors by code, and within a code by type of resource.
+             * @example {}
+             */
+            readonly error_groups: {
+                [key: string]: {
+                    [key: string]: number;
+                };
+            };
+            /** @example null */
+            readonly failure: string | null;
+            /**
+             * @description Of an import that was declared a full export: whether the records that it lacks are listed, so that they can be withdrawn. Null for all other imports.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly completeness: "reading" | "incomplete" | "overtaken" | "listed" | "withdrawn" | null;
+            /**
+             * @description Number of records that a full export lacks, by type of resource.
+             * @example {}
+             */
+            readonly missing: {
+                [key: string]: number;
+            };
+            /** @description The errors in groups, the largest first. */
+            readonly groups: components["schemas"]["FaultGroup"][];
+            /** @description How a CSV file is read; null for other formats. */
+            readonly table: components["schemas"]["Table"] | null;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("failure" | "groups.examples.resource_id" | "groups.examples.missing_id" | "groups.examples.other_id" | "groups.examples.file" | "table.columns.header")[];
         };
         /** @description A record that waits for its patient. */
         WaitingFact: {
@@ -943,7 +1410,7 @@ export interface components {
              * @example null
              * @enum {string|null}
              */
-            readonly withdrawn_reason: "deleted" | "invalid" | "not_performed" | "missing" | null;
+            readonly withdrawn_reason: "deleted" | "invalid" | "no_text" | "not_performed" | "missing_from_export" | null;
             /**
              * @description Fields that members corrected, by name. Imports leave them alone.
              * @example {}
@@ -1045,19 +1512,142 @@ export interface components {
             /** Format: uuid */
             site_id?: string | null;
         };
+        /** @description One page of a document's text. */
+        DocumentPage: {
+            /** @example 1 */
+            readonly number?: number;
+            /** @example The patient has no chest pain. */
+            readonly text?: string;
+            /** @description The text in pieces, found by `q` or not. Null without `q`. */
+            readonly parts?: components["schemas"]["Part"][] | null;
+        };
+        /** @description A document with some pages of its text. */
+        DocumentText: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** Format: uuid */
+            readonly patient_id: string;
+            /** @example http://loinc.org */
+            readonly type_system: string | null;
+            /** @example 18842-5 */
+            readonly type_code: string | null;
+            /** @example Discharge summary */
+            readonly type_display: string | null;
+            readonly other_codings: components["schemas"]["Coding"][] | null;
+            /** @example clinical-note */
+            readonly category: string | null;
+            /** @example Discharge summary */
+            readonly title: string | null;
+            /** @example Dr. Kim Lee */
+            readonly author: string | null;
+            /**
+             * Format: date-time
+             * @description The document's date. Null if its source does not know.
+             */
+            readonly at: string | null;
+            /** @enum {string|null} */
+            readonly at_precision: "year" | "month" | "day" | "instant" | null;
+            /**
+             * @description UTC offset that the source wrote, in minutes.
+             * @example -300
+             */
+            readonly at_offset: number | null;
+            /**
+             * Format: date
+             * @description The day of `at` in the source's own time.
+             */
+            readonly dated_on: string | null;
+            /**
+             * @description Why the date must not be used. Null if it may be.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly date_problem: "ends_before_start" | "in_future" | "too_early" | "before_birth" | "after_death" | null;
+            /** @example current */
+            readonly status: string | null;
+            /** @example final */
+            readonly document_status: string | null;
+            /** @example enc-88 */
+            readonly encounter_source_id: string | null;
+            /**
+             * @description 0 if the document has no text.
+             * @example 2
+             */
+            readonly page_count: number;
+            /** @description The pages are those of a PDF. */
+            readonly has_page_numbers: boolean;
+            /** @example 5120 */
+            readonly character_count: number;
+            /**
+             * @description Why the text is missing or not complete.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly text_problem: "broken_base64" | "empty" | "encrypted" | "no_text" | "not_in_import" | "not_text" | "too_long" | "too_many_pages" | "too_many_parts" | "too_much_memory" | "too_slow" | "unreadable" | "unsupported_type" | "url_not_fetched" | null;
+            /** @example epic */
+            readonly source: string;
+            /** @enum {string} */
+            readonly source_type: "DocumentReference" | "DiagnosticReport" | "Composition";
+            /** @example doc-2207 */
+            readonly source_id: string;
+            /** @example false */
+            readonly entered_in_error: boolean;
+            /**
+             * Format: date-time
+             * @example null
+             */
+            readonly withdrawn_at: string | null;
+            /**
+             * @example null
+             * @enum {string|null}
+             */
+            readonly withdrawn_reason: "deleted" | "invalid" | "no_text" | "not_performed" | "missing_from_export" | null;
+            readonly pages: components["schemas"]["DocumentPage"][];
+            /**
+             * @description Value of `page` for the following pages.
+             * @example 2
+             */
+            readonly next_page: number | null;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("type_system" | "type_code" | "type_display" | "other_codings.system" | "other_codings.code" | "other_codings.display" | "category" | "title" | "author" | "status" | "document_status" | "encounter_source_id" | "source_id" | "pages.text" | "pages.parts.text")[];
+        };
         /** @description The record that replaces a patient's. */
         Merge: {
             /** Format: uuid */
             into: string;
         };
-        /** @description A further coding of a concept. */
-        Coding: {
-            /** @example http://snomed.info/sct */
-            readonly system?: string | null;
-            /** @example 44054006 */
-            readonly code?: string | null;
-            /** @example Diabetes mellitus type 2 (disorder) */
-            readonly display?: string | null;
+        /** @description One name of a patient, as the source sent it. */
+        Name: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly position: number;
+            /** @example maiden */
+            readonly use: string | null;
+            /** @example Mei */
+            readonly given_name: string | null;
+            /** @example Chen */
+            readonly family_name: string | null;
+            /**
+             * @description The whole name, if the source sent no parts.
+             * @example null
+             */
+            readonly full_name: string | null;
+            /** @example 1987 */
+            readonly period_start: string | null;
+            /** @example 2010-05-17 */
+            readonly period_end: string | null;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("use" | "given_name" | "family_name" | "full_name" | "period_start" | "period_end")[];
+        };
+        /** @description A page of a list. */
+        NamePage: {
+            data: components["schemas"]["Name"][];
+            page: components["schemas"]["Page"];
         };
         /** @description A concept: its code, name and text. */
         Concept: {
@@ -1088,6 +1678,11 @@ export interface components {
             /** @example 2 per 1 d */
             timing?: string | null;
             as_needed?: boolean;
+            as_needed_for?: components["schemas"]["Concept"];
+            method?: components["schemas"]["Concept"];
+            additional?: components["schemas"]["Concept"][];
+            /** @example 4000 mg / 1 d */
+            most?: string | null;
         };
         /** @description A reaction to an allergen or a vaccine. */
         Reaction: {
@@ -1100,7 +1695,7 @@ export interface components {
             /** @example null */
             description?: string | null;
         };
-        /** @description One of several reference ranges. */
+        /** @description A reference range that is one of several, is for some people, or has a unit of its own. */
         ReferenceRange: {
             /** @example 8 U/L */
             low?: string | null;
@@ -1108,6 +1703,8 @@ export interface components {
             high?: string | null;
             /** @example null */
             text?: string | null;
+            /** @example 18 a - … */
+            age?: string | null;
             type?: components["schemas"]["Concept"];
             applies_to?: components["schemas"]["Concept"][];
         };
@@ -1158,6 +1755,7 @@ export interface components {
             discharge?: components["schemas"]["Concept"];
             absent_reason?: components["schemas"]["Concept"];
             course_of_therapy?: components["schemas"]["Concept"];
+            value?: components["schemas"]["Concept"];
             dosage?: components["schemas"]["Dosage"][];
             reaction?: components["schemas"]["Reaction"][];
             reference_ranges?: components["schemas"]["ReferenceRange"][];
@@ -1282,7 +1880,7 @@ export interface components {
              * @example null
              * @enum {string|null}
              */
-            readonly date_problem: "ends_before_start" | "in_future" | "too_early" | null;
+            readonly date_problem: "ends_before_start" | "in_future" | "too_early" | "before_birth" | "after_death" | null;
             /** Format: date-time */
             readonly recorded_at: string | null;
             /** @example null */
@@ -1324,8 +1922,19 @@ export interface components {
             readonly source_id: string | null;
             readonly component: number;
             readonly entered_in_error: boolean;
+            /**
+             * Format: date-time
+             * @description Since when the record is withdrawn: it is kept, and must not be used.
+             * @example null
+             */
+            readonly withdrawn_at: string | null;
+            /**
+             * @example null
+             * @enum {string|null}
+             */
+            readonly withdrawn_reason: "deleted" | "invalid" | "no_text" | "not_performed" | "missing_from_export" | null;
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: ("code_system" | "code" | "display" | "other_codings.system" | "other_codings.code" | "other_codings.display" | "category" | "status" | "clinical_status" | "verification_status" | "criticality" | "intent" | "focus" | "value_code_system" | "value_code" | "value_text" | "unit" | "reference_text" | "interpretation" | "details.text" | "details.onset" | "details.abatement" | "details.body_site.system" | "details.body_site.code" | "details.body_site.display" | "details.body_site.text" | "details.body_site.type" | "details.body_site.other_codings.system" | "details.body_site.other_codings.code" | "details.body_site.other_codings.display" | "details.stage.system" | "details.stage.code" | "details.stage.display" | "details.stage.text" | "details.stage.type" | "details.stage.other_codings.system" | "details.stage.other_codings.code" | "details.stage.other_codings.display" | "details.evidence.system" | "details.evidence.code" | "details.evidence.display" | "details.evidence.text" | "details.evidence.type" | "details.evidence.other_codings.system" | "details.evidence.other_codings.code" | "details.evidence.other_codings.display" | "details.reason.system" | "details.reason.code" | "details.reason.display" | "details.reason.text" | "details.reason.type" | "details.reason.other_codings.system" | "details.reason.other_codings.code" | "details.reason.other_codings.display" | "details.reason_reference.system" | "details.reason_reference.code" | "details.reason_reference.display" | "details.reason_reference.text" | "details.reason_reference.type" | "details.reason_reference.other_codings.system" | "details.reason_reference.other_codings.code" | "details.reason_reference.other_codings.display" | "details.status_reason.system" | "details.status_reason.code" | "details.status_reason.display" | "details.status_reason.text" | "details.status_reason.type" | "details.status_reason.other_codings.system" | "details.status_reason.other_codings.code" | "details.status_reason.other_codings.display" | "details.categories.system" | "details.categories.code" | "details.categories.display" | "details.categories.text" | "details.categories.type" | "details.categories.other_codings.system" | "details.categories.other_codings.code" | "details.categories.other_codings.display" | "details.type.system" | "details.type.code" | "details.type.display" | "details.type.text" | "details.type.type" | "details.type.other_codings.system" | "details.type.other_codings.code" | "details.type.other_codings.display" | "details.complication.system" | "details.complication.code" | "details.complication.display" | "details.complication.text" | "details.complication.type" | "details.complication.other_codings.system" | "details.complication.other_codings.code" | "details.complication.other_codings.display" | "details.follow_up.system" | "details.follow_up.code" | "details.follow_up.display" | "details.follow_up.text" | "details.follow_up.type" | "details.follow_up.other_codings.system" | "details.follow_up.other_codings.code" | "details.follow_up.other_codings.display" | "details.used.system" | "details.used.code" | "details.used.display" | "details.used.text" | "details.used.type" | "details.used.other_codings.system" | "details.used.other_codings.code" | "details.used.other_codings.display" | "details.location.system" | "details.location.code" | "details.location.display" | "details.location.text" | "details.location.type" | "details.location.other_codings.system" | "details.location.other_codings.code" | "details.location.other_codings.display" | "details.interpretation.system" | "details.interpretation.code" | "details.interpretation.display" | "details.interpretation.text" | "details.interpretation.type" | "details.interpretation.other_codings.system" | "details.interpretation.other_codings.code" | "details.interpretation.other_codings.display" | "details.specimen.system" | "details.specimen.code" | "details.specimen.display" | "details.specimen.text" | "details.specimen.type" | "details.specimen.other_codings.system" | "details.specimen.other_codings.code" | "details.specimen.other_codings.display" | "details.severity.system" | "details.severity.code" | "details.severity.display" | "details.severity.text" | "details.severity.type" | "details.severity.other_codings.system" | "details.severity.other_codings.code" | "details.severity.other_codings.display" | "details.method.system" | "details.method.code" | "details.method.display" | "details.method.text" | "details.method.type" | "details.method.other_codings.system" | "details.method.other_codings.code" | "details.method.other_codings.display" | "details.outcome.system" | "details.outcome.code" | "details.outcome.display" | "details.outcome.text" | "details.outcome.type" | "details.outcome.other_codings.system" | "details.outcome.other_codings.code" | "details.outcome.other_codings.display" | "details.class.system" | "details.class.code" | "details.class.display" | "details.class.text" | "details.class.type" | "details.class.other_codings.system" | "details.class.other_codings.code" | "details.class.other_codings.display" | "details.service_type.system" | "details.service_type.code" | "details.service_type.display" | "details.service_type.text" | "details.service_type.type" | "details.service_type.other_codings.system" | "details.service_type.other_codings.code" | "details.service_type.other_codings.display" | "details.priority.system" | "details.priority.code" | "details.priority.display" | "details.priority.text" | "details.priority.type" | "details.priority.other_codings.system" | "details.priority.other_codings.code" | "details.priority.other_codings.display" | "details.route.system" | "details.route.code" | "details.route.display" | "details.route.text" | "details.route.type" | "details.route.other_codings.system" | "details.route.other_codings.code" | "details.route.other_codings.display" | "details.discharge.system" | "details.discharge.code" | "details.discharge.display" | "details.discharge.text" | "details.discharge.type" | "details.discharge.other_codings.system" | "details.discharge.other_codings.code" | "details.discharge.other_codings.display" | "details.absent_reason.system" | "details.absent_reason.code" | "details.absent_reason.display" | "details.absent_reason.text" | "details.absent_reason.type" | "details.absent_reason.other_codings.system" | "details.absent_reason.other_codings.code" | "details.absent_reason.other_codings.display" | "details.course_of_therapy.system" | "details.course_of_therapy.code" | "details.course_of_therapy.display" | "details.course_of_therapy.text" | "details.course_of_therapy.type" | "details.course_of_therapy.other_codings.system" | "details.course_of_therapy.other_codings.code" | "details.course_of_therapy.other_codings.display" | "details.dosage.text" | "details.dosage.instruction" | "details.dosage.dose" | "details.dosage.rate" | "details.dosage.route.system" | "details.dosage.route.code" | "details.dosage.route.display" | "details.dosage.route.text" | "details.dosage.route.type" | "details.dosage.route.other_codings.system" | "details.dosage.route.other_codings.code" | "details.dosage.route.other_codings.display" | "details.dosage.site.system" | "details.dosage.site.code" | "details.dosage.site.display" | "details.dosage.site.text" | "details.dosage.site.type" | "details.dosage.site.other_codings.system" | "details.dosage.site.other_codings.code" | "details.dosage.site.other_codings.display" | "details.dosage.timing" | "details.reaction.substance.system" | "details.reaction.substance.code" | "details.reaction.substance.display" | "details.reaction.substance.text" | "details.reaction.substance.type" | "details.reaction.substance.other_codings.system" | "details.reaction.substance.other_codings.code" | "details.reaction.substance.other_codings.display" | "details.reaction.manifestation.system" | "details.reaction.manifestation.code" | "details.reaction.manifestation.display" | "details.reaction.manifestation.text" | "details.reaction.manifestation.type" | "details.reaction.manifestation.other_codings.system" | "details.reaction.manifestation.other_codings.code" | "details.reaction.manifestation.other_codings.display" | "details.reaction.severity" | "details.reaction.onset" | "details.reaction.description" | "details.reference_ranges.low" | "details.reference_ranges.high" | "details.reference_ranges.text" | "details.reference_ranges.type.system" | "details.reference_ranges.type.code" | "details.reference_ranges.type.display" | "details.reference_ranges.type.text" | "details.reference_ranges.type.type" | "details.reference_ranges.type.other_codings.system" | "details.reference_ranges.type.other_codings.code" | "details.reference_ranges.type.other_codings.display" | "details.reference_ranges.applies_to.system" | "details.reference_ranges.applies_to.code" | "details.reference_ranges.applies_to.display" | "details.reference_ranges.applies_to.text" | "details.reference_ranges.applies_to.type" | "details.reference_ranges.applies_to.other_codings.system" | "details.reference_ranges.applies_to.other_codings.code" | "details.reference_ranges.applies_to.other_codings.display" | "details.series.dose" | "details.series.series" | "details.series.disease.system" | "details.series.disease.code" | "details.series.disease.display" | "details.series.disease.text" | "details.series.disease.type" | "details.series.disease.other_codings.system" | "details.series.disease.other_codings.code" | "details.series.disease.other_codings.display" | "details.supply.quantity" | "details.supply.duration" | "details.note" | "details.members" | "details.derived_from" | "details.diagnosis" | "details.quantity" | "details.days_supply" | "details.lot_number" | "details.last_occurrence" | "details.is_subpotent" | "details.is_reported" | "parent_code" | "source_id")[];
+            readonly masked_fields: ("code_system" | "code" | "display" | "other_codings.system" | "other_codings.code" | "other_codings.display" | "category" | "status" | "clinical_status" | "verification_status" | "criticality" | "intent" | "focus" | "value_code_system" | "value_code" | "value_text" | "unit" | "reference_text" | "interpretation" | "details.text" | "details.onset" | "details.abatement" | "details.body_site.system" | "details.body_site.code" | "details.body_site.display" | "details.body_site.text" | "details.body_site.type" | "details.body_site.other_codings.system" | "details.body_site.other_codings.code" | "details.body_site.other_codings.display" | "details.stage.system" | "details.stage.code" | "details.stage.display" | "details.stage.text" | "details.stage.type" | "details.stage.other_codings.system" | "details.stage.other_codings.code" | "details.stage.other_codings.display" | "details.evidence.system" | "details.evidence.code" | "details.evidence.display" | "details.evidence.text" | "details.evidence.type" | "details.evidence.other_codings.system" | "details.evidence.other_codings.code" | "details.evidence.other_codings.display" | "details.reason.system" | "details.reason.code" | "details.reason.display" | "details.reason.text" | "details.reason.type" | "details.reason.other_codings.system" | "details.reason.other_codings.code" | "details.reason.other_codings.display" | "details.reason_reference.system" | "details.reason_reference.code" | "details.reason_reference.display" | "details.reason_reference.text" | "details.reason_reference.type" | "details.reason_reference.other_codings.system" | "details.reason_reference.other_codings.code" | "details.reason_reference.other_codings.display" | "details.status_reason.system" | "details.status_reason.code" | "details.status_reason.display" | "details.status_reason.text" | "details.status_reason.type" | "details.status_reason.other_codings.system" | "details.status_reason.other_codings.code" | "details.status_reason.other_codings.display" | "details.categories.system" | "details.categories.code" | "details.categories.display" | "details.categories.text" | "details.categories.type" | "details.categories.other_codings.system" | "details.categories.other_codings.code" | "details.categories.other_codings.display" | "details.type.system" | "details.type.code" | "details.type.display" | "details.type.text" | "details.type.type" | "details.type.other_codings.system" | "details.type.other_codings.code" | "details.type.other_codings.display" | "details.complication.system" | "details.complication.code" | "details.complication.display" | "details.complication.text" | "details.complication.type" | "details.complication.other_codings.system" | "details.complication.other_codings.code" | "details.complication.other_codings.display" | "details.follow_up.system" | "details.follow_up.code" | "details.follow_up.display" | "details.follow_up.text" | "details.follow_up.type" | "details.follow_up.other_codings.system" | "details.follow_up.other_codings.code" | "details.follow_up.other_codings.display" | "details.used.system" | "details.used.code" | "details.used.display" | "details.used.text" | "details.used.type" | "details.used.other_codings.system" | "details.used.other_codings.code" | "details.used.other_codings.display" | "details.location.system" | "details.location.code" | "details.location.display" | "details.location.text" | "details.location.type" | "details.location.other_codings.system" | "details.location.other_codings.code" | "details.location.other_codings.display" | "details.interpretation.system" | "details.interpretation.code" | "details.interpretation.display" | "details.interpretation.text" | "details.interpretation.type" | "details.interpretation.other_codings.system" | "details.interpretation.other_codings.code" | "details.interpretation.other_codings.display" | "details.specimen.system" | "details.specimen.code" | "details.specimen.display" | "details.specimen.text" | "details.specimen.type" | "details.specimen.other_codings.system" | "details.specimen.other_codings.code" | "details.specimen.other_codings.display" | "details.severity.system" | "details.severity.code" | "details.severity.display" | "details.severity.text" | "details.severity.type" | "details.severity.other_codings.system" | "details.severity.other_codings.code" | "details.severity.other_codings.display" | "details.method.system" | "details.method.code" | "details.method.display" | "details.method.text" | "details.method.type" | "details.method.other_codings.system" | "details.method.other_codings.code" | "details.method.other_codings.display" | "details.outcome.system" | "details.outcome.code" | "details.outcome.display" | "details.outcome.text" | "details.outcome.type" | "details.outcome.other_codings.system" | "details.outcome.other_codings.code" | "details.outcome.other_codings.display" | "details.class.system" | "details.class.code" | "details.class.display" | "details.class.text" | "details.class.type" | "details.class.other_codings.system" | "details.class.other_codings.code" | "details.class.other_codings.display" | "details.service_type.system" | "details.service_type.code" | "details.service_type.display" | "details.service_type.text" | "details.service_type.type" | "details.service_type.other_codings.system" | "details.service_type.other_codings.code" | "details.service_type.other_codings.display" | "details.priority.system" | "details.priority.code" | "details.priority.display" | "details.priority.text" | "details.priority.type" | "details.priority.other_codings.system" | "details.priority.other_codings.code" | "details.priority.other_codings.display" | "details.route.system" | "details.route.code" | "details.route.display" | "details.route.text" | "details.route.type" | "details.route.other_codings.system" | "details.route.other_codings.code" | "details.route.other_codings.display" | "details.discharge.system" | "details.discharge.code" | "details.discharge.display" | "details.discharge.text" | "details.discharge.type" | "details.discharge.other_codings.system" | "details.discharge.other_codings.code" | "details.discharge.other_codings.display" | "details.absent_reason.system" | "details.absent_reason.code" | "details.absent_reason.display" | "details.absent_reason.text" | "details.absent_reason.type" | "details.absent_reason.other_codings.system" | "details.absent_reason.other_codings.code" | "details.absent_reason.other_codings.display" | "details.course_of_therapy.system" | "details.course_of_therapy.code" | "details.course_of_therapy.display" | "details.course_of_therapy.text" | "details.course_of_therapy.type" | "details.course_of_therapy.other_codings.system" | "details.course_of_therapy.other_codings.code" | "details.course_of_therapy.other_codings.display" | "details.value.system" | "details.value.code" | "details.value.display" | "details.value.text" | "details.value.type" | "details.value.other_codings.system" | "details.value.other_codings.code" | "details.value.other_codings.display" | "details.dosage.text" | "details.dosage.instruction" | "details.dosage.dose" | "details.dosage.rate" | "details.dosage.route.system" | "details.dosage.route.code" | "details.dosage.route.display" | "details.dosage.route.text" | "details.dosage.route.type" | "details.dosage.route.other_codings.system" | "details.dosage.route.other_codings.code" | "details.dosage.route.other_codings.display" | "details.dosage.site.system" | "details.dosage.site.code" | "details.dosage.site.display" | "details.dosage.site.text" | "details.dosage.site.type" | "details.dosage.site.other_codings.system" | "details.dosage.site.other_codings.code" | "details.dosage.site.other_codings.display" | "details.dosage.timing" | "details.dosage.as_needed_for.system" | "details.dosage.as_needed_for.code" | "details.dosage.as_needed_for.display" | "details.dosage.as_needed_for.text" | "details.dosage.as_needed_for.type" | "details.dosage.as_needed_for.other_codings.system" | "details.dosage.as_needed_for.other_codings.code" | "details.dosage.as_needed_for.other_codings.display" | "details.dosage.method.system" | "details.dosage.method.code" | "details.dosage.method.display" | "details.dosage.method.text" | "details.dosage.method.type" | "details.dosage.method.other_codings.system" | "details.dosage.method.other_codings.code" | "details.dosage.method.other_codings.display" | "details.dosage.additional.system" | "details.dosage.additional.code" | "details.dosage.additional.display" | "details.dosage.additional.text" | "details.dosage.additional.type" | "details.dosage.additional.other_codings.system" | "details.dosage.additional.other_codings.code" | "details.dosage.additional.other_codings.display" | "details.dosage.most" | "details.reaction.substance.system" | "details.reaction.substance.code" | "details.reaction.substance.display" | "details.reaction.substance.text" | "details.reaction.substance.type" | "details.reaction.substance.other_codings.system" | "details.reaction.substance.other_codings.code" | "details.reaction.substance.other_codings.display" | "details.reaction.manifestation.system" | "details.reaction.manifestation.code" | "details.reaction.manifestation.display" | "details.reaction.manifestation.text" | "details.reaction.manifestation.type" | "details.reaction.manifestation.other_codings.system" | "details.reaction.manifestation.other_codings.code" | "details.reaction.manifestation.other_codings.display" | "details.reaction.severity" | "details.reaction.onset" | "details.reaction.description" | "details.reference_ranges.low" | "details.reference_ranges.high" | "details.reference_ranges.text" | "details.reference_ranges.age" | "details.reference_ranges.type.system" | "details.reference_ranges.type.code" | "details.reference_ranges.type.display" | "details.reference_ranges.type.text" | "details.reference_ranges.type.type" | "details.reference_ranges.type.other_codings.system" | "details.reference_ranges.type.other_codings.code" | "details.reference_ranges.type.other_codings.display" | "details.reference_ranges.applies_to.system" | "details.reference_ranges.applies_to.code" | "details.reference_ranges.applies_to.display" | "details.reference_ranges.applies_to.text" | "details.reference_ranges.applies_to.type" | "details.reference_ranges.applies_to.other_codings.system" | "details.reference_ranges.applies_to.other_codings.code" | "details.reference_ranges.applies_to.other_codings.display" | "details.series.dose" | "details.series.series" | "details.series.disease.system" | "details.series.disease.code" | "details.series.disease.display" | "details.series.disease.text" | "details.series.disease.type" | "details.series.disease.other_codings.system" | "details.series.disease.other_codings.code" | "details.series.disease.other_codings.display" | "details.supply.quantity" | "details.supply.duration" | "details.note" | "details.members" | "details.derived_from" | "details.diagnosis" | "details.quantity" | "details.days_supply" | "details.lot_number" | "details.last_occurrence" | "details.is_subpotent" | "details.is_reported" | "parent_code" | "source_id")[];
         };
         /** @description A page of a list. */
         RecordPage: {
@@ -1362,7 +1971,7 @@ export interface components {
              * @example null
              * @enum {string|null}
              */
-            readonly date_problem: "ends_before_start" | "in_future" | "too_early" | null;
+            readonly date_problem: "ends_before_start" | "in_future" | "too_early" | "before_birth" | "after_death" | null;
             /** @enum {string} */
             readonly type: "condition" | "observation" | "medication" | "procedure" | "allergy" | "immunization" | "encounter";
             /** @example Condition */
@@ -1400,6 +2009,17 @@ export interface components {
             readonly value: string | null;
             /** @example null */
             readonly interpretation: string | null;
+            /**
+             * Format: date-time
+             * @description Since when the record is withdrawn: it is kept, and must not be used.
+             * @example null
+             */
+            readonly withdrawn_at: string | null;
+            /**
+             * @example null
+             * @enum {string|null}
+             */
+            readonly withdrawn_reason: "deleted" | "invalid" | "no_text" | "not_performed" | "missing_from_export" | null;
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
             readonly masked_fields: ("category" | "code_system" | "code" | "display" | "status" | "verification_status" | "intent" | "focus" | "value" | "interpretation")[];
         };
@@ -1412,6 +2032,261 @@ export interface components {
         PatientCount: {
             readonly count: number;
         };
+        /** @description The fields of a patient that a user compares. */
+        ComparedPatient: {
+            /** Format: uuid */
+            readonly id?: string;
+            /** @example MRN-100042 */
+            mrn?: string | null;
+            /** @example Mei */
+            given_name?: string | null;
+            /** @example Lindqvist */
+            family_name?: string | null;
+            /**
+             * Format: date
+             * @example 1961-07-23
+             */
+            birth_date?: string | null;
+            /**
+             * @example day
+             * @enum {string|null}
+             */
+            readonly birth_date_precision?: "year" | "month" | "day" | null;
+            /** @enum {string|null} */
+            sex?: "female" | "male" | "other" | "unknown" | null;
+            /** @example +1 402 555 0142 */
+            phone?: string | null;
+            /** @example mei.lindqvist@example.com */
+            email?: string | null;
+            /** Format: uuid */
+            site_id?: string | null;
+            /** @example manual */
+            readonly source?: string;
+        };
+        /** @description A pair of patients that may be the same person, with what identifies them. */
+        DuplicatePair: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** Format: uuid */
+            readonly patient_id: string;
+            /** Format: uuid */
+            readonly other_patient_id: string;
+            /**
+             * @description How much speaks for one person, up to 100.
+             * @example 80
+             */
+            readonly score: number;
+            /**
+             * @description What agrees (`same_…`, `similar_…`), and what contradicts (`other_…`).
+             * @example [
+             *       "same_name",
+             *       "same_birth_date"
+             *     ]
+             */
+            readonly reasons: string[] | null;
+            /** @enum {string} */
+            state: "open" | "dismissed";
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+            patient: components["schemas"]["ComparedPatient"];
+            other_patient: components["schemas"]["ComparedPatient"];
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("reasons" | "patient.mrn" | "patient.given_name" | "patient.family_name" | "patient.birth_date" | "patient.birth_date_precision" | "patient.phone" | "patient.email" | "other_patient.mrn" | "other_patient.given_name" | "other_patient.family_name" | "other_patient.birth_date" | "other_patient.birth_date_precision" | "other_patient.phone" | "other_patient.email")[];
+        };
+        /** @description A page of a list. */
+        DuplicatePairPage: {
+            data: components["schemas"]["DuplicatePair"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description A pair of patients that may be the same person. */
+        Duplicate: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** Format: uuid */
+            readonly patient_id: string;
+            /** Format: uuid */
+            readonly other_patient_id: string;
+            /**
+             * @description How much speaks for one person, up to 100.
+             * @example 80
+             */
+            readonly score: number;
+            /**
+             * @description What agrees (`same_…`, `similar_…`), and what contradicts (`other_…`).
+             * @example [
+             *       "same_name",
+             *       "same_birth_date"
+             *     ]
+             */
+            readonly reasons: string[] | null;
+            /** @enum {string} */
+            state: "open" | "dismissed";
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: "reasons"[];
+        };
+        /** @description What a user decides about a pair. */
+        DecisionPatch: {
+            /** @enum {string} */
+            state?: "open" | "dismissed";
+        };
+        /** @description What matched a word of a search. */
+        Match: {
+            /** @example family_name */
+            readonly field?: string;
+            /**
+             * @description The use of a name or identifier that is not the one shown: `maiden`, `old`, `nickname`, …
+             * @example maiden
+             */
+            readonly use?: string | null;
+            /**
+             * @description Whether it is from a record that the patient's record replaces.
+             * @example false
+             */
+            readonly of_replaced_record?: boolean;
+            /**
+             * @example prefix
+             * @enum {string}
+             */
+            readonly kind?: "exact" | "prefix" | "last_digits" | "nickname" | "similar";
+            /**
+             * @description How a date was read that has two meanings.
+             * @example null
+             */
+            readonly hint?: string | null;
+        };
+        /** @description A patient that a search found. It lists what matched, but never the value. */
+        FoundPatient: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** @example MRN-100042 */
+            mrn: string | null;
+            /** @example Mei */
+            given_name: string | null;
+            /** @example Lindqvist */
+            family_name: string | null;
+            /**
+             * Format: date
+             * @example 1961-07-23
+             */
+            birth_date: string | null;
+            /**
+             * @example day
+             * @enum {string|null}
+             */
+            readonly birth_date_precision: "year" | "month" | "day" | null;
+            /** @enum {string|null} */
+            sex: "female" | "male" | "other" | "unknown" | null;
+            /** @example Identifies as female gender */
+            gender_identity: string | null;
+            /** @example Asian */
+            race: string | null;
+            /** @example Not Hispanic or Latino */
+            ethnicity: string | null;
+            /** @example en-US */
+            language: string | null;
+            /** @example +1 402 555 0142 */
+            phone: string | null;
+            /** @example mei.lindqvist@example.com */
+            email: string | null;
+            address: components["schemas"]["Address"] | null;
+            deceased: boolean;
+            /**
+             * Format: date-time
+             * @example null
+             */
+            deceased_at: string | null;
+            /**
+             * Format: date
+             * @description The local day of death.
+             * @example null
+             */
+            readonly deceased_on: string | null;
+            /**
+             * @example null
+             * @enum {string|null}
+             */
+            readonly deceased_precision: "year" | "month" | "day" | "instant" | null;
+            /**
+             * @description Why a date of the source cannot be right. The date is only in `impossible_dates`.
+             * @example null
+             * @enum {string|null}
+             */
+            readonly date_problem: "birth_in_future" | "birth_too_early" | "death_in_future" | "death_too_early" | "death_before_birth" | null;
+            readonly impossible_dates: components["schemas"]["ImpossibleDates"] | null;
+            /** @enum {string} */
+            contact_preference: "ok" | "no_sms" | "no_contact";
+            /** Format: uuid */
+            site_id: string | null;
+            /** @example manual */
+            readonly source: string;
+            /** @example pat-17 */
+            readonly source_id: string;
+            /** @example http://hospital.example/mrn */
+            readonly mrn_system: string | null;
+            /** @example true */
+            readonly active: boolean;
+            /**
+             * @description Whether the record stands for a person who can be recruited. Lists show current records, unless `record_status` asks for others.
+             * @example current
+             * @enum {string}
+             */
+            readonly record_status: "current" | "inactive" | "replaced" | "withdrawn";
+            /**
+             * Format: uuid
+             * @description The record of the same person that is used instead.
+             * @example null
+             */
+            readonly replaced_by_id: string | null;
+            /**
+             * @example null
+             * @enum {string|null}
+             */
+            readonly withdrawn_reason: "deleted" | "invalid" | "no_text" | "not_performed" | "missing_from_export" | null;
+            /**
+             * @description Fields that members corrected, by name. Imports leave them alone.
+             * @example {}
+             */
+            readonly corrections: {
+                [key: string]: components["schemas"]["Correction"];
+            } | null;
+            /** Format: date */
+            readonly last_encounter_on: string | null;
+            /** @description Grows whenever something clinical about the patient changes. It is not the version of this record: that is `etag`. */
+            readonly clinical_version: number;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+            readonly matched: components["schemas"]["Match"][];
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("mrn" | "given_name" | "family_name" | "birth_date" | "birth_date_precision" | "gender_identity" | "race" | "ethnicity" | "language" | "phone" | "email" | "address.line" | "address.city" | "address.state" | "address.postal_code" | "address.country" | "deceased_at" | "deceased_on" | "deceased_precision" | "impossible_dates.birth_date" | "impossible_dates.deceased_at" | "source_id" | "mrn_system" | "corrections")[];
+        };
+        /** @description A page of a list. */
+        FoundPatientPage: {
+            data: components["schemas"]["FoundPatient"][];
+            page: components["schemas"]["Page"];
+        };
         /** @description Criteria of a search; a patient must meet all of them. */
         PatientSearch: {
             /** @description Maximum number of items on a page. The default is 50. */
@@ -1420,15 +2295,23 @@ export interface components {
             cursor?: string | null;
             /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
             total?: boolean;
-            /** @example MRN-100042 */
+            /**
+             * @description Words to find in any of: all names, MRN, other identifiers, phone number, email address and birth date. Accents, case and apostrophes do not matter. The best matches come first.
+             * @example mei lind
+             */
+            q?: string;
+            /**
+             * @description The MRN, or another identifier. Case, blanks, hyphens and leading zeros do not matter.
+             * @example MRN-100042
+             */
             mrn?: string;
             /**
-             * @description How the name begins; upper and lower case are the same.
+             * @description Words of the name, or how they begin. Accents, case and apostrophes do not matter. All names of a patient are searched.
              * @example mei
              */
             given_name?: string;
             /**
-             * @description How the name begins; upper and lower case are the same.
+             * @description Words of the name, or how they begin. Accents, case and apostrophes do not matter. All names of a patient are searched.
              * @example lind
              */
             family_name?: string;
@@ -1530,7 +2413,7 @@ export interface components {
             readonly etag: string;
             /**
              * @description The name that imports give as `source`. It never changes.
-             * @example epic
+             * @example meditech
              */
             name: string;
             /**
@@ -1548,6 +2431,22 @@ export interface components {
              * @example America/Chicago
              */
             time_zone: string | null;
+            /**
+             * @description Columns and notations of the source's CSV files, by kind of file: docs/csv.md describes the settings.
+             * @example {
+             *       "labs": {
+             *         "dates": [
+             *           "DD/MM/YYYY"
+             *         ],
+             *         "decimal": ","
+             *       }
+             *     }
+             */
+            column_mapping: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            } | null;
             /** Format: date-time */
             readonly created_at: string;
             /** Format: date-time */
@@ -1562,7 +2461,7 @@ export interface components {
         SourceBody: {
             /**
              * @description The name that imports give as `source`. It never changes.
-             * @example epic
+             * @example meditech
              */
             name: string;
             /**
@@ -1580,6 +2479,22 @@ export interface components {
              * @example America/Chicago
              */
             time_zone?: string | null;
+            /**
+             * @description Columns and notations of the source's CSV files, by kind of file: docs/csv.md describes the settings.
+             * @example {
+             *       "labs": {
+             *         "dates": [
+             *           "DD/MM/YYYY"
+             *         ],
+             *         "decimal": ","
+             *       }
+             *     }
+             */
+            column_mapping?: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            } | null;
         };
         /** @description A system that records are imported from. */
         SourcePatch: {
@@ -1593,6 +2508,22 @@ export interface components {
              * @example America/Chicago
              */
             time_zone?: string | null;
+            /**
+             * @description Columns and notations of the source's CSV files, by kind of file: docs/csv.md describes the settings.
+             * @example {
+             *       "labs": {
+             *         "dates": [
+             *           "DD/MM/YYYY"
+             *         ],
+             *         "decimal": ","
+             *       }
+             *     }
+             */
+            column_mapping?: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            } | null;
         };
         /** @description A clinical study that the tenant recruits for. */
         Study: {
@@ -1882,6 +2813,122 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    search_documents: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                /** @description Words that must all occur, without regard to accents and case. A word of four or more characters also finds longer words. `"a phrase"`, `-without` and `begin*` have the usual meanings. */
+                q?: string;
+                /** @description A code of the document's type, in any of its codings. */
+                type_code?: string;
+                category?: string;
+                status?: string;
+                source?: string;
+                source_type?: "DocumentReference" | "DiagnosticReport" | "Composition";
+                /** @description The first day. Unknown dates are left out. */
+                dated_from?: string;
+                /** @description The last day. Unknown dates are left out. */
+                dated_to?: string;
+                /** @description `true` lists only documents entered in error, `false` all others. */
+                entered_in_error?: boolean;
+                /** @description `false` lists documents in use, `true` withdrawn ones, `all` both. */
+                withdrawn?: "false" | "true" | "all";
+                /** @description Documents of the patients of this site. */
+                site_id?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "type_system": "http://loinc.org",
+                     *           "type_code": "18842-5",
+                     *           "type_display": "Discharge summary",
+                     *           "other_codings": [
+                     *             {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "44054006",
+                     *               "display": "Diabetes mellitus type 2 (disorder)"
+                     *             }
+                     *           ],
+                     *           "category": "clinical-note",
+                     *           "title": "Discharge summary",
+                     *           "author": "Dr. Kim Lee",
+                     *           "at": "2026-03-02T09:30:00Z",
+                     *           "at_precision": "year",
+                     *           "at_offset": -300,
+                     *           "dated_on": "2026-03-02",
+                     *           "date_problem": null,
+                     *           "status": "current",
+                     *           "document_status": "final",
+                     *           "encounter_source_id": "enc-88",
+                     *           "page_count": 2,
+                     *           "has_page_numbers": false,
+                     *           "character_count": 5120,
+                     *           "text_problem": null,
+                     *           "source": "epic",
+                     *           "source_type": "DocumentReference",
+                     *           "source_id": "doc-2207",
+                     *           "entered_in_error": false,
+                     *           "withdrawn_at": null,
+                     *           "withdrawn_reason": null,
+                     *           "snippets": [
+                     *             {
+                     *               "page": 1,
+                     *               "parts": [
+                     *                 {
+                     *                   "text": "chest pain",
+                     *                   "match": true
+                     *                 }
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FoundDocumentPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
     list_imports: {
         parameters: {
             query?: {
@@ -1918,8 +2965,6 @@ export interface operations {
                      * @example {
                      *       "data": [
                      *         {
-                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *           "etag": "\"1\"",
                      *           "source": "epic",
                      *           "state": "done",
                      *           "strict": false,
@@ -1928,6 +2973,9 @@ export interface operations {
                      *               "read": 1,
                      *               "new": 1,
                      *               "changed": 0,
+                     *               "stale": 0,
+                     *               "withdrawn": 0,
+                     *               "erased": 0,
                      *               "entered_in_error": 0,
                      *               "waiting": 0,
                      *               "resolved": 0
@@ -1941,6 +2989,10 @@ export interface operations {
                      *           "refused_count": 0,
                      *           "error_groups": {},
                      *           "failure": null,
+                     *           "completeness": null,
+                     *           "missing": {},
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
                      *           "started_by": "user-4711",
                      *           "created_at": "2026-03-02T09:30:00Z",
                      *           "updated_at": "2026-03-02T09:30:00Z",
@@ -1967,11 +3019,23 @@ export interface operations {
     };
     import_records: {
         parameters: {
-            query?: {
-                /** @description Name of the system that the records come from; `manual` is reserved for patients entered by hand. */
-                source?: string;
+            query: {
+                /** @description Name of the system that assigned the ids of the records. A new name makes a new source; `manual` is reserved for patients entered by hand. */
+                source: string;
                 /** @description Stop at the first line that cannot be imported. */
                 strict?: boolean;
+                /** @description The upload is a full export of the source: list the records that it lacks, so that they can be withdrawn. */
+                complete?: boolean;
+                /** @description What the rows of a CSV file are about. CSV files need it. */
+                kind?: "patients" | "diagnoses" | "labs" | "medications" | null;
+                /** @description Columns of a CSV file and their notations, as JSON. */
+                mapping?: string | null;
+                /** @description Encoding of CSV files and HL7 v2 messages that declare none. */
+                encoding?: "auto" | "utf-8" | "windows-1252";
+                /** @description Character between the cells of a CSV file. */
+                delimiter?: "auto" | "comma" | "semicolon" | "tab" | "pipe";
+                /** @description Zone of times in HL7 v2 messages that name none. */
+                time_zone?: string | null;
             };
             header?: {
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
@@ -2093,6 +3157,22 @@ export interface operations {
                 "application/x-gzip": string;
                 "application/zip": string;
                 "application/octet-stream": string;
+                /**
+                 * @example patient;loinc;value;unit;date
+                 *     p1;718-7;13.5;g/dL;2024-03-04
+                 */
+                "text/csv": string;
+                /**
+                 * @example patient;loinc;value;unit;date
+                 *     p1;718-7;13.5;g/dL;2024-03-04
+                 */
+                "text/tab-separated-values": string;
+                /** @example MSH|^~\&|ADT|HOSP|||20240304103000+0100||ADT^A04|1|P|2.5
+                PID|1||123^^^HOSP^MR||Lindqvist^Mei||19610723|F */
+                "application/hl7-v2": string;
+                /** @example MSH|^~\&|ADT|HOSP|||20240304103000+0100||ADT^A04|1|P|2.5
+                PID|1||123^^^HOSP^MR||Lindqvist^Mei||19610723|F */
+                "x-application/hl7-v2+er7": string;
             };
         };
         responses: {
@@ -2107,8 +3187,6 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *       "etag": "\"1\"",
                      *       "source": "epic",
                      *       "state": "done",
                      *       "strict": false,
@@ -2117,6 +3195,9 @@ export interface operations {
                      *           "read": 1,
                      *           "new": 1,
                      *           "changed": 0,
+                     *           "stale": 0,
+                     *           "withdrawn": 0,
+                     *           "erased": 0,
                      *           "entered_in_error": 0,
                      *           "waiting": 0,
                      *           "resolved": 0
@@ -2130,6 +3211,10 @@ export interface operations {
                      *       "refused_count": 0,
                      *       "error_groups": {},
                      *       "failure": null,
+                     *       "completeness": null,
+                     *       "missing": {},
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
                      *       "started_by": "user-4711",
                      *       "created_at": "2026-03-02T09:30:00Z",
                      *       "updated_at": "2026-03-02T09:30:00Z",
@@ -2186,8 +3271,6 @@ export interface operations {
                 content: {
                     /**
                      * @example {
-                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *       "etag": "\"1\"",
                      *       "source": "epic",
                      *       "state": "done",
                      *       "strict": false,
@@ -2196,6 +3279,9 @@ export interface operations {
                      *           "read": 1,
                      *           "new": 1,
                      *           "changed": 0,
+                     *           "stale": 0,
+                     *           "withdrawn": 0,
+                     *           "erased": 0,
                      *           "entered_in_error": 0,
                      *           "waiting": 0,
                      *           "resolved": 0
@@ -2209,6 +3295,10 @@ export interface operations {
                      *       "refused_count": 0,
                      *       "error_groups": {},
                      *       "failure": null,
+                     *       "completeness": null,
+                     *       "missing": {},
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
                      *       "started_by": "user-4711",
                      *       "created_at": "2026-03-02T09:30:00Z",
                      *       "updated_at": "2026-03-02T09:30:00Z",
@@ -2281,7 +3371,7 @@ export interface operations {
                 cursor?: string | null;
                 /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
                 total?: boolean;
-                code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "invalid_element";
+                code?: "damaged_file" | "empty_input" | "export_error" | "more_pages" | "wrong_format" | "duplicate_member" | "invalid_encoding" | "invalid_json" | "invalid_resource_type" | "invalid_id" | "invalid_reference" | "invalid_row" | "invalid_message" | "not_supported" | "too_large" | "patient_missing" | "too_many_waiting" | "mrn_taken" | "rejected" | "missing_element" | "text_incomplete" | "invalid_element";
                 /** @description Type of resource. */
                 type?: string;
                 concerns?: "input" | "record" | "value";
@@ -2409,6 +3499,400 @@ export interface operations {
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_missing_records: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                /** @description Type of resource. */
+                type?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the import.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "source_type": "Observation",
+                     *           "base_url": "",
+                     *           "source_id": "obs-1",
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["MissingRecordPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    withdraw_missing_records: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the import.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                import_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "source": "epic",
+                     *       "state": "done",
+                     *       "strict": false,
+                     *       "counts": {
+                     *         "Patient": {
+                     *           "read": 1,
+                     *           "new": 1,
+                     *           "changed": 0,
+                     *           "stale": 0,
+                     *           "withdrawn": 0,
+                     *           "erased": 0,
+                     *           "entered_in_error": 0,
+                     *           "waiting": 0,
+                     *           "resolved": 0
+                     *         }
+                     *       },
+                     *       "passed_over": {
+                     *         "Practitioner": 2
+                     *       },
+                     *       "error_count": 0,
+                     *       "error_counts": {},
+                     *       "refused_count": 0,
+                     *       "error_groups": {},
+                     *       "failure": null,
+                     *       "completeness": null,
+                     *       "missing": {},
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "started_by": "user-4711",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "ended_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    try_records: {
+        parameters: {
+            query: {
+                /** @description Name of the system that assigned the ids of the records. A new name makes a new source; `manual` is reserved for patients entered by hand. */
+                source: string;
+                /** @description Stop at the first line that cannot be imported. */
+                strict?: boolean;
+                /** @description The upload is a full export of the source: list the records that it lacks, so that they can be withdrawn. */
+                complete?: boolean;
+                /** @description What the rows of a CSV file are about. CSV files need it. */
+                kind?: "patients" | "diagnoses" | "labs" | "medications" | null;
+                /** @description Columns of a CSV file and their notations, as JSON. */
+                mapping?: string | null;
+                /** @description Encoding of CSV files and HL7 v2 messages that declare none. */
+                encoding?: "auto" | "utf-8" | "windows-1252";
+                /** @description Character between the cells of a CSV file. */
+                delimiter?: "auto" | "comma" | "semicolon" | "tab" | "pipe";
+                /** @description Zone of times in HL7 v2 messages that name none. */
+                time_zone?: string | null;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "resourceType": "Bundle",
+                 *       "type": "collection",
+                 *       "entry": [
+                 *         {
+                 *           "resource": {
+                 *             "resourceType": "Patient",
+                 *             "id": "p1",
+                 *             "name": [
+                 *               {
+                 *                 "family": "Lindqvist",
+                 *                 "given": [
+                 *                   "Mei"
+                 *                 ]
+                 *               }
+                 *             ],
+                 *             "gender": "female",
+                 *             "birthDate": "1961-07-23"
+                 *           }
+                 *         },
+                 *         {
+                 *           "resource": {
+                 *             "resourceType": "Condition",
+                 *             "id": "c1",
+                 *             "subject": {
+                 *               "reference": "Patient/p1"
+                 *             },
+                 *             "code": {
+                 *               "coding": [
+                 *                 {
+                 *                   "system": "http://snomed.info/sct",
+                 *                   "code": "44054006"
+                 *                 }
+                 *               ]
+                 *             },
+                 *             "onsetDateTime": "2019-05-14"
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/fhir+json": {
+                    [key: string]: unknown;
+                };
+                /**
+                 * @example {"resourceType":"Patient","id":"p1","name":[{"family":"Lindqvist","given":["Mei"]}],"gender":"female","birthDate":"1961-07-23"}
+                 *     {"resourceType":"Condition","id":"c1","subject":{"reference":"Patient/p1"},"code":{"coding":[{"system":"http://snomed.info/sct","code":"44054006"}]},"onsetDateTime":"2019-05-14"}
+                 */
+                "application/fhir+ndjson": string;
+                /**
+                 * @example {
+                 *       "resourceType": "Bundle",
+                 *       "type": "collection",
+                 *       "entry": [
+                 *         {
+                 *           "resource": {
+                 *             "resourceType": "Patient",
+                 *             "id": "p1",
+                 *             "name": [
+                 *               {
+                 *                 "family": "Lindqvist",
+                 *                 "given": [
+                 *                   "Mei"
+                 *                 ]
+                 *               }
+                 *             ],
+                 *             "gender": "female",
+                 *             "birthDate": "1961-07-23"
+                 *           }
+                 *         },
+                 *         {
+                 *           "resource": {
+                 *             "resourceType": "Condition",
+                 *             "id": "c1",
+                 *             "subject": {
+                 *               "reference": "Patient/p1"
+                 *             },
+                 *             "code": {
+                 *               "coding": [
+                 *                 {
+                 *                   "system": "http://snomed.info/sct",
+                 *                   "code": "44054006"
+                 *                 }
+                 *               ]
+                 *             },
+                 *             "onsetDateTime": "2019-05-14"
+                 *           }
+                 *         }
+                 *       ]
+                 *     }
+                 */
+                "application/json": {
+                    [key: string]: unknown;
+                };
+                /**
+                 * @example {"resourceType":"Patient","id":"p1","name":[{"family":"Lindqvist","given":["Mei"]}],"gender":"female","birthDate":"1961-07-23"}
+                 *     {"resourceType":"Condition","id":"c1","subject":{"reference":"Patient/p1"},"code":{"coding":[{"system":"http://snomed.info/sct","code":"44054006"}]},"onsetDateTime":"2019-05-14"}
+                 */
+                "application/ndjson": string;
+                /**
+                 * @example {"resourceType":"Patient","id":"p1","name":[{"family":"Lindqvist","given":["Mei"]}],"gender":"female","birthDate":"1961-07-23"}
+                 *     {"resourceType":"Condition","id":"c1","subject":{"reference":"Patient/p1"},"code":{"coding":[{"system":"http://snomed.info/sct","code":"44054006"}]},"onsetDateTime":"2019-05-14"}
+                 */
+                "application/x-ndjson": string;
+                "application/gzip": string;
+                "application/x-gzip": string;
+                "application/zip": string;
+                "application/octet-stream": string;
+                /**
+                 * @example patient;loinc;value;unit;date
+                 *     p1;718-7;13.5;g/dL;2024-03-04
+                 */
+                "text/csv": string;
+                /**
+                 * @example patient;loinc;value;unit;date
+                 *     p1;718-7;13.5;g/dL;2024-03-04
+                 */
+                "text/tab-separated-values": string;
+                /** @example MSH|^~\&|ADT|HOSP|||20240304103000+0100||ADT^A04|1|P|2.5
+                PID|1||123^^^HOSP^MR||Lindqvist^Mei||19610723|F */
+                "application/hl7-v2": string;
+                /** @example MSH|^~\&|ADT|HOSP|||20240304103000+0100||ADT^A04|1|P|2.5
+                PID|1||123^^^HOSP^MR||Lindqvist^Mei||19610723|F */
+                "x-application/hl7-v2+er7": string;
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "source": "epic",
+                     *       "state": "done",
+                     *       "strict": false,
+                     *       "counts": {
+                     *         "Patient": {
+                     *           "read": 1,
+                     *           "new": 1,
+                     *           "changed": 0,
+                     *           "stale": 0,
+                     *           "withdrawn": 0,
+                     *           "erased": 0,
+                     *           "entered_in_error": 0,
+                     *           "waiting": 0,
+                     *           "resolved": 0
+                     *         }
+                     *       },
+                     *       "passed_over": {
+                     *         "Practitioner": 2
+                     *       },
+                     *       "error_count": 0,
+                     *       "error_counts": {},
+                     *       "refused_count": 0,
+                     *       "error_groups": {},
+                     *       "failure": null,
+                     *       "completeness": null,
+                     *       "missing": {},
+                     *       "groups": [
+                     *         {
+                     *           "code": "patient_missing",
+                     *           "resource_type": "Observation",
+                     *           "count": 300,
+                     *           "examples": [
+                     *             {
+                     *               "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *               "code": "patient_missing",
+                     *               "concerns": "record",
+                     *               "resource_type": "Observation",
+                     *               "resource_id": "obs-1",
+                     *               "missing_id": "Patient/17",
+                     *               "other_id": null,
+                     *               "pointer": "/birthDate",
+                     *               "file": "upload",
+                     *               "line": 7,
+                     *               "reason": "Patient.birthDate is not a date."
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "table": {
+                     *         "encoding": "utf-8-sig",
+                     *         "delimiter": ";",
+                     *         "decimal_mark": "comma",
+                     *         "columns": [
+                     *           {
+                     *             "number": 1,
+                     *             "header": "MRN",
+                     *             "field": "patient",
+                     *             "reason": "header"
+                     *           }
+                     *         ],
+                     *         "problems": []
+                     *       },
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DryRun"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            429: components["responses"]["TooManyRequests"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -2917,7 +4401,10 @@ export interface operations {
     };
     delete_patient: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Delete the records too that were merged into this one, because they are about the same person. */
+                replaced?: boolean;
+            };
             header: {
                 /** @description The ETag of the record to change, or `*` for any version. */
                 "If-Match": components["parameters"]["IfMatch"];
@@ -3096,8 +4583,8 @@ export interface operations {
                  */
                 patient_id: string;
                 /**
-                 * @description The id of the field.
-                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 * @description The name of the field.
+                 * @example phone
                  */
                 field: string;
             };
@@ -3166,6 +4653,233 @@ export interface operations {
                     "application/json": components["schemas"]["Patient"];
                 };
             };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_documents: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                /** @description Words that must all occur, without regard to accents and case. A word of four or more characters also finds longer words. `"a phrase"`, `-without` and `begin*` have the usual meanings. */
+                q?: string;
+                /** @description A code of the document's type, in any of its codings. */
+                type_code?: string;
+                category?: string;
+                status?: string;
+                source?: string;
+                source_type?: "DocumentReference" | "DiagnosticReport" | "Composition";
+                /** @description The first day. Unknown dates are left out. */
+                dated_from?: string;
+                /** @description The last day. Unknown dates are left out. */
+                dated_to?: string;
+                /** @description `true` lists only documents entered in error, `false` all others. */
+                entered_in_error?: boolean;
+                /** @description `false` lists documents in use, `true` withdrawn ones, `all` both. */
+                withdrawn?: "false" | "true" | "all";
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "type_system": "http://loinc.org",
+                     *           "type_code": "18842-5",
+                     *           "type_display": "Discharge summary",
+                     *           "other_codings": [
+                     *             {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "44054006",
+                     *               "display": "Diabetes mellitus type 2 (disorder)"
+                     *             }
+                     *           ],
+                     *           "category": "clinical-note",
+                     *           "title": "Discharge summary",
+                     *           "author": "Dr. Kim Lee",
+                     *           "at": "2026-03-02T09:30:00Z",
+                     *           "at_precision": "year",
+                     *           "at_offset": -300,
+                     *           "dated_on": "2026-03-02",
+                     *           "date_problem": null,
+                     *           "status": "current",
+                     *           "document_status": "final",
+                     *           "encounter_source_id": "enc-88",
+                     *           "page_count": 2,
+                     *           "has_page_numbers": false,
+                     *           "character_count": 5120,
+                     *           "text_problem": null,
+                     *           "source": "epic",
+                     *           "source_type": "DocumentReference",
+                     *           "source_id": "doc-2207",
+                     *           "entered_in_error": false,
+                     *           "withdrawn_at": null,
+                     *           "withdrawn_reason": null,
+                     *           "snippets": [
+                     *             {
+                     *               "page": 1,
+                     *               "parts": [
+                     *                 {
+                     *                   "text": "chest pain",
+                     *                   "match": true
+                     *                 }
+                     *               ]
+                     *             }
+                     *           ],
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FoundDocumentPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_document: {
+        parameters: {
+            query?: {
+                /** @description The first page to show. */
+                page?: number;
+                /** @description Words that must all occur, without regard to accents and case. A word of four or more characters also finds longer words. `"a phrase"`, `-without` and `begin*` have the usual meanings. */
+                q?: string;
+            };
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+                /**
+                 * @description The id of the document.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                document_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "type_system": "http://loinc.org",
+                     *       "type_code": "18842-5",
+                     *       "type_display": "Discharge summary",
+                     *       "other_codings": [
+                     *         {
+                     *           "system": "http://snomed.info/sct",
+                     *           "code": "44054006",
+                     *           "display": "Diabetes mellitus type 2 (disorder)"
+                     *         }
+                     *       ],
+                     *       "category": "clinical-note",
+                     *       "title": "Discharge summary",
+                     *       "author": "Dr. Kim Lee",
+                     *       "at": "2026-03-02T09:30:00Z",
+                     *       "at_precision": "year",
+                     *       "at_offset": -300,
+                     *       "dated_on": "2026-03-02",
+                     *       "date_problem": null,
+                     *       "status": "current",
+                     *       "document_status": "final",
+                     *       "encounter_source_id": "enc-88",
+                     *       "page_count": 2,
+                     *       "has_page_numbers": false,
+                     *       "character_count": 5120,
+                     *       "text_problem": null,
+                     *       "source": "epic",
+                     *       "source_type": "DocumentReference",
+                     *       "source_id": "doc-2207",
+                     *       "entered_in_error": false,
+                     *       "withdrawn_at": null,
+                     *       "withdrawn_reason": null,
+                     *       "pages": [
+                     *         {
+                     *           "number": 1,
+                     *           "text": "The patient has no chest pain.",
+                     *           "parts": [
+                     *             {
+                     *               "text": "chest pain",
+                     *               "match": true
+                     *             }
+                     *           ]
+                     *         }
+                     *       ],
+                     *       "next_page": 2,
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DocumentText"];
+                };
+            };
+            304: components["responses"]["NotModified"];
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
@@ -3368,6 +5082,74 @@ export interface operations {
             default: components["responses"]["ServerError"];
         };
     };
+    list_names: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "position": 1,
+                     *           "use": "maiden",
+                     *           "given_name": "Mei",
+                     *           "family_name": "Chen",
+                     *           "full_name": null,
+                     *           "period_start": "1987",
+                     *           "period_end": "2010-05-17",
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["NamePage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
     list_records: {
         parameters: {
             query?: {
@@ -3384,10 +5166,13 @@ export interface operations {
                 intent?: string;
                 /** @description `true` lists only what is about somebody else than the patient. */
                 has_focus?: boolean;
+                /** @description `false` lists records in use, `true` withdrawn ones, `all` both. */
+                withdrawn?: "false" | "true" | "all";
                 /** @description A code among all codings of the record. */
                 code?: string;
                 /** @description The code system of such a coding. */
                 system?: string;
+                /** @description A code or text among all categories of the record. */
                 category?: string;
                 /** @description The status or the clinical status. */
                 status?: string;
@@ -3840,6 +5625,20 @@ export interface operations {
                      *                 }
                      *               ]
                      *             },
+                     *             "value": {
+                     *               "system": "http://snomed.info/sct",
+                     *               "code": "80248007",
+                     *               "display": "Left breast",
+                     *               "text": null,
+                     *               "type": null,
+                     *               "other_codings": [
+                     *                 {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "44054006",
+                     *                   "display": "Diabetes mellitus type 2 (disorder)"
+                     *                 }
+                     *               ]
+                     *             },
                      *             "dosage": [
                      *               {
                      *                 "text": "1 tablet daily",
@@ -3875,7 +5674,52 @@ export interface operations {
                      *                   ]
                      *                 },
                      *                 "timing": "2 per 1 d",
-                     *                 "as_needed": false
+                     *                 "as_needed": false,
+                     *                 "as_needed_for": {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "80248007",
+                     *                   "display": "Left breast",
+                     *                   "text": null,
+                     *                   "type": null,
+                     *                   "other_codings": [
+                     *                     {
+                     *                       "system": "http://snomed.info/sct",
+                     *                       "code": "44054006",
+                     *                       "display": "Diabetes mellitus type 2 (disorder)"
+                     *                     }
+                     *                   ]
+                     *                 },
+                     *                 "method": {
+                     *                   "system": "http://snomed.info/sct",
+                     *                   "code": "80248007",
+                     *                   "display": "Left breast",
+                     *                   "text": null,
+                     *                   "type": null,
+                     *                   "other_codings": [
+                     *                     {
+                     *                       "system": "http://snomed.info/sct",
+                     *                       "code": "44054006",
+                     *                       "display": "Diabetes mellitus type 2 (disorder)"
+                     *                     }
+                     *                   ]
+                     *                 },
+                     *                 "additional": [
+                     *                   {
+                     *                     "system": "http://snomed.info/sct",
+                     *                     "code": "80248007",
+                     *                     "display": "Left breast",
+                     *                     "text": null,
+                     *                     "type": null,
+                     *                     "other_codings": [
+                     *                       {
+                     *                         "system": "http://snomed.info/sct",
+                     *                         "code": "44054006",
+                     *                         "display": "Diabetes mellitus type 2 (disorder)"
+                     *                       }
+                     *                     ]
+                     *                   }
+                     *                 ],
+                     *                 "most": "4000 mg / 1 d"
                      *               }
                      *             ],
                      *             "reaction": [
@@ -3920,6 +5764,7 @@ export interface operations {
                      *                 "low": "8 U/L",
                      *                 "high": "40 U/L",
                      *                 "text": null,
+                     *                 "age": "18 a - …",
                      *                 "type": {
                      *                   "system": "http://snomed.info/sct",
                      *                   "code": "80248007",
@@ -4004,6 +5849,8 @@ export interface operations {
                      *           "source_id": "cond-2207",
                      *           "component": 1,
                      *           "entered_in_error": false,
+                     *           "withdrawn_at": null,
+                     *           "withdrawn_reason": null,
                      *           "masked_fields": []
                      *         }
                      *       ],
@@ -4041,6 +5888,20 @@ export interface operations {
                 intent?: string;
                 /** @description `true` lists only what is about somebody else than the patient. */
                 has_focus?: boolean;
+                /** @description `false` lists records in use, `true` withdrawn ones, `all` both. */
+                withdrawn?: "false" | "true" | "all";
+                /** @description A code among all codings of the record. */
+                code?: string;
+                /** @description The code system of such a coding. */
+                system?: string;
+                /** @description A code or text among all categories of the record. */
+                category?: string;
+                /** @description The status or the clinical status. */
+                status?: string;
+                /** @description First local day of `at`. */
+                since?: string;
+                /** @description Last local day of `at`. */
+                until?: string;
             };
             header?: {
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
@@ -4093,6 +5954,8 @@ export interface operations {
                      *           "focus": null,
                      *           "value": null,
                      *           "interpretation": null,
+                     *           "withdrawn_at": null,
+                     *           "withdrawn_reason": null,
                      *           "masked_fields": []
                      *         }
                      *       ],
@@ -4158,6 +6021,234 @@ export interface operations {
             default: components["responses"]["ServerError"];
         };
     };
+    list_duplicates: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                state?: "open" | "dismissed";
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "other_patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "score": 80,
+                     *           "reasons": [
+                     *             "same_name",
+                     *             "same_birth_date"
+                     *           ],
+                     *           "state": "open",
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "updated_at": "2026-03-02T09:30:00Z",
+                     *           "patient": {
+                     *             "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "mrn": "MRN-100042",
+                     *             "given_name": "Mei",
+                     *             "family_name": "Lindqvist",
+                     *             "birth_date": "1961-07-23",
+                     *             "birth_date_precision": "day",
+                     *             "sex": "female",
+                     *             "phone": "+1 402 555 0142",
+                     *             "email": "mei.lindqvist@example.com",
+                     *             "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "source": "manual"
+                     *           },
+                     *           "other_patient": {
+                     *             "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "mrn": "MRN-100042",
+                     *             "given_name": "Mei",
+                     *             "family_name": "Lindqvist",
+                     *             "birth_date": "1961-07-23",
+                     *             "birth_date_precision": "day",
+                     *             "sex": "female",
+                     *             "phone": "+1 402 555 0142",
+                     *             "email": "mei.lindqvist@example.com",
+                     *             "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "source": "manual"
+                     *           },
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DuplicatePairPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_duplicate: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the possible duplicate.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                possible_duplicate_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "other_patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "score": 80,
+                     *       "reasons": [
+                     *         "same_name",
+                     *         "same_birth_date"
+                     *       ],
+                     *       "state": "open",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Duplicate"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    decide_duplicate: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the possible duplicate.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                possible_duplicate_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "state": "open"
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["DecisionPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "other_patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "score": 80,
+                     *       "reasons": [
+                     *         "same_name",
+                     *         "same_birth_date"
+                     *       ],
+                     *       "state": "open",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "updated_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Duplicate"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
     search_patients: {
         parameters: {
             query?: never;
@@ -4176,6 +6267,7 @@ export interface operations {
                  * @example {
                  *       "limit": 50,
                  *       "total": false,
+                 *       "q": "mei lind",
                  *       "mrn": "MRN-100042",
                  *       "given_name": "mei",
                  *       "family_name": "lind",
@@ -4245,6 +6337,15 @@ export interface operations {
                      *           "clinical_version": 1,
                      *           "created_at": "2026-03-02T09:30:00Z",
                      *           "updated_at": "2026-03-02T09:30:00Z",
+                     *           "matched": [
+                     *             {
+                     *               "field": "family_name",
+                     *               "use": "maiden",
+                     *               "of_replaced_record": false,
+                     *               "kind": "prefix",
+                     *               "hint": null
+                     *             }
+                     *           ],
                      *           "masked_fields": []
                      *         }
                      *       ],
@@ -4254,7 +6355,7 @@ export interface operations {
                      *       }
                      *     }
                      */
-                    "application/json": components["schemas"]["PatientPage"];
+                    "application/json": components["schemas"]["FoundPatientPage"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -4582,10 +6683,18 @@ export interface operations {
                      *         {
                      *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *           "etag": "\"1\"",
-                     *           "name": "epic",
+                     *           "name": "meditech",
                      *           "base_url": "https://ehr.example/fhir",
                      *           "mrn_system": "https://ehr.example/mrn",
                      *           "time_zone": "America/Chicago",
+                     *           "column_mapping": {
+                     *             "labs": {
+                     *               "dates": [
+                     *                 "DD/MM/YYYY"
+                     *               ],
+                     *               "decimal": ","
+                     *             }
+                     *           },
                      *           "created_at": "2026-03-02T09:30:00Z",
                      *           "updated_at": "2026-03-02T09:30:00Z"
                      *         }
@@ -4625,10 +6734,18 @@ export interface operations {
             content: {
                 /**
                  * @example {
-                 *       "name": "epic",
+                 *       "name": "meditech",
                  *       "base_url": "https://ehr.example/fhir",
                  *       "mrn_system": "https://ehr.example/mrn",
-                 *       "time_zone": "America/Chicago"
+                 *       "time_zone": "America/Chicago",
+                 *       "column_mapping": {
+                 *         "labs": {
+                 *           "dates": [
+                 *             "DD/MM/YYYY"
+                 *           ],
+                 *           "decimal": ","
+                 *         }
+                 *       }
                  *     }
                  */
                 "application/json": components["schemas"]["SourceBody"];
@@ -4650,10 +6767,18 @@ export interface operations {
                      * @example {
                      *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *       "etag": "\"1\"",
-                     *       "name": "epic",
+                     *       "name": "meditech",
                      *       "base_url": "https://ehr.example/fhir",
                      *       "mrn_system": "https://ehr.example/mrn",
                      *       "time_zone": "America/Chicago",
+                     *       "column_mapping": {
+                     *         "labs": {
+                     *           "dates": [
+                     *             "DD/MM/YYYY"
+                     *           ],
+                     *           "decimal": ","
+                     *         }
+                     *       },
                      *       "created_at": "2026-03-02T09:30:00Z",
                      *       "updated_at": "2026-03-02T09:30:00Z"
                      *     }
@@ -4708,10 +6833,18 @@ export interface operations {
                      * @example {
                      *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *       "etag": "\"1\"",
-                     *       "name": "epic",
+                     *       "name": "meditech",
                      *       "base_url": "https://ehr.example/fhir",
                      *       "mrn_system": "https://ehr.example/mrn",
                      *       "time_zone": "America/Chicago",
+                     *       "column_mapping": {
+                     *         "labs": {
+                     *           "dates": [
+                     *             "DD/MM/YYYY"
+                     *           ],
+                     *           "decimal": ","
+                     *         }
+                     *       },
                      *       "created_at": "2026-03-02T09:30:00Z",
                      *       "updated_at": "2026-03-02T09:30:00Z"
                      *     }
@@ -4754,7 +6887,15 @@ export interface operations {
                 /**
                  * @example {
                  *       "mrn_system": "https://ehr.example/mrn",
-                 *       "time_zone": "America/Chicago"
+                 *       "time_zone": "America/Chicago",
+                 *       "column_mapping": {
+                 *         "labs": {
+                 *           "dates": [
+                 *             "DD/MM/YYYY"
+                 *           ],
+                 *           "decimal": ","
+                 *         }
+                 *       }
                  *     }
                  */
                 "application/merge-patch+json": components["schemas"]["SourcePatch"];
@@ -4774,10 +6915,18 @@ export interface operations {
                      * @example {
                      *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *       "etag": "\"1\"",
-                     *       "name": "epic",
+                     *       "name": "meditech",
                      *       "base_url": "https://ehr.example/fhir",
                      *       "mrn_system": "https://ehr.example/mrn",
                      *       "time_zone": "America/Chicago",
+                     *       "column_mapping": {
+                     *         "labs": {
+                     *           "dates": [
+                     *             "DD/MM/YYYY"
+                     *           ],
+                     *           "decimal": ","
+                     *         }
+                     *       },
                      *       "created_at": "2026-03-02T09:30:00Z",
                      *       "updated_at": "2026-03-02T09:30:00Z"
                      *     }

@@ -5,7 +5,8 @@ import { shownValue } from "@/lib/patient-fields";
 
 import { Value } from "./value";
 
-type Props = { tenant: string; patients: Schemas["Patient"][]; caption: string };
+type Listed = Schemas["Patient"] & { matched?: Schemas["Match"][] };
+type Props = { tenant: string; patients: Listed[]; caption: string };
 
 /** Patients, each with a link to its page. */
 export function PatientTable({ tenant, patients, caption }: Props) {
@@ -34,7 +35,7 @@ export function PatientTable({ tenant, patients, caption }: Props) {
   );
 }
 
-function PatientRow({ tenant, patient }: { tenant: string; patient: Schemas["Patient"] }) {
+function PatientRow({ tenant, patient }: { tenant: string; patient: Listed }) {
   const hidden: readonly string[] = patient.masked_fields;
   return (
     <tr>
@@ -43,6 +44,7 @@ function PatientRow({ tenant, patient }: { tenant: string; patient: Schemas["Pat
           {nameOf(patient) || (hidden.includes("family_name") ? "Hidden name" : "No name")}
         </Link>
         {patient.deceased && <span className="tag">deceased</span>}
+        {patient.matched && patient.matched.length > 0 && <p className="matched">{matchedText(patient.matched)}</p>}
       </th>
       <td>
         <Value value={patient.mrn ?? ""} isHidden={hidden.includes("mrn")} />
@@ -60,6 +62,25 @@ function PatientRow({ tenant, patient }: { tenant: string; patient: Schemas["Pat
       </td>
     </tr>
   );
+}
+
+const KINDS: Record<NonNullable<Schemas["Match"]["kind"]>, string> = {
+  exact: "",
+  prefix: "begins so",
+  last_digits: "last digits",
+  nickname: "nickname",
+  similar: "similar",
+};
+
+/** Return what a search matched, such as "maiden family name · given name (nickname)". */
+function matchedText(matches: Schemas["Match"][]): string {
+  return matches
+    .map(({ field = "", use, of_replaced_record: isReplaced, kind = "exact", hint }) => {
+      const name = [isReplaced && "merged record’s", use, field === "mrn" ? "MRN" : field.replace("_", " ")].filter(Boolean).join(" ");
+      const how = [KINDS[kind], hint].filter(Boolean).join(", ");
+      return how ? `${name} (${how})` : name;
+    })
+    .join(" · ");
 }
 
 /** Return a patient's name; empty if it is hidden or unknown. */

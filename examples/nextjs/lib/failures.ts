@@ -27,6 +27,7 @@ const BY_CODE: Record<string, Words> = {
   timed_out: { title: "The server takes too long", advice: AGAIN },
   validation_failed: { title: "Some values cannot be saved", advice: "Correct the marked fields." },
   already_exists: { title: "This exists already", advice: "Change the marked field." },
+  conflict: { title: "This cannot be done", advice: "Read the page again." },
   invalid_cursor: { title: "This page of the list is out of date", advice: "Start at the first page." },
   too_many_imports: { title: "Too many imports at once", advice: "Wait until one of them has ended." },
   imports_busy: { title: "Too many imports at once", advice: AGAIN },

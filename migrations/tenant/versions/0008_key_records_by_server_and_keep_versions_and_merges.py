@@ -294,6 +294,12 @@ def upgrade() -> None:
         " SELECT tenant_id, source FROM import_job"
         " UNION SELECT tenant_id, source FROM patient WHERE source <> 'manual') AS named"
     )
+    # Earlier imports counted less.
+    op.execute(
+        "UPDATE import_job SET counts = (SELECT jsonb_object_agg(type, jsonb_build_object("
+        "'stale', 0, 'withdrawn', 0, 'erased', 0, 'waiting', 0, 'resolved', 0) || counted)"
+        " FROM jsonb_each(counts) AS of_type (type, counted)) WHERE counts <> '{}'"
+    )
 
 
 def downgrade() -> None:

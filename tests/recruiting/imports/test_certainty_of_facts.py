@@ -106,7 +106,7 @@ def test_statuses_that_cannot_be_read_are_unknown(shared_member: Member) -> None
         shared_member,
         condition("c", verificationStatus={"coding": [{"code": 5}]}),
         condition("w", verificationStatus={"text": "Refuted"}),
-        observation("o", status=["final"]),
+        observation("o", status=["final", "amended"]),
     )
 
     assert chart.event("c")["verification_status"] == "unknown"

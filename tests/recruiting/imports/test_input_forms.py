@@ -147,13 +147,16 @@ REFUSED = {
         f" from. {EXPORT}"
     ),
     "id,family,birth_date\n1,Quill,1961-04-09\n": (
-        "The file is a table (CSV), not FHIR. Import it as CSV, or export the records as FHIR."
+        "The file is a table (CSV), not FHIR. Import it with `flask imports csv`, or upload it with"
+        " the media type text/csv and the parameter `kind`."
     ),
     '"id";"family"\n"1";"Quill"\n': (
-        "The file is a table (CSV), not FHIR. Import it as CSV, or export the records as FHIR."
+        "The file is a table (CSV), not FHIR. Import it with `flask imports csv`, or upload it with"
+        " the media type text/csv and the parameter `kind`."
     ),
     "MSH|^~\\&|LAB|ARDEN|||20210304||ORU^R01|1|P|2.5\rPID|1||M-1\r": (
-        "The file is HL7 v2, not FHIR. Import it as HL7 v2, or export the records as FHIR."
+        "The file is HL7 v2, not FHIR. Import it with `flask imports hl7v2`, or upload it with the"
+        " media type application/hl7-v2."
     ),
     "%PDF-1.7 Quill": f"The file is a PDF document. {EXPORT}",
 }

@@ -81,7 +81,7 @@ def test_a_resource_of_too_many_rows_is_a_fault() -> None:
         batch.add(ReadResource("f", number, observe(components), None, number))
 
     assert [fault.line for fault in batch.faults] == [2]
-    assert batch.faults[0].reason == "The resource becomes more than 3 rows. Split it."
+    assert batch.faults[0].reason == "Observation becomes more than 3 rows. Split it."
     assert batch.rows == 3
 
 

@@ -162,7 +162,7 @@ def test_too_many_lines(member: Member, change_settings: Change, source: str) ->
     job = member.get(answer.headers["Location"]).json
     assert (answer.status_code, answer.json["code"]) == (422, "import_limit_exceeded")
     assert job["failure"] == "The input has more than 1,500 lines. Split it, and import each part."
-    assert (job["state"], job["counts"]["Patient"]["new"]) == ("failed", 1_000)
+    assert (job["state"], job["counts"]["Patient"]["new"]) == ("failed", 100)
 
 
 @pytest.mark.usefixtures("small_batches")

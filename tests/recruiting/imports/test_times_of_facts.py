@@ -63,6 +63,7 @@ def test_the_onset_is_as_precise_as_its_source(
         ({"abatementRange": {"low": {"value": 50}, "high": {"value": 52, "code": "a"}}},
          "2013-04-09", "inactive"),
         ({"abatementString": "some years ago"}, None, "inactive"),
+        ({"abatementString": "no, still under treatment"}, None, None),
         ({"abatementBoolean": True}, None, "inactive"),
         ({"abatementBoolean": False}, None, None),
         ({"abatementDateTime": "2010-05"}, "2010-05-01", "inactive"),

@@ -19,6 +19,7 @@ def test_a_source_is_created_shown_listed_and_changed(member: Member) -> None:
         "base_url": "https://ehr.example/fhir",
         "mrn_system": "urn:oid:1.2.3",
         "time_zone": None,
+        "column_mapping": None,
         "created_at": source["created_at"],
         "updated_at": source["created_at"],
     }
@@ -56,6 +57,26 @@ def test_bad_values_are_refused(shared_member: Member, field: str, value: str) -
 
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json["errors"]] == [f"/{field}"]
+
+
+def test_a_column_mapping_is_refused_with_a_pointer_to_each_wrong_part(
+    shared_member: Member,
+) -> None:
+    mapping = {
+        "labs": {"columns": {"sex": "S"}, "dates": ["DD/MM/YYYY", "DD/MM"], "decimal": ","},
+        "patients": {"values": {"sex": {"1": 2}}, "time_zone": "Mars"},
+        "letters": {},
+    }
+    answer = shared_member.post("/sources", json={"name": "kis", "column_mapping": mapping})
+
+    assert answer.status_code == 422
+    assert sorted(error["pointer"] for error in answer.json["errors"]) == [
+        "/column_mapping/labs/columns/sex",
+        "/column_mapping/labs/dates/1",
+        "/column_mapping/letters",
+        "/column_mapping/patients/time_zone",
+        "/column_mapping/patients/values/sex/1",
+    ]
 
 
 def test_a_name_is_given_once(member: Member) -> None:

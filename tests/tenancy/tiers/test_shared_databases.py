@@ -6,8 +6,9 @@ from uuid import uuid4
 
 import pytest
 from psycopg2 import sql
-from sqlalchemy import select, text
+from sqlalchemy import insert, select, text
 from tenant_databases import access_of, ask, ask_in, placement_of
+from uuid_utils.compat import uuid7
 
 from trially.database.placement import enter_placement
 from trially.database.rows import fetch_items, insert_item, table_of
@@ -188,3 +189,37 @@ def test_statistics_are_of_the_tenants_own_tables(app, make, tier):
         record.schema,
     )
     assert analysed[0][0] >= 1
+
+
+def test_a_tenant_that_grows_beside_a_large_one_is_analyzed_once(app, make):
+    """Else PostgreSQL takes the tenant for one with one row, and chooses wrong indexes."""
+    large, small = make(Tier.POOLED_ROWS), make(Tier.POOLED_ROWS)
+
+    def is_known_after(tenant, added):
+        with app.app_context(), tenant_context(tenant.slug):
+            with transaction():
+                db.session.execute(
+                    insert(table_of(Site)),
+                    [
+                        {"tenant_id": tenant.id, "id": uuid7(), "name": f"Site {number} {uuid4()}"}
+                        for number in range(added)
+                    ],
+                )
+            with transaction():
+                db.session.execute(text("SELECT trially.analyze_tables()"))
+        [(known, analyzed)] = ask_in(
+            app,
+            tenant,
+            "SELECT most_common_vals::text::uuid[] @> ARRAY[%s::uuid],"
+            " pg_stat_get_last_analyze_time((schemaname || '.site')::regclass) FROM pg_stats"
+            " WHERE schemaname = %s AND tablename = 'site' AND attname = 'tenant_id'",
+            tenant.id,
+            tenant.placement.schema,
+        )
+        return known, analyzed
+
+    assert is_known_after(large, 20_000)[0]
+    assert not is_known_after(small, 900)[0]
+    is_known, first = is_known_after(small, 200)
+    assert is_known
+    assert is_known_after(small, 200) == (True, first)

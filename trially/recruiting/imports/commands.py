@@ -1,6 +1,6 @@
 """The commands `flask imports …`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,19 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from sqlalchemy import select
 
 from trially.config import current_settings
-from trially.database.model import length_of
 from trially.database.rows import (
+    Item,
     columns_named,
     fetch_items,
     of_current_tenant,
 )
-from trially.errors import OperatorError
-from trially.plain_text import is_plain
+from trially.recruiting.imports.command_options import (
+    dry_run_option,
+    require_source,
+    source_option,
+)
 from trially.recruiting.imports.deleting import delete_import
+from trially.recruiting.imports.dry_run import MISSING_SHOWN
 from trially.recruiting.imports.fault_groups import group_faults
 from trially.recruiting.imports.import_run import SHOWN_COLUMNS
 from trially.recruiting.imports.limits import ImportLimits
@@ -30,6 +34,7 @@ from trially.recruiting.imports.missing_records import (
     first_missing,
 )
 from trially.recruiting.imports.model import Completeness, ImportJob, ImportState
+from trially.recruiting.imports.reading.resources import ResourceReader, read_resources
 from trially.recruiting.imports.reading.source_files import (
     ImportSourceError,
     SourceFile,
@@ -38,9 +43,8 @@ from trially.recruiting.imports.reading.source_files import (
 )
 from trially.recruiting.imports.reports import print_missing, print_report
 from trially.recruiting.imports.running import ImportStoppedError, fingerprint_of, run_import
+from trially.recruiting.imports.trying import NOTHING_MORE, try_files
 from trially.recruiting.imports.withdrawing_commands import find_import, withdraw_if_confirmed
-from trially.recruiting.sources.known import describe_sources
-from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant, tenant_context
 from trially.tenancy.lifecycle.completing import complete_slug
@@ -56,21 +60,12 @@ from trially.terminal import (
 )
 
 IMPORTS_SHOWN = 100
-MISSING_SHOWN = 5
-
-
-class MissingSourceError(OperatorError):
-    """An import was started without the name of its source."""
 
 
 @catalog_command("fhir", loses=NOTHING)
 @click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--source",
-    callback=lambda _context, _parameter, value: _check_source(value),
-    help="Name of the system that the records come from: it assigned their ids. Required.",
-)
+@source_option
 @click.option("--strict", is_flag=True, help="Stop at the first line that cannot be imported.")
 @click.option(
     "--complete",
@@ -84,6 +79,7 @@ class MissingSourceError(OperatorError):
     is_flag=True,
     help="With --complete: withdraw the records that the export lacks without asking.",
 )
+@dry_run_option
 @json_option
 def fhir(
     slug: str,
@@ -93,6 +89,7 @@ def fhir(
     strict: bool,
     is_complete: bool,
     may_withdraw: bool,
+    dry_run: bool,
     as_json: bool,
 ) -> None:
     """Import FHIR R4 records into TENANT.
@@ -106,21 +103,63 @@ def fhir(
     Example:
       flask imports fhir acme ./export --source epic
     """  # noqa: D301 - click reads \b
-    source_files = find_source_files(paths)
-    ignored_files = find_ignored_files(paths)
+    source = require_source(slug, source)
+    source_files, ignored_files = find_source_files(paths), find_ignored_files(paths)
+    if dry_run:
+        try_files(
+            slug,
+            source_files,
+            source=source,
+            strict=strict,
+            is_complete=is_complete,
+            as_json=as_json,
+            ignored_files=ignored_files,
+        )
+        return
+    import_files(
+        slug,
+        source_files,
+        source=source,
+        fingerprint=fingerprint_of(source_files),
+        strict=strict,
+        is_complete=is_complete,
+        may_withdraw=may_withdraw,
+        as_json=as_json,
+        ignored_files=ignored_files,
+    )
+
+
+def import_files(
+    slug: str,
+    source_files: Sequence[SourceFile],
+    *,
+    source: str,
+    fingerprint: str,
+    strict: bool,
+    as_json: bool,
+    is_complete: bool = False,
+    may_withdraw: bool = False,
+    ignored_files: Sequence[str] = (),
+    reader: ResourceReader = read_resources,
+    more: Mapping[str, Any] = NOTHING_MORE,
+) -> Item:
+    """Import files into a tenant, print the report, and return the import.
+
+    The input may be declared a full export of its source (`is_complete`). `more` is added to the
+    report in JSON. Raises `OperatorError` if the import does not end.
+    """
     with tenant_context(slug), _progress_bar(source_files, is_shown=not as_json) as progress:
-        if source is None:
-            raise MissingSourceError(f"Say where the records come from. {describe_sources()}")
         try:
             job = run_import(
                 source_files,
                 source=source,
-                fingerprint=fingerprint_of(source_files),
+                fingerprint=fingerprint,
                 limits=ImportLimits.of_upload(current_settings()).of_command(),
                 strict=strict,
                 started_by="command line",
                 is_complete=is_complete,
                 progress=progress,
+                reader=reader,
             )
             limit_reached = None
         except ImportStoppedError as error:
@@ -132,7 +171,7 @@ def fhir(
         withdraw_if_confirmed(slug, job, is_confirmed=may_withdraw, may_ask=False)
         faults = [fault for group in groups for fault in group["examples"]]
         report = {"passed_over_files": ignored_files, "groups": groups, "errors": faults}
-        print_json({**job, **report, "first_missing": missing})
+        print_json({**job, **report, "first_missing": missing, **more})
     else:
         print_report(job, ignored_files, groups)
         print_missing(job, missing)
@@ -144,6 +183,7 @@ def fhir(
         raise ImportSourceError(f"The import failed: {job['failure']}{advice}")
     if job["completeness"] in (Completeness.INCOMPLETE, Completeness.OVERTAKEN):
         raise NotListedError(explain_refusal(job["completeness"]))
+    return job
 
 
 @catalog_command("list", loses=NOTHING)
@@ -211,19 +251,3 @@ def _progress_bar(source_files: Sequence[SourceFile], *, is_shown: bool) -> Iter
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=sum(file.size for file in source_files))
         yield lambda done: bar.update(task, completed=done)
-
-
-def _check_source(source: str | None) -> str | None:
-    if source is None:
-        return None
-    longest = length_of(ImportJob.source)
-    if not source.strip() or len(source) > longest or not is_plain(source):
-        raise click.BadParameter(
-            f"Enter a name of 1 to {longest} characters, not only spaces, and without control"
-            " characters."
-        )
-    if source == MANUAL_SOURCE:
-        raise click.BadParameter(
-            f"'{MANUAL_SOURCE}' is reserved for patients entered by hand. Choose another name."
-        )
-    return source

@@ -12,13 +12,14 @@ from trially.recruiting.imports.model import ImportFault
 EXAMPLES_SHOWN = 3
 MOST_GROUPS = 200
 
-_FIELDS = (
+FAULT_COLUMNS = (
     "id",
     "code",
     "concerns",
     "resource_type",
     "resource_id",
     "missing_id",
+    "other_id",
     "pointer",
     "file",
     "line",
@@ -45,7 +46,7 @@ def find_first_fault(import_id: UUID) -> Item | None:
     fault = table_of(ImportFault).c
     with transaction():
         found = fetch_items(
-            select(*columns_named(ImportFault, _FIELDS))
+            select(*columns_named(ImportFault, FAULT_COLUMNS))
             .where(of_current_tenant(ImportFault), fault.import_id == import_id)
             .order_by(fault.concerns, fault.id)
             .limit(1)
@@ -59,7 +60,7 @@ def _fetch_examples(import_id: UUID, group: Item, number: int) -> list[Item]:
     fault = table_of(ImportFault).c
     kind = group["resource_type"]
     return fetch_items(
-        select(*columns_named(ImportFault, _FIELDS))
+        select(*columns_named(ImportFault, FAULT_COLUMNS))
         .where(
             of_current_tenant(ImportFault),
             fault.import_id == import_id,

@@ -42,6 +42,12 @@ class FaultCode(StrEnum):
     INVALID_REFERENCE = "invalid_reference"
     """A reference that the record needs is missing, cannot be read, or refers to another type."""
 
+    INVALID_ROW = "invalid_row"
+    """A row of a CSV file cannot be read, or has no record number, value or code."""
+
+    INVALID_MESSAGE = "invalid_message"
+    """An HL7 v2 message or segment cannot be read, or is of a kind that is not imported."""
+
     NOT_SUPPORTED = "not_supported"
     """The content is valid FHIR that imports do not take in."""
 

@@ -42,8 +42,8 @@ class ImportLimits:
     most_waiting_days: int = 0
     """Days after which a fact that waits is deleted; 0: never."""
 
-    most_of_tenant: int = 2
-    """Imports that a tenant may run at the same time."""
+    most_of_tenant: int | None = 2
+    """Imports that a tenant may run at the same time. A dry run does not count."""
 
     @classmethod
     def of_upload(cls, settings: Settings) -> Self:
@@ -66,6 +66,10 @@ class ImportLimits:
     def of_command(self) -> Self:
         """Return these limits for a command, whose operator watches its size and time."""
         return replace(self, most_expanded_bytes=None, most_lines=None, most_seconds=None)
+
+    def of_dry_run(self, most_seconds: float) -> Self:
+        """Return these limits for a dry run, which ends after its time at the latest."""
+        return replace(self, most_seconds=most_seconds, most_of_tenant=None)
 
     def refuse_share(self, faults: int, lines: int) -> None:
         """Raise `ImportLimitError` if too many of the lines are faulty."""

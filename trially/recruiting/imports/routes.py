@@ -26,6 +26,7 @@ from trially.http.contract import (
 from trially.http.etags import Versions
 from trially.http.pages import Page
 from trially.recruiting.imports.deleting import delete_import as delete_with_faults
+from trially.recruiting.imports.dry_run import try_import
 from trially.recruiting.imports.fault_groups import group_faults
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.missing_records import withdraw_missing
@@ -36,10 +37,10 @@ from trially.recruiting.imports.model import (
     MissingRecord,
     WaitingFact,
 )
-from trially.recruiting.imports.reading.source_files import source_file_from_stream
 from trially.recruiting.imports.refusals import answering_refusals, refuse_failed
 from trially.recruiting.imports.running import run_import
 from trially.recruiting.imports.schema import (
+    DryRunSchema,
     FaultGroupsSchema,
     FaultQuerySchema,
     FaultSchema,
@@ -52,6 +53,12 @@ from trially.recruiting.imports.schema import (
     WaitingQuerySchema,
 )
 from trially.recruiting.imports.slots import slot_of_process
+from trially.recruiting.imports.upload_formats import (
+    UploadedFile,
+    describe_table,
+    open_upload,
+    unreadable_table,
+)
 from trially.recruiting.imports.uploads import MEDIA_TYPES, received_upload
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
@@ -103,7 +110,7 @@ MISSING = Resource(
 @queries(UploadQuerySchema())
 @returns(ImportSchema(), HTTPStatus.CREATED)
 def import_records(query: dict[str, Any]) -> Item:
-    """Import a FHIR R4 Bundle or an NDJSON file, with or without gzip compression.
+    """Import a FHIR R4 Bundle, an NDJSON file, a CSV file or HL7 v2 messages, also with gzip.
 
     The response is sent when the import ends: 201 with the import. Bad lines are skipped and
     counted. With `strict`, the first error ends the import with 422, and the batches before it
@@ -121,28 +128,47 @@ def import_records(query: dict[str, Any]) -> Item:
     `stopped` if only its time is used up. `Location` is the import. The batches before the limit
     stay. A tenant with too many running imports gets 429, and a busy server answers 503.
     """
-    # An upload may take long. No transaction stays open while it arrives.
-    check_tenant_open()
-    settings = current_settings()
-    with (
-        answering_refusals(),
-        slot_of_process(
-            min(settings.imports_per_process, max(1, settings.threads // 2)),
-            settings.imports_per_tenant,
-        ),
-        received_upload(request, settings.max_import_bytes) as (file, digest),
-    ):
+    with _received(query) as (upload, limits):
+        upload.check()
         job = run_import(
-            [source_file_from_stream("upload", file)],
+            [upload.source_file],
             source=query["source"],
-            fingerprint=digest,
-            limits=ImportLimits.of_upload(settings),
+            fingerprint=upload.fingerprint,
+            limits=limits,
             strict=query["strict"],
             is_complete=query["complete"],
             started_by=current_identity().subject,
+            reader=upload.reader,
         )
     refuse_failed(job)
     return job
+
+
+@bp.post("/dry-run")
+@requires(Permission.IMPORTS_WRITE)
+@accepts_stream(MEDIA_TYPES)
+@queries(UploadQuerySchema())
+@returns(DryRunSchema())
+def try_records(query: dict[str, Any]) -> Item:
+    """Show what an import would do, and change nothing.
+
+    Body and parameters are those of `POST /imports`. The import runs as it is, and is undone: its
+    counts and errors are exactly those of an import of this file now. For a CSV file, `table` says
+    how its columns are read. `state` is `failed` if the import would fail. It is `stopped` if the
+    time of a dry run is used up: the counts are then those of the first lines.
+    """
+    with _received(query) as (upload, limits):
+        if upload.plan is not None and upload.plan.problems:
+            return unreadable_table(upload.plan, query["source"], strict=query["strict"])
+        tried = try_import(
+            [upload.source_file],
+            source=query["source"],
+            limits=limits,
+            strict=query["strict"],
+            is_complete=query["complete"],
+            reader=upload.reader,
+        )
+    return {**tried.outcome, "groups": tried.groups, "table": describe_table(upload.plan)}
 
 
 @bp.get("")
@@ -255,6 +281,25 @@ def delete_import(import_id: UUID, versions: Versions | None) -> None:
     IMPORTS.get(import_id)
     with answering_refusals():
         delete_with_faults(import_id, versions, _transaction_in_time)
+
+
+@contextmanager
+def _received(query: dict[str, Any]) -> Iterator[tuple[UploadedFile, ImportLimits]]:
+    """Receive an upload, and yield how it is read, and the limits of its import."""
+    # An upload may take long. No transaction stays open while it arrives.
+    check_tenant_open()
+    settings = current_settings()
+    with (
+        answering_refusals(),
+        slot_of_process(
+            min(settings.imports_per_process, max(1, settings.threads // 2)),
+            settings.imports_per_tenant,
+        ),
+        received_upload(request, settings.max_import_bytes) as (file, digest),
+    ):
+        limits = ImportLimits.of_upload(settings)
+        charset = request.mimetype_params.get("charset")
+        yield open_upload(file, digest, request.mimetype, charset, query, limits), limits
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from sqlalchemy.exc import OperationalError
 from trially.database.rows import Item, of_current_tenant, table_of
 from trially.database.session import db, transaction
 from trially.errors import OperatorError
+from trially.recruiting.duplicates.finding import find_duplicates_since
 from trially.recruiting.imports.deleting import delete_rows_of
 from trially.recruiting.imports.fault_groups import find_first_fault
 from trially.recruiting.imports.faults import FaultCode, LineFault, fault
@@ -24,17 +25,19 @@ from trially.recruiting.imports.limits import (
 from trially.recruiting.imports.missing_records import find_missing, list_missing, note_records
 from trially.recruiting.imports.model import ImportedRecord, ImportJob, ImportState
 from trially.recruiting.imports.reading.input_meter import InputMeter
-from trially.recruiting.imports.reading.resources import read_resources
+from trially.recruiting.imports.reading.resources import ResourceReader, read_resources
 from trially.recruiting.imports.reading.source_files import SourceFile
+from trially.recruiting.imports.rezoning import rezone_source
 from trially.recruiting.imports.source_state import store_base_url
 from trially.recruiting.imports.waiting import WaitingFacts
 from trially.recruiting.imports.writing.batches import Batch
 from trially.recruiting.imports.writing.resources import RecordKey
+from trially.state import request_state
 from trially.tenancy.context import current_tenant
 from trially.terminal import plural
 
 _ANALYZE = "SELECT trially.analyze_tables()"
-ANALYZED_AFTER_BATCHES = frozenset({1, 4, 16, 64, 256, 1024})
+ANALYZED_AFTER_BATCHES = frozenset({1, 2, 4, 16, 64, 256, 1024})
 
 NO_RESOURCES = (
     "The input holds no resource. Check that it is the file that you want to import, and that the"
@@ -65,6 +68,7 @@ def run_import(
     is_complete: bool = False,
     time_zone: str | None = None,
     progress: Progress = lambda _done: None,
+    reader: ResourceReader = read_resources,
 ) -> Item:
     """Import files into the current tenant, and return the import as it ended.
 
@@ -74,7 +78,8 @@ def run_import(
     the import as failed: its batch is rolled back, and the batches before it stay. An import that
     finds nothing to import fails too. With `is_complete`, the records that the input lacks are
     listed at the end, and `withdraw_missing` withdraws them. `time_zone` is the zone of times
-    without a UTC offset, by default the source's, or else the tenant's.
+    without a UTC offset, by default the source's, or else the tenant's. `reader` reads formats
+    other than FHIR.
 
     Raises `TooManyImportsError` before it begins, and `ImportStoppedError` at a limit.
     """
@@ -92,13 +97,16 @@ def run_import(
     try:
         try:
             waiting.expire(limits.most_waiting_days)
-            _import_files(run, waiting, source_files, meter, zone, progress)
+            if time_zone is None:
+                rezone_source(source, zone.key, run.batch_transaction)
+            _import_files(run, waiting, source_files, meter, zone, progress, reader)
             waiting.resolve(meter.check_time)
             waiting.complete_documents(meter.check_time)
             run.drop_binaries()
             if run.took_nothing:
                 return run.fail(*_nothing_imported(run, source_files))
             _analyze_tables()
+            _find_duplicates(run, meter)
             return _finish(run, waiting, meter)
         except BadLineError as error:
             bad = error.fault
@@ -137,6 +145,11 @@ def fingerprint_of(source_files: Sequence[SourceFile]) -> str:
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
+def fingerprint_with(fingerprint: str, options: object) -> str:
+    """Return a digest of an input and of how it is read: with others, an import begins anew."""
+    return hashlib.sha256(f"{fingerprint} {options!r}".encode()).hexdigest()
+
+
 def has_run(fingerprint: str) -> bool:
     """Return whether an import of this input is done in the current tenant."""
     job = table_of(ImportJob)
@@ -155,13 +168,14 @@ def _import_files(
     meter: InputMeter,
     zone: ZoneInfo,
     progress: Progress,
+    reader: ResourceReader,
 ) -> None:
     first, committed_lines = run.position
     done_bytes = sum(file.size for file in source_files[:first])
     batches = 0
     for number, file in enumerate(source_files[first:], first):
-        batch = _new_batch(run, meter, zone)
-        for line in read_resources(file, meter, committed_lines):
+        batch = _new_batch(run, meter, zone, is_first=not batches)
+        for line in reader(file, meter, committed_lines):
             batch.add(line)
             if batch.is_full:
                 _commit(batch, run, waiting, number)
@@ -177,9 +191,11 @@ def _import_files(
         committed_lines = 0
 
 
-def _new_batch(run: ImportRun, meter: InputMeter, zone: ZoneInfo) -> Batch:
+def _new_batch(
+    run: ImportRun, meter: InputMeter, zone: ZoneInfo, *, is_first: bool = False
+) -> Batch:
     seen: dict[RecordKey, bool] | None = {} if run.is_complete else None
-    return Batch(meter.limits, run.source_state, zone, seen=seen)
+    return Batch(meter.limits, run.source_state, zone, is_first=is_first, seen=seen)
 
 
 def _commit(batch: Batch, run: ImportRun, waiting: WaitingFacts, file_number: int) -> None:
@@ -189,6 +205,16 @@ def _commit(batch: Batch, run: ImportRun, waiting: WaitingFacts, file_number: in
         note_records(batch, run)
         run.count(batch)
     run.refuse_share()
+
+
+def _find_duplicates(run: ImportRun, meter: InputMeter) -> None:
+    """Find the possible duplicates of the patients that the import wrote.
+
+    If the import's time is used up, `flask patients duplicates` finds the rest.
+    """
+    with suppress(ImportTimeError):
+        for _ in find_duplicates_since(run.id, run.batch_transaction):
+            meter.check_time()
 
 
 def _nothing_imported(
@@ -213,7 +239,9 @@ def _analyze_tables() -> None:
     """Update PostgreSQL's statistics, so that it chooses the right indexes for grown tables.
 
     An error is ignored, because the import is correct without statistics. On a busy server ANALYZE
-    may exceed the statement timeout.
+    may exceed the statement timeout. A dry run would hold the lock of ANALYZE to its end.
     """
+    if request_state().rolls_back:
+        return
     with suppress(OperationalError), transaction():
         db.session.execute(text(_ANALYZE))

@@ -7,10 +7,17 @@ from marshmallow import Schema, ValidationError, fields, validate, validates
 from trially.database.model import length_of
 from trially.http.fields import EXAMPLE, Choice, EntityTag, PageQuerySchema, Sort, Text
 from trially.phi import IDENTIFIER
+from trially.recruiting.column_mappings.table_fields import TableKind
 from trially.recruiting.imports.faults import Concern, FaultCode
+from trially.recruiting.imports.formats.tables.plans import DELIMITER_NAMES
+from trially.recruiting.imports.formats.tables.values import DecimalMark
+from trially.recruiting.imports.formats.text_files import Encoding
 from trially.recruiting.imports.model import SORTS, Completeness, ImportJob, ImportState
 from trially.recruiting.sources.known import describe_sources
 from trially.recruiting.sources.model import MANUAL_SOURCE
+
+LONGEST_MAPPING = 4_000
+LONGEST_TIME_ZONE = 64
 
 
 class CountSchema(Schema):
@@ -42,11 +49,9 @@ class CountSchema(Schema):
     )
 
 
-class ImportSchema(Schema):
-    """One import."""
+class OutcomeSchema(Schema):
+    """What an import did, or would do."""
 
-    id = fields.UUID(dump_only=True)
-    etag = EntityTag()
     source = fields.String(dump_only=True, metadata={EXAMPLE: "epic"})
     state = Choice(ImportState, dump_only=True, metadata={EXAMPLE: "done"})
     strict = fields.Boolean(dump_only=True)
@@ -56,16 +61,7 @@ class ImportSchema(Schema):
         dump_only=True,
         metadata={
             "description": "Counts by type of resource.",
-            EXAMPLE: {
-                "Patient": {
-                    "read": 1,
-                    "new": 1,
-                    "changed": 0,
-                    "entered_in_error": 0,
-                    "waiting": 0,
-                    "resolved": 0,
-                }
-            },
+            EXAMPLE: {"Patient": {**dict.fromkeys(CountSchema().fields, 0), "read": 1, "new": 1}},
         },
     )
     passed_over = fields.Dict(
@@ -126,6 +122,13 @@ class ImportSchema(Schema):
             EXAMPLE: {},
         },
     )
+
+
+class ImportSchema(OutcomeSchema):
+    """One import."""
+
+    id = fields.UUID(dump_only=True)
+    etag = EntityTag()
     started_by = fields.String(dump_only=True, allow_none=True, metadata={EXAMPLE: "user-4711"})
     created_at = fields.AwareDateTime(dump_only=True)
     updated_at = fields.AwareDateTime(dump_only=True)
@@ -218,6 +221,70 @@ class FaultGroupsSchema(Schema):
     groups = fields.List(fields.Nested(FaultGroupSchema), dump_only=True)
 
 
+class TableColumnSchema(Schema):
+    """A column of a CSV file."""
+
+    number = fields.Integer(required=True, metadata={EXAMPLE: 1})
+    # A file without a header begins with a patient.
+    header = fields.String(required=True, metadata=IDENTIFIER | {EXAMPLE: "MRN"})
+    field = fields.String(
+        required=True,
+        allow_none=True,
+        metadata={
+            "description": "The field that it holds; null if it is ignored.",
+            EXAMPLE: "patient",
+        },
+    )
+    reason = fields.String(
+        required=True,
+        metadata={
+            "description": "`mapping`, `header`, or why the column is ignored.",
+            EXAMPLE: "header",
+        },
+    )
+
+
+class TableSchema(Schema):
+    """How a CSV file is read."""
+
+    encoding = fields.String(required=True, metadata={EXAMPLE: "utf-8-sig"})
+    delimiter = fields.String(required=True, metadata={EXAMPLE: ";"})
+    decimal_mark = Choice(
+        DecimalMark,
+        required=True,
+        metadata={
+            "description": "The mapping declares it. Decimal commas that it does not declare are"
+            " errors.",
+            EXAMPLE: "comma",
+        },
+    )
+    columns = fields.List(fields.Nested(TableColumnSchema), required=True)
+    problems = fields.List(
+        fields.String(),
+        required=True,
+        metadata={
+            "description": "What prevents an import: columns that are not certain.",
+            EXAMPLE: [],
+        },
+    )
+
+
+class DryRunSchema(OutcomeSchema):
+    """What an import would do."""
+
+    groups = fields.List(
+        fields.Nested(FaultGroupSchema),
+        dump_only=True,
+        metadata={"description": "The errors in groups, the largest first."},
+    )
+    table = fields.Nested(
+        TableSchema,
+        dump_only=True,
+        allow_none=True,
+        metadata={"description": "How a CSV file is read; null for other formats."},
+    )
+
+
 class WaitingFactSchema(Schema):
     """A record that waits for its patient."""
 
@@ -305,6 +372,38 @@ class UploadQuerySchema(Schema):
         metadata={
             "description": "The upload is a full export of the source: list the records that it"
             " lacks, so that they can be withdrawn."
+        },
+    )
+
+    kind = Choice(
+        TableKind,
+        load_default=None,
+        metadata={"description": "What the rows of a CSV file are about. CSV files need it."},
+    )
+    mapping = fields.String(
+        load_default=None,
+        validate=validate.Length(1, LONGEST_MAPPING),
+        metadata={
+            "description": "Columns of a CSV file and their notations, as JSON.",
+            EXAMPLE: '{"columns": {"patient": "No."}, "dates": ["DD/MM/YYYY"]}',
+        },
+    )
+    encoding = Choice(
+        Encoding,
+        load_default=Encoding.AUTO,
+        metadata={"description": "Encoding of CSV files and HL7 v2 messages that declare none."},
+    )
+    delimiter = fields.String(
+        load_default="auto",
+        validate=validate.OneOf([*DELIMITER_NAMES]),
+        metadata={"description": "Character between the cells of a CSV file."},
+    )
+    time_zone = fields.String(
+        load_default=None,
+        validate=validate.Length(1, LONGEST_TIME_ZONE),
+        metadata={
+            "description": "Zone of times in HL7 v2 messages that name none.",
+            EXAMPLE: "Europe/Berlin",
         },
     )
 

@@ -45,13 +45,17 @@ def is_leased() -> ColumnElement[bool]:
     return table_of(ImportJob).c.lease_until > func.clock_timestamp()
 
 
-def claim_slot(most: int, import_id: UUID | None) -> None:
+def claim_slot(most: int | None, import_id: UUID | None) -> None:
     """Raise `TooManyImportsError` if the tenant runs as many other imports as it may.
+
+    `most` is None for a dry run, which claims no slot: it would hold the lock to its end.
 
     Until the current transaction ends, no other process of the tenant claims a slot. The caller
     stores a lease for the import in this transaction. A transaction that holds the lock of a source
     takes this lock second.
     """
+    if most is None:
+        return
     job = table_of(ImportJob)
     lock_until_commit(f"imports {current_placement().tenant_id}")
     others = true() if import_id is None else job.c.id != import_id

@@ -56,6 +56,17 @@ _FILE = {
         " archive of them (ZIP, tar).",
     }
 }
+_TABLE = {
+    "schema": {"type": "string", "description": "A table with a header. `kind` says what it is."},
+    "example": "patient;loinc;value;unit;date\np1;718-7;13.5;g/dL;2024-03-04\n",
+}
+_MESSAGES = {
+    "schema": {"type": "string", "description": "HL7 v2 messages: ADT and ORU."},
+    "example": "MSH|^~\\&|ADT|HOSP|||20240304103000+0100||ADT^A04|1|P|2.5\r"
+    "PID|1||123^^^HOSP^MR||Lindqvist^Mei||19610723|F\r",
+}
+TABLE_TYPES = frozenset({"text/csv", "text/tab-separated-values"})
+HL7V2_TYPES = frozenset({"application/hl7-v2", "x-application/hl7-v2+er7"})
 MEDIA_TYPES: Mapping[str, Mapping[str, Any]] = {
     "application/fhir+json": _JSON,
     "application/fhir+ndjson": _LINES,
@@ -66,6 +77,8 @@ MEDIA_TYPES: Mapping[str, Mapping[str, Any]] = {
     "application/x-gzip": _FILE,
     "application/zip": _FILE,
     "application/octet-stream": _FILE,
+    **dict.fromkeys(sorted(TABLE_TYPES), _TABLE),
+    **dict.fromkeys(sorted(HL7V2_TYPES), _MESSAGES),
 }
 """The media types of an upload, each with its schema and example."""
 

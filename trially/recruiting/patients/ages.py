@@ -4,8 +4,7 @@ The start follows from the birth date, so it is written anew when the birth date
 precise as the age: "45 years" is the year that begins on the 45th birthday.
 """
 
-from collections.abc import Iterable
-from uuid import UUID
+from collections.abc import Collection
 
 from sqlalchemy import text
 
@@ -53,11 +52,9 @@ AND (clinical_fact.start_at, clinical_fact.end_at) IS DISTINCT FROM (dated.start
 """
 
 
-def resolve_ages(patient_ids: Iterable[UUID]) -> None:
+def resolve_ages(patient_ids: Collection[str]) -> None:
     """Date the records of these patients that their source dates by age."""
-    ids = [str(patient_id) for patient_id in patient_ids]
-    if ids:
-        db.session.connection().execute(
-            text(RESOLVE_AGES),
-            {"tenant_id": str(current_placement().tenant_id), "patients": ids},
-        )
+    db.session.connection().execute(
+        text(RESOLVE_AGES),
+        {"tenant_id": str(current_placement().tenant_id), "patients": list(patient_ids)},
+    )

@@ -18,6 +18,7 @@ from trially.recruiting.patients.taken_mrns import (
     check_deferred_mrns,
     defer_mrns,
 )
+from trially.recruiting.search.indexing import index_patients
 from trially.resources.scope import scope_conditions
 
 CHOSEN_AT_ONCE = 5_000
@@ -27,7 +28,8 @@ LONGEST_MRN = length_of(Patient.mrn)
 _LOWEST_ID = UUID(int=0)
 
 # The order is that of `choose_number` in `imports/fhir/identifiers.py`. A patient without any
-# stored identifier keeps the MRN: it is the id at the source. A correction keeps the column.
+# stored identifier keeps the MRN: it is the id at the source. A correction keeps the column. All
+# identifiers have search terms already, but the id at the source has some only while it is shown.
 RECHOOSE = """
 WITH batch AS MATERIALIZED (
     SELECT id, source_id FROM patient
@@ -62,8 +64,13 @@ WITH batch AS MATERIALIZED (
     AND (CASE WHEN patient.corrections ? 'mrn' THEN patient.corrections #>> '{mrn,imported}'
         ELSE patient.mrn END, patient.mrn_system)
         IS DISTINCT FROM (chosen.mrn, chosen.mrn_system)
+), found_anew AS (
+    SELECT patient.id FROM patient JOIN chosen ON patient.id = chosen.patient_id
+    WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.mrn <> chosen.mrn
+    AND patient.source_id IN (patient.mrn, chosen.mrn)
 )
-SELECT id FROM batch ORDER BY id DESC LIMIT 1
+SELECT (SELECT id FROM batch ORDER BY id DESC LIMIT 1) AS last_id,
+    ARRAY(SELECT id FROM found_anew) AS found_anew
 """
 
 _FIND_EQUAL = """
@@ -81,14 +88,16 @@ def rechoose_mrns(source: str, system: str | None) -> None:
     defer_mrns()
     after: UUID | None = _LOWEST_ID
     while after is not None:
-        after = _run(
+        step = _run(
             RECHOOSE,
             source=source,
             system=system,
             after=str(after),
             most=CHOSEN_AT_ONCE,
             longest=LONGEST_MRN,
-        ).scalar()
+        ).one()
+        index_patients(step.found_anew)
+        after = step.last_id
     _refuse_equal([row.ids for row in _run(_FIND_EQUAL, source=source)])
     check_deferred_mrns()
 

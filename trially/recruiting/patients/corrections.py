@@ -18,7 +18,7 @@ from trially.recruiting.sources.model import MANUAL_SOURCE
 CORRECTABLE = (
     *("mrn", "given_name", "family_name", "birth_date", "birth_date_precision", "sex"),
     *("gender_identity", "race", "ethnicity", "language", "phone", "email", "address"),
-    *("deceased", "deceased_at"),
+    *("deceased", "deceased_at", "deceased_on", "deceased_precision"),
 )
 """The columns that an import writes and that a member may change."""
 
@@ -80,4 +80,7 @@ def release(corrections: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {**values, "corrections": remaining}
 
 
-_WITH = {"birth_date": ("birth_date_precision",)}
+_WITH = {
+    "birth_date": ("birth_date_precision",),
+    "deceased_at": ("deceased_on", "deceased_precision"),
+}

@@ -5,7 +5,7 @@ get the `patient_id` of the record that is used, and keep the other as `recorded
 merge can be undone at any time.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -14,52 +14,85 @@ from sqlalchemy import Row, text
 
 from trially.database.placement import current_placement
 from trially.database.session import db
+from trially.recruiting.patients.lifetimes import redate_records
 from trially.recruiting.patients.visits import LAST_ENCOUNTER
+from trially.recruiting.search.current_records import current_records, with_replaced
+from trially.recruiting.search.indexing import index_patients
 
-# UNION drops repeated rows, so that a circle of records ends the recursion.
-_CURRENT = """
-WITH RECURSIVE chain (first_id, id, replaced_by_id) AS (
-    SELECT id, id, replaced_by_id FROM patient
-    WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
-    UNION
-    SELECT chain.first_id, patient.id, patient.replaced_by_id
-    FROM chain JOIN patient ON patient.tenant_id = CAST(:tenant_id AS uuid)
-        AND patient.id = chain.replaced_by_id
-)
-SELECT first_id, id FROM chain WHERE replaced_by_id IS NULL
+# Statements that read links name the rows by arrays, and not by joins: until the next ANALYZE,
+# PostgreSQL believes that a new tenant has one patient, and would join each with each.
+_READ = """
+SELECT id, base_url || ' ' || source_id AS key,
+    link_source_id IS NOT NULL OR replaced_by_id IS NOT NULL AS is_linked
+FROM patient WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
+"""
+_REPLACING = """
+SELECT patient.id AS survivor_id, named.base_url, named.source_id
+FROM patient CROSS JOIN jsonb_to_recordset(patient.replaces)
+    AS named(base_url text, source_id text)
+WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
+AND patient.replaces IS NOT NULL
+"""
+
+# Other records whose links concern the written ones.
+_LINKED = f"""
+SELECT id FROM patient
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND source = :source AND link_source_id IS NOT NULL
+AND link_base_url || ' ' || link_source_id = ANY(CAST(:keys AS text[]))
+UNION
+SELECT id FROM patient
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND replaced_by_id = ANY(CAST(:ids AS uuid[]))
+UNION
+SELECT replaced.id FROM (
+    {_REPLACING} AND (patient.id = ANY(CAST(:ids AS uuid[]))
+        OR named.base_url || ' ' || named.source_id = ANY(CAST(:keys AS text[])))
+    OFFSET 0
+) AS replacing CROSS JOIN LATERAL (
+    SELECT id FROM patient
+    WHERE tenant_id = CAST(:tenant_id AS uuid) AND source = :source
+    AND base_url = replacing.base_url AND source_id = replacing.source_id
+) AS replaced
+"""
+
+# Statements that read links name the rows by arrays, and not by joins: until the next ANALYZE,
+# PostgreSQL believes that a new tenant has one patient, and would join each with each.
+_READ = """
+SELECT id, base_url || ' ' || source_id AS key,
+    link_source_id IS NOT NULL OR replaced_by_id IS NOT NULL AS is_linked
+FROM patient WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
+"""
+_REPLACING = """
+SELECT patient.id AS survivor_id, named.base_url, named.source_id
+FROM patient CROSS JOIN jsonb_to_recordset(patient.replaces)
+    AS named(base_url text, source_id text)
+WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
+AND patient.replaces IS NOT NULL
+"""
+
+# Other records whose links concern the written ones.
+_LINKED = f"""
+SELECT id FROM patient
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND source = :source AND link_source_id IS NOT NULL
+AND link_base_url || ' ' || link_source_id = ANY(CAST(:keys AS text[]))
+UNION
+SELECT id FROM patient
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND replaced_by_id = ANY(CAST(:ids AS uuid[]))
+UNION
+SELECT replaced.id FROM (
+    {_REPLACING} AND (patient.id = ANY(CAST(:ids AS uuid[]))
+        OR named.base_url || ' ' || named.source_id = ANY(CAST(:keys AS text[])))
+    OFFSET 0
+) AS replacing CROSS JOIN LATERAL (
+    SELECT id FROM patient
+    WHERE tenant_id = CAST(:tenant_id AS uuid) AND source = :source
+    AND base_url = replacing.base_url AND source_id = replacing.source_id
+) AS replaced
 """
 
 # What a source says of its records. A merge by a member stays until the member undoes it. The
 # record that replaces another one may be named by either of both.
-_FOLLOW = """
-WITH written AS (
-    SELECT id, base_url, source_id, replaces FROM patient
-    WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
-), replacing AS MATERIALIZED (
-    SELECT patient.id AS survivor_id, named.base_url, named.source_id
-    FROM patient CROSS JOIN jsonb_to_recordset(patient.replaces)
-        AS named(base_url text, source_id text)
-    WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
-    AND patient.replaces IS NOT NULL
-), linking AS (
-    SELECT patient.id FROM patient JOIN written USING (id)
-    WHERE patient.tenant_id = CAST(:tenant_id AS uuid)
-    AND (patient.link_source_id IS NOT NULL OR patient.replaced_by_id IS NOT NULL)
-    UNION
-    SELECT patient.id FROM written JOIN patient
-        ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
-        AND patient.link_base_url = written.base_url AND patient.link_source_id = written.source_id
-    UNION
-    SELECT patient.id FROM written JOIN replacing
-        ON replacing.survivor_id = written.id
-        OR replacing.base_url = written.base_url AND replacing.source_id = written.source_id
-    JOIN patient
-        ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
-        AND patient.base_url = replacing.base_url AND patient.source_id = replacing.source_id
-    UNION
-    SELECT patient.id FROM written JOIN patient
-        ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.replaced_by_id = written.id
-), wanted AS (
+_FOLLOW = f"""
+WITH replacing AS MATERIALIZED ({_REPLACING}), wanted AS MATERIALIZED (
     SELECT patient.id, patient.replaced_by_id AS former_id, coalesce(
         (SELECT other.id FROM patient other
         WHERE other.tenant_id = CAST(:tenant_id AS uuid) AND other.source = :source
@@ -69,11 +102,13 @@ WITH written AS (
         WHERE replacing.base_url = patient.base_url AND replacing.source_id = patient.source_id
         AND survivor_id <> patient.id)
     ) AS replaced_by_id
-    FROM patient JOIN linking USING (id)
+    FROM patient
     WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.merged_by IS NULL
+    AND patient.id = ANY(CAST(:ids AS uuid[]))
 )
 UPDATE patient SET replaced_by_id = wanted.replaced_by_id, updated_at = now()
 FROM wanted WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.id = wanted.id
+AND patient.id = ANY(CAST(:ids AS uuid[]))
 AND wanted.former_id IS DISTINCT FROM wanted.replaced_by_id
 RETURNING patient.id
 """
@@ -137,12 +172,6 @@ class MergeError(ValueError):
     """Two records cannot be merged. The message is a sentence."""
 
 
-def current_records(patient_ids: Iterable[UUID]) -> Mapping[UUID, UUID]:
-    """Return for each record the one that is used in its place, which may be itself."""
-    rows = _run(_CURRENT, ids=[str(each) for each in patient_ids])
-    return {row.first_id: row.id for row in rows}
-
-
 def follow_links(patient_ids: Collection[UUID], source: str) -> None:
     """Replace the records whose source says so, and undo replacements that it no longer says.
 
@@ -150,11 +179,18 @@ def follow_links(patient_ids: Collection[UUID], source: str) -> None:
     """
     if not patient_ids:
         return
-    changed = _run(_FOLLOW, ids=[str(each) for each in patient_ids], source=source)
+    written = _run(_READ, ids=[str(each) for each in patient_ids])
+    linked = {row.id for row in written if row.is_linked}
+    keys = [row.key for row in written]
+    others = _run(_LINKED, ids=[str(row.id) for row in written], keys=keys, source=source)
+    linked.update(row.id for row in others)
+    if not linked:
+        return
+    changed = _run(_FOLLOW, ids=[str(each) for each in linked], source=source)
     if changed:
         ids = [row.id for row in changed]
         _open_circles(ids)
-        _move_records(ids)
+        _move_records_and_terms(ids)
 
 
 def merge(patient_id: UUID, into: UUID, by: str) -> None:
@@ -164,12 +200,12 @@ def merge(patient_id: UUID, into: UUID, by: str) -> None:
     if _run(_FIND_WITHDRAWN, id=str(into)):
         raise MergeError("The other record is withdrawn, so it cannot stand for the person.")
     _run(_SET_REPLACED, id=str(patient_id), into=str(into), by=by)
-    _move_records([patient_id])
+    _move_records_and_terms([patient_id])
 
 
 def records_replaced_by(patient_id: UUID) -> Sequence[UUID]:
     """Return the records that a record replaces, also through others. The nearest ones are last."""
-    return [row.id for row in _run(_REPLACED, ids=[str(patient_id)]) if row.id != patient_id][::-1]
+    return [each for each in with_replaced([patient_id]) if each != patient_id][::-1]
 
 
 def recount_used(patient_id: UUID) -> None:
@@ -181,7 +217,7 @@ def recount_used(patient_id: UUID) -> None:
 def unmerge(patient_id: UUID) -> None:
     """Let a replaced record stand for itself again, with the facts that came with it."""
     _run(_SET_REPLACED, id=str(patient_id), into=None, by=None)
-    _move_records([patient_id])
+    _move_records_and_terms([patient_id])
 
 
 def _open_circles(patient_ids: Collection[UUID]) -> None:
@@ -214,31 +250,19 @@ def _find_circles(replaced_by: Mapping[UUID, UUID | None]) -> list[list[UUID]]:
     return circles
 
 
-def _move_records(patient_ids: Collection[UUID]) -> None:
-    """Show facts and documents at the records of patients that are used now."""
-    affected = _with_replaced(patient_ids)
+def _move_records_and_terms(patient_ids: Collection[UUID]) -> None:
+    """Show facts and documents at the records of patients that are used now.
+
+    The search finds these by the names and numbers of the records that they replace.
+    """
+    affected = with_replaced(patient_ids)
+    index_patients(affected)
     current = current_records(affected)
     wanted = orjson.dumps({str(one): str(other) for one, other in current.items()}).decode()
-    moved = {str(row.id) for move in _MOVES for row in _run(move, current=wanted)}
+    moved = {row.id for move in _MOVES for row in _run(move, current=wanted)}
     if moved:
-        _run(_RECOUNT, ids=sorted(moved))
-
-
-_REPLACED = """
-WITH RECURSIVE below (id) AS (
-    SELECT id FROM patient
-    WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
-    UNION
-    SELECT patient.id FROM below JOIN patient
-        ON patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.replaced_by_id = below.id
-)
-SELECT id FROM below
-"""
-
-
-def _with_replaced(patient_ids: Collection[UUID]) -> set[UUID]:
-    """Return the records, and all that they replace."""
-    return {row.id for row in _run(_REPLACED, ids=[str(each) for each in patient_ids])}
+        redate_records(moved)
+        _run(_RECOUNT, ids=sorted(str(patient_id) for patient_id in moved))
 
 
 def _run(statement: str, **parameters: object) -> Sequence[Row[Any]]:

@@ -142,6 +142,8 @@ class Patient(Timestamped, Versioned, TenantModel):
     deceased_on: Mapped[dt.date | None]
     """The local day of death, where the source is."""
     deceased_precision: Mapped[str | None] = mapped_column(String(7))
+    deceased_zone: Mapped[str | None] = mapped_column(String(64))
+    """The zone in which the time of death was read, if its source gives no offset."""
     date_problem: Mapped[str | None] = mapped_column(String(20))
     """A `PatientDateProblem`."""
     impossible_dates: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
-from sqlalchemy import BindParameter, Column, ColumnElement, Text, cast, func, or_
+from sqlalchemy import BindParameter, ColumnElement, Text, cast, func, or_
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from uuid_utils.compat import uuid7
 
@@ -28,12 +28,14 @@ from trially.http.etags import Versions
 from trially.http.masking import refuse_masked
 from trially.http.pages import Page
 from trially.http.problems import Conflict, NotFound
-from trially.recruiting.patients.ages import resolve_ages
+from trially.recruiting.duplicates.finding import find_duplicates
 from trially.recruiting.patients.corrections import corrections_after, lock_corrections, release
 from trially.recruiting.patients.erasing import erase
+from trially.recruiting.patients.lifetimes import redate_records
 from trially.recruiting.patients.merging import MergeError, merge, unmerge
 from trially.recruiting.patients.model import SORTS, DeathPrecision, ListedStatus, Patient
 from trially.recruiting.patients.schema import (
+    FoundPatientSchema,
     MergeSchema,
     PatientBodySchema,
     PatientCountSchema,
@@ -43,13 +45,15 @@ from trially.recruiting.patients.schema import (
     PatientSchema,
     PatientSearchSchema,
 )
+from trially.recruiting.patients.searching import search_page
 from trially.recruiting.patients.taken_mrns import refuse_taken_mrn
+from trially.recruiting.search.indexing import INDEXED, index_patients, write_own_name
 from trially.recruiting.sources.locking import lock_source
 from trially.recruiting.sources.model import MANUAL_SOURCE
-from trially.resources.listing import Filter, equals
+from trially.resources.listing import equals
 from trially.resources.resource import Resource
 from trially.resources.scope import of_site
-from trially.resources.sorting import lowered, never_null
+from trially.resources.sorting import never_null
 
 bp = Blueprint("patients", __name__, url_prefix="/patients")
 
@@ -61,27 +65,22 @@ def has_status(status: BindParameter[Any]) -> ColumnElement[bool]:
     return or_(status == ListedStatus.ALL.value, columns.record_status == status)
 
 
-def starts_with(column: Column[str]) -> Filter:
-    """Return the filter of rows whose column starts with the value, ignoring case."""
-    return lambda beginning: func.starts_with(lowered(column), func.lower(beginning))
-
-
 PATIENTS = Resource(
     Patient,
     PatientSchema(),
     scope=of_site(columns.site_id),
     sorts=SORTS,
     filters={
-        "mrn": equals(columns.mrn),
         "birth_date": equals(never_null(columns.birth_date)),
         "sex": equals(columns.sex),
         "site_id": equals(columns.site_id),
         "source": equals(columns.source),
         "record_status": has_status,
-        "given_name": starts_with(columns.given_name),
-        "family_name": starts_with(columns.family_name),
     },
 )
+
+_LIFETIME = frozenset({"birth_date", "deceased_at"})
+"""Fields that the dates of records are compared with."""
 
 
 @bp.get("")
@@ -115,15 +114,18 @@ def count_patients(query: dict[str, Any]) -> Item:
 @requires(Permission.PATIENTS_READ)
 @only_reads
 @accepts(PatientSearchSchema())
-@returns_page(PatientSchema())
+@returns_page(FoundPatientSchema())
 def search_patients(body: dict[str, Any]) -> Page:
-    """Search patients by names, birth date and MRN, which do not belong in a URL.
+    """Search patients by what identifies them, which does not belong in a URL.
 
-    A patient must meet all criteria; without any, the search finds every patient. Names are
-    prefixes, and upper and lower case are the same. Criteria and sort keys that are masked for
-    the caller are refused with 403.
+    `q` takes words as people type them: any of the patient's names, the MRN, a phone number, an
+    email address or a birth date. A patient must meet all criteria; without any, the search finds
+    every patient. Accents, case, apostrophes and the zeros before a number do not matter.
+    Exact matches come first, then beginnings, nicknames, and words with one typing error; `sort`
+    changes the order. `matched` lists what matched each word. Criteria and sort keys that are
+    masked for the caller are refused with 403.
     """
-    return PATIENTS.page(body)
+    return search_page(PATIENTS, body)
 
 
 @bp.post("")
@@ -140,7 +142,7 @@ def create_patient(body: dict[str, Any]) -> Item:
     """
     refuse_taken_mrn(body["mrn"])
     patient_id = uuid7()
-    return PATIENTS.create(
+    patient = PATIENTS.create(
         {
             **body,
             "id": patient_id,
@@ -150,6 +152,8 @@ def create_patient(body: dict[str, Any]) -> Item:
             **_death_of(body),
         }
     )
+    index_patient(patient)
+    return patient
 
 
 @bp.get("/<uuid:patient_id>")
@@ -185,8 +189,11 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
     corrections = corrections_after({**changes, **derived}, current_identity().subject)
     derived |= {"clinical_version": Patient.clinical_version + 1, "corrections": corrections}
     changed = PATIENTS.change(patient_id, versions, changes, derived)
-    if "birth_date" in body:
-        resolve_ages([patient_id])
+    if body.keys() & INDEXED:
+        index_patient(changed)
+    if body.keys() & _LIFETIME:
+        redate_records([patient_id])
+        return PATIENTS.get(patient_id)
     return changed
 
 
@@ -207,7 +214,8 @@ def delete_patient(patient_id: UUID, versions: Versions | None, query: dict[str,
     them with `replaced=true`, or undo the merges first. A caller who may not see one of them
     cannot delete the patient.
     """
-    _lock_sources(PATIENTS.get(patient_id))
+    patient = PATIENTS.get(patient_id)
+    _lock_sources(patient)
     erase(
         PATIENTS,
         patient_id,
@@ -215,6 +223,8 @@ def delete_patient(patient_id: UUID, versions: Versions | None, query: dict[str,
         current_identity().subject,
         may_delete_replaced=query["replaced"],
     )
+    if patient["replaced_by_id"] is not None:
+        find_duplicates([patient["replaced_by_id"]])
 
 
 @bp.post("/<uuid:patient_id>/merge")
@@ -233,6 +243,7 @@ def merge_patient(patient_id: UUID, body: dict[str, Any]) -> Item:
         merge(patient_id, body["into"], current_identity().subject)
     except MergeError as error:
         raise Conflict(str(error)) from None
+    find_duplicates([patient_id, body["into"]])
     return PATIENTS.get(patient_id)
 
 
@@ -245,8 +256,10 @@ def unmerge_patient(patient_id: UUID) -> Item:
     The record stands for itself again, with the facts that came with it. If its source says that it
     is replaced, the next import that changes it merges it again.
     """
-    _lock_sources(PATIENTS.get(patient_id))
+    patient = PATIENTS.get(patient_id)
+    _lock_sources(patient)
     unmerge(patient_id)
+    find_duplicates([patient_id, patient["replaced_by_id"] or patient_id])
     return PATIENTS.get(patient_id)
 
 
@@ -270,8 +283,11 @@ def release_correction(patient_id: UUID, field: str) -> Item:
         {},
         {**release(corrections, field), "clinical_version": Patient.clinical_version + 1},
     )
-    if field == "birth_date":
-        resolve_ages([patient_id])
+    if field in INDEXED:
+        index_patient(released)
+    if field in _LIFETIME:
+        redate_records([patient_id])
+        return PATIENTS.get(patient_id)
     return released
 
 
@@ -289,7 +305,16 @@ def _death_of(body: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "deceased_on": at and at.date(),
         "deceased_precision": at and DeathPrecision.INSTANT.value,
+        "deceased_zone": None,
     }
+
+
+def index_patient(patient: Item) -> None:
+    """Write names, search terms and possible duplicates of a patient that a user has written."""
+    if patient["source"] == MANUAL_SOURCE:
+        write_own_name(patient["id"], patient["given_name"], patient["family_name"])
+    index_patients([patient["id"]])
+    find_duplicates([patient["id"]])
 
 
 def _merged_address(patch: Mapping[str, str | None]) -> ColumnElement[Any]:

@@ -30,13 +30,18 @@ from trially.recruiting.patients.model import (
     Sex,
     WithdrawalReason,
 )
+from trially.recruiting.search.query import MatchKind
 from trially.resources.fields import text
 
 columns = table_of(Patient).c
 
 EARLIEST_BIRTH = dt.date(1850, 1, 1)
 EARLIEST_DEATH = dt.datetime(1850, 1, 1, tzinfo=dt.UTC)
-NAME_PREFIX = {"description": "How the name begins; upper and lower case are the same."}
+NAME_PREFIX = {
+    "description": "Words of the name, or how they begin. Accents, case and apostrophes do not"
+    " matter. All names of a patient are searched."
+}
+LONGEST_QUERY = 200
 MRN = "MRN-100042"
 BIRTH_DATE = {EXAMPLE: "1961-07-23"}
 
@@ -211,6 +216,43 @@ class PatientSchema(Schema):
     updated_at = fields.AwareDateTime(dump_only=True, metadata=PLAIN)
 
 
+class MatchSchema(Schema):
+    """What matched a word of a search."""
+
+    field = fields.String(dump_only=True, metadata=PLAIN | {EXAMPLE: "family_name"})
+    use = fields.String(
+        dump_only=True,
+        allow_none=True,
+        metadata=PLAIN
+        | {
+            EXAMPLE: "maiden",
+            "description": "The use of a name or identifier that is not the one shown:"
+            " `maiden`, `old`, `nickname`, …",
+        },
+    )
+    of_replaced_record = fields.Boolean(
+        dump_only=True,
+        metadata=PLAIN
+        | {
+            EXAMPLE: False,
+            "description": "Whether it is from a record that the patient's record replaces.",
+        },
+    )
+    kind = Choice(MatchKind, dump_only=True, metadata=PLAIN | {EXAMPLE: "prefix"})
+    hint = fields.String(
+        dump_only=True,
+        allow_none=True,
+        metadata=PLAIN
+        | {EXAMPLE: None, "description": "How a date was read that has two meanings."},
+    )
+
+
+class FoundPatientSchema(PatientSchema):
+    """A patient that a search found. It lists what matched, but never the value."""
+
+    matched = fields.List(fields.Nested(MatchSchema), dump_only=True)
+
+
 class PatientBodySchema(PatientSchema):
     """A patient as entered manually."""
 
@@ -267,7 +309,23 @@ class PatientCountSchema(Schema):
 class PatientSearchSchema(PageBodySchema):
     """Criteria of a search; a patient must meet all of them."""
 
-    mrn = text(columns.mrn, example=MRN)
+    q = Text(
+        LONGEST_QUERY,
+        example="mei lind",
+        metadata={
+            "description": "Words to find in any of: all names, MRN, other identifiers, phone"
+            " number, email address and birth date. Accents, case and apostrophes do not matter."
+            " The best matches come first."
+        },
+    )
+    mrn = text(
+        columns.mrn,
+        example=MRN,
+        metadata={
+            "description": "The MRN, or another identifier. Case, blanks, hyphens and leading"
+            " zeros do not matter."
+        },
+    )
     given_name = text(columns.given_name, example="mei", metadata=NAME_PREFIX)
     family_name = text(columns.family_name, example="lind", metadata=NAME_PREFIX)
     birth_date = fields.Date(metadata=BIRTH_DATE)

@@ -18,7 +18,7 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects.postgresql import INTERVAL
+from sqlalchemy.dialects.postgresql import INTERVAL, JSONPATH
 
 from trially.database.rows import table_of
 from trially.recruiting.records.model import ClinicalFact, ListedWithdrawn, RecordCoding
@@ -27,6 +27,9 @@ columns = table_of(ClinicalFact).c
 
 _SEPARATOR = "\n"
 """Separates system and code. Query parameters cannot contain it."""
+_CATEGORIES = "$.categories[*].*"
+"""The codes, displays and texts of a record's categories, if it has more than one code."""
+
 _coding = table_of(RecordCoding).c
 
 _IS_USABLE = columns.date_problem.is_(None)
@@ -57,6 +60,9 @@ AT_ON = local_day(
 )
 START_ON = local_day(columns.start_at, columns.start_offset)
 END_ON = local_day(columns.end_at, columns.end_offset)
+UNTIL = case((_IS_USABLE, columns.end_at), else_=null())
+"""When the event ended. Null if it is unknown, or if the dates cannot be right."""
+UNTIL_ON = case((_IS_USABLE, END_ON), else_=null())
 
 VALUE_DECIMAL = cast(columns.value_number, Text)
 _MEASURED = func.concat(
@@ -98,6 +104,12 @@ def join_coding(system: str, code: str) -> str:
 def has_status(status: BindParameter[Any]) -> ColumnElement[bool]:
     """Return the condition of records that have a status or a clinical status."""
     return or_(columns.status == status, columns.clinical_status == status)
+
+
+def has_category(category: BindParameter[Any]) -> ColumnElement[bool]:
+    """Return the condition of records that have a category. Further ones are in `details`."""
+    words = func.jsonb_path_query_array(columns.details, cast(_CATEGORIES, JSONPATH))
+    return or_(columns.category == category, words.op("?", is_comparison=True)(category))
 
 
 def is_since(day: BindParameter[Any]) -> ColumnElement[bool]:

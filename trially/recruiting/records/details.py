@@ -69,6 +69,10 @@ class DosageSchema(Schema):
     site = _concept()
     timing = _words("2 per 1 d")
     as_needed = fields.Boolean(metadata=PLAIN)
+    as_needed_for = _concept()
+    method = _concept()
+    additional = _concepts()
+    most = _words("4000 mg / 1 d")
 
 
 class ReactionSchema(Schema):
@@ -82,11 +86,12 @@ class ReactionSchema(Schema):
 
 
 class ReferenceRangeSchema(Schema):
-    """One of several reference ranges."""
+    """A reference range that is one of several, is for some people, or has a unit of its own."""
 
     low = _words("8 U/L")
     high = _words("40 U/L")
     text = _words()
+    age = _words("18 a - …")
     type = _concept()
     applies_to = _concepts()
 
@@ -124,7 +129,7 @@ DetailsSchema = Schema.from_dict(
             name: _concept()
             for name in (
                 *("severity", "method", "outcome", "class", "service_type", "priority", "route"),
-                *("discharge", "absent_reason", "course_of_therapy"),
+                *("discharge", "absent_reason", "course_of_therapy", "value"),
             )
         },
         "dosage": fields.List(fields.Nested(DosageSchema)),

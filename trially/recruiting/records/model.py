@@ -22,6 +22,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.model import TenantModel, Timestamped
+from trially.recruiting.patients import lifetimes
 from trially.recruiting.patients.model import WithdrawalReason
 
 
@@ -71,6 +72,8 @@ class DateProblem(StrEnum):
     """Something that is said to have happened is dated in the future of the import."""
 
     TOO_EARLY = "too_early"
+    BEFORE_BIRTH = lifetimes.BEFORE_BIRTH
+    AFTER_DEATH = lifetimes.AFTER_DEATH
 
 
 NEGATIVE_STATUSES = frozenset({"not-done", "not-taken", "not-given", "declined"})
@@ -116,6 +119,10 @@ class ClinicalFact(Timestamped, TenantModel):
     """A `DateProblem`: the dates must not be used."""
     recorded_at: Mapped[dt.datetime | None]
     recorded_offset: Mapped[int | None] = mapped_column(SmallInteger)
+    zone: Mapped[str | None] = mapped_column(String(64))
+    """The zone in which its times without an offset were read, by its IANA name."""
+    zoned_times: Mapped[str | None] = mapped_column(String(20))
+    """Which times these are: `start`, `end` and `recorded`, with blanks between them."""
     value_number: Mapped[Decimal | None] = mapped_column(Numeric)
     value_code_system: Mapped[str | None] = mapped_column(String(255))
     value_code: Mapped[str | None] = mapped_column(String(128))
@@ -191,6 +198,13 @@ class ClinicalFact(Timestamped, TenantModel):
             "tenant_id",
             "medication_source_id",
             postgresql_where=text("medication_source_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_clinical_fact_zone",
+            "tenant_id",
+            "source",
+            "zone",
+            postgresql_where=text("zone IS NOT NULL"),
         ),
         Index(
             "ix_clinical_fact_ages",

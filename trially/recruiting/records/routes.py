@@ -1,5 +1,6 @@
 """Routes of a patient's records."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -20,8 +21,11 @@ from trially.recruiting.records.columns import (
     ORDER,
     START_ON,
     STATUS,
+    UNTIL,
+    UNTIL_ON,
     VALUE,
     VALUE_DECIMAL,
+    has_category,
     has_code,
     has_coding,
     has_focus,
@@ -50,7 +54,24 @@ columns = table_of(ClinicalFact).c
 _NEWEST_FIRST = {"order_of_time": "desc", "id": "asc"}
 _HIDDEN = [ORDER.label("order_of_time")]
 _DATES = [AT.label("at"), AT_ON.label("at_on"), DATED_BY.label("dated_by")]
-_CERTAINTY = {name: equals(columns[name]) for name in ("negated", "intent", "verification_status")}
+_FILTERS = {
+    **{
+        name: equals(columns[name])
+        for name in (
+            *("patient_id", "entered_in_error", "type"),
+            *("negated", "intent", "verification_status"),
+        )
+    },
+    "code": has_code,
+    "system": has_system,
+    "coding": has_coding,
+    "category": has_category,
+    "status": has_status,
+    "since": is_since,
+    "until": is_until,
+    "has_focus": has_focus,
+    "withdrawn": is_listed,
+}
 
 RECORDS = Resource(
     ClinicalFact,
@@ -66,21 +87,7 @@ RECORDS = Resource(
     ],
     hidden=_HIDDEN,
     order=_NEWEST_FIRST,
-    filters={
-        **{
-            name: equals(columns[name])
-            for name in ("patient_id", "entered_in_error", "type", "category")
-        },
-        **_CERTAINTY,
-        "code": has_code,
-        "system": has_system,
-        "coding": has_coding,
-        "status": has_status,
-        "since": is_since,
-        "until": is_until,
-        "has_focus": has_focus,
-        "withdrawn": is_listed,
-    },
+    filters=_FILTERS,
 )
 
 TIMELINE = Resource(
@@ -91,20 +98,15 @@ TIMELINE = Resource(
     computed=[
         *_DATES,
         columns.start_precision.label("precision"),
-        columns.end_at.label("until"),
-        END_ON.label("until_on"),
+        UNTIL.label("until"),
+        UNTIL_ON.label("until_on"),
         STATUS.label("status"),
         VALUE.label("value"),
         HAS_FOCUS.label("has_focus"),
     ],
     hidden=_HIDDEN,
     order=_NEWEST_FIRST,
-    filters={
-        **{name: equals(columns[name]) for name in ("patient_id", "entered_in_error", "type")},
-        **_CERTAINTY,
-        "has_focus": has_focus,
-        "withdrawn": is_listed,
-    },
+    filters=_FILTERS,
 )
 
 
@@ -123,13 +125,7 @@ def list_records(patient_id: UUID, query: dict[str, Any]) -> Page:
     patient are masked with the PHI level `limited`.
     """
     PATIENTS.get(patient_id)
-    if "system" in query and "code_system" in RECORDS.masked:
-        refuse_masked({"system"})
-    narrowed = dict(query)
-    if "code" in narrowed and "system" in narrowed:
-        refuse_masked(RECORDS.masked & {"code"})
-        narrowed["coding"] = join_coding(narrowed.pop("system"), narrowed.pop("code"))
-    return RECORDS.page(narrowed, patient_id=patient_id)
+    return RECORDS.page(_narrow(RECORDS, query), patient_id=patient_id)
 
 
 @bp.get("/timeline")
@@ -141,7 +137,23 @@ def show_timeline(patient_id: UUID, query: dict[str, Any]) -> Page:
 
     An event shows a record in short: when it happened, what it is, how certain it is, and its
     value with the unit. Events without a date come last. Records entered in error are left out, and
-    so are withdrawn ones unless `withdrawn` is `true` or `all`.
+    so are withdrawn ones unless `withdrawn` is `true` or `all`. `code` and `system` find each of a
+    record's codings; together they must be one coding.
     """
     PATIENTS.get(patient_id)
-    return TIMELINE.page(query, patient_id=patient_id, entered_in_error=False)
+    narrowed = _narrow(TIMELINE, query)
+    return TIMELINE.page(narrowed, patient_id=patient_id, entered_in_error=False)
+
+
+def _narrow(resource: Resource, query: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a query in which code and system are one coding, if it has both.
+
+    Answers 403 if a filter is about a field that is masked for the caller.
+    """
+    if "system" in query and "code_system" in resource.masked:
+        refuse_masked({"system"})
+    if not {"code", "system"} <= query.keys():
+        return query
+    refuse_masked(resource.masked & {"code"})
+    others = {name: value for name, value in query.items() if name not in {"code", "system"}}
+    return {**others, "coding": join_coding(query["system"], query["code"])}

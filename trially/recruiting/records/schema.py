@@ -173,8 +173,8 @@ def _flag_filter(description: str) -> fields.Boolean:
     return fields.Boolean(truthy={"true"}, falsy={"false"}, metadata={"description": description})
 
 
-class CertaintyQuerySchema(PageQuerySchema):
-    """Filters by how certain a record is."""
+class ContentQuerySchema(PageQuerySchema):
+    """Filters by what a record says, when, and how certain it is."""
 
     type = Choice(RecordType)
     verification_status = text(columns.verification_status, example="confirmed")
@@ -188,11 +188,6 @@ class CertaintyQuerySchema(PageQuerySchema):
             "description": "`false` lists records in use, `true` withdrawn ones, `all` both."
         },
     )
-
-
-class RecordQuerySchema(CertaintyQuerySchema):
-    """Query parameters of a list of records."""
-
     code = text(
         columns.code,
         example="44054006",
@@ -203,7 +198,11 @@ class RecordQuerySchema(CertaintyQuerySchema):
         example="http://snomed.info/sct",
         metadata={"description": "The code system of such a coding."},
     )
-    category = text(columns.category, example="laboratory")
+    category = text(
+        columns.category,
+        example="laboratory",
+        metadata={"description": "A code or text among all categories of the record."},
+    )
     status = text(
         columns.status,
         example="final",
@@ -211,6 +210,11 @@ class RecordQuerySchema(CertaintyQuerySchema):
     )
     since = fields.Date(metadata={"description": "First local day of `at`.", EXAMPLE: "2020-01-01"})
     until = fields.Date(metadata={"description": "Last local day of `at`.", EXAMPLE: "2020-12-31"})
+
+
+class RecordQuerySchema(ContentQuerySchema):
+    """Query parameters of a list of records."""
+
     entered_in_error = fields.Boolean(
         truthy={"true"},
         falsy={"false"},
@@ -219,7 +223,7 @@ class RecordQuerySchema(CertaintyQuerySchema):
     )
 
 
-class EventQuerySchema(CertaintyQuerySchema):
+class EventQuerySchema(ContentQuerySchema):
     """Query parameters of a timeline."""
 
 

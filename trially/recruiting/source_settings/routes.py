@@ -21,11 +21,12 @@ from trially.http.pages import Page
 from trially.recruiting.patients.chosen_mrns import rechoose_mrns
 from trially.recruiting.source_settings.schema import SourceQuerySchema, SourceSchema
 from trially.recruiting.sources.locking import lock_source
-from trially.recruiting.sources.model import SORTS, RecordSource
+from trially.recruiting.sources.model import SORTS, RecordSource, time_zone_changes
 from trially.recruiting.sources.server_urls import canonical_base
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
 from trially.resources.scope import WHOLE_TENANT
+from trially.tenancy.context import current_tenant
 
 bp = Blueprint("sources", __name__, url_prefix="/sources")
 
@@ -93,11 +94,16 @@ def change_source(source_id: UUID, versions: Versions | None, body: dict[str, An
     A new `mrn_system` changes the MRNs of the source's stored patients at once. If two of them
     would have the same MRN, nothing is changed, and the answer is 409: `conflicts` lists their ids,
     as far as the caller may see the patients.
+
+    With another time zone, the times that have no offset are read anew: those of the first records
+    at once, and the others by the next import of the source.
     """
-    source = SOURCES.get(source_id)
-    if "mrn_system" not in body:
-        return SOURCES.change(source_id, versions, body)
-    lock_source(source["name"])
+    name = SOURCES.get(source_id)["name"]
+    if body.keys() & {"mrn_system", "time_zone"}:
+        lock_source(name)
     changed = SOURCES.change(source_id, versions, body)
-    rechoose_mrns(source["name"], changed["mrn_system"])
+    if "time_zone" in body:
+        time_zone_changes.send(name, zone=body["time_zone"] or current_tenant().time_zone)
+    if "mrn_system" in body:
+        rechoose_mrns(name, changed["mrn_system"])
     return changed

@@ -1,9 +1,13 @@
 """Sources as clients write and read them."""
 
+from typing import Any
+
 from marshmallow import Schema, ValidationError, fields, validates
 
 from trially.database.rows import table_of
-from trially.http.fields import EntityTag, PageQuerySchema, Sort
+from trially.http.fields import EXAMPLE, EntityTag, PageQuerySchema, Sort
+from trially.recruiting.column_mappings.mapping import check_mappings
+from trially.recruiting.column_mappings.problems import MappingError
 from trially.recruiting.sources.model import MANUAL_SOURCE, SORTS, RecordSource
 from trially.recruiting.sources.server_urls import ServerUrlError, canonical_base
 from trially.resources.fields import text
@@ -20,7 +24,7 @@ class SourceSchema(Schema):
     name = text(
         columns.name,
         required=True,
-        example="epic",
+        example="meditech",
         metadata={"description": "The name that imports give as `source`. It never changes."},
     )
     base_url = text(
@@ -49,6 +53,16 @@ class SourceSchema(Schema):
         metadata={
             "description": "Time zone of times without an offset, by its IANA name. Null means the"
             " tenant's."
+        },
+    )
+    column_mapping = fields.Dict(
+        keys=fields.String(),
+        values=fields.Dict(keys=fields.String()),
+        allow_none=True,
+        metadata={
+            "description": "Columns and notations of the source's CSV files, by kind of file:"
+            " docs/csv.md describes the settings.",
+            EXAMPLE: {"labs": {"dates": ["DD/MM/YYYY"], "decimal": ","}},
         },
     )
     created_at = fields.AwareDateTime(dump_only=True)
@@ -81,6 +95,15 @@ class SourceSchema(Schema):
                 raise ValidationError(
                     "Must be the name of a time zone, such as America/New_York."
                 ) from error
+
+    @validates("column_mapping")
+    def check_column_mapping(self, document: dict[str, Any] | None, data_key: str) -> None:  # noqa: ARG002
+        """Reject a mapping that imports could not use. The pointers name its wrong parts."""
+        if document is not None:
+            try:
+                check_mappings(document)
+            except MappingError as error:
+                raise ValidationError(error.nested()) from error
 
 
 class SourceQuerySchema(PageQuerySchema):

@@ -2,12 +2,16 @@
 
 from typing import Any
 
+from blinker import Signal
 from sqlalchemy import LargeBinary, String, UniqueConstraint, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.resources.sorting import by, ignoring_case, index_sorts
+
+time_zone_changes = Signal()
+"""Sent in the transaction of the change, before it, with the source's name and its new `zone`."""
 
 MANUAL_SOURCE = "manual"
 """Source of patients entered through the API; imported ones carry the name of their source."""

@@ -1,4 +1,4 @@
-"""Rename, suspend and resume tenants."""
+"""Rename, suspend and resume tenants, and change their time zone."""
 
 import psycopg2
 from psycopg2.errors import LockNotAvailable
@@ -19,7 +19,7 @@ from trially.tenancy.catalog import (
 from trially.tenancy.directory import directory
 from trially.tenancy.lifecycle.listing import get_tenant, list_tenants
 from trially.tenancy.lifecycle.provisioning import TenantExistsError
-from trially.tenancy.names import UnknownTenantError, check_slug
+from trially.tenancy.names import UnknownTenantError, check_slug, check_time_zone
 from trially.tenancy.pinning import is_served
 from trially.tenancy.schema.failures import describe_failure
 from trially.tenancy.tiers import tier_of
@@ -32,6 +32,7 @@ __all__ = [
     "list_tenants",
     "rename_tenant",
     "resume_tenant",
+    "set_time_zone",
     "suspend_tenant",
 ]
 
@@ -84,6 +85,19 @@ def rename_tenant(reference: str, slug: str) -> Tenant:
         elif claim.tenant_id != tenant.id:
             raise _slug_taken(slug)
         tenant.slug = slug
+    directory().forget(tenant.id)
+    return tenant
+
+
+def set_time_zone(reference: str, time_zone: str) -> Tenant:
+    """Change the zone of times that a tenant's sources write without one.
+
+    Raises `UnknownTimeZoneError` or `UnknownTenantError`.
+    """
+    check_time_zone(time_zone)
+    with catalog_transaction() as session:
+        tenant = _find(session, reference)
+        tenant.time_zone = time_zone
     directory().forget(tenant.id)
     return tenant
 

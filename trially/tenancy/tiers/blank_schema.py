@@ -38,7 +38,8 @@ WITH tables AS (
     SELECT 2, format(
         'CREATE TABLE %I (LIKE {BLANK_SCHEMA}.%I INCLUDING ALL EXCLUDING INDEXES%s%s)',
         relname, relname,
-        (SELECT string_agg(format(', CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)), '')
+        (SELECT string_agg(
+            format(', CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)), '' ORDER BY conname)
          FROM pg_constraint WHERE conrelid = tables.oid AND contype IN ('p', 'u')),
         (SELECT format(', CONSTRAINT {TENANT_CHECK} CHECK (tenant_id = %L)', '{_PLACEHOLDER_ID}')
          FROM pg_attribute WHERE attrelid = tables.oid AND attname = 'tenant_id')
@@ -50,7 +51,8 @@ WITH tables AS (
     WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
     UNION ALL
     SELECT 4, format('ALTER TABLE %I %s', relname, string_agg(
-        format('ADD CONSTRAINT %I %s', conname, pg_get_constraintdef(pg_constraint.oid)), ', '))
+        format('ADD CONSTRAINT %I %s', conname, pg_get_constraintdef(pg_constraint.oid)), ', '
+        ORDER BY conname))
     FROM pg_constraint JOIN tables ON tables.oid = conrelid
     WHERE contype = 'f' GROUP BY relname
     UNION ALL

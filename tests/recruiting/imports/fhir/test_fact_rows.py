@@ -23,6 +23,7 @@ from tests.recruiting.imports.fhir_examples import (
 )
 from trially.recruiting.imports.fhir.rows import IgnoredResource
 from trially.recruiting.imports.fhir.translating import translate
+from trially.recruiting.patients.model import WithdrawalReason
 
 
 def test_condition_row() -> None:
@@ -192,7 +193,9 @@ def test_medications() -> None:
 def test_a_request_not_to_give_a_medication_is_ignored() -> None:
     translated = translate({**REQUEST, "doNotPerform": True})
 
-    assert translated == IgnoredResource("MedicationRequest (do not perform)")
+    assert translated == IgnoredResource(
+        "MedicationRequest (do not perform)", WithdrawalReason.NOT_PERFORMED
+    )
 
 
 def test_other_facts() -> None:

@@ -7,6 +7,7 @@ import pytest
 from tests.recruiting.imports.fhir_examples import PATIENT, concept, fault_of, translate_patient
 from trially.recruiting.imports.fhir.translating import translate
 
+NAME_ROW = dict.fromkeys(("use", "full_name", "period_start", "period_end"))
 UNSAID = dict.fromkeys(("system", "use", "period_start", "period_end", "assigner"))
 
 
@@ -24,6 +25,9 @@ def test_patient_row() -> None:
         "replaces": None,
         "given_name": "Ida Maj",
         "family_name": "Ångström",
+        "names": [
+            NAME_ROW | {"use": "official", "given_name": "Ida Maj", "family_name": "Ångström"}
+        ],
         "birth_date": "1956-08-03",
         "birth_date_precision": "day",
         "sex": "female",
@@ -44,6 +48,7 @@ def test_patient_row() -> None:
         "deceased_at": None,
         "deceased_on": None,
         "deceased_precision": None,
+        "deceased_zone": None,
         "date_problem": None,
         "impossible_dates": None,
         "active": True,
@@ -55,7 +60,7 @@ def test_the_resource_id_replaces_a_missing_mrn() -> None:
     row = translate({"resourceType": "Patient", "id": "p2"})
 
     assert isinstance(row, dict)
-    assert {key: value for key, value in row.items() if value not in (None, False)} == {
+    assert {key: value for key, value in row.items() if value not in (None, False, [])} == {
         "source_id": "p2",
         "mrn": "p2",
         "identifiers": [],
@@ -106,6 +111,23 @@ def test_name_is_chosen(names: object, expected: tuple[str | None, str | None]) 
     row = translate_patient(name=names)
 
     assert (row["given_name"], row["family_name"]) == expected
+
+
+def test_every_name_is_kept() -> None:
+    row = translate_patient(
+        name=[
+            {"use": "maiden", "family": "Früh", "period": {"end": "2010-05"}},
+            {"text": "Ida Berg"},
+            {"use": "official", "prefix": ["Dr"]},
+            "no name",
+        ]
+    )
+
+    assert row["names"] == [
+        NAME_ROW
+        | {"use": "maiden", "given_name": None, "family_name": "Früh", "period_end": "2010-05"},
+        NAME_ROW | {"given_name": None, "family_name": None, "full_name": "Ida Berg"},
+    ]
 
 
 @pytest.mark.parametrize(

@@ -105,3 +105,15 @@ def test_inactive_records_are_marked(importer: Importer) -> None:
     importer({**PATIENT, "active": False}, CONDITION)
 
     assert importer.query(STATUS) == [("p1", "inactive")]
+
+
+def test_a_batch_of_patients_in_a_database_without_statistics_is_written(
+    importer: Importer,
+) -> None:
+    """PostgreSQL then plans as for an empty table: to compare all with all exceeds its time."""
+    job = importer(*(patient(number, f"{number}") for number in range(999)), replaced(999, by=1))
+
+    assert job["counts"]["Patient"]["new"] == 1000
+    assert importer.query("SELECT source_id FROM patient WHERE replaced_by_id IS NOT NULL") == [
+        ("p999",)
+    ]

@@ -1,12 +1,19 @@
 """Read ages: as ISO 8601 durations, which PostgreSQL adds to the patient's birth date."""
 
 import re
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from trially.recruiting.imports.fhir.dates import NO_DATE, Date, parse_date
 from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.rows import LONGEST_CODE
-from trially.recruiting.imports.fhir.values import Json, read_object, read_text
+from trially.recruiting.imports.fhir.values import (
+    Json,
+    is_number,
+    read_object,
+    read_text,
+    write_number,
+)
 
 MOST_YEARS = 150
 
@@ -37,10 +44,13 @@ _ABOUT_YEAR = re.compile(
 
 
 def read_age(value: object, where: str, reading: Reading) -> str | None:
-    """Return an Age as a duration: `P45Y`. Of a part of a year, the months count."""
-    if value is None:
-        return None
+    """Return an Age as a duration: `P45Y`. Of a part of a year, the months count.
+
+    None for an age such as `< 45 a`, which is no date.
+    """
     quantity = read_object(value)
+    if value is None or quantity.get("comparator") is not None:
+        return None
     number, unit = _number_of(quantity), _unit_of(quantity)
     if number is None or unit is None or not 0 <= number <= _MOST.get(unit, 1e9):
         reading.lose(where, "is not an age")
@@ -62,7 +72,8 @@ def describe_age(value: object) -> str | None:
     )
     if number is None:
         return None
-    return f"{read_text(quantity.get('comparator'), 2) or ''}{number} {unit or ''}".strip()
+    comparator = read_text(quantity.get("comparator"), 2) or ""
+    return f"{comparator}{write_number(number)} {unit or ''}".strip()
 
 
 def find_bound(text: str, zone: ZoneInfo) -> tuple[Date, str | None]:
@@ -78,9 +89,9 @@ def find_bound(text: str, zone: ZoneInfo) -> tuple[Date, str | None]:
     return NO_DATE, f"P{years}Y" if years is not None and years <= MOST_YEARS else None
 
 
-def _number_of(quantity: Json) -> int | float | None:
+def _number_of(quantity: Json) -> float | Decimal | None:
     number = quantity.get("value")
-    return number if type(number) is int or type(number) is float else None
+    return number if is_number(number) else None
 
 
 def _unit_of(quantity: Json) -> str | None:

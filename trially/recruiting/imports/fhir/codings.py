@@ -19,8 +19,9 @@ from trially.recruiting.imports.fhir.values import (
     read_code,
     read_objects,
     read_text,
+    unlisted,
 )
-from trially.value_sets.statuses import CLINICAL_STATUSES, VERIFICATION_STATUSES
+from trially.value_sets.statuses import CLINICAL_STATUSES, STATUSES, VERIFICATION_STATUSES
 
 SNOMED = "http://snomed.info/sct"
 LOINC = "http://loinc.org"
@@ -88,6 +89,8 @@ def read_concept(
     """
     if value is None:
         return None
+    if type(value) is not dict:
+        value = unlisted(value)
     if type(value) is not dict:
         reading.lose(where, "is not an object")
         return None
@@ -182,18 +185,33 @@ def read_status(value: object, where: str, reading: Reading) -> str | None:
     """
     if value is None:
         return None
+    value = unlisted(value)
     if type(value) is not dict:
-        return read_code(value, where, reading) or UNKNOWN
+        return normal_status(read_code(value, where, reading) or UNKNOWN)
     codings = [
         coding for coding in read_objects(value.get("coding")) if coding.get("code") is not None
     ]
     for coding in codings:
         system = coding.get("system")
         if type(system) is str and "hl7.org" in system:
-            return read_code(coding["code"], f"{where}.coding.code", reading) or UNKNOWN
+            return normal_status(
+                read_code(coding["code"], f"{where}.coding.code", reading) or UNKNOWN
+            )
     if codings:
-        return read_code(codings[0]["code"], f"{where}.coding.code", reading) or UNKNOWN
+        return normal_status(
+            read_code(codings[0]["code"], f"{where}.coding.code", reading) or UNKNOWN
+        )
     return _read_worded_status(value, where, reading)
+
+
+def normal_status(status: str) -> str:
+    """Return a status of FHIR in FHIR's spelling, and any other one as it is: `Not done`."""
+    word = _BETWEEN_WORDS.sub("-", status.lower())
+    return word if word in _KNOWN_STATUSES else status
+
+
+_KNOWN_STATUSES = STATUSES | CLINICAL_STATUSES | VERIFICATION_STATUSES
+_BETWEEN_WORDS = re.compile(r"[ _]+")
 
 
 def _read_worded_status(concept: Json, where: str, reading: Reading) -> str | None:
@@ -201,8 +219,8 @@ def _read_worded_status(concept: Json, where: str, reading: Reading) -> str | No
     text = read_text(concept.get("text"), LONGEST_CODE)
     if text is None:
         return None if not concept else UNKNOWN
-    word = text.lower().replace(" ", "-")
-    if word in CLINICAL_STATUSES or word in VERIFICATION_STATUSES:
+    word = normal_status(text)
+    if word in _KNOWN_STATUSES:
         return word
     reading.lose(where, "has no code")
     return UNKNOWN
@@ -210,7 +228,10 @@ def _read_worded_status(concept: Json, where: str, reading: Reading) -> str | No
 
 def read_category(resource: Json, where: str, reading: Reading) -> str | None:
     """Return the code of the first category that has one."""
-    for category in read_objects(resource.get("category")):
+    categories = resource.get("category")
+    if type(categories) is str:
+        return read_code(categories, where, reading)
+    for category in read_objects(categories):
         for coding in read_objects(category.get("coding")):
             code = coding.get("code")
             if is_clean(code, LONGEST_CODE):

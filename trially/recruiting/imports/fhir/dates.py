@@ -7,7 +7,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from trially.recruiting.imports.fhir.reading_state import Reading
-from trially.recruiting.imports.fhir.values import Json
+from trially.recruiting.imports.fhir.values import Json, unlisted
 
 
 class Date(NamedTuple):
@@ -20,6 +20,8 @@ class Date(NamedTuple):
     at: str | None = None
     precision: str | None = None
     offset: int | None = None
+    zone: str | None = None
+    """The zone in which a time without an offset was read, by its IANA name."""
 
     @property
     def day(self) -> str | None:
@@ -42,10 +44,11 @@ NO_DATE = Date()
 LONGEST_DATE = 48
 _KEPT = {"year": 4, "month": 7, "day": 10}
 
-# More lenient than FHIR: seconds are optional, and a space may replace the T.
+# More lenient than FHIR: seconds are optional, a space may replace the T, and a day may have an
+# offset, as in XML: it is the day where the source is.
 _DATE = re.compile(
-    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?"
-    r"([Zz]|[+-]\d\d:?\d\d)?)?)?)?",
+    r"(\d{4})(?:-(\d\d)(?:-(\d\d)(?:(?:[Zz]|[+-]\d\d:\d\d)$"
+    r"|[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d+))?)?([Zz]|[+-]\d\d:?\d\d)?)?)?)?",
     re.ASCII,
 )
 _EARLIEST = dt.datetime(1, 1, 1)  # noqa: DTZ001 - all times here are UTC
@@ -75,6 +78,7 @@ def read_period(holder: Json, element: str, where: str, reading: Reading) -> tup
     if period is None:
         return NO_DATE, NO_DATE
     where = f"{where}.{element}"
+    period = unlisted(period)
     if type(period) is not dict:
         reading.lose(where, "is not an object")
         return NO_DATE, NO_DATE
@@ -99,7 +103,7 @@ def parse_date(text: str, zone: ZoneInfo) -> Date | None:
     if elapsed is None:
         return None
     try:
-        offset = _offset_in(zone, moment + elapsed) if offset_text is None else _offset(offset_text)
+        offset = offset_in(zone, moment + elapsed) if offset_text is None else _offset(offset_text)
     except OverflowError:
         offset = dt.timedelta()
     if offset is None:
@@ -108,7 +112,10 @@ def parse_date(text: str, zone: ZoneInfo) -> Date | None:
         moment += elapsed - offset
     except OverflowError:  # some sources write 9999-12-31T23:59:59-05:00 for "no end"
         moment = _LATEST if year == "9999" else _EARLIEST
-    return Date(f"{moment.isoformat()}Z", "instant", int(offset.total_seconds() // 60))
+    minutes = int(offset.total_seconds() // 60)
+    return Date(
+        f"{moment.isoformat()}Z", "instant", minutes, zone.key if offset_text is None else None
+    )
 
 
 def _time_of_day(hour: int, minute: int, second: int, fraction: str | None) -> dt.timedelta | None:
@@ -120,7 +127,7 @@ def _time_of_day(hour: int, minute: int, second: int, fraction: str | None) -> d
     return dt.timedelta(hours=hour, minutes=minute, seconds=second, microseconds=microseconds)
 
 
-def _offset_in(zone: ZoneInfo, local: dt.datetime) -> dt.timedelta | None:
+def offset_in(zone: ZoneInfo, local: dt.datetime) -> dt.timedelta:
     """Return the offset of a time zone at a local time, in whole minutes."""
     offset = local.replace(tzinfo=zone).utcoffset() or dt.timedelta()
     return dt.timedelta(minutes=offset.total_seconds() // 60)

@@ -1,6 +1,6 @@
 """Set the columns that several types of facts share."""
 
-from trially.recruiting.imports.fhir.codings import Coded, read_status
+from trially.recruiting.imports.fhir.codings import UNKNOWN, Coded, normal_status, read_status
 from trially.recruiting.imports.fhir.dates import Date, read_date
 from trially.recruiting.imports.fhir.details import set_details
 from trially.recruiting.imports.fhir.plausibility import describe_problem, find_date_problem
@@ -13,6 +13,7 @@ from trially.recruiting.imports.fhir.values import (
     find_reference,
     read_code,
     read_id,
+    unlisted,
 )
 from trially.recruiting.records.model import NEGATIVE_STATUSES, RecordType
 
@@ -44,11 +45,11 @@ def begin_fact(resource: Json, kind: RecordType, subject: str) -> FactRow:
 
 def finish_fact(fact: FactRow, resource: Json, reading: Reading) -> None:
     """Set what depends on other columns, and the details of the resource."""
-    if "start_at" in fact or "end_at" in fact:
+    if "start_at" in fact or "end_at" in fact or "recorded_at" in fact:
         problem = find_date_problem(fact, reading.today)
         if problem is not None:
             fact["date_problem"] = problem.value
-            reading.lose(*describe_problem(fact, problem))
+            reading.lose(*describe_problem(fact, resource, problem))
     set_details(fact, resource, reading)
 
 
@@ -66,17 +67,21 @@ def set_code(fact: FactRow, concept: Coded | None) -> None:
 def set_start(fact: FactRow, start: Date) -> None:
     """Set the start, if it is known."""
     if start.at is not None:
-        fact["start_at"], fact["start_precision"], offset = start
+        fact["start_at"], fact["start_precision"], offset, zone = start
         if offset is not None:
             fact["start_offset"] = offset
+        if zone is not None:
+            _set_zone(fact, zone, "start")
 
 
 def set_end(fact: FactRow, end: Date) -> None:
     """Set the end, if it is known."""
     if end.at is not None:
-        fact["end_at"], fact["end_precision"], offset = end
+        fact["end_at"], fact["end_precision"], offset, zone = end
         if offset is not None:
             fact["end_offset"] = offset
+        if zone is not None:
+            _set_zone(fact, zone, "end")
 
 
 def set_when(fact: FactRow, when: When) -> None:
@@ -94,7 +99,8 @@ def set_status(fact: FactRow, resource: Json, reading: Reading) -> None:
     value = resource.get("status")
     if value is None:
         return
-    status = read_code(value, f"{fact['source_type']}.status", reading) or "unknown"
+    code = read_code(unlisted(value), f"{fact['source_type']}.status", reading)
+    status = normal_status(code or UNKNOWN)
     fact["status"] = status
     if status == ENTERED_IN_ERROR:
         fact["entered_in_error"] = True
@@ -119,6 +125,15 @@ def set_recorded(fact: FactRow, resource: Json, element: str, reading: Reading) 
     if element in resource:
         recorded = read_date(resource, element, fact["source_type"], reading)
         if recorded.at is not None:
-            fact["recorded_at"], _, offset = recorded
+            fact["recorded_at"], _, offset, zone = recorded
             if offset is not None:
                 fact["recorded_offset"] = offset
+            if zone is not None:
+                _set_zone(fact, zone, "recorded")
+
+
+def _set_zone(fact: FactRow, zone: str, time: str) -> None:
+    """Remember that a time of a fact has no offset of its own, and the zone it was read in."""
+    fact["zone"] = zone
+    times = fact.get("zoned_times")
+    fact["zoned_times"] = f"{times} {time}" if times else time

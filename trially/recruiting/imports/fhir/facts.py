@@ -1,5 +1,7 @@
 """Translate conditions, allergies, procedures, immunizations and encounters to facts."""
 
+import re
+
 from trially.recruiting.imports.fhir.codings import (
     CVX,
     SNOMED,
@@ -36,9 +38,7 @@ def translate_condition(resource: Json, reading: Reading) -> list[FactRow]:
     set_clinical_statuses(fact, resource, reading)
     onset = read_when(resource, "onset", "Condition", reading)
     abatement = read_when(resource, "abatement", "Condition", reading)
-    set_start(fact, onset.start)
-    if onset.start_age is not None:
-        fact["start_age"] = onset.start_age
+    _set_onset(fact, onset)
     set_end(fact, abatement.end if abatement.end.at is not None else abatement.start)
     end_age = abatement.end_age or abatement.start_age
     if end_age is not None:
@@ -47,7 +47,7 @@ def translate_condition(resource: Json, reading: Reading) -> list[FactRow]:
     fact["category"] = read_category(resource, "Condition.category", reading)
     set_recorded(fact, resource, "recordedDate", reading)
     finish_fact(fact, resource, reading)
-    if abatement.is_given and fact["clinical_status"] is None and _is_over(fact, reading):
+    if fact["clinical_status"] is None and _says_end(abatement) and _is_over(fact, reading):
         # FHIR: an abated condition is inactive, in remission or resolved, which are inactive too.
         fact["clinical_status"] = INACTIVE
     return [fact]
@@ -59,7 +59,7 @@ def translate_allergy(resource: Json, reading: Reading) -> list[FactRow]:
     set_code(fact, _read_allergen(resource, reading))
     set_clinical_statuses(fact, resource, reading)
     onset = read_when(resource, "onset", "AllergyIntolerance", reading)
-    set_when(fact, onset)
+    _set_onset(fact, onset)
     _keep_words(fact, onset=onset)
     categories = resource.get("category")
     category = categories[0] if type(categories) is list and categories else None
@@ -131,11 +131,41 @@ def _read_allergen(resource: Json, reading: Reading) -> Coded | None:
     return code
 
 
+def _set_onset(fact: FactRow, onset: When) -> None:
+    """Set the start. The end of an onset is not the end of the fact, so it is kept in words."""
+    set_start(fact, onset.start)
+    if onset.start_age is not None:
+        fact["start_age"] = onset.start_age
+    if onset.end.at is not None:
+        start = str(onset.start.day or "…")[: _KEPT.get(onset.start.precision or "", 10)]
+        end = str(onset.end.day)[: _KEPT.get(onset.end.precision or "", 10)]
+        fact["details"] = {**(fact.get("details") or {}), "onset": f"{start} - {end}"}
+
+
+_KEPT = {"year": 4, "month": 7}
+"""Characters of a day that are known."""
+
+
 def _keep_words(fact: FactRow, **times: When) -> None:
     """Keep what a source says about a time if it is no date: an age, or words."""
     words = {name: when.text for name, when in times.items() if when.text is not None}
     if words:
         fact["details"] = {**(fact.get("details") or {}), **words}
+
+
+_GOES_ON = re.compile(
+    r"\b(?:no|none|not|never|ongoing|on-going|still|active|current(?:ly)?|unknown|n/?a|chronic"
+    r"|unresolved|continu\w*|persist\w*|recurr\w*|relaps\w*)\b",
+    re.IGNORECASE,
+)
+"""Words of an abatement that may say that the condition is not over."""
+
+
+def _says_end(abatement: When) -> bool:
+    """Return whether an abatement has a date or an age, or words that say no more than that."""
+    if abatement.start.at or abatement.end.at or abatement.start_age or abatement.end_age:
+        return True
+    return abatement.text is not None and _GOES_ON.search(abatement.text) is None
 
 
 def _is_over(fact: FactRow, reading: Reading) -> bool:

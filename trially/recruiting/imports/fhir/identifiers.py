@@ -14,6 +14,7 @@ from trially.recruiting.imports.fhir.rows import (
 )
 from trially.recruiting.imports.fhir.values import (
     Json,
+    as_text,
     read_code,
     read_object,
     read_objects,
@@ -45,7 +46,7 @@ def read_identifiers(resource: Json, reading: Reading) -> list[IdentifierRow]:
     """
     rows: list[IdentifierRow] = []
     for identifier in read_objects(resource.get("identifier"))[:MOST_IDENTIFIERS]:
-        where, value = "Patient.identifier.value", _as_text(identifier.get("value"))
+        where, value = "Patient.identifier.value", as_text(identifier.get("value"))
         value = read_code(value, where, reading, LONGEST_VALUE)
         if value is None:
             continue
@@ -118,11 +119,6 @@ def _read_links(resource: Json, *types: str) -> list[tuple[str, str]]:
 
 def _code(coding: Json) -> str | None:
     return read_text(coding.get("code"), length_of(PatientIdentifier.type))
-
-
-def _as_text(value: object) -> object:
-    """Return a number as the text that its JSON had, if it is an integer."""
-    return str(value) if type(value) is int else value
 
 
 def _rank_as_mrn(identifier: Json) -> int | None:

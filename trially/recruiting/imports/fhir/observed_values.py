@@ -1,23 +1,36 @@
 """Read the value of an Observation, or of one of its components."""
 
-import math
 import re
+import sys
+from decimal import Decimal
 from typing import NamedTuple
 
-from trially.recruiting.imports.fhir.codings import UCUM, read_concept, read_system
+from trially.recruiting.imports.exact_numbers import as_written
+from trially.recruiting.imports.fhir.codings import (
+    UCUM,
+    describe_concept,
+    read_concept,
+    read_system,
+)
 from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.rows import (
     LONGEST_CODE,
     LONGEST_DISPLAY,
     LONGEST_VALUE_TEXT,
+    ConceptRow,
+    Number,
 )
 from trially.recruiting.imports.fhir.values import (
     Json,
     is_clean,
+    is_number,
     read_code,
     read_flag,
+    read_long_text,
     read_object,
     read_text,
+    unlisted,
+    write_number,
 )
 
 COMPARATORS = frozenset({"<", "<=", ">=", ">"})
@@ -35,22 +48,31 @@ _OTHER_VALUES = frozenset(
 )
 
 
+_VALUES = _OTHER_VALUES | {"valueQuantity", "valueCodeableConcept"}
+
+
 class Value(NamedTuple):
     """A number with its unit, a code, or text. All are None if there is no value."""
 
-    number: int | float | None = None
+    number: Number | None = None
     unit: str | None = None
     comparator: str | None = None
     code_system: str | None = None
     code: str | None = None
     text: str | None = None
+    concept: ConceptRow | None = None
+    """The whole concept, if the code and the text do not say all of it."""
 
 
 NO_VALUE = Value()
 
 
 def read_value(holder: Json, where: str, reading: Reading) -> Value:
-    """Return the value of an Observation or a component."""
+    """Return the value of an Observation or a component. Of several, one is read."""
+    if len(_VALUES & holder.keys()) > 1:
+        given = [name for name in _VALUES & holder.keys() if holder[name] is not None]
+        if len(given) > 1:
+            reading.lose(f"{where}.value", "is given in several forms, of which one is read")
     quantity = holder.get("valueQuantity")
     if quantity is not None:
         return _read_quantity(quantity, f"{where}.valueQuantity", reading)
@@ -62,18 +84,35 @@ def read_value(holder: Json, where: str, reading: Reading) -> Value:
 
 def _read_quantity(quantity: object, where: str, reading: Reading) -> Value:
     """Return a quantity. With a comparator of another meaning it is text, and not a number."""
+    quantity = unlisted(quantity)
     if type(quantity) is not dict:
         reading.lose(where, "is not an object")
         return NO_VALUE
-    number = read_number(quantity.get("value"), f"{where}.value", reading)
+    value = quantity.get("value")
+    number = read_number(value, f"{where}.value", reading)
     unit = _read_unit(quantity, where, reading)
     comparator = quantity.get("comparator")
+    if comparator is None and number is None and type(value) is str:  # such as "<5"
+        words = None if value in _NO_NUMBERS else read_text(value, LONGEST_CODE)
+        return Value(unit=unit) if words is None else Value(text=f"{words} {unit or ''}".strip())
     if comparator is not None and (type(comparator) is not str or comparator not in COMPARATORS):
+        sign = _read_comparator(comparator)
+        if sign in COMPARATORS:
+            return Value(number, unit, sign)
         reading.lose(f"{where}.comparator", "is not one of <, <=, >=, >")
-        word = read_text(comparator, LONGEST_CODE)
-        words = [word, None if number is None else str(number), unit]
-        return Value(text=" ".join(part for part in words if part) or None)
+        parts = [sign, None if number is None else str(number), unit]
+        return Value(text=" ".join(part for part in parts if part))
     return Value(number, unit, comparator)
+
+
+def _read_comparator(value: object) -> str:
+    """Return a comparator in FHIR's spelling, or a question mark for what cannot be read."""
+    sign = read_text(unlisted(value), LONGEST_CODE) or "?"
+    return _SIGNS.get(sign, sign)
+
+
+_NO_NUMBERS = frozenset({"", "NaN", "Infinity", "-Infinity"})
+_SIGNS = {"\u2264": "<=", "\u2265": ">=", "=<": "<=", "=>": ">="}
 
 
 def _read_unit(quantity: Json, where: str, reading: Reading) -> str | None:
@@ -87,25 +126,28 @@ def _read_unit(quantity: Json, where: str, reading: Reading) -> str | None:
             system = read_system(system, f"{where}.system", reading)
         if system is None or system == UCUM:
             return code
-    return read_text(quantity.get("unit"), LONGEST_CODE) or code
+    unit = quantity.get("unit")
+    if unit is not None and type(unit) is not str:
+        reading.lose(f"{where}.unit", "is not a string")
+    return read_text(unit, LONGEST_CODE) or code
 
 
-def read_number(value: object, where: str, reading: Reading) -> int | float | None:
+def read_number(value: object, where: str, reading: Reading) -> Number | None:
     """Return a number. A decimal in a string counts as a number, as some sources send strings."""
-    kind = type(value)
-    if kind is float:
-        if math.isfinite(value):  # type: ignore[arg-type]
-            return value  # type: ignore[return-value]
-        reading.lose(where, "is too large")
-        return None
     if value is None:
         return None
-    if kind is str and _DECIMAL.fullmatch(value.strip()):  # type: ignore[attr-defined]
-        return read_number(float(value), where, reading)  # type: ignore[arg-type]
-    if type(value) is int:
-        if -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
-            return value
-        return read_number(float(value) if value.bit_length() < 1_000 else math.inf, where, reading)
+    if type(value) is str and _DECIMAL.fullmatch(value.strip()):
+        value = as_written(Decimal(value.strip()))
+    if type(value) is int or type(value) is float:
+        if abs(value) <= sys.float_info.max:
+            return value if abs(value) <= LARGEST_INTEGER or type(value) is float else str(value)
+        reading.lose(where, "is too large")
+        return None
+    if type(value) is Decimal:
+        if abs(value.adjusted()) <= sys.float_info.max_10_exp:
+            return write_number(value)
+        reading.lose(where, "is too large" if value.adjusted() > 0 else "is too small")
+        return None
     reading.lose(where, "is not a number")
     return None
 
@@ -115,7 +157,10 @@ def _read_coded_value(value: object, where: str, reading: Reading) -> Value:
     if concept is None:
         return NO_VALUE
     text = read_text(read_object(value).get("text"), LONGEST_VALUE_TEXT) or concept.display
-    return Value(code_system=concept.system, code=concept.code, text=text)
+    whole = None
+    if concept.others or (concept.text and concept.display):
+        whole = describe_concept(value, where, reading)
+    return Value(code_system=concept.system, code=concept.code, text=text, concept=whole)
 
 
 def _read_other_value(holder: Json, where: str, reading: Reading) -> Value:
@@ -123,8 +168,11 @@ def _read_other_value(holder: Json, where: str, reading: Reading) -> Value:
     if not names:
         return NO_VALUE
     text = holder.get("valueString")
+    if text is not None and type(text) is not str:
+        reading.lose(f"{where}.valueString", "is not a string")
+        text = write_number(text) if is_number(text) else None
     if text is not None:
-        return Value(text=read_text(text, LONGEST_VALUE_TEXT, keep_lines=True))
+        return Value(text=read_long_text(text, LONGEST_VALUE_TEXT, f"{where}.valueString", reading))
     flag = read_flag(holder.get("valueBoolean"), f"{where}.valueBoolean", reading)
     if flag is not None:
         return Value(code="true" if flag else "false")

@@ -22,6 +22,7 @@ from trially.recruiting.imports.fhir.rows import (
     LONGEST_CODE,
     LONGEST_NAME,
     AddressRow,
+    NameRow,
     PatientRow,
 )
 from trially.recruiting.imports.fhir.values import (
@@ -33,11 +34,16 @@ from trially.recruiting.imports.fhir.values import (
     read_text,
 )
 from trially.recruiting.patients.model import ADDRESS_WIDTHS, Patient, Sex
+from trially.recruiting.search.model import PatientName
 
 LONGEST_PHONE = length_of(Patient.phone)
 LONGEST_EMAIL = length_of(Patient.email)
 LONGEST_LANGUAGE = length_of(Patient.language)
+LONGEST_USE = length_of(PatientName.use)
+LONGEST_DAY = length_of(PatientName.period_start)
 LAST_RANK = 1_000
+MOST_NAMES = 20
+"""Names of one patient that are kept."""
 SEXES = frozenset(sex.value for sex in Sex)
 
 _NAME_RANKS = {"official": 0, "usual": 1, "old": 3, "maiden": 3}
@@ -55,6 +61,7 @@ def translate_patient(resource: Json, reading: Reading) -> PatientRow:
     telecom = read_objects(resource.get("telecom"))
     extensions = read_extensions(resource)
     sex = (read_text(resource.get("gender"), LONGEST_CODE) or "").lower()
+    _report_unread(resource, sex, reading)
     return {
         "source_id": source_id,
         "mrn": number["value"] if number else source_id,
@@ -65,6 +72,7 @@ def translate_patient(resource: Json, reading: Reading) -> PatientRow:
         "identifiers": identifiers,
         "given_name": given_name,
         "family_name": family_name,
+        "names": _read_names(resource),
         "birth_date": life.birth.day,
         "birth_date_precision": (
             "day" if life.birth.precision == "instant" else life.birth.precision
@@ -82,11 +90,25 @@ def translate_patient(resource: Json, reading: Reading) -> PatientRow:
         "deceased_at": life.death.at,
         "deceased_on": life.death.day,
         "deceased_precision": life.death.precision,
+        "deceased_zone": life.death.zone,
         "date_problem": life.problem,
         "impossible_dates": life.impossible,
         "active": read_flag(resource.get("active"), "Patient.active", reading) is not False,
         "entered_in_error": False,
     }
+
+
+def _report_unread(resource: Json, sex: str, reading: Reading) -> None:
+    """Report a sex that FHIR does not have, and lists that are none."""
+    if sex not in SEXES and resource.get("gender") not in (None, ""):
+        reading.lose("Patient.gender", "is not one of female, male, other, unknown")
+    for element in _LISTS:
+        value = resource.get(element)
+        if value is not None and type(value) is not list and type(value) is not dict:
+            reading.lose(f"Patient.{element}", "is not a list")
+
+
+_LISTS = ("address", "communication", "extension", "identifier", "link", "name", "telecom")
 
 
 def _is_past(item: Json) -> bool:
@@ -115,6 +137,28 @@ def _read_name(resource: Json) -> tuple[str | None, str | None]:
     if given is None and family is None:
         family = read_text(name.get("text"), LONGEST_NAME)
     return given, family
+
+
+def _read_names(resource: Json) -> list[NameRow]:
+    """Return all names, for the search. A name without any part is left out."""
+    names = [_read_name_row(name) for name in read_objects(resource.get("name"))]
+    known = [
+        name for name in names if name["given_name"] or name["family_name"] or name["full_name"]
+    ]
+    return known[:MOST_NAMES]
+
+
+def _read_name_row(name: Json) -> NameRow:
+    given, family = _join(name.get("given"), " "), _join(name.get("family"), " ")
+    period = read_object(name.get("period"))
+    return {
+        "use": read_text(name.get("use"), LONGEST_USE),
+        "given_name": given,
+        "family_name": family,
+        "full_name": None if given or family else read_text(name.get("text"), LONGEST_NAME),
+        "period_start": read_text(period.get("start"), LONGEST_DAY),
+        "period_end": read_text(period.get("end"), LONGEST_DAY),
+    }
 
 
 def _join(value: object, separator: str, longest: int = LONGEST_NAME) -> str | None:

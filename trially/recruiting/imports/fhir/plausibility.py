@@ -4,6 +4,7 @@ import datetime as dt
 
 from trially.recruiting.imports.fhir.dates import Date
 from trially.recruiting.imports.fhir.rows import FactRow
+from trially.recruiting.imports.fhir.values import Json
 from trially.recruiting.patients.visits import VISITED_STATUSES
 from trially.recruiting.records.model import DateProblem, RecordType
 
@@ -28,8 +29,20 @@ _ELEMENTS = {
     "Observation": ("effective", "effective"),
     "Procedure": ("performed", "performed"),
 }
+_RECORDINGS = ("recorded", "issued", "authoredOn", "dateAsserted", "whenPrepared")
 _ONE_DAY = dt.timedelta(days=1)
 _NOT_YET = frozenset({"registered", "cancelled", "preparation", "on-hold", "unknown", "not-done"})
+_ENDED_TYPES = frozenset(
+    {
+        RecordType.ENCOUNTER,
+        RecordType.IMMUNIZATION,
+        RecordType.OBSERVATION,
+        RecordType.PROCEDURE,
+    }
+)
+_ENDED_STATUSES = frozenset(
+    {"amended", "completed", "corrected", "discharged", "final", "finished"}
+)
 _TIMES_OF_EVENTS = frozenset({"MedicationAdministration", "MedicationDispense"})
 
 
@@ -38,11 +51,14 @@ def find_date_problem(fact: FactRow, today: dt.date) -> DateProblem | None:
     start, end = fact.get("start_at"), fact.get("end_at")
     if start is not None and end is not None and end[:-1] < start[:-1] and _is_reversed(fact):
         return DateProblem.ENDS_BEFORE_START
-    if (start is not None and start < EARLIEST) or (end is not None and end < EARLIEST):
+    recorded = fact.get("recorded_at")
+    first = start or recorded
+    if (first is not None and first < EARLIEST) or (end is not None and end < EARLIEST):
         return DateProblem.TOO_EARLY
-    if start is not None and _is_ahead(start, today) and _is_event(fact):
+    if first is not None and _is_ahead(first, today) and (first == recorded or _is_event(fact)):
         return DateProblem.IN_FUTURE
-    return None
+    is_ahead = end is not None and _is_ahead(end, today) and _is_over(fact)
+    return DateProblem.IN_FUTURE if is_ahead else None
 
 
 def find_problem_of_event(at: str | None, today: dt.date) -> DateProblem | None:
@@ -52,17 +68,20 @@ def find_problem_of_event(at: str | None, today: dt.date) -> DateProblem | None:
     return DateProblem.IN_FUTURE if at is not None and _is_ahead(at, today) else None
 
 
-def describe_problem(fact: FactRow, problem: DateProblem) -> tuple[str, str]:
+def describe_problem(fact: FactRow, resource: Json, problem: DateProblem) -> tuple[str, str]:
     """Return the element of a fault about the dates of a fact, and the fault's words."""
     kind = fact["source_type"]
     start, end = _ELEMENTS.get(kind, ("start", "end"))
-    element = end if problem == DateProblem.ENDS_BEFORE_START else start
+    stems = (end,) if problem == DateProblem.ENDS_BEFORE_START else (start, end, *_RECORDINGS)
+    given = sorted(name for name, value in resource.items() if value is not None)
+    found = (name for stem in stems for name in given if name.startswith(stem))
+    element = next(found, stems[0])
     return f"{kind}.{element}", WORDS[problem]
 
 
 def _is_ahead(at: str, today: dt.date) -> bool:
     """Return whether a time is in the future, even if it is one day ahead where the source is."""
-    return at[:10] > (today + _ONE_DAY).isoformat()
+    return at > (today + _ONE_DAY).isoformat() + "Z"
 
 
 def _is_reversed(fact: FactRow) -> bool:
@@ -73,6 +92,11 @@ def _is_reversed(fact: FactRow) -> bool:
         return True
     day, latest = start.day, end.latest
     return day is not None and latest is not None and latest < day
+
+
+def _is_over(fact: FactRow) -> bool:
+    """Return whether a fact is said to be over, so that its end is not in the future."""
+    return fact["type"] in _ENDED_TYPES and fact.get("status") in _ENDED_STATUSES
 
 
 def _is_event(fact: FactRow) -> bool:

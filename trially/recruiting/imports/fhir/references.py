@@ -8,6 +8,7 @@ from trially.recruiting.imports.fhir.rows import LONGEST_CODE, ResourceError
 from trially.recruiting.imports.fhir.values import (
     LONGEST_REFERENCE,
     Json,
+    as_text,
     is_id,
     read_object,
     read_objects,
@@ -69,7 +70,7 @@ def _invalid(where: str, problem: str) -> ResourceError:
 
 def _key_of_identifier(identifier: Json, where: str) -> str:
     system = require_text(identifier.get("system"), f"{where}.system", LONGEST_SYSTEM)
-    value = require_text(identifier.get("value"), f"{where}.value", LONGEST_VALUE)
+    value = require_text(as_text(identifier.get("value")), f"{where}.value", LONGEST_VALUE)
     if value is None:
         raise _invalid(where, "has no value")
     if system and "|" in system:
@@ -87,7 +88,7 @@ def _read_contained(resource: Json, contained_id: str, where: str) -> str:
         identifiers = [
             identifier
             for identifier in read_objects(contained.get("identifier"))
-            if read_text(identifier.get("value"), 1) is not None
+            if read_text(as_text(identifier.get("value")), 1) is not None
         ]
         if not identifiers:
             raise _invalid(where, "refers to a contained Patient that has no identifier")

@@ -21,6 +21,10 @@ LONGEST_TITLE = length_of(Document.title)
 LONGEST_AUTHOR = length_of(Document.author)
 
 
+Number = int | float | str
+"""A number, or the text of one that a float does not keep as it is written."""
+
+
 class CodingRow(TypedDict):
     """One coding of a concept, with the canonical URL of its system."""
 
@@ -37,6 +41,18 @@ class AddressRow(TypedDict):
     state: str | None
     postal_code: str | None
     country: str | None
+
+
+class NameRow(TypedDict):
+    """One of a patient's names."""
+
+    use: str | None
+    given_name: str | None
+    family_name: str | None
+    full_name: str | None
+    """The whole name, if it has no parts."""
+    period_start: str | None
+    period_end: str | None
 
 
 class IdentifierRow(TypedDict):
@@ -67,6 +83,8 @@ class PatientRow(TypedDict):
     """All identifiers; they have rows of their own."""
     given_name: str | None
     family_name: str | None
+    names: list[NameRow]
+    """All names, the shown one included."""
     birth_date: str | None
     birth_date_precision: str | None
     sex: str | None
@@ -81,6 +99,7 @@ class PatientRow(TypedDict):
     deceased_at: str | None
     deceased_on: str | None
     deceased_precision: str | None
+    deceased_zone: str | None
     date_problem: str | None
     impossible_dates: dict[str, str] | None
     active: bool
@@ -145,14 +164,16 @@ class FactRow(TypedDict, total=False):
     date_problem: str | None
     recorded_at: str | None
     recorded_offset: int | None
-    value_number: int | float | None
+    zone: str | None
+    zoned_times: str | None
+    value_number: Number | None
     value_code_system: str | None
     value_code: str | None
     value_text: str | None
     unit: str | None
     comparator: str | None
-    reference_low: int | float | None
-    reference_high: int | float | None
+    reference_low: Number | None
+    reference_high: Number | None
     reference_text: str | None
     interpretation: str | None
     details: dict[str, Any] | None

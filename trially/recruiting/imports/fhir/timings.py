@@ -1,12 +1,20 @@
 """Read when something happened, in each of the forms that FHIR allows: `onset[x]`."""
 
+from functools import cache
 from typing import NamedTuple
 
 from trially.recruiting.imports.fhir.ages import describe_age, find_bound, read_age
 from trially.recruiting.imports.fhir.dates import NO_DATE, Date, read_date, read_period
 from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.rows import LONGEST_DISPLAY
-from trially.recruiting.imports.fhir.values import EMPTY, Json, read_object, read_objects, read_text
+from trially.recruiting.imports.fhir.values import (
+    EMPTY,
+    Json,
+    read_flag,
+    read_object,
+    read_objects,
+    read_text,
+)
 
 MOST_EVENTS = 1_000
 
@@ -29,7 +37,27 @@ NEVER_SAID = When(is_given=False)
 
 
 def read_when(resource: Json, stem: str, where: str, reading: Reading) -> When:
-    """Return an element whose type is open: `onset` reads `onsetDateTime`, `onsetAge` and so on."""
+    """Return an element whose type is open: `onset` reads `onsetDateTime`, `onsetAge` and so on.
+
+    FHIR allows one form. Of several, one is read.
+    """
+    forms = _forms_of(stem) & resource.keys()
+    if not forms:
+        return NEVER_SAID
+    if len(forms) > 1 and sum(resource[form] is not None for form in forms) > 1:
+        reading.lose(f"{where}.{stem}", "is given in several forms, of which one is read")
+    return _read_first(resource, stem, where, reading)
+
+
+_FORMS = ("DateTime", "Period", "Age", "Range", "Timing", "Instant", "String", "Boolean")
+
+
+@cache
+def _forms_of(stem: str) -> frozenset[str]:
+    return frozenset(stem + form for form in _FORMS)
+
+
+def _read_first(resource: Json, stem: str, where: str, reading: Reading) -> When:
     name = stem + "DateTime"
     if name in resource:
         start = read_date(resource, name, where, reading)
@@ -92,7 +120,7 @@ def _read_rare(resource: Json, stem: str, where: str, reading: Reading) -> When:
     if text is not None:
         date, words = find_bound(text, reading.zone)
         return When(date, start_age=words, text=text)
-    if resource.get(stem + "Boolean") is True:
+    if read_flag(resource.get(stem + "Boolean"), f"{where}.{stem}Boolean", reading):
         return When(text="true")
     return NEVER_SAID
 

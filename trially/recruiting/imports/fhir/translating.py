@@ -24,6 +24,7 @@ from trially.recruiting.imports.fhir.medications import (
     translate_medication_request,
     translate_medication_statement,
 )
+from trially.recruiting.imports.fhir.modifiers import PARTS, without_modified_parts
 from trially.recruiting.imports.fhir.observations import translate_observation
 from trially.recruiting.imports.fhir.patients import translate_patient
 from trially.recruiting.imports.fhir.reading_state import Reading
@@ -57,6 +58,10 @@ TRANSLATORS: dict[str, Callable[[dict[str, Any], Reading], Translated]] = {
 }
 
 
+IMPORTED_TYPES = frozenset(TRANSLATORS)
+"""The types of resources that are imported."""
+
+
 def translate(resource: dict[str, Any], reading: Reading | None = None) -> Translated:
     """Return the rows of a resource, or an `IgnoredResource` for a type that is not imported.
 
@@ -79,6 +84,8 @@ def translate(resource: dict[str, Any], reading: Reading | None = None) -> Trans
     try:
         if current.get("modifierExtension"):
             _refuse_modifiers(kind, reading)
+        if not PARTS.isdisjoint(current):
+            current = without_modified_parts(current, reading)
         return translator(current, reading)
     except ResourceError as error:
         if version is not None:

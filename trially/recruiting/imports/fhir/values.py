@@ -1,6 +1,7 @@
 """Read FHIR's primitive values. An element that cannot be read is a fault, and counts as absent."""
 
 import re
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ LONGEST_REFERENCE = 1024
 
 _ID = re.compile(rf"[A-Za-z0-9.-]{{1,{LONGEST_ID}}}")
 ID_RULE = f"an id of 1 to {LONGEST_ID} letters, digits, hyphens and dots"
+_NUMBERS = frozenset({int, float, Decimal})
 _BOOLEANS = {"true": True, "false": False}
 
 # Types that subjects and encounters refer to. A reason names only these, as others could be PHI.
@@ -30,8 +32,19 @@ _NAMED_TYPES = frozenset(
 
 
 def read_object(value: object) -> Json:
-    """Return the value if it is an object, else an empty object."""
+    """Return the value if it is an object, else an empty object. `unlisted` is applied first."""
+    if type(value) is dict:
+        return value
+    value = unlisted(value)
     return value if type(value) is dict else EMPTY
+
+
+def unlisted(value: object) -> object:
+    """Return the only item of a list, and any other value as it is.
+
+    Some sources write a list where FHIR has one value, as other versions of FHIR do.
+    """
+    return value[0] if type(value) is list and len(value) == 1 else value
 
 
 def read_objects(value: object) -> list[Json]:
@@ -50,6 +63,21 @@ def read_text(value: object, longest: int, *, keep_lines: bool = False) -> str |
     if type(value) is not str:
         return None
     return to_plain(value, keep_lines=keep_lines).strip()[:longest] or None
+
+
+def read_long_text(value: object, longest: int, where: str, reading: Reading) -> str | None:
+    """Return a text with its lines. A fault if it is cut."""
+    if type(value) is str and len(value) > longest:
+        reading.lose(where, f"is longer than {longest:,} characters, and is cut")
+    return read_text(value, longest, keep_lines=True)
+
+
+def as_text(value: object) -> object:
+    """Return an integer as the text that its JSON has, and any other value as it is.
+
+    Some sources write identifiers as numbers.
+    """
+    return str(value) if type(value) is int else value
 
 
 def is_clean(value: object, longest: int) -> bool:
@@ -94,6 +122,16 @@ def read_flag(value: object, where: str, reading: Reading) -> bool | None:
         return value
     reading.lose(where, "is not true or false")
     return _BOOLEANS.get(value.strip().lower()) if type(value) is str else None
+
+
+def is_number(value: object) -> bool:
+    """Return whether a value is a number of JSON."""
+    return type(value) in _NUMBERS
+
+
+def write_number(number: float | Decimal) -> str:
+    """Return a number as people write it, without an exponent if it is a `Decimal`."""
+    return f"{number:f}" if type(number) is Decimal else str(number)
 
 
 def require_flag(value: object, where: str, reading: Reading) -> bool:

@@ -13,6 +13,8 @@ from trially.recruiting.imports.fhir.rows import ResourceError
 from trially.recruiting.imports.fhir.values import read_object, read_objects, require_flag
 
 DSTU2, STU3, R5 = "DSTU2", "STU3", "R5"
+FLAGS = frozenset({"wasNotGiven", "notGiven", "notPerformed", "notDone", "wasNotTaken", "taken"})
+"""Elements that negate. They are translated last, because reasons are compared with them."""
 
 Resource = dict[str, Any]
 Translate = Callable[[Resource, str], None]
@@ -66,6 +68,24 @@ def _negates(status: str) -> Translate:
     def change(resource: Resource, name: str) -> None:
         value = resource.pop(name)
         if require_flag(value, f"{resource['resourceType']}.{name}", Reading()):
+            _set_negative(resource, status)
+
+    return change
+
+
+def _refused(new: str, status: str) -> Translate:
+    """Return the change for the reason why something was not done: so it was not done.
+
+    Raises `ResourceError` if the resource says that it was done.
+    """
+
+    def change(resource: Resource, name: str) -> None:
+        reason = resource[name]
+        _renamed(new)(resource, name)
+        if reason not in ([], {}):
+            if any(resource.get(flag) in (False, "false", "y") for flag in FLAGS):
+                kind = resource["resourceType"]
+                raise ResourceError(f"{kind}.{name}", "contradicts that it was done")
             _set_negative(resource, status)
 
     return change
@@ -175,7 +195,8 @@ def _explanation(resource: Resource, name: str) -> None:
     if reasons is not None:
         resource.setdefault("reasonCode", reasons)
     if refusals is not None:
-        resource.setdefault("statusReason", refusals)
+        resource["reasonNotGiven"] = refusals
+        _refused("statusReason", "not-done")(resource, "reasonNotGiven")
 
 
 def _order_intent(resource: Resource, name: str) -> None:
@@ -285,7 +306,7 @@ VERSIONED: Mapping[str, Mapping[str, Sequence[Versioned]]] = {
         _REASON,
         ("wasNotGiven", DSTU2, _negates("not-done")),
         ("notGiven", STU3, _negates("not-done")),
-        ("reasonNotGiven", _OLD, _renamed("statusReason")),
+        ("reasonNotGiven", _OLD, _refused("statusReason", "not-done")),
         ("reasonGiven", DSTU2, _renamed("reasonCode")),
         ("prescription", _OLD, _dropped),
         ("effectiveTimeDateTime", DSTU2, _renamed("effectiveDateTime")),
@@ -298,7 +319,8 @@ VERSIONED: Mapping[str, Mapping[str, Sequence[Versioned]]] = {
         _PATIENT,
         _MEDICATION,
         ("notDone", STU3, _negates("declined")),
-        ("notDoneReasonCodeableConcept", STU3, _renamed("statusReasonCodeableConcept")),
+        ("notDoneReasonCodeableConcept", STU3, _refused("statusReasonCodeableConcept", "declined")),
+        ("notDoneReasonReference", STU3, _refused("statusReasonReference", "declined")),
         ("notPerformedReason", R5, _code_reference("statusReasonCodeableConcept", "_unused")),
         ("recorded", R5, _kept),
     ),
@@ -325,7 +347,7 @@ VERSIONED: Mapping[str, Mapping[str, Sequence[Versioned]]] = {
         ("wasNotTaken", DSTU2, _negates("not-taken")),
         ("taken", STU3, _taken),
         ("adherence", R5, _adherence),
-        ("reasonNotTaken", _OLD, _renamed("statusReason")),
+        ("reasonNotTaken", _OLD, _refused("statusReason", "not-taken")),
         ("reasonForUseCodeableConcept", DSTU2, _renamed("reasonCode")),
     ),
     "Observation": _elements(
@@ -343,8 +365,8 @@ VERSIONED: Mapping[str, Mapping[str, Sequence[Versioned]]] = {
         _CONTEXT,
         ("notPerformed", DSTU2, _negates("not-done")),
         ("notDone", STU3, _negates("not-done")),
-        ("reasonNotPerformed", DSTU2, _renamed("statusReason")),
-        ("notDoneReason", STU3, _renamed("statusReason")),
+        ("reasonNotPerformed", DSTU2, _refused("statusReason", "not-done")),
+        ("notDoneReason", STU3, _refused("statusReason", "not-done")),
         ("reasonCodeableConcept", DSTU2, _renamed("reasonCode")),
         ("notes", DSTU2, _renamed("note")),
         ("definition", STU3, _dropped),

@@ -13,6 +13,7 @@ from trially.recruiting.imports.fhir.rows import ResourceError
 from trially.recruiting.imports.fhir.values import read_objects
 from trially.recruiting.imports.fhir.version_elements import (
     DSTU2,
+    FLAGS,
     R5,
     STU3,
     VERSIONED,
@@ -52,7 +53,7 @@ def to_r4(resource: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
     if version == R4:
         return None, resource
     changed = dict(resource)
-    for element in sorted(present, key=lambda each: each.name):
+    for element in sorted(present, key=lambda each: (each.name in FLAGS, each.name)):
         element.translate(changed)
     return version, changed
 

@@ -8,7 +8,6 @@ import ijson
 import orjson
 from ijson.backends import yajl2_c
 
-from trially.duplicate_members import has_duplicate_members
 from trially.recruiting.imports.faults import FaultCode, fault
 from trially.recruiting.imports.reading.bundles import (
     DUPLICATE_MEMBER,
@@ -18,6 +17,11 @@ from trially.recruiting.imports.reading.bundles import (
 from trially.recruiting.imports.reading.byte_sources import CHUNK_BYTES, ByteSource
 from trially.recruiting.imports.reading.forms import SEEN_BYTES, recognise_other, to_utf8
 from trially.recruiting.imports.reading.input_meter import InputMeter
+from trially.recruiting.imports.reading.json_texts import (
+    DuplicateMemberError,
+    NotJsonError,
+    parse_json,
+)
 from trially.recruiting.imports.reading.json_values import UnfinishedValueError, split_values
 from trially.recruiting.imports.reading.large_documents import (
     NOT_JSON,
@@ -223,17 +227,18 @@ def _read_text(
 ) -> Iterator[ReadResult]:
     """Yield the resources of one JSON text."""
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        value = parse_json(text)
+    except DuplicateMemberError:
+        yield name, number, None, DUPLICATE_MEMBER
+        return
+    except NotJsonError:
         bare = text.strip(_SEPARATORS).removeprefix(_BYTE_ORDER_MARK)
         if bare != text:  # a comma after it, or concatenated files, each with its mark
             yield from _read_text(name, number, bare, bundle_name, meter, quotes)
         else:
             yield name, number, None, NOT_JSON if _is_utf8(text) else _NOT_UTF8
         return
-    if has_duplicate_members(text, value):
-        yield name, number, None, DUPLICATE_MEMBER
-    elif type(value) is str and quotes < MOST_QUOTES and value.lstrip()[:1] in ("{", "[", '"'):
+    if type(value) is str and quotes < MOST_QUOTES and value.lstrip()[:1] in ("{", "[", '"'):
         quoted = ByteSource(io.BytesIO(value.encode()).read)
         yield from read_document(name, quoted, meter, quotes + 1)
     elif type(value) is list:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol
 
 from ijson.backends import yajl2_c
 
+from trially.recruiting.imports.exact_numbers import as_written
 from trially.recruiting.imports.reading.byte_sources import CHUNK_BYTES
 
 DEEPEST_ENTRY = 200
@@ -75,8 +76,10 @@ def stream_items(source: Readable, most_bytes: int) -> Iterator[StreamedItem]:
     keys: list[str] = []
     bounded = _BoundedSource(source, most_bytes)
     for event, value in yajl2_c.basic_parse(
-        bounded, use_float=True, multiple_values=True, buf_size=CHUNK_BYTES
+        bounded, use_float=False, multiple_values=True, buf_size=CHUNK_BYTES
     ):
+        if event == "number":
+            value = as_written(value)
         if event == "map_key":
             if open_nodes:
                 keys[-1] = value

@@ -61,14 +61,18 @@ def recognise_other(head: bytes) -> str | None:
         if head.startswith(magic):
             return sentence
     if _HL7_V2.match(head):
-        return "The file is HL7 v2, not FHIR. Import it as HL7 v2, or export the records as FHIR."
+        return (
+            "The file is HL7 v2, not FHIR. Import it with `flask imports hl7v2`, or upload it with"
+            " the media type application/hl7-v2."
+        )
     if head.startswith(b"<"):
         return _describe_markup(head)
     if head.startswith(b"@prefix"):
         return f"The file is FHIR in Turtle (RDF), which is not supported. {_EXPORT_JSON}"
     if _is_table(head):
         return (
-            "The file is a table (CSV), not FHIR. Import it as CSV, or export the records as FHIR."
+            "The file is a table (CSV), not FHIR. Import it with `flask imports csv`, or upload it"
+            " with the media type text/csv and the parameter `kind`."
         )
     return None
 

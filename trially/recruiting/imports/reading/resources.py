@@ -1,6 +1,6 @@
 """Read FHIR resources from a file, one at a time, whatever its format and compression."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,10 @@ class ReadResource:
 
     base_url: str = ""
     """The base URL of the server that the entry's full URL names."""
+
+
+ResourceReader = Callable[[SourceFile, InputMeter, int], Iterator[ReadResource]]
+"""Reads a file's resources after a number of lines, as `read_resources` does."""
 
 
 def read_resources(

@@ -3,7 +3,7 @@
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 from uuid import UUID
@@ -52,8 +52,13 @@ from trially.recruiting.imports.writing.withdrawing import (
 )
 from trially.recruiting.patients.model import WithdrawalReason
 from trially.recruiting.patients.taken_mrns import defer_mrns
+from trially.recruiting.records.model import DateProblem
 
 BATCH_LINES = 1_000
+FIRST_BATCH_RESOURCES = 100
+"""An import's first batch is small, and an ANALYZE follows. Without statistics of a new tenant,
+PostgreSQL reads all its rows for each row that is written."""
+
 BATCH_BYTES = 8 * 2**20
 BATCH_SECONDS = 10.0
 """A batch that waits longer for its lines is written, so that the import keeps its slot."""
@@ -79,6 +84,8 @@ class Batch:
     resources: dict[RecordKey, TranslatedResource] = field(default_factory=dict)
     """Of several versions of a resource, the newest one; of equal ones, the last."""
     withdrawals: dict[RecordKey, Withdrawal] = field(default_factory=dict)
+    is_first: bool = False
+    """Whether it is the first batch of an import."""
     seen: dict[RecordKey, bool] | None = None
     """Whether each record is only contained in another one. None if nobody asks what is here."""
     lines: int = 0
@@ -100,6 +107,7 @@ class Batch:
         """Whether the batch is large or old enough to be written."""
         return (
             self.lines >= BATCH_LINES
+            or (self.is_first and len(self.resources) >= FIRST_BATCH_RESOURCES)
             or self.rows >= self.limits.most_rows_of_batch
             or self.json_bytes >= BATCH_BYTES
             or time.monotonic() - self.begun_at >= BATCH_SECONDS
@@ -282,7 +290,7 @@ def _write(
         return []
     try:
         with db.session.begin_nested():
-            counts, without_patient = _write_all(resources, source)
+            counts, without_patient, misdated = _write_all(resources, source)
     except TakenMrnError as error:
         return _write(_without_refused(resources, source, batch, error), source, batch)
     except (IntegrityError, DataError) as error:
@@ -298,6 +306,11 @@ def _write(
             for resource in _write(half, source, batch)
         ]
     batch.written += counts
+    batch.faults += [
+        _fault_of_date(each, problem)
+        for each in resources
+        if (problem := misdated.get(each.key)) is not None
+    ]
     return without_patient
 
 
@@ -318,7 +331,8 @@ def _without_refused(
 
 def _write_all(
     resources: Sequence[TranslatedResource], source: str
-) -> tuple[WriteCounts, list[TranslatedResource]]:
+) -> tuple[WriteCounts, list[TranslatedResource], Mapping[RecordKey, DateProblem]]:
+    """Write resources. Returns counts, the records without a patient, and the misdated facts."""
     records = [each for each in resources if each.type not in ("Patient", "Medication")]
     patients_read = [each for each in resources if each.type == "Patient"]
     counts = WriteCounts()
@@ -330,9 +344,25 @@ def _write_all(
     counts += write_medications(medications, source) if medications else WriteCounts()
     patients = find_patients(source, {each.patient_id for each in records}) if records else {}
     placed = [each for each in records if each.patient_id in patients]
-    counts += write_facts([each for each in placed if not is_document(each)], source, patients)
-    counts += write_documents([each for each in placed if is_document(each)], source, patients)
-    return counts, [each for each in records if each.patient_id not in patients]
+    facts = [each for each in placed if not is_document(each)]
+    written, misdated = write_facts(facts, source, patients)
+    documents = [each for each in placed if is_document(each)]
+    written += write_documents(documents, source, patients)
+    without_patient = [each for each in records if each.patient_id not in patients]
+    return counts + written, without_patient, misdated
+
+
+def _fault_of_date(fact: TranslatedResource, problem: DateProblem) -> LineFault:
+    fault = fault_of(fact, FaultCode.INVALID_ELEMENT, _WORDS_OF_DATES[problem])
+    return replace(fault, concerns=Concern.VALUE)
+
+
+_WORDS_OF_DATES = {
+    DateProblem.BEFORE_BIRTH: "The record is dated before the patient's birth, so the dates are"
+    " not used.",
+    DateProblem.AFTER_DEATH: "The record is dated after the patient's death, so the dates are not"
+    " used.",
+}
 
 
 def _record_rejection(

@@ -1,7 +1,8 @@
-"""Write the identifiers of patients."""
+"""Write the identifiers and names of patients."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from sqlalchemy import Row, delete
 from uuid_utils.compat import uuid7
@@ -11,6 +12,7 @@ from trially.database.session import db
 from trially.recruiting.imports.fhir.rows import IdentifierRow
 from trially.recruiting.imports.writing.upserting import compose_insert, run_with_rows
 from trially.recruiting.patients.model import PatientIdentifier
+from trially.recruiting.search.indexing import write_names
 
 if TYPE_CHECKING:
     from trially.recruiting.imports.writing.resources import TranslatedResource
@@ -25,7 +27,7 @@ def write_identifiers(
 
     The rows have `is_new`, `id`, `base_url` and `source_id`.
     """
-    ids = {(row.base_url, row.source_id): row.id for row in written if row.is_new is not None}
+    ids = _ids_of(written)
     changed = [row.id for row in written if row.is_new is False]
     if changed:
         table = table_of(PatientIdentifier)
@@ -42,3 +44,20 @@ def write_identifiers(
     ]
     if rows:
         run_with_rows(_INSERT, rows)
+
+
+def write_all_names(patients: Iterable["TranslatedResource"], written: Sequence[Row[Any]]) -> None:
+    """Replace the names of the patients that were written."""
+    ids = _ids_of(written)
+    names = {
+        patient_id: patient.rows[0]["names"]
+        for patient in patients
+        if (patient_id := ids.get((patient.key.base_url, patient.id))) is not None
+    }
+    if names:
+        write_names(names)
+
+
+def _ids_of(written: Sequence[Row[Any]]) -> Mapping[tuple[str, str], UUID]:
+    """Return the ids of the patients that were written, by base URL and id at the source."""
+    return {(row.base_url, row.source_id): row.id for row in written if row.is_new is not None}

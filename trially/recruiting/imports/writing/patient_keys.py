@@ -4,17 +4,19 @@ A fact names its patient by a key: the source's id of the patient or, for a logi
 reference, `?`, the identifier's system, `|` and its value.
 """
 
+import datetime as dt
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import and_, select
+from sqlalchemy import Row, and_, select
 
 from trially.database.rows import of_current_tenant
 from trially.database.session import db
 from trially.recruiting.imports.fhir.references import is_identifier_key, split_identifier_key
-from trially.recruiting.patients.merging import current_records
+from trially.recruiting.patients.lifetimes import DAYS_AFTER_DEATH
 from trially.recruiting.patients.model import Patient, PatientIdentifier, RecordStatus
+from trially.recruiting.search.current_records import current_records
 from trially.recruiting.sources.server_urls import split_patient_url
 
 USED = frozenset({RecordStatus.CURRENT.value, RecordStatus.INACTIVE.value})
@@ -38,6 +40,15 @@ class FoundPatient(NamedTuple):
     replaced_id: UUID | None = None
     """The named record, if it was replaced."""
 
+    born_on: str = ""
+    died_on: str = "9999-12-31Z"
+    """The first and the last day of records. Of a replaced patient, no day is between them."""
+
+    def is_outside_life(self, row: Mapping[str, Any]) -> bool:
+        """Return whether a fact may be dated before the birth or after the death."""
+        at = row.get("start_at") or row.get("end_at") or row.get("recorded_at")
+        return at is not None and not self.born_on <= at <= self.died_on
+
 
 def find_patients(source: str, keys: Iterable[str]) -> Mapping[str, FoundPatient]:
     """Return a source's patients by the keys that facts name them with.
@@ -49,13 +60,13 @@ def find_patients(source: str, keys: Iterable[str]) -> Mapping[str, FoundPatient
     found = _find_by_ids(source, wanted - by_identifier) if wanted - by_identifier else {}
     if by_identifier:
         found |= _find_by_identifiers(source, by_identifier)
-    replaced = {patient_id for patient_id, by in found.values() if by is not None}
+    replaced = {row.id for row in found.values() if row.replaced_by_id is not None}
     current = current_records(replaced) if replaced else {}
     return {
-        key: FoundPatient(current[patient_id], patient_id)
-        if patient_id in current
-        else FoundPatient(patient_id)
-        for key, (patient_id, _) in found.items()
+        key: FoundPatient(current[row.id], row.id, _NEVER, "")
+        if row.id in current
+        else FoundPatient(row.id, None, *_lifetime_of(row))
+        for key, row in found.items()
     }
 
 
@@ -71,11 +82,21 @@ def describe_patient_key(key: str) -> str:
     return key if "/Patient/" in key else f"Patient/{key}"
 
 
-def _find_by_ids(source: str, keys: Iterable[str]) -> dict[str, tuple[UUID, UUID | None]]:
-    """Return by key the id of each patient, and of the record that replaces it."""
+def _lifetime_of(row: Row[Any]) -> tuple[str, str]:
+    """Return the first and the last day of a patient's records, to compare with instants."""
+    last = row.deceased_on and row.deceased_on + dt.timedelta(days=DAYS_AFTER_DEATH)
+    return str(row.birth_date or ""), f"{last or _NEVER}Z"
+
+
+_NEVER = "9999-12-31"
+_COLUMNS = (Patient.id, Patient.replaced_by_id, Patient.birth_date, Patient.deceased_on)
+
+
+def _find_by_ids(source: str, keys: Iterable[str]) -> dict[str, Any]:
+    """Return the row of each patient by key."""
     wanted = {split_patient_url(key): key for key in keys}
     statement = (
-        select(Patient.base_url, Patient.source_id, Patient.id, Patient.replaced_by_id)
+        select(Patient.base_url, Patient.source_id, *_COLUMNS)
         .where(
             of_current_tenant(Patient),
             Patient.source == source,
@@ -84,13 +105,13 @@ def _find_by_ids(source: str, keys: Iterable[str]) -> dict[str, tuple[UUID, UUID
         .with_for_update(read=True, key_share=True)
     )
     return {
-        key: (row.id, row.replaced_by_id)
+        key: row
         for row in db.session.execute(statement)
         if (key := wanted.get((row.base_url, row.source_id))) is not None
     }
 
 
-def _find_by_identifiers(source: str, keys: Iterable[str]) -> dict[str, tuple[UUID, UUID | None]]:
+def _find_by_identifiers(source: str, keys: Iterable[str]) -> dict[str, Any]:
     """Return the patients with these identifiers. An identifier of two patients finds none.
 
     Records that are replaced or withdrawn do not count, if a current one has the identifier too.
@@ -101,9 +122,8 @@ def _find_by_identifiers(source: str, keys: Iterable[str]) -> dict[str, tuple[UU
         select(
             PatientIdentifier.system,
             PatientIdentifier.value,
-            Patient.id,
-            Patient.replaced_by_id,
             Patient.record_status,
+            *_COLUMNS,
         )
         .join(
             PatientIdentifier,
@@ -121,11 +141,11 @@ def _find_by_identifiers(source: str, keys: Iterable[str]) -> dict[str, tuple[UU
         .with_for_update(read=True, key_share=True, of=Patient)
     )
     rows = db.session.execute(statement).all()
-    found: dict[str, tuple[UUID, UUID | None]] = {}
+    found: dict[str, Any] = {}
     for key, system, value in wanted:
         matching = [row for row in rows if row.value == value and system in ("", row.system)]
         current = [row for row in matching if row.record_status in USED] or matching
-        people = {row.id: row.replaced_by_id for row in current}
+        people = {row.id: row for row in current}
         if len(people) == 1:
-            [found[key]] = people.items()
+            [found[key]] = people.values()
     return found

@@ -1,7 +1,7 @@
 """Write translated resources into the current tenant's tables."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from trially.database.rows import columns_named, fetch_items, of_current_tenant
 from trially.recruiting.imports.fhir.meta import Version
 from trially.recruiting.imports.model import Medication
-from trially.recruiting.imports.writing.identifying import write_identifiers
+from trially.recruiting.imports.writing.identifying import write_all_names, write_identifiers
 from trially.recruiting.imports.writing.patient_keys import FoundPatient
 from trially.recruiting.imports.writing.statements import (
     NAME_MEDICATIONS,
@@ -23,7 +23,10 @@ from trially.recruiting.imports.writing.statements import (
 )
 from trially.recruiting.imports.writing.upserting import run_with_rows
 from trially.recruiting.patients.ages import resolve_ages
+from trially.recruiting.patients.lifetimes import mark_records, redate_records
 from trially.recruiting.patients.merging import follow_links
+from trially.recruiting.records.model import ClinicalFact, DateProblem
+from trially.recruiting.search.indexing import index_patients
 
 WriteCounts = Counter[tuple[str, str]]
 """Number of written resources by type and by `new` or `changed`."""
@@ -83,11 +86,14 @@ class TranslatedResource:
 
 
 def write_patients(patients: Sequence[TranslatedResource], source: str) -> WriteCounts:
-    """Write patients of a source, their identifiers, and which of them are replaced."""
+    """Write patients of a source, with all that they are found by, and which are replaced."""
     rows = _upsert(UPSERT_PATIENTS, patients, source)
     write_identifiers(patients, rows)
-    follow_links([row.id for row in rows if row.is_new is not None], source)
-    resolve_ages(row.id for row in rows if row.is_new is False)
+    write_all_names(patients, rows)
+    written = [row.id for row in rows if row.is_new is not None]
+    follow_links(written, source)
+    index_patients(written)
+    redate_records(row.id for row in rows if row.has_other_life)
     return _count("Patient", rows)
 
 
@@ -106,8 +112,11 @@ def write_medications(medications: Sequence[TranslatedResource], source: str) ->
 
 def write_facts(
     facts: Sequence[TranslatedResource], source: str, patients: Mapping[str, FoundPatient]
-) -> WriteCounts:
-    """Write facts of a source. `patients` has their patients by key."""
+) -> tuple[WriteCounts, Mapping[RecordKey, DateProblem]]:
+    """Write facts of a source. `patients` has their patients by key.
+
+    Returns the counts, and the facts that are dated before the birth or after the death.
+    """
     medications = _find_medications(source, facts)
     items = [
         {
@@ -129,8 +138,42 @@ def write_facts(
         counts[row.source_type, "stale"] = row.stale
         if row.changed:
             _remove_obsolete(row.source_type, row.patients, facts, source)
-    resolve_ages({item["patient_id"] for item in items if "start_age" in item or "end_age" in item})
-    return counts
+    return counts, _judge_dates(facts, source, patients)
+
+
+def _judge_dates(
+    facts: Sequence[TranslatedResource], source: str, patients: Mapping[str, FoundPatient]
+) -> Mapping[RecordKey, DateProblem]:
+    """Mark the facts that are dated before the birth or after the death, and return them."""
+    aged = [fact for fact in facts if _has_age(fact)]
+    if aged:
+        resolve_ages({str(patients[fact.patient_id].current_id) for fact in aged})
+    outside = [fact for fact in facts if patients[fact.patient_id].is_outside_life(fact.rows[0])]
+    judged = {fact.key for fact in (*aged, *outside)}
+    if not judged:
+        return {}
+    rows = _find_records(judged, source)
+    mark_records(row["id"] for row in rows)
+    return {
+        RecordKey(row["source_type"], row["base_url"], row["source_id"]): row["date_problem"]
+        for row in _find_records(judged, source)
+        if row["date_problem"] in (DateProblem.BEFORE_BIRTH, DateProblem.AFTER_DEATH)
+    }
+
+
+def _has_age(fact: TranslatedResource) -> bool:
+    row = fact.rows[0]
+    return row.get("start_age") is not None or row.get("end_age") is not None
+
+
+def _find_records(keys: Collection[RecordKey], source: str) -> Sequence[Item]:
+    columns = ("id", "source_type", "base_url", "source_id", "date_problem")
+    key = tuple_(ClinicalFact.source_type, ClinicalFact.base_url, ClinicalFact.source_id)
+    return fetch_items(
+        select(*columns_named(ClinicalFact, columns)).where(
+            of_current_tenant(ClinicalFact), ClinicalFact.source == source, key.in_(keys)
+        )
+    )
 
 
 def _upsert(

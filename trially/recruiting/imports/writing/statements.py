@@ -39,19 +39,28 @@ coded AS (
     )
 )"""
 
+# Whether an update changes the birth or the death: the records are compared with them.
+HAS_OTHER_LIFE = """patient.xmax <> 0 AND EXISTS (
+    SELECT FROM patient former WHERE former.tenant_id = patient.tenant_id
+    AND former.id = patient.id AND (former.birth_date, former.birth_date_precision,
+        former.deceased_on, former.deceased_precision)
+    IS DISTINCT FROM (patient.birth_date, patient.birth_date_precision,
+        patient.deceased_on, patient.deceased_precision)
+)"""
+
 # FHIR R4 cannot mark a Patient as entered in error. That field is needed for counting only.
 UPSERT_PATIENTS = f"""{
     compose_upsert(
         Patient,
         PatientRow,
         ("source", "base_url", "source_id"),
-        not_stored=["entered_in_error", "identifiers"],
+        not_stored=["entered_in_error", "identifiers", "names"],
         also_set=f"{INCREMENT_VERSION}, {KEEP_CORRECTIONS}",
         kept={name: kept_if_corrected(name) for name in CORRECTABLE},
-        returning="id, base_url, source_id",
+        returning=f"id, base_url, source_id, {HAS_OTHER_LIFE} AS has_other_life",
     )
 }
-SELECT stale.number AS stale, is_new, id, base_url, source_id
+SELECT stale.number AS stale, is_new, id, base_url, source_id, has_other_life
 FROM (SELECT count(*) AS number FROM incoming WHERE state = 'stale') AS stale
 LEFT JOIN written ON true
 """

@@ -17,8 +17,9 @@ const STATES: Record<string, string> = { running: "Running", done: "Done", faile
 export default async function Imports({ params, searchParams }: Props) {
   const { tenant } = await params;
   const { cursor } = await searchParams;
-  const [{ data: me }, list] = await Promise.all([
+  const [{ data: me }, sources, list] = await Promise.all([
     loadMe(tenant),
+    load(tenant, (trially, options) => trially.GET("/api/v1/sources", { params: { query: { sort: "name", limit: 200 } }, ...options })),
     load(tenant, (trially, options) => trially.GET("/api/v1/imports", { params: { query: { cursor, limit: 15 } }, ...options })),
   ]);
   if (!me) {
@@ -30,7 +31,7 @@ export default async function Imports({ params, searchParams }: Props) {
         <h1>Imports</h1>
       </div>
       {me.permissions.includes("imports:write") ? (
-        <UploadForm tenant={tenant} />
+        <UploadForm tenant={tenant} sources={(sources.data?.data ?? []).map(({ name }) => name)} />
       ) : (
         <p className="notice">
           You may see imports, but not start one. That needs the permission <code>imports:write</code>.

@@ -20,7 +20,7 @@ type State =
   | { phase: "failed"; failure: Failure };
 
 /** Chooses a file, sends it, and shows how far the sending and then the import are. */
-export function UploadForm({ tenant }: { tenant: string }) {
+export function UploadForm({ tenant, sources }: { tenant: string; sources: string[] }) {
   const router = useRouter();
   const [state, setState] = useState<State>({ phase: "choosing" });
   const [file, setFile] = useState<File>();
@@ -88,8 +88,13 @@ export function UploadForm({ tenant }: { tenant: string }) {
         </label>
         <label className="field">
           <span>Comes from</span>
-          <input name="source" defaultValue="fhir" required maxLength={64} disabled={isBusy} />
-          <small>The name of the system. Importing a newer file from the same system updates its patients.</small>
+          <input name="source" list="sources" required maxLength={64} disabled={isBusy} autoComplete="off" />
+          <datalist id="sources">
+            {sources.map((name) => (
+              <option key={name} value={name} />
+            ))}
+          </datalist>
+          <small>The name of the system that gave the records their ids. A newer file from the same system updates its patients. Each hospital needs a name of its own.</small>
         </label>
         <div className="actions">
           <button className="button primary" disabled={!file || isBusy}>

@@ -8,12 +8,12 @@ import type { Failure } from "@/lib/failures";
 export interface SearchState {
   /** What was searched for; undefined before the first search and after "Clear". */
   values?: Record<string, string>;
-  patients?: Schemas["Patient"][];
+  patients?: Schemas["FoundPatient"][];
   hasMore?: boolean;
   failure?: Failure;
 }
 
-const FIELDS = ["family_name", "given_name", "mrn", "birth_date"] as const;
+const FIELDS = ["q"] as const;
 const MOST = 50;
 
 /** Search for patients. The values travel in the body, because names do not belong in addresses and logs. */

@@ -25,10 +25,7 @@ export function Search({ tenant, me, children }: Props) {
   return (
     <>
       <form action={action} className="search" role="search" aria-label="Patients">
-        <Entry name="family_name" label="Family name" state={state} />
-        <Entry name="given_name" label="Given name" state={state} />
-        <Entry name="mrn" label="MRN" state={state} />
-        <Entry name="birth_date" label="Birth date" type="date" state={state} />
+        <Entry name="q" label="Name, MRN, phone, email or birth date" type="search" state={state} />
         <button className="button primary" disabled={isPending}>
           {isPending ? "Searching…" : "Search"}
         </button>
@@ -52,21 +49,21 @@ export function Search({ tenant, me, children }: Props) {
   );
 }
 
-function Entry({ name, label, type = "text", state }: { name: string; label: string; type?: string; state: SearchState }) {
+function Entry({ name, label, type, state }: { name: string; label: string; type: string; state: SearchState }) {
   return (
     <label className="field">
       <span>{label}</span>
-      <input name={name} type={type} defaultValue={state.values?.[name] ?? ""} key={state.values?.[name] ?? ""} autoComplete="off" maxLength={100} />
+      <input name={name} type={type} defaultValue={state.values?.[name] ?? ""} key={state.values?.[name] ?? ""} autoComplete="off" maxLength={200} />
     </label>
   );
 }
 
 function foundText(count: number, hasMore: boolean): string {
   if (count === 0) {
-    return "No patient found. A name must begin with what you enter; an MRN must be the same.";
+    return "No patient found. Each word must be, or begin, a name, number or date of the patient.";
   }
   if (hasMore) {
-    return `The first ${count} patients. Enter more to find fewer.`;
+    return `The first ${count} patients. The best matches come first. Enter more to find fewer.`;
   }
   return count === 1 ? "1 patient found." : `${count} patients found.`;
 }

@@ -49,7 +49,7 @@ async function importFile(
   let stop = false;
   try {
     const name = decodeURIComponent(request.headers.get("X-File-Name") ?? "");
-    const source = decodeURIComponent(request.headers.get("X-Source") ?? "") || undefined;
+    const source = decodeURIComponent(request.headers.get("X-Source") ?? "");
     for (const one of await runningImports(trially)) {
       known.set(one.id ?? "", one.updated_at ?? "");
     }

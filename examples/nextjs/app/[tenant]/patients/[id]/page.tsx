@@ -10,6 +10,7 @@ import { FIELDS, shownValue, valuesOf } from "@/lib/patient-fields";
 
 import { Documents } from "./documents";
 import { EditForm } from "./edit-form";
+import { RecordOfPerson } from "./record";
 
 export const metadata: Metadata = { title: "Patient" }; // No name: browsers keep titles in their history.
 
@@ -72,6 +73,7 @@ export default async function PatientPage({ params }: Props) {
             <Events events={timeline.data.data} />
           )}
         </section>
+        <RecordOfPerson tenant={tenant} patient={patient} mayWrite={mayWrite} seesNumbers={!hidden.includes("mrn")} />
       </div>
       <section className="card" aria-labelledby="documents">
         <h2 id="documents">Documents</h2>

@@ -1,0 +1,1 @@
+"""Possible duplicates as users list and decide them, and the commands that find them."""

@@ -1,0 +1,1 @@
+"""Pairs of patients that may be the same person."""

@@ -1,0 +1,154 @@
+"""Find possible duplicates: candidates share a key in the search terms, and are then compared.
+
+A key is a full name, a day of birth, a phone number, an email address, an MRN or another
+identifier. So patients are never compared with all others. A key that very many patients share says
+little, and only some of them are compared. Replaced and withdrawn records are not compared. The
+names and identifiers of a replaced record count for the one that is used.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Row, text
+from uuid_utils.compat import uuid7
+
+from trially.database.placement import current_placement
+from trially.database.session import db
+from trially.recruiting.duplicates.scoring import LEAST_SCORE, Person, compare, describe
+from trially.recruiting.search.current_records import current_records
+from trially.recruiting.search.indexing import Transaction, in_steps, read_patients
+
+MOST_OF_A_KEY = 100
+"""Patients with the same key that one patient is compared with."""
+
+USED = ("current", "inactive")
+"""Statuses of records that are compared."""
+
+AT_A_TIME = 500
+"""Patients whose duplicates are found in one transaction."""
+
+_CANDIDATES = f"""
+WITH keys AS (
+    SELECT DISTINCT patient_id, kind, term FROM patient_search_term
+    WHERE tenant_id = CAST(:tenant_id AS uuid) AND patient_id = ANY(CAST(:ids AS uuid[]))
+    AND (kind IN ('full_name', 'phone', 'email', 'mrn')
+        OR (kind = 'birth_date' AND length(term) = 10))
+)
+SELECT DISTINCT least(keys.patient_id, other.patient_id) AS patient_id,
+    greatest(keys.patient_id, other.patient_id) AS other_patient_id
+FROM keys CROSS JOIN LATERAL (
+    SELECT patient_id FROM patient_search_term shared
+    WHERE shared.tenant_id = CAST(:tenant_id AS uuid)
+    AND shared.kind = keys.kind AND shared.term = keys.term
+    AND shared.patient_id <> keys.patient_id
+    LIMIT {MOST_OF_A_KEY}
+) AS other
+"""
+_REPLACED = """
+SELECT DISTINCT patient_id, record_id FROM patient_search_term
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND patient_id = ANY(CAST(:ids AS uuid[]))
+AND record_id IS NOT NULL
+"""
+_FORGET = """
+DELETE FROM possible_duplicate
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND state = 'open'
+AND (patient_id = ANY(CAST(:ids AS uuid[])) OR other_patient_id = ANY(CAST(:ids AS uuid[])))
+AND (patient_id, other_patient_id) NOT IN (
+    SELECT patient_id, other_patient_id FROM json_to_recordset(CAST(:rows AS json))
+        AS r(patient_id uuid, other_patient_id uuid)
+)
+"""
+_RECORD = """
+INSERT INTO possible_duplicate (tenant_id, id, patient_id, other_patient_id, score, reasons)
+SELECT CAST(:tenant_id AS uuid), id, patient_id, other_patient_id, score, reasons
+FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, patient_id uuid, other_patient_id uuid,
+    score smallint, reasons jsonb)
+ON CONFLICT (tenant_id, patient_id, other_patient_id) DO UPDATE
+SET score = excluded.score, reasons = excluded.reasons, updated_at = now()
+WHERE (possible_duplicate.score, possible_duplicate.reasons)
+    IS DISTINCT FROM (excluded.score, excluded.reasons)
+"""
+# Terms are written anew with each change, and their ids grow with time.
+_INDEXED_SINCE = """
+SELECT DISTINCT patient_id AS id FROM patient_search_term
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND id > CAST(:since AS uuid)
+"""
+
+
+def find_duplicates(patient_ids: Sequence[UUID]) -> int:
+    """Record the possible duplicates of patients, and return their number.
+
+    Open pairs that are no longer alike are forgotten. What a user decided about a pair stays.
+    """
+    ids = [str(each) for each in {*patient_ids, *current_records(patient_ids).values()}]
+    pairs = [(row.patient_id, row.other_patient_id) for row in _run(_CANDIDATES, ids=ids)]
+    people = _describe({patient_id for pair in pairs for patient_id in pair})
+    rows = list(_compare(pairs, people))
+    _run(_FORGET, ids=ids, rows=orjson.dumps(rows).decode())
+    if rows:
+        _run(_RECORD, rows=orjson.dumps(rows).decode())
+    return len(rows)
+
+
+def find_all_duplicates(transaction: Transaction) -> Iterator[int]:
+    """Find the duplicates of all patients, and yield the number of patients after each step."""
+    return in_steps(find_duplicates, transaction, AT_A_TIME)
+
+
+def find_duplicates_since(since: UUID, transaction: Transaction) -> Iterator[int]:
+    """Find the duplicates of the patients that were indexed after the time of a UUIDv7.
+
+    Yield the number of patients after each step.
+    """
+    with transaction():
+        ids = [row.id for row in _run(_INDEXED_SINCE, since=str(since))]
+    for start in range(0, len(ids), AT_A_TIME):
+        some = ids[start : start + AT_A_TIME]
+        with transaction():
+            find_duplicates(some)
+        yield len(some)
+
+
+def _compare(
+    pairs: Iterable[tuple[UUID, UUID]], people: dict[UUID, Person]
+) -> Iterator[dict[str, Any]]:
+    for patient_id, other_id in pairs:
+        if not {patient_id, other_id} <= people.keys():
+            continue  # One is withdrawn, or another transaction has deleted it meanwhile.
+        score, reasons = compare(people[patient_id], people[other_id])
+        if score >= LEAST_SCORE:
+            yield {
+                "id": uuid7(),
+                "patient_id": patient_id,
+                "other_patient_id": other_id,
+                "score": score,
+                "reasons": reasons,
+            }
+
+
+def _describe(patient_ids: Collection[UUID]) -> dict[UUID, Person]:
+    """Return the patients whose records are used, as they are compared."""
+    replaced = _run(_REPLACED, ids=[str(patient_id) for patient_id in patient_ids])
+    records = {
+        each["id"]: each
+        for each in read_patients({*patient_ids, *(row.record_id for row in replaced)})
+    }
+    others: dict[UUID, list[dict[str, Any]]] = {}
+    for row in replaced:
+        if row.record_id in records:
+            others.setdefault(row.patient_id, []).append(records[row.record_id])
+    return {
+        patient_id: describe(records[patient_id], others.get(patient_id, ()))
+        for patient_id in patient_ids
+        if patient_id in records and records[patient_id]["record_status"] in USED
+    }
+
+
+def _run(statement: str, **parameters: Any) -> Sequence[Row[Any]]:
+    tenant_id = str(current_placement().tenant_id)
+    result = db.session.connection().execute(
+        text(statement), {**parameters, "tenant_id": tenant_id}
+    )
+    return result.all() if result.returns_rows else []

@@ -1,0 +1,1 @@
+"""CSV files: patients, diagnoses, laboratory values and medications."""

@@ -1,0 +1,73 @@
+"""How a source writes its files, as it is stored: column mappings and the time zone."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, literal_column, select
+from sqlalchemy.dialects.postgresql import JSONB, insert
+
+from trially.database.placement import current_placement
+from trially.database.rows import of_current_tenant, table_of
+from trially.database.session import db, transaction
+from trially.recruiting.column_mappings.mapping import ColumnMapping, build_mapping
+from trially.recruiting.column_mappings.table_fields import TableKind
+from trially.recruiting.sources.model import RecordSource
+from trially.tenancy.context import current_tenant
+
+
+def find_mapping(source: str, kind: TableKind) -> Mapping[str, Any]:
+    """Return the document that is stored with a source for one kind of table, or an empty one."""
+    stored: Mapping[str, Any] | None = _find(source, "column_mapping")
+    document: Mapping[str, Any] = (stored or {}).get(kind.value, {})
+    return document
+
+
+def find_own_zone(source: str) -> ZoneInfo | None:
+    """Return the time zone that is stored with a source."""
+    name: str | None = _find(source, "time_zone")
+    return None if name is None else ZoneInfo(name)
+
+
+def find_tenant_zone() -> ZoneInfo:
+    """Return the time zone of the current tenant."""
+    return ZoneInfo(current_tenant().time_zone)
+
+
+def mapping_of(source: str, kind: TableKind, document: Mapping[str, Any]) -> ColumnMapping:
+    """Return a mapping whose zone is that of the source, unless it names one.
+
+    Raises `MappingError`.
+    """
+    mapping = build_mapping(document, kind)
+    zone = mapping.dates.zone or find_own_zone(source) or find_tenant_zone()
+    return replace(mapping, dates=replace(mapping.dates, zone=zone))
+
+
+def store_mapping(source: str, kind: TableKind, document: Mapping[str, Any]) -> None:
+    """Store the mapping of one kind of table with a source, which is created if it is new."""
+    table = table_of(RecordSource)
+    new = insert(table).values(
+        tenant_id=current_placement().tenant_id, name=source, column_mapping={kind.value: document}
+    )
+    empty = literal_column("'{}'::jsonb", JSONB)
+    statement = new.on_conflict_do_update(
+        index_elements=["tenant_id", "name"],
+        set_={
+            "column_mapping": func.coalesce(table.c.column_mapping, empty).concat(
+                new.excluded.column_mapping
+            )
+        },
+    )
+    with transaction():
+        db.session.execute(statement)
+
+
+def _find(source: str, column: str) -> Any:
+    table = table_of(RecordSource)
+    statement = select(table.c[column]).where(
+        of_current_tenant(RecordSource), table.c.name == source
+    )
+    with transaction():
+        return db.session.execute(statement).scalar()

@@ -1,0 +1,118 @@
+"""Search patients by what somebody typed, best matches first."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import false
+
+from trially.database.rows import table_of
+from trially.http.masking import refuse_masked
+from trially.http.pages import Page, make_page, read_cursor
+from trially.http.problems import validation_failed
+from trially.recruiting.patients.model import ListedStatus, Patient
+from trially.recruiting.search.matching import (
+    Finds,
+    Place,
+    count_patients,
+    explain_matches,
+    find_patients,
+    matches,
+)
+from trially.recruiting.search.query import (
+    MOST_WORDS,
+    Word,
+    read_name,
+    read_query,
+    read_record_number,
+)
+from trially.resources.resource import Resource
+from trially.tenancy.context import current_tenant
+
+TYPED = ("q", "mrn", "given_name", "family_name")
+"""The criteria that are looked up word by word."""
+
+
+_RANK, _TERM = "rank_of_match", "term_of_match"
+"""Values of an item that only the cursor needs."""
+
+
+def search_page(patients: Resource, body: Mapping[str, Any], **always: Any) -> Page:
+    """Return the page of patients that meet all criteria of a search, and `always`.
+
+    Patients are also found by the names and numbers of records that they replace. If the search
+    asks for all records, or for replaced ones, each is found by its own.
+
+    Without `sort`, the best matches come first. Answers 403 if a criterion is masked for the
+    caller.
+    """
+    refuse_masked({name for name in body if name == "q" or name in patients.masked})
+    if not any(name in body for name in TYPED):
+        return _explained(patients.page(body, **always), [], Finds.PATIENTS)
+    words, finds = _read_words(body), _finds(body["record_status"])
+    if "sort" in body or not words:
+        ids = table_of(Patient).c.id.in_(matches(words, finds)) if words else false()
+        return _explained(patients.page(body, [ids], **always), words, finds)
+    return _explained(_ranked_page(patients, words, finds, {**body, **always}), words, finds)
+
+
+def _ranked_page(
+    patients: Resource, words: Sequence[Word], finds: Finds, body: Mapping[str, Any]
+) -> Page:
+    tenant_id, limit = current_tenant().tenant_id, body["limit"]
+    conditions = patients.conditions(body)
+    position = read_cursor(tenant_id, body)
+    after = None if position is None else _read_place(position)
+    places = find_patients(words, conditions, finds=finds, limit=limit + 1, after=after)
+    items = patients.pick([place.patient_id for place in places])
+    page = make_page(
+        [
+            {**items[place.patient_id], _RANK: place.rank, _TERM: place.term}
+            for place in places
+            # Another transaction may have deleted the patient meanwhile.
+            if place.patient_id in items
+        ],
+        limit,
+        tenant_id=tenant_id,
+        position=[_RANK, _TERM, "id"],
+        query=body,
+    )
+    for item in page["data"]:
+        del item[_RANK], item[_TERM]
+    if body.get("total"):
+        page["page"]["total"] = count_patients(words, conditions, finds)
+    return page
+
+
+def _finds(status: str) -> Finds:
+    is_used = status in {ListedStatus.CURRENT, ListedStatus.INACTIVE}
+    return Finds.PATIENTS if is_used else Finds.RECORDS
+
+
+def _read_words(body: Mapping[str, Any]) -> list[Word]:
+    """Return the words of all criteria, or answer 422 if there are too many."""
+    words = read_query(body["q"]) if "q" in body else []
+    if "mrn" in body:
+        words += read_record_number(body["mrn"])
+    for name in ("given_name", "family_name"):
+        if name in body:
+            words += read_name(body[name], name)
+    if len(words) > MOST_WORDS:
+        pointer = next(f"/{name}" for name in TYPED if name in body)
+        detail = f"Must have at most {MOST_WORDS} words."
+        raise validation_failed([{"pointer": pointer, "detail": detail}])
+    return words
+
+
+def _explained(page: Page, words: Sequence[Word], finds: Finds) -> Page:
+    """Add to each patient what matched."""
+    ids = [item["id"] for item in page["data"]]
+    explained = explain_matches(words, ids, finds) if words and ids else {}
+    for item in page["data"]:
+        item["matched"] = explained.get(item["id"], [])
+    return page
+
+
+def _read_place(position: Sequence[str | None]) -> Place:
+    rank, term, patient_id = position
+    return Place(int(rank or 0), term or "", UUID(patient_id))

@@ -1,0 +1,1 @@
+"""Find patients by names, numbers and dates as people type them."""
