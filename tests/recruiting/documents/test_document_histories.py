@@ -19,7 +19,9 @@ from tests.recruiting.imports.record_histories import (
     replaced_by,
     version,
 )
+from trially.database.session import transaction
 from trially.recruiting.imports.missing_records import withdraw_missing
+from trially.recruiting.imports.rezoning import count_outdated, rezone_source
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.context import tenant_context
 
@@ -185,13 +187,33 @@ def test_dates_are_in_the_zone_of_the_source_and_must_be_possible(
     assert job["error_count"] == 2
 
 
+def test_another_zone_of_the_source_moves_zoneless_times(importer: Importer) -> None:
+    times = ("2021-07-01T23:30:00", "2021-07-01T23:30:00Z", "2021-07-01")
+    importer(person("p1"), *(note(number, at, date=at) for number, at in enumerate(times)))
+    before = importer.versions()["p1"]
+
+    with importer.app.app_context(), tenant_context(importer.tenant.slug):
+        with transaction():
+            assert count_outdated("fhir", "America/Chicago") == 1
+        assert rezone_source("fhir", "America/Chicago") == 1
+
+    assert importer.query(
+        "SELECT at::text, at_offset, dated_on::text FROM document ORDER BY source_id"
+    ) == [
+        ("2021-07-02 04:30:00+00", -300, "2021-07-01"),
+        ("2021-07-01 23:30:00+00", 0, "2021-07-01"),
+        ("2021-07-01 00:00:00+00", None, "2021-07-01"),
+    ]
+    assert importer.versions()["p1"] == before + 1
+
+
 def test_an_erased_patient_leaves_no_document_anywhere(importer: Importer, member: Member) -> None:
     notes = (note(1, "Secret"), asking(2), make_binary("b1", "Secret Binary"))
     importer(person("p1"), person("p2"), *notes, note(3, "Of another", "p2"))
     importer(asking(4, "Binary/absent", "p1"), make_binary("b2", "Unused"))
     importer.query(
         "INSERT INTO import_binary (tenant_id, id, import_id, source_id, pages, is_paged, is_used)"
-        " SELECT tenant_id, gen_random_uuid(), id, 'b9', '[\"Secret\"]', false, true"
+        " SELECT tenant_id, gen_random_uuid(), id, 'b9', '[]', false, true"
         " FROM import_job LIMIT 1"
     )
     patient_id = importer.value("SELECT id::text FROM patient WHERE source_id = 'p1'")

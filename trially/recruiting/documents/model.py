@@ -59,6 +59,8 @@ class Document(Timestamped, Versioned, TenantModel):
     """UTC offset that the source wrote, in minutes."""
     dated_on: Mapped[dt.date | None]
     """The day of `at` in the source's own time."""
+    zone: Mapped[str | None] = mapped_column(String(64))
+    """The zone in which a time without an offset was read, by its IANA name."""
     date_problem: Mapped[str | None] = mapped_column(String(20))
     """A `DateProblem`: the date must not be used."""
     status: Mapped[str | None] = mapped_column(String(128))
@@ -104,6 +106,13 @@ class Document(Timestamped, Versioned, TenantModel):
             "tenant_id",
             "recorded_patient_id",
             postgresql_where=text("recorded_patient_id IS NOT NULL"),
+        ),
+        Index(
+            "ix_document_zone",
+            "tenant_id",
+            "source",
+            "zone",
+            postgresql_where=text("zone IS NOT NULL"),
         ),
         CheckConstraint(
             "source_type IN ({})".format(", ".join(f"'{kind}'" for kind in DocumentSource)),

@@ -16,6 +16,7 @@ from sqlalchemy import Row, func, select, text
 from trially.database.placement import current_placement
 from trially.database.rows import fetch_items, of_current_tenant, table_of
 from trially.database.session import db, transaction
+from trially.recruiting.documents.model import Document
 from trially.recruiting.imports.fhir.dates import offset_in
 from trially.recruiting.imports.writing.statements import INCREMENT_VERSION
 from trially.recruiting.imports.writing.upserting import run_with_rows
@@ -45,6 +46,16 @@ UPDATE clinical_fact SET zone = :zone, updated_at = now(),
 FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid,
     {", ".join(f"{t}_at timestamptz, {t}_offset smallint" for t in _TIMES)})
 WHERE clinical_fact.tenant_id = CAST(:tenant_id AS uuid) AND clinical_fact.id = r.id
+"""
+_FIND_DOCUMENTS = """
+SELECT id, patient_id, at, at_offset FROM document
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND source = :source AND zone <> :zone
+ORDER BY id LIMIT :most FOR UPDATE
+"""
+_WRITE_DOCUMENTS = """
+UPDATE document SET zone = :zone, updated_at = now(), at = r.at, at_offset = r.at_offset
+FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, at timestamptz, at_offset smallint)
+WHERE document.tenant_id = CAST(:tenant_id AS uuid) AND document.id = r.id
 """
 _FIND_PATIENTS = """
 SELECT id, deceased_at, deceased_zone FROM patient
@@ -81,13 +92,19 @@ def count_outdated(source: str, zone: str) -> int:
     facts = select(func.count()).where(
         of_current_tenant(ClinicalFact), fact.source == source, fact.zone != zone
     )
+    document = table_of(Document).c
+    documents = select(func.count()).where(
+        of_current_tenant(Document), document.source == source, document.zone != zone
+    )
     patients = select(func.count()).where(
         of_current_tenant(Patient),
         patient.source == source,
         patient.deceased_zone != zone,
         ~patient.corrections.has_key("deceased_at"),
     )
-    number: int = sum(db.session.execute(each).scalar_one() for each in (facts, patients))
+    number: int = sum(
+        db.session.execute(each).scalar_one() for each in (facts, documents, patients)
+    )
     return number
 
 
@@ -106,15 +123,20 @@ def rezone_some(source: str, zone: str, most: int = ROWS_AT_ONCE) -> int:
     """Read the times of some records of a source in a zone, and return how many there were."""
     lock_source(source)
     found = _find(_FIND_FACTS, source, zone, most)
-    dead = _find(_FIND_PATIENTS, source, zone, most - len(found))
+    documents = _find(_FIND_DOCUMENTS, source, zone, most - len(found))
+    dead = _find(_FIND_PATIENTS, source, zone, most - len(found) - len(documents))
     if found:
         run_with_rows(_WRITE_FACTS, [_moved_fact(row, zone) for row in found], zone=zone)
+    if documents:
+        run_with_rows(
+            _WRITE_DOCUMENTS, [_moved_document(row, zone) for row in documents], zone=zone
+        )
     if dead:
         run_with_rows(_WRITE_PATIENTS, [_moved_death(row, zone) for row in dead], zone=zone)
-    touched = {row.patient_id for row in found} | {row.id for row in dead}
+    touched = {row.patient_id for row in (*found, *documents)} | {row.id for row in dead}
     if touched:
         run_with_rows(_TOUCH, [{"id": patient_id} for patient_id in touched])
-    return len(found) + len(dead)
+    return len(found) + len(documents) + len(dead)
 
 
 def _find(statement: str, source: str, zone: str, most: int) -> list[Row[Any]]:
@@ -136,6 +158,11 @@ def _moved_fact(row: Row[Any], zone: str) -> dict[str, Any]:
             at, offset = _move(at, offset or 0, zone)
         values[f"{time}_at"], values[f"{time}_offset"] = at, offset
     return values
+
+
+def _moved_document(row: Row[Any], zone: str) -> dict[str, Any]:
+    at, offset = _move(row.at, row.at_offset or 0, zone)
+    return {"id": row.id, "at": at, "at_offset": offset}
 
 
 def _moved_death(row: Row[Any], zone: str) -> dict[str, Any]:

@@ -93,9 +93,9 @@ def run_import(
     )
     meter = InputMeter(limits)
     zone = ZoneInfo(time_zone or run.source_state.time_zone or current_tenant().time_zone)
+    waiting = WaitingFacts(run, limits)
     try:
         try:
-            waiting = WaitingFacts(run, limits)
             waiting.expire(limits.most_waiting_days)
             if time_zone is None:
                 rezone_source(source, zone.key, run.batch_transaction)
@@ -110,10 +110,12 @@ def run_import(
             return _finish(run, waiting, meter)
         except BadLineError as error:
             bad = error.fault
+            waiting.keep_texts()
             return run.fail(f"{bad.file}, line {bad.line}: {bad.reason}", bad)
         except ImportTimeError as error:
             raise ImportStoppedError(run.stop(str(error))) from None
         except ImportLimitError as error:
+            waiting.keep_texts()
             raise ImportStoppedError(run.fail(str(error))) from None
     except (ImportStoppedError, ImportTakenOverError):
         raise

@@ -4,18 +4,24 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func, or_, select
+from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
-from trially.database.session import db
 from trially.recruiting.imports.faults import FaultCode, LineFault
 from trially.recruiting.imports.import_run import ImportRun
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import WaitingFact
+from trially.recruiting.imports.waiting_queries import (
+    count_of_source,
+    delete_rows,
+    delete_waiting,
+    fetch_resources,
+    fitting,
+    search,
+    search_textless,
+)
 from trially.recruiting.imports.writing.batches import (
-    BATCH_BYTES,
-    BATCH_LINES,
     Batch,
     fault_of,
     write_batch,
@@ -40,9 +46,6 @@ from trially.recruiting.imports.writing.waiting_rows import (
 )
 from trially.recruiting.imports.writing.withdrawing import Withdrawal
 
-SEARCHED_AT_ONCE = 10_000
-"""Waiting facts whose patients are looked for in one statement."""
-
 _LOWEST_ID = UUID(int=0)
 
 
@@ -63,7 +66,7 @@ class WaitingFacts:
         textless = self._without_text(batch)
         without_patient = write_batch(batch, self._run.source)
         if self._number is None:
-            self._number = _count(self._run.source)
+            self._number = count_of_source(self._run.source)
         if self._number:
             waiting = {fact.key for fact in without_patient}
             written = [each for each in batch.resources.values() if each.key not in waiting]
@@ -88,7 +91,7 @@ class WaitingFacts:
             with self._run.batch_transaction():
                 after = self._resolve_some(after)
 
-    def complete_documents(self, check_time: Callable[[], None] = lambda: None) -> None:
+    def complete_documents(self, check_time: Callable[[], None]) -> None:
         """Complete the documents of this import that wait, as far as it has their Binary resources.
 
         After that, the texts of Binary resources can be deleted.
@@ -97,7 +100,15 @@ class WaitingFacts:
         while after is not None:
             check_time()
             with self._run.batch_transaction():
-                after = self._complete_some(after)
+                batch, after = self._complete_some(after)
+                self._run.count(batch)
+
+    def keep_texts(self) -> None:
+        """Complete the documents that wait when an import fails, which counts no more faults."""
+        after: UUID | None = _LOWEST_ID
+        while after is not None:
+            with self._run.batch_transaction():
+                _, after = self._complete_some(after)
 
     def report(self) -> None:
         """Count the facts of this import that wait, and record them as faults."""
@@ -174,33 +185,37 @@ class WaitingFacts:
 
         Returns the id of the last fact that was looked at, None if there was none.
         """
-        searched = _search(self._run, after)
+        searched = search(self._run.source, self._run.id, after)
         if not searched:
             return None
         patients = find_patients(self._run.source, {row["patient_key"] for row in searched})
         ready = [row for row in searched if row["patient_key"] in patients]
-        chosen = _fitting(ready)
+        chosen = fitting(ready)
         if chosen:
             batch = Batch(source=self._run.source_state)
-            for resource in _fetch_resources([row["id"] for row in chosen]).values():
+            for resource in fetch_resources([row["id"] for row in chosen]).values():
                 batch.put(resource)
             complete_documents(batch, self._run.id, is_last_chance=True)
             write_batch(batch, self._run.source)
-            _delete([row["id"] for row in chosen])
+            delete_rows([row["id"] for row in chosen])
             for resource in batch.resources.values():
                 self._run.count_resolved(resource.type, 1)
             self._run.count(batch)
         last: UUID = (searched if len(chosen) == len(ready) else chosen)[-1]["id"]
         return last
 
-    def _complete_some(self, after: UUID) -> UUID | None:
-        """Complete a batch of the documents after `after`. Returns the id of the last one."""
-        chosen = _fitting(_search_textless(self._run, after))
-        if not chosen:
-            return None
+    def _complete_some(self, after: UUID) -> tuple[Batch, UUID | None]:
+        """Complete a batch of the documents after `after`.
+
+        Returns the batch with the faults of their texts, and the id of the last document, None if
+        there was none.
+        """
+        chosen = fitting(search_textless(self._run.id, after))
         batch = Batch(source=self._run.source_state)
+        if not chosen:
+            return batch, None
         ids = {}
-        for waiting_id, resource in _fetch_resources([row["id"] for row in chosen]).items():
+        for waiting_id, resource in fetch_resources([row["id"] for row in chosen]).items():
             batch.put(resource)
             ids[resource.key] = waiting_id
         complete_documents(batch, self._run.id, is_last_chance=True)
@@ -208,32 +223,7 @@ class WaitingFacts:
             {**_stored(document), "id": ids[document.key]} for document in batch.resources.values()
         ]
         run_with_rows(REPLACE, rows)
-        self._run.count(batch)
-        last: UUID = chosen[-1]["id"]
-        return last
-
-
-def delete_waiting(source: str, older_than: dt.timedelta) -> int:
-    """Delete the facts of a source that have waited for longer, and return their number."""
-    waiting = table_of(WaitingFact)
-    statement = delete(waiting).where(*_waits_longer(source, older_than))
-    return len(db.session.execute(statement.returning(waiting.c.id)).all())
-
-
-def count_waiting(source: str, older_than: dt.timedelta) -> int:
-    """Return how many facts of a source have waited for longer."""
-    statement = select(func.count()).where(*_waits_longer(source, older_than))
-    number: int = db.session.execute(statement).scalar_one()
-    return number
-
-
-def _waits_longer(source: str, than: dt.timedelta) -> Sequence[ColumnElement[bool]]:
-    waiting = table_of(WaitingFact).c
-    return (
-        of_current_tenant(WaitingFact),
-        waiting.source == source,
-        waiting.waiting_since <= func.now() - than,
-    )
+        return batch, chosen[-1]["id"]
 
 
 def _to_row(fact: TranslatedResource, run: ImportRun) -> WaitingRow:
@@ -259,77 +249,6 @@ def _stored(fact: TranslatedResource) -> StoredResource:
         "json_bytes": fact.json_bytes,
         "awaits_binary": has_parts(fact),
     }
-
-
-def _count(source: str) -> int:
-    statement = select(func.count()).where(
-        of_current_tenant(WaitingFact), table_of(WaitingFact).c.source == source
-    )
-    number: int = db.session.execute(statement).scalar_one()
-    return number
-
-
-def _search(run: ImportRun, after: UUID) -> list[Item]:
-    """Return waiting facts of the source.
-
-    A document that waits for its Binary is left to its own import, which has the Binary.
-    """
-    waiting = table_of(WaitingFact).c
-    return fetch_items(
-        select(*columns_named(WaitingFact, ("id", "patient_key", "json_bytes")))
-        .where(
-            of_current_tenant(WaitingFact),
-            waiting.source == run.source,
-            waiting.id > after,
-            or_(waiting.awaits_binary.is_(False), waiting.import_id == run.id),
-        )
-        .order_by(waiting.id)
-        .limit(SEARCHED_AT_ONCE)
-    )
-
-
-def _search_textless(run: ImportRun, after: UUID) -> list[Item]:
-    """Return the documents of an import that wait for their Binary resources."""
-    waiting = table_of(WaitingFact).c
-    return fetch_items(
-        select(*columns_named(WaitingFact, ("id", "json_bytes")))
-        .where(
-            of_current_tenant(WaitingFact),
-            waiting.import_id == run.id,
-            waiting.id > after,
-            waiting.awaits_binary,
-        )
-        .order_by(waiting.id)
-        .limit(BATCH_LINES)
-    )
-
-
-def _fitting(rows: Sequence[Item]) -> Sequence[Item]:
-    """Return the first of these waiting facts, as many as fit into a batch and at least one."""
-    size = 0
-    for number, row in enumerate(rows):
-        size += row["json_bytes"]
-        if number >= BATCH_LINES or (number and size > BATCH_BYTES):
-            return rows[:number]
-    return rows
-
-
-def _fetch_resources(ids: Sequence[UUID]) -> dict[UUID, TranslatedResource]:
-    waiting = table_of(WaitingFact).c
-    rows = fetch_items(
-        select(*columns_named(WaitingFact, ("id", "file", "line", "resource")))
-        .where(of_current_tenant(WaitingFact), waiting.id.in_(ids))
-        .order_by(waiting.id)
-    )
-    return {
-        row["id"]: TranslatedResource(file=row["file"], line=row["line"], **row["resource"])
-        for row in rows
-    }
-
-
-def _delete(ids: Sequence[UUID]) -> None:
-    waiting = table_of(WaitingFact)
-    db.session.execute(delete(waiting).where(of_current_tenant(WaitingFact), waiting.c.id.in_(ids)))
 
 
 def _fault_of_waiting(row: Item) -> LineFault:

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from trially.database.rows import columns_named, fetch_items, of_current_tenant
 from trially.database.session import transaction
 from trially.recruiting.imports.model import WaitingFact
-from trially.recruiting.imports.waiting import count_waiting, delete_waiting
+from trially.recruiting.imports.waiting_queries import count_waiting, delete_waiting
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant
 from trially.tenancy.lifecycle.completing import complete_slug

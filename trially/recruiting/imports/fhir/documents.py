@@ -189,6 +189,7 @@ def _begin(
         "at_precision": when.precision,
         "at_offset": when.offset,
         "dated_on": when.day,
+        "zone": when.zone,
         "date_problem": _find_date_problem(when, source_type, reading),
         "status": status,
         "document_status": None,

@@ -218,6 +218,7 @@ class DocumentRow(TypedDict):
     at_precision: str | None
     at_offset: int | None
     dated_on: str | None
+    zone: str | None
     date_problem: str | None
     status: str | None
     document_status: str | None
