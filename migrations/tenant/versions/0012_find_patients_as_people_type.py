@@ -190,7 +190,7 @@ def create_tables() -> None:
         ),
         sa.Column("version", sa.BigInteger(), server_default="1", nullable=False),
         sa.CheckConstraint(
-            "patient_id < other_patient_id", name=op.f("ck_possible_duplicate_order")
+            "patient_id <= other_patient_id", name=op.f("ck_possible_duplicate_order")
         ),
         sa.ForeignKeyConstraint(
             ["tenant_id", "other_patient_id"],

@@ -33,7 +33,11 @@ def _patient(column: str) -> ForeignKeyConstraint:
 
 
 class PossibleDuplicate(Timestamped, Versioned, TenantModel):
-    """A pair of patients that may be the same person. `patient_id` is the smaller id."""
+    """A pair of patients that may be the same person. `patient_id` is the smaller id.
+
+    The constraint also admits a pair of a patient with itself, which `flask tenants prove` writes
+    and undoes.
+    """
 
     __tablename__ = "possible_duplicate"
 
@@ -47,7 +51,7 @@ class PossibleDuplicate(Timestamped, Versioned, TenantModel):
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "patient_id", "other_patient_id"),
-        CheckConstraint("patient_id < other_patient_id", name="order"),
+        CheckConstraint("patient_id <= other_patient_id", name="order"),
         _patient("patient_id"),
         _patient("other_patient_id"),
         Index("ix_possible_duplicate_tenant_id_other", "tenant_id", "other_patient_id"),

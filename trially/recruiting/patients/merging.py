@@ -31,7 +31,7 @@ SELECT patient.id AS survivor_id, named.base_url, named.source_id
 FROM patient CROSS JOIN jsonb_to_recordset(patient.replaces)
     AS named(base_url text, source_id text)
 WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
-AND patient.replaces IS NOT NULL
+AND patient.replaces IS NOT NULL AND patient.withdrawn_at IS NULL
 """
 
 # Other records whose links concern the written ones.
@@ -62,7 +62,7 @@ WITH replacing AS MATERIALIZED ({_REPLACING}), wanted AS MATERIALIZED (
         (SELECT other.id FROM patient other
         WHERE other.tenant_id = CAST(:tenant_id AS uuid) AND other.source = :source
         AND other.base_url = patient.link_base_url AND other.source_id = patient.link_source_id
-        AND other.id <> patient.id),
+        AND other.id <> patient.id AND other.withdrawn_at IS NULL),
         (SELECT min(survivor_id::text)::uuid FROM replacing
         WHERE replacing.base_url = patient.base_url AND replacing.source_id = patient.source_id
         AND survivor_id <> patient.id)
@@ -99,6 +99,14 @@ _SET_REPLACED = """
 UPDATE patient SET replaced_by_id = CAST(:into AS uuid), merged_by = :by, updated_at = now(),
     clinical_version = clinical_version + 1
 WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = CAST(:id AS uuid)
+"""
+
+_UNDO_MERGES_INTO = """
+UPDATE patient SET replaced_by_id = NULL, merged_by = NULL, updated_at = now(),
+    clinical_version = clinical_version + 1
+WHERE tenant_id = CAST(:tenant_id AS uuid) AND replaced_by_id = ANY(CAST(:ids AS uuid[]))
+AND merged_by IS NOT NULL
+RETURNING id
 """
 
 _TABLES_OF_RECORDS = ("clinical_fact", "document")
@@ -156,6 +164,18 @@ def follow_links(patient_ids: Collection[UUID], source: str) -> None:
         ids = [row.id for row in changed]
         _open_circles(ids)
         _move_records_and_terms(ids)
+
+
+def stop_replacing(patient_ids: Collection[UUID], source: str) -> None:
+    """Let the records stand for themselves again that withdrawn ones have replaced.
+
+    Otherwise no record would stand for the person. A link of the source is followed again when the
+    withdrawn record comes back; a merge by a member is undone.
+    """
+    undone = _run(_UNDO_MERGES_INTO, ids=[str(each) for each in patient_ids])
+    if undone:
+        _move_records_and_terms([row.id for row in undone])
+    follow_links(patient_ids, source)
 
 
 def merge(patient_id: UUID, into: UUID, by: str) -> None:

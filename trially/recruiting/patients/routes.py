@@ -178,9 +178,14 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
 
     The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value.
     `If-Match` must name the version that the caller has seen, or the answer is 412. Fields that are
-    masked for the caller cannot be changed.
+    masked for the caller cannot be changed. If another patient has the MRN, the answer is 409, as
+    for a new patient.
     """
     changes = dict(body)
+    if "mrn" in body:
+        refuse_masked(PATIENTS.masked & body.keys())
+        PATIENTS.get(patient_id)
+        refuse_taken_mrn(body["mrn"], wanted_for=patient_id)
     if body.get("address") is not None:
         changes["address"] = _merged_address(body["address"])
     derived = _death_of(body)

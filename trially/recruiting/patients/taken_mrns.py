@@ -27,8 +27,8 @@ def check_deferred_mrns() -> None:
     db.session.execute(text(f"SET CONSTRAINTS {_UNIQUE} IMMEDIATE"))
 
 
-def refuse_taken_mrn(mrn: str) -> None:
-    """Answer 409 if a patient of any source has this MRN.
+def refuse_taken_mrn(mrn: str, wanted_for: UUID | None = None) -> None:
+    """Answer 409 if a patient of any source, other than `wanted_for`, has this MRN.
 
     It names the patient if the caller may see both the patient and MRNs.
     """
@@ -42,6 +42,8 @@ def refuse_taken_mrn(mrn: str) -> None:
         .order_by(Patient.id)
         .limit(1)
     )
+    if wanted_for is not None:
+        statement = statement.where(Patient.id != wanted_for)
     if not fetch_items(statement):
         return
     detail = "There is a patient with this MRN already."

@@ -6,7 +6,8 @@ import pytest
 
 from tests.recruiting.imports.fhir_examples import CONDITION, ENCOUNTER, PATIENT
 from tests.recruiting.imports.importing import Importer
-from tests.recruiting.imports.writing.test_record_keys import condition, patient
+from tests.recruiting.imports.writing.test_record_keys import bundle, condition, patient
+from tests.recruiting.imports.writing.test_record_versions import deletion
 
 SHOWN = (
     "SELECT patient.source_id, clinical_fact.source_id FROM patient JOIN clinical_fact"
@@ -48,6 +49,23 @@ def test_a_link_that_is_gone_undoes_the_replacement(importer: Importer) -> None:
 
     assert importer.query(SHOWN) == [("p1", "c1"), ("p2", "c2")]
     assert importer.query(STATUS) == [("p1", "current"), ("p2", "current")]
+
+
+def test_a_withdrawn_record_replaces_none(importer: Importer) -> None:
+    """Else no record would stand for the person whom a member or the source has merged into it."""
+    importer(patient(1, "100"), replaced(2, 1), patient(3, "300"), *FACTS)
+    importer.query(
+        "UPDATE patient SET merged_by = 'cora', replaced_by_id ="
+        " (SELECT id FROM patient WHERE source_id = 'p1') WHERE source_id = 'p3' RETURNING 1"
+    )
+
+    importer(bundle(deletion("Patient", "p1")))
+    assert importer.query(SHOWN) == [("p1", "c1"), ("p2", "c2")]
+    assert importer.query(STATUS) == [("p1", "withdrawn"), ("p2", "current"), ("p3", "current")]
+
+    importer(patient(1, "100"))
+    assert importer.query(SHOWN) == [("p1", "c1"), ("p1", "c2")]
+    assert importer.query(STATUS) == [("p1", "current"), ("p2", "replaced"), ("p3", "current")]
 
 
 def test_the_survivor_may_take_over_the_number(importer: Importer) -> None:

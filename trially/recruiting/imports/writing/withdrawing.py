@@ -16,6 +16,7 @@ from trially.recruiting.imports.source_state import SourceState
 from trially.recruiting.imports.writing.resources import RecordKey, WriteCounts
 from trially.recruiting.imports.writing.statements import INCREMENT_VERSION, RECOUNT_ENCOUNTERS
 from trially.recruiting.imports.writing.upserting import is_newer, run_with_rows
+from trially.recruiting.patients.merging import stop_replacing
 from trially.recruiting.patients.model import WithdrawalReason
 
 _RECORDSET = (
@@ -33,7 +34,7 @@ WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.source = :source
 AND patient.base_url = r.base_url AND patient.source_id = r.source_id
 AND r.source_type = 'Patient' AND patient.withdrawn_at IS NULL
 AND {is_newer("patient", "r")} IS NOT TRUE
-RETURNING r.source_type, NULL::uuid AS patient_id, 0 AS component
+RETURNING r.source_type, patient.id AS patient_id, 0 AS component
 """
 
 
@@ -152,6 +153,9 @@ def withdraw_records(withdrawals: Collection[Withdrawal], source: str, counts: W
             newer = run_with_rows(find_newer, of_kind[kind], source=source)
             counts.update((row.source_type, "stale") for row in newer)
     counts.update(_count(withdrawn))
+    people = [row.patient_id for row in withdrawn if row.source_type == "Patient"]
+    if people:
+        stop_replacing(people, source)
     seen = {row.patient_id for row in withdrawn if row.source_type == "Encounter"}
     if seen:
         run_with_rows(RECOUNT_ENCOUNTERS, [{"id": patient_id} for patient_id in seen])
