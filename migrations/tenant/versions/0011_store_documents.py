@@ -22,7 +22,7 @@ def upgrade() -> None:
         sa.Column("pages", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("is_paged", sa.Boolean(), nullable=False),
         sa.Column("problem", sa.String(length=20), nullable=True),
-        sa.Column("is_used", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("uses", sa.Integer(), server_default="0", nullable=False),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.ForeignKeyConstraint(

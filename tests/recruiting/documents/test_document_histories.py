@@ -20,6 +20,7 @@ from tests.recruiting.imports.record_histories import (
     version,
 )
 from trially.database.session import transaction
+from trially.recruiting.documents.extracting.problems import MOST_USES
 from trially.recruiting.imports.missing_records import withdraw_missing
 from trially.recruiting.imports.rezoning import count_outdated, rezone_source
 from trially.tenancy.catalog import Tenant
@@ -65,6 +66,19 @@ def asking(number: int, binary: str = "Binary/b1", patient: str = "p1", **more: 
     """Return a document whose text is in a Binary."""
     subject = {"reference": f"Patient/{patient}"}
     return make_reference(number, {"url": binary}, **{"subject": subject, **more})
+
+
+def test_a_binary_is_the_text_of_a_bounded_number_of_documents(importer: Importer) -> None:
+    documents = [asking(number) for number in range(MOST_USES + 2)]
+
+    job = importer(person("p1"), make_binary("b1", "Secret"), *documents)
+
+    assert job["counts"]["DocumentReference"]["new"] == MOST_USES + 2
+    assert importer.query("SELECT text_problem, count(*) FROM document GROUP BY 1 ORDER BY 2") == [
+        ("used_too_often", 2),
+        (None, MOST_USES),
+    ]
+    assert job["error_groups"] == {"text_incomplete": {"DocumentReference": 2}}
 
 
 def test_the_newest_version_wins_in_any_order(importer: Importer) -> None:
@@ -212,8 +226,8 @@ def test_an_erased_patient_leaves_no_document_anywhere(importer: Importer, membe
     importer(person("p1"), person("p2"), *notes, note(3, "Of another", "p2"))
     importer(asking(4, "Binary/absent", "p1"), make_binary("b2", "Unused"))
     importer.query(
-        "INSERT INTO import_binary (tenant_id, id, import_id, source_id, pages, is_paged, is_used)"
-        " SELECT tenant_id, gen_random_uuid(), id, 'b9', '[]', false, true"
+        "INSERT INTO import_binary (tenant_id, id, import_id, source_id, pages, is_paged, uses)"
+        " SELECT tenant_id, gen_random_uuid(), id, 'b9', '[]', false, 1"
         " FROM import_job LIMIT 1"
     )
     patient_id = importer.value("SELECT id::text FROM patient WHERE source_id = 'p1'")

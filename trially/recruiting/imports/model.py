@@ -286,8 +286,8 @@ class ImportBinary(TenantModel):
     pages: Mapped[list[str]]
     is_paged: Mapped[bool]
     problem: Mapped[str | None] = mapped_column(String(20))
-    is_used: Mapped[bool] = mapped_column(server_default=text("false"))
-    """A document has this text."""
+    uses: Mapped[int] = mapped_column(server_default="0")
+    """Number of documents that have asked for this text."""
 
     __table_args__ = (
         ForeignKeyConstraint(

@@ -39,7 +39,7 @@ _FORGET = (
     # patient's, so an unended import of the source has to do without them.
     """
     DELETE FROM import_binary USING import_job job
-    WHERE import_binary.tenant_id = CAST(:tenant_id AS uuid) AND import_binary.is_used
+    WHERE import_binary.tenant_id = CAST(:tenant_id AS uuid) AND import_binary.uses > 0
     AND job.tenant_id = import_binary.tenant_id AND job.id = import_binary.import_id
     AND job.source = :source
     """,

@@ -20,6 +20,7 @@ class TextProblem(StrEnum):
     UNREADABLE = "unreadable"
     UNSUPPORTED_TYPE = "unsupported_type"
     URL_NOT_FETCHED = "url_not_fetched"
+    USED_TOO_OFTEN = "used_too_often"
 
 
 MOST_SECONDS = 20.0
@@ -39,6 +40,9 @@ MOST_CHARACTERS_OF_PAGE = 50_000
 MOST_PARTS = 100
 """Attachments and narratives of one resource that are read."""
 
+MOST_USES = 50
+"""Documents that have the text of one Binary. A small upload could become very large otherwise."""
+
 SENTENCES = {
     TextProblem.BROKEN_BASE64: "is not valid base64",
     TextProblem.EMPTY: "is empty",
@@ -54,5 +58,6 @@ SENTENCES = {
     TextProblem.UNREADABLE: "is damaged, or not of the format that it begins like",
     TextProblem.UNSUPPORTED_TYPE: "is not text, HTML, RTF or PDF, so its text is not read",
     TextProblem.URL_NOT_FETCHED: "is not a Binary; its URL is not fetched",
+    TextProblem.USED_TOO_OFTEN: f"refers to a Binary that {MOST_USES} other documents have",
 }
 """How the sentence continues that begins with the element: `DocumentReference.content[0]`."""

@@ -6,14 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from sqlalchemy import func, select, tuple_, update
+from sqlalchemy import func, select, tuple_
 from uuid_utils.compat import uuid7
 
 from trially.database.rows import columns_named, fetch_items, of_current_tenant, table_of
-from trially.database.session import db
 from trially.recruiting.documents.extracting.problems import (
     MOST_CHARACTERS,
     MOST_PAGES,
+    MOST_USES,
     SENTENCES,
     TextProblem,
 )
@@ -72,9 +72,12 @@ def complete_documents(
             waiting.append(document)
             del batch.resources[document.key]
             continue
+        for key in _binaries_of(document) & texts.keys():
+            texts[key]["uses"] += 1
         read = [_with_binary(part, texts) for part in document.rows[0]["parts"]]
         batch.resources[document.key] = _complete(document, read)
         batch.faults += _find_faults(document, read)
+    _store_uses(texts, import_id)
     return waiting
 
 
@@ -108,7 +111,7 @@ def count_unused_binaries(import_id: UUID) -> int:
         select(func.count().label("count")).where(
             of_current_tenant(ImportBinary),
             binary.import_id == import_id,
-            binary.is_used.is_(False),
+            binary.uses == 0,
         )
     )
     return int(row["count"])
@@ -174,6 +177,8 @@ def _with_binary(part: PartRow, texts: Mapping[BinaryKey, Mapping[str, Any]]) ->
     text = texts.get((part["binary_base"], part["binary_id"]))
     if text is None:
         return {**part, "problem": TextProblem.NOT_IN_IMPORT}
+    if text["uses"] > MOST_USES:
+        return {**part, "problem": TextProblem.USED_TOO_OFTEN}
     return {
         **part,
         "pages": text["pages"],
@@ -203,15 +208,30 @@ def _fault_of_part(document: TranslatedResource, part: PartRow, problem: TextPro
 
 
 def _find_binaries(keys: Iterable[BinaryKey], import_id: UUID) -> dict[BinaryKey, dict[str, Any]]:
-    """Return the texts of Binary resources by their keys, and note that they are used."""
-    binary = table_of(ImportBinary)
-    condition = (
-        of_current_tenant(ImportBinary),
-        binary.c.import_id == import_id,
-        tuple_(binary.c.base_url, binary.c.source_id).in_(list(keys)),
+    """Return the texts of Binary resources by their keys."""
+    binary = table_of(ImportBinary).c
+    names = ("base_url", "source_id", "pages", "is_paged", "problem", "uses")
+    found = fetch_items(
+        select(*columns_named(ImportBinary, names)).where(
+            of_current_tenant(ImportBinary),
+            binary.import_id == import_id,
+            tuple_(binary.base_url, binary.source_id).in_(list(keys)),
+        )
     )
-    names = ("base_url", "source_id", "pages", "is_paged", "problem")
-    found = fetch_items(select(*columns_named(ImportBinary, names)).where(*condition))
-    if found:
-        db.session.execute(update(binary).where(*condition).values(is_used=True))
     return {(row["base_url"], row["source_id"]): row for row in found}
+
+
+_STORE_USES = """
+UPDATE import_binary stored SET uses = r.uses
+FROM json_to_recordset(CAST(:rows AS json)) AS r(base_url text, source_id text, uses integer)
+WHERE stored.tenant_id = CAST(:tenant_id AS uuid) AND stored.import_id = CAST(:import_id AS uuid)
+AND stored.base_url = r.base_url AND stored.source_id = r.source_id
+"""
+
+
+def _store_uses(texts: Mapping[BinaryKey, Mapping[str, Any]], import_id: UUID) -> None:
+    """Store by how many documents each Binary has been asked for."""
+    names = ("base_url", "source_id", "uses")
+    rows = [{name: text[name] for name in names} for text in texts.values()]
+    if rows:
+        run_with_rows(_STORE_USES, rows, import_id=str(import_id))
