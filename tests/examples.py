@@ -107,7 +107,7 @@ def _make_duplicates(member: "Member", ids: Ids, word: str) -> str:
         member.post("/patients", json={**body(ids, word), "mrn": new_word(word)}).json["id"]
         for _ in range(2)
     }
-    listed = member.get("/patients/duplicates?limit=200").json["data"]
+    listed = member.get("/possible-duplicates?limit=200").json["data"]
     return next(
         str(pair["id"])
         for pair in listed
@@ -182,7 +182,7 @@ EXAMPLES: Mapping[str, Example] = {
     "member": Example("/members"),
     "name": Example("/patients/{patient_id}/names"),
     "possible_duplicate": Example(
-        "/patients/duplicates", insert=_make_duplicates, change={"state": "dismissed"}
+        "/possible-duplicates", insert=_make_duplicates, change={"state": "dismissed"}
     ),
 }
 

@@ -24,7 +24,8 @@ DESTRUCTIVE = {
     *("tenants rename", "tenants suspend", "tenants revoke"),
     *("tenants members remove", "tenants connections remove"),
     *("servers change", "servers remove", "keys rotate"),
-    *("operations resume", "imports delete", "imports forget", "db downgrade", "db stamp"),
+    *("operations resume", "imports delete", "imports forget", "imports withdraw"),
+    *("db downgrade", "db stamp"),
     "demo reset",
 }
 
@@ -36,7 +37,8 @@ def test_every_command_declares_what_it_loses(words: str) -> None:
     assert isinstance(each, Command), "Make it with trially.terminal.command or catalog_command."
     options = {name for parameter in each.params for name in parameter.opts}
     if isinstance(each.loses, Harmless):
-        assert "--yes" not in options
+        # A full import asks by itself, when it knows which records are missing.
+        assert ("--yes" in options) is (words == "imports fhir")
     else:
         assert "--yes" in options
         accepted = inspect.signature(each.loses).parameters

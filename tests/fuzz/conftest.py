@@ -33,10 +33,10 @@ class PopulatedTenant:
 
     def read_etags(self) -> dict[str, str]:
         """Return the ETag of each row in `ids`, or "gone" if it was deleted."""
-        paths = {name: EXAMPLES[name.removesuffix("_id")].path for name in self.ids}
         return {
-            name: self.member.get(f"{paths[name]}/{row_id}").headers.get("ETag", "gone")
+            name: self.member.get(f"{EXAMPLES[resource].path}/{row_id}").headers.get("ETag", "gone")
             for name, row_id in self.ids.items()
+            if (resource := name.removesuffix("_id")) in EXAMPLES
         }
 
 

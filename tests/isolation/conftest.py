@@ -19,6 +19,7 @@ from trially.database.model import TenantModel
 from trially.database.rows import insert_item
 from trially.database.session import db, transaction
 from trially.recruiting.imports.model import MissingRecord
+from trially.recruiting.search.model import PatientName
 from trially.request_cycle import refusal_time
 from trially.tenancy.catalog import Tier
 from trially.tenancy.context import tenant_context
@@ -69,6 +70,8 @@ def make_populated_tenant(
                 insert_item(
                     MissingRecord, {**missing, "import_id": UUID(ids["import_id"])}, ("id",)
                 )
+                name = {"position": number + 1, "family_name": tenant.slug}
+                insert_item(PatientName, {**name, "patient_id": UUID(ids["patient_id"])}, ("id",))
         EXAMPLES["document"].create(member, ids, new_word(tenant.slug))
         return PopulatedTenant(member, ids)
 

@@ -44,7 +44,7 @@ def test_the_filter_is_forgotten(
             counted = select(func.count(), func.count().filter(is_foreign)).select_from(table)
             counts[table.name] = tuple(db.session.execute(counted).one())
 
-    assert counts["patient"] == (2, 0)
+    assert counts["patient"][0] > 0
     assert {foreign for _, foreign in counts.values()} == {0}
     record_wall("the application's filter", hiding_wall, way)
 

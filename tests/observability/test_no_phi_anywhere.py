@@ -166,7 +166,7 @@ def _plant(call: Caller, tenant: Any, make_fact: Callable[..., str]) -> dict[str
             ids[f"{name}_id"] = call("POST", example.path, {**body, **more}).json["id"]
     patient = ids["patient_id"]
     ids["other_id"] = call("POST", "/patients", {**PATIENT, "mrn": f"{CANARY} 2"}).json["id"]
-    (pair,) = call("GET", "/patients/duplicates").json["data"]
+    (pair,) = call("GET", "/possible-duplicates").json["data"]
     ids["possible_duplicate_id"] = pair["id"]
     texts = {
         column.name: CANARY[: column.type.length]

@@ -252,8 +252,8 @@ def test_a_list_counts_its_matches_if_asked(
     clinic: Member, as_member: AsMember, make_tenant: MakeTenant, name: str
 ) -> None:
     path = EXAMPLES[name].path
-    if EXAMPLES[name].make is not None:
-        # Making a row makes others, which the other tests would count.
+    if EXAMPLES[name].insert is not None:
+        # Inserting a row may make others, which the other tests would count.
         clinic = as_member(make_tenant())
         for number in range(3):
             create_all(clinic, f"word{number}")

@@ -285,7 +285,7 @@ export interface paths {
         head?: never;
         /**
          * Change a patient.
-         * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. `If-Match` must name the version that the caller has seen, or the answer is 412. Fields that are masked for the caller cannot be changed.
+         * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. `If-Match` must name the version that the caller has seen, or the answer is 412. Fields that are masked for the caller cannot be changed. If another patient has the MRN, the answer is 409, as for a new patient.
          */
         patch: operations["change_patient"];
         trace?: never;
@@ -454,7 +454,27 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/patients/duplicates": {
+    "/api/v1/patients/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Search patients by what identifies them, which does not belong in a URL.
+         * @description `q` takes words as people type them: any of the patient's names, the MRN, a phone number, an email address or a birth date. A patient must meet all criteria; without any, the search finds every patient. Accents, case, apostrophes and the zeros before a number do not matter. Exact matches come first, then beginnings, nicknames, and words with one typing error; `sort` changes the order. `matched` lists what matched each word. Criteria and sort keys that are masked for the caller are refused with 403.
+         */
+        post: operations["search_patients"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/possible-duplicates": {
         parameters: {
             query?: never;
             header?: never;
@@ -474,7 +494,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/patients/duplicates/{possible_duplicate_id}": {
+    "/api/v1/possible-duplicates/{possible_duplicate_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -496,26 +516,6 @@ export interface paths {
          * @description `dismissed` says that these are two persons: the pair leaves the list of open ones and is not proposed again. `open` takes that back. `If-Match` must name the version that the caller has seen.
          */
         patch: operations["decide_duplicate"];
-        trace?: never;
-    };
-    "/api/v1/patients/search": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Search patients by what identifies them, which does not belong in a URL.
-         * @description `q` takes words as people type them: any of the patient's names, the MRN, a phone number, an email address or a birth date. A patient must meet all criteria; without any, the search finds every patient. Accents, case, apostrophes and the zeros before a number do not matter. Exact matches come first, then beginnings, nicknames, and words with one typing error; `sort` changes the order. `matched` lists what matched each word. Criteria and sort keys that are masked for the caller are refused with 403.
-         */
-        post: operations["search_patients"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
         trace?: never;
     };
     "/api/v1/sites": {
@@ -795,7 +795,7 @@ export interface components {
              * @example null
              * @enum {string|null}
              */
-            readonly text_problem: "broken_base64" | "empty" | "encrypted" | "no_text" | "not_in_import" | "not_text" | "too_long" | "too_many_pages" | "too_many_parts" | "too_much_memory" | "too_slow" | "unreadable" | "unsupported_type" | "url_not_fetched" | null;
+            readonly text_problem: "broken_base64" | "empty" | "encrypted" | "no_text" | "not_in_import" | "not_text" | "too_long" | "too_many_pages" | "too_many_parts" | "too_much_memory" | "too_slow" | "unreadable" | "unsupported_type" | "url_not_fetched" | "used_too_often" | null;
             /** @example epic */
             readonly source: string;
             /** @enum {string} */
@@ -1588,7 +1588,7 @@ export interface components {
              * @example null
              * @enum {string|null}
              */
-            readonly text_problem: "broken_base64" | "empty" | "encrypted" | "no_text" | "not_in_import" | "not_text" | "too_long" | "too_many_pages" | "too_many_parts" | "too_much_memory" | "too_slow" | "unreadable" | "unsupported_type" | "url_not_fetched" | null;
+            readonly text_problem: "broken_base64" | "empty" | "encrypted" | "no_text" | "not_in_import" | "not_text" | "too_long" | "too_many_pages" | "too_many_parts" | "too_much_memory" | "too_slow" | "unreadable" | "unsupported_type" | "url_not_fetched" | "used_too_often" | null;
             /** @example epic */
             readonly source: string;
             /** @enum {string} */
@@ -2032,119 +2032,6 @@ export interface components {
         PatientCount: {
             readonly count: number;
         };
-        /** @description The fields of a patient that a user compares. */
-        ComparedPatient: {
-            /** Format: uuid */
-            readonly id?: string;
-            /** @example MRN-100042 */
-            mrn?: string | null;
-            /** @example Mei */
-            given_name?: string | null;
-            /** @example Lindqvist */
-            family_name?: string | null;
-            /**
-             * Format: date
-             * @example 1961-07-23
-             */
-            birth_date?: string | null;
-            /**
-             * @example day
-             * @enum {string|null}
-             */
-            readonly birth_date_precision?: "year" | "month" | "day" | null;
-            /** @enum {string|null} */
-            sex?: "female" | "male" | "other" | "unknown" | null;
-            /** @example +1 402 555 0142 */
-            phone?: string | null;
-            /** @example mei.lindqvist@example.com */
-            email?: string | null;
-            /** Format: uuid */
-            site_id?: string | null;
-            /** @example manual */
-            readonly source?: string;
-        };
-        /** @description A pair of patients that may be the same person, with what identifies them. */
-        DuplicatePair: {
-            /** Format: uuid */
-            readonly id: string;
-            /**
-             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
-             * @example "1"
-             */
-            readonly etag: string;
-            /** Format: uuid */
-            readonly patient_id: string;
-            /** Format: uuid */
-            readonly other_patient_id: string;
-            /**
-             * @description How much speaks for one person, up to 100.
-             * @example 80
-             */
-            readonly score: number;
-            /**
-             * @description What agrees (`same_…`, `similar_…`), and what contradicts (`other_…`).
-             * @example [
-             *       "same_name",
-             *       "same_birth_date"
-             *     ]
-             */
-            readonly reasons: string[] | null;
-            /** @enum {string} */
-            state: "open" | "dismissed";
-            /** Format: date-time */
-            readonly created_at: string;
-            /** Format: date-time */
-            readonly updated_at: string;
-            patient: components["schemas"]["ComparedPatient"];
-            other_patient: components["schemas"]["ComparedPatient"];
-            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: ("reasons" | "patient.mrn" | "patient.given_name" | "patient.family_name" | "patient.birth_date" | "patient.birth_date_precision" | "patient.phone" | "patient.email" | "other_patient.mrn" | "other_patient.given_name" | "other_patient.family_name" | "other_patient.birth_date" | "other_patient.birth_date_precision" | "other_patient.phone" | "other_patient.email")[];
-        };
-        /** @description A page of a list. */
-        DuplicatePairPage: {
-            data: components["schemas"]["DuplicatePair"][];
-            page: components["schemas"]["Page"];
-        };
-        /** @description A pair of patients that may be the same person. */
-        Duplicate: {
-            /** Format: uuid */
-            readonly id: string;
-            /**
-             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
-             * @example "1"
-             */
-            readonly etag: string;
-            /** Format: uuid */
-            readonly patient_id: string;
-            /** Format: uuid */
-            readonly other_patient_id: string;
-            /**
-             * @description How much speaks for one person, up to 100.
-             * @example 80
-             */
-            readonly score: number;
-            /**
-             * @description What agrees (`same_…`, `similar_…`), and what contradicts (`other_…`).
-             * @example [
-             *       "same_name",
-             *       "same_birth_date"
-             *     ]
-             */
-            readonly reasons: string[] | null;
-            /** @enum {string} */
-            state: "open" | "dismissed";
-            /** Format: date-time */
-            readonly created_at: string;
-            /** Format: date-time */
-            readonly updated_at: string;
-            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
-            readonly masked_fields: "reasons"[];
-        };
-        /** @description What a user decides about a pair. */
-        DecisionPatch: {
-            /** @enum {string} */
-            state?: "open" | "dismissed";
-        };
         /** @description What matched a word of a search. */
         Match: {
             /** @example family_name */
@@ -2334,6 +2221,119 @@ export interface components {
              * @example -created_at
              */
             sort?: string;
+        };
+        /** @description The fields of a patient that a user compares. */
+        ComparedPatient: {
+            /** Format: uuid */
+            readonly id?: string;
+            /** @example MRN-100042 */
+            mrn?: string | null;
+            /** @example Mei */
+            given_name?: string | null;
+            /** @example Lindqvist */
+            family_name?: string | null;
+            /**
+             * Format: date
+             * @example 1961-07-23
+             */
+            birth_date?: string | null;
+            /**
+             * @example day
+             * @enum {string|null}
+             */
+            readonly birth_date_precision?: "year" | "month" | "day" | null;
+            /** @enum {string|null} */
+            sex?: "female" | "male" | "other" | "unknown" | null;
+            /** @example +1 402 555 0142 */
+            phone?: string | null;
+            /** @example mei.lindqvist@example.com */
+            email?: string | null;
+            /** Format: uuid */
+            site_id?: string | null;
+            /** @example manual */
+            readonly source?: string;
+        };
+        /** @description A pair of patients that may be the same person, with what identifies them. */
+        DuplicatePair: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** Format: uuid */
+            readonly patient_id: string;
+            /** Format: uuid */
+            readonly other_patient_id: string;
+            /**
+             * @description How much speaks for one person, up to 100.
+             * @example 80
+             */
+            readonly score: number;
+            /**
+             * @description What agrees (`same_…`, `similar_…`), and what contradicts (`other_…`).
+             * @example [
+             *       "same_name",
+             *       "same_birth_date"
+             *     ]
+             */
+            readonly reasons: string[] | null;
+            /** @enum {string} */
+            state: "open" | "dismissed";
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+            patient: components["schemas"]["ComparedPatient"];
+            other_patient: components["schemas"]["ComparedPatient"];
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: ("reasons" | "patient.mrn" | "patient.given_name" | "patient.family_name" | "patient.birth_date" | "patient.birth_date_precision" | "patient.phone" | "patient.email" | "other_patient.mrn" | "other_patient.given_name" | "other_patient.family_name" | "other_patient.birth_date" | "other_patient.birth_date_precision" | "other_patient.phone" | "other_patient.email")[];
+        };
+        /** @description A page of a list. */
+        DuplicatePairPage: {
+            data: components["schemas"]["DuplicatePair"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description A pair of patients that may be the same person. */
+        Duplicate: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** Format: uuid */
+            readonly patient_id: string;
+            /** Format: uuid */
+            readonly other_patient_id: string;
+            /**
+             * @description How much speaks for one person, up to 100.
+             * @example 80
+             */
+            readonly score: number;
+            /**
+             * @description What agrees (`same_…`, `similar_…`), and what contradicts (`other_…`).
+             * @example [
+             *       "same_name",
+             *       "same_birth_date"
+             *     ]
+             */
+            readonly reasons: string[] | null;
+            /** @enum {string} */
+            state: "open" | "dismissed";
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly updated_at: string;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: "reasons"[];
+        };
+        /** @description What a user decides about a pair. */
+        DecisionPatch: {
+            /** @enum {string} */
+            state?: "open" | "dismissed";
         };
         /** @description A place where patients are seen. */
         Site: {
@@ -6021,6 +6021,127 @@ export interface operations {
             default: components["responses"]["ServerError"];
         };
     };
+    search_patients: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "limit": 50,
+                 *       "total": false,
+                 *       "q": "mei lind",
+                 *       "mrn": "MRN-100042",
+                 *       "given_name": "mei",
+                 *       "family_name": "lind",
+                 *       "birth_date": "1961-07-23",
+                 *       "sex": "female",
+                 *       "record_status": "current",
+                 *       "sort": "-created_at"
+                 *     }
+                 */
+                "application/json": components["schemas"]["PatientSearch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "mrn": "MRN-100042",
+                     *           "given_name": "Mei",
+                     *           "family_name": "Lindqvist",
+                     *           "birth_date": "1961-07-23",
+                     *           "birth_date_precision": "day",
+                     *           "sex": "female",
+                     *           "gender_identity": "Identifies as female gender",
+                     *           "race": "Asian",
+                     *           "ethnicity": "Not Hispanic or Latino",
+                     *           "language": "en-US",
+                     *           "phone": "+1 402 555 0142",
+                     *           "email": "mei.lindqvist@example.com",
+                     *           "address": {
+                     *             "line": "1 Main Street",
+                     *             "city": "Omaha",
+                     *             "state": "NE",
+                     *             "postal_code": "68102",
+                     *             "country": "US"
+                     *           },
+                     *           "deceased": false,
+                     *           "deceased_at": null,
+                     *           "deceased_on": null,
+                     *           "deceased_precision": null,
+                     *           "date_problem": null,
+                     *           "impossible_dates": {
+                     *             "birth_date": "2087-01-01",
+                     *             "deceased_at": null
+                     *           },
+                     *           "contact_preference": "ok",
+                     *           "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "source": "manual",
+                     *           "source_id": "pat-17",
+                     *           "mrn_system": "http://hospital.example/mrn",
+                     *           "active": true,
+                     *           "record_status": "current",
+                     *           "replaced_by_id": null,
+                     *           "withdrawn_reason": null,
+                     *           "corrections": {},
+                     *           "last_encounter_on": "2026-03-02",
+                     *           "clinical_version": 1,
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "updated_at": "2026-03-02T09:30:00Z",
+                     *           "matched": [
+                     *             {
+                     *               "field": "family_name",
+                     *               "use": "maiden",
+                     *               "of_replaced_record": false,
+                     *               "kind": "prefix",
+                     *               "hint": null
+                     *             }
+                     *           ],
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FoundPatientPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
     list_duplicates: {
         parameters: {
             query?: {
@@ -6244,127 +6365,6 @@ export interface operations {
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
             428: components["responses"]["PreconditionRequired"];
-            500: components["responses"]["InternalError"];
-            503: components["responses"]["ServiceUnavailable"];
-            default: components["responses"]["ServerError"];
-        };
-    };
-    search_patients: {
-        parameters: {
-            query?: never;
-            header?: {
-                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
-                "X-Request-ID"?: components["parameters"]["RequestId"];
-                /** @description W3C trace context. */
-                traceparent?: components["parameters"]["TraceParent"];
-            };
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                /**
-                 * @example {
-                 *       "limit": 50,
-                 *       "total": false,
-                 *       "q": "mei lind",
-                 *       "mrn": "MRN-100042",
-                 *       "given_name": "mei",
-                 *       "family_name": "lind",
-                 *       "birth_date": "1961-07-23",
-                 *       "sex": "female",
-                 *       "record_status": "current",
-                 *       "sort": "-created_at"
-                 *     }
-                 */
-                "application/json": components["schemas"]["PatientSearch"];
-            };
-        };
-        responses: {
-            /** @description OK */
-            200: {
-                headers: {
-                    "X-Request-ID": components["headers"]["X-Request-ID"];
-                    traceparent: components["headers"]["traceparent"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    /**
-                     * @example {
-                     *       "data": [
-                     *         {
-                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *           "etag": "\"1\"",
-                     *           "mrn": "MRN-100042",
-                     *           "given_name": "Mei",
-                     *           "family_name": "Lindqvist",
-                     *           "birth_date": "1961-07-23",
-                     *           "birth_date_precision": "day",
-                     *           "sex": "female",
-                     *           "gender_identity": "Identifies as female gender",
-                     *           "race": "Asian",
-                     *           "ethnicity": "Not Hispanic or Latino",
-                     *           "language": "en-US",
-                     *           "phone": "+1 402 555 0142",
-                     *           "email": "mei.lindqvist@example.com",
-                     *           "address": {
-                     *             "line": "1 Main Street",
-                     *             "city": "Omaha",
-                     *             "state": "NE",
-                     *             "postal_code": "68102",
-                     *             "country": "US"
-                     *           },
-                     *           "deceased": false,
-                     *           "deceased_at": null,
-                     *           "deceased_on": null,
-                     *           "deceased_precision": null,
-                     *           "date_problem": null,
-                     *           "impossible_dates": {
-                     *             "birth_date": "2087-01-01",
-                     *             "deceased_at": null
-                     *           },
-                     *           "contact_preference": "ok",
-                     *           "site_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
-                     *           "source": "manual",
-                     *           "source_id": "pat-17",
-                     *           "mrn_system": "http://hospital.example/mrn",
-                     *           "active": true,
-                     *           "record_status": "current",
-                     *           "replaced_by_id": null,
-                     *           "withdrawn_reason": null,
-                     *           "corrections": {},
-                     *           "last_encounter_on": "2026-03-02",
-                     *           "clinical_version": 1,
-                     *           "created_at": "2026-03-02T09:30:00Z",
-                     *           "updated_at": "2026-03-02T09:30:00Z",
-                     *           "matched": [
-                     *             {
-                     *               "field": "family_name",
-                     *               "use": "maiden",
-                     *               "of_replaced_record": false,
-                     *               "kind": "prefix",
-                     *               "hint": null
-                     *             }
-                     *           ],
-                     *           "masked_fields": []
-                     *         }
-                     *       ],
-                     *       "page": {
-                     *         "next": null,
-                     *         "has_more": false
-                     *       }
-                     *     }
-                     */
-                    "application/json": components["schemas"]["FoundPatientPage"];
-                };
-            };
-            400: components["responses"]["BadRequest"];
-            401: components["responses"]["Unauthorized"];
-            403: components["responses"]["Forbidden"];
-            409: components["responses"]["Conflict"];
-            413: components["responses"]["ContentTooLarge"];
-            415: components["responses"]["UnsupportedMediaType"];
-            422: components["responses"]["UnprocessableContent"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];

@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 IS_CURRENT_TENANT = "tenant_id = nullif(current_setting('trially.tenant_id', true), '')::uuid"
-UNENDED = sa.text("completeness IN ('reading', 'listed')")
+UNENDED = sa.text("completeness = 'reading' OR completeness = 'listed'")
 
 
 def create_keys(name: str, key: tuple[str, ...], *added: sa.Column) -> None:

@@ -14,7 +14,7 @@ from flask import Flask
 from tests.conftest import MakeTenant, Member
 from tests.recruiting.imports.fhir_examples import OBSERVATION, make_observation, make_patient
 from tests.recruiting.imports.importing import NDJSON, Importer, upload, write_ndjson
-from trially.recruiting.imports import limits, waiting
+from trially.recruiting.imports import limits, waiting, waiting_queries
 from trially.recruiting.imports.limits import ImportLimits, ImportTimeError
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.running import ImportStoppedError
@@ -58,7 +58,7 @@ def without_patients(first: int, last: int) -> list[dict[str, Any]]:
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "BATCH_LINES", 10)
-    monkeypatch.setattr(waiting, "BATCH_LINES", 10)
+    monkeypatch.setattr(waiting_queries, "BATCH_LINES", 10)
     monkeypatch.setattr(limits, "FEWEST_FAULTS", 20)
 
 
@@ -169,7 +169,7 @@ def test_too_many_lines(member: Member, change_settings: Change, source: str) ->
 def test_waiting_facts_are_written_in_batches_of_bounded_size(
     importer: Importer, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting, "BATCH_BYTES", 3_000)
+    monkeypatch.setattr(waiting_queries, "BATCH_BYTES", 3_000)
     sizes: list[int] = []
     write_batch = waiting.write_batch
     monkeypatch.setattr(

@@ -103,8 +103,8 @@ def test_an_import_finds_possible_duplicates_within_and_across_sources(
     importer(patient(1, "Früh"), patient(2, "Fruh"), source="arden")
     importer(patient(7, "Frueh"), patient(3, "Nobody"), source="north")
 
-    data = member.get("/patients/duplicates").json["data"]
+    data = member.get("/possible-duplicates").json["data"]
     assert len(data) == 3
     assert {pair["reasons"][0] for pair in data} == {"same_name", "similar_name"}
     importer(patient(7, "Other"), source="north")
-    assert len(member.get("/patients/duplicates").json["data"]) == 1
+    assert len(member.get("/possible-duplicates").json["data"]) == 1

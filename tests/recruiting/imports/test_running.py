@@ -22,7 +22,7 @@ from tests.recruiting.imports.fhir_examples import (
 from tests.recruiting.imports.importing import Importer, write_ndjson
 from trially.config import ROOT, Settings
 from trially.database.placement import TenantSuspendedError
-from trially.recruiting.imports import running, waiting
+from trially.recruiting.imports import running, waiting_queries
 from trially.recruiting.imports.import_run import ImportTakenOverError
 from trially.recruiting.imports.writing import batches
 from trially.recruiting.imports.writing.patient_keys import WAITS_FOR_PATIENT
@@ -35,7 +35,7 @@ WAITING = "SELECT count(*) FROM waiting_fact"
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "BATCH_LINES", 10)
-    monkeypatch.setattr(waiting, "BATCH_LINES", 10)
+    monkeypatch.setattr(waiting_queries, "BATCH_LINES", 10)
 
 
 def test_a_fact_is_deferred_if_its_patient_is_in_a_later_file(importer: Importer) -> None:

@@ -64,7 +64,7 @@ def id_of(importer: Importer, source_id: str) -> str:
 
 
 def pairs(member: Member, **query: Any) -> list[dict[str, Any]]:
-    return list(member.get("/patients/duplicates", query_string=query).json["data"])
+    return list(member.get("/possible-duplicates", query_string=query).json["data"])
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_a_merged_pair_leaves_the_list_and_a_dismissed_one_stays_dismissed(
     assert member.delete(merge).status_code == 200
     [again] = pairs(member)
 
-    path = f"/patients/duplicates/{again['id']}"
+    path = f"/possible-duplicates/{again['id']}"
     assert member.patch(path, json={"state": "dismissed"}).status_code == 200
     importer(FORMER | {"gender": "male"})
     assert pairs(member) == []

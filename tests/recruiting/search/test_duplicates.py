@@ -93,7 +93,7 @@ def test_other_persons_do_not(changes: dict[str, Any]) -> None:
 
 
 def pairs(member: Member, **query: Any) -> list[dict[str, Any]]:
-    answer = member.get("/patients/duplicates", query_string=query)
+    answer = member.get("/possible-duplicates", query_string=query)
     assert answer.status_code == 200, answer.json
     return list(answer.json["data"])
 
@@ -112,7 +112,7 @@ def test_a_pair_is_listed_dismissed_and_taken_up_again(
         "Twise",
     }
     assert pair["reasons"] == ["similar_name", "same_birth_date", "same_sex"]
-    path = f"/patients/duplicates/{pair['id']}"
+    path = f"/possible-duplicates/{pair['id']}"
     dismissed = member.patch(path, json={"state": "dismissed"})
     assert (dismissed.status_code, dismissed.json["state"]) == (200, "dismissed")
 
@@ -164,14 +164,14 @@ def test_a_pair_is_seen_by_members_who_may_see_both_patients(
     (near,) = pairs(local)
     assert near["patient"]["family_name"] == "Near"
     (apart,) = [pair for pair in pairs(member) if pair["id"] != near["id"]]
-    assert local.get(f"/patients/duplicates/{apart['id']}").status_code == 404
+    assert local.get(f"/possible-duplicates/{apart['id']}").status_code == 404
     hidden = pairs(viewer)
     assert [(pair["reasons"], pair["patient"]["family_name"]) for pair in hidden] == [
         (None, None),
         (None, None),
     ]
     assert (
-        viewer.patch(f"/patients/duplicates/{near['id']}", json={"state": "dismissed"}).status_code
+        viewer.patch(f"/possible-duplicates/{near['id']}", json={"state": "dismissed"}).status_code
         == 403
     )
-    assert auditor.get("/patients/duplicates").status_code == 403
+    assert auditor.get("/possible-duplicates").status_code == 403

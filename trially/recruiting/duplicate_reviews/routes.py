@@ -30,7 +30,7 @@ from trially.resources.listing import equals
 from trially.resources.resource import Resource
 from trially.resources.scope import of_patients
 
-bp = Blueprint("duplicates", __name__, url_prefix="/patients/duplicates")
+bp = Blueprint("duplicates", __name__, url_prefix="/possible-duplicates")
 
 columns = table_of(PossibleDuplicate).c
 

@@ -92,7 +92,7 @@ class ImportJob(Timestamped, Versioned, TenantModel):
             "ix_import_job_tenant_id_source",
             "tenant_id",
             "source",
-            postgresql_where=text("completeness IN ('reading', 'listed')"),
+            postgresql_where=text("completeness = 'reading' OR completeness = 'listed'"),
         ),
     )
 

@@ -73,7 +73,7 @@ class Upgrade(ast.NodeVisitor):
                 self.versioned -= names
             case "add_column" if "version" in columns:
                 self.versioned |= names
-            case "execute":
+            case "execute" if ast.unparse(node.func.value) == "op":
                 self._read_statements(names)
 
     def _read_statements(self, statements: set[str]) -> None:

@@ -47,7 +47,7 @@ function carryOut(tenant: string, decision: Decision) {
           ...options,
         });
       default:
-        return trially.PATCH("/api/v1/patients/duplicates/{possible_duplicate_id}", {
+        return trially.PATCH("/api/v1/possible-duplicates/{possible_duplicate_id}", {
           params: { path: { possible_duplicate_id: decision.pair }, header: { "If-Match": decision.version } },
           body: { state: decision.what },
           ...options,

@@ -25,7 +25,7 @@ export default async function Duplicates({ params, searchParams }: Props) {
   const [{ data: me }, list] = await Promise.all([
     loadMe(tenant),
     load(tenant, (trially, options) =>
-      trially.GET("/api/v1/patients/duplicates", {
+      trially.GET("/api/v1/possible-duplicates", {
         params: { query: { state, cursor: query.cursor, limit: PER_PAGE, total: !query.cursor } },
         ...options,
       }),
