@@ -28,7 +28,8 @@ class PopulatedTenant:
     def secrets(self) -> Iterator[bytes]:
         tenant = self.member.tenant
         named = (self.canary, tenant.slug, str(tenant.id), self.member.subject)
-        for secret in (*named, *self.ids.values(), *self.cursors.values()):
+        ids = (value for name, value in self.ids.items() if name != "field")
+        for secret in (*named, *ids, *self.cursors.values()):
             yield secret.encode()
 
     def read_etags(self) -> dict[str, str]:
@@ -51,7 +52,7 @@ def make_populated_tenant(
         for _ in range(2):
             populated.ids = create_all(populated.member, canary)
             make_fact(tenant, populated.ids["patient_id"], display=canary, value_text=canary)
-        for name in LISTS:
+        for name in (*LISTS, "documents"):
             populated.cursors[name] = populated.member.get(f"/{name}?limit=1").json["page"]["next"]
         populated.etags = populated.read_etags()
         return populated
