@@ -182,10 +182,11 @@ def _import_files(
         lines = reader(file, meter, committed_lines)
         for batch in read_ahead(_fill_batches(lines, run, meter, zone, is_begun=batches > 0)):
             _commit(batch, run, waiting, number)
-            progress(done_bytes + min(file.position(), file.size))
-            batches += 1
-            if batch.is_full and batches in ANALYZED_AFTER_BATCHES:
-                _analyze_tables()
+            if batch.is_full:
+                progress(done_bytes + min(file.position(), file.size))
+                batches += 1
+                if batches in ANALYZED_AFTER_BATCHES:
+                    _analyze_tables()
         done_bytes += file.size
         progress(done_bytes)
         committed_lines = 0
