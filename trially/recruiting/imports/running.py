@@ -151,7 +151,7 @@ def fingerprint_of(source_files: Sequence[SourceFile]) -> str:
 
 
 def fingerprint_with(fingerprint: str, options: object) -> str:
-    """Return a digest of an input and of how it is read: with others, an import begins anew."""
+    """Return a digest of an input and of how it is read: with others, an import starts again."""
     return hashlib.sha256(f"{fingerprint} {options!r}".encode()).hexdigest()
 
 
