@@ -300,7 +300,7 @@ These hold for all types:
 
 `at` is null if the source gives no date; such records come last. `at_on`, `start_on` and `end_on` are the local day, where the source is. A
 time without a UTC offset is in the time zone of its source (`time_zone` in `/sources`), or else of the tenant (`flask tenants set
---time-zone`). If the zone changes, the instants of these times are calculated anew, and the days stay. An age is added to the birth date, so
+--time-zone`). If the zone changes, the instants of these times are calculated again, and the days stay. An age is added to the birth date, so
 `at` follows when the birth date is corrected. A text is read if it says only a year, a date or an age: `about 2006`, `at age 45`.
 
 Dates that cannot be right are stored with `date_problem`, and are not used: an end before the start, something that happened in the future of

@@ -178,7 +178,7 @@ patients = _group(
         f"{PATIENTS}:duplicates",
         "Find the possible duplicates among all patients of TENANT, and list the first 100.",
     ),
-    _lazy("index", f"{PATIENTS}:index", "Make the search terms of all patients of TENANT anew."),
+    _lazy("index", f"{PATIENTS}:index", "Write the search terms of all patients of TENANT again."),
 )
 
 demo = _group(

@@ -613,7 +613,7 @@ export interface paths {
          *
          *     A new `mrn_system` changes the MRNs of the source's stored patients at once. If two of them would have the same MRN, nothing is changed, and the answer is 409: `conflicts` lists their ids, as far as the caller may see the patients.
          *
-         *     With another time zone, the times that have no offset are read anew: those of the first records at once, and the others by the next import of the source.
+         *     With another time zone, the times that have no offset are read again: those of the first records at once, and the others by the next import of the source.
          */
         patch: operations["change_source"];
         trace?: never;

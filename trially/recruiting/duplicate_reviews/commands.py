@@ -44,7 +44,7 @@ def duplicates(slug: str, *, as_json: bool) -> None:
 @click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
 @json_option
 def index(slug: str, *, as_json: bool) -> None:
-    """Make the search terms of all patients of TENANT anew.
+    """Write the search terms of all patients of TENANT again.
 
     A migration makes them for the patients that exist. Run this command after an upgrade during
     which processes of the older version wrote patients.

@@ -70,7 +70,7 @@ SET score = excluded.score, reasons = excluded.reasons, updated_at = now()
 WHERE (possible_duplicate.score, possible_duplicate.reasons)
     IS DISTINCT FROM (excluded.score, excluded.reasons)
 """
-# Terms are written anew with each change, and their ids grow with time.
+# Terms are written again with each change, and their ids grow with time.
 _INDEXED_SINCE = """
 SELECT DISTINCT patient_id AS id FROM patient_search_term
 WHERE tenant_id = CAST(:tenant_id AS uuid) AND id > CAST(:since AS uuid)

@@ -72,7 +72,7 @@ ALL_TYPES = "all"
     help="Public host of files, or of the token endpoint.",
 )
 @click.option("--resume", is_flag=True, help="Continue an export that was interrupted.")
-@click.option("--restart", is_flag=True, help="Begin anew, and forget an unfinished export.")
+@click.option("--restart", is_flag=True, help="Start again, and forget an unfinished export.")
 @click.option("--strict", is_flag=True, help="Stop at the first line that cannot be imported.")
 @click.option("--dry-run", is_flag=True, help="Log in, show the request, and change nothing.")
 @json_option

@@ -13,6 +13,7 @@ from trially.database.session import rolled_back
 from trially.recruiting.imports.fault_groups import FAULT_COLUMNS, group_faults
 from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError
 from trially.recruiting.imports.fhir.translating import translate
+from trially.recruiting.imports.import_run import OUTCOME_COLUMNS
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.missing_records import first_missing
 from trially.recruiting.imports.model import ImportFault, ImportState
@@ -23,21 +24,6 @@ from trially.recruiting.imports.running import ImportStoppedError, run_import
 
 FIRST_ROWS = 5
 MISSING_SHOWN = 5
-OUTCOME_COLUMNS = (
-    "source",
-    "state",
-    "strict",
-    "counts",
-    "passed_over",
-    "error_count",
-    "refused_count",
-    "error_counts",
-    "error_groups",
-    "failure",
-    "completeness",
-    "missing",
-)
-"""The columns of an import that a dry run has too."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from trially.database.rows import Item
 from trially.recruiting.imports.faults import Concern, FaultCode, LineFault
-from trially.recruiting.imports.writing.batches import record_faults
+from trially.recruiting.imports.writing.batch_writing import record_faults
 
 MOST_TYPES_NAMED = 200
 OTHER_TYPES = "(other)"

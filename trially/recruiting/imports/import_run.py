@@ -43,8 +43,7 @@ from trially.recruiting.imports.writing.batches import Batch
 from trially.recruiting.imports.writing.document_texts import count_unused_binaries
 from trially.recruiting.sources.locking import key_of_source, lock_source
 
-SHOWN_COLUMNS = (
-    "id",
+OUTCOME_COLUMNS = (
     "source",
     "state",
     "strict",
@@ -57,6 +56,12 @@ SHOWN_COLUMNS = (
     "failure",
     "completeness",
     "missing",
+)
+"""The columns that a dry run of an import has too."""
+
+SHOWN_COLUMNS = (
+    "id",
+    *OUTCOME_COLUMNS,
     "started_by",
     "created_at",
     "updated_at",

@@ -1,4 +1,4 @@
-"""Read times without an offset anew, after the time zone of their source or tenant has changed.
+"""Read times without an offset again, after the time zone of their source or tenant has changed.
 
 The day and the time that the source wrote stay, and the instant changes. A record remembers the
 zone in which its times were read: so a batch finds the records of other zones, and repeating it

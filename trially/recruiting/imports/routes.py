@@ -28,6 +28,11 @@ from trially.http.pages import Page
 from trially.recruiting.imports.deleting import delete_import as delete_with_faults
 from trially.recruiting.imports.dry_run import try_import
 from trially.recruiting.imports.fault_groups import group_faults
+from trially.recruiting.imports.fault_schema import (
+    FaultGroupsSchema,
+    FaultQuerySchema,
+    FaultSchema,
+)
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.missing_records import withdraw_missing
 from trially.recruiting.imports.model import (
@@ -41,9 +46,6 @@ from trially.recruiting.imports.refusals import answering_refusals, refuse_faile
 from trially.recruiting.imports.running import run_import
 from trially.recruiting.imports.schema import (
     DryRunSchema,
-    FaultGroupsSchema,
-    FaultQuerySchema,
-    FaultSchema,
     ImportQuerySchema,
     ImportSchema,
     MissingQuerySchema,

@@ -1,7 +1,7 @@
 """Run an import. Each batch is committed with the position in the input, to continue from there."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from zoneinfo import ZoneInfo
 
@@ -25,8 +25,13 @@ from trially.recruiting.imports.limits import (
 from trially.recruiting.imports.missing_records import find_missing, list_missing, note_records
 from trially.recruiting.imports.model import ImportedRecord, ImportJob, ImportState
 from trially.recruiting.imports.reading.input_meter import InputMeter
-from trially.recruiting.imports.reading.resources import ResourceReader, read_resources
+from trially.recruiting.imports.reading.resources import (
+    ReadResource,
+    ResourceReader,
+    read_resources,
+)
 from trially.recruiting.imports.reading.source_files import SourceFile
+from trially.recruiting.imports.reading_ahead import read_ahead
 from trially.recruiting.imports.rezoning import rezone_source
 from trially.recruiting.imports.source_state import store_base_url
 from trially.recruiting.imports.waiting import WaitingFacts
@@ -146,7 +151,7 @@ def fingerprint_of(source_files: Sequence[SourceFile]) -> str:
 
 
 def fingerprint_with(fingerprint: str, options: object) -> str:
-    """Return a digest of an input and of how it is read: with others, an import begins anew."""
+    """Return a digest of an input and of how it is read: with others, an import starts again."""
     return hashlib.sha256(f"{fingerprint} {options!r}".encode()).hexdigest()
 
 
@@ -174,28 +179,41 @@ def _import_files(
     done_bytes = sum(file.size for file in source_files[:first])
     batches = 0
     for number, file in enumerate(source_files[first:], first):
-        batch = _new_batch(run, meter, zone, is_first=not batches)
-        for line in reader(file, meter, committed_lines):
-            batch.add(line)
+        lines = reader(file, meter, committed_lines)
+        for batch in read_ahead(_fill_batches(lines, run, meter, zone, is_begun=batches > 0)):
+            _commit(batch, run, waiting, number)
             if batch.is_full:
-                _commit(batch, run, waiting, number)
                 progress(done_bytes + min(file.position(), file.size))
-                batch = _new_batch(run, meter, zone)
                 batches += 1
                 if batches in ANALYZED_AFTER_BATCHES:
                     _analyze_tables()
-        if batch.lines:
-            _commit(batch, run, waiting, number)
         done_bytes += file.size
         progress(done_bytes)
         committed_lines = 0
 
 
-def _new_batch(
-    run: ImportRun, meter: InputMeter, zone: ZoneInfo, *, is_first: bool = False
-) -> Batch:
-    seen: dict[RecordKey, bool] | None = {} if run.is_complete else None
-    return Batch(meter.limits, run.source_state, zone, is_first=is_first, seen=seen)
+def _fill_batches(
+    lines: Iterator[ReadResource],
+    run: ImportRun,
+    meter: InputMeter,
+    zone: ZoneInfo,
+    *,
+    is_begun: bool,
+) -> Generator[Batch, None, None]:
+    """Translate the lines of a file, and yield batches of them."""
+
+    def new_batch(*, is_first: bool = False) -> Batch:
+        seen: dict[RecordKey, bool] | None = {} if run.is_complete else None
+        return Batch(meter.limits, run.source_state, zone, is_first=is_first, seen=seen)
+
+    batch = new_batch(is_first=not is_begun)
+    for line in lines:
+        batch.add(line)
+        if batch.is_full:
+            yield batch
+            batch = new_batch()
+    if batch.lines:
+        yield batch
 
 
 def _commit(batch: Batch, run: ImportRun, waiting: WaitingFacts, file_number: int) -> None:

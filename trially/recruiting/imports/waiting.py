@@ -21,11 +21,8 @@ from trially.recruiting.imports.waiting_queries import (
     search,
     search_textless,
 )
-from trially.recruiting.imports.writing.batches import (
-    Batch,
-    fault_of,
-    write_batch,
-)
+from trially.recruiting.imports.writing.batch_writing import fault_of, write_batch
+from trially.recruiting.imports.writing.batches import Batch
 from trially.recruiting.imports.writing.document_texts import complete_documents, has_parts
 from trially.recruiting.imports.writing.gone import without_erased_identifiers, without_gone
 from trially.recruiting.imports.writing.patient_keys import (

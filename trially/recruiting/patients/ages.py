@@ -1,6 +1,6 @@
 """Date records whose source gives the patient's age instead of a date: `start_age`, `end_age`.
 
-The start follows from the birth date, so it is written anew when the birth date changes. It is as
+The start follows from the birth date, so it is written again when the birth date changes. It is as
 precise as the age: "45 years" is the year that begins on the 45th birthday.
 """
 

@@ -1,6 +1,7 @@
 """Routes of patients."""
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -193,13 +194,7 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
         derived["birth_date_precision"] = "day"
     corrections = corrections_after({**changes, **derived}, current_identity().subject)
     derived |= {"clinical_version": Patient.clinical_version + 1, "corrections": corrections}
-    changed = PATIENTS.change(patient_id, versions, changes, derived)
-    if body.keys() & INDEXED:
-        index_patient(changed)
-    if body.keys() & _LIFETIME:
-        redate_records([patient_id])
-        return PATIENTS.get(patient_id)
-    return changed
+    return _follow_change(PATIENTS.change(patient_id, versions, changes, derived), body.keys())
 
 
 @bp.delete("/<uuid:patient_id>")
@@ -288,12 +283,17 @@ def release_correction(patient_id: UUID, field: str) -> Item:
         {},
         {**release(corrections, field), "clinical_version": Patient.clinical_version + 1},
     )
-    if field in INDEXED:
-        index_patient(released)
-    if field in _LIFETIME:
-        redate_records([patient_id])
-        return PATIENTS.get(patient_id)
-    return released
+    return _follow_change(released, {field})
+
+
+def _follow_change(patient: Item, fields: AbstractSet[str]) -> Item:
+    """Bring search terms, duplicates and records in line with changed fields of a patient."""
+    if fields & INDEXED:
+        index_patient(patient)
+    if not fields & _LIFETIME:
+        return patient
+    redate_records([patient["id"]])
+    return PATIENTS.get(patient["id"])
 
 
 def _lock_sources(*records: Item) -> None:

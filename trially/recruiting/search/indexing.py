@@ -96,7 +96,7 @@ def write_own_name(patient_id: UUID, given_name: str | None, family_name: str | 
 
 
 def index_patients(patient_ids: Iterable[UUID]) -> None:
-    """Make the terms of patients anew, in the current transaction."""
+    """Write the terms of patients again, in the current transaction."""
     ids = list(patient_ids)
     if not ids:
         return
@@ -120,7 +120,7 @@ def _found_by(record_id: UUID, current: Mapping[UUID, UUID]) -> dict[str, UUID |
 
 
 def index_all_patients(transaction: Transaction) -> Iterator[int]:
-    """Make the terms of all patients anew, and yield the number of patients after each step."""
+    """Write the terms of all patients again, and yield the number of patients after each step."""
     return in_steps(index_patients, transaction, AT_A_TIME)
 
 

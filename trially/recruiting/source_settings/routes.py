@@ -95,7 +95,7 @@ def change_source(source_id: UUID, versions: Versions | None, body: dict[str, An
     would have the same MRN, nothing is changed, and the answer is 409: `conflicts` lists their ids,
     as far as the caller may see the patients.
 
-    With another time zone, the times that have no offset are read anew: those of the first records
+    With another time zone, the times that have no offset are read again: those of the first records
     at once, and the others by the next import of the source.
     """
     name = SOURCES.get(source_id)["name"]

@@ -14,7 +14,8 @@ from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.translating import translate
 from trially.recruiting.imports.reading.resources import ReadResource
 from trially.recruiting.imports.writing import batches
-from trially.recruiting.imports.writing.batches import BATCH_BYTES, REJECTED, Batch
+from trially.recruiting.imports.writing.batch_writing import REJECTED
+from trially.recruiting.imports.writing.batches import BATCH_BYTES, Batch
 from trially.recruiting.imports.writing.patient_keys import WAITS_FOR_PATIENT
 
 CANARY = "Zebulon-Canary"

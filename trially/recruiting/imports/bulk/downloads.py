@@ -113,7 +113,7 @@ class Downloader:
     ) -> tuple[bool, str | None]:
         """Append what a request gives; return whether that is the end, and Retry-After.
 
-        Without an ETag or date, the file begins anew, because it may be another one.
+        Without an ETag or date, the file is downloaded again, because it may be another one.
         """
         saved = _validator_of(part)
         validator, encoding = _read_saved(saved)

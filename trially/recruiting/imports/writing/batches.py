@@ -1,19 +1,15 @@
-"""Write a batch of resources: all at once or, if the database rejects some, all the others."""
+"""Collect and translate the resources that are written together."""
 
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
-from sqlalchemy.exc import DataError, IntegrityError
-from uuid_utils.compat import uuid7
 
-from trially.database.session import db
 from trially.recruiting.imports.faults import Concern, FaultCode, LineFault
 from trially.recruiting.imports.fhir.contained_results import with_contained_results
 from trially.recruiting.imports.fhir.meta import read_version
@@ -23,35 +19,20 @@ from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError
 from trially.recruiting.imports.fhir.translating import TRANSLATORS, name_resource, translate
 from trially.recruiting.imports.fhir.values import is_id
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.model import ImportFault
 from trially.recruiting.imports.reading.records import Deletion
 from trially.recruiting.imports.reading.resources import ReadResource
 from trially.recruiting.imports.source_state import SourceState
-from trially.recruiting.imports.writing.documents import is_document, write_documents
-from trially.recruiting.imports.writing.gone import without_erased_identifiers, without_gone
-from trially.recruiting.imports.writing.patient_keys import find_patients
 from trially.recruiting.imports.writing.resources import (
     RecordKey,
     TranslatedResource,
     WriteCounts,
-    write_facts,
-    write_medications,
-    write_patients,
 )
-from trially.recruiting.imports.writing.shown_mrns import choose_mrns
-from trially.recruiting.imports.writing.taken_mrns import (
-    TakenMrnError,
-    check_mrns,
-    find_refused,
-)
-from trially.recruiting.imports.writing.upserting import compose_insert, digest, run_with_rows
+from trially.recruiting.imports.writing.upserting import digest
 from trially.recruiting.imports.writing.withdrawing import (
     Withdrawal,
-    withdraw_records,
     withdrawal_of_deletion,
 )
 from trially.recruiting.patients.model import WithdrawalReason
-from trially.recruiting.patients.taken_mrns import defer_mrns
 
 BATCH_LINES = 1_000
 FIRST_BATCH_RESOURCES = 100
@@ -61,14 +42,6 @@ PostgreSQL reads all its rows for each row that is written."""
 BATCH_BYTES = 8 * 2**20
 BATCH_SECONDS = 10.0
 """A batch that waits longer for its lines is written, so that the import keeps its slot."""
-MRN_TAKEN = "Another patient of this source already has this MRN."
-REJECTED = "The database rejected a value of this resource."
-_REJECTED_BY = {
-    "uq_patient_tenant_id_source_mrn_scope_mrn": (FaultCode.MRN_TAKEN, MRN_TAKEN),
-}
-
-
-_INSERT_FAULTS = compose_insert(ImportFault, LineFault, added=["id", "import_id"])
 
 
 @dataclass
@@ -241,115 +214,3 @@ class Batch:
         self.withdrawals.pop(key, None)
         self.resources.pop(key, None)
         self.resources[key] = resource
-
-
-def write_batch(batch: Batch, source: str) -> list[TranslatedResource]:
-    """Write a batch, and return the facts whose patient is not stored.
-
-    Records that the batch withdraws are written first, so that they are there as withdrawn ones.
-    """
-    resources = without_gone(list(batch.resources.values()), batch.source, batch.written)
-    choose_mrns(resources, source)
-    without_patient = _write(resources, source, batch)
-    withdraw_records(batch.withdrawals.values(), source, batch.written)
-    without_patient = without_erased_identifiers(without_patient, batch.source, batch.written)
-    return [fact for fact in without_patient if fact.key not in batch.withdrawals]
-
-
-def record_faults(faults: Iterable[LineFault], import_id: UUID) -> None:
-    """Store the faults of an import."""
-    items = [{"id": uuid7(), "import_id": import_id, **asdict(fault)} for fault in faults]
-    if items:
-        run_with_rows(_INSERT_FAULTS, items)
-
-
-def fault_of(
-    resource: TranslatedResource, code: FaultCode, reason: str, missing_id: str | None = None
-) -> LineFault:
-    """Return the fault of a translated resource."""
-    return LineFault(
-        resource.file,
-        resource.line,
-        reason,
-        code=code,
-        resource_type=resource.type,
-        resource_id=resource.id,
-        missing_id=missing_id,
-    )
-
-
-def _write(
-    resources: Sequence[TranslatedResource], source: str, batch: Batch
-) -> list[TranslatedResource]:
-    """Write resources, and return the facts whose patient is not stored.
-
-    If the database rejects them, write each half on its own, down to the rejected resource.
-    """
-    if not resources:
-        return []
-    try:
-        with db.session.begin_nested():
-            counts, without_patient = _write_all(resources, source)
-    except TakenMrnError as error:
-        return _write(_without_refused(resources, source, batch, error), source, batch)
-    except (IntegrityError, DataError) as error:
-        if len(resources) == 1:
-            _record_rejection(resources[0], error, batch)
-            return []
-        # Patients go first, because facts of one half may refer to patients of the other.
-        ordered = sorted(resources, key=lambda resource: resource.type != "Patient")
-        middle = len(ordered) // 2
-        return [
-            resource
-            for half in (ordered[:middle], ordered[middle:])
-            for resource in _write(half, source, batch)
-        ]
-    batch.written += counts
-    return without_patient
-
-
-def _without_refused(
-    resources: Sequence[TranslatedResource], source: str, batch: Batch, error: TakenMrnError
-) -> Sequence[TranslatedResource]:
-    """Return the resources without the patients whose MRN is taken, which become faults."""
-    patients = [each for each in resources if each.type == "Patient"]
-    refused = find_refused(patients, source, error)
-    for patient in patients:
-        other = refused.get(patient.key)
-        if other is not None:
-            fault = fault_of(patient, FaultCode.MRN_TAKEN, MRN_TAKEN)
-            base = f"{other.base_url}/" if other.base_url else ""
-            batch.remove(patient, replace(fault, other_id=f"{base}Patient/{other.id}"))
-    return [each for each in resources if each.type != "Patient" or each.key not in refused]
-
-
-def _write_all(
-    resources: Sequence[TranslatedResource], source: str
-) -> tuple[WriteCounts, list[TranslatedResource]]:
-    """Write resources. Returns the counts, and the records without a patient."""
-    records = [each for each in resources if each.type not in ("Patient", "Medication")]
-    patients_read = [each for each in resources if each.type == "Patient"]
-    counts = WriteCounts()
-    if patients_read:
-        defer_mrns()
-        counts += write_patients(patients_read, source)
-        check_mrns(patients_read, source)
-    medications = [each for each in resources if each.type == "Medication"]
-    counts += write_medications(medications, source) if medications else WriteCounts()
-    patients = find_patients(source, {each.patient_id for each in records}) if records else {}
-    placed = [each for each in records if each.patient_id in patients]
-    facts = [each for each in placed if not is_document(each)]
-    counts += write_facts(facts, source, patients)
-    documents = [each for each in placed if is_document(each)]
-    counts += write_documents(documents, source, patients)
-    without_patient = [each for each in records if each.patient_id not in patients]
-    return counts, without_patient
-
-
-def _record_rejection(
-    resource: TranslatedResource, error: IntegrityError | DataError, batch: Batch
-) -> None:
-    diagnostics = getattr(error.orig, "diag", None)
-    constraint = getattr(diagnostics, "constraint_name", None) or ""
-    code, reason = _REJECTED_BY.get(constraint, (FaultCode.REJECTED, REJECTED))
-    batch.remove(resource, fault_of(resource, code, reason))

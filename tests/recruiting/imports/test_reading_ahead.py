@@ -1,0 +1,53 @@
+"""An import translates its next batch while PostgreSQL writes the present one."""
+
+import threading
+from collections.abc import Generator
+
+import pytest
+
+from trially.recruiting.imports.reading_ahead import read_ahead
+
+
+def count(read: list[int], last: int, error: BaseException | None = None) -> Generator[int]:
+    try:
+        for number in range(last):
+            read.append(number)
+            yield number
+        if error is not None:
+            raise error
+    finally:
+        read.append(-1)
+
+
+def test_items_come_in_order_and_at_most_two_are_ahead() -> None:
+    read: list[int] = []
+
+    for number in read_ahead(count(read, 50)):
+        assert read[-1] <= number + 3
+
+    assert read == [*range(50), -1]
+
+
+def test_an_error_is_raised_after_the_items_before_it() -> None:
+    items = read_ahead(count([], 3, KeyError("lost")))
+
+    assert [next(items), next(items), next(items)] == [0, 1, 2]
+    with pytest.raises(KeyError, match="lost"):
+        next(items)
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_caller_that_stops_leaves_no_thread(error: type[BaseException]) -> None:
+    read: list[int] = []
+    before = threading.active_count()
+
+    def stop() -> None:
+        for _ in read_ahead(count(read, 1_000_000)):
+            raise error
+
+    with pytest.raises(error):
+        stop()
+
+    assert threading.active_count() == before
+    assert read[-1] == -1
+    assert len(read) < 10
