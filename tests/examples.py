@@ -23,7 +23,7 @@ from trially.http.fields import EXAMPLE
 from trially.recruiting.documents.model import Document, DocumentPage
 from trially.recruiting.documents.words import to_vector
 from trially.resources.resource import RESOURCES, Resource
-from trially.resources.scope import is_about_patients
+from trially.database.changes import is_about_patients
 from trially.tenancy.context import tenant_context
 
 if TYPE_CHECKING:
