@@ -21,12 +21,17 @@ class Actor:
     operator: str | None = None
     request_id: str | None = None
     record_id: UUID | None = None
-    """Id of the record; None for a new one."""
+    """Id of the next record; None for a new one."""
 
     outcome: int = 0
     """HTTP status of the answer; 0 while there is none, and for commands and jobs."""
 
     only_reads: bool = False
+
+    def take_record_id(self) -> None:
+        """Note that the record was written: further records of the request have new ids."""
+        if self.record_id is not None:
+            self.request_id, self.record_id = self.record_id.hex, None
 
 
 def current_actor() -> Actor:

@@ -48,9 +48,11 @@ class Form:
 
     @cached_property
     def id(self) -> UUID:
-        """A digest of the form, so that equal forms have the same id in every process."""
-        digest = hashlib.sha256(self.content.encode()).digest()
-        return UUID(bytes=digest[:16], version=8)
+        """A digest of the form as a UUID of version 8: equal forms have the same id everywhere."""
+        digest = bytearray(hashlib.sha256(self.content.encode()).digest()[:16])
+        digest[6] = digest[6] & 0x0F | 0x80  # version 8: custom
+        digest[8] = digest[8] & 0x3F | 0x80
+        return UUID(bytes=bytes(digest))
 
     @cached_property
     def content(self) -> str:

@@ -1,4 +1,4 @@
-"""The audit log of a tenant. Its tables are append-only: the app's role adds rows and reads them."""
+"""The audit log of a tenant. Its tables are append-only: the app's role inserts and reads."""
 
 import datetime as dt
 from typing import Any

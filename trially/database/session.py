@@ -156,10 +156,14 @@ def _compose_audit_record(session: Session) -> None:
 @event.listens_for(PlacedSession, "after_commit")
 def _keep_audit_form(session: Session) -> None:
     """Remember that the tenant's database has the form of the record."""
-    form = request_state().new_audit_form
-    if form is not None:
-        app_state().known_audit_forms.add(form)
-    _clear_audit(session)
+    state = request_state()
+    if session.in_nested_transaction():
+        return
+    if state.new_audit_form is not None:
+        app_state().known_audit_forms.add(state.new_audit_form)
+    if state.audit_sql and state.actor is not None:
+        state.actor.take_record_id()
+    state.forget_audit()
 
 
 @event.listens_for(PlacedSession, "after_rollback")

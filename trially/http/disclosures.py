@@ -5,8 +5,9 @@ A schema with PHI marks says in `subjects` which of its fields hold the ids of p
     class RecordSchema(Schema):
         subjects = ("patient_id",)
 
-`IN_PATH` stands for the patient that the path of the request names. `subjects = ()` says that the answer may show something about patients, and that it is not known
-which. Such a request is recorded without patients.
+`IN_PATH` stands for the patient that the path of the request names. `subjects = ()` says that the
+answer may show something about patients, and that it is not known which. Such a request is recorded
+without patients.
 """
 
 from collections.abc import Callable, Iterable, Mapping

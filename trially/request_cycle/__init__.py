@@ -82,7 +82,7 @@ class Application(ContractFlask):
             except BaseException as error:
                 roll_back()
                 if attempt == MOST_ATTEMPTS or not may_retry(error):
-                    record_refusal(error, view)
+                    record_refusal(error)
                     raise
                 prepare_retry(error)
             else:

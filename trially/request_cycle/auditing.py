@@ -58,7 +58,7 @@ def set_outcome(status: int) -> None:
         actor.outcome = status
 
 
-def record_refusal(error: BaseException, view: View) -> None:
+def record_refusal(error: BaseException) -> None:
     """Record that a request was refused, in a transaction of its own.
 
     If the record cannot be written, the log says so. The answer shows nothing about a patient,

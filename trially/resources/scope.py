@@ -181,3 +181,8 @@ def refuse_unscoped(model: Model, scope: Scope) -> None:
             " of_site(columns.site_id) if the row itself has a site. A model without patient_id"
             " needs that column first."
         )
+
+
+def _is_own_site(site_id: UUID | None) -> bool:
+    sites = own_sites()
+    return sites is None or site_id in sites

@@ -31,11 +31,11 @@ $function$
 
 def refuse_changes_sql(table: str) -> tuple[str, str]:
     """Return the statements that create the triggers of an append-only table."""
-    return (
+    each_row = (
         f"CREATE TRIGGER {REFUSE} BEFORE UPDATE OR DELETE ON {table}"
-        f" FOR EACH ROW EXECUTE FUNCTION {REFUSE}()",
-        refuse_truncate_sql(table),
+        f" FOR EACH ROW EXECUTE FUNCTION {REFUSE}()"
     )
+    return each_row, refuse_truncate_sql(table)
 
 
 def refuse_truncate_sql(table: str) -> str:
