@@ -2,7 +2,7 @@
 
 import getpass
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from uuid import UUID
 
@@ -37,6 +37,13 @@ class Actor:
 def current_actor() -> Actor:
     """Return who acts: the caller of the request, or else the operator who runs this process."""
     return request_state().actor or Actor(_form_of_command(), operator=operator_name())
+
+
+def act_for(purpose: Purpose, action: Action | None = None) -> None:
+    """Say why the current actor acts and, if the route does not say it, what the actor does."""
+    actor = current_actor()
+    form = replace(actor.form, purpose=purpose, action=action or actor.form.action)
+    request_state().actor = replace(actor, form=form)
 
 
 @cache

@@ -36,3 +36,8 @@ def unpack(packed: bytes) -> Iterator[int]:
             rest = shift = 0
     if shift:
         raise ValueError("The bytes of a set of audit numbers are cut off.")
+
+
+def count(packed: bytes) -> int:
+    """Return how many numbers a set has."""
+    return sum(byte < _MORE for byte in packed)

@@ -150,7 +150,9 @@ def _describe_result(schemas: Schemas, contract: Contract) -> Json:
         example = {"data": [example], "page": {"next": None, "has_more": False}}
     else:
         schema = schemas.answer(contract.result, is_masked=is_masked)
-    return described | {"content": {JSON_TYPE: {"schema": schema, "example": example}}}
+    content: Json = {JSON_TYPE: {"schema": schema, "example": example}}
+    content |= {media_type: {"schema": {"type": "string"}} for media_type in contract.other_types}
+    return described | {"content": content}
 
 
 def _headers_of(contract: Contract) -> list[str]:
