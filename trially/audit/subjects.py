@@ -41,3 +41,8 @@ def unpack(packed: bytes) -> Iterator[int]:
 def count(packed: bytes) -> int:
     """Return how many numbers a set has."""
     return sum(byte < _MORE for byte in packed)
+
+
+def contains(packed: bytes, number: int) -> bool:
+    """Return whether a set has a number."""
+    return number in unpack(packed)

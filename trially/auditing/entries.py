@@ -1,16 +1,16 @@
 """The audit log as people read it: records with names in place of numbers, newest first."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from trially.audit.model import AuditForm, AuditRecord
-from trially.audit.subjects import count, unpack
+from trially.audit.subjects import contains, count, unpack
 from trially.auditing.changes import describe_change
 from trially.auditing.finding import find_record_ids, first_id
 from trially.auditing.people import People, meet_people, numbers_of
@@ -47,51 +47,85 @@ def conditions_of(query: Mapping[str, Any]) -> list[Condition]:
     """Return the conditions of the filters that a query names."""
     conditions = [_FILTERS[name](value) for name, value in query.items() if name in _FILTERS]
     if "patient_id" in query:
-        conditions.append(is_about(query["patient_id"], query))
+        conditions.append(names_one_of(numbers_of(query["patient_id"]), query))
     return conditions
 
 
-def is_about(patient_id: UUID, period: Mapping[str, Any]) -> Condition:
-    """Return the condition of the records about a patient, and about the records it replaces."""
+def names_one_of(audit_numbers: Collection[int], period: Mapping[str, Any]) -> Condition:
+    """Return the condition of the records of a period that name one of these patients."""
     since, until = period.get("since"), period.get("until")
-    limits = {
-        "since": since and since - SLACK,
-        "until": until and until + SLACK,
+    found = {
+        record_id
+        for number in audit_numbers
+        for record_id in find_record_ids(
+            number, since=since and since - SLACK, until=until and until + SLACK
+        )
     }
-    ids = [each for number in numbers_of(patient_id) for each in find_record_ids(number, **limits)]
-    return record.id.in_(ids)
+    return record.id.in_(found)
 
 
-def read_entries(
-    conditions: Sequence[Condition],
-    *,
-    before: UUID | None = None,
-    limit: int,
-    shows_values: bool = False,
-) -> list[Item]:
-    """Return the records that meet the conditions, newest first, from `before` on."""
-    rows = _fetch(conditions, before, limit)
-    people = meet_people(_shown_numbers(rows), with_keys=shows_values)
-    return [describe_record(row, people) for row in rows]
+class Entries(NamedTuple):
+    """Some records, and whether more follow."""
+
+    items: list[Item]
+    has_more: bool
 
 
-def stream_entries(
-    conditions: Sequence[Condition], *, before: UUID | None = None, shows_values: bool = False
-) -> Iterator[Item]:
-    """Yield all records that meet the conditions, newest first. Few are in memory at once."""
-    read = partial(read_entries, conditions, limit=CHUNK, shows_values=shows_values)
-    while entries := read(before=before):
-        yield from entries
-        if len(entries) < CHUNK:
-            return
-        before = entries[-1]["id"]
+@dataclass(frozen=True)
+class Reading:
+    """Which records are read, and what is shown of them.
+
+    The patients whom the shown records name are noted for the audit record of this transaction.
+    """
+
+    conditions: Sequence[Condition]
+    shows_values: bool = False
+    """Whether old and new values about patients are shown."""
+
+    about: Collection[int] | None = None
+    """The audit numbers of the only patients that are shown; None for all."""
+
+    def page(self, before: UUID | None, limit: int) -> Entries:
+        """Return the first records before `before`, newest first."""
+        rows = self._fetch(before, limit + 1)
+        shown = rows[:limit]
+        for row in shown:
+            self._reduce(row)
+        people = meet_people(_numbers_in(shown), with_keys=self.shows_values)
+        return Entries([describe_record(row, people) for row in shown], len(rows) > limit)
+
+    def stream(self, before: UUID | None = None) -> Iterator[Item]:
+        """Yield all records before `before`, newest first. Few are in memory at once."""
+        has_more = True
+        while has_more:
+            entries, has_more = self.page(before, CHUNK)
+            yield from entries
+            before = entries[-1]["id"] if entries else None
+
+    def _fetch(self, before: UUID | None, limit: int) -> list[Item]:
+        conditions = [*self.conditions, *([] if before is None else [record.id < before])]
+        return fetch_items(
+            _select_records().where(*conditions).order_by(record.id.desc()).limit(limit)
+        )
+
+    def _reduce(self, row: Item) -> None:
+        """Keep as many patients and changes of a record as are shown."""
+        packed = bytes(row.pop("subjects") or b"")
+        changes = (row["details"] or {}).get("changes", [])
+        if self.about is None:
+            numbers: Iterable[int] = unpack(packed)
+        else:
+            numbers = [each for each in self.about if contains(packed, each)]
+            changes = [each for each in changes if each.get("subject") in self.about]
+        row["patient_count"] = count(packed) if self.about is None else len(list(numbers))
+        row["numbers"] = list(islice(numbers, _PATIENTS_SHOWN))
+        row["change_count"], row["changes"] = len(changes), changes[:_CHANGES_SHOWN]
 
 
 def describe_record(row: Item, people: People) -> Item:
     """Return a record as the API shows it."""
     numbers = row["numbers"]
-    details = dict(row["details"] or {})
-    changes = details.pop("changes", [])
+    details = {name: each for name, each in (row["details"] or {}).items() if name != "changes"}
     return {
         "id": row["id"],
         "at": row["at"],
@@ -107,20 +141,10 @@ def describe_record(row: Item, people: People) -> Item:
         "patients": [people.ids[each] for each in numbers if each in people.ids],
         "erased_patients": [each for each in numbers if each not in people.ids],
         "patient_count": row["patient_count"],
-        "changes": [describe_change(each, people) for each in changes[:_CHANGES_SHOWN]],
-        "change_count": len(changes),
+        "changes": [describe_change(each, people) for each in row["changes"]],
+        "change_count": row["change_count"],
         "details": details,
     }
-
-
-def _fetch(conditions: Sequence[Condition], before: UUID | None, limit: int) -> list[Item]:
-    statement = _select_records().where(*conditions).order_by(record.id.desc()).limit(limit)
-    if before is not None:
-        statement = statement.where(record.id < before)
-    rows = fetch_items(statement)
-    for row in rows:
-        row["numbers"], row["patient_count"] = _unpack(row.pop("subjects"))
-    return rows
 
 
 def _select_records() -> Select[Any]:
@@ -153,21 +177,10 @@ def _select_records() -> Select[Any]:
     )
 
 
-def _unpack(subjects: bytes | None) -> tuple[list[int], int]:
-    """Return the first audit numbers of a record, and how many it has."""
-    if subjects is None:
-        return [], 0
-    packed = bytes(subjects)
-    return list(islice(unpack(packed), _PATIENTS_SHOWN)), count(packed)
-
-
-def _shown_numbers(rows: Sequence[Item]) -> set[int]:
+def _numbers_in(rows: Sequence[Item]) -> set[int]:
     """Return the audit numbers of the patients whom records name."""
-    numbers = {number for row in rows for number in row["numbers"]}
-    for row in rows:
-        changes = (row["details"] or {}).get("changes", [])[:_CHANGES_SHOWN]
-        numbers |= {each["subject"] for each in changes if each.get("subject") is not None}
-    return numbers
+    changed = {each.get("subject") for row in rows for each in row["changes"]} - {None}
+    return changed.union(*(row["numbers"] for row in rows))
 
 
 def _describe_member(row: Item) -> Item | None:

@@ -38,7 +38,7 @@ def file_response(
 
     `next_page` returns the URL of the rows after the last one that the file has.
     """
-    content: IO[bytes] = SpooledTemporaryFile(IN_MEMORY)
+    content: IO[bytes] = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - the response closes it
     bounded = Bounded(rows, content)
     write(content, bounded)
     length = content.tell()

@@ -15,18 +15,17 @@ def position_in(query: Mapping[str, Any]) -> UUID | None:
     return None if position is None else UUID(position[0])
 
 
-def page_of(query: Mapping[str, Any], entries: Sequence[Item]) -> Page:
-    """Return a page of entries. One more entry shows that another page follows."""
+def page_of(query: Mapping[str, Any], items: Sequence[Item], *, has_more: bool) -> Page:
+    """Return a page of items, each of which has the id of its record."""
     return make_page(
-        entries,
-        query["limit"],
+        [*items, *items[-1:]] if has_more else items,
+        len(items),
         tenant_id=current_tenant().tenant_id,
         position=["id"],
         query=query,
     )
 
 
-def cursor_after(entry: Item, query: Mapping[str, Any]) -> str:
-    """Return the cursor of the page that begins after an entry."""
-    page = page_of({**query, "limit": 1}, [entry, entry])
-    return str(page["page"]["next"])
+def cursor_after(item: Item, query: Mapping[str, Any]) -> str:
+    """Return the cursor of the page that begins after an item."""
+    return str(page_of(query, [item], has_more=True)["page"]["next"])

@@ -1,13 +1,12 @@
 """Audit records as clients read them."""
 
-from typing import Any
-
 from marshmallow import Schema, fields, validate
 
 from trially.audit.forms import Action, Purpose
 from trially.audit.model import AuditForm, AuditRecord
 from trially.auth.permissions import PhiLevel, Role
 from trially.database.rows import table_of
+from trially.http.disclosures import IN_PATH
 from trially.http.fields import EXAMPLE, Choice, PageQuerySchema
 from trially.phi import IDENTIFIER, PLAIN
 from trially.resources.fields import text
@@ -82,9 +81,7 @@ class AuditRecordSchema(Schema):
         metadata={**PLAIN, EXAMPLE: ROUTE, "description": "Method and path, or the command."}
     )
     action = Choice(Action, metadata=PLAIN)
-    purpose = Choice(
-        Purpose, metadata={**PLAIN, "description": "A code of HL7's PurposeOfUse."}
-    )
+    purpose = Choice(Purpose, metadata={**PLAIN, "description": "A code of HL7's PurposeOfUse."})
     phi_level = Choice(
         PhiLevel,
         allow_none=True,
@@ -154,6 +151,19 @@ class AuditQuerySchema(PeriodQuerySchema):
     operator = text(record.operator, example="kim@backend-1")
 
 
-def filters_of(query: dict[str, Any]) -> dict[str, Any]:
-    """Return a query without what only says which page is asked for."""
-    return {name: each for name, each in query.items() if name not in {"cursor", "limit", "total"}}
+class DisclosureSchema(Schema):
+    """One time that somebody saw or changed a patient's data, in plain words."""
+
+    subjects = (IN_PATH,)
+
+    id = fields.UUID(metadata={**PLAIN, "description": "Id of the audit record."})
+    at = fields.AwareDateTime(metadata=PLAIN)
+    who = fields.String(metadata={**PLAIN, EXAMPLE: "Noor van den Berg, coordinator"})
+    how = fields.String(metadata={**PLAIN, EXAMPLE: "Your record was shown in a list"})
+    seen = fields.List(fields.String(), metadata={**PLAIN, EXAMPLE: ["given name", "birth date"]})
+    identifiers_hidden = fields.Boolean(
+        metadata={**PLAIN, "description": "Names and other identifiers were masked."}
+    )
+    changed = fields.List(fields.String(), metadata={**PLAIN, EXAMPLE: ["phone"]})
+    why = fields.String(metadata={**PLAIN, EXAMPLE: "To find participants for clinical trials"})
+    request_id = fields.String(metadata={**PLAIN, EXAMPLE: "0198f0aa3c5e7d1d8a5e0e0f6c2d9b71"})

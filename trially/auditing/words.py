@@ -1,0 +1,50 @@
+"""What audit records say, in words that a patient understands."""
+
+from collections.abc import Mapping
+
+from trially.audit.forms import Action, Purpose
+from trially.database.rows import Item
+
+PURPOSES: Mapping[str, str] = {
+    Purpose.RESEARCH: "To find participants for clinical trials",
+    Purpose.OPERATION: "To operate the system",
+    Purpose.COMPLIANCE: "To check who used the data",
+    Purpose.PATIENT_REQUEST: "To tell a patient who used the patient's data",
+}
+
+_ACTIONS: Mapping[str, str] = {
+    Action.READ: "Your record was shown",
+    Action.SEARCH: "Your record was shown in a list",
+    Action.CREATE: "Your record was created or added to",
+    Action.UPDATE: "Your record was changed",
+    Action.DELETE: "A part of your record was deleted",
+    Action.IMPORT: "Your record was imported from a hospital's system",
+    Action.EXPORT: "Your record was part of an export",
+    Action.REFUSE: "An error message mentioned your record",
+    Action.OPERATE: "A command or job worked with your record",
+}
+
+_SYSTEM = "trially (automatic)"
+
+
+def means_of(entry: Item) -> str:
+    """Return by which means a record disclosed or changed something."""
+    means = _ACTIONS[entry["action"]]
+    is_support = entry["operator"] is not None and entry["outcome"] is not None
+    return f"{means}, during a support visit" if is_support else means
+
+
+def person_of(entry: Item) -> str:
+    """Return who acted: name and role."""
+    member, operator = entry["member"], entry["operator"]
+    support = f"{operator}, operator of trially" if operator else None
+    if member is None:
+        return support or _SYSTEM
+    name = member["name"] or f"Member {member['id']}"
+    named = f"{name}, {member['role'] or 'former member'}"
+    return named if support is None else f"{support}, as {named}"
+
+
+def plain_name(name: str) -> str:
+    """Return the name of a field or column in plain words: `address.city` is `address: city`."""
+    return name.removesuffix("_id").replace(".", ": ").replace("_", " ")
