@@ -11,8 +11,8 @@ from trially.audit.forms import Action
 from trially.auditing.entries import (
     Reading,
     conditions_of,
-    names_one_of,
     form,
+    names_one_of,
     record,
 )
 from trially.auditing.files import csv_writer
