@@ -74,6 +74,9 @@ class Settings:
     catalog_database: Annotated[str, DATABASE_NAME] = "trially_catalog"
     """Name of the control-plane database on the first server."""
 
+    reason: str | None = None
+    """Why commands are run, where they have no `--reason`. It is recorded with them."""
+
     pinned_tenant: Annotated[str | None, SLUG] = None
     """Slug of the only tenant that this instance serves; None serves all of the catalog's."""
 
