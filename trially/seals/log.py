@@ -38,6 +38,9 @@ class Log:
 
     order: tuple[str, ...] = ("era", "transaction_id", "id")
 
+    transaction_type: str = "xid8"
+    """The type of the column `transaction_id`: `xid8` or `bigint`."""
+
     @property
     def name(self) -> str:
         """The log's name and tenant: each has a chain of its own."""

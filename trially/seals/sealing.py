@@ -5,7 +5,7 @@ transaction that starts later has a higher id, so no record can come in between 
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import count, groupby
 from typing import Any
 
 from psycopg2 import sql
@@ -18,24 +18,35 @@ BATCH = 10_000
 """The most records of one seal."""
 
 
-def seal(raw: connection, log: Log) -> list[Seal]:
-    """Seal all records of finished transactions, and return the seals, which the caller commits.
+def seal(raw: connection, log: Log, most: int | None = None) -> list[Seal]:
+    """Seal the records of finished transactions, and return the seals, which the caller commits.
+
+    All are sealed, or those of the first `most` batches of `BATCH` records.
 
     An advisory lock lets one sealer of a log work at a time, until it commits. The caller's
     transaction must be READ COMMITTED and must not have read the log before: the seals of another
     sealer must be visible as soon as the lock is free.
     """
     with raw.cursor() as cursor:
+        lock(cursor, log)
         cursor.execute(SESSION)
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (log.name,))
         seals: list[Seal] = []
         previous = last_seal(cursor, log)
-        while lines := _unsealed(cursor, log, previous.last if previous else None):
+        rounds = count() if most is None else range(most)
+        for _ in rounds:
+            lines = _unsealed(cursor, log, previous.last if previous else None)
+            if not lines:
+                break
             for batch in _of_one_year(log, lines):
                 previous = make_seal(log, previous, batch)
                 _insert(cursor, log, previous)
                 seals.append(previous)
         return seals
+
+
+def lock(cursor: Any, log: Log) -> None:
+    """Wait until no other sealer of the log works. The lock is held until the transaction ends."""
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (log.name,))
 
 
 def read_stored(cursor: Any, log: Log) -> Iterator[Seal]:
@@ -77,9 +88,14 @@ def _unsealed(cursor: Any, log: Log, after: Key | None) -> list[bytes]:
     """
     era = log.order[0]
     has_ended = sql.SQL(
-        "(transaction_id < pg_snapshot_xmin(pg_current_snapshot())"
+        "(transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::{type}"
         " OR {era} < (SELECT max({era}) FROM {table}{own}))"
-    ).format(era=sql.Identifier(era), table=sql.Identifier(log.table), own=log.where())
+    ).format(
+        type=sql.SQL(log.transaction_type),
+        era=sql.Identifier(era),
+        table=sql.Identifier(log.table),
+        own=log.where(),
+    )
     rest = log.where(has_ended, log.compared(">", after)) + log.ordered + sql.SQL(f" LIMIT {BATCH}")
     return read_lines(cursor, log.copied(log.columns, rest))
 
