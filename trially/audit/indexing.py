@@ -5,7 +5,8 @@ there are so many. Once the indexes of level 0 cover enough records, one of leve
 seals, and is read instead. So a search reads few indexes, and none is ever changed.
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,20 @@ _RECORDS = """
     AND (epoch, transaction_id, id) <= (%s, %s, %s)
     ORDER BY epoch, transaction_id, id
 """
+_INDEXES = """
+    SELECT level, first_seal, last_seal, one.first, other.last, first_number, shift,
+        sha256(record_ids), sha256(directory), sha256(entries)
+    FROM audit_subject
+    JOIN audit_seal AS one ON one.tenant_id = audit_subject.tenant_id AND one.number = first_seal
+    JOIN audit_seal AS other
+        ON other.tenant_id = audit_subject.tenant_id AND other.number = last_seal
+    WHERE audit_subject.tenant_id = %(tenant_id)s AND NOT EXISTS (
+        SELECT FROM audit_pruning WHERE audit_pruning.tenant_id = audit_subject.tenant_id
+        AND year <= extract(year FROM to_timestamp(
+            ('x' || left(replace(one.first[3], '-', ''), 12))::bit(48)::bigint / 1000.0)
+            AT TIME ZONE 'UTC'))
+    ORDER BY level, first_seal
+"""
 _INSERT = """
     INSERT INTO audit_subject (tenant_id, id, level, first_seal, last_seal, first_number, shift,
         record_ids, directory, entries)
@@ -53,11 +68,42 @@ def _extend(cursor: Any, tenant_id: UUID | None, level: int) -> int:
     made = 0
     for seals in _enough_seals(cursor, tenant_id, RECORDS_OF_LEVEL[level], level):
         (first_seal, _, first, _), (last_seal, _, _, last) = seals[0], seals[-1]
-        cursor.execute(_RECORDS, (str(tenant_id), *first, *last))
-        index = build_index((id_.bytes, _bytes(subjects)) for id_, subjects in cursor)
+        index = _build(cursor, tenant_id, first, last)
         _insert(cursor, tenant_id, level, (first_seal, last_seal), index)
         made += 1
     return made
+
+
+def _build(
+    cursor: Any, tenant_id: UUID | None, first: Sequence[str], last: Sequence[str]
+) -> SubjectIndex:
+    """Return the index of the records between two keys, these included."""
+    cursor.execute(_RECORDS, (str(tenant_id), *first, *last))
+    return build_index((UUID(str(id_)).bytes, _bytes(subjects)) for id_, subjects in cursor)
+
+
+def first_wrong_index(raw: connection, log: Log) -> str | None:
+    """Build each index again, and return a sentence about the first that differs.
+
+    An index is left out if retention has removed some of its records.
+    """
+    with raw.cursor() as cursor:
+        cursor.execute(_INDEXES, {"tenant_id": str(log.tenant_id)})
+        for level, first_seal, last_seal, first, last, *stored in cursor.fetchall():
+            built = _build(cursor, log.tenant_id, first, last)
+            values = (built.first_number, built.shift, *_digests(built))
+            kept = tuple(each if isinstance(each, int) else bytes(each) for each in stored)
+            if kept != values:
+                return (
+                    f"The index of patients for the seals {first_seal} to {last_seal} (level"
+                    f" {level}) was changed."
+                )
+    return None
+
+
+def _digests(index: SubjectIndex) -> Iterator[bytes]:
+    parts = (index.record_ids, index.directory, index.entries)
+    return (hashlib.sha256(part).digest() for part in parts)
 
 
 def _enough_seals(

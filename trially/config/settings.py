@@ -248,5 +248,14 @@ class Settings:
     slow_query_ms: Annotated[int, at_least(0)] = 500
     """Duration from which a tenant's statement is logged as slow, in milliseconds."""
 
+    audit_witnesses: tuple[str, ...] = field(default=(), repr=False)
+    """Where the hashes of audit seals are kept outside the databases, as URLs."""
+
+    audit_time_stamp_roots: Path | None = None
+    """A PEM file of the root certificates that sign the time stamps of an RFC 3161 witness."""
+
+    audit_retention_years: Annotated[int, between(1, 100)] = 6
+    """Years, after the year of an audit record, before `flask audit prune` may remove it."""
+
     metrics_token: str = field(default="", repr=False)
     """Bearer token of /metrics; empty disables the page."""

@@ -49,10 +49,10 @@ def lock(cursor: Any, log: Log) -> None:
     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (log.name,))
 
 
-def read_stored(cursor: Any, log: Log) -> Iterator[Seal]:
-    """Yield the seals in the database, by number."""
+def read_stored(cursor: Any, log: Log, after: int = 0) -> Iterator[Seal]:
+    """Yield the seals in the database with a number above `after`, by number."""
     columns = sql.SQL("number, previous, columns, first, last, count, records, checksums, hash")
-    number = 0
+    number = after
     while True:
         cursor.execute(
             sql.SQL("SELECT {} FROM {}{} ORDER BY number LIMIT 200").format(
@@ -67,6 +67,18 @@ def read_stored(cursor: Any, log: Log) -> Iterator[Seal]:
         for row in rows:
             yield _from_row(log, row)
         number = rows[-1][0]
+
+
+def read_checksums(cursor: Any, log: Log, number: int) -> bytes:
+    """Return the checksums of the records of one seal."""
+    cursor.execute(
+        sql.SQL("SELECT checksums FROM {}{}").format(
+            sql.Identifier(log.seals),
+            log.where(sql.SQL("number = {}").format(sql.Literal(number))),
+        )
+    )
+    row = cursor.fetchone()
+    return b"" if row is None else bytes(row[0])
 
 
 def last_seal(cursor: Any, log: Log) -> Seal | None:

@@ -6,8 +6,8 @@ whole seals, so what it holds takes precedence over what the database holds.
 """
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 from typing import Any
@@ -17,7 +17,7 @@ from psycopg2.extensions import connection
 
 from trially.seals.log import SESSION, Key, Log, key_of, read_lines
 from trially.seals.seal import FIRST_PREVIOUS, Seal, checksum_of
-from trially.seals.sealing import read_stored
+from trially.seals.sealing import read_checksums, read_stored
 
 
 class FaultKind(StrEnum):
@@ -30,6 +30,8 @@ class FaultKind(StrEnum):
     SEAL_CHANGED = "seal_changed"
     SEAL_MISSING = "seal_missing"
     CHAIN_BROKEN = "chain_broken"
+    CHAIN_REBUILT = "chain_rebuilt"
+    TAIL_CUT = "tail_cut"
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,10 @@ _SENTENCES = {
     FaultKind.SEAL_MISSING: "The seal {seal} is missing.",
     FaultKind.CHAIN_BROKEN: "The seal {seal} does not continue the chain: it or the seal before it"
     " was replaced.",
+    FaultKind.CHAIN_REBUILT: "The seal {seal} has another hash than the witness says: the chain"
+    " was rebuilt.",
+    FaultKind.TAIL_CUT: "The seal {seal}, which the witness has, is missing at the end: the tail of"
+    " the log was cut.",
 }
 
 
@@ -97,20 +103,25 @@ def verify(
     log: Log,
     witnesses: Iterable[Seal] = (),
     pruned_years: Collection[int] = (),
+    *,
+    hashes: Mapping[int, bytes] | None = None,
+    report: Callable[[int], None] = lambda _: None,
 ) -> Verdict:
     """Compare the log with its seals and those of `witnesses`, up to the first fault.
 
-    Of years in `pruned_years` no record may be left.
+    Of years in `pruned_years` no record may be left. `hashes` are those that further witnesses
+    hold, by the number of the seal. `report` is called with the count of each seal that was
+    compared.
     """
     witnessed = {each.number: each for each in witnesses if each.log == log.name}
     with raw.cursor() as cursor:
         cursor.execute(SESSION)
-        seals, chain_fault = _expected_seals(read_stored(cursor, log), witnessed)
+        seals, chain_fault = _expected_seals(read_stored(cursor, log), witnessed, hashes or {})
         last = seals[-1].last if seals else None
         after: Key | None = None
         records = pruned = 0
         for columns, group in _with_same_columns(seals):
-            stream = _Stream(group, pruned_years)
+            stream = _Stream(group, pruned_years, report)
             rest = (
                 log.where(log.compared(">", after), log.compared("<=", group[-1].last))
                 + log.ordered
@@ -131,8 +142,13 @@ def verify(
 class _Stream:
     """The file that COPY writes to. It compares the hash of each seal's records."""
 
-    def __init__(self, seals: Sequence[Seal], pruned_years: Collection[int]) -> None:
-        self._seals, self._pruned_years = seals, pruned_years
+    def __init__(
+        self,
+        seals: Sequence[Seal],
+        pruned_years: Collection[int],
+        report: Callable[[int], None],
+    ) -> None:
+        self._seals, self._pruned_years, self._report = seals, pruned_years, report
         self._index, self._left, self._hash = -1, 0, hashlib.sha256()
         self._bad: int | None = None
         self.records = self.pruned = 0
@@ -162,6 +178,7 @@ class _Stream:
             self._bad = self._index
             return
         self.records += sealed.count
+        self._report(sealed.count)
         self._next()
 
     def _next(self) -> None:
@@ -179,18 +196,25 @@ class _Stream:
 
 
 def _expected_seals(
-    stored: Iterator[Seal], witnessed: dict[int, Seal]
+    stored: Iterator[Seal], witnessed: dict[int, Seal], hashes: Mapping[int, bytes]
 ) -> tuple[list[Seal], Fault | None]:
     """Return the seals to compare the records with, and the first fault of the chain."""
-    found = {each.number: each for each in stored}
+    found = {each.number: (without_checksums(each), each.is_consistent) for each in stored}
     seals: list[Seal] = []
     fault: Fault | None = None
     previous = FIRST_PREVIOUS
-    for number in range(1, max([*found, *witnessed], default=0) + 1):
-        held, witness = found.get(number), witnessed.get(number)
-        kind = _kind_of_seal(held, witness, previous)
+    end = max(found, default=0)
+    for number in range(1, max([end, *witnessed, *hashes], default=0) + 1):
+        held, is_consistent = found.get(number, (None, False))
+        witness = witnessed.get(number)
+        kind = (
+            _kind_of_seal(held, witness, hashes.get(number), previous)
+            if held is None or is_consistent
+            else FaultKind.SEAL_CHANGED
+        )
         if kind is not None and fault is None:
-            fault = Fault(kind, number)
+            is_cut = kind is FaultKind.SEAL_MISSING and number > end
+            fault = Fault(FaultKind.TAIL_CUT if is_cut else kind, number)
         expected = witness or held
         if expected is None or (fault is not None and witness is None):
             break
@@ -199,12 +223,21 @@ def _expected_seals(
     return seals, fault
 
 
-def _kind_of_seal(held: Seal | None, witness: Seal | None, previous: bytes) -> FaultKind | None:
+def _kind_of_seal(
+    held: Seal | None, witness: Seal | None, witnessed_hash: bytes | None, previous: bytes
+) -> FaultKind | None:
     if held is None:
         return FaultKind.SEAL_MISSING
-    if not held.is_consistent or (witness is not None and witness != held):
+    if witness is not None and without_checksums(witness) != held:
         return FaultKind.SEAL_CHANGED
+    if witnessed_hash is not None and witnessed_hash != held.hash:
+        return FaultKind.CHAIN_REBUILT
     return None if held.previous == previous else FaultKind.CHAIN_BROKEN
+
+
+def without_checksums(sealed: Seal) -> Seal:
+    """Return a seal in little memory. Its hash still covers the checksums."""
+    return replace(sealed, checksums=b"")
 
 
 def _with_same_columns(seals: Sequence[Seal]) -> Iterator[tuple[tuple[str, ...], list[Seal]]]:
@@ -218,6 +251,8 @@ def _name(
     """Return which record of a seal differs first."""
     rest = log.where(log.compared(">", before), log.compared("<=", sealed.last)) + log.ordered
     lines = read_lines(cursor, log.copied(sealed.columns, rest))
+    if not sealed.checksums:
+        sealed = replace(sealed, checksums=read_checksums(cursor, log, sealed.number))
     expected = [] if sealed.period in pruned_years else sealed.checksum_list()
     actual = [checksum_of(line) for line in lines]
     ids = [key_of(line, sealed.columns, log.order)[-1] for line in lines]
