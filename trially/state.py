@@ -10,8 +10,10 @@ from trially.audit_notes import AuditNotes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from uuid import UUID
 
+    import click
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from trially.tenancy.catalog import Tier
     from trially.tenancy.catalog_reader import CatalogReader
     from trially.tenancy.directory import Directory, TenantEntry
+    from trially.tenancy.operators.recording import Action
     from trially.tenancy.schema.fleet_revisions import FleetRevisions
     from trially.tenancy.servers.access import ServerAccess
 
@@ -66,6 +69,17 @@ class AppState:
 
     catalog_reader: "CatalogReader" = field(init=False)
     """Asks the catalog for requests, and knows whether it answers."""
+
+    record_command: "Callable[[click.Context, str | None], AbstractContextManager[None]]" = field(
+        init=False
+    )
+    """Records a command around the block that runs it."""
+
+    running_action: "Action | None" = None
+    """The recorded action of the command that runs in this process."""
+
+    only_reads: bool = False
+    """The command that runs has declared that it changes nothing, so its transactions only read."""
 
     fleet_revisions: "FleetRevisions" = field(init=False)
     """The catalog's revision, and how many tenants are behind."""

@@ -14,13 +14,9 @@ def pack(numbers: Iterable[int]) -> bytes:
     """Return a set of non-negative numbers as bytes. Equal numbers are stored once."""
     packed = bytearray()
     last = 0
-    for position, number in enumerate(sorted(set(numbers))):
-        rest = number - last if position else number
+    for number in sorted(set(numbers)):
+        packed += pack_number(number - last)
         last = number
-        while rest >= _MORE:
-            packed.append(rest & 0x7F | _MORE)
-            rest >>= 7
-        packed.append(rest)
     return bytes(packed)
 
 
@@ -44,5 +40,32 @@ def count(packed: bytes) -> int:
 
 
 def contains(packed: bytes, number: int) -> bool:
-    """Return whether a set has a number."""
-    return number in unpack(packed)
+    """Return whether a number is in a set."""
+    for each in unpack(packed):
+        if each >= number:
+            return each == number
+    return False
+
+
+def pack_number(number: int) -> bytes:
+    """Return one number as a varint."""
+    if number < _MORE:
+        return bytes((number,))
+    packed = bytearray()
+    while number >= _MORE:
+        packed.append(number & 0x7F | _MORE)
+        number >>= 7
+    packed.append(number)
+    return bytes(packed)
+
+
+def take_number(packed: bytes, at: int) -> tuple[int, int]:
+    """Return the number whose varint begins at `at`, and where the next one begins."""
+    number = shift = 0
+    while True:
+        byte = packed[at]
+        at += 1
+        number |= (byte & 0x7F) << shift
+        if byte < _MORE:
+            return number, at
+        shift += 7

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
 
+from trially.audit.finding import find_record_ids, first_id
 from trially.audit.model import AuditForm, AuditRecord
 from trially.audit.subjects import contains, count, unpack
 from trially.auditing.changes import describe_change
-from trially.auditing.finding import find_record_ids, first_id
 from trially.auditing.people import People, meet_people, numbers_of
 from trially.auth.members.model import Member
 from trially.database.rows import Item, fetch_items, of_current_tenant, table_of

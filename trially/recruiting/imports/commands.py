@@ -186,7 +186,7 @@ def import_files(
     return job
 
 
-@catalog_command("list", loses=NOTHING)
+@catalog_command("list", loses=NOTHING, only_reads=True)
 @click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
 @table_options
 def list_(slug: str, *, as_json: bool) -> None:

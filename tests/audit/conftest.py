@@ -1,0 +1,3 @@
+from scratch_logs import notes, scratch
+
+__all__ = ["notes", "scratch"]

@@ -1,0 +1,159 @@
+"""Record what operators do: before it begins, and with its result.
+
+The start is committed before the action, so an action that cannot be recorded does not happen. A
+start without an end is an action that is running, or whose process died.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import click
+from flask import Flask
+from psycopg2 import errors
+from sqlalchemy import Connection, event, insert, text
+from sqlalchemy.exc import DBAPIError
+from uuid_utils.compat import uuid7
+
+from trially.database.session import db
+from trially.errors import OperatorError
+from trially.state import app_state
+from trially.tenancy.catalog import CONTROL_BIND, control_engine
+from trially.tenancy.operators.model import OperatorAction, Outcome, Stage
+from trially.tenancy.operators.persons import current_person
+
+log = logging.getLogger(__name__)
+
+NO_DATABASE = "3D000"
+
+
+class ResultNotRecordedError(OperatorError):
+    """An action was done, but the catalog did not take the record of its result."""
+
+
+@dataclass
+class Action:
+    """What an operator does."""
+
+    action: str
+    target: str | None = None
+    reason: str | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+    id: UUID = field(default_factory=uuid7)
+    is_recorded: bool = False
+
+    def record_start(self) -> None:
+        """Commit the record of the start, unless the catalog has no log yet."""
+        self.is_recorded = self._write(Stage.STARTED, id=self.id, details=self.details)
+
+    def record_end(self, outcome: Outcome, details: Mapping[str, Any]) -> None:
+        """Commit the record of the end.
+
+        An action that created the log, or replaced the catalog, has its start recorded now.
+        """
+        if not self.is_recorded:
+            self.record_start()
+        if self.is_recorded:
+            self._write(Stage.FINISHED, started=self.id, outcome=outcome, details=details)
+
+    def _write(self, stage: Stage, **values: Any) -> bool:
+        person = current_person()
+        row = {
+            "stage": stage,
+            "action": self.action,
+            "actor": person.name,
+            "host": person.host,
+            "target": self.target,
+            "reason": self.reason,
+            **values,
+        }
+        try:
+            with control_engine().begin() as catalog:
+                catalog.execute(insert(OperatorAction).values(row))
+        except DBAPIError as error:
+            if _has_no_log(error):
+                return False
+            raise
+        return True
+
+
+@contextmanager
+def recorded(action: Action) -> Iterator[None]:
+    """Record an action around the block that does it.
+
+    Raises `ResultNotRecordedError` if it was done and its result cannot be recorded.
+    """
+    state = app_state()
+    action.record_start()
+    state.running_action, outer = action, state.running_action
+    try:
+        yield
+    except BaseException as error:
+        _record_failure(action, error)
+        raise
+    finally:
+        state.running_action = outer
+    try:
+        action.record_end(Outcome.DONE, {})
+    except DBAPIError as error:
+        raise ResultNotRecordedError(
+            f"The command was done, but the catalog did not record its result"
+            f" ({type(error.orig).__name__}). `flask audit operators` shows it as unfinished."
+        ) from error
+
+
+def init_app(app: Flask) -> None:
+    """Let each transaction of a command in the catalog know the action that it belongs to."""
+    with app.app_context():
+        event.listen(db.engines[CONTROL_BIND], "begin", _announce)
+
+
+def _announce(catalog: Connection) -> None:
+    """Tell the triggers who acts. A command that only reads gets a transaction that only reads."""
+    state = app_state()
+    if state.only_reads:
+        catalog.exec_driver_sql("SET TRANSACTION READ ONLY")
+    action = state.running_action
+    if action is not None:
+        catalog.execute(
+            text(
+                "SELECT set_config('trially.action', :id, true),"
+                " set_config('trially.actor', :actor, true)"
+            ),
+            {"id": str(action.id) if action.is_recorded else "", "actor": current_person().name},
+        )
+
+
+def _record_failure(action: Action, error: BaseException) -> None:
+    outcome, details = _describe(error)
+    try:
+        action.record_end(outcome, details)
+    except Exception:
+        log.exception("The catalog did not record the result of %s.", action.action)
+
+
+def _describe(error: BaseException) -> tuple[Outcome, dict[str, Any]]:
+    """Return the outcome, and the error without what may be PHI: only operators' errors are told.
+
+    Messages of other errors may quote a row.
+    """
+    if isinstance(error, click.exceptions.Exit | SystemExit):
+        status = error.exit_code if isinstance(error, click.exceptions.Exit) else error.code
+        return (Outcome.FAILED, {"exit_status": status}) if status else (Outcome.DONE, {})
+    if isinstance(error, click.Abort | KeyboardInterrupt):
+        return Outcome.ABORTED, {}
+    if isinstance(error, OperatorError):
+        return Outcome.FAILED, {"error": type(error).__name__, "message": str(error)}
+    if isinstance(error, click.ClickException):
+        return Outcome.FAILED, {"error": type(error).__name__, "message": error.format_message()}
+    return Outcome.FAILED, {"error": type(error).__name__}
+
+
+def _has_no_log(error: DBAPIError) -> bool:
+    """Return whether the catalog does not exist yet, or is older than its log."""
+    if isinstance(error.orig, errors.UndefinedTable | errors.InvalidCatalogName):
+        return True
+    return getattr(error.orig, "pgcode", None) == NO_DATABASE
