@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from trially.auth.members.identities import Identity
+    from trially.auth.resolvers import SupportResolver
     from trially.auth.tokens import Claims, TokenVerifier
     from trially.cache.ttl_cache import TTLCache
     from trially.config import Settings
@@ -88,6 +89,12 @@ class AppState:
 
     plan_tiers: "dict[str, Tier]" = field(default_factory=dict)
     token_verifier: "TokenVerifier" = field(init=False)
+    support_resolver: "SupportResolver" = field(init=False)
+    """Finds the tenants that operators may enter with a support grant."""
+
+    sign_ins: "TTLCache[tuple[object, ...], tuple[object, ...]]" = field(init=False)
+    """The sign-ins that this process has recorded."""
+
     dev_issuer: "DevIssuer | None" = None
     retry_advice: "RetryAdvice" = field(init=False)
     """How long clients should wait, by the cause of the refusal."""
