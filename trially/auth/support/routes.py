@@ -8,12 +8,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
 
 from trially.auth.permissions import Permission, PhiLevel, Role, requires
+from trially.auth.refusals import control_plane_unavailable
 from trially.auth.support.grants import GrantState, shown
 from trially.http.contract import queries, returns_page
 from trially.http.fields import EXAMPLE, Choice, PageQuerySchema
 from trially.http.pages import Page, make_page, read_cursor
 from trially.tenancy.catalog import reader_engine
-from trially.tenancy.catalog_reader import catalog_reader
+from trially.tenancy.catalog_reader import CatalogUnavailableError, catalog_reader
 from trially.tenancy.context import current_tenant
 from trially.tenancy.operators.model import SupportGrant
 
@@ -67,7 +68,10 @@ def list_support_grants(query: dict[str, Any]) -> Page:
             counting = select(func.count()).select_from(grant)
             return items, session.scalar(counting) if query.get("total") else None
 
-    items, total = catalog_reader().ask(read)
+    try:
+        items, total = catalog_reader().ask(read)
+    except CatalogUnavailableError:
+        raise control_plane_unavailable() from None
     page = make_page(items, limit, tenant_id=tenant_id, position=("id",), query=query)
     if total is not None:
         page["page"]["total"] = total

@@ -43,11 +43,14 @@ class Action:
     target: str | None = None
     reason: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    may_lack_log: bool = False
+    """The action may create the catalog, or migrate one that has no log yet."""
+
     id: UUID = field(default_factory=uuid7)
     is_recorded: bool = False
 
     def record_start(self) -> None:
-        """Commit the record of the start, unless the catalog has no log yet."""
+        """Commit the record of the start, unless the log may be missing and is."""
         self.is_recorded = self._write(Stage.STARTED, id=self.id, details=self.details)
 
     def record_end(self, outcome: Outcome, details: Mapping[str, Any]) -> None:
@@ -75,7 +78,7 @@ class Action:
             with control_engine().begin() as catalog:
                 catalog.execute(insert(OperatorAction).values(row).inline())
         except DBAPIError as error:
-            if _has_no_log(error):
+            if self.may_lack_log and _has_no_log(error):
                 return False
             raise
         return True
