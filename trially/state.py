@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from trially.tenancy.operators.recording import Action
     from trially.tenancy.schema.fleet_revisions import FleetRevisions
     from trially.tenancy.servers.access import ServerAccess
+    from trially.tenancy.tenant_entries import SupportAccess
 
 EXTENSION = "trially"
 
@@ -139,6 +140,9 @@ class RequestState:
 
     tenant: "TenantEntry | None" = None
     placement: "Placement | None" = None
+    support: "SupportAccess | None" = None
+    """The caller's support grant for the tenant, if there is one."""
+
     identity: "Identity | None" = None
     shows_identifiers: bool = False
     """The caller's PHI level is `full`, so that answers are not masked."""

@@ -93,7 +93,9 @@ def resolve_tenant(claims: Claims) -> TenantEntry:
         raise control_plane_unavailable()
     if not permitted:
         raise no_access(refusal)
-    return permitted.popitem()[1]
+    entry = permitted.popitem()[1]
+    request_state().support = _support_access(claims, entry)
+    return entry
 
 
 def read_identity(claims: Claims, placement: Placement) -> Identity:
@@ -102,7 +104,8 @@ def read_identity(claims: Claims, placement: Placement) -> Identity:
     Raises `Forbidden`, or `ReplicaBehindError` if a replica does not have the member.
     """
     identity = find_identity(placement, claims.iss, claims.sub)
-    if identity is None and (access := _support_access(claims)) is not None:
+    access = request_state().support
+    if identity is None and access is not None and access.is_active:
         return supporter(placement, claims.iss, claims.sub, access)
     if identity is None and isinstance(placement, ReplicaPlacement):
         raise ReplicaBehindError("The replica does not have this member yet.")
@@ -151,16 +154,13 @@ def _find_supported(claims: Claims, chosen: str) -> dict[UUID, TenantEntry]:
     return {}
 
 
-def _support_access(claims: Claims) -> SupportAccess | None:
-    """Return the caller's active grant for the current tenant.
+def _support_access(claims: Claims, entry: TenantEntry) -> SupportAccess | None:
+    """Return the caller's grant for a tenant.
 
     An entry that outlived its age is not asked, because the grant may have been revoked.
     """
-    entry = request_state().tenant
-    access = entry.supporters.get((claims.iss, claims.sub)) if entry is not None else None
-    if entry is None or access is None or not access.is_active:
-        return None
-    return access if directory().is_current(entry) else None
+    access = entry.supporters.get((claims.iss, claims.sub))
+    return access if access is not None and directory().is_current(entry) else None
 
 
 def _why_not_permitted(

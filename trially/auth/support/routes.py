@@ -4,8 +4,8 @@ from typing import Any
 
 from flask import Blueprint
 from marshmallow import Schema, fields
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import column, func, select
+from sqlalchemy.orm import Session
 
 from trially.auth.permissions import Permission, PhiLevel, Role, requires
 from trially.auth.refusals import control_plane_unavailable
@@ -17,6 +17,8 @@ from trially.tenancy.catalog import reader_engine
 from trially.tenancy.catalog_reader import CatalogUnavailableError, catalog_reader
 from trially.tenancy.context import current_tenant
 from trially.tenancy.operators.model import SupportGrant
+
+COLUMNS = [column(each.name, each.type) for each in SupportGrant.__table__.columns]
 
 bp = Blueprint("support", __name__, url_prefix="/audit/support-grants")
 
@@ -57,14 +59,14 @@ def list_support_grants(query: dict[str, Any]) -> Page:
     """
     tenant_id = current_tenant().tenant_id
     after, limit = read_cursor(tenant_id, query), query["limit"]
-    grant = aliased(SupportGrant, func.support_grants_of(tenant_id).table_valued(*COLUMNS))
-    statement = select(grant).order_by(grant.id.desc()).limit(limit + 1)
+    grant = func.support_grants_of(tenant_id).table_valued(*COLUMNS)
+    statement = select(grant).order_by(grant.c.id.desc()).limit(limit + 1)
     if after is not None:
-        statement = statement.where(grant.id < after[0])
+        statement = statement.where(grant.c.id < after[0])
 
     def read() -> tuple[list[dict[str, Any]], int | None]:
         with Session(reader_engine()) as session:
-            items = [shown(each) for each in session.scalars(statement)]
+            items = [shown(each) for each in session.execute(statement)]
             counting = select(func.count()).select_from(grant)
             return items, session.scalar(counting) if query.get("total") else None
 
@@ -76,6 +78,3 @@ def list_support_grants(query: dict[str, Any]) -> Page:
     if total is not None:
         page["page"]["total"] = total
     return page
-
-
-COLUMNS = [column.name for column in SupportGrant.__table__.columns]
