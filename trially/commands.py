@@ -32,6 +32,8 @@ BULK = "trially.recruiting.imports.bulk_commands"
 PATIENTS = "trially.recruiting.duplicate_reviews.commands"
 WAITING = "trially.recruiting.imports.waiting_commands"
 ZONES = "trially.recruiting.imports.zone_commands"
+AUDIT = f"{LIFECYCLE}.audit_commands"
+SUPPORT = "trially.auth.support.commands"
 DEMO = "trially.demo.commands"
 
 DEVELOPMENT = "TRIALLY_DEVELOPMENT"
@@ -196,6 +198,44 @@ demo = _group(
     ),
 )
 
+audit = _group(
+    "audit",
+    "Read, seal and verify the logs of who did what.",
+    _lazy(
+        "operators",
+        f"{AUDIT}:operators",
+        "List operators' actions, changes of the catalog and sign-ins, newest first.",
+    ),
+    _lazy("seal", f"{AUDIT}:seal", "Seal the records of operators' actions that have no seal yet."),
+    _lazy("verify", f"{AUDIT}:verify", "Verify that the log is as it was sealed."),
+    _lazy(
+        "prune",
+        f"{AUDIT}:prune",
+        "Remove the records of operators' actions of YEAR, which must be more than six years ago.",
+    ),
+)
+
+support = _group(
+    "support",
+    "Let operators enter a tenant for a limited time.",
+    _lazy("request", f"{SUPPORT}:request", "Request support access to the tenant SLUG."),
+    _lazy(
+        "approve",
+        f"{SUPPORT}:approve",
+        "Approve the support grant GRANT_ID, which another person requested.",
+    ),
+    _lazy(
+        "revoke",
+        f"{SUPPORT}:revoke",
+        "Revoke the support grant GRANT_ID. It ends within 5 seconds.",
+    ),
+    _lazy(
+        "list",
+        f"{SUPPORT}:list_",
+        "List the support grants, or those of the tenant SLUG, newest first.",
+    ),
+)
+
 doctor = _lazy(
     "doctor",
     "trially.doctor.commands:doctor",
@@ -216,6 +256,7 @@ openapi = _lazy("openapi", "trially.openapi.commands:openapi", "Print the OpenAP
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Tenants": (tenants, imports, patients, operations),
     "Servers and keys": (servers, keys, doctor),
+    "Audit and support": (audit, support),
     "Releases": (migrations, deploy),
     "Development": (demo, openapi),
 }

@@ -33,6 +33,12 @@ class Identity:
     site_ids: frozenset[UUID] | None
     """The sites that the caller is restricted to. None means all sites."""
 
+    acting_for: UUID | None = None
+    """The support grant under which an operator acts; None for a member of the tenant.
+
+    The operator is (`issuer`, `subject`), and `member_id` is the same at each visit.
+    """
+
     @property
     def permissions(self) -> frozenset[Permission]:
         """The permissions of the caller's role, less what PHI level and sites exclude."""

@@ -40,6 +40,8 @@ def recorded_command(context: click.Context, reason: str | None) -> Iterator[Non
         target=target,
         reason=reason or current_settings().reason,
         details={"parameters": parameters} if parameters else {},
+        # The commands that need the catalog have checked that it is there.
+        may_lack_log=getattr(context.command, "prepare", None) is None,
     )
     with recorded(action):
         yield
