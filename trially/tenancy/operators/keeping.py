@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from psycopg2 import sql
 from sqlalchemy import Connection, text
 
-from trially.audit import Log, Seal, Verdict, seal, verify
+from trially.seals import Log, Seal, Verdict, seal, verify
 from trially.config import current_settings
 from trially.errors import OperatorError
 from trially.tenancy.catalog import control_engine
