@@ -38,9 +38,13 @@ def file_response(
 
     `next_page` returns the URL of the rows after the last one that the file has.
     """
-    content: IO[bytes] = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - the response closes it
+    content: IO[bytes] = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - `_blocks` closes it
     bounded = Bounded(rows, content)
-    write(content, bounded)
+    try:
+        write(content, bounded)
+    except BaseException:
+        content.close()
+        raise
     length = content.tell()
     content.seek(0)
     response = Response(_blocks(content), content_type=media_type, direct_passthrough=True)
@@ -113,5 +117,6 @@ def _line(cells: Iterable[str]) -> bytes:
 
 
 def _blocks(content: IO[bytes]) -> Iterator[bytes]:
-    while block := content.read(_BLOCK):
-        yield block
+    with content:
+        while block := content.read(_BLOCK):
+            yield block
