@@ -13,6 +13,12 @@ from trially.database.rows import table_of
 from trially.resources.resource import RESOURCES
 
 WITHOUT_RESOURCE = {
+    "audit_alert_position",
+    "audit_alert_rule",
+    "audit_subject",
+    "audit_seal",
+    "audit_record",
+    "audit_form",
     "bulk_export",
     "canary",
     "document_page",

@@ -37,12 +37,12 @@ def means_of(entry: Item) -> str:
 def person_of(entry: Item) -> str:
     """Return who acted: name and role."""
     member, operator = entry["member"], entry["operator"]
-    support = f"{operator}, operator of trially" if operator else None
+    if operator is not None:
+        return f"{operator}, operator of trially"
     if member is None:
-        return support or _SYSTEM
+        return _SYSTEM
     name = member["name"] or f"Member {member['id']}"
-    named = f"{name}, {member['role'] or 'former member'}"
-    return named if support is None else f"{support}, as {named}"
+    return f"{name}, {member['role'] or 'former member'}"
 
 
 def plain_name(name: str) -> str:
