@@ -1,10 +1,10 @@
 """The commands `flask audit list` and `flask audit report`."""
 
 import datetime as dt
-import sys
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from shutil import copyfileobj
+from typing import IO, Any
 from uuid import UUID
 
 import click
@@ -14,6 +14,7 @@ from trially.audit.forms import Action, Purpose
 from trially.audit.recording import note_patients
 from trially.auditing.disclosures import describe, disclosures_of, write_report
 from trially.auditing.entries import Reading, conditions_of
+from trially.auditing.files import spool
 from trially.auditing.log_files import write_csv
 from trially.auditing.report import Report
 from trially.auditing.words import person_of
@@ -24,7 +25,7 @@ from trially.http.problems import NotFound
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant
 from trially.tenancy.lifecycle.completing import complete_slug
-from trially.terminal import NOTHING, plural, print_items, print_json, table_options
+from trially.terminal import NOTHING, print_items, print_json, table_options
 
 TIMES = click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"])
 LOG = ("at", "who", "action", "route", "outcome", "patient_count", "changed", "id")
@@ -65,10 +66,12 @@ def list_(slug: str, *, limit: int, as_csv: bool, as_json: bool, **options: Any)
         act_for(Purpose.COMPLIANCE, Action.EXPORT)
         entries = islice(Reading(conditions_of(query)).stream(), limit)
         if as_csv:
-            write_csv(sys.stdout.buffer, entries)
-            return
-        items = list(entries)
-    if as_json:
+            file = spool(lambda target: write_csv(target, entries))
+        else:
+            items = list(entries)
+    if as_csv:
+        _send(file, click.get_binary_stream("stdout"))
+    elif as_json:
         print_json(items)
     else:
         print_items([_summary(each) for each in items], LOG, as_json=False, texts=["who", "route"])
@@ -110,14 +113,24 @@ def report(
         note_patients([patient_id])
         if html is not None:
             page = Report(entry.name, patient_id, query.get("since"), query.get("until"))
-            with html.open("wb") as content:
-                page.write_html(content, lines)
-            return
-        if as_csv:
-            write_report(sys.stdout.buffer, lines)
-            return
-        items = list(lines)
-    print_items(items, REPORT, as_json=as_json, texts=REPORT[1:])
+            file = spool(lambda target: page.write_html(target, lines))
+        elif as_csv:
+            file = spool(lambda target: write_report(target, lines))
+        else:
+            items = list(lines)
+    if html is not None:
+        with html.open("wb") as page_file:
+            _send(file, page_file)
+    elif as_csv:
+        _send(file, click.get_binary_stream("stdout"))
+    else:
+        print_items(items, REPORT, as_json=as_json, texts=REPORT[1:])
+
+
+def _send(file: IO[bytes], target: IO[bytes]) -> None:
+    """Send a file, after its record was written."""
+    with file:
+        copyfileobj(file, target)
 
 
 def _query_of(options: dict[str, Any]) -> dict[str, Any]:

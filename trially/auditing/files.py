@@ -7,6 +7,7 @@ the file shows, and the file is sent only after the record was written. A large 
 
 import csv
 import io
+import os
 from collections.abc import Callable, Iterable, Iterator
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any
@@ -38,36 +39,45 @@ def file_response(
 
     `next_page` returns the URL of the rows after the last one that the file has.
     """
-    content: IO[bytes] = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - `_blocks` closes it
-    bounded = Bounded(rows, content)
-    try:
-        write(content, bounded)
-    except BaseException:
-        content.close()
-        raise
-    length = content.tell()
+    cut = Cut()
+    content = spool(lambda target: write(target, cut.off(rows, target)))
+    length = content.seek(0, os.SEEK_END)
     content.seek(0)
     response = Response(_blocks(content), content_type=media_type, direct_passthrough=True)
     response.content_length = length
     response.call_on_close(content.close)
-    if bounded.is_cut and bounded.last is not None:
-        response.headers["Link"] = f'<{next_page(bounded.last)}>; rel="next"'
+    if cut.is_made and cut.last is not None:
+        response.headers["Link"] = f'<{next_page(cut.last)}>; rel="next"'
     return response
 
 
-class Bounded:
-    """Rows, until a file has enough of them."""
+def spool(write: Callable[[IO[bytes]], None]) -> IO[bytes]:
+    """Let a function write a file without a name, and return the file, to be read and closed."""
+    content: IO[bytes] = SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - who reads it closes it
+    try:
+        write(content)
+    except BaseException:
+        content.close()
+        raise
+    content.seek(0)
+    return content
 
-    def __init__(self, rows: Iterable[Item], content: IO[bytes]) -> None:
-        self._rows, self._content = rows, content
-        self.last: Item | None = None
-        self.is_cut = False
+
+class Cut:
+    """Where rows end because a file has enough of them."""
+
+    def __init__(self) -> None:
+        self.is_made = False
         """More rows follow that the file does not have."""
 
-    def __iter__(self) -> Iterator[Item]:
-        for number, row in enumerate(self._rows):
-            if number >= MOST_ROWS or self._content.tell() >= MOST_BYTES:
-                self.is_cut = True
+        self.last: Item | None = None
+        """The last row that the file has."""
+
+    def off(self, rows: Iterable[Item], content: IO[bytes]) -> Iterator[Item]:
+        """Yield rows until the file has enough."""
+        for number, row in enumerate(rows):
+            if number >= MOST_ROWS or content.tell() >= MOST_BYTES:
+                self.is_made = True
                 return
             self.last = row
             yield row
