@@ -86,18 +86,20 @@ def note_written(*tables: str, patients: Iterable[UUID] = ()) -> None:
     """Note that statements wrote rows of tables, and whom the rows are about.
 
     It is for statements that write many rows: the record says which tables and which patients. A
-    change by a person that has old and new values is noted with `note_change`.
+    change by a person that has old and new values is noted with `note_change`. Without patients,
+    no row was written.
     """
-    notes = request_state().audit
+    notes, written_about = request_state().audit, set(patients)
     notes.unnoted.difference_update(tables)
-    notes.written.update(tables)
-    notes.patients.update(patients)
+    if written_about:
+        notes.written.update(tables)
+        notes.patients |= written_about
 
 
 def note_derived(*tables: str) -> None:
-    """Note that statements wrote what follows from other rows, such as possible duplicates.
+    """Note that statements wrote what has no record of its own.
 
-    It needs no record of its own. What it follows from has one.
+    It follows from other rows, as possible duplicates do, or is counted in the record's details.
     """
     request_state().audit.unnoted.difference_update(tables)
 

@@ -325,7 +325,10 @@ class Medication(TenantModel):
     version_at: Mapped[dt.datetime | None]
     version_number: Mapped[int | None] = mapped_column(BigInteger)
 
-    __table_args__ = (UniqueConstraint("tenant_id", "source", "base_url", "source_id"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "source", "base_url", "source_id"),
+        {"info": unaudited("Says nothing about patients.")},
+    )
 
 
 class RecordDeletion(TenantModel):
