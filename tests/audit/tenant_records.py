@@ -11,6 +11,7 @@ from sqlalchemy import select
 from trially.audit.changes import open_values
 from trially.audit.model import AuditForm, AuditRecord
 from trially.audit.subjects import unpack
+from trially.audit.working import working
 from trially.database.session import db
 from trially.recruiting.patients.model import Patient
 from trially.tenancy.catalog import Tenant
@@ -66,7 +67,7 @@ class Log:
     def numbers(self, patient_ids: Iterable[Any]) -> frozenset[int]:
         """Return the audit numbers of patients."""
         wanted = {UUID(str(each)) for each in patient_ids}
-        with self._app.app_context(), tenant_context(str(self._tenant.id)):
+        with self._app.app_context(), tenant_context(str(self._tenant.id)), working():
             rows = db.session.execute(
                 select(Patient.id, Patient.audit_number).where(Patient.id.in_(wanted))
             ).all()
@@ -75,7 +76,7 @@ class Log:
 
     def values(self, record: Found, patient_id: str) -> dict[str, Any]:
         """Decrypt the values of the change of a patient."""
-        with self._app.app_context(), tenant_context(str(self._tenant.id)):
+        with self._app.app_context(), tenant_context(str(self._tenant.id)), working():
             key = db.session.execute(
                 select(Patient.audit_key).where(Patient.id == UUID(patient_id))
             ).scalar_one()
@@ -83,7 +84,7 @@ class Log:
         return open_values(sealed, bytes(key))
 
     def _read(self) -> list[tuple[UUID, Found]]:
-        with self._app.app_context(), tenant_context(str(self._tenant.id)):
+        with self._app.app_context(), tenant_context(str(self._tenant.id)), working():
             rows = db.session.execute(
                 select(AuditRecord, AuditForm)
                 .join(AuditForm, AuditForm.id == AuditRecord.form_id)

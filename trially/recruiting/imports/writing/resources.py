@@ -134,8 +134,10 @@ def write_facts(
         for row in fact.rows
     ]
     counts = WriteCounts()
-    for row in run_with_rows(UPSERT_FACTS, items) if items else ():
-        note_written("clinical_fact", "patient", patients=row.touched)
+    rows = run_with_rows(UPSERT_FACTS, items) if items else []
+    # Each row has the patients of all.
+    note_written("clinical_fact", "patient", patients=rows[0].touched if rows else ())
+    for row in rows:
         counts[row.source_type, "new"] = row.new
         counts[row.source_type, "changed"] = row.changed
         counts[row.source_type, "stale"] = row.stale
