@@ -59,4 +59,6 @@ def operator_name() -> str:
 def _form_of_command() -> Form:
     context = click.get_current_context(silent=True)
     route = "a job" if context is None else context.command_path
-    return Form(route[:200], Action.OPERATE, Purpose.OPERATION)
+    work = request_state().work
+    action = Action.OPERATE if work is None else work.action
+    return Form(route[:200], action, Purpose.OPERATION)

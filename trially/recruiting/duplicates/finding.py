@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import Row, text
 from uuid_utils.compat import uuid7
 
+from trially.database.changes import note_derived
 from trially.database.placement import current_placement
 from trially.database.session import db
 from trially.recruiting.duplicates.scoring import LEAST_SCORE, Person, compare, describe
@@ -89,6 +90,7 @@ def find_duplicates(patient_ids: Sequence[UUID]) -> int:
     _run(_FORGET, ids=ids, rows=orjson.dumps(rows).decode())
     if rows:
         _run(_RECORD, rows=orjson.dumps(rows).decode())
+    note_derived("possible_duplicate")
     return len(rows)
 
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, func, select, text
 
+from trially.database.changes import note_written
 from trially.database.placement import current_placement
 from trially.database.rows import fetch_items, of_current_tenant, table_of
 from trially.database.session import db, transaction
@@ -134,6 +135,7 @@ def rezone_some(source: str, zone: str, most: int = ROWS_AT_ONCE) -> int:
     if dead:
         run_with_rows(_WRITE_PATIENTS, [_moved_death(row, zone) for row in dead], zone=zone)
     touched = {row.patient_id for row in (*found, *documents)} | {row.id for row in dead}
+    note_written("clinical_fact", "document", "patient", patients=touched)
     if touched:
         run_with_rows(_TOUCH, [{"id": patient_id} for patient_id in touched])
     return len(found) + len(documents) + len(dead)

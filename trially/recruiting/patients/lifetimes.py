@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import CursorResult, text
 
+from trially.database.changes import note_written
 from trially.database.placement import current_placement
 from trially.database.session import db
 from trially.recruiting.patients.ages import resolve_ages
@@ -91,9 +92,11 @@ def mark_records(record_ids: Iterable[UUID]) -> None:
 def _mark(column: str, ids: Collection[str]) -> None:
     """Mark the records that have one of these ids in a column, and recount last encounters."""
     marked = _run(_MARK.format(column=column), ids).all()
-    visited = {str(row.patient_id) for row in marked if row.type == "encounter"}
+    note_written("clinical_fact", patients=[row.patient_id for row in marked])
+    visited = {row.patient_id for row in marked if row.type == "encounter"}
     if visited:
-        _run(_RECOUNT, visited)
+        _run(_RECOUNT, [str(patient_id) for patient_id in visited])
+        note_written("patient", patients=visited)
 
 
 def _run(statement: str, ids: Collection[str]) -> CursorResult[Any]:
