@@ -1,6 +1,7 @@
 """The commands `flask audit list` and `flask audit report`."""
 
 import datetime as dt
+import sys
 from itertools import islice
 from pathlib import Path
 from shutil import copyfileobj
@@ -11,7 +12,7 @@ import click
 
 from trially.audit.actors import act_for
 from trially.audit.forms import Action, Purpose
-from trially.audit.recording import note_patients
+from trially.audit.working import showing_patients
 from trially.auditing.disclosures import describe, disclosures_of, write_report
 from trially.auditing.entries import Reading, conditions_of
 from trially.auditing.files import spool
@@ -19,7 +20,6 @@ from trially.auditing.log_files import write_csv
 from trially.auditing.report import Report
 from trially.auditing.words import person_of
 from trially.database.rows import Item
-from trially.database.session import transaction
 from trially.errors import OperatorError
 from trially.http.problems import NotFound
 from trially.tenancy.catalog_commands import catalog_command
@@ -62,15 +62,16 @@ def list_(slug: str, *, limit: int, as_csv: bool, as_json: bool, **options: Any)
       flask audit list acme --patient 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
     """  # noqa: D301 - click reads \b
     query = _query_of(options)
-    with administered_tenant(slug), transaction():
-        act_for(Purpose.COMPLIANCE, Action.EXPORT)
+    with administered_tenant(slug), showing_patients(Action.EXPORT) as work:
+        act_for(Purpose.COMPLIANCE)
+        work.show([])
         entries = islice(Reading(conditions_of(query)).stream(), limit)
         if as_csv:
             file = spool(lambda target: write_csv(target, entries))
         else:
             items = list(entries)
     if as_csv:
-        _send(file, click.get_binary_stream("stdout"))
+        _send(file, sys.stdout.buffer)
     elif as_json:
         print_json(items)
     else:
@@ -104,13 +105,13 @@ def report(
       flask audit report acme 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa --html report.html
     """  # noqa: D301 - click reads \b
     query = _query_of(period)
-    with administered_tenant(slug) as entry, transaction():
+    with administered_tenant(slug) as entry, showing_patients() as work:
         act_for(Purpose.PATIENT_REQUEST)
         try:
             lines = map(describe, disclosures_of(patient_id, query).stream())
         except NotFound as error:
             raise NoSuchPatientError(f"{slug} has no patient {patient_id}.") from error
-        note_patients([patient_id])
+        work.show([patient_id])
         if html is not None:
             page = Report(entry.name, patient_id, query.get("since"), query.get("until"))
             file = spool(lambda target: page.write_html(target, lines))
@@ -122,7 +123,7 @@ def report(
         with html.open("wb") as page_file:
             _send(file, page_file)
     elif as_csv:
-        _send(file, click.get_binary_stream("stdout"))
+        _send(file, sys.stdout.buffer)
     else:
         print_items(items, REPORT, as_json=as_json, texts=REPORT[1:])
 

@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.types import Uuid
 
 from trially.audit.finding import first_id
+from trially.audit.working import working
 from trially.auditing.alerts.limits import Limits, read_limits
 from trially.auditing.alerts.model import AuditAlert, AuditAlertPosition
 from trially.database.placement import current_placement
@@ -69,7 +70,7 @@ class Step(NamedTuple):
 def evaluate() -> Iterator[Item]:
     """Evaluate the rules of the current tenant on all new records, and yield the new alerts."""
     while True:
-        with transaction():
+        with working(), transaction():
             step = _next_step()
             found = [] if step is None else list(_evaluate_step(step))
         if step is None:
