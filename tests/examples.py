@@ -16,6 +16,7 @@ from sqlalchemy import insert
 from werkzeug.routing import Rule
 
 from trially.api import routes_only
+from trially.database.changes import is_about_patients
 from trially.database.rows import table_of
 from trially.database.session import db, transaction
 from trially.http.contract import JSON_TYPE, Contract, contract_of
@@ -23,7 +24,6 @@ from trially.http.fields import EXAMPLE
 from trially.recruiting.documents.model import Document, DocumentPage
 from trially.recruiting.documents.words import to_vector
 from trially.resources.resource import RESOURCES, Resource
-from trially.resources.scope import is_about_patients
 from trially.tenancy.context import tenant_context
 
 if TYPE_CHECKING:

@@ -6,14 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app, g
 
+from trially.audit_notes import AuditNotes
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
+    from uuid import UUID
 
     import click
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span
 
+    from trially.audit.actors import Actor
     from trially.auth.members.identities import Identity
     from trially.auth.resolvers import SupportResolver
     from trially.auth.tokens import Claims, TokenVerifier
@@ -100,6 +104,12 @@ class AppState:
     retry_advice: "RetryAdvice" = field(init=False)
     """How long clients should wait, by the cause of the refusal."""
 
+    compose_audit_record: "Callable[[AuditNotes], str] | None" = None
+    """Returns the statements that write the audit record of the open transaction."""
+
+    known_audit_forms: "set[tuple[UUID, int, UUID]]" = field(default_factory=set)
+    """The forms of audit records that tenants' databases have: tenant, epoch and id."""
+
     running_imports: "Counter[object]" = field(default_factory=Counter)
     """Uploads that this process is receiving or importing now, by tenant id."""
 
@@ -115,6 +125,9 @@ class RequestState:
     """`time.perf_counter()` when the request came in."""
 
     request_id: str | None = None
+    new_id: "UUID | None" = None
+    """The id of a request that came without one. It becomes the id of its audit record."""
+
     caller: "Caller | None" = None
     """The caller's trace and span, from `traceparent`."""
 
@@ -159,8 +172,24 @@ class RequestState:
     occupied: "tuple[int, tuple[Compartment, ...]] | None" = None
     """The request's number in the bulkheads, and the compartments that it is counted in."""
 
+    audit: AuditNotes = field(default_factory=AuditNotes)
+    """What the open transaction discloses and changes."""
+
+    actor: "Actor | None" = None
+    """Who acts in this request; None in commands and jobs, where it is the operator."""
+
+    new_audit_form: "tuple[UUID, int, UUID] | None" = None
+    """The form that the audit record stores: tenant, epoch and id."""
+
+    audit_sql: str = ""
+    """The statements that write the audit record; they are sent with the next COMMIT."""
+
     written_up_to: int | None = None
     """The WAL position after the last COMMIT, where the server has replicas."""
+
+    def forget_audit(self) -> None:
+        """Forget what the ended transaction has disclosed and changed."""
+        self.audit, self.audit_sql, self.new_audit_form = AuditNotes(), "", None
 
 
 def init_app(app: Flask, settings: "Settings", version: str = "") -> AppState:

@@ -10,7 +10,7 @@ import pytest
 from scratch_logs import LOG, opened
 from uuid_utils.compat import uuid7
 
-from trially.audit import (
+from trially.seals import (
     FaultKind,
     InvalidWitnessError,
     append_seals,
@@ -19,7 +19,7 @@ from trially.audit import (
     seal,
     verify,
 )
-from trially.audit.sealing import read_stored
+from trially.seals.sealing import read_stored
 from trially.tenancy.servers.connections import execute
 
 

@@ -8,7 +8,8 @@ from Core or from a raw cursor. A statement sent in an open transaction must com
 that opened it.
 
 The message that ends a transaction also resets the database session. So nothing that a statement
-left on the connection reaches its next user, even behind a pooler.
+left on the connection reaches its next user, even behind a pooler. The message that commits begins
+with the audit record, if there is one: without the record there is no commit.
 """
 
 import select
@@ -44,6 +45,7 @@ from trially.database.watching import (
     WatchedConnection,
     WatchedCursor,
 )
+from trially.state import request_state
 
 REFUSALS: dict[str, Exception] = {
     "TR001": StalePlacementError("The tenant's placement has changed. Try again."),
@@ -159,11 +161,12 @@ class PlacedConnection(WatchedConnection):
     def commit(self) -> None:
         """Commit; raise `InFailedSqlTransaction` if the server rolled back instead."""
         has_failed = self.get_transaction_status() == TRANSACTION_STATUS_INERROR
+        commit = ("" if has_failed else request_state().audit_sql) + "COMMIT;"
         if self.followed is None or _is_idle(self):
-            self._end("COMMIT;")
+            self._end(commit)
         else:
             requested_at = time.monotonic()
-            [(inserted, flushed)] = self._end("COMMIT;", then=POSITIONS)
+            [(inserted, flushed)] = self._end(commit, then=POSITIONS)
             record_commit(self.followed, requested_at, inserted, flushed)
         if has_failed:
             raise errors.InFailedSqlTransaction("The transaction had failed and was rolled back.")

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningInsert
 from uuid_utils.compat import uuid7
 
+from trially.database.changes import columns_for_audit, note_change
 from trially.database.model import TenantModel
 from trially.database.placement import current_placement
 from trially.database.session import db
@@ -77,11 +78,15 @@ def find_item(
 
 def insert_item(model: Model, values: Mapping[str, Any], names: Sequence[str]) -> Item:
     """Insert one row and return its named columns, in one statement."""
-    tenant_id = current_placement().tenant_id
+    item_id = values.get("id") or uuid7()
+    returned = _with_audited(model, names)
     row = db.session.execute(
-        _insert_item(model, tuple(names)), {"id": uuid7(), **values, "tenant_id": tenant_id}
+        _insert_item(model, returned),
+        {**values, "id": item_id, "tenant_id": current_placement().tenant_id},
     ).one()
-    return dict(zip(names, row, strict=True))
+    item = dict(zip(returned, row, strict=True))
+    note_change(model, item_id, item, {name: (None, values[name]) for name in values})
+    return {name: item[name] for name in names}
 
 
 def update_item(
@@ -96,13 +101,29 @@ def update_item(
 
     With `versions`, the row's version must be one of them.
     """
-    row = db.session.execute(
-        update(table_of(model))
+    table, returned = table_of(model), _with_audited(model, names)
+    former = (
+        select(table.c.tenant_id, table.c.id, *columns_named(model, list(values)))
         .where(*_is_row(model, item_id, versions), *conditions)
+        .with_for_update()
+        .cte("former")
+    )
+    row = db.session.execute(
+        update(table)
+        .where(table.c.tenant_id == former.c.tenant_id, table.c.id == former.c.id)
         .values(**values)
-        .returning(*columns_named(model, names))
+        .returning(
+            *columns_named(model, returned),
+            *(table.c[name] for name in values),
+            *(former.c[name] for name in values),
+        )
     ).first()
-    return None if row is None else dict(zip(names, row, strict=True))
+    if row is None:
+        return None
+    item = dict(zip(returned, row, strict=False))
+    new, old = row[len(returned) :][: len(values)], row[len(returned) + len(values) :]
+    note_change(model, item_id, item, dict(zip(values, zip(old, new, strict=True), strict=True)))
+    return {name: item[name] for name in names}
 
 
 def delete_item(
@@ -115,8 +136,16 @@ def delete_item(
 
     With `versions`, the row's version must be one of them.
     """
-    statement = delete(table_of(model)).where(*_is_row(model, item_id, versions), *conditions)
-    return bool(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
+    returned = _with_audited(model, ("id",))
+    row = db.session.execute(
+        delete(table_of(model))
+        .where(*_is_row(model, item_id, versions), *conditions)
+        .returning(*columns_named(model, returned))
+    ).first()
+    if row is None:
+        return False
+    note_change(model, item_id, dict(zip(returned, row, strict=True)), {})
+    return True
 
 
 def keyset_after(
@@ -140,6 +169,11 @@ def keyset_after(
         alternatives.append(and_(*equal, further))
     first = columns[0] >= position[0] if directions[0] == "asc" else columns[0] <= position[0]
     return and_(first, or_(*alternatives))
+
+
+def _with_audited(model: Model, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names, and those of the columns that the audit record needs."""
+    return (*names, *(name for name in columns_for_audit(model) if name not in names))
 
 
 def _is_row(

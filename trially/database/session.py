@@ -138,6 +138,41 @@ def _set_tenant(session: Session, _context: Any, _instances: Any) -> None:
     check_objects(*session.new, *session.dirty, *session.deleted)
 
 
+@event.listens_for(PlacedSession, "before_commit")
+def _compose_audit_record(session: Session) -> None:
+    """Compose the audit record of the transaction. Its connection sends it in front of COMMIT."""
+    state = request_state()
+    if state.audit.are_empty or session.in_nested_transaction():
+        return
+    compose = app_state().compose_audit_record
+    if compose is None:
+        raise RuntimeError("This app writes no audit records, so it must not use patients' data.")
+    # The record may replace one that was composed for a commit that failed.
+    state.audit_sql = compose(state.audit)
+    if not session.in_transaction():
+        session.execute(text("SELECT 1"))
+
+
+@event.listens_for(PlacedSession, "after_commit")
+def _keep_audit_form(session: Session) -> None:
+    """Remember that the tenant's database has the form of the record."""
+    state = request_state()
+    if session.in_nested_transaction():
+        return
+    if state.new_audit_form is not None:
+        app_state().known_audit_forms.add(state.new_audit_form)
+    if state.audit_sql and state.actor is not None:
+        state.actor.take_record_id()
+    state.forget_audit()
+
+
+@event.listens_for(PlacedSession, "after_rollback")
+def _clear_audit(session: Session) -> None:
+    """Forget what the ended transaction disclosed and changed; a savepoint ends none."""
+    if not session.in_nested_transaction():
+        request_state().forget_audit()
+
+
 def engine_registry() -> EngineRegistry:
     """Return the current app's engines of tenants' databases."""
     return app_state().engines

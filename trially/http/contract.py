@@ -16,6 +16,7 @@ from flask.typing import ResponseReturnValue
 from marshmallow import Schema
 
 from trially.http.answer_schemas import refuse_ignored_options
+from trially.http.disclosures import Subjects, note_criteria, note_disclosed, subjects_of
 from trially.http.etags import (
     ETAG,
     MASKED_SUFFIX,
@@ -50,6 +51,9 @@ class Contract:
 
     masked_names: Names | None = None
     """Names the masked fields of an item, if there is a mask."""
+
+    subjects: Subjects | None = None
+    """The fields of an item with ids of patients; None if the view shows none."""
 
     shows_etags: bool = False
     """Each item of the result has its ETag as a member."""
@@ -166,8 +170,12 @@ def call_view(view: View, arguments: Mapping[str, Any]) -> Response:
         values["versions"] = read_versions()
     if contract.query is not None:
         values["query"] = read_query(contract.query)
+        note_criteria(contract.subjects, request.args)
     if contract.body is not None:
-        values["body"] = contract.body.load(read_json(contract.body_types[0]))
+        body = read_json(contract.body_types[0])
+        values["body"] = contract.body.load(body)
+        if contract.only_reads:
+            note_criteria(contract.subjects, body)
     return _render(contract, view(**values))
 
 
@@ -189,6 +197,7 @@ def _result(schema: Schema) -> dict[str, Any]:
     return {
         "result": schema,
         "mask": mask,
+        "subjects": subjects_of(schema),
         "masked_names": None if mask is None else names_of_masked(schema),
         "shows_etags": ETAG in schema.fields,
     }
@@ -208,9 +217,11 @@ def _render(contract: Contract, result: Any) -> Response:
     if contract.result is None:
         return current_app.make_response(result)
     if contract.is_page:
+        note_disclosed(contract.subjects, result["data"])
         page = shown_page(_with_etags(contract, result), contract.mask)
         _name_masked(contract, page["data"])
         return json_response(page)
+    note_disclosed(contract.subjects, [result])
     return _render_item(contract, dict(result))
 
 

@@ -6,6 +6,7 @@ from flask import Response
 from sqlalchemy.exc import DBAPIError
 
 from trially.database.session import check_tenant_open, db
+from trially.request_cycle.auditing import set_outcome
 from trially.state import request_state
 
 ERRORS_START = 400
@@ -16,6 +17,7 @@ def settle(response: Response) -> None:
     if response.status_code >= ERRORS_START:
         roll_back()
         return
+    set_outcome(response.status_code)
     if not db.session().in_transaction() and not request_state().has_committed:
         # If the view ran no SQL, the guard has not run: run it, or a suspended tenant gets a 200.
         check_tenant_open()

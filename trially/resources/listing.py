@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, literal, select
 
+from trially.database.changes import AUDIT_NUMBER, note_numbers
 from trially.database.rows import Model, fetch_items, keyset_after, table_of
 from trially.http.fields import Sorting
 from trially.http.masking import refuse_masked
@@ -65,6 +66,7 @@ class Listing:
         self._columns = columns
         self._scope = scope
         by_name = {column.key: column for column in columns}
+        self._has_numbers = AUDIT_NUMBER in by_name
         self._own_keys = {name: (_unlabelled(by_name[name]), way) for name, way in order.items()}
         self._hidden = frozenset(hidden)
         self._sorts = sorts
@@ -102,6 +104,7 @@ class Listing:
             position=list(keys),
             query=query,
         )
+        self._note_numbers(page["data"])
         if removed := [key for key in keys if key.startswith(_SORTED)] + list(self._hidden):
             _remove_values(page["data"], removed)
         if total is not None:
@@ -119,6 +122,7 @@ class Listing:
         items = fetch_items(
             _narrow_more(self._statement(shape), [condition]), rows=len(ids), **parameters
         )
+        self._note_numbers(items)
         return {item["id"]: item for item in items}
 
     def conditions(self, query: Mapping[str, Any]) -> list[ColumnElement[bool]]:
@@ -129,6 +133,11 @@ class Listing:
         names = [name for name in self._filters if name in query]
         refuse_masked(self._masked.intersection(names))
         return [self._filters[name](literal(query[name])) for name in names]
+
+    def _note_numbers(self, items: Sequence[dict[str, Any]]) -> None:
+        """Note the audit numbers of patients, if this is a list of patients."""
+        if self._has_numbers:
+            note_numbers(items)
 
     def _count(
         self,

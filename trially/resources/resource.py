@@ -15,6 +15,7 @@ from uuid import UUID
 from marshmallow import Schema
 from sqlalchemy import ColumnElement
 
+from trially.database.changes import AUDIT_NUMBER, is_about_patients, note_numbers
 from trially.database.rows import (
     Item,
     Model,
@@ -31,7 +32,6 @@ from trially.resources.optimistic_locking import change_seen, delete_seen
 from trially.resources.scope import (
     Scope,
     UnscopedResourceError,
-    is_about_patients,
     refuse_unscoped,
     scope_conditions,
 )
@@ -100,12 +100,14 @@ class Resource:
         self._scope = scope
         versions = ("version",) if is_versioned else ()
         self._names = (*names, *versions)
+        numbers = (AUDIT_NUMBER,) if AUDIT_NUMBER in table_of(model).c else ()
+        self._read_names = (*self._names, *numbers)
         self._listing = Listing(
             model,
             [
                 *(
                     labelled[field] if field in labelled else table_of(model).c[field]
-                    for field in (*shown, *versions)
+                    for field in (*shown, *versions, *numbers)
                 ),
                 *hidden,
             ],
@@ -150,7 +152,10 @@ class Resource:
     def get(self, item_id: UUID) -> Item:
         """Return a row that the caller may see, or answer 404."""
         conditions = scope_conditions(self._scope)
-        return self._or_404(find_item(self.model, item_id, self._names, *conditions))
+        item = self._or_404(find_item(self.model, item_id, self._read_names, *conditions))
+        if AUDIT_NUMBER in item:
+            note_numbers([item])
+        return item
 
     def visible(self, ids: Sequence[UUID]) -> Sequence[UUID]:
         """Return those of these rows that the caller may see."""

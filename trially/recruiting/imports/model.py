@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trially.database.changes import unaudited
 from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.recruiting.imports.faults import Concern, FaultCode
 from trially.resources.sorting import by, ignoring_case, index_sorts
@@ -94,6 +95,7 @@ class ImportJob(Timestamped, Versioned, TenantModel):
             "source",
             postgresql_where=text("completeness = 'reading' OR completeness = 'listed'"),
         ),
+        {"info": unaudited("Its batches are recorded, with what they write.")},
     )
 
 

@@ -23,13 +23,13 @@ from sqlalchemy import (
     tuple_,
 )
 
+from trially.database.changes import PATIENT_TABLE
 from trially.database.placement import current_placement
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import db
 from trially.recruiting.search.branches import STEP, Branch, Parameters, branches_of
 from trially.recruiting.search.model import PatientSearchTerm
 from trially.recruiting.search.query import RANKS, Word
-from trially.resources.scope import PATIENT_TABLE
 
 ALL_WORDS = 100
 """The worst word decides the order. Only among equals, the sum of all words does."""

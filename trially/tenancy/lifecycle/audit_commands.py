@@ -10,8 +10,8 @@ from typing import Any
 import click
 import orjson
 
-from trially.audit import append_seals, read_seals
 from trially.errors import OperatorError
+from trially.seals import append_seals, read_seals
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.operators.keeping import prune_operators, seal_operators, verify_operators
 from trially.tenancy.operators.reading import ActionFilter, list_actions

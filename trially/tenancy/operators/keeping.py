@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from psycopg2 import sql
 from sqlalchemy import Connection, text
 
-from trially.audit import Log, Seal, Verdict, seal, verify
 from trially.config import current_settings
 from trially.errors import OperatorError
+from trially.seals import Log, Seal, Verdict, seal, verify
 from trially.tenancy.catalog import control_engine
 from trially.tenancy.operators.recording import note
 from trially.tenancy.servers.connections import driver_connection, execute

@@ -11,8 +11,8 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import connection
 
-from trially.audit.log import SESSION, Key, Log, key_of, period_of, read_lines
-from trially.audit.seal import Seal, make_seal
+from trially.seals.log import SESSION, Key, Log, key_of, period_of, read_lines
+from trially.seals.seal import Seal, make_seal
 
 BATCH = 10_000
 """The most records of one seal."""
@@ -77,7 +77,7 @@ def _unsealed(cursor: Any, log: Log, after: Key | None) -> list[bytes]:
     """
     era = log.order[0]
     has_ended = sql.SQL(
-        "(transaction_id < pg_snapshot_xmin(pg_current_snapshot())"
+        "(transaction_id::text::bigint < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
         " OR {era} < (SELECT max({era}) FROM {table}{own}))"
     ).format(era=sql.Identifier(era), table=sql.Identifier(log.table), own=log.where())
     rest = log.where(has_ended, log.compared(">", after)) + log.ordered + sql.SQL(f" LIMIT {BATCH}")

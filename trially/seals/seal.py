@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-from trially.audit.log import Key, Log, key_of, period_of
+from trially.seals.log import Key, Log, key_of, period_of
 
 CHECKSUM_BYTES = 8
 FIRST_PREVIOUS = bytes(32)

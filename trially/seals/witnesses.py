@@ -5,8 +5,8 @@ from pathlib import Path
 
 import orjson
 
-from trially.audit.seal import Seal
 from trially.errors import OperatorError
+from trially.seals.seal import Seal
 
 
 class InvalidWitnessError(OperatorError):

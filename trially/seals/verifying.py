@@ -15,9 +15,9 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extensions import connection
 
-from trially.audit.log import SESSION, Key, Log, key_of, read_lines
-from trially.audit.seal import FIRST_PREVIOUS, Seal, checksum_of
-from trially.audit.sealing import read_stored
+from trially.seals.log import SESSION, Key, Log, key_of, read_lines
+from trially.seals.seal import FIRST_PREVIOUS, Seal, checksum_of
+from trially.seals.sealing import read_stored
 
 
 class FaultKind(StrEnum):

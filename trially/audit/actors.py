@@ -1,0 +1,55 @@
+"""Who acts in a transaction, and how: what an audit record says besides patients and changes."""
+
+import getpass
+import socket
+from dataclasses import dataclass
+from functools import cache
+from uuid import UUID
+
+import click
+
+from trially.audit.forms import Action, Form, Purpose
+from trially.state import request_state
+
+
+@dataclass
+class Actor:
+    """Who acts, by which route or command, and with what result."""
+
+    form: Form
+    member_id: UUID | None = None
+    operator: str | None = None
+    request_id: str | None = None
+    record_id: UUID | None = None
+    """Id of the next record; None for a new one."""
+
+    outcome: int = 0
+    """HTTP status of the answer; 0 while there is none, and for commands and jobs."""
+
+    only_reads: bool = False
+
+    def take_record_id(self) -> None:
+        """Note that the record was written: further records of the request have new ids."""
+        if self.record_id is not None:
+            self.request_id, self.record_id = self.record_id.hex, None
+
+
+def current_actor() -> Actor:
+    """Return who acts: the caller of the request, or else the operator who runs this process."""
+    return request_state().actor or Actor(_form_of_command(), operator=operator_name())
+
+
+@cache
+def operator_name() -> str:
+    """Return the operating system's names of the user and the host."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError):
+        user = "unknown"
+    return f"{user}@{socket.gethostname()}"[:255]
+
+
+def _form_of_command() -> Form:
+    context = click.get_current_context(silent=True)
+    route = "a job" if context is None else context.command_path
+    return Form(route[:200], Action.OPERATE, Purpose.OPERATION)
