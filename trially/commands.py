@@ -243,7 +243,7 @@ support = _group(
     _lazy(
         "revoke",
         f"{SUPPORT}:revoke",
-        "Revoke the support grant GRANT_ID. It ends within 5 seconds.",
+        "Revoke the support grant GRANT_ID.",
     ),
     _lazy(
         "list",

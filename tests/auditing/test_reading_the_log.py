@@ -153,7 +153,7 @@ def test_an_erased_patient_is_a_number(clinic: Clinic, make_patient: MakePatient
     clinic.owner.delete(f"/patients/{gone['id']}")
 
     shown = read(clinic.owner, "?limit=200")
-    created = [each for each in shown.json["data"] if each["action"] == "create"][0]
+    created = next(each for each in shown.json["data"] if each["action"] == "create")
 
     assert gone["id"] not in shown.text
     assert created["patients"] == []

@@ -45,14 +45,10 @@ def stranger(view: View) -> Actor:
 def actor_of(view: View, identity: Identity) -> Actor:
     """Return the caller of the current request, for its audit record."""
     form = _form(view, identity.phi_level, request.method, _rule())
-    if identity.acting_for is None:
-        return replace(stranger(view), form=form, member_id=identity.member_id)
-    return replace(
-        stranger(view),
-        form=replace(form, purpose=Purpose.OPERATION),
-        member_id=identity.member_id,
-        operator=identity.display_name,
-    )
+    if identity.operator is not None:
+        form = replace(form, purpose=Purpose.OPERATION)
+        return replace(stranger(view), form=form, operator=identity.operator)
+    return replace(stranger(view), form=form, member_id=identity.member_id)
 
 
 def note_support(identity: Identity) -> None:

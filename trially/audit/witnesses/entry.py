@@ -77,6 +77,6 @@ def read_entries(content: bytes, name: str) -> Iterator[WitnessEntry]:
 
 def _digest(text: str) -> bytes:
     digest = bytes.fromhex(text)
-    if len(digest) != 32:  # noqa: PLR2004  of SHA-256
+    if len(digest) != 32:
         raise ValueError
     return digest

@@ -40,6 +40,13 @@ class Identity:
     """
 
     @property
+    def operator(self) -> str | None:
+        """The operator and the grant, for the tenant's audit log; None for a member."""
+        if self.acting_for is None:
+            return None
+        return f"{self.subject[:200]} with support grant {self.acting_for}"
+
+    @property
     def permissions(self) -> frozenset[Permission]:
         """The permissions of the caller's role, less what PHI level and sites exclude."""
         return permissions_of(self.role, self.phi_level, has_all_sites=self.site_ids is None)

@@ -8,9 +8,12 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
+from flask import Flask
 from sqlalchemy import URL
 
 from trially.config import current_settings
+from trially.state import state_of
+from trially.tenancy.operators import recording
 from trially.tenancy.operators.recording import Action, recorded
 
 LONGEST = 200
@@ -45,6 +48,12 @@ def recorded_command(context: click.Context, reason: str | None) -> Iterator[Non
     )
     with recorded(action):
         yield
+
+
+def init_app(app: Flask) -> None:
+    """Record the commands of an app, and the changes that they make in the catalog."""
+    state_of(app).record_command = recorded_command
+    recording.init_app(app)
 
 
 def words_of(context: click.Context) -> str:
