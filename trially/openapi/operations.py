@@ -151,7 +151,8 @@ def _describe_result(schemas: Schemas, contract: Contract) -> Json:
     else:
         schema = schemas.answer(contract.result, is_masked=is_masked)
     content: Json = {JSON_TYPE: {"schema": schema, "example": example}}
-    content |= {media_type: {"schema": {"type": "string"}} for media_type in contract.other_types}
+    other = {"schema": {"type": "string"}, "example": "…"}
+    content |= dict.fromkeys(contract.other_types, other)
     return described | {"content": content}
 
 

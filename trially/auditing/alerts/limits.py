@@ -8,7 +8,11 @@ from sqlalchemy import select
 
 from trially.auditing.alerts.model import AuditAlertRule
 from trially.auditing.alerts.rules import RULES, Rule, RuleName
-from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant
+from trially.database.rows import Item, columns_named, fetch_items, insert_item, of_current_tenant
+from trially.http.codes import Code
+from trially.http.etags import Versions
+from trially.http.problems import PreconditionFailed
+from trially.resources.optimistic_locking import change_seen
 
 CHANGEABLE = ("is_enabled", "threshold", "window_minutes", "opens_at", "closes_at")
 _COLUMNS = columns_named(AuditAlertRule, ("id", "version", "name", *CHANGEABLE))
@@ -55,6 +59,23 @@ def limits_of(rule: Rule, changes: Item | None) -> Limits:
 def find_changes(name: RuleName) -> Item | None:
     """Return the row with the current tenant's changes of a rule, or None."""
     return next((row for row in _changes() if row["name"] == name), None)
+
+
+def change_limits(rule: Rule, versions: Versions | None, changes: Item) -> Limits:
+    """Change a rule in the current tenant, and return it. None restores a default.
+
+    Raises `PreconditionFailed` if the tenant's changes have another version.
+    """
+    former = find_changes(rule.name)
+    if former is not None:
+        change_seen(AuditAlertRule, former["id"], versions, changes, ("id",))
+    elif versions is None or 0 in versions:
+        insert_item(AuditAlertRule, {"name": rule.name, **changes}, ("id",))
+    else:
+        raise PreconditionFailed(
+            "The rule has changed since that version. Read it again.", code=Code.VERSION_CONFLICT
+        )
+    return limits_of(rule, find_changes(rule.name))
 
 
 def _changes() -> list[Item]:

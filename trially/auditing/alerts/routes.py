@@ -6,8 +6,14 @@ from uuid import UUID
 
 from flask import Blueprint
 
-from trially.auditing.alerts.limits import Limits, find_changes, limits_of, read_limits
-from trially.auditing.alerts.model import AuditAlert, AuditAlertRule
+from trially.auditing.alerts.limits import (
+    Limits,
+    change_limits,
+    find_changes,
+    limits_of,
+    read_limits,
+)
+from trially.auditing.alerts.model import AuditAlert
 from trially.auditing.alerts.rules import RULES, Rule, RuleName
 from trially.auditing.alerts.schema import (
     AlertRuleSchema,
@@ -16,7 +22,7 @@ from trially.auditing.alerts.schema import (
 )
 from trially.auth.identity import current_identity
 from trially.auth.permissions import Permission, requires
-from trially.database.rows import Item, insert_item, table_of
+from trially.database.rows import Item, table_of
 from trially.http.codes import Code
 from trially.http.contract import (
     accepts_merge_patch,
@@ -27,9 +33,8 @@ from trially.http.contract import (
 )
 from trially.http.etags import Versions
 from trially.http.pages import Page
-from trially.http.problems import Forbidden, NotFound, PreconditionFailed
+from trially.http.problems import Forbidden, NotFound
 from trially.resources.listing import equals
-from trially.resources.optimistic_locking import change_seen
 from trially.resources.resource import Resource
 from trially.resources.scope import WHOLE_TENANT
 
@@ -137,17 +142,7 @@ def change_alert_rule(alert_rule: str, versions: Versions | None, body: dict[str
     `If-Match` must name the version that the caller has seen. The change is recorded, and holds for
     records that the rule has not seen yet.
     """
-    rule = _rule_named(alert_rule)
-    former = find_changes(rule.name)
-    if former is not None:
-        change_seen(AuditAlertRule, former["id"], versions, body, ("id",))
-    elif versions is None or 0 in versions:
-        insert_item(AuditAlertRule, {"name": rule.name, **body}, ("id",))
-    else:
-        raise PreconditionFailed(
-            "The rule has changed since that version. Read it again.", code=Code.VERSION_CONFLICT
-        )
-    return describe(limits_of(rule, find_changes(rule.name)))
+    return describe(change_limits(_rule_named(alert_rule), versions, body))
 
 
 def describe(limits: Limits) -> Item:

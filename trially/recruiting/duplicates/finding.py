@@ -136,6 +136,7 @@ def _alike(pairs: Sequence[tuple[UUID, UUID]]) -> list[dict[str, Any]]:
 def _record(rows: Sequence[dict[str, Any]]) -> None:
     if rows:
         _run(_RECORD, rows=orjson.dumps(rows).decode())
+        note_derived("possible_duplicate")
 
 
 def _compare(
