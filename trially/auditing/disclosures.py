@@ -17,7 +17,7 @@ from trially.auditing.entries import (
 )
 from trially.auditing.files import csv_writer
 from trially.auditing.people import numbers_of
-from trially.auditing.words import PURPOSES, means_of, person_of, plain_name
+from trially.auditing.words import PURPOSES, means_of, person_of, plain_names
 from trially.database.rows import Item
 from trially.http.problems import NotFound
 
@@ -50,13 +50,13 @@ def flatten(disclosure: Item) -> Item:
 
 def describe(entry: Item) -> Item:
     """Return a line of the report."""
-    changed = {plain_name(column) for change in entry["changes"] for column in change["columns"]}
+    changed = plain_names(column for change in entry["changes"] for column in change["columns"])
     return {
         "id": entry["id"],
         "at": entry["at"],
         "who": person_of(entry),
         "how": means_of(entry),
-        "seen": [plain_name(name) for name in entry["fields_shown"]],
+        "seen": plain_names(entry["fields_shown"]),
         "identifiers_hidden": entry["phi_level"] == "limited",
         "changed": sorted(changed),
         "why": PURPOSES[entry["purpose"]],

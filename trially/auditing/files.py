@@ -43,7 +43,8 @@ def file_response(
     content = spool(lambda target: write(target, cut.off(rows, target)))
     length = content.seek(0, os.SEEK_END)
     content.seek(0)
-    response = Response(_blocks(content), content_type=media_type, direct_passthrough=True)
+    response = Response(_blocks(content), mimetype=media_type, direct_passthrough=True)
+    response.headers["Content-Disposition"] = "attachment"
     response.content_length = length
     response.call_on_close(content.close)
     if cut.is_made and cut.last is not None:

@@ -1,6 +1,6 @@
 """What audit records say, in words that a patient understands."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from trially.audit.forms import Action, Purpose
 from trially.database.rows import Item
@@ -43,6 +43,15 @@ def person_of(entry: Item) -> str:
         return _SYSTEM
     name = member["name"] or f"Member {member['id']}"
     return f"{name}, {member['role'] or 'former member'}"
+
+
+_TECHNICAL = frozenset({"id", "etag"})
+"""Fields of answers that say nothing about a patient."""
+
+
+def plain_names(names: Iterable[str]) -> list[str]:
+    """Return the names of fields in plain words, each once."""
+    return list(dict.fromkeys(plain_name(name) for name in names if name not in _TECHNICAL))
 
 
 def plain_name(name: str) -> str:
