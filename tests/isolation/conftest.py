@@ -12,6 +12,7 @@ from members import AsMember, MakeFact, MakeTenant
 from populated_tenants import PopulatedTenant
 from psycopg2 import sql
 from sqlalchemy import select
+from support_requests import ask_for_support
 from tenant_databases import access_of
 from walls import DIRECT, POOLER, WAYS, Wall
 
@@ -64,6 +65,7 @@ def make_populated_tenant(
             ids = create_all(member, tenant.slug)
         for _ in range(2):
             make_fact(member.tenant, ids["patient_id"])
+            ask_for_support(app, tenant, tenant.slug)
         with app.app_context(), tenant_context(str(tenant.id)), transaction():
             for number in range(2):
                 missing = {"source_type": "Patient", "source_id": f"{tenant.slug}-{number}"}
