@@ -7,7 +7,7 @@ as it is, because it loads in half the time.
 from flask import Flask
 
 from trially import state
-from trially.audit import recording
+from trially.audit import recording as audit_recording
 from trially.config import Settings, read_settings
 from trially.database import session
 from trially.tenancy import catalog_reader, directory, plans, recorded_keys
@@ -33,7 +33,7 @@ def create_base_app(settings: Settings | None = None, app_class: type[Flask] = F
     with app.app_context():
         binds = catalog_binds.catalog_binds(access.server_access(), settings)
     session.init_app(app, binds, catalog_binds.CATALOG_CONNECTIONS)
-    recording.init_app(app)
+    audit_recording.init_app(app)
     recorded_keys.init_app(app)
     recording.init_app(app)
     app_state.record_command = commands.recorded_command

@@ -33,6 +33,7 @@ PATIENTS = "trially.recruiting.duplicate_reviews.commands"
 WAITING = "trially.recruiting.imports.waiting_commands"
 ZONES = "trially.recruiting.imports.zone_commands"
 DEMO = "trially.demo.commands"
+AUDIT = "trially.audit.commands"
 
 DEVELOPMENT = "TRIALLY_DEVELOPMENT"
 OFF = frozenset({"", "0", "f", "false", "n", "no", "off"})
@@ -181,6 +182,24 @@ patients = _group(
     _lazy("index", f"{PATIENTS}:index", "Write the search terms of all patients of TENANT again."),
 )
 
+audit = _group(
+    "audit",
+    "Seal and verify the audit logs of tenants.",
+    _lazy(
+        "seal", f"{AUDIT}:seal", "Seal the audit logs of tenants, and send the seals to witnesses."
+    ),
+    _lazy(
+        "status",
+        f"{AUDIT}:status",
+        "Show how far the seals and witnesses of tenants' audit logs are.",
+    ),
+    _lazy(
+        "verify",
+        f"{AUDIT}:verify",
+        "Verify the audit log of the tenant SLUG, with its witnesses.",
+    ),
+)
+
 demo = _group(
     "demo",
     "Create and serve demo tenants (development only).",
@@ -214,7 +233,7 @@ migrations = _lazy(
 openapi = _lazy("openapi", "trially.openapi.commands:openapi", "Print the OpenAPI document.")
 
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
-    "Tenants": (tenants, imports, patients, operations),
+    "Tenants": (tenants, imports, patients, audit, operations),
     "Servers and keys": (servers, keys, doctor),
     "Releases": (migrations, deploy),
     "Development": (demo, openapi),

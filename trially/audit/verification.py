@@ -98,10 +98,12 @@ def _merge(hashes: Sequence[Mapping[int, bytes]]) -> tuple[dict[int, bytes], lis
 def _wrong_forms() -> list[str]:
     """Return sentences about forms that were changed, and about records whose form is missing."""
     tenant_id = current_placement().tenant_id
-    problems = []
-    for form in db.session.scalars(select(AuditForm).where(AuditForm.tenant_id == tenant_id)):
-        if _id_of(form) != form.id:
-            problems.append(f"The form {form.id} was changed. Its id is a digest of its content.")
+    forms = db.session.scalars(select(AuditForm).where(AuditForm.tenant_id == tenant_id))
+    problems = [
+        f"The form {form.id} was changed. Its id is a digest of its content."
+        for form in forms
+        if _id_of(form) != form.id
+    ]
     missing = db.session.execute(_MISSING_FORM, {"tenant_id": tenant_id}).first()
     if missing is not None:
         problems.append(f"The form {missing.form_id} of the record {missing.id} is missing.")
