@@ -9,8 +9,8 @@ from psycopg2 import sql
 from psycopg2.extensions import connection
 from tenant_databases import access_of
 
-from trially.seals import Log
 from trially.database.connecting import connect
+from trially.seals import Log
 from trially.tenancy.servers.connections import execute
 
 LOG = Log("notes", "notes_seal", ("era", "transaction_id", "id", "said"))

@@ -10,7 +10,7 @@ from tenant_databases import access_of
 
 from tools.command_table import all_commands
 from trially.database.connecting import connect
-from trially.tenancy.catalog import TokenCutOff, Tenant, catalog_transaction
+from trially.tenancy.catalog import Tenant, TokenCutOff, catalog_transaction
 from trially.tenancy.operators.recording import Action, recorded
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.servers.preparing import owner_role, reader_role
