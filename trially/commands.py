@@ -189,6 +189,11 @@ audit = _group(
         "seal", f"{AUDIT}:seal", "Seal the audit logs of tenants, and send the seals to witnesses."
     ),
     _lazy(
+        "prune",
+        "trially.audit.prune_command:prune",
+        "Remove the audit records of the tenant SLUG after their retention time.",
+    ),
+    _lazy(
         "status",
         f"{AUDIT}:status",
         "Show how far the seals and witnesses of tenants' audit logs are.",

@@ -1,3 +1,16 @@
+import orjson
+import pytest
 from scratch_logs import notes, scratch
 
 __all__ = ["notes", "scratch"]
+
+
+@pytest.fixture
+def audit(run_command):
+    """Run a command of the audit log, and return its exit status and output as JSON."""
+
+    def run(*words):
+        result = run_command("audit", *words, "--json")
+        return result.exit_code, orjson.loads(result.stdout or result.stderr)
+
+    return run

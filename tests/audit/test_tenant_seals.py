@@ -2,62 +2,15 @@
 
 from contextlib import contextmanager
 
-import orjson
 import pytest
 from psycopg2 import errors
+from sealed_tenants import FORM, write_and_seal, write_records
 from sqlalchemy.exc import DBAPIError
 from tenant_databases import access_of
-from uuid_utils.compat import uuid7
 
-from trially.audit.forms import Action, Form, Purpose
-from trially.audit.sealer import seal_tenant
-from trially.audit.subjects import pack
 from trially.database.session import db
 from trially.tenancy.context import tenant_context
 from trially.tenancy.servers.connections import execute
-
-FORM = Form("GET /patients", Action.SEARCH, Purpose.RESEARCH, "full", ("name", "Ärzte <b>"))
-
-
-def write_records(slug, number, form=FORM):
-    """Add audit records, each in a transaction of its own, and return the ids."""
-    ids = []
-    with tenant_context(slug) as entry:
-        tenant_id = entry.placement.tenant_id
-        for _ in range(number):
-            ids.append(uuid7())
-            run = db.session.connection().exec_driver_sql
-            run(
-                "INSERT INTO audit_form (tenant_id, id, route, action, purpose, phi_level, fields)"
-                " VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
-                (
-                    tenant_id,
-                    form.id,
-                    form.route,
-                    form.action,
-                    form.purpose,
-                    form.phi_level,
-                    form.fields_json,
-                ),
-            )
-            run(
-                "INSERT INTO audit_record (tenant_id, id, form_id, epoch, outcome, subjects,"
-                " details) VALUES (%s, %s, %s, 1, 200, %s, %s)",
-                (tenant_id, ids[-1], form.id, pack([7]), '{"note": "tab \\t and \\\\ \\u00e4"}'),
-            )
-            db.session.commit()
-    return [str(each) for each in ids]
-
-
-@pytest.fixture
-def audit(app, run_command):
-    """Run a command of the audit log, and return its exit status and output as JSON."""
-
-    def run(*words):
-        result = run_command("audit", *words, "--json")
-        return result.exit_code, orjson.loads(result.stdout)
-
-    return run
 
 
 @contextmanager
@@ -88,12 +41,6 @@ def two(app, tier, make_tenant):
     with app.app_context():
         ids = [write_and_seal(tenant.slug) + write_and_seal(tenant.slug) for tenant in tenants]
     return *tenants, ids[0]
-
-
-def write_and_seal(slug):
-    ids = write_records(slug, 3)
-    assert seal_tenant(slug).records == 3
-    return ids
 
 
 def test_untouched_logs_are_intact(two, audit):
