@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from benchmarks.installation import installation
 from benchmarks.report import make_parser, print_outcome
-from trially.audit.sealer import seal_tenant
+from trially.audit.sealer import seal_tenant, seal_tenants
 from trially.audit.subjects import pack
 from trially.audit.verification import verify_log
 from trially.database.session import db
@@ -57,8 +57,9 @@ def run(app: Flask, seconds: float) -> Counts:
     def seal() -> None:
         while time.monotonic() < until:
             with app.app_context():
-                done = seal_tenant(SLUG)
+                [done] = seal_tenants([SLUG])
             with lock:
+                counts.refused += done.error is not None
                 counts.sealed, counts.seals = (
                     counts.sealed + done.records,
                     counts.seals + done.seals,
