@@ -11,7 +11,7 @@ from trially.audit import recording as audit_recording
 from trially.config import Settings, read_settings
 from trially.database import session
 from trially.tenancy import catalog_reader, directory, plans, recorded_keys
-from trially.tenancy.operators import commands, recording
+from trially.tenancy.operators import commands
 from trially.tenancy.schema import catalog_binds
 from trially.tenancy.schema.migration_files import check_migrations
 from trially.tenancy.servers import access
@@ -27,7 +27,7 @@ def create_base_app(settings: Settings | None = None, app_class: type[Flask] = F
     """
     settings = settings or read_settings()
     app = app_class("trially", static_folder=None, instance_path=str(settings.instance))
-    app_state = state.init_app(app, settings, VERSION)
+    state.init_app(app, settings, VERSION)
     plans.init_app(app, settings)
     access.init_app(app, administrator_url(settings), settings.pooler_url)
     with app.app_context():
@@ -35,8 +35,7 @@ def create_base_app(settings: Settings | None = None, app_class: type[Flask] = F
     session.init_app(app, binds, catalog_binds.CATALOG_CONNECTIONS)
     audit_recording.init_app(app)
     recorded_keys.init_app(app)
-    recording.init_app(app)
-    app_state.record_command = commands.recorded_command
+    commands.init_app(app)
     catalog_reader.init_app(app, settings.catalog_outage_seconds)
     directory.init_app(app, settings.placement_max_age_seconds)
     check_migrations()

@@ -32,8 +32,10 @@ BULK = "trially.recruiting.imports.bulk_commands"
 PATIENTS = "trially.recruiting.duplicate_reviews.commands"
 WAITING = "trially.recruiting.imports.waiting_commands"
 ZONES = "trially.recruiting.imports.zone_commands"
+AUDIT = f"{LIFECYCLE}.audit_commands"
+SEALS = "trially.audit.commands"
+SUPPORT = "trially.auth.support.commands"
 DEMO = "trially.demo.commands"
-AUDIT = "trially.audit.commands"
 
 DEVELOPMENT = "TRIALLY_DEVELOPMENT"
 OFF = frozenset({"", "0", "f", "false", "n", "no", "off"})
@@ -182,29 +184,6 @@ patients = _group(
     _lazy("index", f"{PATIENTS}:index", "Write the search terms of all patients of TENANT again."),
 )
 
-audit = _group(
-    "audit",
-    "Seal and verify the audit logs of tenants.",
-    _lazy(
-        "seal", f"{AUDIT}:seal", "Seal the audit logs of tenants, and send the seals to witnesses."
-    ),
-    _lazy(
-        "prune",
-        "trially.audit.prune_command:prune",
-        "Remove the audit records of the tenant SLUG after their retention time.",
-    ),
-    _lazy(
-        "status",
-        f"{AUDIT}:status",
-        "Show how far the seals and witnesses of tenants' audit logs are.",
-    ),
-    _lazy(
-        "verify",
-        f"{AUDIT}:verify",
-        "Verify the audit log of the tenant SLUG, with its witnesses.",
-    ),
-)
-
 demo = _group(
     "demo",
     "Create and serve demo tenants (development only).",
@@ -217,6 +196,47 @@ demo = _group(
         "reset",
         f"{DEMO}:reset_command",
         "Delete the embedded PostgreSQL with all tenants, and seed again.",
+    ),
+)
+
+audit = _group(
+    "audit",
+    "Read, seal and verify the logs of who did what.",
+    _lazy(
+        "operators",
+        f"{AUDIT}:operators",
+        "List operators' actions, changes of the catalog and sign-ins, newest first.",
+    ),
+    _lazy("seal", f"{SEALS}:seal", "Seal audit logs, and send the seals to witnesses."),
+    _lazy("status", f"{SEALS}:status", "Show how far the seals and witnesses of audit logs are."),
+    _lazy(
+        "verify", f"{SEALS}:verify", "Verify the audit log of the tenant SLUG, with its witnesses."
+    ),
+    _lazy(
+        "prune",
+        "trially.audit.prune_command:prune",
+        "Remove the audit records of the tenant SLUG after their retention time.",
+    ),
+)
+
+support = _group(
+    "support",
+    "Let operators enter a tenant for a limited time.",
+    _lazy("request", f"{SUPPORT}:request", "Request support access to the tenant SLUG."),
+    _lazy(
+        "approve",
+        f"{SUPPORT}:approve",
+        "Approve the support grant GRANT_ID, which another person requested.",
+    ),
+    _lazy(
+        "revoke",
+        f"{SUPPORT}:revoke",
+        "Revoke the support grant GRANT_ID.",
+    ),
+    _lazy(
+        "list",
+        f"{SUPPORT}:list_",
+        "List the support grants, or those of the tenant SLUG, newest first.",
     ),
 )
 
@@ -238,8 +258,9 @@ migrations = _lazy(
 openapi = _lazy("openapi", "trially.openapi.commands:openapi", "Print the OpenAPI document.")
 
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
-    "Tenants": (tenants, imports, patients, audit, operations),
+    "Tenants": (tenants, imports, patients, operations),
     "Servers and keys": (servers, keys, doctor),
+    "Audit and support": (audit, support),
     "Releases": (migrations, deploy),
     "Development": (demo, openapi),
 }

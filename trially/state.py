@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from trially.audit.actors import Actor
     from trially.auth.members.identities import Identity
+    from trially.auth.resolvers import SupportResolver
     from trially.auth.tokens import Claims, TokenVerifier
     from trially.cache.ttl_cache import TTLCache
     from trially.config import Settings
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from trially.tenancy.operators.recording import Action
     from trially.tenancy.schema.fleet_revisions import FleetRevisions
     from trially.tenancy.servers.access import ServerAccess
+    from trially.tenancy.tenant_entries import SupportAccess
 
 EXTENSION = "trially"
 
@@ -92,6 +94,12 @@ class AppState:
 
     plan_tiers: "dict[str, Tier]" = field(default_factory=dict)
     token_verifier: "TokenVerifier" = field(init=False)
+    support_resolver: "SupportResolver" = field(init=False)
+    """Finds the tenants that operators may enter with a support grant."""
+
+    sign_ins: "TTLCache[tuple[object, ...], tuple[object, ...]]" = field(init=False)
+    """The sign-ins that this process has recorded."""
+
     dev_issuer: "DevIssuer | None" = None
     retry_advice: "RetryAdvice" = field(init=False)
     """How long clients should wait, by the cause of the refusal."""
@@ -145,6 +153,9 @@ class RequestState:
 
     tenant: "TenantEntry | None" = None
     placement: "Placement | None" = None
+    support: "SupportAccess | None" = None
+    """The caller's support grant for the tenant, if there is one."""
+
     identity: "Identity | None" = None
     shows_identifiers: bool = False
     """The caller's PHI level is `full`, so that answers are not masked."""

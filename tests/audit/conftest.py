@@ -1,8 +1,9 @@
 import orjson
 import pytest
+from operator_records import records
 from scratch_logs import notes, scratch
 
-__all__ = ["notes", "scratch"]
+__all__ = ["notes", "records", "scratch"]
 
 
 @pytest.fixture

@@ -56,6 +56,9 @@ class Permission(StrEnum):
     STUDIES_WRITE = "studies:write"
     """Create and change studies."""
 
+    SUPPORT_READ = "support:read"
+    """Read which operators may enter the tenant, or could, and why."""
+
 
 class Role(StrEnum):
     """The role of a member in their tenant."""
@@ -123,6 +126,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.SITES_READ,
             Permission.SOURCES_READ,
             Permission.STUDIES_READ,
+            Permission.SUPPORT_READ,
         }
     ),
 }
@@ -141,6 +145,7 @@ SHOWS_NO_PATIENT = frozenset(
         Permission.SOURCES_WRITE,
         Permission.STUDIES_READ,
         Permission.STUDIES_WRITE,
+        Permission.SUPPORT_READ,
     }
 )
 """The permissions that a member of the PHI level `none` keeps.

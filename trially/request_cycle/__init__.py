@@ -19,6 +19,7 @@ from flask import Flask, Response, current_app, request
 
 from trially.auth.identity import read_claims, read_identity, refuse_revoked, resolve_tenant
 from trially.auth.permissions import Permission, PhiLevel
+from trially.auth.sign_ins import note_sign_in
 from trially.config import current_settings
 from trially.database.deadline import start_deadline
 from trially.database.placement import current_placement
@@ -99,6 +100,7 @@ def authorize(view: View, permission: Permission) -> None:
     identity = state.identity = read_identity(state.claims, current_placement())
     state.actor = actor_of(view, identity)
     refuse_revoked(state.claims, state.tenant)
+    note_sign_in(state.claims, identity)
     if not identity.may(permission):
         raise Forbidden(
             f"This request needs the permission {permission}.", code=Code.MISSING_PERMISSION

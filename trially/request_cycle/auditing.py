@@ -44,11 +44,11 @@ def stranger(view: View) -> Actor:
 
 def actor_of(view: View, identity: Identity) -> Actor:
     """Return the caller of the current request, for its audit record."""
-    return replace(
-        stranger(view),
-        form=_form(view, identity.phi_level, request.method, _rule()),
-        member_id=identity.member_id,
-    )
+    form = _form(view, identity.phi_level, request.method, _rule())
+    if identity.operator is not None:
+        form = replace(form, purpose=Purpose.OPERATION)
+        return replace(stranger(view), form=form, operator=identity.operator)
+    return replace(stranger(view), form=form, member_id=identity.member_id)
 
 
 def set_outcome(status: int) -> None:

@@ -23,7 +23,8 @@ Key = tuple[str, ...]
 class Log:
     """A table of records that are only ever added, and the table of its seals.
 
-    The records have the column `transaction_id` with the default `pg_current_xact_id()`. The first
+    The records have the column `transaction_id`, an `xid8` or a `bigint`, whose default is
+    `pg_current_xact_id()`. The first
     column of `order` is the era: it is raised when the rows move to another cluster, whose
     transaction ids are lower.
     """

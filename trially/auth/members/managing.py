@@ -9,7 +9,7 @@ from sqlalchemy import Row, delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
-from trially.auth.members.index import delete_index, write_index
+from trially.auth.members.index import delete_index, note_member, write_index
 from trially.auth.members.model import Member, MemberExistsError, NoMemberError
 from trially.auth.members.sites import read_sites, write_sites
 from trially.auth.permissions import DEFAULT_PHI_LEVELS, PhiLevel, Role
@@ -100,6 +100,7 @@ def add_member(
         row = _insert_member(values, granted if is_repeatable else None)
         if row is not None:
             write_sites(row.id, site_ids or ())
+            note_member("member add", subject, issuer, {**granted, "sites": site_ids})
     write_index(tenant_id, [(issuer, subject)])
     if row is None:
         raise _member_exists(subject)
@@ -137,11 +138,15 @@ def change_member(
     with transaction():
         if role not in (None, Role.OWNER):
             _keep_an_owner(subject, issuer)
+        before = _rights_of(subject, issuer)
         row = db.session.execute(statement).first()
-        if row is None:
+        if row is None or before is None:
             raise _no_member(subject, issuer)
         if changes_sites:
             write_sites(row.id, site_ids or ())
+        after = {"role": row.role, "phi_level": row.phi_level, "has_all_sites": row.has_all_sites}
+        changes = {"old": before, "new": after, "sites": site_ids}
+        note_member("member change", subject, issuer, changes)
     return _with_sites(dict(zip(FIELDS, row, strict=True)), read_sites())
 
 
@@ -179,6 +184,8 @@ def remove_member(subject: str, issuer: str | None = None) -> None:
     with transaction():
         _keep_an_owner(subject, issuer)
         row = db.session.execute(statement).first()
+        if row is not None:
+            note_member("member remove", subject, issuer, {})
     delete_index(current_placement().tenant_id, issuer, subject)
     if row is None:
         raise _no_member(subject, issuer)
@@ -239,6 +246,17 @@ def _keep_an_owner(subject: str, issuer: str) -> None:
             f"{subject!r} is the last owner of the tenant. Make another member an owner first, with"
             " `flask tenants members add` or `flask tenants members change`."
         )
+
+
+def _rights_of(subject: str, issuer: str) -> dict[str, Any] | None:
+    """Return what a member may do, and lock the member's row."""
+    member = table_of(Member).c
+    row = db.session.execute(
+        select(member.role, member.phi_level, member.has_all_sites)
+        .where(of_current_tenant(Member), member.subject == subject, member.issuer == issuer)
+        .with_for_update()
+    ).first()
+    return None if row is None else dict(row._mapping)  # noqa: SLF001
 
 
 def _with_sites(member: Item, sites: Mapping[UUID, Sequence[UUID]]) -> Item:

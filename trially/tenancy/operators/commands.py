@@ -8,9 +8,12 @@ from typing import Any
 
 import click
 from click.core import ParameterSource
+from flask import Flask
 from sqlalchemy import URL
 
 from trially.config import current_settings
+from trially.state import state_of
+from trially.tenancy.operators import recording
 from trially.tenancy.operators.recording import Action, recorded
 
 LONGEST = 200
@@ -40,9 +43,17 @@ def recorded_command(context: click.Context, reason: str | None) -> Iterator[Non
         target=target,
         reason=reason or current_settings().reason,
         details={"parameters": parameters} if parameters else {},
+        # The commands that need the catalog have checked that it is there.
+        may_lack_log=getattr(context.command, "prepare", None) is None,
     )
     with recorded(action):
         yield
+
+
+def init_app(app: Flask) -> None:
+    """Record the commands of an app, and the changes that they make in the catalog."""
+    state_of(app).record_command = recorded_command
+    recording.init_app(app)
 
 
 def words_of(context: click.Context) -> str:

@@ -5,7 +5,19 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Interval, String, func, text
+from sqlalchemy import (
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    Interval,
+    String,
+    Uuid,
+    column,
+    func,
+    table,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
@@ -59,6 +71,20 @@ class OperatorAction(CatalogModel):
         Index("ix_operator_action_tenant_id", "tenant_id", "id"),
         {"postgresql_partition_by": "RANGE (id)"},
     )
+
+
+support_access = table(
+    "support_access",
+    column("id", Uuid),
+    column("tenant_id", Uuid),
+    column("issuer", String),
+    column("subject", String),
+    column("role", String),
+    column("phi_level", String),
+    column("requested_by", String),
+    column("expires_at", DateTime(timezone=True)),
+)
+"""The view of the grants that are approved, not revoked and not expired. Requests may read it."""
 
 
 class SupportGrant(CatalogModel):

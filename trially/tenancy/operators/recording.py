@@ -16,6 +16,7 @@ from flask import Flask
 from psycopg2 import errors
 from sqlalchemy import Connection, event, insert, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from trially.database.session import db
@@ -42,11 +43,14 @@ class Action:
     target: str | None = None
     reason: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    may_lack_log: bool = False
+    """The action may create the catalog, or migrate one that has no log yet."""
+
     id: UUID = field(default_factory=uuid7)
     is_recorded: bool = False
 
     def record_start(self) -> None:
-        """Commit the record of the start, unless the catalog has no log yet."""
+        """Commit the record of the start, unless the log may be missing and is."""
         self.is_recorded = self._write(Stage.STARTED, id=self.id, details=self.details)
 
     def record_end(self, outcome: Outcome, details: Mapping[str, Any]) -> None:
@@ -72,12 +76,35 @@ class Action:
         }
         try:
             with control_engine().begin() as catalog:
-                catalog.execute(insert(OperatorAction).values(row))
+                catalog.execute(insert(OperatorAction).values(row).inline())
         except DBAPIError as error:
-            if _has_no_log(error):
+            if self.may_lack_log and _has_no_log(error):
                 return False
             raise
         return True
+
+
+def note(
+    catalog: Connection | Session,
+    action: str,
+    *,
+    target: str | None,
+    tenant_id: UUID | None = None,
+    details: Mapping[str, Any],
+) -> None:
+    """Add the record of one change to a transaction of the catalog."""
+    person, running = current_person(), app_state().running_action
+    row = {
+        "stage": Stage.NOTED,
+        "started": running.id if running is not None and running.is_recorded else None,
+        "action": action,
+        "actor": person.name,
+        "host": person.host,
+        "target": target,
+        "tenant_id": tenant_id,
+        "details": details,
+    }
+    catalog.execute(insert(OperatorAction).values(row).inline())
 
 
 @contextmanager
