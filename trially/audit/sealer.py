@@ -12,6 +12,7 @@ from trially.audit.witnesses.sending import Lag, send_seals
 from trially.database.session import db
 from trially.seals import Log, Seal, seal
 from trially.seals.sealing import last_seal, read_stored
+from trially.seals.verifying import count_after
 from trially.tenancy.context import administered_tenant
 from trially.tenancy.schema.failures import describe_failure
 
@@ -86,26 +87,17 @@ def status_of(slug: str, witnesses: Sequence[Witness] = ()) -> LogStatus:
     """Return how far the seals and the witnesses of a tenant's log are."""
     with administered_tenant(slug) as entry:
         log = tenant_log()
-        row = db.session.execute(_STATUS, {"tenant_id": log.tenant_id}).one()
-        lags = [_lag_of(each, log, row.number) for each in witnesses]
-        return LogStatus(entry.slug, row.number, row.sealed_at, row.unsealed, lags)
+        with tenant_connection().cursor() as cursor:
+            newest = last_seal(cursor, log)
+            unsealed = count_after(cursor, log, newest.last if newest else None)
+        number = newest.number if newest else 0
+        sealed_at = db.session.scalar(_SEALED_AT, {"tenant_id": log.tenant_id, "number": number})
+        lags = [_lag_of(each, log, number) for each in witnesses]
+        return LogStatus(entry.slug, number, sealed_at, unsealed, lags)
 
 
-_STATUS = text(
-    """
-    WITH newest AS (
-        SELECT number, last, sealed_at FROM audit_seal WHERE tenant_id = :tenant_id
-        ORDER BY number DESC LIMIT 1
-    )
-    SELECT coalesce((SELECT number FROM newest), 0) AS number,
-        (SELECT sealed_at FROM newest) AS sealed_at,
-        (SELECT count(*) FROM audit_record WHERE tenant_id = :tenant_id
-            AND (epoch, transaction_id, id) > (
-                coalesce((SELECT last[1]::int FROM newest), 0),
-                coalesce((SELECT last[2]::bigint FROM newest), 0),
-                coalesce((SELECT last[3] FROM newest),
-                    '00000000-0000-0000-0000-000000000000')::uuid)) AS unsealed
-    """
+_SEALED_AT = text(
+    "SELECT sealed_at FROM audit_seal WHERE tenant_id = :tenant_id AND number = :number"
 )
 
 
