@@ -46,7 +46,7 @@ def measure(records: int, searches: int) -> Figures:
     """Write, seal and index records, and search for patients."""
     level_0, level_1 = indexing.RECORDS_OF_LEVEL
     scale = records / GOAL
-    sealing.BATCH = max(1, round(level_0 * scale))
+    sealing.BATCH = round(level_1 * scale)
     indexing.RECORDS_OF_LEVEL = (round(level_0 * scale), round(level_1 * scale))
     subjects = records * (LIST_SHARE * LIST_LENGTH + 1 - LIST_SHARE)
     patients = round(subjects / RECORDS_OF_PATIENT)

@@ -60,7 +60,7 @@ def test_old_years_are_removed_and_the_rest_verifies(app, tier, old, audit, run_
     assert audit("verify", tenant.slug)[0] == 0
     done = audit("prune", *words, "--before", "2013", "--yes")
     assert done[0] == 0, done
-    assert done[1][0]["years"] == [OLD], done
+    assert [OLD] in [each["years"] for each in done[1]], done
 
     status, found = audit("verify", tenant.slug)
     assert (status, found["pruned"], found["records"], found["unsealed"]) == (0, 2, 3, 1)
