@@ -44,4 +44,4 @@ for row in Path("forms.json").read_text("utf-8").splitlines():
     number_of_form = int.from_bytes(sha256(content).digest()[:16]) & ~(0xF << 76 | 3 << 62)
     if UUID(int=number_of_form | 8 << 76 | 2 << 62) != UUID(form_id):
         sys.exit(f"The form {form_id} was changed.")
-print(f"{expected - 1} seals and their records are intact.")
+print(f"{expected - 1} seals and their records are intact.")  # noqa: T201
