@@ -34,6 +34,7 @@ WAITING = "trially.recruiting.imports.waiting_commands"
 ZONES = "trially.recruiting.imports.zone_commands"
 AUDIT = f"{LIFECYCLE}.audit_commands"
 AUDITING = "trially.auditing.commands"
+SEALS = "trially.audit.commands"
 SUPPORT = "trially.auth.support.commands"
 DEMO = "trially.demo.commands"
 
@@ -222,12 +223,15 @@ audit = _group(
         f"{AUDIT}:operators",
         "List operators' actions, changes of the catalog and sign-ins, newest first.",
     ),
-    _lazy("seal", f"{AUDIT}:seal", "Seal the records of operators' actions that have no seal yet."),
-    _lazy("verify", f"{AUDIT}:verify", "Verify that the log is as it was sealed."),
+    _lazy("seal", f"{SEALS}:seal", "Seal audit logs, and send the seals to witnesses."),
+    _lazy("status", f"{SEALS}:status", "Show how far the seals and witnesses of audit logs are."),
+    _lazy(
+        "verify", f"{SEALS}:verify", "Verify the audit log of the tenant SLUG, with its witnesses."
+    ),
     _lazy(
         "prune",
-        f"{AUDIT}:prune",
-        "Remove the records of operators' actions of YEAR, which must be more than six years ago.",
+        "trially.audit.prune_command:prune",
+        "Remove the audit records of the tenant SLUG after their retention time.",
     ),
 )
 

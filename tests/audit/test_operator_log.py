@@ -6,6 +6,7 @@ import sys
 import time
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -35,7 +36,7 @@ from trially.terminal import NOTHING, Command, command
 ONLY_READ = {
     *("doctor", "openapi", "tenants list", "tenants show", "tenants members list"),
     *("tenants connections list", "operations list", "servers list", "servers show"),
-    *("keys status", "imports list", "support list", "demo status"),
+    *("audit status", "audit verify", "keys status", "imports list", "support list", "demo status"),
     *("db branches", "db check", "db current", "db edit", "db heads", "db history", "db init"),
     *("db list-templates", "db merge", "db migrate", "db revision", "db show"),
 }
@@ -214,7 +215,7 @@ LOGS = {"operator_action": "actor", "operator_action_2026": "actor", "operator_s
 @pytest.mark.parametrize("write", WRITES)
 def test_nobody_changes_a_record(app, run_command, tenant, role, log, write):
     """Not even a superuser, who would have to disable the triggers first, which seals show."""
-    run_command("audit", "seal")
+    run_command("audit", "seal", "--operators")
     statement = WRITES[write].format(log, LOGS[log], LOGS[log])
 
     with in_catalog(app, role) as raw:
@@ -309,15 +310,19 @@ def wait_for(condition):
     pytest.fail("It did not happen within five seconds.")
 
 
-def test_the_log_is_sealed_verified_and_pruned(app, run_command, tenant, tmp_path):
+def test_the_log_is_sealed_verified_and_pruned(app, run_command, tenant, tmp_path, monkeypatch):
     witness = tmp_path / "witness"
-    sealed = run_command("audit", "seal", "--witness", str(witness), "--json")
-    assert json.loads(sealed.output)["records"] > 0
+    use_witness = replace(state_of(app).settings, audit_witnesses=(str(witness),))
+    monkeypatch.setattr(state_of(app), "settings", use_witness)
+    sealed = run_command("audit", "seal", "--operators", "--json")
+    assert json.loads(sealed.output)[0]["records"] > 0
     verified = run_command("audit", "verify", "--operators", "--witness", str(witness), "--json")
-    assert json.loads(verified.output)["intact"], verified.output
+    found = json.loads(verified.output)
+    assert found["is_intact"], verified.output
+    assert found["witnessed"] == found["seals"]
 
-    too_young = run_command("audit", "prune", str(datetime.now(UTC).year), "--yes")
-    assert "must be kept" in too_young.output
+    too_young = run_command("audit", "prune", "--operators", "--before", "2026", "--yes")
+    assert "are kept" in too_young.output
 
 
 def test_an_old_year_is_removed_and_what_is_left_verifies(app, run_command, tenant, records):
@@ -354,7 +359,7 @@ def test_an_old_year_is_removed_and_what_is_left_verifies(app, run_command, tena
 
 def test_a_change_by_a_superuser_is_found(app, run_command, tenant):
     run_command("tenants", "show", tenant.slug)
-    run_command("audit", "seal")
+    run_command("audit", "seal", "--operators")
     with in_catalog(app) as raw:
         execute(raw, "BEGIN; ALTER TABLE operator_action DISABLE TRIGGER only_added")
         [(changed,)] = execute(

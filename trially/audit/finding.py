@@ -9,11 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from uuid import UUID
 
+from psycopg2 import sql
 from sqlalchemy import select, text
 
 from trially.audit.model import AuditRecord
 from trially.audit.subject_index import places_in
 from trially.audit.subjects import contains
+from trially.audit.tenant_log import tenant_connection, tenant_log
 from trially.database.placement import current_placement
 from trially.database.session import db
 
@@ -47,18 +49,10 @@ _IDS = text(
     """
 )
 _WHOLE_IDS = text("SELECT record_ids FROM audit_subject WHERE tenant_id = :tenant_id AND id = :id")
-_TAIL = text(
+_LAST_INDEXED = text(
     """
-    WITH last_indexed AS (
-        SELECT last FROM audit_seal WHERE tenant_id = :tenant_id AND number = (
-            SELECT max(last_seal) FROM audit_subject WHERE tenant_id = :tenant_id)
-    )
-    SELECT id, subjects FROM audit_record
-    WHERE tenant_id = :tenant_id AND subjects IS NOT NULL
-    AND (epoch, transaction_id, id) > (
-        coalesce((SELECT last[1]::int FROM last_indexed), 0),
-        coalesce((SELECT last[2]::bigint FROM last_indexed), 0),
-        coalesce((SELECT last[3]::uuid FROM last_indexed), '00000000-0000-0000-0000-000000000000'))
+    SELECT last FROM audit_seal WHERE tenant_id = :tenant_id AND number = (
+        SELECT max(last_seal) FROM audit_subject WHERE tenant_id = :tenant_id)
     """
 )
 _MANY = 200
@@ -142,8 +136,14 @@ def _ids_at(index_id: UUID, places: Iterable[int]) -> Iterable[UUID]:
 
 def _in_tail(number: int) -> Iterable[UUID]:
     """Yield the ids of the records that the index does not have yet."""
-    rows = db.session.execute(_TAIL, {"tenant_id": _tenant_id()})
-    return (id_ for id_, subjects in rows if contains(bytes(subjects), number))
+    last = db.session.scalar(_LAST_INDEXED, {"tenant_id": _tenant_id()})
+    log = tenant_log()
+    for condition in log.following(None if last is None else tuple(last)):
+        with tenant_connection().cursor() as cursor:
+            rest = log.where(condition, sql.SQL("subjects IS NOT NULL"))
+            cursor.execute(sql.SQL("SELECT id, subjects FROM audit_record") + rest)
+            rows = cursor.fetchall()
+        yield from (UUID(str(id_)) for id_, packed in rows if contains(bytes(packed), number))
 
 
 def _tenant_id() -> UUID:

@@ -6,15 +6,17 @@ seals, and is read instead. So a search reads few indexes, and none is ever chan
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+from psycopg2 import sql
 from psycopg2.extensions import connection
 from uuid_utils.compat import uuid7
 
 from trially.audit.subject_index import SubjectIndex, build_index
 from trially.seals import Log
+from trially.seals.log import Key
 from trially.seals.sealing import lock
 
 RECORDS_OF_LEVEL = (4096, 65536)
@@ -26,12 +28,6 @@ _NEXT_SEALS = """
         SELECT coalesce(max(last_seal), 0) FROM audit_subject
         WHERE tenant_id = %(tenant_id)s AND level = %(level)s)
     ORDER BY number
-"""
-_RECORDS = """
-    SELECT id, subjects FROM audit_record WHERE tenant_id = %s
-    AND (epoch, transaction_id, id) >= (%s, %s, %s)
-    AND (epoch, transaction_id, id) <= (%s, %s, %s)
-    ORDER BY epoch, transaction_id, id
 """
 _INDEXES = """
     SELECT level, first_seal, last_seal, one.first, other.last, first_number, shift,
@@ -61,24 +57,23 @@ def extend_index(raw: connection, log: Log) -> int:
     """
     with raw.cursor() as cursor:
         lock(cursor, log)
-        return sum(_extend(cursor, log.tenant_id, level) for level in range(len(RECORDS_OF_LEVEL)))
+        return sum(_extend(cursor, log, level) for level in range(len(RECORDS_OF_LEVEL)))
 
 
-def _extend(cursor: Any, tenant_id: UUID | None, level: int) -> int:
+def _extend(cursor: Any, log: Log, level: int) -> int:
     made = 0
-    for seals in _enough_seals(cursor, tenant_id, RECORDS_OF_LEVEL[level], level):
+    for seals in _enough_seals(cursor, log.tenant_id, RECORDS_OF_LEVEL[level], level):
         (first_seal, _, first, _), (last_seal, _, _, last) = seals[0], seals[-1]
-        index = _build(cursor, tenant_id, first, last)
-        _insert(cursor, tenant_id, level, (first_seal, last_seal), index)
+        index = _build(cursor, log, tuple(first), tuple(last))
+        _insert(cursor, log.tenant_id, level, (first_seal, last_seal), index)
         made += 1
     return made
 
 
-def _build(
-    cursor: Any, tenant_id: UUID | None, first: Sequence[str], last: Sequence[str]
-) -> SubjectIndex:
+def _build(cursor: Any, log: Log, first: Key, last: Key) -> SubjectIndex:
     """Return the index of the records between two keys, these included."""
-    cursor.execute(_RECORDS, (str(tenant_id), *first, *last))
+    rest = log.where(log.within(first, last)) + log.ordered
+    cursor.execute(sql.SQL("SELECT id, subjects FROM audit_record") + rest)
     return build_index((UUID(str(id_)).bytes, _bytes(subjects)) for id_, subjects in cursor)
 
 
@@ -90,7 +85,7 @@ def first_wrong_index(raw: connection, log: Log) -> str | None:
     with raw.cursor() as cursor:
         cursor.execute(_INDEXES, {"tenant_id": str(log.tenant_id)})
         for level, first_seal, last_seal, first, last, *stored in cursor.fetchall():
-            built = _build(cursor, log.tenant_id, first, last)
+            built = _build(cursor, log, tuple(first), tuple(last))
             values = (built.first_number, built.shift, *_digests(built))
             kept = tuple(each if isinstance(each, int) else bytes(each) for each in stored)
             if kept != values:

@@ -85,7 +85,9 @@ class AuditSeal(TenantModel):
 
     __tablename__ = "audit_seal"
 
-    id: Mapped[UUID] = mapped_column(primary_key=True, server_default=func.gen_random_uuid())
+    id: Mapped[UUID] = mapped_column(
+        primary_key=True, server_default=func.gen_random_uuid(), sort_order=1
+    )
     number: Mapped[int] = mapped_column(BigInteger)
     previous: Mapped[bytes] = mapped_column(LargeBinary)
     columns: Mapped[list[str]] = mapped_column(ARRAY(Text))

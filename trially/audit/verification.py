@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import func, select, text
 
 from trially.audit.forms import Action, Form, Purpose
 from trially.audit.indexing import first_wrong_index
-from trially.audit.model import AuditForm, AuditPruning
+from trially.audit.model import AuditForm, AuditPruning, AuditSeal
 from trially.audit.tenant_log import tenant_connection, tenant_log
 from trially.config import current_settings
 from trially.database.placement import current_placement
@@ -67,7 +67,7 @@ def verify_log(
     the count of each seal that was compared.
     """
     prunings, problems = _read_prunings()
-    merged, contradictions = _merge(hashes)
+    merged, contradictions = merge_hashes(hashes)
     log = tenant_log()
     verdict = verify(
         tenant_connection(),
@@ -79,11 +79,21 @@ def verify_log(
     problems += contradictions + _wrong_forms()
     if checks_index and (wrong := first_wrong_index(tenant_connection(), log)):
         problems.append(wrong)
-    witnessed = min((max(each, default=0) for each in hashes), default=None)
-    return TenantVerdict(verdict, prunings, problems, witnessed)
+    return TenantVerdict(verdict, prunings, problems, last_witnessed(hashes))
 
 
-def _merge(hashes: Sequence[Mapping[int, bytes]]) -> tuple[dict[int, bytes], list[str]]:
+def count_sealed() -> int:
+    """Return the number of sealed records of the current tenant."""
+    mine = AuditSeal.tenant_id == current_placement().tenant_id
+    return int(db.session.scalar(select(func.sum(AuditSeal.count)).where(mine)) or 0)
+
+
+def last_witnessed(hashes: Sequence[Mapping[int, bytes]]) -> int | None:
+    """Return the number of the last seal that each witness has; None without witnesses."""
+    return min((max(each, default=0) for each in hashes), default=None)
+
+
+def merge_hashes(hashes: Sequence[Mapping[int, bytes]]) -> tuple[dict[int, bytes], list[str]]:
     """Return the hashes of all witnesses, and sentences about those that differ."""
     merged: dict[int, bytes] = {}
     problems = []
@@ -98,10 +108,12 @@ def _merge(hashes: Sequence[Mapping[int, bytes]]) -> tuple[dict[int, bytes], lis
 def _wrong_forms() -> list[str]:
     """Return sentences about forms that were changed, and about records whose form is missing."""
     tenant_id = current_placement().tenant_id
-    problems = []
-    for form in db.session.scalars(select(AuditForm).where(AuditForm.tenant_id == tenant_id)):
-        if _id_of(form) != form.id:
-            problems.append(f"The form {form.id} was changed. Its id is a digest of its content.")
+    forms = db.session.scalars(select(AuditForm).where(AuditForm.tenant_id == tenant_id))
+    problems = [
+        f"The form {form.id} was changed. Its id is a digest of its content."
+        for form in forms
+        if _id_of(form) != form.id
+    ]
     missing = db.session.execute(_MISSING_FORM, {"tenant_id": tenant_id}).first()
     if missing is not None:
         problems.append(f"The form {missing.form_id} of the record {missing.id} is missing.")

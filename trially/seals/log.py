@@ -69,6 +69,36 @@ class Log:
             sql.SQL(", ").join(map(sql.Literal, key)),
         )
 
+    def following(self, key: Key | None) -> list[sql.Composable]:
+        """Return the conditions of the records after a key: those of its era, and those of later.
+
+        All records meet exactly one of them. Each can be answered from an index by the order. One
+        condition for both could too, but PostgreSQL expects it to choose no record.
+        """
+        if key is None:
+            return [sql.SQL("true")]
+        era, *rest = map(sql.Identifier, self.order)
+        first, *values = map(sql.Literal, key)
+        same = sql.SQL("{} = {} AND {} >= {} AND ({}) > ({})").format(
+            era, first, rest[0], values[0], sql.SQL(", ").join(rest), sql.SQL(", ").join(values)
+        )
+        return [same, sql.SQL("{} > {}").format(era, first)]
+
+    def within(self, first: Key, last: Key) -> sql.Composable:
+        """Return the condition that a record is between two keys, these included."""
+        if first[0] != last[0]:
+            return self.compared(">=", first) + sql.SQL(" AND ") + self.compared("<=", last)
+        era, transaction, *_ = map(sql.Identifier, self.order)
+        return sql.SQL("{} = {} AND {} BETWEEN {} AND {} AND {} AND {}").format(
+            era,
+            sql.Literal(first[0]),
+            transaction,
+            sql.Literal(first[1]),
+            sql.Literal(last[1]),
+            self.compared(">=", first),
+            self.compared("<=", last),
+        )
+
     def copied(self, columns: Sequence[str], rest: sql.Composable) -> sql.Composable:
         """Return the COPY of the columns of the rows that `rest` (WHERE … LIMIT) chooses."""
         return sql.SQL("COPY (SELECT {} FROM {}{}) TO STDOUT").format(

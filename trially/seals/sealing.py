@@ -108,8 +108,19 @@ def _unsealed(cursor: Any, log: Log, after: Key | None) -> list[bytes]:
         table=sql.Identifier(log.table),
         own=log.where(),
     )
-    rest = log.where(has_ended, log.compared(">", after)) + log.ordered + sql.SQL(f" LIMIT {BATCH}")
-    return read_lines(cursor, log.copied(log.columns, rest))
+    limit = log.ordered + sql.SQL(f" LIMIT {BATCH}")
+    parts = [
+        sql.SQL("(SELECT * FROM {}{}{})").format(
+            sql.Identifier(log.table), log.where(has_ended, condition), limit
+        )
+        for condition in log.following(after)
+    ]
+    return read_lines(
+        cursor,
+        sql.SQL("COPY (SELECT {} FROM ({}) AS following{}) TO STDOUT").format(
+            log.listed(log.columns), sql.SQL(" UNION ALL ").join(parts), limit
+        ),
+    )
 
 
 def _of_one_year(log: Log, lines: Sequence[bytes]) -> Iterator[list[bytes]]:

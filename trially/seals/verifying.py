@@ -136,7 +136,7 @@ def verify(
                 fault = min((each for each in (fault, chain_fault) if each), key=_place)
                 return Verdict(len(seals), records, pruned, 0, fault)
             after = group[-1].last
-        return Verdict(len(seals), records, pruned, _count_after(cursor, log, last), chain_fault)
+        return Verdict(len(seals), records, pruned, count_after(cursor, log, last), chain_fault)
 
 
 class _Stream:
@@ -285,11 +285,14 @@ def _place(fault: Fault) -> tuple[int, bool]:
     return fault.seal, fault.position is None
 
 
-def _count_after(cursor: Any, log: Log, last: Key | None) -> int:
-    cursor.execute(
-        sql.SQL("SELECT count(*) FROM {}{}").format(
-            sql.Identifier(log.table), log.where(log.compared(">", last))
+def count_after(cursor: Any, log: Log, last: Key | None) -> int:
+    """Return the number of records after a key."""
+    parts = [
+        sql.SQL("(SELECT count(*) FROM {}{})").format(
+            sql.Identifier(log.table), log.where(condition)
         )
-    )
+        for condition in log.following(last)
+    ]
+    cursor.execute(sql.SQL("SELECT ") + sql.SQL(" + ").join(parts))
     count: int = cursor.fetchone()[0]
     return count

@@ -1,6 +1,7 @@
 """What a witness keeps of one seal: a line of JSON."""
 
 import datetime as dt
+import hashlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -77,6 +78,6 @@ def read_entries(content: bytes, name: str) -> Iterator[WitnessEntry]:
 
 def _digest(text: str) -> bytes:
     digest = bytes.fromhex(text)
-    if len(digest) != 32:
+    if len(digest) != hashlib.sha256().digest_size:
         raise ValueError
     return digest

@@ -58,13 +58,14 @@ def open_witness(url: str) -> Witness:
 
 
 def _open_store(url: str, name: str) -> Witness:
+    from obstore.exceptions import BaseError
     from obstore.store import from_url
 
     from trially.audit.witnesses.object_store import ObjectStoreWitness
 
     try:
         return ObjectStoreWitness(from_url(url), name)
-    except Exception as error:
+    except (BaseError, ValueError) as error:
         raise InvalidWitnessUrlError(f"The witness {name} cannot be used. {error}") from None
 
 

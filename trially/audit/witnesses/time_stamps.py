@@ -74,9 +74,8 @@ class TimeStampWitness:
     def _verify(self, entry: WitnessEntry, nonce: int | None = None) -> None:
         verifier = VerifierBuilder(roots=list(self._roots), nonce=nonce).build()
         try:
-            if entry.time_stamp is None:
-                raise ValueError
-            verifier.verify_message(decode_timestamp_response(entry.time_stamp), entry.hash)
+            answer = decode_timestamp_response(entry.time_stamp or b"")
+            verifier.verify_message(answer, entry.hash)
         except (VerificationError, ValueError) as error:
             raise InvalidTimeStampError(
                 f"The time stamp of the seal {entry.number} ({self.name}) is not valid."

@@ -1,6 +1,6 @@
 """Seal the catalog's log, verify it, and remove old years."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
 from psycopg2 import sql
@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 from trially.config import current_settings
 from trially.errors import OperatorError
 from trially.seals import Log, Seal, Verdict, seal, verify
+from trially.seals.sealing import last_seal, read_stored
 from trially.tenancy.catalog import control_engine
 from trially.tenancy.operators.recording import note
 from trially.tenancy.servers.connections import driver_connection, execute
@@ -40,10 +41,44 @@ def seal_operators() -> list[Seal]:
         return seal(driver_connection(catalog), OPERATORS)
 
 
-def verify_operators(witnesses: Iterable[Seal] = ()) -> Verdict:
-    """Compare the log with its seals and those of the witnesses."""
+def last_operator_seal() -> int:
+    """Return the number of the newest seal; 0 if there is none."""
+    with control_engine().begin() as catalog, driver_connection(catalog).cursor() as cursor:
+        newest = last_seal(cursor, OPERATORS)
+        return 0 if newest is None else newest.number
+
+
+def read_operator_seals(after: int) -> Iterator[Seal]:
+    """Yield the seals with a number above `after`, by number."""
+    with control_engine().begin() as catalog, driver_connection(catalog).cursor() as cursor:
+        yield from read_stored(cursor, OPERATORS, after)
+
+
+def verify_operators(
+    witnesses: Iterable[Seal] = (), hashes: Mapping[int, bytes] | None = None
+) -> Verdict:
+    """Compare the log with its seals, those of the witnesses, and the hashes that others have."""
     with control_engine().begin() as catalog:
-        return verify(driver_connection(catalog), OPERATORS, witnesses, _pruned_years(catalog))
+        pruned = _pruned_years(catalog)
+        return verify(driver_connection(catalog), OPERATORS, witnesses, pruned, hashes=hashes)
+
+
+def prunable_years(before: int) -> list[int]:
+    """Return the years before `before` that have records."""
+    with control_engine().begin() as catalog:
+        raw = driver_connection(catalog)
+        names = execute(
+            raw,
+            "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
+            " WHERE inhparent = 'operator_action'::regclass AND relname ~ '_[0-9]{4}$'"
+            " ORDER BY relname",
+        )
+        return [
+            int(name[-4:])
+            for (name,) in names
+            if int(name[-4:]) < before
+            and execute(raw, sql.SQL("SELECT 1 FROM {} LIMIT 1").format(sql.Identifier(name)))
+        ]
 
 
 def prune_operators(year: int, *, this_year: int | None = None) -> int:
