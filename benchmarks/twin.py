@@ -90,7 +90,10 @@ def create_twin_database() -> Tenant:
     tenant = create_tenant(SLUG, "The twin")
     with server_access().administer(tenant.placement.database) as raw:
         tables = execute(
-            raw, "SELECT conrelid::regclass::text FROM pg_constraint WHERE conname = %s", _CHECK
+            raw,
+            "SELECT conrelid::regclass::text FROM pg_constraint WHERE conname = %s"
+            " AND coninhcount = 0",
+            _CHECK,
         )
         if not tables:
             raise SystemExit(f"No table has the constraint {_CHECK}. Adapt benchmarks/twin.py.")
