@@ -125,3 +125,40 @@ def test_what_has_happened_is_not_in_the_future(
     assert chart.record(record["id"])["date_problem"] == "in_future"
     assert chart.ids() == ["known", record["id"]]
     assert [fault["pointer"] for fault in faults] == [pointer]
+
+
+DOCUMENTS: list[tuple[str | None, str | None]] = [
+    ("1955-01-01", "before_birth"),
+    ("1961-04-08T09:00:00Z", None),
+    ("2019-06-01T00:00:00Z", None),  # the letter about the death
+    ("2020-05-07T00:00:00Z", "after_death"),
+    (None, None),
+]
+
+
+@pytest.mark.parametrize("comes_first", ["the patient", "the documents"])
+def test_a_document_outside_of_the_life_is_marked(shared_member: Member, comes_first: str) -> None:
+    source = next(_sources)
+    documents = [
+        about(
+            "DocumentReference",
+            f"d{number}",
+            status="current",
+            date=date,
+            content=[{"attachment": {"contentType": "text/plain", "data": "SGVsbG8="}}],
+        )
+        for number, (date, _) in enumerate(DOCUMENTS)
+    ]
+    batches = [[person(**FATHER)], documents]
+    for batch in batches if comes_first == "the patient" else reversed(batches):
+        chart = import_more(shared_member, source, *batch)
+    path = f"/patients/{chart.patient['id']}"
+
+    def marks() -> list[str | None]:
+        listed = shared_member.get(f"{path}/documents").json["data"]
+        found = {each["source_id"]: each["date_problem"] for each in listed}
+        return [found[f"d{number}"] for number in range(len(DOCUMENTS))]
+
+    assert marks() == [mark for _, mark in DOCUMENTS]
+    shared_member.patch(path, json={"deceased": False, "deceased_at": None})
+    assert marks() == ["before_birth", None, None, None, None]

@@ -1,4 +1,4 @@
-"""Mark records that are dated before the patient's birth or after the patient's death.
+"""Mark records and documents dated before the patient's birth or after the patient's death.
 
 They are stored, and their dates are not used. A record and its patient come in either order, and
 the birth date and the death may be corrected later: so the database compares them, whenever one of
@@ -66,6 +66,23 @@ AND clinical_fact.date_problem IS DISTINCT FROM judged.problem
 RETURNING clinical_fact.patient_id, clinical_fact.type
 """
 
+_MARK_DOCUMENTS = f"""
+UPDATE document SET date_problem = judged.problem, updated_at = now()
+FROM (
+    SELECT written.id, CASE
+        WHEN written.dated_on + {_UNCERTAIN_DAYS.format(precision="written.at_precision")}
+            < patient.birth_date - 1 THEN '{BEFORE_BIRTH}'
+        WHEN written.dated_on > {_DEATH} + {DAYS_AFTER_DEATH} THEN '{AFTER_DEATH}' END AS problem
+    FROM document written
+    JOIN patient ON patient.tenant_id = written.tenant_id AND patient.id = written.patient_id
+    WHERE written.tenant_id = CAST(:tenant_id AS uuid)
+    AND written.{{column}} = ANY(CAST(:ids AS uuid[]))
+    AND coalesce(written.date_problem IN ('{BEFORE_BIRTH}', '{AFTER_DEATH}'), true)
+) AS judged
+WHERE document.tenant_id = CAST(:tenant_id AS uuid) AND document.id = judged.id
+AND document.date_problem IS DISTINCT FROM judged.problem
+"""
+
 _RECOUNT = f"""
 UPDATE patient SET last_encounter_on = {LAST_ENCOUNTER}
 WHERE patient.tenant_id = CAST(:tenant_id AS uuid)
@@ -74,12 +91,14 @@ AND patient.id = ANY(CAST(:ids AS uuid[]))
 
 
 def redate_records(patient_ids: Iterable[UUID]) -> None:
-    """Bring all records of these patients in line with the patients' birth and death."""
+    """Bring all records and documents of patients in line with their birth and death."""
     ids = sorted({str(patient_id) for patient_id in patient_ids})
     if ids:
         resolve_ages(ids)
     for start in range(0, len(ids), PATIENTS_AT_ONCE):
-        _mark("patient_id", ids[start : start + PATIENTS_AT_ONCE])
+        some = ids[start : start + PATIENTS_AT_ONCE]
+        _mark("patient_id", some)
+        _run(_MARK_DOCUMENTS.format(column="patient_id"), some)
 
 
 def mark_records(record_ids: Iterable[UUID]) -> None:
@@ -87,6 +106,13 @@ def mark_records(record_ids: Iterable[UUID]) -> None:
     ids = [str(record_id) for record_id in record_ids]
     if ids:
         _mark("id", ids)
+
+
+def mark_documents(document_ids: Iterable[UUID | str]) -> None:
+    """Bring these documents in line with the birth and death of their patients."""
+    ids = [str(document_id) for document_id in document_ids]
+    if ids:
+        _run(_MARK_DOCUMENTS.format(column="id"), ids)
 
 
 def _mark(column: str, ids: Collection[str]) -> None:

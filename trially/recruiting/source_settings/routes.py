@@ -1,13 +1,16 @@
 """Routes of sources."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
+from sqlalchemy import select
 
 from trially.auth.permissions import Permission, requires
-from trially.database.rows import Item, table_of
+from trially.database.rows import Item, of_current_tenant, table_of
+from trially.database.session import db
 from trially.http.contract import (
     accepts,
     accepts_merge_patch,
@@ -17,9 +20,14 @@ from trially.http.contract import (
     returns_version,
 )
 from trially.http.etags import Versions
+from trially.http.merge_patches import merged
 from trially.http.pages import Page
 from trially.recruiting.patients.chosen_mrns import rechoose_mrns
-from trially.recruiting.source_settings.schema import SourceQuerySchema, SourceSchema
+from trially.recruiting.source_settings.schema import (
+    SourcePatchSchema,
+    SourceQuerySchema,
+    SourceSchema,
+)
 from trially.recruiting.sources.locking import lock_source
 from trially.recruiting.sources.model import SORTS, RecordSource, time_zone_changes
 from trially.recruiting.sources.server_urls import canonical_base
@@ -82,14 +90,15 @@ def show_source(source_id: UUID) -> Item:
 @bp.patch("/<uuid:source_id>")
 @requires(Permission.SOURCES_WRITE)
 @matches_versions
-@accepts_merge_patch(SourceSchema(partial=True, exclude=["name", "base_url"]))
+@accepts_merge_patch(SourcePatchSchema(partial=True, exclude=["name", "base_url"]))
 @returns_version(SourceSchema())
 def change_source(source_id: UUID, versions: Versions | None, body: dict[str, Any]) -> Item:
     """Change how a source is read.
 
-    The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. Name
-    and base URL never change, because the keys of records depend on them. `If-Match` must name the
-    version that the caller has seen, or the answer is 412.
+    The body is a merge patch (RFC 7396): members that it lacks stay, also those within
+    `column_mapping`, and null removes a value. Name and base URL never change, because the keys of
+    records depend on them. `If-Match` must name the version that the caller has seen, or the
+    answer is 412.
 
     A new `mrn_system` changes the MRNs of the source's stored patients at once. If two of them
     would have the same MRN, nothing is changed, and the answer is 409: `conflicts` lists their ids,
@@ -101,9 +110,27 @@ def change_source(source_id: UUID, versions: Versions | None, body: dict[str, An
     name = SOURCES.get(source_id)["name"]
     if body.keys() & {"mrn_system", "time_zone"}:
         lock_source(name)
+    if body.get("column_mapping") is not None:
+        body["column_mapping"] = _merged_mapping(source_id, body["column_mapping"])
     changed = SOURCES.change(source_id, versions, body)
     if "time_zone" in body:
         time_zone_changes.send(name, zone=body["time_zone"] or current_tenant().time_zone)
     if "mrn_system" in body:
         rechoose_mrns(name, changed["mrn_system"])
     return changed
+
+
+def _merged_mapping(source_id: UUID, patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the stored column mapping after a patch, and keep others from changing it.
+
+    Raises `ValidationError` if imports could not use the result.
+    """
+    table = table_of(RecordSource)
+    stored = db.session.execute(
+        select(table.c.column_mapping)
+        .where(of_current_tenant(RecordSource), table.c.id == source_id)
+        .with_for_update()
+    ).scalar()
+    document = {"column_mapping": merged(stored, patch)}
+    loaded: dict[str, Any] = SourceSchema(only=["column_mapping"]).load(document)["column_mapping"]
+    return loaded

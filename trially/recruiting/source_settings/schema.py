@@ -106,6 +106,24 @@ class SourceSchema(Schema):
                 raise ValidationError(error.nested()) from error
 
 
+class SourcePatchSchema(SourceSchema):
+    """A merge patch of a source. Its column mapping is checked after it was merged."""
+
+    column_mapping = fields.Dict(
+        keys=fields.String(),
+        allow_none=True,
+        metadata={
+            "description": "A merge patch of the column mapping: null removes a kind of file or a"
+            " setting.",
+            EXAMPLE: {"labs": {"decimal": None}},
+        },
+    )
+
+    @validates("column_mapping")
+    def check_column_mapping(self, document: dict[str, Any] | None, data_key: str) -> None:
+        """Leave the check to the merged mapping."""
+
+
 class SourceQuerySchema(PageQuerySchema):
     """Query parameters of a list of sources."""
 

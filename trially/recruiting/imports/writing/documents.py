@@ -23,6 +23,7 @@ from trially.recruiting.imports.writing.upserting import (
     compose_upsert,
     run_with_rows,
 )
+from trially.recruiting.patients.lifetimes import mark_documents
 
 _KEY = ("source", "base_url", "source_type", "source_id")
 
@@ -119,6 +120,7 @@ def write_documents(
     ]
     if page_rows:
         run_with_rows(_INSERT_PAGES, page_rows)
+    mark_documents(row.id for row in written)
     return WriteCounts((row.source_type, row.outcome) for row in rows)
 
 
