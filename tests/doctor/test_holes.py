@@ -1,7 +1,7 @@
 """Every hole is found, named and mended, on every tier where it can exist."""
 
 import pytest
-from changed_holes import CONSISTENCY, CONSTRAINTS, FUNCTIONS, POLICIES, PRIVILEGES, TABLES
+from changed_holes import AUDIT, CONSISTENCY, CONSTRAINTS, FUNCTIONS, POLICIES, PRIVILEGES, TABLES
 from object_holes import EXTRA_OBJECTS, EXTRA_PARTS
 from server_holes import (
     CATALOG_HOLES,
@@ -18,6 +18,7 @@ from server_holes import (
 IN_DATABASES = [
     *EXTRA_OBJECTS,
     *EXTRA_PARTS,
+    *AUDIT,
     *POLICIES,
     *CONSTRAINTS,
     *TABLES,

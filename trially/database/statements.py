@@ -47,11 +47,13 @@ def note_statement(statement: str | bytes) -> None:
     Raises `UnauditedReadError` if a command reads rows about patients without having said why.
     """
     written, read = _tables_of(statement, len(TenantModel.metadata.tables))
-    if not (written or read):
+    if written:
+        request_state().audit.unnoted |= written
+    # A request is answered outside of commands, so it pays for no more than this.
+    if not (read and _is_command()):
         return
     state = request_state()
-    state.audit.unnoted |= written
-    if read and state.work is None and state.actor is None and _is_command():
+    if state.work is None and state.actor is None:
         raise UnauditedReadError(
             f"This command reads {_join(read)}, which tells something about patients. Enter"
             " `showing_patients` or `working` of trially.audit.working first."

@@ -97,7 +97,6 @@ def find_duplicates(patient_ids: Sequence[UUID]) -> int:
     rows = _alike(pairs)
     _run(_FORGET, ids=ids, rows=orjson.dumps(rows).decode())
     _record(rows)
-    note_derived("possible_duplicate")
     return len(rows)
 
 
@@ -136,7 +135,7 @@ def _alike(pairs: Sequence[tuple[UUID, UUID]]) -> list[dict[str, Any]]:
 def _record(rows: Sequence[dict[str, Any]]) -> None:
     if rows:
         _run(_RECORD, rows=orjson.dumps(rows).decode())
-        note_derived("possible_duplicate")
+    note_derived("possible_duplicate")
 
 
 def _compare(

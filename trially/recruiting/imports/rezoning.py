@@ -135,9 +135,9 @@ def rezone_some(source: str, zone: str, most: int = ROWS_AT_ONCE) -> int:
     if dead:
         run_with_rows(_WRITE_PATIENTS, [_moved_death(row, zone) for row in dead], zone=zone)
     touched = {row.patient_id for row in (*found, *documents)} | {row.id for row in dead}
-    note_written("clinical_fact", "document", "patient", patients=touched)
     if touched:
         run_with_rows(_TOUCH, [{"id": patient_id} for patient_id in touched])
+    note_written("clinical_fact", "document", "patient", patients=touched)
     return len(found) + len(documents) + len(dead)
 
 
