@@ -38,7 +38,13 @@ from trially.tenancy.servers.administrator import EMBEDDED_DIRECTORY
 pytest_plugins = ["in_parallel"]
 
 SHARED_DATA = ROOT.parent / "shared" / "data"
-FAST_AND_LOSABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+FAST_AND_LOSABLE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    # Tests make hundreds of databases. By default, autovacuum visits each of them every minute.
+    "autovacuum_naptime": "1d",
+}
 
 _numbers = itertools.count(1)
 
