@@ -140,8 +140,8 @@ def borrow_tenant(lender: Lender) -> Iterator[BorrowTenant]:
     def borrow(tier: Tier = Tier.DEDICATED_DATABASE) -> Tenant:
         if tier is Tier.POOLED_ROWS:  # This takes no longer than to empty one.
             return lender.make_tenant(tier)
-        tenant, in_catalog = lender.lend(tier)
-        borrowed.append((tier, tenant, in_catalog))
+        tenant, known = lender.lend(tier)
+        borrowed.append((tier, tenant, known))
         return tenant
 
     yield borrow
