@@ -2,8 +2,8 @@
 
 import itertools
 import os
-import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -74,7 +74,8 @@ def instance() -> Iterator[Path]:
     stop_using(server)
     while is_running(server):
         time.sleep(0.05)
-    shutil.rmtree(folder)
+    # Hundreds of databases have so many files that shutil.rmtree takes twice as long.
+    subprocess.run(["rm", "-rf", folder], check=True)
 
 
 @pytest.fixture(scope="session")
