@@ -29,8 +29,6 @@ WITHOUT_RESOURCE = {
     "import_deferral",
     "imported_record",
     "medication",
-    "audit_form",
-    "audit_record",
     "member_site",
     "patient_identifier",
     "patient_search_term",

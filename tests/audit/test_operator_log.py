@@ -5,7 +5,6 @@ import subprocess
 import sys
 import time
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from dataclasses import replace
 from pathlib import Path
 

@@ -80,17 +80,32 @@ def make_populated_tenant(
     return make
 
 
-@pytest.fixture(scope="module")
-def attacker(make_populated_tenant: Callable[[], PopulatedTenant]) -> PopulatedTenant:
-    return make_populated_tenant()
+@pytest.fixture(scope="session")
+def pairs() -> dict[Tier, tuple[PopulatedTenant, PopulatedTenant]]:
+    """The attacker and the victim of each tier, which all tests share."""
+    return {}
 
 
 @pytest.fixture(scope="module")
-def victim(
-    attacker: PopulatedTenant, make_populated_tenant: Callable[[], PopulatedTenant], tier: Tier
-) -> PopulatedTenant:
+def pair(
+    pairs: dict[Tier, tuple[PopulatedTenant, PopulatedTenant]],
+    make_populated_tenant: Callable[[], PopulatedTenant],
+    tier: Tier,
+) -> tuple[PopulatedTenant, PopulatedTenant]:
+    if tier not in pairs:
+        pairs[tier] = make_populated_tenant(), make_populated_tenant()
+    return pairs[tier]
+
+
+@pytest.fixture(scope="module")
+def attacker(pair: tuple[PopulatedTenant, PopulatedTenant]) -> PopulatedTenant:
+    return pair[0]
+
+
+@pytest.fixture(scope="module")
+def victim(pair: tuple[PopulatedTenant, PopulatedTenant], tier: Tier) -> PopulatedTenant:
     """The other tenant: in the same database, if the tier shares databases."""
-    other = make_populated_tenant()
+    attacker, other = pair
     is_shared = attacker.tenant.placement.database == other.tenant.placement.database
     assert is_shared is (tier is not Tier.DEDICATED_DATABASE)
     return other

@@ -32,6 +32,7 @@ CACHED_FUNCTIONS = {
     "trially/database/rows.py:_insert_item",
     "trially/database/rows.py:_select_item",
     "trially/database/statements.py:_tables_of",
+    "trially/dev_issuer/key_file.py:_import_key",
     "trially/keys/derivation.py:derive_key",
     "trially/keys/sealing.py:_cipher",
     "trially/recruiting/documents/searches.py:read_search",
