@@ -52,13 +52,13 @@ def store_mapping(source: str, kind: TableKind, document: Mapping[str, Any]) -> 
     )
     with transaction():
         former = db.session.execute(
-            select(table.c.column_mapping)
+            select(table.c.id, table.c.column_mapping)
             .where(of_current_tenant(RecordSource), table.c.name == source)
             .with_for_update()
-        ).scalar()
+        ).first()
         row = db.session.execute(statement.returning(table.c.id, table.c.column_mapping)).one()
-        values = {"name": (None, source)} if former is None else {}
-        values["column_mapping"] = (former, row.column_mapping)
+        mapping = (former.column_mapping if former else None, row.column_mapping)
+        values = {"name": (source if former else None, source), "column_mapping": mapping}
         note_change(RecordSource, row.id, {}, values)
 
 
