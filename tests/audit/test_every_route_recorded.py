@@ -22,14 +22,14 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from trially.auth.members.managing import list_members
-from trially.auth.permissions import PhiLevel
+from trially.auth.permissions import PhiLevel, Role
 from trially.database import dialect
 from trially.database.changes import is_audited
 from trially.database.dialect import PlacedConnection
 from trially.database.model import TenantModel
 from trially.database.statements import _tables_of, note_statement
 from trially.database.watching import WatchedCursor
-from trially.http.disclosures import IN_PATH
+from trially.http.disclosures import IN_PATH, ids_in
 from trially.tenancy.catalog import Tier
 from trially.tenancy.context import tenant_context
 
@@ -56,7 +56,7 @@ DERIVED = {"possible_duplicate", "waiting_fact"}
 
 @pytest.fixture(scope="module")
 def member(make_tenant: MakeTenant, as_member: AsMember) -> Member:
-    return as_member(make_tenant(Tier.POOLED_ROWS))
+    return as_member(make_tenant(Tier.POOLED_ROWS), role=Role.OWNER)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def shown_in(answer: TestResponse, rule: Rule, ids: dict[str, str]) -> Iterator[
         if name == IN_PATH:
             yield ids["patient_id"]
         else:
-            yield from (item[name] for item in items if item[name] is not None)
+            yield from (str(each) for item in items for each in ids_in(item[name]))
 
 
 def member_id(member: Member) -> Any:

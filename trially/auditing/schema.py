@@ -60,8 +60,7 @@ class ChangeInLogSchema(Schema):
 class AuditRecordSchema(Schema):
     """One request, command or batch of a job that disclosed, changed or was refused something."""
 
-    subjects = ()
-    """The patients are noted while records are read: a record may name many, or none."""
+    subjects = ("patients",)
 
     id = fields.UUID(metadata=PLAIN)
     at = fields.AwareDateTime(metadata=PLAIN)

@@ -10,7 +10,7 @@ answer may show something about patients, and that it is not known which. Such a
 without patients.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -61,7 +61,7 @@ def note_disclosed(subjects: Subjects | None, items: Iterable[Mapping[str, Any]]
         if name == IN_PATH:
             notes.patients.add((request.view_args or {})["patient_id"])
             continue
-        notes.patients.update([_to_id(item[name]) for item in items if item[name] is not None])
+        notes.patients.update(each for item in items for each in ids_in(item[name]))
 
 
 def note_criteria(subjects: Subjects | None, criteria: Iterable[str]) -> None:
@@ -90,5 +90,10 @@ def refuse_unaudited_views(
             )
 
 
-def _to_id(value: UUID | str) -> UUID:
-    return value if isinstance(value, UUID) else UUID(value)
+def ids_in(value: UUID | str | list[UUID | str] | None) -> Iterator[UUID]:
+    """Yield the ids in a field that holds one, several or none."""
+    if isinstance(value, list):
+        for each in value:
+            yield from ids_in(each)
+    elif value is not None:
+        yield value if isinstance(value, UUID) else UUID(value)

@@ -1,16 +1,13 @@
 """Routes of sources."""
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
-from sqlalchemy import select
 
 from trially.auth.permissions import Permission, requires
-from trially.database.rows import Item, of_current_tenant, table_of
-from trially.database.session import db
+from trially.database.rows import Item, table_of
 from trially.http.contract import (
     accepts,
     accepts_merge_patch,
@@ -20,9 +17,9 @@ from trially.http.contract import (
     returns_version,
 )
 from trially.http.etags import Versions
-from trially.http.merge_patches import merged
 from trially.http.pages import Page
 from trially.recruiting.patients.chosen_mrns import rechoose_mrns
+from trially.recruiting.source_settings.merging import merge_mapping
 from trially.recruiting.source_settings.schema import (
     SourcePatchSchema,
     SourceQuerySchema,
@@ -111,26 +108,10 @@ def change_source(source_id: UUID, versions: Versions | None, body: dict[str, An
     if body.keys() & {"mrn_system", "time_zone"}:
         lock_source(name)
     if body.get("column_mapping") is not None:
-        body["column_mapping"] = _merged_mapping(source_id, body["column_mapping"])
+        body["column_mapping"] = merge_mapping(source_id, body["column_mapping"])
     changed = SOURCES.change(source_id, versions, body)
     if "time_zone" in body:
         time_zone_changes.send(name, zone=body["time_zone"] or current_tenant().time_zone)
     if "mrn_system" in body:
         rechoose_mrns(name, changed["mrn_system"])
     return changed
-
-
-def _merged_mapping(source_id: UUID, patch: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the stored column mapping after a patch, and keep others from changing it.
-
-    Raises `ValidationError` if imports could not use the result.
-    """
-    table = table_of(RecordSource)
-    stored = db.session.execute(
-        select(table.c.column_mapping)
-        .where(of_current_tenant(RecordSource), table.c.id == source_id)
-        .with_for_update()
-    ).scalar()
-    document = {"column_mapping": merged(stored, patch)}
-    loaded: dict[str, Any] = SourceSchema(only=["column_mapping"]).load(document)["column_mapping"]
-    return loaded
