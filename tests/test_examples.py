@@ -13,6 +13,8 @@ from trially.database.rows import table_of
 from trially.resources.resource import RESOURCES
 
 WITHOUT_RESOURCE = {
+    "audit_alert_position",
+    "audit_alert_rule",
     "audit_form",
     "audit_pruning",
     "audit_record",

@@ -38,10 +38,17 @@ class AuditNotes:
     """Audit keys of patients that were changed, by the patient's id."""
 
     changes: list[Change] = field(default_factory=list)
+
+    unnoted: set[str] = field(default_factory=set)
+    """Tables that statements have written, and whose changes are not noted yet."""
+
+    written: set[str] = field(default_factory=set)
+    """Tables of which many rows were written, and no old and new values are kept."""
+
     details: dict[str, Any] = field(default_factory=dict)
     """What else the record says. No value may identify a patient."""
 
     @property
     def are_empty(self) -> bool:
         """Whether there is nothing to record."""
-        return not (self.discloses or self.patients or self.changes or self.details)
+        return not (self.discloses or self.patients or self.changes or self.written or self.details)

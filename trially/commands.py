@@ -33,6 +33,7 @@ PATIENTS = "trially.recruiting.duplicate_reviews.commands"
 WAITING = "trially.recruiting.imports.waiting_commands"
 ZONES = "trially.recruiting.imports.zone_commands"
 AUDIT = f"{LIFECYCLE}.audit_commands"
+AUDITING = "trially.auditing.commands"
 SEALS = "trially.audit.commands"
 SUPPORT = "trially.auth.support.commands"
 DEMO = "trially.demo.commands"
@@ -202,6 +203,21 @@ demo = _group(
 audit = _group(
     "audit",
     "Read, seal and verify the logs of who did what.",
+    _lazy(
+        "list",
+        f"{AUDITING}:list_",
+        "List the records of the audit log of the tenant SLUG, newest first.",
+    ),
+    _lazy(
+        "report",
+        f"{AUDITING}:report",
+        "Report who saw and changed the data of PATIENT_ID, to be given to the patient.",
+    ),
+    _lazy(
+        "alerts",
+        "trially.auditing.alerts.commands:alerts",
+        "Evaluate the alert rules on the new audit records of the tenant SLUG, or of all.",
+    ),
     _lazy(
         "operators",
         f"{AUDIT}:operators",

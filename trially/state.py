@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span
 
     from trially.audit.actors import Actor
+    from trially.audit.working import Work
     from trially.auth.members.identities import Identity
     from trially.auth.resolvers import SupportResolver
     from trially.auth.tokens import Claims, TokenVerifier
@@ -177,6 +178,9 @@ class RequestState:
 
     actor: "Actor | None" = None
     """Who acts in this request; None in commands and jobs, where it is the operator."""
+
+    work: "Work | None" = None
+    """What a command does with rows about patients, while it has said so."""
 
     new_audit_form: "tuple[UUID, int, UUID] | None" = None
     """The form that the audit record stores: tenant, epoch and id."""

@@ -21,6 +21,9 @@ from trially.auth.permissions import Role
 from trially.config import ROOT
 from trially.database.connecting import connect
 from trially.database.session import db, transaction
+from trially.seals import append_seals
+from trially.seals.log import read_lines
+from trially.seals.sealing import read_stored
 from trially.state import state_of
 from trially.tenancy.catalog import catalog_transaction
 from trially.tenancy.context import tenant_context
@@ -382,3 +385,43 @@ def test_the_list_is_filtered_and_safe_in_a_spreadsheet(run_command, tenant, rec
     as_csv = run_command(*listed, "--csv").output
     assert "'=cmd()" in as_csv
     assert ",=cmd()" not in as_csv
+
+
+def test_every_table_of_the_catalog_is_followed(app):
+    """A new table gets the trigger in its migration, or is a log itself."""
+    with in_catalog(app) as raw:
+        rows = execute(
+            raw,
+            "SELECT relname, EXISTS (SELECT FROM pg_trigger WHERE tgrelid = pg_class.oid"
+            " AND tgname = 'note_change') FROM pg_class"
+            " WHERE relnamespace = 'catalog'::regnamespace AND relkind IN ('r', 'p')"
+            " AND NOT relispartition",
+        )
+    logs = {"alembic_version", "operation", "operator_action", "operator_era", "operator_seal"}
+
+    assert {name for name, is_followed in rows if not is_followed} == logs
+
+
+def test_the_documented_program_verifies_a_witness(app, run_command, tenant, tmp_path):
+    page = (ROOT / "docs" / "audit.md").read_text("utf-8")
+    program, witness, lines = tmp_path / "verify.py", tmp_path / "witness", tmp_path / "records"
+    program.write_text(page.partition("```python\n")[2].partition("```")[0], "utf-8")
+    run_command("tenants", "resume", tenant.slug)
+    run_command("audit", "seal")
+    log = keeping.OPERATORS
+    with in_catalog(app) as raw, raw.cursor() as cursor:
+        cursor.execute("BEGIN; SET LOCAL TimeZone = 'UTC'")
+        seals = list(read_stored(cursor, log))
+        append_seals(witness, seals[:1])
+        rest = log.where(log.compared("<=", seals[0].last)) + log.ordered
+        lines.write_bytes(b"".join(read_lines(cursor, log.copied(seals[0].columns, rest))))
+
+    def run():
+        return subprocess.run(
+            [sys.executable, program, witness, lines], check=False, capture_output=True, text=True
+        )
+
+    assert run().stdout == "1 seals are intact.\n"
+    lines.write_bytes(lines.read_bytes().replace(b"\tdatabase ", b"\tsomebody ", 1))
+    changed = run()
+    assert (changed.returncode, changed.stderr[:14]) == (1, "Seal 1: record")

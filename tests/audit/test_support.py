@@ -14,6 +14,7 @@ from trially.auth.identity import current_identity
 from trially.auth.permissions import PhiLevel, Role
 from trially.auth.support import grants
 from trially.state import state_of
+from trially.tenancy.catalog_reader import CatalogUnavailableError
 from trially.tenancy.operators.persons import Person, current_person
 from trially.tenancy.servers.connections import execute
 
@@ -131,7 +132,11 @@ def test_an_entry_that_outlived_its_age_grants_nothing(worker, tenant, grant, mo
     """While the catalog is away, members are served from expired entries, and operators are not."""
     grant(tenant)
     assert ask(worker, "/me", tenant).status_code == 200
-    monkeypatch.setattr(state_of(worker).directory, "is_current", lambda _entry: False)
+
+    def find_nothing(_reference):
+        raise CatalogUnavailableError
+
+    monkeypatch.setattr(state_of(worker).directory, "find_current", find_nothing)
 
     assert ask(worker, "/me", tenant).status_code == 403
 

@@ -12,6 +12,7 @@ from members import AsMember, MakeFact, MakeTenant
 from populated_tenants import PopulatedTenant
 from psycopg2 import sql
 from sqlalchemy import select
+from support_requests import ask_for_support
 from tenant_databases import access_of
 from walls import DIRECT, POOLER, WAYS, Wall
 
@@ -64,6 +65,7 @@ def make_populated_tenant(
             ids = create_all(member, tenant.slug)
         for _ in range(2):
             make_fact(member.tenant, ids["patient_id"])
+            ask_for_support(app, tenant, tenant.slug)
         with app.app_context(), tenant_context(str(tenant.id)), transaction():
             for number in range(2):
                 missing = {"source_type": "Patient", "source_id": f"{tenant.slug}-{number}"}
@@ -78,17 +80,32 @@ def make_populated_tenant(
     return make
 
 
-@pytest.fixture(scope="module")
-def attacker(make_populated_tenant: Callable[[], PopulatedTenant]) -> PopulatedTenant:
-    return make_populated_tenant()
+@pytest.fixture(scope="session")
+def pairs() -> dict[Tier, tuple[PopulatedTenant, PopulatedTenant]]:
+    """The attacker and the victim of each tier, which all tests share."""
+    return {}
 
 
 @pytest.fixture(scope="module")
-def victim(
-    attacker: PopulatedTenant, make_populated_tenant: Callable[[], PopulatedTenant], tier: Tier
-) -> PopulatedTenant:
+def pair(
+    pairs: dict[Tier, tuple[PopulatedTenant, PopulatedTenant]],
+    make_populated_tenant: Callable[[], PopulatedTenant],
+    tier: Tier,
+) -> tuple[PopulatedTenant, PopulatedTenant]:
+    if tier not in pairs:
+        pairs[tier] = make_populated_tenant(), make_populated_tenant()
+    return pairs[tier]
+
+
+@pytest.fixture(scope="module")
+def attacker(pair: tuple[PopulatedTenant, PopulatedTenant]) -> PopulatedTenant:
+    return pair[0]
+
+
+@pytest.fixture(scope="module")
+def victim(pair: tuple[PopulatedTenant, PopulatedTenant], tier: Tier) -> PopulatedTenant:
     """The other tenant: in the same database, if the tier shares databases."""
-    other = make_populated_tenant()
+    attacker, other = pair
     is_shared = attacker.tenant.placement.database == other.tenant.placement.database
     assert is_shared is (tier is not Tier.DEDICATED_DATABASE)
     return other

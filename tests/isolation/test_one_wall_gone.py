@@ -107,6 +107,14 @@ def test_the_setting_is_wrong(
     record_wall("the setting: none, empty, or not an id", hiding_wall)
 
 
+@pytest.fixture(scope="module")
+def pair(
+    make_populated_tenant: Callable[[], PopulatedTenant],
+) -> tuple[PopulatedTenant, PopulatedTenant]:
+    """New tenants: a test here deletes rows of the attacker."""
+    return make_populated_tenant(), make_populated_tenant()
+
+
 @pytest.fixture
 def plant(app: Flask, attacker: PopulatedTenant) -> Iterator[Callable[[], UUID]]:
     """Take the database's walls away, and give someone else a copy of each of our rows.

@@ -25,9 +25,14 @@ from trially.tenancy.catalog import Tier
 from trially.tenancy.context import tenant_context
 
 CACHED_FUNCTIONS = {
+    "trially/audit/actors.py:operator_name",
     "trially/auth/permissions.py:permissions_of",
+    "trially/database/changes.py:columns_for_audit",
+    "trially/database/changes.py:is_about_patients",
     "trially/database/rows.py:_insert_item",
     "trially/database/rows.py:_select_item",
+    "trially/database/statements.py:_tables_of",
+    "trially/dev_issuer/key_file.py:_import_key",
     "trially/keys/derivation.py:derive_key",
     "trially/keys/sealing.py:_cipher",
     "trially/recruiting/documents/searches.py:read_search",
@@ -41,6 +46,7 @@ CACHED_FUNCTIONS = {
     "trially/recruiting/search/given_names.py:_nicknames",
     "trially/recruiting/search/normalising.py:_fold_character",
     "trially/recruiting/imports/fhir/versions.py:_release_of",
+    "trially/request_cycle/auditing.py:_form",
     "trially/request_cycle/database_errors.py:_constraint_info",
     "trially/tenancy/schema/revision_files.py:fingerprint_of",
     "trially/tenancy/schema/migration_files.py:check_migrations",

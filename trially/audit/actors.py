@@ -2,7 +2,7 @@
 
 import getpass
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from uuid import UUID
 
@@ -39,6 +39,13 @@ def current_actor() -> Actor:
     return request_state().actor or Actor(_form_of_command(), operator=operator_name())
 
 
+def act_for(purpose: Purpose, action: Action | None = None) -> None:
+    """Say why the current actor acts and, if the route does not say it, what the actor does."""
+    actor = current_actor()
+    form = replace(actor.form, purpose=purpose, action=action or actor.form.action)
+    request_state().actor = replace(actor, form=form)
+
+
 @cache
 def operator_name() -> str:
     """Return the operating system's names of the user and the host."""
@@ -52,4 +59,6 @@ def operator_name() -> str:
 def _form_of_command() -> Form:
     context = click.get_current_context(silent=True)
     route = "a job" if context is None else context.command_path
-    return Form(route[:200], Action.OPERATE, Purpose.OPERATION)
+    work = request_state().work
+    action = Action.OPERATE if work is None else work.action
+    return Form(route[:200], action, Purpose.OPERATION)

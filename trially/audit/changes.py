@@ -8,17 +8,13 @@ import datetime as dt
 from base64 import b64decode, b64encode
 from collections.abc import Iterable
 from decimal import Decimal
-from secrets import token_bytes
 from typing import Any
 from uuid import UUID
 
 import orjson
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from trially.audit_notes import AuditNotes, Change
-
-NONCE_BYTES = 12
+from trially.keys.sealing import seal_with, unseal_with
 
 
 def describe_changes(notes: AuditNotes) -> list[dict[str, Any]]:
@@ -33,12 +29,7 @@ def patients_of(changes: Iterable[Change]) -> set[UUID]:
 
 def open_values(sealed: str, key: bytes) -> dict[str, Any]:
     """Decrypt the values of a change. Raises `ValueError` if the key is not the patient's."""
-    content = b64decode(sealed)
-    try:
-        opened = AESGCM(key).decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], None)
-    except InvalidTag:
-        raise ValueError("The values were encrypted with another key.") from None
-    values: dict[str, Any] = orjson.loads(opened)
+    values: dict[str, Any] = orjson.loads(unseal_with(key, b64decode(sealed)))
     return values
 
 
@@ -57,8 +48,7 @@ def _describe(change: Change, notes: AuditNotes) -> dict[str, Any]:
 
 
 def _seal(content: bytes, key: bytes) -> str:
-    nonce = token_bytes(NONCE_BYTES)
-    return b64encode(nonce + AESGCM(key).encrypt(nonce, content, None)).decode()
+    return b64encode(seal_with(key, content)).decode()
 
 
 def _plain(values: dict[str, tuple[Any, Any]]) -> dict[str, Any]:

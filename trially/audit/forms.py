@@ -34,6 +34,10 @@ class Purpose(StrEnum):
     """Clinical trial research: what members use trially for."""
     OPERATION = "HSYSADMIN"
     """System administration: commands, jobs and support."""
+    COMPLIANCE = "HCOMPL"
+    """Health compliance: someone reads the audit log."""
+    PATIENT_REQUEST = "PATRQT"
+    """A patient asked who saw the patient's data."""
 
 
 @dataclass(frozen=True)

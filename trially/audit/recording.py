@@ -54,7 +54,8 @@ def note_patients(patient_ids: Iterable[UUID]) -> None:
 def compose_record(notes: AuditNotes) -> str:
     """Return the statements that write the record of the open transaction."""
     actor, placement = current_actor(), current_placement()
-    wait = NEED_NOT_WAIT if actor.only_reads and not notes.changes else ""
+    only_reads = actor.only_reads and not (notes.changes or notes.written)
+    wait = NEED_NOT_WAIT if only_reads else ""
     return wait + _form_sql(actor.form, placement) + _record_sql(notes, actor, placement)
 
 
@@ -63,6 +64,8 @@ def _record_sql(notes: AuditNotes, actor: Actor, placement: Placement) -> str:
     details = dict(notes.details)
     if notes.changes:
         details["changes"] = describe_changes(notes)
+    if notes.written:
+        details["written"] = sorted(notes.written)
     if missing:
         details["unknown_patients"] = missing
     subjects = f"'\\x{pack(numbers).hex()}'" if numbers else "NULL"

@@ -34,6 +34,11 @@ def unpack(packed: bytes) -> Iterator[int]:
         raise ValueError("The bytes of a set of audit numbers are cut off.")
 
 
+def count(packed: bytes) -> int:
+    """Return how many numbers a set has."""
+    return sum(byte < _MORE for byte in packed)
+
+
 def contains(packed: bytes, number: int) -> bool:
     """Return whether a number is in a set. It is called for thousands of sets in a search."""
     total = rest = shift = 0

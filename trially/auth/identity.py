@@ -157,10 +157,15 @@ def _find_supported(claims: Claims, chosen: str) -> dict[UUID, TenantEntry]:
 def _support_access(claims: Claims, entry: TenantEntry) -> SupportAccess | None:
     """Return the caller's grant for a tenant.
 
-    An entry that outlived its age is not asked, because the grant may have been revoked.
+    An entry that outlived its age does not count, because the grant may have been revoked.
     """
-    access = entry.supporters.get((claims.iss, claims.sub))
-    return access if access is not None and directory().is_current(entry) else None
+    caller = (claims.iss, claims.sub)
+    if caller not in entry.supporters:
+        return None
+    try:
+        return directory().find_current(str(entry.tenant_id)).supporters.get(caller)
+    except (CatalogUnavailableError, UnknownTenantError):
+        return None
 
 
 def _why_not_permitted(

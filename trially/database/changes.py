@@ -1,8 +1,11 @@
 """Note changed rows for the audit record of their transaction.
 
-The functions of `rows` note every row that they write. Other statements name what they write with
-`note_change` themselves. A table that only keeps the state of work, such as the progress of an
-import, says so with `info=unaudited("…")`.
+The functions of `rows` note every row that they write, with old and new values. A statement that
+writes many rows is followed by `note_written`, which names the patients. A table that only keeps
+the state of work, such as the progress of an import, says so with `info=unaudited("…")`.
+
+If a statement has written another table and nothing of this followed, the transaction cannot be
+committed: see `statements`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,6 +22,7 @@ from trially.state import request_state
 PATIENT_TABLE = "patient"
 AUDIT_NUMBER, AUDIT_KEY = "audit_number", "audit_key"
 _UNAUDITED = "unaudited"
+_NAMES_PATIENTS = "names_patients"
 _COUNTERS = frozenset({"id", "tenant_id", "version", "updated_at", "clinical_version"})
 """Columns whose changes say nothing that the record itself does not say."""
 
@@ -28,6 +32,16 @@ Values = Mapping[str, tuple[Any, Any]]
 def unaudited(reason: str) -> dict[str, str]:
     """Return the `info` of a table whose rows are not audited, for a reason."""
     return {_UNAUDITED: reason}
+
+
+def names_patients() -> dict[str, bool]:
+    """Return the `info` of a table that names patients and has no foreign key to them."""
+    return {_NAMES_PATIENTS: True}
+
+
+def is_audited(table: Table) -> bool:
+    """Return whether changes of a table's rows are noted."""
+    return _UNAUDITED not in table.info and "append_only" not in table.info
 
 
 @cache
@@ -53,9 +67,10 @@ def note_change(
     """
     table = model.__table__
     assert isinstance(table, Table)  # noqa: S101
-    if _UNAUDITED in table.info:
+    if not is_audited(table):
         return
     notes = request_state().audit
+    notes.unnoted.discard(table.name)
     patient_id = row_id if AUDIT_NUMBER in row else row.get("patient_id")
     if AUDIT_NUMBER in row:
         notes.numbers[row_id], notes.keys[row_id] = row[AUDIT_NUMBER], bytes(row[AUDIT_KEY])
@@ -67,10 +82,37 @@ def note_change(
     notes.changes.append(Change(table.name, row_id, patient_id, is_about_patients(table), changed))
 
 
+def note_written(*tables: str, patients: Iterable[UUID] = ()) -> None:
+    """Note that statements wrote rows of tables, and whom the rows are about.
+
+    It is for statements that write many rows: the record says which tables and which patients. A
+    change by a person that has old and new values is noted with `note_change`. Without patients,
+    no row was written.
+    """
+    notes, written_about = request_state().audit, set(patients)
+    notes.unnoted.difference_update(tables)
+    if written_about:
+        notes.written.update(tables)
+        notes.patients |= written_about
+
+
+def note_derived(*tables: str) -> None:
+    """Note that statements wrote what has no record of its own.
+
+    It follows from other rows, as possible duplicates do, or is counted in the record's details.
+    """
+    request_state().audit.unnoted.difference_update(tables)
+
+
 @cache
 def is_about_patients(table: Table) -> bool:
     """Return whether a table is the patients', or references it, directly or through others."""
     return _references(table, PATIENT_TABLE, frozenset())
+
+
+def shows_patients(table: Table) -> bool:
+    """Return whether a table's rows say something about patients, or name them."""
+    return is_about_patients(table) or _NAMES_PATIENTS in table.info
 
 
 def _references(table: Table, name: str, seen: frozenset[str]) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.orm import ORMExecuteState
 
@@ -149,7 +150,9 @@ def _compose_audit_record(session: Session) -> None:
         raise RuntimeError("This app writes no audit records, so it must not use patients' data.")
     # The record may replace one that was composed for a commit that failed.
     state.audit_sql = compose(state.audit)
-    if not session.in_transaction():
+    # A transaction begins with its first statement. Without one, nothing would be committed.
+    raw: Any = session.connection().connection.dbapi_connection
+    if raw.get_transaction_status() == TRANSACTION_STATUS_IDLE:
         session.execute(text("SELECT 1"))
 
 

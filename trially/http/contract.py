@@ -52,6 +52,9 @@ class Contract:
     masked_names: Names | None = None
     """Names the masked fields of an item, if there is a mask."""
 
+    other_types: tuple[str, ...] = ()
+    """Media types besides JSON that the view may answer in, as a response that it makes itself."""
+
     subjects: Subjects | None = None
     """The fields of an item with ids of patients; None if the view shows none."""
 
@@ -131,6 +134,20 @@ def returns_version(schema: Schema, status: HTTPStatus = HTTPStatus.OK) -> Calla
 def returns_page(schema: Schema) -> Callable[[View], View]:
     """Render the page of mappings that the view returns, masked for the caller's PHI level."""
     return _record(**_result(schema), is_page=True)
+
+
+def also_returns(*media_types: str) -> Callable[[View], View]:
+    """Declare other media types that the client may choose by Accept: see `chosen_type`.
+
+    The view answers in them with a response of its own.
+    """
+    return _record(other_types=media_types)
+
+
+def chosen_type(*media_types: str) -> str:
+    """Return which of the media types, or of JSON, the client prefers; JSON if none."""
+    types = [JSON_TYPE, *media_types]
+    return request.accept_mimetypes.best_match(types, default=JSON_TYPE) or JSON_TYPE
 
 
 def returns_nothing(view: View) -> View:
@@ -214,6 +231,18 @@ def _record(**parts: Any) -> Callable[[View], View]:
 def _render(contract: Contract, result: Any) -> Response:
     if contract.status is HTTPStatus.NO_CONTENT:
         return Response(status=HTTPStatus.NO_CONTENT)
+    if contract.other_types:
+        varying = _render_as_chosen(contract, result)
+        varying.vary.add("Accept")
+        return varying
+    return _render_result(contract, result)
+
+
+def _render_as_chosen(contract: Contract, result: Any) -> Response:
+    return result if isinstance(result, Response) else _render_result(contract, result)
+
+
+def _render_result(contract: Contract, result: Any) -> Response:
     if contract.result is None:
         return current_app.make_response(result)
     if contract.is_page:

@@ -29,7 +29,7 @@ from trially.http.masking import show_identifiers
 from trially.http.problems import Forbidden
 from trially.http.reading import read_body
 from trially.request_cycle import bulkheads, database_errors, refusal_time
-from trially.request_cycle.auditing import actor_of, record_refusal, stranger
+from trially.request_cycle.auditing import actor_of, note_support, record_refusal, stranger
 from trially.request_cycle.bulkheads import occupy_thread
 from trially.request_cycle.replaying import replay_response
 from trially.request_cycle.replicas import enter_nearest, send_position
@@ -105,6 +105,7 @@ def authorize(view: View, permission: Permission) -> None:
         raise Forbidden(
             f"This request needs the permission {permission}.", code=Code.MISSING_PERMISSION
         )
+    note_support(identity)
     show_identifiers(is_shown=identity.phi_level is PhiLevel.FULL)
     refuse_query(view)
 

@@ -20,7 +20,7 @@ from trially.http.contract import Contract, View, contract_of
 from trially.http.masked_fields import MASKED_FIELDS
 from trially.http.masking import marks_of
 from trially.http.problems import Problem
-from trially.request_cycle.replicas import reads_only
+from trially.request_cycle.replicas import is_on_replica, reads_only
 from trially.state import request_state
 from trially.tenancy.context import current_tenant, enter_tenant
 
@@ -49,6 +49,15 @@ def actor_of(view: View, identity: Identity) -> Actor:
         form = replace(form, purpose=Purpose.OPERATION)
         return replace(stranger(view), form=form, operator=identity.operator)
     return replace(stranger(view), form=form, member_id=identity.member_id)
+
+
+def note_support(identity: Identity) -> None:
+    """Note under which support grant an operator acts, so that each such request is recorded.
+
+    A replica records nothing. It answers only requests that show no patients.
+    """
+    if identity.acting_for is not None and not is_on_replica():
+        note(support_grant=str(identity.acting_for))
 
 
 def set_outcome(status: int) -> None:

@@ -18,12 +18,15 @@ def settle(response: Response) -> None:
         roll_back()
         return
     set_outcome(response.status_code)
-    if not db.session().in_transaction() and not request_state().has_committed:
+    state = request_state()
+    has_run = db.session().in_transaction() or state.has_committed
+    if not has_run and state.audit.are_empty:
         # If the view ran no SQL, the guard has not run: run it, or a suspended tenant gets a 200.
+        # An audit record is committed by a transaction, which runs the guard.
         check_tenant_open()
-    request_state().is_committing = True
+    state.is_committing = True
     db.session.commit()
-    request_state().is_committing = False
+    state.is_committing = False
 
 
 def roll_back() -> None:

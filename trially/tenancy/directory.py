@@ -84,9 +84,13 @@ class Directory:
         """Drop a tenant from the cache, under each of its names."""
         self._entries.forget(tenant_id)
 
-    def is_current(self, entry: TenantEntry) -> bool:
-        """Return whether an entry is no older than it may be while the catalog answers."""
-        return self._entries.is_current(entry)
+    def find_current(self, reference: str) -> TenantEntry:
+        """Return the entry of a tenant, never an expired one.
+
+        Raises `UnknownTenantError`, or `CatalogUnavailableError` if none is cached.
+        """
+        entry = self._entries.get(reference)
+        return entry or catalog_reader().ask(lambda: self._read(reference))
 
     def can_serve_stale(self) -> bool:
         """Return whether any tenant can be served while the catalog does not answer."""

@@ -104,15 +104,6 @@ class EntryCache:
         entry, expires_at = cached
         return entry if time.monotonic() < expires_at + seconds else None
 
-    def is_current(self, entry: TenantEntry) -> bool:
-        """Return whether this entry is stored and has not expired."""
-        now = time.monotonic()
-        with self._lock:
-            return any(
-                stored is entry and now < expires_at
-                for stored, expires_at in self._entries.values()
-            )
-
     def has_any(self, seconds: float) -> bool:
         """Return whether `get_expired` would return any entry."""
         with self._lock:

@@ -46,7 +46,11 @@ WRITTEN: Mapping[str, Mapping[str, str]] = {
         ),
         "rolvaliduntil": "nullif(t.rolvaliduntil, 'infinity')",
     },
-    "pg_constraint": {"definition": "pg_get_constraintdef(t.oid)"},
+    "pg_constraint": {
+        "definition": "pg_get_constraintdef(t.oid)",
+        # A dump creates the key of a partition before the key of its table, which sets another.
+        "connoinherit": "CASE WHEN t.conparentid = 0 THEN t.connoinherit END",
+    },
     "pg_index": {"definition": "pg_get_indexdef(t.indexrelid)"},
     "pg_partitioned_table": {"definition": "pg_get_partkeydef(t.partrelid)"},
     "pg_policy": {

@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import Row, text
 from uuid_utils.compat import uuid7
 
+from trially.database.changes import note_derived
 from trially.database.placement import current_placement
 from trially.database.session import db
 from trially.recruiting.duplicates.scoring import LEAST_SCORE, Person, compare, describe
@@ -134,6 +135,7 @@ def _alike(pairs: Sequence[tuple[UUID, UUID]]) -> list[dict[str, Any]]:
 def _record(rows: Sequence[dict[str, Any]]) -> None:
     if rows:
         _run(_RECORD, rows=orjson.dumps(rows).decode())
+    note_derived("possible_duplicate")
 
 
 def _compare(

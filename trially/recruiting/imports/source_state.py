@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from trially.database.changes import note_change, note_derived
 from trially.database.placement import current_placement
 from trially.database.rows import columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import db
@@ -94,11 +95,15 @@ class SourceState:
 def load_source(name: str) -> SourceState:
     """Return a source, and create it if it is new."""
     table = table_of(RecordSource)
-    db.session.execute(
+    created = db.session.execute(
         insert(table)
         .values(tenant_id=current_placement().tenant_id, name=name)
         .on_conflict_do_nothing()
-    )
+        .returning(table.c.id)
+    ).scalar()
+    if created is not None:
+        note_change(RecordSource, created, {}, {"name": (None, name)})
+    note_derived(table.name)
     columns = columns_named(RecordSource, ("base_url", "time_zone", "erasure_salt"))
     [row] = fetch_items(
         select(*columns).where(of_current_tenant(RecordSource), table.c.name == name)
@@ -123,10 +128,11 @@ def store_base_url(source: SourceState) -> None:
             )
             .values(base_url=source.base_url)
             .returning(table.c.id)
-        )
-        if stored.first() is None:
+        ).scalar()
+        if stored is None:
             raise SourceChangedError(
                 "Another import of this source ran at the same time and has set the source's"
                 " server. Import again."
             )
+        note_change(RecordSource, stored, {}, {"base_url": (None, source.base_url)})
         source.is_changed = False

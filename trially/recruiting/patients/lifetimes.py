@@ -12,6 +12,7 @@ from uuid import UUID
 
 from sqlalchemy import CursorResult, text
 
+from trially.database.changes import note_written
 from trially.database.placement import current_placement
 from trially.database.session import db
 from trially.recruiting.patients.ages import resolve_ages
@@ -80,6 +81,7 @@ FROM (
 ) AS judged
 WHERE document.tenant_id = CAST(:tenant_id AS uuid) AND document.id = judged.id
 AND document.date_problem IS DISTINCT FROM judged.problem
+RETURNING document.patient_id
 """
 
 _RECOUNT = f"""
@@ -97,7 +99,7 @@ def redate_records(patient_ids: Iterable[UUID]) -> None:
     for start in range(0, len(ids), PATIENTS_AT_ONCE):
         some = ids[start : start + PATIENTS_AT_ONCE]
         _mark("patient_id", some)
-        _run(_MARK_DOCUMENTS.format(column="patient_id"), some)
+        _mark_documents("patient_id", some)
 
 
 def mark_records(record_ids: Iterable[UUID]) -> None:
@@ -111,15 +113,22 @@ def mark_documents(document_ids: Iterable[UUID | str]) -> None:
     """Bring these documents in line with the birth and death of their patients."""
     ids = [str(document_id) for document_id in document_ids]
     if ids:
-        _run(_MARK_DOCUMENTS.format(column="id"), ids)
+        _mark_documents("id", ids)
 
 
 def _mark(column: str, ids: Collection[str]) -> None:
     """Mark the records that have one of these ids in a column, and recount last encounters."""
     marked = _run(_MARK.format(column=column), ids).all()
-    visited = {str(row.patient_id) for row in marked if row.type == "encounter"}
+    note_written("clinical_fact", patients=[row.patient_id for row in marked])
+    visited = {row.patient_id for row in marked if row.type == "encounter"}
     if visited:
-        _run(_RECOUNT, visited)
+        _run(_RECOUNT, [str(patient_id) for patient_id in visited])
+        note_written("patient", patients=visited)
+
+
+def _mark_documents(column: str, ids: Collection[str]) -> None:
+    marked = _run(_MARK_DOCUMENTS.format(column=column), ids)
+    note_written("document", patients=[row.patient_id for row in marked])
 
 
 def _run(statement: str, ids: Collection[str]) -> CursorResult[Any]:

@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trially.database.changes import unaudited
 from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.resources.sorting import by, ignoring_case, index_sorts
@@ -296,6 +297,7 @@ class PatientIdentifier(TenantModel):
         ),
         Index("ix_patient_identifier_tenant_id_patient_id", "tenant_id", "patient_id"),
         Index("ix_patient_identifier_tenant_id_value", "tenant_id", "value"),
+        {"info": unaudited("Written with its patient.")},
     )
 
 

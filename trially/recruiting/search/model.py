@@ -7,6 +7,7 @@ from sqlalchemy import ForeignKeyConstraint, Index, String
 from sqlalchemy import text as sql_text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trially.database.changes import unaudited
 from trially.database.model import TenantModel
 
 LONGEST_TERM = 100
@@ -60,6 +61,7 @@ class PatientName(TenantModel):
     __table_args__ = (
         _of_patient(),
         Index("ix_patient_name_tenant_id_patient_id", "tenant_id", "patient_id", "position"),
+        {"info": unaudited("Written with its patient.")},
     )
 
 
@@ -98,4 +100,5 @@ class PatientSearchTerm(TenantModel):
             "record_id",
             postgresql_where=sql_text("record_id IS NOT NULL"),
         ),
+        {"info": unaudited("Follows from the patient.")},
     )

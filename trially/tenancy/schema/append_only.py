@@ -25,7 +25,8 @@ BEGIN
     END IF;
     RAISE SQLSTATE 'TR003' USING MESSAGE = format('%s is append-only', TG_TABLE_NAME);
 END
-$function$
+$function$;
+REVOKE EXECUTE ON FUNCTION {REFUSE}() FROM PUBLIC
 """
 
 

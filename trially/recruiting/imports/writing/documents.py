@@ -4,8 +4,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 from uuid import UUID
 
+from sqlalchemy import Row
 from uuid_utils.compat import uuid7
 
+from trially.database.changes import note_written
 from trially.recruiting.documents.model import DOCUMENT_TYPES, Document, DocumentPage
 from trially.recruiting.documents.words import to_vector
 from trially.recruiting.imports.fhir.rows import DocumentRow
@@ -64,10 +66,11 @@ _UPSERT_DOCUMENTS = f"""{
     ) AS touched
     WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.id = touched.patient_id
 )
-SELECT id::text, base_url, source_type, source_id,
+SELECT id::text, base_url, source_type, source_id, patient_id, former_patient_id,
     CASE WHEN is_new THEN 'new' ELSE 'changed' END AS outcome FROM written
 UNION ALL
-SELECT NULL, base_url, source_type, source_id, 'stale' FROM incoming WHERE state = 'stale'
+SELECT NULL, base_url, source_type, source_id, NULL, NULL, 'stale'
+FROM incoming WHERE state = 'stale'
 """
 _DELETE_PAGES = """
 DELETE FROM document_page USING json_to_recordset(CAST(:rows AS json)) AS r(document_id uuid)
@@ -98,6 +101,7 @@ def write_documents(
         [_to_item(each, source, patients[each.patient_id]) for each in documents],
     )
     written = [row for row in rows if row.outcome != "stale"]
+    note_written("document", "patient", patients=_touched_by(written))
     changed = [{"document_id": row.id} for row in written if row.outcome == "changed"]
     if changed:
         run_with_rows(_DELETE_PAGES, changed)
@@ -118,6 +122,12 @@ def write_documents(
         run_with_rows(_INSERT_PAGES, page_rows)
     mark_documents(row.id for row in written)
     return WriteCounts((row.source_type, row.outcome) for row in rows)
+
+
+def _touched_by(written: Sequence[Row[Any]]) -> set[UUID]:
+    """Return the patients of written documents, those that had them before included."""
+    touched = {row.patient_id for row in written} | {row.former_patient_id for row in written}
+    return touched - {None}
 
 
 def _to_item(document: TranslatedResource, source: str, patient: FoundPatient) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row, select, tuple_
 from uuid_utils.compat import uuid7
 
+from trially.database.changes import note_derived, note_written
 from trially.database.rows import columns_named, fetch_items, of_current_tenant
 from trially.database.session import db
 from trially.recruiting.imports.fhir.meta import Version
@@ -93,6 +94,7 @@ def write_patients(patients: Sequence[TranslatedResource], source: str) -> Write
     write_identifiers(patients, rows)
     write_all_names(patients, rows)
     written = [row.id for row in rows if row.is_new is not None]
+    note_written("patient", patients=written)
     follow_links(written, source)
     index_patients(written)
     redate_records(row.id for row in rows if row.has_other_life)
@@ -108,7 +110,8 @@ def write_medications(medications: Sequence[TranslatedResource], source: str) ->
         if row.is_new is not None
     ]
     if written:
-        run_with_rows(NAME_MEDICATIONS, written, source=source)
+        named = run_with_rows(NAME_MEDICATIONS, written, source=source)
+        note_written("clinical_fact", "patient", patients=[row.id for row in named])
     return _count("Medication", rows)
 
 
@@ -131,7 +134,10 @@ def write_facts(
         for row in fact.rows
     ]
     counts = WriteCounts()
-    for row in run_with_rows(UPSERT_FACTS, items) if items else ():
+    rows = run_with_rows(UPSERT_FACTS, items) if items else []
+    # Each row has the patients of all.
+    note_written("clinical_fact", "patient", patients=rows[0].touched if rows else ())
+    for row in rows:
         counts[row.source_type, "new"] = row.new
         counts[row.source_type, "changed"] = row.changed
         counts[row.source_type, "stale"] = row.stale
@@ -237,6 +243,8 @@ def _remove_obsolete(
         for fact in facts
         if fact.type == source_type
     ]
-    run_with_rows(REMOVE_COMPONENTS, lengths, source=source)
+    removed = run_with_rows(REMOVE_COMPONENTS, lengths, source=source)
+    note_written("clinical_fact", patients=[row.patient_id for row in removed])
     if source_type == "Encounter":
         run_with_rows(RECOUNT_ENCOUNTERS, [{"id": patient_id} for patient_id in patient_ids])
+        note_derived("patient")
