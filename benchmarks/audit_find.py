@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 
 from benchmarks.audit_records import LIST_LENGTH, LIST_SHARE, write_records, write_tail
 from benchmarks.installation import installation
+from benchmarks.processes import cpu_seconds
 from benchmarks.report import make_parser, print_outcome
 from trially.audit import indexing
-from trially.audit.finding import find_records
+from trially.audit.finding import find_record_ids, find_records
 from trially.audit.sealer import seal_tenant
 from trially.database.session import db
 from trially.seals import sealing
@@ -24,6 +25,8 @@ SLUG = "found"
 GOAL = 50_000_000
 RECORDS_OF_PATIENT = 540
 """Of 50 million records about a million patients."""
+PAGE = 100
+"""Records that a search returns: the newest ones."""
 TAIL = 4000
 """Records that no index has, nearly as many as there can be while the sealer runs."""
 
@@ -40,9 +43,14 @@ class Figures:
     first_ms: float
     median_ms: float
     worst_ms: float
+    python_ms: float
+    """CPU time of a search in this process."""
+
+    postgres_ms: float
+    """CPU time of a search in PostgreSQL."""
 
 
-def measure(records: int, searches: int) -> Figures:
+def measure(records: int, searches: int, postmaster: int) -> Figures:
     """Write, seal and index records, and search for patients."""
     level_0, level_1 = indexing.RECORDS_OF_LEVEL
     scale = records / GOAL
@@ -57,12 +65,17 @@ def measure(records: int, searches: int) -> Figures:
     write_tail(tenant, TAIL, patients)
     generator = random.Random(3)
     times, found = [], []
+    cpu, postgres = time.process_time(), cpu_seconds(postmaster)
     for _ in range(searches):
         number = generator.randrange(1, patients + 1)
         with tenant_context(SLUG):
             started = time.perf_counter()
-            found.append(len(find_records(number)))
+            find_records(number, limit=PAGE)
             times.append((time.perf_counter() - started) * 1000)
+    cpu, postgres = time.process_time() - cpu, cpu_seconds(postmaster) - postgres
+    for _ in range(10):
+        with tenant_context(SLUG):
+            found.append(len(find_record_ids(generator.randrange(1, patients + 1))))
     with tenant_context(SLUG):
         indexes, index_bytes, records_bytes = (
             db.session.connection()
@@ -83,6 +96,8 @@ def measure(records: int, searches: int) -> Figures:
         times[0],
         statistics.median(times[1:]),
         max(times[1:]),
+        cpu * 1000 / searches,
+        postgres * 1000 / searches,
     )
 
 
@@ -92,10 +107,12 @@ def main() -> None:
     parser.add_argument("--records", type=int, default=1_000_000, help="records to write")
     options = parser.parse_args()
     with installation() as here, here.app.app_context():
-        found = measure(options.records, options.rounds)
+        found = measure(options.records, options.rounds, here.postmaster_id)
     line = (
         f"audit find: {found.median_ms:.0f} ms (worst {found.worst_ms:.0f}, first"
-        f" {found.first_ms:.0f}) for {found.found:.0f} records about one patient, among"
+        f" {found.first_ms:.0f}; CPU Python {found.python_ms:.0f}, PostgreSQL"
+        f" {found.postgres_ms:.0f}) for the newest {PAGE} of {found.found:.0f} records about one"
+        " patient, among"
         f" {found.records:,} with {found.indexes} indexes and a tail of {TAIL:,}; per record"
         f" {found.records_bytes / found.records:.0f} bytes, and"
         f" {found.index_bytes / found.records:.0f} of index"

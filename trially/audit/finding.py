@@ -37,7 +37,7 @@ _BUCKETS = text(
             ('x' || encode(substring(bounds FROM 5), 'hex'))::bit(32)::int AS ending
         FROM chosen WHERE length(bounds) = 8
     )
-    SELECT id, distance, substring(entries FROM beginning + 1 FOR ending - beginning)
+    SELECT id::text, distance, substring(entries FROM beginning + 1 FOR ending - beginning)
     FROM bounded WHERE ending > beginning
     """
 )
@@ -48,7 +48,9 @@ _IDS = text(
     JOIN audit_subject ON id = index_id WHERE tenant_id = :tenant_id
     """
 )
-_WHOLE_IDS = text("SELECT record_ids FROM audit_subject WHERE tenant_id = :tenant_id AND id = :id")
+_WHOLE_IDS = text(
+    "SELECT record_ids FROM audit_subject WHERE tenant_id = :tenant_id AND id = cast(:id AS uuid)"
+)
 _LAST_INDEXED = text(
     """
     SELECT last FROM audit_seal WHERE tenant_id = :tenant_id AND number = (
@@ -122,13 +124,13 @@ def _indexed(number: int) -> Iterable[UUID]:
         if len(of_index) >= _MANY:
             yield from _ids_at(id_, of_index)
         else:
-            few["indexes"] += [str(id_)] * len(of_index)
+            few["indexes"] += [id_] * len(of_index)
             few["places"] += of_index
     if few["places"]:
         yield from db.session.scalars(_IDS, {"tenant_id": _tenant_id(), **few})
 
 
-def _ids_at(index_id: UUID, places: Iterable[int]) -> Iterable[UUID]:
+def _ids_at(index_id: str, places: Iterable[int]) -> Iterable[UUID]:
     all_ids = db.session.scalar(_WHOLE_IDS, {"tenant_id": _tenant_id(), "id": index_id})
     ids = bytes(all_ids or b"")
     return (UUID(bytes=ids[place * 16 : place * 16 + 16]) for place in places)
@@ -141,9 +143,10 @@ def _in_tail(number: int) -> Iterable[UUID]:
     for condition in log.following(None if last is None else tuple(last)):
         with tenant_connection().cursor() as cursor:
             rest = log.where(condition, sql.SQL("subjects IS NOT NULL"))
-            cursor.execute(sql.SQL("SELECT id, subjects FROM audit_record") + rest)
+            # As text: only the ids of the records that are found become objects.
+            cursor.execute(sql.SQL("SELECT id::text, subjects FROM audit_record") + rest)
             rows = cursor.fetchall()
-        yield from (UUID(str(id_)) for id_, packed in rows if contains(bytes(packed), number))
+        yield from (UUID(id_) for id_, packed in rows if contains(bytes(packed), number))
 
 
 def _tenant_id() -> UUID:

@@ -73,8 +73,8 @@ def _extend(cursor: Any, log: Log, level: int) -> int:
 def _build(cursor: Any, log: Log, first: Key, last: Key) -> SubjectIndex:
     """Return the index of the records between two keys, these included."""
     rest = log.where(log.within(first, last)) + log.ordered
-    cursor.execute(sql.SQL("SELECT id, subjects FROM audit_record") + rest)
-    return build_index((UUID(str(id_)).bytes, _bytes(subjects)) for id_, subjects in cursor)
+    cursor.execute(sql.SQL("SELECT uuid_send(id), subjects FROM audit_record") + rest)
+    return build_index((bytes(id_), _bytes(subjects)) for id_, subjects in cursor)
 
 
 def first_wrong_index(raw: connection, log: Log) -> str | None:

@@ -40,10 +40,17 @@ def count(packed: bytes) -> int:
 
 
 def contains(packed: bytes, number: int) -> bool:
-    """Return whether a number is in a set."""
-    for each in unpack(packed):
-        if each >= number:
-            return each == number
+    """Return whether a number is in a set. It is called for thousands of sets in a search."""
+    total = rest = shift = 0
+    for byte in packed:
+        if byte >= _MORE:
+            rest |= (byte & 0x7F) << shift
+            shift += 7
+            continue
+        total += rest | byte << shift
+        if total >= number:
+            return total == number
+        rest = shift = 0
     return False
 
 
