@@ -297,7 +297,8 @@ def create_all(member: "Member", word: str = "word", **ids: str) -> dict[str, st
         if example.can_be_created and f"{name}_id" not in ids:
             ids[f"{name}_id"] = example.create(member, ids, new_word(word))
     some = {"into": ids["patient_id"], "field": "sex"}
-    ids["audit_record"] = member.get("/audit?limit=1").json["data"][0]["id"]
+    newest = member.get("/audit?limit=1").json["data"][0]
+    ids |= {"audit_record": newest["id"], "member_id": newest["member"]["id"]}
     return some | {"alert_rule": "bulk_reads"} | ids
 
 
