@@ -1,6 +1,7 @@
 """Verify the files of tools/export_audit.sql with Python's own library; see docs/audit.md.
 
 python verify_audit.py TENANT_ID [WITNESS_FILE] [--pruned=YEAR]…
+The files of tools/export_operators.sql have `-` instead of a tenant's id.
 """
 
 import json
@@ -12,6 +13,7 @@ from pathlib import Path
 from uuid import UUID
 
 tenant, *options = sys.argv[1:]
+log = "operator_action -" if tenant == "-" else f"audit_record {tenant}"
 pruned = {int(each.removeprefix("--pruned=")) for each in options if each.startswith("--pruned=")}
 files = [Path(each) for each in options if not each.startswith("--")]
 entries = [json.loads(line) for each in files for line in each.read_text().splitlines()]
@@ -20,7 +22,7 @@ records = Path("records.tsv").open("rb")  # noqa: SIM115
 expected, chain = 1, "00" * 32
 for row in Path("seals.tsv").read_text("utf-8").splitlines():
     number, previous, columns, first, last, count, digest, checksums, stored = row.split("\t")
-    header = f"trially-seal 1\nlog audit_record {tenant}\nnumber {number}\nprevious {previous}\n"
+    header = f"trially-seal 1\nlog {log}\nnumber {number}\nprevious {previous}\n"
     header += f"columns {columns}\nfirst {first}\nlast {last}\ncount {count}\nrecords {digest}\n"
     header += f"checksums {sha256(bytes.fromhex(checksums)).hexdigest()}\n"
     if (int(number), previous, sha256(header.encode()).hexdigest()) != (expected, chain, stored):

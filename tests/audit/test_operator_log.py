@@ -1,6 +1,7 @@
 """The catalog's log: what is recorded, that nothing is changed, and who may read it."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -397,3 +398,28 @@ def test_every_table_of_the_catalog_is_followed(app):
     logs = {"alembic_version", "operation", "operator_action", "operator_era", "operator_seal"}
 
     assert {name for name, is_followed in rows if not is_followed} == logs
+
+
+def test_the_independent_verifier_knows_the_catalogs_log(app, run_command, tenant, tmp_path):
+    run_command("tenants", "resume", tenant.slug)
+    run_command("audit", "seal", "--operators")
+    script = (ROOT / "tools" / "export_operators.sql").read_text("utf-8")
+    (tmp_path / "forms.json").touch()
+    with in_catalog(app) as raw, raw.cursor() as cursor:
+        cursor.execute("BEGIN; SET LOCAL TimeZone = 'UTC'")
+        by_prunes = "SELECT DISTINCT target FROM operator_action WHERE action = %s"
+        pruned = execute(raw, by_prunes, keeping.PRUNE)
+        for statement, file in re.findall(r"^(COPY .*) \\g (\S+)$", script, re.MULTILINE):
+            with (tmp_path / file).open("wb") as target:
+                cursor.copy_expert(statement, target)
+
+    def run():
+        years = [f"--pruned={year}" for (year,) in pruned]
+        command = [sys.executable, "-I", ROOT / "tools" / "verify_audit.py", "-", *years]
+        return subprocess.run(command, cwd=tmp_path, check=False, capture_output=True, text=True)
+
+    assert "are intact" in run().stdout
+    lines = (tmp_path / "records.tsv").read_bytes()
+    (tmp_path / "records.tsv").write_bytes(lines.replace(b"\tdatabase ", b"\tsomebody ", 1))
+    changed = run()
+    assert (changed.returncode, changed.stderr[:6]) == (1, "Record")
