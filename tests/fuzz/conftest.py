@@ -8,6 +8,8 @@ from examples import EXAMPLES, LISTS, create_all
 from members import AsMember, MakeFact, MakeTenant, Member
 from support_requests import ask_for_support
 
+from trially.auth.permissions import Role
+
 
 @dataclass
 class PopulatedTenant:
@@ -49,7 +51,7 @@ def make_populated_tenant(
     def make(canary: str) -> PopulatedTenant:
         tenant = make_tenant(slug=canary.lower(), name=canary)
         as_member(tenant, display_name=canary)
-        member = as_member(tenant, display_name=canary)
+        member = as_member(tenant, role=Role.OWNER, display_name=canary)
         populated = PopulatedTenant(member, canary)
         for _ in range(2):
             populated.ids = create_all(populated.member, canary)

@@ -18,6 +18,7 @@ from walls import DIRECT, POOLER, WAYS, Wall
 
 from trially.audit.model import AuditForm, AuditRecord
 from trially.auth.members.model import Member
+from trially.auth.permissions import Role
 from trially.database.model import TenantModel
 from trially.database.rows import insert_item, table_of
 from trially.database.session import db, transaction
@@ -62,7 +63,7 @@ def make_populated_tenant(
 ) -> Callable[[], PopulatedTenant]:
     def make() -> PopulatedTenant:
         tenant = make_tenant(tier)
-        member, _ = as_member(tenant), as_member(tenant)
+        member, _ = as_member(tenant, role=Role.OWNER), as_member(tenant)
         for _ in range(2):
             ids = create_all(member, tenant.slug)
         for _ in range(2):
