@@ -297,7 +297,7 @@ def create_all(member: "Member", word: str = "word", **ids: str) -> dict[str, st
         if example.can_be_created and f"{name}_id" not in ids:
             ids[f"{name}_id"] = example.create(member, ids, new_word(word))
     some = {"into": ids["patient_id"], "field": "sex"}
-    newest = member.get("/audit?limit=1").json["data"][0]
+    newest = next(each for each in member.get("/audit").json["data"] if each["member"])
     ids |= {"audit_record": newest["id"], "member_id": newest["member"]["id"]}
     return some | {"alert_rule": "bulk_reads"} | ids
 

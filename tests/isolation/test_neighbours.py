@@ -32,16 +32,20 @@ REFERRING = {
 
 UNWANTED = """
 SELECT relname, relkind FROM pg_class
-WHERE relnamespace = {schema}::regnamespace AND relkind NOT IN ('r', 'i')
+WHERE relnamespace = {schema}::regnamespace AND relkind NOT IN ('r', 'i', 'p', 'I')
+AND relname <> 'patient_audit_number_seq'
 UNION ALL
 SELECT relname, 'rule' FROM pg_rewrite JOIN pg_class ON pg_class.oid = ev_class
 WHERE relnamespace = {schema}::regnamespace
 UNION ALL
 SELECT relname, 'inheritance' FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
-WHERE relnamespace = {schema}::regnamespace
+WHERE relnamespace = {schema}::regnamespace AND NOT relispartition
 UNION ALL
 SELECT attname, 'identity' FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-WHERE relnamespace = {schema}::regnamespace AND attidentity <> ''
+WHERE relnamespace = {schema}::regnamespace AND attidentity <> '' AND attname <> 'audit_number'
+UNION ALL
+SELECT relname, 'usable sequence' FROM pg_class WHERE relkind = 'S'
+AND relnamespace = {schema}::regnamespace AND has_sequence_privilege(oid, 'USAGE, SELECT, UPDATE')
 UNION ALL
 SELECT proname, 'function of a generated column' FROM pg_attrdef
 JOIN pg_attribute ON attrelid = adrelid AND attnum = adnum AND attgenerated <> ''

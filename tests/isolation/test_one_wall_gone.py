@@ -19,6 +19,7 @@ from trially.config import current_settings
 from trially.database.model import TenantModel
 from trially.database.session import db
 from trially.tenancy.context import tenant_context
+from trially.tenancy.schema.append_only import REMOVED_TENANT
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.servers.preparing import owner_role
 from trially.tenancy.tiers import tier_of
@@ -148,6 +149,7 @@ def plant(app: Flask, attacker: PopulatedTenant) -> Iterator[Callable[[], UUID]]
 
     yield copy_rows
     with access_of(app).administer(record.database) as raw:
+        execute(raw, f"SELECT set_config('{REMOVED_TENANT}', %s, false)", str(stranger))
         for table in reversed(tables):
             clearing = sql.SQL("DELETE FROM {} WHERE tenant_id = %s").format(table)
             execute(raw, clearing, str(stranger))

@@ -128,8 +128,8 @@ def _route(entry: Item) -> dict[str, Any]:
 def _patients(entry: Item) -> Iterator[dict[str, Any]]:
     for patient_id in entry["patients"]:
         yield _patient({"reference": f"Patient/{patient_id}"})
-    for number in entry["erased_patients"]:
-        yield _patient({"display": f"Erased patient {number}"})
+    for pseudonym in entry["erased_patients"]:
+        yield _patient({"display": f"Erased patient {pseudonym}"})
 
 
 def _patient(what: dict[str, str]) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from trially.audit.subjects import contains, count, unpack
 from trially.auditing.changes import describe_change
 from trially.auditing.people import People, meet_people, numbers_of
 from trially.auth.members.model import Member
+from trially.database.placement import current_placement
 from trially.database.rows import Item, fetch_items, of_current_tenant, table_of
+from trially.keys import current_keys, pseudonym
 
 CHUNK = 200
 """Records that are read at once."""
@@ -139,12 +141,16 @@ def describe_record(row: Item, people: People) -> Item:
         "outcome": row["outcome"] or None,
         "fields_shown": row["fields"],
         "patients": [people.ids[each] for each in numbers if each in people.ids],
-        "erased_patients": [each for each in numbers if each not in people.ids],
+        "erased_patients": [_pseudonym(each) for each in numbers if each not in people.ids],
         "patient_count": row["patient_count"],
         "changes": [describe_change(each, people) for each in row["changes"]],
         "change_count": row["change_count"],
         "details": details,
     }
+
+
+def _pseudonym(number: int) -> str:
+    return pseudonym(current_keys().in_use, current_placement().tenant_id, number)
 
 
 def _select_records() -> Select[Any]:

@@ -51,7 +51,7 @@ def list_audit_records(query: dict[str, Any]) -> Page | Response:
     """Read the audit log, newest first.
 
     Each record is one request, command or batch of a job that disclosed or changed something, or
-    was refused. Patients are named by their ids. A patient who was erased is only a number.
+    was refused. Patients are named by their ids. A patient who was erased is a pseudonym.
     The old and new values of changed columns are shown to members with `patients:read` and the PHI
     level `full`; others see the names of the columns.
 

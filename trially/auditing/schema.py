@@ -103,11 +103,11 @@ class AuditRecordSchema(Schema):
         metadata={**PLAIN, "description": "Ids of the patients, at most 200 of them."},
     )
     erased_patients = fields.List(
-        fields.Integer(),
+        fields.String(),
         metadata={
             **PLAIN,
-            EXAMPLE: [4711],
-            "description": "Audit numbers of patients who were erased since.",
+            EXAMPLE: ["5f0c6c1d9d2b7a44"],
+            "description": "Pseudonyms of patients who were erased since: the same in all records.",
         },
     )
     patient_count = fields.Integer(metadata={**PLAIN, EXAMPLE: 2})

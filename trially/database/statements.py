@@ -16,6 +16,7 @@ import re
 from functools import lru_cache
 
 import click
+from flask import has_request_context
 
 from trially.database.changes import is_audited, shows_patients
 from trially.database.model import TenantModel
@@ -77,7 +78,8 @@ def refuse_unnoted_changes() -> None:
 
 
 def _is_command() -> bool:
-    return click.get_current_context(silent=True) is not None
+    """Return whether a command acts, and not a request that it sends to the app itself."""
+    return click.get_current_context(silent=True) is not None and not has_request_context()
 
 
 @lru_cache(_STATEMENTS_KNOWN)

@@ -29,10 +29,9 @@ WHERE to_regclass(name) IS NULL OR NOT (
 _CHANGEABLE = """
 SELECT name FROM unnest(%s) AS tables (name)
 WHERE has_any_column_privilege(name, 'UPDATE') OR has_table_privilege(name, 'DELETE')
-    OR has_table_privilege(name, 'TRUNCATE')
 ORDER BY name
 """
-"""Selects the append-only tables whose rows the role may change."""
+"""Selects the append-only tables whose rows the role may change. The sweeps find TRUNCATE."""
 
 
 def find_powerless(placed: Sequence[Party]) -> Iterator[tuple[UUID, str]]:

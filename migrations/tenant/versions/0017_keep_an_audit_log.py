@@ -77,7 +77,7 @@ def upgrade() -> None:
     )
     op.add_column(
         "patient",
-        sa.Column("audit_number", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column("audit_number", sa.BigInteger(), sa.Identity(), nullable=False),
     )
     op.add_column(
         "patient",

@@ -176,7 +176,7 @@ class Patient(Timestamped, Versioned, TenantModel):
     """Base URL and id of each record that this one replaces, as its source says."""
     corrections: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     """By field that a member corrected: what the source says (`imported`), `by` and `at`."""
-    audit_number: Mapped[int] = mapped_column(BigInteger, Identity(always=True))
+    audit_number: Mapped[int] = mapped_column(BigInteger, Identity())
     """Stands for the patient in audit records. It is used nowhere else, so that a record of a
     deleted patient no longer says who it was."""
     audit_key: Mapped[bytes] = mapped_column(
