@@ -57,7 +57,7 @@ def make_populated_tenant(
             populated.ids = create_all(populated.member, canary)
             make_fact(tenant, populated.ids["patient_id"], display=canary, value_text=canary)
             ask_for_support(member.app, tenant, canary)
-        for name in (*LISTS, "documents", "audit/support-grants"):
+        for name in (*LISTS, "documents", "audit", "audit/support-grants"):
             populated.cursors[name] = populated.member.get(f"/{name}?limit=1").json["page"]["next"]
         populated.etags = populated.read_etags()
         return populated

@@ -20,7 +20,14 @@ from trially.plain_text import is_plain
 from trially.resources.resource import RESOURCES
 
 LETTERS = st.characters(exclude_categories=["Cs"]).filter(is_plain)
-NEVER_SHOWN_TWICE = {"updated_at", "clinical_version", "etag"}
+NEVER_SHOWN_TWICE = {
+    "updated_at",
+    "clinical_version",
+    "etag",
+    # They follow from the state of an alert.
+    "acknowledged_at",
+    "acknowledged_by",
+}
 
 
 def text(longest: int) -> st.SearchStrategy[str]:

@@ -141,7 +141,7 @@ def aim(case: Any, populated: Any) -> None:
         if isinstance(part.get("cursor"), str) and part["cursor"]:
             path = case.path.removeprefix(f"{API_PREFIX}/")
             room = path if path in populated.cursors else path.partition("/")[0]
-            part["cursor"] = populated.cursors[room]
+            part["cursor"] = populated.cursors.get(room, part["cursor"])
 
 
 def freshen(case: Any) -> None:

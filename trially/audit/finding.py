@@ -111,8 +111,8 @@ def find_records(
 
 
 def first_id(moment: dt.datetime) -> UUID:
-    """Return the lowest UUID of version 7 of a moment."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)
+    """Return the lowest UUID of version 7 of a moment. It has no room for moments before 1970."""
+    return UUID(int=max(0, int(moment.timestamp() * 1000)) << 80)
 
 
 def _indexed(number: int) -> Iterable[UUID]:

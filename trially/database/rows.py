@@ -101,6 +101,8 @@ def update_item(
 
     With `versions`, the row's version must be one of them.
     """
+    if not values:
+        return _lock_item(model, item_id, names, *conditions, versions=versions)
     table, returned = table_of(model), _with_audited(model, names)
     former = (
         select(table.c.tenant_id, table.c.id, *columns_named(model, list(values)))
@@ -124,6 +126,22 @@ def update_item(
     new, old = row[len(returned) :][: len(values)], row[len(returned) + len(values) :]
     note_change(model, item_id, item, dict(zip(values, zip(old, new, strict=True), strict=True)))
     return {name: item[name] for name in names}
+
+
+def _lock_item(
+    model: Model,
+    item_id: UUID,
+    names: Sequence[str],
+    *conditions: ColumnElement[bool],
+    versions: Collection[int] | None,
+) -> Item | None:
+    """Return the named columns of a row that no other transaction changes before this one ends."""
+    row = db.session.execute(
+        select(*columns_named(model, names))
+        .where(*_is_row(model, item_id, versions), *conditions)
+        .with_for_update()
+    ).first()
+    return None if row is None else dict(zip(names, row, strict=True))
 
 
 def delete_item(
