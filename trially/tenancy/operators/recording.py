@@ -76,7 +76,7 @@ class Action:
         }
         try:
             with control_engine().begin() as catalog:
-                catalog.execute(insert(OperatorAction).values(row).inline())
+                catalog.execute(insert(OperatorAction).values(_storable(row)).inline())
         except DBAPIError as error:
             if self.may_lack_log and _has_no_log(error):
                 return False
@@ -177,6 +177,17 @@ def _describe(error: BaseException) -> tuple[Outcome, dict[str, Any]]:
     if isinstance(error, click.ClickException):
         return Outcome.FAILED, {"error": type(error).__name__, "message": error.format_message()}
     return Outcome.FAILED, {"error": type(error).__name__}
+
+
+def _storable(value: Any) -> Any:
+    """Return a value without NUL characters, which PostgreSQL does not store."""
+    if isinstance(value, str):
+        return value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+    if isinstance(value, Mapping):
+        return {_storable(name): _storable(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(inner) for inner in value]
+    return value
 
 
 def _has_no_log(error: DBAPIError) -> bool:
