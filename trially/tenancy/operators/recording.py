@@ -6,7 +6,7 @@ start without an end is an action that is running, or whose process died.
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -48,6 +48,12 @@ class Action:
 
     id: UUID = field(default_factory=uuid7)
     is_recorded: bool = False
+    app: Flask | None = None
+    """The app whose catalog has the log; None for the current one."""
+
+    def continue_in(self, app: Flask) -> None:
+        """Record start and end in another app's catalog, because this one's has been deleted."""
+        self.app, self.is_recorded = app, False
 
     def record_start(self) -> None:
         """Commit the record of the start, unless the log may be missing and is."""
@@ -63,6 +69,9 @@ class Action:
         if self.is_recorded:
             self._write(Stage.FINISHED, started=self.id, outcome=outcome, details=details)
 
+    def _entered(self) -> AbstractContextManager[Any]:
+        return nullcontext() if self.app is None else self.app.app_context()
+
     def _write(self, stage: Stage, **values: Any) -> bool:
         person = current_person()
         row = {
@@ -75,7 +84,7 @@ class Action:
             **values,
         }
         try:
-            with control_engine().begin() as catalog:
+            with self._entered(), control_engine().begin() as catalog:
                 catalog.execute(insert(OperatorAction).values(_storable(row)).inline())
         except DBAPIError as error:
             if self.may_lack_log and _has_no_log(error):
