@@ -93,6 +93,8 @@ class Lender:
 
     def _empty(self, tenant: Tenant) -> bool:
         placement = tenant.placement
+        # The forms of audit records are deleted too.
+        state_of(self.app).known_audit_forms.clear()
         with access_of(self.app).administer(placement.database) as raw:
             return _delete_rows(raw, placement.schema)
 
