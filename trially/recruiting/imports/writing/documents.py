@@ -1,6 +1,6 @@
 """Write documents and the pages of their text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from trially.recruiting.documents.words import to_vector
 from trially.recruiting.imports.fhir.rows import DocumentRow
 from trially.recruiting.imports.writing.patient_keys import FoundPatient
 from trially.recruiting.imports.writing.resources import (
+    PlacedRecord,
     RecordKey,
     TranslatedResource,
     WriteCounts,
@@ -81,20 +82,17 @@ def is_document(resource: TranslatedResource) -> bool:
     return resource.type in DOCUMENT_TYPES
 
 
-def write_documents(
-    documents: Sequence[TranslatedResource], source: str, patients: Mapping[str, FoundPatient]
-) -> WriteCounts:
+def write_documents(documents: Sequence[PlacedRecord], source: str) -> WriteCounts:
     """Write documents of a source, with their pages. All writing of documents is here.
 
-    The documents are complete: `complete_documents` has joined their parts to `pages`. `patients`
-    has their patients by key.
+    The documents are complete: `complete_documents` has joined their parts to `pages`.
     """
     if not documents:
         return WriteCounts()
-    pages = {each.key: each.rows[0]["pages"] for each in documents}
+    pages = {each.key: each.rows[0]["pages"] for each, _ in documents}
     rows = run_with_rows(
         _UPSERT_DOCUMENTS,
-        [_to_item(each, source, patients[each.patient_id]) for each in documents],
+        [_to_item(each, source, patient) for each, patient in documents],
     )
     written = [row for row in rows if row.outcome != "stale"]
     changed = [{"document_id": row.id} for row in written if row.outcome == "changed"]
