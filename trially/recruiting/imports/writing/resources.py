@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -49,8 +48,7 @@ class RecordKey(NamedTuple):
         return {"base_url": self.base_url, "source_type": self.type, "source_id": self.id}
 
 
-@dataclass(frozen=True, slots=True)
-class TranslatedResource:
+class TranslatedResource(NamedTuple):
     """The rows of one resource, and the place in the input that the resource was read from."""
 
     file: str
