@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, TypedDict
 from uuid import UUID
 
+from sqlalchemy import Row
 from uuid_utils.compat import uuid7
 
 from trially.recruiting.documents.model import DOCUMENT_TYPES, Document, DocumentPage
@@ -22,6 +23,7 @@ from trially.recruiting.imports.writing.upserting import (
     compose_upsert,
     run_with_rows,
 )
+from trially.recruiting.patients.lifetimes import mark_documents
 
 _KEY = ("source", "base_url", "source_type", "source_id")
 
@@ -95,6 +97,8 @@ def write_documents(documents: Sequence[PlacedRecord], source: str) -> WriteCoun
         [_to_item(each, source, patient) for each, patient in documents],
     )
     written = [row for row in rows if row.outcome != "stale"]
+    outside = {each.key for each, patient in documents if patient.is_outside_life(each.rows[0])}
+    mark_documents(row.id for row in written if _key_of(row) in outside)
     changed = [{"document_id": row.id} for row in written if row.outcome == "changed"]
     if changed:
         run_with_rows(_DELETE_PAGES, changed)
@@ -107,13 +111,15 @@ def write_documents(documents: Sequence[PlacedRecord], source: str) -> WriteCoun
             "search": to_vector([content]),
         }
         for row in written
-        for number, content in enumerate(
-            pages[RecordKey(row.source_type, row.base_url, row.source_id)], 1
-        )
+        for number, content in enumerate(pages[_key_of(row)], 1)
     ]
     if page_rows:
         run_with_rows(_INSERT_PAGES, page_rows)
     return WriteCounts((row.source_type, row.outcome) for row in rows)
+
+
+def _key_of(row: Row[Any]) -> RecordKey:
+    return RecordKey(row.source_type, row.base_url, row.source_id)
 
 
 def _to_item(document: TranslatedResource, source: str, patient: FoundPatient) -> dict[str, Any]:
