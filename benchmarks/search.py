@@ -14,8 +14,9 @@ from psycopg2 import sql
 
 from benchmarks.installation import installation
 from benchmarks.populations import FAMILY, GIVEN
+from benchmarks.processes import cpu_seconds
 from benchmarks.report import make_parser, print_outcome
-from benchmarks.search_seeding import seed
+from benchmarks.search_seeding import compose_rows, seed
 from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.database.session import transaction
@@ -52,13 +53,16 @@ def main() -> None:
     )
     options = parser.parse_args()
     figures: dict[str, Any] = {"bar_ms": BAR_MS, "patients": options.patients}
+    began = time.perf_counter()
+    rows = compose_rows(options.patients)
+    figures["composed_seconds"] = time.perf_counter() - began
     with installation() as installed:
         app = installed.app
         for tier in (Tier.DEDICATED_DATABASE, Tier.POOLED_ROWS):
             with app.app_context():
                 tenant = create_tenant(f"searched-{tier[:4]}", "Searched", tier=tier)
                 others = _create_others(options.others) if tier is Tier.POOLED_ROWS else []
-                figures[tier] = {"seeded": seed(tenant, others, options.patients)}
+                figures[tier] = {"stored_seconds": seed(tenant, others, rows)}
                 if tier is Tier.DEDICATED_DATABASE:
                     figures["plain"] = _measure_plain(tenant, options.rounds)
                 if options.duplicates:
@@ -68,6 +72,7 @@ def main() -> None:
                 what: _measure(search, queries, options.rounds, options.seconds)
                 for what, queries in _queries().items()
             }
+            figures[tier]["cpu_ms"] = _measure_cpu(search, installed.postmaster_id)
     print_outcome(_compose_line(figures), figures, as_json=options.json)
 
 
@@ -76,11 +81,11 @@ def _compose_line(figures: dict[str, Any]) -> str:
         return f"p50 {taken['median']:.1f} ms, p95 {taken['p95']:.1f}"
 
     tiers = ", ".join(
-        f"{tier} {show(figures[tier]['names'])}"
+        f"{tier} {show(figures[tier]['names'])} ({figures[tier]['cpu_ms']:.1f} ms CPU)"
         for tier in (Tier.DEDICATED_DATABASE, Tier.POOLED_ROWS)
     )
     seeded = " and ".join(
-        f"{figures[tier]['seeded']['seconds']:.0f}"
+        f"{figures[tier]['stored_seconds'] + figures['composed_seconds']:.0f}"
         for tier in (Tier.DEDICATED_DATABASE, Tier.POOLED_ROWS)
     )
     line = (
@@ -186,6 +191,15 @@ def _measure(
         "slowest": taken[-1],
         "searches": len(taken),
     }
+
+
+def _measure_cpu(search: Callable[[dict[str, Any]], None], postmaster_id: int) -> float:
+    """Return the CPU time of one search by name, in the application and in PostgreSQL."""
+    queries = _queries()["names"]
+    began = time.process_time() + cpu_seconds(postmaster_id)
+    for query in queries:
+        search(query)
+    return (time.process_time() + cpu_seconds(postmaster_id) - began) / len(queries) * 1000
 
 
 def _repeated(queries: list[dict[str, Any]], rounds: int) -> Iterator[dict[str, Any]]:

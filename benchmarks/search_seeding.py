@@ -23,10 +23,11 @@ from trially.tenancy.servers.connections import execute
 
 TABLES = ("patient", "patient_search_term")
 _PATIENT = (
-    *("tenant_id", "id", "source", "source_id", "mrn", "given_name", "family_name"),
+    *("id", "source", "source_id", "mrn", "given_name", "family_name"),
     *("birth_date", "birth_date_precision", "sex", "phone", "email"),
 )
-_TERM = ("tenant_id", "id", "patient_id", "kind", "field", "term")
+_TERM = ("id", "patient_id", "kind", "field", "term")
+_TENANT_ID = "{tenant}"
 
 # Constraints need the other indexes.
 _FREE_INDEXES = """
@@ -36,50 +37,57 @@ AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
 """
 
 
-def seed(tenant: Tenant, others: Sequence[Tenant], number: int) -> dict[str, float]:
-    """Store patients, give the same ones to other tenants of the pool; return what it took."""
-    began = time.perf_counter()
-    place = tenant.placement
-    with (
-        tempfile.TemporaryFile("w+") as patients,
-        tempfile.TemporaryFile("w+") as terms,
-        server_access().administer(place.database) as raw,
-    ):
-        _write_rows(str(tenant.id), number, patients, terms)
-        written = time.perf_counter()
-        with _without_indexes(raw, place.schema):
-            _copy_in(raw, place.schema, "patient", _PATIENT, patients)
-            _copy_in(raw, place.schema, "patient_search_term", _TERM, terms)
-            copied = time.perf_counter()
-            for other in others:
-                for table in TABLES:
-                    _copy_to(raw, place.schema, table, tenant, other)
-            shared = time.perf_counter()
-        indexed = time.perf_counter()
-        execute(raw, "VACUUM ANALYZE")
-    return {
-        "compose_seconds": written - began,
-        "copy_seconds": copied - written,
-        "others_seconds": shared - copied,
-        "index_seconds": indexed - shared,
-        "vacuum_seconds": time.perf_counter() - indexed,
-        "seconds": time.perf_counter() - began,
-    }
+class Rows:
+    """Rows in the text format of COPY, with a placeholder for the tenant's id."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile("w+")  # noqa: SIM115  it is closed with the object
+
+    def write(self, *values: str) -> None:
+        """Add a row. No value has a character that needs an escape."""
+        self._file.write("\t".join((_TENANT_ID, *values)) + "\n")
+
+    def of(self, tenant: Tenant) -> TextIO:
+        """Return the rows of a tenant."""
+        self._file.seek(0)
+        return cast("TextIO", _TenantRows(self._file, str(tenant.id)))
 
 
-def _write_rows(tenant_id: str, number: int, patients: TextIO, terms: TextIO) -> None:
-    """Write the rows in the text format of COPY. No value has a character that needs an escape."""
+class _TenantRows:
+    """A file of rows, as far as psycopg2 reads it."""
+
+    def __init__(self, file: TextIO, tenant_id: str) -> None:
+        self._file = file
+        self._tenant_id = tenant_id
+
+    def read(self, size: int) -> str:
+        return "".join(self._file.readlines(size)).replace(_TENANT_ID, self._tenant_id)
+
+
+def compose_rows(number: int) -> tuple[Rows, Rows]:
+    """Return the rows of patients, and of their search terms."""
+    patients, terms = Rows(), Rows()
     for patient in make_patients(number):
-        patient_id = str(patient["id"])
         shown = {"source": "benchmark", "birth_date_precision": "day", **patient}
-        values = (str(shown[name]) for name in _PATIENT[1:])
-        patients.write("\t".join((tenant_id, *values)) + "\n")
+        patients.write(*(str(shown[name]) for name in _PATIENT))
         for term in terms_of({**shown, "names": None, "identifiers": None}):
             term_id = str(uuid_utils.uuid7())
-            fields = (tenant_id, term_id, patient_id, term.kind, term.field, term.term)
-            terms.write("\t".join(fields) + "\n")
-    for file in (patients, terms):
-        file.seek(0)
+            terms.write(term_id, str(patient["id"]), term.kind, term.field, term.term)
+    return patients, terms
+
+
+def seed(tenant: Tenant, others: Sequence[Tenant], rows: tuple[Rows, Rows]) -> float:
+    """Store patients, and the same ones in other tenants of the pool; return the seconds."""
+    began = time.perf_counter()
+    place = tenant.placement
+    with server_access().administer(place.database) as raw:
+        with _without_indexes(raw, place.schema):
+            for table, columns, each in zip(TABLES, (_PATIENT, _TERM), rows, strict=True):
+                _copy_in(raw, place.schema, table, columns, each.of(tenant))
+                for other in others:
+                    _copy_to(raw, place.schema, table, columns, tenant, other)
+        execute(raw, "VACUUM ANALYZE")
+    return time.perf_counter() - began
 
 
 @contextmanager
@@ -100,22 +108,28 @@ def _without_indexes(raw: connection, schema: str) -> Iterator[None]:
 def _copy_in(
     raw: connection, schema: str, table: str, columns: Sequence[str], rows: TextIO
 ) -> None:
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
+    statement = sql.SQL("COPY {} (tenant_id, {}) FROM STDIN").format(
         sql.Identifier(schema, table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     with raw.cursor() as cursor:
         cursor.copy_expert(statement.as_string(raw), rows)
 
 
-def _copy_to(raw: connection, schema: str, table: str, tenant: Tenant, other: Tenant) -> None:
+def _copy_to(
+    raw: connection,
+    schema: str,
+    table: str,
+    columns: Sequence[str],
+    tenant: Tenant,
+    other: Tenant,
+) -> None:
     """Give the rows of a tenant to another one of the pool."""
-    columns = _PATIENT if table == "patient" else _TERM
-    others = sql.SQL(", ").join(map(sql.Identifier, columns[1:]))
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
     place = sql.Identifier(schema, table)
     execute(
         raw,
         sql.SQL("INSERT INTO {} (tenant_id, {}) SELECT %s, {} FROM {} WHERE tenant_id = %s").format(
-            place, others, others, place
+            place, names, names, place
         ),
         str(other.id),
         str(tenant.id),
