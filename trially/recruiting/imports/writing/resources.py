@@ -21,7 +21,11 @@ from trially.recruiting.imports.writing.statements import (
     UPSERT_MEDICATIONS,
     UPSERT_PATIENTS,
 )
-from trially.recruiting.imports.writing.upserting import new_id, run_with_rows
+from trially.recruiting.imports.writing.upserting import (
+    VERSION_COLUMNS,
+    new_id,
+    run_with_rows,
+)
 from trially.recruiting.patients.ages import resolve_ages
 from trially.recruiting.patients.lifetimes import mark_records, redate_records
 from trially.recruiting.patients.merging import follow_links
@@ -137,16 +141,19 @@ def _to_items(
     medications: Mapping[tuple[str, str | None], Item],
 ) -> Iterator[Item]:
     """Yield the rows of a fact and of its components as they are stored."""
-    added = {
-        "source": source,
-        "patient_id": patient.current_id,
-        "recorded_patient_id": patient.replaced_id,
-        "content_hash": fact.digest,
-    }
+    added = {"source": source, "patient_id": patient.current_id, "content_hash": fact.digest}
+    if patient.replaced_id is not None:
+        added["recorded_patient_id"] = patient.replaced_id
     for row in fact.rows:
         if medications and "medication_source_id" in row:
             row = {**row, **medications.get((row["base_url"], row["medication_source_id"]), {})}
-        yield {**row, **added, "id": new_id()}
+        item = {**row, **added, "id": new_id()}
+        # PostgreSQL reads all that is sent, so nulls and what has no column are not.
+        del item["patient_source_id"]
+        for name in VERSION_COLUMNS:
+            if item[name] is None:
+                del item[name]
+        yield item
 
 
 def _judge_dates(facts: Sequence[PlacedRecord], source: str) -> None:
