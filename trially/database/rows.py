@@ -75,6 +75,18 @@ def find_item(
     return None if row is None else dict(zip(names, row, strict=True))
 
 
+def lock_item(
+    model: Model, item_id: UUID, names: Sequence[str], *conditions: ColumnElement[bool]
+) -> Item | None:
+    """Return the named columns of one row as `find_item` does, and lock it until the end."""
+    statement = (
+        select(*columns_named(model, names))
+        .where(*_is_row(model, item_id, None), *conditions)
+        .with_for_update()
+    )
+    return next(iter(fetch_items(statement)), None)
+
+
 def insert_item(model: Model, values: Mapping[str, Any], names: Sequence[str]) -> Item:
     """Insert one row and return its named columns, in one statement."""
     tenant_id = current_placement().tenant_id
