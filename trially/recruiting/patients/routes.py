@@ -29,6 +29,7 @@ from trially.http.masking import refuse_masked
 from trially.http.pages import Page
 from trially.http.problems import Conflict, NotFound
 from trially.recruiting.duplicates.finding import find_duplicates
+from trially.recruiting.duplicates.new_patients import index_new_patient
 from trially.recruiting.patients.corrections import corrections_after, lock_corrections, release
 from trially.recruiting.patients.erasing import erase
 from trially.recruiting.patients.lifetimes import redate_records
@@ -152,7 +153,7 @@ def create_patient(body: dict[str, Any]) -> Item:
             **_death_of(body),
         }
     )
-    index_patient(patient)
+    index_new_patient(patient)
     return patient
 
 
