@@ -609,7 +609,7 @@ export interface paths {
         head?: never;
         /**
          * Change how a source is read.
-         * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. Name and base URL never change, because the keys of records depend on them. `If-Match` must name the version that the caller has seen, or the answer is 412.
+         * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value, also within `column_mapping`. Name and base URL never change, because the keys of records depend on them. `If-Match` must name the version that the caller has seen, or the answer is 412.
          *
          *     A new `mrn_system` changes the MRNs of the source's stored patients at once. If two of them would have the same MRN, nothing is changed, and the answer is 409: `conflicts` lists their ids, as far as the caller may see the patients.
          *
@@ -2496,8 +2496,8 @@ export interface components {
                 };
             } | null;
         };
-        /** @description A system that records are imported from. */
-        SourcePatch: {
+        /** @description A merge patch of a source. A mapping is checked when it is merged into the stored one. */
+        SourcePatchPatch: {
             /**
              * @description The identifier system whose values are shown as MRNs. Null chooses the identifier that is most likely a medical record number.
              * @example https://ehr.example/mrn
@@ -2509,20 +2509,18 @@ export interface components {
              */
             time_zone?: string | null;
             /**
-             * @description Columns and notations of the source's CSV files, by kind of file: docs/csv.md describes the settings.
+             * @description What changes in the source's mappings. Members that it lacks stay, at every level, and null removes a member. An array replaces the stored one.
              * @example {
              *       "labs": {
+             *         "decimal": null,
              *         "dates": [
-             *           "DD/MM/YYYY"
-             *         ],
-             *         "decimal": ","
+             *           "YYYY-MM-DD"
+             *         ]
              *       }
              *     }
              */
             column_mapping?: {
-                [key: string]: {
-                    [key: string]: unknown;
-                };
+                [key: string]: unknown;
             } | null;
         };
         /** @description A clinical study that the tenant recruits for. */
@@ -6890,15 +6888,15 @@ export interface operations {
                  *       "time_zone": "America/Chicago",
                  *       "column_mapping": {
                  *         "labs": {
+                 *           "decimal": null,
                  *           "dates": [
-                 *             "DD/MM/YYYY"
-                 *           ],
-                 *           "decimal": ","
+                 *             "YYYY-MM-DD"
+                 *           ]
                  *         }
                  *       }
                  *     }
                  */
-                "application/merge-patch+json": components["schemas"]["SourcePatch"];
+                "application/merge-patch+json": components["schemas"]["SourcePatchPatch"];
             };
         };
         responses: {
