@@ -76,6 +76,25 @@ def find_item(
     return None if row is None else dict(zip(names, row, strict=True))
 
 
+def lock_item(
+    model: Model,
+    item_id: UUID,
+    names: Sequence[str],
+    *conditions: ColumnElement[bool],
+    versions: Collection[int] | None = None,
+) -> Item | None:
+    """Return the named columns of one row as `find_item` does, and lock it until the end.
+
+    With `versions`, the row's version must be one of them.
+    """
+    statement = (
+        select(*columns_named(model, names))
+        .where(*_is_row(model, item_id, versions), *conditions)
+        .with_for_update()
+    )
+    return next(iter(fetch_items(statement)), None)
+
+
 def insert_item(model: Model, values: Mapping[str, Any], names: Sequence[str]) -> Item:
     """Insert one row and return its named columns, in one statement."""
     item_id = values.get("id") or uuid7()
@@ -102,7 +121,7 @@ def update_item(
     With `versions`, the row's version must be one of them.
     """
     if not values:
-        return _lock_item(model, item_id, names, *conditions, versions=versions)
+        return lock_item(model, item_id, names, *conditions, versions=versions)
     table, returned = table_of(model), _with_audited(model, names)
     former = (
         select(table.c.tenant_id, table.c.id, *columns_named(model, list(values)))
@@ -126,22 +145,6 @@ def update_item(
     new, old = row[len(returned) :][: len(values)], row[len(returned) + len(values) :]
     note_change(model, item_id, item, dict(zip(values, zip(old, new, strict=True), strict=True)))
     return {name: item[name] for name in names}
-
-
-def _lock_item(
-    model: Model,
-    item_id: UUID,
-    names: Sequence[str],
-    *conditions: ColumnElement[bool],
-    versions: Collection[int] | None,
-) -> Item | None:
-    """Return the named columns of a row that no other transaction changes before this one ends."""
-    row = db.session.execute(
-        select(*columns_named(model, names))
-        .where(*_is_row(model, item_id, versions), *conditions)
-        .with_for_update()
-    ).first()
-    return None if row is None else dict(zip(names, row, strict=True))
 
 
 def delete_item(

@@ -50,6 +50,8 @@ class SourceState:
         """
         if key.startswith("?"):
             return key
+        if "/" not in key:
+            return f"{base_url}/Patient/{key}" if base_url else key
         server, source_id = split_patient_url(key)
         base = self.foreign_base(server) if server else base_url
         return f"{base}/Patient/{source_id}" if base else source_id
@@ -60,6 +62,9 @@ class SourceState:
         row["version_at"], row["version_number"] = version
         if "patient_source_id" in row:
             row["patient_source_id"] = self.patient_key(row["patient_source_id"], base_url)
+            for part in row.get("parts", ()):
+                part["binary_base"] = self._base_of_binary(part["binary_base"], base_url)
+            return
         if row.get("link_source_id") is not None:
             row["link_base_url"] = self._base_of_link(row["link_base_url"], base_url)
         if row.get("replaces") is not None:
@@ -67,8 +72,6 @@ class SourceState:
                 {"base_url": self._base_of_link(server, base_url), "source_id": source_id}
                 for server, source_id in row["replaces"]
             ]
-        for part in row.get("parts", ()):
-            part["binary_base"] = self._base_of_binary(part["binary_base"], base_url)
 
     def _base_of_link(self, server: str, base_url: str) -> str:
         """Return the base URL of a linked record. A relative link is to the same server."""

@@ -107,21 +107,26 @@ class SourceSchema(Schema):
 
 
 class SourcePatchSchema(SourceSchema):
-    """A merge patch of a source. Its column mapping is checked after it was merged."""
+    """A merge patch of a source. A mapping is checked when it is merged into the stored one."""
+
+    class Meta:
+        """Name and base URL never change."""
+
+        exclude = ("name", "base_url")
 
     column_mapping = fields.Dict(
         keys=fields.String(),
+        values=fields.Raw(allow_none=True),
         allow_none=True,
         metadata={
-            "description": "A merge patch of the column mapping: null removes a kind of file or a"
-            " setting.",
-            EXAMPLE: {"labs": {"decimal": None}},
+            "description": "What changes in the source's mappings. Members that it lacks stay, at"
+            " every level, and null removes a member. An array replaces the stored one.",
+            EXAMPLE: {"labs": {"decimal": None, "dates": ["YYYY-MM-DD"]}},
         },
     )
 
-    @validates("column_mapping")
     def check_column_mapping(self, document: dict[str, Any] | None, data_key: str) -> None:
-        """Leave the check to the merged mapping."""
+        """Accept any members: with null it says what is removed."""
 
 
 class SourceQuerySchema(PageQuerySchema):

@@ -1,6 +1,6 @@
 """Write documents and the pages of their text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypedDict
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from trially.recruiting.documents.words import to_vector
 from trially.recruiting.imports.fhir.rows import DocumentRow
 from trially.recruiting.imports.writing.patient_keys import FoundPatient
 from trially.recruiting.imports.writing.resources import (
+    PlacedRecord,
     RecordKey,
     TranslatedResource,
     WriteCounts,
@@ -85,23 +86,22 @@ def is_document(resource: TranslatedResource) -> bool:
     return resource.type in DOCUMENT_TYPES
 
 
-def write_documents(
-    documents: Sequence[TranslatedResource], source: str, patients: Mapping[str, FoundPatient]
-) -> WriteCounts:
+def write_documents(documents: Sequence[PlacedRecord], source: str) -> WriteCounts:
     """Write documents of a source, with their pages. All writing of documents is here.
 
-    The documents are complete: `complete_documents` has joined their parts to `pages`. `patients`
-    has their patients by key.
+    The documents are complete: `complete_documents` has joined their parts to `pages`.
     """
     if not documents:
         return WriteCounts()
-    pages = {each.key: each.rows[0]["pages"] for each in documents}
+    pages = {each.key: each.rows[0]["pages"] for each, _ in documents}
     rows = run_with_rows(
         _UPSERT_DOCUMENTS,
-        [_to_item(each, source, patients[each.patient_id]) for each in documents],
+        [_to_item(each, source, patient) for each, patient in documents],
     )
     written = [row for row in rows if row.outcome != "stale"]
     note_written("document", "patient", patients=_touched_by(written))
+    outside = {each.key for each, patient in documents if patient.is_outside_life(each.rows[0])}
+    mark_documents(row.id for row in written if _key_of(row) in outside)
     changed = [{"document_id": row.id} for row in written if row.outcome == "changed"]
     if changed:
         run_with_rows(_DELETE_PAGES, changed)
@@ -114,13 +114,10 @@ def write_documents(
             "search": to_vector([content]),
         }
         for row in written
-        for number, content in enumerate(
-            pages[RecordKey(row.source_type, row.base_url, row.source_id)], 1
-        )
+        for number, content in enumerate(pages[_key_of(row)], 1)
     ]
     if page_rows:
         run_with_rows(_INSERT_PAGES, page_rows)
-    mark_documents(row.id for row in written)
     return WriteCounts((row.source_type, row.outcome) for row in rows)
 
 
@@ -128,6 +125,10 @@ def _touched_by(written: Sequence[Row[Any]]) -> set[UUID]:
     """Return the patients of written documents, those that had them before included."""
     touched = {row.patient_id for row in written} | {row.former_patient_id for row in written}
     return touched - {None}
+
+
+def _key_of(row: Row[Any]) -> RecordKey:
+    return RecordKey(row.source_type, row.base_url, row.source_id)
 
 
 def _to_item(document: TranslatedResource, source: str, patient: FoundPatient) -> dict[str, Any]:
