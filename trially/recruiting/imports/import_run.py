@@ -23,25 +23,22 @@ from trially.database.rows import (
 from trially.database.session import transaction
 from trially.errors import OperatorError
 from trially.recruiting.imports.batch_lease import BatchLease, LeaseLostError
-from trially.recruiting.imports.completeness import (
-    give_up,
-    leaves_record_unknown,
-    overtake_others,
-)
+from trially.recruiting.imports.completeness import give_up, leaves_record_unknown, overtake_others
 from trially.recruiting.imports.deleting import delete_rows_of
-from trially.recruiting.imports.fault_counts import (
+from trially.recruiting.imports.faults import LineFault
+from trially.recruiting.imports.faults.counts import (
     MOST_TYPES_NAMED,
     OTHER_TYPES,
     FaultCounts,
     count_named,
 )
-from trially.recruiting.imports.faults import LineFault
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.model import Completeness, ImportBinary, ImportJob, ImportState
+from trially.recruiting.imports.model import Completeness, ImportJob, ImportState
 from trially.recruiting.imports.slots import LEASE_SECONDS, claim_slot
 from trially.recruiting.imports.source_state import load_source
 from trially.recruiting.imports.writing.batches import Batch
 from trially.recruiting.imports.writing.document_texts import count_unused_binaries
+from trially.recruiting.imports.writing.model import ImportBinary
 from trially.recruiting.sources.locking import key_of_source, lock_source
 
 OUTCOME_COLUMNS = (
