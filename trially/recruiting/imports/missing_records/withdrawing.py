@@ -28,7 +28,7 @@ from trially.recruiting.imports.writing.resources import RecordKey, WriteCounts
 from trially.recruiting.imports.writing.upserting import run_with_rows
 from trially.recruiting.imports.writing.waiting_rows import FORGET
 from trially.recruiting.imports.writing.withdrawing import Withdrawal, withdraw_records
-from trially.recruiting.patients.model import WithdrawalReason
+from trially.recruiting.patients.choices import WithdrawalReason
 from trially.recruiting.sources.locking import lock_source
 
 WITHDRAWN_AT_ONCE = 1_000
