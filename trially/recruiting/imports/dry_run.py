@@ -14,7 +14,7 @@ from trially.recruiting.imports.faults.groups import FAULT_COLUMNS, group_faults
 from trially.recruiting.imports.faults.model import ImportFault
 from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError
 from trially.recruiting.imports.fhir.translating import translate
-from trially.recruiting.imports.import_run import OUTCOME_COLUMNS
+from trially.recruiting.imports.import_rows import OUTCOME_COLUMNS
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.missing_records.finding import first_missing
 from trially.recruiting.imports.model import ImportState
