@@ -6,15 +6,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, String, cast, func, select
 
-from trially.tenancy.catalog import (
-    MembershipIndex,
-    PlacementRecord,
-    Server,
-    Tenant,
-    catalog_transaction,
-    control_engine,
-    is_called,
-)
+from trially.tenancy.catalog import MembershipIndex, PlacementRecord, Server, Tenant, is_called
+from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.names import UnknownTenantError
 from trially.tenancy.pinning import is_served
 
