@@ -21,7 +21,7 @@ from trially.auth.members.model import Member
 from trially.auth.permissions import PhiLevel, Role
 from trially.database.rows import table_of
 from trially.database.session import db
-from trially.http.contract import call_view
+from trially.http.answering import call_view
 from trially.http.masking import show_identifiers
 from trially.proving.attempts import Attempt, Party, Target
 from trially.resources.resource import RESOURCES
