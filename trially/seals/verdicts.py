@@ -34,21 +34,16 @@ class Fault:
     @property
     def sentence(self) -> str:
         """The fault as a sentence."""
-        return _SENTENCES[self.kind].format(
-            seal=self.seal, position=self.position, record=self.record, where=self._where
-        )
-
-    @property
-    def _where(self) -> str:
-        after = f", which came after the record {self.after}," if self.after else ""
-        return f"record {self.position} of seal {self.seal}{after}"
+        where = f"record {self.position} of seal {self.seal}"
+        what = _SENTENCES[self.kind].format(seal=self.seal, record=self.record, where=where)
+        return f"{what} The sealed record before it is {self.after}." if self.after else what
 
 
 _SENTENCES = {
-    FaultKind.RECORD_CHANGED: "The record {record}, {where}, was changed.",
-    FaultKind.RECORD_MISSING: "The {where}, is missing.",
-    FaultKind.RECORD_INSERTED: "The record {record} was not sealed; it stands before the {where}.",
-    FaultKind.RECORDS_REORDERED: "The record {record} stands in place of the {where}.",
+    FaultKind.RECORD_CHANGED: "The record {record} was changed: it is {where}.",
+    FaultKind.RECORD_MISSING: "A record is missing: {where}.",
+    FaultKind.RECORD_INSERTED: "The record {record} was not sealed. It stands before {where}.",
+    FaultKind.RECORDS_REORDERED: "The record {record} stands in place of {where}.",
     FaultKind.SEAL_CHANGED: "The seal {seal} was changed.",
     FaultKind.SEAL_MISSING: "The seal {seal} is missing.",
     FaultKind.CHAIN_BROKEN: "The seal {seal} does not continue the chain: it or the seal before it"

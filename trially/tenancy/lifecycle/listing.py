@@ -6,7 +6,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, String, cast, func, select
 
-from trially.tenancy.catalog import MembershipIndex, PlacementRecord, Server, Tenant, is_called
+from trially.tenancy.catalog import (
+    MembershipIndex,
+    PlacementRecord,
+    Server,
+    Tenant,
+    TenantStatus,
+    is_called,
+)
 from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.names import UnknownTenantError
 from trially.tenancy.pinning import is_served
@@ -72,6 +79,11 @@ def describe_tenants(wanted: TenantFilter) -> Sequence[dict[str, Any]]:
     )
     with control_engine().connect() as connection:
         return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def slugs_of_created() -> list[str]:
+    """Return the slugs of all tenants but those whose creation has not ended, in their order."""
+    return [each.slug for each in list_tenants() if each.status != TenantStatus.PROVISIONING]
 
 
 def list_tenants() -> Sequence[Tenant]:
