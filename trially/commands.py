@@ -101,6 +101,11 @@ tenants = _group(
     _lazy("set", f"{ZONES}:set_", "Change the time zone of the tenant SLUG."),
     _lazy("suspend", f"{TENANTS}:suspend", "Suspend the tenant SLUG."),
     _lazy("resume", f"{TENANTS}:resume", "Resume the suspended tenant SLUG."),
+    _lazy(
+        "ready",
+        f"{LIFECYCLE}.ready_commands:ready",
+        "Keep as many tenants ready as TRIALLY_READY_TENANTS says.",
+    ),
     _lazy("silo", f"{TENANTS}:silo", "Write the files that run a silo for the tenant SLUG."),
     _lazy("revoke", f"{AUTH}:revoke", "Revoke the tokens for the tenant SLUG."),
     _lazy("token", f"{AUTH}:token", "Print a development token for the tenant SLUG."),

@@ -37,11 +37,23 @@ CONTROL_BIND = "control"
 
 
 class TenantStatus(StrEnum):
-    """Whether a tenant is being provisioned, is served, or is suspended."""
+    """Whether a tenant is being provisioned, is served, or is suspended; or is only kept ready."""
 
     PROVISIONING = "provisioning"
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    PREPARING = "preparing"
+    """The storage of a ready tenant is being created or removed."""
+
+    READY = "ready"
+    """Its storage is complete, and nobody's. The next new tenant of its tier becomes this one."""
+
+
+UNBUILT = (TenantStatus.PROVISIONING, TenantStatus.PREPARING)
+"""The storage may be incomplete."""
+
+UNCLAIMED = (TenantStatus.PREPARING, TenantStatus.READY)
+"""Nobody's tenant. No list, no request and no command about tenants knows it."""
 
 
 class TenantKind(StrEnum):
@@ -147,7 +159,10 @@ class Tenant(Timestamped, CatalogModel):
         viewonly=True,
     )
 
-    __table_args__ = (CheckConstraint(f"slug ~ '^{SLUG_PATTERN}$'", name="slug"),)
+    __table_args__ = (
+        CheckConstraint(f"slug ~ '^{SLUG_PATTERN}$'", name="slug"),
+        Index("ix_tenant_ready", "id", postgresql_where=text("status = 'ready'")),
+    )
 
 
 class TenantSlug(CatalogModel):

@@ -136,7 +136,9 @@ def remove_server(name: str) -> Server:
         server = _find(session, name)
         if session.scalar(select(exists().where(PlacementRecord.server_id == server.id))):
             raise ServerInUseError(
-                f"The server {name!r} cannot be removed, because tenants are placed on it."
+                f"The server {name!r} cannot be removed, because tenants are placed on it, or are"
+                f" kept ready there. After `flask servers drain {name}`, `flask tenants ready`"
+                " removes those that are only kept ready."
             )
         session.execute(delete(SharedDatabase).where(SharedDatabase.server_id == server.id))
         session.execute(delete(Server).where(Server.id == server.id))
