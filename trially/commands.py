@@ -88,7 +88,9 @@ connections = _group(
 tenants = _group(
     "tenants",
     "Create and manage tenants.",
-    _lazy("create", f"{TENANTS}:create", "Create the tenant SLUG and its storage."),
+    _lazy(
+        "create", f"{LIFECYCLE}.create_commands:create", "Create the tenant SLUG and its storage."
+    ),
     _lazy(
         "list", f"{LISTING}:list_", "List the tenants, or those with TEXT in their slug or name."
     ),

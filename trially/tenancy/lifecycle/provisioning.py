@@ -76,7 +76,7 @@ def create_tenant(slug: str, name: str, **options: Unpack[TenantOptions]) -> Ten
     anything is created. If a step fails later, everything created so far is removed.
     """
     check_slug(slug)
-    _check_texts(name, options)
+    check_options(name, options)
     refuse_unserved(slug)
     with catalog_transaction() as session:
         tenant = _new_tenant(slug, name, options)
@@ -100,7 +100,8 @@ def find_tenant_record(tenant_id: UUID) -> Tenant:
         return session.scalars(select(Tenant).where(Tenant.id == tenant_id)).one()
 
 
-def _check_texts(name: str, options: TenantOptions) -> None:
+def check_options(name: str, options: TenantOptions) -> None:
+    """Check the name and the texts of the options, or raise an `OperatorError`."""
     for text_, what, column in (
         (name, "The name", Tenant.name),
         (options.get("plan"), "The plan", Tenant.plan),
