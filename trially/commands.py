@@ -108,6 +108,16 @@ tenants = _group(
         f"{LIFECYCLE}.ready_commands:ready",
         "Keep as many tenants ready as TRIALLY_READY_TENANTS says.",
     ),
+    _lazy(
+        "run",
+        f"{LIFECYCLE}.run_commands:run",
+        "Run a command for many tenants: `flask tenants run … -- COMMAND`.",
+    ),
+    _lazy(
+        "call",
+        f"{LIFECYCLE}.run_commands:call",
+        "Call the Python function MODULE:FUNCTION in the context of the tenant SLUG.",
+    ),
     _lazy("silo", f"{TENANTS}:silo", "Write the files that run a silo for the tenant SLUG."),
     _lazy("revoke", f"{AUTH}:revoke", "Revoke the tokens for the tenant SLUG."),
     _lazy("token", f"{AUTH}:token", "Print a development token for the tenant SLUG."),
