@@ -118,6 +118,11 @@ tenants = _group(
         f"{LIFECYCLE}.run_commands:call",
         "Call the Python function MODULE:FUNCTION in the context of the tenant SLUG.",
     ),
+    _lazy(
+        "psql",
+        "trially.auth.support.psql_commands:psql",
+        "Open psql in the data of the tenant SLUG, as the tenant's own role.",
+    ),
     _lazy("silo", f"{TENANTS}:silo", "Write the files that run a silo for the tenant SLUG."),
     _lazy("revoke", f"{AUTH}:revoke", "Revoke the tokens for the tenant SLUG."),
     _lazy("token", f"{AUTH}:token", "Print a development token for the tenant SLUG."),

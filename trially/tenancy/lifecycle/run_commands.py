@@ -19,7 +19,6 @@ from trially.tenancy.lifecycle.tenant_processes import Outcome, Processes, Work
 from trially.tenancy.operators.recording import note
 from trially.terminal import (
     NOTHING,
-    Command,
     LazyCommand,
     plural,
     print_items,
@@ -28,10 +27,7 @@ from trially.terminal import (
     table_options,
 )
 from trially.terminal.durations import Duration
-
-SEPARATOR = "--"
-AFTER_SEPARATOR = "trially.after_separator"
-"""Key in `Context.meta` of the words after `--`."""
+from trially.terminal.words import CommandWithWords, words_after_separator
 
 PLACEHOLDERS = ("{slug}", "{id}")
 TENANT_ARGUMENTS = frozenset({"slug", "slugs"})
@@ -54,16 +50,6 @@ class NotCallableError(OperatorError):
     """A name is not that of a function that can be imported."""
 
 
-class CommandWithWords(Command):
-    """A command whose last words, after `--`, are another command's."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Keep the words after `--` for the command itself."""
-        place = args.index(SEPARATOR) if SEPARATOR in args else len(args)
-        ctx.meta[AFTER_SEPARATOR] = args[place + 1 :]
-        return super().parse_args(ctx, args[:place])
-
-
 @catalog_command("call", loses=NOTHING)
 @click.argument("slug", shell_complete=complete_slug)
 @click.argument("function", metavar="MODULE:FUNCTION")
@@ -84,7 +70,7 @@ def call(slug: str, function: str, arguments: Sequence[str]) -> None:
         print_json(result)
 
 
-@click.command("run", cls=CommandWithWords, loses=NOTHING, prepare=call.prepare)
+@catalog_command("run", cls=CommandWithWords, loses=NOTHING)
 @click.argument("slugs", metavar="[SLUG]...", nargs=-1, shell_complete=complete_slug)
 @click.option("--all", "is_all", is_flag=True, help="Run it for all tenants.")
 @click.option("--tier", type=click.Choice([each.value for each in Tier]), help="Only in this tier.")
@@ -135,7 +121,7 @@ def run(
       flask tenants run --all -- members list --json
       flask tenants run acme wells --workers 2 -- audit verify
     """  # noqa: D301
-    words = ctx.meta[AFTER_SEPARATOR]
+    words = words_after_separator(ctx)
     command_words = _check_command(ctx.find_root(), words)
     works = [
         Work(slug, tenant_id, _words_for(command_words, words, slug, tenant_id))

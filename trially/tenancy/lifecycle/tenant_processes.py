@@ -7,10 +7,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from tempfile import TemporaryFile
 from threading import Lock
-from typing import IO, Any
+from typing import IO, Any, Self
 
 PROGRAM = (sys.executable, "-c", "from trially.command_line import main; main()")
 """The program that runs a command of trially in any folder."""
@@ -67,7 +68,7 @@ class Processes:
         self._running: set[subprocess.Popen[bytes]] = set()
         self._lock, self._is_ending = Lock(), False
 
-    def __enter__(self) -> "Processes":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -98,15 +99,13 @@ class Processes:
             return process.wait(self._timeout)
         except subprocess.TimeoutExpired:
             _signal(process, signal.SIGTERM)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                pass
-            return None
-        finally:
             # What the process has started is in its group too.
             _signal(process, signal.SIGKILL)
             process.wait()
+            return None
+        finally:
             with self._lock:
                 self._running.discard(process)
 
