@@ -123,6 +123,11 @@ tenants = _group(
         "trially.auth.support.psql_commands:psql",
         "Open psql in the data of the tenant SLUG, as the tenant's own role.",
     ),
+    _lazy(
+        "top",
+        f"{LIFECYCLE}.top_commands:top",
+        "Show the busiest tenants: requests, time, waits, connections and rows.",
+    ),
     _lazy("silo", f"{TENANTS}:silo", "Write the files that run a silo for the tenant SLUG."),
     _lazy("revoke", f"{AUTH}:revoke", "Revoke the tokens for the tenant SLUG."),
     _lazy("token", f"{AUTH}:token", "Print a development token for the tenant SLUG."),

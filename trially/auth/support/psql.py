@@ -107,13 +107,10 @@ def connection_string(placement: Placement, url: URL, *, writes: bool) -> str:
     }
     _, parameters = PGDialect_psycopg2().create_connect_args(url)
     parameters.pop("password", None)
-    return str(
-        make_dsn(
-            **parameters,
-            application_name=APPLICATION,
-            options=" ".join(f"-c {name}={value}" for name, value in options.items()),
-        )
-    )
+    ours = " ".join(f"-c {name}={value}" for name, value in options.items())
+    parameters["options"] = f"{parameters.get('options', '')} {ours}".strip()
+    parameters["application_name"] = APPLICATION
+    return str(make_dsn(**parameters))
 
 
 def _accepted_url(placement: Placement) -> URL:
