@@ -128,6 +128,11 @@ tenants = _group(
         f"{LIFECYCLE}.top_commands:top",
         "Show the busiest tenants: requests, time, waits, connections and rows.",
     ),
+    _lazy(
+        "downgrade",
+        f"{LIFECYCLE}.downgrade_commands:downgrade",
+        "Migrate the tenants SLUG back to a revision.",
+    ),
     _lazy("silo", f"{TENANTS}:silo", "Write the files that run a silo for the tenant SLUG."),
     _lazy("revoke", f"{AUTH}:revoke", "Revoke the tokens for the tenant SLUG."),
     _lazy("token", f"{AUTH}:token", "Print a development token for the tenant SLUG."),

@@ -1,7 +1,7 @@
 """`flask db`: Flask-Migrate's commands, with the databases that they need prepared beforehand."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +18,9 @@ from sqlalchemy import func, select
 from trially.database.session import db
 from trially.tenancy.catalog import Tenant, catalog_transaction
 from trially.tenancy.schema.catalog_revision import require_catalog
+from trially.tenancy.schema.downgrade_losses import dropped_between
 from trially.tenancy.schema.lineages import TENANT_LINEAGE
+from trially.tenancy.schema.revision_files import newest_revision
 from trially.tenancy.schema.templates import template_database
 from trially.tenancy.servers.access import server_access
 from trially.terminal import NOTHING, Command, CommandGroup, Loss, plural
@@ -41,12 +43,12 @@ def loss_of_downgrading(
     """Return what a downgrade drops."""
     if sql:
         return None
-    undone = (
-        ", ".join(undone_by(_lineage(directory), revision or "-1")) or "those that Alembic finds"
-    )
+    names = undone_by(_lineage(directory), revision or "-1")
+    undone = ", ".join(names) or "those that Alembic finds"
     return Loss(
         f"{_migrated(directory)} will be migrated back. Undone from the newest revision: {undone}."
-        " Tables and columns that these migrations created are dropped with all their rows.",
+        f" {_dropped_by(_lineage(directory), names)} dropped with all their rows."
+        " `flask tenants downgrade` migrates single tenants back.",
         "Downgrade?",
     )
 
@@ -132,6 +134,16 @@ def undone_by(lineage: Path, target: str) -> list[str]:
     if re.fullmatch(r"[0-9]{4}", target):
         return [name for name in names if name.partition("_")[0] > target]
     return []
+
+
+def _dropped_by(lineage: Path, undone: Sequence[str]) -> str:
+    """Return what the downgrade of some migrations drops, as the subject of a sentence."""
+    if lineage != TENANT_LINEAGE or not undone:
+        return "Tables and columns that these migrations created are"
+    oldest = int(undone[-1].partition("_")[0])
+    head, target = newest_revision(lineage), f"{oldest - 1:04d}" if oldest > 1 else "base"
+    dropped = str(dropped_between({head}, target)[head])
+    return f"{dropped[0].upper()}{dropped[1:]} are"
 
 
 def _lineage(directory: str | None) -> Path:
