@@ -19,6 +19,9 @@ WHERE relnamespace = %s::regnamespace AND relkind IN ('r', 'p') AND NOT relispar
 AND attnum > 0 AND NOT attisdropped AND relname <> 'alembic_version'
 """
 
+BASE = "base"
+"""Alembic's name of the state before the first migration."""
+
 Column = tuple[str, str]
 """A table and its column."""
 
@@ -57,11 +60,15 @@ def dropped_between(revisions: Collection[str], target: str) -> dict[str, Droppe
     """
     found: dict[str, frozenset[Column]] = {}
     with scratch_database(server_access()) as scratch:
-        for revision in sorted({*revisions, target}, reverse=True):
+        for revision in sorted({*revisions, target}, key=_place, reverse=True):
             run_downgrade(scratch, TENANT_SCHEMA, revision)
             found[revision] = _columns(driver_connection(scratch))
             scratch.rollback()
     return {revision: _difference(found[revision], found[target]) for revision in revisions}
+
+
+def _place(revision: str) -> str:
+    return "" if revision == BASE else revision
 
 
 def _columns(raw: connection) -> frozenset[Column]:

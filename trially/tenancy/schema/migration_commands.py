@@ -18,7 +18,7 @@ from sqlalchemy import func, select
 from trially.database.session import db
 from trially.tenancy.catalog import Tenant, catalog_transaction
 from trially.tenancy.schema.catalog_revision import require_catalog
-from trially.tenancy.schema.downgrade_losses import dropped_between
+from trially.tenancy.schema.downgrade_losses import BASE, dropped_between
 from trially.tenancy.schema.lineages import TENANT_LINEAGE
 from trially.tenancy.schema.revision_files import newest_revision
 from trially.tenancy.schema.templates import template_database
@@ -47,7 +47,7 @@ def loss_of_downgrading(
     undone = ", ".join(names) or "those that Alembic finds"
     return Loss(
         f"{_migrated(directory)} will be migrated back. Undone from the newest revision: {undone}."
-        f" {_dropped_by(_lineage(directory), names)} dropped with all their rows."
+        f" {_dropped_by(_lineage(directory), names)}"
         " `flask tenants downgrade` migrates single tenants back.",
         "Downgrade?",
     )
@@ -137,13 +137,12 @@ def undone_by(lineage: Path, target: str) -> list[str]:
 
 
 def _dropped_by(lineage: Path, undone: Sequence[str]) -> str:
-    """Return what the downgrade of some migrations drops, as the subject of a sentence."""
+    """Return what the downgrade of some migrations drops, as a sentence."""
     if lineage != TENANT_LINEAGE or not undone:
-        return "Tables and columns that these migrations created are"
+        return "Tables and columns that these migrations created are dropped with all their rows."
     oldest = int(undone[-1].partition("_")[0])
-    head, target = newest_revision(lineage), f"{oldest - 1:04d}" if oldest > 1 else "base"
-    dropped = str(dropped_between({head}, target)[head])
-    return f"{dropped[0].upper()}{dropped[1:]} are"
+    head, target = newest_revision(lineage), f"{oldest - 1:04d}" if oldest > 1 else BASE
+    return f"Dropped with all their rows: {dropped_between({head}, target)[head]}."
 
 
 def _lineage(directory: str | None) -> Path:
