@@ -1,6 +1,7 @@
 """The environment with which another process has the settings of a test's app."""
 
 import os
+from pathlib import Path
 
 from flask import Flask
 from tenant_databases import access_of
@@ -21,5 +22,5 @@ def environment_of(app: Flask) -> dict[str, str]:
         "TRIALLY_SECRET_KEY": settings.secret_key,
         "TRIALLY_DATABASE_URL": url,
         "TRIALLY_CATALOG_DATABASE": settings.catalog_database,
-        "PYTHONPATH": f"{ROOT}{os.pathsep}{os.path.dirname(__file__)}",
+        "PYTHONPATH": f"{ROOT}{os.pathsep}{Path(__file__).parent}",
     }

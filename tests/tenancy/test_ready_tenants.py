@@ -57,7 +57,7 @@ def ready_ids() -> dict[Any, str]:
             .join(PlacementRecord, PlacementRecord.tenant_id == Tenant.id)
             .where(Tenant.status.in_((TenantStatus.READY, TenantStatus.PREPARING)))
         )
-        return dict(rows.tuples().all())
+        return dict(rows.all())
 
 
 def databases_and_roles() -> set[str]:

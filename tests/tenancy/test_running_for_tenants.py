@@ -6,43 +6,38 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from members import MakeTenant
+from operator_records import Records
 from tenant_commands_environment import environment_of
-from tenant_databases import access_of
 
-from trially.state import state_of
 from trially.tenancy.catalog import Tier
 from trially.tenancy.lifecycle import tenant_processes
-from trially.tenancy.lifecycle.provisioning import create_tenant
-from trially.tenancy.servers.connections import execute
 
 Run = Callable[..., Any]
 CALLED = "called_for_tenants"
 
 
+ALL = ("--plan", "run-tests")
+"""What chooses the two tenants of these tests."""
+
+
+@pytest.fixture(scope="module")
+def tenants(make_tenant: MakeTenant) -> None:
+    for slug in ("run-one", "run-two"):
+        make_tenant(Tier.POOLED_ROWS, slug=slug, plan="run-tests")
+
+
 @pytest.fixture
-def run(own_app: Flask, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run a command on an installation with two tenants; its processes have the same settings."""
-    with own_app.app_context():
-        for slug in ("run-one", "run-two"):
-            create_tenant(slug, slug, tier=Tier.POOLED_ROWS)
-    environment = environment_of(own_app)
+def run(app: Flask, tenants: None, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `tenants run`; its processes have the settings of the app."""
+    environment = environment_of(app)
     monkeypatch.setattr(tenant_processes.os, "environ", environment)
-    runner = own_app.test_cli_runner()
+    runner = app.test_cli_runner()
     return lambda *arguments: runner.invoke(args=["tenants", "run", *arguments])
 
 
-def records(app: Flask) -> list[dict[str, Any]]:
-    with access_of(app).administer(state_of(app).settings.catalog_database) as raw:
-        rows = execute(
-            raw,
-            "SELECT target, reason, details FROM operator_action"
-            " WHERE action = 'tenants run' AND stage = 'noted' ORDER BY target",
-        )
-        return [dict(zip(("target", "reason", "details"), row, strict=True)) for row in rows]
-
-
-def test_each_tenant_has_its_own_result(own_app: Flask, run: Run) -> None:
-    failed = run("--all", "--json", "--reason", "T-1", "--", f"{CALLED}:fail_for", "run-one")
+def test_each_tenant_has_its_own_result(run: Run, records: Records) -> None:
+    failed = run(*ALL, "--json", "--reason", "T-1", "--", f"{CALLED}:fail_for", "run-one")
     one, two = json.loads(failed.stdout)
 
     assert failed.exit_code == 1
@@ -51,7 +46,10 @@ def test_each_tenant_has_its_own_result(own_app: Flask, run: Run) -> None:
     assert "RuntimeError" in one["errors"]
     assert "a patient's name" not in one["errors"]
     assert (two["result"], two["output"]) == ("done", '"fine"\n')
-    kept = records(own_app)
+    kept = sorted(
+        (each for each in records() if (each["action"], each["stage"]) == ("tenants run", "noted")),
+        key=lambda each: each["target"],
+    )
     assert [each["target"] for each in kept] == ["run-one", "run-two"]
     assert [each["details"]["exit_status"] for each in kept] == [1, 0]
     assert "fail_for" not in json.dumps([each["details"] for each in kept])
@@ -59,7 +57,7 @@ def test_each_tenant_has_its_own_result(own_app: Flask, run: Run) -> None:
 
 def test_a_tenant_that_hangs_is_ended_and_stops_no_other(run: Run) -> None:
     slow = ("--timeout", "6s", "--workers", "2", "--json", "--", f"{CALLED}:hang_for", "run-two")
-    ended = run("--tier", "pooled_rows", *slow)
+    ended = run(*ALL, *slow)
 
     assert ended.exit_code == 1
     assert [each["result"] for each in json.loads(ended.stdout)] == ["done", "timed out"]
@@ -79,7 +77,7 @@ def test_a_command_gets_the_slug_and_prints_in_one_piece(run: Run) -> None:
 
 
 def test_a_dry_run_shows_the_commands(run: Run) -> None:
-    dry = run("--all", "--dry-run", "--json", "--", "audit", "list", "{slug}", "--limit", "{id}")
+    dry = run(*ALL, "--dry-run", "--json", "--", "audit", "list", "{slug}", "--limit", "{id}")
     words = [each["command"].split() for each in json.loads(dry.stdout)]
 
     assert [each[:3] for each in words] == [
@@ -112,8 +110,8 @@ def test_wrong_commands_run_nothing(run: Run, arguments: tuple[str, ...], told: 
 
 
 @pytest.mark.parametrize("name", ["no.such:thing", f"{CALLED}:missing", f"{CALLED}:not_a_function"])
-def test_what_is_no_function_is_refused(own_app: Flask, run: Run, name: str) -> None:
-    refused = own_app.test_cli_runner().invoke(args=["tenants", "call", "run-one", name])
+def test_what_is_no_function_is_refused(app: Flask, run: Run, name: str) -> None:
+    refused = app.test_cli_runner().invoke(args=["tenants", "call", "run-one", name])
 
     assert refused.exit_code == 1
     assert name.partition(":")[0] in refused.output

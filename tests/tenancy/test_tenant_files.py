@@ -1,4 +1,4 @@
-"""`flask tenants create --from`: checked whole, created in parallel, and completed by a second run."""
+"""`flask tenants create --from`: checked whole, and completed by a second run."""
 
 import json
 from collections.abc import Callable
@@ -8,86 +8,104 @@ from typing import Any
 import pytest
 from flask import Flask
 
+from trially.tenancy.catalog import Tier
 from trially.tenancy.lifecycle import creating_many, provisioning
 from trially.tenancy.lifecycle.listing import list_tenants
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.lifecycle.status import rename_tenant
 from trially.tenancy.lifecycle.tenant_files import MOST_FAULTS
 
-GOOD = {
-    "tenants.csv": 'slug,name,tier,owner\na-one,A One,pooled_rows,who|1\na-two,"A, Two",pooled_rows,\n',
-    "tenants.json": json.dumps(
-        [
-            {"slug": "a-one", "name": "A One", "tier": "pooled_rows", "owner": "who|1"},
-            {"slug": "a-two", "name": "A, Two", "tier": "pooled_rows"},
-        ]
-    ),
-    "tenants.toml": '[[tenants]]\nslug = "a-one"\nname = "A One"\ntier = "pooled_rows"\n'
-    'owner = "who|1"\n[[tenants]]\nslug = "a-two"\nname = "A, Two"\ntier = "pooled_rows"\n',
-}
+ROWS = (("one", "One", "who|1"), ("two", "Two, of 2", ""))
+FORMATS = ("csv", "json", "toml")
+
+
+def listed(kind: str) -> str:
+    """Return a file of two pooled tenants, whose slugs begin with its kind."""
+    rows = [(f"{kind}-{slug}", name, owner) for slug, name, owner in ROWS]
+    if kind == "csv":
+        lines = [f'{slug},"{name}",pooled_rows,{owner}\n' for slug, name, owner in rows]
+        return "slug,name,tier,owner\n" + "".join(lines)
+    items = [
+        {"slug": slug, "name": name, "tier": "pooled_rows", **({"owner": owner} if owner else {})}
+        for slug, name, owner in rows
+    ]
+    if kind == "json":
+        return json.dumps(items)
+    tables = ["".join(f'{name} = "{value}"\n' for name, value in item.items()) for item in items]
+    return "".join(f"[[tenants]]\n{table}" for table in tables)
 
 
 @pytest.fixture
-def create(own_app: Flask, tmp_path: Path) -> Callable[..., Any]:
+def create(app: Flask, tmp_path: Path) -> Callable[..., Any]:
     """Write a file, and create its tenants."""
 
     def run(name: str, text: str, *options: str) -> Any:
         path = tmp_path / name
         path.write_text(text)
-        runner = own_app.test_cli_runner()
+        runner = app.test_cli_runner()
         return runner.invoke(args=["tenants", "create", "--from", str(path), "--json", *options])
 
     return run
 
 
-def slugs(app: Flask) -> list[str]:
+@pytest.fixture(scope="module")
+def known(app: Flask) -> None:
+    """A tenant that has another slug now."""
     with app.app_context():
-        return [tenant.slug for tenant in list_tenants()]
+        create_tenant("former", "Known", tier=Tier.POOLED_ROWS)
+        rename_tenant("former", "current")
+
+
+def slugs(app: Flask) -> set[str]:
+    with app.app_context():
+        return {tenant.slug for tenant in list_tenants()}
 
 
 def results(outcome: Any) -> list[tuple[str, str]]:
     return [(each["slug"], each["result"]) for each in json.loads(outcome.stdout)]
 
 
-@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_a_second_run_creates_only_what_is_missing(
-    own_app: Flask, create: Callable[..., Any], name: str, monkeypatch: pytest.MonkeyPatch
+    app: Flask, create: Callable[..., Any], kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dry = create(name, GOOD[name], "--dry-run")
-    assert (results(dry), slugs(own_app)) == ([("a-one", "to create"), ("a-two", "to create")], [])
+    name, text, one, two = f"t.{kind}", listed(kind), f"{kind}-one", f"{kind}-two"
+    before = slugs(app)
+    assert results(create(name, text, "--dry-run")) == [(one, "to create"), (two, "to create")]
+    assert slugs(app) == before
 
     def fail_once(slug: str, name: str, **options: Any) -> Any:
-        if slug == "a-one":
+        if slug == one:
             raise RuntimeError("a patient's name")
         return create_tenant(slug, name, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(creating_many, "create_tenant", fail_once)
-        failed = create(name, GOOD[name])
+        failed = create(name, text)
     assert failed.exit_code == 1
-    assert results(failed) == [("a-one", "failed"), ("a-two", "created")]
+    assert results(failed) == [(one, "failed"), (two, "created")]
     assert "a patient's name" not in failed.output
 
-    done = create(name, GOOD[name])
+    done = create(name, text)
     assert done.exit_code == 0, done.output
-    assert results(done) == [("a-one", "created"), ("a-two", "exists")]
-    assert slugs(own_app) == ["a-one", "a-two"]
+    assert results(done) == [(one, "created"), (two, "exists")]
+    assert slugs(app) - before == {one, two}
 
 
 def test_a_creation_that_was_killed_is_finished(
-    own_app: Flask, create: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    app: Flask, create: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(_: Any) -> None:
         raise KeyboardInterrupt
 
-    with own_app.app_context(), monkeypatch.context() as patch:
+    owner = {"owner": "who|1", "owner_issuer": None}
+    with app.app_context(), monkeypatch.context() as patch:
         patch.setattr(provisioning, "run_operation", die)
         with pytest.raises(KeyboardInterrupt):
-            create_tenant("a-one", "A One", tier="pooled_rows", parameters={"owner": "who|1"})
+            create_tenant("killed-one", "One", tier=Tier.POOLED_ROWS, parameters=owner)
 
-    done = create("tenants.csv", GOOD["tenants.csv"])
-
-    assert results(done) == [("a-one", "created"), ("a-two", "created")]
+    text = listed("csv").replace("csv-", "killed-")
+    assert results(create("t.csv", text)) == [("killed-one", "created"), ("killed-two", "created")]
 
 
 HEADER = "slug,name,tier,server,region,time_zone,owner_issuer,kind\n"
@@ -103,7 +121,7 @@ HEADER = "slug,name,tier,server,region,time_zone,owner_issuer,kind\n"
         ("t.csv", HEADER + "ok-one,Fine,,,mars,,,\n", "in the region 'mars'"),
         ("t.csv", HEADER + "ok-one,Fine,,,,Mars/Here,,\n", "The time zone 'Mars/Here'"),
         ("t.csv", HEADER + "ok-one,Fine,,,,,x,\n", "owner_issuer is given without owner"),
-        ("t.csv", HEADER + "ok-one,Fine,silo,,,,,\n", ""),
+        ("t.csv", HEADER + "ok-one,Fine,silo,,,,,\n", "silo"),
         ("t.csv", HEADER + "ok-one,,,,,,,\n", "name is missing"),
         ("t.csv", HEADER + "ok-one\n", "another number of cells"),
         ("t.csv", "slug,name,colour\nok-one,Fine,red\n", "'colour' is unknown"),
@@ -121,18 +139,15 @@ HEADER = "slug,name,tier,server,region,time_zone,owner_issuer,kind\n"
     ],
 )
 def test_one_fault_and_nothing_is_created(
-    own_app: Flask, create: Callable[..., Any], name: str, text: str, told: str
+    app: Flask, create: Callable[..., Any], known: None, name: str, text: str, told: str
 ) -> None:
-    with own_app.app_context():
-        create_tenant("former", "Known", tier="pooled_rows")
-        rename_tenant("former", "current")
+    before = slugs(app)
 
     refused = create(name, text)
 
-    if told:
-        assert refused.exit_code == 1
-        assert told in json.loads(refused.stderr)["error"]["message"]
-        assert slugs(own_app) == ["current"]
+    assert refused.exit_code == 1
+    assert told in json.loads(refused.stderr)["error"]["message"]
+    assert slugs(app) == before
 
 
 def test_many_faults_are_counted(create: Callable[..., Any]) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import current_app
 from sqlalchemy import select
 
-from trially.database.model import length_of
+from trially.config import current_settings
 from trially.errors import OperatorError
 from trially.tenancy.catalog import (
     Operation,
@@ -26,8 +26,7 @@ from trially.tenancy.lifecycle.tenant_files import Wanted, differences, refuse_f
 from trially.tenancy.plans import tier_of_plan
 from trially.tenancy.schema.failures import describe_failure
 from trially.tenancy.servers.choice import choose_server
-
-SLUG_LENGTH = length_of(Tenant.slug)
+from trially.tenancy.tiers import TIERS
 
 
 class Result(StrEnum):
@@ -131,6 +130,8 @@ class _Servers:
         """Return why no server takes a tenant."""
         options = wanted.options
         tier = options.get("tier") or tier_of_plan(options.get("plan") or "standard")
+        if not TIERS[tier].is_offered_by_plans and not current_settings().pinned_tenant:
+            return [f"The tier {tier} is for instances of one tenant."]
         key = (tier, options.get("region"), options.get("server"))
         if key not in self._known:
             self._known[key] = []
@@ -150,7 +151,7 @@ def _find(slugs: set[str]) -> tuple[dict[str, Tenant], dict[str, UUID]]:
             .join(Tenant, Tenant.id == TenantSlug.tenant_id)
             .where(TenantSlug.slug.in_(slugs))
         )
-        tenants = dict(rows.tuples().all())
+        tenants = dict(rows.all())
         operations = session.execute(
             select(Operation.tenant_slug, Operation.id).where(
                 Operation.tenant_id.in_([tenant.id for tenant in tenants.values()]),
@@ -158,7 +159,7 @@ def _find(slugs: set[str]) -> tuple[dict[str, Tenant], dict[str, UUID]]:
                 Operation.state == OperationState.RUNNING,
             )
         )
-        return tenants, dict(operations.tuples().all())
+        return tenants, dict(operations.all())
 
 
 def _objections(tenant: Tenant, wanted: Wanted) -> list[str]:

@@ -129,7 +129,7 @@ def _count_tenants(session: Session) -> dict[UUID, int]:
         .where(PlacementRecord.is_active, is_served())
         .group_by(PlacementRecord.server_id)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())
 
 
 @contextmanager

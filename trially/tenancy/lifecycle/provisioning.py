@@ -165,13 +165,14 @@ def _commit_without_waiting(session: Session) -> None:
 
 def _claim_slug(session: Session, tenant: Tenant) -> None:
     """Save the tenant and insert its slug, or raise `TenantExistsError`."""
+    slug = tenant.slug
     try:
         session.flush()
-        session.add(TenantSlug(slug=tenant.slug, tenant_id=tenant.id))
+        session.add(TenantSlug(slug=slug, tenant_id=tenant.id))
         session.flush()
     except IntegrityError as error:
         raise TenantExistsError(
-            f"The slug {tenant.slug!r} is already taken. Choose another one."
+            f"The slug {slug!r} is already taken. Choose another one."
         ) from error
 
 
