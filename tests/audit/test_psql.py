@@ -66,6 +66,7 @@ def query(run_command: Run, tmp_path: Path) -> Run:
 
     def run(slug: str, statement: str, *options: str) -> tuple[Any, str]:
         written = tmp_path / "written"
+        written.unlink(missing_ok=True)
         words = ("-X", "-At", "-v", "ON_ERROR_STOP=1", "-o", written, "-c", statement)
         result = run_command("tenants", "psql", slug, *options, "--", *words)
         return result, written.read_text() if written.exists() else ""

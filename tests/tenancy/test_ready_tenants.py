@@ -85,7 +85,7 @@ def test_new_tenants_take_over_ready_ones(own_app: Flask, keeping: Callable[...,
         ready = ready_ids()
         before = databases_and_roles()
         claimed = {
-            tier: create_tenant(f"claims-{tier[:5]}", "Claims", tier=tier, time_zone="Asia/Tokyo")
+            tier: create_tenant(f"claims-{tier[:3]}", "Claims", tier=tier, time_zone="Asia/Tokyo")
             for tier in TIERS
         }
 

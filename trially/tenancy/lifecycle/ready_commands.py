@@ -17,7 +17,7 @@ class NotReadyError(OperatorError):
     """Ready tenants could not be created or removed on some servers."""
 
 
-@catalog_command("ready", loses=NOTHING, needs_routes=False)
+@catalog_command("ready", loses=NOTHING)
 @click.option("--every", type=Duration(), help="Repeat at this interval, such as 10s, until ended.")
 @click.option("--dry-run", is_flag=True, help="Only show how many are ready and wanted.")
 @table_options

@@ -44,9 +44,13 @@ def read_metrics(url: str) -> ServedMetrics:
     try:
         with _opener().open(request, timeout=TIMEOUT_SECONDS) as answer:
             text = answer.read(LARGEST_ANSWER).decode()
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        reason = getattr(error, "code", None) or type(error).__name__
-        raise NoMetricsError(f"{url} did not answer with metrics ({reason}).") from error
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise NoMetricsError(f"{url} did not answer with metrics ({error.code}).") from error
+    except (OSError, ValueError) as error:
+        raise NoMetricsError(
+            f"{url} did not answer with metrics ({type(error).__name__})."
+        ) from error
     return parse_metrics(text)
 
 
