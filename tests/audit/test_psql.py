@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from trially.audit.model import AuditRecord
 from trially.auth.permissions import PhiLevel, Role
-from trially.auth.support import grants, psql
+from trially.auth.support import entering, grants, psql
 from trially.database.session import db
 from trially.state import state_of
 from trially.tenancy.catalog import Tenant, Tier
@@ -32,7 +32,12 @@ WHO = (
 @pytest.fixture
 def as_person(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Let commands be run by another account."""
-    return lambda name: monkeypatch.setattr(grants, "current_person", lambda: Person(name, "here"))
+
+    def be(name: str) -> None:
+        for module in (grants, entering):
+            monkeypatch.setattr(module, "current_person", lambda: Person(name, "here"))
+
+    return be
 
 
 @pytest.fixture

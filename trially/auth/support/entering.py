@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 from trially.audit.recording import note as note_for_tenant
 from trially.audit.working import showing_patients
 from trially.auth.permissions import PhiLevel, Role
-from trially.auth.support import grants
 from trially.database.placement import Placement
 from trially.database.session import db
 from trially.errors import OperatorError
 from trially.tenancy.catalog import Tenant, catalog_transaction, control_engine
 from trially.tenancy.context import administered_tenant
 from trially.tenancy.operators.model import SupportGrant
+from trially.tenancy.operators.persons import current_person
 from trially.tenancy.operators.recording import note as note_for_operators
 from trially.tenancy.tiers import tier_of
 
@@ -56,7 +56,7 @@ def enter(tenant: Tenant, reason: str | None, *, writes: bool) -> Entry:
     Raises `NoAccessError` if the person who runs the command has not requested a grant that another
     person has approved, that is still in force, and that covers everything.
     """
-    person = grants.current_person().name
+    person = current_person().name
     with catalog_transaction() as session:
         grant = _active(
             session,

@@ -105,7 +105,7 @@ def connection_string(placement: Placement, url: URL, *, writes: bool) -> str:
         "default_transaction_read_only": "off" if writes else "on",
         **({"role": placement.role} if placement.role else {}),
     }
-    _, parameters = PGDialect_psycopg2().create_connect_args(url)
+    _, parameters = PGDialect_psycopg2().create_connect_args(url)  # type: ignore[no-untyped-call]
     parameters.pop("password", None)
     ours = " ".join(f"-c {name}={value}" for name, value in options.items())
     parameters["options"] = f"{parameters.get('options', '')} {ours}".strip()

@@ -1,6 +1,5 @@
 """`flask tenants run` and `flask tenants call`."""
 
-import re
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -16,10 +15,10 @@ from trially.tenancy.context import administered_tenant
 from trially.tenancy.lifecycle.completing import complete_server, complete_slug
 from trially.tenancy.lifecycle.listing import TenantFilter, describe_tenants, get_tenant
 from trially.tenancy.lifecycle.tenant_processes import Outcome, Processes, Work
+from trially.tenancy.lifecycle.tenant_words import CALLABLE, check_command, words_for
 from trially.tenancy.operators.recording import note
 from trially.terminal import (
     NOTHING,
-    LazyCommand,
     plural,
     print_items,
     print_json,
@@ -28,14 +27,6 @@ from trially.terminal import (
 )
 from trially.terminal.durations import Duration
 from trially.terminal.words import CommandWithWords, words_after_separator
-
-PLACEHOLDERS = ("{slug}", "{id}")
-TENANT_ARGUMENTS = frozenset({"slug", "slugs"})
-_CALLABLE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*\Z")
-
-
-class NotACommandError(OperatorError):
-    """The words after `--` are not a command about a tenant."""
 
 
 class NoTenantsChosenError(OperatorError):
@@ -122,9 +113,9 @@ def run(
       flask tenants run acme wells --workers 2 -- audit verify
     """  # noqa: D301
     words = words_after_separator(ctx)
-    command_words = _check_command(ctx.find_root(), words)
+    command_words = check_command(ctx.find_root(), words)
     works = [
-        Work(slug, tenant_id, _words_for(command_words, words, slug, tenant_id))
+        Work(slug, tenant_id, words_for(command_words, words, slug, tenant_id))
         for slug, tenant_id in _choose(slugs, wanted, is_all=is_all)
     ]
     if dry_run:
@@ -202,9 +193,7 @@ def _describe(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _choose(
-    slugs: Sequence[str], wanted: dict[str, str | None], *, is_all: bool
-) -> list[tuple[str, str]]:
+def _choose(slugs: Sequence[str], wanted: dict[str, Any], *, is_all: bool) -> list[tuple[str, str]]:
     """Return slug and id of the chosen tenants. Raises `UnknownTenantError` for a wrong slug."""
     is_filtered = any(value is not None for value in wanted.values())
     if bool(slugs) == (is_all or is_filtered):
@@ -222,60 +211,10 @@ def _choose(
     return chosen
 
 
-def _check_command(root: click.Context, words: Sequence[str]) -> list[str]:
-    """Return the first words, which name the command, or raise `NotACommandError`."""
-    if not words:
-        raise click.UsageError("Write the command after ` -- `, such as `-- audit verify`.")
-    if _CALLABLE.match(words[0]):
-        return ["tenants", "call"]
-    command: click.Command | None = root.command
-    named: list[str] = []
-    for word in words:
-        if not isinstance(command, click.Group):
-            break
-        command = command.get_command(root, word)
-        named.append(word)
-    shown = " ".join(named)
-    if command is None:
-        raise NotACommandError(f"{shown!r} is no command. `flask --help` shows all commands.")
-    if isinstance(command, click.Group):
-        raise NotACommandError(f"{shown!r} has several commands. `flask {shown} --help`.")
-    if isinstance(command, LazyCommand):
-        command = command.load()
-    if isinstance(command, CommandWithWords):
-        raise NotACommandError(f"{shown!r} cannot be run by itself for each tenant.")
-    if not (_takes_tenant(command) or _has_placeholder(words)):
-        raise NotACommandError(
-            f"{shown!r} is not about one tenant: it has no argument SLUG. Write {{slug}} where the"
-            " slug belongs."
-        )
-    return named
-
-
-def _takes_tenant(command: click.Command) -> bool:
-    arguments = [each.name for each in command.params if isinstance(each, click.Argument)]
-    return bool(arguments) and arguments[0] in TENANT_ARGUMENTS
-
-
-def _has_placeholder(words: Sequence[str]) -> bool:
-    return any(placeholder in word for word in words for placeholder in PLACEHOLDERS)
-
-
-def _words_for(
-    command_words: Sequence[str], words: Sequence[str], slug: str, tenant_id: str
-) -> list[str]:
-    """Return the command of one tenant."""
-    if _CALLABLE.match(words[0]):
-        return [*command_words, slug, *words]
-    if _has_placeholder(words):
-        return [word.replace("{slug}", slug).replace("{id}", tenant_id) for word in words]
-    return [*command_words, slug, *words[len(command_words) :]]
-
-
 def _find_function(name: str) -> Any:
     """Return a function by `module:name`, or raise `NotCallableError`."""
     module, _, attribute = name.partition(":")
-    if not _CALLABLE.match(name):
+    if not CALLABLE.match(name):
         raise NotCallableError(f"{name!r} is not written as MODULE:FUNCTION.")
     try:
         found = getattr(import_module(module), attribute)
