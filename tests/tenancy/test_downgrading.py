@@ -5,7 +5,8 @@ import json
 from fleets import Fleet
 from sqlalchemy import select
 
-from trially.tenancy.catalog import PlacementRecord, catalog_transaction
+from trially.tenancy.catalog import PlacementRecord
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.schema.downgrade_losses import dropped_between
 from trially.tenancy.schema.revision_files import TENANT_LINEAGE, newest_revision, revisions_of
 

@@ -16,13 +16,8 @@ from trially.doctor.examining import doctor_of
 from trially.doctor.findings import Level
 from trially.doctor.fleet import read_fleet
 from trially.state import state_of
-from trially.tenancy.catalog import (
-    PlacementRecord,
-    Tenant,
-    TenantStatus,
-    Tier,
-    catalog_transaction,
-)
+from trially.tenancy.catalog import PlacementRecord, Tenant, TenantStatus, Tier
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import UnknownTenantError, directory
 from trially.tenancy.lifecycle import ready_tenants

@@ -1,7 +1,5 @@
 """Who acts in a transaction, and how: what an audit record says besides patients and changes."""
 
-import getpass
-import socket
 from dataclasses import dataclass, replace
 from functools import cache
 from uuid import UUID
@@ -10,6 +8,7 @@ import click
 
 from trially.audit.forms import Action, Form, Purpose
 from trially.state import request_state
+from trially.tenancy.operators.persons import current_person
 
 
 @dataclass
@@ -48,12 +47,9 @@ def act_for(purpose: Purpose, action: Action | None = None) -> None:
 
 @cache
 def operator_name() -> str:
-    """Return the operating system's names of the user and the host."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):
-        user = "unknown"
-    return f"{user}@{socket.gethostname()}"[:255]
+    """Return the account of the person who runs this process, and the host."""
+    person = current_person()
+    return f"{person.name}@{person.host}"[:255]
 
 
 def _form_of_command() -> Form:

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from itertools import chain
 from typing import Any
 
 import click
 
+from trially.audit.background_sealer import seal_all
 from trially.audit.catalog_log import seal_catalog, verify_catalog
 from trially.audit.printing import describe_sealed, describe_verdict, verdict_as_dict
 from trially.audit.sealer import Sealed, seal_tenants, status_of
@@ -19,7 +19,7 @@ from trially.seals import Log
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant
 from trially.tenancy.lifecycle.completing import complete_slug
-from trially.tenancy.lifecycle.listing import list_tenants
+from trially.tenancy.lifecycle.listing import slugs_of_created
 from trially.tenancy.operators.keeping import OPERATORS
 from trially.terminal import (
     NOTHING,
@@ -68,9 +68,10 @@ def seal(
     witnesses = configured_witnesses()
     while True:
         started_at = time.monotonic()
-        done = seal_tenants(_all_slugs() if is_all else slugs, witnesses)
-        if is_all or is_of_operators:
-            done = chain(done, seal_catalog(witnesses))
+        if is_all:
+            done = seal_all(witnesses)
+        else:
+            done = seal_catalog(witnesses) if is_of_operators else seal_tenants(slugs, witnesses)
         failed = _print_done(done, as_json=as_json, quiet=bool(every))
         if every is None:
             break
@@ -91,7 +92,7 @@ def status(slugs: Sequence[str], *, is_all: bool, as_json: bool, **_: Any) -> No
     _check_choice(bool(slugs), is_all)
     witnesses = configured_witnesses()
     items = []
-    for slug in slugs or _all_slugs():
+    for slug in slugs or slugs_of_created():
         found = status_of(slug, witnesses)
         items.append(
             {
@@ -164,10 +165,6 @@ def _verify_tenant(
 def _check_choice(*choices: bool) -> None:
     if sum(choices) != 1:
         raise click.UsageError("Name tenants by their slugs, or use --all, or --operators.")
-
-
-def _all_slugs() -> list[str]:
-    return [tenant.slug for tenant in list_tenants()]
 
 
 def _print_done(results: Iterable[Sealed], *, as_json: bool, quiet: bool) -> list[str]:

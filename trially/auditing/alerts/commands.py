@@ -14,7 +14,7 @@ from trially.errors import OperatorError
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant
 from trially.tenancy.lifecycle.completing import complete_slug
-from trially.tenancy.lifecycle.listing import list_tenants
+from trially.tenancy.lifecycle.listing import slugs_of_created
 from trially.terminal import NOTHING, print_items, table_options
 
 SHOWN = ("tenant", "rule", "member_id", "operator", "count", "threshold", "until", "id")
@@ -60,7 +60,7 @@ def alerts(slug: str | None, *, of_all: bool, every: int | None, as_json: bool) 
     if (slug is None) is not of_all:
         raise click.UsageError("Name one tenant, or pass --all.")
     while True:
-        slugs = [tenant.slug for tenant in list_tenants()] if slug is None else [slug]
+        slugs = slugs_of_created() if slug is None else [slug]
         failed: list[str] = []
         found = list(_evaluate_each(slugs, failed))
         if found or every is None:

@@ -17,7 +17,8 @@ from trially.auth.permissions import PhiLevel, Role
 from trially.database.placement import Placement
 from trially.database.session import db
 from trially.errors import OperatorError
-from trially.tenancy.catalog import Tenant, catalog_transaction, control_engine
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.context import administered_tenant
 from trially.tenancy.operators.model import SupportGrant
 from trially.tenancy.operators.persons import current_person

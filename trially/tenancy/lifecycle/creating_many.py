@@ -12,14 +12,8 @@ from sqlalchemy import select
 
 from trially.config import current_settings
 from trially.errors import OperatorError
-from trially.tenancy.catalog import (
-    Operation,
-    OperationState,
-    Tenant,
-    TenantSlug,
-    TenantStatus,
-    catalog_transaction,
-)
+from trially.tenancy.catalog import Operation, OperationState, Tenant, TenantSlug, TenantStatus
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.operations import run_operation
 from trially.tenancy.lifecycle.provisioning import create_tenant, find_tenant_record
 from trially.tenancy.lifecycle.tenant_files import Wanted, differences, refuse_faults

@@ -11,10 +11,10 @@ from trially.tenancy.catalog import (
     PlacementRecord,
     Server,
     Tenant,
-    catalog_transaction,
-    control_engine,
+    TenantStatus,
     is_called,
 )
+from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.names import UnknownTenantError
 from trially.tenancy.pinning import is_served
 
@@ -79,6 +79,11 @@ def describe_tenants(wanted: TenantFilter) -> Sequence[dict[str, Any]]:
     )
     with control_engine().connect() as connection:
         return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def slugs_of_created() -> list[str]:
+    """Return the slugs of all tenants but those whose creation has not ended, in their order."""
+    return [each.slug for each in list_tenants() if each.status != TenantStatus.PROVISIONING]
 
 
 def list_tenants() -> Sequence[Tenant]:

@@ -21,8 +21,8 @@ from trially.tenancy.catalog import (
     TenantSlug,
     TenantStatus,
     Tier,
-    catalog_transaction,
 )
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, run_operation
 from trially.tenancy.lifecycle.ready_tenants import claim_ready
 from trially.tenancy.lifecycle.storage_steps import STORAGE_STEPS, record_of, remove_tenant

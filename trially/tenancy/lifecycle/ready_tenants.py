@@ -21,8 +21,8 @@ from trially.tenancy.catalog import (
     Tenant,
     TenantStatus,
     Tier,
-    catalog_transaction,
 )
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.operations import (
     KINDS,
     OperationKind,

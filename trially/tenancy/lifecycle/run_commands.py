@@ -9,8 +9,9 @@ import click
 
 from trially.errors import OperatorError
 from trially.state import app_state
-from trially.tenancy.catalog import TenantStatus, Tier, catalog_transaction
+from trially.tenancy.catalog import TenantStatus, Tier
 from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.context import administered_tenant
 from trially.tenancy.lifecycle.completing import complete_server, complete_slug
 from trially.tenancy.lifecycle.listing import TenantFilter, describe_tenants, get_tenant
