@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from threading import Barrier, Thread
 from typing import Any
 
@@ -9,22 +10,24 @@ import pytest
 from flask import Flask
 from sqlalchemy import select, text, update
 
+from trially import create_app
 from trially.auth.members.model import Member
-from trially.config import Settings
+from trially.config import Settings, SettingsError
 from trially.database.session import db
 from trially.doctor.examining import doctor_of
 from trially.doctor.findings import Level
 from trially.doctor.fleet import read_fleet
+from trially.errors import OperatorError
 from trially.state import state_of
 from trially.tenancy.catalog import PlacementRecord, Tenant, TenantStatus, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import UnknownTenantError, directory
-from trially.tenancy.lifecycle import ready_tenants
+from trially.tenancy.lifecycle import filling, provisioning, ready_tenants
 from trially.tenancy.lifecycle.filling import fill_ready
 from trially.tenancy.lifecycle.key_use import all_login_roles
 from trially.tenancy.lifecycle.listing import get_tenant, list_tenants
-from trially.tenancy.lifecycle.operations import Step, unfinished_operations
+from trially.tenancy.lifecycle.operations import run_operation, unfinished_operations
 from trially.tenancy.lifecycle.places import read_places
 from trially.tenancy.lifecycle.provisioning import TenantExistsError, create_tenant
 from trially.tenancy.servers.access import server_access
@@ -53,6 +56,11 @@ def ready_ids() -> dict[Any, str]:
             .where(Tenant.status.in_((TenantStatus.READY, TenantStatus.PREPARING)))
         )
         return dict(rows.all())
+
+
+def die(*_: Any) -> None:
+    """End as a process that was killed: nothing after this runs."""
+    raise KeyboardInterrupt
 
 
 def databases_and_roles() -> set[str]:
@@ -119,6 +127,49 @@ def test_a_claim_with_an_owner_or_a_taken_slug_is_whole(
         assert unfinished_operations() == []
 
 
+def test_a_claim_whose_process_died_is_finished(
+    own_app: Flask, keeping: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = {"owner": "who|1", "owner_issuer": None}
+    with own_app.app_context():
+        keeping(pooled_rows=1)
+        [ready] = ready_ids()
+        with monkeypatch.context() as patch:
+            patch.setattr(provisioning, "run_operation", die)
+            with pytest.raises(KeyboardInterrupt):
+                create_tenant("died", "Died", tier=Tier.POOLED_ROWS, parameters=owner)
+        with pytest.raises(UnknownTenantError):
+            directory().find("died", fresh=True)
+
+        [operation] = unfinished_operations()
+        run_operation(operation.id)
+
+        assert get_tenant("died").id == ready
+        with tenant_context("died"):
+            assert db.session.scalars(select(Member.subject)).all() == ["who|1"]
+        db.session.remove()
+
+
+def test_one_tier_that_fails_stops_no_other(
+    own_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(tier: Tier, server_id: Any) -> None:
+        if tier is Tier.OWN_SCHEMA:
+            raise OperatorError("The disk is full.")
+        ready_tenants.prepare_ready(tier, server_id)
+
+    monkeypatch.setattr(filling, "prepare_ready", fail)
+    state_of(own_app).ready_tenants = {Tier.OWN_SCHEMA: 1, Tier.POOLED_ROWS: 1}
+
+    failed = own_app.test_cli_runner().invoke(args=["tenants", "ready", "--json"])
+
+    assert failed.exit_code == 1
+    assert [(each["ready"], each["error"]) for each in json.loads(failed.stdout)] == [
+        (0, "The disk is full."),
+        (1, None),
+    ]
+
+
 def test_two_claims_at_once_get_different_tenants(
     own_app: Flask, keeping: Callable[..., Any]
 ) -> None:
@@ -170,17 +221,10 @@ def test_the_doctor_knows_ready_tenants_and_finds_leaked_ones(
         state_of(own_app).ready_tenants = {}
         assert [what for what in problems() if "more than" in what] != []
 
-        die = Step("die", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        kind = ready_tenants.PREPARE
         with monkeypatch.context() as patch:
-            patch.setattr(
-                ready_tenants,
-                "run_operation",
-                lambda _: (_ for _ in ()).throw(KeyboardInterrupt),
-            )
+            patch.setattr(ready_tenants, "run_operation", die)
             with pytest.raises(KeyboardInterrupt):
                 keeping(**dict.fromkeys(TIERS, 2))
-        assert die.name not in [step.name for step in kind.steps]
         assert any(what.startswith("prepare of ready-") for what in problems())
 
         keeping()
@@ -204,9 +248,7 @@ def test_ready_tenants_that_lack_migrations_are_not_claimed_but_replaced(
         assert outdated not in ready_ids()
 
 
-def test_the_command_fills_and_empties(
-    own_app: Flask, blank_app: Callable[..., Flask], settings: Settings
-) -> None:
+def test_the_command_fills_and_empties(own_app: Flask) -> None:
     run = own_app.test_cli_runner().invoke
     state_of(own_app).ready_tenants = {Tier.POOLED_ROWS: 2}
 
@@ -225,10 +267,5 @@ def test_the_command_fills_and_empties(
 
 @pytest.mark.parametrize("kept", [{"nowhere": "1"}, {"silo": "1"}, {"pooled_rows": "-1"}])
 def test_wrong_settings_stop_the_start(kept: dict[str, str], settings: Settings) -> None:
-    from dataclasses import replace
-
-    from trially import create_app
-    from trially.config import SettingsError
-
     with pytest.raises(SettingsError, match="TRIALLY_READY_TENANTS"):
         create_app(replace(settings, ready_tenants=kept))

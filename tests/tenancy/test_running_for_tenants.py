@@ -63,7 +63,7 @@ def test_a_tenant_that_hangs_is_ended_and_stops_no_other(run: Run) -> None:
     assert [each["result"] for each in json.loads(ended.stdout)] == ["done", "timed out"]
 
 
-def test_a_command_gets_the_slug_and_prints_in_one_piece(run: Run) -> None:
+def test_a_command_gets_the_slug_and_prints_in_one_piece(run: Run, records: Records) -> None:
     shown = run("run-two", "--", "members", "list", "--json")
     listed = run("run-two", "--", "tenants", "members", "list", "--json")
     reason = run("run-one", "--reason", "T-2", "--", f"{CALLED}:greet", "hello")
@@ -74,6 +74,7 @@ def test_a_command_gets_the_slug_and_prints_in_one_piece(run: Run) -> None:
     assert "== run-two: done in" in listed.stdout
     assert "[]" in listed.stdout
     assert '"hello run-one T-2"' in reason.stdout
+    assert "hello" not in str(records())
 
 
 def test_a_dry_run_shows_the_commands(run: Run) -> None:

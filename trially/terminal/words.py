@@ -1,4 +1,4 @@
-"""Commands whose last words, after `--`, belong to another program."""
+"""Words of a command that belong to another program, such as those after `--`."""
 
 from collections.abc import Sequence
 
@@ -9,6 +9,10 @@ from trially.terminal.command import Command
 SEPARATOR = "--"
 AFTER_SEPARATOR = "trially.after_separator"
 """Key in `Context.meta` of the words after `--`."""
+
+
+class UnrecordedText(click.types.StringParamType):
+    """A text for another program. It may name a patient, so it is not recorded."""
 
 
 class CommandWithWords(Command):

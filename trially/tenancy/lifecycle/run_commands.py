@@ -27,7 +27,7 @@ from trially.terminal import (
     table_options,
 )
 from trially.terminal.durations import Duration
-from trially.terminal.words import CommandWithWords, words_after_separator
+from trially.terminal.words import CommandWithWords, UnrecordedText, words_after_separator
 
 
 class NoTenantsChosenError(OperatorError):
@@ -45,7 +45,7 @@ class NotCallableError(OperatorError):
 @catalog_command("call", loses=NOTHING)
 @click.argument("slug", shell_complete=complete_slug)
 @click.argument("function", metavar="MODULE:FUNCTION")
-@click.argument("arguments", metavar="[ARGUMENT]...", nargs=-1)
+@click.argument("arguments", metavar="[ARGUMENT]...", nargs=-1, type=UnrecordedText())
 def call(slug: str, function: str, arguments: Sequence[str]) -> None:
     """Call the Python function MODULE:FUNCTION in the context of the tenant SLUG.
 
