@@ -33,7 +33,7 @@ def recorded_command(context: click.Context, reason: str | None) -> Iterator[Non
     parameters = parameters_of(context)
     target = next(
         (
-            str(context.params[each.name])
+            _as_text(context.params[each.name])
             for each in context.command.params
             if isinstance(each, click.Argument) and each.name in parameters
         ),
@@ -78,6 +78,10 @@ def parameters_of(context: click.Context) -> dict[str, Any]:
         and each.name not in _UNSAID
         and context.get_parameter_source(each.name) is not ParameterSource.DEFAULT
     }
+
+
+def _as_text(target: Any) -> str:
+    return ", ".join(map(str, target)) if isinstance(target, tuple) else str(target)
 
 
 def _shown(parameter: click.Parameter, value: Any) -> Any:

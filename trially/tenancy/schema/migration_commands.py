@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 from trially.database.session import db
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.pinning import is_served
 from trially.tenancy.schema.catalog_revision import require_catalog
 from trially.tenancy.schema.downgrade_losses import BASE, dropped_between
 from trially.tenancy.schema.lineages import TENANT_LINEAGE
@@ -157,7 +158,7 @@ def _migrated(directory: str | None) -> str:
         return "The catalog"
     require_catalog()
     with catalog_transaction() as session:
-        tenants = session.scalar(select(func.count()).select_from(Tenant)) or 0
+        tenants = session.scalar(select(func.count()).select_from(Tenant).where(is_served())) or 0
     return f"Every tenant ({plural(tenants, 'tenant')})"
 
 
