@@ -193,7 +193,9 @@ def test_two_claims_at_once_get_different_tenants(
     assert ready < set(claimed)
 
 
-def test_nobody_sees_a_ready_tenant(own_app: Flask, keeping: Callable[..., Any]) -> None:
+def test_no_list_and_no_request_sees_a_ready_tenant(
+    own_app: Flask, keeping: Callable[..., Any]
+) -> None:
     run = own_app.test_cli_runner().invoke
     with own_app.app_context():
         keeping(dedicated_database=1, pooled_rows=1)

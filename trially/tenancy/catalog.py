@@ -35,14 +35,14 @@ class TenantStatus(StrEnum):
     """The storage of a ready tenant is being created or removed."""
 
     READY = "ready"
-    """Its storage is complete, and nobody's. The next new tenant of its tier becomes this one."""
+    """Its storage is complete, and no customer has it. The next new tenant of its tier takes it."""
 
 
 UNBUILT = (TenantStatus.PROVISIONING, TenantStatus.PREPARING)
 """The storage may be incomplete."""
 
 UNCLAIMED = (TenantStatus.PREPARING, TenantStatus.READY)
-"""Nobody's tenant. No list, no request and no command about tenants knows it."""
+"""No customer has the tenant. No list, no request and no command about tenants knows it."""
 
 
 class TenantKind(StrEnum):
