@@ -88,7 +88,9 @@ connections = _group(
 tenants = _group(
     "tenants",
     "Create and manage tenants.",
-    _lazy("create", f"{TENANTS}:create", "Create the tenant SLUG and its storage."),
+    _lazy(
+        "create", f"{LIFECYCLE}.create_commands:create", "Create the tenant SLUG and its storage."
+    ),
     _lazy(
         "list", f"{LISTING}:list_", "List the tenants, or those with TEXT in their slug or name."
     ),
@@ -101,6 +103,36 @@ tenants = _group(
     _lazy("set", f"{ZONES}:set_", "Change the time zone of the tenant SLUG."),
     _lazy("suspend", f"{TENANTS}:suspend", "Suspend the tenant SLUG."),
     _lazy("resume", f"{TENANTS}:resume", "Resume the suspended tenant SLUG."),
+    _lazy(
+        "ready",
+        f"{LIFECYCLE}.ready_commands:ready",
+        "Keep as many tenants ready as TRIALLY_READY_TENANTS says.",
+    ),
+    _lazy(
+        "run",
+        f"{LIFECYCLE}.run_commands:run",
+        "Run a command for many tenants: `flask tenants run … -- COMMAND`.",
+    ),
+    _lazy(
+        "call",
+        f"{LIFECYCLE}.run_commands:call",
+        "Call the Python function MODULE:FUNCTION in the context of the tenant SLUG.",
+    ),
+    _lazy(
+        "psql",
+        "trially.auth.support.psql_commands:psql",
+        "Open psql in the data of the tenant SLUG, as the tenant's own role.",
+    ),
+    _lazy(
+        "top",
+        f"{LIFECYCLE}.top_commands:top",
+        "Show the busiest tenants: requests, time, waits, connections and rows.",
+    ),
+    _lazy(
+        "downgrade",
+        f"{LIFECYCLE}.downgrade_commands:downgrade",
+        "Migrate the tenants SLUG back to a revision.",
+    ),
     _lazy("silo", f"{TENANTS}:silo", "Write the files that run a silo for the tenant SLUG."),
     _lazy("revoke", f"{AUTH}:revoke", "Revoke the tokens for the tenant SLUG."),
     _lazy("token", f"{AUTH}:token", "Print a development token for the tenant SLUG."),

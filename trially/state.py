@@ -94,6 +94,9 @@ class AppState:
     """Members, cached from tenants' databases."""
 
     plan_tiers: "dict[str, Tier]" = field(default_factory=dict)
+    ready_tenants: "dict[Tier, int]" = field(default_factory=dict)
+    """How many tenants of each tier are kept ready on each server."""
+
     token_verifier: "TokenVerifier" = field(init=False)
     support_resolver: "SupportResolver" = field(init=False)
     """Finds the tenants that operators may enter with a support grant."""

@@ -21,7 +21,7 @@ from trially.terminal.command import Harmless
 
 COMMANDS = dict(all_commands())
 DESTRUCTIVE = {
-    *("tenants rename", "tenants suspend", "tenants revoke"),
+    *("tenants rename", "tenants suspend", "tenants revoke", "tenants downgrade"),
     *("tenants members remove", "tenants connections remove"),
     *("servers change", "servers remove", "keys rotate"),
     *("operations resume", "imports delete", "imports forget", "imports withdraw"),

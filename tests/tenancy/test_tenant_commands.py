@@ -157,7 +157,7 @@ def test_an_unforeseen_failure_prints_nothing_of_its_message(run_command, monkey
     def fail(*_arguments, **_options):
         raise KeyError("Jane Roe")
 
-    monkeypatch.setattr("trially.tenancy.lifecycle.tenant_commands.create_tenant", fail)
+    monkeypatch.setattr("trially.tenancy.lifecycle.create_commands.create_tenant", fail)
 
     result = run_command("tenants", "create", "fine", "--name", "X")
 

@@ -1,6 +1,5 @@
 """`flask audit seal`, `status` and `verify`."""
 
-import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -31,9 +30,7 @@ from trially.terminal import (
     progress_bar,
     table_options,
 )
-
-_DURATION = re.compile(r"(\d{1,6})(s|m|h)\Z")
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
+from trially.terminal.durations import Duration
 
 
 class SealingError(OperatorError):
@@ -42,21 +39,6 @@ class SealingError(OperatorError):
 
 class LogNotIntactError(OperatorError):
     """A log was changed."""
-
-
-class Duration(click.ParamType[float]):
-    """A duration such as 10s, 5m or 1h."""
-
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return the duration in seconds."""
-        match = _DURATION.match(str(value))
-        if match is None or int(match[1]) == 0:
-            self.fail(f"{value!r} is not a duration. Write one such as 10s, 5m or 1h.", param, ctx)
-        return int(match[1]) * _SECONDS[match[2]]
 
 
 @catalog_command("seal", loses=NOTHING, needs_routes=False)

@@ -131,6 +131,9 @@ class Settings:
     plan_tiers: dict[str, str] = field(default_factory=dict)
     """The tier of each plan's tenants, unless `--tier` is given when a tenant is created."""
 
+    ready_tenants: dict[str, str] = field(default_factory=dict)
+    """How many tenants of each tier are kept ready on each server, to be claimed by new ones."""
+
     replica_max_lag_ms: Annotated[int, between(1, 5000)] = 1000
     """Maximum lag of a replica that answers requests, in milliseconds."""
 

@@ -8,7 +8,7 @@ from trially.doctor.comparing.compare import compare_builtin, compare_objects
 from trially.doctor.comparing.sentence import Sentence
 from trially.doctor.databases import ExaminedDatabase
 from trially.doctor.findings import Check, Problem, error, warning
-from trially.tenancy.catalog import TenantStatus
+from trially.tenancy.catalog import UNBUILT
 from trially.tenancy.servers.connections import execute
 
 _LOCKED = (
@@ -30,7 +30,7 @@ def every_object_is_as_in_a_new_placement(database: ExaminedDatabase) -> Iterato
     excluded = {
         tenant.placement.schema
         for tenant in database.expected.tenants
-        if tenant.status == TenantStatus.PROVISIONING and database.expected.tier.switches_roles
+        if tenant.status in UNBUILT and database.expected.tier.switches_roles
     }
     try:
         yield from _compare(database, excluded)

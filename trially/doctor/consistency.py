@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from trially.doctor.databases import ExaminedDatabase
 from trially.doctor.findings import Check, Problem, error, warning
-from trially.tenancy.catalog import TenantStatus
+from trially.tenancy.catalog import UNBUILT, TenantStatus
 from trially.tenancy.schema.guard import GUARD_SCHEMA
 
 
@@ -13,7 +13,7 @@ def schemas_match_the_catalog(database: ExaminedDatabase) -> Iterator[Problem]:
     existing = database.schemas
     for tenant in database.expected.tenants:
         schema = tenant.placement.schema
-        if tenant.status != TenantStatus.PROVISIONING and schema not in existing:
+        if tenant.status not in UNBUILT and schema not in existing:
             what = f"the schema {schema} is missing"
             yield error(what, "Restore its tenant from a backup.", tenant.slug)
     for schema in sorted(existing - database.expected.schemas - {GUARD_SCHEMA}):
@@ -61,7 +61,7 @@ def guard_placements_match_the_catalog(database: ExaminedDatabase) -> Iterator[P
     for tenant in database.expected.tenants:
         copy = copies.pop(str(tenant.id), None)
         expected = (tenant.placement.epoch, tenant.status == TenantStatus.SUSPENDED)
-        if tenant.status != TenantStatus.PROVISIONING and copy != expected:
+        if tenant.status not in UNBUILT and copy != expected:
             what = (
                 f"the guard has {tenant.slug} at {_describe(copy)},"
                 f" the catalog at {_describe(expected)}"

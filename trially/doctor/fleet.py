@@ -8,12 +8,12 @@ from sqlalchemy import select
 
 from trially.config import Settings, current_settings
 from trially.tenancy.catalog import (
+    UNBUILT,
     Operation,
     PlacementRecord,
     Server,
     SharedDatabase,
     Tenant,
-    TenantStatus,
     Tier,
 )
 from trially.tenancy.catalog_sessions import catalog_transaction
@@ -41,7 +41,7 @@ class TenantDatabase:
     @property
     def served(self) -> list[Tenant]:
         """The tenants that are not being provisioned."""
-        return [each for each in self.tenants if each.status != TenantStatus.PROVISIONING]
+        return [each for each in self.tenants if each.status not in UNBUILT]
 
     @property
     def schemas(self) -> frozenset[str]:
@@ -67,7 +67,7 @@ class TenantDatabase:
     @property
     def is_provisioned(self) -> bool:
         """Return False for the database of one tenant that is still being provisioned."""
-        is_done = [tenant.status != TenantStatus.PROVISIONING for tenant in self.tenants]
+        is_done = [tenant.status not in UNBUILT for tenant in self.tenants]
         return self.tier.shares_database or any(is_done) or not is_done
 
     @property

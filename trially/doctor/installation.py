@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from trially.doctor.findings import Check, Problem, error, production_error, warning
 from trially.doctor.fleet import Fleet
+from trially.tenancy.lifecycle.filling import read_stocks
 from trially.tenancy.schema.catalog_revision import (
     CatalogBehindError,
     CatalogNewerError,
@@ -75,6 +76,17 @@ def every_operation_is_finished(fleet: Fleet) -> Iterator[Problem]:
         yield warning(what, remedy)
 
 
+def ready_tenants_are_as_many_as_wanted(_fleet: Fleet) -> Iterator[Problem]:
+    """Look for tenants that are kept ready and that the setting does not ask for."""
+    for stock in read_stocks():
+        if stock.ready > stock.wanted:
+            what = (
+                f"{stock.ready} ready tenants of tier {stock.tier} on {stock.server} are more than"
+                f" the {stock.wanted} that are wanted"
+            )
+            yield warning(what, "Run `flask tenants ready`.")
+
+
 def entropy_bits(text: str) -> float:
     """Return the Shannon entropy of a text in bits, from the frequency of its characters."""
     shares = [count / len(text) for count in Counter(text).values()]
@@ -86,4 +98,5 @@ INSTALLATION_CHECKS: tuple[Check[Fleet], ...] = (
     schemas_are_at_the_head_revision,
     the_secret_key_is_strong,
     every_operation_is_finished,
+    ready_tenants_are_as_many_as_wanted,
 )

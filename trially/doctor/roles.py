@@ -7,7 +7,7 @@ from trially.doctor.examined_server import ExaminedServer
 from trially.doctor.findings import Check, Problem, error, warning
 from trially.doctor.fleet import TenantDatabase
 from trially.doctor.leftovers import running_references
-from trially.tenancy.catalog import Tenant, TenantStatus
+from trially.tenancy.catalog import UNBUILT, Tenant
 from trially.tenancy.servers.access import MAINTENANCE_DATABASES
 
 MAX_NAMED_TENANTS = 3
@@ -117,7 +117,7 @@ def _created_roles(database: TenantDatabase) -> frozenset[str]:
 
 
 def _is_provisioned(tenant: Tenant) -> bool:
-    return tenant.status != TenantStatus.PROVISIONING
+    return tenant.status not in UNBUILT
 
 
 def _tenants_of(database: TenantDatabase) -> str:

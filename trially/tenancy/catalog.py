@@ -26,11 +26,23 @@ CATALOG_SCHEMA = "catalog"
 
 
 class TenantStatus(StrEnum):
-    """Whether a tenant is being provisioned, is served, or is suspended."""
+    """Whether a tenant is being provisioned, is served, or is suspended; or is only kept ready."""
 
     PROVISIONING = "provisioning"
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    PREPARING = "preparing"
+    """The storage of a ready tenant is being created or removed."""
+
+    READY = "ready"
+    """Its storage is complete, and no customer has it. The next new tenant of its tier takes it."""
+
+
+UNBUILT = (TenantStatus.PROVISIONING, TenantStatus.PREPARING)
+"""The storage may be incomplete."""
+
+UNCLAIMED = (TenantStatus.PREPARING, TenantStatus.READY)
+"""No customer has the tenant. No list, no request and no command about tenants knows it."""
 
 
 class TenantKind(StrEnum):
@@ -136,7 +148,10 @@ class Tenant(Timestamped, CatalogModel):
         viewonly=True,
     )
 
-    __table_args__ = (CheckConstraint(f"slug ~ '^{SLUG_PATTERN}$'", name="slug"),)
+    __table_args__ = (
+        CheckConstraint(f"slug ~ '^{SLUG_PATTERN}$'", name="slug"),
+        Index("ix_tenant_ready", "id", postgresql_where=text("status = 'ready'")),
+    )
 
 
 class TenantSlug(CatalogModel):

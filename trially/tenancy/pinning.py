@@ -1,10 +1,10 @@
 """Pinning: an instance that serves one tenant, and answers as if no other tenant existed."""
 
-from sqlalchemy import ColumnElement, true
+from sqlalchemy import ColumnElement
 
 from trially.config import current_settings
 from trially.errors import OperatorError
-from trially.tenancy.catalog import is_called
+from trially.tenancy.catalog import UNCLAIMED, Tenant, is_called
 
 
 class PinnedError(OperatorError):
@@ -19,10 +19,11 @@ def is_served() -> ColumnElement[bool]:
     """Return the condition on `Tenant` for the tenants that this instance serves.
 
     The condition follows the pinned tenant through a change of its slug, because a former slug
-    stays reserved for its tenant.
+    stays reserved for its tenant. Tenants that are only kept ready are never served.
     """
     pinned = current_settings().pinned_tenant
-    return is_called(pinned) if pinned else true()
+    is_claimed = Tenant.status.not_in(UNCLAIMED)
+    return is_called(pinned) & is_claimed if pinned else is_claimed
 
 
 def refuse_unserved(slug: str) -> None:

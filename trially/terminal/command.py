@@ -155,10 +155,10 @@ class CommandGroup(Sectioned, ParsedCommand, click.Group):
 
 
 def command(
-    name: str, *, loses: Losses, **options: Any
+    name: str, *, loses: Losses, cls: type[Command] = Command, **options: Any
 ) -> Callable[[Callable[..., Any]], click.Command]:
     """Return a decorator that makes a command of a function; see `Command` for the options."""
-    return click.command(name, cls=Command, loses=loses, **options)
+    return click.command(name, cls=cls, loses=loses, **options)
 
 
 def enter_app(ctx: click.Context, *, needs_routes: bool) -> None:

@@ -4,8 +4,8 @@ from typing import Any, TypedDict, Unpack
 from uuid import UUID
 
 from blinker import Signal
-from sqlalchemy import delete, select, text, update
-from sqlalchemy.exc import IntegrityError, NoResultFound
+from sqlalchemy import select, text, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -15,7 +15,7 @@ from trially.tenancy.catalog import (
     DEFAULT_TIME_ZONE,
     Operation,
     OperationState,
-    PlacementRecord,
+    Server,
     Tenant,
     TenantKind,
     TenantSlug,
@@ -24,6 +24,8 @@ from trially.tenancy.catalog import (
 )
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, run_operation
+from trially.tenancy.lifecycle.ready_tenants import claim_ready
+from trially.tenancy.lifecycle.storage_steps import STORAGE_STEPS, record_of, remove_tenant
 from trially.tenancy.names import check_line, check_slug, check_time_zone
 from trially.tenancy.pinning import refuse_unserved
 from trially.tenancy.plans import tier_of_plan
@@ -74,20 +76,22 @@ def create_tenant(slug: str, name: str, **options: Unpack[TenantOptions]) -> Ten
     anything is created. If a step fails later, everything created so far is removed.
     """
     check_slug(slug)
-    _check_texts(name, options)
+    check_options(name, options)
     refuse_unserved(slug)
     with catalog_transaction() as session:
         tenant = _new_tenant(slug, name, options)
-        record = _allocate(session, tenant, options)
-        if tier_of(record).is_ready(record):
-            # No database objects will be created. So if a crash of the server loses this commit,
-            # nothing is left behind, and the commit need not wait for the disk.
-            session.execute(text("SET LOCAL synchronous_commit = off"))
-        _claim_slug(session, tenant)
-        operation = _new_operation(tenant, options)
-        session.add_all([record, operation])
+        tier = options.get("tier") or tier_of_plan(tenant.plan)
+        server = choose_server(session, tier, tenant.region, options.get("server"))
+        is_complete = not options.get("parameters")
+        claimed = claim_ready(session, tenant, tier, server, is_complete=is_complete)
+        if claimed is not None:
+            operation = _begin_claimed(session, claimed, options)
+        else:
+            operation = _begin(session, tenant, tier, server, options)
+    if claimed is not None and is_complete:
+        return claimed
     run_operation(operation.id)
-    return find_tenant_record(tenant.id)
+    return find_tenant_record(operation.tenant_id)
 
 
 def find_tenant_record(tenant_id: UUID) -> Tenant:
@@ -96,7 +100,8 @@ def find_tenant_record(tenant_id: UUID) -> Tenant:
         return session.scalars(select(Tenant).where(Tenant.id == tenant_id)).one()
 
 
-def _check_texts(name: str, options: TenantOptions) -> None:
+def check_options(name: str, options: TenantOptions) -> None:
+    """Check the name and the texts of the options, or raise an `OperatorError`."""
     for text_, what, column in (
         (name, "The name", Tenant.name),
         (options.get("plan"), "The plan", Tenant.plan),
@@ -121,25 +126,53 @@ def _new_tenant(slug: str, name: str, options: TenantOptions) -> Tenant:
     )
 
 
-def _allocate(session: Session, tenant: Tenant, options: TenantOptions) -> PlacementRecord:
-    """Choose the tenant's tier and server, and return an unsaved placement there."""
-    tier = options.get("tier") or tier_of_plan(tenant.plan)
-    server = choose_server(session, tier, tenant.region, options.get("server"))
+def _begin(
+    session: Session, tenant: Tenant, tier: Tier, server: Server, options: TenantOptions
+) -> Operation:
+    """Save the tenant with a placement that is yet to be created, and return the operation."""
     record = TIERS[tier].allocate(session, server)
     record.tenant_id, record.server_id, record.epoch = tenant.id, server.id, 1
-    return record
+    if tier_of(record).is_ready(record):
+        _commit_without_waiting(session)
+    session.add(tenant)
+    _claim_slug(session, tenant)
+    operation = _new_operation(tenant, options)
+    session.add_all([record, operation])
+    return operation
+
+
+def _begin_claimed(session: Session, tenant: Tenant, options: TenantOptions) -> Operation:
+    """Give a ready tenant its slug. Without parameters it is complete, and so is the operation."""
+    _claim_slug(session, tenant)
+    operation = _new_operation(tenant, options)
+    if operation.parameters:
+        operation.step = STORAGE_STEPS[-1].name
+        _commit_without_waiting(session)
+    else:
+        operation.step, operation.state = PROVISION.steps[-1].name, OperationState.DONE
+    session.add(operation)
+    return operation
+
+
+def _commit_without_waiting(session: Session) -> None:
+    """Let this commit not wait for the disk.
+
+    No database object will be created. So if a crash of the server loses the commit, nothing is
+    left behind. The last commit of the operation waits.
+    """
+    session.execute(text("SET LOCAL synchronous_commit = off"))
 
 
 def _claim_slug(session: Session, tenant: Tenant) -> None:
-    """Insert the tenant and its slug, or raise `TenantExistsError`."""
-    session.add(tenant)
+    """Save the tenant and insert its slug, or raise `TenantExistsError`."""
+    slug = tenant.slug
     try:
         session.flush()
-        session.add(TenantSlug(slug=tenant.slug, tenant_id=tenant.id))
+        session.add(TenantSlug(slug=slug, tenant_id=tenant.id))
         session.flush()
     except IntegrityError as error:
         raise TenantExistsError(
-            f"The slug {tenant.slug!r} is already taken. Choose another one."
+            f"The slug {slug!r} is already taken. Choose another one."
         ) from error
 
 
@@ -154,41 +187,12 @@ def _new_operation(tenant: Tenant, options: TenantOptions) -> Operation:
     )
 
 
-def _record_of(operation: Operation) -> PlacementRecord:
-    if operation.placement is None:
-        raise NoResultFound(f"The tenant of operation {operation.id} has no active placement.")
-    return operation.placement
-
-
-def _needs_storage(operation: Operation) -> bool:
-    record = _record_of(operation)
-    return not tier_of(record).is_ready(record)
-
-
 def _has_parameters(operation: Operation) -> bool:
     return bool(operation.parameters)
 
 
-def _create_role(_session: Session, operation: Operation) -> None:
-    record = _record_of(operation)
-    tier_of(record).create_role(record)
-
-
-def _create_storage(_session: Session, operation: Operation) -> None:
-    record = _record_of(operation)
-    tier_of(record).create_storage(record)
-
-
-def _grant_access(session: Session, operation: Operation) -> None:
-    record = _record_of(operation)
-    revision = tier_of(record).grant_access(record)
-    session.execute(
-        update(PlacementRecord).where(PlacementRecord.id == record.id).values(revision=revision)
-    )
-
-
 def _add_owner(_session: Session, operation: Operation) -> None:
-    record = _record_of(operation)
+    record = record_of(operation)
     tenant_built.send(tier_of(record).placement(record), parameters=operation.parameters)
 
 
@@ -198,21 +202,13 @@ def _activate(session: Session, operation: Operation) -> None:
     )
 
 
-def _undo(session: Session, operation: Operation) -> None:
-    record = _record_of(operation)
-    tier_of(record).remove(record)
-    session.execute(delete(Tenant).where(Tenant.id == operation.tenant_id))
-
-
 PROVISION = OperationKind(
     name="provision",
     steps=(
-        Step("create_role", _create_role, _needs_storage),
-        Step("create_storage", _create_storage, _needs_storage),
-        Step("grant_access", _grant_access),
+        *STORAGE_STEPS,
         Step("add_owner", _add_owner, _has_parameters),
         Step("activate", _activate),
     ),
-    undo=_undo,
+    undo=remove_tenant,
 )
 KINDS[PROVISION.name] = PROVISION

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from trially.tenancy.catalog import PlacementRecord, Server, Tier
+from trially.tenancy.catalog import UNCLAIMED, PlacementRecord, Server, Tenant, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.servers.access import access_to
 from trially.tenancy.servers.probing import ServerState, probe_servers
@@ -17,7 +17,8 @@ def describe_servers(rows: Sequence[Server]) -> list[dict[str, Any]]:
     with catalog_transaction() as session:
         counts = session.execute(
             select(PlacementRecord.server_id, PlacementRecord.tier, func.count())
-            .where(PlacementRecord.is_active)
+            .join(Tenant, Tenant.id == PlacementRecord.tenant_id)
+            .where(PlacementRecord.is_active, Tenant.status.not_in(UNCLAIMED))
             .group_by(PlacementRecord.server_id, PlacementRecord.tier)
         ).all()
     accesses = [access_to(server) for server in rows]

@@ -1,29 +1,19 @@
-"""`flask tenants create`, `rename`, `suspend`, `resume` and `silo`."""
+"""`flask tenants rename`, `suspend`, `resume` and `silo`."""
 
-import time
 from pathlib import Path
 from typing import Any
 
 import click
 
-from trially.database.model import length_of
 from trially.tenancy.catalog import (
-    DEFAULT_TIME_ZONE,
-    MembershipIndex,
-    Tenant,
-    TenantKind,
     TenantStatus,
-    Tier,
 )
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle import status
-from trially.tenancy.lifecycle.completing import complete_server, complete_slug
+from trially.tenancy.lifecycle.completing import complete_slug
 from trially.tenancy.lifecycle.listing import count_members, get_tenant
 from trially.tenancy.lifecycle.listing_commands import describe
-from trially.tenancy.lifecycle.provisioning import TenantExistsError, create_tenant
 from trially.tenancy.lifecycle.silos import SETTINGS_FILE, SiloPlan, write_silo
-from trially.tenancy.names import UnknownTenantError, check_line
-from trially.tenancy.tiers import DEFAULT_TIER, PINNED_TIER
 from trially.terminal import NOTHING, Loss, json_option, plural, print_item
 
 slug_argument = click.argument("slug", shell_complete=complete_slug)
@@ -50,85 +40,6 @@ def loss_of_renaming(slug: str, new_slug: str, **_: Any) -> Loss | None:
         f"{tenant.slug} ({tenant.name}) will be called {new_slug}. Both slugs stay reserved for"
         f" it for ever. {plural(count_members(tenant), 'member')} will see the new slug.",
         f"Rename {tenant.slug}?",
-    )
-
-
-@catalog_command("create", loses=NOTHING)
-@click.argument("slug")
-@click.option("--name", required=True, help="The organisation's name.")
-@click.option(
-    "--kind",
-    type=click.Choice([kind.value for kind in TenantKind]),
-    default=TenantKind.SITE.value,
-    show_default=True,
-    help="The kind of organisation.",
-)
-@click.option(
-    "--tier",
-    type=click.Choice([tier.value for tier in Tier]),
-    help="Where its rows are stored. By default the tier of its plan in TRIALLY_PLAN_TIERS, else"
-    f" {DEFAULT_TIER}; on an instance pinned to a tenant, {PINNED_TIER}.",
-)
-@click.option(
-    "--server",
-    shell_complete=complete_server,
-    help="The server that holds it. By default the emptiest server of its region.",
-)
-@click.option("--plan", default="standard", show_default=True, help="The name of its plan.")
-@click.option("--region", help="The region that its rows must stay in.")
-@click.option(
-    "--time-zone",
-    default=DEFAULT_TIME_ZONE,
-    show_default=True,
-    help="The IANA time zone of times that its sources write without one.",
-)
-@click.option("--owner", help="The first member, as in the claim `sub` of the issuer's tokens.")
-@click.option("--owner-issuer", help="The issuer of --owner. By default the first trusted issuer.")
-@click.option(
-    "--if-not-exists",
-    is_flag=True,
-    help="If SLUG is a tenant's slug already, change nothing and exit with 0.",
-)
-@json_option
-def create(
-    slug: str,
-    *,
-    as_json: bool,
-    kind: str,
-    tier: str | None,
-    owner: str | None,
-    owner_issuer: str | None,
-    if_not_exists: bool,
-    **options: Any,
-) -> None:
-    """Create the tenant SLUG and its storage.
-
-    \b
-    Example:
-      flask tenants create acme --name "Acme Research" --owner "auth0|123"
-    """  # noqa: D301
-    if if_not_exists and (existing := _existing(slug)):
-        print_item(
-            describe(existing),
-            f"{existing.slug} ({existing.id}) already exists. Nothing was changed.",
-            as_json=as_json,
-        )
-        return
-    started = time.perf_counter()
-    parameters = None
-    if owner is not None:
-        check_line(owner, "The owner", length_of(MembershipIndex.subject))
-        parameters = {"owner": owner, "owner_issuer": owner_issuer}
-    tenant = create_tenant(
-        slug,
-        kind=TenantKind(kind),
-        tier=Tier(tier) if tier else None,
-        parameters=parameters,
-        **options,
-    )
-    ms = (time.perf_counter() - started) * 1000
-    print_item(
-        describe(tenant), f"Created {tenant.slug} ({tenant.id}) in {ms:.0f} ms.", as_json=as_json
     )
 
 
@@ -244,16 +155,3 @@ def silo(*, is_forced: bool, as_json: bool, **options: Any) -> None:
         )
     item = {"slug": plan.slug, "directory": str(plan.directory), **vars(files)}
     print_item(item, "\n".join(sentences), as_json=as_json)
-
-
-def _existing(slug: str) -> Tenant | None:
-    """Return the tenant with a slug, or None. Raises `TenantExistsError` for a former slug."""
-    try:
-        tenant = get_tenant(slug)
-    except UnknownTenantError:
-        return None
-    if tenant.slug != slug:
-        raise TenantExistsError(
-            f"The slug {slug!r} is a former slug of {tenant.slug!r}. Choose another one."
-        )
-    return tenant

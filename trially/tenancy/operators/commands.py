@@ -15,6 +15,7 @@ from trially.config import current_settings
 from trially.state import state_of
 from trially.tenancy.operators import recording
 from trially.tenancy.operators.recording import Action, recorded
+from trially.terminal.words import UnrecordedText
 
 LONGEST = 200
 """The most characters of a parameter that are recorded."""
@@ -32,7 +33,7 @@ def recorded_command(context: click.Context, reason: str | None) -> Iterator[Non
     parameters = parameters_of(context)
     target = next(
         (
-            str(context.params[each.name])
+            _as_text(context.params[each.name])
             for each in context.command.params
             if isinstance(each, click.Argument) and each.name in parameters
         ),
@@ -79,7 +80,13 @@ def parameters_of(context: click.Context) -> dict[str, Any]:
     }
 
 
+def _as_text(target: Any) -> str:
+    return ", ".join(map(str, target)) if isinstance(target, tuple) else str(target)
+
+
 def _shown(parameter: click.Parameter, value: Any) -> Any:
+    if isinstance(parameter.type, UnrecordedText):
+        return HIDDEN
     if isinstance(value, list | tuple) and not isinstance(parameter.type, click.Path | click.File):
         return [_shown(parameter, each) for each in value]
     if isinstance(value, bool | int | float) or value is None:

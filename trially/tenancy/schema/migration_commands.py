@@ -1,7 +1,7 @@
 """`flask db`: Flask-Migrate's commands, with the databases that they need prepared beforehand."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,8 +18,11 @@ from sqlalchemy import func, select
 from trially.database.session import db
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.pinning import is_served
 from trially.tenancy.schema.catalog_revision import require_catalog
+from trially.tenancy.schema.downgrade_losses import BASE, dropped_between
 from trially.tenancy.schema.lineages import TENANT_LINEAGE
+from trially.tenancy.schema.revision_files import newest_revision
 from trially.tenancy.schema.templates import template_database
 from trially.tenancy.servers.access import server_access
 from trially.terminal import NOTHING, Command, CommandGroup, Loss, plural
@@ -42,12 +45,12 @@ def loss_of_downgrading(
     """Return what a downgrade drops."""
     if sql:
         return None
-    undone = (
-        ", ".join(undone_by(_lineage(directory), revision or "-1")) or "those that Alembic finds"
-    )
+    names = undone_by(_lineage(directory), revision or "-1")
+    undone = ", ".join(names) or "those that Alembic finds"
     return Loss(
         f"{_migrated(directory)} will be migrated back. Undone from the newest revision: {undone}."
-        " Tables and columns that these migrations created are dropped with all their rows.",
+        f" {_dropped_by(_lineage(directory), names)}"
+        " `flask tenants downgrade` migrates single tenants back.",
         "Downgrade?",
     )
 
@@ -135,6 +138,15 @@ def undone_by(lineage: Path, target: str) -> list[str]:
     return []
 
 
+def _dropped_by(lineage: Path, undone: Sequence[str]) -> str:
+    """Return what the downgrade of some migrations drops, as a sentence."""
+    if lineage != TENANT_LINEAGE or not undone:
+        return "Tables and columns that these migrations created are dropped with all their rows."
+    oldest = int(undone[-1].partition("_")[0])
+    head, target = newest_revision(lineage), f"{oldest - 1:04d}" if oldest > 1 else BASE
+    return f"Dropped with all their rows: {dropped_between({head}, target)[head]}."
+
+
 def _lineage(directory: str | None) -> Path:
     """Return the lineage of a command: its own `--directory`, or that of `flask db`."""
     return Path(directory or g.get("directory") or TENANT_LINEAGE).resolve()
@@ -146,7 +158,7 @@ def _migrated(directory: str | None) -> str:
         return "The catalog"
     require_catalog()
     with catalog_transaction() as session:
-        tenants = session.scalar(select(func.count()).select_from(Tenant)) or 0
+        tenants = session.scalar(select(func.count()).select_from(Tenant).where(is_served())) or 0
     return f"Every tenant ({plural(tenants, 'tenant')})"
 
 

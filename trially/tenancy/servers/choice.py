@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from trially.errors import OperatorError
 from trially.tenancy.advisory_locks import SERVER_CHOICE_LOCK
-from trially.tenancy.catalog import PlacementRecord, Server, Tier
+from trially.tenancy.catalog import UNCLAIMED, PlacementRecord, Server, Tenant, Tier
 from trially.tenancy.servers.access import NoServerError
 
 ASSUMED_CAPACITY = 1_000
@@ -61,7 +61,9 @@ def _count_tenants(session: Session, servers: list[Server]) -> Mapping[UUID, int
     session.execute(select(func.pg_advisory_xact_lock(SERVER_CHOICE_LOCK)))
     rows = session.execute(
         select(PlacementRecord.server_id, func.count())
+        .join(Tenant, Tenant.id == PlacementRecord.tenant_id)
         .where(
+            Tenant.status.not_in(UNCLAIMED),
             PlacementRecord.server_id.in_([server.id for server in servers]),
             PlacementRecord.is_active,
         )

@@ -14,6 +14,7 @@ from trially.database.model import length_of
 from trially.errors import OperatorError
 from trially.keys import current_keys
 from trially.tenancy.catalog import (
+    UNCLAIMED,
     PlacementRecord,
     Server,
     ServerPassword,
@@ -134,9 +135,17 @@ def remove_server(name: str) -> Server:
         )
     with catalog_transaction() as session:
         server = _find(session, name)
-        if session.scalar(select(exists().where(PlacementRecord.server_id == server.id))):
+        placed = exists().where(
+            PlacementRecord.server_id == server.id, PlacementRecord.tenant_id == Tenant.id
+        )
+        if session.scalar(select(placed.where(Tenant.status.not_in(UNCLAIMED)))):
             raise ServerInUseError(
                 f"The server {name!r} cannot be removed, because tenants are placed on it."
+            )
+        if session.scalar(select(placed)):
+            raise ServerInUseError(
+                f"The server {name!r} cannot be removed, because tenants are kept ready on it."
+                f" Run `flask servers drain {name}` and `flask tenants ready`, which removes them."
             )
         session.execute(delete(SharedDatabase).where(SharedDatabase.server_id == server.id))
         session.execute(delete(Server).where(Server.id == server.id))

@@ -1,0 +1,23 @@
+"""Keep tenants ready."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0012"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_index(
+        "ix_tenant_ready",
+        "tenant",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("status = 'ready'"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_index("ix_tenant_ready", table_name="tenant")

@@ -1,0 +1,54 @@
+"""The steps of an operation that create a tenant's role and storage, and what undoes them."""
+
+from sqlalchemy import delete, update
+from sqlalchemy.exc import NoResultFound
+from sqlalchemy.orm import Session
+
+from trially.tenancy.catalog import Operation, PlacementRecord, Tenant
+from trially.tenancy.lifecycle.operations import Step
+from trially.tenancy.tiers import tier_of
+
+
+def record_of(operation: Operation) -> PlacementRecord:
+    """Return the placement that an operation works on."""
+    if operation.placement is None:
+        raise NoResultFound(f"The tenant of operation {operation.id} has no active placement.")
+    return operation.placement
+
+
+def remove_tenant(session: Session, operation: Operation) -> None:
+    """Remove the tenant's storage and its rows in the catalog."""
+    record = record_of(operation)
+    tier_of(record).remove(record)
+    session.execute(delete(Tenant).where(Tenant.id == operation.tenant_id))
+
+
+def _needs_storage(operation: Operation) -> bool:
+    record = record_of(operation)
+    return not tier_of(record).is_ready(record)
+
+
+def _create_role(_session: Session, operation: Operation) -> None:
+    record = record_of(operation)
+    tier_of(record).create_role(record)
+
+
+def _create_storage(_session: Session, operation: Operation) -> None:
+    record = record_of(operation)
+    tier_of(record).create_storage(record)
+
+
+def _grant_access(session: Session, operation: Operation) -> None:
+    record = record_of(operation)
+    revision = tier_of(record).grant_access(record)
+    session.execute(
+        update(PlacementRecord).where(PlacementRecord.id == record.id).values(revision=revision)
+    )
+
+
+STORAGE_STEPS = (
+    Step("create_role", _create_role, _needs_storage),
+    Step("create_storage", _create_storage, _needs_storage),
+    Step("grant_access", _grant_access),
+)
+"""After these steps, the tenant's role can use its tables."""

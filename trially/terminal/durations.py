@@ -1,0 +1,26 @@
+"""Durations as operators write them."""
+
+import re
+from typing import Any
+
+import click
+
+_DURATION = re.compile(r"(\d{1,6})(s|m|h)\Z")
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+class Duration(click.ParamType[float]):
+    """A duration such as 10s, 5m or 1h, in seconds."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the duration in seconds."""
+        if isinstance(value, int | float):
+            return float(value)
+        match = _DURATION.match(str(value))
+        if match is None or int(match[1]) == 0:
+            self.fail(f"{value!r} is not a duration. Write one such as 10s, 5m or 1h.", param, ctx)
+        return int(match[1]) * _SECONDS[match[2]]
