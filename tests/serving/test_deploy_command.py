@@ -12,7 +12,7 @@ from servers import serve, wait_until
 from test_restarts import clients
 
 from trially import deploying
-from trially.tenancy.lifecycle.migration_failures import FleetMigrationError
+from trially.tenancy.migrating.migration_failures import FleetMigrationError
 from trially.tenancy.schema.lineages import TENANT_LINEAGE
 
 RunCommand = Callable[..., Any]

@@ -15,6 +15,9 @@ KEY_ROTATION_LOCK = 0x7472_6961_6C6C_6B79
 SERVER_CHOICE_LOCK = 0x7472_6961_6C6C_6368
 """Catalog: one transaction at a time counts the tenants of the servers and takes the free room."""
 
+MIGRATION_LOCK = 0x7472_6961_6C6C_6D67
+"""Catalog: one process at a time migrates tenants."""
+
 DEMO_LOCK = 0x7472_6961_6C6C_646D
 """Maintenance database: one process at a time prepares the demo tenants."""
 

@@ -1,0 +1,78 @@
+"""Check the places that are recorded at the target: one connection per database, no lock, no DDL.
+
+Each place is asked on its own. One statement over many schemas would hold locks on all of them.
+"""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby
+
+import psycopg2
+from flask import Flask, current_app
+from sqlalchemy import update
+
+from trially.errors import OperatorError
+from trially.tenancy.catalog import PlacementRecord, catalog_transaction
+from trially.tenancy.migrating.places import Place
+from trially.tenancy.migrating.visiting import Found, look
+from trially.tenancy.servers.access import server_access
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check found. It found nothing if the database could not be asked."""
+
+    place: Place
+    found: Found | None
+
+
+def check_places(places: Sequence[Place], target: str, workers: int) -> list[Place]:
+    """Return those places that are not at the target, or could not be asked."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    by_database = [
+        list(of)
+        for _, of in groupby(
+            sorted(places, key=lambda place: place.key), key=lambda place: place.key[:2]
+        )
+    ]
+
+    def check(of_database: list[Place]) -> list[Checked]:
+        with app.app_context():
+            return _check_database(of_database)
+
+    with ThreadPoolExecutor(workers, thread_name_prefix="check") as pool:
+        checked = [each for found in pool.map(check, by_database) for each in found]
+    _record(checked, target)
+    return [each.place for each in checked if each.found is None or not each.found.is_at(target)]
+
+
+def _check_database(places: list[Place]) -> list[Checked]:
+    checked: list[Checked] = []
+    try:
+        with server_access(places[0].server).administer(places[0].database) as raw:
+            checked.extend(Checked(place, look(raw, place.schema)) for place in places)
+    except (psycopg2.Error, OperatorError):
+        checked += [Checked(place, None) for place in places[len(checked) :]]
+    return checked
+
+
+def _record(checked: Iterable[Checked], target: str) -> None:
+    """Correct the records of places at the target that the catalog did not know to be there."""
+    corrected = {
+        each.place: each.found.revision
+        for each in checked
+        if each.found is not None
+        and each.found.is_at(target)
+        and each.place.records
+        and (each.place.revision != each.found.revision or each.place.is_quarantined)
+    }
+    if not corrected:
+        return
+    with catalog_transaction() as session:
+        for place, revision in corrected.items():
+            session.execute(
+                update(PlacementRecord)
+                .where(PlacementRecord.id.in_([record.id for record in place.records]))
+                .values(revision=revision, quarantine=None)
+            )

@@ -1,0 +1,144 @@
+"""What a run prints: a line of progress while it works, and a table at its end."""
+
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from trially.tenancy.migrating.attempts import Attempted
+from trially.tenancy.migrating.migration_failures import FleetMigrationError
+from trially.tenancy.migrating.running import Progress
+from trially.tenancy.migration_runs import RunState
+from trially.terminal import plural, print_items, print_json
+
+LINE_SECONDS = 5.0
+"""How often a line of progress is printed where lines cannot be overwritten."""
+
+COLUMNS = ("place", "server", "database", "schema", "from", "at", "attempts", "ms", "error")
+TEXTS = ("place", "error")
+
+NEXT_STEP = (
+    "Correct the causes and run `flask tenants migrate --resume`. `flask tenants status` lists"
+    " these tenants; `flask --debug db upgrade` shows tracebacks."
+)
+
+
+class ProgressLine:
+    """Prints the progress of a run on standard error: one line that changes, or now and then."""
+
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
+        self._next = time.monotonic() + (0 if self._is_terminal else LINE_SECONDS)
+        self._has_open_line = False
+
+    def __call__(self, progress: Progress) -> None:
+        """Print the progress, if it is time to."""
+        now, is_end = time.monotonic(), progress.state is not RunState.INTERRUPTED
+        if not self._is_terminal:
+            if now >= self._next and not is_end:
+                self._next = now + LINE_SECONDS
+                click.echo(describe_progress(progress), err=True)
+            return
+        if self._has_open_line or not is_end:
+            click.echo(f"\r\033[K{describe_progress(progress)}", err=True, nl=is_end)
+            self._has_open_line = not is_end
+
+    def wait(self) -> None:
+        """Say that another process migrates."""
+        click.echo("Waiting: another process migrates tenants at the moment.", err=True)
+
+
+def describe_progress(progress: Progress) -> str:
+    """Return one line: how many places are done and failed, the rate, and the time left."""
+    done, seconds = len(progress.ended), progress.seconds
+    rate = done / seconds if seconds > 0 else 0.0
+    left = (progress.total - done) / rate if rate else None
+    return ", ".join(
+        (
+            f"{progress.stage}: {done} of {progress.total} done",
+            f"{len(progress.failed)} failed",
+            f"{rate:.1f}/s",
+            "time left unknown" if left is None else f"{left:.0f} s left",
+        )
+    )
+
+
+def print_outcome(progress: Progress, *, as_json: bool) -> None:
+    """Print the end of a run: a table of the failures and a sentence, or JSON."""
+    failures = [_row(each) for each in progress.failed]
+    if as_json:
+        print_json(
+            {
+                "state": progress.state,
+                "seconds": round(progress.seconds, 1),
+                "at_target": progress.at_target,
+                "migrated": len(progress.migrated),
+                "not_visited": progress.total - len(progress.ended),
+                "failed": failures,
+            }
+        )
+        return
+    if failures:
+        print_items(failures, COLUMNS, as_json=False, texts=TEXTS, optional=OPTIONAL)
+        click.echo()
+    click.echo(_sentence(progress))
+
+
+OPTIONAL = ("schema", "database", "server", "ms", "attempts", "from")
+
+
+def raise_if_unfinished(progress: Progress) -> None:
+    """Raise `FleetMigrationError` unless every place is at the target. It names each, by cause."""
+    if progress.state is RunState.DONE:
+        return
+    places = plural(progress.total + progress.at_target, "placement")
+    lines = [f"The command failed for {len(progress.failed)} of {places}."]
+    for cause, failed in _by_cause(progress.failed).items():
+        lines += [cause, *(f"  - {each.place}" for each in failed)]
+    not_visited = progress.total - len(progress.ended)
+    if not_visited:
+        lines.append(f"The run stopped there: {plural(not_visited, 'placement')} not visited.")
+    lines.append(NEXT_STEP)
+    errors = [each.error for each in progress.failed if isinstance(each.error, Exception)]
+    group = ExceptionGroup("the placements failed", errors) if errors else None
+    raise FleetMigrationError("\n".join(lines)) from group
+
+
+def _by_cause(failed: Sequence[Attempted]) -> dict[str, list[Attempted]]:
+    causes: dict[str, list[Attempted]] = {}
+    for each in failed:
+        causes.setdefault(each.failure.reason if each.failure else "", []).append(each)
+    return causes
+
+
+def _sentence(progress: Progress) -> str:
+    parts = [
+        f"{plural(len(progress.migrated), 'placement')} migrated",
+        f"{progress.at_target} at the target already",
+        f"{len(progress.failed)} failed",
+    ]
+    if not_visited := progress.total - len(progress.ended):
+        parts.append(f"{not_visited} not visited")
+    sentence = f"{', '.join(parts)}, in {progress.seconds:.1f} s."
+    return sentence if progress.state is RunState.DONE else f"{sentence}\n{NEXT_STEP}"
+
+
+def _row(attempted: Attempted) -> dict[str, Any]:
+    place, failure = attempted.place, attempted.failure
+    return {
+        "place": place.name,
+        "tenants": len(place.records),
+        "server": place.server,
+        "database": place.database,
+        "schema": place.schema,
+        "state": "unreachable" if attempted.is_unreachable else "failed",
+        "from": attempted.former,
+        "at": attempted.revision,
+        "attempts": attempted.attempts,
+        "ms": attempted.ms,
+        "error": failure and failure.reason,
+        "sqlstate": failure and failure.sqlstate,
+        "statement": failure and failure.statement,
+    }
