@@ -50,10 +50,10 @@ class Ledger:
             ledger._plan(session, stages)
             return ledger
 
-    def add(self, stage: Stage) -> None:
-        """Write the pending rows of one more stage."""
+    def add(self, stages: Sequence[Stage]) -> None:
+        """Write the pending rows of more places."""
         with catalog_transaction() as session:
-            self._plan(session, [stage])
+            self._plan(session, stages)
 
     def _plan(self, session: Session, stages: Sequence[Stage]) -> None:
         rows = [

@@ -40,9 +40,6 @@ TICK_SECONDS = 0.1
 LARGEST_BATCH = 100
 """The most outcomes that one transaction records."""
 
-FOUND_LATE = "found behind"
-"""The stage of places whose recorded revision was wrong."""
-
 
 class TemplateFailedError(OperatorError):
     """The migrations fail on an empty database already."""
@@ -124,10 +121,7 @@ class _Run:
     ) -> None:
         self._steps, self._target, self._options = steps, target, options
         self._watch = watch
-        self._behind = [_those(stage, lambda place: place.revision != target) for stage in stages]
-        self._unchecked = [
-            place for stage in stages for place in stage.places if place.revision == target
-        ]
+        self._stages = stages
         self._stopping = Event()
         self._events: SimpleQueue[Place | Attempted] = SimpleQueue()
         self._engines: dict[str, MigrationEngine] = {}
@@ -136,13 +130,20 @@ class _Run:
         self._app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
 
     def execute(self) -> Progress:
-        ledger = Ledger.begin(self._target, self._options, self._behind)
-        late = check_places(self._unchecked, self._target, self._workers())
-        if late:
-            self._behind.append(Stage(FOUND_LATE, late))
-            ledger.add(self._behind[-1])
-        total = sum(len(stage.places) for stage in self._behind)
-        progress = Progress(total, len(self._unchecked) - len(late))
+        ledger = Ledger.begin(
+            self._target, self._options, [_those(each, self._is_behind) for each in self._stages]
+        )
+        unchecked = [
+            place for stage in self._stages for place in stage.places if not self._is_behind(place)
+        ]
+        late = {place.key for place in check_places(unchecked, self._target, self._workers())}
+        ledger.add([_limited(stage, frozenset(late)) for stage in self._stages])
+        self._stages = [
+            _those(stage, lambda place: self._is_behind(place) or place.key in late)
+            for stage in self._stages
+        ]
+        total = sum(len(stage.places) for stage in self._stages)
+        progress = Progress(total, len(unchecked) - len(late))
         progress.state = RunState.INTERRUPTED
         try:
             progress.state = self._run_stages(ledger, progress)
@@ -151,9 +152,13 @@ class _Run:
         self._watch(progress)
         return progress
 
+    def _is_behind(self, place: Place) -> bool:
+        """Return whether a place is recorded at another revision. A blank schema has no record."""
+        return bool(place.records) and place.revision != self._target
+
     def _run_stages(self, ledger: Ledger, progress: Progress) -> RunState:
         limit = self._options.failure_limit(progress.total)
-        for stage in self._behind:
+        for stage in self._stages:
             progress.stage = stage.name
             before = progress.counted_failures
             self._run_stage(stage, ledger, progress, limit)

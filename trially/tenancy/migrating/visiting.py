@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from trially.config import current_settings
 from trially.database.connecting import open_connection
+from trially.tenancy.advisory_locks import GRANT_LOCK
 from trially.tenancy.migrating.places import Place
 from trially.tenancy.schema.guard import GUARD_DDL, GUARD_DIGEST, GUARD_DIGEST_SQL
 from trially.tenancy.schema.protection import check_tables
@@ -85,7 +86,7 @@ class MigrationEngine:
         self._access = access
         self._url = local()
         self._engine: Engine = create_engine(
-            access.admin_url, poolclass=NullPool, hide_parameters=True, creator=self._open
+            "postgresql+psycopg2://", poolclass=NullPool, hide_parameters=True, creator=self._open
         )
 
     @contextmanager
@@ -179,6 +180,7 @@ def _finishing(place: Place, raw: connection, *, has_guard: bool) -> Callable[[]
     tier = TIERS[place.tier]
 
     def finish() -> None:
+        execute(raw, "SELECT pg_advisory_xact_lock(%s)", GRANT_LOCK)
         if not has_guard:
             execute(raw, GUARD_DDL)
         if place.records:

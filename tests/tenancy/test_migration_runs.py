@@ -1,0 +1,257 @@
+"""Runs of migrations over a fleet: failures, quarantine, resuming, kills, locks and servers."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fleets import Fleet
+from sqlalchemy import select, text, update
+
+from trially.config import ROOT
+from trially.tenancy.catalog import PlacementRecord, Server, catalog_transaction
+from trially.tenancy.migrating import running
+from trially.tenancy.migrating.ledger import NothingToResumeError
+from trially.tenancy.migrating.planning import RunOptions
+from trially.tenancy.migrating.running import Progress, migrate_tenants
+from trially.tenancy.migration_runs import MigrationRun, PlaceMigration, RunState
+from trially.tenancy.schema.lineages import TENANT_LINEAGE, alembic_config, head_of
+from trially.tenancy.schema.protection import create_policy_sql
+
+HEAD = head_of(TENANT_LINEAGE)
+NEXT = f"{int(HEAD) + 1:04d}"
+MIGRATION = """
+from alembic import op
+
+revision, down_revision = "{revision}", "{head}"
+branch_labels = depends_on = None
+
+
+def upgrade():
+{body}
+"""
+ADD_VISITS = (
+    "CREATE TABLE visit (tenant_id uuid, id uuid, PRIMARY KEY (tenant_id, id))",
+    "".join(create_policy_sql("visit")),
+    "ALTER TABLE site ADD CONSTRAINT ck_site_named CHECK (name <> 'Nameless')",
+)
+UNDO = (
+    "DROP TABLE IF EXISTS {0}.visit",
+    "ALTER TABLE {0}.site DROP CONSTRAINT IF EXISTS ck_site_named",
+    "DROP INDEX IF EXISTS {0}.uq_site_seen",
+    f"UPDATE {{0}}.alembic_version SET version_num = '{HEAD}'",
+)
+
+Migrate = Callable[..., Progress]
+
+
+@pytest.fixture
+def write_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Let runs use a copy of the lineage with one more migration."""
+    lineage = tmp_path / "tenant"
+    shutil.copytree(ROOT / "migrations" / "tenant", lineage)
+    monkeypatch.setattr(running, "alembic_config", lambda _lineage: alembic_config(lineage))
+
+    def write(body: str) -> None:
+        script = MIGRATION.format(revision=NEXT, head=HEAD, body=body)
+        (lineage / "versions" / f"{NEXT}_next.py").write_text(script)
+
+    return write
+
+
+@pytest.fixture
+def migrate(fleet: Fleet, write_next: Callable[[str], None]) -> Iterator[Migrate]:
+    """Migrate the fleet to the next revision, and take it back after the test."""
+    write_next("\n".join(f"    op.execute({statement!r})" for statement in ADD_VISITS))
+
+    def run(**options: Any) -> Progress:
+        resumes = options.pop("resumes", False)
+        with fleet.app.app_context():
+            return migrate_tenants(RunOptions(attempts=2, **options), resumes=resumes)
+
+    yield run
+    for slug in fleet.tenants:
+        for statement in UNDO:
+            run_in(fleet, slug, statement)
+    blank = UNDO[0].format("blank"), UNDO[1].format("blank"), UNDO[3].format("blank")
+    for statement in blank:
+        fleet.administer(statement, of="schema-one")
+    with fleet.app.app_context(), catalog_transaction() as session:
+        session.execute(update(PlacementRecord).values(revision=HEAD, quarantine=None))
+
+
+def run_in(fleet: Fleet, slug: str, statement: str) -> None:
+    fleet.administer(statement.format(fleet.tenants[slug].placement.schema), of=slug)
+
+
+def recorded(fleet: Fleet) -> dict[str, tuple[str | None, str | None]]:
+    with fleet.app.app_context(), catalog_transaction() as session:
+        records = session.scalars(select(PlacementRecord)).all()
+        return {each.tenant.slug: (each.revision, each.quarantine) for each in records}
+
+
+def names(progress: Progress) -> set[str]:
+    return {each.place.name for each in progress.failed}
+
+
+def test_failures_are_named_and_the_others_migrated(fleet: Fleet, migrate: Migrate) -> None:
+    run_in(fleet, "dedicated-one", "CREATE TABLE {0}.visit (is_in_the_way int)")
+    run_in(fleet, "schema-one", "UPDATE {0}.site SET name = 'Nameless'")
+
+    first = migrate()
+
+    assert first.state is RunState.FAILED
+    assert names(first) == {"dedicated-one", "schema-one"}
+    failures = {each.place.name: each.failure for each in first.failed}
+    assert {name: failure and failure.sqlstate for name, failure in failures.items()} == {
+        "dedicated-one": "42P07",
+        "schema-one": "23514",
+    }
+    assert "Nameless" not in str([failure and failure.reason for failure in failures.values()])
+    states = recorded(fleet)
+    assert {slug for slug, (_, quarantine) in states.items() if quarantine} == names(first)
+    assert {revision for slug, (revision, _) in states.items() if slug in names(first)} == {HEAD}
+    assert {revision for slug, (revision, _) in states.items() if slug not in names(first)} == {
+        NEXT
+    }
+    for slug in names(first):
+        version = "SELECT version_num FROM {}.alembic_version"
+        schema = fleet.tenants[slug].placement.schema
+        assert fleet.administer(version.format(schema), of=slug) == [(HEAD,)]
+
+    second = migrate()
+    assert (second.total, second.at_target, names(second)) == (
+        2,
+        4,
+        names(first),
+    )  # with a blank schema
+    run_in(fleet, "schema-one", "UPDATE {0}.site SET name = 'Here'")
+    run_in(fleet, "dedicated-one", "DROP TABLE {0}.visit")
+    third = migrate(resumes=True)
+
+    assert (third.state, len(third.migrated)) == (RunState.DONE, 2)
+    assert set(recorded(fleet).values()) == {(NEXT, None)}
+    with pytest.raises(NothingToResumeError):
+        migrate(resumes=True)
+    with fleet.app.app_context(), catalog_transaction() as session:
+        newest = session.scalars(select(MigrationRun).order_by(MigrationRun.id.desc())).first()
+        assert newest is not None
+        assert newest.state == RunState.DONE
+        rows = session.scalars(
+            select(PlaceMigration).where(PlaceMigration.run_id == newest.id)
+        ).all()
+        assert {(row.state, row.from_revision, row.to_revision) for row in rows} == {
+            ("done", HEAD, NEXT)
+        }
+
+
+def test_a_failing_canary_stops_the_run(fleet: Fleet, migrate: Migrate) -> None:
+    run_in(fleet, "dedicated-one", "CREATE TABLE {0}.visit (is_in_the_way int)")
+
+    progress = migrate(canaries=("dedicated-one",))
+
+    assert progress.state is RunState.STOPPED
+    assert names(progress) == {"dedicated-one"}
+    assert {slug for slug, (revision, _) in recorded(fleet).items() if revision == NEXT} == set()
+
+    run_in(fleet, "dedicated-one", "DROP TABLE {0}.visit")
+    assert migrate(resumes=True).state is RunState.DONE
+    assert {revision for revision, _ in recorded(fleet).values()} == {NEXT}
+
+
+def test_the_failure_limit_stops_the_run(fleet: Fleet, migrate: Migrate) -> None:
+    for slug in ("dedicated-one", "schema-one"):
+        run_in(fleet, slug, "CREATE TABLE {0}.visit (is_in_the_way int)")
+
+    progress = migrate(stop_at="1", workers=1, groups=("tier=dedicated_database",))
+
+    assert progress.state is RunState.STOPPED
+    assert names(progress) == {"dedicated-one"}
+    assert recorded(fleet)["schema-two"] == (HEAD, None)
+
+
+def test_nothing_to_do_takes_no_lock_and_writes_nothing(fleet: Fleet, migrate: Migrate) -> None:
+    migrate()
+    written = "SELECT max(xmin::text::bigint) FROM pg_class"
+    before = {slug: fleet.administer(written, of=slug) for slug in fleet.tenants}
+    schema = fleet.tenants["pooled-one"].placement.schema
+    with (
+        fleet.app.app_context(),
+        running.server_access().administer(fleet.database("pooled-one")) as raw,
+        raw.cursor() as cursor,
+    ):
+        cursor.execute(f"BEGIN; LOCK TABLE {schema}.site IN ACCESS EXCLUSIVE MODE")
+        progress = migrate()
+        cursor.execute("ROLLBACK")
+
+    assert (progress.state, progress.total) == (RunState.DONE, 0)
+    assert {slug: fleet.administer(written, of=slug) for slug in fleet.tenants} == before
+
+
+def test_a_lock_is_tried_again_and_stays_in_its_place(fleet: Fleet, migrate: Migrate) -> None:
+    schema = fleet.tenants["dedicated-two"].placement.schema
+    with (
+        fleet.app.app_context(),
+        running.server_access().administer(fleet.database("dedicated-two")) as raw,
+        raw.cursor() as cursor,
+    ):
+        cursor.execute(f"BEGIN; SELECT FROM {schema}.site")
+        progress = migrate(lock_timeout_ms=50)
+        cursor.execute("ROLLBACK")
+
+    (failed,) = progress.failed
+    assert (failed.place.name, failed.attempts) == ("dedicated-two", 2)
+    assert failed.failure is not None
+    assert failed.failure.sqlstate == "55P03"
+    assert migrate(resumes=True).state is RunState.DONE
+
+
+def test_an_invalid_index_is_built_again(
+    fleet: Fleet, migrate: Migrate, write_next: Callable[[str], None]
+) -> None:
+    write_next(
+        "    with op.get_context().autocommit_block():\n"
+        "        op.execute('CREATE UNIQUE INDEX CONCURRENTLY uq_site_seen"
+        " ON site (tenant_id, (left(name, 4)))')"
+    )
+    twice = (
+        "INSERT INTO {0}.site (tenant_id, id, name) SELECT tenant_id, gen_random_uuid(), 'Here too'"
+    )
+    run_in(fleet, "schema-two", f"{twice} FROM {{0}}.site")
+
+    progress = migrate()
+
+    assert names(progress) == {"schema-two"}
+    schema = fleet.tenants["schema-two"].placement.schema
+    valid = f"SELECT indisvalid FROM pg_index WHERE indexrelid = '{schema}.uq_site_seen'::regclass"
+    assert fleet.administer(valid, of="schema-two") == [(False,)]
+    one_of_each = "DELETE FROM {0}.site WHERE id NOT IN (SELECT max(id::text)::uuid FROM {0}.site)"
+    run_in(fleet, "schema-two", one_of_each)
+    assert migrate(resumes=True).state is RunState.DONE
+    assert fleet.administer(valid, of="schema-two") == [(True,)]
+    fleet.administer("DROP INDEX blank.uq_site_seen", of="schema-one")
+
+
+def test_a_server_that_is_down_affects_only_its_own_tenants(fleet: Fleet, migrate: Migrate) -> None:
+    with fleet.app.app_context(), catalog_transaction() as session:
+        away = Server(name="away", url="postgresql://nobody@127.0.0.1:1/postgres")
+        session.add(away)
+        session.flush()
+        here = session.scalar(select(Server.id).where(Server.name == "default"))
+        moved = update(PlacementRecord).where(
+            PlacementRecord.tenant_id == fleet.tenants["dedicated-two"].id
+        )
+        session.execute(moved.values(server_id=away.id))
+    try:
+        progress = migrate(stop_at="1")
+    finally:
+        with fleet.app.app_context(), catalog_transaction() as session:
+            session.execute(moved.values(server_id=here))
+            session.execute(text("DELETE FROM catalog.server WHERE name = 'away'"))
+
+    (failed,) = progress.failed
+    assert (failed.place.name, failed.is_unreachable) == ("dedicated-two", True)
+    states = recorded(fleet)
+    assert states.pop("dedicated-two") == (HEAD, None)
+    assert set(states.values()) == {(NEXT, None)}
