@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    Column,
     ColumnElement,
     Select,
     SQLColumnExpression,
@@ -30,6 +29,7 @@ from uuid_utils.compat import uuid7
 from trially.database.model import TenantModel
 from trially.database.placement import current_placement
 from trially.database.session import db
+from trially.database.since import missing_columns, storable, without_missing
 
 Item = dict[str, Any]
 Model = type[TenantModel]
@@ -50,9 +50,18 @@ def of_current_tenant(model: Model) -> ColumnElement[bool]:
     return table_of(model).c.tenant_id == current_placement().tenant_id
 
 
-def columns_named(model: Model, names: Sequence[str]) -> list[Column[Any]]:
-    """Return a model's columns by name, in the order of the names."""
-    return [table_of(model).c[name] for name in names]
+def columns_named(model: Model, names: Sequence[str]) -> list[ColumnElement[Any]]:
+    """Return a model's columns by name, in the order of the names, to be read.
+
+    A column that the current tenant does not have yet is read as NULL.
+    """
+    return _columns(model, names, missing_columns(table_of(model)))
+
+
+def _columns(
+    model: Model, names: Sequence[str], missing: frozenset[str]
+) -> list[ColumnElement[Any]]:
+    return without_missing([table_of(model).c[name] for name in names], missing)
 
 
 def fetch_items(statement: Select[Any], **parameters: Any) -> list[Item]:
@@ -68,7 +77,7 @@ def find_item(
 ) -> Item | None:
     """Return the named columns of one row, or None if no row meets the conditions."""
     tenant_id = current_placement().tenant_id
-    statement = _select_item(model, tuple(names))
+    statement = _select_item(model, tuple(names), missing_columns(table_of(model)))
     if conditions:
         statement = statement.where(*conditions)
     row = db.session.execute(statement, {"tenant_id": tenant_id, "id": item_id}).first()
@@ -78,8 +87,10 @@ def find_item(
 def insert_item(model: Model, values: Mapping[str, Any], names: Sequence[str]) -> Item:
     """Insert one row and return its named columns, in one statement."""
     tenant_id = current_placement().tenant_id
+    missing = missing_columns(table_of(model))
     row = db.session.execute(
-        _insert_item(model, tuple(names)), {"id": uuid7(), **values, "tenant_id": tenant_id}
+        _insert_item(model, tuple(names), missing),
+        {"id": uuid7(), **storable(values, missing), "tenant_id": tenant_id},
     ).one()
     return dict(zip(names, row, strict=True))
 
@@ -99,7 +110,7 @@ def update_item(
     row = db.session.execute(
         update(table_of(model))
         .where(*_is_row(model, item_id, versions), *conditions)
-        .values(**values)
+        .values(**storable(values, missing_columns(table_of(model))))
         .returning(*columns_named(model, names))
     ).first()
     return None if row is None else dict(zip(names, row, strict=True))
@@ -151,14 +162,16 @@ def _is_row(
 
 
 @cache
-def _select_item(model: Model, names: tuple[str, ...]) -> Select[Any]:
+def _select_item(model: Model, names: tuple[str, ...], missing: frozenset[str]) -> Select[Any]:
     """Build the statement once, because building it takes longer than executing it."""
     columns = table_of(model).c
-    return select(*columns_named(model, names)).where(
+    return select(*_columns(model, names, missing)).where(
         columns.tenant_id == bindparam("tenant_id"), columns.id == bindparam("id")
     )
 
 
 @cache
-def _insert_item(model: Model, names: tuple[str, ...]) -> ReturningInsert[Any]:
-    return insert(table_of(model)).returning(*columns_named(model, names))
+def _insert_item(
+    model: Model, names: tuple[str, ...], missing: frozenset[str]
+) -> ReturningInsert[Any]:
+    return insert(table_of(model)).returning(*_columns(model, names, missing))
