@@ -99,6 +99,16 @@ tenants = _group(
     _lazy("suspend", f"{TENANTS}:suspend", "Suspend the tenant SLUG."),
     _lazy("resume", f"{TENANTS}:resume", "Resume the suspended tenant SLUG."),
     _lazy("migrate", f"{MIGRATING}:migrate", "Migrate the tables of the tenants SLUG, or of all."),
+    _lazy(
+        "status",
+        "trially.tenancy.migrating.status_commands:status",
+        "List the tenants whose tables are not at this version's revision, and why.",
+    ),
+    _lazy(
+        "diff",
+        "trially.doctor.diff_commands:diff",
+        "Compare the tables of the tenant SLUG with those of a new tenant at its revision.",
+    ),
     _lazy("silo", f"{TENANTS}:silo", "Write the files that run a silo for the tenant SLUG."),
     _lazy("revoke", f"{AUTH}:revoke", "Revoke the tokens for the tenant SLUG."),
     _lazy("token", f"{AUTH}:token", "Print a development token for the tenant SLUG."),

@@ -80,9 +80,9 @@ def test_the_revision_before_is_served_without_the_new_column(
             assert api("GET", path).json["name"] == f"Second {slug}"
             listed = api("GET", "/sites").json["data"]
             assert {site["city"] for site in listed} == {None}
-            tag = {"If-Match": api("GET", path).headers["ETag"]}
+            tag = {"If-Match": created.json["etag"]}
             changed = api("PATCH", path, json={"name": "Renamed"}, headers=tag)
-            assert (changed.status_code, changed.json["name"]) == (200, "Renamed")
+            assert (changed.status_code, changed.json.get("name")) == (200, "Renamed"), changed.json
             with_city = api("POST", "/sites", json={"name": "Third", "city": "Omaha"})
             expected = (503, "database_outdated") if slug == older else (201, None)
             assert (with_city.status_code, with_city.json.get("code")) == expected

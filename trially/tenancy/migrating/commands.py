@@ -7,7 +7,8 @@ import click
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.completing import complete_slug
 from trially.tenancy.migrating.planning import RunOptions
-from trially.tenancy.migrating.reporting import ProgressLine, print_outcome
+from trially.tenancy.migrating.rehearsing import rehearse
+from trially.tenancy.migrating.reporting import ProgressLine, print_outcome, print_rehearsal
 from trially.tenancy.migrating.running import migrate_tenants
 from trially.tenancy.migration_runs import RunState
 from trially.terminal import NOTHING, json_option
@@ -69,6 +70,12 @@ class FailureLimit(click.ParamType[str]):
 @click.option(
     "--resume", "resumes", is_flag=True, help="Finish the last run, with its own options."
 )
+@click.option(
+    "--dry-run",
+    "is_rehearsal",
+    is_flag=True,
+    help="Migrate clones of the largest tenant of each tier instead, and estimate the run.",
+)
 @json_option
 def migrate(
     slugs: tuple[str, ...],
@@ -76,6 +83,7 @@ def migrate(
     is_all: bool,
     target: str,
     resumes: bool,
+    is_rehearsal: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -92,6 +100,9 @@ def migrate(
     """  # noqa: D301
     if sum((bool(slugs), is_all, resumes)) != 1:
         raise click.UsageError("Name tenants, or pass either --all or --resume.")
+    if is_rehearsal:
+        print_rehearsal(rehearse(RunOptions(slugs=slugs, **options), to=target), as_json=as_json)
+        return
     line = ProgressLine()
     progress = migrate_tenants(
         RunOptions(slugs=slugs, **options), to=target, resumes=resumes, watch=line, wait=line.wait

@@ -9,6 +9,7 @@ import click
 
 from trially.tenancy.migrating.attempts import Attempted
 from trially.tenancy.migrating.migration_failures import FleetMigrationError
+from trially.tenancy.migrating.rehearsing import Rehearsal
 from trially.tenancy.migrating.running import Progress
 from trially.tenancy.migration_runs import RunState
 from trially.terminal import plural, print_items, print_json
@@ -87,6 +88,29 @@ def print_outcome(progress: Progress, *, as_json: bool) -> None:
 
 
 OPTIONAL = ("schema", "database", "server", "ms", "attempts", "from")
+
+
+def print_rehearsal(rehearsal: Rehearsal, *, as_json: bool) -> None:
+    """Print a rehearsal: its clones, and the estimate. Exits with 1 if a clone failed."""
+    items = [each.as_item() for each in rehearsal.rehearsed]
+    if as_json:
+        print_json(
+            {
+                "clones": items,
+                "placements": rehearsal.places,
+                "estimate_s": round(rehearsal.estimate_s, 1),
+            }
+        )
+    elif items:
+        print_items(items, tuple(items[0]), as_json=False, texts=("place", "error"))
+        click.echo()
+    if not as_json:
+        click.echo(
+            f"{plural(rehearsal.places, 'placement')} to migrate; the run would take about"
+            f" {rehearsal.estimate_s:.0f} s. No tenant was changed."
+        )
+    if any(each.failure for each in rehearsal.rehearsed):
+        raise click.exceptions.Exit(1)
 
 
 def raise_if_unfinished(progress: Progress) -> None:

@@ -95,6 +95,7 @@ class MigrationEngine:
         self._url.value = self._access.administrator_url(database)
         with self._engine.connect() as owned:
             raw = driver_connection(owned)
+            raw.autocommit = True
             execute(
                 raw,
                 sql.SQL(
@@ -106,7 +107,6 @@ class MigrationEngine:
                     sql.Literal(schema),
                 ),
             )
-            raw.commit()
             yield owned
 
     def _open(self) -> connection:
@@ -114,22 +114,36 @@ class MigrationEngine:
         return open_connection(url, APPLICATION)
 
 
-def visit(place: Place, owned: Connection, steps: Steps, target: str) -> tuple[Found, str | None]:
+def visit(
+    place: Place,
+    owned: Connection,
+    steps: Steps,
+    target: str,
+    before_commit: Callable[[connection], object] = lambda _raw: None,
+) -> tuple[Found, str | None]:
     """Migrate a place to a revision. Return what it was before, and the revision that it has.
 
+    `before_commit` is called in the transaction of each migration, when its work is done.
     Raises what a migration raises. The migrations before that one stay applied.
     """
     raw = driver_connection(owned)
     found = look(raw, place.schema)
-    raw.commit()
+    raw.autocommit = False
     if found.is_at(target):
         return found, found.revision
     pending = steps.between(found.revision, target)
-    finish = _finishing(place, raw, has_guard=found.has_guard)
+    finish_place = _finishing(place, raw, has_guard=found.has_guard)
+
+    def finish() -> None:
+        before_commit(raw)
+        finish_place()
+
+    former = found.revision
     for revision in pending:
         if revision in steps.autocommitting:
             _drop_invalid_indexes(raw, place.schema)
-        _apply(place, owned, steps, revision, finish)
+        _apply(place, owned, steps, former, revision, finish)
+        former = revision
     if not pending:
         finish()
         raw.commit()
@@ -146,7 +160,12 @@ def revision_after_failure(place: Place, owned: Connection) -> str | None:
 
 
 def _apply(
-    place: Place, owned: Connection, steps: Steps, revision: str, finish: Callable[[], None]
+    place: Place,
+    owned: Connection,
+    steps: Steps,
+    former: str | None,
+    revision: str,
+    finish: Callable[[], None],
 ) -> None:
     raw = driver_connection(owned)
     before = TIERS[place.tier].pre_migration_sql(place.records[0]) if place.records else None
@@ -160,7 +179,7 @@ def _apply(
         finish()
 
     try:
-        apply_step(steps, owned, place.schema, revision, before=begin, after=end)
+        apply_step(steps, owned, place.schema, revision, former=former, before=begin, after=end)
     except BaseException:
         if revision in steps.autocommitting:
             _restore(raw, finish)
@@ -180,12 +199,13 @@ def _finishing(place: Place, raw: connection, *, has_guard: bool) -> Callable[[]
     tier = TIERS[place.tier]
 
     def finish() -> None:
-        execute(raw, "SELECT pg_advisory_xact_lock(%s)", GRANT_LOCK)
+        statements: sql.Composable = sql.SQL(f"SELECT pg_advisory_xact_lock({GRANT_LOCK});")
         if not has_guard:
-            execute(raw, GUARD_DDL)
+            statements += sql.SQL(GUARD_DDL)
         if place.records:
-            execute(raw, tier.post_migration_sql(place.records[0]))
+            execute(raw, statements + tier.post_migration_sql(place.records[0]))
         else:
+            execute(raw, statements)
             tier.compose_blank_schema(raw, place.database)
 
     return finish

@@ -101,13 +101,15 @@ def apply_step(
     schema: str,
     revision: str,
     *,
+    former: str | None = None,
     before: Callable[[], object] = lambda: None,
     after: Callable[[], object] = lambda: None,
 ) -> None:
     """Apply the one migration `revision` to the tables in `schema`, in one transaction.
 
     `before` and `after` run in the same transaction, so that a killed process leaves all of it or
-    nothing. A migration may commit in its middle, with Alembic's `autocommit_block`.
+    nothing. A migration may commit in its middle, with Alembic's `autocommit_block`. `former` is
+    the revision of the tables, if the caller has read it under the lock of migrations.
     """
 
     def upgrades(heads: Any, _context: MigrationContext) -> Any:
@@ -116,6 +118,8 @@ def apply_step(
     context = MigrationContext.configure(
         connection, opts={"version_table_schema": schema, "fn": upgrades, "script": steps.scripts}
     )
+    if former is not None:
+        context.get_current_heads = lambda: (former,)  # type: ignore[method-assign]
     with _using(context), context.begin_transaction():
         before()
         context.run_migrations()
