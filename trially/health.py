@@ -97,12 +97,13 @@ def show_metrics() -> Response:
 def _can_serve(checks: Mapping[str, str]) -> bool:
     """Return whether some tenant can be served."""
     tenants = fleet_revisions().tenants or {}
-    are_all_outdated = 0 < tenants.get(Revision.OUTDATED, 0) == sum(tenants.values())
+    behind = tenants.get(Revision.BEHIND, 0) + tenants.get(Revision.OUTDATED, 0)
+    are_all_behind = 0 < behind == sum(tenants.values())
     return (
         checks["catalog"] in {"ok", FROM_CACHE, NEWER_CATALOG}
         and checks["keys"] in {"ok", SOME_KEYS}
         and checks["migrations"] != UNREADABLE
-        and not are_all_outdated
+        and not are_all_behind
     )
 
 

@@ -1,6 +1,9 @@
 """Runs of migrations over a fleet: failures, quarantine, resuming, kills, locks and servers."""
 
+import json
+import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +13,14 @@ from fleets import Fleet
 from sqlalchemy import select, text, update
 
 from trially.config import ROOT
-from trially.tenancy.catalog import PlacementRecord, Server, catalog_transaction
-from trially.tenancy.migrating import running
+from trially.state import state_of
+from trially.tenancy.catalog import (
+    PlacementRecord,
+    Server,
+    catalog_transaction,
+    control_engine,
+)
+from trially.tenancy.migrating import rehearsing, running
 from trially.tenancy.migrating.ledger import NothingToResumeError
 from trially.tenancy.migrating.planning import RunOptions
 from trially.tenancy.migrating.running import Progress, migrate_tenants
@@ -255,3 +264,83 @@ def test_a_server_that_is_down_affects_only_its_own_tenants(fleet: Fleet, migrat
     states = recorded(fleet)
     assert states.pop("dedicated-two") == (HEAD, None)
     assert set(states.values()) == {(NEXT, None)}
+
+
+def test_status_names_the_reason_and_the_next_command(fleet: Fleet, migrate: Migrate) -> None:
+    run_in(fleet, "dedicated-one", "CREATE TABLE {0}.visit (is_in_the_way int)")
+    migrate()
+
+    listed = json.loads(fleet.run("tenants", "status", "--json").stdout)
+
+    (item,) = [each for each in listed if each["quarantined"]]
+    assert (item["slug"], item["sqlstate"]) == ("dedicated-one", "42P07")
+    assert item["reason"].startswith("DuplicateTable (SQLSTATE 42P07)")
+    assert "CREATE TABLE visit" in item["statement"]
+    assert item["next"] == "flask tenants diff dedicated-one"
+    told = fleet.run("tenants", "status")
+    assert told.exit_code == 0
+    assert "1 quarantined." in told.stdout
+    answer = fleet.app.test_client().get("/readyz")
+    assert answer.status_code == 200
+    assert "dedicated" not in answer.text
+
+    differing = fleet.run("tenants", "diff", "dedicated-one", "--json")
+    assert differing.exit_code == 1
+    assert "visit" in json.loads(differing.stdout)[0]["difference"]
+    alike = fleet.run("tenants", "diff", "dedicated-one", "dedicated-one")
+    assert (alike.exit_code, alike.stdout) == (0, "No difference.\n")
+
+
+def test_a_rehearsal_migrates_clones_and_no_tenant(
+    fleet: Fleet, migrate: Migrate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsing, "alembic_config", running.alembic_config)
+    before = recorded(fleet)
+    run_in(fleet, "schema-two", "UPDATE {0}.site SET name = 'Nameless'")
+
+    with fleet.app.app_context():
+        rehearsal = rehearsing.rehearse(RunOptions())
+    run_in(fleet, "schema-two", "UPDATE {0}.site SET name = 'Here'")
+
+    assert {each.place.tier for each in rehearsal.rehearsed} == {
+        *("dedicated_database", "own_schema", "pooled_rows")
+    }
+    assert rehearsal.places == 5
+    for each in rehearsal.rehearsed:
+        is_broken = each.place.name == "schema-two"
+        assert (each.failure is not None) == is_broken
+        assert is_broken or "AccessExclusiveLock on site" in each.locks
+    assert recorded(fleet) == before
+    clones = "SELECT datname FROM pg_database WHERE datname LIKE '%rehearsal%'"
+    assert fleet.administer(clones) == []
+
+
+def test_a_killed_run_leaves_each_place_whole_and_is_resumed(
+    fleet: Fleet, migrate: Migrate, write_next: Callable[[str], None]
+) -> None:
+    write_next(
+        "    op.execute('ALTER TABLE site ADD COLUMN IF NOT EXISTS killed text')\n"
+        "    import os, signal\n"
+        "    if os.environ.get('KILLED'):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    child = os.fork()
+    if child == 0:
+        os.environ["KILLED"] = "1"
+        with fleet.app.app_context():
+            control_engine().dispose(close=False)
+            state_of(fleet.app).servers["default"]._kept.clear()
+            migrate_tenants(RunOptions(workers=1))
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert {revision for revision, _ in recorded(fleet).values()} == {HEAD}
+    added = "SELECT count(*) FROM pg_attribute WHERE attname = 'killed' AND attnum > 0"
+    assert {fleet.administer(added, of=slug)[0][0] for slug in fleet.tenants} == {0}
+    resumed = migrate(resumes=True)
+    assert resumed.state is RunState.DONE
+    assert {revision for revision, _ in recorded(fleet).values()} == {NEXT}
+    for slug in fleet.tenants:
+        run_in(fleet, slug, "ALTER TABLE {0}.site DROP COLUMN IF EXISTS killed")
+    fleet.administer("ALTER TABLE blank.site DROP COLUMN IF EXISTS killed", of="schema-one")

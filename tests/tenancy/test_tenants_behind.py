@@ -67,7 +67,7 @@ def test_a_forgotten_upgrade_and_a_failed_one_are_reported(fleet: Fleet) -> None
         flask_migrate.downgrade(directory=str(TENANT_LINEAGE), revision=BEFORE)
     assert recorded(fleet) == dict.fromkeys(fleet.tenants, BEFORE)
     status, word, checks = readiness(fleet)
-    assert (status, word) == (200, "degraded")
+    assert (status, word) == (503, "unavailable")
     assert checks["migrations"] == "of 6 tenants: 6 behind"
     assert (counted("current"), counted("behind")) == (0, 6)
 

@@ -80,7 +80,10 @@ def test_the_revision_before_is_served_without_the_new_column(
             assert api("GET", path).json["name"] == f"Second {slug}"
             listed = api("GET", "/sites").json["data"]
             assert {site["city"] for site in listed} == {None}
-            tag = {"If-Match": created.json["etag"]}
+            tag = {
+                "If-Match": created.json["etag"],
+                "Content-Type": "application/merge-patch+json",
+            }
             changed = api("PATCH", path, json={"name": "Renamed"}, headers=tag)
             assert (changed.status_code, changed.json.get("name")) == (200, "Renamed"), changed.json
             with_city = api("POST", "/sites", json={"name": "Third", "city": "Omaha"})
