@@ -28,6 +28,7 @@ CACHED_FUNCTIONS = {
     "trially/auth/permissions.py:permissions_of",
     "trially/database/rows.py:_insert_item",
     "trially/database/rows.py:_select_item",
+    "trially/database/since.py:_marks",
     "trially/keys/derivation.py:derive_key",
     "trially/keys/sealing.py:_cipher",
     "trially/recruiting/documents/searches.py:read_search",

@@ -1,9 +1,9 @@
-"""Check the places that are recorded at the target: one connection per database, no lock, no DDL.
+"""Check the places that are recorded at the target: few connections, no lock, no DDL.
 
 Each place is asked on its own. One statement over many schemas would hold locks on all of them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,6 +18,11 @@ from trially.tenancy.migrating.places import Place
 from trially.tenancy.migrating.visiting import Found, look
 from trially.tenancy.servers.access import server_access
 
+PLACES_OF_A_CONNECTION = 25
+"""The most places of one database that are asked over one connection, so that several are asked
+at a time.
+"""
+
 
 @dataclass(frozen=True)
 class Checked:
@@ -30,14 +35,14 @@ class Checked:
 def check_places(places: Sequence[Place], target: str, workers: int) -> list[Place]:
     """Return those places that are not at the target, or could not be asked."""
     app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    in_order = sorted(places, key=lambda place: place.key)
     by_database = [
-        list(of)
-        for _, of in groupby(
-            sorted(places, key=lambda place: place.key), key=lambda place: place.key[:2]
-        )
+        chunk
+        for _, of in groupby(in_order, key=lambda place: place.key[:2])
+        for chunk in _chunks(list(of))
     ]
 
-    def check(of_database: list[Place]) -> list[Checked]:
+    def check(of_database: Sequence[Place]) -> list[Checked]:
         with app.app_context():
             return _check_database(of_database)
 
@@ -47,7 +52,12 @@ def check_places(places: Sequence[Place], target: str, workers: int) -> list[Pla
     return [each.place for each in checked if each.found is None or not each.found.is_at(target)]
 
 
-def _check_database(places: list[Place]) -> list[Checked]:
+def _chunks(places: Sequence[Place]) -> Iterator[Sequence[Place]]:
+    for start in range(0, len(places), PLACES_OF_A_CONNECTION):
+        yield places[start : start + PLACES_OF_A_CONNECTION]
+
+
+def _check_database(places: Sequence[Place]) -> list[Checked]:
     checked: list[Checked] = []
     try:
         with server_access(places[0].server).administer(places[0].database) as raw:
