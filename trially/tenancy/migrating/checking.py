@@ -14,6 +14,7 @@ from sqlalchemy import update
 
 from trially.errors import OperatorError
 from trially.tenancy.catalog import PlacementRecord, catalog_transaction
+from trially.tenancy.migrating.migration_failures import answers
 from trially.tenancy.migrating.places import Place
 from trially.tenancy.migrating.visiting import Found, look
 from trially.tenancy.servers.access import server_access
@@ -42,9 +43,11 @@ def check_places(places: Sequence[Place], target: str, workers: int) -> list[Pla
         for chunk in _chunks(list(of))
     ]
 
+    lost: set[str] = set()
+
     def check(of_database: Sequence[Place]) -> list[Checked]:
         with app.app_context():
-            return _check_database(of_database)
+            return _check_database(of_database, lost)
 
     with ThreadPoolExecutor(workers, thread_name_prefix="check") as pool:
         checked = [each for found in pool.map(check, by_database) for each in found]
@@ -57,14 +60,21 @@ def _chunks(places: Sequence[Place]) -> Iterator[Sequence[Place]]:
         yield places[start : start + PLACES_OF_A_CONNECTION]
 
 
-def _check_database(places: Sequence[Place]) -> list[Checked]:
+def _check_database(places: Sequence[Place], lost: set[str]) -> list[Checked]:
+    """Ask places of one database. A server that does not answer is added to `lost`, and left out.
+
+    So a server that is down costs the time of a few attempts.
+    """
     checked: list[Checked] = []
+    server = places[0].server
     try:
-        with server_access(places[0].server).administer(places[0].database) as raw:
-            checked.extend(Checked(place, look(raw, place.schema)) for place in places)
+        if server not in lost:
+            with server_access(server).administer(places[0].database) as raw:
+                checked.extend(Checked(place, look(raw, place.schema)) for place in places)
     except (psycopg2.Error, OperatorError):
-        checked += [Checked(place, None) for place in places[len(checked) :]]
-    return checked
+        if not answers(server):
+            lost.add(server)
+    return [*checked, *(Checked(place, None) for place in places[len(checked) :])]
 
 
 def _record(checked: Iterable[Checked], target: str) -> None:

@@ -10,7 +10,7 @@ from alembic import context
 from trially.tenancy.migrating.migration_failures import FailedPlacements
 from trially.tenancy.migrating.places import Place, migrate_place, read_places
 from trially.tenancy.migrating.planning import RunOptions
-from trially.tenancy.migrating.reporting import ProgressLine, print_outcome, raise_if_unfinished
+from trially.tenancy.migrating.reporting import ProgressLine, describe_outcome, raise_if_unfinished
 from trially.tenancy.migrating.running import migrate_tenants
 from trially.tenancy.schema.databases import as_owner
 from trially.tenancy.schema.lineages import TENANT_LINEAGE, print_sql, run_lineage
@@ -38,12 +38,13 @@ def run_command(attributes: Mapping[str, Any]) -> None:
 def upgrade_tenants(revision: str = "head") -> None:
     """Migrate every tenant to a revision.
 
-    Raises `FleetMigrationError` at the end if any failed; it names each of them.
+    Raises `FleetMigrationError` at the end if any failed; it names each of them. Raises
+    `RunStoppedError` if so many failed that the others were not visited.
     """
     line = ProgressLine()
     progress = migrate_tenants(RunOptions(), to=revision, watch=line, wait=line.wait)
     raise_if_unfinished(progress)
-    print_outcome(progress, as_json=False)
+    click.echo(describe_outcome(progress), err=True)
 
 
 def _command() -> Mapping[str, Any]:

@@ -14,6 +14,10 @@ class FleetMigrationError(OperatorError):
     """An Alembic command failed on some placements. All others were visited."""
 
 
+class RunStoppedError(OperatorError):
+    """So many migrations failed that the placements that remained were not visited."""
+
+
 class FailedPlacements:
     """Collects the failures of one command, so that it can visit the placements that remain."""
 

@@ -8,7 +8,10 @@ from typing import Any
 import click
 
 from trially.tenancy.migrating.attempts import Attempted
-from trially.tenancy.migrating.migration_failures import FleetMigrationError
+from trially.tenancy.migrating.migration_failures import (
+    FleetMigrationError,
+    RunStoppedError,
+)
 from trially.tenancy.migrating.rehearsing import Rehearsal
 from trially.tenancy.migrating.running import Progress
 from trially.tenancy.migration_runs import RunState
@@ -84,7 +87,7 @@ def print_outcome(progress: Progress, *, as_json: bool) -> None:
     if failures:
         print_items(failures, COLUMNS, as_json=False, texts=TEXTS, optional=OPTIONAL)
         click.echo()
-    click.echo(_sentence(progress))
+    click.echo(describe_outcome(progress))
 
 
 OPTIONAL = ("schema", "database", "server", "ms", "attempts", "from")
@@ -114,7 +117,10 @@ def print_rehearsal(rehearsal: Rehearsal, *, as_json: bool) -> None:
 
 
 def raise_if_unfinished(progress: Progress) -> None:
-    """Raise `FleetMigrationError` unless every place is at the target. It names each, by cause."""
+    """Raise an error unless every place is at the target. It names each failure, by its cause.
+
+    It is `FleetMigrationError` if all places were visited, else `RunStoppedError`.
+    """
     if progress.state is RunState.DONE:
         return
     places = plural(progress.total + progress.at_target, "placement")
@@ -127,7 +133,9 @@ def raise_if_unfinished(progress: Progress) -> None:
     lines.append(NEXT_STEP)
     errors = [each.error for each in progress.failed if isinstance(each.error, Exception)]
     group = ExceptionGroup("the placements failed", errors) if errors else None
-    raise FleetMigrationError("\n".join(lines)) from group
+    is_stopped = progress.state is not RunState.FAILED
+    kind = RunStoppedError if is_stopped else FleetMigrationError
+    raise kind("\n".join(lines)) from group
 
 
 def _by_cause(failed: Sequence[Attempted]) -> dict[str, list[Attempted]]:
@@ -137,7 +145,8 @@ def _by_cause(failed: Sequence[Attempted]) -> dict[str, list[Attempted]]:
     return causes
 
 
-def _sentence(progress: Progress) -> str:
+def describe_outcome(progress: Progress) -> str:
+    """Return what became of the places, and the next step if any is left."""
     parts = [
         f"{plural(len(progress.migrated), 'placement')} migrated",
         f"{progress.at_target} at the target already",
