@@ -13,6 +13,7 @@ from sqlalchemy.pool import NullPool
 
 from trially.config import current_settings
 from trially.database.connecting import open_connection
+from trially.errors import OperatorError
 from trially.tenancy.advisory_locks import GRANT_LOCK
 from trially.tenancy.migrating.places import Place
 from trially.tenancy.schema.guard import GUARD_DDL, GUARD_DIGEST, GUARD_DIGEST_SQL
@@ -34,6 +35,10 @@ AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS at_work
     WHERE at_work.datname = current_database() AND at_work.index_relid = indexrelid)
 """
 """Indexes that nobody is building: CREATE INDEX CONCURRENTLY left them behind."""
+
+
+class NoRevisionError(OperatorError):
+    """The record of the revision of some tables is missing."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +133,8 @@ def visit(
     """
     raw = driver_connection(owned)
     found = look(raw, place.schema)
+    if found.revision is None:
+        _refuse_tables(raw, place.schema)
     raw.autocommit = False
     if found.is_at(target):
         return found, found.revision
@@ -148,6 +155,18 @@ def visit(
         finish()
         raw.commit()
     return found, target
+
+
+def _refuse_tables(raw: connection, schema: str) -> None:
+    """Raise `NoRevisionError` if a schema without a revision has tables."""
+    has_tables = (
+        "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(%s)"
+        " AND relkind IN ('r', 'p') AND relname <> 'alembic_version')"
+    )
+    if execute(raw, has_tables, schema) == [(True,)]:
+        raise NoRevisionError(
+            f"The schema {schema} does not say at which revision its tables are. Restore it."
+        )
 
 
 def revision_after_failure(place: Place, owned: Connection) -> str | None:
