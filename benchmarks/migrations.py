@@ -27,7 +27,8 @@ from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.migrating import running
 from trially.tenancy.migrating.places import Place, read_places
 from trially.tenancy.migrating.planning import RunOptions
-from trially.tenancy.migrating.running import Progress, migrate_tenants
+from trially.tenancy.migrating.progress import Progress
+from trially.tenancy.migrating.running import migrate_tenants
 from trially.tenancy.schema.lineages import TENANT_LINEAGE, alembic_config, head_of
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
@@ -160,7 +161,9 @@ def latencies_during(work: Callable[[], object], slugs: list[str]) -> tuple[floa
             slug = slugs[number % len(slugs)]
             number += 1
             began = time.perf_counter()
-            answer = client.get("/api/v1/sites", headers={"Authorization": f"Bearer {tokens[slug]}"})
+            answer = client.get(
+                "/api/v1/sites", headers={"Authorization": f"Bearer {tokens[slug]}"}
+            )
             took.append(time.perf_counter() - began)
             statuses.append(answer.status_code)
             time.sleep(0.02)

@@ -23,7 +23,8 @@ from trially.tenancy.catalog import (
 from trially.tenancy.migrating import rehearsing, running
 from trially.tenancy.migrating.ledger import NothingToResumeError
 from trially.tenancy.migrating.planning import RunOptions
-from trially.tenancy.migrating.running import Progress, migrate_tenants
+from trially.tenancy.migrating.progress import Progress
+from trially.tenancy.migrating.running import migrate_tenants
 from trially.tenancy.migration_runs import MigrationRun, PlaceMigration, RunState
 from trially.tenancy.schema.lineages import TENANT_LINEAGE, alembic_config, head_of
 from trially.tenancy.schema.protection import create_policy_sql

@@ -12,8 +12,8 @@ from trially.tenancy.migrating.migration_failures import (
     FleetMigrationError,
     RunStoppedError,
 )
+from trially.tenancy.migrating.progress import Progress
 from trially.tenancy.migrating.rehearsing import Rehearsal
-from trially.tenancy.migrating.running import Progress
 from trially.tenancy.migration_runs import RunState
 from trially.terminal import plural, print_items, print_json
 

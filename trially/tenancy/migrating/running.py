@@ -1,10 +1,8 @@
 """Run migrations over many places: in stages, in parallel on each server, with a ledger."""
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
@@ -28,6 +26,7 @@ from trially.tenancy.migrating.ledger import Ledger, find_unfinished
 from trially.tenancy.migrating.migration_failures import answers
 from trially.tenancy.migrating.places import Place, PlaceKey, read_places
 from trially.tenancy.migrating.planning import RunOptions, Stage, plan_stages
+from trially.tenancy.migrating.progress import Progress
 from trially.tenancy.migrating.visiting import MigrationEngine
 from trially.tenancy.migration_runs import RunState
 from trially.tenancy.schema.failures import describe_failure
@@ -43,38 +42,6 @@ LARGEST_BATCH = 100
 
 class TemplateFailedError(OperatorError):
     """The migrations fail on an empty database already."""
-
-
-@dataclass
-class Progress:
-    """How far a run has come."""
-
-    total: int
-    at_target: int
-    ended: list[Attempted] = field(default_factory=list)
-    began: float = field(default_factory=time.monotonic)
-    state: RunState = RunState.RUNNING
-    stage: str = ""
-
-    @property
-    def failed(self) -> list[Attempted]:
-        """The places that could not be migrated, those of servers that are down included."""
-        return [each for each in self.ended if each.failure is not None]
-
-    @property
-    def migrated(self) -> list[Attempted]:
-        """The places that are at the target now."""
-        return [each for each in self.ended if each.failure is None]
-
-    @property
-    def counted_failures(self) -> int:
-        """The failures that count towards the limit. A server that is down is no failure."""
-        return sum(1 for each in self.failed if not each.is_unreachable)
-
-    @property
-    def seconds(self) -> float:
-        """How long the run has taken."""
-        return time.monotonic() - self.began
 
 
 Watch = Callable[[Progress], None]
