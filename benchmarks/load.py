@@ -13,11 +13,9 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass
-from itertools import count, cycle, islice
+from itertools import cycle, islice
 from typing import Any
 
-COUNTER = "<counter>"
-"""A placeholder in a request, which the client replaces by a new number of twelve digits."""
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 DRAIN_SECONDS = 10
 
@@ -31,7 +29,6 @@ class Load:
     status: int
     seconds: float
     connections: int = 4
-    counter: int = 0
     core: int | None = None
     most: int | None = None
 
@@ -63,18 +60,16 @@ def run_load(load: Load) -> Outcome:
 
 
 def compose_request(method: str, path: str, token: str, body: str = "") -> str:
-    """Return an HTTP request; its body may contain `COUNTER`."""
-    length = len(body.encode()) + (12 - len(COUNTER)) * body.count(COUNTER)
+    """Return an HTTP request."""
     lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"Authorization: Bearer {token}"]
     if body:
-        lines += ["Content-Type: application/json", f"Content-Length: {length}"]
+        lines += ["Content-Type: application/json", f"Content-Length: {len(body.encode())}"]
     return "\r\n".join([*lines, "", body])
 
 
 class _Client:
     def __init__(self, load: Load) -> None:
         self._requests = islice(cycle([one.encode() for one in load.requests]), load.most)
-        self._numbers = count(load.counter)
         self._expected = f"HTTP/1.1 {load.status} ".encode()
         self._selector = selectors.DefaultSelector()
         self._received: dict[socket.socket, bytes] = {}
@@ -116,8 +111,6 @@ class _Client:
         request = next(self._requests, None)
         if request is None:
             return
-        if COUNTER.encode() in request:
-            request = request.replace(COUNTER.encode(), b"%012d" % next(self._numbers))
         self._received[connected] = b""
         self._sent_at[connected] = time.perf_counter()
         connected.sendall(request)

@@ -29,7 +29,8 @@ from trially.tenancy.migrating.places import Place, read_places
 from trially.tenancy.migrating.planning import RunOptions
 from trially.tenancy.migrating.progress import Progress
 from trially.tenancy.migrating.running import migrate_tenants
-from trially.tenancy.schema.lineages import TENANT_LINEAGE, alembic_config, head_of
+from trially.tenancy.schema.lineages import TENANT_LINEAGE, alembic_config
+from trially.tenancy.schema.revision_files import newest_revision
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
 
@@ -203,7 +204,7 @@ class next_migration:  # noqa: N801
         self._folder = Path(tempfile.mkdtemp(prefix="trially-lineage-"))
         lineage = self._folder / "tenant"
         shutil.copytree(TENANT_LINEAGE, lineage)
-        head = head_of(TENANT_LINEAGE)
+        head = newest_revision(TENANT_LINEAGE)
         revision = f"{int(head) + 1:04d}"
         first, second = (each.format(schema="", name="next") for each in CHANGE)
         script = MIGRATION.format(revision=revision, head=head, first=first, second=second)

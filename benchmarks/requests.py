@@ -1,17 +1,19 @@
 """Compare trially with the twin or the conventional app: read one patient, list 50, create one."""
 
+import datetime as dt
+import hashlib
 import json
 import os
 import statistics
 from dataclasses import asdict, dataclass
-from itertools import count
+from itertools import count, cycle, islice
 from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
 from benchmarks.conventional import key_by_id
 from benchmarks.installation import Installation, installation
-from benchmarks.load import COUNTER, Load, Outcome, compose_request, run_load
+from benchmarks.load import Load, Outcome, compose_request, run_load
 from benchmarks.processes import WebServer, cpu_seconds, gunicorn
 from benchmarks.report import make_parser, print_outcome
 from benchmarks.seeding import Seeded, seed
@@ -28,18 +30,8 @@ FACTORIES = {
 STATUSES = {"read one": 200, "list 50": 200, "create": 201}
 CONNECTIONS = 4
 WARM_UP_SECONDS = 1.0
-NUMBERS_OF_A_BURST = 1_000_000
-NEW_PATIENT = json.dumps(
-    {
-        "mrn": f"NEW-{COUNTER}",
-        "given_name": "Ada",
-        "family_name": "Byron",
-        "birth_date": "1975-12-10",
-        "sex": "female",
-        "phone": "+1 555 010 0199",
-        "address": {"line": "1 Main Street", "city": "Springfield", "country": "US"},
-    }
-)
+PATH = "/api/v1/patients"
+CREATED_IN_A_BURST = 2_000
 
 
 @dataclass(frozen=True)
@@ -109,7 +101,8 @@ class Bench:
         self._servers = servers
         self._requests = _compose_requests(seeded)
         self._core = client_core
-        self._counter = count(0, NUMBERS_OF_A_BURST)
+        self._tokens = seeded.tokens
+        self._persons = count()
 
     def run(self, rounds: int, seconds: float) -> dict[str, dict[str, list[Sample]]]:
         """Return the samples of each kind and server."""
@@ -131,11 +124,10 @@ class Bench:
         server = self._servers[name]
         load = Load(
             port=server.port,
-            requests=self._requests[kind],
+            requests=self._creations() if kind == "create" else self._requests[kind],
             status=STATUSES[kind],
             seconds=seconds,
             connections=CONNECTIONS,
-            counter=next(self._counter),
             core=self._core,
         )
         before = cpu_seconds(server.process_id), cpu_seconds(self._postmaster)
@@ -151,6 +143,13 @@ class Bench:
             p95_ms=outcome.p95_ms,
             p99_ms=outcome.p99_ms,
         )
+
+    def _creations(self) -> list[str]:
+        """Return requests that create persons whom no other burst creates."""
+        return [
+            compose_request("POST", PATH, token, json.dumps(_new_patient(next(self._persons))))
+            for token in islice(cycle(self._tokens), CREATED_IN_A_BURST)
+        ]
 
 
 def compare(samples: dict[str, list[Sample]], ours: str, theirs: str) -> dict[str, Any]:
@@ -182,15 +181,30 @@ def compare(samples: dict[str, list[Sample]], ours: str, theirs: str) -> dict[st
 
 
 def _compose_requests(seeded: Seeded) -> dict[str, list[str]]:
-    path, tokens = "/api/v1/patients", seeded.tokens
+    tokens = seeded.tokens
     tokens_in_turn = [tokens[index % len(tokens)] for index in range(len(seeded.patient_ids))]
     return {
         "read one": [
-            compose_request("GET", f"{path}/{patient_id}", token)
+            compose_request("GET", f"{PATH}/{patient_id}", token)
             for token, patient_id in zip(tokens_in_turn, seeded.patient_ids, strict=True)
         ],
-        "list 50": [compose_request("GET", f"{path}?limit=50", token) for token in tokens],
-        "create": [compose_request("POST", path, token, NEW_PATIENT) for token in tokens],
+        "list 50": [compose_request("GET", f"{PATH}?limit=50", token) for token in tokens],
+    }
+
+
+def _new_patient(number: int) -> dict[str, Any]:
+    """Return a person whose name and birth date are like those of few others."""
+    digest = hashlib.sha256(str(number).encode()).hexdigest()
+    name = "".join(chr(ord("a") + int(digit, 16)) for digit in digest)
+    born = dt.date(1930, 1, 1) + dt.timedelta(days=int(digest[:8], 16) % 30_000)
+    return {
+        "mrn": f"NEW-{digest[:12]}",
+        "given_name": name[:7].title(),
+        "family_name": name[7:16].title(),
+        "birth_date": born.isoformat(),
+        "sex": "female",
+        "phone": f"+1 {int(digest[:10], 16):013d}",
+        "address": {"line": "1 Main Street", "city": "Springfield", "country": "US"},
     }
 
 

@@ -7,24 +7,20 @@ tenants, no other names, and accents as they are stored.
 
 import time
 from collections.abc import Callable, Iterator
-from itertools import islice
 from typing import Any
 
-import orjson
 from flask import Flask
 from psycopg2 import sql
-from psycopg2.extensions import connection
-from sqlalchemy import text
 
 from benchmarks.installation import installation
-from benchmarks.populations import FAMILY, GIVEN, make_patients
+from benchmarks.populations import FAMILY, GIVEN
+from benchmarks.processes import cpu_seconds
 from benchmarks.report import make_parser, print_outcome
+from benchmarks.search_seeding import compose_rows, seed
 from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
-from trially.database.session import db, transaction
+from trially.database.session import transaction
 from trially.recruiting.duplicates.finding import find_all_duplicates
-from trially.recruiting.imports.running import ANALYZED_AFTER_BATCHES
-from trially.recruiting.search.indexing import index_patients
 from trially.state import state_of
 from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.context import tenant_context
@@ -36,15 +32,6 @@ BAR_MS = 50
 SUBJECT = "benchmark|coordinator"
 BATCH = 1_000
 
-_INSERT = """
-INSERT INTO patient (tenant_id, id, source, source_id, mrn, given_name, family_name, birth_date,
-    birth_date_precision, sex, phone, email)
-SELECT CAST(:tenant_id AS uuid), id, 'benchmark', source_id, mrn, given_name, family_name,
-    birth_date, 'day', sex, phone, email
-FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, source_id text, mrn text,
-    given_name text, family_name text, birth_date date, sex text, phone text, email text)
-"""
-_COPIED = ("patient", "patient_search_term")
 _PLAIN = """
 CREATE SCHEMA plain;
 CREATE TABLE plain.plain_patient AS SELECT id, given_name, family_name, birth_date FROM {patient};
@@ -59,43 +46,54 @@ def main() -> None:
     parser = make_parser(__spec__.name, rounds=300, seconds=60)
     parser.add_argument("--patients", type=int, default=200_000, help="(default: %(default)s)")
     parser.add_argument(
-        "--others", type=int, default=4, help="other pooled tenants (default: %(default)s)"
+        "--others", type=int, default=3, help="other pooled tenants (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--duplicates", action="store_true", help="find all possible duplicates as well"
     )
     options = parser.parse_args()
     figures: dict[str, Any] = {"bar_ms": BAR_MS, "patients": options.patients}
+    began = time.perf_counter()
+    rows = compose_rows(options.patients)
+    figures["composed_seconds"] = time.perf_counter() - began
     with installation() as installed:
         app = installed.app
         for tier in (Tier.DEDICATED_DATABASE, Tier.POOLED_ROWS):
             with app.app_context():
                 tenant = create_tenant(f"searched-{tier[:4]}", "Searched", tier=tier)
-                figures[tier] = {"filled": _fill(tenant, options.patients)}
-                if tier is Tier.POOLED_ROWS:
-                    _copy_to_others(tenant, options.others)
-                _analyze(tenant)
+                others = _create_others(options.others) if tier is Tier.POOLED_ROWS else []
+                figures[tier] = {"stored_seconds": seed(tenant, others, rows)}
                 if tier is Tier.DEDICATED_DATABASE:
                     figures["plain"] = _measure_plain(tenant, options.rounds)
-                figures[tier]["duplicates_seconds"] = _find_duplicates(tenant)
+                if options.duplicates:
+                    figures[tier]["duplicates_seconds"] = _find_duplicates(tenant)
             search = _searcher(app, tenant)
             figures[tier] |= {
                 what: _measure(search, queries, options.rounds, options.seconds)
                 for what, queries in _queries().items()
             }
+            figures[tier]["cpu_ms"] = _measure_cpu(search, installed.postmaster_id)
     print_outcome(_compose_line(figures), figures, as_json=options.json)
 
 
 def _compose_line(figures: dict[str, Any]) -> str:
     def show(taken: dict[str, float]) -> str:
-        return f"{taken['median']:.1f} ms, p95 {taken['p95']:.1f}"
+        return f"p50 {taken['median']:.1f} ms, p95 {taken['p95']:.1f}"
 
     tiers = ", ".join(
-        f"{tier} {show(figures[tier]['names'])}"
+        f"{tier} {show(figures[tier]['names'])} ({figures[tier]['cpu_ms']:.1f} ms CPU)"
         for tier in (Tier.DEDICATED_DATABASE, Tier.POOLED_ROWS)
     )
-    return (
-        f"search by name among {figures['patients']:,} patients: {tiers} (bar: p95 {BAR_MS});"
-        f" plain LIKE on one column {show(figures['plain'])}; all possible duplicates in"
-        f" {figures[Tier.DEDICATED_DATABASE]['duplicates_seconds']:.0f} s"
+    seeded = " and ".join(
+        f"{figures[tier]['stored_seconds'] + figures['composed_seconds']:.0f}"
+        for tier in (Tier.DEDICATED_DATABASE, Tier.POOLED_ROWS)
     )
+    line = (
+        f"search by name among {figures['patients']:,} patients: {tiers} (bar: p95 {BAR_MS});"
+        f" plain LIKE on one column {show(figures['plain'])}; stored in {seeded} s"
+    )
+    found = figures[Tier.DEDICATED_DATABASE].get("duplicates_seconds")
+    return line if found is None else f"{line}; all possible duplicates in {found:.0f} s"
 
 
 def _queries() -> dict[str, list[dict[str, Any]]]:
@@ -128,31 +126,10 @@ def _queries() -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _fill(tenant: Tenant, number: int) -> dict[str, float]:
-    """Insert and index patients, and return the seconds that each took."""
-    took = {"insert_seconds": 0.0, "index_seconds": 0.0}
-    with tenant_context(tenant.slug):
-        patients = make_patients(number)
-        for count in range(number // BATCH):
-            batch = list(islice(patients, BATCH))
-            with transaction():
-                if count in ANALYZED_AFTER_BATCHES:
-                    db.session.execute(text("SELECT trially.analyze_tables()"))
-                began = time.perf_counter()
-                db.session.execute(
-                    text(_INSERT),
-                    {"tenant_id": str(tenant.id), "rows": orjson.dumps(batch).decode()},
-                )
-                inserted = time.perf_counter()
-                index_patients(patient["id"] for patient in batch)
-                took["insert_seconds"] += inserted - began
-                took["index_seconds"] += time.perf_counter() - inserted
-    with tenant_context(tenant.slug):
-        for table in _COPIED:
-            took[f"{table}_mb"] = (
-                db.session.scalar(text(f"SELECT pg_total_relation_size('{table}')")) / 2**20
-            )
-    return took
+def _create_others(number: int) -> list[Tenant]:
+    return [
+        create_tenant(f"other-{each}", "Other", tier=Tier.POOLED_ROWS) for each in range(number)
+    ]
 
 
 def _find_duplicates(tenant: Tenant) -> float:
@@ -162,44 +139,6 @@ def _find_duplicates(tenant: Tenant) -> float:
         for _ in find_all_duplicates(transaction):
             pass
     return time.perf_counter() - began
-
-
-def _copy_to_others(tenant: Tenant, others: int) -> None:
-    """Give the same patients to other tenants of the pool."""
-    place = tenant.placement
-    with server_access().administer(place.database) as raw:
-        for number in range(others):
-            other = create_tenant(f"other-{number}", "Other", tier=Tier.POOLED_ROWS)
-            for table in _COPIED:
-                _copy(raw, place.schema, table, tenant, other)
-
-
-def _copy(raw: connection, schema: str, table: str, tenant: Tenant, other: Tenant) -> None:
-    columns = [
-        name
-        for (name,) in execute(
-            raw,
-            "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
-            " AND NOT attisdropped AND attname <> 'tenant_id'",
-            f"{schema}.{table}",
-        )
-    ]
-    execute(
-        raw,
-        sql.SQL("INSERT INTO {} (tenant_id, {}) SELECT %s, {} FROM {} WHERE tenant_id = %s").format(
-            sql.Identifier(schema, table),
-            sql.SQL(", ").join(map(sql.Identifier, columns)),
-            sql.SQL(", ").join(map(sql.Identifier, columns)),
-            sql.Identifier(schema, table),
-        ),
-        str(other.id),
-        str(tenant.id),
-    )
-
-
-def _analyze(tenant: Tenant) -> None:
-    with server_access().administer(tenant.placement.database) as raw:
-        execute(raw, "VACUUM ANALYZE")
 
 
 def _measure_plain(tenant: Tenant, rounds: int) -> dict[str, float]:
@@ -252,6 +191,15 @@ def _measure(
         "slowest": taken[-1],
         "searches": len(taken),
     }
+
+
+def _measure_cpu(search: Callable[[dict[str, Any]], None], postmaster_id: int) -> float:
+    """Return the CPU time of one search by name, in the application and in PostgreSQL."""
+    queries = _queries()["names"]
+    began = time.process_time() + cpu_seconds(postmaster_id)
+    for query in queries:
+        search(query)
+    return (time.process_time() + cpu_seconds(postmaster_id) - began) / len(queries) * 1000
 
 
 def _repeated(queries: list[dict[str, Any]], rounds: int) -> Iterator[dict[str, Any]]:

@@ -4,9 +4,10 @@ The twin is trially's own `create_app` without the work that tenancy adds to a r
 directory, no engine per tenant, no guard, no cleaning of connections. Its session has one plain
 engine of SQLAlchemy's psycopg2 dialect, with a pool of the size of a tenant's, and psycopg2 begins
 the transactions. All other code is the same: the request cycle, tokens, revocations, members,
-permissions, deadlines, masking, Idempotency-Keys, routes, schemas, SQL, serialisation, logs,
-metrics and headers. The tenant's id, which leads every key, is a constant. The twin's tables have
-no `CHECK` that ties them to the tenant.
+permissions, deadlines, masking, audit records, Idempotency-Keys, routes, schemas, SQL,
+serialisation, logs, metrics and headers. An audit record is a statement of its own: only trially's
+connections send it with COMMIT. The tenant's id, which leads every key, is a constant. The twin's
+tables have no `CHECK` that ties them to the tenant.
 
 The twin's `get_bind` only returns the engine. Flask-SQLAlchemy's would do more, so this favours
 the twin and makes the bar higher.
@@ -26,13 +27,14 @@ from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from benchmarks.installation import settings_of_environment
 from trially import create_app, request_cycle
 from trially.config import Settings
+from trially.database import session
 from trially.database.connecting import NETWORK_LIMITS
 from trially.database.deadline import statement_bound
 from trially.database.dialect import PlacedDialect, replace_if_lost
 from trially.database.session import db
 from trially.database.watching import WatchedConnection, WatchedCursor
 from trially.request_cycle import replicas, settling
-from trially.state import request_state
+from trially.state import app_state, request_state
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.directory import TenantEntry, directory
 from trially.tenancy.lifecycle.provisioning import create_tenant
@@ -80,6 +82,9 @@ def twin_app(settings: Settings | None = None) -> Flask:
         def get_bind(self, *_args: Any, **_kwargs: Any) -> Engine:
             return engine
 
+    event.listen(FixedSession, "before_commit", _send_audit_record)
+    event.listen(FixedSession, "after_commit", session._keep_audit_form)
+    event.listen(FixedSession, "after_rollback", session._clear_audit)
     db.session = db._make_scoped_session({"class_": FixedSession})
     _remove_tenancy(entry)
     return app
@@ -90,7 +95,10 @@ def create_twin_database() -> Tenant:
     tenant = create_tenant(SLUG, "The twin")
     with server_access().administer(tenant.placement.database) as raw:
         tables = execute(
-            raw, "SELECT conrelid::regclass::text FROM pg_constraint WHERE conname = %s", _CHECK
+            raw,
+            "SELECT conrelid::regclass::text FROM pg_constraint WHERE conname = %s"
+            " AND coninhcount = 0",
+            _CHECK,
         )
         if not tables:
             raise SystemExit(f"No table has the constraint {_CHECK}. Adapt benchmarks/twin.py.")
@@ -100,6 +108,17 @@ def create_twin_database() -> Tenant:
 
 
 _CHECK = "ck_this_tenant"
+
+
+def _send_audit_record(session: Session) -> None:
+    """Write the audit record with a statement of its own, as psycopg2 sends COMMIT."""
+    state = request_state()
+    compose = app_state().compose_audit_record
+    if state.audit.are_empty or compose is None:
+        return
+    state.audit_sql = compose(state.audit)
+    raw = session.connection().execution_options(no_parameters=True)
+    raw.exec_driver_sql(state.audit_sql)
 
 
 def _remove_tenancy(entry: TenantEntry) -> None:

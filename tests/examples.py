@@ -4,6 +4,7 @@ They are the tests of every route, level, version and merge patch, the fuzz test
 PHI, and the tests of `prove`. A resource without an example fails with `MISSING`.
 """
 
+import datetime as dt
 import itertools
 import json
 import sys
@@ -16,14 +17,16 @@ from sqlalchemy import insert
 from werkzeug.routing import Rule
 
 from trially.api import routes_only
-from trially.database.rows import table_of
+from trially.auditing.alerts.model import AuditAlert
+from trially.auditing.alerts.rules import RuleName
+from trially.database.changes import is_about_patients
+from trially.database.rows import insert_item, table_of
 from trially.database.session import db, transaction
 from trially.http.contract import JSON_TYPE, Contract, contract_of
 from trially.http.fields import EXAMPLE
 from trially.recruiting.documents.model import Document, DocumentPage
 from trially.recruiting.documents.words import to_vector
 from trially.resources.resource import RESOURCES, Resource
-from trially.resources.scope import is_about_patients
 from trially.tenancy.context import tenant_context
 
 if TYPE_CHECKING:
@@ -144,6 +147,22 @@ def _insert_document(member: "Member", ids: Ids, word: str) -> str:
     return str(document_id)
 
 
+def _insert_alert(member: "Member", _: Ids, word: str) -> str:
+    """Insert an alert about an operator, and return its id."""
+    with member.app.app_context(), tenant_context(str(member.tenant.id)), transaction():
+        now = dt.datetime.now(dt.UTC)
+        values = {
+            "rule": RuleName.SUPPORT_ACCESS,
+            "operator": word,
+            "since": now,
+            "until": now,
+            "count": 1,
+            "threshold": 0,
+            "record_id": uuid4(),
+        }
+        return str(insert_item(AuditAlert, values, ("id",))["id"])
+
+
 EXAMPLES: Mapping[str, Example] = {
     "site": Example(
         "/sites",
@@ -181,6 +200,7 @@ EXAMPLES: Mapping[str, Example] = {
     "found_document": Example("/patients/{patient_id}/documents"),
     "member": Example("/members"),
     "name": Example("/patients/{patient_id}/names"),
+    "audit_alert": Example("/audit/alerts", insert=_insert_alert, change={"is_acknowledged": True}),
     "possible_duplicate": Example(
         "/possible-duplicates", insert=_make_duplicates, change={"state": "dismissed"}
     ),
@@ -228,6 +248,7 @@ PREPARED: Mapping[str, Callable[["Member", Ids], Body]] = {
 """Routes that need rows in a certain state: each creates them and returns what names them."""
 
 BODIES: Mapping[str, Callable[[Ids], Body]] = {
+    "alerts.change_alert_rule": lambda _: {"threshold": 400},
     "patients.merge_patient": lambda ids: {"into": ids["into"]},
 }
 """Bodies of routes that create no resource and need one."""
@@ -269,13 +290,16 @@ def new_word(prefix: str = "word") -> str:
 def create_all(member: "Member", word: str = "word", **ids: str) -> dict[str, str]:
     """Create one row of each resource, and return their ids. Rows in `ids` exist already.
 
-    Two more arguments of routes are no ids of resources: the patient `into` whom another is merged,
-    and a `field` that is corrected.
+    Some arguments of routes are no ids of resources: the patient `into` whom another is merged, a
+    `field` that is corrected, an `alert_rule`, and an audit record.
     """
     for name, example in EXAMPLES.items():
         if example.can_be_created and f"{name}_id" not in ids:
             ids[f"{name}_id"] = example.create(member, ids, new_word(word))
-    return {"into": ids["patient_id"], "field": "sex", **ids}
+    some = {"into": ids["patient_id"], "field": "sex"}
+    newest = next(each for each in member.get("/audit").json["data"] if each["member"])
+    ids |= {"audit_record": newest["id"], "member_id": newest["member"]["id"]}
+    return some | {"alert_rule": "bulk_reads"} | ids
 
 
 def contract_for(rule: Rule) -> Contract:
@@ -286,12 +310,12 @@ def contract_for(rule: Rule) -> Contract:
 def body_for(rule: Rule, ids: Ids, word: str | None = None) -> Body:
     """Return a valid body for a route that reads JSON."""
     path = rule.rule.removeprefix("/api/v1")
+    if rule.endpoint in BODIES:
+        return BODIES[rule.endpoint](ids)
     if "PATCH" in (rule.methods or ()):
         name = path.rpartition("<uuid:")[2].removesuffix("_id>")
         assert name in CHANGED, MISSING.format(name=name)
         return dict(CHANGED[name].change)
-    if rule.endpoint in BODIES:
-        return BODIES[rule.endpoint](ids)
     for example in EXAMPLES.values():
         if example.path == path and example.body is not None:
             return example.body(ids, word or new_word())

@@ -2,13 +2,33 @@
 
 The last test of tests/isolation compares the results of all others there with docs/isolation.md,
 so one process must run them all.
+
+What takes long begins first. Otherwise one process would still run it when all others have ended.
 """
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
 TOGETHER = "tests/isolation/"
+
+LONG = (
+    TOGETHER,
+    "tests/web/",
+    "tests/documentation/test_console_blocks.py",
+    "tests/doctor/test_holes.py",
+    "tests/proving/test_every_table.py",
+    "tests/recruiting/imports/test_golden_counts.py",
+    "tests/recruiting/imports/test_real_files.py",
+    "tests/high_availability/",
+    "tests/demo/test_serving.py",
+    "tests/recruiting/imports/test_running.py",
+    "tests/fuzz/",
+    "tests/auth/test_issuer_outages.py",
+    "tests/tenancy/test_writing_migrations.py",
+)
+"""The files and folders that take longest. All others begin in the order of their tests' number."""
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -19,4 +39,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             return TOGETHER if nodeid.startswith(TOGETHER) else str(super()._split_scope(nodeid))
 
+    config.option.loadscopereorder = False  # Files begin in the order of the collection.
     return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put what takes long first, in the processes of pytest-xdist."""
+    if not hasattr(config, "workerinput"):
+        return
+    sizes = Counter(item.path for item in items)
+
+    def place(item: pytest.Item) -> tuple[int, int]:
+        ranks = (rank for rank, start in enumerate(LONG) if item.nodeid.startswith(start))
+        return next(ranks, len(LONG)), 0 if item.nodeid.startswith(LONG) else -sizes[item.path]
+
+    items.sort(key=place)

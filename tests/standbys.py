@@ -204,6 +204,9 @@ class Client:
             },
         )
 
+    def add_site(self, name: str) -> TestResponse:
+        return self.post("/sites", {"name": name})
+
     def _open(
         self, method: str, path: str, headers: dict[str, str], **options: Any
     ) -> TestResponse:

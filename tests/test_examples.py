@@ -13,6 +13,13 @@ from trially.database.rows import table_of
 from trially.resources.resource import RESOURCES
 
 WITHOUT_RESOURCE = {
+    "audit_alert_position",
+    "audit_alert_rule",
+    "audit_form",
+    "audit_pruning",
+    "audit_record",
+    "audit_seal",
+    "audit_subject",
     "bulk_export",
     "canary",
     "document_page",

@@ -10,7 +10,7 @@ import pytest
 from examples import EXAMPLES, create_all, new_word
 from flask import Flask
 from marshmallow import Schema, fields
-from members import Member
+from members import AsMember
 from openapi_documents import JSON, is_valid, operations, resolve
 from werkzeug.routing import Rule
 
@@ -25,9 +25,10 @@ from trially.recruiting.records.model import Comparator, RecordType
 from trially.recruiting.sites.model import SiteStatus
 from trially.recruiting.studies.model import StudyStatus, StudyType
 from trially.resources.resource import RESOURCES
-from trially.tenancy.catalog import TenantKind
+from trially.tenancy.catalog import Tenant, TenantKind
 
 RESOURCE_SCHEMAS = {
+    "audit_alert": "AuditAlert",
     "site": "Site",
     "source": "Source",
     "study": "Study",
@@ -148,8 +149,9 @@ QUERIES = {media_type: {"kind": "labs"} for media_type in TABLE_TYPES}
 
 
 def test_every_example_of_a_request_is_accepted_as_it_is(
-    document: dict[str, Any], member: Member
+    document: dict[str, Any], tenant: Tenant, as_member: AsMember
 ) -> None:
+    member = as_member(tenant, Role.OWNER)
     ids = create_all(member)
     other = EXAMPLES["patient"].create(member, ids, new_word())
     for path, method, operation in operations(document):

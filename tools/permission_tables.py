@@ -1,5 +1,6 @@
 """`python -m trially.permission_tables` writes docs/permissions.md from the code."""
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 
@@ -102,7 +103,7 @@ def api_routes() -> Sequence[tuple[str, str, Permission, Schema | None]]:
     routes = []
     for rule in app.url_map.iter_rules():
         view = app.view_functions[rule.endpoint]
-        path = rule.rule.replace("<uuid:", "{").replace(">", "}")
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
         routes += [
             (method, path, view.__dict__["permission"], contract_of(view).result)
             for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}

@@ -7,10 +7,11 @@ from trially.auth import identity
 from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.issuers import trusted_issuers
 from trially.auth.members import identities, managing
-from trially.auth.permissions import refuse_unguarded_views
+from trially.auth.permissions import SHOWS_NO_PATIENT, refuse_unguarded_views
 from trially.base_app import create_base_app
 from trially.config import Settings
 from trially.http import browsers, problems, request_ids, retry_after, trace_context
+from trially.http.disclosures import refuse_unaudited_views
 from trially.observability import access_log, tracing
 from trially.state import state_of
 from trially.tenancy.schema import fleet_revisions
@@ -25,7 +26,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     """Make the app: settings, then plumbing, then rooms.
 
     Raises `SettingsError` if a setting is missing, `UnguardedViewError` if a view says neither
-    what it requires nor that it is public, `UnprotectedTableError` if a migration creates a table
+    what it requires nor that it is public, `UnauditedViewError` if a view shows patients and does
+    not say which, `UnprotectedTableError` if a migration creates a table
     without its row security policy or its version trigger.
     """
     app = create_base_app(settings, request_cycle.Application)
@@ -55,6 +57,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     _init_guide(app, settings)
 
     refuse_unguarded_views(app.view_functions)
+    refuse_unaudited_views(app.view_functions, SHOWS_NO_PATIENT)
     return app
 
 

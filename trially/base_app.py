@@ -7,9 +7,11 @@ as it is, because it loads in half the time.
 from flask import Flask
 
 from trially import state
+from trially.audit import recording as audit_recording
 from trially.config import Settings, read_settings
 from trially.database import session
 from trially.tenancy import catalog_reader, directory, plans, recorded_keys
+from trially.tenancy.operators import commands
 from trially.tenancy.schema import catalog_binds
 from trially.tenancy.schema.migration_files import check_migrations
 from trially.tenancy.servers import access
@@ -31,7 +33,9 @@ def create_base_app(settings: Settings | None = None, app_class: type[Flask] = F
     with app.app_context():
         binds = catalog_binds.catalog_binds(access.server_access(), settings)
     session.init_app(app, binds, catalog_binds.CATALOG_CONNECTIONS)
+    audit_recording.init_app(app)
     recorded_keys.init_app(app)
+    commands.init_app(app)
     catalog_reader.init_app(app, settings.catalog_outage_seconds)
     directory.init_app(app, settings.placement_max_age_seconds)
     check_migrations()

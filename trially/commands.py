@@ -33,6 +33,10 @@ BULK = "trially.recruiting.imports.bulk_commands"
 PATIENTS = "trially.recruiting.duplicate_reviews.commands"
 WAITING = "trially.recruiting.imports.waiting_commands"
 ZONES = "trially.recruiting.imports.zone_commands"
+AUDIT = f"{LIFECYCLE}.audit_commands"
+AUDITING = "trially.auditing.commands"
+SEALS = "trially.audit.commands"
+SUPPORT = "trially.auth.support.commands"
 DEMO = "trially.demo.commands"
 
 DEVELOPMENT = "TRIALLY_DEVELOPMENT"
@@ -208,6 +212,62 @@ demo = _group(
     ),
 )
 
+audit = _group(
+    "audit",
+    "Read, seal and verify the logs of who did what.",
+    _lazy(
+        "list",
+        f"{AUDITING}:list_",
+        "List the records of the audit log of the tenant SLUG, newest first.",
+    ),
+    _lazy(
+        "report",
+        f"{AUDITING}:report",
+        "Report who saw and changed the data of PATIENT_ID, to be given to the patient.",
+    ),
+    _lazy(
+        "alerts",
+        "trially.auditing.alerts.commands:alerts",
+        "Evaluate the alert rules on the new audit records of the tenant SLUG, or of all.",
+    ),
+    _lazy(
+        "operators",
+        f"{AUDIT}:operators",
+        "List operators' actions, changes of the catalog and sign-ins, newest first.",
+    ),
+    _lazy("seal", f"{SEALS}:seal", "Seal audit logs, and send the seals to witnesses."),
+    _lazy("status", f"{SEALS}:status", "Show how far the seals and witnesses of audit logs are."),
+    _lazy(
+        "verify", f"{SEALS}:verify", "Verify the audit log of the tenant SLUG, with its witnesses."
+    ),
+    _lazy(
+        "prune",
+        "trially.audit.prune_command:prune",
+        "Remove the audit records of the tenant SLUG after their retention time.",
+    ),
+)
+
+support = _group(
+    "support",
+    "Let operators enter a tenant for a limited time.",
+    _lazy("request", f"{SUPPORT}:request", "Request support access to the tenant SLUG."),
+    _lazy(
+        "approve",
+        f"{SUPPORT}:approve",
+        "Approve the support grant GRANT_ID, which another person requested.",
+    ),
+    _lazy(
+        "revoke",
+        f"{SUPPORT}:revoke",
+        "Revoke the support grant GRANT_ID.",
+    ),
+    _lazy(
+        "list",
+        f"{SUPPORT}:list_",
+        "List the support grants, or those of the tenant SLUG, newest first.",
+    ),
+)
+
 doctor = _lazy(
     "doctor",
     "trially.doctor.commands:doctor",
@@ -228,6 +288,7 @@ openapi = _lazy("openapi", "trially.openapi.commands:openapi", "Print the OpenAP
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Tenants": (tenants, imports, patients, operations),
     "Servers and keys": (servers, keys, doctor),
+    "Audit and support": (audit, support),
     "Releases": (migrations, deploy),
     "Development": (demo, openapi),
 }

@@ -6,13 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app, g
 
+from trially.audit_notes import AuditNotes
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
+    from uuid import UUID
 
+    import click
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.trace import Span
 
+    from trially.audit.actors import Actor
+    from trially.audit.working import Work
     from trially.auth.members.identities import Identity
+    from trially.auth.resolvers import SupportResolver
     from trially.auth.tokens import Claims, TokenVerifier
     from trially.cache.ttl_cache import TTLCache
     from trially.config import Settings
@@ -27,8 +35,10 @@ if TYPE_CHECKING:
     from trially.tenancy.catalog import Tier
     from trially.tenancy.catalog_reader import CatalogReader
     from trially.tenancy.directory import Directory, TenantEntry
+    from trially.tenancy.operators.recording import Action
     from trially.tenancy.schema.fleet_revisions import FleetRevisions
     from trially.tenancy.servers.access import ServerAccess
+    from trially.tenancy.tenant_entries import SupportAccess
 
 EXTENSION = "trially"
 
@@ -63,6 +73,17 @@ class AppState:
     catalog_reader: "CatalogReader" = field(init=False)
     """Asks the catalog for requests, and knows whether it answers."""
 
+    record_command: "Callable[[click.Context, str | None], AbstractContextManager[None]]" = field(
+        init=False
+    )
+    """Records a command around the block that runs it."""
+
+    running_action: "Action | None" = None
+    """The recorded action of the command that runs in this process."""
+
+    only_reads: bool = False
+    """The command that runs has declared that it changes nothing, so its transactions only read."""
+
     fleet_revisions: "FleetRevisions" = field(init=False)
     """The catalog's revision, and how many tenants are behind."""
 
@@ -74,9 +95,21 @@ class AppState:
 
     plan_tiers: "dict[str, Tier]" = field(default_factory=dict)
     token_verifier: "TokenVerifier" = field(init=False)
+    support_resolver: "SupportResolver" = field(init=False)
+    """Finds the tenants that operators may enter with a support grant."""
+
+    sign_ins: "TTLCache[tuple[object, ...], tuple[object, ...]]" = field(init=False)
+    """The sign-ins that this process has recorded."""
+
     dev_issuer: "DevIssuer | None" = None
     retry_advice: "RetryAdvice" = field(init=False)
     """How long clients should wait, by the cause of the refusal."""
+
+    compose_audit_record: "Callable[[AuditNotes], str] | None" = None
+    """Returns the statements that write the audit record of the open transaction."""
+
+    known_audit_forms: "set[tuple[UUID, int, UUID]]" = field(default_factory=set)
+    """The forms of audit records that tenants' databases have: tenant, epoch and id."""
 
     running_imports: "Counter[object]" = field(default_factory=Counter)
     """Uploads that this process is receiving or importing now, by tenant id."""
@@ -93,6 +126,9 @@ class RequestState:
     """`time.perf_counter()` when the request came in."""
 
     request_id: str | None = None
+    new_id: "UUID | None" = None
+    """The id of a request that came without one. It becomes the id of its audit record."""
+
     caller: "Caller | None" = None
     """The caller's trace and span, from `traceparent`."""
 
@@ -118,6 +154,9 @@ class RequestState:
 
     tenant: "TenantEntry | None" = None
     placement: "Placement | None" = None
+    support: "SupportAccess | None" = None
+    """The caller's support grant for the tenant, if there is one."""
+
     identity: "Identity | None" = None
     shows_identifiers: bool = False
     """The caller's PHI level is `full`, so that answers are not masked."""
@@ -134,8 +173,27 @@ class RequestState:
     occupied: "tuple[int, tuple[Compartment, ...]] | None" = None
     """The request's number in the bulkheads, and the compartments that it is counted in."""
 
+    audit: AuditNotes = field(default_factory=AuditNotes)
+    """What the open transaction discloses and changes."""
+
+    actor: "Actor | None" = None
+    """Who acts in this request; None in commands and jobs, where it is the operator."""
+
+    work: "Work | None" = None
+    """What a command does with rows about patients, while it has said so."""
+
+    new_audit_form: "tuple[UUID, int, UUID] | None" = None
+    """The form that the audit record stores: tenant, epoch and id."""
+
+    audit_sql: str = ""
+    """The statements that write the audit record; they are sent with the next COMMIT."""
+
     written_up_to: int | None = None
     """The WAL position after the last COMMIT, where the server has replicas."""
+
+    def forget_audit(self) -> None:
+        """Forget what the ended transaction has disclosed and changed."""
+        self.audit, self.audit_sql, self.new_audit_form = AuditNotes(), "", None
 
 
 def init_app(app: Flask, settings: "Settings", version: str = "") -> AppState:

@@ -31,7 +31,8 @@ def shared_tenant(make_tenant: Callable[..., Tenant]) -> Tenant:
 
 def test_every_role_has_its_permissions() -> None:
     assert set(ROLE_PERMISSIONS) == set(Role)
-    assert ROLE_PERMISSIONS[Role.OWNER] == ROLE_PERMISSIONS[Role.ADMIN] == set(Permission)
+    assert ROLE_PERMISSIONS[Role.OWNER] == set(Permission)
+    assert ROLE_PERMISSIONS[Role.ADMIN] == set(Permission) - {Permission.ALERT_RULES_WRITE}
     for permissions in ROLE_PERMISSIONS.values():
         assert Permission.ME_READ in permissions
 
@@ -40,6 +41,9 @@ def test_dangerous_permissions_are_of_few_roles() -> None:
     def who(permission: Permission) -> set[Role]:
         return {role for role in Role if permission in ROLE_PERMISSIONS[role]}
 
+    assert who(Permission.AUDIT_READ) == {Role.OWNER, Role.ADMIN, Role.AUDITOR}
+    assert who(Permission.ALERTS_ACKNOWLEDGE) == {Role.OWNER, Role.ADMIN, Role.AUDITOR}
+    assert who(Permission.ALERT_RULES_WRITE) == {Role.OWNER}
     assert who(Permission.MEMBERS_READ) == {Role.OWNER, Role.ADMIN, Role.AUDITOR}
     assert who(Permission.PATIENTS_COUNT) == set(Role)
     assert who(Permission.PATIENTS_DELETE) == {Role.OWNER, Role.ADMIN}

@@ -93,12 +93,13 @@ def run_piped(script: str, reads: int) -> tuple[int, str]:
 
 PRINTING = """
 import sys, click
+from types import SimpleNamespace
 from flask import Flask
 from flask.cli import ScriptInfo
 from trially.terminal import NOTHING, command, print_json
 app = Flask("x")
-app.extensions["trially"] = None
-@command("talk", loses=NOTHING)
+app.extensions["trially"] = SimpleNamespace(only_reads=False)
+@command("talk", loses=NOTHING, only_reads=True)
 def talk():
     sys.stdin.read()
     {}

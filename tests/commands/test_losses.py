@@ -25,7 +25,7 @@ DESTRUCTIVE = {
     *("tenants members remove", "tenants connections remove"),
     *("servers change", "servers remove", "keys rotate"),
     *("operations resume", "imports delete", "imports forget", "imports withdraw"),
-    *("db downgrade", "db stamp"),
+    *("db downgrade", "db stamp", "audit prune"),
     "demo reset",
 }
 

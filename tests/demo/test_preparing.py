@@ -28,7 +28,7 @@ from trially.tenancy.directory import directory
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.lifecycle.status import resume_tenant, suspend_tenant
 from trially.tenancy.schema.databases import as_owner
-from trially.tenancy.schema.lineages import TENANT_LINEAGE, revisions_of
+from trially.tenancy.schema.revision_files import TENANT_LINEAGE, revisions_of
 from trially.tenancy.servers.access import server_access
 
 FIRST, SECOND, THIRD = SLUGS

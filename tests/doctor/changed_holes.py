@@ -205,6 +205,38 @@ FUNCTIONS = [
     ),
 ]
 
+AUDIT = [
+    Hole(
+        "GRANT UPDATE ON {schema}.audit_record TO {role}",
+        "{role} has UPDATE on table {schema}.audit_record",
+    ),
+    Hole(
+        "GRANT DELETE ON {schema}.audit_form TO {role}",
+        "{role} has DELETE on table {schema}.audit_form",
+    ),
+    Hole(
+        "GRANT SELECT ON {schema}.audit_record_other TO {role}",
+        "{role} has SELECT on table {schema}.audit_record_other",
+    ),
+    Hole(
+        "DROP TRIGGER refuse_change ON {schema}.audit_record",
+        "missing trigger refuse_change on {schema}.audit_record",
+    ),
+    Hole(
+        "ALTER TABLE {schema}.audit_form DISABLE TRIGGER refuse_change",
+        "trigger refuse_change on {schema}.audit_form is disabled",
+    ),
+    Hole(
+        "DROP TRIGGER refuse_change_all ON {schema}.audit_record_other",
+        "missing trigger refuse_change_all on {schema}.audit_record_other",
+    ),
+    Hole(
+        "CREATE OR REPLACE FUNCTION {schema}.refuse_change() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN RETURN new; END'",
+        "function {schema}.refuse_change() differs",
+    ),
+]
+
 PRIVILEGES = [
     Hole("GRANT TRUNCATE ON {schema}.site TO {role}", "{role} has TRUNCATE on table {schema}.site"),
     Hole(

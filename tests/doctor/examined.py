@@ -18,6 +18,9 @@ class Examined:
 
     known: dict[str, list[str]] = field(default_factory=dict)
 
+    found_last: dict[str, set[str]] = field(default_factory=dict)
+    """What the last hole at each place gave. It is mended, but no examination has confirmed it."""
+
     def problems_before(self, place: str) -> list[str]:
         """Return what is found at a place that no test has changed."""
         if place not in self.known:

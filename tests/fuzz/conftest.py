@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 import pytest
 from examples import EXAMPLES, LISTS, create_all
 from members import AsMember, MakeFact, MakeTenant, Member
+from support_requests import ask_for_support
+
+from trially.auth.permissions import Role
 
 
 @dataclass
@@ -48,11 +51,13 @@ def make_populated_tenant(
     def make(canary: str) -> PopulatedTenant:
         tenant = make_tenant(slug=canary.lower(), name=canary)
         as_member(tenant, display_name=canary)
-        populated = PopulatedTenant(as_member(tenant, display_name=canary), canary)
+        member = as_member(tenant, role=Role.OWNER, display_name=canary)
+        populated = PopulatedTenant(member, canary)
         for _ in range(2):
             populated.ids = create_all(populated.member, canary)
             make_fact(tenant, populated.ids["patient_id"], display=canary, value_text=canary)
-        for name in (*LISTS, "documents"):
+            ask_for_support(member.app, tenant, canary)
+        for name in (*LISTS, "documents", "audit", "audit/support-grants"):
             populated.cursors[name] = populated.member.get(f"/{name}?limit=1").json["page"]["next"]
         populated.etags = populated.read_etags()
         return populated

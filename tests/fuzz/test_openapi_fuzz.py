@@ -139,8 +139,9 @@ def aim(case: Any, populated: Any) -> None:
             if is_uuid(part[name]):
                 part[name] = populated.ids[name]
         if isinstance(part.get("cursor"), str) and part["cursor"]:
-            room = case.path.removeprefix(API_PREFIX).split("/")[1]
-            part["cursor"] = populated.cursors[room]
+            path = case.path.removeprefix(f"{API_PREFIX}/")
+            room = path if path in populated.cursors else path.partition("/")[0]
+            part["cursor"] = populated.cursors.get(room, part["cursor"])
 
 
 def freshen(case: Any) -> None:

@@ -11,12 +11,16 @@ from flask import Flask
 from members import AsMember, MakeFact, MakeTenant
 from populated_tenants import PopulatedTenant
 from psycopg2 import sql
-from sqlalchemy import select
+from sqlalchemy import false, or_, select, true
+from support_requests import ask_for_support
 from tenant_databases import access_of
 from walls import DIRECT, POOLER, WAYS, Wall
 
+from trially.audit.model import AuditForm, AuditRecord
+from trially.auth.members.model import Member
+from trially.auth.permissions import Role
 from trially.database.model import TenantModel
-from trially.database.rows import insert_item
+from trially.database.rows import insert_item, table_of
 from trially.database.session import db, transaction
 from trially.recruiting.imports.model import MissingRecord
 from trially.recruiting.search.model import PatientName
@@ -59,11 +63,12 @@ def make_populated_tenant(
 ) -> Callable[[], PopulatedTenant]:
     def make() -> PopulatedTenant:
         tenant = make_tenant(tier)
-        member, _ = as_member(tenant), as_member(tenant)
+        member, _ = as_member(tenant, role=Role.OWNER), as_member(tenant)
         for _ in range(2):
             ids = create_all(member, tenant.slug)
         for _ in range(2):
             make_fact(member.tenant, ids["patient_id"])
+            ask_for_support(app, tenant, tenant.slug)
         with app.app_context(), tenant_context(str(tenant.id)), transaction():
             for number in range(2):
                 missing = {"source_type": "Patient", "source_id": f"{tenant.slug}-{number}"}
@@ -78,17 +83,32 @@ def make_populated_tenant(
     return make
 
 
-@pytest.fixture(scope="module")
-def attacker(make_populated_tenant: Callable[[], PopulatedTenant]) -> PopulatedTenant:
-    return make_populated_tenant()
+@pytest.fixture(scope="session")
+def pairs() -> dict[Tier, tuple[PopulatedTenant, PopulatedTenant]]:
+    """The attacker and the victim of each tier, which all tests share."""
+    return {}
 
 
 @pytest.fixture(scope="module")
-def victim(
-    attacker: PopulatedTenant, make_populated_tenant: Callable[[], PopulatedTenant], tier: Tier
-) -> PopulatedTenant:
+def pair(
+    pairs: dict[Tier, tuple[PopulatedTenant, PopulatedTenant]],
+    make_populated_tenant: Callable[[], PopulatedTenant],
+    tier: Tier,
+) -> tuple[PopulatedTenant, PopulatedTenant]:
+    if tier not in pairs:
+        pairs[tier] = make_populated_tenant(), make_populated_tenant()
+    return pairs[tier]
+
+
+@pytest.fixture(scope="module")
+def attacker(pair: tuple[PopulatedTenant, PopulatedTenant]) -> PopulatedTenant:
+    return pair[0]
+
+
+@pytest.fixture(scope="module")
+def victim(pair: tuple[PopulatedTenant, PopulatedTenant], tier: Tier) -> PopulatedTenant:
     """The other tenant: in the same database, if the tier shares databases."""
-    other = make_populated_tenant()
+    attacker, other = pair
     is_shared = attacker.tenant.placement.database == other.tenant.placement.database
     assert is_shared is (tier is not Tier.DEDICATED_DATABASE)
     return other
@@ -140,14 +160,26 @@ def hiding_wall(app: Flask, attacker: PopulatedTenant, victim: PopulatedTenant) 
 
 @pytest.fixture(scope="session")
 def dump(app: Flask) -> Callable[[PopulatedTenant], dict[str, list[Any]]]:
-    """Return all rows of all tables of a tenant."""
+    """Return all rows of all tables of a tenant, but not what its audit log says of its members."""
+    record = table_of(AuditRecord)
+    is_of_others = {
+        record.name: or_(
+            record.c.member_id.is_(None), record.c.member_id.not_in(select(Member.id))
+        ),
+        # A form belongs to a record.
+        table_of(AuditForm).name: false(),
+    }
 
     def read(populated: PopulatedTenant) -> dict[str, list[Any]]:
         with app.app_context(), tenant_context(str(populated.member.tenant.id)):
             return {
                 table.name: [
                     tuple(row)
-                    for row in db.session.execute(select(table).order_by(table.c.id)).all()
+                    for row in db.session.execute(
+                        select(table)
+                        .where(is_of_others.get(table.name, true()))
+                        .order_by(table.c.id)
+                    ).all()
                 ]
                 for table in TenantModel.metadata.sorted_tables
             }

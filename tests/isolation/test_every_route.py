@@ -11,7 +11,7 @@ from marshmallow import Schema, fields
 from members import Member
 from populated_tenants import PopulatedTenant
 from walls import Wall
-from werkzeug.routing import Rule
+from werkzeug.routing import Rule, UUIDConverter
 from werkzeug.test import TestResponse
 
 from trially.api import API_PREFIX
@@ -39,7 +39,7 @@ class Attacks:
 
     def pairs(self) -> Iterator[tuple[str, TestResponse, TestResponse]]:
         """Yield what was attacked, the answer about victim, and the answer about nothing."""
-        if self.rule.arguments:
+        if any(isinstance(each, UUIDConverter) for each in self.rule._converters.values()):
             yield "path", self.ask(path=self.victim.ids), self.ask(path=self.nobodys)
         for name in self._references(self.contract.query):
             known, unknown = self.victim.ids[name], self.nobodys[name]

@@ -23,6 +23,14 @@ THREADS = 8
 
 
 @pytest.fixture(scope="module")
+def pair(
+    make_populated_tenant: Callable[[], PopulatedTenant],
+) -> tuple[PopulatedTenant, PopulatedTenant]:
+    """New tenants: the tests here expect all patients on the first page."""
+    return make_populated_tenant(), make_populated_tenant()
+
+
+@pytest.fixture(scope="module")
 def known_patients(
     attacker: PopulatedTenant, victim: PopulatedTenant, make_patient: MakePatient
 ) -> None:

@@ -13,6 +13,7 @@ from trially.keys import (
     SecretKeys,
     UnsealError,
     derive_key,
+    pseudonym,
     role_password,
     seal,
     unseal,
@@ -95,6 +96,13 @@ def test_each_purpose_has_a_key_of_its_own() -> None:
     assert derive_key(SECRET, Purpose.PAGE_CURSORS).hex() == (
         "135d58d730acadd6950592ba788ec289a9051744fe6fc38310355087adae33fb"
     )
+
+
+def test_an_erased_patient_has_another_pseudonym_in_each_tenant() -> None:
+    tenants = UUID(int=1), UUID(int=2)
+
+    assert pseudonym(SECRET, tenants[0], 4711) == "a70989c5b5f6e4e4"
+    assert len({pseudonym(SECRET, tenant, n) for tenant in tenants for n in (1, 2)}) == 4
 
 
 def test_a_sealed_value_is_bound_to_purpose_and_context() -> None:

@@ -16,8 +16,9 @@ from examples import (
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from members import Member
+from members import AsMember, MakeTenant, Member
 
+from trially.auth.permissions import Role
 from trially.http.contract import MERGE_PATCH_TYPE
 
 EXAMPLES = 60
@@ -103,6 +104,12 @@ def bodies(names: list[str]) -> st.SearchStrategy[Any]:
     return (
         known | st.dictionaries(st.sampled_from(names) | st.text(max_size=5), ANYTHING) | ANYTHING
     )
+
+
+@pytest.fixture(scope="module")
+def shared_member(make_tenant: MakeTenant, as_member: AsMember) -> Member:
+    """Return an owner, who may do everything."""
+    return as_member(make_tenant(), role=Role.OWNER)
 
 
 @pytest.fixture(scope="module")

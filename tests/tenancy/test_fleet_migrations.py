@@ -12,8 +12,8 @@ from trially.state import state_of
 from trially.tenancy.catalog import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
-from trially.tenancy.schema.lineages import TENANT_LINEAGE, head_of
 from trially.tenancy.schema.protection import create_policy_sql
+from trially.tenancy.schema.revision_files import TENANT_LINEAGE, newest_revision
 
 NEXT_MIGRATION = """
 from alembic import op
@@ -39,7 +39,7 @@ def run_next_migration(own_app, settings, tmp_path):
     copy = RepositoryCopy(tmp_path, settings, **installation_of(state_of(own_app).settings))
 
     def run(*arguments, last_statement=POLICY):
-        head = head_of(TENANT_LINEAGE)
+        head = newest_revision(TENANT_LINEAGE)
         number = f"{int(head) + 1:04d}"
         file = tmp_path / "migrations" / "tenant" / "versions" / f"{number}_see_sites.py"
         content = NEXT_MIGRATION.format(revision=number, head=head, last_statement=last_statement)
@@ -120,7 +120,7 @@ def test_a_migration_that_leaves_a_table_unprotected_reaches_no_tenant(own_app, 
     schema = tenant.placement.schema
     assert ask_in(own_app, tenant, "SELECT to_regclass(%s)", f"{schema}.visit") == [(None,)]
     assert ask_in(own_app, tenant, f"SELECT version_num FROM {schema}.alembic_version") == [
-        (head_of(TENANT_LINEAGE),)
+        (newest_revision(TENANT_LINEAGE),)
     ]
     half_built = "SELECT datname FROM pg_database WHERE datname LIKE %s"
     assert ask(own_app, half_built, f"{state_of(own_app).settings.catalog_database}%building") == []

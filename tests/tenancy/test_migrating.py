@@ -205,8 +205,11 @@ def test_a_migrated_tenant_equals_a_new_one(own_app, run_flask):
         suspend_tenant(suspended.slug)
     with access_of(own_app).administer(migrated.placement.database) as raw:
         for (table,) in execute(raw, TABLES):
-            execute(raw, sql.SQL("DROP TABLE tenant.{} CASCADE").format(sql.Identifier(table)))
+            execute(
+                raw, sql.SQL("DROP TABLE IF EXISTS tenant.{} CASCADE").format(sql.Identifier(table))
+            )
         execute(raw, "DROP TABLE tenant.alembic_version; DROP FUNCTION tenant.grow_version()")
+        execute(raw, "DROP FUNCTION tenant.refuse_change()")
         execute(raw, "DROP FUNCTION trially.analyze_tables()")
     assert describe(own_app, migrated) != describe(own_app, fresh)
 

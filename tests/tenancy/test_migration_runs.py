@@ -26,10 +26,11 @@ from trially.tenancy.migrating.planning import RunOptions
 from trially.tenancy.migrating.progress import Progress
 from trially.tenancy.migrating.running import migrate_tenants
 from trially.tenancy.migration_runs import MigrationRun, PlaceMigration, RunState
-from trially.tenancy.schema.lineages import TENANT_LINEAGE, alembic_config, head_of
+from trially.tenancy.schema.lineages import TENANT_LINEAGE, alembic_config
 from trially.tenancy.schema.protection import create_policy_sql
+from trially.tenancy.schema.revision_files import newest_revision
 
-HEAD = head_of(TENANT_LINEAGE)
+HEAD = newest_revision(TENANT_LINEAGE)
 NEXT = f"{int(HEAD) + 1:04d}"
 MIGRATION = """
 from alembic import op

@@ -19,9 +19,9 @@ from trially.config import ROOT
 from trially.state import state_of
 from trially.tenancy.catalog import PlacementRecord, catalog_transaction
 from trially.tenancy.schema import fleet_revisions
-from trially.tenancy.schema.lineages import CATALOG_LINEAGE, TENANT_LINEAGE, head_of
+from trially.tenancy.schema.revision_files import CATALOG_LINEAGE, TENANT_LINEAGE, newest_revision
 
-HEAD = head_of(TENANT_LINEAGE)
+HEAD = newest_revision(TENANT_LINEAGE)
 BEFORE = f"{int(HEAD) - 1:04d}"
 
 
@@ -114,7 +114,7 @@ def test_doctor_notices_a_downgrade_that_nothing_recorded(fleet: Fleet, slug: st
 @pytest.mark.parametrize(
     ("revision", "expected"),
     [
-        (f"{int(head_of(CATALOG_LINEAGE)) - 1:04d}", (503, "not migrated")),
+        (f"{int(newest_revision(CATALOG_LINEAGE)) - 1:04d}", (503, "not migrated")),
         ("0000", (503, "not migrated")),
         ("of another lineage", (503, "not migrated")),
         ("9999", (200, "newer than this version")),
@@ -129,7 +129,7 @@ def test_a_process_whose_catalog_is_behind_is_not_ready(
         status, _, checks = readiness(fleet)
         result = fleet.run("tenants", "list")
     finally:
-        fleet.administer(change, head_of(CATALOG_LINEAGE), of="catalog")
+        fleet.administer(change, newest_revision(CATALOG_LINEAGE), of="catalog")
 
     assert (status, checks["catalog"]) == expected
     if revision == "9999":

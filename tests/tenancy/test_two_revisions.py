@@ -12,9 +12,10 @@ from trially.database.rows import table_of
 from trially.recruiting.sites.model import Site
 from trially.state import state_of
 from trially.tenancy.catalog import PlacementRecord, catalog_transaction
-from trially.tenancy.schema.lineages import TENANT_LINEAGE, head_of
+from trially.tenancy.schema.lineages import TENANT_LINEAGE
+from trially.tenancy.schema.revision_files import newest_revision
 
-HEAD = head_of(TENANT_LINEAGE)
+HEAD = newest_revision(TENANT_LINEAGE)
 BEFORE, LONG_BEFORE = (f"{int(HEAD) - number:04d}" for number in (1, 2))
 BOTH = (("dedicated-one", "dedicated-two"), ("schema-one", "schema-two"))
 

@@ -15,7 +15,8 @@ from trially.config import ROOT
 from trially.state import state_of
 from trially.tenancy.schema import migration_commands
 from trially.tenancy.schema.autogenerate import protect_tables
-from trially.tenancy.schema.lineages import TENANT_LINEAGE, alembic_config, head_of
+from trially.tenancy.schema.lineages import alembic_config
+from trially.tenancy.schema.revision_files import TENANT_LINEAGE, newest_revision
 
 VISIT = '''
 
@@ -69,7 +70,7 @@ def tenant_databases_of(app, clone):
 
 def test_a_clone_writes_its_first_migration_at_once_and_whole(app, clone):
     """Neither the catalog nor a template exists; after the new migration there is no template."""
-    number = f"{int(head_of(TENANT_LINEAGE)) + 1:04d}"
+    number = f"{int(newest_revision(TENANT_LINEAGE)) + 1:04d}"
     model = clone.root / "trially" / "recruiting" / "sites" / "model.py"
     model.write_text(model.read_text() + VISIT)
 
@@ -105,7 +106,7 @@ def test_a_clone_writes_its_first_migration_at_once_and_whole(app, clone):
 @pytest.mark.parametrize("lineage", ["tenant", "catalog"])
 def test_a_migration_by_hand_is_numbered(clone, lineage):
     directory = f"migrations/{lineage}"
-    head = head_of(ROOT / directory)
+    head = newest_revision(ROOT / directory)
 
     result = clone.flask("db", "revision", "--directory", directory, "-m", "Fill names.")
 
@@ -119,7 +120,7 @@ def test_a_migration_by_hand_is_numbered(clone, lineage):
 
 
 def test_a_start_is_refused_while_a_migration_leaves_a_table_unprotected(clone):
-    head = head_of(TENANT_LINEAGE)
+    head = newest_revision(TENANT_LINEAGE)
     number = f"{int(head) + 1:04d}"
     (clone.versions()[-1].parent / f"{number}_add_visits.py").write_text(
         "import sqlalchemy as sa\nfrom alembic import op\n\n"

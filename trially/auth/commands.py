@@ -76,7 +76,7 @@ def add_connection(slug: str, connection_id: str, *, as_json: bool) -> None:
     )
 
 
-@catalog_command("list", loses=NOTHING, needs_routes=False)
+@catalog_command("list", loses=NOTHING, only_reads=True, needs_routes=False)
 @click.argument("slug", shell_complete=complete_slug)
 @table_options
 def list_connections(slug: str, *, as_json: bool) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from flask import Flask, request
 
+from trially.auth import sign_ins
 from trially.auth.issuer_profile import IssuerProfile
 from trially.auth.members.identities import Identity, find_identity
 from trially.auth.refusals import (
@@ -18,6 +19,8 @@ from trially.auth.refusals import (
     no_access,
     unverifiable_token,
 )
+from trially.auth.resolvers import SupportResolver
+from trially.auth.support.identities import supporter
 from trially.auth.tenant_prefix import PATH_TENANT, TenantPrefix
 from trially.auth.token_errors import TokenError, UnverifiableTokenError
 from trially.auth.tokens import Claims, TokenVerifier
@@ -28,6 +31,7 @@ from trially.slugs import REFERENCE_PATTERN
 from trially.state import app_state, request_state, state_of
 from trially.tenancy.catalog_reader import CatalogUnavailableError
 from trially.tenancy.directory import TenantEntry, UnknownTenantError, directory
+from trially.tenancy.tenant_entries import SupportAccess
 
 TENANT_HEADER = "X-Tenant-ID"
 _TENANT_VARIABLE = "HTTP_X_TENANT_ID"
@@ -83,19 +87,26 @@ def resolve_tenant(claims: Claims) -> TenantEntry:
             f"The token is valid for several tenants. Choose one with {TENANT_HEADER}.",
             code=Code.TENANT_CHOICE_REQUIRED,
         )
+    if not permitted and len(chosen) == 1:
+        permitted = _find_supported(claims, chosen.copy().pop())
     if not is_complete and not (chosen and permitted):
         raise control_plane_unavailable()
     if not permitted:
         raise no_access(refusal)
-    return permitted.popitem()[1]
+    entry = permitted.popitem()[1]
+    request_state().support = _support_access(claims, entry)
+    return entry
 
 
 def read_identity(claims: Claims, placement: Placement) -> Identity:
-    """Return the member of the current tenant that sent the token.
+    """Return the member of the current tenant that sent the token, or the operator with a grant.
 
     Raises `Forbidden`, or `ReplicaBehindError` if a replica does not have the member.
     """
     identity = find_identity(placement, claims.iss, claims.sub)
+    access = request_state().support
+    if identity is None and access is not None and access.is_active:
+        return supporter(placement, claims.iss, claims.sub, access)
     if identity is None and isinstance(placement, ReplicaPlacement):
         raise ReplicaBehindError("The replica does not have this member yet.")
     if identity is None:
@@ -131,6 +142,32 @@ def _read_allowed(claims: Claims) -> tuple[tuple[str, ...], bool]:
         return (), False
 
 
+def _find_supported(claims: Claims, chosen: str) -> dict[UUID, TenantEntry]:
+    """Return the tenant that the request names, if the caller has a support grant for it."""
+    for reference in app_state().support_resolver.references(claims.iss, claims.sub):
+        try:
+            entry = _find_entry(reference)
+        except CatalogUnavailableError:
+            continue
+        if entry is not None and not _why_not_permitted(entry, claims.profile, {chosen}):
+            return {entry.tenant_id: entry}
+    return {}
+
+
+def _support_access(claims: Claims, entry: TenantEntry) -> SupportAccess | None:
+    """Return the caller's grant for a tenant.
+
+    An entry that outlived its age does not count, because the grant may have been revoked.
+    """
+    caller = (claims.iss, claims.sub)
+    if caller not in entry.supporters:
+        return None
+    try:
+        return directory().find_current(str(entry.tenant_id)).supporters.get(caller)
+    except (CatalogUnavailableError, UnknownTenantError):
+        return None
+
+
 def _why_not_permitted(
     entry: TenantEntry | None, profile: IssuerProfile, other_choices: set[str]
 ) -> str:
@@ -162,5 +199,8 @@ def _find_entry(reference: str) -> TenantEntry | None:
 
 def init_app(app: Flask, profiles: Mapping[str, IssuerProfile]) -> None:
     """Accept tokens of these issuers only."""
-    state_of(app).token_verifier = TokenVerifier(profiles)
+    state = state_of(app)
+    state.token_verifier = TokenVerifier(profiles)
+    state.support_resolver = SupportResolver(state.settings.placement_max_age_seconds)
+    sign_ins.init_app(app)
     app.wsgi_app = TenantPrefix(app.wsgi_app)  # type: ignore[method-assign]

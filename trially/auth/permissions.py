@@ -11,6 +11,15 @@ View = TypeVar("View", bound=Callable[..., Any])
 class Permission(StrEnum):
     """Something a caller may do. The value is `<resource>:<action>`."""
 
+    ALERT_RULES_WRITE = "alert_rules:write"
+    """Change the rules of alerts."""
+
+    ALERTS_ACKNOWLEDGE = "alerts:acknowledge"
+    """Acknowledge alerts."""
+
+    AUDIT_READ = "audit:read"
+    """Read the audit log, its alerts, and who saw a patient."""
+
     IMPORTS_DELETE = "imports:delete"
     """Delete imports with their faults. The imported records stay."""
 
@@ -55,6 +64,9 @@ class Permission(StrEnum):
 
     STUDIES_WRITE = "studies:write"
     """Create and change studies."""
+
+    SUPPORT_READ = "support:read"
+    """Read which operators may enter the tenant, or could, and why."""
 
 
 class Role(StrEnum):
@@ -104,7 +116,8 @@ _READ = frozenset(
 
 ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.OWNER: frozenset(Permission),
-    Role.ADMIN: frozenset(Permission),
+    # An admin could otherwise silence the alerts about the admin's own requests.
+    Role.ADMIN: frozenset(Permission) - {Permission.ALERT_RULES_WRITE},
     Role.COORDINATOR: _READ
     | {
         Permission.IMPORTS_WRITE,
@@ -116,6 +129,8 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.VIEWER: _READ,
     Role.AUDITOR: frozenset(
         {
+            Permission.ALERTS_ACKNOWLEDGE,
+            Permission.AUDIT_READ,
             Permission.ME_READ,
             Permission.IMPORTS_READ,
             Permission.MEMBERS_READ,
@@ -123,12 +138,16 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.SITES_READ,
             Permission.SOURCES_READ,
             Permission.STUDIES_READ,
+            Permission.SUPPORT_READ,
         }
     ),
 }
 
 SHOWS_NO_PATIENT = frozenset(
     {
+        Permission.ALERT_RULES_WRITE,
+        Permission.ALERTS_ACKNOWLEDGE,
+        Permission.AUDIT_READ,
         Permission.IMPORTS_DELETE,
         Permission.IMPORTS_READ,
         Permission.IMPORTS_WRITE,
@@ -141,16 +160,21 @@ SHOWS_NO_PATIENT = frozenset(
         Permission.SOURCES_WRITE,
         Permission.STUDIES_READ,
         Permission.STUDIES_WRITE,
+        Permission.SUPPORT_READ,
     }
 )
 """The permissions that a member of the PHI level `none` keeps.
 
-Routes behind all other permissions return single patients. Each field of their responses declares
+The audit log names patients by their ids only. Routes behind all other permissions return single
+patients. Each field of their responses declares
 how it is masked at the level `limited`.
 """
 
 SPANS_ALL_SITES = frozenset(
     {
+        Permission.ALERT_RULES_WRITE,
+        Permission.ALERTS_ACKNOWLEDGE,
+        Permission.AUDIT_READ,
         Permission.IMPORTS_DELETE,
         Permission.IMPORTS_READ,
         Permission.IMPORTS_WRITE,
@@ -160,7 +184,7 @@ SPANS_ALL_SITES = frozenset(
 )
 """The permissions that a member restricted to some sites loses.
 
-Imports and their sources affect all sites.
+Imports, their sources and the audit log affect all sites.
 """
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from trially.cache.ttl_cache import Key, TTLCache
 from trially.tenancy.catalog import MembershipIndex, TenantConnection, reader_engine
 from trially.tenancy.catalog_reader import CatalogUnavailableError, catalog_reader
+from trially.tenancy.operators.model import support_access
 
 TENANT_CLAIM = "https://trially.ai/tenant"
 MAX_TENANTS = 100
@@ -92,6 +93,34 @@ class MembershipResolver:
             )
 
         return _find_tenant_ids(find, self._cache, (issuer, subject), "membership")
+
+
+class SupportResolver:
+    """Finds the tenants that an operator may enter with a support grant.
+
+    While the catalog does not answer there are none: a grant must end at once.
+    """
+
+    def __init__(self, max_age_seconds: float) -> None:
+        self._cache: TTLCache[tuple[str, str], tuple[str, ...]] = TTLCache(
+            CACHE_CAPACITY, max_age_seconds
+        )
+
+    def references(self, issuer: str, subject: str) -> tuple[str, ...]:
+        """Return the tenants for which (issuer, subject) has an active grant."""
+        key, access, reader = (issuer, subject), support_access.c, catalog_reader()
+        tenant_ids = self._cache.get(key)
+        if tenant_ids or reader.is_away:
+            return tenant_ids or ()
+        statement = select(access.tenant_id).where(
+            access.issuer == issuer, access.subject == subject
+        )
+        try:
+            tenant_ids = reader.ask(lambda: _query(statement))
+        except CatalogUnavailableError:
+            return ()
+        self._cache.put(key, tenant_ids)
+        return tenant_ids
 
 
 class MemberLookup:

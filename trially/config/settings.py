@@ -74,6 +74,9 @@ class Settings:
     catalog_database: Annotated[str, DATABASE_NAME] = "trially_catalog"
     """Name of the control-plane database on the first server."""
 
+    reason: str | None = None
+    """Why commands are run, where they have no `--reason`. It is recorded with them."""
+
     pinned_tenant: Annotated[str | None, SLUG] = None
     """Slug of the only tenant that this instance serves; None serves all of the catalog's."""
 
@@ -244,6 +247,15 @@ class Settings:
 
     slow_query_ms: Annotated[int, at_least(0)] = 500
     """Duration from which a tenant's statement is logged as slow, in milliseconds."""
+
+    audit_witnesses: tuple[str, ...] = field(default=(), repr=False)
+    """Where the hashes of audit seals are kept outside the databases, as URLs."""
+
+    audit_time_stamp_roots: Path | None = None
+    """A PEM file of the root certificates that sign the time stamps of an RFC 3161 witness."""
+
+    audit_retention_years: Annotated[int, between(1, 100)] = 6
+    """Years, after the year of an audit record, before `flask audit prune` may remove it."""
 
     metrics_token: str = field(default="", repr=False)
     """Bearer token of /metrics; empty disables the page."""

@@ -3,7 +3,7 @@
 import time
 
 from trially.config import current_settings
-from trially.state import request_state
+from trially.state import app_state, request_state
 
 
 def start_deadline(milliseconds: int) -> None:
@@ -19,11 +19,15 @@ def request_deadline() -> float | None:
 def statement_bound() -> str:
     """Return the SQL that bounds a transaction's waits for locks, and its statements.
 
+    In a command that only reads, it also refuses changes.
+
     PostgreSQL applies `statement_timeout` to each statement alone. So the last statement of a
     transaction may end after the deadline, at most by the time that remained at BEGIN.
     """
     settings, deadline = current_settings(), request_state().deadline
     lock_sql = f"SET LOCAL lock_timeout={settings.lock_timeout_ms};"
+    if app_state().only_reads:
+        lock_sql = f"SET TRANSACTION READ ONLY;{lock_sql}"
     if deadline is None:
         return lock_sql
     remaining_ms = max(1, int((deadline - time.monotonic()) * 1000))

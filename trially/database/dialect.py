@@ -8,7 +8,9 @@ from Core or from a raw cursor. A statement sent in an open transaction must com
 that opened it.
 
 The message that ends a transaction also resets the database session. So nothing that a statement
-left on the connection reaches its next user, even behind a pooler.
+left on the connection reaches its next user, even behind a pooler. The message that commits begins
+with the audit record, if there is one: without the record there is no commit. Nor is there one if a
+statement wrote an audited table and nothing was noted of it.
 """
 
 import select
@@ -38,12 +40,14 @@ from trially.database.placement import (
     current_placement,
 )
 from trially.database.replicas import POSITIONS, record_commit
+from trially.database.statements import note_statement, refuse_unnoted_changes
 from trially.database.watching import (
     DeadlineExceededError,
     SilentServerError,
     WatchedConnection,
     WatchedCursor,
 )
+from trially.state import request_state
 
 REFUSALS: dict[str, Exception] = {
     "TR001": StalePlacementError("The tenant's placement has changed. Try again."),
@@ -71,14 +75,15 @@ class PlacedCursor(WatchedCursor):
 
     def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002
         """Send a statement, after the opening if no transaction is open."""
+        if isinstance(query, Composable):
+            query = query.as_string(self.connection)
+        note_statement(query)
         if not _is_idle(self.connection):
             self.connection.check_tenant()
             super().execute(query, vars)
             return
         placement = current_placement()
         opening = self.connection.open_for(placement)
-        if isinstance(query, Composable):
-            query = query.as_string(self.connection)
         try:
             super().execute(
                 opening.encode() + query if isinstance(query, bytes) else opening + query, vars
@@ -88,7 +93,7 @@ class PlacedCursor(WatchedCursor):
 
     def executemany(self, query: Any, vars_list: Any) -> None:
         """Send a statement once for each set of parameters."""
-        self._open()
+        self._open(query)
         super().executemany(query, vars_list)
 
     def callproc(self, procname: Any, parameters: Any = None) -> Any:
@@ -98,20 +103,23 @@ class PlacedCursor(WatchedCursor):
 
     def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
         """Send a COPY statement."""
-        self._open()
+        self._open(sql)
         super().copy_expert(sql, file, size)
 
     def copy_from(self, *args: Any, **options: Any) -> None:
         """Copy a file into a table."""
-        self._open()
+        self._open(f"COPY {args[1] if len(args) > 1 else options['table']}")
         super().copy_from(*args, **options)
 
     def copy_to(self, *args: Any, **options: Any) -> None:
         """Copy a table into a file."""
-        self._open()
+        self._open(f"COPY {args[1] if len(args) > 1 else options['table']}")
         super().copy_to(*args, **options)
 
-    def _open(self) -> None:
+    def _open(self, statement: Any = "") -> None:
+        if isinstance(statement, Composable):
+            statement = statement.as_string(self.connection)
+        note_statement(statement)
         if not _is_idle(self.connection):
             self.connection.check_tenant()
             return
@@ -159,11 +167,14 @@ class PlacedConnection(WatchedConnection):
     def commit(self) -> None:
         """Commit; raise `InFailedSqlTransaction` if the server rolled back instead."""
         has_failed = self.get_transaction_status() == TRANSACTION_STATUS_INERROR
+        if not has_failed and not _is_idle(self):
+            refuse_unnoted_changes()
+        commit = ("" if has_failed else request_state().audit_sql) + "COMMIT;"
         if self.followed is None or _is_idle(self):
-            self._end("COMMIT;")
+            self._end(commit)
         else:
             requested_at = time.monotonic()
-            [(inserted, flushed)] = self._end("COMMIT;", then=POSITIONS)
+            [(inserted, flushed)] = self._end(commit, then=POSITIONS)
             record_commit(self.followed, requested_at, inserted, flushed)
         if has_failed:
             raise errors.InFailedSqlTransaction("The transaction had failed and was rolled back.")

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningInsert
 from uuid_utils.compat import uuid7
 
+from trially.database.changes import columns_for_audit, note_change
 from trially.database.model import TenantModel
 from trially.database.placement import current_placement
 from trially.database.session import db
@@ -84,15 +85,37 @@ def find_item(
     return None if row is None else dict(zip(names, row, strict=True))
 
 
+def lock_item(
+    model: Model,
+    item_id: UUID,
+    names: Sequence[str],
+    *conditions: ColumnElement[bool],
+    versions: Collection[int] | None = None,
+) -> Item | None:
+    """Return the named columns of one row as `find_item` does, and lock it until the end.
+
+    With `versions`, the row's version must be one of them.
+    """
+    statement = (
+        select(*columns_named(model, names))
+        .where(*_is_row(model, item_id, versions), *conditions)
+        .with_for_update()
+    )
+    return next(iter(fetch_items(statement)), None)
+
+
 def insert_item(model: Model, values: Mapping[str, Any], names: Sequence[str]) -> Item:
     """Insert one row and return its named columns, in one statement."""
-    tenant_id = current_placement().tenant_id
-    missing = missing_columns(table_of(model))
+    item_id = values.get("id") or uuid7()
+    returned, missing = _with_audited(model, names), missing_columns(table_of(model))
+    values = storable(values, missing)
     row = db.session.execute(
-        _insert_item(model, tuple(names), missing),
-        {"id": uuid7(), **storable(values, missing), "tenant_id": tenant_id},
+        _insert_item(model, returned, missing),
+        {**values, "id": item_id, "tenant_id": current_placement().tenant_id},
     ).one()
-    return dict(zip(names, row, strict=True))
+    item = dict(zip(returned, row, strict=True))
+    note_change(model, item_id, item, {name: (None, values[name]) for name in values})
+    return {name: item[name] for name in names}
 
 
 def update_item(
@@ -107,13 +130,32 @@ def update_item(
 
     With `versions`, the row's version must be one of them.
     """
-    row = db.session.execute(
-        update(table_of(model))
+    values = storable(values, missing_columns(table_of(model)))
+    if not values:
+        return lock_item(model, item_id, names, *conditions, versions=versions)
+    table, returned = table_of(model), _with_audited(model, names)
+    former = (
+        select(table.c.tenant_id, table.c.id, *columns_named(model, list(values)))
         .where(*_is_row(model, item_id, versions), *conditions)
-        .values(**storable(values, missing_columns(table_of(model))))
-        .returning(*columns_named(model, names))
+        .with_for_update()
+        .cte("former")
+    )
+    row = db.session.execute(
+        update(table)
+        .where(table.c.tenant_id == former.c.tenant_id, table.c.id == former.c.id)
+        .values(**values)
+        .returning(
+            *columns_named(model, returned),
+            *(table.c[name] for name in values),
+            *(former.c[name] for name in values),
+        )
     ).first()
-    return None if row is None else dict(zip(names, row, strict=True))
+    if row is None:
+        return None
+    item = dict(zip(returned, row, strict=False))
+    new, old = row[len(returned) :][: len(values)], row[len(returned) + len(values) :]
+    note_change(model, item_id, item, dict(zip(values, zip(old, new, strict=True), strict=True)))
+    return {name: item[name] for name in names}
 
 
 def delete_item(
@@ -126,8 +168,16 @@ def delete_item(
 
     With `versions`, the row's version must be one of them.
     """
-    statement = delete(table_of(model)).where(*_is_row(model, item_id, versions), *conditions)
-    return bool(db.session.execute(statement).rowcount)  # type: ignore[attr-defined]
+    returned = _with_audited(model, ("id",))
+    row = db.session.execute(
+        delete(table_of(model))
+        .where(*_is_row(model, item_id, versions), *conditions)
+        .returning(*columns_named(model, returned))
+    ).first()
+    if row is None:
+        return False
+    note_change(model, item_id, dict(zip(returned, row, strict=True)), {})
+    return True
 
 
 def keyset_after(
@@ -151,6 +201,11 @@ def keyset_after(
         alternatives.append(and_(*equal, further))
     first = columns[0] >= position[0] if directions[0] == "asc" else columns[0] <= position[0]
     return and_(first, or_(*alternatives))
+
+
+def _with_audited(model: Model, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names, and those of the columns that the audit record needs."""
+    return (*names, *(name for name in columns_for_audit(model) if name not in names))
 
 
 def _is_row(

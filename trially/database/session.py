@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.orm import ORMExecuteState
 
@@ -136,6 +137,43 @@ def _set_tenant(session: Session, _context: Any, _instances: Any) -> None:
         if item.tenant_id is None:
             item.tenant_id = tenant_id
     check_objects(*session.new, *session.dirty, *session.deleted)
+
+
+@event.listens_for(PlacedSession, "before_commit")
+def _compose_audit_record(session: Session) -> None:
+    """Compose the audit record of the transaction. Its connection sends it in front of COMMIT."""
+    state = request_state()
+    if state.audit.are_empty or session.in_nested_transaction():
+        return
+    compose = app_state().compose_audit_record
+    if compose is None:
+        raise RuntimeError("This app writes no audit records, so it must not use patients' data.")
+    # The record may replace one that was composed for a commit that failed.
+    state.audit_sql = compose(state.audit)
+    # A transaction begins with its first statement. Without one, nothing would be committed.
+    raw: Any = session.connection().connection.dbapi_connection
+    if raw.get_transaction_status() == TRANSACTION_STATUS_IDLE:
+        session.execute(text("SELECT 1"))
+
+
+@event.listens_for(PlacedSession, "after_commit")
+def _keep_audit_form(session: Session) -> None:
+    """Remember that the tenant's database has the form of the record."""
+    state = request_state()
+    if session.in_nested_transaction():
+        return
+    if state.new_audit_form is not None:
+        app_state().known_audit_forms.add(state.new_audit_form)
+    if state.audit_sql and state.actor is not None:
+        state.actor.take_record_id()
+    state.forget_audit()
+
+
+@event.listens_for(PlacedSession, "after_rollback")
+def _clear_audit(session: Session) -> None:
+    """Forget what the ended transaction disclosed and changed; a savepoint ends none."""
+    if not session.in_nested_transaction():
+        request_state().forget_audit()
 
 
 def engine_registry() -> EngineRegistry:

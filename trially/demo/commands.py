@@ -57,7 +57,7 @@ def serve(host: str, port: int | None) -> None:
     serving.serve(host, port)
 
 
-@command("status", loses=NOTHING)
+@command("status", loses=NOTHING, only_reads=True)
 @json_option
 def status(*, as_json: bool) -> None:
     """Show addresses, client ids, tokens and a web app's settings.

@@ -6,11 +6,11 @@ Without this, each demo person would be a member twice: under the former and the
 import re
 from uuid import UUID
 
-from sqlalchemy import Select, delete, func, select, update
+from sqlalchemy import Select, func, select
 
 from trially.auth.members.managing import rewrite_index
 from trially.auth.members.model import Member
-from trially.database.rows import of_current_tenant, table_of
+from trially.database.rows import delete_item, of_current_tenant, table_of, update_item
 from trially.database.session import db, transaction
 from trially.dev_issuer import PATH
 from trially.tenancy.catalog import MembershipIndex, Tenant, catalog_transaction
@@ -38,19 +38,14 @@ def tenants_with_former_issuers(present: str) -> dict[str, set[str]]:
 
 def record_present_issuer(slug: str, former: set[str], present: str) -> None:
     """Record a tenant's members of former issuers under the present one, each subject once."""
-    member = table_of(Member)
+    member = table_of(Member).c
     with tenant_context(slug):
         with transaction():
-            db.session.execute(
-                delete(member).where(
-                    of_current_tenant(Member), member.c.id.in_(_surplus_ids(former, present))
-                )
-            )
-            db.session.execute(
-                update(member)
-                .where(of_current_tenant(Member), member.c.issuer.in_(former))
-                .values(issuer=present)
-            )
+            for surplus in db.session.scalars(_surplus_ids(former, present)).all():
+                delete_item(Member, surplus)
+            renamed = select(member.id).where(of_current_tenant(Member), member.issuer.in_(former))
+            for member_id in db.session.scalars(renamed).all():
+                update_item(Member, member_id, {"issuer": present}, ("id",))
         rewrite_index()
 
 

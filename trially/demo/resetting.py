@@ -47,6 +47,9 @@ def reset(report: Report) -> dict[str, str]:
         app = app_state().make_app(settings)
         issuer = state_of(app).dev_issuer
         assert issuer is not None  # noqa: S101
+        running = app_state().running_action
+        if running is not None:
+            running.continue_in(app)
         with app.app_context():
             return prepare(issuer, report)
 

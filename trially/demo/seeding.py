@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
+from trially.database.changes import note_change, note_derived
 from trially.database.placement import current_placement
 from trially.database.rows import Model, table_of
 from trially.database.session import db, transaction
@@ -84,11 +85,18 @@ def _add_members(organisation: DemoOrganisation) -> None:
 
 
 def _insert_missing(model: Model, key: str, items: Sequence[dict[str, Any]]) -> None:
-    tenant_id = current_placement().tenant_id
-    rows = [{**item, "id": uuid7(), "tenant_id": tenant_id} for item in items]
-    db.session.execute(
-        insert(table_of(model)).on_conflict_do_nothing(index_elements=["tenant_id", key]), rows
-    )
+    columns, tenant_id = table_of(model).c, current_placement().tenant_id
+    for item in items:
+        row = {**item, "id": uuid7(), "tenant_id": tenant_id}
+        new_id = db.session.execute(
+            insert(table_of(model))
+            .values(row)
+            .on_conflict_do_nothing(index_elements=["tenant_id", key])
+            .returning(columns.id)
+        ).scalar()
+        if new_id is not None:
+            note_change(model, new_id, {}, {name: (None, item[name]) for name in item})
+    note_derived(table_of(model).name)
 
 
 def _describe_study(study: DemoStudy) -> dict[str, Any]:

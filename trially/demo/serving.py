@@ -11,6 +11,7 @@ import click
 from flask import Flask, current_app
 from werkzeug.serving import LISTEN_QUEUE, make_server
 
+from trially.audit.background_sealer import BackgroundSealer
 from trially.config import (
     LOOPBACK_HOSTS,
     Settings,
@@ -67,7 +68,8 @@ def serve(host: str, port: int | None) -> None:
             assert issuer is not None  # noqa: S101
             _prepare(issuer)
             click.echo(format_banner(issuer, address.url))
-            _serve_until_interrupted(app, address, holder)
+            with _sealing_logs(app):
+                _serve_until_interrupted(app, address, holder)
 
 
 def choose_address(host: str, port: int | None, public_url: str | None) -> Address:
@@ -113,6 +115,17 @@ def _keeping_server(settings: Settings) -> Iterator[None]:
         yield
     finally:
         keeper.stop()
+
+
+@contextmanager
+def _sealing_logs(app: Flask) -> Iterator[None]:
+    """Seal the audit logs meanwhile. Beside a deployed app, a process of its own does it."""
+    sealer = BackgroundSealer(app)
+    sealer.start()
+    try:
+        yield
+    finally:
+        sealer.stop()
 
 
 def _prepare(issuer: DevIssuer) -> None:

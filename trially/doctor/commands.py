@@ -28,7 +28,7 @@ LONGEST_REMEDY = 200
 COLUMNS = ("level", "where", "tenant", "what", "remedy")
 
 
-@catalog_command("doctor", loses=NOTHING)
+@catalog_command("doctor", loses=NOTHING, only_reads=True)
 @click.option(
     "--allow",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -18,7 +18,7 @@ from trially.terminal import NOTHING, json_option, print_items
 COLUMNS = ("tenant", "difference", "remedy")
 
 
-@catalog_command("diff", loses=NOTHING)
+@catalog_command("diff", loses=NOTHING, only_reads=True)
 @click.argument("slug", shell_complete=complete_slug)
 @click.argument("other", required=False, shell_complete=complete_slug)
 @json_option

@@ -18,7 +18,7 @@ from trially.tenancy.catalog import (
     catalog_transaction,
 )
 from trially.tenancy.lifecycle.operations import unfinished_operations
-from trially.tenancy.schema.lineages import TENANT_LINEAGE, head_of, revisions_of
+from trially.tenancy.schema.revision_files import TENANT_LINEAGE, newest_revision, revisions_of
 from trially.tenancy.schema.templates import TENANT_SCHEMA
 from trially.tenancy.servers.preparing import owner_role, reader_role
 from trially.tenancy.tiers import TIERS, PlacementTier
@@ -110,7 +110,7 @@ class Fleet:
     @cached_property
     def head(self) -> str:
         """The newest revision of the tenants' migrations."""
-        return head_of(TENANT_LINEAGE)
+        return newest_revision(TENANT_LINEAGE)
 
     @cached_property
     def revisions(self) -> frozenset[str]:

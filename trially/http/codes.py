@@ -114,6 +114,9 @@ class Code(StrEnum):
     NO_TENANT_ACCESS = "no_tenant_access"
     """The token gives no access to this tenant: unknown, suspended and foreign tenants alike."""
 
+    OWN_ALERT = "own_alert"
+    """The alert is about the caller, who therefore cannot acknowledge it."""
+
     PHI_LEVEL_REQUIRED = "phi_level_required"
     """The request searches by or changes a field that needs the PHI level `full`."""
 

@@ -16,6 +16,7 @@ from flask.typing import ResponseReturnValue
 from marshmallow import Schema
 
 from trially.http.answer_schemas import refuse_ignored_options
+from trially.http.disclosures import Subjects, note_criteria, note_disclosed, subjects_of
 from trially.http.etags import (
     ETAG,
     MASKED_SUFFIX,
@@ -50,6 +51,12 @@ class Contract:
 
     masked_names: Names | None = None
     """Names the masked fields of an item, if there is a mask."""
+
+    other_types: tuple[str, ...] = ()
+    """Media types besides JSON that the view may answer in, as a response that it makes itself."""
+
+    subjects: Subjects | None = None
+    """The fields of an item with ids of patients; None if the view shows none."""
 
     shows_etags: bool = False
     """Each item of the result has its ETag as a member."""
@@ -129,6 +136,20 @@ def returns_page(schema: Schema) -> Callable[[View], View]:
     return _record(**_result(schema), is_page=True)
 
 
+def also_returns(*media_types: str) -> Callable[[View], View]:
+    """Declare other media types that the client may choose by Accept: see `chosen_type`.
+
+    The view answers in them with a response of its own.
+    """
+    return _record(other_types=media_types)
+
+
+def chosen_type(*media_types: str) -> str:
+    """Return which of the media types, or of JSON, the client prefers; JSON if none."""
+    types = [JSON_TYPE, *media_types]
+    return request.accept_mimetypes.best_match(types, default=JSON_TYPE) or JSON_TYPE
+
+
 def returns_nothing(view: View) -> View:
     """Answer 204 when the view returns."""
     return _record(status=HTTPStatus.NO_CONTENT)(view)
@@ -166,8 +187,12 @@ def call_view(view: View, arguments: Mapping[str, Any]) -> Response:
         values["versions"] = read_versions()
     if contract.query is not None:
         values["query"] = read_query(contract.query)
+        note_criteria(contract.subjects, request.args)
     if contract.body is not None:
-        values["body"] = contract.body.load(read_json(contract.body_types[0]))
+        body = read_json(contract.body_types[0])
+        values["body"] = contract.body.load(body)
+        if contract.only_reads:
+            note_criteria(contract.subjects, body)
     return _render(contract, view(**values))
 
 
@@ -189,6 +214,7 @@ def _result(schema: Schema) -> dict[str, Any]:
     return {
         "result": schema,
         "mask": mask,
+        "subjects": subjects_of(schema),
         "masked_names": None if mask is None else names_of_masked(schema),
         "shows_etags": ETAG in schema.fields,
     }
@@ -205,12 +231,26 @@ def _record(**parts: Any) -> Callable[[View], View]:
 def _render(contract: Contract, result: Any) -> Response:
     if contract.status is HTTPStatus.NO_CONTENT:
         return Response(status=HTTPStatus.NO_CONTENT)
+    if contract.other_types:
+        varying = _render_as_chosen(contract, result)
+        varying.vary.add("Accept")
+        return varying
+    return _render_result(contract, result)
+
+
+def _render_as_chosen(contract: Contract, result: Any) -> Response:
+    return result if isinstance(result, Response) else _render_result(contract, result)
+
+
+def _render_result(contract: Contract, result: Any) -> Response:
     if contract.result is None:
         return current_app.make_response(result)
     if contract.is_page:
+        note_disclosed(contract.subjects, result["data"])
         page = shown_page(_with_etags(contract, result), contract.mask)
         _name_masked(contract, page["data"])
         return json_response(page)
+    note_disclosed(contract.subjects, [result])
     return _render_item(contract, dict(result))
 
 

@@ -63,6 +63,17 @@ def read_json(media_type: str) -> Any:
     return body
 
 
+def refuse_excess(merged: Any) -> None:
+    """Answer 422 for what a merge patch results in, if it could not be sent as one body."""
+    settings = current_settings()
+    _refuse_sprawl(merged, settings.max_json_depth, settings.max_json_items)
+    if len(orjson.dumps(merged)) > settings.max_body_bytes:
+        raise UnprocessableContent(
+            f"The patched object must not be larger than {settings.max_body_bytes} bytes.",
+            code=Code.VALIDATION_FAILED,
+        )
+
+
 def _refuse_sprawl(value: Any, most_levels: int, most_items: int, level: int = 0) -> None:
     """Answer 422 for JSON that is nested too deep, or has too many items in one container."""
     if not isinstance(value, dict | list):

@@ -3,7 +3,7 @@
 import re
 
 from flask import Flask, Response, request
-from uuid_utils import uuid7
+from uuid_utils.compat import uuid7
 
 from trially.http.headers import add_missing
 from trially.state import request_state
@@ -20,8 +20,12 @@ def init_app(app: Flask) -> None:
 
 
 def _set_request_id() -> None:
-    requested = request.headers.get(HEADER, "")
-    request_state().request_id = requested if _VALID.match(requested) else uuid7().hex
+    requested, state = request.headers.get(HEADER, ""), request_state()
+    if _VALID.match(requested):
+        state.request_id = requested
+    else:
+        state.new_id = uuid7()
+        state.request_id = state.new_id.hex
 
 
 def _send_request_id(response: Response) -> Response:

@@ -4,7 +4,13 @@ Each purpose has a key of its own, so a value that was sealed or signed for one 
 for every other.
 """
 
-from trially.keys.derivation import Purpose, derive_key, fingerprint, role_password
+from trially.keys.derivation import (
+    Purpose,
+    derive_key,
+    fingerprint,
+    pseudonym,
+    role_password,
+)
 from trially.keys.sealing import UnsealError, seal, unseal, unseal_with_any
 from trially.keys.secret_keys import SecretKeys, current_keys
 
@@ -15,6 +21,7 @@ __all__ = [
     "current_keys",
     "derive_key",
     "fingerprint",
+    "pseudonym",
     "role_password",
     "seal",
     "unseal",

@@ -8,6 +8,7 @@ import hmac
 from base64 import urlsafe_b64encode
 from enum import Enum
 from functools import cache
+from uuid import UUID
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -29,6 +30,9 @@ class Purpose(Enum):
 
     PAGE_CURSORS = b"trially: signatures of page cursors"
     """Encrypts the cursors of lists. They were signed when this purpose was named."""
+
+    ERASED_PATIENTS = b"trially: pseudonyms of erased patients"
+    """Makes pseudonyms of erased patients. Their numbers would tell how many others there are."""
 
     FINGERPRINT = b"trially: fingerprint of the secret key"
     """Identifies the secret key. The catalog stores it, so it must not help to guess the key."""
@@ -58,3 +62,12 @@ def role_password(secret_key: str, server: str, role: str) -> str:
     """
     digest = hmac.digest(secret_key.encode(), f"role:{server}:{role}".encode(), "sha256")
     return urlsafe_b64encode(digest).rstrip(b"=").decode()
+
+
+def pseudonym(secret_key: str, tenant_id: UUID, number: int) -> str:
+    """Return 16 hexadecimal digits that stand for the audit number of a tenant's erased patient.
+
+    The numbers of tenants that share tables come from one sequence.
+    """
+    key = derive_key(secret_key, Purpose.ERASED_PATIENTS)
+    return hmac.digest(key, tenant_id.bytes + number.to_bytes(8, "big"), "sha256")[:8].hex()

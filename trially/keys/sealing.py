@@ -46,6 +46,20 @@ def unseal_with_any(
     raise UnsealError("The sealed value cannot be decrypted.")
 
 
+def seal_with(key: bytes, plaintext: bytes) -> bytes:
+    """Encrypt `plaintext` under a random nonce and a key that is itself stored."""
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, plaintext, None)
+
+
+def unseal_with(key: bytes, sealed: bytes) -> bytes:
+    """Return the plaintext of what `seal_with` returned, or raise `UnsealError`."""
+    try:
+        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
+    except (InvalidTag, ValueError):
+        raise UnsealError("The value was sealed with another key, or was changed.") from None
+
+
 @cache
 def _cipher(secret_key: str, purpose: Purpose) -> AESGCM:
     return AESGCM(derive_key(secret_key, purpose))

@@ -162,6 +162,8 @@ def _add_request(_logger: WrappedLogger, _method: str, event: EventDict) -> Even
             event["slug"] = state.tenant.slug
         if state.identity is not None:
             event["actor"] = state.identity.member_id
+            if state.identity.acting_for is not None:
+                event["support_grant"] = state.identity.acting_for
     return event
 
 

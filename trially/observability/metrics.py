@@ -116,6 +116,9 @@ replica_requests_total = Counter(
     "Requests sent to a read replica: answered there, or retried on the primary.",
     ("outcome",),
 )
+audit_alerts_total = Counter(
+    "trially_audit_alerts_total", "Alerts that rules found in audit logs, by rule.", ("rule",)
+)
 connections_open = Gauge(
     "trially_connections_open",
     "Connections to tenants' databases, open or being opened.",

@@ -23,7 +23,7 @@ _BY_TYPE: Mapping[type[fields.Field[Any]], Any] = {
 }
 
 
-_ARGUMENTS: Mapping[str, str] = {"field": "phone"}
+_ARGUMENTS: Mapping[str, str] = {"alert_rule": "bulk_reads", "field": "phone"}
 """Examples of arguments of paths that are no ids."""
 
 

@@ -150,7 +150,10 @@ def _describe_result(schemas: Schemas, contract: Contract) -> Json:
         example = {"data": [example], "page": {"next": None, "has_more": False}}
     else:
         schema = schemas.answer(contract.result, is_masked=is_masked)
-    return described | {"content": {JSON_TYPE: {"schema": schema, "example": example}}}
+    content: Json = {JSON_TYPE: {"schema": schema, "example": example}}
+    other = {"schema": {"type": "string"}, "example": "…"}
+    content |= dict.fromkeys(contract.other_types, other)
+    return described | {"content": content}
 
 
 def _headers_of(contract: Contract) -> list[str]:

@@ -15,15 +15,23 @@ from trially.database.connecting import Login, connect
 from trially.database.model import TenantModel
 from trially.proving.attempts import Party
 from trially.tenancy.catalog import TenantStatus
+from trially.tenancy.schema.append_only import APPEND_ONLY
 from trially.tenancy.servers.connections import execute
 
 _UNUSABLE = """
 SELECT name FROM unnest(%s) AS tables (name)
 WHERE to_regclass(name) IS NULL OR NOT (
     has_table_privilege(name, 'SELECT') AND has_table_privilege(name, 'INSERT')
-    AND has_table_privilege(name, 'UPDATE') AND has_table_privilege(name, 'DELETE')
+    AND (name = ANY(%s)
+        OR has_table_privilege(name, 'UPDATE') AND has_table_privilege(name, 'DELETE'))
 ) ORDER BY name
 """
+_CHANGEABLE = """
+SELECT name FROM unnest(%s) AS tables (name)
+WHERE has_any_column_privilege(name, 'UPDATE') OR has_table_privilege(name, 'DELETE')
+ORDER BY name
+"""
+"""Selects the append-only tables whose rows the role may change. The sweeps find TRUNCATE."""
 
 
 def find_powerless(placed: Sequence[Party]) -> Iterator[tuple[UUID, str]]:
@@ -48,10 +56,15 @@ def find_powerless(placed: Sequence[Party]) -> Iterator[tuple[UUID, str]]:
 
 
 def _reason(raw: connection, party: Party) -> str | None:
-    tables = [table.name for table in TenantModel.metadata.sorted_tables]
+    tables = TenantModel.metadata.sorted_tables
+    names = [table.name for table in tables]
+    logs = [table.name for table in tables if APPEND_ONLY.items() <= table.info.items()]
+    changeable: list[str] = []
     try:
         execute(raw, party.placement.opening)
-        unusable = [name for (name,) in execute(raw, _UNUSABLE, tables)]
+        unusable = [name for (name,) in execute(raw, _UNUSABLE, names, logs)]
+        if not unusable:
+            changeable = [name for (name,) in execute(raw, _CHANGEABLE, logs)]
         execute(raw, "ROLLBACK")
     except psycopg2.Error as error:
         if not raw.closed:
@@ -59,6 +72,8 @@ def _reason(raw: connection, party: Party) -> str | None:
         return f"its role cannot enter its placement ({_name(error)})"
     if unusable:
         return f"its role cannot use the table {', '.join(unusable)}"
+    if changeable:
+        return f"its role can change rows of the log {', '.join(changeable)}"
     return None
 
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
 from trially.config import current_settings
+from trially.database.changes import unaudited
 from trially.database.model import TenantModel
 from trially.database.placement import StalePlacementError
 from trially.proving.attempts import Party, Target
@@ -37,6 +38,8 @@ class Canary(TenantModel):
 
     word: Mapped[str] = mapped_column(String(64))
     planted_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = ({"info": unaudited("Says nothing about anyone.")},)
 
 
 @dataclass(frozen=True)

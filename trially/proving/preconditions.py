@@ -16,7 +16,7 @@ from trially.errors import OperatorError
 from trially.proving.acting import find_powerless
 from trially.proving.attempts import Party
 from trially.tenancy.catalog import TenantStatus
-from trially.tenancy.schema.lineages import TENANT_LINEAGE, head_of
+from trially.tenancy.schema.revision_files import TENANT_LINEAGE, newest_revision
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
 
@@ -38,7 +38,7 @@ def find_unprovable(parties: Sequence[Party]) -> Reasons:
     for party in parties:
         by_server[party.record.server.name][party.record.database].append(party)
     reasons: Reasons = {}
-    head = head_of(TENANT_LINEAGE)
+    head = newest_revision(TENANT_LINEAGE)
     for server, by_database in by_server.items():
         existing = _databases_of(server)
         for database, placed in by_database.items():

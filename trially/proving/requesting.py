@@ -14,6 +14,7 @@ from flask import Flask, current_app, request
 from sqlalchemy import select
 from werkzeug.routing import Rule
 
+from trially.audit.working import working
 from trially.auth.identity import TENANT_HEADER
 from trially.auth.members.identities import Identity
 from trially.auth.members.model import Member
@@ -132,7 +133,7 @@ def _with_token(app: Flask, token: str) -> Send:
 
 
 def _without_token(app: Flask, attacker: Party) -> Send:
-    with tenant_context(str(attacker.tenant.id)):
+    with tenant_context(str(attacker.tenant.id)), working():
         entry = current_tenant()
     owner = Identity(
         member_id=UUID(int=0),
@@ -171,7 +172,7 @@ def _in_own_context(send: Send) -> Send:
 
 def _member_of(attacker: Party, issuer: str) -> str | None:
     """Return the subject of a member of this issuer with full rights, or None."""
-    with tenant_context(str(attacker.tenant.id)):
+    with tenant_context(str(attacker.tenant.id)), working():
         return db.session.scalar(
             select(Member.subject)
             .where(
@@ -188,7 +189,7 @@ def _member_of(attacker: Party, issuer: str) -> str | None:
 
 def _ids_of(target: Target) -> dict[str, str]:
     """Return one id of each kind of row that the tenant has, by the name of the argument."""
-    with tenant_context(str(target.tenant.id)):
+    with tenant_context(str(target.tenant.id)), working():
         ids = {
             resource.id_argument: db.session.scalar(
                 select(table_of(resource.model).c.id)

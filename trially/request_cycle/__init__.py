@@ -19,6 +19,7 @@ from flask import Flask, Response, current_app, request
 
 from trially.auth.identity import read_claims, read_identity, refuse_revoked, resolve_tenant
 from trially.auth.permissions import Permission, PhiLevel
+from trially.auth.sign_ins import note_sign_in
 from trially.config import current_settings
 from trially.database.deadline import start_deadline
 from trially.database.placement import current_placement
@@ -28,6 +29,7 @@ from trially.http.masking import show_identifiers
 from trially.http.problems import Forbidden
 from trially.http.reading import read_body
 from trially.request_cycle import bulkheads, database_errors, refusal_time
+from trially.request_cycle.auditing import actor_of, note_support, record_refusal, stranger
 from trially.request_cycle.bulkheads import occupy_thread
 from trially.request_cycle.replaying import replay_response
 from trially.request_cycle.replicas import enter_nearest, send_position
@@ -74,12 +76,14 @@ class Application(ContractFlask):
             return call_view(view, arguments)
         for attempt in range(1, MOST_ATTEMPTS + 1):
             try:
+                request_state().forget_audit()
                 authorize(view, permission)
                 response = run_steps(lambda: call_view(view, arguments))
                 settle(response)
             except BaseException as error:
                 roll_back()
                 if attempt == MOST_ATTEMPTS or not may_retry(error):
+                    record_refusal(error)
                     raise
                 prepare_retry(error)
             else:
@@ -92,12 +96,16 @@ def authorize(view: View, permission: Permission) -> None:
     state = request_state()
     assert state.claims is not None  # noqa: S101
     assert state.tenant is not None  # noqa: S101
+    state.actor = stranger(view)
     identity = state.identity = read_identity(state.claims, current_placement())
+    state.actor = actor_of(view, identity)
     refuse_revoked(state.claims, state.tenant)
+    note_sign_in(state.claims, identity)
     if not identity.may(permission):
         raise Forbidden(
             f"This request needs the permission {permission}.", code=Code.MISSING_PERMISSION
         )
+    note_support(identity)
     show_identifiers(is_shown=identity.phi_level is PhiLevel.FULL)
     refuse_query(view)
 

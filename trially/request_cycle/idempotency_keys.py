@@ -19,6 +19,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
+from trially.database.changes import names_patients, unaudited
 from trially.database.model import TenantModel
 from trially.database.placement import current_placement
 from trially.database.rows import fetch_items, of_current_tenant, table_of
@@ -48,6 +49,7 @@ class IdempotencyKey(TenantModel):
             "tenant_id", "member_id", "operation", "key", name="uq_idempotency_key_use"
         ),
         Index("ix_idempotency_key_tenant_id_created_at", "tenant_id", "created_at"),
+        {"info": unaudited("The request is recorded.") | names_patients()},
     )
 
 

@@ -16,6 +16,7 @@ from trially.auth.permissions import PhiLevel
 from trially.config import current_settings
 from trially.http.codes import Code
 from trially.http.contract import contract_of
+from trially.http.disclosures import note_disclosed
 from trially.http.problems import BadRequest, Conflict, UnprocessableContent
 from trially.http.reading import read_body
 from trially.http.retry_after import retry_after
@@ -102,5 +103,13 @@ def _stored_response(use: KeyUse) -> Response:
             f"This {HEADER} was used before with another request. Send a new key.",
             code=Code.IDEMPOTENCY_KEY_REUSED,
         )
+    _note_disclosed(bytes(stored["body"]))
     headers = {**stored["headers"], REPLAYED_HEADER: "true"}
     return Response(bytes(stored["body"]), stored["status"], headers)
+
+
+def _note_disclosed(body: bytes) -> None:
+    """Note the patients of a stored answer, which is one item."""
+    subjects = contract_of(current_app.view_functions[request.endpoint or ""]).subjects
+    if subjects is not None:
+        note_disclosed(subjects, [orjson.loads(body)])

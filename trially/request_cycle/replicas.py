@@ -1,4 +1,7 @@
-"""Answer a request that only reads on a replica, if one is fresh enough."""
+"""Answer a request that only reads on a replica, if one is fresh enough.
+
+An answer that shows patients comes from the primary, because its audit record is written with it.
+"""
 
 from flask import Response, current_app, request
 
@@ -18,10 +21,10 @@ from trially.tenancy.directory import TenantEntry
 
 
 def enter_nearest(entry: TenantEntry, view: View) -> None:
-    """Enter the tenant: on a replica if the view only reads and one is fresh enough."""
+    """Enter the tenant: on a replica if the view may be answered by one and one is fresh enough."""
     enter_tenant(entry)
     placement = entry.placement
-    if not placement.replicas or not reads_only(view):
+    if not placement.replicas or not reads_only(view) or shows_patients(view):
         return
     written_up_to = read_position(placement.tenant_id, placement.epoch)
     if written_up_to is None:
@@ -52,3 +55,8 @@ def send_position(response: Response) -> Response:
 def reads_only(view: View) -> bool:
     """Return whether the current request changes nothing."""
     return request.method in {"GET", "HEAD"} or contract_of(view).only_reads
+
+
+def shows_patients(view: View) -> bool:
+    """Return whether answers of a view are recorded as disclosures."""
+    return contract_of(view).subjects is not None

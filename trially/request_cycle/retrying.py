@@ -44,7 +44,9 @@ def prepare_retry(error: BaseException) -> None:
     placement is looked up after either; while the catalog does not answer, the primary's guard
     decides about the cached one. A placement that a primary refused is not used again.
     """
-    placement = request_state().placement
+    state = request_state()
+    # The first attempt may have written a record with this id, if only its answer was lost.
+    state.new_id, placement = None, state.placement
     if isinstance(placement, ReplicaPlacement):
         is_away = isinstance(error, OperationalError | InterfaceError)
         if is_away or isinstance(error, ReplicaBehindError):

@@ -6,6 +6,7 @@ from flask import Response
 from sqlalchemy.exc import DBAPIError
 
 from trially.database.session import check_tenant_open, db
+from trially.request_cycle.auditing import set_outcome
 from trially.state import request_state
 
 ERRORS_START = 400
@@ -16,12 +17,16 @@ def settle(response: Response) -> None:
     if response.status_code >= ERRORS_START:
         roll_back()
         return
-    if not db.session().in_transaction() and not request_state().has_committed:
+    set_outcome(response.status_code)
+    state = request_state()
+    has_run = db.session().in_transaction() or state.has_committed
+    if not has_run and state.audit.are_empty:
         # If the view ran no SQL, the guard has not run: run it, or a suspended tenant gets a 200.
+        # An audit record is committed by a transaction, which runs the guard.
         check_tenant_open()
-    request_state().is_committing = True
+    state.is_committing = True
     db.session.commit()
-    request_state().is_committing = False
+    state.is_committing = False
 
 
 def roll_back() -> None:

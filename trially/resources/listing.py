@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, literal, select
 
+from trially.database.changes import AUDIT_NUMBER, note_numbers
 from trially.database.rows import Model, fetch_items, keyset_after, table_of
 from trially.database.since import NOTHING, missing_columns, without_missing
 from trially.http.fields import Sorting
@@ -69,6 +70,7 @@ class Listing:
         self._columns = columns
         self._scope = scope
         by_name = {column.key: column for column in columns}
+        self._has_numbers = AUDIT_NUMBER in by_name
         self._own_keys = {name: (_unlabelled(by_name[name]), way) for name, way in order.items()}
         self._hidden = frozenset(hidden)
         self._sorts = sorts
@@ -106,6 +108,7 @@ class Listing:
             position=list(keys),
             query=query,
         )
+        self._note_numbers(page["data"])
         if removed := [key for key in keys if key.startswith(_SORTED)] + list(self._hidden):
             _remove_values(page["data"], removed)
         if total is not None:
@@ -123,6 +126,7 @@ class Listing:
         items = fetch_items(
             _narrow_more(self._statement(shape), [condition]), rows=len(ids), **parameters
         )
+        self._note_numbers(items)
         return {item["id"]: item for item in items}
 
     def conditions(self, query: Mapping[str, Any]) -> list[ColumnElement[bool]]:
@@ -133,6 +137,11 @@ class Listing:
         names = [name for name in self._filters if name in query]
         refuse_masked(self._masked.intersection(names))
         return [self._filters[name](literal(query[name])) for name in names]
+
+    def _note_numbers(self, items: Sequence[dict[str, Any]]) -> None:
+        """Note the audit numbers of patients, if this is a list of patients."""
+        if self._has_numbers:
+            note_numbers(items)
 
     def _count(
         self,

@@ -15,23 +15,26 @@ from uuid import UUID
 from marshmallow import Schema
 from sqlalchemy import ColumnElement
 
+from trially.database.changes import AUDIT_NUMBER, is_about_patients, note_numbers
 from trially.database.rows import (
     Item,
     Model,
     find_item,
     insert_item,
+    lock_item,
     table_of,
 )
 from trially.http.etags import ETAG, Versions
 from trially.http.masking import masked_names, refuse_masked, refuse_unmarked
+from trially.http.merge_patch import apply_merge_patch
 from trially.http.pages import Page
 from trially.http.problems import NotFound
+from trially.http.reading import refuse_excess
 from trially.resources.listing import Filter, Listing
 from trially.resources.optimistic_locking import change_seen, delete_seen
 from trially.resources.scope import (
     Scope,
     UnscopedResourceError,
-    is_about_patients,
     refuse_unscoped,
     scope_conditions,
 )
@@ -87,6 +90,7 @@ class Resource:
         if is_about_patients(table_of(model)):
             refuse_unmarked(schema)
         self.model = model
+        self._schema = schema
         self.name = name or table_of(model).name
         self.masked = masked_names(schema)
         self.sorts = sorts
@@ -100,12 +104,14 @@ class Resource:
         self._scope = scope
         versions = ("version",) if is_versioned else ()
         self._names = (*names, *versions)
+        numbers = (AUDIT_NUMBER,) if AUDIT_NUMBER in table_of(model).c else ()
+        self._read_names = (*self._names, *numbers)
         self._listing = Listing(
             model,
             [
                 *(
                     labelled[field] if field in labelled else table_of(model).c[field]
-                    for field in (*shown, *versions)
+                    for field in (*shown, *versions, *numbers)
                 ),
                 *hidden,
             ],
@@ -150,7 +156,10 @@ class Resource:
     def get(self, item_id: UUID) -> Item:
         """Return a row that the caller may see, or answer 404."""
         conditions = scope_conditions(self._scope)
-        return self._or_404(find_item(self.model, item_id, self._names, *conditions))
+        item = self._or_404(find_item(self.model, item_id, self._read_names, *conditions))
+        if AUDIT_NUMBER in item:
+            note_numbers([item])
+        return item
 
     def visible(self, ids: Sequence[UUID]) -> Sequence[UUID]:
         """Return those of these rows that the caller may see."""
@@ -187,6 +196,24 @@ class Resource:
                 self.model, item_id, versions, {**values, **derived}, self._names, *conditions
             )
         )
+
+    def merged(self, item_id: UUID, patch: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values of a merge patch, with its objects merged into those of the row.
+
+        A null within an object removes a member of the stored object (RFC 7396). What results is
+        checked as if a client had sent it whole. The row is locked until the transaction ends, so
+        that two patches of one object do not undo each other. Answers 404 and 403 as `change` does.
+        """
+        objects = [name for name, value in patch.items() if isinstance(value, dict)]
+        if not objects:
+            return dict(patch)
+        refuse_masked(self.masked & patch.keys())
+        conditions = scope_conditions(self._scope)
+        stored = self._or_404(lock_item(self.model, item_id, objects, *conditions))
+        merged = {name: apply_merge_patch(stored[name], patch[name]) for name in objects}
+        refuse_excess(merged)
+        self._schema.load(merged, partial=True)
+        return {**patch, **merged}
 
     def delete(self, item_id: UUID, versions: Versions | None) -> None:
         """Delete a row, or answer 404 or 412 as `change` does."""

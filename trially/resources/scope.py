@@ -19,13 +19,13 @@ from sqlalchemy import (
     true,
 )
 
+from trially.database.changes import PATIENT_TABLE, is_about_patients
 from trially.database.placement import current_placement
 from trially.database.rows import Model, table_of
 from trially.database.session import db
 from trially.http.problems import validation_failed
 from trially.state import request_state
 
-PATIENT_TABLE = "patient"
 SITES = "own_sites"
 """Name of the bind parameter with the sites of a restricted member."""
 
@@ -181,21 +181,6 @@ def refuse_unscoped(model: Model, scope: Scope) -> None:
             " of_site(columns.site_id) if the row itself has a site. A model without patient_id"
             " needs that column first."
         )
-
-
-def is_about_patients(table: Table) -> bool:
-    """Return whether a table is the patients', or references it, directly or through others."""
-    return _references(table, PATIENT_TABLE, frozenset())
-
-
-def _references(table: Table, name: str, seen: frozenset[str]) -> bool:
-    if table.name == name:
-        return True
-    return any(
-        _references(key.referred_table, name, seen | {table.name})
-        for key in table.foreign_key_constraints
-        if key.referred_table.name not in seen | {table.name}
-    )
 
 
 def _is_own_site(site_id: UUID | None) -> bool:

@@ -269,6 +269,18 @@ class TokenCutOff(CatalogModel):
     cut_off_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
 
 
+CLOSED_TO_REQUESTS = (
+    *("server_password", "support_grant"),
+    *("operator_action", "operator_action_%", "operator_seal", "operator_era"),
+)
+"""Patterns (LIKE) of the tables that request handling may not read."""
+
+WRITTEN_BY_REQUESTS = {
+    "operator_action": ("stage", "action", "actor", "host", "target", "tenant_id", "details")
+}
+"""The columns that request handling may insert, by table. All others have their defaults."""
+
+
 def control_engine() -> Engine:
     """Return the catalog's engine for lifecycle commands."""
     return _engine(CONTROL_BIND)

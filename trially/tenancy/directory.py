@@ -42,8 +42,9 @@ from trially.tenancy.catalog_reader import (
     catalog_reader,
 )
 from trially.tenancy.names import UnknownTenantError
+from trially.tenancy.operators.model import support_access
 from trially.tenancy.pinning import is_served
-from trially.tenancy.tenant_entries import EntryCache, TenantEntry
+from trially.tenancy.tenant_entries import EntryCache, SupportAccess, TenantEntry
 from trially.tenancy.tiers import tier_of
 
 __all__ = ["MAX_TOKEN_LIFETIME", "Directory", "TenantEntry", "UnknownTenantError", "directory"]
@@ -82,6 +83,14 @@ class Directory:
     def forget(self, tenant_id: UUID) -> None:
         """Drop a tenant from the cache, under each of its names."""
         self._entries.forget(tenant_id)
+
+    def find_current(self, reference: str) -> TenantEntry:
+        """Return the entry of a tenant, never an expired one.
+
+        Raises `UnknownTenantError`, or `CatalogUnavailableError` if none is cached.
+        """
+        entry = self._entries.get(reference)
+        return entry or catalog_reader().ask(lambda: self._read(reference))
 
     def can_serve_stale(self) -> bool:
         """Return whether any tenant can be served while the catalog does not answer."""
@@ -168,6 +177,7 @@ def _look_up(reference: str) -> TenantEntry:
             placement=tier_of(record).placement(record),
             # Read after the stamp, so that a cut-off written in between changes the next stamp.
             cut_offs=_cut_offs_of(session, tenant.id),
+            supporters=_supporters_of(session, tenant.id),
             stamp=stamp,
         )
 
@@ -177,7 +187,9 @@ _STAMP: ColumnElement[str] = literal_column(
     " (SELECT concat(p.id, p.xmin, s.xmin) FROM placement p JOIN server s ON s.id = p.server_id"
     "  WHERE p.tenant_id = tenant.id AND p.is_active),"
     " (SELECT string_agg(concat(c.issuer, ' ', c.subject, c.xmin), '/')"
-    "  FROM token_cut_off c WHERE c.tenant_id = tenant.id))",
+    "  FROM token_cut_off c WHERE c.tenant_id = tenant.id),"
+    " (SELECT string_agg(concat(a.id, a.stamp), '/')"
+    "  FROM support_access a WHERE a.tenant_id = tenant.id))",
     String,
 )
 """The transactions (`xmin`) that last wrote the catalog's rows about a tenant.
@@ -194,6 +206,24 @@ def _read_stamps(tenant_ids: Collection[UUID]) -> Mapping[UUID, str]:
     )
     with reader_engine().connect() as connection:
         return {row.id: row.stamp for row in connection.execute(statement)}
+
+
+def _supporters_of(session: Session, tenant_id: UUID) -> Mapping[tuple[str, str], SupportAccess]:
+    """Return the active grants, by issuer and subject; of several the one that ends last."""
+    access = support_access.c
+    rows = session.execute(
+        select(support_access).where(access.tenant_id == tenant_id).order_by(access.expires_at)
+    )
+    return {
+        (row.issuer, row.subject): SupportAccess(
+            grant_id=row.id,
+            operator=row.requested_by,
+            role=row.role,
+            phi_level=row.phi_level,
+            expires_at=row.expires_at.timestamp(),
+        )
+        for row in rows
+    }
 
 
 def _cut_offs_of(session: Session, tenant_id: UUID) -> Mapping[tuple[str, str], float]:

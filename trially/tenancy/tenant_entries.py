@@ -16,6 +16,25 @@ RENEWED_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True)
+class SupportAccess:
+    """The approved grant with which an operator may enter a tenant until it expires."""
+
+    grant_id: UUID
+    operator: str
+    """The account of the operator who asked for the grant."""
+
+    role: str
+    phi_level: str
+    expires_at: float
+    """In seconds since 1970."""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the grant has not expired."""
+        return time.time() < self.expires_at
+
+
+@dataclass(frozen=True)
 class TenantEntry:
     """A tenant and its placement, as last read from the catalog."""
 
@@ -32,6 +51,9 @@ class TenantEntry:
 
     Tokens issued before a cut-off are rejected. An empty issuer or subject stands for all.
     """
+
+    supporters: Mapping[tuple[str, str], SupportAccess]
+    """Operators who may enter the tenant, by issuer and subject."""
 
     stamp: str = field(repr=False)
     """Changes whenever the catalog's rows about the tenant change."""

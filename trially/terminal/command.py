@@ -3,9 +3,13 @@
 Every command declares what it `loses`: `NOTHING`, or a function that counts what its arguments
 would take away. A command that loses something has `--yes`, and asks without it. The declaration
 has no default, so no command can forget it.
+
+Every command is recorded in the catalog's log, with its result, unless it declares `only_reads`.
+Such a command gets transactions of PostgreSQL that only read, so the declaration is true.
 """
 
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, final
 
 import click
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 JSON_FLAG = "--json"
+REASON = "recorded_reason"
 APP_FACTORY = "trially.app_factory"
 """Key in `Context.meta` of the function that creates the app for a command."""
 
@@ -81,26 +86,32 @@ class ParsedCommand(click.Command):
 class Command(ParsedCommand):
     """A command that asks before a loss, and whose errors are printed as one sentence.
 
-    It runs in the context of an app. `needs_routes=False` says that the app needs neither routes
-    nor members, which makes the command start faster. `prepare` runs first, in that context.
+    It runs in the context of an app, and is recorded unless it `only_reads`. `needs_routes=False`
+    says that the app needs neither routes nor members, which makes the command start faster.
+    `prepare` runs first, in that context.
     """
 
     def __init__(
         self,
         *args: Any,
         loses: Losses,
+        only_reads: bool = False,
         needs_routes: bool = True,
         prepare: Callable[[], None] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(*args, **options)
-        self.loses, self.needs_routes, self.prepare = loses, needs_routes, prepare
+        self.loses, self.only_reads = loses, only_reads
+        self.needs_routes, self.prepare = needs_routes, prepare
+        if not only_reads and all("--reason" not in each.opts for each in self.params):
+            self.params.append(_reason_option())
         if loses is not NOTHING:
             self.params.append(_yes_option())
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         is_confirmed = ctx.params.pop("is_confirmed", False)
+        reason = ctx.params.pop(REASON, None) or ctx.params.get("reason")
         as_json = bool(ctx.params.get("as_json"))
         with errors_as_json(is_wanted=as_json), errors_as_sentences():
             enter_app(ctx, needs_routes=self.needs_routes)
@@ -110,7 +121,26 @@ class Command(ParsedCommand):
                 loss = self.loses(**ctx.params)
                 if loss is not None:
                     ask(loss)
-            return super().invoke(ctx)
+            with self._reading() if self.only_reads else self._recorded(ctx, reason):
+                return super().invoke(ctx)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        from trially.state import app_state
+
+        state = app_state()
+        state.only_reads, before = True, state.only_reads
+        try:
+            yield
+        finally:
+            state.only_reads = before
+
+    @contextmanager
+    def _recorded(self, ctx: click.Context, reason: str | None) -> Iterator[None]:
+        from trially.state import app_state
+
+        with app_state().record_command(ctx, reason):
+            yield
 
 
 class CommandGroup(Sectioned, ParsedCommand, click.Group):
@@ -180,6 +210,10 @@ def first_sentence(text: str) -> str:
     paragraph = " ".join(text.strip().partition("\n\n")[0].split())
     sentence, period, _ = paragraph.partition(". ")
     return sentence + period.strip()
+
+
+def _reason_option() -> click.Option:
+    return click.Option(["--reason", REASON], help="Why; it is recorded with the command.")
 
 
 def _yes_option() -> click.Option:

@@ -4,6 +4,156 @@
  */
 
 export interface paths {
+    "/api/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the audit log, newest first.
+         * @description Each record is one request, command or batch of a job that disclosed or changed something, or was refused. Patients are named by their ids. A patient who was erased is a pseudonym. The old and new values of changed columns are shown to members with `patients:read` and the PHI level `full`; others see the names of the columns.
+         *
+         *     `Accept` chooses the format: JSON, a FHIR R4 Bundle of AuditEvents (`application/fhir+json`), and, for all matches instead of a page, `text/csv` or `application/x-ndjson`. Such a file has at most 50,000 records; then the header `Link` names the rest. Reading the log is recorded too.
+         */
+        get: operations["list_audit_records"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/{audit_record}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show one record of the audit log.
+         * @description The record has the same members as in the list.
+         */
+        get: operations["show_audit_record"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/alert-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the rules of alerts, as this tenant uses them.
+         * @description Each rule shows its SQL statement, and its limits: the tenant's own, or the defaults.
+         */
+        get: operations["list_alert_rules"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/alert-rules/{alert_rule}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a rule of alerts, as this tenant uses it.
+         * @description The `ETag` is the version of the tenant's changes, and `etag` repeats it in the body.
+         */
+        get: operations["show_alert_rule"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change the limits of a rule in this tenant, or switch the rule off.
+         * @description The body is a merge patch (RFC 7396): null restores the default. Only owners may do it, and `If-Match` must name the version that the caller has seen. The change is recorded, and holds for records that the rule has not seen yet.
+         */
+        patch: operations["change_alert_rule"];
+        trace?: never;
+    };
+    "/api/v1/audit/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List alerts, newest first.
+         * @description `flask audit alerts` finds them in the audit log. An alert that is not acknowledged grows while the same person goes on. It names no patient; `record_id` leads to the audit record.
+         */
+        get: operations["list_audit_alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/audit/alerts/{audit_alert_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show an alert.
+         * @description The `ETag` is the alert's version, and `etag` repeats it in the body.
+         */
+        get: operations["show_audit_alert"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Acknowledge an alert, or add a note to it.
+         * @description Nobody can acknowledge an alert about themselves. If the same person goes on after that, and exceeds the threshold once more, there is a new alert.
+         */
+        patch: operations["acknowledge_audit_alert"];
+        trace?: never;
+    };
+    "/api/v1/audit/support-grants": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List support grants, newest first.
+         * @description An operator enters the tenant only with a grant that a second person has approved. A grant is listed from its request on, and stays listed after its end. `role` and `phi_level` say what the operator can do until `expires_at`.
+         */
+        get: operations["list_support_grants"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/documents": {
         parameters: {
             query?: never;
@@ -310,6 +460,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/patients/{patient_id}/disclosures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List who saw and changed a patient's data, newest first.
+         * @description The list is in plain words, to be given to the patient: who, when, by which means, what was seen or changed, and why. It includes lists, exports, imports, jobs and support visits, and the records of the same person that the patient's replaces. It names no other patient.
+         *
+         *     `Accept` chooses the format: JSON, or for the whole period `text/csv` or a page to print (`text/html`). The report needs no permission to read the patient. It is recorded too.
+         */
+        get: operations["list_disclosures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/patients/{patient_id}/documents": {
         parameters: {
             query?: never;
@@ -609,7 +781,7 @@ export interface paths {
         head?: never;
         /**
          * Change how a source is read.
-         * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. Name and base URL never change, because the keys of records depend on them. `If-Match` must name the version that the caller has seen, or the answer is 412.
+         * @description The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value, also within `column_mapping`. Name and base URL never change, because the keys of records depend on them. `If-Match` must name the version that the caller has seen, or the answer is 412.
          *
          *     A new `mrn_system` changes the MRNs of the source's stored patients at once. If two of them would have the same MRN, nothing is changed, and the answer is 409: `conflicts` lists their ids, as far as the caller may see the patients.
          *
@@ -704,6 +876,286 @@ export interface components {
                 pointer: string;
                 detail: string;
             }[];
+        };
+        /** @description The member who acted. */
+        MemberInLog: {
+            /** Format: uuid */
+            id?: string;
+            /**
+             * @description Null if the member was removed, or has no name.
+             * @example Noor van den Berg
+             */
+            name?: string | null;
+            /**
+             * @description The member's present role; null if removed.
+             * @enum {string|null}
+             */
+            role?: "owner" | "admin" | "coordinator" | "recruiter" | "viewer" | "auditor" | null;
+        };
+        /** @description A row that was created, changed or deleted. */
+        ChangeInLog: {
+            /** @example patient */
+            table?: string;
+            /** Format: uuid */
+            row_id?: string | null;
+            /**
+             * Format: uuid
+             * @description The patient whom the row is about, if not erased.
+             */
+            patient_id?: string | null;
+            /**
+             * @example [
+             *       "phone"
+             *     ]
+             */
+            columns?: string[];
+            /**
+             * @description The old and the new value of each column. Null if the patient was erased. Values about a patient need the permission `patients:read`, and all values the PHI level `full`.
+             * @example {
+             *       "phone": [
+             *         null,
+             *         "+1 402 555 0117"
+             *       ]
+             *     }
+             */
+            values?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @description One request, command or batch of a job that disclosed, changed or was refused something. */
+        AuditRecord: {
+            /** Format: uuid */
+            id: string;
+            /** Format: date-time */
+            at: string;
+            /** @example 0198f0aa3c5e7d1d8a5e0e0f6c2d9b71 */
+            request_id: string;
+            member: components["schemas"]["MemberInLog"] | null;
+            /**
+             * @description The operator who ran a command or job, or acted as the member.
+             * @example kim@backend-1
+             */
+            operator: string | null;
+            /**
+             * @description Method and path, or the command.
+             * @example GET /api/v1/patients/{patient_id}
+             */
+            route: string;
+            /** @enum {string} */
+            action: "read" | "search" | "create" | "update" | "delete" | "import" | "export" | "refuse" | "operate";
+            /**
+             * @description A code of HL7's PurposeOfUse.
+             * @enum {string}
+             */
+            purpose: "CLINTRCH" | "HSYSADMIN" | "HCOMPL" | "PATRQT";
+            /**
+             * @description The caller's PHI level; null for commands and jobs.
+             * @enum {string|null}
+             */
+            phi_level: "full" | "limited" | "none" | null;
+            /**
+             * @description HTTP status; null for commands and jobs.
+             * @example 200
+             */
+            outcome: number | null;
+            /**
+             * @description What the answer shows of each patient, masked fields included.
+             * @example [
+             *       "given_name",
+             *       "birth_date"
+             *     ]
+             */
+            fields_shown: string[];
+            /** @description Ids of the patients, at most 200 of them. */
+            patients: string[];
+            /**
+             * @description Pseudonyms of patients who were erased since: the same in all records.
+             * @example [
+             *       "5f0c6c1d9d2b7a44"
+             *     ]
+             */
+            erased_patients: string[];
+            /** @example 2 */
+            patient_count: number;
+            /** @description Rows that were written, at most 200 of them. */
+            changes: components["schemas"]["ChangeInLog"][];
+            /** @example 1 */
+            change_count: number;
+            /**
+             * @description What patients were searched by, why a request was refused, counts.
+             * @example {
+             *       "criteria": [
+             *         "family_name"
+             *       ]
+             *     }
+             */
+            details: {
+                [key: string]: unknown;
+            };
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: "changes.values"[];
+        };
+        /** @description Where the next page begins. */
+        Page: {
+            /** @description The `cursor` of the next page, or null on the last page. */
+            next: string | null;
+            /** @description Whether another page follows. */
+            has_more: boolean;
+            /** @description The number of all matches that the caller may see, if the request had `total=true`. */
+            total?: number;
+        };
+        /** @description A page of a list. */
+        AuditRecordPage: {
+            data: components["schemas"]["AuditRecord"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description A rule, as this tenant uses it. */
+        AlertRule: {
+            /** @enum {string} */
+            readonly name: "bulk_reads" | "own_record" | "colleagues_record" | "after_hours" | "many_refusals" | "support_access";
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** @example One person saw many patients in a short time. */
+            readonly description: string;
+            /**
+             * @description The rule's SQL statement.
+             * @example SELECT …
+             */
+            readonly query: string;
+            is_enabled: boolean | null;
+            /**
+             * @description There is an alert above it.
+             * @example 500
+             */
+            threshold: number | null;
+            /**
+             * @description The time within which is counted.
+             * @example 60
+             */
+            window_minutes: number | null;
+            /**
+             * @description In the tenant's time zone, like the end.
+             * @example 06:00:00
+             */
+            opens_at: string | null;
+            /** @example 22:00:00 */
+            closes_at: string | null;
+        };
+        /** @description A page of a list. */
+        AlertRulePage: {
+            data: components["schemas"]["AlertRule"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description A rule, as this tenant uses it. */
+        AlertRulePatch: {
+            is_enabled?: boolean | null;
+            /**
+             * @description There is an alert above it.
+             * @example 500
+             */
+            threshold?: number | null;
+            /**
+             * @description The time within which is counted.
+             * @example 60
+             */
+            window_minutes?: number | null;
+            /**
+             * @description In the tenant's time zone, like the end.
+             * @example 06:00:00
+             */
+            opens_at?: string | null;
+            /** @example 22:00:00 */
+            closes_at?: string | null;
+        };
+        /** @description What a rule found. It names no patient: the record in `record_id` does. */
+        AuditAlert: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** @enum {string} */
+            readonly rule: "bulk_reads" | "own_record" | "colleagues_record" | "after_hours" | "many_refusals" | "support_access";
+            /** Format: uuid */
+            readonly member_id: string | null;
+            /** @example Support: operator-7 */
+            readonly operator: string | null;
+            /** Format: date-time */
+            readonly since: string;
+            /** Format: date-time */
+            readonly until: string;
+            readonly count: number;
+            readonly threshold: number;
+            /**
+             * Format: uuid
+             * @description The last audit record that was counted.
+             */
+            readonly record_id: string;
+            is_acknowledged: boolean;
+            /** Format: date-time */
+            readonly acknowledged_at: string | null;
+            /** @example user-4711 */
+            readonly acknowledged_by: string | null;
+            /** @example She prepared the visit of the monitor. */
+            note: string | null;
+        };
+        /** @description A page of a list. */
+        AuditAlertPage: {
+            data: components["schemas"]["AuditAlert"][];
+            page: components["schemas"]["Page"];
+        };
+        /** @description What a rule found. It names no patient: the record in `record_id` does. */
+        AuditAlertPatch: {
+            is_acknowledged?: boolean;
+            /** @example She prepared the visit of the monitor. */
+            note?: string | null;
+        };
+        /** @description The permission of an operator to enter the tenant for a limited time. */
+        SupportGrant: {
+            /** Format: uuid */
+            readonly id: string;
+            /** @enum {string} */
+            readonly state: "requested" | "lapsed" | "active" | "ended" | "revoked";
+            /** @example https://login.trially.ai */
+            readonly issuer: string;
+            /** @example operator-7 */
+            readonly subject: string;
+            /** @enum {string} */
+            readonly role: "owner" | "admin" | "coordinator" | "recruiter" | "viewer" | "auditor";
+            /** @enum {string} */
+            readonly phi_level: "full" | "limited" | "none";
+            /** @example The nightly import stops. */
+            readonly reason: string;
+            /** @example T-1207 */
+            readonly ticket: string;
+            /** @description How long the grant lasts from its approval on. */
+            readonly minutes: number;
+            /** @example jo */
+            readonly requested_by: string;
+            /** Format: date-time */
+            readonly requested_at: string;
+            /** @example kim */
+            readonly approved_by: string | null;
+            /** Format: date-time */
+            readonly approved_at: string | null;
+            /** Format: date-time */
+            readonly expires_at: string | null;
+            /** @example kim */
+            readonly revoked_by: string | null;
+            /** Format: date-time */
+            readonly revoked_at: string | null;
+        };
+        /** @description A page of a list. */
+        SupportGrantPage: {
+            data: components["schemas"]["SupportGrant"][];
+            page: components["schemas"]["Page"];
         };
         /** @description A further coding of a concept. */
         Coding: {
@@ -818,15 +1270,6 @@ export interface components {
             readonly snippets: components["schemas"]["Snippet"][] | null;
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
             readonly masked_fields: ("type_system" | "type_code" | "type_display" | "other_codings.system" | "other_codings.code" | "other_codings.display" | "category" | "title" | "author" | "status" | "document_status" | "encounter_source_id" | "source_id" | "snippets.parts.text")[];
-        };
-        /** @description Where the next page begins. */
-        Page: {
-            /** @description The `cursor` of the next page, or null on the last page. */
-            next: string | null;
-            /** @description Whether another page follows. */
-            has_more: boolean;
-            /** @description The number of all matches that the caller may see, if the request had `total=true`. */
-            total?: number;
         };
         /** @description A page of a list. */
         FoundDocumentPage: {
@@ -1257,7 +1700,7 @@ export interface components {
             phi_level: "full" | "limited" | "none";
             /** @description The sites that the caller is restricted to; null means all sites. */
             site_ids: string[] | null;
-            permissions: ("imports:delete" | "imports:read" | "imports:write" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:read" | "patients:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:read" | "studies:write")[];
+            permissions: ("alert_rules:write" | "alerts:acknowledge" | "audit:read" | "imports:delete" | "imports:read" | "imports:write" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:read" | "patients:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:read" | "studies:write" | "support:read")[];
             tenant: components["schemas"]["Tenant"];
         };
         /** @description A person or machine that may act in the tenant. */
@@ -1511,6 +1954,44 @@ export interface components {
             contact_preference?: "ok" | "no_sms" | "no_contact";
             /** Format: uuid */
             site_id?: string | null;
+        };
+        /** @description One time that somebody saw or changed a patient's data, in plain words. */
+        Disclosure: {
+            /**
+             * Format: uuid
+             * @description Id of the audit record.
+             */
+            id: string;
+            /** Format: date-time */
+            at: string;
+            /** @example Noor van den Berg, coordinator */
+            who: string;
+            /** @example Your record was shown in a list */
+            how: string;
+            /**
+             * @example [
+             *       "given name",
+             *       "birth date"
+             *     ]
+             */
+            seen: string[];
+            /** @description Names and other identifiers were masked. */
+            identifiers_hidden: boolean;
+            /**
+             * @example [
+             *       "phone"
+             *     ]
+             */
+            changed: string[];
+            /** @example To find participants for clinical trials */
+            why: string;
+            /** @example 0198f0aa3c5e7d1d8a5e0e0f6c2d9b71 */
+            request_id: string;
+        };
+        /** @description A page of a list. */
+        DisclosurePage: {
+            data: components["schemas"]["Disclosure"][];
+            page: components["schemas"]["Page"];
         };
         /** @description One page of a document's text. */
         DocumentPage: {
@@ -2496,8 +2977,8 @@ export interface components {
                 };
             } | null;
         };
-        /** @description A system that records are imported from. */
-        SourcePatch: {
+        /** @description A merge patch of a source. A mapping is checked when it is merged into the stored one. */
+        SourcePatchPatch: {
             /**
              * @description The identifier system whose values are shown as MRNs. Null chooses the identifier that is most likely a medical record number.
              * @example https://ehr.example/mrn
@@ -2509,20 +2990,18 @@ export interface components {
              */
             time_zone?: string | null;
             /**
-             * @description Columns and notations of the source's CSV files, by kind of file: docs/csv.md describes the settings.
+             * @description What changes in the source's mappings. Members that it lacks stay, at every level, and null removes a member. An array replaces the stored one.
              * @example {
              *       "labs": {
+             *         "decimal": null,
              *         "dates": [
-             *           "DD/MM/YYYY"
-             *         ],
-             *         "decimal": ","
+             *           "YYYY-MM-DD"
+             *         ]
              *       }
              *     }
              */
             column_mapping?: {
-                [key: string]: {
-                    [key: string]: unknown;
-                };
+                [key: string]: unknown;
             } | null;
         };
         /** @description A clinical study that the tenant recruits for. */
@@ -2813,6 +3292,679 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    list_audit_records: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                /** @description Only from this time on. */
+                since?: string;
+                /** @description Only before this time. */
+                until?: string;
+                member_id?: string;
+                patient_id?: string;
+                action?: "read" | "search" | "create" | "update" | "delete" | "import" | "export" | "refuse" | "operate";
+                route?: string;
+                outcome?: number;
+                request_id?: string;
+                operator?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "at": "2026-03-02T09:30:00Z",
+                     *           "request_id": "0198f0aa3c5e7d1d8a5e0e0f6c2d9b71",
+                     *           "member": {
+                     *             "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *             "name": "Noor van den Berg",
+                     *             "role": "owner"
+                     *           },
+                     *           "operator": "kim@backend-1",
+                     *           "route": "GET /api/v1/patients/{patient_id}",
+                     *           "action": "read",
+                     *           "purpose": "CLINTRCH",
+                     *           "phi_level": "full",
+                     *           "outcome": 200,
+                     *           "fields_shown": [
+                     *             "given_name",
+                     *             "birth_date"
+                     *           ],
+                     *           "patients": [
+                     *             "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
+                     *           ],
+                     *           "erased_patients": [
+                     *             "5f0c6c1d9d2b7a44"
+                     *           ],
+                     *           "patient_count": 2,
+                     *           "changes": [
+                     *             {
+                     *               "table": "patient",
+                     *               "row_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *               "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *               "columns": [
+                     *                 "phone"
+                     *               ],
+                     *               "values": {
+                     *                 "phone": [
+                     *                   null,
+                     *                   "+1 402 555 0117"
+                     *                 ]
+                     *               }
+                     *             }
+                     *           ],
+                     *           "change_count": 1,
+                     *           "details": {
+                     *             "criteria": [
+                     *               "family_name"
+                     *             ]
+                     *           },
+                     *           "masked_fields": []
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AuditRecordPage"];
+                    /** @example … */
+                    "text/csv": string;
+                    /** @example … */
+                    "application/x-ndjson": string;
+                    /** @example … */
+                    "application/fhir+json": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_audit_record: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the audit record.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                audit_record: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "at": "2026-03-02T09:30:00Z",
+                     *       "request_id": "0198f0aa3c5e7d1d8a5e0e0f6c2d9b71",
+                     *       "member": {
+                     *         "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *         "name": "Noor van den Berg",
+                     *         "role": "owner"
+                     *       },
+                     *       "operator": "kim@backend-1",
+                     *       "route": "GET /api/v1/patients/{patient_id}",
+                     *       "action": "read",
+                     *       "purpose": "CLINTRCH",
+                     *       "phi_level": "full",
+                     *       "outcome": 200,
+                     *       "fields_shown": [
+                     *         "given_name",
+                     *         "birth_date"
+                     *       ],
+                     *       "patients": [
+                     *         "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
+                     *       ],
+                     *       "erased_patients": [
+                     *         "5f0c6c1d9d2b7a44"
+                     *       ],
+                     *       "patient_count": 2,
+                     *       "changes": [
+                     *         {
+                     *           "table": "patient",
+                     *           "row_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "columns": [
+                     *             "phone"
+                     *           ],
+                     *           "values": {
+                     *             "phone": [
+                     *               null,
+                     *               "+1 402 555 0117"
+                     *             ]
+                     *           }
+                     *         }
+                     *       ],
+                     *       "change_count": 1,
+                     *       "details": {
+                     *         "criteria": [
+                     *           "family_name"
+                     *         ]
+                     *       },
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AuditRecord"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_alert_rules: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "name": "bulk_reads",
+                     *           "etag": "\"1\"",
+                     *           "description": "One person saw many patients in a short time.",
+                     *           "query": "SELECT …",
+                     *           "is_enabled": false,
+                     *           "threshold": 500,
+                     *           "window_minutes": 60,
+                     *           "opens_at": "06:00:00",
+                     *           "closes_at": "22:00:00"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AlertRulePage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_alert_rule: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The name of the alert rule.
+                 * @example bulk_reads
+                 */
+                alert_rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "bulk_reads",
+                     *       "etag": "\"1\"",
+                     *       "description": "One person saw many patients in a short time.",
+                     *       "query": "SELECT …",
+                     *       "is_enabled": false,
+                     *       "threshold": 500,
+                     *       "window_minutes": 60,
+                     *       "opens_at": "06:00:00",
+                     *       "closes_at": "22:00:00"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    change_alert_rule: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The name of the alert rule.
+                 * @example bulk_reads
+                 */
+                alert_rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "is_enabled": false,
+                 *       "threshold": 500,
+                 *       "window_minutes": 60,
+                 *       "opens_at": "06:00:00",
+                 *       "closes_at": "22:00:00"
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["AlertRulePatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "name": "bulk_reads",
+                     *       "etag": "\"1\"",
+                     *       "description": "One person saw many patients in a short time.",
+                     *       "query": "SELECT …",
+                     *       "is_enabled": false,
+                     *       "threshold": 500,
+                     *       "window_minutes": 60,
+                     *       "opens_at": "06:00:00",
+                     *       "closes_at": "22:00:00"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_audit_alerts: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                rule?: "bulk_reads" | "own_record" | "colleagues_record" | "after_hours" | "many_refusals" | "support_access";
+                is_acknowledged?: boolean;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "etag": "\"1\"",
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "rule": "bulk_reads",
+                     *           "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "operator": "Support: operator-7",
+                     *           "since": "2026-03-02T09:30:00Z",
+                     *           "until": "2026-03-02T09:30:00Z",
+                     *           "count": 1,
+                     *           "threshold": 1,
+                     *           "record_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "is_acknowledged": false,
+                     *           "acknowledged_at": "2026-03-02T09:30:00Z",
+                     *           "acknowledged_by": "user-4711",
+                     *           "note": "She prepared the visit of the monitor."
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AuditAlertPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_audit_alert: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the audit alert.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                audit_alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "rule": "bulk_reads",
+                     *       "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "operator": "Support: operator-7",
+                     *       "since": "2026-03-02T09:30:00Z",
+                     *       "until": "2026-03-02T09:30:00Z",
+                     *       "count": 1,
+                     *       "threshold": 1,
+                     *       "record_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "is_acknowledged": false,
+                     *       "acknowledged_at": "2026-03-02T09:30:00Z",
+                     *       "acknowledged_by": "user-4711",
+                     *       "note": "She prepared the visit of the monitor."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AuditAlert"];
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    acknowledge_audit_alert: {
+        parameters: {
+            query?: never;
+            header: {
+                /** @description The ETag of the record to change, or `*` for any version. */
+                "If-Match": components["parameters"]["IfMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the audit alert.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                audit_alert_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "is_acknowledged": false,
+                 *       "note": "She prepared the visit of the monitor."
+                 *     }
+                 */
+                "application/merge-patch+json": components["schemas"]["AuditAlertPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "etag": "\"1\"",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "rule": "bulk_reads",
+                     *       "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "operator": "Support: operator-7",
+                     *       "since": "2026-03-02T09:30:00Z",
+                     *       "until": "2026-03-02T09:30:00Z",
+                     *       "count": 1,
+                     *       "threshold": 1,
+                     *       "record_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "is_acknowledged": false,
+                     *       "acknowledged_at": "2026-03-02T09:30:00Z",
+                     *       "acknowledged_by": "user-4711",
+                     *       "note": "She prepared the visit of the monitor."
+                     *     }
+                     */
+                    "application/json": components["schemas"]["AuditAlert"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["PreconditionFailed"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            428: components["responses"]["PreconditionRequired"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_support_grants: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "state": "requested",
+                     *           "issuer": "https://login.trially.ai",
+                     *           "subject": "operator-7",
+                     *           "role": "owner",
+                     *           "phi_level": "full",
+                     *           "reason": "The nightly import stops.",
+                     *           "ticket": "T-1207",
+                     *           "minutes": 1,
+                     *           "requested_by": "jo",
+                     *           "requested_at": "2026-03-02T09:30:00Z",
+                     *           "approved_by": "kim",
+                     *           "approved_at": "2026-03-02T09:30:00Z",
+                     *           "expires_at": "2026-03-02T09:30:00Z",
+                     *           "revoked_by": "kim",
+                     *           "revoked_at": "2026-03-02T09:30:00Z"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["SupportGrantPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
     search_documents: {
         parameters: {
             query?: {
@@ -3995,7 +5147,7 @@ export interface operations {
                      *         "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
                      *       ],
                      *       "permissions": [
-                     *         "imports:delete"
+                     *         "alert_rules:write"
                      *       ],
                      *       "tenant": {
                      *         "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
@@ -4651,6 +5803,87 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Patient"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_disclosures: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                /** @description Only from this time on. */
+                since?: string;
+                /** @description Only before this time. */
+                until?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "at": "2026-03-02T09:30:00Z",
+                     *           "who": "Noor van den Berg, coordinator",
+                     *           "how": "Your record was shown in a list",
+                     *           "seen": [
+                     *             "given name",
+                     *             "birth date"
+                     *           ],
+                     *           "identifiers_hidden": false,
+                     *           "changed": [
+                     *             "phone"
+                     *           ],
+                     *           "why": "To find participants for clinical trials",
+                     *           "request_id": "0198f0aa3c5e7d1d8a5e0e0f6c2d9b71"
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["DisclosurePage"];
+                    /** @example … */
+                    "text/csv": string;
+                    /** @example … */
+                    "text/html": string;
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -6890,15 +8123,15 @@ export interface operations {
                  *       "time_zone": "America/Chicago",
                  *       "column_mapping": {
                  *         "labs": {
+                 *           "decimal": null,
                  *           "dates": [
-                 *             "DD/MM/YYYY"
-                 *           ],
-                 *           "decimal": ","
+                 *             "YYYY-MM-DD"
+                 *           ]
                  *         }
                  *       }
                  *     }
                  */
-                "application/merge-patch+json": components["schemas"]["SourcePatch"];
+                "application/merge-patch+json": components["schemas"]["SourcePatchPatch"];
             };
         };
         responses: {

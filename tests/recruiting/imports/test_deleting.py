@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from borrowed_tenants import BorrowTenant
 
 from tests.conftest import AsMember, MakeTenant, Member
 from tests.recruiting.imports.fhir_examples import make_observation, make_patient
@@ -22,8 +23,8 @@ LEFT = (
 
 
 @pytest.fixture
-def tenant(make_tenant: MakeTenant, tier: Tier) -> Tenant:
-    return make_tenant(tier)
+def tenant(borrow_tenant: BorrowTenant, tier: Tier) -> Tenant:
+    return borrow_tenant(tier)
 
 
 def left_of(importer: Importer, import_id: str) -> tuple[Any, ...]:

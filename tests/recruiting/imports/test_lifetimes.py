@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from members import Member
 
+from tests.recruiting.documents.document_examples import attach, make_reference
 from tests.recruiting.imports.charts import about, condition, import_more, observation
 
 _sources = (f"life-{number}" for number in itertools.count())
@@ -125,3 +126,74 @@ def test_what_has_happened_is_not_in_the_future(
     assert chart.record(record["id"])["date_problem"] == "in_future"
     assert chart.ids() == ["known", record["id"]]
     assert [fault["pointer"] for fault in faults] == [pointer]
+
+
+DOCUMENTS: list[tuple[dict[str, Any], str | None]] = [
+    ({"date": "1955-01-01"}, "before_birth"),
+    ({"date": "1961-04-08T09:00:00Z"}, None),  # a day of tolerance
+    ({"date": "1961"}, None),
+    ({"date": "1961-03"}, "before_birth"),
+    ({"date": "2010-01-01"}, None),
+    ({"date": "2020-05-05T23:00:00-10:00"}, None),
+    ({"date": "2020-05-07T01:00:00+00:00"}, "after_death"),
+    ({"date": "2021"}, "after_death"),
+    ({"date": "1066-10-14"}, "too_early"),
+    ({}, None),
+]
+
+
+def show_document_marks(member: Member, patient: dict[str, Any]) -> dict[str, str | None]:
+    """Return the mark of each document of a patient, by its id at the source."""
+    answer = member.get(f"/patients/{patient['id']}/documents", query_string={"limit": 100})
+    return {each["source_id"]: each["date_problem"] for each in answer.json["data"]}
+
+
+@pytest.mark.parametrize("comes_first", ["the patient", "the document", "both"])
+def test_a_document_outside_of_the_life_is_marked(shared_member: Member, comes_first: str) -> None:
+    source = next(_sources)
+    documents = [
+        make_reference(number, attach(f"note {number}"), subject={"reference": "Patient/p"}, **more)
+        for number, (more, _) in enumerate(DOCUMENTS)
+    ]
+    batches: dict[str, list[list[dict[str, Any]]]] = {
+        "the patient": [[person(**FATHER)], documents],
+        "the document": [documents, [person(**FATHER)]],
+        "both": [[*documents, person(**FATHER)]],
+    }
+    for batch in batches[comes_first]:
+        chart = import_more(shared_member, source, *batch)
+
+    assert show_document_marks(shared_member, chart.patient) == {
+        f"d{number}": mark for number, (_, mark) in enumerate(DOCUMENTS)
+    }
+    listed = list(show_document_marks(shared_member, chart.patient).values())
+    usable = sum("date" in more and mark is None for more, mark in DOCUMENTS)
+    assert listed[:usable] == [None] * usable  # all others are listed as if they had no date
+
+
+def test_a_document_is_marked_again_when_birth_or_death_change(shared_member: Member) -> None:
+    source = next(_sources)
+    letters = [
+        make_reference(number, attach("note"), subject={"reference": "Patient/p"}, date=day)
+        for number, day in enumerate(["1955-01-01", "1991-01-01", "2022-01-01"])
+    ]
+    chart = import_more(shared_member, source, person(birthDate="1961-04-09"), *letters)
+    marks = [show_document_marks(shared_member, chart.patient)]
+
+    import_more(shared_member, source, person(**FATHER))
+    marks.append(show_document_marks(shared_member, chart.patient))
+    path = f"/patients/{chart.patient['id']}"
+    shared_member.patch(
+        path, json={"birth_date": "1950-02-03", "deceased": False, "deceased_at": None}
+    )
+    marks.append(show_document_marks(shared_member, chart.patient))
+    letters[0]["date"] = "1940-01-01"
+    import_more(shared_member, source, *letters)
+    marks.append(show_document_marks(shared_member, chart.patient))
+
+    assert [list(dict(sorted(each.items())).values()) for each in marks] == [
+        ["before_birth", None, None],
+        ["before_birth", None, "after_death"],
+        [None, None, None],
+        ["before_birth", None, None],
+    ]

@@ -118,8 +118,8 @@ def test_an_import_of_rubbish_stops_after_its_first_batch(
     assert answer.status_code == 422
     assert answer.json["code"] == "import_limit_exceeded"
     assert answer.json["detail"] == job["failure"]
-    assert job["failure"].startswith("1,000 of the first 1,000 lines cannot be imported")
-    assert (job["state"], job["error_count"]) == ("failed", 1_000)
+    assert job["failure"].startswith("2,000 of the first 2,000 lines cannot be imported")
+    assert (job["state"], job["error_count"]) == ("failed", 2_000)
     assert (
         importer.value("SELECT count(*) FROM import_fault WHERE import_id = :id", id=job["id"])
         == 1_000

@@ -1,5 +1,6 @@
 """An import translates its next batch while PostgreSQL writes the present one."""
 
+import sys
 import threading
 from collections.abc import Generator
 
@@ -51,3 +52,20 @@ def test_a_caller_that_stops_leaves_no_thread(error: type[BaseException]) -> Non
     assert threading.active_count() == before
     assert read[-1] == -1
     assert len(read) < 10
+
+
+def test_threads_take_turns_more_often_until_the_last_reader_ends() -> None:
+    usual = sys.getswitchinterval()
+    intervals = []
+
+    first, second = read_ahead(count([], 3)), read_ahead(count([], 3, KeyError("lost")))
+    for reader in (first, second):
+        next(reader)
+        intervals.append(sys.getswitchinterval())
+    assert list(first) == [1, 2]
+    intervals.append(sys.getswitchinterval())
+    with pytest.raises(KeyError):
+        list(second)
+
+    assert all(interval < usual for interval in intervals)
+    assert sys.getswitchinterval() == usual

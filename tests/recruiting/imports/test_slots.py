@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from borrowed_tenants import BorrowTenant
 from flask import Flask
 
 from tests.conftest import MakeTenant, Member
@@ -33,8 +34,8 @@ def neighbour(make_tenant: MakeTenant, tier: Tier) -> Tenant:
 
 
 @pytest.fixture
-def tenant(make_tenant: MakeTenant, tier: Tier) -> Tenant:
-    return make_tenant(tier)
+def tenant(borrow_tenant: BorrowTenant, tier: Tier) -> Tenant:
+    return borrow_tenant(tier)
 
 
 @pytest.fixture(autouse=True)

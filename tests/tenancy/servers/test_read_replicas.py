@@ -17,6 +17,7 @@ from standbys import (
     url_of,
 )
 
+from trially.database.changes import note_derived
 from trially.database.placement import ReplicaPlacement, enter_placement, on_replica
 from trially.database.replicas import ReplicaTracker
 from trially.database.session import db
@@ -84,7 +85,7 @@ def client(pair):
     """A member of a tenant that the replica has; the primary has answered them once."""
     client = pair.installation.make_client(pair.installation.make_tenant())
     pair.stop_clock()
-    assert client.get("/patients").status_code == 200
+    assert client.get("/sites").status_code == 200
     catch_up(pair.standby, pair.primary)
     return client
 
@@ -92,22 +93,36 @@ def client(pair):
 @pytest.mark.parametrize("tier", SERVED_TIERS)
 def test_reads_go_to_a_replica_and_writes_to_the_primary(pair, tier):
     client = pair.installation.make_client(pair.installation.make_tenant(tier=tier))
-    added, was_added_there = pair.send(lambda: client.add_patient("A-1"))
+    added, was_added_there = pair.send(lambda: client.add_site("A-1"))
+    client.add_patient("A-1")
+    catch_up(pair.standby, pair.primary)
+
+    shown, was_shown_there = pair.send(lambda: client.get(f"/sites/{added.json['id']}"))
+    counted, was_counted_there = pair.send(lambda: client.get("/patients/count"))
+
+    assert (added.status_code, was_added_there) == (201, False)
+    assert (shown.status_code, shown.json["name"], was_shown_there) == (200, "A-1", True)
+    assert (counted.json, was_counted_there) == ({"count": 1}, True)
+
+
+def test_an_answer_that_shows_patients_comes_from_the_primary(pair, client):
+    """Its audit record is written with it."""
+    added = client.add_patient("P-1")
     catch_up(pair.standby, pair.primary)
 
     shown, was_shown_there = pair.send(lambda: client.get(f"/patients/{added.json['id']}"))
-    matches, was_searched_there = pair.send(lambda: client.post("/patients/search", {"mrn": "A-1"}))
+    listed, was_listed_there = pair.send(lambda: client.get("/patients"))
+    found, was_found_there = pair.send(lambda: client.post("/patients/search", {"mrn": "P-1"}))
 
-    assert (added.status_code, was_added_there) == (201, False)
-    assert (shown.status_code, shown.json["mrn"], was_shown_there) == (200, "A-1", True)
-    assert ([each["mrn"] for each in matches.json["data"]], was_searched_there) == (["A-1"], True)
+    assert (shown.status_code, listed.status_code, found.status_code) == (200, 200, 200)
+    assert (was_shown_there, was_listed_there, was_found_there) == (False, False, False)
 
 
 @pytest.mark.parametrize("shows", ["header", "cookie"])
 def test_clients_read_what_they_have_written(pair, client, shows):
     ask(pair.standby, "SELECT pg_wal_replay_pause()")
-    added = client.add_patient("B-1")
-    path = f"/patients/{added.json['id']}"
+    added = client.add_site("B-1")
+    path = f"/sites/{added.json['id']}"
     stranger = client.another()
 
     seen = (
@@ -122,20 +137,20 @@ def test_clients_read_what_they_have_written(pair, client, shows):
 
 
 def test_a_replica_that_has_caught_up_answers_after_a_write(pair, client):
-    added = client.add_patient("C-1")
+    added = client.add_site("C-1")
     catch_up(pair.standby, pair.primary)
 
-    shown, was_used = pair.send(lambda: client.get(f"/patients/{added.json['id']}"))
+    shown, was_used = pair.send(lambda: client.get(f"/sites/{added.json['id']}"))
 
     assert (shown.status_code, was_used) == (200, True)
 
 
 def test_a_replica_beyond_the_maximum_lag_is_not_used(pair, client):
     ask(pair.standby, "SELECT pg_wal_replay_pause()")
-    added = client.add_patient("D-1")
+    added = client.add_site("D-1")
     pair.now = time.monotonic() + MAX_LAG_SECONDS + 1
     stranger = client.another()
-    path = f"/patients/{added.json['id']}"
+    path = f"/sites/{added.json['id']}"
 
     forgotten, was_used_at_first = pair.send(lambda: stranger.get(path))
     pair.now = time.monotonic()
@@ -156,7 +171,7 @@ def test_a_stale_epoch_is_refused_by_the_replica_too(pair, client):
         directory()._entries.put(slug, stale)
     catch_up(pair.standby, pair.primary)
 
-    answer, was_used = pair.send(lambda: client.get("/patients"))
+    answer, was_used = pair.send(lambda: client.get("/sites"))
 
     with pair.app.app_context():
         assert directory().find(slug).placement.epoch == stale.placement.epoch + 2
@@ -170,7 +185,7 @@ def test_a_replica_with_an_earlier_epoch_is_not_used(pair, client):
         suspend_tenant(slug)
         resume_tenant(slug)
 
-    answer, was_used = pair.send(lambda: client.get("/patients"))
+    answer, was_used = pair.send(lambda: client.get("/sites"))
 
     assert (answer.status_code, was_used) == (200, True)
 
@@ -183,7 +198,7 @@ def test_a_suspended_tenant_is_refused_once_the_replica_has_replayed_it(pair, cl
         directory()._entries.put(slug, stale)
     catch_up(pair.standby, pair.primary)
 
-    answer, was_used = pair.send(lambda: client.get("/patients"))
+    answer, was_used = pair.send(lambda: client.get("/sites"))
 
     assert (answer.status_code, was_used) == (403, True)
 
@@ -192,23 +207,23 @@ def test_a_member_that_the_replica_lacks_is_read_from_the_primary(pair, client):
     ask(pair.standby, "SELECT pg_wal_replay_pause()")
     newcomer = pair.installation.make_client(client._tenant)
 
-    answer, was_used = pair.send(lambda: newcomer.get("/patients"))
+    answer, was_used = pair.send(lambda: newcomer.get("/sites"))
 
     assert (answer.status_code, was_used) == (200, True)
 
 
 def test_a_token_of_another_tenant_leads_to_the_primary(pair, client):
     other = pair.installation.make_client(pair.installation.make_tenant())
-    foreign = other.add_patient("E-1").headers[HEADER]
+    foreign = other.add_site("E-1").headers[HEADER]
     catch_up(pair.standby, pair.primary)
 
     for token in (foreign, "nonsense", "ä"):
-        answer, was_used = pair.send(partial(client.get, "/patients", X_Read_After=token))
+        answer, was_used = pair.send(partial(client.get, "/sites", X_Read_After=token))
         assert (answer.status_code, was_used) == (200, False)
 
 
 def test_only_a_change_returns_a_read_token(pair, client):
-    added, read = client.add_patient("F-1"), client.get("/patients")
+    added, read = client.add_site("F-1"), client.get("/sites")
     [cookie] = added.headers.getlist("Set-Cookie")
 
     assert cookie.startswith(f"{COOKIE}={added.headers[HEADER]};")
@@ -234,6 +249,7 @@ def test_what_is_done_on_a_replica_only_reads_and_holds_the_tenants_lock(pair, c
 def test_a_view_that_writes_after_all_is_answered_by_the_primary(pair, client, monkeypatch):
     def write(query):
         db.session.execute(text("UPDATE patient SET mrn = mrn"))
+        note_derived("patient")
         return {"count": 0}
 
     view = pair.app.view_functions["patients.count_patients"]
@@ -259,10 +275,10 @@ def test_without_replicas_there_are_no_positions_and_no_read_tokens(
 
 
 def test_the_primary_answers_when_the_replica_is_gone(pair, client):
-    _, was_used_before = pair.send(lambda: client.get("/patients"))
+    _, was_used_before = pair.send(lambda: client.get("/sites"))
     kill(pair.standby_directory)
 
-    answers = [client.get("/patients").status_code for _ in range(3)]
+    answers = [client.get("/sites").status_code for _ in range(3)]
     start(pair.standby_directory)
 
     assert was_used_before

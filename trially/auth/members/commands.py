@@ -147,7 +147,7 @@ def change(
     )
 
 
-@catalog_command("list", loses=NOTHING, needs_routes=False)
+@catalog_command("list", loses=NOTHING, only_reads=True, needs_routes=False)
 @click.argument("slug", shell_complete=complete_slug)
 @table_options
 def list_(slug: str, *, as_json: bool) -> None:

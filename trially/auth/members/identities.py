@@ -33,6 +33,19 @@ class Identity:
     site_ids: frozenset[UUID] | None
     """The sites that the caller is restricted to. None means all sites."""
 
+    acting_for: UUID | None = None
+    """The support grant under which an operator acts; None for a member of the tenant.
+
+    The operator is (`issuer`, `subject`), and `member_id` is the same at each visit.
+    """
+
+    @property
+    def operator(self) -> str | None:
+        """The operator and the grant, for the tenant's audit log; None for a member."""
+        if self.acting_for is None:
+            return None
+        return f"{self.subject[:200]} with support grant {self.acting_for}"
+
     @property
     def permissions(self) -> frozenset[Permission]:
         """The permissions of the caller's role, less what PHI level and sites exclude."""

@@ -5,17 +5,26 @@ from typing import Any
 from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
-from trially.auth.members.index import delete_index, write_index
+from trially.auth.members.index import delete_index, note_member, write_index
 from trially.auth.members.model import Member, MemberExistsError, NoMemberError
 from trially.auth.members.sites import read_sites, write_sites
 from trially.auth.permissions import DEFAULT_PHI_LEVELS, PhiLevel, Role
+from trially.database.changes import note_change, note_derived
 from trially.database.model import length_of
 from trially.database.placement import Placement, current_placement, enter_placement
-from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
+from trially.database.rows import (
+    Item,
+    columns_named,
+    delete_item,
+    fetch_items,
+    of_current_tenant,
+    table_of,
+    update_item,
+)
 from trially.database.session import db, transaction
 from trially.errors import OperatorError
 from trially.plain_text import is_plain
@@ -97,13 +106,16 @@ def add_member(
         "email": email,
     }
     with transaction():
-        row = _insert_member(values, granted if is_repeatable else None)
-        if row is not None:
-            write_sites(row.id, site_ids or ())
+        member = _insert_member(values)
+        if member is None and is_repeatable:
+            member = _update_member(subject, issuer, granted)
+        if member is not None:
+            write_sites(member["id"], site_ids or ())
+            note_member("member add", subject, issuer, {**granted, "sites": site_ids})
     write_index(tenant_id, [(issuer, subject)])
-    if row is None:
+    if member is None:
         raise _member_exists(subject)
-    return _with_sites(dict(zip(FIELDS, row, strict=True)), {row.id: list(site_ids or ())})
+    return _with_sites(member, {member["id"]: list(site_ids or ())})
 
 
 def change_member(
@@ -121,28 +133,27 @@ def change_member(
     removes the restriction to sites. Every process applies the change within seconds. Raises
     `NoMemberError`, `NoSuchSiteError`, and `LastOwnerError` for another role of the last owner.
     """
-    member, issuer = table_of(Member), _recorded_name(issuer)
+    issuer = _recorded_name(issuer)
     changes_sites = has_all_sites or site_ids is not None
     values = {
         "role": role,
         "phi_level": phi_level,
         "has_all_sites": has_all_sites if changes_sites else None,
     }
-    statement = (
-        update(member)
-        .where(of_current_tenant(Member), member.c.subject == subject, member.c.issuer == issuer)
-        .values({name: value for name, value in values.items() if value is not None})
-        .returning(*columns_named(Member, FIELDS))
-    )
+    changed = {name: value for name, value in values.items() if value is not None}
     with transaction():
         if role not in (None, Role.OWNER):
             _keep_an_owner(subject, issuer)
-        row = db.session.execute(statement).first()
-        if row is None:
+        before = _rights_of(subject, issuer)
+        member = _update_member(subject, issuer, changed)
+        if member is None or before is None:
             raise _no_member(subject, issuer)
         if changes_sites:
-            write_sites(row.id, site_ids or ())
-    return _with_sites(dict(zip(FIELDS, row, strict=True)), read_sites())
+            write_sites(member["id"], site_ids or ())
+        after = {name: member[name] for name in ("role", "phi_level", "has_all_sites")}
+        changes = {"old": before, "new": after, "sites": site_ids}
+        note_member("member change", subject, issuer, changes)
+    return _with_sites(member, read_sites())
 
 
 def list_members() -> Sequence[Item]:
@@ -170,17 +181,15 @@ def remove_member(subject: str, issuer: str | None = None) -> None:
 
     Raises `NoMemberError`, or `LastOwnerError` for the last owner.
     """
-    member, issuer = table_of(Member), _recorded_name(issuer)
-    statement = (
-        delete(member)
-        .where(of_current_tenant(Member), member.c.subject == subject, member.c.issuer == issuer)
-        .returning(member.c.id)
-    )
+    issuer = _recorded_name(issuer)
     with transaction():
         _keep_an_owner(subject, issuer)
-        row = db.session.execute(statement).first()
+        member_id = _lock_member(subject, issuer)
+        if member_id is not None:
+            delete_item(Member, member_id)
+            note_member("member remove", subject, issuer, {})
     delete_index(current_placement().tenant_id, issuer, subject)
-    if row is None:
+    if member_id is None:
         raise _no_member(subject, issuer)
 
 
@@ -193,19 +202,36 @@ def rewrite_index() -> int:
     return len(members)
 
 
-def _insert_member(values: Mapping[str, Any], changes: Mapping[str, Any] | None) -> Row[Any] | None:
-    """Insert a member, or apply `changes` to an existing one, and return the row.
+def _insert_member(values: Mapping[str, Any]) -> Item | None:
+    """Insert a member and return the member. An existing one stays, and None is returned."""
+    row = db.session.execute(
+        insert(table_of(Member))
+        .values(values)
+        .on_conflict_do_nothing()
+        .returning(*columns_named(Member, FIELDS))
+    ).first()
+    note_derived(table_of(Member).name)
+    if row is None:
+        return None
+    note_change(Member, row.id, {}, {name: (None, values[name]) for name in values})
+    return dict(zip(FIELDS, row, strict=True))
 
-    Without `changes`, an existing member stays as it is and None is returned.
-    """
-    statement = insert(table_of(Member)).values(values)
-    if changes is None:
-        statement = statement.on_conflict_do_nothing()
-    else:
-        statement = statement.on_conflict_do_update(
-            index_elements=["tenant_id", "issuer", "subject"], set_=changes
-        )
-    return db.session.execute(statement.returning(*columns_named(Member, FIELDS))).first()
+
+def _update_member(subject: str, issuer: str, values: Mapping[str, Any]) -> Item | None:
+    """Change a member, and return the member; None if there is none."""
+    member_id = _lock_member(subject, issuer)
+    return None if member_id is None else update_item(Member, member_id, values, FIELDS)
+
+
+def _lock_member(subject: str, issuer: str) -> UUID | None:
+    """Lock the row of a member, and return the member's id; None if there is none."""
+    member = table_of(Member).c
+    member_id: UUID | None = db.session.execute(
+        select(member.id)
+        .where(of_current_tenant(Member), member.subject == subject, member.issuer == issuer)
+        .with_for_update()
+    ).scalar()
+    return member_id
 
 
 @tenant_built.connect
@@ -239,6 +265,17 @@ def _keep_an_owner(subject: str, issuer: str) -> None:
             f"{subject!r} is the last owner of the tenant. Make another member an owner first, with"
             " `flask tenants members add` or `flask tenants members change`."
         )
+
+
+def _rights_of(subject: str, issuer: str) -> dict[str, Any] | None:
+    """Return what a member may do, and lock the member's row."""
+    member = table_of(Member).c
+    row = db.session.execute(
+        select(member.role, member.phi_level, member.has_all_sites)
+        .where(of_current_tenant(Member), member.subject == subject, member.issuer == issuer)
+        .with_for_update()
+    ).first()
+    return None if row is None else dict(row._mapping)  # noqa: SLF001
 
 
 def _with_sites(member: Item, sites: Mapping[UUID, Sequence[UUID]]) -> Item:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from trially.auth.members.model import MemberSite
+from trially.database.changes import note_change, note_derived
 from trially.database.placement import current_placement
 from trially.database.rows import of_current_tenant, table_of
 from trially.database.session import db
@@ -21,23 +22,26 @@ class NoSuchSiteError(OperatorError):
 
 def write_sites(member_id: UUID, site_ids: Collection[UUID]) -> None:
     """Replace the sites that a member is restricted to, or raise `NoSuchSiteError`."""
-    tenant_id = current_placement().tenant_id
-    db.session.execute(
-        delete(table_of(MemberSite)).where(
-            of_current_tenant(MemberSite), table_of(MemberSite).c.member_id == member_id
-        )
-    )
+    tenant_id, site = current_placement().tenant_id, table_of(MemberSite)
+    former = db.session.scalars(
+        delete(site)
+        .where(of_current_tenant(MemberSite), site.c.member_id == member_id)
+        .returning(site.c.site_id)
+    ).all()
     rows = [
         {"id": uuid7(), "tenant_id": tenant_id, "member_id": member_id, "site_id": site_id}
         for site_id in set(site_ids)
     ]
-    if not rows:
-        return
     try:
-        db.session.execute(insert(table_of(MemberSite)), rows)
+        if rows:
+            db.session.execute(insert(site), rows)
     except IntegrityError as error:
         ids = ", ".join(sorted(str(row["site_id"]) for row in rows))
         raise NoSuchSiteError(f"A site does not exist in this tenant: {ids}.") from error
+    note_derived(site.name)
+    if set(former) != set(site_ids):
+        sites = sorted(map(str, former)), sorted(map(str, set(site_ids)))
+        note_change(MemberSite, member_id, {}, {"site_id": sites})
 
 
 def read_sites() -> Mapping[UUID, Sequence[UUID]]:

@@ -44,7 +44,16 @@ class Names:
             text = text.replace(placeholder, name)
         return text
 
-    def _placeholders(self, scope: str) -> list[tuple[str, str]]:
+    def _placeholders(self, scope: str) -> Sequence[tuple[str, str]]:
+        if scope not in self._placeholders_by_scope:
+            self._placeholders_by_scope[scope] = self._read_placeholders(scope)
+        return self._placeholders_by_scope[scope]
+
+    @cached_property
+    def _placeholders_by_scope(self) -> dict[str, Sequence[tuple[str, str]]]:
+        return {}
+
+    def _read_placeholders(self, scope: str) -> Sequence[tuple[str, str]]:
         pairs = [(self.login, "{login}"), (self.tenant_id, "{tenant_id}")]
         unit = self.units_by_schema.get(scope)
         if unit is not None:

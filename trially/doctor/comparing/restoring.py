@@ -19,6 +19,8 @@ _DEFINITION = "definition"
 _CHECKS = (
     "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
     " WHERE contype = 'c' AND conrelid <> 0 AND connamespace = %s::regnamespace"
+    # A partition has the constraints of its table, and follows their changes.
+    " AND coninhcount = 0"
 )
 
 

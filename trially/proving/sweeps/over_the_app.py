@@ -2,6 +2,7 @@
 
 import psycopg2
 
+from trially.audit.working import working
 from trially.database.placement import StalePlacementError, TenantSuspendedError
 from trially.proving.app_connections import run_and_roll_back
 from trially.proving.sweeps.attackers import Attacker, wall_of
@@ -24,7 +25,7 @@ def read_over_the_app(attacker: Attacker) -> None:
         return
     statement = look_sql(tables, attacker.names["me"], qualified)
     try:
-        with tenant_context(attacker.tenant_id):
+        with tenant_context(attacker.tenant_id), working():
             seen = {label for label, sees in run_and_roll_back(statement) if sees}
     except (StalePlacementError, TenantSuspendedError, UnknownTenantError) as error:
         reason = f"it could not be entered ({type(error).__name__})"

@@ -20,6 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trially.database.changes import unaudited
 from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.recruiting.patients.model import WithdrawalReason, references_patient
 
@@ -141,4 +142,5 @@ class DocumentPage(TenantModel):
             ["document.tenant_id", "document.id"],
             ondelete="CASCADE",
         ),
+        {"info": unaudited("Written with its document.")},
     )

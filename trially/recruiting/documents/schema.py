@@ -40,6 +40,8 @@ class SnippetSchema(Schema):
 class DocumentSchema(Schema):
     """A document or note about a patient, without its text."""
 
+    subjects = ("patient_id",)
+
     id = fields.UUID(dump_only=True, metadata=PLAIN)
     etag = EntityTag()
     patient_id = fields.UUID(dump_only=True, metadata=PLAIN)

@@ -3,6 +3,8 @@
 import click
 from sqlalchemy import select
 
+from trially.audit.recording import note
+from trially.audit.working import showing_patients, working
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant
 from trially.database.session import transaction
 from trially.recruiting.duplicate_reviews.used import of_used_records
@@ -32,8 +34,9 @@ def duplicates(slug: str, *, as_json: bool) -> None:
       flask patients duplicates acme
     """  # noqa: D301 - click reads \b
     with administered_tenant(slug):
-        for _ in find_all_duplicates(transaction):
-            pass
+        with working():
+            for _ in find_all_duplicates(transaction):
+                pass
         items = _list_open()
     for item in items:
         item["reasons"] = item["reasons"] if as_json else ", ".join(item["reasons"])
@@ -53,8 +56,10 @@ def index(slug: str, *, as_json: bool) -> None:
     Example:
       flask patients index acme
     """  # noqa: D301 - click reads \b
-    with administered_tenant(slug):
+    with administered_tenant(slug), working():
         number = sum(index_all_patients(transaction))
+        with transaction():
+            note(indexed_patients=number)
     if as_json:
         print_json({"patients": number})
     else:
@@ -63,8 +68,8 @@ def index(slug: str, *, as_json: bool) -> None:
 
 def _list_open() -> list[Item]:
     columns = columns_named(PossibleDuplicate, SHOWN)
-    with transaction():
-        return fetch_items(
+    with showing_patients() as shown:
+        items = fetch_items(
             select(*columns)
             .where(
                 of_current_tenant(PossibleDuplicate),
@@ -74,3 +79,5 @@ def _list_open() -> list[Item]:
             .order_by(PossibleDuplicate.score.desc(), PossibleDuplicate.id.desc())
             .limit(MOST_LISTED)
         )
+        shown.show(item[name] for item in items for name in ("patient_id", "other_patient_id"))
+    return items

@@ -29,6 +29,8 @@ SHOWN_OF_PATIENT = (
 class DuplicateSchema(Schema):
     """A pair of patients that may be the same person."""
 
+    subjects = ("patient_id", "other_patient_id")
+
     id = fields.UUID(dump_only=True, metadata=PLAIN)
     etag = EntityTag()
     patient_id = fields.UUID(dump_only=True, metadata=PLAIN)

@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import Row, text
 from uuid_utils.compat import uuid7
 
+from trially.database.changes import note_derived
 from trially.database.placement import current_placement
 from trially.database.session import db
 from trially.recruiting.duplicates.scoring import LEAST_SCORE, Person, compare, describe
@@ -29,13 +30,12 @@ USED = ("current", "inactive")
 AT_A_TIME = 500
 """Patients whose duplicates are found in one transaction."""
 
-_CANDIDATES = f"""
-WITH keys AS (
-    SELECT DISTINCT patient_id, kind, term FROM patient_search_term
-    WHERE tenant_id = CAST(:tenant_id AS uuid) AND patient_id = ANY(CAST(:ids AS uuid[]))
-    AND (kind IN ('full_name', 'phone', 'email', 'mrn')
-        OR (kind = 'birth_date' AND length(term) = 10))
-)
+IS_KEY = """
+(kind IN ('full_name', 'phone', 'email', 'mrn') OR (kind = 'birth_date' AND length(term) = 10))
+"""
+"""The condition of terms that possible duplicates share."""
+
+SHARING_PATIENTS = f"""
 SELECT DISTINCT least(keys.patient_id, other.patient_id) AS patient_id,
     greatest(keys.patient_id, other.patient_id) AS other_patient_id
 FROM keys CROSS JOIN LATERAL (
@@ -45,6 +45,16 @@ FROM keys CROSS JOIN LATERAL (
     AND shared.patient_id <> keys.patient_id
     LIMIT {MOST_OF_A_KEY}
 ) AS other
+"""
+"""The pairs of patients who share one of the `keys`."""
+
+_CANDIDATES = f"""
+WITH keys AS (
+    SELECT DISTINCT patient_id, kind, term FROM patient_search_term
+    WHERE tenant_id = CAST(:tenant_id AS uuid) AND patient_id = ANY(CAST(:ids AS uuid[]))
+    AND {IS_KEY}
+)
+{SHARING_PATIENTS}
 """
 _REPLACED = """
 SELECT DISTINCT patient_id, record_id FROM patient_search_term
@@ -84,12 +94,15 @@ def find_duplicates(patient_ids: Sequence[UUID]) -> int:
     """
     ids = [str(each) for each in {*patient_ids, *current_records(patient_ids).values()}]
     pairs = [(row.patient_id, row.other_patient_id) for row in _run(_CANDIDATES, ids=ids)]
-    people = _describe({patient_id for pair in pairs for patient_id in pair})
-    rows = list(_compare(pairs, people))
+    rows = _alike(pairs)
     _run(_FORGET, ids=ids, rows=orjson.dumps(rows).decode())
-    if rows:
-        _run(_RECORD, rows=orjson.dumps(rows).decode())
+    _record(rows)
     return len(rows)
+
+
+def record_pairs(pairs: Sequence[tuple[UUID, UUID]]) -> None:
+    """Record those of some pairs of patients that may be one person."""
+    _record(_alike(pairs))
 
 
 def find_all_duplicates(transaction: Transaction) -> Iterator[int]:
@@ -109,6 +122,20 @@ def find_duplicates_since(since: UUID, transaction: Transaction) -> Iterator[int
         with transaction():
             find_duplicates(some)
         yield len(some)
+
+
+def _alike(pairs: Sequence[tuple[UUID, UUID]]) -> list[dict[str, Any]]:
+    """Return the rows of those pairs of patients that may be one person."""
+    if not pairs:
+        return []
+    people = _describe({patient_id for pair in pairs for patient_id in pair})
+    return list(_compare(pairs, people))
+
+
+def _record(rows: Sequence[dict[str, Any]]) -> None:
+    if rows:
+        _run(_RECORD, rows=orjson.dumps(rows).decode())
+    note_derived("possible_duplicate")
 
 
 def _compare(

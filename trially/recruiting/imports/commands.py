@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import select
 
+from trially.audit.forms import Action
+from trially.audit.working import showing_patients, working
 from trially.config import current_settings
 from trially.database.rows import (
     Item,
@@ -164,9 +166,10 @@ def import_files(
             limit_reached = None
         except ImportStoppedError as error:
             job, limit_reached = error.job, error
-        groups = group_faults(job)
-    with tenant_context(slug):
-        missing = first_missing(job["id"], list(job["missing"]), MISSING_SHOWN)
+        with showing_patients(Action.IMPORT) as shown:
+            groups = group_faults(job)
+            missing = first_missing(job["id"], list(job["missing"]), MISSING_SHOWN)
+            shown.show_unknown()
     if as_json:
         withdraw_if_confirmed(slug, job, is_confirmed=may_withdraw, may_ask=False)
         faults = [fault for group in groups for fault in group["examples"]]
@@ -186,7 +189,7 @@ def import_files(
     return job
 
 
-@catalog_command("list", loses=NOTHING)
+@catalog_command("list", loses=NOTHING, only_reads=True)
 @click.argument("slug", metavar="TENANT", shell_complete=complete_slug)
 @table_options
 def list_(slug: str, *, as_json: bool) -> None:
@@ -233,7 +236,8 @@ def delete(slug: str, import_id: UUID, *, as_json: bool) -> None:
     """  # noqa: D301 - click reads \b
     with administered_tenant(slug):
         find_import(slug, import_id)
-        delete_import(import_id)
+        with working():
+            delete_import(import_id)
     if as_json:
         print_json({"id": import_id, "deleted": True})
     else:

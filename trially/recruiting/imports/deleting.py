@@ -6,6 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import not_, text
 
+from trially.audit.recording import note
+from trially.database.changes import note_derived
 from trially.database.placement import current_placement
 from trially.database.rows import Model, delete_item, table_of
 from trially.database.session import db, transaction
@@ -63,6 +65,7 @@ def delete_import(
             raise ImportRunningError(
                 "This import is running. Wait until it ends, and delete it then."
             )
+        note(import_id=import_id, deletes_import=True)
     for model in (
         ImportFault,
         WaitingFact,
@@ -91,3 +94,4 @@ def delete_rows_of(import_id: UUID, model: Model, begin: Begin) -> None:
                     "most": DELETED_AT_ONCE,
                 },
             ).scalar()
+            note_derived(table_of(model).name)

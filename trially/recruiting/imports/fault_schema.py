@@ -10,6 +10,8 @@ from trially.recruiting.imports.faults import Concern, FaultCode
 class FaultSchema(Schema):
     """What was not imported, and why."""
 
+    subjects = ()
+
     id = fields.UUID(dump_only=True)
     code = Choice(
         FaultCode,
@@ -89,5 +91,7 @@ class FaultGroupSchema(Schema):
 
 class FaultGroupsSchema(Schema):
     """The errors of an import in groups, the largest first."""
+
+    subjects = ()
 
     groups = fields.List(fields.Nested(FaultGroupSchema), dump_only=True)

@@ -2,13 +2,14 @@
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
 
+from trially.audit.recording import note
 from trially.database.model import length_of
 from trially.database.rows import (
     Item,
@@ -146,6 +147,7 @@ class ImportRun:
             self._renewed_at = time.monotonic()
             self._lease = BatchLease(ImportJob, self.id, key_of_source(source), values)
             overtake_others(source, self.id)
+            note(import_id=self.id, source=source, begins=True)
 
     @contextmanager
     def batch_transaction(self, **values: Any) -> Iterator[None]:
@@ -180,6 +182,7 @@ class ImportRun:
             self._counts_of(kind)["entered_in_error"] += number
         for (kind, outcome), number in batch.written.items():
             self._counts_of(kind)[outcome] += number
+        note(import_id=self.id, source=self.source, counts=_by_type(batch.written))
         for kind, number in batch.ignored.items():
             count_named(self._ignored, kind, number, MOST_TYPES_NAMED, OTHER_TYPES)
 
@@ -265,6 +268,7 @@ class ImportRun:
             values["failure"] = failure[: length_of(ImportJob.failure)]
         with self.batch_transaction(**values, ended_at=func.now(), lease_until=None):
             report()
+            note(import_id=self.id, source=self.source, ends_as=values["state"])
         with transaction():
             ended = find_item(ImportJob, self.id, SHOWN_COLUMNS)
         assert ended is not None  # noqa: S101
@@ -283,6 +287,15 @@ class ImportRun:
             **self._faults.columns(),
             "lease_until": _lease_end(),
         }
+
+
+def _by_type(written: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
+    """Return the numbers of written records by type and outcome, without those that are 0."""
+    counts: dict[str, dict[str, int]] = {}
+    for (kind, outcome), number in written.items():
+        if number:
+            counts.setdefault(kind, {})[outcome] = number
+    return counts
 
 
 def _lease_end() -> ColumnElement[Any]:

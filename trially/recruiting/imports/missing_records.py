@@ -14,6 +14,8 @@ import orjson
 from sqlalchemy import func, select, text, update
 from uuid_utils.compat import uuid7
 
+from trially.audit.recording import note
+from trially.database.changes import note_derived
 from trially.database.placement import current_placement
 from trially.database.rows import (
     Item,
@@ -260,6 +262,7 @@ def _withdraw_some(import_id: UUID, after: UUID) -> UUID | None:
         update_item(ImportJob, import_id, {"completeness": Completeness.WITHDRAWN}, ("id",))
         return None
     counts = _withdraw(rows, job["source"])
+    note(import_id=import_id, source=job["source"], withdrawn=sum(counts.values()))
     update_item(ImportJob, import_id, {"counts": _with_withdrawn(job["counts"], counts)}, ("id",))
     last: UUID = rows[-1]["id"]
     return last
@@ -271,6 +274,7 @@ def _withdraw(rows: Sequence[Item], source: str) -> WriteCounts:
     reason = WithdrawalReason.MISSING_FROM_EXPORT
     withdraw_records([Withdrawal(key, reason, Version(None, None)) for key in keys], source, counts)
     run_with_rows(FORGET, [key.columns() for key in keys], source=source)
+    note_derived("waiting_fact")
     return counts
 
 

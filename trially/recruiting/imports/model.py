@@ -18,6 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trially.database.changes import names_patients, unaudited
 from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.recruiting.imports.faults import Concern, FaultCode
 from trially.resources.sorting import by, ignoring_case, index_sorts
@@ -94,6 +95,7 @@ class ImportJob(Timestamped, Versioned, TenantModel):
             "source",
             postgresql_where=text("completeness = 'reading' OR completeness = 'listed'"),
         ),
+        {"info": unaudited("Its batches are recorded, with what they write.")},
     )
 
 
@@ -140,6 +142,7 @@ class ImportFault(TenantModel):
             "concerns",
             "id",
         ),
+        {"info": unaudited("Counted in the record of its batch.") | names_patients()},
     )
 
 
@@ -169,6 +172,7 @@ class ImportedRecord(TenantModel):
             "source_id",
             name="uq_imported_record_key",
         ),
+        {"info": unaudited("Kept until the import ends.") | names_patients()},
     )
 
 
@@ -196,6 +200,7 @@ class MissingRecord(TenantModel):
             "source_id",
             name="uq_missing_record_key",
         ),
+        {"info": unaudited("Follows from what the import read.") | names_patients()},
     )
 
 
@@ -243,6 +248,7 @@ class WaitingFact(TenantModel):
         ),
         Index("ix_waiting_fact_tenant_id_import_id", "tenant_id", "import_id", "id"),
         Index("ix_waiting_fact_tenant_id_source", "tenant_id", "source", "id"),
+        {"info": names_patients()},
     )
 
 
@@ -266,6 +272,7 @@ class ImportDeferral(TenantModel):
             ondelete="CASCADE",
         ),
         Index("ix_import_deferral_tenant_id_import_id", "tenant_id", "import_id", "id"),
+        {"info": unaudited("Only deleted, with its import.") | names_patients()},
     )
 
 
@@ -298,6 +305,7 @@ class ImportBinary(TenantModel):
         UniqueConstraint(
             "tenant_id", "import_id", "base_url", "source_id", name="uq_import_binary_key"
         ),
+        {"info": unaudited("Kept until the import ends.") | names_patients()},
     )
 
 
@@ -317,7 +325,10 @@ class Medication(TenantModel):
     version_at: Mapped[dt.datetime | None]
     version_number: Mapped[int | None] = mapped_column(BigInteger)
 
-    __table_args__ = (UniqueConstraint("tenant_id", "source", "base_url", "source_id"),)
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "source", "base_url", "source_id"),
+        {"info": unaudited("Says nothing about patients.")},
+    )
 
 
 class RecordDeletion(TenantModel):
@@ -341,4 +352,5 @@ class RecordDeletion(TenantModel):
             "source_id",
             name="uq_record_deletion_key",
         ),
+        {"info": unaudited("Written with the withdrawal of the record.") | names_patients()},
     )

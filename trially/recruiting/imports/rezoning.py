@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Row, func, select, text
 
+from trially.database.changes import note_written
 from trially.database.placement import current_placement
 from trially.database.rows import fetch_items, of_current_tenant, table_of
 from trially.database.session import db, transaction
@@ -136,6 +137,7 @@ def rezone_some(source: str, zone: str, most: int = ROWS_AT_ONCE) -> int:
     touched = {row.patient_id for row in (*found, *documents)} | {row.id for row in dead}
     if touched:
         run_with_rows(_TOUCH, [{"id": patient_id} for patient_id in touched])
+    note_written("clinical_fact", "document", "patient", patients=touched)
     return len(found) + len(documents) + len(dead)
 
 

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select, text
 from sqlalchemy.exc import OperationalError
 
+from trially.audit.forms import Action
+from trially.audit.working import working
 from trially.database.rows import Item, of_current_tenant, table_of
 from trially.database.session import db, transaction
 from trially.errors import OperatorError
@@ -62,6 +64,7 @@ class ImportStoppedError(OperatorError):
         """The import as it ended: `failed`, or `stopped` if the same input can continue it."""
 
 
+@working(Action.IMPORT)
 def run_import(
     source_files: Sequence[SourceFile],
     *,

@@ -127,6 +127,8 @@ class OutcomeSchema(Schema):
 class ImportSchema(OutcomeSchema):
     """One import."""
 
+    subjects = ()
+
     id = fields.UUID(dump_only=True)
     etag = EntityTag()
     started_by = fields.String(dump_only=True, allow_none=True, metadata={EXAMPLE: "user-4711"})
@@ -186,6 +188,8 @@ class TableSchema(Schema):
 class DryRunSchema(OutcomeSchema):
     """What an import would do."""
 
+    subjects = ()
+
     groups = fields.List(
         fields.Nested(FaultGroupSchema),
         dump_only=True,
@@ -201,6 +205,8 @@ class DryRunSchema(OutcomeSchema):
 
 class WaitingFactSchema(Schema):
     """A record that waits for its patient."""
+
+    subjects = ()
 
     id = fields.UUID(dump_only=True)
     source = fields.String(dump_only=True, metadata={EXAMPLE: "epic"})
@@ -223,6 +229,8 @@ class WaitingFactSchema(Schema):
 
 class MissingRecordSchema(Schema):
     """A record that a full export lacks."""
+
+    subjects = ()
 
     id = fields.UUID(dump_only=True)
     source_type = fields.String(dump_only=True, metadata={EXAMPLE: "Observation"})

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from trially.database.changes import note_change, note_derived
 from trially.database.placement import current_placement
 from trially.database.rows import columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import db
@@ -49,6 +50,8 @@ class SourceState:
         """
         if key.startswith("?"):
             return key
+        if "/" not in key:
+            return f"{base_url}/Patient/{key}" if base_url else key
         server, source_id = split_patient_url(key)
         base = self.foreign_base(server) if server else base_url
         return f"{base}/Patient/{source_id}" if base else source_id
@@ -59,6 +62,9 @@ class SourceState:
         row["version_at"], row["version_number"] = version
         if "patient_source_id" in row:
             row["patient_source_id"] = self.patient_key(row["patient_source_id"], base_url)
+            for part in row.get("parts", ()):
+                part["binary_base"] = self._base_of_binary(part["binary_base"], base_url)
+            return
         if row.get("link_source_id") is not None:
             row["link_base_url"] = self._base_of_link(row["link_base_url"], base_url)
         if row.get("replaces") is not None:
@@ -66,8 +72,6 @@ class SourceState:
                 {"base_url": self._base_of_link(server, base_url), "source_id": source_id}
                 for server, source_id in row["replaces"]
             ]
-        for part in row.get("parts", ()):
-            part["binary_base"] = self._base_of_binary(part["binary_base"], base_url)
 
     def _base_of_link(self, server: str, base_url: str) -> str:
         """Return the base URL of a linked record. A relative link is to the same server."""
@@ -94,11 +98,15 @@ class SourceState:
 def load_source(name: str) -> SourceState:
     """Return a source, and create it if it is new."""
     table = table_of(RecordSource)
-    db.session.execute(
+    created = db.session.execute(
         insert(table)
         .values(tenant_id=current_placement().tenant_id, name=name)
         .on_conflict_do_nothing()
-    )
+        .returning(table.c.id)
+    ).scalar()
+    if created is not None:
+        note_change(RecordSource, created, {}, {"name": (None, name)})
+    note_derived(table.name)
     columns = columns_named(RecordSource, ("base_url", "time_zone", "erasure_salt"))
     [row] = fetch_items(
         select(*columns).where(of_current_tenant(RecordSource), table.c.name == name)
@@ -123,10 +131,11 @@ def store_base_url(source: SourceState) -> None:
             )
             .values(base_url=source.base_url)
             .returning(table.c.id)
-        )
-        if stored.first() is None:
+        ).scalar()
+        if stored is None:
             raise SourceChangedError(
                 "Another import of this source ran at the same time and has set the source's"
                 " server. Import again."
             )
+        note_change(RecordSource, stored, {}, {"base_url": (None, source.base_url)})
         source.is_changed = False

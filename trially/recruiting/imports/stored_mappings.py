@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, literal_column, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
 
+from trially.database.changes import note_change
 from trially.database.placement import current_placement
 from trially.database.rows import of_current_tenant, table_of
 from trially.database.session import db, transaction
@@ -50,7 +51,15 @@ def store_mapping(source: str, kind: TableKind, document: Mapping[str, Any]) -> 
         },
     )
     with transaction():
-        db.session.execute(statement)
+        former = db.session.execute(
+            select(table.c.id, table.c.column_mapping)
+            .where(of_current_tenant(RecordSource), table.c.name == source)
+            .with_for_update()
+        ).first()
+        row = db.session.execute(statement.returning(table.c.id, table.c.column_mapping)).one()
+        mapping = (former.column_mapping if former else None, row.column_mapping)
+        values = {"name": (source if former else None, source), "column_mapping": mapping}
+        note_change(RecordSource, row.id, {}, values)
 
 
 def _find(source: str, column: str) -> Any:

@@ -6,6 +6,9 @@ from typing import Any
 import click
 import orjson
 
+from trially.audit.forms import Action
+from trially.audit.recording import note
+from trially.audit.working import showing_patients
 from trially.config import current_settings
 from trially.recruiting.imports.dry_run import DryRun, try_import
 from trially.recruiting.imports.limits import ImportLimits
@@ -35,7 +38,7 @@ def try_files(
 
     `more` is added to the report in JSON. Raises `ImportSourceError` if the import would fail.
     """
-    with tenant_context(slug):
+    with tenant_context(slug), showing_patients(Action.IMPORT) as shown:
         tried = try_import(
             source_files,
             source=source,
@@ -44,6 +47,8 @@ def try_files(
             is_complete=is_complete,
             reader=reader,
         )
+        note(dry_run=True, source=source)
+        shown.show_unknown()
     if as_json:
         print_json({**_to_json(tried), "passed_over_files": ignored_files, **more})
     else:

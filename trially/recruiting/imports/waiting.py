@@ -7,6 +7,8 @@ from uuid import UUID
 from sqlalchemy import func, select
 from uuid_utils.compat import uuid7
 
+from trially.audit.recording import note
+from trially.database.changes import note_derived
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
 from trially.recruiting.imports.faults import FaultCode, LineFault
 from trially.recruiting.imports.import_run import ImportRun
@@ -147,6 +149,7 @@ class WaitingFacts:
                 for each in written
             ]
             run_with_rows(FORGET, rows, source=self._run.source)
+            note_derived("waiting_fact")
 
     def _bound(
         self, facts: Sequence[TranslatedResource]
@@ -176,6 +179,8 @@ class WaitingFacts:
             self._number = (self._number or 0) + sum(
                 row.is_new for row in run_with_rows(KEEP, rows)
             )
+            note_derived("waiting_fact")
+            note(waiting=len(rows))
 
     def _resolve_some(self, after: UUID) -> UUID | None:
         """Write a batch of the waiting facts after `after`.
@@ -220,6 +225,7 @@ class WaitingFacts:
             {**_stored(document), "id": ids[document.key]} for document in batch.resources.values()
         ]
         run_with_rows(REPLACE, rows)
+        note_derived("waiting_fact")
         return batch, chosen[-1]["id"]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import click
 from sqlalchemy import select
 
+from trially.audit.working import showing_patients, working
 from trially.database.rows import columns_named, fetch_items, of_current_tenant
 from trially.database.session import transaction
 from trially.recruiting.imports.model import WaitingFact
@@ -31,7 +32,7 @@ WAITING_SHOWN = 100
 @table_options
 def waiting(slug: str, *, as_json: bool) -> None:
     """List the first 100 records of TENANT that wait for a patient, oldest first."""
-    with administered_tenant(slug):
+    with administered_tenant(slug), showing_patients() as shown:
         columns = columns_named(
             WaitingFact, ("source", "source_type", "source_id", "patient_key", "waiting_since")
         )
@@ -41,6 +42,7 @@ def waiting(slug: str, *, as_json: bool) -> None:
             .order_by(WaitingFact.id)
             .limit(WAITING_SHOWN)
         )
+        shown.show_unknown()
     print_items(
         items,
         ("source", "source_type", "source_id", "patient_key", "waiting_since"),
@@ -51,7 +53,7 @@ def waiting(slug: str, *, as_json: bool) -> None:
 
 def loss_of_waiting(slug: str, source: str, older_than: int, **_: Any) -> Loss | None:
     """Return how many records no longer wait."""
-    with administered_tenant(slug):
+    with administered_tenant(slug), working():
         number = count_waiting(source, dt.timedelta(days=older_than))
     if not number:
         return None
@@ -80,7 +82,7 @@ def forget(slug: str, source: str, *, older_than: int, as_json: bool) -> None:
     Example:
       flask imports forget acme epic --older-than 90
     """  # noqa: D301 - click reads \b
-    with administered_tenant(slug), transaction():
+    with administered_tenant(slug), working(), transaction():
         number = delete_waiting(source, dt.timedelta(days=older_than))
     if as_json:
         print_json({"source": source, "deleted": number})

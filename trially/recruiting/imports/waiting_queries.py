@@ -6,6 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, or_, select
 
+from trially.audit.recording import note
+from trially.database.changes import note_derived
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import db
 from trially.recruiting.imports.model import WaitingFact
@@ -20,7 +22,11 @@ def delete_waiting(source: str, older_than: dt.timedelta) -> int:
     """Delete the facts of a source that have waited for longer, and return their number."""
     waiting = table_of(WaitingFact)
     statement = delete(waiting).where(*_waits_longer(source, older_than))
-    return len(db.session.execute(statement.returning(waiting.c.id)).all())
+    number = len(db.session.execute(statement.returning(waiting.c.id)).all())
+    note_derived("waiting_fact")
+    if number:
+        note(source=source, no_longer_waiting=number)
+    return number
 
 
 def count_waiting(source: str, older_than: dt.timedelta) -> int:
@@ -111,3 +117,4 @@ def delete_rows(ids: Sequence[UUID]) -> None:
     """Delete waiting facts."""
     waiting = table_of(WaitingFact)
     db.session.execute(delete(waiting).where(of_current_tenant(WaitingFact), waiting.c.id.in_(ids)))
+    note_derived("waiting_fact")

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import click
 
+from trially.audit.working import working
 from trially.database.rows import Item, find_item
 from trially.recruiting.imports.import_run import SHOWN_COLUMNS
 from trially.recruiting.imports.missing_records import withdraw_missing
@@ -39,7 +40,8 @@ def withdraw(slug: str, import_id: UUID, *, as_json: bool) -> None:
     """  # noqa: D301 - click reads \b
     with administered_tenant(slug):
         job = find_import(slug, import_id)
-        withdraw_missing(import_id)
+        with working():
+            withdraw_missing(import_id)
     number = sum(job["missing"].values())
     if as_json:
         print_json({"id": import_id, "withdrawn": number})
@@ -74,7 +76,7 @@ def withdraw_if_confirmed(slug: str, job: Item, *, is_confirmed: bool, may_ask: 
         if not click.confirm(loss.question, err=True):
             click.echo("Nothing was withdrawn.")
             return
-    with tenant_context(slug):
+    with tenant_context(slug), working():
         withdraw_missing(job["id"])
         job |= find_item(ImportJob, job["id"], SHOWN_COLUMNS) or {}
     if may_ask:

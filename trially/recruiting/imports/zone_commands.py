@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from trially.audit.working import working
 from trially.database.session import transaction
 from trially.recruiting.imports.rezoning import count_outdated, rezone_source, zones_of_sources
 from trially.tenancy.catalog_commands import catalog_command
@@ -57,7 +58,7 @@ def set_(slug: str, *, time_zone: str, dry_run: bool, as_json: bool) -> None:
 
 def _rezone(slug: str, time_zone: str, *, dry_run: bool) -> dict[str, int]:
     """Read all times in the zones of their sources, and return the numbers by source."""
-    with administered_tenant(slug):
+    with administered_tenant(slug), working():
         with transaction():
             zones = zones_of_sources(time_zone)
             outdated = {source: count_outdated(source, zone) for source, zone in zones.items()}

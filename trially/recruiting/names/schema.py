@@ -3,6 +3,7 @@
 from marshmallow import Schema, fields
 
 from trially.database.rows import table_of
+from trially.http.disclosures import IN_PATH
 from trially.http.fields import EXAMPLE
 from trially.phi import IDENTIFIER, PLAIN
 from trially.recruiting.search.model import PatientName
@@ -13,6 +14,8 @@ columns = table_of(PatientName).c
 
 class NameSchema(Schema):
     """One name of a patient, as the source sent it."""
+
+    subjects = (IN_PATH,)
 
     id = fields.UUID(dump_only=True, metadata=PLAIN)
     position = fields.Integer(dump_only=True, metadata=PLAIN)

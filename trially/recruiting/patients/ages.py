@@ -8,6 +8,7 @@ from collections.abc import Collection
 
 from sqlalchemy import text
 
+from trially.database.changes import note_written
 from trially.database.placement import current_placement
 from trially.database.session import db
 
@@ -49,12 +50,14 @@ FROM (
 ) AS dated
 WHERE clinical_fact.tenant_id = CAST(:tenant_id AS uuid) AND clinical_fact.id = dated.id
 AND (clinical_fact.start_at, clinical_fact.end_at) IS DISTINCT FROM (dated.start_at, dated.end_at)
+RETURNING clinical_fact.patient_id
 """
 
 
 def resolve_ages(patient_ids: Collection[str]) -> None:
     """Date the records of these patients that their source dates by age."""
-    db.session.connection().execute(
+    dated = db.session.connection().execute(
         text(RESOLVE_AGES),
         {"tenant_id": str(current_placement().tenant_id), "patients": list(patient_ids)},
     )
+    note_written("clinical_fact", patients=[row.patient_id for row in dated])

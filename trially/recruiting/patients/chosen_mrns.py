@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import select, text
 
+from trially.database.changes import note_written
 from trially.database.model import length_of
 from trially.database.placement import current_placement
 from trially.database.rows import of_current_tenant
@@ -64,13 +65,14 @@ WITH batch AS MATERIALIZED (
     AND (CASE WHEN patient.corrections ? 'mrn' THEN patient.corrections #>> '{mrn,imported}'
         ELSE patient.mrn END, patient.mrn_system)
         IS DISTINCT FROM (chosen.mrn, chosen.mrn_system)
+    RETURNING patient.id
 ), found_anew AS (
     SELECT patient.id FROM patient JOIN chosen ON patient.id = chosen.patient_id
     WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.mrn <> chosen.mrn
     AND patient.source_id IN (patient.mrn, chosen.mrn)
 )
 SELECT (SELECT id FROM batch ORDER BY id DESC LIMIT 1) AS last_id,
-    ARRAY(SELECT id FROM found_anew) AS found_anew
+    ARRAY(SELECT id FROM changed) AS changed, ARRAY(SELECT id FROM found_anew) AS found_anew
 """
 
 _FIND_EQUAL = """
@@ -96,6 +98,7 @@ def rechoose_mrns(source: str, system: str | None) -> None:
             most=CHOSEN_AT_ONCE,
             longest=LONGEST_MRN,
         ).one()
+        note_written("patient", patients=step.changed)
         index_patients(step.found_anew)
         after = step.last_id
     _refuse_equal([row.ids for row in _run(_FIND_EQUAL, source=source)])

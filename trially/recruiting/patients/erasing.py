@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
+from trially.database.changes import note_derived, note_written
 from trially.database.placement import current_placement
 from trially.database.rows import (
     Item,
@@ -159,6 +160,7 @@ def _remember_erased(record: Item, by: str) -> None:
         for digest in digests
     ]
     db.session.execute(insert(table_of(ErasedPatient)).on_conflict_do_nothing(), rows)
+    note_written("erased_patient", patients=[record["id"]])
     _forget(record)
 
 
@@ -174,6 +176,7 @@ def _forget(record: Item) -> None:
     }
     for statement in _FORGET:
         db.session.connection().execute(text(statement), parameters)
+    note_derived("waiting_fact")
 
 
 def _identifier_keys(patient_id: UUID, identifiers: Sequence[Item]) -> list[str]:

@@ -12,9 +12,12 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Row, text
 
+from trially.database.changes import note_written
 from trially.database.placement import current_placement
+from trially.database.rows import update_item
 from trially.database.session import db
 from trially.recruiting.patients.lifetimes import redate_records
+from trially.recruiting.patients.model import Patient
 from trially.recruiting.patients.visits import LAST_ENCOUNTER
 from trially.recruiting.search.current_records import current_records, with_replaced
 from trially.recruiting.search.indexing import index_patients
@@ -95,12 +98,6 @@ UPDATE patient SET replaced_by_id = NULL
 WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = ANY(CAST(:ids AS uuid[]))
 """
 
-_SET_REPLACED = """
-UPDATE patient SET replaced_by_id = CAST(:into AS uuid), merged_by = :by, updated_at = now(),
-    clinical_version = clinical_version + 1
-WHERE tenant_id = CAST(:tenant_id AS uuid) AND id = CAST(:id AS uuid)
-"""
-
 _UNDO_MERGES_INTO = """
 UPDATE patient SET replaced_by_id = NULL, merged_by = NULL, updated_at = now(),
     clinical_version = clinical_version + 1
@@ -160,6 +157,7 @@ def follow_links(patient_ids: Collection[UUID], source: str) -> None:
     if not linked:
         return
     changed = _run(_FOLLOW, ids=[str(each) for each in linked], source=source)
+    note_written("patient", patients=[row.id for row in changed])
     if changed:
         ids = [row.id for row in changed]
         _open_circles(ids)
@@ -173,6 +171,7 @@ def stop_replacing(patient_ids: Collection[UUID], source: str) -> None:
     withdrawn record comes back; a merge by a member is undone.
     """
     undone = _run(_UNDO_MERGES_INTO, ids=[str(each) for each in patient_ids])
+    note_written("patient", patients=[row.id for row in undone])
     if undone:
         _move_records_and_terms([row.id for row in undone])
     follow_links(patient_ids, source)
@@ -184,7 +183,7 @@ def merge(patient_id: UUID, into: UUID, by: str) -> None:
         raise MergeError("The other record is replaced by this one, or is the same.")
     if _run(_FIND_WITHDRAWN, id=str(into)):
         raise MergeError("The other record is withdrawn, so it cannot stand for the person.")
-    _run(_SET_REPLACED, id=str(patient_id), into=str(into), by=by)
+    _set_replaced(patient_id, into, by)
     _move_records_and_terms([patient_id])
 
 
@@ -195,14 +194,28 @@ def records_replaced_by(patient_id: UUID) -> Sequence[UUID]:
 
 def recount_used(patient_id: UUID) -> None:
     """Recount what the record shows that is used in place of one, after its facts changed."""
-    current = current_records([patient_id])
-    _run(_RECOUNT, ids=[str(each) for each in current.values()])
+    _recount(current_records([patient_id]).values())
 
 
 def unmerge(patient_id: UUID) -> None:
     """Let a replaced record stand for itself again, with the facts that came with it."""
-    _run(_SET_REPLACED, id=str(patient_id), into=None, by=None)
+    _set_replaced(patient_id, None, None)
     _move_records_and_terms([patient_id])
+
+
+def _set_replaced(patient_id: UUID, into: UUID | None, by: str | None) -> None:
+    values = {
+        "replaced_by_id": into,
+        "merged_by": by,
+        "clinical_version": Patient.clinical_version + 1,
+    }
+    update_item(Patient, patient_id, values, ("id",))
+
+
+def _recount(patient_ids: Collection[UUID]) -> None:
+    """Recount what records show, after facts have moved to them or away from them."""
+    _run(_RECOUNT, ids=sorted(map(str, patient_ids)))
+    note_written("patient", patients=patient_ids)
 
 
 def _open_circles(patient_ids: Collection[UUID]) -> None:
@@ -218,6 +231,7 @@ def _open_circles(patient_ids: Collection[UUID]) -> None:
             key=lambda each: (edges[each].merged_by is not None, not edges[each].active, each),
         )
         _run(_KEEP, ids=[str(kept)])
+        note_written("patient", patients=[kept])
 
 
 def _find_circles(replaced_by: Mapping[UUID, UUID | None]) -> list[list[UUID]]:
@@ -245,9 +259,10 @@ def _move_records_and_terms(patient_ids: Collection[UUID]) -> None:
     current = current_records(affected)
     wanted = orjson.dumps({str(one): str(other) for one, other in current.items()}).decode()
     moved = {row.id for move in _MOVES for row in _run(move, current=wanted)}
+    note_written(*_TABLES_OF_RECORDS, patients=moved)
     if moved:
         redate_records(moved)
-        _run(_RECOUNT, ids=sorted(str(patient_id) for patient_id in moved))
+        _recount(moved)
 
 
 def _run(statement: str, **parameters: object) -> Sequence[Row[Any]]:

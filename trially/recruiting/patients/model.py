@@ -10,6 +10,7 @@ from sqlalchemy import (
     CheckConstraint,
     Computed,
     ForeignKeyConstraint,
+    Identity,
     Index,
     LargeBinary,
     SmallInteger,
@@ -21,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trially.database.changes import unaudited
 from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.resources.sorting import by, ignoring_case, index_sorts
@@ -174,6 +176,15 @@ class Patient(Timestamped, Versioned, TenantModel):
     """Base URL and id of each record that this one replaces, as its source says."""
     corrections: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     """By field that a member corrected: what the source says (`imported`), `by` and `at`."""
+    audit_number: Mapped[int] = mapped_column(BigInteger, Identity())
+    """Stands for the patient in audit records. It is used nowhere else, so that a record of a
+    deleted patient no longer says who it was."""
+    audit_key: Mapped[bytes] = mapped_column(
+        LargeBinary,
+        server_default=text("(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))"),
+        deferred=True,
+    )
+    """Encrypts the patient's old and new values in audit records. It is deleted with the row."""
     record_status: Mapped[RecordStatus] = mapped_column(
         String(10),
         # As PostgreSQL writes the expression, so that the two can be compared.
@@ -197,6 +208,7 @@ class Patient(Timestamped, Versioned, TenantModel):
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "source", "base_url", "source_id"),
+        UniqueConstraint("tenant_id", "audit_number"),
         UniqueConstraint(
             "tenant_id",
             "source",
@@ -285,6 +297,7 @@ class PatientIdentifier(TenantModel):
         ),
         Index("ix_patient_identifier_tenant_id_patient_id", "tenant_id", "patient_id"),
         Index("ix_patient_identifier_tenant_id_value", "tenant_id", "value"),
+        {"info": unaudited("Written with its patient.")},
     )
 
 

@@ -7,8 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from flask import Blueprint
-from sqlalchemy import BindParameter, ColumnElement, Text, cast, func, or_
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import BindParameter, ColumnElement, or_
 from uuid_utils.compat import uuid7
 
 from trially.auth.identity import current_identity
@@ -30,6 +29,7 @@ from trially.http.masking import refuse_masked
 from trially.http.pages import Page
 from trially.http.problems import Conflict, NotFound
 from trially.recruiting.duplicates.finding import find_duplicates
+from trially.recruiting.duplicates.new_patients import index_new_patient
 from trially.recruiting.patients.corrections import corrections_after, lock_corrections, release
 from trially.recruiting.patients.erasing import erase
 from trially.recruiting.patients.lifetimes import redate_records
@@ -153,7 +153,7 @@ def create_patient(body: dict[str, Any]) -> Item:
             **_death_of(body),
         }
     )
-    index_patient(patient)
+    index_new_patient(patient)
     return patient
 
 
@@ -182,13 +182,11 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
     masked for the caller cannot be changed. If another patient has the MRN, the answer is 409, as
     for a new patient.
     """
-    changes = dict(body)
     if "mrn" in body:
         refuse_masked(PATIENTS.masked & body.keys())
         PATIENTS.get(patient_id)
         refuse_taken_mrn(body["mrn"], wanted_for=patient_id)
-    if body.get("address") is not None:
-        changes["address"] = _merged_address(body["address"])
+    changes = PATIENTS.merged(patient_id, body)
     derived = _death_of(body)
     if "birth_date" in body:
         derived["birth_date_precision"] = "day"
@@ -320,12 +318,3 @@ def index_patient(patient: Item) -> None:
         write_own_name(patient["id"], patient["given_name"], patient["family_name"])
     index_patients([patient["id"]])
     find_duplicates([patient["id"]])
-
-
-def _merged_address(patch: Mapping[str, str | None]) -> ColumnElement[Any]:
-    """Return SQL that applies a merge patch (RFC 7396) to the stored address."""
-    changed = {name: value for name, value in patch.items() if value is not None}
-    removed = [name for name in patch if name not in changed]
-    stored = func.coalesce(Patient.address, cast({}, JSONB))
-    kept = stored.op("-", return_type=JSONB())(cast(removed, ARRAY(Text)))
-    return kept.concat(cast(changed, JSONB))

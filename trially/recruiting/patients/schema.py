@@ -103,6 +103,8 @@ class ImpossibleDatesSchema(Schema):
 class PatientSchema(Schema):
     """A patient. An imported patient may lack fields that a manually entered one must have."""
 
+    subjects = ("id",)
+
     id = fields.UUID(dump_only=True, metadata=PLAIN)
     etag = EntityTag()
     mrn = text(columns.mrn, allow_none=True, example=MRN, metadata=IDENTIFIER)

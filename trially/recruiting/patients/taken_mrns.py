@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import Select, or_, select, text
+from sqlalchemy import CompoundSelect, select, text, union_all
 
 from trially.database.rows import fetch_items, of_current_tenant, table_of
 from trially.database.session import db
@@ -37,7 +37,7 @@ def refuse_taken_mrn(mrn: str, wanted_for: UUID | None = None) -> None:
         .where(
             of_current_tenant(Patient),
             Patient.record_status.in_(_USED),
-            or_(Patient.mrn == mrn, Patient.id.in_(_with_identifier(mrn))),
+            Patient.id.in_(_with_mrn(mrn)),
         )
         .order_by(Patient.id)
         .limit(1)
@@ -58,9 +58,12 @@ def refuse_taken_mrn(mrn: str, wanted_for: UUID | None = None) -> None:
     )
 
 
-def _with_identifier(mrn: str) -> Select[UUID]:
-    return select(PatientIdentifier.patient_id).where(
+def _with_mrn(mrn: str) -> CompoundSelect[UUID]:
+    """Return the records with an MRN. A union uses the index of each table; OR would use none."""
+    shown = select(Patient.id).where(of_current_tenant(Patient), Patient.mrn == mrn)
+    identifier = select(PatientIdentifier.patient_id).where(
         of_current_tenant(PatientIdentifier),
         PatientIdentifier.value == mrn,
         PatientIdentifier.type == "MR",
     )
+    return union_all(shown, identifier)

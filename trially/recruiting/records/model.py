@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trially.database.changes import unaudited
 from trially.database.model import TenantModel, Timestamped
 from trially.recruiting.patients import lifetimes
 from trially.recruiting.patients.model import WithdrawalReason
@@ -236,4 +237,5 @@ class RecordCoding(TenantModel):
         ),
         Index("ix_record_coding_tenant_id_record_id", "tenant_id", "record_id", "code"),
         Index("ix_record_coding_tenant_id_code", "tenant_id", "code", "record_id"),
+        {"info": unaudited("Written with its record.")},
     )

@@ -6,6 +6,7 @@ from typing import Any
 from marshmallow import Schema, fields
 
 from trially.database.rows import table_of
+from trially.http.disclosures import IN_PATH
 from trially.http.fields import EXAMPLE, Choice, PageQuerySchema
 from trially.phi import CODE, IDENTIFIER, PLAIN, value_set
 from trially.recruiting.patients.model import WithdrawalReason
@@ -82,6 +83,8 @@ def number() -> fields.Float:
 
 class RecordSchema(Schema):
     """One coded, dated fact about a patient."""
+
+    subjects = (IN_PATH,)
 
     id = fields.UUID(dump_only=True, metadata=PLAIN)
     at = date_time(**AT)
@@ -229,6 +232,8 @@ class EventQuerySchema(ContentQuerySchema):
 
 class EventSchema(Schema):
     """One event in a patient's history."""
+
+    subjects = (IN_PATH,)
 
     id = fields.UUID(dump_only=True, metadata=PLAIN)
     at = date_time(**AT)

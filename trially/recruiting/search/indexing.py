@@ -56,20 +56,20 @@ DELETE FROM patient_search_term
 WHERE tenant_id = CAST(:tenant_id AS uuid) AND (record_id = ANY(CAST(:ids AS uuid[]))
     OR record_id IS NULL AND patient_id = ANY(CAST(:ids AS uuid[])))
 """
-_ADD_TERMS = """
+ADD_TERMS = """
 INSERT INTO patient_search_term (tenant_id, id, patient_id, record_id, kind, field, use, term)
 SELECT CAST(:tenant_id AS uuid), id, patient_id, record_id, kind, field, use, term
-FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, patient_id uuid, record_id uuid,
+FROM json_to_recordset(CAST({rows} AS json)) AS r(id uuid, patient_id uuid, record_id uuid,
     kind text, field text, use text, term text)
 """
 _REMOVE_NAMES = """
 DELETE FROM patient_name
 WHERE tenant_id = CAST(:tenant_id AS uuid) AND patient_id = ANY(CAST(:ids AS uuid[]))
 """
-_ADD_NAMES = f"""
+ADD_NAMES = f"""
 INSERT INTO patient_name (tenant_id, id, patient_id, {_NAMES})
 SELECT CAST(:tenant_id AS uuid), id, patient_id, {_NAMES}
-FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, patient_id uuid, {NAME_COLUMNS})
+FROM json_to_recordset(CAST({{rows}} AS json)) AS r(id uuid, patient_id uuid, {NAME_COLUMNS})
 """
 
 
@@ -86,13 +86,18 @@ def write_names(names: Mapping[UUID, Sequence[Mapping[str, Any]]]) -> None:
         for position, name in enumerate(each)
     ]
     if rows:
-        _run(_ADD_NAMES, rows=rows)
+        _run(ADD_NAMES.format(rows=":rows"), rows=rows)
 
 
 def write_own_name(patient_id: UUID, given_name: str | None, family_name: str | None) -> None:
     """Replace the names of a patient who was entered by hand, who has one."""
+    write_names({patient_id: [own_name(given_name, family_name)]})
+
+
+def own_name(given_name: str | None, family_name: str | None) -> dict[str, Any]:
+    """Return the name of a patient who was entered by hand."""
     name = dict.fromkeys(("use", "full_name", "period_start", "period_end"))
-    write_names({patient_id: [{**name, "given_name": given_name, "family_name": family_name}]})
+    return {**name, "given_name": given_name, "family_name": family_name}
 
 
 def index_patients(patient_ids: Iterable[UUID]) -> None:
@@ -110,7 +115,7 @@ def index_patients(patient_ids: Iterable[UUID]) -> None:
     ]
     _run(_REMOVE_TERMS, ids=ids)
     if rows:
-        _run(_ADD_TERMS, rows=rows)
+        _run(ADD_TERMS.format(rows=":rows"), rows=rows)
 
 
 def _found_by(record_id: UUID, current: Mapping[UUID, UUID]) -> dict[str, UUID | None]:

@@ -7,6 +7,7 @@ from sqlalchemy import ForeignKeyConstraint, Index, String
 from sqlalchemy import text as sql_text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trially.database.changes import unaudited
 from trially.database.model import TenantModel
 
 LONGEST_TERM = 100
@@ -60,6 +61,7 @@ class PatientName(TenantModel):
     __table_args__ = (
         _of_patient(),
         Index("ix_patient_name_tenant_id_patient_id", "tenant_id", "patient_id", "position"),
+        {"info": unaudited("Written with its patient.")},
     )
 
 
@@ -82,14 +84,15 @@ class PatientSearchTerm(TenantModel):
     __table_args__ = (
         _of_patient(),
         _of_patient("record_id"),
-        # The collation C sorts by code points, so that the index finds beginnings in each tier.
+        # The collation C sorts by code points, so that the index finds beginnings in each tier. It
+        # has all that a search reads, so that a frequent name costs no page of the table.
         Index(
-            "ix_patient_search_term_lookup",
+            "ix_patient_search_term_words",
             "tenant_id",
             "kind",
             "term",
             "patient_id",
-            postgresql_include=["field", "use"],
+            postgresql_include=["field", "use", "record_id"],
         ),
         Index("ix_patient_search_term_tenant_id_patient_id", "tenant_id", "patient_id"),
         Index(
@@ -98,4 +101,5 @@ class PatientSearchTerm(TenantModel):
             "record_id",
             postgresql_where=sql_text("record_id IS NOT NULL"),
         ),
+        {"info": unaudited("Follows from the patient.")},
     )

@@ -19,7 +19,11 @@ from trially.http.contract import (
 from trially.http.etags import Versions
 from trially.http.pages import Page
 from trially.recruiting.patients.chosen_mrns import rechoose_mrns
-from trially.recruiting.source_settings.schema import SourceQuerySchema, SourceSchema
+from trially.recruiting.source_settings.schema import (
+    SourcePatchSchema,
+    SourceQuerySchema,
+    SourceSchema,
+)
 from trially.recruiting.sources.locking import lock_source
 from trially.recruiting.sources.model import SORTS, RecordSource, time_zone_changes
 from trially.recruiting.sources.server_urls import canonical_base
@@ -82,14 +86,14 @@ def show_source(source_id: UUID) -> Item:
 @bp.patch("/<uuid:source_id>")
 @requires(Permission.SOURCES_WRITE)
 @matches_versions
-@accepts_merge_patch(SourceSchema(partial=True, exclude=["name", "base_url"]))
+@accepts_merge_patch(SourcePatchSchema(partial=True))
 @returns_version(SourceSchema())
 def change_source(source_id: UUID, versions: Versions | None, body: dict[str, Any]) -> Item:
     """Change how a source is read.
 
-    The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value. Name
-    and base URL never change, because the keys of records depend on them. `If-Match` must name the
-    version that the caller has seen, or the answer is 412.
+    The body is a merge patch (RFC 7396): members that it lacks stay, and null removes a value, also
+    within `column_mapping`. Name and base URL never change, because the keys of records depend on
+    them. `If-Match` must name the version that the caller has seen, or the answer is 412.
 
     A new `mrn_system` changes the MRNs of the source's stored patients at once. If two of them
     would have the same MRN, nothing is changed, and the answer is 409: `conflicts` lists their ids,
@@ -101,7 +105,7 @@ def change_source(source_id: UUID, versions: Versions | None, body: dict[str, An
     name = SOURCES.get(source_id)["name"]
     if body.keys() & {"mrn_system", "time_zone"}:
         lock_source(name)
-    changed = SOURCES.change(source_id, versions, body)
+    changed = SOURCES.change(source_id, versions, SOURCES.merged(source_id, body))
     if "time_zone" in body:
         time_zone_changes.send(name, zone=body["time_zone"] or current_tenant().time_zone)
     if "mrn_system" in body:

@@ -106,6 +106,29 @@ class SourceSchema(Schema):
                 raise ValidationError(error.nested()) from error
 
 
+class SourcePatchSchema(SourceSchema):
+    """A merge patch of a source. A mapping is checked when it is merged into the stored one."""
+
+    class Meta:
+        """Name and base URL never change."""
+
+        exclude = ("name", "base_url")
+
+    column_mapping = fields.Dict(
+        keys=fields.String(),
+        values=fields.Raw(allow_none=True),
+        allow_none=True,
+        metadata={
+            "description": "What changes in the source's mappings. Members that it lacks stay, at"
+            " every level, and null removes a member. An array replaces the stored one.",
+            EXAMPLE: {"labs": {"decimal": None, "dates": ["YYYY-MM-DD"]}},
+        },
+    )
+
+    def check_column_mapping(self, document: dict[str, Any] | None, data_key: str) -> None:
+        """Accept any members: with null it says what is removed."""
+
+
 class SourceQuerySchema(PageQuerySchema):
     """Query parameters of a list of sources."""
 

@@ -54,7 +54,7 @@ def loss_of_rotating(*, dry_run: bool, is_lost: bool, ends_sessions: bool, **_: 
     return Loss(sentence, "Rotate the key?")
 
 
-@command("status", loses=NOTHING)
+@command("status", loses=NOTHING, only_reads=True)
 @json_option
 def status(*, as_json: bool) -> None:
     """Show which secret key each password derives from.

@@ -11,6 +11,7 @@ from trially.tenancy.catalog import (
     PlacementRecord,
     Server,
     Tenant,
+    TenantStatus,
     catalog_transaction,
     control_engine,
     is_called,
@@ -79,6 +80,11 @@ def describe_tenants(wanted: TenantFilter) -> Sequence[dict[str, Any]]:
     )
     with control_engine().connect() as connection:
         return [dict(row) for row in connection.execute(statement).mappings()]
+
+
+def slugs_of_created() -> list[str]:
+    """Return the slugs of all tenants but those whose creation has not ended, in their order."""
+    return [each.slug for each in list_tenants() if each.status != TenantStatus.PROVISIONING]
 
 
 def list_tenants() -> Sequence[Tenant]:

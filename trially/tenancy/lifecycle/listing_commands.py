@@ -19,7 +19,7 @@ from trially.terminal import NOTHING, json_option, print_items, print_record, ta
 COLUMNS = ("slug", "name", "kind", "status", "tier", "server", "plan", "created_at")
 
 
-@catalog_command("list", loses=NOTHING, needs_routes=False)
+@catalog_command("list", loses=NOTHING, only_reads=True, needs_routes=False)
 @click.argument("text", required=False)
 @click.option(
     "--status",
@@ -62,7 +62,7 @@ def list_(*, as_json: bool, **options: Any) -> None:
     )
 
 
-@catalog_command("show", loses=NOTHING, needs_routes=False)
+@catalog_command("show", loses=NOTHING, only_reads=True, needs_routes=False)
 @click.argument("slug", shell_complete=complete_slug)
 @json_option
 def show(slug: str, *, as_json: bool) -> None:

@@ -33,7 +33,7 @@ def loss_of_undoing(operation_id: UUID | None, *, undo: bool, **_: Any) -> Loss 
     )
 
 
-@catalog_command("list", loses=NOTHING, needs_routes=False)
+@catalog_command("list", loses=NOTHING, only_reads=True, needs_routes=False)
 @table_options
 def list_(*, as_json: bool) -> None:
     """List lifecycle operations, newest first."""

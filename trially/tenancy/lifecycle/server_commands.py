@@ -140,7 +140,7 @@ def change(name: str, *, as_json: bool, **options: Any) -> None:
     print_item(describe_servers([server])[0], f"Changed the server {name}.", as_json=as_json)
 
 
-@catalog_command("list", loses=NOTHING, needs_routes=False)
+@catalog_command("list", loses=NOTHING, only_reads=True, needs_routes=False)
 @table_options
 def list_(*, as_json: bool) -> None:
     """List the servers and their current state."""
@@ -155,7 +155,7 @@ def list_(*, as_json: bool) -> None:
     )
 
 
-@catalog_command("show", loses=NOTHING, needs_routes=False)
+@catalog_command("show", loses=NOTHING, only_reads=True, needs_routes=False)
 @click.argument("name", shell_complete=complete_server)
 @json_option
 def show(name: str, *, as_json: bool) -> None:

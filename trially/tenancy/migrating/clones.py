@@ -27,12 +27,12 @@ SPOOLED_BYTES = 16 * 1024 * 1024
 """A table's rows are kept in memory up to this size, and then in an unlinked temporary file."""
 
 _TABLES = """
-SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r'
-AND relname <> 'alembic_version' ORDER BY relname
+SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind IN ('r', 'p')
+AND NOT relispartition AND relname <> 'alembic_version' ORDER BY relname
 """
 _FOREIGN_KEYS = """
 SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
-WHERE connamespace = %s::regnamespace AND contype = 'f'
+WHERE connamespace = %s::regnamespace AND contype = 'f' AND conparentid = 0
 """
 
 

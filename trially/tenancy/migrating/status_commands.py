@@ -12,7 +12,7 @@ from trially.terminal import NOTHING, plural, print_items, table_options
 COLUMNS = ("slug", "tier", "server", "revision", "state", "quarantined", "reason", "next")
 
 
-@catalog_command("status", loses=NOTHING, needs_routes=False)
+@catalog_command("status", loses=NOTHING, only_reads=True, needs_routes=False)
 @click.option("--all", "is_all", is_flag=True, help="List tenants without a problem too.")
 @table_options
 def status(*, is_all: bool, as_json: bool) -> None:

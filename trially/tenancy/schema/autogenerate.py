@@ -11,6 +11,7 @@ from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Column
 
+from trially.tenancy.schema.append_only import APPEND_ONLY, refuse_changes_sql
 from trially.tenancy.schema.protection import (
     create_policy_sql,
     create_trigger_sql,
@@ -53,6 +54,9 @@ def _protect_table(
         protected.append(StatementOp(create_policy_sql(table)))
     if "version" in columns:
         protected.append(StatementOp(create_trigger_sql(table)))
+    if (operation.info or {}).keys() & APPEND_ONLY.keys():
+        operation.info = None
+        protected += [StatementOp([statement]) for statement in refuse_changes_sql(table)]
     return protected
 
 

@@ -13,9 +13,10 @@ from trially.config import current_settings
 from trially.tenancy.advisory_locks import INSTALL_LOCK
 from trially.tenancy.catalog import (
     CATALOG_SCHEMA,
+    CLOSED_TO_REQUESTS,
+    WRITTEN_BY_REQUESTS,
     RecordedKey,
     Server,
-    ServerPassword,
 )
 from trially.tenancy.schema.databases import database_exists
 from trially.tenancy.schema.key_evidence import record_secret_key, verify_secret_key
@@ -82,25 +83,30 @@ def _record_key(catalog: Connection, access: ServerAccess) -> None:
 
 
 def _grant_catalog(catalog: Connection) -> None:
-    """Grant the reader SELECT on every table but the passwords; add the first server's row."""
-    names = {
-        "schema": sql.Identifier(CATALOG_SCHEMA),
-        "reader": sql.Identifier(reader_role(current_settings())),
-        "passwords": sql.Identifier(CATALOG_SCHEMA, ServerPassword.__tablename__),
-    }
+    """Grant the reader what requests need; add the first server's row."""
+    raw, schema = driver_connection(catalog), sql.Identifier(CATALOG_SCHEMA)
+    reader = sql.Identifier(reader_role(current_settings()))
     execute(
-        driver_connection(catalog),
+        raw,
         sql.SQL(
             "GRANT USAGE ON SCHEMA {schema} TO {reader};"
             "GRANT SELECT ON ALL TABLES IN SCHEMA {schema} TO {reader}"
-        ).format(**names),
+        ).format(schema=schema, reader=reader),
     )
-    if inspect(catalog).has_table(ServerPassword.__tablename__, CATALOG_SCHEMA):
-        execute(
-            driver_connection(catalog),
-            sql.SQL("REVOKE ALL ON {passwords} FROM {reader}").format(**names),
-        )
-    driver_connection(catalog).commit()
+    closed = execute(
+        raw,
+        "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace"
+        " AND relkind IN ('r', 'p') AND relname LIKE ANY (%s)",
+        CATALOG_SCHEMA,
+        list(CLOSED_TO_REQUESTS),
+    )
+    for (name,) in closed:
+        table = sql.Identifier(CATALOG_SCHEMA, name)
+        execute(raw, sql.SQL("REVOKE ALL ON {} FROM {}").format(table, reader))
+        columns = sql.SQL(", ").join(map(sql.Identifier, WRITTEN_BY_REQUESTS.get(name, ())))
+        if name in WRITTEN_BY_REQUESTS:
+            execute(raw, sql.SQL("GRANT INSERT ({}) ON {} TO {}").format(columns, table, reader))
+    raw.commit()
     if inspect(catalog).has_table(Server.__tablename__, CATALOG_SCHEMA):
         catalog.commit()
         with Session(catalog) as session, session.begin():

@@ -7,7 +7,6 @@ from typing import Any
 from alembic import context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, text
 
 from trially.database.model import CatalogModel, TenantModel
@@ -24,9 +23,7 @@ __all__ = [
     "LOCK_TIMEOUT_SECONDS",
     "TENANT_LINEAGE",
     "alembic_config",
-    "head_of",
     "print_sql",
-    "revisions_of",
     "run_lineage",
     "run_upgrade",
 ]
@@ -38,20 +35,6 @@ _METADATA: dict[Path, MetaData] = {
     CATALOG_LINEAGE: CatalogModel.metadata,
     TENANT_LINEAGE: TenantModel.metadata,
 }
-
-
-def head_of(lineage: Path) -> str:
-    """Return the newest revision of a lineage."""
-    head = ScriptDirectory.from_config(alembic_config(lineage)).get_current_head()
-    if head is None:
-        raise RuntimeError(f"{lineage} contains no migrations.")
-    return head
-
-
-def revisions_of(lineage: Path) -> frozenset[str]:
-    """Return the revisions of a lineage."""
-    scripts = ScriptDirectory.from_config(alembic_config(lineage)).walk_revisions()
-    return frozenset(script.revision for script in scripts)
 
 
 def run_upgrade(lineage: Path, connection: Connection, schema: str, revision: str = "head") -> None:

@@ -28,6 +28,9 @@ from trially.terminal.errors import errors_as_sentences
 ON_SCRATCH = frozenset({"check", "migrate", "revision"})
 """Commands that visit no tenant: the tenants' lineage runs them in a scratch database."""
 
+CHANGE_DATABASES = frozenset({"downgrade", "stamp", "upgrade"})
+"""Commands that are recorded. The others change files, or a scratch database that they drop."""
+
 FILES_ONLY = frozenset({"branches", "heads", "history", "show"})
 """Commands that only read the migration files."""
 
@@ -95,6 +98,7 @@ def _wrap(name: str, wrapped: click.Command) -> Command:
         callback=wrapped.callback,
         help=wrapped.help,
         loses=LOSSES[name],
+        only_reads=name not in CHANGE_DATABASES,
     )
 
 

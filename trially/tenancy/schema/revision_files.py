@@ -16,11 +16,16 @@ def newest_revision(lineage: Path) -> str:
     Alembic reads the same from the files' contents, which takes a hundred times as long. Each
     file's name begins with its revision, and they form one sequence: `make check` holds both.
     """
-    files = (lineage / "versions").glob("[0-9]*.py")
-    revision = max((path.name.partition("_")[0] for path in files), default=None)
-    if revision is None:
+    revisions = revisions_of(lineage)
+    if not revisions:
         raise RuntimeError(f"{lineage} contains no migrations.")
-    return revision
+    return max(revisions)
+
+
+def revisions_of(lineage: Path) -> frozenset[str]:
+    """Return the revisions of a lineage, from the names of its files."""
+    files = (lineage / "versions").glob("[0-9]*.py")
+    return frozenset(path.name.partition("_")[0] for path in files)
 
 
 @cache

@@ -147,7 +147,7 @@ def remove_server(name: str) -> Server:
 def get_server(name: str) -> Server:
     """Return a server's row in the catalog, or raise `NoServerError`."""
     with catalog_transaction() as session:
-        return _find(session, name)
+        return _found(session.scalar(select(Server).where(Server.name == name)), name)
 
 
 def all_servers() -> Sequence[Server]:
@@ -157,7 +157,11 @@ def all_servers() -> Sequence[Server]:
 
 
 def _find(session: Session, name: str) -> Server:
-    server = session.scalar(select(Server).where(Server.name == name).with_for_update())
+    """Return a server's row, locked until the end of the transaction."""
+    return _found(session.scalar(select(Server).where(Server.name == name).with_for_update()), name)
+
+
+def _found(server: Server | None, name: str) -> Server:
     if server is None:
         raise NoServerError(name)
     return server

@@ -24,48 +24,55 @@ _PLACEHOLDER_ID = UUID(int=0)
 # While the blank schema is first in search_path, PostgreSQL prints names of its objects without a
 # schema. Run with the copy first in search_path, the same DDL creates the copy's objects.
 # pg_get_indexdef always prints the schema of the table, so it is removed.
-_COMPOSE = f"""
+_COMPOSE = rf"""
 SET LOCAL search_path = {BLANK_SCHEMA};
 CREATE TABLE IF NOT EXISTS trially.blueprint (ddl text NOT NULL);
 DELETE FROM trially.blueprint;
 WITH tables AS (
-    SELECT oid, relname FROM pg_class
-    WHERE relnamespace = '{BLANK_SCHEMA}'::regnamespace AND relkind = 'r'
+    SELECT oid, relname, relkind, relispartition, relpartbound FROM pg_class
+    WHERE relnamespace = '{BLANK_SCHEMA}'::regnamespace AND relkind IN ('r', 'p')
 ), statements (place, statement) AS (
     SELECT 1, replace(pg_get_functiondef(oid), '{BLANK_SCHEMA}.', '')
     FROM pg_proc WHERE pronamespace = '{BLANK_SCHEMA}'::regnamespace
     UNION ALL
     SELECT 2, format(
-        'CREATE TABLE %I (LIKE {BLANK_SCHEMA}.%I INCLUDING ALL EXCLUDING INDEXES%s%s)',
+        'CREATE TABLE %I (LIKE {BLANK_SCHEMA}.%I INCLUDING ALL EXCLUDING INDEXES%s%s)%s',
         relname, relname,
         (SELECT string_agg(
             format(', CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)), '' ORDER BY conname)
          FROM pg_constraint WHERE conrelid = tables.oid AND contype IN ('p', 'u')),
         (SELECT format(', CONSTRAINT {TENANT_CHECK} CHECK (tenant_id = %L)', '{_PLACEHOLDER_ID}')
-         FROM pg_attribute WHERE attrelid = tables.oid AND attname = 'tenant_id')
+         FROM pg_attribute WHERE attrelid = tables.oid AND attname = 'tenant_id'),
+        CASE relkind WHEN 'p' THEN ' PARTITION BY ' || pg_get_partkeydef(oid) END
     )
-    FROM tables
+    FROM tables WHERE NOT relispartition
     UNION ALL
-    SELECT 3, replace(pg_get_indexdef(indexrelid), ' ON {BLANK_SCHEMA}.', ' ON ')
+    SELECT 3, format('CREATE TABLE %I PARTITION OF %I %s', tables.relname, parent.relname,
+        pg_get_expr(tables.relpartbound, tables.oid))
+    FROM tables JOIN pg_inherits ON inhrelid = tables.oid
+    JOIN pg_class parent ON parent.oid = inhparent
+    UNION ALL
+    SELECT 4, regexp_replace(pg_get_indexdef(indexrelid), ' ON (ONLY )?{BLANK_SCHEMA}\.', ' ON ')
     FROM pg_index JOIN tables ON tables.oid = indrelid
-    WHERE NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+    WHERE NOT relispartition
+    AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
     UNION ALL
-    SELECT 4, format('ALTER TABLE %I %s', relname, string_agg(
+    SELECT 5, format('ALTER TABLE %I %s', relname, string_agg(
         format('ADD CONSTRAINT %I %s', conname, pg_get_constraintdef(pg_constraint.oid)), ', '
         ORDER BY conname))
     FROM pg_constraint JOIN tables ON tables.oid = conrelid
-    WHERE contype = 'f' GROUP BY relname
+    WHERE contype = 'f' AND NOT relispartition GROUP BY relname
     UNION ALL
-    SELECT 5, pg_get_triggerdef(pg_trigger.oid, true)
-    FROM pg_trigger JOIN tables ON tables.oid = tgrelid WHERE NOT tgisinternal
+    SELECT 6, pg_get_triggerdef(pg_trigger.oid, true)
+    FROM pg_trigger JOIN tables ON tables.oid = tgrelid WHERE NOT tgisinternal AND tgparentid = 0
     UNION ALL
-    SELECT 6, format('CREATE POLICY %I ON %I TO PUBLIC USING (%s) WITH CHECK (%s)', polname,
+    SELECT 7, format('CREATE POLICY %I ON %I TO PUBLIC USING (%s) WITH CHECK (%s)', polname,
         relname, pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid))
     FROM pg_policy JOIN tables ON tables.oid = polrelid
     UNION ALL
-    SELECT 7, 'INSERT INTO alembic_version SELECT * FROM {BLANK_SCHEMA}.alembic_version'
+    SELECT 8, 'INSERT INTO alembic_version SELECT * FROM {BLANK_SCHEMA}.alembic_version'
 )
-INSERT INTO trially.blueprint SELECT string_agg(statement, E';\\n' ORDER BY place) FROM statements
+INSERT INTO trially.blueprint SELECT string_agg(statement, E';\n' ORDER BY place) FROM statements
 """
 
 

@@ -8,6 +8,7 @@ from trially.config import current_settings
 from trially.database.model import TenantModel
 from trially.database.placement import Placement
 from trially.tenancy.catalog import PlacementRecord, Server, Tier
+from trially.tenancy.schema.append_only import REMOVED_TENANT
 from trially.tenancy.schema.guard import grant_guard_sql, register_tenant_sql
 from trially.tenancy.schema.templates import TENANT_SCHEMA
 from trially.tenancy.servers.access import server_access
@@ -104,7 +105,10 @@ class PooledRows:
             )
             for table in reversed(TenantModel.metadata.sorted_tables)
         ]
-        set_tenant = sql.SQL("SELECT set_config('trially.tenant_id', {}, true);").format(tenant_id)
+        set_tenant = sql.SQL(
+            "SELECT set_config('trially.tenant_id', {tenant}, true),"
+            f" set_config('{REMOVED_TENANT}', {{tenant}}, true);"
+        ).format(tenant=tenant_id)
         as_owner_of(record, evict_tenant_sql(record), set_tenant, *rows)
 
     def record_state(self, record: PlacementRecord, *, is_suspended: bool) -> None:

@@ -5,6 +5,7 @@ from uuid import UUID
 from psycopg2 import sql
 
 from trially.tenancy.catalog import PlacementRecord
+from trially.tenancy.schema.append_only import revoke_changes_sql
 from trially.tenancy.schema.guard import grant_guard_sql
 
 TENANT_CHECK = "ck_this_tenant"
@@ -32,12 +33,15 @@ def grant_rows_sql(schema: str, role: str) -> sql.Composed:
     """Return SQL that grants a role to read and write the rows of a schema's tables.
 
     TRUNCATE, REFERENCES and TRIGGER are not granted, because row-level security does not bind them.
+    Append-only tables cannot be updated, and their rows cannot be deleted.
     """
     return sql.SQL(
         "GRANT USAGE ON SCHEMA {schema} TO {role};"
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role};"
         "REVOKE ALL ON {schema}.alembic_version FROM {role};"
-    ).format(schema=sql.Identifier(schema), role=sql.Identifier(role))
+    ).format(schema=sql.Identifier(schema), role=sql.Identifier(role)) + revoke_changes_sql(
+        schema, role
+    )
 
 
 def tenant_check_sql(schema: str, tenant_id: UUID) -> sql.Composed:
@@ -46,7 +50,8 @@ def tenant_check_sql(schema: str, tenant_id: UUID) -> sql.Composed:
     return sql.SQL(_ALTER_EACH).format(
         schema=sql.Literal(schema),
         condition=sql.SQL(
-            "NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = attrelid AND conname = {})"
+            "NOT relispartition"
+            " AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = attrelid AND conname = {})"
         ).format(check),
         change=sql.SQL("format('ADD CONSTRAINT %I CHECK (tenant_id = %L)', {}, {})").format(
             check, sql.Literal(str(tenant_id))

@@ -40,7 +40,7 @@ def lab(value: str, date: str = "2024-03-04", **options: Any) -> dict[str, Any]:
         PATIENTS.replace("00123", '="00123"').encode(),
         PATIENTS.replace("00123", '"=""00123"""').encode(),
         PATIENTS.replace("m\n", "m;;\n").encode(),
-        gzip.compress(PATIENTS.encode()),
+        gzip.compress(PATIENTS.encode(), mtime=0),
     ],
 )
 def test_a_table_of_patients_in_any_spelling(content: bytes) -> None:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trially.database.changes import unaudited
 from trially.database.model import TenantModel, Timestamped
 
 
@@ -42,4 +43,7 @@ class BulkExport(Timestamped, TenantModel):
     transaction_time: Mapped[str | None] = mapped_column(String(40))
     """The time of the exported data, in the server's notation."""
 
-    __table_args__ = (Index("ix_bulk_export_tenant_id_source", "tenant_id", "source", "id"),)
+    __table_args__ = (
+        Index("ix_bulk_export_tenant_id_source", "tenant_id", "source", "id"),
+        {"info": unaudited("Its import is recorded.")},
+    )

@@ -94,20 +94,33 @@ def read_concept(
     if type(value) is not dict:
         reading.lose(where, "is not an object")
         return None
-    codings = value.get("coding")
-    if type(codings) is list and len(codings) == 1 and type(codings[0]) is dict:
-        coding, words = codings[0], value.get("text")
-        parts = coding.get("system"), coding.get("code"), coding.get("display"), words
-        if all(part is None or type(part) is str for part in parts):
-            common = _read_common(*parts)
+    coding = only_coding(value)
+    if coding is not None:
+        system, code, display = coding.get("system"), coding.get("code"), coding.get("display")
+        text = value.get("text")
+        if (
+            type(code) is str
+            and (system is None or type(system) is str)
+            and (display is None or type(display) is str)
+            and (text is None or type(text) is str)
+        ):
+            common = _read_common(system, code, display, text)
             if common is not None:
                 return common
     return _read_codings(value, preferred, where, reading)
 
 
+def only_coding(concept: Json) -> Json | None:
+    """Return the coding of a CodeableConcept with one, None for any other concept."""
+    codings = concept.get("coding")
+    if type(codings) is list and len(codings) == 1 and type(codings[0]) is dict:
+        return codings[0]
+    return None
+
+
 @lru_cache(maxsize=8_192)
 def _read_common(
-    system: str | None, code: str | None, display: str | None, text: str | None
+    system: str | None, code: str, display: str | None, text: str | None
 ) -> Coded | None:
     """Return a concept with one coding, or None if a part cannot be stored as it is."""
     if not is_clean(code, LONGEST_CODE) or (system and len(system) > LONGEST_SYSTEM):
@@ -204,6 +217,7 @@ def read_status(value: object, where: str, reading: Reading) -> str | None:
     return _read_worded_status(value, where, reading)
 
 
+@lru_cache(maxsize=1_024)
 def normal_status(status: str) -> str:
     """Return a status of FHIR in FHIR's spelling, and any other one as it is: `Not done`."""
     word = _BETWEEN_WORDS.sub("-", status.lower())
@@ -231,6 +245,10 @@ def read_category(resource: Json, where: str, reading: Reading) -> str | None:
     categories = resource.get("category")
     if type(categories) is str:
         return read_code(categories, where, reading)
+    if type(categories) is list and len(categories) == 1 and type(categories[0]) is dict:
+        coding = only_coding(categories[0])
+        if coding is not None and is_clean(coding.get("code"), LONGEST_CODE):
+            return cast("str", coding["code"])
     for category in read_objects(categories):
         for coding in read_objects(category.get("coding")):
             code = coding.get("code")

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from trially.recruiting.imports.fhir.codings import describe_concept
+from trially.recruiting.imports.fhir.codings import describe_concept, only_coding
 from trially.recruiting.imports.fhir.quantities import describe_quantity
 from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.rows import LONGEST_DISPLAY, ConceptRow
@@ -65,10 +65,10 @@ def describe_text(value: object, where: str, reading: Reading) -> str | None:
 def describe_categories(value: object, where: str, reading: Reading) -> list[ConceptRow] | None:
     """Return categories that are not one bare code, which has its own column."""
     items = read_objects(value)
-    codings = items[0].get("coding") if len(items) == 1 else None
-    if type(codings) is list and len(codings) == 1 and type(codings[0]) is dict:
+    coding = only_coding(items[0]) if len(items) == 1 else None
+    if coding is not None:
         text = items[0].get("text")
-        if text is None or text in (codings[0].get("display"), codings[0].get("code")):
+        if text is None or text in (coding.get("display"), coding.get("code")):
             return None
     return describe_all(value, where, reading)
 

@@ -6,11 +6,12 @@ from trially.recruiting.imports.fhir.details import set_details
 from trially.recruiting.imports.fhir.plausibility import describe_problem, find_date_problem
 from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.references import read_subject
-from trially.recruiting.imports.fhir.rows import FactRow
+from trially.recruiting.imports.fhir.rows import LONGEST_CODE, FactRow
 from trially.recruiting.imports.fhir.timings import When
 from trially.recruiting.imports.fhir.values import (
     Json,
     find_reference,
+    is_clean,
     read_code,
     read_id,
     unlisted,
@@ -99,8 +100,11 @@ def set_status(fact: FactRow, resource: Json, reading: Reading) -> None:
     value = resource.get("status")
     if value is None:
         return
-    code = read_code(unlisted(value), f"{fact['source_type']}.status", reading)
-    status = normal_status(code or UNKNOWN)
+    if is_clean(value, LONGEST_CODE):
+        status = normal_status(value)
+    else:
+        code = read_code(unlisted(value), f"{fact['source_type']}.status", reading)
+        status = normal_status(code or UNKNOWN)
     fact["status"] = status
     if status == ENTERED_IN_ERROR:
         fact["entered_in_error"] = True

@@ -27,9 +27,14 @@ class Version(NamedTuple):
         return self.number is not None and other.number is not None and self.number > other.number
 
 
+NO_VERSION = Version()
+
+
 def read_version(resource: Json) -> Version:
     """Return the version in `meta`. Values that cannot be read count as absent."""
     meta = read_object(resource.get("meta"))
+    if "lastUpdated" not in meta and "versionId" not in meta:
+        return NO_VERSION
     return Version(read_instant(meta, "lastUpdated"), read_number(meta.get("versionId")))
 
 

@@ -118,7 +118,7 @@ _SIGNS = {"\u2264": "<=", "\u2265": ">=", "=<": "<=", "=>": ">="}
 def _read_unit(quantity: Json, where: str, reading: Reading) -> str | None:
     """Return the UCUM code of a unit, or else its name."""
     code: str | None = quantity.get("code")
-    if not is_clean(code, LONGEST_CODE):
+    if code is not None and not is_clean(code, LONGEST_CODE):
         code = read_code(code, f"{where}.code", reading)
     if code is not None:
         system = quantity.get("system")
@@ -134,8 +134,8 @@ def _read_unit(quantity: Json, where: str, reading: Reading) -> str | None:
 
 def read_number(value: object, where: str, reading: Reading) -> Number | None:
     """Return a number. A decimal in a string counts as a number, as some sources send strings."""
-    if value is None:
-        return None
+    if value is None or (type(value) is float and abs(value) <= sys.float_info.max):
+        return value
     if type(value) is str and _DECIMAL.fullmatch(value.strip()):
         value = as_written(Decimal(value.strip()))
     if type(value) is int or type(value) is float:

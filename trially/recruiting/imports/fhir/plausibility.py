@@ -1,6 +1,7 @@
 """Find dates that cannot be right. They are stored, marked, and never used."""
 
 import datetime as dt
+from functools import lru_cache
 
 from trially.recruiting.imports.fhir.dates import Date
 from trially.recruiting.imports.fhir.rows import FactRow
@@ -81,7 +82,12 @@ def describe_problem(fact: FactRow, resource: Json, problem: DateProblem) -> tup
 
 def _is_ahead(at: str, today: dt.date) -> bool:
     """Return whether a time is in the future, even if it is one day ahead where the source is."""
-    return at > (today + _ONE_DAY).isoformat() + "Z"
+    return at > _end_of_tomorrow(today)
+
+
+@lru_cache(maxsize=8)
+def _end_of_tomorrow(today: dt.date) -> str:
+    return (today + _ONE_DAY).isoformat() + "Z"
 
 
 def _is_reversed(fact: FactRow) -> bool:

@@ -9,6 +9,7 @@ from trially.recruiting.imports.fhir.values import (
     LONGEST_REFERENCE,
     Json,
     as_text,
+    find_common_id,
     is_id,
     read_object,
     read_objects,
@@ -35,6 +36,9 @@ def read_subject(resource: Json, element: str, where: str) -> str:
     value = resource.get(element)
     if type(value) is dict:
         reference = value.get("reference")
+        source_id = find_common_id(reference, "Patient")
+        if source_id is not None:
+            return _key_of(reference, source_id)
         if type(reference) is str and reference.startswith("#"):
             return _read_contained(resource, reference[1:], where)
         if type(reference) is str and "?" in reference:
@@ -44,7 +48,11 @@ def read_subject(resource: Json, element: str, where: str) -> str:
             refuse_other_type(kind, "Patient", where)
             return _key_of_identifier(value["identifier"], f"{where}.identifier")
     source_id = read_reference(value, "Patient", where)
-    base_url = base_of(read_object(value).get("reference"), "Patient")
+    return _key_of(read_object(value).get("reference"), source_id)
+
+
+def _key_of(reference: object, source_id: str) -> str:
+    base_url = base_of(reference, "Patient")
     return f"{base_url}/Patient/{source_id}" if base_url else source_id
 
 

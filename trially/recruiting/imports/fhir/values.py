@@ -86,8 +86,7 @@ def is_clean(value: object, longest: int) -> bool:
         type(value) is str
         and 0 < len(value) <= longest
         and value.isprintable()
-        and not value[0].isspace()
-        and not value[-1].isspace()
+        and len(value.strip()) == len(value)
     )
 
 
@@ -163,6 +162,10 @@ def is_id(value: object) -> bool:
 
 def read_reference(value: object, target_type: str, where: str) -> str:
     """Return the id in a literal reference to a resource of the target type."""
+    if type(value) is dict:
+        target_id = find_common_id(value.get("reference"), target_type)
+        if target_id is not None:
+            return target_id
     if value is None:
         raise ResourceError(where, "is missing", FaultCode.INVALID_REFERENCE)
     if type(value) is not dict:
@@ -224,6 +227,22 @@ def require_text(value: object, where: str, longest: int) -> str | None:
     if faults.faults:
         raise faults.faults[0]
     return text
+
+
+def find_common_id(reference: object, target_type: str) -> str | None:
+    """Return the id in a reference such as `Patient/1`, None if it has to be looked at closely."""
+    if type(reference) is str and len(reference) <= LONGEST_REFERENCE:
+        return _find_common_id(reference, target_type)
+    return None
+
+
+@lru_cache(maxsize=16_384)
+def _find_common_id(reference: str, target_type: str) -> str | None:
+    text = reference.strip()
+    if "?" in text or text.startswith("#") or not is_plain(reference):
+        return None
+    kind, target_id = _split_reference(text)
+    return target_id if kind == target_type and is_id(target_id) else None
 
 
 @lru_cache(maxsize=16_384)

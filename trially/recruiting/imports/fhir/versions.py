@@ -6,6 +6,7 @@ the elements of each type.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -40,12 +41,7 @@ def to_r4(resource: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
     versioned = VERSIONED.get(kind)
     if versioned is None:
         return None, resource
-    present = [
-        element
-        for name in versioned.keys() & resource.keys()
-        for element in versioned[name]
-        if element.is_present(resource)
-    ]
+    present = _find_versioned(versioned, resource)
     declared = _declared_version(resource)
     if not present and declared in (None, R4):
         return None, resource
@@ -56,6 +52,20 @@ def to_r4(resource: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
     for element in sorted(present, key=lambda each: (each.name in FLAGS, each.name)):
         element.translate(changed)
     return version, changed
+
+
+def _find_versioned(
+    versioned: Mapping[str, Sequence[Versioned]], resource: dict[str, Any]
+) -> list[Versioned]:
+    """Return the elements of a resource that are not R4's."""
+    if versioned.keys().isdisjoint(resource):
+        return []
+    return [
+        element
+        for name in versioned.keys() & resource.keys()
+        for element in versioned[name]
+        if element.is_present(resource)
+    ]
 
 
 def _agree(kind: str, present: list[Versioned], declared: str | None) -> str:
@@ -80,8 +90,11 @@ def _declared_version(resource: dict[str, Any]) -> str | None:
     release = resource.get("fhirVersion")
     if type(release) is str:
         return _supported(release, f"{kind}.fhirVersion")
-    for meta in read_objects(resource.get("meta")):
-        profiles = meta.get("profile")
+    meta = resource.get("meta")
+    if type(meta) is dict and "profile" not in meta:
+        return None
+    for part in read_objects(meta):
+        profiles = part.get("profile")
         for profile in profiles if type(profiles) is list else [profiles]:
             release = _release_of(profile) if type(profile) is str else None
             if release is not None:

@@ -108,6 +108,15 @@ def _located(url: object, resource: Json, results: Iterator[ReadResult]) -> Iter
             yield result
 
 
+_WRAPPERS = frozenset({"Bundle", "OperationOutcome", "Parameters"})
+
+
+def is_wrapper(resource: Json) -> bool:
+    """Return whether a resource may wrap others, so that `read_wrapper` has to read it."""
+    kind = resource.get("resourceType")
+    return type(kind) is str and kind in _WRAPPERS
+
+
 def read_wrapper(name: str, number: int, resource: Json, nesting: int = 0) -> Iterator[ReadResult]:
     """Yield a resource or, if it wraps others (Bundle, Parameters), the resources in it.
 

@@ -12,6 +12,7 @@ from trially.recruiting.imports.faults import FaultCode, fault
 from trially.recruiting.imports.reading.bundles import (
     DUPLICATE_MEMBER,
     ReadResult,
+    is_wrapper,
     read_wrapper,
 )
 from trially.recruiting.imports.reading.byte_sources import CHUNK_BYTES, ByteSource
@@ -238,7 +239,9 @@ def _read_text(
         else:
             yield name, number, None, NOT_JSON if _is_utf8(text) else _NOT_UTF8
         return
-    if type(value) is str and quotes < MOST_QUOTES and value.lstrip()[:1] in ("{", "[", '"'):
+    if type(value) is dict and not is_wrapper(value):
+        yield name, number, value, None
+    elif type(value) is str and quotes < MOST_QUOTES and value.lstrip()[:1] in ("{", "[", '"'):
         quoted = ByteSource(io.BytesIO(value.encode()).read)
         yield from read_document(name, quoted, meter, quotes + 1)
     elif type(value) is list:

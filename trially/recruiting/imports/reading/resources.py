@@ -1,8 +1,7 @@
 """Read FHIR resources from a file, one at a time, whatever its format and compression."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from trially.database.model import length_of
 from trially.recruiting.imports.faults import FaultCode, LineFault, fault
@@ -18,8 +17,7 @@ from trially.recruiting.imports.reading.unpacking import unpack
 LONGEST_FILE_NAME = length_of(ImportFault.file)
 
 
-@dataclass(frozen=True, slots=True)
-class ReadResource:
+class ReadResource(NamedTuple):
     """One resource, or the fault in its place."""
 
     file: str

@@ -15,6 +15,7 @@ from trially.recruiting.imports.writing.documents import is_document, write_docu
 from trially.recruiting.imports.writing.gone import without_erased_identifiers, without_gone
 from trially.recruiting.imports.writing.patient_keys import find_patients
 from trially.recruiting.imports.writing.resources import (
+    PlacedRecord,
     TranslatedResource,
     WriteCounts,
     write_facts,
@@ -127,23 +128,40 @@ def _write_all(
     resources: Sequence[TranslatedResource], source: str
 ) -> tuple[WriteCounts, list[TranslatedResource]]:
     """Write resources. Returns the counts, and the records without a patient."""
-    records = [each for each in resources if each.type not in ("Patient", "Medication")]
-    patients_read = [each for each in resources if each.type == "Patient"]
+    patients_read: list[TranslatedResource] = []
+    medications: list[TranslatedResource] = []
+    records: list[TranslatedResource] = []
+    kinds = {"Patient": patients_read, "Medication": medications}
+    for each in resources:
+        kinds.get(each.type, records).append(each)
     counts = WriteCounts()
     if patients_read:
         defer_mrns()
         counts += write_patients(patients_read, source)
         check_mrns(patients_read, source)
-    medications = [each for each in resources if each.type == "Medication"]
-    counts += write_medications(medications, source) if medications else WriteCounts()
-    patients = find_patients(source, {each.patient_id for each in records}) if records else {}
-    placed = [each for each in records if each.patient_id in patients]
-    facts = [each for each in placed if not is_document(each)]
-    counts += write_facts(facts, source, patients)
-    documents = [each for each in placed if is_document(each)]
-    counts += write_documents(documents, source, patients)
-    without_patient = [each for each in records if each.patient_id not in patients]
+    if medications:
+        counts += write_medications(medications, source)
+    facts, documents, without_patient = _place(records, source)
+    counts += write_facts(facts, source)
+    counts += write_documents(documents, source)
     return counts, without_patient
+
+
+def _place(
+    records: Sequence[TranslatedResource], source: str
+) -> tuple[list[PlacedRecord], list[PlacedRecord], list[TranslatedResource]]:
+    """Find the patients of records. Returns the facts, the documents, and those without one."""
+    patients = find_patients(source, {each.patient_id for each in records}) if records else {}
+    facts: list[PlacedRecord] = []
+    documents: list[PlacedRecord] = []
+    without_patient: list[TranslatedResource] = []
+    for record in records:
+        patient = patients.get(record.patient_id)
+        if patient is None:
+            without_patient.append(record)
+        else:
+            (documents if is_document(record) else facts).append((record, patient))
+    return facts, documents, without_patient
 
 
 def _record_rejection(

@@ -34,7 +34,7 @@ from trially.recruiting.imports.writing.withdrawing import (
 )
 from trially.recruiting.patients.model import WithdrawalReason
 
-BATCH_LINES = 1_000
+BATCH_LINES = 2_000
 FIRST_BATCH_RESOURCES = 100
 """An import's first batch is small, and an ANALYZE follows. Without statistics of a new tenant,
 PostgreSQL reads all its rows for each row that is written."""
@@ -115,7 +115,8 @@ class Batch:
         base_url: str,
     ) -> None:
         """Translate a resource of a line. A contained one has the version of the whole."""
-        self._note(resource, base_url, is_contained=resource is not whole)
+        if self.seen is not None:
+            self._note(resource, base_url, self.seen, is_contained=resource is not whole)
         reading = Reading(self.zone, self.today)
         try:
             translated = translate(resource, reading)
@@ -153,14 +154,19 @@ class Batch:
             )
         )
 
-    def _note(self, resource: dict[str, Any], base_url: str, *, is_contained: bool) -> None:
+    @staticmethod
+    def _note(
+        resource: dict[str, Any],
+        base_url: str,
+        seen: dict[RecordKey, bool],
+        *,
+        is_contained: bool,
+    ) -> None:
         """Note that the input has a record, whether or not it can be imported."""
-        if self.seen is None:
-            return
         kind, resource_id = name_resource(resource)
         if kind in TRANSLATORS and resource_id is not None:
             key = RecordKey(kind, base_url, resource_id)
-            self.seen[key] = is_contained and self.seen.get(key, True)
+            seen[key] = is_contained and seen.get(key, True)
 
     def withdraw(self, withdrawal: Withdrawal) -> None:
         """Withdraw a record, unless the batch has a newer version of it."""
@@ -206,11 +212,12 @@ class Batch:
 
     def put(self, resource: TranslatedResource) -> None:
         """Add a resource that has already been translated and counted, if it is the newest."""
-        key, version = resource.key, resource.version
-        others = (self.resources.get(key), self.withdrawals.get(key))
-        if any(other is not None and other.version.is_newer_than(version) for other in others):
-            self.written[resource.type, "stale"] += 1
-            return
+        key = resource.key
+        for others in (self.resources, self.withdrawals):
+            other = others.get(key)
+            if other is not None and other.version.is_newer_than(resource.version):
+                self.written[resource.type, "stale"] += 1
+                return
         self.withdrawals.pop(key, None)
         self.resources.pop(key, None)
         self.resources[key] = resource

@@ -168,7 +168,7 @@ def _complete(document: TranslatedResource, parts: Sequence[PartRow]) -> Transla
     row |= {"pages": pages, "has_page_numbers": is_paged, "text_problem": problem}
     content = {name: value for name, value in row.items() if name not in VERSION_COLUMNS}
     json_rows = orjson.dumps([content], option=orjson.OPT_SORT_KEYS)
-    return replace(document, rows=[row], digest=digest(json_rows), json_bytes=len(json_rows))
+    return document._replace(rows=[row], digest=digest(json_rows), json_bytes=len(json_rows))
 
 
 def _with_binary(part: PartRow, texts: Mapping[BinaryKey, Mapping[str, Any]]) -> PartRow:

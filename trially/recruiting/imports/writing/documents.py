@@ -1,16 +1,19 @@
 """Write documents and the pages of their text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypedDict
 from uuid import UUID
 
+from sqlalchemy import Row
 from uuid_utils.compat import uuid7
 
+from trially.database.changes import note_written
 from trially.recruiting.documents.model import DOCUMENT_TYPES, Document, DocumentPage
 from trially.recruiting.documents.words import to_vector
 from trially.recruiting.imports.fhir.rows import DocumentRow
 from trially.recruiting.imports.writing.patient_keys import FoundPatient
 from trially.recruiting.imports.writing.resources import (
+    PlacedRecord,
     RecordKey,
     TranslatedResource,
     WriteCounts,
@@ -21,6 +24,7 @@ from trially.recruiting.imports.writing.upserting import (
     compose_upsert,
     run_with_rows,
 )
+from trially.recruiting.patients.lifetimes import mark_documents
 
 _KEY = ("source", "base_url", "source_type", "source_id")
 
@@ -63,10 +67,11 @@ _UPSERT_DOCUMENTS = f"""{
     ) AS touched
     WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.id = touched.patient_id
 )
-SELECT id::text, base_url, source_type, source_id,
+SELECT id::text, base_url, source_type, source_id, patient_id, former_patient_id,
     CASE WHEN is_new THEN 'new' ELSE 'changed' END AS outcome FROM written
 UNION ALL
-SELECT NULL, base_url, source_type, source_id, 'stale' FROM incoming WHERE state = 'stale'
+SELECT NULL, base_url, source_type, source_id, NULL, NULL, 'stale'
+FROM incoming WHERE state = 'stale'
 """
 _DELETE_PAGES = """
 DELETE FROM document_page USING json_to_recordset(CAST(:rows AS json)) AS r(document_id uuid)
@@ -81,22 +86,22 @@ def is_document(resource: TranslatedResource) -> bool:
     return resource.type in DOCUMENT_TYPES
 
 
-def write_documents(
-    documents: Sequence[TranslatedResource], source: str, patients: Mapping[str, FoundPatient]
-) -> WriteCounts:
+def write_documents(documents: Sequence[PlacedRecord], source: str) -> WriteCounts:
     """Write documents of a source, with their pages. All writing of documents is here.
 
-    The documents are complete: `complete_documents` has joined their parts to `pages`. `patients`
-    has their patients by key.
+    The documents are complete: `complete_documents` has joined their parts to `pages`.
     """
     if not documents:
         return WriteCounts()
-    pages = {each.key: each.rows[0]["pages"] for each in documents}
+    pages = {each.key: each.rows[0]["pages"] for each, _ in documents}
     rows = run_with_rows(
         _UPSERT_DOCUMENTS,
-        [_to_item(each, source, patients[each.patient_id]) for each in documents],
+        [_to_item(each, source, patient) for each, patient in documents],
     )
     written = [row for row in rows if row.outcome != "stale"]
+    note_written("document", "patient", patients=_touched_by(written))
+    outside = {each.key for each, patient in documents if patient.is_outside_life(each.rows[0])}
+    mark_documents(row.id for row in written if _key_of(row) in outside)
     changed = [{"document_id": row.id} for row in written if row.outcome == "changed"]
     if changed:
         run_with_rows(_DELETE_PAGES, changed)
@@ -109,13 +114,21 @@ def write_documents(
             "search": to_vector([content]),
         }
         for row in written
-        for number, content in enumerate(
-            pages[RecordKey(row.source_type, row.base_url, row.source_id)], 1
-        )
+        for number, content in enumerate(pages[_key_of(row)], 1)
     ]
     if page_rows:
         run_with_rows(_INSERT_PAGES, page_rows)
     return WriteCounts((row.source_type, row.outcome) for row in rows)
+
+
+def _touched_by(written: Sequence[Row[Any]]) -> set[UUID]:
+    """Return the patients of written documents, those that had them before included."""
+    touched = {row.patient_id for row in written} | {row.former_patient_id for row in written}
+    return touched - {None}
+
+
+def _key_of(row: Row[Any]) -> RecordKey:
+    return RecordKey(row.source_type, row.base_url, row.source_id)
 
 
 def _to_item(document: TranslatedResource, source: str, patient: FoundPatient) -> dict[str, Any]:

@@ -45,8 +45,8 @@ class FoundPatient(NamedTuple):
     """The first and the last day of records. Of a replaced patient, no day is between them."""
 
     def is_outside_life(self, row: Mapping[str, Any]) -> bool:
-        """Return whether a fact may be dated before the birth or after the death."""
-        at = row.get("start_at") or row.get("end_at") or row.get("recorded_at")
+        """Return whether a fact or a document may be dated before the birth or after the death."""
+        at = row.get("start_at") or row.get("end_at") or row.get("recorded_at") or row.get("at")
         return at is not None and not self.born_on <= at <= self.died_on
 
 

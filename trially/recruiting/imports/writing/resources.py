@@ -1,14 +1,13 @@
 """Write translated resources into the current tenant's tables."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Row, select, tuple_
-from uuid_utils.compat import uuid7
 
+from trially.database.changes import note_derived, note_written
 from trially.database.rows import columns_named, fetch_items, of_current_tenant
 from trially.database.session import db
 from trially.recruiting.imports.fhir.meta import Version
@@ -23,7 +22,11 @@ from trially.recruiting.imports.writing.statements import (
     UPSERT_MEDICATIONS,
     UPSERT_PATIENTS,
 )
-from trially.recruiting.imports.writing.upserting import run_with_rows
+from trially.recruiting.imports.writing.upserting import (
+    VERSION_COLUMNS,
+    new_id,
+    run_with_rows,
+)
 from trially.recruiting.patients.ages import resolve_ages
 from trially.recruiting.patients.lifetimes import mark_records, redate_records
 from trially.recruiting.patients.merging import follow_links
@@ -50,8 +53,7 @@ class RecordKey(NamedTuple):
         return {"base_url": self.base_url, "source_type": self.type, "source_id": self.id}
 
 
-@dataclass(frozen=True, slots=True)
-class TranslatedResource:
+class TranslatedResource(NamedTuple):
     """The rows of one resource, and the place in the input that the resource was read from."""
 
     file: str
@@ -87,12 +89,17 @@ class TranslatedResource:
         return source_id
 
 
+PlacedRecord = tuple[TranslatedResource, FoundPatient]
+"""A fact or a document, and its patient."""
+
+
 def write_patients(patients: Sequence[TranslatedResource], source: str) -> WriteCounts:
     """Write patients of a source, with all that they are found by, and which are replaced."""
     rows = _upsert(UPSERT_PATIENTS, patients, source)
     write_identifiers(patients, rows)
     write_all_names(patients, rows)
     written = [row.id for row in rows if row.is_new is not None]
+    note_written("patient", patients=written)
     follow_links(written, source)
     index_patients(written)
     redate_records(row.id for row in rows if row.has_other_life)
@@ -108,58 +115,70 @@ def write_medications(medications: Sequence[TranslatedResource], source: str) ->
         if row.is_new is not None
     ]
     if written:
-        run_with_rows(NAME_MEDICATIONS, written, source=source)
+        named = run_with_rows(NAME_MEDICATIONS, written, source=source)
+        note_written("clinical_fact", "patient", patients=[row.id for row in named])
     return _count("Medication", rows)
 
 
-def write_facts(
-    facts: Sequence[TranslatedResource], source: str, patients: Mapping[str, FoundPatient]
-) -> WriteCounts:
-    """Write facts of a source. `patients` has their patients by key."""
+def write_facts(facts: Sequence[PlacedRecord], source: str) -> WriteCounts:
+    """Write facts of a source, each with its patient."""
     medications = _find_medications(source, facts)
     items = [
-        {
-            **row,
-            **medications.get((row["base_url"], row.get("medication_source_id")), {}),
-            "id": uuid7(),
-            "source": source,
-            "patient_id": patients[fact.patient_id].current_id,
-            "recorded_patient_id": patients[fact.patient_id].replaced_id,
-            "content_hash": fact.digest,
-        }
-        for fact in facts
-        for row in fact.rows
+        item for fact, patient in facts for item in _to_items(fact, patient, source, medications)
     ]
     counts = WriteCounts()
-    for row in run_with_rows(UPSERT_FACTS, items) if items else ():
+    rows = run_with_rows(UPSERT_FACTS, items) if items else []
+    # Each row has the patients of all.
+    note_written("clinical_fact", "patient", patients=rows[0].touched if rows else ())
+    for row in rows:
         counts[row.source_type, "new"] = row.new
         counts[row.source_type, "changed"] = row.changed
         counts[row.source_type, "stale"] = row.stale
         if row.changed:
             _remove_obsolete(row.source_type, row.patients, facts, source)
-    _judge_dates(facts, source, patients)
+    _judge_dates(facts, source)
     return counts
 
 
-def _judge_dates(
-    facts: Sequence[TranslatedResource], source: str, patients: Mapping[str, FoundPatient]
-) -> None:
+def _to_items(
+    fact: TranslatedResource,
+    patient: FoundPatient,
+    source: str,
+    medications: Mapping[tuple[str, str | None], Item],
+) -> Iterator[Item]:
+    """Yield the rows of a fact and of its components as they are stored."""
+    added = {"source": source, "patient_id": patient.current_id, "content_hash": fact.digest}
+    if patient.replaced_id is not None:
+        added["recorded_patient_id"] = patient.replaced_id
+    for row in fact.rows:
+        if medications and "medication_source_id" in row:
+            row = {**row, **medications.get((row["base_url"], row["medication_source_id"]), {})}
+        item = {**row, **added, "id": new_id()}
+        # PostgreSQL reads all that is sent, so nulls and what has no column are not.
+        del item["patient_source_id"]
+        for name in VERSION_COLUMNS:
+            if item[name] is None:
+                del item[name]
+        yield item
+
+
+def _judge_dates(facts: Sequence[PlacedRecord], source: str) -> None:
     """Mark the facts that are dated before the birth or after the death.
 
     They are no faults of the import: whether they are marked may change with the patient.
     """
-    aged = [fact for fact in facts if _has_age(fact)]
+    aged, judged = set(), set()
+    for fact, patient in facts:
+        row = fact.rows[0]
+        if row.get("start_age") is not None or row.get("end_age") is not None:
+            aged.add(str(patient.current_id))
+            judged.add(fact.key)
+        elif patient.is_outside_life(row):
+            judged.add(fact.key)
     if aged:
-        resolve_ages({str(patients[fact.patient_id].current_id) for fact in aged})
-    outside = [fact for fact in facts if patients[fact.patient_id].is_outside_life(fact.rows[0])]
-    judged = {fact.key for fact in (*aged, *outside)}
+        resolve_ages(aged)
     if judged:
         mark_records(_find_records(judged, source))
-
-
-def _has_age(fact: TranslatedResource) -> bool:
-    row = fact.rows[0]
-    return row.get("start_age") is not None or row.get("end_age") is not None
 
 
 def _find_records(keys: Collection[RecordKey], source: str) -> Sequence[UUID]:
@@ -175,7 +194,7 @@ def _upsert(
     statement: str, resources: Sequence[TranslatedResource], source: str
 ) -> Sequence[Row[Any]]:
     items = [
-        {**row, "id": uuid7(), "source": source, "content_hash": resource.digest}
+        {**row, "id": new_id(), "source": source, "content_hash": resource.digest}
         for resource in resources
         for row in resource.rows
     ]
@@ -193,7 +212,7 @@ def _count(resource_type: str, rows: Sequence[Row[Any]]) -> WriteCounts:
 
 
 def _find_medications(
-    source: str, facts: Sequence[TranslatedResource]
+    source: str, facts: Sequence[PlacedRecord]
 ) -> Mapping[tuple[str, str | None], Item]:
     """Return the codes of the stored Medication resources that facts refer to.
 
@@ -201,7 +220,7 @@ def _find_medications(
     """
     wanted = {
         (fact.rows[0]["base_url"], fact.rows[0]["medication_source_id"])
-        for fact in facts
+        for fact, _ in facts
         if fact.rows[0].get("medication_source_id") is not None
     }
     if not wanted:
@@ -225,7 +244,7 @@ def _find_medications(
 
 
 def _remove_obsolete(
-    source_type: str, patient_ids: Sequence[str], facts: Sequence[TranslatedResource], source: str
+    source_type: str, patient_ids: Sequence[str], facts: Sequence[PlacedRecord], source: str
 ) -> None:
     """Remove components that changed resources no longer have, and recount last encounters."""
     lengths = [
@@ -234,9 +253,11 @@ def _remove_obsolete(
             "last_component": len(fact.rows) - 1,
             "content_hash": fact.digest,
         }
-        for fact in facts
+        for fact, _ in facts
         if fact.type == source_type
     ]
-    run_with_rows(REMOVE_COMPONENTS, lengths, source=source)
+    removed = run_with_rows(REMOVE_COMPONENTS, lengths, source=source)
+    note_written("clinical_fact", patients=[row.patient_id for row in removed])
     if source_type == "Encounter":
         run_with_rows(RECOUNT_ENCOUNTERS, [{"id": patient_id} for patient_id in patient_ids])
+        note_derived("patient")

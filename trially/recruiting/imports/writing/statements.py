@@ -114,6 +114,7 @@ UPSERT_FACTS = f"""{
         last_encounter_on = greatest(patient.last_encounter_on, touched.last_encounter_on)
     FROM touched
     WHERE patient.tenant_id = CAST(:tenant_id AS uuid) AND patient.id = touched.patient_id
+    RETURNING patient.id
 ), counted AS (
     SELECT source_type, count(*) FILTER (WHERE is_new) AS new,
         count(*) FILTER (WHERE NOT is_new) AS changed,
@@ -125,7 +126,7 @@ UPSERT_FACTS = f"""{
     WHERE state = 'stale' AND component = 0 GROUP BY source_type
 )
 SELECT source_type, coalesce(new, 0) AS new, coalesce(changed, 0) AS changed, patients,
-    coalesce(stale, 0) AS stale
+    coalesce(stale, 0) AS stale, ARRAY(SELECT id FROM updated) AS touched
 FROM counted FULL JOIN stale USING (source_type)
 """
 
@@ -144,6 +145,7 @@ AND EXISTS (
     AND first.source_type = r.source_type AND first.source_id = r.source_id
     AND first.component = 0 AND first.content_hash = r.content_hash
 )
+RETURNING removed.patient_id
 """
 
 RECOUNT_ENCOUNTERS = f"""
@@ -173,4 +175,5 @@ WITH written AS (
 UPDATE patient SET {INCREMENT_VERSION}, updated_at = now()
 WHERE patient.tenant_id = CAST(:tenant_id AS uuid)
 AND patient.id IN (SELECT patient_id FROM written)
+RETURNING patient.id
 """

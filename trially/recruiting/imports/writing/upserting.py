@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import orjson
+import uuid_utils
 from sqlalchemy import Row, Table, text
 from sqlalchemy.dialects import postgresql
 
@@ -34,6 +35,14 @@ class RowTypeError(TypeError):
 def digest(json_rows: bytes) -> str:
     """Return the digest of a resource's rows, in PostgreSQL's notation for bytes."""
     return "\\x" + hashlib.blake2b(json_rows, digest_size=HASH_BYTES).hexdigest()
+
+
+def new_id() -> str:
+    """Return the id of a new row, a UUID of version 7, as the text that JSON has.
+
+    A `uuid.UUID` takes three times as long.
+    """
+    return str(uuid_utils.uuid7())
 
 
 def compose_insert(

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Row
 from uuid_utils.compat import uuid7
 
+from trially.database.changes import note_derived, note_written
 from trially.recruiting.documents.model import DOCUMENT_TYPES
 from trially.recruiting.imports.fhir.meta import Version, read_instant, read_number
 from trially.recruiting.imports.reading.records import Deletion
@@ -105,6 +106,9 @@ _STATEMENTS = (
 """The statements that withdraw records of a kind, and find those that are newer."""
 
 
+_TABLES = ("patient", "clinical_fact", "document")
+
+
 @dataclass(frozen=True, slots=True)
 class Withdrawal:
     """A record that is no longer to be used."""
@@ -149,7 +153,9 @@ def withdraw_records(withdrawals: Collection[Withdrawal], source: str, counts: W
     withdrawn: list[Row[Any]] = []
     for kind, withdraw, find_newer in _STATEMENTS:
         if of_kind[kind]:
-            withdrawn += run_with_rows(withdraw, of_kind[kind], source=source)
+            done = run_with_rows(withdraw, of_kind[kind], source=source)
+            note_written(*_TABLES, patients=[row.patient_id for row in done])
+            withdrawn += done
             newer = run_with_rows(find_newer, of_kind[kind], source=source)
             counts.update((row.source_type, "stale") for row in newer)
     counts.update(_count(withdrawn))
@@ -159,6 +165,7 @@ def withdraw_records(withdrawals: Collection[Withdrawal], source: str, counts: W
     seen = {row.patient_id for row in withdrawn if row.source_type == "Encounter"}
     if seen:
         run_with_rows(RECOUNT_ENCOUNTERS, [{"id": patient_id} for patient_id in seen])
+        note_derived("patient")
     deleted = [row for row in rows if row["reason"] == WithdrawalReason.DELETED.value]
     if deleted:
         run_with_rows(_RECORD_DELETIONS, deleted, source=source)

@@ -1,0 +1,1 @@
+"""The tenant's audit log: who saw which patient, who changed what."""

@@ -1,0 +1,34 @@
+"""The audit log of a tenant, as the seals know it."""
+
+from uuid import UUID
+
+from psycopg2.extensions import connection
+
+from trially.database.placement import current_placement
+from trially.database.session import db
+from trially.seals import Log
+
+COLUMNS = (
+    *("epoch", "transaction_id", "id", "at", "form_id", "member_id"),
+    *("outcome", "operator", "request_id", "subjects", "details"),
+)
+"""The columns that are sealed. The name of the log has the tenant's id."""
+
+
+def tenant_log(tenant_id: UUID | None = None) -> Log:
+    """Return the log of a tenant, by default the current one."""
+    return Log(
+        "audit_record",
+        "audit_seal",
+        COLUMNS,
+        tenant_id or current_placement().tenant_id,
+        order=("epoch", "transaction_id", "id"),
+        transaction_type="bigint",
+    )
+
+
+def tenant_connection() -> connection:
+    """Return the connection of the current tenant's session. The session commits it."""
+    raw: connection | None = db.session.connection().connection.driver_connection
+    assert raw is not None  # noqa: S101
+    return raw

@@ -1,0 +1,1 @@
+"""Read the audit log: lists, reports for patients, and alerts."""

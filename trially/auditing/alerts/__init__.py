@@ -1,0 +1,1 @@
+"""Alerts: what rules find in the audit log."""
