@@ -218,6 +218,47 @@ def test_a_lock_is_tried_again_and_stays_in_its_place(fleet: Fleet, migrate: Mig
     assert migrate(resumes=True).state is RunState.DONE
 
 
+ROWS_OF_A_POOL = (
+    "UPDATE site SET name = 'Renamed ' || name",
+    "DO $$ BEGIN EXECUTE 'UPDATE s' || 'ite SET name = name || 1'; END $$",
+)
+
+
+@pytest.mark.parametrize("statement", (None, *ROWS_OF_A_POOL))
+def test_a_pool_is_locked_only_where_a_migration_touches_it(
+    fleet: Fleet, migrate: Migrate, write_next: Callable[[str], None], statement: str | None
+) -> None:
+    """A statement that hides its table locks all tables, so a reader keeps it from its work."""
+    if statement is not None:
+        write_next(f"    op.execute({statement!r})")
+    hides = statement is not None and statement.startswith("DO")
+    schema = fleet.tenants["pooled-one"].placement.schema
+    with (
+        fleet.app.app_context(),
+        running.server_access().administer(fleet.database("pooled-one")) as raw,
+        raw.cursor() as cursor,
+    ):
+        cursor.execute(f"BEGIN; SELECT FROM {schema}.patient")
+        progress = migrate(slugs=("pooled-one",), lock_timeout_ms=50)
+        cursor.execute("ROLLBACK")
+
+    assert (len(progress.migrated), len(progress.failed)) == ((0, 1) if hides else (1, 0))
+    if hides:
+        assert migrate(resumes=True).state is RunState.DONE
+    forced = (
+        "SELECT count(*) FILTER (WHERE NOT relforcerowsecurity) FROM pg_class WHERE relkind = 'r'"
+        f" AND relnamespace = '{schema}'::regnamespace AND relname <> 'alembic_version'"
+    )
+    assert fleet.administer(forced, of="pooled-one") == [(0,)]
+    if statement is not None:
+        names = {
+            name for (name,) in fleet.administer(f"SELECT name FROM {schema}.site", of="pooled-one")
+        }
+        assert len(names) == 1
+        assert names != {"Here"}
+        fleet.administer(f"UPDATE {schema}.site SET name = 'Here'", of="pooled-one")
+
+
 def test_an_invalid_index_is_built_again(
     fleet: Fleet, migrate: Migrate, write_next: Callable[[str], None]
 ) -> None:
@@ -315,6 +356,26 @@ def test_a_rehearsal_migrates_clones_and_no_tenant(
     assert recorded(fleet) == before
     clones = "SELECT datname FROM pg_database WHERE datname LIKE '%rehearsal%'"
     assert fleet.administer(clones) == []
+
+
+def test_the_clone_of_a_killed_rehearsal_is_dropped(fleet: Fleet, migrate: Migrate) -> None:
+    prefix = f"{fleet.catalog}_template_rehearsal_"
+    dead, used = f"{prefix}dead0000", f"{prefix}used0000"
+    for name in (dead, used):
+        fleet.administer(f"CREATE DATABASE {name}")
+    clones = f"SELECT datname FROM pg_database WHERE starts_with(datname, '{prefix}')"
+    try:
+        with fleet.app.app_context(), running.server_access().administer() as raw:
+            with raw.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (used,))
+                migrate()
+                assert fleet.administer(clones) == [(used,)]
+                cursor.execute("SELECT pg_advisory_unlock_all()")
+        migrate()
+        assert fleet.administer(clones) == []
+    finally:
+        for name in (dead, used):
+            fleet.administer(f"DROP DATABASE IF EXISTS {name}")
 
 
 def test_a_killed_run_leaves_each_place_whole_and_is_resumed(

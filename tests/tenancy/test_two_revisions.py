@@ -5,19 +5,27 @@ from typing import Any
 
 import pytest
 from fleets import Fleet
-from sqlalchemy import update
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.orm import aliased
 
 from trially.database import since as marks
+from trially.database.changes import note_derived
+from trially.database.placement import OutdatedTenantError
 from trially.database.rows import table_of
+from trially.database.session import db, rolled_back
 from trially.recruiting.sites.model import Site
+from trially.recruiting.studies.model import Study
 from trially.state import state_of
 from trially.tenancy.catalog import PlacementRecord, catalog_transaction
+from trially.tenancy.context import tenant_context
 from trially.tenancy.schema.lineages import TENANT_LINEAGE
 from trially.tenancy.schema.revision_files import newest_revision
 
 HEAD = newest_revision(TENANT_LINEAGE)
 BEFORE, LONG_BEFORE = (f"{int(HEAD) - number:04d}" for number in (1, 2))
-BOTH = (("dedicated-one", "dedicated-two"), ("schema-one", "schema-two"))
+PAIRS = (("dedicated-one", "dedicated-two"), ("schema-one", "schema-two"))
+MERGE_PATCH = "application/merge-patch+json"
+OF_ALL_TIERS = ("dedicated-one", "schema-one", "pooled-one")
 
 
 @pytest.fixture
@@ -43,10 +51,32 @@ def at_revision(fleet: Fleet) -> Iterator[Any]:
 def new_column(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Let the column `city` of sites be the one that the newest migration adds."""
     monkeypatch.setitem(table_of(Site).c.city.info, marks.SINCE, HEAD)
-    marks._marks.cache_clear()
+    marks.lacking_at.cache_clear()
     yield
     monkeypatch.undo()
-    marks._marks.cache_clear()
+    marks.lacking_at.cache_clear()
+
+
+@pytest.fixture
+def older(fleet: Fleet, at_revision: Any, new_column: None) -> Iterator[Any]:
+    """Take the new column from a tenant's tables, which other tenants may share."""
+    taken = []
+
+    def take(slug: str) -> None:
+        place = fleet.tenants[slug].placement
+        fleet.administer(f"ALTER TABLE {place.schema}.site RENAME COLUMN city TO not_yet", of=slug)
+        taken.append(slug)
+        for other, tenant in fleet.tenants.items():
+            if (tenant.placement.database, tenant.placement.schema) == (
+                place.database,
+                place.schema,
+            ):
+                at_revision(other, BEFORE)
+
+    yield take
+    for slug in taken:
+        schema = fleet.tenants[slug].placement.schema
+        fleet.administer(f"ALTER TABLE {schema}.site RENAME COLUMN not_yet TO city", of=slug)
 
 
 class Api:
@@ -63,35 +93,88 @@ class Api:
         return self._client.open(f"/api/v1{path}", method=method, headers=headers, **options)
 
 
-@pytest.mark.usefixtures("new_column")
-@pytest.mark.parametrize(("older", "newer"), BOTH)
+@pytest.mark.parametrize(("behind", "newer"), [*PAIRS, ("pooled-one", "dedicated-two")])
 def test_the_revision_before_is_served_without_the_new_column(
-    fleet: Fleet, at_revision: Any, older: str, newer: str
+    fleet: Fleet, older: Any, behind: str, newer: str
 ) -> None:
-    apis = {slug: Api(fleet, slug) for slug in (older, newer)}
-    schema = fleet.tenants[older].placement.schema
-    fleet.administer(f"ALTER TABLE {schema}.site RENAME COLUMN city TO not_yet", of=older)
-    at_revision(older, BEFORE)
-    try:
-        for slug, api in apis.items():
-            created = api("POST", "/sites", json={"name": f"Second {slug}"})
-            assert created.status_code == 201, created.json
-            assert created.json["city"] is None
-            path = f"/sites/{created.json['id']}"
-            assert api("GET", path).json["name"] == f"Second {slug}"
-            listed = api("GET", "/sites").json["data"]
-            assert {site["city"] for site in listed} == {None}
-            tag = {
-                "If-Match": created.json["etag"],
-                "Content-Type": "application/merge-patch+json",
-            }
-            changed = api("PATCH", path, json={"name": "Renamed"}, headers=tag)
-            assert (changed.status_code, changed.json.get("name")) == (200, "Renamed"), changed.json
-            with_city = api("POST", "/sites", json={"name": "Third", "city": "Omaha"})
-            expected = (503, "database_outdated") if slug == older else (201, None)
-            assert (with_city.status_code, with_city.json.get("code")) == expected
-    finally:
-        fleet.administer(f"ALTER TABLE {schema}.site RENAME COLUMN not_yet TO city", of=older)
+    older(behind)
+    for slug in (behind, newer):
+        api = Api(fleet, slug)
+        created = api("POST", "/sites", json={"name": f"Second {slug}"})
+        assert created.status_code == 201, created.json
+        assert created.json["city"] is None
+        path = f"/sites/{created.json['id']}"
+        assert api("GET", path).json["name"] == f"Second {slug}"
+        listed = api("GET", "/sites").json["data"]
+        assert {site["city"] for site in listed} == {None}
+        tag = {"If-Match": created.json["etag"], "Content-Type": MERGE_PATCH}
+        changed = api("PATCH", path, json={"name": "Renamed", "city": None}, headers=tag)
+        assert (changed.status_code, changed.json.get("name")) == (200, "Renamed"), changed.json
+        tag["If-Match"] = changed.json["etag"]
+        expected = "database_outdated" if slug == behind else None
+        for answer in (
+            api("POST", "/sites", json={"name": "Third", "city": "Omaha"}),
+            api("PATCH", path, json={"city": "Omaha"}, headers=tag),
+        ):
+            assert (answer.status_code == 503, answer.json.get("code")) == (
+                expected is not None,
+                expected,
+            )
+
+
+@pytest.mark.parametrize("slug", OF_ALL_TIERS)
+def test_every_form_of_a_statement_works_without_the_new_column(
+    fleet: Fleet, older: Any, slug: str
+) -> None:
+    older(slug)
+    table, other = table_of(Site), aliased(Site)
+    inner = select(table.c.name, table.c.city).cte()
+    with fleet.app.app_context(), tenant_context(slug), rolled_back():
+        db.session.add(Site(name="By the session"))
+        db.session.flush()
+        site = db.session.scalars(select(Site).where(Site.name == "By the session")).one()
+        site.name = "Changed"
+        db.session.flush()
+        db.session.expire_all()
+        found = db.session.get_one(Site, (site.tenant_id, site.id))
+        assert (found.name, found.city) == ("Changed", None)
+        rows = select(Site.city, func.coalesce(Site.city, Site.name)).where(Site.id == site.id)
+        assert db.session.execute(rows).all() == [(None, "Changed")]
+        assert db.session.scalars(select(other).where(other.city == "Omaha")).all() == []
+        assert db.session.scalars(select(inner.c.city).order_by(inner.c.city)).unique().all() == [
+            None
+        ]
+        many = [{"name": name, "tenant_id": site.tenant_id} for name in ("One", "Two")]
+        added = db.session.scalars(insert(Site).returning(Site), many).all()
+        assert [each.city for each in added] == [None, None]
+        assert db.session.execute(update(Site).values(city=None, name="All")).rowcount >= 3  # type: ignore[attr-defined]
+        for lost in (
+            insert(Site).values(name="Lost", city="Omaha"),
+            update(Site).values(city="Omaha"),
+        ):
+            with pytest.raises(OutdatedTenantError):
+                db.session.execute(lost)
+        with pytest.raises(OutdatedTenantError):
+            db.session.execute(insert(Site), [{"name": "Lost", "city": "Omaha"}])
+        found.city = "Omaha"
+        with pytest.raises(OutdatedTenantError):
+            db.session.flush()
+        note_derived("site")
+
+
+def test_a_new_column_has_its_default_and_a_new_table_is_refused(
+    fleet: Fleet, older: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(table_of(Site).c.version.info, marks.SINCE, HEAD)
+    monkeypatch.setitem(table_of(Study).info, marks.SINCE, HEAD)
+    older("dedicated-one")
+    with fleet.app.app_context(), tenant_context("dedicated-one"):
+        assert set(db.session.scalars(select(Site.version).where(Site.version == 1))) == {1}
+        with pytest.raises(OutdatedTenantError):
+            db.session.execute(select(Study.id))
+    answer = Api(fleet, "dedicated-one")("GET", "/studies")
+    assert (answer.status_code, answer.json["code"]) == (503, "database_outdated")
+    assert Api(fleet, "dedicated-two")("GET", "/studies").status_code == 200
 
 
 @pytest.mark.parametrize(

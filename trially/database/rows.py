@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    Column,
     ColumnElement,
     Select,
     SQLColumnExpression,
@@ -30,7 +31,6 @@ from trially.database.changes import columns_for_audit, note_change
 from trially.database.model import TenantModel
 from trially.database.placement import current_placement
 from trially.database.session import db
-from trially.database.since import missing_columns, storable, without_missing
 
 Item = dict[str, Any]
 Model = type[TenantModel]
@@ -51,18 +51,9 @@ def of_current_tenant(model: Model) -> ColumnElement[bool]:
     return table_of(model).c.tenant_id == current_placement().tenant_id
 
 
-def columns_named(model: Model, names: Sequence[str]) -> list[ColumnElement[Any]]:
-    """Return a model's columns by name, in the order of the names, to be read.
-
-    A column that the current tenant does not have yet is read as NULL.
-    """
-    return _columns(model, names, missing_columns(table_of(model)))
-
-
-def _columns(
-    model: Model, names: Sequence[str], missing: frozenset[str]
-) -> list[ColumnElement[Any]]:
-    return without_missing([table_of(model).c[name] for name in names], missing)
+def columns_named(model: Model, names: Sequence[str]) -> list[Column[Any]]:
+    """Return a model's columns by name, in the order of the names."""
+    return [table_of(model).c[name] for name in names]
 
 
 def fetch_items(statement: Select[Any], **parameters: Any) -> list[Item]:
@@ -78,7 +69,7 @@ def find_item(
 ) -> Item | None:
     """Return the named columns of one row, or None if no row meets the conditions."""
     tenant_id = current_placement().tenant_id
-    statement = _select_item(model, tuple(names), missing_columns(table_of(model)))
+    statement = _select_item(model, tuple(names))
     if conditions:
         statement = statement.where(*conditions)
     row = db.session.execute(statement, {"tenant_id": tenant_id, "id": item_id}).first()
@@ -107,10 +98,9 @@ def lock_item(
 def insert_item(model: Model, values: Mapping[str, Any], names: Sequence[str]) -> Item:
     """Insert one row and return its named columns, in one statement."""
     item_id = values.get("id") or uuid7()
-    returned, missing = _with_audited(model, names), missing_columns(table_of(model))
-    values = storable(values, missing)
+    returned = _with_audited(model, names)
     row = db.session.execute(
-        _insert_item(model, returned, missing),
+        _insert_item(model, returned),
         {**values, "id": item_id, "tenant_id": current_placement().tenant_id},
     ).one()
     item = dict(zip(returned, row, strict=True))
@@ -130,7 +120,6 @@ def update_item(
 
     With `versions`, the row's version must be one of them.
     """
-    values = storable(values, missing_columns(table_of(model)))
     if not values:
         return lock_item(model, item_id, names, *conditions, versions=versions)
     table, returned = table_of(model), _with_audited(model, names)
@@ -217,16 +206,14 @@ def _is_row(
 
 
 @cache
-def _select_item(model: Model, names: tuple[str, ...], missing: frozenset[str]) -> Select[Any]:
+def _select_item(model: Model, names: tuple[str, ...]) -> Select[Any]:
     """Build the statement once, because building it takes longer than executing it."""
     columns = table_of(model).c
-    return select(*_columns(model, names, missing)).where(
+    return select(*columns_named(model, names)).where(
         columns.tenant_id == bindparam("tenant_id"), columns.id == bindparam("id")
     )
 
 
 @cache
-def _insert_item(
-    model: Model, names: tuple[str, ...], missing: frozenset[str]
-) -> ReturningInsert[Any]:
-    return insert(table_of(model)).returning(*_columns(model, names, missing))
+def _insert_item(model: Model, names: tuple[str, ...]) -> ReturningInsert[Any]:
+    return insert(table_of(model)).returning(*columns_named(model, names))

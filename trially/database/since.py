@@ -5,22 +5,55 @@ since which revision it exists:
 
     nickname: Mapped[str | None] = mapped_column(String(40), info=since("0018"))
 
-and a table likewise, with `__table_args__ = {"info": since("0018")}`. For a tenant before that
-revision `rows` and `Resource` read NULL in place of the column, and refuse to store a value.
-`docs/changing.md` tells when the mark may be removed.
+and a table likewise, with `__table_args__ = {"info": since("0018")}`. Statements for a tenant
+before that revision are compiled without them, whether the session, `rows` or a view composed
+them: see `lacking`. `docs/migrations.md` tells when the mark may be removed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Table, null, type_coerce
+from sqlalchemy import Column, FromClause, Table
+from sqlalchemy.sql.selectable import CTE, AliasedReturnsRows, Subquery
 
-from trially.database.placement import OutdatedTenantError, current_placement
+from trially.database.model import TenantModel
+from trially.database.placement import OutdatedTenantError, current_placement, has_placement
 
 SINCE = "trially.since"
 
-NOTHING: frozenset[str] = frozenset()
+
+@dataclass(frozen=True)
+class Lacking:
+    """What tenants at one revision do not have yet."""
+
+    tables: frozenset[str] = frozenset()
+    columns: frozenset[tuple[str, str]] = frozenset()
+    """The names of tables and columns."""
+
+    def __bool__(self) -> bool:
+        return bool(self.tables or self.columns)
+
+    def has(self, column: Any) -> bool:
+        """Return whether a column of a table, or of an alias of one, is among them."""
+        if not isinstance(column, Column):
+            return False
+        table = _table_of(column.table)
+        return table is not None and (table.name, column.name) in self.columns
+
+    def of(self, table: FromClause) -> frozenset[str]:
+        """Return the names of the columns of a table that are among them."""
+        name = getattr(table, "name", None)
+        return frozenset(column for of, column in self.columns if of == name)
+
+    def refuse_table(self, table: FromClause) -> None:
+        """Raise `OutdatedTenantError` if a table is among them."""
+        if getattr(table, "name", None) in self.tables:
+            raise OutdatedTenantError("The tenant does not have this table yet.")
+
+
+NOTHING = Lacking()
 
 
 def since(revision: str) -> dict[str, Any]:
@@ -30,52 +63,47 @@ def since(revision: str) -> dict[str, Any]:
     return {SINCE: revision}
 
 
-def missing_columns(table: Table) -> frozenset[str]:
-    """Return the names of the columns that the current tenant does not have yet.
-
-    Raises `OutdatedTenantError` if it does not have the table. Every column of a tenant exists if
-    its revision is unknown.
-    """
-    marks = _marks(table)
-    revision = current_placement().revision if marks else None
+def lacking() -> Lacking:
+    """Return what the current tenant does not have yet: nothing if its revision is unknown."""
+    revision = current_placement().revision if has_placement() else None
     if revision is None or not revision.isdecimal():
         return NOTHING
-    if (of_table := table.info.get(SINCE)) and int(of_table) > int(revision):
-        raise OutdatedTenantError(f"The tenant does not have the table {table.name} yet.")
-    return frozenset(name for name, first in marks.items() if int(first) > int(revision))
-
-
-def without_missing(
-    elements: Iterable[ColumnElement[Any]], missing: frozenset[str]
-) -> list[ColumnElement[Any]]:
-    """Return columns to read, with NULL in place of each that is missing."""
-    return [
-        type_coerce(null(), element.type).label(element.name)
-        if isinstance(element, Column) and element.name in missing
-        else element
-        for element in elements
-    ]
-
-
-def storable(values: Mapping[str, Any], missing: frozenset[str]) -> Mapping[str, Any]:
-    """Return the values without those of missing columns, which must be None.
-
-    Raises `OutdatedTenantError` for another value, because it would be lost.
-    """
-    if not missing:
-        return values
-    for name in missing & values.keys():
-        if values[name] is not None:
-            raise OutdatedTenantError(f"The tenant does not have the column {name} yet.")
-    return {name: value for name, value in values.items() if name not in missing}
+    return lacking_at(int(revision))
 
 
 @cache
-def _marks(table: Table) -> Mapping[str, str]:
-    """Return since when the marked columns of a table exist; all, if the table itself is marked."""
-    of_table = table.info.get(SINCE)
-    return {
-        column.name: first
-        for column in table.c
-        if (first := column.info.get(SINCE, of_table)) is not None
-    }
+def lacking_at(revision: int) -> Lacking:
+    """Return what tenants at a revision do not have yet."""
+    tables = TenantModel.metadata.tables.values()
+    return Lacking(
+        frozenset(table.name for table in tables if _is_later(table.info, revision)),
+        frozenset(
+            (table.name, column.name)
+            for table in tables
+            for column in table.c
+            if _is_later(column.info, revision)
+        ),
+    )
+
+
+def refuse_values(table: FromClause, rows: Iterator[Mapping[str, Any]], without: Lacking) -> None:
+    """Raise `OutdatedTenantError` for a value of a column that the tenant does not have yet.
+
+    The value would be lost. None is no value.
+    """
+    names = without.of(table)
+    for row in rows if names else ():
+        for name in names:
+            if row.get(name) is not None:
+                raise OutdatedTenantError(f"The tenant does not have the column {name} yet.")
+
+
+def _is_later(info: Mapping[Any, Any], revision: int) -> bool:
+    return int(info.get(SINCE, 0)) > revision
+
+
+def _table_of(selected: Any) -> Table | None:
+    """Return the table that something selected from is, or is an alias of; None for a query."""
+    while isinstance(selected, AliasedReturnsRows) and not isinstance(selected, Subquery | CTE):
+        selected = selected.element
+    return selected if isinstance(selected, Table) else None

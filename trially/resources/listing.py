@@ -9,7 +9,6 @@ from sqlalchemy import BindParameter, ColumnElement, Select, bindparam, func, li
 
 from trially.database.changes import AUDIT_NUMBER, note_numbers
 from trially.database.rows import Model, fetch_items, keyset_after, table_of
-from trially.database.since import NOTHING, missing_columns, without_missing
 from trially.http.fields import Sorting
 from trially.http.masking import refuse_masked
 from trially.http.pages import Page, make_page, read_cursor
@@ -38,9 +37,6 @@ class Shape(NamedTuple):
 
     sorting: Sorting = ()
     """Sort keys that the caller named. Without any, the list has its own order."""
-
-    missing: frozenset[str] = NOTHING
-    """Columns that the tenant does not have yet."""
 
 
 class Listing:
@@ -167,8 +163,7 @@ class Listing:
         sites = own_sites()
         if sites is not None:
             parameters[SITES] = list(sites)
-        missing = missing_columns(table_of(self._model))
-        return Shape(names, is_restricted=sites is not None, missing=missing), parameters
+        return Shape(names, is_restricted=sites is not None), parameters
 
     def _conditions(self, shape: Shape) -> list[ColumnElement[bool]]:
         conditions = [table_of(self._model).c.tenant_id == bindparam("tenant_id")]
@@ -190,10 +185,7 @@ class Listing:
         keys = self._keys(shape.sorting)
         added = [column.label(name) for name, (column, _) in keys.items() if shape.sorting]
         statement = (
-            select(
-                *without_missing(self._columns, shape.missing),
-                *(column for column in added if column.key != "id"),
-            )
+            select(*self._columns, *(column for column in added if column.key != "id"))
             .where(*self._conditions(shape))
             .order_by(
                 *(column.desc() if way == "desc" else column for column, way in keys.values())

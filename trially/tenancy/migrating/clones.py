@@ -3,6 +3,7 @@
 A clone has the rows of its tenants, so that only the administrator can connect to it.
 """
 
+import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,9 +23,15 @@ from trially.tenancy.schema.databases import (
 from trially.tenancy.schema.templates import TENANT_SCHEMA, create_tables
 from trially.tenancy.servers.access import ServerAccess, server_access
 from trially.tenancy.servers.connections import driver_connection, execute
+from trially.tenancy.tiers import TIERS
+from trially.tenancy.tiers.tenant_tables import row_security_sql
 
 SPOOLED_BYTES = 16 * 1024 * 1024
 """A table's rows are kept in memory up to this size, and then in an unlinked temporary file."""
+
+_LOCK = "SELECT pg_advisory_lock(hashtextextended(%s, 0))"
+_TRY_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+_UNLOCK = "SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
 
 _TABLES = """
 SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind IN ('r', 'p')
@@ -38,18 +45,35 @@ WHERE connamespace = %s::regnamespace AND contype = 'f' AND conparentid = 0
 
 @contextmanager
 def cloned(place: Place, revision: str) -> Iterator[Place]:
-    """Yield a clone of a place, whose tables are at `revision`; drop it when the block ends."""
+    """Yield a clone of a place, whose tables are at `revision`; drop it when the block ends.
+
+    An advisory lock on its name is held meanwhile, so that others know that it is in use.
+    """
     access = server_access(place.server)
-    name = f"{_prefix()}{place.schema if place.schema != TENANT_SCHEMA else place.database}"[:63]
+    name = f"{_prefix()}{secrets.token_hex(4)}"
     with access.administer() as raw:
-        _drop_leftovers(raw)
-        create_closed_database(raw, name, "template0")
+        execute(raw, _LOCK, name)
         try:
+            create_closed_database(raw, name, "template0")
             open_database(raw, name)
             _fill(access, place, name, revision)
             yield Place(place.server, name, TENANT_SCHEMA, place.tier, _records(place, name))
         finally:
             drop_database(raw, name)
+            execute(raw, _UNLOCK, name)
+
+
+def drop_dead_clones(raw: connection) -> None:
+    """Drop the clones of processes that were killed: their advisory locks are free.
+
+    `raw` leads to a server's maintenance database, where the locks are.
+    """
+    rows = execute(raw, "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", _prefix())
+    for (name,) in rows:
+        [(is_free,)] = execute(raw, _TRY_LOCK, name)
+        if is_free:
+            drop_database(raw, name)
+            execute(raw, _UNLOCK, name)
 
 
 def size_of(place: Place) -> int:
@@ -78,6 +102,8 @@ def _fill(access: ServerAccess, place: Place, name: str, revision: str) -> None:
                 _copy(from_, to, record, table)
         for table, key, definition in keys:
             execute(to, f'ALTER TABLE {table} ADD CONSTRAINT "{key}" {definition}')
+        if TIERS[place.tier].has_row_security:
+            execute(to, row_security_sql(TENANT_SCHEMA))
         to.commit()
         from_.rollback()
 
@@ -123,13 +149,6 @@ def _records(place: Place, database: str) -> Sequence[PlacementRecord]:
         )
         records.append(clone)
     return records
-
-
-def _drop_leftovers(raw: connection) -> None:
-    """Drop the clones of rehearsals that were killed."""
-    rows = execute(raw, "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", _prefix())
-    for (name,) in rows:
-        drop_database(raw, name)
 
 
 def _prefix() -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from psycopg2.extensions import connection
 
 from trially.tenancy.migrating.attempts import Failure
-from trially.tenancy.migrating.clones import cloned, size_of
+from trially.tenancy.migrating.clones import cloned, drop_dead_clones, size_of
 from trially.tenancy.migrating.places import Place, read_places
 from trially.tenancy.migrating.planning import RunOptions, plan_stages
 from trially.tenancy.migrating.visiting import MigrationEngine, visit
@@ -73,6 +73,9 @@ def rehearse(options: RunOptions, *, to: str = "head") -> Rehearsal:
         for place in stage.places
         if place.records and place.revision in steps.revisions and place.revision != target
     ]
+    for server in {place.server for place in places}:
+        with server_access(server).administer() as raw:
+            drop_dead_clones(raw)
     sizes = {place.key: size_of(place) for place in places}
     chosen = _choose(places, sizes)
     rehearsed = [_rehearse(place, sizes[place.key], steps, target) for place in chosen]

@@ -22,6 +22,7 @@ from trially.tenancy.migrating.attempts import (
     is_lost_server,
 )
 from trially.tenancy.migrating.checking import check_places
+from trially.tenancy.migrating.clones import drop_dead_clones
 from trially.tenancy.migrating.ledger import Ledger, find_unfinished
 from trially.tenancy.migrating.migration_failures import answers
 from trially.tenancy.migrating.places import Place, PlaceKey, read_places
@@ -71,7 +72,7 @@ def migrate_tenants(
         stages = plan_stages(read_places(), options)
         if only is not None:
             stages = [_limited(stage, only) for stage in stages]
-        _build_templates(stages, is_head=target == steps.head)
+        _prepare_servers(stages, is_head=target == steps.head)
         return _Run(steps, target, options, stages, watch).execute()
 
 
@@ -236,15 +237,17 @@ def _unreachable(place: Place, lost: Attempted) -> Attempted:
     )
 
 
-def _build_templates(stages: Sequence[Stage], *, is_head: bool) -> None:
+def _prepare_servers(stages: Sequence[Stage], *, is_head: bool) -> None:
     """Build the template of each server that answers, which tries the migrations before a tenant.
 
-    Raises `TemplateFailedError`.
+    Clones that a killed rehearsal left behind are dropped. Raises `TemplateFailedError`.
     """
-    servers = {place.server for stage in stages for place in stage.places}
-    for server in sorted(servers) if is_head else []:
+    for server in sorted({place.server for stage in stages for place in stage.places}):
         try:
-            template_database(server_access(server))
+            with server_access(server).administer() as raw:
+                drop_dead_clones(raw)
+            if is_head:
+                template_database(server_access(server))
         except Exception as error:
             if is_lost_server(error) and not answers(server):
                 continue

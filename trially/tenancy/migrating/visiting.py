@@ -15,10 +15,10 @@ from trially.config import current_settings
 from trially.database.connecting import open_connection
 from trially.errors import OperatorError
 from trially.tenancy.advisory_locks import GRANT_LOCK
+from trially.tenancy.migrating.applying import apply
 from trially.tenancy.migrating.places import Place
 from trially.tenancy.schema.guard import GUARD_DDL, GUARD_DIGEST, GUARD_DIGEST_SQL
-from trially.tenancy.schema.protection import check_tables
-from trially.tenancy.schema.stepping import Steps, apply_step
+from trially.tenancy.schema.stepping import Steps
 from trially.tenancy.servers.access import ServerAccess
 from trially.tenancy.servers.connections import driver_connection, execute
 from trially.tenancy.servers.preparing import owner_role
@@ -135,6 +135,8 @@ def visit(
     found = look(raw, place.schema)
     if found.revision is None:
         _refuse_tables(raw, place.schema)
+    if TIERS[place.tier].has_row_security:
+        execute(raw, "SET row_security = off")
     raw.autocommit = False
     if found.is_at(target):
         return found, found.revision
@@ -149,7 +151,7 @@ def visit(
     for revision in pending:
         if revision in steps.autocommitting:
             _drop_invalid_indexes(raw, place.schema)
-        _apply(place, owned, steps, former, revision, finish)
+        apply(place, owned, steps, former, revision, finish)
         former = revision
     if not pending:
         finish()
@@ -176,41 +178,6 @@ def revision_after_failure(place: Place, owned: Connection) -> str | None:
         raw.rollback()
         return look(raw, place.schema).revision
     return None
-
-
-def _apply(
-    place: Place,
-    owned: Connection,
-    steps: Steps,
-    former: str | None,
-    revision: str,
-    finish: Callable[[], None],
-) -> None:
-    raw = driver_connection(owned)
-    before = TIERS[place.tier].pre_migration_sql(place.records[0]) if place.records else None
-
-    def begin() -> None:
-        if before is not None:
-            execute(raw, before)
-
-    def end() -> None:
-        check_tables(raw, place.schema)
-        finish()
-
-    try:
-        apply_step(steps, owned, place.schema, revision, former=former, before=begin, after=end)
-    except BaseException:
-        if revision in steps.autocommitting:
-            _restore(raw, finish)
-        raise
-
-
-def _restore(raw: connection, finish: Callable[[], None]) -> None:
-    """Set grants and row security again, after a migration that failed when it had committed."""
-    with suppress(psycopg2.Error):
-        raw.rollback()
-        finish()
-        raw.commit()
 
 
 def _finishing(place: Place, raw: connection, *, has_guard: bool) -> Callable[[], None]:

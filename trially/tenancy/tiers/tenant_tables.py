@@ -1,5 +1,6 @@
 """Compose the SQL for the grants, CHECKs and row-level security of a placement's tables."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from psycopg2 import sql
@@ -70,6 +71,17 @@ def row_security_sql(schema: str, *, is_owner_bound: bool = True) -> sql.Compose
         schema=sql.Literal(schema),
         condition=sql.SQL(f"NOT (relrowsecurity AND relforcerowsecurity = {is_owner_bound})"),
         change=sql.Literal(f"ENABLE ROW LEVEL SECURITY, {force} ROW LEVEL SECURITY"),
+    )
+
+
+def exempt_owner_sql(schema: str, tables: Collection[str]) -> sql.Composed:
+    """Return SQL that exempts the owner of some tables of a schema from row-level security."""
+    return sql.SQL(_ALTER_EACH).format(
+        schema=sql.Literal(schema),
+        condition=sql.SQL("relforcerowsecurity AND relname = ANY ({})").format(
+            sql.Literal(sorted(tables))
+        ),
+        change=sql.Literal("NO FORCE ROW LEVEL SECURITY"),
     )
 
 
