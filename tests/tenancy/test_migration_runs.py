@@ -224,7 +224,7 @@ ROWS_OF_A_POOL = (
 )
 
 
-@pytest.mark.parametrize("statement", (None, *ROWS_OF_A_POOL))
+@pytest.mark.parametrize("statement", [None, *ROWS_OF_A_POOL])
 def test_a_pool_is_locked_only_where_a_migration_touches_it(
     fleet: Fleet, migrate: Migrate, write_next: Callable[[str], None], statement: str | None
 ) -> None:
@@ -365,12 +365,15 @@ def test_the_clone_of_a_killed_rehearsal_is_dropped(fleet: Fleet, migrate: Migra
         fleet.administer(f"CREATE DATABASE {name}")
     clones = f"SELECT datname FROM pg_database WHERE starts_with(datname, '{prefix}')"
     try:
-        with fleet.app.app_context(), running.server_access().administer() as raw:
-            with raw.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (used,))
-                migrate()
-                assert fleet.administer(clones) == [(used,)]
-                cursor.execute("SELECT pg_advisory_unlock_all()")
+        with (
+            fleet.app.app_context(),
+            running.server_access().administer() as raw,
+            raw.cursor() as cursor,
+        ):
+            cursor.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (used,))
+            migrate()
+            assert fleet.administer(clones) == [(used,)]
+            cursor.execute("SELECT pg_advisory_unlock_all()")
         migrate()
         assert fleet.administer(clones) == []
     finally:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from trially.tenancy.migrating.places import Place
 from trially.tenancy.schema.protection import check_tables
 from trially.tenancy.schema.stepping import Steps, apply_step
-from trially.tenancy.servers.connections import execute
+from trially.tenancy.servers.connections import driver_connection, execute
 from trially.tenancy.tiers import TIERS
 from trially.tenancy.tiers.tenant_tables import exempt_owner_sql
 
