@@ -280,7 +280,7 @@ deploy = _lazy(
 )
 migrations = _lazy(
     "db",
-    "trially.tenancy.schema.migration_commands:migrations",
+    "trially.tenancy.linting.commands:migrations",
     "Write migrations, and migrate the databases.",
 )
 openapi = _lazy("openapi", "trially.openapi.commands:openapi", "Print the OpenAPI document.")

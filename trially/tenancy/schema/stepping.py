@@ -120,14 +120,14 @@ def apply_step(
     )
     if former is not None:
         context.get_current_heads = lambda: (former,)  # type: ignore[method-assign]
-    with _using(context), context.begin_transaction():
+    with using(context), context.begin_transaction():
         before()
         context.run_migrations()
         after()
 
 
 @contextmanager
-def _using(context: MigrationContext) -> Iterator[None]:
+def using(context: MigrationContext) -> Iterator[None]:
     """Let `alembic.op` stand for operations in this context, in this thread alone."""
     vars(op)["_proxy"] = _operations
     _operations.current = Operations(context)
