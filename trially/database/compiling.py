@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import (
     ClauseElement,
     Column,
-    ColumnElement,
     Connection,
     DefaultClause,
     Dialect,
@@ -49,7 +48,8 @@ class LackingCompiler(PGCompiler):
 
     def _label_select_column(self, select: Any, column: Any, *args: Any, **options: Any) -> str:
         """Return a column of the result. A stand-in has no name of its own, so it gets one."""
-        text = str(super()._label_select_column(select, column, *args, **options))
+        label: Any = super()._label_select_column  # SQLAlchemy does not annotate it.
+        text = str(label(select, column, *args, **options))
         if self._lacking.has(column) and text == self._stand_in(column):
             text += f" AS {self.preparer.quote(column.name)}"
         return text
@@ -57,11 +57,13 @@ class LackingCompiler(PGCompiler):
     def visit_table(self, table: Any, *args: Any, **options: Any) -> str:
         """Return a table's name; raise `OutdatedTenantError` if the tenant lacks it."""
         self._lacking.refuse_table(table)
-        return str(super().visit_table(table, *args, **options))
+        visit: Any = super().visit_table
+        return str(visit(table, *args, **options))
 
     def visit_insert(self, insert_stmt: Any, *args: Any, **options: Any) -> Any:
         """Return an INSERT without the columns that the tenant lacks."""
-        return super().visit_insert(self._without(insert_stmt), *args, **options)
+        visit: Any = super().visit_insert
+        return visit(self._without(insert_stmt), *args, **options)
 
     def visit_update(self, update_stmt: Any, *args: Any, **options: Any) -> Any:
         """Return an UPDATE without the columns that the tenant lacks."""
@@ -134,7 +136,7 @@ def _value_of(value: Any) -> Any:
     return getattr(value, "value", value)
 
 
-def _default_of(column: Column[Any]) -> ColumnElement[Any]:
+def _default_of(column: Column[Any]) -> Any:
     default = column.server_default
     if not isinstance(default, DefaultClause):
         return null()

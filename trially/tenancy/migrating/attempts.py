@@ -88,12 +88,12 @@ class Rate:
         self._lock = Lock()
         self._next = 0.0
 
-    def wait(self, stopping: Event) -> None:
-        """Wait for the turn of this thread, or until `stopping` is set."""
+    def wait(self, stopping: Event, number: int = 1) -> None:
+        """Wait for the turn of this thread to begin a number of things, or for `stopping`."""
         with self._lock:
             now = time.monotonic()
             at = max(now, self._next)
-            self._next = at + self._seconds
+            self._next = at + self._seconds * number
         stopping.wait(at - now)
 
 
