@@ -36,6 +36,7 @@ ZONES = "trially.recruiting.imports.zone_commands"
 AUDIT = f"{LIFECYCLE}.audit_commands"
 AUDITING = "trially.auditing.commands"
 SEALS = "trially.audit.commands"
+BACKFILLS = "trially.backfills.commands"
 SUPPORT = "trially.auth.support.commands"
 DEMO = "trially.demo.commands"
 
@@ -86,6 +87,21 @@ connections = _group(
     ),
 )
 
+backfill = _group(
+    "backfill",
+    "Run the backfills of tenants' rows, and show how far they are.",
+    _lazy(
+        "run",
+        f"{BACKFILLS}:run",
+        "Run the backfills of the tenants SLUG, or of all, in batches.",
+    ),
+    _lazy(
+        "status",
+        f"{BACKFILLS}:status",
+        "List the tenants whose backfills are not done, and how far they are.",
+    ),
+)
+
 tenants = _group(
     "tenants",
     "Create and manage tenants.",
@@ -123,6 +139,7 @@ tenants = _group(
     ),
     members,
     connections,
+    backfill,
 )
 
 operations = _group(

@@ -43,6 +43,9 @@ class Position:
     error: str | None = None
 
 
+NOWHERE = Position(None)
+
+
 def read_position(name: str) -> Position:
     """Return how far the current tenant is."""
     row = db.session.execute(
@@ -53,7 +56,7 @@ def read_position(name: str) -> Position:
             BackfillProgress.error,
         ).where(_is_of(name))
     ).first()
-    return Position(None) if row is None else Position(*row)
+    return NOWHERE if row is None else Position(*row)
 
 
 def fill_tenant(
@@ -69,11 +72,17 @@ def fill_tenant(
     Errors that pass are tried again. Raises the error of a batch that fails for good; it is
     recorded, and the next call goes on with that batch.
     """
-    size, attempt = named.backfill.batch_size, 1
+    attempt = 1
+
+    def reached(rows: int) -> None:
+        nonlocal attempt
+        attempt = 1
+        report(rows)
+
     while True:
         try:
             with acting_for(slug, named.name):
-                size, attempt = _fill_batches(named, size, rate, stopping, report), 1
+                _fill_batches(named, rate, stopping, reached)
                 position = read_position(named.name)
                 db.session.rollback()
                 return position
@@ -98,23 +107,19 @@ def acting_for(slug: str, name: str) -> Iterator[None]:
 
 
 def _fill_batches(
-    named: NamedBackfill,
-    size: int,
-    rate: Rate,
-    stopping: Event,
-    report: Callable[[int], None],
-) -> int:
-    """Fill batches until none is left, and return the size that the last one had."""
+    named: NamedBackfill, rate: Rate, stopping: Event, report: Callable[[int], None]
+) -> None:
+    """Fill batches until none is left, or `stopping` is set."""
+    size = named.backfill.batch_size
     while not stopping.is_set():
         rate.wait(stopping, size)
         began = time.monotonic()
         with transaction():
             rows = _fill_batch(named, size)
         if rows is None:
-            break
+            return
         report(rows)
         size = _next_size(size, time.monotonic() - began, named.backfill.batch_size)
-    return size
 
 
 def _next_size(size: int, seconds: float, largest: int) -> int:

@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, String, UniqueConstraint, func
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trially.backfills.registry import FIRST_REVISION
 from trially.database.changes import unaudited
 from trially.database.model import TenantModel
 from trially.database.since import since
@@ -46,5 +47,10 @@ class BackfillProgress(TenantModel):
 
     __table_args__ = (
         UniqueConstraint("tenant_id", "name", name="uq_backfill_progress_tenant_id_name"),
-        {"info": {**since("0021"), **unaudited("The position of work on all rows of a table.")}},
+        {
+            "info": {
+                **since(FIRST_REVISION),
+                **unaudited("The position of work on a table."),
+            }
+        },
     )

@@ -13,6 +13,9 @@ from trially.tenancy.schema.revision_files import TENANT_LINEAGE, revisions_of
 
 FOLDER = TENANT_LINEAGE / "backfills"
 
+FIRST_REVISION = "0021"
+"""The migration that adds the table of positions."""
+
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]{1,60}")
 
 
@@ -70,9 +73,10 @@ def choose(name: str | None) -> list[NamedBackfill]:
 
 def _read(path: Path, revisions: frozenset[str]) -> NamedBackfill:
     match = _NAME.fullmatch(path.stem)
-    if match is None or match[1] not in revisions:
+    if match is None or match[1] not in revisions or match[1] < FIRST_REVISION:
         raise BackfillError(
-            f"{path.name} is not named like 0022_fill_places.py, after a migration of tenants."
+            f"{path.name} is not named like {FIRST_REVISION}_fill_places.py. Begin the name with"
+            f" the number of the migration that tenants need first, {FIRST_REVISION} or later."
         )
     spec = importlib.util.spec_from_file_location(f"backfill_{path.stem}", path)
     if spec is None or spec.loader is None:
