@@ -259,6 +259,35 @@ def test_a_pool_is_locked_only_where_a_migration_touches_it(
         fleet.administer(f"UPDATE {schema}.site SET name = 'Here'", of="pooled-one")
 
 
+def test_a_contracting_migration_waits_for_its_backfill(
+    fleet: Fleet, migrate: Migrate, write_next: Callable[[str], None]
+) -> None:
+    write_next("    pass\n\n\nneeds_backfills = ('0030_fill_places',)")
+    done = (
+        "INSERT INTO {}.backfill_progress (tenant_id, id, name, state)"
+        " VALUES (%s, gen_random_uuid(), '0030_fill_places', 'done')"
+    )
+    for slug in fleet.tenants.keys() - {"dedicated-one", "pooled-two"}:
+        tenant = fleet.tenants[slug]
+        fleet.administer(done.format(tenant.placement.schema), str(tenant.id), of=slug)
+
+    progress = migrate(stop_at="100%")
+
+    assert {slug for slug, (revision, _) in recorded(fleet).items() if revision == HEAD} == {
+        *("dedicated-one", "pooled-one", "pooled-two")
+    }
+    reasons = {each.failure.reason for each in progress.failed if each.failure is not None}
+    assert reasons == {
+        f"The backfill 0030_fill_places of {slug} is not done."
+        f" Run `flask tenants backfill run {slug}` first."
+        for slug in ("dedicated-one", "pooled-two")
+    }
+    for slug in ("dedicated-one", "pooled-two"):
+        tenant = fleet.tenants[slug]
+        fleet.administer(done.format(tenant.placement.schema), str(tenant.id), of=slug)
+    assert migrate(resumes=True).state is RunState.DONE
+
+
 def test_an_invalid_index_is_built_again(
     fleet: Fleet, migrate: Migrate, write_next: Callable[[str], None]
 ) -> None:

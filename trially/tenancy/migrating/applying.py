@@ -1,7 +1,7 @@
 """Apply one migration to one place, with all that follows it, in one transaction."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import psycopg2
@@ -9,6 +9,7 @@ from psycopg2.extensions import connection
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from trially.errors import OperatorError
 from trially.tenancy.migrating.places import Place
 from trially.tenancy.schema.protection import check_tables
 from trially.tenancy.schema.stepping import Steps, apply_step
@@ -22,6 +23,10 @@ _BOUND_TABLES = """
 SELECT relname FROM pg_class
 WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'p') AND relforcerowsecurity
 """
+
+
+class UnfilledError(OperatorError):
+    """A migration removes what a backfill of the tenant still needs."""
 
 
 def apply(
@@ -39,6 +44,8 @@ def apply(
     the tables that the statement names, so that only these are locked; and at last on all.
     """
     raw = driver_connection(owned)
+    if needed := steps.backfills[revision]:
+        _refuse_unfilled(place, raw, needed)
     exempt: frozenset[str] = frozenset()
 
     def end() -> None:
@@ -61,6 +68,30 @@ def apply(
             exempt |= more
         else:
             return
+
+
+def _refuse_unfilled(place: Place, raw: connection, needed: Sequence[str]) -> None:
+    """Raise `UnfilledError` if a backfill of a tenant is not done."""
+    for record in place.records:
+        tenant_id = str(record.tenant_id)
+        execute(
+            raw,
+            "SELECT set_config('row_security', 'on', true),"
+            " set_config('trially.tenant_id', %s, true)",
+            tenant_id,
+        )
+        done = execute(
+            raw,
+            "SELECT name FROM backfill_progress WHERE tenant_id = %s AND state = 'done'",
+            tenant_id,
+        )
+        raw.rollback()
+        if missing := sorted(set(needed) - {name for (name,) in done}):
+            slug = record.tenant.slug
+            raise UnfilledError(
+                f"The backfill {missing[0]} of {slug} is not done. Run"
+                f" `flask tenants backfill run {slug}` first."
+            )
 
 
 def _hidden_tables(

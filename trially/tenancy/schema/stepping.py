@@ -5,7 +5,7 @@ What is here keeps it in the thread, so that several threads can migrate several
 while an Alembic command runs.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,10 @@ from trially.errors import OperatorError
 
 AUTOCOMMIT = "autocommit_block"
 """What a migration calls to run a statement outside a transaction."""
+
+
+NEEDED = "needs_backfills"
+"""What a migration calls the names of the backfills that must be done before it."""
 
 
 class UnknownRevisionError(OperatorError):
@@ -52,6 +56,9 @@ class Steps:
 
     autocommitting: frozenset[str]
     """The revisions that run statements outside a transaction."""
+
+    backfills: Mapping[str, tuple[str, ...]]
+    """The names of the backfills that a revision needs done: its `needs_backfills`."""
 
     @property
     def head(self) -> str:
@@ -92,6 +99,7 @@ def load_steps(config: Config) -> Steps:
         scripts,
         tuple(script.revision for script in found),
         frozenset(script.revision for script in found if _autocommits(script)),
+        {script.revision: tuple(getattr(script.module, NEEDED, ())) for script in found},
     )
 
 
