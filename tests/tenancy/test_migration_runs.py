@@ -14,12 +14,8 @@ from sqlalchemy import select, text, update
 
 from trially.config import ROOT
 from trially.state import state_of
-from trially.tenancy.catalog import (
-    PlacementRecord,
-    Server,
-    catalog_transaction,
-    control_engine,
-)
+from trially.tenancy.catalog import PlacementRecord, Server
+from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.migrating import rehearsing, running
 from trially.tenancy.migrating.ledger import NothingToResumeError
 from trially.tenancy.migrating.planning import RunOptions

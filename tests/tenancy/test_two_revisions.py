@@ -16,7 +16,8 @@ from trially.database.session import db, rolled_back
 from trially.recruiting.sites.model import Site
 from trially.recruiting.studies.model import Study
 from trially.state import state_of
-from trially.tenancy.catalog import PlacementRecord, catalog_transaction
+from trially.tenancy.catalog import PlacementRecord
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.context import tenant_context
 from trially.tenancy.schema.lineages import TENANT_LINEAGE
 from trially.tenancy.schema.revision_files import newest_revision

@@ -13,7 +13,8 @@ from flask import Flask, current_app
 from sqlalchemy import update
 
 from trially.errors import OperatorError
-from trially.tenancy.catalog import PlacementRecord, catalog_transaction
+from trially.tenancy.catalog import PlacementRecord
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.migrating.migration_failures import answers
 from trially.tenancy.migrating.places import Place
 from trially.tenancy.migrating.visiting import Found, look

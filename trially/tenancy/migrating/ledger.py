@@ -7,7 +7,8 @@ from sqlalchemy import Update, delete, func, insert, literal, select, text, upda
 from sqlalchemy.orm import Session
 
 from trially.errors import OperatorError
-from trially.tenancy.catalog import PlacementRecord, catalog_transaction
+from trially.tenancy.catalog import PlacementRecord
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.migrating.attempts import Attempted
 from trially.tenancy.migrating.places import Place, PlaceKey
 from trially.tenancy.migrating.planning import RunOptions, Stage

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from trially.config import current_settings
 from trially.errors import OperatorError
 from trially.tenancy.advisory_locks import MIGRATION_LOCK
-from trially.tenancy.catalog import control_engine
+from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.migrating.attempts import (
     Attempted,
     Failure,

@@ -14,8 +14,9 @@ from trially.observability.metrics import (
     tenants_quarantined,
 )
 from trially.state import app_state, state_of
-from trially.tenancy.catalog import CATALOG_SCHEMA, reader_engine
+from trially.tenancy.catalog import CATALOG_SCHEMA
 from trially.tenancy.catalog_reader import catalog_reader
+from trially.tenancy.catalog_sessions import reader_engine
 from trially.tenancy.schema.revision_files import CATALOG_LINEAGE
 from trially.tenancy.schema.revisions import (
     Revision,
