@@ -1,18 +1,13 @@
 """Run migrations over many places: in stages, in parallel on each server, with a ledger."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 
 from flask import Flask, current_app
-from sqlalchemy import text
 
 from trially.config import current_settings
-from trially.errors import OperatorError
-from trially.tenancy.advisory_locks import MIGRATION_LOCK
-from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.migrating.attempts import (
     Attempted,
     Failure,
@@ -22,27 +17,21 @@ from trially.tenancy.migrating.attempts import (
     is_lost_server,
 )
 from trially.tenancy.migrating.checking import check_places
-from trially.tenancy.migrating.clones import drop_dead_clones
 from trially.tenancy.migrating.ledger import Ledger, find_unfinished
 from trially.tenancy.migrating.migration_failures import answers
 from trially.tenancy.migrating.places import Place, PlaceKey, read_places
 from trially.tenancy.migrating.planning import RunOptions, Stage, plan_stages
+from trially.tenancy.migrating.preparing import one_at_a_time, prepare_servers
 from trially.tenancy.migrating.progress import Progress
 from trially.tenancy.migrating.visiting import MigrationEngine
 from trially.tenancy.migration_runs import RunState
-from trially.tenancy.schema.failures import describe_failure
 from trially.tenancy.schema.lineages import TENANT_LINEAGE, alembic_config
 from trially.tenancy.schema.stepping import Steps, load_steps
-from trially.tenancy.schema.templates import template_database
 from trially.tenancy.servers.access import server_access
 
 TICK_SECONDS = 0.1
 LARGEST_BATCH = 100
 """The most outcomes that one transaction records."""
-
-
-class TemplateFailedError(OperatorError):
-    """The migrations fail on an empty database already."""
 
 
 Watch = Callable[[Progress], None]
@@ -64,7 +53,7 @@ def migrate_tenants(
     """
     steps = load_steps(alembic_config(TENANT_LINEAGE))
     target = steps.check(to)
-    with _one_at_a_time(wait):
+    with one_at_a_time(wait):
         only: frozenset[PlaceKey] | None = None
         if resumes:
             run, only = find_unfinished()
@@ -72,7 +61,10 @@ def migrate_tenants(
         stages = plan_stages(read_places(), options)
         if only is not None:
             stages = [_limited(stage, only) for stage in stages]
-        _prepare_servers(stages, is_head=target == steps.head)
+        prepare_servers(
+            {place.server for stage in stages for place in stage.places},
+            is_head=target == steps.head,
+        )
         return _Run(steps, target, options, stages, watch).execute()
 
 
@@ -237,26 +229,6 @@ def _unreachable(place: Place, lost: Attempted) -> Attempted:
     )
 
 
-def _prepare_servers(stages: Sequence[Stage], *, is_head: bool) -> None:
-    """Build the template of each server that answers, which tries the migrations before a tenant.
-
-    Clones that a killed rehearsal left behind are dropped. Raises `TemplateFailedError`.
-    """
-    for server in sorted({place.server for stage in stages for place in stage.places}):
-        try:
-            with server_access(server).administer() as raw:
-                drop_dead_clones(raw)
-            if is_head:
-                template_database(server_access(server))
-        except Exception as error:
-            if is_lost_server(error) and not answers(server):
-                continue
-            raise TemplateFailedError(
-                f"The migrations fail on an empty database of the server {server}, so no tenant was"
-                f" migrated. {describe_failure(error)}"
-            ) from error
-
-
 def _limited(stage: Stage, only: frozenset[PlaceKey]) -> Stage:
     return _those(stage, lambda place: place.key in only)
 
@@ -264,19 +236,3 @@ def _limited(stage: Stage, only: frozenset[PlaceKey]) -> Stage:
 def _those(stage: Stage, is_meant: Callable[[Place], bool]) -> Stage:
     kept = [place for place in stage.places if is_meant(place)]
     return Stage(stage.name, kept, stage.stops_at_a_failure)
-
-
-@contextmanager
-def _one_at_a_time(wait: Callable[[], None]) -> Iterator[None]:
-    """Hold the lock of migrations. It is released when the process dies."""
-    with control_engine().connect() as catalog:
-        key = {"key": MIGRATION_LOCK}
-        if not catalog.scalar(text("SELECT pg_try_advisory_lock(:key)"), key):
-            wait()
-            catalog.execute(text("SELECT pg_advisory_lock(:key)"), key)
-        catalog.commit()
-        try:
-            yield
-        finally:
-            catalog.execute(text("SELECT pg_advisory_unlock(:key)"), key)
-            catalog.commit()
