@@ -169,6 +169,18 @@ def test_a_failure_is_named_and_the_rest_goes_on_from_its_batch(fleet: Fleet, wr
     assert cities(fleet, "schema-one") == {"+": ROWS}
 
 
+def test_a_batch_that_is_too_large_is_tried_again_with_fewer_rows(
+    fleet: Fleet, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(filling, "pause_after", lambda _number: 0)
+    monkeypatch.setattr(filling, "TARGET_SECONDS", 0.0)
+    canceled = "DO $$ BEGIN RAISE SQLSTATE '57014'; END $$"
+    write(f"if len(ids) > 1: db.session.connection().exec_driver_sql({canceled!r})")
+
+    assert run(fleet, "schema-one") == {"schema-one": Outcome.DONE}
+    assert cities(fleet, "schema-one") == {"+": ROWS}
+
+
 def test_a_killed_process_loses_no_batch_and_repeats_none(fleet: Fleet, write: Write) -> None:
     write(
         "import os, signal; len(ids) < 2 and os.environ.get('KILLED') and os.kill(os.getpid(), 9)"

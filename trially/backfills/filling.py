@@ -69,10 +69,10 @@ def fill_tenant(
 ) -> Position:
     """Fill a tenant's rows until none is left, or `stopping` is set. Return how far it came.
 
-    Errors that pass are tried again. Raises the error of a batch that fails for good; it is
+    Errors that pass are tried again, with fewer rows. Raises the error of a batch that fails for good; it is
     recorded, and the next call goes on with that batch.
     """
-    attempt = 1
+    attempt, size = 1, named.backfill.batch_size
 
     def reached(rows: int) -> None:
         nonlocal attempt
@@ -82,7 +82,7 @@ def fill_tenant(
     while True:
         try:
             with acting_for(slug, named.name):
-                _fill_batches(named, rate, stopping, reached)
+                _fill_batches(named, size, rate, stopping, reached)
                 position = read_position(named.name)
                 db.session.rollback()
                 return position
@@ -94,7 +94,7 @@ def fill_tenant(
             _record_failure(slug, named.name, error)
             raise
         stopping.wait(pause_after(attempt))
-        attempt += 1
+        attempt, size = attempt + 1, max(1, size // 2)
 
 
 @contextmanager
@@ -107,10 +107,13 @@ def acting_for(slug: str, name: str) -> Iterator[None]:
 
 
 def _fill_batches(
-    named: NamedBackfill, rate: Rate, stopping: Event, report: Callable[[int], None]
+    named: NamedBackfill,
+    size: int,
+    rate: Rate,
+    stopping: Event,
+    report: Callable[[int], None],
 ) -> None:
-    """Fill batches until none is left, or `stopping` is set."""
-    size = named.backfill.batch_size
+    """Fill batches until none is left, or `stopping` is set. The first one has `size` rows."""
     while not stopping.is_set():
         rate.wait(stopping, size)
         began = time.monotonic()
