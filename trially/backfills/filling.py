@@ -69,8 +69,8 @@ def fill_tenant(
 ) -> Position:
     """Fill a tenant's rows until none is left, or `stopping` is set. Return how far it came.
 
-    Errors that pass are tried again, with fewer rows. Raises the error of a batch that fails for good; it is
-    recorded, and the next call goes on with that batch.
+    Errors that pass are tried again, with fewer rows. Raises the error of a batch that fails for
+    good; it is recorded, and the next call goes on with that batch.
     """
     attempt, size = 1, named.backfill.batch_size
 
