@@ -3,11 +3,13 @@
 A clone has the rows of its tenants, so that only the administrator can connect to it.
 """
 
+import logging
 import secrets
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection
 
@@ -20,11 +22,14 @@ from trially.tenancy.schema.databases import (
     open_database,
     template_prefix,
 )
+from trially.tenancy.schema.failures import describe_failure
 from trially.tenancy.schema.templates import TENANT_SCHEMA, create_tables
 from trially.tenancy.servers.access import ServerAccess, server_access
 from trially.tenancy.servers.connections import driver_connection, execute
 from trially.tenancy.tiers import TIERS
 from trially.tenancy.tiers.tenant_tables import row_security_sql
+
+log = logging.getLogger(__name__)
 
 SPOOLED_BYTES = 16 * 1024 * 1024
 """A table's rows are kept in memory up to this size, and then in an unlinked temporary file."""
@@ -66,13 +71,17 @@ def cloned(place: Place, revision: str) -> Iterator[Place]:
 def drop_dead_clones(raw: connection) -> None:
     """Drop the clones of processes that were killed: their advisory locks are free.
 
-    `raw` leads to a server's maintenance database, where the locks are.
+    `raw` leads to a server's maintenance database, where the locks are. A clone that cannot be
+    dropped is logged, because it keeps nothing else from its work.
     """
     rows = execute(raw, "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", _prefix())
     for (name,) in rows:
         [(is_free,)] = execute(raw, _TRY_LOCK, name)
         if is_free:
-            drop_database(raw, name)
+            try:
+                drop_database(raw, name)
+            except psycopg2.Error as error:
+                log.warning("Drop the database %s, a clone: %s", name, describe_failure(error))
             execute(raw, _UNLOCK, name)
 
 
