@@ -51,12 +51,13 @@ test-postgres-15: setup ## Attack pooled rows on PostgreSQL 15 (apt-get install 
 fuzz: setup ## Fuzz the API with new requests each time (EXAMPLES=… of each kind)
 	FUZZ_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz
 
-check: setup ## Check format, lint, types, import contracts and migration numbers
+check: setup ## Check format, lint, types, import contracts, and numbers and SQL of migrations
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.migration_numbers
+	$(BIN)/python -m tools.lint_migrations
 
 format: setup ## Format the code and fix what can be fixed
 	$(BIN)/python -m ruff format .

@@ -20,6 +20,7 @@ WITHOUT_RESOURCE = {
     "audit_record",
     "audit_seal",
     "audit_subject",
+    "backfill_progress",
     "bulk_export",
     "canary",
     "document_page",

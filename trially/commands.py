@@ -22,6 +22,7 @@ MEMBERS = "trially.auth.members.commands"
 AUTH = "trially.auth.commands"
 TENANTS = f"{LIFECYCLE}.tenant_commands"
 LISTING = f"{LIFECYCLE}.listing_commands"
+MIGRATING = "trially.tenancy.migrating.commands"
 OPERATIONS = f"{LIFECYCLE}.operation_commands"
 SERVERS = f"{LIFECYCLE}.server_commands"
 KEYS = f"{LIFECYCLE}.key_commands"
@@ -35,6 +36,7 @@ ZONES = "trially.recruiting.imports.zone_commands"
 AUDIT = f"{LIFECYCLE}.audit_commands"
 AUDITING = "trially.auditing.commands"
 SEALS = "trially.audit.commands"
+BACKFILLS = "trially.backfills.commands"
 SUPPORT = "trially.auth.support.commands"
 DEMO = "trially.demo.commands"
 
@@ -85,6 +87,21 @@ connections = _group(
     ),
 )
 
+backfill = _group(
+    "backfill",
+    "Run the backfills of tenants' rows, and show how far they are.",
+    _lazy(
+        "run",
+        f"{BACKFILLS}:run",
+        "Run the backfills of the tenants SLUG, or of all, in batches.",
+    ),
+    _lazy(
+        "status",
+        f"{BACKFILLS}:status",
+        "List the tenants whose backfills are not done, and how far they are.",
+    ),
+)
+
 tenants = _group(
     "tenants",
     "Create and manage tenants.",
@@ -130,8 +147,19 @@ tenants = _group(
     ),
     _lazy(
         "downgrade",
-        f"{LIFECYCLE}.downgrade_commands:downgrade",
+        "trially.tenancy.migrating.downgrade_commands:downgrade",
         "Migrate the tenants SLUG back to a revision.",
+    ),
+    _lazy("migrate", f"{MIGRATING}:migrate", "Migrate the tables of the tenants SLUG, or of all."),
+    _lazy(
+        "status",
+        "trially.tenancy.migrating.status_commands:status",
+        "List the tenants whose tables are not at this version's revision, and why.",
+    ),
+    _lazy(
+        "diff",
+        "trially.doctor.diff_commands:diff",
+        "Compare the tables of the tenant SLUG with those of a new tenant at its revision.",
     ),
     _lazy("silo", f"{TENANTS}:silo", "Write the files that run a silo for the tenant SLUG."),
     _lazy("revoke", f"{AUTH}:revoke", "Revoke the tokens for the tenant SLUG."),
@@ -143,6 +171,7 @@ tenants = _group(
     ),
     members,
     connections,
+    backfill,
 )
 
 operations = _group(
@@ -300,7 +329,7 @@ deploy = _lazy(
 )
 migrations = _lazy(
     "db",
-    "trially.tenancy.schema.migration_commands:migrations",
+    "trially.tenancy.linting.commands:migrations",
     "Write migrations, and migrate the databases.",
 )
 openapi = _lazy("openapi", "trially.openapi.commands:openapi", "Print the OpenAPI document.")

@@ -13,8 +13,9 @@ from flask_migrate import upgrade
 
 from serving.rolling import status_path
 from trially.errors import OperatorError
-from trially.tenancy.lifecycle.migration_failures import FleetMigrationError
-from trially.tenancy.schema.lineages import CATALOG_LINEAGE, TENANT_LINEAGE
+from trially.tenancy.migrating.fleet_migrations import upgrade_tenants
+from trially.tenancy.migrating.migration_failures import FleetMigrationError
+from trially.tenancy.schema.lineages import CATALOG_LINEAGE
 from trially.terminal import NOTHING, command, json_option, print_item
 
 POLL_SECONDS = 0.1
@@ -62,7 +63,7 @@ def deploy(pidfile: Path, seconds: float, *, may_fail: bool, dry_run: bool, as_j
         return
     upgrade(directory=str(CATALOG_LINEAGE))
     try:
-        upgrade(directory=str(TENANT_LINEAGE))
+        upgrade_tenants()
     except FleetMigrationError as error:
         if not may_fail:
             raise

@@ -33,6 +33,7 @@ _CATALOG_STATES = {
     Revision.CURRENT: "ok",
     Revision.NEWER: NEWER_CATALOG,
     Revision.BEHIND: "not migrated",
+    Revision.OUTDATED: "not migrated",
     Revision.UNKNOWN: "not migrated",
 }
 
@@ -96,7 +97,8 @@ def show_metrics() -> Response:
 def _can_serve(checks: Mapping[str, str]) -> bool:
     """Return whether some tenant can be served."""
     tenants = fleet_revisions().tenants or {}
-    are_all_behind = 0 < tenants.get(Revision.BEHIND, 0) == sum(tenants.values())
+    behind = tenants.get(Revision.BEHIND, 0) + tenants.get(Revision.OUTDATED, 0)
+    are_all_behind = 0 < behind == sum(tenants.values())
     return (
         checks["catalog"] in {"ok", FROM_CACHE, NEWER_CATALOG}
         and checks["keys"] in {"ok", SOME_KEYS}
@@ -139,7 +141,9 @@ def _check_migrations() -> str:
         return "unknown"
     others = [
         f"{count} {revision}"
-        for revision in (Revision.BEHIND, Revision.UNKNOWN, Revision.NEWER)
+        for revision in (Revision.BEHIND, Revision.OUTDATED, Revision.UNKNOWN, Revision.NEWER)
         if (count := tenants.get(revision, 0))
     ]
+    if quarantined := fleet_revisions().quarantined:
+        others.append(f"{quarantined} quarantined")
     return f"of {sum(tenants.values())} tenants: {', '.join(others)}" if others else "ok"

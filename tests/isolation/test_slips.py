@@ -32,6 +32,7 @@ CACHED_FUNCTIONS = {
     "trially/database/changes.py:is_about_patients",
     "trially/database/rows.py:_insert_item",
     "trially/database/rows.py:_select_item",
+    "trially/database/since.py:lacking_at",
     "trially/database/statements.py:_tables_of",
     "trially/dev_issuer/key_file.py:_import_key",
     "trially/keys/derivation.py:derive_key",

@@ -12,8 +12,7 @@ from servers import serve, wait_until
 from test_restarts import clients
 
 from trially import deploying
-from trially.tenancy.lifecycle.migration_failures import FleetMigrationError
-from trially.tenancy.schema.lineages import TENANT_LINEAGE
+from trially.tenancy.migrating.migration_failures import FleetMigrationError
 
 RunCommand = Callable[..., Any]
 
@@ -66,6 +65,7 @@ def test_a_server_that_does_not_run_is_reported_first(
         pytest.fail("The databases were migrated.")
 
     monkeypatch.setattr("trially.deploying.upgrade", migrate)
+    monkeypatch.setattr("trially.deploying.upgrade_tenants", migrate)
     pidfile = tmp_path / "pid"
     for content in (None, "", "nothing", "999999999"):
         if content is not None:
@@ -93,12 +93,11 @@ def test_workers_are_replaced_despite_failed_tenants_on_request_only(
     options: tuple[str, ...],
     is_replaced: bool,
 ) -> None:
-    def migrate(directory: str) -> None:
-        if directory == str(TENANT_LINEAGE):
-            raise FleetMigrationError("the tenant acme failed")
+    def migrate() -> None:
+        raise FleetMigrationError("the tenant acme failed")
 
     replaced: list[int] = []
-    monkeypatch.setattr(deploying, "upgrade", migrate)
+    monkeypatch.setattr(deploying, "upgrade_tenants", migrate)
     monkeypatch.setattr(deploying, "find_server", lambda _pidfile: 7)
     monkeypatch.setattr(deploying, "replace_workers", lambda pid, *_rest: replaced.append(pid))
 

@@ -1,7 +1,5 @@
 """`flask db upgrade` over the placements of every tier, run as a process of its own."""
 
-import re
-
 import pytest
 from repository_copies import RepositoryCopy, installation_of
 from sqlalchemy import text
@@ -67,12 +65,9 @@ def test_a_migration_reaches_every_tier_and_every_row(own_app, run_next_migratio
     assert current.returncode == 0, current.stderr
     failed = run_next_migration("db", "upgrade", last_statement="SELECT 1 / 0")
     assert failed.returncode == 1
-    assert re.search(
-        r"^Error: The command failed for 5 of 5 placements\.\n"
-        r"DivisionByZero \(SQLSTATE 22012\)\n"
-        r"  - the blank schema of database s_\w+ \(server default\)\n",
-        failed.stderr,
-        re.MULTILINE,
+    assert failed.stderr.endswith(
+        "Error: The migrations fail on an empty database of the server default, so no tenant was"
+        " migrated. DivisionByZero (SQLSTATE 22012)\n"
     )
     result = run_next_migration("db", "upgrade")
     assert result.returncode == 0, result.stderr
@@ -108,28 +103,17 @@ def test_a_migration_reaches_every_tier_and_every_row(own_app, run_next_migratio
         assert secured == [(is_pooled, is_pooled)]
 
 
-@pytest.mark.parametrize("tier", [Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA, Tier.POOLED_ROWS])
-def test_a_migration_that_leaves_a_table_unprotected_is_rolled_back(
-    own_app, run_next_migration, tier
-):
+def test_a_migration_that_leaves_a_table_unprotected_reaches_no_tenant(own_app, run_next_migration):
     with own_app.app_context():
-        tenant = create_tenant("first", "First", tier=tier)
-        if tier is Tier.POOLED_ROWS:
-            create_tenant("second", "Second", tier=tier)
+        tenant = create_tenant("first", "First", tier=Tier.POOLED_ROWS)
 
     upgraded = run_next_migration("db", "upgrade", last_statement="SELECT 1")
     created = run_next_migration(
         "tenants", "create", "another", "--name", "Another", last_statement="SELECT 1"
     )
 
-    database = tenant.placement.database
-    where = {
-        Tier.DEDICATED_DATABASE: f"the tenant first (server default, database {database}",
-        Tier.OWN_SCHEMA: f"the blank schema of database {database} (server default)",
-        Tier.POOLED_ROWS: f"2 tenants (server default, database {database}",
-    }[tier]
     assert upgraded.returncode == created.returncode == 1
-    assert where in upgraded.stderr
+    assert "so no tenant was migrated" in upgraded.stderr
     for result in (upgraded, created):
         assert "visit has no policy tenant_rows. Add this statement" in result.stderr
         assert POLICY in result.stderr

@@ -233,6 +233,18 @@ def test_flask_db_works_on_either_lineage(own_app, run_flask, arguments):
         assert result.exit_code == 0, result.output
 
 
+def test_the_sql_of_one_lineage_is_printed_once(own_app, run_flask):
+    with own_app.app_context():
+        for slug in ("first", "second"):
+            create_tenant(slug, slug)
+
+    result = run_flask("db", "upgrade", "0014:0016", "--sql")
+
+    assert result.exit_code == 0, result.output
+    assert result.output.count("BEGIN;") == result.output.count("COMMIT;") == 2
+    assert result.output.count("UPDATE tenant.alembic_version SET version_num='0016'") == 1
+
+
 def test_showing_the_revision_changes_nothing(own_app, run_flask):
     with own_app.app_context():
         tenant = create_tenant("somebody", "Somebody")

@@ -28,8 +28,8 @@ from trially.tenancy.lifecycle.filling import fill_ready
 from trially.tenancy.lifecycle.key_use import all_login_roles
 from trially.tenancy.lifecycle.listing import get_tenant, list_tenants
 from trially.tenancy.lifecycle.operations import run_operation, unfinished_operations
-from trially.tenancy.lifecycle.places import read_places
 from trially.tenancy.lifecycle.provisioning import TenantExistsError, create_tenant
+from trially.tenancy.migrating.places import read_places
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
 

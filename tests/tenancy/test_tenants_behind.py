@@ -88,7 +88,7 @@ def test_a_forgotten_upgrade_and_a_failed_one_are_reported(fleet: Fleet) -> None
     assert recorded(fleet) == dict.fromkeys(fleet.tenants, HEAD) | failed
     status, word, checks = readiness(fleet)
     assert (status, word) == (200, "degraded")
-    assert checks["migrations"] == "of 6 tenants: 1 behind, 1 unknown"
+    assert checks["migrations"] == "of 6 tenants: 1 behind, 1 unknown, 2 quarantined"
     assert {error["tenant"] for error in errors_of(fleet)} == {"dedicated-one", "schema-one"}
 
     assert fleet.run("db", "upgrade").exit_code == 0

@@ -22,7 +22,7 @@ from trially.config import current_settings
 from trially.errors import OperatorError
 from trially.state import app_state
 from trially.tenancy.catalog import PlacementRecord
-from trially.tenancy.lifecycle.places import Place, read_places
+from trially.tenancy.migrating.places import Place, read_places
 from trially.tenancy.schema.databases import as_owner
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import driver_connection, execute

@@ -37,6 +37,10 @@ class TenantSuspendedError(OperatorError):
     """The tenant is suspended: its guard refuses transactions until the tenant is resumed."""
 
 
+class OutdatedTenantError(OperatorError):
+    """The tenant's tables are of a revision that this version cannot serve, or not fully."""
+
+
 @dataclass(frozen=True)
 class Placement:
     """Where one tenant's rows are, and as of which epoch."""
@@ -54,6 +58,9 @@ class Placement:
 
     replicas: tuple[URL, ...] = field(default=(), repr=False)
     """URLs of the server's read replicas."""
+
+    revision: str | None = None
+    """The recorded revision of the tables, None if it is unknown."""
 
     def __post_init__(self) -> None:
         """Raise `ValueError` for a schema or role that would need quoting in SQL."""
@@ -121,6 +128,7 @@ def on_replica(placement: Placement, number: int, position: int) -> ReplicaPlace
         url=placement.replicas[number],
         other_password=placement.other_password,
         role=placement.role,
+        revision=placement.revision,
         number=number,
         position=position,
     )

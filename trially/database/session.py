@@ -11,9 +11,11 @@ from flask_sqlalchemy.session import Session
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.orm import ORMExecuteState
 
+from trially.database.compiling import engine_without
 from trially.database.connecting import Login, open_connection
 from trially.database.engines import EngineRegistry, Limits
 from trially.database.placement import WrongTenantError, current_placement
+from trially.database.since import Lacking, lacking
 from trially.database.statements import UnauditedChangeError
 from trially.database.tenant_objects import check_objects, check_rows, with_merged
 from trially.database.watching import GRACE_SECONDS, WatchedConnection
@@ -39,7 +41,19 @@ class PlacedSession(Session):
         Raises `NoTenantError`, or `WrongTenantError` if this session has served another tenant.
         """
         self._check_tenant()
-        return engine_registry().engine_for(current_placement())
+        engine, without = engine_registry().engine_for(current_placement()), lacking()
+        return self._reduced(engine, without) if without else engine
+
+    def _reduced(self, engine: Engine, without: Lacking) -> Engine:
+        """Return the engine for a tenant that lacks something: the same one during a transaction.
+
+        The session has one connection for each engine object.
+        """
+        known = self.info.get("reduced")
+        if known is None or known[:2] != (engine, without):
+            known = self.info["reduced"] = (engine, without, engine_without(engine, without))
+        reduced: Engine = known[2]
+        return reduced
 
     def add(self, instance: object, *, _warn: bool = True) -> None:
         """Add an object to the session, or raise `WrongTenantError`.

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from alembic.util import CommandError
 from psycopg2.extensions import connection
 
 from trially.demo.former_issuers import record_present_issuer, tenants_with_former_issuers
@@ -20,9 +19,10 @@ from trially.tenancy.lifecycle.operations import (
     run_operation,
     unfinished_operations,
 )
-from trially.tenancy.lifecycle.tenants_behind import recording_failure, upgrade_tenants_behind
+from trially.tenancy.migrating.tenants_behind import recording_failure, upgrade_tenants_behind
 from trially.tenancy.schema.catalog_revision import CatalogBehindError, check_catalog
 from trially.tenancy.schema.installing import install
+from trially.tenancy.schema.stepping import UnknownRevisionError
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
 
@@ -61,10 +61,10 @@ def _migrate_catalog(report: Report) -> None:
         report("Migrating the catalog …")
         try:
             install()
-        except CommandError as error:
+        except UnknownRevisionError as error:
             raise NewerCatalogError(
-                f"The catalog cannot be migrated to this version: {error}. A newer version may have"
-                " migrated it. Use that version, or start again with `flask demo reset`."
+                f"The catalog cannot be migrated to this version. {error} Use"
+                " that version, or start again with `flask demo reset`."
             ) from None
 
 

@@ -48,7 +48,7 @@ def schemas_are_at_the_head_revision(fleet: Fleet) -> Iterator[Problem]:
     """Count the tenants that the catalog records as behind. Checks of databases name them."""
     tenants = [tenant for database in fleet.databases for tenant in database.served]
     counts = Counter(compare(tenant.placement.revision, fleet.head) for tenant in tenants)
-    for revision in (Revision.BEHIND, Revision.UNKNOWN, Revision.NEWER):
+    for revision in (Revision.BEHIND, Revision.OUTDATED, Revision.UNKNOWN, Revision.NEWER):
         if counts[revision]:
             what = f"the recorded revision of {counts[revision]} of {len(tenants)} tenants is"
             yield warning(f"{what} {revision}", "Run `flask db upgrade` of the newest version.")

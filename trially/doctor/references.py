@@ -22,6 +22,7 @@ from trially.doctor.comparing.snapshots import Reader, Snapshot, prepare_session
 from trially.doctor.leftovers import administering, drop_leftovers, drop_run, reference_prefix
 from trially.doctor.reference_databases import Reference
 from trially.tenancy.catalog import PlacementRecord, Server
+from trially.tenancy.migrating.clones import drop_dead_clones
 from trially.tenancy.schema.databases import (
     as_owner,
     create_closed_database,
@@ -203,6 +204,7 @@ def references_on(access: ServerAccess) -> Iterator[ServerReferences]:
     prefix = f"{reference_prefix()}{secrets.token_hex(3)}"
     with administering(access) as raw:
         drop_leftovers(raw)
+        drop_dead_clones(raw)
         execute(raw, "SELECT pg_advisory_lock(hashtextextended(%s, 0))", prefix)
         references = ServerReferences(access, prefix)
         try:

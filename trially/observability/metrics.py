@@ -76,8 +76,13 @@ catalog_migrated = Gauge(
 )
 tenants_by_revision = Gauge(
     "trially_tenants",
-    "Tenants by their recorded revision: current, behind, newer than the code, or unknown.",
+    "Tenants by their recorded revision: current, behind, outdated, newer than the code, unknown.",
     ("revision",),
+    multiprocess_mode="livemostrecent",
+)
+tenants_quarantined = Gauge(
+    "trially_tenants_quarantined",
+    "Tenants whose last migration failed. `flask tenants status` names them.",
     multiprocess_mode="livemostrecent",
 )
 catalog_stale_answers_total = Counter(

@@ -37,7 +37,7 @@ _LIMIT = Cause(Code.CONNECTIONS_EXHAUSTED, "The database accepts no further conn
 _LOCK = Cause(Code.LOCK_TIMEOUT, "The record is in use by another transaction for too long.")
 _LOGIN = Cause(Code.DATABASE_LOGIN_REFUSED, "The database refuses the role of this service.")
 _MISSING = Cause(Code.DATABASE_MISSING, "The tenant's database cannot be found.")
-_OUTDATED = Cause(
+OUTDATED = Cause(
     Code.DATABASE_OUTDATED, "The tenant's tables are not those that this version needs."
 )
 _READ_ONLY = Cause(Code.DATABASE_READ_ONLY, "The database accepts no changes now.")
@@ -68,11 +68,11 @@ _BY_SQLSTATE = {
     "28000": _LOGIN,
     "28P01": _LOGIN,
     "3D000": _MISSING,
-    "3F000": _OUTDATED,
-    "42703": _OUTDATED,
-    "42704": _OUTDATED,
-    "42883": _OUTDATED,
-    "42P01": _OUTDATED,
+    "3F000": OUTDATED,
+    "42703": OUTDATED,
+    "42704": OUTDATED,
+    "42883": OUTDATED,
+    "42P01": OUTDATED,
     "53000": _FULL,
     "53100": _FULL,
     "53200": _FULL,

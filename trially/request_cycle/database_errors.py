@@ -8,7 +8,11 @@ from sqlalchemy.exc import TimeoutError as CheckoutTimeoutError
 
 from trially.auth.refusals import no_access
 from trially.database.model import TenantModel
-from trially.database.placement import StalePlacementError, TenantSuspendedError
+from trially.database.placement import (
+    OutdatedTenantError,
+    StalePlacementError,
+    TenantSuspendedError,
+)
 from trially.http.codes import Code
 from trially.http.problems import Conflict, Problem, ServiceUnavailable, validation_failed
 from trially.http.retry_after import retry_after
@@ -16,6 +20,7 @@ from trially.observability.metrics import database_faults_total, guard_refusals_
 from trially.request_cycle.causes import (
     CONNECTION_WAIT,
     MOVED,
+    OUTDATED,
     WRONG_KEY,
     Cause,
     cause_of,
@@ -39,6 +44,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CheckoutTimeoutError, _refuse_waited)
     app.register_error_handler(StalePlacementError, _refuse_stale)
     app.register_error_handler(TenantSuspendedError, _refuse_suspended)
+    app.register_error_handler(OutdatedTenantError, _refuse_outdated)
     app.register_error_handler(WrongSecretKeyError, _refuse_wrong_key)
 
 
@@ -103,6 +109,10 @@ def _refuse_waited(_error: CheckoutTimeoutError) -> Response:
 def _refuse_stale(_error: StalePlacementError) -> Response:
     guard_refusals_total.labels("stale").inc()
     return _refuse(MOVED)
+
+
+def _refuse_outdated(_error: OutdatedTenantError) -> Response:
+    return _refuse(OUTDATED)
 
 
 def _refuse_wrong_key(error: WrongSecretKeyError) -> Response:

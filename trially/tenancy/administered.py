@@ -48,4 +48,5 @@ def administered_placement(placement: Placement) -> AdministeredPlacement:
         epoch=placement.epoch,
         url=access.administrator_url(placement.url.database),
         role=owner_role(current_settings()),
+        revision=placement.revision,
     )

@@ -18,6 +18,12 @@ SERVER_CHOICE_LOCK = 0x7472_6961_6C6C_6368
 READY_LOCK = 0x7472_6961_6C6C_7264
 """Catalog: one process at a time creates and removes ready tenants."""
 
+MIGRATION_LOCK = 0x7472_6961_6C6C_6D67
+"""Catalog: one process at a time migrates tenants."""
+
+GRANT_LOCK = 0x7472_6961_6C6C_6772
+"""Tenants' database: one migration at a time grants. PostgreSQL refuses two grants at once."""
+
 DEMO_LOCK = 0x7472_6961_6C6C_646D
 """Maintenance database: one process at a time prepares the demo tenants."""
 

@@ -181,6 +181,9 @@ class PlacementRecord(Timestamped, CatalogModel):
     revision: Mapped[str | None] = mapped_column(String(32))
     """The revision of its tables, as last recorded. `tenancy/schema/revisions.py` uses it."""
 
+    quarantine: Mapped[str | None]
+    """Why its last migration failed. None once it has succeeded."""
+
     tenant: Mapped[Tenant] = relationship(viewonly=True)
     server: Mapped[Server] = relationship(lazy="joined", innerjoin=True)
 

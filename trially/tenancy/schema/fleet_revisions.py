@@ -8,13 +8,23 @@ from threading import Lock
 from flask import Flask
 from sqlalchemy import Connection, text
 
-from trially.observability.metrics import catalog_migrated, tenants_by_revision
+from trially.observability.metrics import (
+    catalog_migrated,
+    tenants_by_revision,
+    tenants_quarantined,
+)
 from trially.state import app_state, state_of
 from trially.tenancy.catalog import CATALOG_SCHEMA
 from trially.tenancy.catalog_reader import catalog_reader
 from trially.tenancy.catalog_sessions import reader_engine
 from trially.tenancy.schema.revision_files import CATALOG_LINEAGE
-from trially.tenancy.schema.revisions import Revision, compare, count_tenants, needed_revision
+from trially.tenancy.schema.revisions import (
+    Revision,
+    compare,
+    count_quarantined,
+    count_tenants,
+    needed_revision,
+)
 
 COUNTING_SECONDS = 5.0
 """How often a process counts the tenants at most, however often it is asked."""
@@ -30,6 +40,9 @@ class FleetRevisions:
         self._count_again_at = 0.0
         self.tenants: Mapping[Revision, int] | None = None
         """The number of tenants by revision when they were last counted; None before that."""
+
+        self.quarantined = 0
+        """The number of tenants whose last migration had failed then."""
 
         catalog_migrated.set(1)
 
@@ -49,7 +62,8 @@ class FleetRevisions:
             has_counts = revision in {Revision.CURRENT, Revision.NEWER}
             catalog_migrated.set(int(has_counts))
             if has_counts and self._must_count():
-                self._record(count_tenants(catalog))
+                # A newer catalog has every column that this version knows.
+                self._record(count_tenants(catalog), count_quarantined(catalog))
         return revision
 
     def _must_count(self) -> bool:
@@ -60,8 +74,9 @@ class FleetRevisions:
                 self._count_again_at = now + COUNTING_SECONDS
         return is_due
 
-    def _record(self, counts: Counter[Revision]) -> None:
-        self.tenants = counts
+    def _record(self, counts: Counter[Revision], quarantined: int) -> None:
+        self.tenants, self.quarantined = counts, quarantined
+        tenants_quarantined.set(quarantined)
         for revision in Revision:
             tenants_by_revision.labels(revision.value).set(counts[revision])
 

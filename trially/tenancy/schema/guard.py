@@ -4,6 +4,8 @@ Each database with tenants has its own copy of their placements. `trially.enter`
 that the caller has cached with that copy, and refuses a stale epoch or a suspended tenant.
 """
 
+import hashlib
+import re
 from uuid import UUID
 
 from psycopg2 import sql
@@ -89,6 +91,21 @@ $function$;
 
 REVOKE ALL ON FUNCTION trially.enter(uuid, bigint), trially.analyze_tables() FROM PUBLIC;
 """
+
+_BODIES = re.compile(
+    r"CREATE OR REPLACE FUNCTION trially\.(\w+).*?\$function\$(.*?)\$function\$", re.DOTALL
+)
+
+GUARD_DIGEST = hashlib.md5(
+    "".join(body for _, body in sorted(_BODIES.findall(GUARD_DDL))).encode(), usedforsecurity=False
+).hexdigest()
+"""The digest of the bodies of this version's functions."""
+
+GUARD_DIGEST_SQL = (
+    "(SELECT md5(string_agg(prosrc, '' ORDER BY proname COLLATE \"C\")) FROM pg_proc"
+    " WHERE pronamespace = to_regnamespace('trially'))"
+)
+"""An expression for the digest of the bodies of a database's functions."""
 
 LOCK_TIMEOUT_SECONDS = 10
 """Longest a change of placement waits for the tenant's open transactions."""

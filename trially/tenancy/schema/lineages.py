@@ -4,15 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from alembic import command, context
+from alembic import context
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, MetaData, text
 
 from trially.database.model import CatalogModel, TenantModel
+from trially.tenancy import migration_runs  # noqa: F401  its tables are the catalog's
 from trially.tenancy.schema.autogenerate import number_revision, protect_tables
 from trially.tenancy.schema.protection import check_tables
 from trially.tenancy.schema.revision_files import CATALOG_LINEAGE, TENANT_LINEAGE
+from trially.tenancy.schema.revisions import read_revision
+from trially.tenancy.schema.stepping import apply_step, load_steps
 from trially.tenancy.servers.connections import driver_connection
 
 __all__ = [
@@ -20,6 +23,7 @@ __all__ = [
     "LOCK_TIMEOUT_SECONDS",
     "TENANT_LINEAGE",
     "alembic_config",
+    "print_sql",
     "run_lineage",
     "run_upgrade",
 ]
@@ -36,12 +40,21 @@ _METADATA: dict[Path, MetaData] = {
 def run_upgrade(lineage: Path, connection: Connection, schema: str, revision: str = "head") -> None:
     """Migrate the tables in `schema` to a revision of a lineage, over `connection`.
 
-    This is an Alembic command, and Alembic cannot run one command inside another one.
+    Each migration is one transaction. Raises `UnprotectedTableError`, and rolls it back, if a
+    tenant table would lack its policy or its trigger.
     """
-    config = alembic_config(lineage)
-    config.attributes["connection"] = connection
-    config.attributes["schema"] = schema
-    command.upgrade(config, revision)
+    _prepare_session(connection, schema)
+    raw = driver_connection(connection)
+
+    def check() -> None:
+        if lineage == TENANT_LINEAGE:
+            check_tables(raw, schema)
+
+    steps = load_steps(alembic_config(lineage))
+    former = read_revision(raw, schema)
+    raw.commit()
+    for step in steps.between(former, steps.check(revision)):
+        apply_step(steps, connection, schema, step, after=check)
 
 
 def alembic_config(lineage: Path) -> Config:
@@ -89,6 +102,20 @@ def run_lineage(
     with context.begin_transaction():
         context.run_migrations()
     return not is_read_only
+
+
+def print_sql(lineage: Path, schema: str) -> None:
+    """Print the SQL of the current Alembic command, for one place, without a database."""
+    context.configure(
+        dialect_name="postgresql",
+        target_metadata=_METADATA[lineage],
+        version_table_schema=schema,
+        transaction_per_migration=True,
+        literal_binds=True,
+    )
+    with context.begin_transaction():
+        context.execute(f"SET search_path = {schema}, pg_temp")
+        context.run_migrations()
 
 
 def _prepare_session(connection: Connection, schema: str) -> None:

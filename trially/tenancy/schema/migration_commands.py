@@ -173,8 +173,9 @@ def _prepare(config: Config) -> Config:
     location = Path(config.get_main_option("script_location") or "").resolve()
     is_tenants = location == TENANT_LINEAGE
     is_on_scratch = command in ON_SCRATCH
+    prints_sql = bool(click_context and click_context.params.get("sql"))
     # Other commands on the catalog's lineage create its database, and `upgrade` its tables.
-    if is_on_scratch or (is_tenants and command not in FILES_ONLY):
+    if is_on_scratch or (is_tenants and command not in FILES_ONLY and not prints_sql):
         require_catalog()
     if is_on_scratch and is_tenants:
         template_database(server_access())

@@ -26,7 +26,10 @@ class Revision(StrEnum):
 
     CURRENT = "current"
     BEHIND = "behind"
-    """It is older, or not a revision of this lineage."""
+    """It is the one before. Its tenants are served, without what the newest migration adds."""
+
+    OUTDATED = "outdated"
+    """It is older than that, or not a revision of this lineage. Its tenants are not served."""
 
     NEWER = "newer"
     """A newer version has migrated the tables, as a deployment does before it replaces workers."""
@@ -41,8 +44,11 @@ def compare(recorded: str | None, head: str) -> Revision:
         return Revision.UNKNOWN
     if recorded == head:
         return Revision.CURRENT
-    is_newer = recorded.isdecimal() and head.isdecimal() and int(recorded) > int(head)
-    return Revision.NEWER if is_newer else Revision.BEHIND
+    if not (recorded.isdecimal() and head.isdecimal()):
+        return Revision.OUTDATED
+    if int(recorded) > int(head):
+        return Revision.NEWER
+    return Revision.BEHIND if int(recorded) + 1 == int(head) else Revision.OUTDATED
 
 
 @cache
@@ -68,6 +74,19 @@ def count_tenants(catalog: Connection) -> Counter[Revision]:
     for revision, count in recorded:
         counts[compare(revision, head)] += count
     return counts
+
+
+def count_quarantined(catalog: Connection) -> int:
+    """Count the tenants whose last migration failed."""
+    return (
+        catalog.scalar(
+            select(func.count())
+            .select_from(PlacementRecord)
+            .join(Tenant, Tenant.id == PlacementRecord.tenant_id)
+            .where(PlacementRecord.is_active, PlacementRecord.quarantine.is_not(None), is_served())
+        )
+        or 0
+    )
 
 
 def read_revision(raw: connection, schema: str) -> str | None:

@@ -111,6 +111,7 @@ class DedicatedDatabase:
             url=access.role_url(record.role, record.database),
             other_password=access.other_password(record.role),
             replicas=access.replica_role_urls(record.role, record.database),
+            revision=record.revision,
         )
 
     def _bind_key(self, record: PlacementRecord) -> str:

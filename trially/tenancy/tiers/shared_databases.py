@@ -146,6 +146,7 @@ def shared_placement(record: PlacementRecord, *, role: str | None = None) -> Pla
         other_password=access.other_password(record.database),
         role=role,
         replicas=access.replica_role_urls(record.database, record.database),
+        revision=record.revision,
     )
 
 

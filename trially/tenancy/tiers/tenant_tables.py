@@ -1,5 +1,6 @@
 """Compose the SQL for the grants, CHECKs and row-level security of a placement's tables."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from psycopg2 import sql
@@ -62,13 +63,25 @@ def tenant_check_sql(schema: str, tenant_id: UUID) -> sql.Composed:
 def row_security_sql(schema: str, *, is_owner_bound: bool = True) -> sql.Composed:
     """Return SQL that enables row-level security on a schema's tables, for their owner too or not.
 
+    It locks only the tables on which that is not so yet.
     A migration must exempt the owner. It sets no tenant id, so the policies would hide every row.
     """
     force = "FORCE" if is_owner_bound else "NO FORCE"
     return sql.SQL(_ALTER_EACH).format(
         schema=sql.Literal(schema),
-        condition=sql.SQL("true"),
+        condition=sql.SQL(f"NOT (relrowsecurity AND relforcerowsecurity = {is_owner_bound})"),
         change=sql.Literal(f"ENABLE ROW LEVEL SECURITY, {force} ROW LEVEL SECURITY"),
+    )
+
+
+def exempt_owner_sql(schema: str, tables: Collection[str]) -> sql.Composed:
+    """Return SQL that exempts the owner of some tables of a schema from row-level security."""
+    return sql.SQL(_ALTER_EACH).format(
+        schema=sql.Literal(schema),
+        condition=sql.SQL("relforcerowsecurity AND relname = ANY ({})").format(
+            sql.Literal(sorted(tables))
+        ),
+        change=sql.Literal("NO FORCE ROW LEVEL SECURITY"),
     )
 
 

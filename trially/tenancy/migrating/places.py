@@ -10,12 +10,25 @@ from psycopg2.extensions import connection
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import joinedload
 
-from trially.tenancy.catalog import PlacementRecord, SharedDatabase, Tier
+from trially.tenancy.catalog import (
+    UNBUILT,
+    UNCLAIMED,
+    PlacementRecord,
+    SharedDatabase,
+    Tenant,
+    Tier,
+)
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.schema.guard import GUARD_DDL
 from trially.tenancy.schema.revisions import read_revision, record_revision
 from trially.tenancy.servers.connections import driver_connection, execute
 from trially.tenancy.tiers import TIERS
+
+PlaceKey = tuple[str, str, str]
+"""Server, database and schema."""
+
+SHOWN_SLUGS = 3
+"""The most tenants of one place that a table's cell names."""
 
 NAMED_TENANTS = 20
 """The most tenants of one place that are named. More may share the tables of a pool."""
@@ -31,6 +44,36 @@ class Place:
     tier: Tier
     records: Sequence[PlacementRecord] = ()
     """The tenants' placements; none for a blank schema."""
+
+    @property
+    def key(self) -> "PlaceKey":
+        """What identifies the place."""
+        return self.server, self.database, self.schema
+
+    @property
+    def revision(self) -> str | None:
+        """The recorded revision of its tables; None if there is none, or not a single one."""
+        revisions = {record.revision for record in self.records}
+        return revisions.pop() if len(revisions) == 1 else None
+
+    @property
+    def is_quarantined(self) -> bool:
+        """Whether its last migration failed."""
+        return any(record.quarantine is not None for record in self.records)
+
+    @property
+    def is_unused(self) -> bool:
+        """Whether no tenant has its tables yet: a blank schema, or those of a ready tenant."""
+        return all(record.tenant.status in UNCLAIMED for record in self.records)
+
+    @property
+    def name(self) -> str:
+        """A short name: the slugs of its tenants, or that of a blank schema."""
+        if not self.records:
+            return f"blank schema of {self.database}"
+        shown = ", ".join(self.slugs[:SHOWN_SLUGS])
+        more = len(self.records) - SHOWN_SLUGS
+        return f"{shown} and {more} more" if more > 0 else shown
 
     @property
     def slugs(self) -> list[str]:
@@ -51,13 +94,15 @@ class Place:
 def read_places() -> list[Place]:
     """Return the blank schemas, and then the placements, the oldest first.
 
-    A tenant that is created meanwhile copies a blank schema, so it is at the new revision.
+    A tenant that is being created or made ready is left out. It copies a blank schema or a
+    template, so it is at the new revision.
     """
     with catalog_transaction() as session:
         shared = session.scalars(select(SharedDatabase)).all()
         records = session.scalars(
             select(PlacementRecord)
-            .where(PlacementRecord.is_active)
+            .join(Tenant, Tenant.id == PlacementRecord.tenant_id)
+            .where(PlacementRecord.is_active, Tenant.status.not_in(UNBUILT))
             .options(joinedload(PlacementRecord.tenant))
             .order_by(PlacementRecord.created_at)
         ).all()

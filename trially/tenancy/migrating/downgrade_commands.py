@@ -8,7 +8,7 @@ import click
 from trially.errors import OperatorError
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.completing import complete_slug
-from trially.tenancy.lifecycle.downgrading import Downgrade, plan_downgrades
+from trially.tenancy.migrating.downgrading import Downgrade, plan_downgrades
 from trially.terminal import Loss, plural, print_items, table_options
 
 

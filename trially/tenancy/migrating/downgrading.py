@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from trially.errors import OperatorError
 from trially.tenancy.lifecycle.listing import get_tenant
-from trially.tenancy.lifecycle.places import Place, migrate_place, read_places
+from trially.tenancy.migrating.places import Place, migrate_place, read_places
 from trially.tenancy.schema.databases import as_owner
 from trially.tenancy.schema.downgrade_losses import Dropped, dropped_between, run_downgrade
 from trially.tenancy.schema.failures import describe_failure

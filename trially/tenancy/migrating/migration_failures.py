@@ -14,6 +14,10 @@ class FleetMigrationError(OperatorError):
     """An Alembic command failed on some placements. All others were visited."""
 
 
+class RunStoppedError(OperatorError):
+    """So many migrations failed that the placements that remained were not visited."""
+
+
 class FailedPlacements:
     """Collects the failures of one command, so that it can visit the placements that remain."""
 
@@ -35,7 +39,7 @@ class FailedPlacements:
         except Exception as error:  # noqa: BLE001  the placements after this one must be visited
             self._errors.append(error)
             self._places_by_cause.setdefault(describe_failure(error), []).append(place)
-            if server not in self._lost_servers and not _answers(server):
+            if server not in self._lost_servers and not answers(server):
                 self._lost_servers[server] = error
             return False
         return True
@@ -60,7 +64,8 @@ class FailedPlacements:
         )
 
 
-def _answers(server: str) -> bool:
+def answers(server: str) -> bool:
+    """Return whether a server lets its administrator log in."""
     try:
         with server_access(server).administer():
             return True

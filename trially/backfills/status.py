@@ -1,0 +1,84 @@
+"""How far the backfills of each tenant are."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from typing import Any
+
+from flask import Flask, current_app
+
+from trially.backfills.filling import NOWHERE, Position, acting_for, read_position
+from trially.backfills.registry import NamedBackfill
+from trially.backfills.running import needs_migration
+from trially.database.session import db
+from trially.tenancy.catalog import PlacementRecord
+from trially.tenancy.migrating.attempts import is_lost_server
+from trially.tenancy.schema.failures import describe_failure
+
+SERVERS_AT_A_TIME = 8
+
+NOT_BEGUN, NOT_MIGRATED, UNKNOWN = "not_begun", "not_migrated", "unknown"
+
+Item = dict[str, Any]
+
+
+def read_positions(
+    backfills: Sequence[NamedBackfill], records: Sequence[PlacementRecord]
+) -> list[Item]:
+    """Return one item for each tenant and backfill. A tenant that does not answer is `unknown`."""
+    app: Flask = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
+    in_order = sorted(records, key=lambda record: record.server.name)
+    by_server = [list(of) for _, of in groupby(in_order, key=lambda record: record.server.name)]
+
+    def read(of_server: Sequence[PlacementRecord]) -> list[Item]:
+        return list(_read_server(app, backfills, of_server))
+
+    with ThreadPoolExecutor(SERVERS_AT_A_TIME, thread_name_prefix="positions") as pool:
+        return [item for items in pool.map(read, by_server) for item in items]
+
+
+def _read_server(
+    app: Flask, backfills: Sequence[NamedBackfill], records: Sequence[PlacementRecord]
+) -> Iterator[Item]:
+    lost: str | None = None
+    for record in records:
+        for named in backfills:
+            if needs_migration(record, named):
+                yield _item(record, named, NOT_MIGRATED)
+                continue
+            if lost is not None:
+                yield _item(record, named, UNKNOWN, error=lost)
+                continue
+            try:
+                with app.app_context():
+                    position = _read(record.tenant.slug, named.name)
+            except Exception as error:  # noqa: BLE001  other tenants must be read
+                lost = describe_failure(error) if is_lost_server(error) else None
+                yield _item(record, named, UNKNOWN, error=describe_failure(error))
+            else:
+                yield _item(record, named, position.state or NOT_BEGUN, position, position.error)
+
+
+def _read(slug: str, name: str) -> Position:
+    with acting_for(slug, name):
+        position = read_position(name)
+        db.session.rollback()
+        return position
+
+
+def _item(
+    record: PlacementRecord,
+    named: NamedBackfill,
+    state: str,
+    position: Position = NOWHERE,
+    error: str | None = None,
+) -> Item:
+    return {
+        "slug": record.tenant.slug,
+        "server": record.server.name,
+        "backfill": named.name,
+        "state": str(state),
+        "visited": position.visited,
+        "changed": position.changed,
+        "error": error,
+    }

@@ -1,0 +1,158 @@
+"""Try to migrate one place, more than once if the cause passes, and describe what failed."""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from threading import Event, Lock
+
+import psycopg2
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from trially.tenancy.migrating.places import Place
+from trially.tenancy.migrating.visiting import (
+    Found,
+    MigrationEngine,
+    revision_after_failure,
+    visit,
+)
+from trially.tenancy.schema.failures import describe_failure
+from trially.tenancy.schema.stepping import Steps
+
+PASSING = frozenset(
+    {
+        *("40001", "40P01", "53300", "55006", "55P03", "57014", "XX000"),
+        *("08000", "08001", "08003", "08004", "08006", "57P01", "57P02", "57P03"),
+    }
+)
+"""SQLSTATEs of causes that pass: locks, deadlocks, too many connections, a server that restarts,
+and a row of the system catalogs that another transaction has changed (XX000).
+"""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0
+LONGEST_STATEMENT = 1_000
+ATTEMPTS_TO_CONNECT = 2
+"""Attempts after a lost connection. The run then asks whether the server answers at all."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a place could not be migrated."""
+
+    reason: str
+    sqlstate: str | None = None
+    statement: str | None = None
+
+    @classmethod
+    def of(cls, error: BaseException) -> "Failure":
+        """Describe an error without the values of a row."""
+        original = getattr(error, "orig", None) or error
+        statement = error.statement if isinstance(error, DBAPIError) else None
+        return cls(
+            describe_failure(error),
+            getattr(original, "pgcode", None),
+            None if statement is None else " ".join(statement.split())[:LONGEST_STATEMENT],
+        )
+
+
+@dataclass(frozen=True)
+class Attempted:
+    """The outcome of the attempts on one place."""
+
+    place: Place
+    former: str | None
+    revision: str | None
+    attempts: int
+    ms: int
+    failure: Failure | None = None
+    error: BaseException | None = field(default=None, repr=False)
+    is_unreachable: bool = False
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a place is waited for."""
+
+    lock_timeout_ms: int = 2_000
+    """Longest wait for a lock. Requests that want the same table wait for as long behind it."""
+
+    attempts: int = 5
+
+
+class Rate:
+    """Lets threads begin at most so many things per second."""
+
+    def __init__(self, per_second: float) -> None:
+        self._seconds = 1 / per_second
+        self._lock = Lock()
+        self._next = 0.0
+
+    def wait(self, stopping: Event, number: int = 1) -> None:
+        """Wait for the turn of this thread to begin a number of things, or for `stopping`."""
+        with self._lock:
+            now = time.monotonic()
+            at = max(now, self._next)
+            self._next = at + self._seconds * number
+        stopping.wait(at - now)
+
+
+def attempt(
+    place: Place,
+    engine: MigrationEngine,
+    steps: Steps,
+    target: str,
+    patience: Patience,
+    stopping: Event,
+) -> Attempted:
+    """Migrate a place, and try again after a cause that passes, with growing pauses."""
+    began = time.perf_counter()
+    former: str | None = place.revision
+    after: list[str | None] = []
+
+    def migrate(owned: Connection) -> tuple[Found, str | None]:
+        try:
+            return visit(place, owned, steps, target)
+        except BaseException:
+            after[:] = [revision_after_failure(place, owned)]
+            raise
+
+    for number in range(1, patience.attempts + 1):
+        try:
+            with engine.as_owner(place.database, place.schema, patience.lock_timeout_ms) as owned:
+                found, revision = migrate(owned)
+        except Exception as error:  # noqa: BLE001  other places must be visited
+            failure = Failure.of(error)
+            if number >= _longest(error, failure, patience) or stopping.is_set():
+                revision = after[0] if after else former
+                return Attempted(place, former, revision, number, _ms(began), failure, error)
+            stopping.wait(pause_after(number))
+        else:
+            return Attempted(place, found.revision, revision, number, _ms(began))
+    raise AssertionError("There is at least one attempt.")
+
+
+def _longest(error: Exception, failure: Failure, patience: Patience) -> int:
+    """Return how many attempts an error is worth."""
+    if is_lost_server(error):
+        return min(ATTEMPTS_TO_CONNECT, patience.attempts)
+    return patience.attempts if failure.sqlstate in PASSING else 1
+
+
+def pause_after(number: int, chance: Callable[[], float] = random.random) -> float:
+    """Return the seconds to wait after an attempt: longer each time, and different in each thread.
+
+    Places that failed together should not try again together.
+    """
+    return float(min(LONGEST_PAUSE, FIRST_PAUSE * 2**number) * (0.5 + chance() / 2))
+
+
+def is_lost_server(error: BaseException) -> bool:
+    """Return whether an error says that no connection could be opened, or that it was lost."""
+    original = getattr(error, "orig", None) or error
+    is_operational = isinstance(original, psycopg2.OperationalError)
+    return is_operational and getattr(original, "pgcode", None) is None
+
+
+def _ms(began: float) -> int:
+    return round((time.perf_counter() - began) * 1000)
