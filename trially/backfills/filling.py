@@ -115,14 +115,15 @@ def _fill_batches(
 ) -> None:
     """Fill batches until none is left, or `stopping` is set. The first one has `size` rows."""
     while not stopping.is_set():
-        rate.wait(stopping, size)
         began = time.monotonic()
         with transaction():
             rows = _fill_batch(named, size)
         if rows is None:
             return
+        seconds = time.monotonic() - began
         report(rows)
-        size = _next_size(size, time.monotonic() - began, named.backfill.batch_size)
+        rate.wait(stopping, rows)
+        size = _next_size(size, seconds, named.backfill.batch_size)
 
 
 def _next_size(size: int, seconds: float, largest: int) -> int:
