@@ -114,6 +114,9 @@ class AppState:
     running_imports: "Counter[object]" = field(default_factory=Counter)
     """Uploads that this process is receiving or importing now, by tenant id."""
 
+    event_streams: "Counter[object]" = field(default_factory=Counter)
+    """Streams of events that this process is sending now, by tenant id."""
+
     openapi_document: bytes = b""
     tracer_provider: "TracerProvider | None" = None
 
@@ -181,6 +184,9 @@ class RequestState:
 
     work: "Work | None" = None
     """What a command does with rows about patients, while it has said so."""
+
+    after_commit: "list[Callable[[], None]]" = field(default_factory=list)
+    """What runs once the open transaction is committed, and never if it is rolled back."""
 
     new_audit_form: "tuple[UUID, int, UUID] | None" = None
     """The form that the audit record stores: tenant, epoch and id."""

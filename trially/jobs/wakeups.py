@@ -1,0 +1,185 @@
+"""Wake-ups: when a worker looks for jobs of each tenant. They are rows of the catalog.
+
+A wake-up is written after the commit of the transaction that wrote the job, so a worker that visits
+the tenant sees the job. A crash between the two loses no job: every tenant always has a row, and a
+worker visits each tenant within `TRIALLY_JOB_SWEEP_SECONDS` in any case.
+
+A visit takes the row that has been due for longest, and puts it back at the end of the queue. So
+tenants are served in turn, however many jobs one of them has.
+"""
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+from sqlalchemy import text
+
+from trially.config import current_settings
+from trially.database.placement import current_placement
+from trially.state import request_state
+from trially.tenancy.catalog import TenantStatus, control_engine, reader_engine
+from trially.tenancy.catalog_reader import CatalogUnavailableError, catalog_reader
+
+log = logging.getLogger(__name__)
+
+VISIT_SECONDS = 5.0
+"""After this time, another worker may visit a tenant whose visitor has not returned its turn."""
+
+_NEED_NOT_WAIT = "SET LOCAL synchronous_commit TO off; "
+"""A crash of the catalog may lose the last turns. Workers then visit those tenants once more."""
+
+_WAKE = text(f"{_NEED_NOT_WAIT} SELECT wake_worker(:tenant_id)")
+
+_ADD_TENANTS = text(
+    """
+    INSERT INTO job_wakeup (tenant_id, due_at)
+    SELECT id, now() + random() * make_interval(secs => :sweep) FROM tenant
+    ON CONFLICT DO NOTHING
+    """
+)
+
+_TAKE = text(
+    f"""
+    {_NEED_NOT_WAIT}
+    UPDATE job_wakeup SET due_at = clock_timestamp() + make_interval(secs => :visit)
+    FROM (
+        SELECT job_wakeup.tenant_id AS chosen FROM job_wakeup
+        JOIN tenant ON tenant.id = job_wakeup.tenant_id
+        WHERE job_wakeup.due_at <= statement_timestamp()
+            AND tenant.status = '{TenantStatus.ACTIVE}'
+            AND (:pinned IS NULL OR tenant.id IN (
+                SELECT tenant_id FROM tenant_slug WHERE slug = :pinned
+            ))
+        ORDER BY job_wakeup.due_at LIMIT 1 FOR UPDATE OF job_wakeup SKIP LOCKED
+    ) AS due
+    WHERE tenant_id = chosen RETURNING tenant_id, generation
+    """
+)
+
+_GIVE_BACK = text(
+    f"""
+    {_NEED_NOT_WAIT}
+    UPDATE job_wakeup SET
+        due_at = CASE WHEN generation = :generation THEN later ELSE least(due_at, later) END,
+        seen_generation = greatest(seen_generation, :generation),
+        queued = coalesce(:queued, queued),
+        running = coalesce(:running, running),
+        oldest_at = CASE WHEN :queued IS NULL THEN oldest_at
+            ELSE clock_timestamp() - make_interval(secs => :waited) END
+    FROM (SELECT clock_timestamp() + make_interval(secs => :seconds) AS later) AS moment
+    WHERE tenant_id = :tenant_id
+    """
+)
+
+_WAITING = text(
+    f"""
+    SELECT coalesce(sum(queued), 0), coalesce(sum(running), 0),
+        coalesce(extract(epoch FROM clock_timestamp() - min(oldest_at)), 0),
+        coalesce(extract(epoch FROM clock_timestamp() - min(job_wakeup.due_at) FILTER (WHERE
+            tenant.status = '{TenantStatus.ACTIVE}'
+            AND (generation <> seen_generation OR queued > 0 OR running > 0))), 0)
+    FROM job_wakeup JOIN tenant ON tenant.id = job_wakeup.tenant_id
+    """
+)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A worker's turn to visit a tenant."""
+
+    tenant_id: UUID
+    generation: int
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many jobs of a tenant wait and run, and for how many seconds the oldest has waited."""
+
+    queued: int
+    running: int
+    waited: float | None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The jobs of all tenants, as workers last counted them."""
+
+    queued: int
+    running: int
+    oldest_seconds: float
+    """How long the oldest of the waiting jobs has waited."""
+
+    overdue_seconds: float
+    """For how long a tenant with jobs has waited for a visit. Without a worker, it grows."""
+
+
+def wake_after_commit() -> None:
+    """Wake a worker for the current tenant once the open transaction is committed."""
+    waiting, tenant_id = request_state().after_commit, current_placement().tenant_id
+    if not any(isinstance(each, partial) and each.args == (tenant_id,) for each in waiting):
+        waiting.append(partial(wake, tenant_id))
+
+
+def wake(tenant_id: UUID) -> None:
+    """Let a worker visit a tenant now. If the catalog does not answer, it does so some time later.
+
+    The job is committed already, so that its request must not fail.
+    """
+    try:
+        catalog_reader().ask(partial(_wake, tenant_id))
+    except CatalogUnavailableError:
+        log.warning("No worker was woken, because the catalog does not answer. Jobs wait longer.")
+
+
+def add_tenants(sweep_seconds: float) -> None:
+    """Give each tenant without a row one that is due within the time of a sweep."""
+    with control_engine().begin() as catalog:
+        catalog.execute(_ADD_TENANTS, {"sweep": sweep_seconds})
+
+
+def take_turn() -> Turn | None:
+    """Return the turn of the tenant that has been due for longest, or None if none is due.
+
+    The tenant's next turn comes after all tenants that are due now. A suspended tenant gets none.
+    """
+    with control_engine().begin() as catalog:
+        row = catalog.execute(
+            _TAKE, {"visit": VISIT_SECONDS, "pinned": current_settings().pinned_tenant}
+        ).one_or_none()
+    return None if row is None else Turn(row.tenant_id, row.generation)
+
+
+def give_back(turn: Turn, seconds: float, counted: Counted | None = None) -> None:
+    """End a turn. The tenant's next turn is due after `seconds`, or sooner if it was woken since.
+
+    `counted` is stored for the metrics.
+    """
+    with control_engine().begin() as catalog:
+        catalog.execute(
+            _GIVE_BACK,
+            {
+                "tenant_id": turn.tenant_id,
+                "generation": turn.generation,
+                "seconds": max(0.0, seconds),
+                "queued": counted.queued if counted else None,
+                "running": counted.running if counted else None,
+                "waited": counted.waited if counted else None,
+            },
+        )
+
+
+def read_waiting() -> Waiting:
+    """Return the jobs of all tenants. Raises `CatalogUnavailableError`."""
+    return catalog_reader().ask(_read_waiting)
+
+
+def _wake(tenant_id: UUID) -> None:
+    with reader_engine().begin() as catalog:
+        catalog.execute(_WAKE, {"tenant_id": tenant_id})
+
+
+def _read_waiting() -> Waiting:
+    with reader_engine().connect() as catalog:
+        queued, running, oldest, overdue = catalog.execute(_WAITING).one()
+    return Waiting(int(queued), int(running), max(0.0, float(oldest)), max(0.0, float(overdue)))
