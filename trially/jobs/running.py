@@ -67,8 +67,6 @@ def _run_steps(app: Flask, attempt: Attempt) -> str:
     job, moves = attempt.job, 0
     while True:
         try:
-            if attempt.must_end.is_set():
-                raise JobInterruptedError
             done = _run_next_step(app, attempt, job)
         except StalePlacementError as error:
             _forget_placement(app, job)

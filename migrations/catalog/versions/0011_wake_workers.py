@@ -9,10 +9,10 @@ branch_labels = None
 depends_on = None
 
 WAKE = """
-CREATE FUNCTION wake_worker(tenant uuid) RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER
+CREATE FUNCTION wake_worker(woken uuid) RETURNS void LANGUAGE sql VOLATILE SECURITY DEFINER
 SET search_path = catalog, pg_temp AS $$
     INSERT INTO job_wakeup AS known (tenant_id, due_at, generation)
-    SELECT id, clock_timestamp(), 1 FROM tenant WHERE id = tenant
+    SELECT id, clock_timestamp(), 1 FROM tenant WHERE id = woken
     ON CONFLICT (tenant_id) DO UPDATE
     SET due_at = least(known.due_at, excluded.due_at), generation = known.generation + 1
 $$

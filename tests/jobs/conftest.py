@@ -1,0 +1,31 @@
+"""Fixtures of jobs."""
+
+from collections.abc import Callable, Iterator
+
+import job_kinds
+import pytest
+from flask import Flask
+from members import MakeTenant
+
+from trially.jobs.worker import Worker
+from trially.tenancy.catalog import Tenant, Tier
+
+
+@pytest.fixture
+def run_jobs(app: Flask) -> Callable[[], int]:
+    """Run all jobs that are due, and return their number."""
+    return Worker(app, threads=1).run_due
+
+
+@pytest.fixture
+def pooled(make_tenant: MakeTenant) -> Tenant:
+    """A new tenant, which is created fastest."""
+    return make_tenant(Tier.POOLED_ROWS)
+
+
+@pytest.fixture(autouse=True)
+def _only_own_hooks() -> Iterator[None]:
+    before = dict(job_kinds.hooks)
+    yield
+    job_kinds.hooks.clear()
+    job_kinds.hooks.update(before)
