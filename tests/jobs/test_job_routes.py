@@ -31,7 +31,7 @@ def ask_as(app: Flask) -> Callable[..., UUID]:
             member.tenant,
             job_id,
             member_id=UUID(me["member"]["id"]) if "member" in me else UUID(me["id"]),
-            issuer=state_of(app).dev_issuer.issuer,
+            issuer=state_of(app).token_verifier.first_issuer(),
             subject=member.subject,
             operator=None,
         )

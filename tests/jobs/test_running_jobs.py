@@ -24,7 +24,7 @@ from job_kinds import (
 )
 from members import MakeTenant
 from sqlalchemy import func, text
-from tenant_databases import access_of, ask
+from tenant_databases import ask
 
 from trially.config import ROOT, Settings
 from trially.database.session import transaction
@@ -161,7 +161,6 @@ def test_a_database_that_is_down_delays_only_its_tenant(
 ) -> None:
     down, up = make_tenant(), make_tenant(Tier.POOLED_ROWS)
     waiting, served = ask_for(app, down), ask_for(app, up)
-    state_of(app).engines.dispose_all() if hasattr(state_of(app).engines, "dispose_all") else None
     database = down.placement.database
     ask(app, f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
     ask(app, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", database)
@@ -265,7 +264,8 @@ def test_a_lost_wake_up_delays_a_job_by_a_sweep_at_most(
         with control_engine().begin() as catalog:
             seconds = catalog.execute(
                 text(
-                    "SELECT extract(epoch FROM due_at - now()) FROM job_wakeup WHERE tenant_id = :id"
+                    "SELECT extract(epoch FROM due_at - now()) FROM job_wakeup"
+                    " WHERE tenant_id = :id"
                 ),
                 {"id": pooled.id},
             ).scalar_one()
@@ -281,14 +281,13 @@ def test_a_lost_wake_up_delays_a_job_by_a_sweep_at_most(
 
 def test_request_handling_may_wake_workers_and_not_write_their_table(app: Flask) -> None:
     reader = f"{state_of(app).settings.catalog_database}_reader"
-    with access_of(app).administer(state_of(app).settings.catalog_database) as raw:
-        with raw.cursor() as cursor:
-            cursor.execute(
-                "SELECT has_table_privilege(%s, 'catalog.job_wakeup', 'INSERT, UPDATE, DELETE'),"
-                " has_function_privilege(%s, 'catalog.wake_worker(uuid)', 'EXECUTE')",
-                (reader, reader),
-            )
-            assert cursor.fetchone() == (False, True)
+    rights = (
+        "SELECT has_table_privilege(%s, 'catalog.job_wakeup', 'INSERT, UPDATE, DELETE'),"
+        " has_function_privilege(%s, 'catalog.wake_worker(uuid)', 'EXECUTE')"
+    )
+
+    catalog = state_of(app).settings.catalog_database
+    assert ask(app, rights, reader, reader, database=catalog) == [(False, True)]
 
 
 def _wake(app: Flask, tenant: Tenant) -> None:

@@ -26,23 +26,25 @@ _LOCK = text(
 
 _CLAIM = text(
     """
-    UPDATE job SET state = 'running', attempts = job.attempts + 1, lease_id = :lease_id,
-        due_at = clock_timestamp() + make_interval(secs => :lease),
-        started_at = coalesce(job.started_at, clock_timestamp()), updated_at = now()
-    FROM (
+    WITH due AS MATERIALIZED (
         SELECT tenant_id, id, state FROM job
         WHERE tenant_id = :tenant_id AND state IN ('queued', 'running')
             AND due_at <= statement_timestamp() AND kind = ANY(:kinds)
             AND (SELECT count(*) FROM job AS other WHERE other.tenant_id = :tenant_id
                 AND other.state = 'running' AND other.due_at > statement_timestamp()) < :most
         ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
-    ) AS due
+    )
+    UPDATE job SET state = 'running', attempts = job.attempts + 1, lease_id = :lease_id,
+        due_at = clock_timestamp() + make_interval(secs => :lease),
+        started_at = coalesce(job.started_at, clock_timestamp()), updated_at = now()
+    FROM due
     WHERE job.tenant_id = due.tenant_id AND job.id = due.id
     RETURNING job.id, job.kind, job.step, job.position, job.parameters, job.attempts,
         job.is_cancelled, job.member_id, job.issuer, job.subject, job.operator,
         job.progress_done, job.progress_total, due.state AS former_state
     """
 )
+"""As a subquery, LIMIT could be executed once for each row of a join, and claim several jobs."""
 
 _NEXT = text(
     """

@@ -206,7 +206,7 @@ def _end(
 
 def pause_after(attempts: int) -> float:
     """Return the seconds until the next attempt: twice as long each time, and never the same."""
-    longest = min(SHORTEST_PAUSE_SECONDS * 2 ** (attempts - 1), LONGEST_PAUSE_SECONDS)
+    longest = min(SHORTEST_PAUSE_SECONDS * 2.0 ** (attempts - 1), LONGEST_PAUSE_SECONDS)
     return longest * random.uniform(0.5, 1)  # noqa: S311  spreads attempts, hides nothing
 
 

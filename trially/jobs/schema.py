@@ -2,11 +2,12 @@
 
 from marshmallow import Schema, fields
 
+from trially.database.rows import table_of
 from trially.http.fields import EXAMPLE, Choice, EntityTag, PageQuerySchema
 from trially.jobs.model import Job, JobState
 from trially.resources.fields import text
 
-_JOB = Job.__table__.c
+_JOB = table_of(Job).c
 
 
 class JobSchema(Schema):

@@ -42,8 +42,7 @@ _ADD_TENANTS = text(
 _TAKE = text(
     f"""
     {_NEED_NOT_WAIT}
-    UPDATE job_wakeup SET due_at = clock_timestamp() + make_interval(secs => :visit)
-    FROM (
+    WITH due AS MATERIALIZED (
         SELECT job_wakeup.tenant_id AS chosen FROM job_wakeup
         JOIN tenant ON tenant.id = job_wakeup.tenant_id
         WHERE job_wakeup.due_at <= statement_timestamp()
@@ -52,8 +51,9 @@ _TAKE = text(
                 SELECT tenant_id FROM tenant_slug WHERE slug = :pinned
             ))
         ORDER BY job_wakeup.due_at LIMIT 1 FOR UPDATE OF job_wakeup SKIP LOCKED
-    ) AS due
-    WHERE tenant_id = chosen RETURNING tenant_id, generation
+    )
+    UPDATE job_wakeup SET due_at = clock_timestamp() + make_interval(secs => :visit)
+    FROM due WHERE tenant_id = chosen RETURNING tenant_id, generation
     """
 )
 
