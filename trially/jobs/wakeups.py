@@ -9,15 +9,18 @@ tenants are served in turn, however many jobs one of them has.
 """
 
 import logging
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import ProgrammingError
 
 from trially.config import current_settings
 from trially.database.placement import current_placement
-from trially.state import request_state
+from trially.state import app_state, request_state
 from trially.tenancy.catalog import TenantStatus, control_engine, reader_engine
 from trially.tenancy.catalog_reader import CatalogUnavailableError, catalog_reader
 
@@ -25,6 +28,12 @@ log = logging.getLogger(__name__)
 
 VISIT_SECONDS = 5.0
 """After this time, another worker may visit a tenant whose visitor has not returned its turn."""
+
+READ_SECONDS = 5.0
+"""How often a process reads how many jobs wait, however often it is asked."""
+
+OVERDUE_SECONDS = 60.0
+"""If a tenant with jobs has waited longer for a visit, no worker is running, or too few are."""
 
 _NEED_NOT_WAIT = "SET LOCAL synchronous_commit TO off; "
 """A crash of the catalog may lose the last turns. Workers then visit those tenants once more."""
@@ -111,7 +120,12 @@ class Waiting:
     """How long the oldest of the waiting jobs has waited."""
 
     overdue_seconds: float
-    """For how long a tenant with jobs has waited for a visit. Without a worker, it grows."""
+    """For how long a tenant with jobs, or with an expired lease, has waited for a visit."""
+
+    @property
+    def are_overdue(self) -> bool:
+        """Whether workers are missing."""
+        return self.overdue_seconds > OVERDUE_SECONDS
 
 
 def wake_after_commit() -> None:
@@ -170,16 +184,29 @@ def give_back(turn: Turn, seconds: float, counted: Counted | None = None) -> Non
 
 
 def read_waiting() -> Waiting:
-    """Return the jobs of all tenants. Raises `CatalogUnavailableError`."""
-    return catalog_reader().ask(_read_waiting)
+    """Return the jobs of all tenants, as read within the last seconds.
+
+    The catalog must have this version's revision. Raises `CatalogUnavailableError`.
+    """
+    state = app_state()
+    if time.monotonic() >= state.read_jobs_again_at or state.waiting_jobs is None:
+        state.waiting_jobs = catalog_reader().ask(_read_waiting)
+        state.read_jobs_again_at = time.monotonic() + READ_SECONDS
+    return state.waiting_jobs
+
+
+def waiting_in(catalog: Connection) -> Waiting:
+    """Return the jobs of all tenants, as an open connection to the catalog reads them."""
+    queued, running, oldest, overdue = catalog.execute(_WAITING).one()
+    return Waiting(int(queued), int(running), max(0.0, float(oldest)), max(0.0, float(overdue)))
 
 
 def _wake(tenant_id: UUID) -> None:
-    with reader_engine().begin() as catalog:
+    # An older catalog lacks the function. To the reader it would look like one that does not answer.
+    with suppress(ProgrammingError), reader_engine().begin() as catalog:
         catalog.execute(_WAKE, {"tenant_id": tenant_id})
 
 
 def _read_waiting() -> Waiting:
     with reader_engine().connect() as catalog:
-        queued, running, oldest, overdue = catalog.execute(_WAITING).one()
-    return Waiting(int(queued), int(running), max(0.0, float(oldest)), max(0.0, float(overdue)))
+        return waiting_in(catalog)
