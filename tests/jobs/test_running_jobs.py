@@ -29,7 +29,7 @@ from tenant_databases import ask
 from trially.config import ROOT, Settings
 from trially.database.session import transaction
 from trially.jobs import claiming, wakeups
-from trially.jobs.attempts import Attempt
+from trially.jobs.attempts import Attempt, Heart
 from trially.jobs.cancelling import cancel
 from trially.jobs.kinds import KINDS, Turn
 from trially.jobs.running import LOST, pause_after, run_job
@@ -105,7 +105,7 @@ def test_a_worker_that_lost_its_lease_has_no_effect(
     _wake(app, pooled)
     run_jobs()
 
-    assert run_job(app, Attempt(slow, SITES), 30) == LOST
+    assert run_job(app, Attempt(slow, SITES), Heart(app, 30)) == LOST
     assert job_of(app, pooled, job_id)["state"] == "done"
     assert effects_of(app, pooled, job_id) == list(STEPS)
 

@@ -62,42 +62,61 @@ class Attempt:
         return time.monotonic() > self.ends_at + GRACE_SECONDS
 
 
-@contextmanager
-def heartbeat(app: Flask, attempt: Attempt, lease_seconds: float) -> Iterator[None]:
-    """Renew the lease of an attempt while the block runs, but not after the attempt's time."""
-    ended = threading.Event()
-    beating = threading.Thread(
-        target=_beat, args=(app, attempt, lease_seconds, ended), name="heartbeat", daemon=True
-    )
-    beating.start()
-    try:
-        yield
-    finally:
-        ended.set()
+class Heart(threading.Thread):
+    """Renews the lease of the attempt that one thread of a worker runs, but not after its time.
 
+    It is a thread of its own, because a database that does not answer must not delay the leases of
+    other tenants' jobs.
+    """
 
-def _beat(app: Flask, attempt: Attempt, lease_seconds: float, ended: threading.Event) -> None:
-    pause = min(lease_seconds / 3, MOST_SECONDS_BETWEEN_BEATS)
-    while not ended.wait(pause) and time.monotonic() < attempt.ends_at:
+    def __init__(self, app: Flask, lease_seconds: float) -> None:
+        super().__init__(name="heartbeat", daemon=True)
+        self.lease_seconds = lease_seconds
+        self._app = app
+        self._pause = min(lease_seconds / 3, MOST_SECONDS_BETWEEN_BEATS)
+        self._attempt: Attempt | None = None
+        self._stopping = threading.Event()
+
+    @contextmanager
+    def beating(self, attempt: Attempt) -> Iterator[None]:
+        """Renew the lease of an attempt while the block runs."""
+        if not self.is_alive():
+            self.start()
+        self._attempt = attempt
         try:
-            _renew(app, attempt, lease_seconds)
+            yield
+        finally:
+            self._attempt = None
+
+    def stop(self) -> None:
+        """End the thread."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Renew leases until `stop` is called."""
+        while not self._stopping.wait(self._pause):
+            attempt = self._attempt
+            if attempt is not None and time.monotonic() < attempt.ends_at:
+                self._beat(attempt)
+
+    def _beat(self, attempt: Attempt) -> None:
+        try:
+            self._renew(attempt)
         except LeaseLostError:
-            if not ended.is_set():
-                attempt.must_end.set()
-            return
-        except Exception as error:  # noqa: BLE001  the next beat may succeed before the lease ends
+            # The attempt may also have ended meanwhile. Its end is not disturbed by this.
+            attempt.must_end.set()
+        except Exception as error:  # noqa: BLE001  the next beat may come in time
             log.warning("The lease of a job was not renewed: %s.", type(error).__name__)
 
-
-def _renew(app: Flask, attempt: Attempt, lease_seconds: float) -> None:
-    turn = attempt.turn
-    progress = "" if turn is None else ", progress_done = :done, progress_total = :total"
-    with tenant_of_job(app, attempt.job.tenant_id), transaction():
-        is_cancelled = write_claimed(
-            attempt.job,
-            f"due_at = clock_timestamp() + make_interval(secs => :lease){progress}",
-            lease=lease_seconds,
-            **({} if turn is None else {"done": turn.done, "total": turn.total}),
-        )
-    if is_cancelled:
-        attempt.cancel()
+    def _renew(self, attempt: Attempt) -> None:
+        turn = attempt.turn
+        progress = "" if turn is None else ", progress_done = :done, progress_total = :total"
+        with tenant_of_job(self._app, attempt.job.tenant_id), transaction():
+            is_cancelled = write_claimed(
+                attempt.job,
+                f"due_at = clock_timestamp() + make_interval(secs => :lease){progress}",
+                lease=self.lease_seconds,
+                **({} if turn is None else {"done": turn.done, "total": turn.total}),
+            )
+        if is_cancelled:
+            attempt.cancel()

@@ -19,47 +19,42 @@ from trially.jobs.kinds import LeaseLostError
 from trially.jobs.model import JobState
 from trially.jobs.wakeups import Counted
 
-_LOCK = text(
-    "SELECT pg_advisory_xact_lock(hashtextextended('jobs of ' || CAST(:tenant_id AS text), 0))"
-)
-"""Two workers that count the running jobs of a tenant at once would both claim the last place."""
-
 _CLAIM = text(
     """
-    WITH due AS MATERIALIZED (
+    SELECT pg_advisory_xact_lock(hashtextextended('jobs of ' || CAST(:tenant_id AS text), 0));
+    WITH busy AS MATERIALIZED (
+        SELECT count(*) AS running, min(due_at) AS lease_ends FROM job
+        WHERE tenant_id = :tenant_id AND state = 'running' AND due_at > statement_timestamp()
+    ), due AS MATERIALIZED (
         SELECT tenant_id, id, state FROM job
         WHERE tenant_id = :tenant_id AND state IN ('queued', 'running')
             AND due_at <= statement_timestamp() AND kind = ANY(:kinds)
-            AND (SELECT count(*) FROM job AS other WHERE other.tenant_id = :tenant_id
-                AND other.state = 'running' AND other.due_at > statement_timestamp()) < :most
+            AND (SELECT running FROM busy) < :most
         ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+    ), claimed AS (
+        UPDATE job SET state = 'running', attempts = job.attempts + 1, lease_id = :lease_id,
+            due_at = clock_timestamp() + make_interval(secs => :lease),
+            started_at = coalesce(job.started_at, clock_timestamp()), updated_at = now()
+        FROM due WHERE job.tenant_id = due.tenant_id AND job.id = due.id
+        RETURNING job.id, job.kind, job.step, job.position, job.parameters, job.attempts,
+            job.is_cancelled, job.member_id, job.issuer, job.subject, job.operator,
+            job.progress_done, job.progress_total, due.state AS former_state
     )
-    UPDATE job SET state = 'running', attempts = job.attempts + 1, lease_id = :lease_id,
-        due_at = clock_timestamp() + make_interval(secs => :lease),
-        started_at = coalesce(job.started_at, clock_timestamp()), updated_at = now()
-    FROM due
-    WHERE job.tenant_id = due.tenant_id AND job.id = due.id
-    RETURNING job.id, job.kind, job.step, job.position, job.parameters, job.attempts,
-        job.is_cancelled, job.member_id, job.issuer, job.subject, job.operator,
-        job.progress_done, job.progress_total, due.state AS former_state
+    SELECT claimed.*, extract(epoch FROM CASE
+            WHEN running + (claimed.id IS NOT NULL)::int >= :most
+            THEN least(lease_ends, statement_timestamp() + make_interval(secs => :lease))
+            ELSE (SELECT min(due_at) FROM job WHERE tenant_id = :tenant_id
+                AND state IN ('queued', 'running') AND kind = ANY(:kinds)
+                AND id <> ALL (SELECT id FROM due)) END
+        - statement_timestamp()) AS next_seconds
+    FROM busy LEFT JOIN claimed ON true
     """
 )
-"""As a subquery, LIMIT could be executed once for each row of a join, and claim several jobs."""
+"""Claims at most one job. It is one message, so that a visit costs few round trips.
 
-_NEXT = text(
-    """
-    SELECT extract(epoch FROM CASE WHEN running >= :most THEN lease_ends ELSE next_due END
-        - statement_timestamp())
-    FROM (SELECT
-        (SELECT min(due_at) FROM job WHERE tenant_id = :tenant_id
-            AND state IN ('queued', 'running') AND kind = ANY(:kinds)) AS next_due,
-        (SELECT min(due_at) FROM job WHERE tenant_id = :tenant_id
-            AND state = 'running') AS lease_ends,
-        (SELECT count(*) FROM job WHERE tenant_id = :tenant_id
-            AND state = 'running' AND due_at > statement_timestamp()) AS running
-    ) AS found
-    """
-)
+The lock comes first: two workers that count the running jobs of a tenant at once would both claim
+the last place. The second statement sees what was committed before it got the lock.
+"""
 
 _COUNT = text(
     """
@@ -111,35 +106,44 @@ class Visit:
 
     job: ClaimedJob | None
     next_seconds: float | None
-    """Seconds until the next job is due, not before a place is free; None if there is none."""
+    """Seconds until another job is due and has a place; None if there is none."""
+
+    counted: Counted | None
 
 
-def claim(kinds: Collection[str], most: int, lease_seconds: float) -> Visit:
+def claim(
+    kinds: Collection[str], most: int, lease_seconds: float, *, counts: bool = False
+) -> Visit:
     """Claim the job of the current tenant that has been due for longest.
 
-    At most `most` jobs of the tenant run at the same time.
+    At most `most` jobs of the tenant run at the same time. `counts` counts the jobs afterwards.
     """
     tenant_id, lease_id = current_placement().tenant_id, uuid4()
-    values = {"tenant_id": tenant_id, "kinds": list(kinds), "most": most}
     with transaction():
-        db.session.execute(_LOCK, {"tenant_id": tenant_id})
         row = db.session.execute(
-            _CLAIM, {**values, "lease_id": lease_id, "lease": lease_seconds}
-        ).one_or_none()
-        seconds = db.session.execute(_NEXT, values).scalar_one()
-    next_seconds = None if seconds is None else float(seconds)
-    if row is None:
-        return Visit(None, next_seconds)
+            _CLAIM,
+            {
+                "tenant_id": tenant_id,
+                "kinds": list(kinds),
+                "most": most,
+                "lease_id": lease_id,
+                "lease": lease_seconds,
+            },
+        ).one()
+        counted = _count_jobs(tenant_id) if counts else None
     found = dict(row._mapping)  # noqa: SLF001  public, in spite of its name
-    was_abandoned = found.pop("former_state") == JobState.RUNNING
-    job = ClaimedJob(tenant_id=tenant_id, lease_id=lease_id, was_abandoned=was_abandoned, **found)
-    return Visit(job, next_seconds)
+    seconds, former_state = found.pop("next_seconds"), found.pop("former_state")
+    job = None
+    if found["id"] is not None:
+        was_abandoned = former_state == JobState.RUNNING
+        job = ClaimedJob(
+            tenant_id=tenant_id, lease_id=lease_id, was_abandoned=was_abandoned, **found
+        )
+    return Visit(job, None if seconds is None else float(seconds), counted)
 
 
-def count_jobs() -> Counted:
-    """Count the current tenant's jobs that wait and run."""
-    with transaction():
-        row = db.session.execute(_COUNT, {"tenant_id": current_placement().tenant_id}).one()
+def _count_jobs(tenant_id: UUID) -> Counted:
+    row = db.session.execute(_COUNT, {"tenant_id": tenant_id}).one()
     return Counted(row.queued, row.running, None if row.waited is None else float(row.waited))
 
 

@@ -106,6 +106,9 @@ class Kind:
     most_attempts: int = 5
     """How often a step is tried."""
 
+    has_file: bool = False
+    """Whether jobs are sent with a file, which is deleted when they end."""
+
     def step_after(self, name: str | None) -> Step | None:
         """Return the step that follows a completed one, or None after the last.
 

@@ -20,7 +20,7 @@ from trially.database.model import length_of
 from trially.database.placement import StalePlacementError
 from trially.database.session import transaction
 from trially.jobs.askers import acting, check_asker
-from trially.jobs.attempts import Attempt, heartbeat, tenant_of_job
+from trially.jobs.attempts import Attempt, Heart, tenant_of_job
 from trially.jobs.claiming import ClaimedJob, as_json, write_claimed
 from trially.jobs.files import delete_file
 from trially.jobs.kinds import (
@@ -49,15 +49,15 @@ RELEASED, LOST = "released", "lost"
 """Outcomes of attempts after which the job is not in a state of its own."""
 
 
-def run_job(app: Flask, attempt: Attempt, lease_seconds: float) -> str:
+def run_job(app: Flask, attempt: Attempt, heart: Heart) -> str:
     """Run a claimed job to its end, and return the job's state, or `RELEASED` or `LOST`."""
     job, kind = attempt.job, attempt.kind
     try:
         if job.was_abandoned and job.attempts > kind.most_attempts:
-            return _end(app, job, JobState.FAILED, error=ABANDONED)
+            return _end(app, job, JobState.FAILED, error=ABANDONED, keeps_file=True)
         if job.is_cancelled:
             return _end(app, job, JobState.CANCELLED)
-        with heartbeat(app, attempt, lease_seconds):
+        with heart.beating(attempt):
             return _run_steps(app, attempt)
     except LeaseLostError:
         return LOST
@@ -106,8 +106,10 @@ def _run_next_step(app: Flask, attempt: Attempt, job: ClaimedJob) -> ClaimedJob 
     )
     turn.check()
     with tenant_of_job(app, job.tenant_id):
-        with transaction():
-            identity = check_asker(job, attempt.kind)
+        identity = None
+        if job.issuer is not None:
+            with transaction():
+                identity = check_asker(job, attempt.kind)
         with acting(job, attempt.kind, identity):
             if step.has_own_transactions:
                 step.run(turn)
@@ -138,7 +140,8 @@ def _complete(attempt: Attempt, job: ClaimedJob, step: Step, turn: Turn) -> Clai
     )
     note(job_id=str(job.id), job=attempt.kind.name, step=step.name)
     if is_last:
-        delete_file(job.id)
+        if attempt.kind.has_file:
+            delete_file(job.id)
         return JobState.DONE
     if is_cancelled:
         attempt.cancel()

@@ -12,10 +12,10 @@ from flask import Flask
 from trially.database.placement import StalePlacementError, TenantSuspendedError
 from trially.errors import OperatorError
 from trially.jobs import claiming, wakeups
-from trially.jobs.attempts import Attempt, tenant_of_job
+from trially.jobs.attempts import Attempt, Heart, tenant_of_job
 from trially.jobs.kinds import KINDS
 from trially.jobs.running import run_job
-from trially.jobs.wakeups import Counted, Turn
+from trially.jobs.wakeups import Queue, Turn
 from trially.observability.metrics import job_seconds, jobs_total
 from trially.state import state_of
 from trially.tenancy.directory import directory
@@ -28,7 +28,7 @@ LOOK_SECONDS = 0.2
 """How often an idle worker looks for tenants that are due."""
 
 ADD_TENANTS_SECONDS = 60.0
-COUNT_SECONDS = 1.0
+COUNT_SECONDS = 5.0
 """How often the jobs of a tenant with many are counted for the metrics, at most."""
 
 LONGEST_PAUSE_SECONDS = 60.0
@@ -38,6 +38,17 @@ STOP_SECONDS = 25.0
 
 class WorkerStuckError(OperatorError):
     """A step does not end, so that the worker must."""
+
+
+class _Lane:
+    """What one thread of a worker has for itself."""
+
+    def __init__(self, app: Flask, lease_seconds: float) -> None:
+        self.queue, self.heart = Queue(), Heart(app, lease_seconds)
+
+    def close(self) -> None:
+        self.queue.close()
+        self.heart.stop()
 
 
 class Worker:
@@ -79,9 +90,12 @@ class Worker:
         """Run the jobs that are due now, in this thread, and return their number."""
         with self._app.app_context():
             self._add_tenants()
-        number = 0
-        while (done := self._visit_next()) is not None:
-            number += done
+        number, lane = 0, _Lane(self._app, self._lease_seconds)
+        try:
+            while (done := self._visit_next(lane)) is not None:
+                number += done
+        finally:
+            lane.close()
         return number
 
     def stop(self) -> None:
@@ -92,54 +106,62 @@ class Worker:
                 attempt.must_end.set()
 
     def _work(self) -> None:
+        lane = _Lane(self._app, self._lease_seconds)
         while not self._stopping.is_set():
             try:
-                is_idle = self._visit_next() is None
+                is_idle = self._visit_next(lane) is None
             except Exception as error:  # noqa: BLE001  such as a catalog that does not answer
                 log.warning("A worker could not look for jobs: %s", describe_failure(error))
                 is_idle = True
             if is_idle:
                 self._stopping.wait(LOOK_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+        lane.close()
 
-    def _visit_next(self) -> int | None:
+    def _visit_next(self, lane: "_Lane") -> int | None:
         """Visit the tenant that has waited longest, and return how many jobs were run.
 
         Returns None if no tenant is due. One thread looks at a time.
         """
         with self._looking, self._app.app_context():
             self._add_tenants()
-            turn = wakeups.take_turn()
-        return None if turn is None else self._visit(turn)
+            turn = lane.queue.take_turn()
+        return None if turn is None else self._visit(turn, lane)
 
-    def _visit(self, turn: Turn) -> int:
+    def _visit(self, turn: Turn, lane: "_Lane") -> int:
         """Claim a job of a tenant, return the turn, and run the job. Returns the number of jobs."""
         try:
             with tenant_of_job(self._app, turn.tenant_id):
-                visit = claiming.claim(KINDS, self._most, self._lease_seconds)
-                counted = self._count(turn.tenant_id, is_last=visit.job is None)
+                visit = claiming.claim(
+                    KINDS, self._most, self._lease_seconds, counts=self._must_count(turn)
+                )
+                if visit.job is None:
+                    claiming.delete_ended(self._retention_days)
         except Exception as error:  # noqa: BLE001  the other tenants must be served
-            self._postpone(turn, error)
+            self._postpone(turn, error, lane)
             return 0
-        del self._failures[turn.tenant_id]
+        self._failures.pop(turn.tenant_id, None)
         seconds = min(
             self._sweep_seconds * random.uniform(0.5, 1),  # noqa: S311  spreads visits
             float("inf") if visit.next_seconds is None else visit.next_seconds,
+            # The job that begins now may be abandoned.
+            float("inf") if visit.job is None else self._lease_seconds,
         )
         with self._app.app_context():
-            wakeups.give_back(turn, seconds, counted)
+            lane.queue.give_back(turn, seconds, visit.counted)
         if visit.job is None:
+            self._counted_at.pop(turn.tenant_id, None)
             return 0
-        self._run(Attempt(visit.job, KINDS[visit.job.kind]))
+        self._run(Attempt(visit.job, KINDS[visit.job.kind]), lane)
         return 1
 
-    def _run(self, attempt: Attempt) -> None:
+    def _run(self, attempt: Attempt, lane: "_Lane") -> None:
         with self._lock:
             self._attempts.add(attempt)
             if self._stopping.is_set():
                 attempt.must_end.set()
         began = time.perf_counter()
         try:
-            outcome = run_job(self._app, attempt, self._lease_seconds)
+            outcome = run_job(self._app, attempt, lane.heart)
         except Exception as error:  # noqa: BLE001  its lease will expire
             log.warning("The end of a job was not recorded: %s", describe_failure(error))
             outcome = "unrecorded"
@@ -149,24 +171,20 @@ class Worker:
         job_seconds.labels(attempt.kind.name).observe(time.perf_counter() - began)
         jobs_total.labels(attempt.kind.name, str(outcome)).inc()
 
-    def _count(self, tenant_id: UUID, *, is_last: bool) -> Counted | None:
-        """Count a tenant's jobs if they were not counted of late, or if none is due any more."""
+    def _must_count(self, turn: Turn) -> bool:
+        """Return whether the jobs of a tenant were not counted of late."""
         now = time.monotonic()
-        if is_last:
-            self._counted_at.pop(tenant_id, None)
-            claiming.delete_ended(self._retention_days)
-            return claiming.count_jobs()
-        if now - self._counted_at.get(tenant_id, float("-inf")) < COUNT_SECONDS:
-            return None
-        self._counted_at[tenant_id] = now
-        return claiming.count_jobs()
+        if now - self._counted_at.get(turn.tenant_id, float("-inf")) < COUNT_SECONDS:
+            return False
+        self._counted_at[turn.tenant_id] = now
+        return True
 
-    def _postpone(self, turn: Turn, error: Exception) -> None:
+    def _postpone(self, turn: Turn, error: Exception, lane: "_Lane") -> None:
         """Visit a tenant again later. A tenant that moved is visited at once, at its new place."""
         with self._app.app_context():
             if isinstance(error, StalePlacementError):
                 directory().forget(turn.tenant_id)
-                wakeups.give_back(turn, 0.1)
+                lane.queue.give_back(turn, 0.1)
                 return
             self._failures[turn.tenant_id] += 1
             longest = min(2.0 ** self._failures[turn.tenant_id], LONGEST_PAUSE_SECONDS)
@@ -177,7 +195,7 @@ class Worker:
                 describe_failure(error),
                 extra={"tenant_id": str(turn.tenant_id)},
             )
-            wakeups.give_back(turn, longest * random.uniform(0.5, 1))  # noqa: S311
+            lane.queue.give_back(turn, longest * random.uniform(0.5, 1))  # noqa: S311
 
     def _add_tenants(self) -> None:
         now = time.monotonic()
