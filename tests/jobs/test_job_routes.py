@@ -10,6 +10,7 @@ from flask import Flask
 from job_kinds import SITES, ask_for, change_job, effects_of, job_of
 from members import AsMember, MakeTenant, Member
 
+from trially.auth.members import identities
 from trially.auth.permissions import Role
 from trially.jobs.events import EVENT_STREAM
 from trially.state import state_of
