@@ -32,7 +32,8 @@ from trially.embedded_postgres.sharing import stop_using
 from trially.embedded_postgres.watcher import DATA, find_postmaster, is_running
 from trially.recruiting.records.model import ClinicalFact
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier, control_engine
+from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.schema.installing import install

@@ -16,7 +16,8 @@ from trially.config import Settings
 from trially.database.session import db, transaction
 from trially.recruiting.sites.model import Site
 from trially.state import state_of
-from trially.tenancy.catalog import Tenant, Tier, control_engine
+from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.schema.installing import install

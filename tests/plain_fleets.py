@@ -9,7 +9,7 @@ from tenant_databases import access_of, ask, remove_installation
 
 from trially import create_app
 from trially.database.session import db
-from trially.tenancy.catalog import control_engine
+from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.schema.installing import install
 

@@ -19,8 +19,8 @@ from trially.openapi.examples import MissingExampleError, example_of_answer
 from trially.openapi.operations import UndescribedViewError, describe_operation
 from trially.openapi.schemas import Schemas
 from trially.recruiting.imports.model import ImportState
-from trially.recruiting.imports.uploads import MEDIA_TYPES, TABLE_TYPES
-from trially.recruiting.patients.model import BirthDatePrecision, ContactPreference, Sex
+from trially.recruiting.imports.uploads.receiving import MEDIA_TYPES, TABLE_TYPES
+from trially.recruiting.patients.choices import BirthDatePrecision, ContactPreference, Sex
 from trially.recruiting.records.model import Comparator, RecordType
 from trially.recruiting.sites.model import SiteStatus
 from trially.recruiting.studies.model import StudyStatus, StudyType

@@ -29,13 +29,13 @@ def init_app(app: Flask) -> None:
 
 
 def find_blueprints() -> Iterator[Blueprint]:
-    """Import every room's models and routes, and yield the blueprints of the routes."""
-    for room in ROOMS:
-        for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
-            if module.name.endswith((".model", ".routes")):
-                blueprint = getattr(importlib.import_module(module.name), "bp", None)
-                if blueprint is not None:
-                    yield blueprint
+    """Import every room's models and routes, and yield the blueprints of the routes.
+
+    Several modules may add their views to one blueprint, so all are imported before it is yielded.
+    """
+    modules = [importlib.import_module(name) for name in _names_of_modules()]
+    blueprints = [getattr(module, "bp", None) for module in modules]
+    yield from dict.fromkeys(each for each in blueprints if each is not None)
 
 
 def routes_only() -> Flask:
@@ -44,3 +44,10 @@ def routes_only() -> Flask:
     app.url_map.strict_slashes = False
     init_app(app)
     return app
+
+
+def _names_of_modules() -> Iterator[str]:
+    for room in ROOMS:
+        for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}."):
+            if module.name.endswith((".model", ".routes")):
+                yield module.name

@@ -30,7 +30,7 @@ TABLES = "trially.recruiting.imports.table_commands"
 MESSAGES = "trially.recruiting.imports.message_commands"
 BULK = "trially.recruiting.imports.bulk_commands"
 PATIENTS = "trially.recruiting.duplicate_reviews.commands"
-WAITING = "trially.recruiting.imports.waiting_commands"
+WAITING = "trially.recruiting.imports.waiting.commands"
 ZONES = "trially.recruiting.imports.zone_commands"
 AUDIT = f"{LIFECYCLE}.audit_commands"
 AUDITING = "trially.auditing.commands"
@@ -160,7 +160,7 @@ imports = _group(
     _lazy("delete", f"{IMPORTS}:delete", "Delete the import IMPORT_ID of TENANT, with its errors."),
     _lazy(
         "withdraw",
-        "trially.recruiting.imports.withdrawing_commands:withdraw",
+        "trially.recruiting.imports.missing_records.commands:withdraw",
         "Withdraw the records that the import IMPORT_ID of TENANT lacks.",
     ),
     _lazy(

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, current_app, request
 from trially.auth.permissions import public
 from trially.config import current_settings
 from trially.database.session import engine_registry
-from trially.http.contract import json_response
+from trially.http.answering import json_response
 from trially.http.problems import NotFound, Unauthorized
 from trially.jobs.wakeups import read_waiting
 from trially.observability import metrics

@@ -23,7 +23,7 @@ from trially.config import ROOT
 from trially.database.connecting import connect
 from trially.database.session import db, transaction
 from trially.state import state_of
-from trially.tenancy.catalog import catalog_transaction
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.context import tenant_context
 from trially.tenancy.operators import keeping
 from trially.tenancy.servers.connections import execute

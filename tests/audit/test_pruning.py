@@ -75,7 +75,7 @@ def test_old_years_are_removed_and_the_rest_verifies(app, tier, old, audit, run_
 
 
 def ask(app, statement):
-    from trially.tenancy.catalog import control_engine
+    from trially.tenancy.catalog_sessions import control_engine
 
     with app.app_context(), control_engine().connect() as catalog:
         return [tuple(row) for row in catalog.exec_driver_sql(statement)]

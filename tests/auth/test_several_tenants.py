@@ -25,7 +25,8 @@ from trially.auth.resolvers import (
 from trially.auth.tokens import TokenVerifier
 from trially.config import Settings
 from trially.state import state_of
-from trially.tenancy.catalog import MembershipIndex, Tenant, catalog_transaction
+from trially.tenancy.catalog import MembershipIndex, Tenant
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.status import suspend_tenant
 

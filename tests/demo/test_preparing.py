@@ -22,7 +22,8 @@ from trially.demo.organisations import DEMO_ORGANISATIONS
 from trially.demo.preparing import SLUGS, prepare
 from trially.dev_issuer import PATH
 from trially.state import state_of
-from trially.tenancy.catalog import PlacementRecord, Tenant, catalog_transaction
+from trially.tenancy.catalog import PlacementRecord, Tenant
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import directory
 from trially.tenancy.lifecycle.provisioning import create_tenant

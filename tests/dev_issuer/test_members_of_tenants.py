@@ -19,7 +19,8 @@ from trially.auth.permissions import Role
 from trially.config import Settings
 from trially.dev_issuer.login_page import OPEN_TENANTS
 from trially.dev_issuer.members import Members
-from trially.tenancy.catalog import PlacementRecord, Tier, catalog_transaction, control_engine
+from trially.tenancy.catalog import PlacementRecord, Tier
+from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.lifecycle.status import suspend_tenant

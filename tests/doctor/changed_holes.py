@@ -361,4 +361,13 @@ CONSISTENCY = [
         EACH_TIER,
         Level.WARNING,
     ),
+    Hole(
+        "INSERT INTO {schema}.audit_record (tenant_id, id, form_id, epoch, outcome, at) VALUES"
+        " ('{tenant_id}', gen_random_uuid(), gen_random_uuid(), 0, 0, '2026-02-03 04:05Z')",
+        "the audit records since 2026-02-03 04:05 UTC have no seal",
+        "SET session_replication_role = replica; DELETE FROM {schema}.audit_record"
+        " WHERE at = '2026-02-03 04:05Z'; RESET session_replication_role",
+        EACH_TIER,
+        Level.WARNING,
+    ),
 ]

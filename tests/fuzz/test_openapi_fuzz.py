@@ -21,7 +21,7 @@ from sqlalchemy import String, UniqueConstraint
 from trially.api import API_PREFIX, routes_only
 from trially.database.rows import table_of
 from trially.openapi import DOCUMENT_PATH, describe
-from trially.recruiting.imports.uploads import MEDIA_TYPES
+from trially.recruiting.imports.uploads.receiving import MEDIA_TYPES
 from trially.resources.resource import RESOURCES
 
 UNIQUE = {

@@ -17,14 +17,12 @@ from marshmallow import Schema, fields
 from trially import state
 from trially.http import problems, request_ids
 from trially.http.answer_schemas import IgnoredOptionError
+from trially.http.answering import ContractFlask, json_response, refuse_query
 from trially.http.contract import (
-    ContractFlask,
     accepts,
     accepts_merge_patch,
     contract_of,
-    json_response,
     queries,
-    refuse_query,
     returns,
     returns_nothing,
     returns_page,

@@ -22,7 +22,7 @@ from trially.auth.permissions import Role
 from trially.database.model import TenantModel
 from trially.database.rows import insert_item, table_of
 from trially.database.session import db, transaction
-from trially.recruiting.imports.model import MissingRecord
+from trially.recruiting.imports.missing_records.model import MissingRecord
 from trially.recruiting.search.model import PatientName
 from trially.request_cycle import refusal_time
 from trially.tenancy.catalog import Tier

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from examples import EXAMPLES
@@ -182,7 +183,14 @@ def _plant(call: Caller, tenant: Any, make_fact: Callable[..., str]) -> dict[str
         "POST", "/imports?source=fhir", upload + b"\n{" + CANARY.encode(), content_type=NDJSON
     )
     assert taken.json["counts"], taken.json
-    return ids | {"import_id": taken.json["id"], "field": "phone"}
+    records = call("GET", "/audit").json["data"]
+    return ids | {
+        "import_id": taken.json["id"],
+        "audit_record_id": records[0]["id"],
+        "audit_alert_id": str(uuid4()),
+        "alert_rule": call("GET", "/audit/alert-rules").json["data"][0]["name"],
+        "field": "phone",
+    }
 
 
 def _call_every_route(app: Flask, call: Caller, ids: dict[str, str]) -> None:
@@ -309,5 +317,5 @@ def test_no_route_takes_phi_in_its_url(app: Flask) -> None:
         assert named == ({"name"} if rule.endpoint == "sources.list_sources" else set()), rule
         # A field is named in the URL, and its value is not.
         assert all(
-            name.endswith("_id") or name == "field" for name in rule.arguments
+            name.endswith("_id") or name in {"field", "alert_rule"} for name in rule.arguments
         ) or not rule.rule.startswith("/api/"), rule

@@ -12,7 +12,8 @@ from trially.proving import running
 from trially.proving.attempts import Attempt, Outcome
 from trially.proving.reports import State, states_of
 from trially.state import state_of
-from trially.tenancy.catalog import PlacementRecord, Server, catalog_transaction
+from trially.tenancy.catalog import PlacementRecord, Server
+from trially.tenancy.catalog_sessions import catalog_transaction
 
 NEIGHBOURS = {"one": "two", "two": "one"}
 

@@ -30,8 +30,9 @@ from trially.http.problems import ServiceUnavailable
 from trially.http.retry_after import LONGEST_SECONDS
 from trially.request_cycle.retrying import prepare_retry
 from trially.state import request_state, state_of
-from trially.tenancy.catalog import READER_BIND, Server, catalog_transaction
+from trially.tenancy.catalog import Server
 from trially.tenancy.catalog_reader import SLOW_SECONDS
+from trially.tenancy.catalog_sessions import READER_BIND, catalog_transaction
 from trially.tenancy.context import enter_tenant
 from trially.tenancy.directory import directory
 from trially.tenancy.lifecycle.status import resume_tenant, suspend_tenant

@@ -5,7 +5,7 @@ import time
 import pytest
 from standbys import ask, install_on, server_folder, start
 
-from trially.tenancy.catalog import control_engine
+from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.schema.databases import (
     create_closed_database,
     database_exists,

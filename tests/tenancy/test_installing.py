@@ -6,7 +6,8 @@ from sqlalchemy.orm import Session
 from tenant_databases import access_of, ask
 
 from trially.state import state_of
-from trially.tenancy.catalog import Server, control_engine
+from trially.tenancy.catalog import Server
+from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.directory import directory
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.schema.catalog_revision import CatalogBehindError, check_catalog

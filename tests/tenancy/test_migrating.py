@@ -14,7 +14,7 @@ from tenant_databases import TABLES, access_of, as_tenant, ask, ask_in
 from trially.auth.permissions import DEFAULT_PHI_LEVELS, Role
 from trially.config import ROOT
 from trially.database.model import CatalogModel, TenantModel
-from trially.recruiting.imports.import_run import COUNTED
+from trially.recruiting.imports.run_counts import COUNTED
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.lifecycle.status import suspend_tenant
 from trially.tenancy.schema.databases import as_owner

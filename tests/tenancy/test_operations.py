@@ -4,7 +4,8 @@ from uuid import uuid4
 import pytest
 from tenant_databases import ask
 
-from trially.tenancy.catalog import Operation, OperationState, catalog_transaction
+from trially.tenancy.catalog import Operation, OperationState
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle import operations, provisioning
 from trially.tenancy.lifecycle.operations import (
     NoOperationError,

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from trially.state import state_of
-from trially.tenancy.catalog import Tier, control_engine
+from trially.tenancy.catalog import Tier
+from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import UnknownTenantError, directory
 from trially.tenancy.lifecycle.provisioning import create_tenant

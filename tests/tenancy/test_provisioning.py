@@ -13,13 +13,8 @@ from tenant_databases import TIERS, ask
 
 from trially.auth.permissions import Role
 from trially.config import ROOT
-from trially.tenancy.catalog import (
-    Operation,
-    OperationState,
-    TenantStatus,
-    Tier,
-    catalog_transaction,
-)
+from trially.tenancy.catalog import Operation, OperationState, TenantStatus, Tier
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.directory import UnknownTenantError, directory
 from trially.tenancy.lifecycle import operations, provisioning
 from trially.tenancy.lifecycle.operations import Step, run_operation, unfinished_operations

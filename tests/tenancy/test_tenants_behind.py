@@ -17,7 +17,8 @@ from test_broken_tenants import broken
 
 from trially.config import ROOT
 from trially.state import state_of
-from trially.tenancy.catalog import PlacementRecord, catalog_transaction
+from trially.tenancy.catalog import PlacementRecord
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.schema import fleet_revisions
 from trially.tenancy.schema.revision_files import CATALOG_LINEAGE, TENANT_LINEAGE, newest_revision
 

@@ -14,7 +14,7 @@ from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.config import ROOT
 from trially.state import state_of
-from trially.tenancy.catalog import control_engine
+from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.recorded_keys import WrongSecretKeyError, check_at_start

@@ -75,16 +75,16 @@ def list_audit_records(query: dict[str, Any]) -> Page | Response:
     return _bundle(page) if media_type == FHIR_TYPE else page
 
 
-@bp.get("/audit/<uuid:audit_record>")
+@bp.get("/audit/<uuid:audit_record_id>")
 @requires(Permission.AUDIT_READ)
 @returns(AuditRecordSchema())
-def show_audit_record(audit_record: UUID) -> Item:
+def show_audit_record(audit_record_id: UUID) -> Item:
     """Show one record of the audit log.
 
     The record has the same members as in the list.
     """
     act_for(Purpose.COMPLIANCE)
-    reading = Reading([record.id == audit_record], shows_values=may_see_values())
+    reading = Reading([record.id == audit_record_id], shows_values=may_see_values())
     entries = reading.page(None, 1).items
     if not entries:
         raise NotFound("There is no such audit record.")

@@ -7,7 +7,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from trially.database.model import length_of
 from trially.errors import OperatorError
-from trially.tenancy.catalog import TenantConnection, catalog_transaction
+from trially.tenancy.catalog import TenantConnection
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.names import check_line
 

@@ -9,8 +9,9 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from trially.cache.ttl_cache import Key, TTLCache
-from trially.tenancy.catalog import MembershipIndex, TenantConnection, reader_engine
+from trially.tenancy.catalog import MembershipIndex, TenantConnection
 from trially.tenancy.catalog_reader import CatalogUnavailableError, catalog_reader
+from trially.tenancy.catalog_sessions import reader_engine
 from trially.tenancy.operators.model import support_access
 
 TENANT_CLAIM = "https://trially.ai/tenant"

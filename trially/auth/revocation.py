@@ -6,7 +6,8 @@ from sqlalchemy import delete, func
 from sqlalchemy.dialects.postgresql import insert
 
 from trially.state import app_state
-from trially.tenancy.catalog import TokenCutOff, catalog_transaction
+from trially.tenancy.catalog import TokenCutOff
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.directory import MAX_TOKEN_LIFETIME, directory
 from trially.tenancy.lifecycle.listing import get_tenant
 

@@ -17,8 +17,8 @@ from trially.auth.members.identities import Identity
 from trially.auth.tokens import Claims
 from trially.cache.ttl_cache import TTLCache
 from trially.state import app_state, state_of
-from trially.tenancy.catalog import reader_engine
 from trially.tenancy.catalog_reader import catalog_reader
+from trially.tenancy.catalog_sessions import reader_engine
 from trially.tenancy.operators.model import OperatorAction, Stage
 
 CACHE_CAPACITY = 20_000

@@ -13,7 +13,8 @@ from trially.auth.members.model import Member
 from trially.database.rows import delete_item, of_current_tenant, table_of, update_item
 from trially.database.session import db, transaction
 from trially.dev_issuer import PATH
-from trially.tenancy.catalog import MembershipIndex, Tenant, catalog_transaction
+from trially.tenancy.catalog import MembershipIndex, Tenant
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.context import tenant_context
 
 BUILT_IN = re.compile(rf"https?://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{{1,5}})?{PATH}")

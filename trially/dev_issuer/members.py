@@ -15,7 +15,8 @@ from trially.database.session import db
 from trially.dev_issuer.clients import MACHINE_PREFIX
 from trially.dev_issuer.people import PeopleUnavailableError, Person, TenantChoice
 from trially.slugs import REFERENCE_PATTERN
-from trially.tenancy.catalog import MembershipIndex, Tenant, TenantStatus, reader_engine
+from trially.tenancy.catalog import MembershipIndex, Tenant, TenantStatus
+from trially.tenancy.catalog_sessions import reader_engine
 from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import TenantEntry, UnknownTenantError
 from trially.tenancy.pinning import is_served

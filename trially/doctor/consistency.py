@@ -73,24 +73,6 @@ def guard_placements_match_the_catalog(database: ExaminedDatabase) -> Iterator[P
         yield error(what, f"DELETE FROM trially.placement WHERE tenant_id = '{tenant_id}';")
 
 
-def audit_logs_have_partitions_ahead(database: ExaminedDatabase) -> Iterator[Problem]:
-    """Check that each audit log has a partition for this year and for the next."""
-    schemas = set(database.schemas_with("audit_record"))
-    rows = database.rows(
-        "SELECT relnamespace::regnamespace::text, relname, extract(year FROM now())::int"
-        " FROM pg_class WHERE relispartition AND relname ~ '^audit_record_[0-9]{4}$'"
-        " UNION ALL SELECT NULL, NULL, extract(year FROM now())::int"
-    )
-    this_year = rows[-1][2]
-    existing = {(schema, name) for schema, name, _ in rows}
-    for schema in sorted(schemas):
-        for year in (this_year, this_year + 1):
-            if (schema, f"audit_record_{year}") not in existing:
-                what = f"the audit log in {schema} has no partition for {year}"
-                remedy = "Upgrade to a version whose migrations make the partition."
-                yield warning(what, remedy)
-
-
 def no_old_canary_remains(database: ExaminedDatabase) -> Iterator[Problem]:
     """Look for canaries of killed runs of `flask tenants prove`, which never last a day."""
     schemas = set(database.schemas_with("canary")) - {database.expected.tier.blank_schema}
@@ -113,6 +95,5 @@ CONSISTENCY_CHECKS: tuple[Check[ExaminedDatabase], ...] = (
     schemas_are_at_the_head_revision,
     recorded_revisions_are_true,
     guard_placements_match_the_catalog,
-    audit_logs_have_partitions_ahead,
     no_old_canary_remains,
 )

@@ -15,8 +15,8 @@ from trially.tenancy.catalog import (
     Tenant,
     TenantStatus,
     Tier,
-    catalog_transaction,
 )
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.operations import unfinished_operations
 from trially.tenancy.schema.revision_files import TENANT_LINEAGE, newest_revision, revisions_of
 from trially.tenancy.schema.templates import TENANT_SCHEMA

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, current_app, render_template_string, request
 
 from trially.auth.permissions import public
-from trially.http.contract import json_response
+from trially.http.answering import json_response
 from trially.state import app_state
 
 GUIDE_PATH = "/docs/guide/"

@@ -14,14 +14,16 @@ from flask import Flask, current_app, request
 from sqlalchemy import select
 from werkzeug.routing import Rule
 
+from trially.audit.model import AuditRecord
 from trially.audit.working import working
 from trially.auth.identity import TENANT_HEADER
 from trially.auth.members.identities import Identity
 from trially.auth.members.model import Member
 from trially.auth.permissions import PhiLevel, Role
+from trially.database.model import TenantModel
 from trially.database.rows import table_of
 from trially.database.session import db
-from trially.http.contract import call_view
+from trially.http.answering import call_view
 from trially.http.masking import show_identifiers
 from trially.proving.attempts import Attempt, Party, Target
 from trially.resources.resource import RESOURCES
@@ -33,6 +35,9 @@ API = re.compile(r"/api/")
 METHODS = ("GET", "PATCH", "DELETE")
 NO_VERSION = '"999999999999999999"'
 """An ETag that no row has."""
+
+SHARED_NAMES = frozenset({"alert_rule"})
+"""Arguments that name no row of a tenant."""
 
 ERRORS_START = 400
 NOT_FOUND = 404
@@ -191,14 +196,20 @@ def _ids_of(target: Target) -> dict[str, str]:
     """Return one id of each kind of row that the tenant has, by the name of the argument."""
     with tenant_context(str(target.tenant.id)), working():
         ids = {
-            resource.id_argument: db.session.scalar(
-                select(table_of(resource.model).c.id)
-                .where(table_of(resource.model).c.tenant_id == target.tenant.id)
+            argument: db.session.scalar(
+                select(table_of(model).c.id)
+                .where(table_of(model).c.tenant_id == target.tenant.id)
                 .limit(1)
             )
-            for resource in RESOURCES
+            for argument, model in _models_by_argument().items()
         }
     return {argument: str(row_id) for argument, row_id in ids.items() if row_id is not None}
+
+
+def _models_by_argument() -> dict[str, type[TenantModel]]:
+    """Return the models whose rows routes show, by the name of the argument with the id."""
+    models: dict[str, type[TenantModel]] = {each.id_argument: each.model for each in RESOURCES}
+    return models | {"audit_record_id": AuditRecord}
 
 
 def _list(
@@ -221,9 +232,7 @@ def _request(
     path = f"API: {method} {rule.rule}"
     [argument] = rule.arguments
     if argument not in ids:
-        arguments = {resource.id_argument for resource in RESOURCES}
-        reason = "the tenant has no row" if argument in arguments else f"{argument} is unknown"
-        return target.not_applicable(path, attacker, reason)
+        return target.not_applicable(path, attacker, _why_no_id(argument))
     url = current_app.url_map.bind("").build(rule.endpoint, {argument: UUID(ids[argument])}, method)
     headers = {"If-Match": NO_VERSION}
     if method == "PATCH":
@@ -232,6 +241,13 @@ def _request(
         headers = {}
     answer = caller.send(method, url, headers)
     return _judge(target, attacker, caller, path, rule.endpoint, answer)
+
+
+def _why_no_id(argument: str) -> str:
+    if argument in SHARED_NAMES:
+        return f"{argument} is a name that all tenants share"
+    is_known = argument in _models_by_argument()
+    return "the tenant has no row" if is_known else f"{argument} is unknown"
 
 
 def _judge(

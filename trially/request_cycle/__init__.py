@@ -23,8 +23,9 @@ from trially.auth.sign_ins import note_sign_in
 from trially.config import current_settings
 from trially.database.deadline import start_deadline
 from trially.database.placement import current_placement
+from trially.http.answering import ContractFlask, call_view, refuse_query
 from trially.http.codes import Code
-from trially.http.contract import ContractFlask, View, call_view, contract_of, refuse_query
+from trially.http.contract import View, contract_of
 from trially.http.masking import show_identifiers
 from trially.http.problems import Forbidden
 from trially.http.reading import read_body

@@ -7,7 +7,8 @@ the tenant's own database. Both are sealed and verified here.
 from trially.seals.log import Log, period_of
 from trially.seals.seal import FIRST_PREVIOUS, Seal
 from trially.seals.sealing import seal
-from trially.seals.verifying import Fault, FaultKind, Verdict, verify
+from trially.seals.verdicts import Fault, FaultKind, Verdict
+from trially.seals.verifying import verify
 from trially.seals.witnesses import InvalidWitnessError, append_seals, read_seals
 
 __all__ = [

@@ -1,17 +1,13 @@
 """The control plane's tables: tenants, servers, placements, operations. They hold no PHI."""
 
 import datetime as dt
-from collections.abc import Iterator
-from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from flask import current_app
 from sqlalchemy import (
     CheckConstraint,
     ColumnElement,
-    Engine,
     ForeignKey,
     Index,
     String,
@@ -20,20 +16,13 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 from uuid_utils.compat import uuid7
 
 from trially.database.model import CatalogModel, Timestamped
-from trially.database.session import db
 from trially.slugs import SLUG_PATTERN
 
 CATALOG_SCHEMA = "catalog"
-
-READER_BIND = "catalog"
-"""Bind key of the catalog for request handling: its role may only read."""
-
-CONTROL_BIND = "control"
-"""Bind key of the catalog for lifecycle commands: its role may write."""
 
 
 class TenantStatus(StrEnum):
@@ -278,16 +267,6 @@ WRITTEN_BY_REQUESTS = {
 """The columns that request handling may insert, by table. All others have their defaults."""
 
 
-def control_engine() -> Engine:
-    """Return the catalog's engine for lifecycle commands."""
-    return _engine(CONTROL_BIND)
-
-
-def reader_engine() -> Engine:
-    """Return the catalog's engine for request handling."""
-    return _engine(READER_BIND)
-
-
 def is_called(reference: str) -> ColumnElement[bool]:
     """Return the condition on `Tenant` for a current or former slug, or an id."""
     claimed = select(TenantSlug.tenant_id).where(TenantSlug.slug == reference)
@@ -295,16 +274,3 @@ def is_called(reference: str) -> ColumnElement[bool]:
         return or_(Tenant.id.in_(claimed), Tenant.id == UUID(reference))
     except ValueError:
         return Tenant.id.in_(claimed)
-
-
-@contextmanager
-def catalog_transaction() -> Iterator[Session]:
-    """Open a control-plane session that commits after the block, or rolls back on an error."""
-    with Session(control_engine(), expire_on_commit=False) as session, session.begin():
-        yield session
-
-
-def _engine(bind_key: str) -> Engine:
-    if not current_app:
-        raise RuntimeError("The catalog needs an app context.")
-    return db.engines[bind_key]

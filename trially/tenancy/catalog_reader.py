@@ -19,7 +19,7 @@ from sqlalchemy.exc import TimeoutError as CheckoutTimeoutError
 from trially.errors import OperatorError
 from trially.observability.metrics import catalog_available, catalog_stale_answers_total
 from trially.state import app_state, state_of
-from trially.tenancy.catalog import READER_BIND
+from trially.tenancy.catalog_sessions import READER_BIND
 
 log = logging.getLogger(__name__)
 

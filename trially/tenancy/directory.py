@@ -29,18 +29,9 @@ from sqlalchemy.orm import Session
 
 from trially.observability.metrics import catalog_stale_answers_total
 from trially.state import app_state, state_of
-from trially.tenancy.catalog import (
-    Tenant,
-    TenantStatus,
-    TokenCutOff,
-    is_called,
-    reader_engine,
-)
-from trially.tenancy.catalog_reader import (
-    SLOW_SECONDS,
-    CatalogUnavailableError,
-    catalog_reader,
-)
+from trially.tenancy.catalog import Tenant, TenantStatus, TokenCutOff, is_called
+from trially.tenancy.catalog_reader import SLOW_SECONDS, CatalogUnavailableError, catalog_reader
+from trially.tenancy.catalog_sessions import reader_engine
 from trially.tenancy.names import UnknownTenantError
 from trially.tenancy.operators.model import support_access
 from trially.tenancy.pinning import is_served

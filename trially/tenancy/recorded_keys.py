@@ -21,13 +21,8 @@ from trially.database.session import db
 from trially.errors import OperatorError
 from trially.keys import SecretKeys, current_keys
 from trially.state import state_of
-from trially.tenancy.catalog import (
-    CATALOG_SCHEMA,
-    CONTROL_BIND,
-    READER_BIND,
-    RecordedKey,
-    control_engine,
-)
+from trially.tenancy.catalog import CATALOG_SCHEMA, RecordedKey
+from trially.tenancy.catalog_sessions import CONTROL_BIND, READER_BIND, control_engine
 
 COMMAND_MAX_AGE_SECONDS = 1.0
 """How long a command relies on the fingerprints that it has read."""

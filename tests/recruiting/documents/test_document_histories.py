@@ -21,7 +21,7 @@ from tests.recruiting.imports.record_histories import (
 )
 from trially.database.session import transaction
 from trially.recruiting.documents.extracting.problems import MOST_USES
-from trially.recruiting.imports.missing_records import withdraw_missing
+from trially.recruiting.imports.missing_records.withdrawing import withdraw_missing
 from trially.recruiting.imports.rezoning import count_outdated, rezone_source
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.context import tenant_context

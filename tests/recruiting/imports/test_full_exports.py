@@ -10,9 +10,9 @@ from tests.recruiting.imports.fhir_examples import ENCOUNTER
 from tests.recruiting.imports.importing import Importer, upload, write_ndjson
 from tests.recruiting.imports.writing.test_record_keys import at, bundle, condition, patient
 from trially.database.rows import Item
-from trially.recruiting.imports import missing_records
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.missing_records import NotListedError, withdraw_missing
+from trially.recruiting.imports.missing_records import finding, withdrawing
+from trially.recruiting.imports.missing_records.withdrawing import NotListedError, withdraw_missing
 from trially.tenancy.context import tenant_context
 
 WITHDRAWN = (
@@ -40,8 +40,8 @@ def now(importer: Importer, job: Item) -> Any:
 def test_only_types_that_the_export_contains_are_compared(
     importer: Importer, monkeypatch: pytest.MonkeyPatch, at_once: int
 ) -> None:
-    monkeypatch.setattr(missing_records, "COMPARED_AT_ONCE", at_once)
-    monkeypatch.setattr(missing_records, "WITHDRAWN_AT_ONCE", at_once)
+    monkeypatch.setattr(finding, "COMPARED_AT_ONCE", at_once)
+    monkeypatch.setattr(withdrawing, "WITHDRAWN_AT_ONCE", at_once)
     importer(*STORED, condition("Patient/p1", "c3"), ENCOUNTER)
     importer(*STORED, source="other")
 

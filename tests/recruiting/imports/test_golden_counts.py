@@ -12,8 +12,8 @@ from flask import Flask
 
 from tests.recruiting.imports.importing import Importer
 from trially.database.rows import Item
-from trially.recruiting.imports.import_run import COUNTED
 from trially.recruiting.imports.reading.source_files import find_source_files
+from trially.recruiting.imports.run_counts import COUNTED
 from trially.recruiting.imports.running import fingerprint_of, run_import
 from trially.recruiting.imports.writing.statements import (
     NAME_MEDICATIONS,

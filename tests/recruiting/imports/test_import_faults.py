@@ -10,8 +10,7 @@ from tests.recruiting.imports.fhir_examples import make_observation, make_patien
 from tests.recruiting.imports.importing import Importer, upload, write_ndjson
 from tests.recruiting.imports.reading.files import bundle
 from trially.auth.permissions import PhiLevel, Role
-from trially.recruiting.imports import fault_counts
-from trially.recruiting.imports.faults import FaultCode
+from trially.recruiting.imports.faults import FaultCode, counts
 from trially.recruiting.imports.limits import ImportLimits
 
 SUBJECT = {"reference": "Patient/p1"}
@@ -116,7 +115,7 @@ def test_many_equal_faults_are_cheap_and_hide_no_other_kind(importer: Importer) 
 def test_an_import_with_many_faults_still_stores_the_first_of_a_late_kind(
     importer: Importer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fault_counts, "EXAMPLES_OF_GROUP", 2)
+    monkeypatch.setattr(counts, "EXAMPLES_OF_GROUP", 2)
 
     importer(
         make_patient(1),

@@ -14,10 +14,11 @@ from flask import Flask
 from tests.conftest import MakeTenant, Member
 from tests.recruiting.imports.fhir_examples import OBSERVATION, make_observation, make_patient
 from tests.recruiting.imports.importing import NDJSON, Importer, upload, write_ndjson
-from trially.recruiting.imports import limits, waiting, waiting_queries
+from trially.recruiting.imports import limits
 from trially.recruiting.imports.limits import ImportLimits, ImportTimeError
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.running import ImportStoppedError
+from trially.recruiting.imports.waiting import queries, waiting_facts
 from trially.recruiting.imports.writing import batches
 from trially.recruiting.imports.writing.patient_keys import WAITS_FOR_PATIENT
 from trially.state import state_of
@@ -58,7 +59,7 @@ def without_patients(first: int, last: int) -> list[dict[str, Any]]:
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "BATCH_LINES", 10)
-    monkeypatch.setattr(waiting_queries, "BATCH_LINES", 10)
+    monkeypatch.setattr(queries, "BATCH_LINES", 10)
     monkeypatch.setattr(limits, "FEWEST_FAULTS", 20)
 
 
@@ -169,11 +170,11 @@ def test_too_many_lines(member: Member, change_settings: Change, source: str) ->
 def test_waiting_facts_are_written_in_batches_of_bounded_size(
     importer: Importer, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting_queries, "BATCH_BYTES", 3_000)
+    monkeypatch.setattr(queries, "BATCH_BYTES", 3_000)
     sizes: list[int] = []
-    write_batch = waiting.write_batch
+    write_batch = waiting_facts.write_batch
     monkeypatch.setattr(
-        waiting,
+        waiting_facts,
         "write_batch",
         lambda batch, source: sizes.append(len(batch.resources)) or write_batch(batch, source),
     )

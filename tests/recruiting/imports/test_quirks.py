@@ -13,8 +13,8 @@ from sqlalchemy import text
 
 from tests.recruiting.imports.quirk_answers import ANSWERS, Answer, Json
 from trially.database.session import db, transaction
-from trially.recruiting.imports.import_run import COUNTED
 from trially.recruiting.imports.reading.source_files import find_source_files
+from trially.recruiting.imports.run_counts import COUNTED
 from trially.recruiting.imports.running import run_import
 from trially.tenancy.context import tenant_context
 

@@ -22,8 +22,9 @@ from tests.recruiting.imports.fhir_examples import (
 from tests.recruiting.imports.importing import Importer, write_ndjson
 from trially.config import ROOT, Settings
 from trially.database.placement import TenantSuspendedError
-from trially.recruiting.imports import running, waiting_queries
+from trially.recruiting.imports import running
 from trially.recruiting.imports.import_run import ImportTakenOverError
+from trially.recruiting.imports.waiting import queries
 from trially.recruiting.imports.writing import batches
 from trially.recruiting.imports.writing.patient_keys import WAITS_FOR_PATIENT
 from trially.tenancy.lifecycle.status import suspend_tenant
@@ -35,7 +36,7 @@ WAITING = "SELECT count(*) FROM waiting_fact"
 @pytest.fixture
 def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(batches, "BATCH_LINES", 10)
-    monkeypatch.setattr(waiting_queries, "BATCH_LINES", 10)
+    monkeypatch.setattr(queries, "BATCH_LINES", 10)
 
 
 def test_a_fact_is_deferred_if_its_patient_is_in_a_later_file(importer: Importer) -> None:

@@ -31,8 +31,8 @@ from trially.auth.permissions import Role
 from trially.config import ROOT
 from trially.database.session import db
 from trially.state import state_of
-from trially.tenancy.catalog import control_engine, reader_engine
 from trially.tenancy.catalog_reader import catalog_reader
+from trially.tenancy.catalog_sessions import control_engine, reader_engine
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.servers.access import server_access

@@ -10,13 +10,8 @@ from standbys import SERVED_TIERS, ask, install_on, server_folder, start, text_o
 
 from trially.config import DRIVER
 from trially.keys import SecretKeys
-from trially.tenancy.catalog import (
-    PlacementRecord,
-    ServerPassword,
-    Tier,
-    catalog_transaction,
-    reader_engine,
-)
+from trially.tenancy.catalog import PlacementRecord, ServerPassword, Tier
+from trially.tenancy.catalog_sessions import catalog_transaction, reader_engine
 from trially.tenancy.recorded_keys import WrongSecretKeyError
 from trially.tenancy.servers.access import NoServerError, server_access
 from trially.tenancy.servers.choice import NoFittingServerError

@@ -8,7 +8,8 @@ from sqlalchemy import delete
 from sqlalchemy.dialects.postgresql import insert
 
 from trially.database.placement import current_placement
-from trially.tenancy.catalog import MembershipIndex, catalog_transaction
+from trially.tenancy.catalog import MembershipIndex
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.operators.recording import note
 
 

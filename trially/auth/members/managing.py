@@ -6,14 +6,20 @@ from uuid import UUID
 
 from flask import current_app
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
 from trially.auth.members.index import delete_index, note_member, write_index
 from trially.auth.members.model import Member, MemberExistsError, NoMemberError
+from trially.auth.members.rows import (
+    FIELDS,
+    insert_member,
+    keep_an_owner,
+    lock_member,
+    rights_of,
+    update_member,
+)
 from trially.auth.members.sites import read_sites, write_sites
 from trially.auth.permissions import DEFAULT_PHI_LEVELS, PhiLevel, Role
-from trially.database.changes import note_change, note_derived
 from trially.database.model import length_of
 from trially.database.placement import Placement, current_placement, enter_placement
 from trially.database.rows import (
@@ -23,26 +29,13 @@ from trially.database.rows import (
     fetch_items,
     of_current_tenant,
     table_of,
-    update_item,
 )
-from trially.database.session import db, transaction
+from trially.database.session import transaction
 from trially.errors import OperatorError
 from trially.plain_text import is_plain
 from trially.state import app_state
 from trially.tenancy.lifecycle.provisioning import tenant_built
 from trially.tenancy.names import check_line
-
-FIELDS = (
-    "id",
-    "issuer",
-    "subject",
-    "display_name",
-    "email",
-    "role",
-    "phi_level",
-    "has_all_sites",
-    "created_at",
-)
 
 
 class NoIssuerError(OperatorError):
@@ -51,10 +44,6 @@ class NoIssuerError(OperatorError):
 
 class UnsafeNameError(OperatorError):
     """A member's name or email address has characters that change how it is read."""
-
-
-class LastOwnerError(OperatorError):
-    """The change would leave the tenant without an owner."""
 
 
 def default_issuer() -> str:
@@ -106,9 +95,9 @@ def add_member(
         "email": email,
     }
     with transaction():
-        member = _insert_member(values)
+        member = insert_member(values)
         if member is None and is_repeatable:
-            member = _update_member(subject, issuer, granted)
+            member = update_member(subject, issuer, granted)
         if member is not None:
             write_sites(member["id"], site_ids or ())
             note_member("member add", subject, issuer, {**granted, "sites": site_ids})
@@ -143,9 +132,9 @@ def change_member(
     changed = {name: value for name, value in values.items() if value is not None}
     with transaction():
         if role not in (None, Role.OWNER):
-            _keep_an_owner(subject, issuer)
-        before = _rights_of(subject, issuer)
-        member = _update_member(subject, issuer, changed)
+            keep_an_owner(subject, issuer)
+        before = rights_of(subject, issuer)
+        member = update_member(subject, issuer, changed)
         if member is None or before is None:
             raise _no_member(subject, issuer)
         if changes_sites:
@@ -183,8 +172,8 @@ def remove_member(subject: str, issuer: str | None = None) -> None:
     """
     issuer = _recorded_name(issuer)
     with transaction():
-        _keep_an_owner(subject, issuer)
-        member_id = _lock_member(subject, issuer)
+        keep_an_owner(subject, issuer)
+        member_id = lock_member(subject, issuer)
         if member_id is not None:
             delete_item(Member, member_id)
             note_member("member remove", subject, issuer, {})
@@ -202,38 +191,6 @@ def rewrite_index() -> int:
     return len(members)
 
 
-def _insert_member(values: Mapping[str, Any]) -> Item | None:
-    """Insert a member and return the member. An existing one stays, and None is returned."""
-    row = db.session.execute(
-        insert(table_of(Member))
-        .values(values)
-        .on_conflict_do_nothing()
-        .returning(*columns_named(Member, FIELDS))
-    ).first()
-    note_derived(table_of(Member).name)
-    if row is None:
-        return None
-    note_change(Member, row.id, {}, {name: (None, values[name]) for name in values})
-    return dict(zip(FIELDS, row, strict=True))
-
-
-def _update_member(subject: str, issuer: str, values: Mapping[str, Any]) -> Item | None:
-    """Change a member, and return the member; None if there is none."""
-    member_id = _lock_member(subject, issuer)
-    return None if member_id is None else update_item(Member, member_id, values, FIELDS)
-
-
-def _lock_member(subject: str, issuer: str) -> UUID | None:
-    """Lock the row of a member, and return the member's id; None if there is none."""
-    member = table_of(Member).c
-    member_id: UUID | None = db.session.execute(
-        select(member.id)
-        .where(of_current_tenant(Member), member.subject == subject, member.issuer == issuer)
-        .with_for_update()
-    ).scalar()
-    return member_id
-
-
 @tenant_built.connect
 def add_owner(placement: Placement, parameters: dict[str, Any]) -> None:
     """Add the first member of a tenant that was created with an owner."""
@@ -247,35 +204,6 @@ def add_owner(placement: Placement, parameters: dict[str, Any]) -> None:
             issuer=parameters.get("owner_issuer"),
             is_repeatable=True,
         )
-
-
-def _keep_an_owner(subject: str, issuer: str) -> None:
-    """Raise `LastOwnerError` if this member is the only owner.
-
-    The owners' rows are locked, so that two operators cannot remove the last two at once.
-    """
-    member = table_of(Member)
-    owners = db.session.execute(
-        select(member.c.subject, member.c.issuer)
-        .where(of_current_tenant(Member), member.c.role == Role.OWNER)
-        .with_for_update()
-    ).all()
-    if [tuple(owner) for owner in owners] == [(subject, issuer)]:
-        raise LastOwnerError(
-            f"{subject!r} is the last owner of the tenant. Make another member an owner first, with"
-            " `flask tenants members add` or `flask tenants members change`."
-        )
-
-
-def _rights_of(subject: str, issuer: str) -> dict[str, Any] | None:
-    """Return what a member may do, and lock the member's row."""
-    member = table_of(Member).c
-    row = db.session.execute(
-        select(member.role, member.phi_level, member.has_all_sites)
-        .where(of_current_tenant(Member), member.subject == subject, member.issuer == issuer)
-        .with_for_update()
-    ).first()
-    return None if row is None else dict(row._mapping)  # noqa: SLF001
 
 
 def _with_sites(member: Item, sites: Mapping[UUID, Sequence[UUID]]) -> Item:

@@ -13,7 +13,8 @@ from trially.auth.permissions import PhiLevel, Role
 from trially.database.model import length_of
 from trially.errors import OperatorError
 from trially.state import app_state
-from trially.tenancy.catalog import Tenant, catalog_transaction, control_engine
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.directory import directory
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.names import check_line

@@ -13,8 +13,8 @@ from trially.auth.support.grants import GrantState, shown
 from trially.http.contract import queries, returns_page
 from trially.http.fields import EXAMPLE, Choice, PageQuerySchema
 from trially.http.pages import Page, make_page, read_cursor
-from trially.tenancy.catalog import reader_engine
 from trially.tenancy.catalog_reader import CatalogUnavailableError, catalog_reader
+from trially.tenancy.catalog_sessions import reader_engine
 from trially.tenancy.context import current_tenant
 from trially.tenancy.operators.model import SupportGrant
 

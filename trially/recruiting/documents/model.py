@@ -22,7 +22,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.changes import unaudited
 from trially.database.model import TenantModel, Timestamped, Versioned
-from trially.recruiting.patients.model import WithdrawalReason, references_patient
+from trially.recruiting.patients.choices import WithdrawalReason
+from trially.recruiting.patients.model import references_patient
 
 
 class DocumentSource(StrEnum):

@@ -10,7 +10,7 @@ from trially.phi import CODE, IDENTIFIER, PLAIN, value_set
 from trially.recruiting.documents.extracting.problems import TextProblem
 from trially.recruiting.documents.model import Document, DocumentSource
 from trially.recruiting.documents.searches import LONGEST_SEARCH, read_search
-from trially.recruiting.patients.model import WithdrawalReason
+from trially.recruiting.patients.choices import WithdrawalReason
 from trially.recruiting.records.details import CodingSchema
 from trially.recruiting.records.model import DatePrecision, DateProblem, ListedWithdrawn
 from trially.resources.fields import text

@@ -14,27 +14,16 @@ from sqlalchemy import select
 from trially.audit.forms import Action
 from trially.audit.working import showing_patients, working
 from trially.config import current_settings
-from trially.database.rows import (
-    Item,
-    columns_named,
-    fetch_items,
-    of_current_tenant,
-)
-from trially.recruiting.imports.command_options import (
-    dry_run_option,
-    require_source,
-    source_option,
-)
+from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant
+from trially.recruiting.imports.command_options import dry_run_option, require_source, source_option
 from trially.recruiting.imports.deleting import delete_import
 from trially.recruiting.imports.dry_run import MISSING_SHOWN
-from trially.recruiting.imports.fault_groups import group_faults
-from trially.recruiting.imports.import_run import SHOWN_COLUMNS
+from trially.recruiting.imports.faults.groups import group_faults
+from trially.recruiting.imports.import_rows import SHOWN_COLUMNS
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.missing_records import (
-    NotListedError,
-    explain_refusal,
-    first_missing,
-)
+from trially.recruiting.imports.missing_records.commands import find_import, withdraw_if_confirmed
+from trially.recruiting.imports.missing_records.finding import first_missing
+from trially.recruiting.imports.missing_records.withdrawing import NotListedError, explain_refusal
 from trially.recruiting.imports.model import Completeness, ImportJob, ImportState
 from trially.recruiting.imports.reading.resources import ResourceReader, read_resources
 from trially.recruiting.imports.reading.source_files import (
@@ -46,7 +35,6 @@ from trially.recruiting.imports.reading.source_files import (
 from trially.recruiting.imports.reports import print_missing, print_report
 from trially.recruiting.imports.running import ImportStoppedError, fingerprint_of, run_import
 from trially.recruiting.imports.trying import NOTHING_MORE, try_files
-from trially.recruiting.imports.withdrawing_commands import find_import, withdraw_if_confirmed
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant, tenant_context
 from trially.tenancy.lifecycle.completing import complete_slug

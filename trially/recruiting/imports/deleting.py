@@ -13,17 +13,12 @@ from trially.database.rows import Model, delete_item, table_of
 from trially.database.session import db, transaction
 from trially.errors import OperatorError
 from trially.http.etags import Versions
-from trially.recruiting.imports.model import (
-    ImportBinary,
-    ImportDeferral,
-    ImportedRecord,
-    ImportFault,
-    ImportJob,
-    ImportState,
-    MissingRecord,
-    WaitingFact,
-)
+from trially.recruiting.imports.faults.model import ImportFault
+from trially.recruiting.imports.missing_records.model import ImportedRecord, MissingRecord
+from trially.recruiting.imports.model import ImportJob, ImportState
 from trially.recruiting.imports.slots import is_leased
+from trially.recruiting.imports.waiting.model import ImportDeferral, WaitingFact
+from trially.recruiting.imports.writing.model import ImportBinary
 from trially.resources.optimistic_locking import change_seen
 
 DELETED_AT_ONCE = 10_000

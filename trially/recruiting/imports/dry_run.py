@@ -10,13 +10,14 @@ from sqlalchemy import select
 from trially.config import current_settings
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import rolled_back
-from trially.recruiting.imports.fault_groups import FAULT_COLUMNS, group_faults
+from trially.recruiting.imports.faults.groups import FAULT_COLUMNS, group_faults
+from trially.recruiting.imports.faults.model import ImportFault
 from trially.recruiting.imports.fhir.rows import IgnoredResource, ResourceError
 from trially.recruiting.imports.fhir.translating import translate
-from trially.recruiting.imports.import_run import OUTCOME_COLUMNS
+from trially.recruiting.imports.import_rows import OUTCOME_COLUMNS
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.missing_records import first_missing
-from trially.recruiting.imports.model import ImportFault, ImportState
+from trially.recruiting.imports.missing_records.finding import first_missing
+from trially.recruiting.imports.model import ImportState
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import ReadResource, ResourceReader
 from trially.recruiting.imports.reading.source_files import SourceFile

@@ -2,80 +2,33 @@
 
 import datetime as dt
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func
 
 from trially.audit.recording import note
 from trially.database.model import length_of
-from trially.database.rows import (
-    Item,
-    columns_named,
-    fetch_items,
-    find_item,
-    insert_item,
-    of_current_tenant,
-    table_of,
-)
+from trially.database.rows import Item, find_item, insert_item
 from trially.database.session import transaction
 from trially.errors import OperatorError
 from trially.recruiting.imports.batch_lease import BatchLease, LeaseLostError
-from trially.recruiting.imports.completeness import (
-    give_up,
-    leaves_record_unknown,
-    overtake_others,
-)
+from trially.recruiting.imports.completeness import give_up, leaves_record_unknown, overtake_others
 from trially.recruiting.imports.deleting import delete_rows_of
-from trially.recruiting.imports.fault_counts import (
-    MOST_TYPES_NAMED,
-    OTHER_TYPES,
-    FaultCounts,
-    count_named,
-)
 from trially.recruiting.imports.faults import LineFault
+from trially.recruiting.imports.faults.counts import FaultCounts
+from trially.recruiting.imports.import_rows import READ_COLUMNS, SHOWN_COLUMNS, find_unfinished
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.model import Completeness, ImportBinary, ImportJob, ImportState
+from trially.recruiting.imports.model import Completeness, ImportJob, ImportState
+from trially.recruiting.imports.run_counts import RunCounts, by_type
 from trially.recruiting.imports.slots import LEASE_SECONDS, claim_slot
 from trially.recruiting.imports.source_state import load_source
 from trially.recruiting.imports.writing.batches import Batch
 from trially.recruiting.imports.writing.document_texts import count_unused_binaries
+from trially.recruiting.imports.writing.model import ImportBinary
 from trially.recruiting.sources.locking import key_of_source, lock_source
-
-OUTCOME_COLUMNS = (
-    "source",
-    "state",
-    "strict",
-    "counts",
-    "passed_over",
-    "error_count",
-    "refused_count",
-    "error_counts",
-    "error_groups",
-    "failure",
-    "completeness",
-    "missing",
-)
-"""The columns that a dry run of an import has too."""
-
-SHOWN_COLUMNS = (
-    "id",
-    *OUTCOME_COLUMNS,
-    "started_by",
-    "created_at",
-    "updated_at",
-    "ended_at",
-    "version",
-)
-COUNTED = (
-    *("read", "new", "changed", "stale", "withdrawn", "erased"),
-    *("entered_in_error", "waiting", "resolved"),
-)
-"""The counts that an import has for each type of resource."""
-
-_READ_COLUMNS = (*SHOWN_COLUMNS, "next_part", "next_line")
 
 
 class ImportTakenOverError(OperatorError):
@@ -114,7 +67,7 @@ class ImportRun:
         with transaction():
             lock_source(source)
             self.source_state = load_source(source)
-            row = _find_unfinished(source, fingerprint, is_complete=is_complete)
+            row = find_unfinished(source, fingerprint, is_complete=is_complete)
             claim_slot(limits.most_of_tenant, row["id"] if row else None)
             row = row or insert_item(
                 ImportJob,
@@ -126,14 +79,13 @@ class ImportRun:
                     "passed_over": {},
                     "completeness": Completeness.READING if is_complete else None,
                 },
-                _READ_COLUMNS,
+                READ_COLUMNS,
             )
             self.id: UUID = row["id"]
             self.created_at: dt.datetime = row["created_at"]
             self.position: tuple[int, int] = row["next_part"], row["next_line"]
             """Position of the file to continue with, and the number of its committed lines."""
-            self._counts: dict[str, dict[str, int]] = row["counts"]
-            self._ignored: dict[str, int] = row["passed_over"]
+            self._counts = RunCounts(row)
             self._faults = FaultCounts(self.id, row, limits.most_stored_faults)
             self.is_complete = is_complete
             """Whether the input was declared a full export of the source."""
@@ -176,22 +128,15 @@ class ImportRun:
         Raises `BadLineError` if the import is strict and the batch has a fault.
         """
         self.count_faults(batch.faults)
-        for kind, number in batch.read.items():
-            self._counts_of(kind)["read"] += number
-        for kind, number in batch.entered_in_error.items():
-            self._counts_of(kind)["entered_in_error"] += number
-        for (kind, outcome), number in batch.written.items():
-            self._counts_of(kind)[outcome] += number
-        note(import_id=self.id, source=self.source, counts=_by_type(batch.written))
-        for kind, number in batch.ignored.items():
-            count_named(self._ignored, kind, number, MOST_TYPES_NAMED, OTHER_TYPES)
+        self._counts.add(batch)
+        note(import_id=self.id, source=self.source, counts=by_type(batch.written))
 
     def drop_binaries(self) -> None:
         """Delete the texts of Binary resources, and count those that no document refers to."""
         with self.batch_transaction():
             unused = count_unused_binaries(self.id)
             if unused:
-                count_named(self._ignored, "Binary", unused, MOST_TYPES_NAMED, OTHER_TYPES)
+                self._counts.ignore("Binary", unused)
         delete_rows_of(self.id, ImportBinary, self.batch_transaction)
 
     def finish(self, report: Callable[[], None]) -> Item:
@@ -200,16 +145,13 @@ class ImportRun:
 
     def refuse_share(self) -> None:
         """Raise `ImportLimitError` if too many of the records that were read are refused."""
-        read = sum(counts["read"] for counts in self._counts.values())
         refused = self._faults.refused
-        self._limits.refuse_share(refused, read + sum(self._ignored.values()) + refused)
+        self._limits.refuse_share(refused, self._counts.taken_in + refused)
 
     @property
     def took_nothing(self) -> bool:
         """Whether nothing in the input could be used."""
-        return not self._ignored and not any(
-            any(counts.values()) for counts in self._counts.values()
-        )
+        return self._counts.is_zero
 
     @property
     def error_count(self) -> int:
@@ -223,11 +165,11 @@ class ImportRun:
 
     def count_waiting(self, kind: str, number: int) -> None:
         """Count the facts of a type that wait for their patient when the import ends."""
-        self._counts_of(kind)["waiting"] = number
+        self._counts.of(kind)["waiting"] = number
 
     def count_resolved(self, kind: str, number: int) -> None:
         """Count facts of a type that had waited for their patient and were written."""
-        self._counts_of(kind)["resolved"] += number
+        self._counts.of(kind)["resolved"] += number
 
     def count_faults(self, faults: Sequence[LineFault], number: int | None = None) -> None:
         """Count faults, and store as many of them as may be stored.
@@ -274,53 +216,13 @@ class ImportRun:
         assert ended is not None  # noqa: S101
         return ended
 
-    def _counts_of(self, kind: str) -> dict[str, int]:
-        counts = self._counts.setdefault(kind, {})
-        for name in COUNTED:
-            counts.setdefault(name, 0)
-        return counts
-
     def _progress(self) -> dict[str, Any]:
         return {
-            "counts": self._counts,
-            "passed_over": self._ignored,
+            **self._counts.columns(),
             **self._faults.columns(),
             "lease_until": _lease_end(),
         }
 
 
-def _by_type(written: Mapping[tuple[str, str], int]) -> dict[str, dict[str, int]]:
-    """Return the numbers of written records by type and outcome, without those that are 0."""
-    counts: dict[str, dict[str, int]] = {}
-    for (kind, outcome), number in written.items():
-        if number:
-            counts.setdefault(kind, {})[outcome] = number
-    return counts
-
-
 def _lease_end() -> ColumnElement[Any]:
     return func.clock_timestamp() + dt.timedelta(seconds=LEASE_SECONDS)
-
-
-def _find_unfinished(source: str, fingerprint: str, *, is_complete: bool) -> Item | None:
-    """Return the unfinished import of this input, if it was declared in the same way.
-
-    The keys of what an import has read are known only if it was declared a full export from the
-    beginning.
-    """
-    job = table_of(ImportJob)
-    statement = (
-        select(*columns_named(ImportJob, _READ_COLUMNS))
-        .where(
-            of_current_tenant(ImportJob),
-            job.c.fingerprint == fingerprint,
-            job.c.source == source,
-            job.c.state.in_([ImportState.RUNNING, ImportState.STOPPED]),
-            job.c.completeness.in_([Completeness.READING, Completeness.INCOMPLETE])
-            if is_complete
-            else job.c.completeness.is_(None),
-        )
-        .order_by(job.c.id.desc())
-        .limit(1)
-    )
-    return next(iter(fetch_items(statement)), None)

@@ -18,7 +18,7 @@ from trially.http.problems import (
 from trially.http.retry_after import retry_after
 from trially.recruiting.imports.deleting import ImportRunningError
 from trially.recruiting.imports.import_run import ImportTakenOverError
-from trially.recruiting.imports.missing_records import NotListedError
+from trially.recruiting.imports.missing_records.withdrawing import NotListedError
 from trially.recruiting.imports.model import ImportState
 from trially.recruiting.imports.running import ImportStoppedError
 from trially.recruiting.imports.slots import ProcessBusyError, TooManyImportsError

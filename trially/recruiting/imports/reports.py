@@ -6,8 +6,8 @@ import click
 
 from trially.database.rows import Item
 from trially.recruiting.imports.faults import INPUT_CODES
-from trially.recruiting.imports.import_run import COUNTED
 from trially.recruiting.imports.model import Completeness
+from trially.recruiting.imports.run_counts import COUNTED
 from trially.terminal import plural, print_items
 
 FILES_SHOWN = 10

@@ -15,8 +15,8 @@ from trially.database.session import db, transaction
 from trially.errors import OperatorError
 from trially.recruiting.duplicates.finding import find_duplicates_since
 from trially.recruiting.imports.deleting import delete_rows_of
-from trially.recruiting.imports.fault_groups import find_first_fault
 from trially.recruiting.imports.faults import FaultCode, LineFault, fault
+from trially.recruiting.imports.faults.groups import find_first_fault
 from trially.recruiting.imports.import_run import BadLineError, ImportRun, ImportTakenOverError
 from trially.recruiting.imports.limits import (
     UNLIMITED_INPUT,
@@ -24,8 +24,13 @@ from trially.recruiting.imports.limits import (
     ImportLimits,
     ImportTimeError,
 )
-from trially.recruiting.imports.missing_records import find_missing, list_missing, note_records
-from trially.recruiting.imports.model import ImportedRecord, ImportJob, ImportState
+from trially.recruiting.imports.missing_records.finding import (
+    find_missing,
+    list_missing,
+    note_records,
+)
+from trially.recruiting.imports.missing_records.model import ImportedRecord
+from trially.recruiting.imports.model import ImportJob, ImportState
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.resources import (
     ReadResource,
@@ -36,7 +41,7 @@ from trially.recruiting.imports.reading.source_files import SourceFile
 from trially.recruiting.imports.reading_ahead import read_ahead
 from trially.recruiting.imports.rezoning import rezone_source
 from trially.recruiting.imports.source_state import store_base_url
-from trially.recruiting.imports.waiting import WaitingFacts
+from trially.recruiting.imports.waiting.waiting_facts import WaitingFacts
 from trially.recruiting.imports.writing.batches import Batch
 from trially.recruiting.imports.writing.resources import RecordKey
 from trially.state import request_state

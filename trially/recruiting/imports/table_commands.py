@@ -8,16 +8,9 @@ from typing import Any, TypeVar
 import click
 
 from trially.config import current_settings
-from trially.recruiting.column_mappings.mapping import (
-    build_mapping,
-    read_mapping_file,
-)
+from trially.recruiting.column_mappings.mapping import build_mapping, read_mapping_file
 from trially.recruiting.column_mappings.table_fields import TableKind
-from trially.recruiting.imports.command_options import (
-    dry_run_option,
-    require_source,
-    source_option,
-)
+from trially.recruiting.imports.command_options import dry_run_option, require_source, source_option
 from trially.recruiting.imports.commands import import_files
 from trially.recruiting.imports.formats.tables.plans import (
     DELIMITER_NAMES,
@@ -38,7 +31,7 @@ from trially.recruiting.imports.stored_mappings import (
     store_mapping,
 )
 from trially.recruiting.imports.trying import try_files
-from trially.recruiting.imports.upload_formats import describe_table
+from trially.recruiting.imports.uploads.formats import describe_table
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.completing import complete_slug

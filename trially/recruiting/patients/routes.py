@@ -17,7 +17,6 @@ from trially.http.contract import (
     accepts,
     accepts_merge_patch,
     matches_versions,
-    only_reads,
     queries,
     returns,
     returns_nothing,
@@ -27,29 +26,24 @@ from trially.http.contract import (
 from trially.http.etags import Versions
 from trially.http.masking import refuse_masked
 from trially.http.pages import Page
-from trially.http.problems import Conflict, NotFound
 from trially.recruiting.duplicates.finding import find_duplicates
 from trially.recruiting.duplicates.new_patients import index_new_patient
-from trially.recruiting.patients.corrections import corrections_after, lock_corrections, release
+from trially.recruiting.patients.choices import DeathPrecision, ListedStatus
+from trially.recruiting.patients.corrections import corrections_after
 from trially.recruiting.patients.erasing import erase
 from trially.recruiting.patients.lifetimes import redate_records
-from trially.recruiting.patients.merging import MergeError, merge, unmerge
-from trially.recruiting.patients.model import SORTS, DeathPrecision, ListedStatus, Patient
+from trially.recruiting.patients.model import SORTS, Patient
 from trially.recruiting.patients.schema import (
-    FoundPatientSchema,
-    MergeSchema,
     PatientBodySchema,
     PatientCountSchema,
     PatientDeletionSchema,
     PatientFilterSchema,
     PatientQuerySchema,
     PatientSchema,
-    PatientSearchSchema,
 )
-from trially.recruiting.patients.searching import search_page
 from trially.recruiting.patients.taken_mrns import refuse_taken_mrn
 from trially.recruiting.search.indexing import INDEXED, index_patients, write_own_name
-from trially.recruiting.sources.locking import lock_source
+from trially.recruiting.sources.locking import lock_sources_of
 from trially.recruiting.sources.model import MANUAL_SOURCE
 from trially.resources.listing import equals
 from trially.resources.resource import Resource
@@ -109,24 +103,6 @@ def count_patients(query: dict[str, Any]) -> Item:
     so dashboards may show it to every member.
     """
     return {"count": PATIENTS.count(query)}
-
-
-@bp.post("/search")
-@requires(Permission.PATIENTS_READ)
-@only_reads
-@accepts(PatientSearchSchema())
-@returns_page(FoundPatientSchema())
-def search_patients(body: dict[str, Any]) -> Page:
-    """Search patients by what identifies them, which does not belong in a URL.
-
-    `q` takes words as people type them: any of the patient's names, the MRN, a phone number, an
-    email address or a birth date. A patient must meet all criteria; without any, the search finds
-    every patient. Accents, case, apostrophes and the zeros before a number do not matter.
-    Exact matches come first, then beginnings, nicknames, and words with one typing error; `sort`
-    changes the order. `matched` lists what matched each word. Criteria and sort keys that are
-    masked for the caller are refused with 403.
-    """
-    return search_page(PATIENTS, body)
 
 
 @bp.post("")
@@ -192,7 +168,7 @@ def change_patient(patient_id: UUID, versions: Versions | None, body: dict[str, 
         derived["birth_date_precision"] = "day"
     corrections = corrections_after({**changes, **derived}, current_identity().subject)
     derived |= {"clinical_version": Patient.clinical_version + 1, "corrections": corrections}
-    return _follow_change(PATIENTS.change(patient_id, versions, changes, derived), body.keys())
+    return follow_change(PATIENTS.change(patient_id, versions, changes, derived), body.keys())
 
 
 @bp.delete("/<uuid:patient_id>")
@@ -213,7 +189,7 @@ def delete_patient(patient_id: UUID, versions: Versions | None, query: dict[str,
     cannot delete the patient.
     """
     patient = PATIENTS.get(patient_id)
-    _lock_sources(patient)
+    lock_sources_of(patient)
     erase(
         PATIENTS,
         patient_id,
@@ -225,66 +201,7 @@ def delete_patient(patient_id: UUID, versions: Versions | None, query: dict[str,
         find_duplicates([patient["replaced_by_id"]])
 
 
-@bp.post("/<uuid:patient_id>/merge")
-@requires(Permission.PATIENTS_WRITE)
-@accepts(MergeSchema())
-@returns_version(PatientSchema())
-def merge_patient(patient_id: UUID, body: dict[str, Any]) -> Item:
-    """Let another record replace a patient's, because both are about one person.
-
-    The facts of both are shown at the record in `into`, and the replaced record is no candidate.
-    Nothing is lost: `DELETE` undoes the merge. The answer is the replaced record.
-    """
-    records = PATIENTS.get(patient_id), PATIENTS.get(body["into"])
-    _lock_sources(*records)
-    try:
-        merge(patient_id, body["into"], current_identity().subject)
-    except MergeError as error:
-        raise Conflict(str(error)) from None
-    find_duplicates([patient_id, body["into"]])
-    return PATIENTS.get(patient_id)
-
-
-@bp.delete("/<uuid:patient_id>/merge")
-@requires(Permission.PATIENTS_WRITE)
-@returns_version(PatientSchema())
-def unmerge_patient(patient_id: UUID) -> Item:
-    """Undo a merge.
-
-    The record stands for itself again, with the facts that came with it. If its source says that it
-    is replaced, the next import that changes it merges it again.
-    """
-    patient = PATIENTS.get(patient_id)
-    _lock_sources(patient)
-    unmerge(patient_id)
-    find_duplicates([patient_id, patient["replaced_by_id"] or patient_id])
-    return PATIENTS.get(patient_id)
-
-
-@bp.delete("/<uuid:patient_id>/corrections/<string:field>")
-@requires(Permission.PATIENTS_WRITE)
-@returns_version(PatientSchema())
-def release_correction(patient_id: UUID, field: str) -> Item:
-    """Release a correction.
-
-    The field has the source's value again, and follows imports from now on. Fields that are masked
-    for the caller cannot be released.
-    """
-    PATIENTS.get(patient_id)
-    refuse_masked(PATIENTS.masked & {field})
-    corrections = lock_corrections(patient_id)
-    if field not in corrections:
-        raise NotFound("The field has not been corrected.")
-    released = PATIENTS.change(
-        patient_id,
-        None,
-        {},
-        {**release(corrections, field), "clinical_version": Patient.clinical_version + 1},
-    )
-    return _follow_change(released, {field})
-
-
-def _follow_change(patient: Item, fields: AbstractSet[str]) -> Item:
+def follow_change(patient: Item, fields: AbstractSet[str]) -> Item:
     """Bring search terms, duplicates and records in line with changed fields of a patient."""
     if fields & INDEXED:
         index_patient(patient)
@@ -292,12 +209,6 @@ def _follow_change(patient: Item, fields: AbstractSet[str]) -> Item:
         return patient
     redate_records([patient["id"]])
     return PATIENTS.get(patient["id"])
-
-
-def _lock_sources(*records: Item) -> None:
-    """Keep imports and merges of these records' sources waiting until the end."""
-    for source in sorted({record["source"] for record in records}):
-        lock_source(source)
 
 
 def _death_of(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,42 +6,26 @@ from collections.abc import Mapping
 from marshmallow import Schema, ValidationError, fields
 
 from trially.database.rows import table_of
-from trially.http.fields import (
-    EXAMPLE,
-    Choice,
-    EntityTag,
-    Flag,
-    PageBodySchema,
-    PageQuerySchema,
-    Sort,
-    Text,
-)
+from trially.http.fields import EXAMPLE, Choice, EntityTag, Flag, PageQuerySchema, Sort, Text
 from trially.phi import DATE, IDENTIFIER, PLAIN, POSTAL_CODE, PRECISION, value_set
-from trially.recruiting.patients.model import (
-    ADDRESS_WIDTHS,
-    SORTS,
+from trially.recruiting.patients.choices import (
     BirthDatePrecision,
     ContactPreference,
     DeathPrecision,
     ListedStatus,
-    Patient,
     PatientDateProblem,
     RecordStatus,
     Sex,
     WithdrawalReason,
 )
-from trially.recruiting.search.query import MatchKind
+from trially.recruiting.patients.corrections.schema import CorrectionSchema
+from trially.recruiting.patients.model import ADDRESS_WIDTHS, SORTS, Patient
 from trially.resources.fields import text
 
 columns = table_of(Patient).c
 
 EARLIEST_BIRTH = dt.date(1850, 1, 1)
 EARLIEST_DEATH = dt.datetime(1850, 1, 1, tzinfo=dt.UTC)
-NAME_PREFIX = {
-    "description": "Words of the name, or how they begin. Accents, case and apostrophes do not"
-    " matter. All names of a patient are searched."
-}
-LONGEST_QUERY = 200
 MRN = "MRN-100042"
 BIRTH_DATE = {EXAMPLE: "1961-07-23"}
 
@@ -72,25 +56,6 @@ class AddressSchema(Schema):
     state = _part("state", "NE", value_set("state"))
     postal_code = _part("postal_code", "68102", POSTAL_CODE)
     country = _part("country", "US", value_set("country"))
-
-
-class CorrectionSchema(Schema):
-    """A field that a member corrected. Imports leave it alone until the correction is released."""
-
-    imported = fields.Raw(
-        dump_only=True,
-        allow_none=True,
-        metadata=IDENTIFIER
-        | {"description": "What the source says now.", EXAMPLE: "+1 402 555 0100"},
-    )
-    by = fields.String(dump_only=True, metadata=PLAIN | {EXAMPLE: "user-4711"})
-    at = fields.AwareDateTime(dump_only=True, metadata=PLAIN)
-
-
-class MergeSchema(Schema):
-    """The record that replaces a patient's."""
-
-    into = fields.UUID(required=True, metadata=PLAIN)
 
 
 class ImpossibleDatesSchema(Schema):
@@ -218,43 +183,6 @@ class PatientSchema(Schema):
     updated_at = fields.AwareDateTime(dump_only=True, metadata=PLAIN)
 
 
-class MatchSchema(Schema):
-    """What matched a word of a search."""
-
-    field = fields.String(dump_only=True, metadata=PLAIN | {EXAMPLE: "family_name"})
-    use = fields.String(
-        dump_only=True,
-        allow_none=True,
-        metadata=PLAIN
-        | {
-            EXAMPLE: "maiden",
-            "description": "The use of a name or identifier that is not the one shown:"
-            " `maiden`, `old`, `nickname`, …",
-        },
-    )
-    of_replaced_record = fields.Boolean(
-        dump_only=True,
-        metadata=PLAIN
-        | {
-            EXAMPLE: False,
-            "description": "Whether it is from a record that the patient's record replaces.",
-        },
-    )
-    kind = Choice(MatchKind, dump_only=True, metadata=PLAIN | {EXAMPLE: "prefix"})
-    hint = fields.String(
-        dump_only=True,
-        allow_none=True,
-        metadata=PLAIN
-        | {EXAMPLE: None, "description": "How a date was read that has two meanings."},
-    )
-
-
-class FoundPatientSchema(PatientSchema):
-    """A patient that a search found. It lists what matched, but never the value."""
-
-    matched = fields.List(fields.Nested(MatchSchema), dump_only=True)
-
-
 class PatientBodySchema(PatientSchema):
     """A patient as entered manually."""
 
@@ -265,7 +193,8 @@ class PatientBodySchema(PatientSchema):
     sex = Choice(Sex, required=True, metadata=PLAIN)
 
 
-def _record_status() -> Choice:
+def record_status_filter() -> Choice:
+    """Return the filter by the status of records; by default it finds current ones."""
     return Choice(
         ListedStatus,
         load_default=ListedStatus.CURRENT,
@@ -279,7 +208,7 @@ class PatientFilterSchema(Schema):
     sex = Choice(Sex)
     site_id = fields.UUID()
     source = text(columns.source, example="manual")
-    record_status = _record_status()
+    record_status = record_status_filter()
 
 
 class PatientQuerySchema(PageQuerySchema, PatientFilterSchema):
@@ -306,32 +235,3 @@ class PatientCountSchema(Schema):
     """The number of patients."""
 
     count = fields.Integer(dump_only=True)
-
-
-class PatientSearchSchema(PageBodySchema):
-    """Criteria of a search; a patient must meet all of them."""
-
-    q = Text(
-        LONGEST_QUERY,
-        example="mei lind",
-        metadata={
-            "description": "Words to find in any of: all names, MRN, other identifiers, phone"
-            " number, email address and birth date. Accents, case and apostrophes do not matter."
-            " The best matches come first."
-        },
-    )
-    mrn = text(
-        columns.mrn,
-        example=MRN,
-        metadata={
-            "description": "The MRN, or another identifier. Case, blanks, hyphens and leading"
-            " zeros do not matter."
-        },
-    )
-    given_name = text(columns.given_name, example="mei", metadata=NAME_PREFIX)
-    family_name = text(columns.family_name, example="lind", metadata=NAME_PREFIX)
-    birth_date = fields.Date(metadata=BIRTH_DATE)
-    sex = Choice(Sex)
-    site_id = fields.UUID()
-    record_status = _record_status()
-    sort = Sort(SORTS)

@@ -8,7 +8,8 @@ from trially.database.rows import fetch_items, of_current_tenant, table_of
 from trially.database.session import db
 from trially.http.codes import Code
 from trially.http.problems import Conflict
-from trially.recruiting.patients.model import Patient, PatientIdentifier, RecordStatus
+from trially.recruiting.patients.choices import RecordStatus
+from trially.recruiting.patients.model import Patient, PatientIdentifier
 from trially.resources.scope import of_site, scope_conditions
 from trially.state import request_state
 

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import unaudited
 from trially.database.model import TenantModel, Timestamped
 from trially.recruiting.patients import lifetimes
-from trially.recruiting.patients.model import WithdrawalReason
+from trially.recruiting.patients.choices import WithdrawalReason
 
 
 class RecordType(StrEnum):

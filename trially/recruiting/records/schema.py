@@ -9,7 +9,7 @@ from trially.database.rows import table_of
 from trially.http.disclosures import IN_PATH
 from trially.http.fields import EXAMPLE, Choice, PageQuerySchema
 from trially.phi import CODE, IDENTIFIER, PLAIN, value_set
-from trially.recruiting.patients.model import WithdrawalReason
+from trially.recruiting.patients.choices import WithdrawalReason
 from trially.recruiting.records.details import CodingSchema, DetailsSchema
 from trially.recruiting.records.model import (
     ClinicalFact,

@@ -1,5 +1,8 @@
 """Locks that let one transaction at a time write the records of a source."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy import text
 
 from trially.database.placement import current_placement
@@ -12,6 +15,12 @@ def lock_source(name: str) -> None:
     A transaction that locks several sources locks them in the order of their names.
     """
     lock_until_commit(key_of_source(name))
+
+
+def lock_sources_of(*records: Mapping[str, Any]) -> None:
+    """Keep imports and merges of these records' sources waiting until the end."""
+    for source in sorted({record["source"] for record in records}):
+        lock_source(source)
 
 
 def key_of_source(name: str) -> str:

@@ -19,14 +19,8 @@ from trially.database.connecting import connect
 from trially.errors import OperatorError
 from trially.keys import current_keys
 from trially.tenancy.advisory_locks import KEY_ROTATION_LOCK
-from trially.tenancy.catalog import (
-    CATALOG_SCHEMA,
-    RecordedKey,
-    Server,
-    ServerPassword,
-    catalog_transaction,
-    control_engine,
-)
+from trially.tenancy.catalog import CATALOG_SCHEMA, RecordedKey, Server, ServerPassword
+from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.lifecycle.key_use import (
     LoginRole,
     ServerKeys,

@@ -17,8 +17,8 @@ from trially.tenancy.catalog import (
     Server,
     ServerPassword,
     SharedDatabase,
-    catalog_transaction,
 )
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.servers.access import access_to
 from trially.tenancy.servers.preparing import reader_role
 from trially.tenancy.servers.role_keys import KeyOfRole, find_keys

@@ -12,10 +12,9 @@ from trially.tenancy.catalog import (
     Server,
     Tenant,
     TenantStatus,
-    catalog_transaction,
-    control_engine,
     is_called,
 )
+from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.names import UnknownTenantError
 from trially.tenancy.pinning import is_served
 

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session, joinedload
 
 from trially.errors import OperatorError
 from trially.tenancy.advisory_locks import tenant_lock_key
-from trially.tenancy.catalog import Operation, OperationState, control_engine
+from trially.tenancy.catalog import Operation, OperationState
+from trially.tenancy.catalog_sessions import control_engine
 
 _LOCK_KEY: ColumnClause[int] = literal_column(tenant_lock_key("tenant_id"))
 _UNLOCK = text(f"SELECT pg_advisory_unlock({tenant_lock_key(':tenant_id')})")

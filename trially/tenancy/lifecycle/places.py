@@ -10,7 +10,8 @@ from psycopg2.extensions import connection
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import joinedload
 
-from trially.tenancy.catalog import PlacementRecord, SharedDatabase, Tier, catalog_transaction
+from trially.tenancy.catalog import PlacementRecord, SharedDatabase, Tier
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.schema.guard import GUARD_DDL
 from trially.tenancy.schema.revisions import read_revision, record_revision
 from trially.tenancy.servers.connections import driver_connection, execute

@@ -21,8 +21,8 @@ from trially.tenancy.catalog import (
     TenantSlug,
     TenantStatus,
     Tier,
-    catalog_transaction,
 )
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, run_operation
 from trially.tenancy.names import check_line, check_slug, check_time_zone
 from trially.tenancy.pinning import refuse_unserved

@@ -8,14 +8,8 @@ from sqlalchemy.orm import Session
 
 from trially.config import current_settings
 from trially.errors import OperatorError
-from trially.tenancy.catalog import (
-    PlacementRecord,
-    Tenant,
-    TenantSlug,
-    TenantStatus,
-    catalog_transaction,
-    is_called,
-)
+from trially.tenancy.catalog import PlacementRecord, Tenant, TenantSlug, TenantStatus, is_called
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.directory import directory
 from trially.tenancy.lifecycle.listing import get_tenant, list_tenants
 from trially.tenancy.lifecycle.provisioning import TenantExistsError

@@ -10,7 +10,7 @@ from trially.config import current_settings
 from trially.errors import OperatorError
 from trially.seals import Log, Seal, Verdict, seal, verify
 from trially.seals.sealing import last_seal, read_stored
-from trially.tenancy.catalog import control_engine
+from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.operators.recording import note
 from trially.tenancy.servers.connections import driver_connection, execute
 from trially.tenancy.servers.preparing import owner_role

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from trially.tenancy.catalog import control_engine
+from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.operators.model import OperatorAction, Stage
 
 UNFINISHED = "unfinished"

@@ -22,7 +22,7 @@ from uuid_utils.compat import uuid7
 from trially.database.session import db
 from trially.errors import OperatorError
 from trially.state import app_state
-from trially.tenancy.catalog import CONTROL_BIND, control_engine
+from trially.tenancy.catalog_sessions import CONTROL_BIND, control_engine
 from trially.tenancy.operators.model import OperatorAction, Outcome, Stage
 from trially.tenancy.operators.persons import current_person
 from trially.tenancy.recorded_keys import WrongSecretKeyError

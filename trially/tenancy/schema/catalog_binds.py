@@ -4,7 +4,7 @@ from trially.config import Settings
 from trially.database.connecting import Login
 from trially.database.session import ReaderConnection
 from trially.database.watching import WatchedConnection
-from trially.tenancy.catalog import CONTROL_BIND, READER_BIND
+from trially.tenancy.catalog_sessions import CONTROL_BIND, READER_BIND
 from trially.tenancy.recorded_keys import reader_application
 from trially.tenancy.servers.access import ServerAccess
 from trially.tenancy.servers.preparing import reader_role

@@ -4,7 +4,7 @@ from sqlalchemy import text
 
 from trially.config import current_settings
 from trially.errors import OperatorError
-from trially.tenancy.catalog import control_engine
+from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.schema.databases import database_exists
 from trially.tenancy.schema.revision_files import CATALOG_LINEAGE, newest_revision
 from trially.tenancy.schema.revisions import Revision, compare

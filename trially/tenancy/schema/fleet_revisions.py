@@ -10,8 +10,9 @@ from sqlalchemy import Connection, text
 
 from trially.observability.metrics import catalog_migrated, tenants_by_revision
 from trially.state import app_state, state_of
-from trially.tenancy.catalog import CATALOG_SCHEMA, reader_engine
+from trially.tenancy.catalog import CATALOG_SCHEMA
 from trially.tenancy.catalog_reader import catalog_reader
+from trially.tenancy.catalog_sessions import reader_engine
 from trially.tenancy.schema.revision_files import CATALOG_LINEAGE
 from trially.tenancy.schema.revisions import Revision, compare, count_tenants, needed_revision
 

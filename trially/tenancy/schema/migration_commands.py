@@ -16,7 +16,8 @@ from flask_migrate.cli import db as flask_migrate_group
 from sqlalchemy import func, select
 
 from trially.database.session import db
-from trially.tenancy.catalog import Tenant, catalog_transaction
+from trially.tenancy.catalog import Tenant
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.schema.catalog_revision import require_catalog
 from trially.tenancy.schema.lineages import TENANT_LINEAGE
 from trially.tenancy.schema.templates import template_database

@@ -19,8 +19,9 @@ from trially.errors import OperatorError
 from trially.keys import SecretKeys, current_keys, role_password
 from trially.observability.metrics import catalog_stale_answers_total
 from trially.state import app_state, state_of
-from trially.tenancy.catalog import Server, ServerPassword, catalog_transaction, reader_engine
+from trially.tenancy.catalog import Server, ServerPassword
 from trially.tenancy.catalog_reader import UNANSWERED
+from trially.tenancy.catalog_sessions import catalog_transaction, reader_engine
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.servers.sealing import unseal_password
 

@@ -20,8 +20,8 @@ from trially.tenancy.catalog import (
     SharedDatabase,
     Tenant,
     Tier,
-    catalog_transaction,
 )
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.names import check_line
 from trially.tenancy.servers.access import (
     FIRST_SERVER,

@@ -23,7 +23,7 @@ from tests.recruiting.imports.fhir_examples import (
 )
 from trially.recruiting.imports.fhir.rows import IgnoredResource
 from trially.recruiting.imports.fhir.translating import translate
-from trially.recruiting.patients.model import WithdrawalReason
+from trially.recruiting.patients.choices import WithdrawalReason
 
 
 def test_condition_row() -> None:

@@ -10,12 +10,8 @@ from tests.recruiting.imports.fhir.test_translating import attempt, find_places
 from tests.recruiting.imports.fhir_examples import EXAMPLES
 from trially.database.model import length_of
 from trially.database.rows import table_of
-from trially.recruiting.imports.fhir.rows import (
-    AddressRow,
-    IgnoredResource,
-    ResourceError,
-)
-from trially.recruiting.imports.model import Medication
+from trially.recruiting.imports.fhir.rows import AddressRow, IgnoredResource, ResourceError
+from trially.recruiting.imports.writing.model import Medication
 from trially.recruiting.patients.model import ADDRESS_WIDTHS, Patient
 from trially.recruiting.records.model import ClinicalFact
 

@@ -9,7 +9,7 @@ import pytest
 from tests.recruiting.imports.fhir_examples import CONDITION, make_observation, make_patient
 from tests.recruiting.imports.importing import Importer
 from trially.config import Settings
-from trially.recruiting.imports import import_run
+from trially.recruiting.imports import run_counts
 from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.translating import translate
 from trially.recruiting.imports.reading.resources import ReadResource
@@ -122,7 +122,7 @@ def test_a_batch_of_large_rows_has_fewer_lines() -> None:
 def test_the_number_of_unknown_types_is_bounded(
     importer: Importer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(import_run, "MOST_TYPES_NAMED", 2)
+    monkeypatch.setattr(run_counts, "MOST_TYPES_NAMED", 2)
 
     types = ("Account", "Basic", "Claim", "Flag", "Account")
 

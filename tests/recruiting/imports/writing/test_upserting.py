@@ -14,9 +14,10 @@ from tests.recruiting.imports.fhir_examples import PATIENT
 from tests.recruiting.imports.importing import Importer
 from trially.database.rows import Model, table_of
 from trially.database.session import transaction
-from trially.recruiting.imports.model import ImportFault, Medication
+from trially.recruiting.imports.faults.model import ImportFault
 from trially.recruiting.imports.writing import resources, statements, upserting
 from trially.recruiting.imports.writing.batches import LineFault
+from trially.recruiting.imports.writing.model import Medication
 from trially.recruiting.imports.writing.upserting import (
     RowTypeError,
     compose_insert,

@@ -24,12 +24,7 @@ from trially.recruiting.imports.fhir.fact_parts import ENTERED_IN_ERROR
 from trially.recruiting.imports.fhir.plausibility import WORDS, find_problem_of_event
 from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.references import read_subject
-from trially.recruiting.imports.fhir.rows import (
-    BinaryRow,
-    DocumentRow,
-    IgnoredResource,
-    PartRow,
-)
+from trially.recruiting.imports.fhir.rows import BinaryRow, DocumentRow, IgnoredResource, PartRow
 from trially.recruiting.imports.fhir.values import (
     Json,
     read_code,
@@ -37,7 +32,7 @@ from trially.recruiting.imports.fhir.values import (
     read_object,
     read_objects,
 )
-from trially.recruiting.patients.model import WithdrawalReason
+from trially.recruiting.patients.choices import WithdrawalReason
 from trially.recruiting.records.model import DateProblem
 
 MOST_SECTION_LEVELS = 10

@@ -7,7 +7,7 @@ from trially.recruiting.imports.fhir.dates import NO_DATE, Date, read_date
 from trially.recruiting.imports.fhir.plausibility import EARLIEST
 from trially.recruiting.imports.fhir.reading_state import Reading
 from trially.recruiting.imports.fhir.values import Json, read_flag
-from trially.recruiting.patients.model import PatientDateProblem as Problem
+from trially.recruiting.patients.choices import PatientDateProblem as Problem
 
 _WORDS = {
     Problem.BIRTH_IN_FUTURE: "is in the future, so it is not used",

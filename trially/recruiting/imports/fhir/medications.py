@@ -1,11 +1,6 @@
 """Translate medication resources to facts and medications."""
 
-from trially.recruiting.imports.fhir.codings import (
-    RXNORM,
-    Coded,
-    read_category,
-    read_concept,
-)
+from trially.recruiting.imports.fhir.codings import RXNORM, Coded, read_category, read_concept
 from trially.recruiting.imports.fhir.dates import NO_DATE, Date, read_date, read_period
 from trially.recruiting.imports.fhir.fact_parts import (
     ENTERED_IN_ERROR,
@@ -36,7 +31,7 @@ from trially.recruiting.imports.fhir.values import (
     read_text,
     require_flag,
 )
-from trially.recruiting.patients.model import WithdrawalReason
+from trially.recruiting.patients.choices import WithdrawalReason
 from trially.recruiting.records.model import RecordType
 
 

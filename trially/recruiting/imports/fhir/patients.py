@@ -33,7 +33,8 @@ from trially.recruiting.imports.fhir.values import (
     read_objects,
     read_text,
 )
-from trially.recruiting.patients.model import ADDRESS_WIDTHS, Patient, Sex
+from trially.recruiting.patients.choices import Sex
+from trially.recruiting.patients.model import ADDRESS_WIDTHS, Patient
 from trially.recruiting.search.model import PatientName
 
 LONGEST_PHONE = length_of(Patient.phone)

@@ -6,7 +6,8 @@ from typing import Any, Required, TypedDict, final
 from trially.database.model import length_of
 from trially.recruiting.documents.model import Document
 from trially.recruiting.imports.faults import FaultCode
-from trially.recruiting.patients.model import Patient, WithdrawalReason
+from trially.recruiting.patients.choices import WithdrawalReason
+from trially.recruiting.patients.model import Patient
 from trially.recruiting.records.model import ClinicalFact
 
 LONGEST_ID = length_of(ClinicalFact.source_id)

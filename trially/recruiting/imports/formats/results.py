@@ -6,7 +6,7 @@ from typing import Any
 
 from trially.database.model import length_of
 from trially.recruiting.imports.faults import Concern, FaultCode, LineFault, fault
-from trially.recruiting.imports.model import ImportFault
+from trially.recruiting.imports.faults.model import ImportFault
 from trially.recruiting.imports.reading.input_meter import InputMeter
 from trially.recruiting.imports.reading.records import Deletion
 from trially.recruiting.imports.reading.resources import ReadResource

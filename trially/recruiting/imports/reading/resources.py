@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from trially.database.model import length_of
 from trially.recruiting.imports.faults import FaultCode, LineFault, fault
-from trially.recruiting.imports.model import ImportFault
+from trially.recruiting.imports.faults.model import ImportFault
 from trially.recruiting.imports.reading.bundles import ReadResult
 from trially.recruiting.imports.reading.byte_sources import ByteSource
 from trially.recruiting.imports.reading.documents import read_document

@@ -9,7 +9,7 @@ from uuid_utils.compat import uuid7
 
 from trially.database.session import db
 from trially.recruiting.imports.faults import FaultCode, LineFault
-from trially.recruiting.imports.model import ImportFault
+from trially.recruiting.imports.faults.model import ImportFault
 from trially.recruiting.imports.writing.batches import Batch
 from trially.recruiting.imports.writing.documents import is_document, write_documents
 from trially.recruiting.imports.writing.gone import without_erased_identifiers, without_gone
@@ -23,15 +23,9 @@ from trially.recruiting.imports.writing.resources import (
     write_patients,
 )
 from trially.recruiting.imports.writing.shown_mrns import choose_mrns
-from trially.recruiting.imports.writing.taken_mrns import (
-    TakenMrnError,
-    check_mrns,
-    find_refused,
-)
+from trially.recruiting.imports.writing.taken_mrns import TakenMrnError, check_mrns, find_refused
 from trially.recruiting.imports.writing.upserting import compose_insert, run_with_rows
-from trially.recruiting.imports.writing.withdrawing import (
-    withdraw_records,
-)
+from trially.recruiting.imports.writing.withdrawing import withdraw_records
 from trially.recruiting.patients.taken_mrns import defer_mrns
 
 MRN_TAKEN = "Another patient of this source already has this MRN."

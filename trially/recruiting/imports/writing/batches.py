@@ -22,17 +22,10 @@ from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.reading.records import Deletion
 from trially.recruiting.imports.reading.resources import ReadResource
 from trially.recruiting.imports.source_state import SourceState
-from trially.recruiting.imports.writing.resources import (
-    RecordKey,
-    TranslatedResource,
-    WriteCounts,
-)
+from trially.recruiting.imports.writing.resources import RecordKey, TranslatedResource, WriteCounts
 from trially.recruiting.imports.writing.upserting import digest
-from trially.recruiting.imports.writing.withdrawing import (
-    Withdrawal,
-    withdrawal_of_deletion,
-)
-from trially.recruiting.patients.model import WithdrawalReason
+from trially.recruiting.imports.writing.withdrawing import Withdrawal, withdrawal_of_deletion
+from trially.recruiting.patients.choices import WithdrawalReason
 
 BATCH_LINES = 2_000
 FIRST_BATCH_RESOURCES = 100

@@ -21,9 +21,9 @@ from trially.recruiting.documents.extracting.text_of import in_pages
 from trially.recruiting.documents.words import find_words
 from trially.recruiting.imports.faults import Concern, FaultCode, LineFault
 from trially.recruiting.imports.fhir.rows import BinaryRow, PartRow, ResourceError
-from trially.recruiting.imports.model import ImportBinary
 from trially.recruiting.imports.writing.batch_writing import fault_of
 from trially.recruiting.imports.writing.batches import Batch
+from trially.recruiting.imports.writing.model import ImportBinary
 from trially.recruiting.imports.writing.resources import TranslatedResource
 from trially.recruiting.imports.writing.upserting import (
     VERSION_COLUMNS,

@@ -7,8 +7,8 @@ from sqlalchemy import ColumnElement, exists, select
 from trially.database.rows import Model, of_current_tenant, table_of
 from trially.database.session import db
 from trially.recruiting.imports.fhir.references import is_identifier_key
-from trially.recruiting.imports.model import RecordDeletion
 from trially.recruiting.imports.source_state import SourceState
+from trially.recruiting.imports.writing.model import RecordDeletion
 from trially.recruiting.imports.writing.resources import TranslatedResource, WriteCounts
 from trially.recruiting.imports.writing.upserting import is_newer, run_with_rows
 from trially.recruiting.patients.model import ErasedPatient

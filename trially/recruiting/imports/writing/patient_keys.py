@@ -14,8 +14,9 @@ from sqlalchemy import Row, and_, select
 from trially.database.rows import of_current_tenant
 from trially.database.session import db
 from trially.recruiting.imports.fhir.references import is_identifier_key, split_identifier_key
+from trially.recruiting.patients.choices import RecordStatus
 from trially.recruiting.patients.lifetimes import DAYS_AFTER_DEATH
-from trially.recruiting.patients.model import Patient, PatientIdentifier, RecordStatus
+from trially.recruiting.patients.model import Patient, PatientIdentifier
 from trially.recruiting.search.current_records import current_records
 from trially.recruiting.sources.server_urls import split_patient_url
 

@@ -11,8 +11,8 @@ from trially.database.changes import note_derived, note_written
 from trially.database.rows import columns_named, fetch_items, of_current_tenant
 from trially.database.session import db
 from trially.recruiting.imports.fhir.meta import Version
-from trially.recruiting.imports.model import Medication
 from trially.recruiting.imports.writing.identifying import write_all_names, write_identifiers
+from trially.recruiting.imports.writing.model import Medication
 from trially.recruiting.imports.writing.patient_keys import FoundPatient
 from trially.recruiting.imports.writing.statements import (
     NAME_MEDICATIONS,
@@ -22,11 +22,7 @@ from trially.recruiting.imports.writing.statements import (
     UPSERT_MEDICATIONS,
     UPSERT_PATIENTS,
 )
-from trially.recruiting.imports.writing.upserting import (
-    VERSION_COLUMNS,
-    new_id,
-    run_with_rows,
-)
+from trially.recruiting.imports.writing.upserting import VERSION_COLUMNS, new_id, run_with_rows
 from trially.recruiting.patients.ages import resolve_ages
 from trially.recruiting.patients.lifetimes import mark_records, redate_records
 from trially.recruiting.patients.merging import follow_links

@@ -1,7 +1,7 @@
 """The statements that write the rows of a source, a whole batch in each."""
 
 from trially.recruiting.imports.fhir.rows import FactRow, MedicationRow, PatientRow
-from trially.recruiting.imports.model import Medication
+from trially.recruiting.imports.writing.model import Medication
 from trially.recruiting.imports.writing.upserting import compose_upsert
 from trially.recruiting.patients.corrections import CORRECTABLE, KEEP_CORRECTIONS, kept_if_corrected
 from trially.recruiting.patients.model import Patient

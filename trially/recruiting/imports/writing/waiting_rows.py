@@ -3,7 +3,7 @@
 from typing import Any, TypedDict, get_type_hints
 from uuid import UUID
 
-from trially.recruiting.imports.model import WaitingFact
+from trially.recruiting.imports.waiting.model import WaitingFact
 from trially.recruiting.imports.writing.resources import TranslatedResource
 from trially.recruiting.imports.writing.upserting import compose_insert, is_newer
 

@@ -17,8 +17,8 @@ from trially.recruiting.imports.source_state import SourceState
 from trially.recruiting.imports.writing.resources import RecordKey, WriteCounts
 from trially.recruiting.imports.writing.statements import INCREMENT_VERSION, RECOUNT_ENCOUNTERS
 from trially.recruiting.imports.writing.upserting import is_newer, run_with_rows
+from trially.recruiting.patients.choices import WithdrawalReason
 from trially.recruiting.patients.merging import stop_replacing
-from trially.recruiting.patients.model import WithdrawalReason
 
 _RECORDSET = (
     "json_to_recordset(CAST(:rows AS json)) AS r(id uuid, base_url text, source_type text,"

@@ -10,7 +10,7 @@ from trially.audit.recording import note
 from trially.database.changes import note_derived
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import db
-from trially.recruiting.imports.model import WaitingFact
+from trially.recruiting.imports.waiting.model import WaitingFact
 from trially.recruiting.imports.writing.batches import BATCH_BYTES, BATCH_LINES
 from trially.recruiting.imports.writing.resources import TranslatedResource
 

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from trially.audit.working import showing_patients, working
 from trially.database.rows import columns_named, fetch_items, of_current_tenant
 from trially.database.session import transaction
-from trially.recruiting.imports.model import WaitingFact
-from trially.recruiting.imports.waiting_queries import count_waiting, delete_waiting
+from trially.recruiting.imports.waiting.model import WaitingFact
+from trially.recruiting.imports.waiting.queries import count_waiting, delete_waiting
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant
 from trially.tenancy.lifecycle.completing import complete_slug

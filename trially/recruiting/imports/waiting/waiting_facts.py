@@ -13,8 +13,8 @@ from trially.database.rows import Item, columns_named, fetch_items, of_current_t
 from trially.recruiting.imports.faults import FaultCode, LineFault
 from trially.recruiting.imports.import_run import ImportRun
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.model import WaitingFact
-from trially.recruiting.imports.waiting_queries import (
+from trially.recruiting.imports.waiting.model import WaitingFact
+from trially.recruiting.imports.waiting.queries import (
     count_of_source,
     delete_rows,
     delete_waiting,

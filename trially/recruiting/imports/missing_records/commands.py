@@ -7,8 +7,8 @@ import click
 
 from trially.audit.working import working
 from trially.database.rows import Item, find_item
-from trially.recruiting.imports.import_run import SHOWN_COLUMNS
-from trially.recruiting.imports.missing_records import withdraw_missing
+from trially.recruiting.imports.import_rows import SHOWN_COLUMNS
+from trially.recruiting.imports.missing_records.withdrawing import withdraw_missing
 from trially.recruiting.imports.model import Completeness, ImportJob
 from trially.recruiting.imports.reading.source_files import ImportSourceError
 from trially.tenancy.catalog_commands import catalog_command

@@ -6,8 +6,8 @@ from sqlalchemy import select
 
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
 from trially.database.session import transaction
-from trially.recruiting.imports.fault_counts import NO_TYPE, OTHER_TYPES
-from trially.recruiting.imports.model import ImportFault
+from trially.recruiting.imports.faults.counts import NO_TYPE, OTHER_TYPES
+from trially.recruiting.imports.faults.model import ImportFault
 
 EXAMPLES_SHOWN = 3
 MOST_GROUPS = 200

@@ -9,11 +9,7 @@ from typing import Any, BinaryIO, cast
 import orjson
 from flask import Request
 
-from trially.http.problems import (
-    BadRequest,
-    ContentTooLarge,
-    UnsupportedMediaType,
-)
+from trially.http.problems import BadRequest, ContentTooLarge, UnsupportedMediaType
 from trially.http.reading import reading_body
 
 KEPT_IN_MEMORY_BYTES = 1 << 20

@@ -8,11 +8,7 @@ from typing import Any, BinaryIO, NamedTuple
 from trially.database.rows import Item
 from trially.http.codes import Code
 from trially.http.problems import UnprocessableContent, to_pointers
-from trially.recruiting.column_mappings.mapping import (
-    build_mapping,
-    read_mapping,
-    read_zone,
-)
+from trially.recruiting.column_mappings.mapping import build_mapping, read_mapping, read_zone
 from trially.recruiting.column_mappings.problems import MappingError
 from trially.recruiting.column_mappings.table_fields import TableKind
 from trially.recruiting.imports.formats.hl7v2.reading import MessageReader
@@ -33,12 +29,8 @@ from trially.recruiting.imports.reading.source_files import (
     source_file_from_stream,
 )
 from trially.recruiting.imports.running import fingerprint_with
-from trially.recruiting.imports.stored_mappings import (
-    find_mapping,
-    find_version_zone,
-    find_zones,
-)
-from trially.recruiting.imports.uploads import HL7V2_TYPES, TABLE_TYPES
+from trially.recruiting.imports.stored_mappings import find_mapping, find_version_zone, find_zones
+from trially.recruiting.imports.uploads.receiving import HL7V2_TYPES, TABLE_TYPES
 
 # Browsers read ISO 8859-1 as Windows-1252, which has more characters and is what files are in.
 _ENCODINGS = {

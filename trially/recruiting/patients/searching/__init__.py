@@ -10,7 +10,8 @@ from trially.database.rows import table_of
 from trially.http.masking import refuse_masked
 from trially.http.pages import Page, make_page, read_cursor
 from trially.http.problems import validation_failed
-from trially.recruiting.patients.model import ListedStatus, Patient
+from trially.recruiting.patients.choices import ListedStatus
+from trially.recruiting.patients.model import Patient
 from trially.recruiting.search.matching import (
     Finds,
     Place,

@@ -1,0 +1,1 @@
+"""Uploads: imports by HTTP."""

@@ -1,0 +1,92 @@
+"""What imports store beside records: texts of Binaries, codes of Medications, deletions."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKeyConstraint, LargeBinary, String, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from trially.database.changes import names_patients, unaudited
+from trially.database.model import TenantModel
+
+
+class ImportBinary(TenantModel):
+    """The text of a Binary resource, until the import ends.
+
+    Documents of the same import refer to it by its id. It is not kept, because a Binary itself does
+    not say which patient it is about.
+    """
+
+    __tablename__ = "import_binary"
+
+    import_id: Mapped[UUID]
+    base_url: Mapped[str] = mapped_column(String(1024), server_default="")
+    source_id: Mapped[str] = mapped_column(String(64))
+    version_at: Mapped[dt.datetime | None]
+    version_number: Mapped[int | None] = mapped_column(BigInteger)
+    pages: Mapped[list[str]]
+    is_paged: Mapped[bool]
+    problem: Mapped[str | None] = mapped_column(String(20))
+    uses: Mapped[int] = mapped_column(server_default="0")
+    """Number of documents that have asked for this text."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant_id", "import_id"],
+            ["import_job.tenant_id", "import_job.id"],
+            ondelete="CASCADE",
+        ),
+        UniqueConstraint(
+            "tenant_id", "import_id", "base_url", "source_id", name="uq_import_binary_key"
+        ),
+        {"info": unaudited("Kept until the import ends.") | names_patients()},
+    )
+
+
+class Medication(TenantModel):
+    """The code of a Medication resource, for records that refer to the resource by its id."""
+
+    __tablename__ = "medication"
+
+    source: Mapped[str] = mapped_column(String(64))
+    base_url: Mapped[str] = mapped_column(String(1024), server_default="")
+    source_id: Mapped[str] = mapped_column(String(64))
+    code_system: Mapped[str | None] = mapped_column(String(255))
+    code: Mapped[str | None] = mapped_column(String(128))
+    display: Mapped[str | None] = mapped_column(String(1000))
+    other_codings: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
+    content_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    version_at: Mapped[dt.datetime | None]
+    version_number: Mapped[int | None] = mapped_column(BigInteger)
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "source", "base_url", "source_id"),
+        {"info": unaudited("Says nothing about patients.")},
+    )
+
+
+class RecordDeletion(TenantModel):
+    """A record that its source deleted, so that an older version does not bring it back."""
+
+    __tablename__ = "record_deletion"
+
+    source: Mapped[str] = mapped_column(String(64))
+    base_url: Mapped[str] = mapped_column(String(1024), server_default="")
+    source_type: Mapped[str] = mapped_column(String(64))
+    source_id: Mapped[str] = mapped_column(String(64))
+    version_at: Mapped[dt.datetime | None]
+    version_number: Mapped[int | None] = mapped_column(BigInteger)
+
+    __table_args__ = (
+        UniqueConstraint(
+            "tenant_id",
+            "source",
+            "base_url",
+            "source_type",
+            "source_id",
+            name="uq_record_deletion_key",
+        ),
+        {"info": unaudited("Written with the withdrawal of the record.") | names_patients()},
+    )
