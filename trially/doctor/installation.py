@@ -10,7 +10,7 @@ from sqlalchemy.exc import ProgrammingError
 from trially.doctor.findings import Check, Problem, error, production_error, warning
 from trially.doctor.fleet import Fleet
 from trially.jobs.wakeups import waiting_in
-from trially.tenancy.catalog import control_engine
+from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.schema.catalog_revision import (
     CatalogBehindError,
     CatalogNewerError,

@@ -4,8 +4,7 @@ So the file moves, is archived and is erased with its tenant, and any worker can
 is sealed for its tenant, job and number, so that it cannot take the place of another part.
 """
 
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Callable, Iterator
 from uuid import UUID
 
 from sqlalchemy import delete, select
@@ -20,14 +19,13 @@ from trially.keys import Purpose, UnsealError, current_keys, seal, unseal_with_a
 PART_BYTES = 1 << 20
 
 
-def store_file(job_id: UUID, file: BinaryIO) -> int:
-    """Store the rest of a file for a job, in the open transaction, and return its size in bytes."""
-    size, number = 0, 0
-    while part := file.read(PART_BYTES):
+def store_file(job_id: UUID, read: Callable[[int], bytes]) -> None:
+    """Store a file for a job in the open transaction. `read` returns the next bytes."""
+    number = 0
+    while part := read(PART_BYTES):
         sealed = seal(current_keys().in_use, Purpose.JOB_FILES, part, _context(job_id, number))
         insert_item(JobFilePart, {"job_id": job_id, "number": number, "sealed": sealed}, ("id",))
-        size, number = size + len(part), number + 1
-    return size
+        number += 1
 
 
 def read_parts(job_id: UUID) -> Iterator[bytes]:

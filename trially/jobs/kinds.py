@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,14 @@ KINDS: dict[str, "Kind"] = {}
 
 
 class JobError(OperatorError):
-    """The job cannot succeed, however often it is tried. The message is a sentence without PHI."""
+    """The job cannot succeed, however often it is tried. The message is a sentence without PHI.
+
+    `result` is added to what the job shows as its result.
+    """
+
+    def __init__(self, message: str, result: Mapping[str, Any] = MappingProxyType({})) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 class JobTimeError(JobError):

@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from flask import Flask
@@ -174,7 +175,8 @@ def _end_attempt(app: Flask, job: ClaimedJob, kind: Kind, error: Exception) -> s
     log.warning("An attempt of a job %s failed: %s", kind.name, reason, extra=_ids(job))
     if isinstance(error, JobError) or job.attempts >= kind.most_attempts:
         keeps_file = not isinstance(error, JobError) or isinstance(error, JobTimeError)
-        return _end(app, job, JobState.FAILED, error=reason, keeps_file=keeps_file)
+        result = error.result if isinstance(error, JobError) else {}
+        return _end(app, job, JobState.FAILED, error=reason, keeps_file=keeps_file, result=result)
     with tenant_of_job(app, job.tenant_id), transaction():
         write_claimed(
             job,
@@ -193,13 +195,15 @@ def _end(
     *,
     error: str | None = None,
     keeps_file: bool = False,
+    result: Mapping[str, Any] = MappingProxyType({}),
 ) -> str:
     with tenant_of_job(app, job.tenant_id), transaction():
         write_claimed(
             job,
             "state = :state, error = coalesce(:error, error), ended_at = clock_timestamp(),"
-            " lease_id = NULL",
+            " lease_id = NULL, result = coalesce(result, '{}') || CAST(:result AS jsonb)",
             state=state,
+            result=as_json(dict(result)),
             error=None if error is None else _cut(error),
         )
         if not keeps_file:
