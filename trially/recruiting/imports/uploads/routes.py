@@ -52,12 +52,12 @@ def import_records(query: dict[str, Any]) -> Item | Response:
     `Location` is the job that imports it: poll it, or follow it as server-sent events. Its `result`
     names the import. If too many uploads of the tenant wait already, the answer is 429.
 
-    Without it, the response is sent when the import ends: 201 with the import. Bad lines are skipped and
-    counted. With `strict`, the first error ends the import with 422, and the batches before it
-    stay. If nothing can be imported, the answer is 422 too. `Location` is then the failed import,
-    whose errors say why. If the same body is sent again, an interrupted import
-    continues, and a finished one changes nothing. If the first request is still running, that
-    request ends with 409.
+    Without it, the response is sent when the import ends: 201 with the import. Bad lines are
+    skipped and counted. With `strict`, the first error ends the import with 422, and the batches
+    before it stay. If nothing can be imported, the answer is 422 too. `Location` is then the failed
+    import, whose errors say why. If the same body is sent again, an interrupted import continues,
+    and a finished one changes nothing. If the first request is still running, that request ends
+    with 409.
 
     With `complete`, the upload is a full export of its source. The answer then has in `missing` how
     many stored records of the source it lacks, of the types of resources that it contains.
