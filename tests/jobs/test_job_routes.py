@@ -102,7 +102,7 @@ def test_a_job_of_a_removed_member_fails(
     run_command("tenants", "members", "remove", tenant.slug, "--subject", removed.subject, "--yes")
     run_command(
         *("tenants", "members", "change", tenant.slug, "--subject", demoted.subject),
-        *("--role", "viewer", "--yes"),
+        *("--role", "viewer"),
     )
     identities.init_app(app, max_age_seconds=5)  # forgets the members
 
