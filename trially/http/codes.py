@@ -157,7 +157,7 @@ class Code(StrEnum):
     """The server closed a waiting connection in favour of others. Retry after `Retry-After`."""
 
     TOO_MANY_IMPORTS = "too_many_imports"
-    """The tenant runs as many imports as it may. Retry after `Retry-After`."""
+    """The tenant runs, or has waiting, as many imports as it may. Retry after `Retry-After`."""
 
     TOO_MANY_REQUESTS = "too_many_requests"
     """The caller has sent too many requests. Retry after `Retry-After`."""
