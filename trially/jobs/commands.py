@@ -1,6 +1,7 @@
 """`flask worker`, and the commands `flask jobs …`."""
 
 import signal
+import sys
 from typing import Any
 from uuid import UUID
 
@@ -8,12 +9,14 @@ import click
 from flask import current_app
 from sqlalchemy import select
 
+from trially.config import current_settings
 from trially.database.rows import Item, columns_named, fetch_items, find_item, of_current_tenant
 from trially.database.session import rolled_back, transaction
 from trially.jobs.cancelling import NoJobError, cancel, retry
 from trially.jobs.enqueuing import SHOWN_COLUMNS
 from trially.jobs.model import UNFINISHED, Job, JobState
 from trially.jobs.worker import Worker
+from trially.observability import logs
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant
 from trially.tenancy.lifecycle.completing import complete_slug
@@ -56,6 +59,8 @@ def worker(*, threads: int | None, once: bool, as_json: bool) -> None:
         number = running.run_due()
         print_item({"jobs": number}, f"Ran {plural(number, 'job')}.", as_json=as_json)
         return
+    settings = current_settings()
+    logs.configure(level=settings.log_level, is_for_people=sys.stderr.isatty())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: running.stop())
     running.run()

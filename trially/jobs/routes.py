@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from sqlalchemy import ColumnElement
 
 from trially.auth.identity import current_identity
@@ -71,7 +71,8 @@ def show_job(job_id: UUID) -> Item | Response:
     an EventSource then connects again. If too many streams are open, the answer is 429 or 503.
     """
     job = _find(job_id)
-    return stream_job(job) if chosen_type(EVENT_STREAM) == EVENT_STREAM else job
+    is_stream = request.method == "GET" and chosen_type(EVENT_STREAM) == EVENT_STREAM
+    return stream_job(job) if is_stream else job
 
 
 @bp.post("/<uuid:job_id>/cancel")

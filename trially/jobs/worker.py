@@ -8,6 +8,7 @@ from collections import Counter
 from uuid import UUID
 
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 
 from trially.database.placement import StalePlacementError, TenantSuspendedError
 from trially.errors import OperatorError
@@ -15,7 +16,7 @@ from trially.jobs import claiming, wakeups
 from trially.jobs.attempts import Attempt, Heart, tenant_of_job
 from trially.jobs.kinds import KINDS
 from trially.jobs.running import run_job
-from trially.jobs.wakeups import Queue, Turn
+from trially.jobs.wakeups import Counted, Queue, Turn
 from trially.observability.metrics import job_seconds, jobs_total
 from trially.state import state_of
 from trially.tenancy.directory import directory
@@ -146,8 +147,7 @@ class Worker:
             # The job that begins now may be abandoned.
             float("inf") if visit.job is None else self._lease_seconds,
         )
-        with self._app.app_context():
-            lane.queue.give_back(turn, seconds, visit.counted)
+        self._give_back(turn, seconds, visit.counted, lane)
         if visit.job is None:
             self._counted_at.pop(turn.tenant_id, None)
             return 0
@@ -168,8 +168,26 @@ class Worker:
         finally:
             with self._lock:
                 self._attempts.discard(attempt)
-        job_seconds.labels(attempt.kind.name).observe(time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        log.info(
+            "An attempt to run a job %s ended as %s after %.3f s.",
+            attempt.kind.name,
+            outcome,
+            seconds,
+            extra={"tenant_id": str(attempt.job.tenant_id), "job_id": str(attempt.job.id)},
+        )
+        job_seconds.labels(attempt.kind.name).observe(seconds)
         jobs_total.labels(attempt.kind.name, str(outcome)).inc()
+
+    def _give_back(
+        self, turn: Turn, seconds: float, counted: Counted | None, lane: "_Lane"
+    ) -> None:
+        """Return a turn. If the catalog is away, the claimed job is run all the same."""
+        try:
+            with self._app.app_context():
+                lane.queue.give_back(turn, seconds, counted)
+        except SQLAlchemyError as error:
+            log.warning("A turn was not returned: %s", describe_failure(error))
 
     def _must_count(self, turn: Turn) -> bool:
         """Return whether the jobs of a tenant were not counted of late."""
