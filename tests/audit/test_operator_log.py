@@ -33,6 +33,7 @@ from trially.terminal import NOTHING, Command, command
 ONLY_READ = {
     *("doctor", "openapi", "tenants list", "tenants show", "tenants members list"),
     *("tenants connections list", "operations list", "servers list", "servers show"),
+    *("jobs list", "jobs show"),
     *("audit status", "audit verify", "keys status", "imports list", "support list", "demo status"),
     *("db branches", "db check", "db current", "db edit", "db heads", "db history", "db init"),
     *("db list-templates", "db merge", "db migrate", "db revision", "db show"),

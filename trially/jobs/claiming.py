@@ -13,11 +13,14 @@ from uuid import UUID, uuid4
 import orjson
 from sqlalchemy import text
 
+from trially.database.changes import note_derived
 from trially.database.placement import current_placement
 from trially.database.session import db, transaction
 from trially.jobs.kinds import LeaseLostError
 from trially.jobs.model import JobState
 from trially.jobs.wakeups import Counted
+
+TABLE = "job"
 
 _CLAIM = text(
     """
@@ -131,6 +134,7 @@ def claim(
             },
         ).one()
         counted = _count_jobs(tenant_id) if counts else None
+        note_derived(TABLE)  # The records of steps say what the job does.
     found = dict(row._mapping)  # noqa: SLF001  public, in spite of its name
     seconds, former_state = found.pop("next_seconds"), found.pop("former_state")
     job = None
@@ -153,6 +157,7 @@ def delete_ended(days: int) -> None:
         db.session.execute(
             _DELETE_ENDED, {"tenant_id": current_placement().tenant_id, "days": days}
         )
+        note_derived(TABLE)
 
 
 def write_claimed(job: ClaimedJob, assignments: str, **values: Any) -> bool:
@@ -168,6 +173,7 @@ def write_claimed(job: ClaimedJob, assignments: str, **values: Any) -> bool:
         statement,
         {**values, "tenant_id": job.tenant_id, "id": job.id, "lease_id": job.lease_id},
     ).one_or_none()
+    note_derived(TABLE)
     if row is None:
         raise LeaseLostError
     return bool(row.is_cancelled)

@@ -94,7 +94,6 @@ class Job(Timestamped, Versioned, TenantModel):
         Index(
             "ix_job_ended", "tenant_id", "ended_at", postgresql_where=text("ended_at IS NOT NULL")
         ),
-        {"info": unaudited("Enqueuing, cancelling and every step of a job are noted by hand.")},
     )
 
 
