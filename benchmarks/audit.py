@@ -13,7 +13,7 @@ from benchmarks.requests import Bench, compare
 from benchmarks.seeding import seed
 from trially import create_app, request_cycle
 from trially.database import rows
-from trially.http import contract
+from trially.http import answering
 from trially.request_cycle import settling
 from trially.tenancy.catalog import Tier
 
@@ -57,11 +57,11 @@ def unaudited_app() -> Flask:
         pass
 
     replacements: tuple[tuple[ModuleType, str, Callable[..., Any]], ...] = (
-        (contract, "note_disclosed", do_nothing),
-        (contract, "note_criteria", do_nothing),
+        (answering, "note_disclosed", do_nothing),
+        (answering, "note_criteria", do_nothing),
         (rows, "note_change", do_nothing),
         (request_cycle, "stranger", do_nothing),
-        (request_cycle, "actor_of", do_nothing),
+        (request_cycle, "name_caller", do_nothing),
         (settling, "set_outcome", do_nothing),
     )
     for module, name, replacement in replacements:

@@ -29,7 +29,7 @@ from benchmarks.report import make_parser, print_outcome
 from benchmarks.seeding import Seeded, seed
 from trially import create_app, request_cycle
 from trially.database import dialect
-from trially.http import contract
+from trially.http import answering
 from trially.observability import access_log, logs
 from trially.recruiting.patients import routes
 from trially.request_cycle import replicas
@@ -50,7 +50,7 @@ STEPS: list[tuple[str, Any, str]] = [
     ("tenant's directory", replicas, "enter_tenant"),
     ("member", request_cycle, "read_identity"),
     ("query string", request_cycle, "refuse_query"),
-    ("query string", contract, "read_query"),
+    ("query string", answering, "read_query"),
     (CYCLE, request_cycle.Application, "answer"),
     (CYCLE, request_cycle, "authorize"),
     (CYCLE, request_cycle, "settle"),
@@ -65,9 +65,9 @@ STEPS: list[tuple[str, Any, str]] = [
     ("opening, written", dialect.PlacedConnection, "open_for"),
     ("round trip: opening and statement", dialect.PlacedCursor, "execute"),
     ("round trip: COMMIT", dialect.PlacedConnection, "commit"),
-    ("mask", contract, "shown"),
-    ("mask", contract, "shown_page"),
-    ("JSON and response", contract, "json_response"),
+    ("mask", answering, "shown"),
+    ("mask", answering, "shown_page"),
+    ("JSON and response", answering, "json_response"),
     ("metrics", access_log, "count_request"),
     ("log line", logs.requests_log, "info"),
     ("Flask: context and routing", Flask, "request_context"),

@@ -308,7 +308,7 @@ def create_all(member: "Member", word: str = "word", **ids: str) -> dict[str, st
             ids[f"{name}_id"] = example.create(member, ids, new_word(word))
     some = {"into": ids["patient_id"], "field": "sex"}
     newest = next(each for each in member.get("/audit").json["data"] if each["member"])
-    ids |= {"audit_record": newest["id"], "member_id": newest["member"]["id"]}
+    ids |= {"audit_record_id": newest["id"], "member_id": newest["member"]["id"]}
     return some | {"alert_rule": "bulk_reads"} | ids
 
 

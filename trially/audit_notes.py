@@ -21,7 +21,7 @@ class Change:
     """Old and new value of each column that changed. A new row has only new values."""
 
 
-@dataclass
+@dataclass(slots=True)
 class AuditNotes:
     """Notes for one audit record. The record is written by the COMMIT of the transaction."""
 
@@ -52,3 +52,8 @@ class AuditNotes:
     def are_empty(self) -> bool:
         """Whether there is nothing to record."""
         return not (self.discloses or self.patients or self.changes or self.written or self.details)
+
+    @property
+    def are_untouched(self) -> bool:
+        """Whether nothing at all was noted."""
+        return self.are_empty and not (self.numbers or self.keys or self.unnoted)

@@ -201,12 +201,21 @@ class RequestState:
     audit_sql: str = ""
     """The statements that write the audit record; they are sent with the next COMMIT."""
 
+    has_begun: bool = False
+    """A connection of the tenant has an open transaction, so that a COMMIT is sent."""
+
+    has_recorded: bool = False
+    """The COMMIT that was sent last carried an audit record."""
+
     written_up_to: int | None = None
     """The WAL position after the last COMMIT, where the server has replicas."""
 
     def forget_audit(self) -> None:
         """Forget what the ended transaction has disclosed and changed."""
-        self.audit, self.audit_sql, self.new_audit_form = AuditNotes(), "", None
+        if not self.audit.are_untouched:
+            self.audit = AuditNotes()
+        self.audit_sql, self.new_audit_form = "", None
+        self.has_begun = self.has_recorded = False
 
 
 def init_app(app: Flask, settings: "Settings", version: str = "") -> AppState:
@@ -230,7 +239,10 @@ def app_state() -> AppState:
 
 def request_state() -> RequestState:
     """Return the state of the current app context; it is made on first use."""
-    state: Any = g.get("state")
-    if state is None:
-        state = g.state = RequestState()
-    return state  # type: ignore[no-any-return]
+    # It is called some fifty times in a request: each step through the proxy `g` would count.
+    context: Any = g._get_current_object()  # noqa: SLF001
+    try:
+        return context.state  # type: ignore[no-any-return]
+    except AttributeError:
+        context.state = RequestState()
+        return context.state  # type: ignore[no-any-return]

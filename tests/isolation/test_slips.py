@@ -26,6 +26,7 @@ from trially.tenancy.context import tenant_context
 
 CACHED_FUNCTIONS = {
     "trially/audit/actors.py:operator_name",
+    "trially/audit/recording.py:_insert_of",
     "trially/auth/permissions.py:permissions_of",
     "trially/database/changes.py:columns_for_audit",
     "trially/database/changes.py:is_about_patients",

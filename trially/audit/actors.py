@@ -11,7 +11,7 @@ from trially.state import request_state
 from trially.tenancy.operators.persons import current_person
 
 
-@dataclass
+@dataclass(slots=True)
 class Actor:
     """Who acts, by which route or command, and with what result."""
 

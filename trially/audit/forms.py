@@ -59,6 +59,11 @@ class Form:
         return UUID(bytes=bytes(digest))
 
     @cached_property
+    def id_text(self) -> str:
+        """The id as text, which each record holds."""
+        return str(self.id)
+
+    @cached_property
     def content(self) -> str:
         """The form as JSON."""
         return orjson.dumps(

@@ -10,6 +10,7 @@ records of its last moments may be lost: those of at most three times `wal_write
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -70,12 +71,19 @@ def _record_sql(notes: AuditNotes, actor: Actor, placement: Placement) -> str:
         details["unknown_patients"] = missing
     subjects = f"'\\x{pack(numbers).hex()}'" if numbers else "NULL"
     return (
-        f"INSERT INTO {placement.schema}.audit_record (tenant_id,id,form_id,member_id,epoch,"
-        "outcome,operator,request_id,subjects,details) VALUES"
-        f" ('{placement.tenant_id}','{actor.record_id or uuid7()}','{actor.form.id}',"
-        f"{_quoted(actor.member_id)},{placement.epoch:d},{actor.outcome:d},"
+        f"{_insert_of(placement.schema, placement.tenant_id)}{actor.record_id or uuid7()}',"
+        f"'{actor.form.id_text}',{_quoted(actor.member_id)},{placement.epoch:d},{actor.outcome:d},"
         f"{_quoted(actor.operator)},{_quoted(actor.request_id)},{subjects},"
         f"{_json(details) if details else 'NULL'});"
+    )
+
+
+@lru_cache
+def _insert_of(schema: str, tenant_id: UUID) -> str:
+    """Return the beginning of the statement, up to the id of the record."""
+    return (
+        f"INSERT INTO {schema}.audit_record (tenant_id,id,form_id,member_id,epoch,outcome,operator,"
+        f"request_id,subjects,details) VALUES ('{tenant_id}','"
     )
 
 
@@ -101,7 +109,7 @@ def _find_numbers(notes: AuditNotes) -> tuple[list[int], int]:
 
     A patient has none if another transaction has just deleted the patient.
     """
-    changed = patients_of(notes.changes)
+    changed = patients_of(notes.changes) if notes.changes else frozenset()
     patients = notes.patients | changed
     unknown = (patients - notes.numbers.keys()) | (changed - notes.keys.keys())
     if unknown:

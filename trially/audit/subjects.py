@@ -15,7 +15,11 @@ def pack(numbers: Iterable[int]) -> bytes:
     packed = bytearray()
     last = 0
     for number in sorted(set(numbers)):
-        packed += pack_number(number - last)
+        step = number - last
+        if step < _MORE:
+            packed.append(step)
+        else:
+            packed += pack_number(step)
         last = number
     return bytes(packed)
 

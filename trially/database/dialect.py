@@ -157,6 +157,7 @@ class PlacedConnection(WatchedConnection):
         self.tenant_id = placement.tenant_id
         self.followed = placement.server if placement.replicas else None
         self.deadline = request_deadline()
+        request_state().has_begun = True
         return placement.opening + statement_bound()
 
     def check_tenant(self) -> None:
@@ -169,15 +170,20 @@ class PlacedConnection(WatchedConnection):
         has_failed = self.get_transaction_status() == TRANSACTION_STATUS_INERROR
         if not has_failed and not _is_idle(self):
             refuse_unnoted_changes()
-        commit = ("" if has_failed else request_state().audit_sql) + "COMMIT;"
+        state = request_state()
+        commit = ("" if has_failed else state.audit_sql) + "COMMIT;"
+        sends_record = bool(state.audit_sql) and not has_failed and not _is_idle(self)
         if self.followed is None or _is_idle(self):
             self._end(commit)
         else:
             requested_at = time.monotonic()
             [(inserted, flushed)] = self._end(commit, then=POSITIONS)
             record_commit(self.followed, requested_at, inserted, flushed)
+        state.has_begun = False
         if has_failed:
             raise errors.InFailedSqlTransaction("The transaction had failed and was rolled back.")
+        if sends_record:
+            state.audit_sql, state.has_recorded = "", True
 
     def rollback(self) -> None:
         """Roll back the open transaction, if there is one."""

@@ -8,13 +8,13 @@ from typing import Any, TypeVar, cast
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.orm import ORMExecuteState
 
 from trially.database.connecting import Login, open_connection
 from trially.database.engines import EngineRegistry, Limits
 from trially.database.placement import WrongTenantError, current_placement
+from trially.database.statements import UnauditedChangeError
 from trially.database.tenant_objects import check_objects, check_rows, with_merged
 from trially.database.watching import GRACE_SECONDS, WatchedConnection
 from trially.state import app_state, request_state, state_of
@@ -151,8 +151,7 @@ def _compose_audit_record(session: Session) -> None:
     # The record may replace one that was composed for a commit that failed.
     state.audit_sql = compose(state.audit)
     # A transaction begins with its first statement. Without one, nothing would be committed.
-    raw: Any = session.connection().connection.dbapi_connection
-    if raw.get_transaction_status() == TRANSACTION_STATUS_IDLE:
+    if not state.has_begun:
         session.execute(text("SELECT 1"))
 
 
@@ -164,7 +163,9 @@ def _keep_audit_form(session: Session) -> None:
         return
     if state.new_audit_form is not None:
         app_state().known_audit_forms.add(state.new_audit_form)
-    if state.audit_sql and state.actor is not None:
+    if state.audit_sql:
+        raise UnauditedChangeError("The audit record was not sent with the COMMIT.")
+    if state.has_recorded and state.actor is not None:
         state.actor.take_record_id()
     state.forget_audit()
 

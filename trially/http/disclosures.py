@@ -61,7 +61,15 @@ def note_disclosed(subjects: Subjects | None, items: Iterable[Mapping[str, Any]]
         if name == IN_PATH:
             notes.patients.add((request.view_args or {})["patient_id"])
             continue
-        notes.patients.update(each for item in items for each in ids_in(item[name]))
+        notes.patients.update(_ids_of(item[name] for item in items))
+
+
+def _ids_of(values: Iterable[Any]) -> Iterator[UUID]:
+    for value in values:
+        if type(value) is UUID:
+            yield value
+        else:
+            yield from ids_in(value)
 
 
 def note_criteria(subjects: Subjects | None, criteria: Iterable[str]) -> None:

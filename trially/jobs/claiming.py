@@ -30,7 +30,7 @@ _CLAIM = text(
         WHERE tenant_id = :tenant_id AND state = 'running' AND due_at > statement_timestamp()
     ), due AS MATERIALIZED (
         SELECT tenant_id, id, state FROM job
-        WHERE tenant_id = :tenant_id AND state IN ('queued', 'running')
+        WHERE tenant_id = :tenant_id AND ended_at IS NULL
             AND due_at <= statement_timestamp() AND kind = ANY(:kinds)
             AND (SELECT running FROM busy) < :most
         ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
@@ -47,7 +47,7 @@ _CLAIM = text(
             WHEN running + (claimed.id IS NOT NULL)::int >= :most
             THEN least(lease_ends, statement_timestamp() + make_interval(secs => :lease))
             ELSE (SELECT min(due_at) FROM job WHERE tenant_id = :tenant_id
-                AND state IN ('queued', 'running') AND kind = ANY(:kinds)
+                AND ended_at IS NULL AND kind = ANY(:kinds)
                 AND id <> ALL (SELECT id FROM due)) END
         - statement_timestamp()) AS next_seconds
     FROM busy LEFT JOIN claimed ON true
@@ -65,7 +65,7 @@ _COUNT = text(
         count(*) FILTER (WHERE state = 'running') AS running,
         extract(epoch FROM statement_timestamp() - min(due_at) FILTER (WHERE state = 'queued'
             AND due_at <= statement_timestamp())) AS waited
-    FROM job WHERE tenant_id = :tenant_id AND state IN ('queued', 'running')
+    FROM job WHERE tenant_id = :tenant_id AND ended_at IS NULL
     """
 )
 

@@ -88,7 +88,7 @@ class Job(Timestamped, Versioned, TenantModel):
             "ix_job_due",
             "tenant_id",
             "due_at",
-            postgresql_where=text("state IN ('queued', 'running')"),
+            postgresql_where=text("ended_at IS NULL"),
         ),
         Index("ix_job_running", "tenant_id", "due_at", postgresql_where=text("state = 'running'")),
         Index(

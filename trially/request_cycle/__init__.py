@@ -30,7 +30,12 @@ from trially.http.masking import show_identifiers
 from trially.http.problems import Forbidden
 from trially.http.reading import read_body
 from trially.request_cycle import bulkheads, database_errors, refusal_time
-from trially.request_cycle.auditing import actor_of, note_support, record_refusal, stranger
+from trially.request_cycle.auditing import (
+    name_caller,
+    note_support,
+    record_refusal,
+    stranger,
+)
 from trially.request_cycle.bulkheads import occupy_thread
 from trially.request_cycle.replaying import replay_response
 from trially.request_cycle.replicas import enter_nearest, send_position
@@ -99,7 +104,7 @@ def authorize(view: View, permission: Permission) -> None:
     assert state.tenant is not None  # noqa: S101
     state.actor = stranger(view)
     identity = state.identity = read_identity(state.claims, current_placement())
-    state.actor = actor_of(view, identity)
+    name_caller(view, identity)
     refuse_revoked(state.claims, state.tenant)
     note_sign_in(state.claims, identity)
     if not identity.may(permission):

@@ -42,13 +42,16 @@ def stranger(view: View) -> Actor:
     )
 
 
-def actor_of(view: View, identity: Identity) -> Actor:
-    """Return the caller of the current request, for its audit record."""
-    form = _form(view, identity.phi_level, request.method, _rule())
-    if identity.operator is not None:
-        form = replace(form, purpose=Purpose.OPERATION)
-        return replace(stranger(view), form=form, operator=identity.operator)
-    return replace(stranger(view), form=form, member_id=identity.member_id)
+def name_caller(view: View, identity: Identity) -> None:
+    """Name the member, or the operator with support access, in the current request's record."""
+    actor = request_state().actor
+    assert actor is not None  # noqa: S101
+    actor.form = _form(view, identity.phi_level, request.method, _rule())
+    if identity.operator is None:
+        actor.member_id = identity.member_id
+    else:
+        actor.operator = identity.operator
+        actor.form = replace(actor.form, purpose=Purpose.OPERATION)
 
 
 def note_support(identity: Identity) -> None:

@@ -26,7 +26,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/api/v1/audit/{audit_record}": {
+    "/api/v1/audit/{audit_record_id}": {
         parameters: {
             query?: never;
             header?: never;
@@ -3423,7 +3423,7 @@ export interface operations {
                  * @description The id of the audit record.
                  * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
                  */
-                audit_record: string;
+                audit_record_id: string;
             };
             cookie?: never;
         };

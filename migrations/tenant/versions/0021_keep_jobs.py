@@ -66,7 +66,7 @@ def upgrade() -> None:
         " FOR EACH ROW EXECUTE FUNCTION grow_version()"
     )
     for name, column, condition in (
-        ("ix_job_due", "due_at", "state IN ('queued', 'running')"),
+        ("ix_job_due", "due_at", "ended_at IS NULL"),
         ("ix_job_running", "due_at", "state = 'running'"),
         ("ix_job_ended", "ended_at", "ended_at IS NOT NULL"),
     ):
