@@ -24,6 +24,7 @@ from trially.database.rows import insert_item, table_of
 from trially.database.session import db, transaction
 from trially.http.contract import JSON_TYPE, Contract, contract_of
 from trially.http.fields import EXAMPLE
+from trially.jobs.model import Job
 from trially.recruiting.documents.model import Document, DocumentPage
 from trially.recruiting.documents.words import to_vector
 from trially.resources.resource import RESOURCES, Resource
@@ -163,6 +164,13 @@ def _insert_alert(member: "Member", _: Ids, word: str) -> str:
         return str(insert_item(AuditAlert, values, ("id",))["id"])
 
 
+def _insert_job(member: "Member", _: Ids, word: str) -> str:
+    """Insert a job that waits, of a kind that no worker runs, and return its id."""
+    with member.app.app_context(), tenant_context(str(member.tenant.id)), transaction():
+        values = {"kind": "example", "parameters": {}, "operator": word}
+        return str(insert_item(Job, values, ("id",))["id"])
+
+
 EXAMPLES: Mapping[str, Example] = {
     "site": Example(
         "/sites",
@@ -199,6 +207,7 @@ EXAMPLES: Mapping[str, Example] = {
     "document": Example("/patients/{patient_id}/documents", insert=_insert_document),
     "found_document": Example("/patients/{patient_id}/documents"),
     "member": Example("/members"),
+    "job": Example("/jobs", insert=_insert_job),
     "name": Example("/patients/{patient_id}/names"),
     "audit_alert": Example("/audit/alerts", insert=_insert_alert, change={"is_acknowledged": True}),
     "possible_duplicate": Example(
@@ -241,6 +250,7 @@ def _import_patient(member: "Member", source: str, patient: str, query: str = ""
 
 
 PREPARED: Mapping[str, Callable[["Member", Ids], Body]] = {
+    "jobs.cancel_job": lambda member, ids: {"job_id": _insert_job(member, ids, new_word())},
     "imports.withdraw_missing_records": _full_export,
     "patients.merge_patient": _another_patient,
     "patients.release_correction": _corrected_patient,

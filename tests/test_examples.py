@@ -29,6 +29,7 @@ WITHOUT_RESOURCE = {
     "import_binary",
     "import_deferral",
     "imported_record",
+    "job_file_part",
     "medication",
     "member_site",
     "patient_identifier",

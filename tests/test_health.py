@@ -20,7 +20,7 @@ def test_the_process_answers_and_is_ready(app: Flask) -> None:
     assert ready.status_code == 200
     assert ready.json == {
         "status": "ok",
-        "checks": {"catalog": "ok", "keys": "ok", "migrations": "ok"},
+        "checks": {"catalog": "ok", "keys": "ok", "migrations": "ok", "jobs": "ok"},
     }
 
 
@@ -33,7 +33,12 @@ def test_without_a_catalog_the_process_lives_and_is_not_ready(settings: Settings
     assert ready.status_code == 503
     assert ready.json == {
         "status": "unavailable",
-        "checks": {"catalog": "unreachable", "keys": "ok", "migrations": "unknown"},
+        "checks": {
+            "catalog": "unreachable",
+            "keys": "ok",
+            "migrations": "unknown",
+            "jobs": "unknown",
+        },
     }
     assert "missing_role" not in ready.text
 

@@ -34,6 +34,7 @@ RESOURCE_SCHEMAS = {
     "study": "Study",
     "patient": "Patient",
     "import": "Import",
+    "job": "Job",
     "import_fault": "Fault",
     "missing_record": "MissingRecord",
     "waiting_fact": "WaitingFact",

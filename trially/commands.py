@@ -38,6 +38,7 @@ AUDITING = "trially.auditing.commands"
 SEALS = "trially.audit.commands"
 BACKFILLS = "trially.backfills.commands"
 SUPPORT = "trially.auth.support.commands"
+JOBS = "trially.jobs.commands"
 DEMO = "trially.demo.commands"
 
 DEVELOPMENT = "TRIALLY_DEVELOPMENT"
@@ -246,6 +247,17 @@ patients = _group(
     _lazy("index", f"{PATIENTS}:index", "Write the search terms of all patients of TENANT again."),
 )
 
+jobs = _group(
+    "jobs",
+    "List, cancel and retry jobs.",
+    _lazy("list", f"{JOBS}:list_", "List the jobs of the tenant SLUG, newest first."),
+    _lazy("show", f"{JOBS}:show", "Show the job JOB_ID of the tenant SLUG."),
+    _lazy("cancel", f"{JOBS}:cancel_", "Cancel the job JOB_ID of the tenant SLUG."),
+    _lazy("retry", f"{JOBS}:retry_", "Try a failed or cancelled job once more."),
+)
+
+worker = _lazy("worker", f"{JOBS}:worker", "Run the jobs of all tenants until ended.")
+
 demo = _group(
     "demo",
     "Create and serve demo tenants (development only).",
@@ -336,6 +348,7 @@ openapi = _lazy("openapi", "trially.openapi.commands:openapi", "Print the OpenAP
 
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
     "Tenants": (tenants, imports, patients, operations),
+    "Jobs": (worker, jobs),
     "Servers and keys": (servers, keys, doctor),
     "Audit and support": (audit, support),
     "Releases": (migrations, deploy),

@@ -12,6 +12,7 @@ from trially.config import current_settings
 from trially.database.session import engine_registry
 from trially.http.answering import json_response
 from trially.http.problems import NotFound, Unauthorized
+from trially.jobs.wakeups import read_waiting
 from trially.observability import metrics
 from trially.state import app_state
 from trially.tenancy.catalog_reader import CatalogUnavailableError
@@ -66,6 +67,7 @@ def show_readiness() -> Response:
         "keys": _check_keys(),
         "migrations": _check_migrations(),
     }
+    checks["jobs"] = _check_jobs(checks["catalog"])
     if all(state == "ok" for state in checks.values()):
         return json_response({"status": "ok", "checks": checks})
     if _can_serve(checks):
@@ -88,7 +90,7 @@ def show_metrics() -> Response:
             "Missing or invalid token. Send the metrics token as a bearer token.",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    _check_catalog()  # for the metrics of revisions
+    _check_jobs(_check_catalog())  # for the metrics of revisions and jobs
     metrics.usage.record(engine_registry().budgets(), app_state().bulkheads)
     body, content_type = metrics.render()
     return Response(body, content_type=content_type)
@@ -118,6 +120,21 @@ def _check_catalog() -> str:
     except UNREADABLE_FILES as error:
         current_app.logger.warning("The migrations cannot be read: %s.", type(error).__name__)
         return UNREADABLE
+
+
+def _check_jobs(catalog: str) -> str:
+    """Check that workers visit the tenants that have jobs. Requests are served without workers."""
+    if catalog not in {"ok", NEWER_CATALOG}:
+        return "unknown"
+    try:
+        waiting = read_waiting()
+    except CatalogUnavailableError:
+        return "unknown"
+    metrics.jobs_queued.set(waiting.queued)
+    metrics.jobs_running.set(waiting.running)
+    metrics.jobs_oldest_seconds.set(waiting.oldest_seconds)
+    metrics.jobs_overdue_seconds.set(waiting.overdue_seconds)
+    return "wait for a worker" if waiting.are_overdue else "ok"
 
 
 def _check_keys() -> str:

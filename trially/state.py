@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from trially.dev_issuer.issuer import DevIssuer
     from trially.http.retry_after import RetryAdvice
     from trially.http.trace_context import Caller
+    from trially.jobs.wakeups import Waiting
     from trially.keys import SecretKeys
     from trially.request_cycle.bulkheads import Bulkheads, Compartment
     from trially.tenancy.catalog import Tier
@@ -117,6 +118,15 @@ class AppState:
     running_imports: "Counter[object]" = field(default_factory=Counter)
     """Uploads that this process is receiving or importing now, by tenant id."""
 
+    event_streams: "Counter[object]" = field(default_factory=Counter)
+    """Streams of events that this process is sending now, by tenant id."""
+
+    waiting_jobs: "Waiting | None" = None
+    """The jobs of all tenants that wait and run, as last read from the catalog."""
+
+    read_jobs_again_at: float = 0.0
+    """`time.monotonic()` from which on they are read again."""
+
     openapi_document: bytes = b""
     tracer_provider: "TracerProvider | None" = None
 
@@ -184,6 +194,9 @@ class RequestState:
 
     work: "Work | None" = None
     """What a command does with rows about patients, while it has said so."""
+
+    after_commit: "list[Callable[[], None]]" = field(default_factory=list)
+    """What runs once the open transaction is committed, and never if it is rolled back."""
 
     new_audit_form: "tuple[UUID, int, UUID] | None" = None
     """The form that the audit record stores: tenant, epoch and id."""

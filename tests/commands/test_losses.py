@@ -24,7 +24,7 @@ DESTRUCTIVE = {
     *("tenants rename", "tenants suspend", "tenants revoke", "tenants downgrade"),
     *("tenants members remove", "tenants connections remove"),
     *("servers change", "servers remove", "keys rotate"),
-    *("operations resume", "imports delete", "imports forget", "imports withdraw"),
+    *("operations resume", "imports delete", "imports forget", "imports withdraw", "jobs cancel"),
     *("db downgrade", "db stamp", "audit prune"),
     "demo reset",
 }

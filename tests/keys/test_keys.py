@@ -96,6 +96,9 @@ def test_each_purpose_has_a_key_of_its_own() -> None:
     assert derive_key(SECRET, Purpose.PAGE_CURSORS).hex() == (
         "135d58d730acadd6950592ba788ec289a9051744fe6fc38310355087adae33fb"
     )
+    assert derive_key(SECRET, Purpose.JOB_FILES).hex() == (
+        "6aceed35fa56f942539237e17a5e33962aa7b32edbe468c69f8a651017662100"
+    )
 
 
 def test_an_erased_patient_has_another_pseudonym_in_each_tenant() -> None:

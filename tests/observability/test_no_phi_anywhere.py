@@ -188,6 +188,7 @@ def _plant(call: Caller, tenant: Any, make_fact: Callable[..., str]) -> dict[str
         "import_id": taken.json["id"],
         "audit_record_id": records[0]["id"],
         "audit_alert_id": str(uuid4()),
+        "job_id": str(uuid4()),
         "alert_rule": call("GET", "/audit/alert-rules").json["data"][0]["name"],
         "field": "phone",
     }

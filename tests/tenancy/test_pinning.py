@@ -134,7 +134,7 @@ def test_readiness_names_no_tenant(pinned):
 
     assert answer.json == {
         "status": "ok",
-        "checks": {"catalog": "ok", "keys": "ok", "migrations": "ok"},
+        "checks": {"catalog": "ok", "keys": "ok", "migrations": "ok", "jobs": "ok"},
     }
 
 

@@ -109,6 +109,7 @@ def test_a_server_that_is_there_is_used(write):
     assert set(yaml.safe_load((folder / "compose.yaml").read_text())["services"]) == {
         "migrations",
         "app",
+        "worker",
     }
 
 

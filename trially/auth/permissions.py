@@ -29,6 +29,15 @@ class Permission(StrEnum):
     IMPORTS_WRITE = "imports:write"
     """Import records."""
 
+    JOBS_MANAGE = "jobs:manage"
+    """Read and cancel the jobs of all members."""
+
+    JOBS_READ = "jobs:read"
+    """Read the jobs that the caller has asked for."""
+
+    JOBS_WRITE = "jobs:write"
+    """Cancel the jobs that the caller has asked for."""
+
     ME_READ = "me:read"
     """Read the caller's own membership and permissions."""
 
@@ -106,6 +115,7 @@ _READ = frozenset(
     {
         Permission.ME_READ,
         Permission.IMPORTS_READ,
+        Permission.JOBS_READ,
         Permission.PATIENTS_COUNT,
         Permission.PATIENTS_READ,
         Permission.SITES_READ,
@@ -121,6 +131,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.COORDINATOR: _READ
     | {
         Permission.IMPORTS_WRITE,
+        Permission.JOBS_WRITE,
         Permission.PATIENTS_WRITE,
         Permission.SITES_WRITE,
         Permission.STUDIES_WRITE,
@@ -133,6 +144,7 @@ ROLE_PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
             Permission.AUDIT_READ,
             Permission.ME_READ,
             Permission.IMPORTS_READ,
+            Permission.JOBS_READ,
             Permission.MEMBERS_READ,
             Permission.PATIENTS_COUNT,
             Permission.SITES_READ,
@@ -151,6 +163,9 @@ SHOWS_NO_PATIENT = frozenset(
         Permission.IMPORTS_DELETE,
         Permission.IMPORTS_READ,
         Permission.IMPORTS_WRITE,
+        Permission.JOBS_MANAGE,
+        Permission.JOBS_READ,
+        Permission.JOBS_WRITE,
         Permission.ME_READ,
         Permission.MEMBERS_READ,
         Permission.PATIENTS_COUNT,
@@ -178,13 +193,14 @@ SPANS_ALL_SITES = frozenset(
         Permission.IMPORTS_DELETE,
         Permission.IMPORTS_READ,
         Permission.IMPORTS_WRITE,
+        Permission.JOBS_MANAGE,
         Permission.SOURCES_READ,
         Permission.SOURCES_WRITE,
     }
 )
 """The permissions that a member restricted to some sites loses.
 
-Imports, their sources and the audit log affect all sites.
+Imports, their sources and the audit log affect all sites. So do other members' jobs.
 """
 
 

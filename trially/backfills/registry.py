@@ -13,7 +13,7 @@ from trially.tenancy.schema.revision_files import TENANT_LINEAGE, revisions_of
 
 FOLDER = TENANT_LINEAGE / "backfills"
 
-FIRST_REVISION = "0021"
+FIRST_REVISION = "0022"
 """The migration that adds the table of positions."""
 
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]{1,60}")

@@ -224,6 +224,24 @@ class Settings:
     imports_per_process: Annotated[int, at_least(1)] = 4
     """Maximum uploads that one process receives and imports at the same time."""
 
+    queued_imports_per_tenant: Annotated[int, at_least(1)] = 10
+    """Uploads of a tenant that may wait at the same time for a worker to import them."""
+
+    job_threads: Annotated[int, between(1, 64)] = 2
+    """Jobs that one worker process runs at the same time."""
+
+    jobs_per_tenant: Annotated[int, at_least(1)] = 2
+    """Jobs of a tenant that may run at the same time, over all workers."""
+
+    job_lease_seconds: Annotated[float, between(1, 600)] = 30.0
+    """Time without a sign of life after which another worker continues a job, in seconds."""
+
+    job_sweep_seconds: Annotated[float, between(1, 86_400)] = 600.0
+    """Time within which a worker looks at each tenant even without a wake-up, in seconds."""
+
+    job_retention_days: Annotated[int, at_least(1)] = 30
+    """Days after which a job that has ended is deleted."""
+
     max_bulk_bytes: Annotated[int, at_least(1)] = 1 << 36
     """Maximum size of the files of one Bulk Data export."""
 

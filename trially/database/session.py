@@ -184,11 +184,23 @@ def _keep_audit_form(session: Session) -> None:
     state.forget_audit()
 
 
+@event.listens_for(PlacedSession, "after_commit")
+def _run_after_commit(session: Session) -> None:
+    """Run what waits for the commit of the transaction."""
+    state = request_state()
+    if session.in_nested_transaction():
+        return
+    waiting, state.after_commit = state.after_commit, []
+    for each in waiting:
+        each()
+
+
 @event.listens_for(PlacedSession, "after_rollback")
 def _clear_audit(session: Session) -> None:
     """Forget what the ended transaction disclosed and changed; a savepoint ends none."""
     if not session.in_nested_transaction():
         request_state().forget_audit()
+        request_state().after_commit = []
 
 
 def engine_registry() -> EngineRegistry:

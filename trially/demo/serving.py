@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import Thread
 from urllib.parse import urlsplit
 
 import click
@@ -26,6 +27,7 @@ from trially.demo.report import format_banner
 from trially.dev_issuer import DevIssuer
 from trially.embedded_postgres.keeper import ServerKeeper
 from trially.errors import OperatorError
+from trially.jobs.worker import Worker
 from trially.observability import logs
 from trially.state import app_state, state_of
 from trially.tenancy.servers.administrator import EMBEDDED_DIRECTORY
@@ -68,7 +70,7 @@ def serve(host: str, port: int | None) -> None:
             assert issuer is not None  # noqa: S101
             _prepare(issuer)
             click.echo(format_banner(issuer, address.url))
-            with _sealing_logs(app):
+            with _sealing_logs(app), _running_jobs(app):
                 _serve_until_interrupted(app, address, holder)
 
 
@@ -126,6 +128,19 @@ def _sealing_logs(app: Flask) -> Iterator[None]:
         yield
     finally:
         sealer.stop()
+
+
+@contextmanager
+def _running_jobs(app: Flask) -> Iterator[None]:
+    """Run jobs meanwhile. Beside a deployed app, `flask worker` does it."""
+    worker = Worker(app)
+    thread = Thread(target=worker.run, name="worker", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        worker.stop()
+        thread.join(5)
 
 
 def _prepare(issuer: DevIssuer) -> None:

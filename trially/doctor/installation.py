@@ -3,9 +3,14 @@
 import math
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
+
+from sqlalchemy.exc import ProgrammingError
 
 from trially.doctor.findings import Check, Problem, error, production_error, warning
 from trially.doctor.fleet import Fleet
+from trially.jobs.wakeups import waiting_in
+from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.lifecycle.filling import read_stocks
 from trially.tenancy.schema.catalog_revision import (
     CatalogBehindError,
@@ -87,6 +92,15 @@ def ready_tenants_are_as_many_as_wanted(_fleet: Fleet) -> Iterator[Problem]:
             yield warning(what, "Run `flask tenants ready`.")
 
 
+def workers_run_the_jobs(_fleet: Fleet) -> Iterator[Problem]:
+    """Look for tenants whose jobs, or whose expired leases, no worker has visited of late."""
+    with suppress(ProgrammingError), control_engine().connect() as catalog:  # an older catalog
+        waiting = waiting_in(catalog)
+        if waiting.are_overdue:
+            what = f"tenants with jobs have waited {waiting.overdue_seconds:.0f} s for a worker"
+            yield warning(what, "Start `flask worker`, or more of them.")
+
+
 def entropy_bits(text: str) -> float:
     """Return the Shannon entropy of a text in bits, from the frequency of its characters."""
     shares = [count / len(text) for count in Counter(text).values()]
@@ -99,4 +113,5 @@ INSTALLATION_CHECKS: tuple[Check[Fleet], ...] = (
     the_secret_key_is_strong,
     every_operation_is_finished,
     ready_tenants_are_as_many_as_wanted,
+    workers_run_the_jobs,
 )

@@ -57,6 +57,16 @@ def json_response(body: Any, status: HTTPStatus = HTTPStatus.OK) -> Response:
     return Response(rendered, status, content_type=JSON_TYPE)
 
 
+def deferred_response(item: Mapping[str, Any], location: str) -> Response:
+    """Return the answer 202 with a job that the client can follow at `location`."""
+    shown = dict(item)
+    shown[ETAG] = to_etag(shown.pop("version"))
+    response = json_response(shown, HTTPStatus.ACCEPTED)
+    response.headers["Location"] = location
+    response.headers["Preference-Applied"] = "respond-async"
+    return response
+
+
 def refuse_query(view: View) -> None:
     """Answer 400 if the request has a query string and the view accepts none."""
     if request.query_string and contract_of(view).query is None:
@@ -70,6 +80,8 @@ def _render(contract: Contract, result: Any) -> Response:
         varying = _render_as_chosen(contract, result)
         varying.vary.add("Accept")
         return varying
+    if contract.deferred is not None and isinstance(result, Response):
+        return result
     return _render_result(contract, result)
 
 

@@ -11,7 +11,8 @@ from trially.http.problems import PROBLEM_TYPE
 from trially.state import request_state
 
 ALLOWED_HEADERS = (
-    "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, X-Tenant-ID,"
+    "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, Prefer,"
+    " X-Tenant-ID,"
     " X-Read-After, X-Request-ID, traceparent, tracestate, baggage, sentry-trace"
 )
 """`baggage` and `sentry-trace` are headers of tracing libraries, and have no effect here."""

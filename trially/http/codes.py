@@ -96,6 +96,9 @@ class Code(StrEnum):
     ISSUER_UNAVAILABLE = "issuer_unavailable"
     """The keys of the token's issuer are unavailable. Keep the token; retry after `Retry-After`."""
 
+    JOB_ENDED = "job_ended"
+    """The job has ended, so it cannot be cancelled."""
+
     LOCK_TIMEOUT = "lock_timeout"
     """Another transaction holds the record for too long. Retry after `Retry-After`."""
 
@@ -154,10 +157,13 @@ class Code(StrEnum):
     """The server closed a waiting connection in favour of others. Retry after `Retry-After`."""
 
     TOO_MANY_IMPORTS = "too_many_imports"
-    """The tenant runs as many imports as it may. Retry after `Retry-After`."""
+    """The tenant runs, or has waiting, as many imports as it may. Retry after `Retry-After`."""
 
     TOO_MANY_REQUESTS = "too_many_requests"
     """The caller has sent too many requests. Retry after `Retry-After`."""
+
+    TOO_MANY_STREAMS = "too_many_streams"
+    """Too many event streams are open. Poll the job instead, or retry after `Retry-After`."""
 
     UNAUTHORIZED = "unauthorized"
     """The request has no valid credentials."""

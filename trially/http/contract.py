@@ -44,6 +44,9 @@ class Contract:
     other_types: tuple[str, ...] = ()
     """Media types besides JSON that the view may answer in, as a response that it makes itself."""
 
+    deferred: Schema | None = None
+    """The answer 202 if the client prefers not to wait: see `prefers_async`."""
+
     subjects: Subjects | None = None
     """The fields of an item with ids of patients; None if the view shows none."""
 
@@ -131,6 +134,20 @@ def also_returns(*media_types: str) -> Callable[[View], View]:
     The view answers in them with a response of its own.
     """
     return _record(other_types=media_types)
+
+
+def also_defers(schema: Schema) -> Callable[[View], View]:
+    """Declare that a client that sends `Prefer: respond-async` gets 202 with this answer."""
+    return _record(deferred=schema)
+
+
+def prefers_async() -> bool:
+    """Return whether the client prefers not to wait for the result (RFC 7240, section 4.1)."""
+    preferences = (
+        each for header in request.headers.getlist("Prefer") for each in header.split(",")
+    )
+    names = {each.split(";")[0].strip().lower() for each in preferences}
+    return "respond-async" in names
 
 
 def chosen_type(*media_types: str) -> str:

@@ -34,6 +34,9 @@ class Purpose(Enum):
     ERASED_PATIENTS = b"trially: pseudonyms of erased patients"
     """Makes pseudonyms of erased patients. Their numbers would tell how many others there are."""
 
+    JOB_FILES = b"trially: files of jobs"
+    """Encrypts uploaded files until a worker has imported them."""
+
     FINGERPRINT = b"trially: fingerprint of the secret key"
     """Identifies the secret key. The catalog stores it, so it must not help to guess the key."""
 

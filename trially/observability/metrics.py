@@ -119,6 +119,35 @@ replica_requests_total = Counter(
 audit_alerts_total = Counter(
     "trially_audit_alerts_total", "Alerts that rules found in audit logs, by rule.", ("rule",)
 )
+jobs_total = Counter(
+    "trially_jobs_total", "Attempts to run a job, by kind and outcome.", ("kind", "outcome")
+)
+job_seconds = Histogram(
+    "trially_job_seconds",
+    "Duration of attempts to run a job, in seconds.",
+    ("kind",),
+    buckets=(*_SECONDS, 60, 300, 1800),
+)
+jobs_queued = Gauge(
+    "trially_jobs_queued",
+    "Jobs of all tenants that wait, as workers last counted them.",
+    multiprocess_mode="livemostrecent",
+)
+jobs_running = Gauge(
+    "trially_jobs_running",
+    "Jobs of all tenants that run, as workers last counted them.",
+    multiprocess_mode="livemostrecent",
+)
+jobs_oldest_seconds = Gauge(
+    "trially_jobs_oldest_seconds",
+    "For how long the oldest waiting job has been due.",
+    multiprocess_mode="livemostrecent",
+)
+jobs_overdue_seconds = Gauge(
+    "trially_jobs_overdue_seconds",
+    "For how long a tenant with jobs has waited for a visit of a worker.",
+    multiprocess_mode="livemostrecent",
+)
 connections_open = Gauge(
     "trially_connections_open",
     "Connections to tenants' databases, open or being opened.",

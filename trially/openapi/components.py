@@ -121,6 +121,14 @@ PARAMETERS: dict[str, tuple[str, dict[str, Any]]] = {
             "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
         },
     ),
+    "Prefer": (
+        "Prefer",
+        {
+            "description": "`respond-async` answers 202 with a job at once, which a worker runs.",
+            "schema": {"type": "string"},
+            "example": "respond-async",
+        },
+    ),
     "RequestId": (
         "X-Request-ID",
         {

@@ -4,6 +4,8 @@ import inspect
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -105,6 +107,7 @@ def _header_parameters(contract: Contract, rule: Rule) -> list[str]:
         *(["IfMatch"] if contract.matches_versions else []),
         *(["IfNoneMatch"] if _is_shown(contract, rule) else []),
         *(["IdempotencyKey"] if contract.is_keyed else []),
+        *(["Prefer"] if contract.deferred is not None else []),
         "RequestId",
         "TraceParent",
     ]
@@ -113,6 +116,7 @@ def _header_parameters(contract: Contract, rule: Rule) -> list[str]:
 def _describe_responses(schemas: Schemas, contract: Contract, rule: Rule) -> Json:
     return {
         str(int(contract.status)): _describe_result(schemas, contract),
+        **_describe_deferral(schemas, contract),
         **(RESPONSES_TO_IF_NONE_MATCH if _is_shown(contract, rule) else {}),
         **(RESPONSES_TO_IF_MATCH if contract.matches_versions else {}),
         **(RESPONSES_TO_KEYS if contract.is_keyed else {}),
@@ -154,6 +158,16 @@ def _describe_result(schemas: Schemas, contract: Contract) -> Json:
     other = {"schema": {"type": "string"}, "example": "…"}
     content |= dict.fromkeys(contract.other_types, other)
     return described | {"content": content}
+
+
+def _describe_deferral(schemas: Schemas, contract: Contract) -> Json:
+    """Return the answer 202 to a client that prefers not to wait."""
+    if contract.deferred is None:
+        return {}
+    deferral = replace(contract, status=HTTPStatus.ACCEPTED, result=contract.deferred, mask=None)
+    described = _describe_result(schemas, deferral)
+    described["headers"]["Location"] = {"$ref": "#/components/headers/Location"}
+    return {str(int(HTTPStatus.ACCEPTED)): described}
 
 
 def _headers_of(contract: Contract) -> list[str]:

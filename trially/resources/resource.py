@@ -219,14 +219,15 @@ class Resource:
         """Delete a row, or answer 404 or 412 as `change` does."""
         conditions = scope_conditions(self._scope)
         if not delete_seen(self.model, item_id, versions, *conditions):
-            raise self._not_found()
+            raise self.not_found()
 
     def _or_404(self, item: Item | None) -> Item:
         if item is None:
-            raise self._not_found()
+            raise self.not_found()
         return item
 
-    def _not_found(self) -> NotFound:
+    def not_found(self) -> NotFound:
+        """Return the answer 404 for a row that does not exist, or that the caller may not see."""
         return NotFound(f"There is no such {self.name.replace('_', ' ')}.")
 
 

@@ -21,7 +21,11 @@ from trially.recruiting.imports.import_run import ImportTakenOverError
 from trially.recruiting.imports.missing_records.withdrawing import NotListedError
 from trially.recruiting.imports.model import ImportState
 from trially.recruiting.imports.running import ImportStoppedError
-from trially.recruiting.imports.slots import ProcessBusyError, TooManyImportsError
+from trially.recruiting.imports.slots import (
+    ProcessBusyError,
+    TooManyImportsError,
+    TooManyQueuedError,
+)
 from trially.recruiting.imports.source_state import SourceChangedError
 from trially.state import request_state
 
@@ -41,7 +45,7 @@ def answering_refusals() -> Iterator[None]:
         raise Conflict(str(error), code=Code.EXPORT_NOT_COMPLETE) from error
     except ImportRunningError as error:
         raise Conflict(str(error), code=Code.IMPORT_RUNNING) from error
-    except TooManyImportsError as error:
+    except (TooManyImportsError, TooManyQueuedError) as error:
         tenant_id = current_placement().tenant_id
         raise TooManyRequests(
             str(error),

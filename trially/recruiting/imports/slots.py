@@ -30,6 +30,15 @@ class TooManyImportsError(OperatorError):
         )
 
 
+class TooManyQueuedError(OperatorError):
+    """The tenant has as many waiting imports as it may."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(
+            f"This tenant has as many waiting imports as it may ({most}). Wait until one ends."
+        )
+
+
 class ProcessBusyError(Exception):
     """This process runs as many imports as it may."""
 

@@ -5,14 +5,22 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
-from flask import request
+from flask import Response, request, url_for
 
 from trially.auth.identity import current_identity
 from trially.auth.permissions import Permission, requires
 from trially.config import current_settings
 from trially.database.rows import Item
 from trially.database.session import check_tenant_open
-from trially.http.contract import accepts_stream, queries, returns
+from trially.http.answering import deferred_response
+from trially.http.contract import (
+    accepts_stream,
+    also_defers,
+    prefers_async,
+    queries,
+    returns,
+)
+from trially.jobs.schema import JobSchema
 from trially.recruiting.imports.dry_run import try_import
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.refusals import answering_refusals, refuse_failed
@@ -26,6 +34,7 @@ from trially.recruiting.imports.uploads.formats import (
     open_upload,
     unreadable_table,
 )
+from trially.recruiting.imports.uploads.jobs import enqueue_import
 from trially.recruiting.imports.uploads.receiving import MEDIA_TYPES, received_upload
 from trially.recruiting.imports.uploads.schema import DryRunSchema, UploadQuerySchema
 
@@ -35,15 +44,20 @@ from trially.recruiting.imports.uploads.schema import DryRunSchema, UploadQueryS
 @accepts_stream(MEDIA_TYPES)
 @queries(UploadQuerySchema())
 @returns(ImportSchema(), HTTPStatus.CREATED)
-def import_records(query: dict[str, Any]) -> Item:
+@also_defers(JobSchema())
+def import_records(query: dict[str, Any]) -> Item | Response:
     """Import a FHIR R4 Bundle, an NDJSON file, a CSV file or HL7 v2 messages, also with gzip.
 
-    The response is sent when the import ends: 201 with the import. Bad lines are skipped and
-    counted. With `strict`, the first error ends the import with 422, and the batches before it
-    stay. If nothing can be imported, the answer is 422 too. `Location` is then the failed import,
-    whose errors say why. If the same body is sent again, an interrupted import
-    continues, and a finished one changes nothing. If the first request is still running, that
-    request ends with 409.
+    With `Prefer: respond-async`, the answer is 202 as soon as the upload is stored, encrypted.
+    `Location` is the job that imports it: poll it, or follow it as server-sent events. Its `result`
+    names the import. If too many uploads of the tenant wait already, the answer is 429.
+
+    Without it, the response is sent when the import ends: 201 with the import. Bad lines are
+    skipped and counted. With `strict`, the first error ends the import with 422, and the batches
+    before it stay. If nothing can be imported, the answer is 422 too. `Location` is then the failed
+    import, whose errors say why. If the same body is sent again, an interrupted import continues,
+    and a finished one changes nothing. If the first request is still running, that request ends
+    with 409.
 
     With `complete`, the upload is a full export of its source. The answer then has in `missing` how
     many stored records of the source it lacks, of the types of resources that it contains.
@@ -56,6 +70,8 @@ def import_records(query: dict[str, Any]) -> Item:
     """
     with _received(query) as (upload, limits):
         upload.check()
+        if prefers_async():
+            return _enqueue(upload, query)
         job = run_import(
             [upload.source_file],
             source=query["source"],
@@ -95,6 +111,12 @@ def try_records(query: dict[str, Any]) -> Item:
             reader=upload.reader,
         )
     return {**tried.outcome, "groups": tried.groups, "table": describe_table(upload.plan)}
+
+
+def _enqueue(upload: UploadedFile, query: dict[str, Any]) -> Response:
+    charset = request.mimetype_params.get("charset")
+    job = enqueue_import(upload, request.mimetype, charset, query)
+    return deferred_response(job, url_for("jobs.show_job", job_id=job["id"]))
 
 
 @contextmanager

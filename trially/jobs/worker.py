@@ -1,0 +1,232 @@
+"""A worker: threads that visit tenants in turn, and run one job of each at a time."""
+
+import logging
+import random
+import threading
+import time
+from collections import Counter
+from uuid import UUID
+
+from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
+
+from trially.database.placement import StalePlacementError, TenantSuspendedError
+from trially.errors import OperatorError
+from trially.jobs import claiming, wakeups
+from trially.jobs.attempts import Attempt, Heart, tenant_of_job
+from trially.jobs.kinds import KINDS
+from trially.jobs.running import run_job
+from trially.jobs.wakeups import Counted, Queue, Turn
+from trially.observability.metrics import job_seconds, jobs_total
+from trially.state import state_of
+from trially.tenancy.directory import directory
+from trially.tenancy.names import UnknownTenantError
+from trially.tenancy.schema.failures import describe_failure
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.2
+"""How often an idle worker looks for tenants that are due."""
+
+ADD_TENANTS_SECONDS = 60.0
+COUNT_SECONDS = 5.0
+"""How often the jobs of a tenant with many are counted for the metrics, at most."""
+
+LONGEST_PAUSE_SECONDS = 60.0
+STOP_SECONDS = 25.0
+"""How long a worker that is told to end waits for its running steps."""
+
+
+class WorkerStuckError(OperatorError):
+    """A step does not end, so that the worker must."""
+
+
+class _Lane:
+    """What one thread of a worker has for itself."""
+
+    def __init__(self, app: Flask, lease_seconds: float) -> None:
+        self.queue, self.heart = Queue(), Heart(app, lease_seconds)
+
+    def close(self) -> None:
+        self.queue.close()
+        self.heart.stop()
+
+
+class Worker:
+    """Runs jobs in several threads until `stop` is called."""
+
+    def __init__(self, app: Flask, threads: int | None = None) -> None:
+        self._app = app
+        settings = state_of(app).settings
+        self._most = settings.jobs_per_tenant
+        self._lease_seconds = settings.job_lease_seconds
+        self._sweep_seconds = settings.job_sweep_seconds
+        self._retention_days = settings.job_retention_days
+        self._threads = threads or settings.job_threads
+        self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._looking = threading.Lock()
+        self._attempts: set[Attempt] = set()
+        self._failures: Counter[UUID] = Counter()
+        """Visits of tenants that have failed in a row."""
+
+        self._counted_at: dict[UUID, float] = {}
+        self._tenants_added_at = float("-inf")
+
+    def run(self) -> None:
+        """Run jobs until `stop` is called. Raises `WorkerStuckError` if a step does not end."""
+        threads = [
+            threading.Thread(target=self._work, name=f"jobs-{number}", daemon=True)
+            for number in range(self._threads)
+        ]
+        for each in threads:
+            each.start()
+        while not self._stopping.wait(1.0):
+            self._refuse_stuck()
+        ends_at = time.monotonic() + STOP_SECONDS
+        for each in threads:
+            each.join(max(0.0, ends_at - time.monotonic()))
+
+    def run_due(self) -> int:
+        """Run the jobs that are due now, in this thread, and return their number."""
+        with self._app.app_context():
+            self._add_tenants()
+        number, lane = 0, _Lane(self._app, self._lease_seconds)
+        try:
+            while (done := self._visit_next(lane)) is not None:
+                number += done
+        finally:
+            lane.close()
+        return number
+
+    def stop(self) -> None:
+        """Take no further job, and end after the steps that are running."""
+        self._stopping.set()
+        with self._lock:
+            for attempt in self._attempts:
+                attempt.must_end.set()
+
+    def _work(self) -> None:
+        lane = _Lane(self._app, self._lease_seconds)
+        while not self._stopping.is_set():
+            try:
+                is_idle = self._visit_next(lane) is None
+            except Exception as error:  # noqa: BLE001  such as a catalog that does not answer
+                log.warning("A worker could not look for jobs: %s", describe_failure(error))
+                is_idle = True
+            if is_idle:
+                self._stopping.wait(LOOK_SECONDS * random.uniform(0.5, 1.5))  # noqa: S311
+        lane.close()
+
+    def _visit_next(self, lane: "_Lane") -> int | None:
+        """Visit the tenant that has waited longest, and return how many jobs were run.
+
+        Returns None if no tenant is due. One thread looks at a time.
+        """
+        with self._looking, self._app.app_context():
+            self._add_tenants()
+            turn = lane.queue.take_turn()
+        return None if turn is None else self._visit(turn, lane)
+
+    def _visit(self, turn: Turn, lane: "_Lane") -> int:
+        """Claim a job of a tenant, return the turn, and run the job. Returns the number of jobs."""
+        try:
+            with tenant_of_job(self._app, turn.tenant_id):
+                visit = claiming.claim(
+                    KINDS, self._most, self._lease_seconds, counts=self._must_count(turn)
+                )
+                if visit.job is None:
+                    claiming.delete_ended(self._retention_days)
+        except Exception as error:  # noqa: BLE001  the other tenants must be served
+            self._postpone(turn, error, lane)
+            return 0
+        self._failures.pop(turn.tenant_id, None)
+        seconds = min(
+            self._sweep_seconds * random.uniform(0.5, 1),  # noqa: S311  spreads visits
+            float("inf") if visit.next_seconds is None else visit.next_seconds,
+            # The job that begins now may be abandoned.
+            float("inf") if visit.job is None else self._lease_seconds,
+        )
+        self._give_back(turn, seconds, visit.counted, lane)
+        if visit.job is None:
+            self._counted_at.pop(turn.tenant_id, None)
+            return 0
+        self._run(Attempt(visit.job, KINDS[visit.job.kind]), lane)
+        return 1
+
+    def _run(self, attempt: Attempt, lane: "_Lane") -> None:
+        with self._lock:
+            self._attempts.add(attempt)
+            if self._stopping.is_set():
+                attempt.must_end.set()
+        began = time.perf_counter()
+        try:
+            outcome = run_job(self._app, attempt, lane.heart)
+        except Exception as error:  # noqa: BLE001  its lease will expire
+            log.warning("The end of a job was not recorded: %s", describe_failure(error))
+            outcome = "unrecorded"
+        finally:
+            with self._lock:
+                self._attempts.discard(attempt)
+        seconds = time.perf_counter() - began
+        log.info(
+            "An attempt to run a job %s ended as %s after %.3f s.",
+            attempt.kind.name,
+            outcome,
+            seconds,
+            extra={"tenant_id": str(attempt.job.tenant_id), "job_id": str(attempt.job.id)},
+        )
+        job_seconds.labels(attempt.kind.name).observe(seconds)
+        jobs_total.labels(attempt.kind.name, str(outcome)).inc()
+
+    def _give_back(
+        self, turn: Turn, seconds: float, counted: Counted | None, lane: "_Lane"
+    ) -> None:
+        """Return a turn. If the catalog is away, the claimed job is run all the same."""
+        try:
+            with self._app.app_context():
+                lane.queue.give_back(turn, seconds, counted)
+        except SQLAlchemyError as error:
+            log.warning("A turn was not returned: %s", describe_failure(error))
+
+    def _must_count(self, turn: Turn) -> bool:
+        """Return whether the jobs of a tenant were not counted of late."""
+        now = time.monotonic()
+        if now - self._counted_at.get(turn.tenant_id, float("-inf")) < COUNT_SECONDS:
+            return False
+        self._counted_at[turn.tenant_id] = now
+        return True
+
+    def _postpone(self, turn: Turn, error: Exception, lane: "_Lane") -> None:
+        """Visit a tenant again later. A tenant that moved is visited at once, at its new place."""
+        with self._app.app_context():
+            if isinstance(error, StalePlacementError):
+                directory().forget(turn.tenant_id)
+                lane.queue.give_back(turn, 0.1)
+                return
+            self._failures[turn.tenant_id] += 1
+            longest = min(2.0 ** self._failures[turn.tenant_id], LONGEST_PAUSE_SECONDS)
+            if isinstance(error, UnknownTenantError | TenantSuspendedError):
+                directory().forget(turn.tenant_id)
+            log.warning(
+                "The jobs of a tenant wait: %s",
+                describe_failure(error),
+                extra={"tenant_id": str(turn.tenant_id)},
+            )
+            lane.queue.give_back(turn, longest * random.uniform(0.5, 1))  # noqa: S311
+
+    def _add_tenants(self) -> None:
+        now = time.monotonic()
+        if now - self._tenants_added_at > ADD_TENANTS_SECONDS:
+            wakeups.add_tenants(self._sweep_seconds)
+            self._tenants_added_at = now
+
+    def _refuse_stuck(self) -> None:
+        with self._lock:
+            stuck = [attempt for attempt in self._attempts if attempt.is_stuck]
+        if stuck:
+            raise WorkerStuckError(
+                f"A job {stuck[0].kind.name} has not ended {stuck[0].kind.most_seconds:.0f} s after"
+                " it began, which is its limit. This worker ends, so that another one can be"
+                " started. The job continues there."
+            )
