@@ -189,7 +189,9 @@ export interface paths {
         put?: never;
         /**
          * Import a FHIR R4 Bundle, an NDJSON file, a CSV file or HL7 v2 messages, also with gzip.
-         * @description The response is sent when the import ends: 201 with the import. Bad lines are skipped and counted. With `strict`, the first error ends the import with 422, and the batches before it stay. If nothing can be imported, the answer is 422 too. `Location` is then the failed import, whose errors say why. If the same body is sent again, an interrupted import continues, and a finished one changes nothing. If the first request is still running, that request ends with 409.
+         * @description With `Prefer: respond-async`, the answer is 202 as soon as the upload is stored, encrypted. `Location` is the job that imports it: poll it, or follow it as server-sent events. Its `result` names the import. If too many uploads of the tenant wait already, the answer is 429.
+         *
+         *     Without it, the response is sent when the import ends: 201 with the import. Bad lines are skipped and counted. With `strict`, the first error ends the import with 422, and the batches before it stay. If nothing can be imported, the answer is 422 too. `Location` is then the failed import, whose errors say why. If the same body is sent again, an interrupted import continues, and a finished one changes nothing. If the first request is still running, that request ends with 409.
          *
          *     With `complete`, the upload is a full export of its source. The answer then has in `missing` how many stored records of the source it lacks, of the types of resources that it contains. `GET /imports/{import_id}/missing` lists them, and `POST /imports/{import_id}/withdrawal` withdraws them.
          *
@@ -340,6 +342,66 @@ export interface paths {
         get: operations["list_waiting_records"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List jobs, newest first.
+         * @description The list has the jobs that the caller has asked for. With the permission `jobs:manage`, it has those of all members and operators. Jobs are deleted some time after they ended.
+         */
+        get: operations["list_jobs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show a job.
+         * @description Poll a job by its `ETag` with `If-None-Match`: the answer is 304 until something changes. With `Accept: text/event-stream`, the answer is a stream of server-sent events: `progress` with the job whenever it changes, and `end` when the job has ended. A stream ends after 25 seconds, and an EventSource then connects again. If too many streams are open, the answer is 429 or 503.
+         */
+        get: operations["show_job"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{job_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel a job.
+         * @description A job that waits is `cancelled` at once. A running one has `is_cancelled`, and ends after the step that runs, whose work stays. The answer is 409 if the job has ended already.
+         */
+        post: operations["cancel_job"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1392,6 +1454,77 @@ export interface components {
             data: components["schemas"]["Import"][];
             page: components["schemas"]["Page"];
         };
+        /** @description One job. */
+        Job: {
+            /** Format: uuid */
+            readonly id: string;
+            /** @example import */
+            readonly kind: string;
+            /**
+             * @example running
+             * @enum {string}
+             */
+            readonly state: "queued" | "running" | "done" | "failed" | "cancelled";
+            /**
+             * @description The last completed step.
+             * @example import
+             */
+            readonly step: string | null;
+            /** @example 1048576 */
+            readonly progress_done: number;
+            /**
+             * @description Null if it is not known yet.
+             * @example 4194304
+             */
+            readonly progress_total: number | null;
+            /**
+             * @description What the job has made. Of an import, `import_id`.
+             * @example {
+             *       "import_id": "0198c5e0-0000-7000-8000-000000000001"
+             *     }
+             */
+            readonly result: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description Why the last attempt failed.
+             * @example OperationalError (SQLSTATE 57P01)
+             */
+            readonly error: string | null;
+            /**
+             * @description Attempts to run the present step.
+             * @example 1
+             */
+            readonly attempts: number;
+            /** @description Whether someone has asked to cancel the job. It may run until the end of its step. */
+            readonly is_cancelled: boolean;
+            /**
+             * Format: uuid
+             * @description The member who asked for the job; null for an operator.
+             */
+            readonly member_id: string | null;
+            /**
+             * @description The operator who asked for the job.
+             * @example null
+             */
+            readonly operator: string | null;
+            /**
+             * Format: date-time
+             * @description When a worker may take the job, if it has not ended.
+             */
+            readonly due_at: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly started_at: string | null;
+            /** Format: date-time */
+            readonly ended_at: string | null;
+            /**
+             * @description The version of this record. Send it as If-Match to change the record only if nobody else has changed it.
+             * @example "1"
+             */
+            readonly etag: string;
+        };
         /** @description What was not imported, and why. */
         Fault: {
             /** Format: uuid */
@@ -1668,6 +1801,11 @@ export interface components {
             data: components["schemas"]["WaitingFact"][];
             page: components["schemas"]["Page"];
         };
+        /** @description A page of a list. */
+        JobPage: {
+            data: components["schemas"]["Job"][];
+            page: components["schemas"]["Page"];
+        };
         /** @description The tenant that a token is for. */
         Tenant: {
             /** Format: uuid */
@@ -1700,7 +1838,7 @@ export interface components {
             phi_level: "full" | "limited" | "none";
             /** @description The sites that the caller is restricted to; null means all sites. */
             site_ids: string[] | null;
-            permissions: ("alert_rules:write" | "alerts:acknowledge" | "audit:read" | "imports:delete" | "imports:read" | "imports:write" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:read" | "patients:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:read" | "studies:write" | "support:read")[];
+            permissions: ("alert_rules:write" | "alerts:acknowledge" | "audit:read" | "imports:delete" | "imports:read" | "imports:write" | "jobs:manage" | "jobs:read" | "jobs:write" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:read" | "patients:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:read" | "studies:write" | "support:read")[];
             tenant: components["schemas"]["Tenant"];
         };
         /** @description A person or machine that may act in the tenant. */
@@ -3268,6 +3406,11 @@ export interface components {
         IfNoneMatch: string;
         /** @description Makes a repeated request safe: it has no second effect. */
         IdempotencyKey: string;
+        /**
+         * @description `respond-async` answers 202 with a job at once, which a worker runs.
+         * @example respond-async
+         */
+        Prefer: string;
         /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
         RequestId: string;
         /** @description W3C trace context. */
@@ -4190,6 +4333,11 @@ export interface operations {
                 time_zone?: string | null;
             };
             header?: {
+                /**
+                 * @description `respond-async` answers 202 with a job at once, which a worker runs.
+                 * @example respond-async
+                 */
+                Prefer?: components["parameters"]["Prefer"];
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
@@ -4375,6 +4523,41 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["Import"];
+                };
+            };
+            /** @description Accepted */
+            202: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "kind": "import",
+                     *       "state": "running",
+                     *       "step": "import",
+                     *       "progress_done": 1048576,
+                     *       "progress_total": 4194304,
+                     *       "result": {
+                     *         "import_id": "0198c5e0-0000-7000-8000-000000000001"
+                     *       },
+                     *       "error": "OperationalError (SQLSTATE 57P01)",
+                     *       "attempts": 1,
+                     *       "is_cancelled": false,
+                     *       "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "operator": null,
+                     *       "due_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "started_at": "2026-03-02T09:30:00Z",
+                     *       "ended_at": "2026-03-02T09:30:00Z",
+                     *       "etag": "\"1\""
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Job"];
                 };
             };
             400: components["responses"]["BadRequest"];
@@ -5108,6 +5291,212 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_jobs: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+                state?: "queued" | "running" | "done" | "failed" | "cancelled";
+                kind?: string;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "kind": "import",
+                     *           "state": "running",
+                     *           "step": "import",
+                     *           "progress_done": 1048576,
+                     *           "progress_total": 4194304,
+                     *           "result": {
+                     *             "import_id": "0198c5e0-0000-7000-8000-000000000001"
+                     *           },
+                     *           "error": "OperationalError (SQLSTATE 57P01)",
+                     *           "attempts": 1,
+                     *           "is_cancelled": false,
+                     *           "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "operator": null,
+                     *           "due_at": "2026-03-02T09:30:00Z",
+                     *           "created_at": "2026-03-02T09:30:00Z",
+                     *           "started_at": "2026-03-02T09:30:00Z",
+                     *           "ended_at": "2026-03-02T09:30:00Z",
+                     *           "etag": "\"1\""
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["JobPage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag that the client holds. */
+                "If-None-Match"?: components["parameters"]["IfNoneMatch"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the job.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "kind": "import",
+                     *       "state": "running",
+                     *       "step": "import",
+                     *       "progress_done": 1048576,
+                     *       "progress_total": 4194304,
+                     *       "result": {
+                     *         "import_id": "0198c5e0-0000-7000-8000-000000000001"
+                     *       },
+                     *       "error": "OperationalError (SQLSTATE 57P01)",
+                     *       "attempts": 1,
+                     *       "is_cancelled": false,
+                     *       "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "operator": null,
+                     *       "due_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "started_at": "2026-03-02T09:30:00Z",
+                     *       "ended_at": "2026-03-02T09:30:00Z",
+                     *       "etag": "\"1\""
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Job"];
+                    /** @example … */
+                    "text/event-stream": string;
+                };
+            };
+            304: components["responses"]["NotModified"];
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    cancel_job: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the job.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                job_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "kind": "import",
+                     *       "state": "running",
+                     *       "step": "import",
+                     *       "progress_done": 1048576,
+                     *       "progress_total": 4194304,
+                     *       "result": {
+                     *         "import_id": "0198c5e0-0000-7000-8000-000000000001"
+                     *       },
+                     *       "error": "OperationalError (SQLSTATE 57P01)",
+                     *       "attempts": 1,
+                     *       "is_cancelled": false,
+                     *       "member_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "operator": null,
+                     *       "due_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "started_at": "2026-03-02T09:30:00Z",
+                     *       "ended_at": "2026-03-02T09:30:00Z",
+                     *       "etag": "\"1\""
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Job"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
