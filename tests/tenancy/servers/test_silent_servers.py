@@ -101,6 +101,7 @@ def test_a_stopped_server_frees_its_threads_and_leaves_other_servers_alone(
         assert added.exit_code == 0, added.output
         ours = installation.make_client(installation.make_tenant(server="default"))
         theirs = installation.make_client(installation.make_tenant(server="frozen"))
+        assert {client.get("/patients").status_code for client in (ours, theirs)} == {200}
         with reading(*(theirs.another() for _ in range(6)), ours) as readers:
             with stopped(*processes_of(frozen)):
                 began = time.monotonic()
