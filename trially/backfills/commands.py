@@ -25,7 +25,7 @@ COLUMNS = ("slug", "server", "backfill", "state", "visited", "changed", "error")
 OPTIONAL = ("server", "changed")
 LINE_SECONDS = 5.0
 
-_name = click.option("--name", help="Only this backfill, such as 0022_fill_places.")
+_name = click.option("--name", help="Only this backfill, such as 0023_fill_places.")
 
 
 class _ProgressLine:
@@ -87,7 +87,7 @@ def run(
     \b
     Examples:
       flask tenants backfill run --all
-      flask tenants backfill run acme --name 0022_fill_places --rate 500
+      flask tenants backfill run acme --name 0023_fill_places --rate 500
     """  # noqa: D301
     if bool(slugs) == is_all:
         raise click.UsageError("Name tenants, or pass --all.")
