@@ -62,6 +62,10 @@ async function importFile(
     });
     const { data } = await upload.finally(() => (stop = true));
     await watching;
+    // Only an upload with `Prefer: respond-async` is answered with a job.
+    if (!("counts" in data)) {
+      throw new TypeError("The API answered with a job.");
+    }
     await say({ kind: "ended", result: data });
   } catch (error) {
     stop = true;
