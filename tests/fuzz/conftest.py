@@ -11,6 +11,10 @@ from support_requests import ask_for_support
 from trially.auth.permissions import Role
 
 
+SHARED_NAMES = frozenset({"field", "alert_rule"})
+"""Arguments whose values are the same for all tenants."""
+
+
 @dataclass
 class PopulatedTenant:
     """A tenant with two of everything, an administrator of it, and what only they may be told."""
@@ -31,7 +35,7 @@ class PopulatedTenant:
     def secrets(self) -> Iterator[bytes]:
         tenant = self.member.tenant
         named = (self.canary, tenant.slug, str(tenant.id), self.member.subject)
-        ids = (value for name, value in self.ids.items() if name != "field")
+        ids = (value for name, value in self.ids.items() if name not in SHARED_NAMES)
         for secret in (*named, *ids, *self.cursors.values()):
             yield secret.encode()
 
