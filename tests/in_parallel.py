@@ -44,7 +44,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put what takes long first, in the processes of pytest-xdist."""
+    """Put what takes long first, in the processes of pytest-xdist.
+
+    pytest-xdist runs one test of each id. Schemathesis gives all operations of a document one id,
+    and different names.
+    """
+    numbers = Counter(item.nodeid for item in items)
+    for item in items:
+        if numbers[item.nodeid] > 1 and item.parent is not None:
+            item._id = item.parent.id.child(item.name)  # pytest has no public way
+    if len({item.nodeid for item in items}) < len(items):
+        raise pytest.UsageError("Some tests have the same id. Only one of them would run.")
     if not hasattr(config, "workerinput"):
         return
     sizes = Counter(item.path for item in items)

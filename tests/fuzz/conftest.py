@@ -5,14 +5,11 @@ from dataclasses import dataclass, field
 
 import pytest
 from examples import EXAMPLES, LISTS, create_all
+from fuzzing import SHARED_NAMES
 from members import AsMember, MakeFact, MakeTenant, Member
 from support_requests import ask_for_support
 
 from trially.auth.permissions import Role
-
-
-SHARED_NAMES = frozenset({"field", "alert_rule"})
-"""Arguments whose values are the same for all tenants."""
 
 
 @dataclass

@@ -4,6 +4,9 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+SHARED_NAMES = frozenset({"field", "alert_rule"})
+"""Arguments of routes whose values are the same for all tenants."""
+
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 
 

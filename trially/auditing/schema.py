@@ -7,7 +7,7 @@ from trially.audit.model import AuditForm, AuditRecord
 from trially.auth.permissions import PhiLevel, Role
 from trially.database.rows import table_of
 from trially.http.disclosures import IN_PATH
-from trially.http.fields import EXAMPLE, Choice, PageQuerySchema
+from trially.http.fields import EXAMPLE, Choice, Moment, PageQuerySchema
 from trially.phi import IDENTIFIER, PLAIN
 from trially.resources.fields import text
 
@@ -125,10 +125,8 @@ class AuditRecordSchema(Schema):
     )
 
 
-def _moment(description: str) -> fields.AwareDateTime:
-    return fields.AwareDateTime(
-        metadata={"description": description, EXAMPLE: "2026-01-31T00:00:00Z"}
-    )
+def _moment(description: str) -> Moment:
+    return Moment(metadata={"description": description, EXAMPLE: "2026-01-31T00:00:00Z"})
 
 
 class PeriodQuerySchema(PageQuerySchema):

@@ -47,6 +47,9 @@ class Contract:
     deferred: Schema | None = None
     """The answer 202 if the client prefers not to wait: see `prefers_async`."""
 
+    may_conflict: bool = False
+    """The state of the item may forbid the request, which is answered with 409 then."""
+
     subjects: Subjects | None = None
     """The fields of an item with ids of patients; None if the view shows none."""
 
@@ -154,6 +157,11 @@ def chosen_type(*media_types: str) -> str:
     """Return which of the media types, or of JSON, the client prefers; JSON if none."""
     types = [JSON_TYPE, *media_types]
     return request.accept_mimetypes.best_match(types, default=JSON_TYPE) or JSON_TYPE
+
+
+def may_conflict(view: View) -> View:
+    """Declare that the state of the item may forbid the request: the answer is 409 then."""
+    return _record(may_conflict=True)(view)
 
 
 def returns_nothing(view: View) -> View:

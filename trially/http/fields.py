@@ -1,5 +1,6 @@
 """Fields of payloads that marshmallow lacks."""
 
+import datetime as dt
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -48,6 +49,17 @@ class Text(fields.String):
         "blank": "Must not be blank.",
         "unsafe": "Must not contain control characters or characters that set the text direction.",
     }
+
+
+class Moment(fields.AwareDateTime):
+    """A time with any offset of ISO 8601, in UTC: PostgreSQL knows only offsets below 16 hours."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        moment = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            return moment.astimezone(dt.UTC)
+        except OverflowError:
+            raise self.make_error("invalid", input=value, obj_type=self.OBJ_TYPE) from None
 
 
 class Flag(fields.Boolean):

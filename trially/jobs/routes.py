@@ -13,6 +13,7 @@ from trially.http.codes import Code
 from trially.http.contract import (
     also_returns,
     chosen_type,
+    may_conflict,
     queries,
     returns_page,
     returns_version,
@@ -77,6 +78,7 @@ def show_job(job_id: UUID) -> Item | Response:
 
 @bp.post("/<uuid:job_id>/cancel")
 @requires(Permission.JOBS_WRITE)
+@may_conflict
 @returns_version(JobSchema())
 def cancel_job(job_id: UUID) -> Item:
     """Cancel a job.

@@ -186,6 +186,7 @@ RESPONSES_TO_IF_MATCH = {
     "412": "PreconditionFailed",
     "428": "PreconditionRequired",
 }
+RESPONSES_TO_CONFLICTS = {"409": "Conflict"}
 RESPONSES_TO_KEYS = {"409": "Conflict", "413": "ContentTooLarge", "422": "UnprocessableContent"}
 RESPONSES_OF_ALL = {
     "400": "BadRequest",

@@ -6,7 +6,16 @@ from collections.abc import Mapping
 from marshmallow import Schema, ValidationError, fields
 
 from trially.database.rows import table_of
-from trially.http.fields import EXAMPLE, Choice, EntityTag, Flag, PageQuerySchema, Sort, Text
+from trially.http.fields import (
+    EXAMPLE,
+    Choice,
+    EntityTag,
+    Flag,
+    Moment,
+    PageQuerySchema,
+    Sort,
+    Text,
+)
 from trially.phi import DATE, IDENTIFIER, PLAIN, POSTAL_CODE, PRECISION, value_set
 from trially.recruiting.patients.choices import (
     BirthDatePrecision,
@@ -104,7 +113,7 @@ class PatientSchema(Schema):
     )
     address = fields.Nested(AddressSchema, allow_none=True)
     deceased = Flag(metadata=PLAIN)
-    deceased_at = fields.AwareDateTime(
+    deceased_at = Moment(
         allow_none=True,
         default_timezone=dt.UTC,
         validate=check_death,
