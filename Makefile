@@ -5,8 +5,6 @@ WEB_PORT ?= 3000
 EXAMPLES ?= 200
 POSTGRES_15 ?= /usr/lib/postgresql/15/bin
 BIN := .venv/bin
-# Tests wait for servers much of the time, so one worker more than there are processors is faster.
-TEST_WORKERS := $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # Written once. Later starts save the second that loading trially takes.
 SETTINGS = test -s instance/settings.env || $(BIN)/python -c 'from trially.config import write_development_settings as write; write()'
 
@@ -45,7 +43,7 @@ web: running ## Serve the example web app on http://localhost:3000 beside make r
 	@cd examples/nextjs && exec node node_modules/next/dist/bin/next dev --hostname localhost --port $(WEB_PORT)
 
 test: setup ## Run the tests
-	$(BIN)/python -m pytest --numprocesses $(TEST_WORKERS) --maxprocesses 4
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4
 
 test-postgres-15: setup ## Attack pooled rows on PostgreSQL 15 (apt-get install postgresql-15)
 	TEST_POSTGRES_BIN=$(POSTGRES_15) $(BIN)/python -m pytest tests/isolation -k pooled_rows

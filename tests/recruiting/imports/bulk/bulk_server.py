@@ -7,6 +7,7 @@ that leaves one out gets an error. Faults of real servers can be switched on.
 import gzip
 import json
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -27,6 +28,15 @@ TRANSACTION_TIME = "2024-03-04T10:30:00.123Z"
 PATIENTS = write_ndjson(*(make_patient(number) for number in range(1, 40)))
 OBSERVATIONS = write_ndjson(*(make_observation(number, number) for number in range(1, 40)))
 RSA_KEY = RSAKey.generate_key(2048, {"kid": "k1"})
+
+
+class _QuietServer(ThreadingHTTPServer):
+    """Does not write to standard error, which the tests of commands read."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Ignore a client that left before it had its answer."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 @dataclass
@@ -240,7 +250,7 @@ def running_server(key: RSAKey | ECKey) -> Iterator[BulkServer]:
     """Run the server on a free port of the loopback interface."""
     state = BulkServer(key)
     handler = type("Handler", (_Handler,), {"state": state})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with _QuietServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         state.url = f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
