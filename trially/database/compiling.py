@@ -1,7 +1,7 @@
 """Compile statements for tenants that do not have everything yet: see `since`.
 
 What a tenant lacks is compiled as it would be after the migration if nothing had been written
-since: the column's default, or NULL. So a statement needs no second form, whoever composes it.
+since: the column's default, or NULL. So each statement is written once.
 """
 
 from collections.abc import Iterator, Mapping

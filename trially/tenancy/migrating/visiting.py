@@ -34,7 +34,7 @@ WHERE nspname = %s AND relkind = 'i' AND NOT indisvalid
 AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS at_work
     WHERE at_work.datname = current_database() AND at_work.index_relid = indexrelid)
 """
-"""Indexes that nobody is building: CREATE INDEX CONCURRENTLY left them behind."""
+"""Invalid indexes that no session is building: a failed CREATE INDEX CONCURRENTLY left them."""
 
 
 class NoRevisionError(OperatorError):
