@@ -5,7 +5,7 @@ from enum import StrEnum
 import pytest
 from marshmallow import Schema, ValidationError
 
-from trially.http.fields import Choice, Flag, PageQuerySchema, Text
+from trially.http.fields import Choice, Flag, Moment, PageQuerySchema, Text
 
 
 class Colour(StrEnum):
@@ -76,3 +76,27 @@ def test_a_page_has_fifty_items_unless_said() -> None:
 def test_limits_are_bounded(limit: str) -> None:
     with pytest.raises(ValidationError):
         PageQuerySchema().load({"limit": limit})
+
+
+class DrySchema(Schema):
+    dry_at = Moment()
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ("2026-03-02T09:30:00Z", "2026-03-02T09:30:00+00:00"),
+        ("2026-03-02T09:30:00+05:30", "2026-03-02T04:00:00+00:00"),
+        ("2026-03-02T09:30:00-22:51", "2026-03-03T08:21:00+00:00"),
+        ("2026-03-02T09:30:00+23:59", "2026-03-01T09:31:00+00:00"),
+    ],
+)
+def test_a_time_has_any_offset_and_is_stored_in_utc(written: str, stored: str) -> None:
+    # PostgreSQL refuses offsets of 16 hours and more.
+    assert DrySchema().load({"dry_at": written})["dry_at"].isoformat() == stored
+
+
+@pytest.mark.parametrize("written", ["9999-12-31T23:59:59-01:00", "0001-01-01T00:00:00+01:00"])
+def test_a_time_outside_of_the_calendar_is_refused(written: str) -> None:
+    with pytest.raises(ValidationError):
+        DrySchema().load({"dry_at": written})

@@ -1,6 +1,5 @@
 """`flask audit seal`, `status` and `verify`."""
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -30,7 +29,7 @@ from trially.terminal import (
     progress_bar,
     table_options,
 )
-from trially.terminal.durations import Duration
+from trially.terminal.durations import Duration, rounds
 
 
 class SealingError(OperatorError):
@@ -66,16 +65,12 @@ def seal(
     """  # noqa: D301
     _check_choice(bool(slugs), is_all, is_of_operators)
     witnesses = configured_witnesses()
-    while True:
-        started_at = time.monotonic()
+    for _ in rounds(every):
         if is_all:
             done = seal_all(witnesses)
         else:
             done = seal_catalog(witnesses) if is_of_operators else seal_tenants(slugs, witnesses)
         failed = _print_done(done, as_json=as_json, quiet=bool(every))
-        if every is None:
-            break
-        time.sleep(max(0.0, every - (time.monotonic() - started_at)))
     if failed:
         raise SealingError(
             f"{plural(len(failed), 'log')} could not be sealed: {', '.join(failed)}."

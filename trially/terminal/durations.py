@@ -1,6 +1,8 @@
 """Durations as operators write them."""
 
 import re
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import click
@@ -24,3 +26,16 @@ class Duration(click.ParamType[float]):
         if match is None or int(match[1]) == 0:
             self.fail(f"{value!r} is not a duration. Write one such as 10s, 5m or 1h.", param, ctx)
         return int(match[1]) * _SECONDS[match[2]]
+
+
+def rounds(every: float | None) -> Iterator[None]:
+    """Yield at the beginning of each round of a command: every so many seconds, or once if None.
+
+    A round that takes longer is followed by the next one at once.
+    """
+    while True:
+        started_at = time.monotonic()
+        yield
+        if every is None:
+            return
+        time.sleep(max(0.0, every - (time.monotonic() - started_at)))

@@ -1,6 +1,5 @@
 """`flask tenants ready`."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ from trially.errors import OperatorError
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.filling import AlreadyFillingError, Stock, fill_ready, read_stocks
 from trially.terminal import NOTHING, plural, print_items, table_options
-from trially.terminal.durations import Duration
+from trially.terminal.durations import Duration, rounds
 
 
 class NotReadyError(OperatorError):
@@ -31,8 +30,7 @@ def ready(*, every: float | None, dry_run: bool, as_json: bool) -> None:
     Example:
       flask tenants ready --every 10s
     """  # noqa: D301
-    while True:
-        started_at = time.monotonic()
+    for _ in rounds(every):
         try:
             stocks = read_stocks() if dry_run else fill_ready()
         except AlreadyFillingError:
@@ -42,9 +40,6 @@ def ready(*, every: float | None, dry_run: bool, as_json: bool) -> None:
         failed = [stock for stock in stocks if stock.error is not None]
         if every is None or failed or any(stock.created or stock.removed for stock in stocks):
             _print(stocks, as_json=as_json)
-        if every is None:
-            break
-        time.sleep(max(0.0, every - (time.monotonic() - started_at)))
     if failed:
         raise NotReadyError(
             f"Ready tenants of {plural(len(failed), 'tier')} could not be created or removed."
