@@ -149,7 +149,7 @@ def test_an_import_that_another_process_continues_is_a_conflict(
     def be_taken_over(*_arguments: Any, **_options: Any) -> None:
         raise ImportTakenOverError("This import was started again.")
 
-    monkeypatch.setattr(routes, "run_import", be_taken_over)
+    monkeypatch.setattr(routes, "import_upload", be_taken_over)
 
     response = upload(member, NDJSON)
 

@@ -29,9 +29,10 @@ from trially.jobs.model import UNFINISHED, Job
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.model import ImportJob, ImportState
 from trially.recruiting.imports.reading.source_files import ImportSourceError
-from trially.recruiting.imports.running import ImportStoppedError, run_import
+from trially.recruiting.imports.running import ImportStoppedError
 from trially.recruiting.imports.slots import TooManyQueuedError
 from trially.recruiting.imports.uploads.formats import UploadedFile, open_upload
+from trially.recruiting.imports.uploads.importing import import_upload
 from trially.recruiting.imports.uploads.receiving import KEPT_IN_MEMORY_BYTES
 from trially.recruiting.sources.locking import lock_until_commit
 from trially.state import request_state
@@ -97,23 +98,19 @@ def _open(file: BinaryIO, turn: Turn, limits: ImportLimits) -> UploadedFile:
 
 
 def _run(upload: UploadedFile, turn: Turn, limits: ImportLimits) -> Item:
-    query, identity = turn.parameters["query"], request_state().identity
+    identity = request_state().identity
 
     def progress(done: int) -> None:
         turn.progress(done, turn.parameters["bytes"])
         turn.check()
 
     try:
-        return run_import(
-            [upload.source_file],
-            source=query["source"],
-            fingerprint=upload.fingerprint,
-            limits=limits,
-            strict=query["strict"],
-            is_complete=query["complete"],
+        return import_upload(
+            upload,
+            turn.parameters["query"],
+            limits,
             started_by=None if identity is None else identity.subject,
             progress=progress,
-            reader=upload.reader,
         )
     except ImportStoppedError as error:
         raise JobError(str(error), {"import_id": str(error.job["id"])}) from error

@@ -25,7 +25,6 @@ from trially.recruiting.imports.dry_run import try_import
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.refusals import answering_refusals, refuse_failed
 from trially.recruiting.imports.routes import bp
-from trially.recruiting.imports.running import run_import
 from trially.recruiting.imports.schema import ImportSchema
 from trially.recruiting.imports.slots import slot_of_process
 from trially.recruiting.imports.uploads.formats import (
@@ -34,6 +33,7 @@ from trially.recruiting.imports.uploads.formats import (
     open_upload,
     unreadable_table,
 )
+from trially.recruiting.imports.uploads.importing import import_upload
 from trially.recruiting.imports.uploads.jobs import enqueue_import
 from trially.recruiting.imports.uploads.receiving import MEDIA_TYPES, received_upload
 from trially.recruiting.imports.uploads.schema import DryRunSchema, UploadQuerySchema
@@ -72,16 +72,7 @@ def import_records(query: dict[str, Any]) -> Item | Response:
         upload.check()
         if prefers_async():
             return _enqueue(upload, query)
-        job = run_import(
-            [upload.source_file],
-            source=query["source"],
-            fingerprint=upload.fingerprint,
-            limits=limits,
-            strict=query["strict"],
-            is_complete=query["complete"],
-            started_by=current_identity().subject,
-            reader=upload.reader,
-        )
+        job = import_upload(upload, query, limits, started_by=current_identity().subject)
     refuse_failed(job)
     return job
 

@@ -1,0 +1,34 @@
+"""Import an upload: within its request, or as a job."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from trially.database.rows import Item
+from trially.recruiting.imports.limits import ImportLimits
+from trially.recruiting.imports.running import Progress, run_import
+from trially.recruiting.imports.uploads.formats import UploadedFile
+
+
+def import_upload(
+    upload: UploadedFile,
+    query: Mapping[str, Any],
+    limits: ImportLimits,
+    *,
+    started_by: str | None,
+    progress: Progress = lambda _done: None,
+) -> Item:
+    """Import an upload as its query parameters say, and return the import as it ended.
+
+    `started_by` is the subject of the member who asked. Raises as `run_import` does.
+    """
+    return run_import(
+        [upload.source_file],
+        source=query["source"],
+        fingerprint=upload.fingerprint,
+        limits=limits,
+        strict=query["strict"],
+        is_complete=query["complete"],
+        started_by=started_by,
+        progress=progress,
+        reader=upload.reader,
+    )
