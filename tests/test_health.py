@@ -12,8 +12,8 @@ from trially.config import Settings
 from trially.tenancy.schema import fleet_revisions
 
 
-def test_the_process_answers_and_is_ready(app: Flask) -> None:
-    client = app.test_client()
+def test_the_process_answers_and_is_ready(own_app: Flask) -> None:
+    client = own_app.test_client()
 
     assert client.get("/livez").json == {"status": "ok"}
     ready = client.get("/readyz")
