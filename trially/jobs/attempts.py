@@ -50,6 +50,8 @@ class Attempt:
     def __post_init__(self) -> None:
         """Begin to count the time."""
         self.ends_at = time.monotonic() + self.kind.most_seconds
+        if self.job.is_cancelled:
+            self.cancel()
 
     def cancel(self) -> None:
         """End the attempt, because someone has asked to cancel the job."""

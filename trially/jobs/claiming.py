@@ -41,7 +41,7 @@ _CLAIM = text(
         FROM due WHERE job.tenant_id = due.tenant_id AND job.id = due.id
         RETURNING job.id, job.kind, job.step, job.position, job.parameters, job.attempts,
             job.is_cancelled, job.member_id, job.issuer, job.subject, job.operator,
-            job.progress_done, job.progress_total, due.state AS former_state
+            job.progress_done, job.progress_total, job.result, due.state AS former_state
     )
     SELECT claimed.*, extract(epoch FROM CASE
             WHEN running + (claimed.id IS NOT NULL)::int >= :most
@@ -101,6 +101,7 @@ class ClaimedJob:
     operator: str | None
     progress_done: int
     progress_total: int | None
+    result: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)

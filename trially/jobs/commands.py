@@ -119,14 +119,15 @@ def loss_of_job(slug: str, job_id: UUID, *, dry_run: bool = False, **_: Any) -> 
 def cancel_(slug: str, job_id: UUID, *, dry_run: bool, as_json: bool) -> None:
     """Cancel the job JOB_ID of the tenant SLUG.
 
-    A job that waits is cancelled at once. A running one ends after its step.
+    A job that waits is cancelled at once. A running one ends after its step, and an import after
+    the batch that is being written.
 
     \b
     Example:
       flask jobs cancel acme 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
     """  # noqa: D301
     job = _change(slug, job_id, cancel, dry_run=dry_run)
-    did = "is cancelled" if job["state"] == JobState.CANCELLED else "ends after its step"
+    did = "is cancelled" if job["state"] == JobState.CANCELLED else "ends as soon as it can"
     _print(job, f"The job {job_id} {did}.", dry_run=dry_run, as_json=as_json)
 
 
@@ -138,7 +139,8 @@ def cancel_(slug: str, job_id: UUID, *, dry_run: bool, as_json: bool) -> None:
 def retry_(slug: str, job_id: UUID, *, dry_run: bool, as_json: bool) -> None:
     """Try a failed or cancelled job once more.
 
-    It continues after its last completed step.
+    It continues after its last completed step. The file of a cancelled import is deleted: send it
+    again instead.
 
     \b
     Example:

@@ -55,6 +55,13 @@ def read_parts(job_id: UUID) -> Iterator[bytes]:
         number += 1
 
 
+def has_file(job_id: UUID) -> bool:
+    """Return whether the file of a job is stored."""
+    part = table_of(JobFilePart).c
+    statement = select(part.id).where(of_current_tenant(JobFilePart), part.job_id == job_id)
+    return db.session.execute(statement.limit(1)).first() is not None
+
+
 def delete_file(job_id: UUID) -> None:
     """Delete the file of a job in the open transaction."""
     part = table_of(JobFilePart)

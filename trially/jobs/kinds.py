@@ -58,6 +58,10 @@ class Turn:
     total: int | None = None
     next_position: Mapping[str, Any] | None = None
     results: dict[str, Any] = field(default_factory=dict)
+    """What the job shows as its result, that of earlier attempts included."""
+
+    store_results: Callable[[Mapping[str, Any]], None] = lambda _results: None
+    """Writes results to the job in the open transaction."""
 
     def check(self) -> None:
         """Raise `JobInterruptedError` or `JobTimeError` if the step must not continue.
@@ -80,6 +84,14 @@ class Turn:
     def result(self, **values: Any) -> None:
         """Add to what the job shows as its result. No value may identify a patient."""
         self.results.update(values)
+
+    def publish(self, **values: Any) -> None:
+        """Add to the result in the open transaction, before the step ends.
+
+        Raises `LeaseLostError`.
+        """
+        self.result(**values)
+        self.store_results(values)
 
 
 @dataclass(frozen=True)
@@ -116,6 +128,9 @@ class Kind:
 
     has_file: bool = False
     """Whether jobs are sent with a file, which is deleted when they end."""
+
+    when_cancelled: Callable[[Turn], None] | None = None
+    """Ends what a cancelled job has begun. It commits by itself, and may be run several times."""
 
     def step_after(self, name: str | None) -> Step | None:
         """Return the step that follows a completed one, or None after the last.

@@ -84,7 +84,9 @@ def cancel_job(job_id: UUID) -> Item:
     """Cancel a job.
 
     A job that waits is `cancelled` at once. A running one has `is_cancelled`, and ends after the
-    step that runs, whose work stays. The answer is 409 if the job has ended already.
+    step that runs, whose work stays. An import ends after the batch that is being written, and is
+    then `cancelled` too, with the counts of what it has written. The answer is 409 if the job has
+    ended already.
     """
     _find(job_id)
     try:

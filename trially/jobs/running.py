@@ -10,6 +10,8 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
+from threading import Event
 from types import MappingProxyType
 from typing import Any
 
@@ -34,6 +36,7 @@ from trially.jobs.kinds import (
     Turn,
 )
 from trially.jobs.model import Job, JobState
+from trially.jobs.wakeups import wake_after_commit
 from trially.tenancy.directory import directory
 from trially.tenancy.schema.failures import describe_failure
 
@@ -56,8 +59,6 @@ def run_job(app: Flask, attempt: Attempt, heart: Heart) -> str:
     try:
         if job.was_abandoned and job.attempts > kind.most_attempts:
             return _end(app, job, JobState.FAILED, error=ABANDONED, keeps_file=True)
-        if job.is_cancelled:
-            return _end(app, job, JobState.CANCELLED)
         with heart.beating(attempt):
             return _run_steps(app, attempt)
     except LeaseLostError:
@@ -68,14 +69,16 @@ def _run_steps(app: Flask, attempt: Attempt) -> str:
     job, moves = attempt.job, 0
     while True:
         try:
-            done = _run_next_step(app, attempt, job)
+            run = _cancel if attempt.is_cancelled else _run_next_step
+            done = run(app, attempt, job)
         except StalePlacementError as error:
             _forget_placement(app, job)
             moves += 1
             if moves > MOST_MOVES:
                 return _end_attempt(app, job, attempt.kind, error)
         except JobInterruptedError:
-            return _interrupt(app, attempt, job)
+            if not attempt.is_cancelled:
+                return _release(app, job)
         except LeaseLostError:
             raise
         except Exception as error:  # noqa: BLE001  it is recorded in the job
@@ -96,15 +99,7 @@ def _run_next_step(app: Flask, attempt: Attempt, job: ClaimedJob) -> ClaimedJob 
     """Run a step, and return the job as it is after it, or its state if it has ended."""
     step = attempt.kind.step_after(job.step)
     assert step is not None  # noqa: S101  the job would have ended with its last step
-    turn = attempt.turn = Turn(
-        job.id,
-        job.parameters,
-        job.position,
-        attempt.ends_at,
-        attempt.must_end,
-        job.progress_done,
-        job.progress_total,
-    )
+    turn = attempt.turn = _turn_of(attempt, job)
     turn.check()
     with tenant_of_job(app, job.tenant_id):
         identity = None
@@ -120,6 +115,26 @@ def _run_next_step(app: Flask, attempt: Attempt, job: ClaimedJob) -> ClaimedJob 
                 if not step.has_own_transactions:
                     step.run(turn)
                 return _complete(attempt, job, step, turn)
+
+
+def _turn_of(attempt: Attempt, job: ClaimedJob) -> Turn:
+    return Turn(
+        job.id,
+        job.parameters,
+        job.position,
+        attempt.ends_at,
+        attempt.must_end,
+        job.progress_done,
+        job.progress_total,
+        results=dict(job.result or {}),
+        store_results=partial(_store_results, job),
+    )
+
+
+def _store_results(job: ClaimedJob, results: Mapping[str, Any]) -> None:
+    write_claimed(
+        job, "result = coalesce(result, '{}') || CAST(:result AS jsonb)", result=as_json(results)
+    )
 
 
 def _complete(attempt: Attempt, job: ClaimedJob, step: Step, turn: Turn) -> ClaimedJob | str:
@@ -153,19 +168,28 @@ def _complete(attempt: Attempt, job: ClaimedJob, step: Step, turn: Turn) -> Clai
         attempts=1,
         progress_done=turn.done,
         progress_total=turn.total,
+        result=turn.results,
     )
 
 
-def _interrupt(app: Flask, attempt: Attempt, job: ClaimedJob) -> str:
-    """End an attempt that was cancelled, or whose worker is ending: that one does not count."""
-    if attempt.is_cancelled:
-        return _end(app, job, JobState.CANCELLED)
+def _cancel(app: Flask, attempt: Attempt, job: ClaimedJob) -> str:
+    """End a job that someone has asked to cancel, and what it has begun."""
+    if attempt.kind.when_cancelled is not None:
+        turn = replace(attempt.turn or _turn_of(attempt, job), must_end=Event())
+        with tenant_of_job(app, job.tenant_id), acting(job, attempt.kind, None):
+            attempt.kind.when_cancelled(turn)
+    return _end(app, job, JobState.CANCELLED)
+
+
+def _release(app: Flask, job: ClaimedJob) -> str:
+    """Let another worker continue, because this one is ending. The attempt does not count."""
     with tenant_of_job(app, job.tenant_id), transaction():
         write_claimed(
             job,
             "state = 'queued', due_at = clock_timestamp(), lease_id = NULL,"
             " attempts = greatest(attempts - 1, 0)",
         )
+        wake_after_commit()
     return RELEASED
 
 
@@ -185,6 +209,7 @@ def _end_attempt(app: Flask, job: ClaimedJob, kind: Kind, error: Exception) -> s
             error=_cut(reason),
             pause=pause_after(job.attempts),
         )
+        wake_after_commit()
     return JobState.QUEUED
 
 

@@ -34,7 +34,7 @@ class JobSchema(Schema):
         dump_only=True,
         allow_none=True,
         metadata={
-            "description": "What the job has made. Of an import, `import_id`.",
+            "description": "What the job has made. Of an import, `import_id`, once it has begun.",
             EXAMPLE: {"import_id": "0198c5e0-0000-7000-8000-000000000001"},
         },
     )

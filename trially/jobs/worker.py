@@ -88,12 +88,15 @@ class Worker:
             each.join(max(0.0, ends_at - time.monotonic()))
 
     def run_due(self) -> int:
-        """Run the jobs that are due now, in this thread, and return their number."""
+        """Run the jobs that are due now, in this thread, and return their number.
+
+        `stop` ends it after the step that is running.
+        """
         with self._app.app_context():
             self._add_tenants()
         number, lane = 0, _Lane(self._app, self._lease_seconds)
         try:
-            while (done := self._visit_next(lane)) is not None:
+            while not self._stopping.is_set() and (done := self._visit_next(lane)) is not None:
                 number += done
         finally:
             lane.close()

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.recruiting.imports.fhir_examples import make_observation, make_patien
 from tests.recruiting.imports.reading.files import bundle
 from trially.database.rows import Item
 from trially.database.session import db, transaction
+from trially.recruiting.imports.import_run import SILENT, Caller
 from trially.recruiting.imports.reading.source_files import source_file_from_stream
 from trially.recruiting.imports.running import run_import
 from trially.tenancy.catalog import Tenant
@@ -45,8 +47,15 @@ class Importer:
         """Import resources, or raw lines, as one NDJSON file."""
         return self.read(write_ndjson(*resources), source=source, **options)
 
-    def read(self, *contents: bytes, source: str = "fhir", **options: Any) -> Item:
-        """Import files."""
+    def read(
+        self,
+        *contents: bytes,
+        source: str = "fhir",
+        progress: Callable[[int], None] = SILENT.progress,
+        **options: Any,
+    ) -> Item:
+        """Import files. `progress` is called after each batch."""
+        options["caller"] = Caller(progress=progress)
         source_files = [
             source_file_from_stream(f"{number}.ndjson", io.BytesIO(content))
             for number, content in enumerate(contents, 1)

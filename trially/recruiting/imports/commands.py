@@ -20,6 +20,7 @@ from trially.recruiting.imports.deleting import delete_import
 from trially.recruiting.imports.dry_run import MISSING_SHOWN
 from trially.recruiting.imports.faults.groups import group_faults
 from trially.recruiting.imports.import_rows import SHOWN_COLUMNS
+from trially.recruiting.imports.import_run import Caller
 from trially.recruiting.imports.limits import ImportLimits
 from trially.recruiting.imports.missing_records.commands import find_import, withdraw_if_confirmed
 from trially.recruiting.imports.missing_records.finding import first_missing
@@ -148,7 +149,7 @@ def import_files(
                 strict=strict,
                 started_by="command line",
                 is_complete=is_complete,
-                progress=progress,
+                caller=Caller(progress=progress),
                 reader=reader,
             )
             limit_reached = None

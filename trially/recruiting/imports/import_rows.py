@@ -3,7 +3,7 @@
 from sqlalchemy import select
 
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant, table_of
-from trially.recruiting.imports.model import Completeness, ImportJob, ImportState
+from trially.recruiting.imports.model import UNFINISHED, Completeness, ImportJob
 
 OUTCOME_COLUMNS = (
     "source",
@@ -47,7 +47,7 @@ def find_unfinished(source: str, fingerprint: str, *, is_complete: bool) -> Item
             of_current_tenant(ImportJob),
             job.c.fingerprint == fingerprint,
             job.c.source == source,
-            job.c.state.in_([ImportState.RUNNING, ImportState.STOPPED]),
+            job.c.state.in_(UNFINISHED),
             job.c.completeness.in_([Completeness.READING, Completeness.INCOMPLETE])
             if is_complete
             else job.c.completeness.is_(None),

@@ -4,6 +4,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,7 @@ from trially.recruiting.imports.faults import LineFault
 from trially.recruiting.imports.faults.counts import FaultCounts
 from trially.recruiting.imports.import_rows import READ_COLUMNS, SHOWN_COLUMNS, find_unfinished
 from trially.recruiting.imports.limits import ImportLimits
+from trially.recruiting.imports.missing_records.model import ImportedRecord
 from trially.recruiting.imports.model import Completeness, ImportJob, ImportState
 from trially.recruiting.imports.run_counts import RunCounts, by_type
 from trially.recruiting.imports.slots import LEASE_SECONDS, claim_slot
@@ -43,6 +45,24 @@ class BadLineError(Exception):
         self.fault = fault
 
 
+@dataclass(frozen=True)
+class Caller:
+    """How a run of an import speaks with whoever has started it."""
+
+    begun: Callable[[UUID], None] = lambda _import_id: None
+    """Called with the import's id in the transaction that begins the run."""
+
+    check: Callable[[], None] = lambda: None
+    """Called before each batch. Raises `ImportInterruptedError` if the run must end."""
+
+    progress: Callable[[int], None] = lambda _done: None
+    """Called after each batch with the number of committed bytes of the input, as stored."""
+
+
+SILENT = Caller()
+"""A caller that hears nothing and says nothing."""
+
+
 class ImportRun:
     """A new import, or an interrupted one that continues.
 
@@ -59,15 +79,25 @@ class ImportRun:
         strict: bool,
         started_by: str | None,
         is_complete: bool = False,
+        import_id: UUID | None = None,
+        caller: Caller = SILENT,
     ) -> None:
-        """Claim a slot of the tenant. Raises `TooManyImportsError` if none is free."""
+        """Claim a slot of the tenant. Raises `TooManyImportsError` if none is free.
+
+        `import_id` continues that import, instead of the unfinished one of the same input.
+        """
         self.source = source
+        self._caller = caller
         self._limits = limits
         self._is_strict = strict
         with transaction():
             lock_source(source)
             self.source_state = load_source(source)
-            row = find_unfinished(source, fingerprint, is_complete=is_complete)
+            row = (
+                find_unfinished(source, fingerprint, is_complete=is_complete)
+                if import_id is None
+                else find_item(ImportJob, import_id, READ_COLUMNS)
+            )
             claim_slot(limits.most_of_tenant, row["id"] if row else None)
             row = row or insert_item(
                 ImportJob,
@@ -100,15 +130,24 @@ class ImportRun:
             self._lease = BatchLease(ImportJob, self.id, key_of_source(source), values)
             overtake_others(source, self.id)
             note(import_id=self.id, source=source, begins=True)
+            caller.begun(self.id)
 
     @contextmanager
     def batch_transaction(self, **values: Any) -> Iterator[None]:
         """Run one batch in a transaction, and store the counts and `values` at its end.
 
         All imports of one source run their batches one after another, because they may write the
-        same rows in different orders. Before the batch begins, raises `ImportTakenOverError`, and
-        `TooManyImportsError` if the tenant's other imports took the slot in a long pause.
+        same rows in different orders. Before the batch begins, raises `ImportTakenOverError`,
+        `ImportInterruptedError` if the caller asks for it, and `TooManyImportsError` if the
+        tenant's other imports took the slot in a long pause.
         """
+        self._caller.check()
+        with self._last_transaction(**values):
+            yield
+
+    @contextmanager
+    def _last_transaction(self, **values: Any) -> Iterator[None]:
+        """Run a batch even if the caller asks the run to end, as it does then."""
         begins_at = time.monotonic()
         try:
             with self._lease.batch_transaction(lambda: {**self._progress(), **values}):
@@ -196,9 +235,20 @@ class ImportRun:
 
         return self._end(values, report)
 
+    def cancel(self) -> Item:
+        """Set the state to cancelled, and return the import. Facts that wait stay."""
+        delete_rows_of(self.id, ImportBinary, self.batch_transaction)
+        delete_rows_of(self.id, ImportedRecord, self.batch_transaction)
+        return self._end({"state": ImportState.CANCELLED}, lambda: give_up(self.id))
+
     def stop(self, reason: str) -> Item:
         """Set the state to stopped, from which the import can continue, and return the import."""
         return self._end({"state": ImportState.STOPPED, "failure": reason}, lambda: None)
+
+    def interrupt(self, reason: str) -> None:
+        """Set the state to stopped, unless another process has taken the import over."""
+        with suppress(Exception):
+            self.stop(reason)
 
     def release(self) -> None:
         """Give up the slot of an interrupted import. If this fails, the slot's lease expires."""
@@ -208,7 +258,7 @@ class ImportRun:
     def _end(self, values: dict[str, Any], report: Callable[[], None]) -> Item:
         if failure := values.get("failure"):
             values["failure"] = failure[: length_of(ImportJob.failure)]
-        with self.batch_transaction(**values, ended_at=func.now(), lease_until=None):
+        with self._last_transaction(**values, ended_at=func.now(), lease_until=None):
             report()
             note(import_id=self.id, source=self.source, ends_as=values["state"])
         with transaction():

@@ -17,6 +17,10 @@ class ImportTimeError(ImportLimitError):
     """An import has used up its time. If the same input is sent again, the import continues."""
 
 
+class ImportInterruptedError(Exception):
+    """Whoever has started the import has asked it to end. The message is a sentence."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportLimits:
     """The limits of one import. None means that there is no limit."""

@@ -13,16 +13,23 @@ from trially.resources.sorting import by, ignoring_case, index_sorts
 
 
 class ImportState(StrEnum):
-    """The state of an import. An interrupted import stays `running`."""
+    """The state of an import. If its process was killed, it stays `running`."""
 
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
     STOPPED = "stopped"
-    """Out of time. If the same input is sent again, the import continues."""
+    """Out of time, or its worker has ended. With the same input, the import continues."""
+
+    CANCELLED = "cancelled"
+    """Its job was cancelled. The batches before that stay."""
 
     DELETING = "deleting"
     """Being deleted. If the process died meanwhile, deleting it again continues."""
+
+
+UNFINISHED = (ImportState.RUNNING, ImportState.STOPPED)
+"""The states of imports that can continue."""
 
 
 class Completeness(StrEnum):

@@ -49,8 +49,8 @@ IMPORTS = Resource(
 def list_imports(query: dict[str, Any]) -> Page:
     """List imports, newest first.
 
-    The list shows what each import read, and whether it ended. An interrupted import stays
-    `running`. `sort` changes the order.
+    The list shows what each import read, and whether it ended. An import whose process was killed
+    stays `running`. `sort` changes the order.
     """
     return IMPORTS.page(query)
 

@@ -17,9 +17,16 @@ from trially.recruiting.duplicates.finding import find_duplicates_since
 from trially.recruiting.imports.deleting import delete_rows_of
 from trially.recruiting.imports.faults import FaultCode, LineFault, fault
 from trially.recruiting.imports.faults.groups import find_first_fault
-from trially.recruiting.imports.import_run import BadLineError, ImportRun, ImportTakenOverError
+from trially.recruiting.imports.import_run import (
+    SILENT,
+    BadLineError,
+    Caller,
+    ImportRun,
+    ImportTakenOverError,
+)
 from trially.recruiting.imports.limits import (
     UNLIMITED_INPUT,
+    ImportInterruptedError,
     ImportLimitError,
     ImportLimits,
     ImportTimeError,
@@ -56,9 +63,6 @@ NO_RESOURCES = (
     " export is complete."
 )
 
-Progress = Callable[[int], None]
-"""Called after each batch with the number of bytes of the input, as stored, that are committed."""
-
 
 class ImportStoppedError(OperatorError):
     """An import has reached a limit. The batches before it are committed."""
@@ -80,7 +84,7 @@ def run_import(
     started_by: str | None = None,
     is_complete: bool = False,
     time_zone: str | None = None,
-    progress: Progress = lambda _done: None,
+    caller: Caller = SILENT,
     reader: ResourceReader = read_resources,
 ) -> Item:
     """Import files into the current tenant, and return the import as it ended.
@@ -94,7 +98,8 @@ def run_import(
     without a UTC offset, by default the source's, or else the tenant's. `reader` reads formats
     other than FHIR.
 
-    Raises `TooManyImportsError` before it begins, and `ImportStoppedError` at a limit.
+    Raises `TooManyImportsError` before it begins, and `ImportStoppedError` at a limit. If the
+    caller interrupts the import, its state is `stopped`, and the caller's error is raised.
     """
     run = ImportRun(
         limits,
@@ -103,6 +108,7 @@ def run_import(
         strict=strict,
         started_by=started_by,
         is_complete=is_complete,
+        caller=caller,
     )
     meter = InputMeter(limits)
     zone = ZoneInfo(time_zone or run.source_state.time_zone or current_tenant().time_zone)
@@ -112,7 +118,7 @@ def run_import(
             waiting.expire(limits.most_waiting_days)
             if time_zone is None:
                 rezone_source(source, zone.key, run.batch_transaction)
-            _import_files(run, waiting, source_files, meter, zone, progress, reader)
+            _import_files(run, waiting, source_files, meter, zone, caller.progress, reader)
             waiting.resolve(meter.check_time)
             waiting.complete_documents(meter.check_time)
             run.drop_binaries()
@@ -131,6 +137,9 @@ def run_import(
             waiting.keep_texts()
             raise ImportStoppedError(run.fail(str(error))) from None
     except (ImportStoppedError, ImportTakenOverError):
+        raise
+    except ImportInterruptedError as error:
+        run.interrupt(str(error))
         raise
     except BaseException:
         run.release()
@@ -180,7 +189,7 @@ def _import_files(
     source_files: Sequence[SourceFile],
     meter: InputMeter,
     zone: ZoneInfo,
-    progress: Progress,
+    progress: Callable[[int], None],
     reader: ResourceReader,
 ) -> None:
     first, committed_lines = run.position

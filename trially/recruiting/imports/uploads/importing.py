@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from trially.database.rows import Item
+from trially.recruiting.imports.import_run import SILENT, Caller
 from trially.recruiting.imports.limits import ImportLimits
-from trially.recruiting.imports.running import Progress, run_import
+from trially.recruiting.imports.running import run_import
 from trially.recruiting.imports.uploads.formats import UploadedFile
 
 
@@ -15,7 +16,7 @@ def import_upload(
     limits: ImportLimits,
     *,
     started_by: str | None,
-    progress: Progress = lambda _done: None,
+    caller: Caller = SILENT,
 ) -> Item:
     """Import an upload as its query parameters say, and return the import as it ended.
 
@@ -29,6 +30,6 @@ def import_upload(
         strict=query["strict"],
         is_complete=query["complete"],
         started_by=started_by,
-        progress=progress,
+        caller=caller,
         reader=upload.reader,
     )

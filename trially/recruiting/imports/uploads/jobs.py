@@ -24,9 +24,19 @@ from trially.database.session import db, transaction
 from trially.http.problems import Problem
 from trially.jobs.enqueuing import enqueue
 from trially.jobs.files import read_parts, store_file
-from trially.jobs.kinds import JobError, Kind, Step, Turn, register
+from trially.jobs.kinds import (
+    JobError,
+    JobInterruptedError,
+    JobTimeError,
+    Kind,
+    Step,
+    Turn,
+    register,
+)
 from trially.jobs.model import UNFINISHED, Job
-from trially.recruiting.imports.limits import ImportLimits
+from trially.recruiting.imports.cancelling import cancel_import
+from trially.recruiting.imports.import_run import Caller
+from trially.recruiting.imports.limits import ImportInterruptedError, ImportLimits
 from trially.recruiting.imports.model import ImportJob, ImportState
 from trially.recruiting.imports.reading.source_files import ImportSourceError
 from trially.recruiting.imports.running import ImportStoppedError
@@ -38,6 +48,7 @@ from trially.recruiting.sources.locking import lock_until_commit
 from trially.state import request_state
 
 FAILED = "The import failed. Read its errors."
+INTERRUPTED = "The job was interrupted. It continues the import when it runs again."
 LONGEST_SECONDS = 6 * 3600.0
 _ENDED = (ImportState.DONE, ImportState.FAILED)
 
@@ -99,23 +110,47 @@ def _open(file: BinaryIO, turn: Turn, limits: ImportLimits) -> UploadedFile:
 
 def _run(upload: UploadedFile, turn: Turn, limits: ImportLimits) -> Item:
     identity = request_state().identity
-
-    def progress(done: int) -> None:
-        turn.progress(done, turn.parameters["bytes"])
-        turn.check()
-
     try:
         return import_upload(
             upload,
             turn.parameters["query"],
             limits,
             started_by=None if identity is None else identity.subject,
-            progress=progress,
+            caller=_caller_of(turn),
         )
+    except ImportInterruptedError:
+        turn.check()  # raises what has interrupted the import
+        raise
     except ImportStoppedError as error:
         raise JobError(str(error), {"import_id": str(error.job["id"])}) from error
     except ImportSourceError as error:
         raise JobError("The upload cannot be read.") from error
+
+
+def _caller_of(turn: Turn) -> Caller:
+    """Return how an import speaks with its job.
+
+    The job names the import as soon as that begins, so that its counts can be followed, and so
+    that it can be ended after the job was cancelled.
+    """
+
+    def check() -> None:
+        try:
+            turn.check()
+        except (JobInterruptedError, JobTimeError) as error:
+            raise ImportInterruptedError(INTERRUPTED) from error
+
+    return Caller(
+        begun=lambda import_id: turn.publish(import_id=str(import_id)),
+        check=check,
+        progress=lambda done: turn.progress(done, turn.parameters["bytes"]),
+    )
+
+
+def _cancel(turn: Turn) -> None:
+    """End the import that the job has begun."""
+    if import_id := turn.results.get("import_id"):
+        cancel_import(UUID(import_id))
 
 
 def _find_ended(fingerprint: str, source: str) -> Item | None:
@@ -155,5 +190,6 @@ IMPORT = register(
         most_seconds=LONGEST_SECONDS,
         most_attempts=20,
         has_file=True,
+        when_cancelled=_cancel,
     )
 )

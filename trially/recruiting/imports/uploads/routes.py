@@ -50,7 +50,8 @@ def import_records(query: dict[str, Any]) -> Item | Response:
 
     With `Prefer: respond-async`, the answer is 202 as soon as the upload is stored, encrypted.
     `Location` is the job that imports it: poll it, or follow it as server-sent events. Its `result`
-    names the import. If too many uploads of the tenant wait already, the answer is 429.
+    names the import as soon as that has begun. If too many uploads of the tenant wait already, the
+    answer is 429.
 
     Without it, the response is sent when the import ends: 201 with the import. Bad lines are
     skipped and counted. With `strict`, the first error ends the import with 422, and the batches
