@@ -7,9 +7,9 @@ terms are those of `terms_of`, which an import writes too.
 
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 import uuid_utils
 from psycopg2 import sql
@@ -65,9 +65,14 @@ class _TenantRows:
 
 
 def compose_rows(number: int) -> tuple[Rows, Rows]:
+    """Return the rows of some patients, and of their search terms."""
+    return compose_rows_of(make_patients(number))
+
+
+def compose_rows_of(people: Iterable[dict[str, Any]]) -> tuple[Rows, Rows]:
     """Return the rows of patients, and of their search terms."""
     patients, terms = Rows(), Rows()
-    for patient in make_patients(number):
+    for patient in people:
         shown = {"source": "benchmark", "birth_date_precision": "day", **patient}
         patients.write(*(str(shown[name]) for name in _PATIENT))
         for term in terms_of({**shown, "names": None, "identifiers": None}):

@@ -8,6 +8,7 @@ from trially.audit.working import showing_patients, working
 from trially.database.rows import Item, columns_named, fetch_items, of_current_tenant
 from trially.database.session import transaction
 from trially.recruiting.duplicate_reviews.used import of_used_records
+from trially.recruiting.duplicates.candidates import MOST_OF_A_KEY, count_frequent_keys
 from trially.recruiting.duplicates.finding import find_all_duplicates
 from trially.recruiting.duplicates.model import DuplicateState, PossibleDuplicate
 from trially.recruiting.search.indexing import index_all_patients
@@ -27,7 +28,8 @@ def duplicates(slug: str, *, as_json: bool) -> None:
     """Find the possible duplicates among all patients of TENANT, and list the first 100.
 
     Pairs are found when patients are created, changed or imported. This command compares all
-    patients again. It prints ids, no names. Pairs that a user dismissed are left out.
+    patients again. It prints ids, no names. Pairs that a user dismissed are left out. Of more than
+    100 patients with the same value, only those with similar names are compared.
 
     \b
     Example:
@@ -37,10 +39,17 @@ def duplicates(slug: str, *, as_json: bool) -> None:
         with working():
             for _ in find_all_duplicates(transaction):
                 pass
+            frequent = count_frequent_keys()
         items = _list_open()
     for item in items:
         item["reasons"] = item["reasons"] if as_json else ", ".join(item["reasons"])
     print_items(items, SHOWN, as_json=as_json, texts=["reasons"])
+    for kind, number in frequent.items():
+        click.echo(
+            f"{plural(number, 'value')} of {kind}: more than {MOST_OF_A_KEY} patients have the"
+            " same. Of them, only those with similar names were compared.",
+            err=True,
+        )
 
 
 @catalog_command("index", loses=NOTHING)

@@ -1,9 +1,7 @@
 """Find possible duplicates: candidates share a key in the search terms, and are then compared.
 
-A key is a full name, a day of birth, a phone number, an email address, an MRN or another
-identifier. So patients are never compared with all others. A key that very many patients share says
-little, and only some of them are compared. Replaced and withdrawn records are not compared. The
-names and identifiers of a replaced record count for the one that is used.
+So patients are never compared with all others (`candidates`). Replaced and withdrawn records are
+not compared. The names and identifiers of a replaced record count for the one that is used.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -17,12 +15,10 @@ from uuid_utils.compat import uuid7
 from trially.database.changes import note_derived
 from trially.database.placement import current_placement
 from trially.database.session import db
+from trially.recruiting.duplicates.candidates import pairs_to_compare
 from trially.recruiting.duplicates.scoring import LEAST_SCORE, Person, compare, describe
 from trially.recruiting.search.current_records import current_records
 from trially.recruiting.search.indexing import Transaction, in_steps, read_patients
-
-MOST_OF_A_KEY = 100
-"""Patients with the same key that one patient is compared with."""
 
 USED = ("current", "inactive")
 """Statuses of records that are compared."""
@@ -30,32 +26,6 @@ USED = ("current", "inactive")
 AT_A_TIME = 500
 """Patients whose duplicates are found in one transaction."""
 
-IS_KEY = """
-(kind IN ('full_name', 'phone', 'email', 'mrn') OR (kind = 'birth_date' AND length(term) = 10))
-"""
-"""The condition of terms that possible duplicates share."""
-
-SHARING_PATIENTS = f"""
-SELECT DISTINCT least(keys.patient_id, other.patient_id) AS patient_id,
-    greatest(keys.patient_id, other.patient_id) AS other_patient_id
-FROM keys CROSS JOIN LATERAL (
-    SELECT patient_id FROM patient_search_term shared
-    WHERE shared.tenant_id = CAST(:tenant_id AS uuid)
-    AND shared.kind = keys.kind AND shared.term = keys.term
-    AND shared.patient_id <> keys.patient_id
-    LIMIT {MOST_OF_A_KEY}
-) AS other
-"""
-"""The pairs of patients who share one of the `keys`."""
-
-_CANDIDATES = f"""
-WITH keys AS (
-    SELECT DISTINCT patient_id, kind, term FROM patient_search_term
-    WHERE tenant_id = CAST(:tenant_id AS uuid) AND patient_id = ANY(CAST(:ids AS uuid[]))
-    AND {IS_KEY}
-)
-{SHARING_PATIENTS}
-"""
 _REPLACED = """
 SELECT DISTINCT patient_id, record_id FROM patient_search_term
 WHERE tenant_id = CAST(:tenant_id AS uuid) AND patient_id = ANY(CAST(:ids AS uuid[]))
@@ -93,14 +63,13 @@ def find_duplicates(patient_ids: Sequence[UUID]) -> int:
     Open pairs that are no longer alike are forgotten. What a user decided about a pair stays.
     """
     ids = [str(each) for each in {*patient_ids, *current_records(patient_ids).values()}]
-    pairs = [(row.patient_id, row.other_patient_id) for row in _run(_CANDIDATES, ids=ids)]
-    rows = _alike(pairs)
+    rows = _alike(pairs_to_compare(ids))
     _run(_FORGET, ids=ids, rows=orjson.dumps(rows).decode())
     _record(rows)
     return len(rows)
 
 
-def record_pairs(pairs: Sequence[tuple[UUID, UUID]]) -> None:
+def record_pairs(pairs: Collection[tuple[UUID, UUID]]) -> None:
     """Record those of some pairs of patients that may be one person."""
     _record(_alike(pairs))
 
@@ -124,7 +93,7 @@ def find_duplicates_since(since: UUID, transaction: Transaction) -> Iterator[int
         yield len(some)
 
 
-def _alike(pairs: Sequence[tuple[UUID, UUID]]) -> list[dict[str, Any]]:
+def _alike(pairs: Collection[tuple[UUID, UUID]]) -> list[dict[str, Any]]:
     """Return the rows of those pairs of patients that may be one person."""
     if not pairs:
         return []

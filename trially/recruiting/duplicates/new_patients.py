@@ -14,11 +14,8 @@ from uuid_utils.compat import uuid7
 
 from trially.database.placement import current_placement
 from trially.database.session import db
-from trially.recruiting.duplicates.finding import (
-    IS_KEY,
-    SHARING_PATIENTS,
-    record_pairs,
-)
+from trially.recruiting.duplicates.candidates import IS_KEY, SHARING_PATIENTS
+from trially.recruiting.duplicates.finding import record_pairs
 from trially.recruiting.search.indexing import ADD_NAMES, ADD_TERMS, own_name
 from trially.recruiting.search.terms import terms_of
 

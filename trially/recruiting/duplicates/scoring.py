@@ -135,6 +135,11 @@ def compare(one: Person, other: Person) -> tuple[int, list[Reason]]:
     return max(0, min(points, MOST_SCORE)), reasons
 
 
+def are_alike(one: Name, other: Name) -> bool:
+    """Return whether two names may be those of one person."""
+    return _compare_name(one, other) in (Reason.SAME_NAME, Reason.SIMILAR_NAME)
+
+
 def _name_of(name: Mapping[str, Any]) -> Name:
     return Name(
         tuple(split_words(name["given_name"] or "")),
