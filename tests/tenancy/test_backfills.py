@@ -130,7 +130,9 @@ def test_the_commands_tell_what_is_done(fleet: Fleet) -> None:
     finally:
         fleet.run("tenants", "resume", "schema-two")
 
-    assert json.loads(done.stdout) == {"done": 6, "visited": 6 * ROWS, "left": []}
+    told = json.loads(done.stdout)
+    assert (told["done"], told["visited"], told["left"]) == (6, 6 * ROWS, [])
+    assert told["rate"] > 0
     assert (again.exit_code, again.stdout) == (0, "6 backfills of tenants: 6 done.\n")
     assert {slug: cities(fleet, slug) for slug in fleet.tenants} == {
         slug: {"+": ROWS} for slug in fleet.tenants
@@ -198,7 +200,10 @@ def test_a_killed_process_loses_no_batch_and_repeats_none(fleet: Fleet, write: W
 
     assert os.WTERMSIG(ended) == signal.SIGKILL
     assert cities(fleet, "pooled-one") == {"+": ROWS - 1, None: 1}
-    assert status(fleet)["pooled-one"]["visited"] == ROWS - 1
+    told = status(fleet)["pooled-one"]
+    assert (told["visited"], told["left"], told["rate"] > 0) == (ROWS - 1, 1, True)
+    assert told["seconds_left"] >= 0
+    assert status(fleet)["pooled-two"]["left"] == ROWS
     assert run(fleet, "pooled-one") == {"pooled-one": Outcome.DONE}
     assert cities(fleet, "pooled-one") == {"+": ROWS}
 

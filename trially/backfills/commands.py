@@ -20,9 +20,11 @@ from trially.backfills.status import read_positions
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.completing import complete_slug
 from trially.terminal import NOTHING, json_option, plural, print_items, print_json, table_options
+from trially.terminal.durations import describe_seconds
 
 COLUMNS = ("slug", "server", "backfill", "state", "visited", "changed", "error")
-OPTIONAL = ("server", "changed")
+STATUS_COLUMNS = (*COLUMNS[:-1], "left", "rate", "time_left", "error")
+OPTIONAL = ("server", "changed", "rate")
 LINE_SECONDS = 5.0
 
 _name = click.option("--name", help="Only this backfill, such as 0023_fill_places.")
@@ -33,8 +35,7 @@ class _ProgressLine:
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()
-        self._began = time.monotonic()
-        self._next = self._began + (0 if self._is_terminal else LINE_SECONDS)
+        self._next = time.monotonic() + (0 if self._is_terminal else LINE_SECONDS)
 
     def __call__(self, progress: FillingProgress) -> None:
         now = time.monotonic()
@@ -42,10 +43,11 @@ class _ProgressLine:
             return
         self._next = now + (0 if self._is_terminal else LINE_SECONDS)
         failed = sum(each.outcome is Outcome.FAILED for each in progress.filled)
+        pace, left = progress.pace, progress.pace.seconds_left
         line = (
             f"{len(progress.filled)} of {progress.total} done, {failed} failed,"
-            f" {plural(progress.rows, 'row')} visited,"
-            f" {progress.rows / max(now - self._began, 0.001):.0f}/s"
+            f" {plural(pace.rows, 'row')} visited, {pace.rate:.0f}/s"
+            + ("" if left is None else f", about {describe_seconds(left)} left")
         )
         click.echo(f"\r\033[K{line}" if self._is_terminal else line, err=True, nl=False)
         if not self._is_terminal:
@@ -99,7 +101,9 @@ def run(
         print_json(
             {
                 "done": len(progress.filled) - len(left),
-                "visited": progress.rows,
+                "visited": progress.pace.rows,
+                "seconds": round(progress.pace.seconds, 1),
+                "rate": round(progress.pace.rate, 1),
                 "left": left,
             }
         )
@@ -117,13 +121,23 @@ def run(
 @_name
 @table_options
 def status(slugs: tuple[str, ...], *, is_all: bool, name: str | None, as_json: bool) -> None:
-    """List the tenants whose backfills are not done, and how far they are."""
+    """List the tenants whose backfills are not done, and how far they are.
+
+    The rate is that since the first batch, and the time left follows from it.
+    """
     items = read_positions(choose(name), find_tenants(slugs))
     shown = [item for item in items if is_all or item["state"] != BackfillState.DONE]
-    if as_json or shown:
-        print_items(shown, COLUMNS, as_json=as_json, texts=("error",), optional=OPTIONAL)
+    if as_json:
+        print_json(shown)
+    elif shown:
+        rows = [{**item, "time_left": _describe(item["seconds_left"])} for item in shown]
+        print_items(rows, STATUS_COLUMNS, as_json=False, texts=("error",), optional=OPTIONAL)
     if not as_json:
         click.echo(_sentence(Counter(item["state"] for item in items)))
+
+
+def _describe(seconds: float | None) -> str | None:
+    return None if seconds is None else describe_seconds(seconds)
 
 
 def _sentence(states: Counter[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from threading import Event
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, Float, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
@@ -41,6 +41,13 @@ class Position:
     visited: int = 0
     changed: int = 0
     error: str | None = None
+    seconds: float = 0.0
+    """From the first batch to the last one, pauses of the command included."""
+
+    @property
+    def rate(self) -> float | None:
+        """Rows in a second, on average. None before the second batch."""
+        return self.visited / self.seconds if self.seconds > 0 else None
 
 
 NOWHERE = Position(None)
@@ -54,9 +61,34 @@ def read_position(name: str) -> Position:
             BackfillProgress.visited,
             BackfillProgress.changed,
             BackfillProgress.error,
+            cast(
+                func.extract("epoch", BackfillProgress.updated_at - BackfillProgress.started_at),
+                Float,
+            ),
         ).where(_is_of(name))
     ).first()
     return NOWHERE if row is None else Position(*row)
+
+
+def count_left(slug: str, named: NamedBackfill) -> int:
+    """Return how many rows of a tenant are not visited yet."""
+    with acting_for(slug, named.name):
+        number = rows_left(named)
+        db.session.rollback()
+        return number
+
+
+def rows_left(named: NamedBackfill) -> int:
+    """Return how many rows of the current tenant are not visited yet."""
+    reached = select(BackfillProgress.state, BackfillProgress.position).where(_is_of(named.name))
+    state, after = db.session.execute(reached).first() or (None, None)
+    if state == BackfillState.DONE:
+        return 0
+    column = table_of(named.backfill.model).c.id
+    counted = select(func.count()).where(of_current_tenant(named.backfill.model))
+    if after is not None:
+        counted = counted.where(column > after)
+    return db.session.execute(counted).scalar_one()
 
 
 def fill_tenant(

@@ -10,8 +10,9 @@ from typing import Any
 
 from flask import Flask, current_app
 
-from trially.backfills.filling import NOWHERE, Position, fill_tenant
+from trially.backfills.filling import NOWHERE, Position, count_left, fill_tenant
 from trially.backfills.model import BackfillState
+from trially.backfills.pace import Pace, TenantPace
 from trially.backfills.registry import NamedBackfill
 from trially.config import current_settings
 from trially.tenancy.catalog import PlacementRecord
@@ -72,14 +73,13 @@ class FillingProgress:
     total: int
     """The number of tenants, times that of backfills."""
 
-    rows: int = 0
+    pace: Pace = field(init=False)
     filled: list[Filled] = field(default_factory=list)
     lock: Lock = field(default_factory=Lock)
 
-    def add(self, rows: int) -> None:
-        """Count rows that were visited."""
-        with self.lock:
-            self.rows += rows
+    def __post_init__(self) -> None:
+        """Begin to measure the pace."""
+        self.pace = Pace(self.total)
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,10 @@ class _Run:
                 self._progress.filled.append(filled)
 
     def _fill(self, record: PlacementRecord, rate: Rate) -> Filled:
+        with self._progress.pace.tenant() as pace:
+            return self._fill_at(pace, record, rate)
+
+    def _fill_at(self, pace: TenantPace, record: PlacementRecord, rate: Rate) -> Filled:
         slug, server = record.tenant.slug, record.server.name
         if self._stopping.is_set():
             return self._filled(record, Outcome.STOPPED)
@@ -193,8 +197,9 @@ class _Run:
         if server in self._lost:
             return self._filled(record, Outcome.UNREACHABLE)
         try:
+            pace.expect(count_left(slug, self._named))
             position = fill_tenant(
-                slug, self._named, rate=rate, stopping=self._stopping, report=self._progress.add
+                slug, self._named, rate=rate, stopping=self._stopping, report=pace.visit
             )
         except Exception as error:  # noqa: BLE001  other tenants must be filled
             outcome = Outcome.FAILED

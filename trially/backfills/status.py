@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Flask, current_app
 
-from trially.backfills.filling import NOWHERE, Position, acting_for, read_position
+from trially.backfills.filling import NOWHERE, Position, acting_for, read_position, rows_left
 from trially.backfills.registry import NamedBackfill
 from trially.backfills.running import needs_migration
 from trially.database.session import db
@@ -51,19 +51,21 @@ def _read_server(
                 continue
             try:
                 with app.app_context():
-                    position = _read(record.tenant.slug, named.name)
+                    position, left = _read(record.tenant.slug, named)
             except Exception as error:  # noqa: BLE001  other tenants must be read
                 lost = describe_failure(error) if is_lost_server(error) else None
                 yield _item(record, named, UNKNOWN, error=describe_failure(error))
             else:
-                yield _item(record, named, position.state or NOT_BEGUN, position, position.error)
+                state = position.state or NOT_BEGUN
+                yield _item(record, named, state, position, position.error, left)
 
 
-def _read(slug: str, name: str) -> Position:
-    with acting_for(slug, name):
-        position = read_position(name)
+def _read(slug: str, named: NamedBackfill) -> tuple[Position, int]:
+    """Return how far a tenant is, and how many rows are left."""
+    with acting_for(slug, named.name):
+        position, left = read_position(named.name), rows_left(named)
         db.session.rollback()
-        return position
+        return position, left
 
 
 def _item(
@@ -72,7 +74,9 @@ def _item(
     state: str,
     position: Position = NOWHERE,
     error: str | None = None,
+    left: int | None = None,
 ) -> Item:
+    rate = position.rate
     return {
         "slug": record.tenant.slug,
         "server": record.server.name,
@@ -80,5 +84,8 @@ def _item(
         "state": str(state),
         "visited": position.visited,
         "changed": position.changed,
+        "left": left,
+        "rate": None if rate is None else round(rate, 1),
+        "seconds_left": None if not rate or left is None else round(left / rate, 1),
         "error": error,
     }

@@ -28,6 +28,14 @@ class Duration(click.ParamType[float]):
         return int(match[1]) * _SECONDS[match[2]]
 
 
+def describe_seconds(seconds: float) -> str:
+    """Return a time for people, such as 40 s, 5 min or 2 h 5 min."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def rounds(every: float | None) -> Iterator[None]:
     """Yield at the beginning of each round of a command: every so many seconds, or once if None.
 
