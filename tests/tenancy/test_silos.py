@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import yaml
@@ -37,6 +39,7 @@ def test_all_that_runs_a_silo_is_written(write):
         "README.md",
         "compose.yaml",
         "trially-lakeview.service",
+        "trially-lakeview-worker.service",
         "nginx/trially.conf",
         "nginx/proxy.conf",
         "nginx/silos/lakeview.conf",
@@ -98,6 +101,26 @@ def test_the_compose_file_brings_a_server_that_keeps_rows_out_of_its_log(write):
     for name in SECRETS:
         for secret in re.findall(r"(?:KEY|PASSWORD)=(.+)", (folder / name).read_text()):
             assert secret not in (folder / "compose.yaml").read_text()
+
+
+def test_the_units_run_the_app_and_its_worker_within_the_same_limits(write):
+    folder, _ = write("fieldview", "--port", "8100")
+    app, worker = (
+        (folder / f"trially-fieldview{name}.service").read_text().splitlines()
+        for name in ("", "-worker")
+    )
+
+    flask = Path(sys.executable).with_name("flask")
+    assert set(worker) - set(app) == {
+        "Description=trially, the worker of the silo of fieldview",
+        "Type=exec",
+        "Environment=TRIALLY_INSTANCE=%S/trially-fieldview-worker",
+        "StateDirectory=trially-fieldview-worker",
+        f"ExecStart={flask} worker",
+    }
+    assert {line.partition("=")[0] for line in set(app) - set(worker)} == {
+        *("Description", "Type", "Environment", "StateDirectory", "ExecStart", "ExecReload"),
+    }
 
 
 def test_a_server_that_is_there_is_used(write):

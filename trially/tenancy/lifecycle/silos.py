@@ -205,6 +205,7 @@ def _templates(slug: str, *, has_own_server: bool) -> Mapping[str, str]:
         "README.md": "README.md",
         "compose.yaml": "compose.yaml",
         f"trially-{slug}.service": "trially.service",
+        f"trially-{slug}-worker.service": "trially-worker.service",
         "nginx/trially.conf": "nginx/trially.conf",
         "nginx/proxy.conf": "nginx/proxy.conf",
         f"nginx/silos/{slug}.conf": "nginx/silo.conf",
