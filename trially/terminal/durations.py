@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-_DURATION = re.compile(r"(\d{1,6})(s|m|h)\Z")
+_DURATION = re.compile(r"([1-9]\d{0,4})(s|m|h)\Z")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -23,7 +23,7 @@ class Duration(click.ParamType[float]):
         if isinstance(value, int | float):
             return float(value)
         match = _DURATION.match(str(value))
-        if match is None or int(match[1]) == 0:
+        if match is None:
             self.fail(f"{value!r} is not a duration. Write one such as 10s, 5m or 1h.", param, ctx)
         return int(match[1]) * _SECONDS[match[2]]
 

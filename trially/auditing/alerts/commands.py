@@ -1,7 +1,5 @@
 """The command `flask audit alerts`."""
 
-import re
-import time
 from collections.abc import Iterator, Sequence
 
 import click
@@ -16,37 +14,21 @@ from trially.tenancy.context import administered_tenant
 from trially.tenancy.lifecycle.completing import complete_slug
 from trially.tenancy.lifecycle.listing import slugs_of_created
 from trially.terminal import NOTHING, print_items, table_options
+from trially.terminal.durations import Duration, rounds
 
 SHOWN = ("tenant", "rule", "member_id", "operator", "count", "threshold", "until", "id")
-_INTERVAL = re.compile(r"([1-9]\d{0,4})(s|m)\Z")
-_SECONDS = {"s": 1, "m": 60}
 
 
 class NotEvaluatedError(OperatorError):
     """The rules could not be evaluated for some tenants."""
 
 
-class Interval(click.ParamType[int]):
-    """A number of seconds or minutes, such as `60s` or `5m`."""
-
-    name = "interval"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        """Return the seconds."""
-        match = _INTERVAL.match(str(value))
-        if match is None:
-            self.fail("Enter seconds or minutes, such as 60s or 5m.", param, ctx)
-        return int(match[1]) * _SECONDS[match[2]]
-
-
 @catalog_command("alerts", loses=NOTHING)
 @click.argument("slug", required=False, shell_complete=complete_slug)
 @click.option("--all", "of_all", is_flag=True, help="Of all tenants.")
-@click.option("--every", type=Interval(), help="Go on, and evaluate so often: 60s, 5m.")
+@click.option("--every", type=Duration(), help="Go on, and evaluate so often: 60s, 5m.")
 @table_options
-def alerts(slug: str | None, *, of_all: bool, every: int | None, as_json: bool) -> None:
+def alerts(slug: str | None, *, of_all: bool, every: float | None, as_json: bool) -> None:
     """Evaluate the alert rules on the new audit records of the tenant SLUG, or of all.
 
     The rules read only the records that they have not seen. New alerts are printed, written to the
@@ -59,15 +41,12 @@ def alerts(slug: str | None, *, of_all: bool, every: int | None, as_json: bool) 
     """  # noqa: D301 - click reads \b
     if (slug is None) is not of_all:
         raise click.UsageError("Name one tenant, or pass --all.")
-    while True:
+    for _ in rounds(every):
         slugs = slugs_of_created() if slug is None else [slug]
         failed: list[str] = []
         found = list(_evaluate_each(slugs, failed))
         if found or every is None:
             print_items(found, SHOWN, as_json=as_json)
-        if every is None:
-            break
-        time.sleep(every)
     if failed:
         raise NotEvaluatedError(f"The rules were not evaluated for {', '.join(failed)}. See above.")
 
