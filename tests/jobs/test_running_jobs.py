@@ -294,3 +294,36 @@ def test_request_handling_may_wake_workers_and_not_write_their_table(app: Flask)
 def _wake(app: Flask, tenant: Tenant) -> None:
     with app.app_context():
         wakeups.wake(tenant.id)
+
+
+def test_workers_take_different_turns_and_leave_half_to_the_others(
+    app: Flask, make_tenant: MakeTenant
+) -> None:
+    tenants = [make_tenant(Tier.POOLED_ROWS) for _ in range(4)]
+    for tenant in tenants:
+        ask_for(app, tenant)
+    with app.app_context():
+        with control_engine().begin() as catalog:
+            # They have waited longest. One of them is known to have several jobs.
+            catalog.execute(
+                text(
+                    "UPDATE job_wakeup SET due_at = now() - interval '1 day', queued = 0"
+                    " WHERE tenant_id = ANY(:ids)"
+                ),
+                {"ids": [tenant.id for tenant in tenants]},
+            )
+            catalog.execute(
+                text("UPDATE job_wakeup SET queued = 5 WHERE tenant_id = :id"),
+                {"id": tenants[0].id},
+            )
+        one, other = wakeups.Queue(), wakeups.Queue()
+        first, second = one.take_turns(), other.take_turns()
+        one.close()
+        other.close()
+
+    taken = [turn.tenant_id for turn in (*first, *second)]
+    assert len(set(taken)) == len(taken)
+    assert 2 <= len(first) <= wakeups.MOST_TURNS
+    assert {turn.tenant_id for turn in first} & {tenant.id for tenant in tenants}
+    stay = {turn.tenant_id for turn in (*first, *second) if turn.stays_due}
+    assert stay & {tenant.id for tenant in tenants} <= {tenants[0].id}

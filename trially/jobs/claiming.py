@@ -24,6 +24,7 @@ TABLE = "job"
 
 _CLAIM = text(
     """
+    SET LOCAL synchronous_commit TO off;
     SELECT pg_advisory_xact_lock(hashtextextended('jobs of ' || CAST(:tenant_id AS text), 0));
     WITH busy AS MATERIALIZED (
         SELECT count(*) AS running, min(due_at) AS lease_ends FROM job
@@ -57,6 +58,9 @@ _CLAIM = text(
 
 The lock comes first: two workers that count the running jobs of a tenant at once would both claim
 the last place. The second statement sees what was committed before it got the lock.
+
+The claim does not wait for the disk. If a crash of the server loses it, the job waits again. What
+the job commits afterwards is on disk only together with the claim.
 """
 
 _COUNT = text(
@@ -113,6 +117,13 @@ class Visit:
     """Seconds until another job is due and has a place; None if there is none."""
 
     counted: Counted | None
+
+    @property
+    def leaves_waiting(self) -> bool | None:
+        """Whether another job waits; None if that is not known."""
+        if self.next_seconds is None:
+            return False
+        return True if self.next_seconds <= 0 else None
 
 
 def claim(

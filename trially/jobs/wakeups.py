@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,9 @@ log = logging.getLogger(__name__)
 
 VISIT_SECONDS = 5.0
 """After this time, another worker may visit a tenant whose visitor has not returned its turn."""
+
+MOST_TURNS = 8
+"""Turns that a worker takes at once, which saves round trips."""
 
 READ_SECONDS = 5.0
 """How often a process reads how many jobs wait, however often it is asked."""
@@ -62,12 +65,22 @@ _TAKE = text(
             AND (:pinned IS NULL OR tenant.id IN (
                 SELECT tenant_id FROM tenant_slug WHERE slug = :pinned
             ))
-        ORDER BY job_wakeup.due_at LIMIT 1 FOR UPDATE OF job_wakeup SKIP LOCKED
+        ORDER BY job_wakeup.due_at LIMIT {2 * MOST_TURNS} FOR UPDATE OF job_wakeup SKIP LOCKED
+    ), taken AS MATERIALIZED (
+        SELECT chosen, row_number() OVER () AS place FROM due
+        LIMIT (SELECT greatest(1, count(*) / 2) FROM due)
     )
-    UPDATE job_wakeup SET due_at = clock_timestamp() + make_interval(secs => :visit)
-    FROM due WHERE tenant_id = chosen RETURNING tenant_id, generation
+    UPDATE job_wakeup SET due_at = clock_timestamp()
+        + make_interval(secs => CASE WHEN queued > 0 THEN 0 ELSE :visit END)
+    FROM taken WHERE tenant_id = chosen
+    RETURNING tenant_id, generation, queued > 0 AS stays_due, place
     """
 )
+"""Takes half of the tenants that are due, so that the other workers find some too.
+
+A tenant with waiting jobs stays due, behind all others. So its turn need not be given back for the
+next one.
+"""
 
 _GIVE_BACK = text(
     f"""
@@ -75,9 +88,10 @@ _GIVE_BACK = text(
     UPDATE job_wakeup SET
         due_at = CASE WHEN generation = :generation THEN later ELSE least(due_at, later) END,
         seen_generation = greatest(seen_generation, :generation),
-        queued = coalesce(:queued, queued),
+        queued = coalesce(:queued, CASE WHEN :waits THEN greatest(queued, 1) WHEN NOT :waits THEN 0
+            ELSE queued END),
         running = coalesce(:running, running),
-        oldest_at = CASE WHEN :queued IS NULL THEN oldest_at
+        oldest_at = CASE WHEN NOT :waits THEN NULL WHEN :queued IS NULL THEN oldest_at
             ELSE clock_timestamp() - make_interval(secs => :waited) END
     FROM (SELECT clock_timestamp() + make_interval(secs => :seconds) AS later) AS moment
     WHERE tenant_id = :tenant_id
@@ -102,6 +116,15 @@ class Turn:
 
     tenant_id: UUID
     generation: int
+    stays_due: bool
+    """Whether other workers may visit the tenant meanwhile."""
+
+    taken_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether another worker may have taken the turn, because this one did not come to it."""
+        return time.monotonic() - self.taken_at > VISIT_SECONDS
 
 
 @dataclass(frozen=True)
@@ -164,20 +187,28 @@ class Queue:
     def __init__(self) -> None:
         self._connection: Connection | None = None
 
-    def take_turn(self) -> Turn | None:
-        """Return the turn of the tenant that has been due for longest, or None if none is due.
+    def take_turns(self) -> list[Turn]:
+        """Return the turns of the tenants that have been due for longest, those first.
 
-        The tenant's next turn comes after all tenants that are due now. A suspended tenant gets
-        none.
+        Their next turns come after all tenants that are due now. A suspended tenant gets none.
         """
         pinned = current_settings().pinned_tenant
-        row = self._execute(_TAKE, {"visit": VISIT_SECONDS, "pinned": pinned}).one_or_none()
-        return None if row is None else Turn(row.tenant_id, row.generation)
+        rows = self._execute(_TAKE, {"visit": VISIT_SECONDS, "pinned": pinned}).all()
+        in_order = sorted(rows, key=lambda row: row.place)
+        return [Turn(row.tenant_id, row.generation, row.stays_due) for row in in_order]
 
-    def give_back(self, turn: Turn, seconds: float, counted: Counted | None = None) -> None:
+    def give_back(
+        self,
+        turn: Turn,
+        seconds: float,
+        counted: Counted | None = None,
+        *,
+        waits: bool | None = None,
+    ) -> None:
         """End a turn. The next one is due after `seconds`, or sooner if the tenant was woken since.
 
-        `counted` is stored for the metrics.
+        `counted` is stored for the metrics. `waits` says whether another job waits, if that is
+        known.
         """
         self._execute(
             _GIVE_BACK,
@@ -185,6 +216,7 @@ class Queue:
                 "tenant_id": turn.tenant_id,
                 "generation": turn.generation,
                 "seconds": max(0.0, seconds),
+                "waits": waits,
                 "queued": counted.queued if counted else None,
                 "running": counted.running if counted else None,
                 "waited": counted.waited if counted else None,

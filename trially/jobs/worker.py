@@ -4,7 +4,7 @@ import logging
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from uuid import UUID
 
 from flask import Flask
@@ -14,9 +14,10 @@ from trially.database.placement import StalePlacementError, TenantSuspendedError
 from trially.errors import OperatorError
 from trially.jobs import claiming, wakeups
 from trially.jobs.attempts import Attempt, Heart, tenant_of_job
+from trially.jobs.claiming import Visit
 from trially.jobs.kinds import KINDS
 from trially.jobs.running import run_job
-from trially.jobs.wakeups import Counted, Queue, Turn
+from trially.jobs.wakeups import Queue, Turn
 from trially.observability.metrics import job_seconds, jobs_total
 from trially.state import state_of
 from trially.tenancy.directory import directory
@@ -66,6 +67,9 @@ class Worker:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._looking = threading.Lock()
+        self._turns: deque[Turn] = deque()
+        """Turns that were taken, and that no thread has come to."""
+
         self._attempts: set[Attempt] = set()
         self._failures: Counter[UUID] = Counter()
         """Visits of tenants that have failed in a row."""
@@ -127,8 +131,12 @@ class Worker:
         Returns None if no tenant is due. One thread looks at a time.
         """
         with self._looking, self._app.app_context():
-            self._add_tenants()
-            turn = lane.queue.take_turn()
+            while self._turns and self._turns[0].is_over:
+                self._turns.popleft()
+            if not self._turns:
+                self._add_tenants()
+                self._turns.extend(lane.queue.take_turns())
+            turn = self._turns.popleft() if self._turns else None
         return None if turn is None else self._visit(turn, lane)
 
     def _visit(self, turn: Turn, lane: "_Lane") -> int:
@@ -150,7 +158,8 @@ class Worker:
             # The job that begins now may be abandoned.
             float("inf") if visit.job is None else self._lease_seconds,
         )
-        self._give_back(turn, seconds, visit.counted, lane)
+        if seconds > 0 or visit.counted is not None or not turn.stays_due:
+            self._give_back(turn, seconds, visit, lane)
         if visit.job is None:
             self._counted_at.pop(turn.tenant_id, None)
             return 0
@@ -182,13 +191,11 @@ class Worker:
         job_seconds.labels(attempt.kind.name).observe(seconds)
         jobs_total.labels(attempt.kind.name, str(outcome)).inc()
 
-    def _give_back(
-        self, turn: Turn, seconds: float, counted: Counted | None, lane: "_Lane"
-    ) -> None:
+    def _give_back(self, turn: Turn, seconds: float, visit: Visit, lane: "_Lane") -> None:
         """Return a turn. If the catalog is away, the claimed job is run all the same."""
         try:
             with self._app.app_context():
-                lane.queue.give_back(turn, seconds, counted)
+                lane.queue.give_back(turn, seconds, visit.counted, waits=visit.leaves_waiting)
         except SQLAlchemyError as error:
             log.warning("A turn was not returned: %s", describe_failure(error))
 
