@@ -230,6 +230,9 @@ class Settings:
     job_threads: Annotated[int, between(1, 64)] = 2
     """Jobs that one worker process runs at the same time."""
 
+    worker_metrics: str = ""
+    """Address and port at which `flask worker` serves its metrics, such as `127.0.0.1:9101`."""
+
     jobs_per_tenant: Annotated[int, at_least(1)] = 2
     """Jobs of a tenant that may run at the same time, over all workers."""
 

@@ -14,6 +14,7 @@ from trially.database.rows import Item, columns_named, fetch_items, find_item, o
 from trially.database.session import rolled_back, transaction
 from trially.jobs.cancelling import NoJobError, cancel, retry
 from trially.jobs.enqueuing import SHOWN_COLUMNS
+from trially.jobs.metrics_server import serving_metrics
 from trially.jobs.model import UNFINISHED, Job, JobState
 from trially.jobs.worker import Worker
 from trially.observability import logs
@@ -63,7 +64,8 @@ def worker(*, threads: int | None, once: bool, as_json: bool) -> None:
     logs.configure(level=settings.log_level, is_for_people=sys.stderr.isatty())
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: running.stop())
-    running.run()
+    with serving_metrics(settings):
+        running.run()
 
 
 @catalog_command("list", loses=NOTHING, only_reads=True)
