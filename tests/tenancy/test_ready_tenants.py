@@ -24,6 +24,7 @@ from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import UnknownTenantError, directory
 from trially.tenancy.lifecycle import filling, provisioning, ready_tenants
+from trially.tenancy.lifecycle.claim_notices import ClaimNotices
 from trially.tenancy.lifecycle.filling import fill_ready
 from trially.tenancy.lifecycle.key_use import all_login_roles
 from trially.tenancy.lifecycle.listing import get_tenant, list_tenants
@@ -265,6 +266,42 @@ def test_the_command_fills_and_empties(own_app: Flask) -> None:
     assert [(each["ready"], each["removed"]) for each in emptied] == [(0, 2)]
     assert nothing.stdout.startswith("No tenant is kept ready.")
     assert nothing.exit_code == 0
+
+
+def test_a_claim_wakes_the_process_that_fills(own_app: Flask, keeping: Callable[..., Any]) -> None:
+    with own_app.app_context():
+        keeping(**{Tier.POOLED_ROWS: 1})
+        notices = ClaimNotices()
+        assert not notices.wait(0.0)
+
+        create_tenant("wakes-it", "Wakes", tier=Tier.POOLED_ROWS)
+        assert notices.wait(30.0)
+        assert not notices.wait(0.0)
+        create_tenant("wakes-not", "None left", tier=Tier.POOLED_ROWS)
+        assert not notices.wait(0.0)
+
+        assert [stock.created for stock in fill_ready()] == [1]
+        notices.close()
+
+
+def test_the_loop_fills_at_a_notice_and_not_only_at_its_interval(
+    own_app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses = []
+
+    def claim_and_end(notices: ClaimNotices, seconds: float) -> bool:
+        pauses.append(seconds)
+        if len(pauses) > 1:
+            raise KeyboardInterrupt
+        create_tenant("in-the-loop", "Claims", tier=Tier.POOLED_ROWS)
+        return True
+
+    state_of(own_app).ready_tenants = {Tier.POOLED_ROWS: 1}
+    monkeypatch.setattr(ClaimNotices, "wait", claim_and_end)
+    own_app.test_cli_runner().invoke(args=["tenants", "ready", "--every", "1h"])
+
+    with own_app.app_context():
+        assert list(ready_ids().values()) == [Tier.POOLED_ROWS]
 
 
 @pytest.mark.parametrize("kept", [{"nowhere": "1"}, {"silo": "1"}, {"pooled_rows": "-1"}])

@@ -7,6 +7,7 @@ import click
 
 from trially.errors import OperatorError
 from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.lifecycle.claim_notices import ClaimNotices
 from trially.tenancy.lifecycle.filling import AlreadyFillingError, Stock, fill_ready, read_stocks
 from trially.terminal import NOTHING, plural, print_items, table_options
 from trially.terminal.durations import Duration, rounds
@@ -24,13 +25,15 @@ def ready(*, every: float | None, dry_run: bool, as_json: bool) -> None:
     """Keep as many tenants ready as TRIALLY_READY_TENANTS says.
 
     A new tenant of the tier takes over a ready one, which takes milliseconds. Ready tenants that
-    are too many are removed.
+    are too many are removed. With --every, the command also fills after each new tenant that has
+    taken over one.
 
     \b
     Example:
       flask tenants ready --every 10s
     """  # noqa: D301
-    for _ in rounds(every):
+    notices = ClaimNotices()
+    for _ in rounds(every, notices.wait):
         try:
             stocks = read_stocks() if dry_run else fill_ready()
         except AlreadyFillingError:

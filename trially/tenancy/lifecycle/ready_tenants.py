@@ -23,6 +23,7 @@ from trially.tenancy.catalog import (
     Tier,
 )
 from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.lifecycle.claim_notices import notice
 from trially.tenancy.lifecycle.operations import (
     KINDS,
     OperationKind,
@@ -47,9 +48,9 @@ def claim_ready(
 ) -> Tenant | None:
     """Turn the oldest ready tenant of a tier on a server into `tenant`, and return it.
 
-    It becomes active if it `is_complete`. `tenant` itself is not saved. Returns None if no ready
-    tenant has the revision that this version needs. Transactions that claim at the same time get
-    different ones.
+    It becomes active if it `is_complete`. The process that fills hears of it. `tenant` itself is
+    not saved. Returns None if no ready tenant has the revision that this version needs.
+    Transactions that claim at the same time get different ones.
     """
     oldest = (
         _ready(tier, server.id)
@@ -64,7 +65,7 @@ def claim_ready(
         update(Tenant)
         .where(Tenant.id == oldest)
         .values(**values, created_at=func.now())
-        .returning(Tenant.id)
+        .returning(Tenant.id, notice())
         .execution_options(synchronize_session=False)
     )
     return None if claimed is None else session.get_one(Tenant, claimed)
