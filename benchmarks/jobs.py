@@ -10,7 +10,7 @@ from uuid import uuid4
 from benchmarks.installation import installation
 from benchmarks.report import make_parser, print_outcome
 from trially.database.rows import insert_item
-from trially.database.session import transaction
+from trially.database.session import engine_registry, transaction
 from trially.jobs.enqueuing import enqueue
 from trially.jobs.kinds import Kind, Step, Turn, register
 from trially.jobs.worker import Worker
@@ -40,6 +40,7 @@ def main() -> None:
         slugs = [f"tenant-{number}" for number in range(options.tenants)]
         for slug in slugs:
             create_tenant(slug, slug, tier=Tier(options.tier))
+        engine_registry().visit_in_turn()
         worker = Worker(installed.app, threads=1)
         for _ in range(options.rounds):
             _enqueue(slugs, options.jobs)

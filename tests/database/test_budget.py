@@ -108,6 +108,22 @@ def test_the_longest_idle_connection_is_evicted(make_engine):
     assert [len(engine.pool.idle) for engine in (oldest, newer, newcomer)] == [0, 1, 1]
 
 
+def test_work_in_turn_keeps_the_connections_of_the_first_tenants(make_engine):
+    budget = ConnectionBudget(2, deadline_seconds=1)
+    budget.closes_newest = True
+    engines = [make_engine(budget) for _ in range(3)]
+    for engine in engines:
+        ask(engine)
+    before = budget.counts.hits
+
+    for engine in engines:
+        ask(engine)
+
+    # Without that, each of the three would have lost its connection before its next turn.
+    assert budget.counts.hits > before
+    assert budget.open_connections == 2
+
+
 def test_waiting_ends_at_the_deadline(make_engine):
     budget = ConnectionBudget(1, deadline_seconds=0.2)
     busy, waiting = make_engine(budget), make_engine(budget)

@@ -73,6 +73,10 @@ class ConnectionBudget:
         """How many checkouts of each queue have waited."""
 
         self.deadline_seconds = deadline_seconds
+        self.closes_newest = False
+        """Whether the connection that became idle last makes room, for work that visits tenants in
+        turn. To close the one that was idle longest would close each before its next visit."""
+
         self._idle_seconds = idle_seconds
         self._lock = Lock()
         self._open = 0
@@ -107,7 +111,7 @@ class ConnectionBudget:
             if self._open < self.most:
                 self._open += 1
                 return None
-            to_close = self._evict()
+            to_close = self._evict(is_newest=self.closes_newest)
             if to_close is None:
                 waiter = self._enqueue(pool, queue_key)
         if to_close is None:
@@ -198,11 +202,11 @@ class ConnectionBudget:
             close_and_wait(entry)
             self.release()
 
-    def _evict(self) -> ConnectionPoolEntry | None:
-        """Remove the connection that has been idle longest from its pool, and return it."""
+    def _evict(self, *, is_newest: bool = False) -> ConnectionPoolEntry | None:
+        """Remove the connection that has been idle longest, or shortest, and return it."""
         if not self._idle:
             return None
-        entry, (pool, _) = self._idle.popitem(last=False)
+        entry, (pool, _) = self._idle.popitem(last=is_newest)
         pool.idle.remove(entry)
         self.counts.evictions += 1
         return entry

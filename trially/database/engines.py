@@ -161,6 +161,7 @@ class EngineRegistry:
         self._bind_keys: deque[str] = deque()
         self._lock = Lock()
         self._servers: dict[str, Server] = {}
+        self._visits_in_turn = False
         self._compiled: LRUCache[Any, Any] = LRUCache(STATEMENTS_CACHED)
 
     def engine_for(self, placement: Placement) -> Engine:
@@ -191,6 +192,13 @@ class EngineRegistry:
             dropped = self._drop(bind_key)
         _dispose(dropped)
 
+    def visit_in_turn(self) -> None:
+        """Keep the connections that help a process which visits all tenants in turn."""
+        with self._lock:
+            self._visits_in_turn = True
+            for server in self._servers.values():
+                server.budget.closes_newest = True
+
     def budgets(self) -> Mapping[str, ConnectionBudget]:
         """Return the budget of each server that has an engine, by the server's name."""
         return {name: server.budget for name, server in list(self._servers.items())}
@@ -205,6 +213,7 @@ class EngineRegistry:
             server = self._servers.get(placement.server)
             if server is None:
                 server = self._servers[placement.server] = self._create_server(placement)
+                server.budget.closes_newest = self._visits_in_turn
             return server
 
     def _create_server(self, placement: Placement) -> Server:

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from trially.config import current_settings
 from trially.database.rows import Item, columns_named, fetch_items, find_item, of_current_tenant
-from trially.database.session import rolled_back, transaction
+from trially.database.session import engine_registry, rolled_back, transaction
 from trially.jobs.cancelling import NoJobError, cancel, retry
 from trially.jobs.enqueuing import SHOWN_COLUMNS
 from trially.jobs.metrics_server import serving_metrics
@@ -60,6 +60,7 @@ def worker(*, threads: int | None, once: bool, as_json: bool) -> None:
         number = running.run_due()
         print_item({"jobs": number}, f"Ran {plural(number, 'job')}.", as_json=as_json)
         return
+    engine_registry().visit_in_turn()
     settings = current_settings()
     logs.configure(level=settings.log_level, is_for_people=sys.stderr.isatty())
     for number in (signal.SIGTERM, signal.SIGINT):
