@@ -183,13 +183,13 @@ export interface paths {
         };
         /**
          * List imports, newest first.
-         * @description The list shows what each import read, and whether it ended. An interrupted import stays `running`. `sort` changes the order.
+         * @description The list shows what each import read, and whether it ended. An import whose process was killed stays `running`. `sort` changes the order.
          */
         get: operations["list_imports"];
         put?: never;
         /**
          * Import a FHIR R4 Bundle, an NDJSON file, a CSV file or HL7 v2 messages, also with gzip.
-         * @description With `Prefer: respond-async`, the answer is 202 as soon as the upload is stored, encrypted. `Location` is the job that imports it: poll it, or follow it as server-sent events. Its `result` names the import. If too many uploads of the tenant wait already, the answer is 429.
+         * @description With `Prefer: respond-async`, the answer is 202 as soon as the upload is stored, encrypted. `Location` is the job that imports it: poll it, or follow it as server-sent events. Its `result` names the import as soon as that has begun. If too many uploads of the tenant wait already, the answer is 429.
          *
          *     Without it, the response is sent when the import ends: 201 with the import. Bad lines are skipped and counted. With `strict`, the first error ends the import with 422, and the batches before it stay. If nothing can be imported, the answer is 422 too. `Location` is then the failed import, whose errors say why. If the same body is sent again, an interrupted import continues, and a finished one changes nothing. If the first request is still running, that request ends with 409.
          *
@@ -399,7 +399,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel a job.
-         * @description A job that waits is `cancelled` at once. A running one has `is_cancelled`, and ends after the step that runs, whose work stays. The answer is 409 if the job has ended already.
+         * @description A job that waits is `cancelled` at once. A running one has `is_cancelled`, and ends after the step that runs, whose work stays. An import ends after the batch that is being written, and is then `cancelled` too, with the counts of what it has written. The answer is 409 if the job has ended already.
          */
         post: operations["cancel_job"];
         delete?: never;
@@ -1363,7 +1363,7 @@ export interface components {
              * @example done
              * @enum {string}
              */
-            readonly state: "running" | "done" | "failed" | "stopped" | "deleting";
+            readonly state: "running" | "done" | "failed" | "stopped" | "cancelled" | "deleting";
             readonly strict: boolean;
             /**
              * @description Counts by type of resource.
@@ -1478,7 +1478,7 @@ export interface components {
              */
             readonly progress_total: number | null;
             /**
-             * @description What the job has made. Of an import, `import_id`.
+             * @description What the job has made. Of an import, `import_id`, once it has begun.
              * @example {
              *       "import_id": "0198c5e0-0000-7000-8000-000000000001"
              *     }
@@ -1695,7 +1695,7 @@ export interface components {
              * @example done
              * @enum {string}
              */
-            readonly state: "running" | "done" | "failed" | "stopped" | "deleting";
+            readonly state: "running" | "done" | "failed" | "stopped" | "cancelled" | "deleting";
             readonly strict: boolean;
             /**
              * @description Counts by type of resource.
@@ -4233,7 +4233,7 @@ export interface operations {
                 cursor?: string | null;
                 /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
                 total?: boolean;
-                state?: "running" | "done" | "failed" | "stopped" | "deleting";
+                state?: "running" | "done" | "failed" | "stopped" | "cancelled" | "deleting";
                 /** @description Sort keys, separated by commas, at most 3: `source`, `created_at`. `-` before a key sorts in descending order. An unknown value counts as smaller than all others. */
                 sort?: string;
             };
