@@ -316,8 +316,14 @@ def test_workers_take_different_turns_and_leave_half_to_the_others(
                 text("UPDATE job_wakeup SET queued = 5 WHERE tenant_id = :id"),
                 {"id": tenants[0].id},
             )
+            # Another one has several jobs too, but its last visit failed.
+            catalog.execute(
+                text("UPDATE job_wakeup SET queued = 5 WHERE tenant_id = :id"),
+                {"id": tenants[1].id},
+            )
+        failing = [tenants[1].id]
         one, other = wakeups.Queue(), wakeups.Queue()
-        first, second = one.take_turns(), other.take_turns()
+        first, second = one.take_turns(failing), other.take_turns(failing)
         one.close()
         other.close()
 

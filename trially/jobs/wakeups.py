@@ -10,7 +10,7 @@ tenants are served in turn, however many jobs one of them has.
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -67,19 +67,21 @@ _TAKE = text(
             ))
         ORDER BY job_wakeup.due_at LIMIT {2 * MOST_TURNS} FOR UPDATE OF job_wakeup SKIP LOCKED
     ), taken AS MATERIALIZED (
-        SELECT chosen, row_number() OVER () AS place FROM due
+        SELECT chosen, row_number() OVER () AS place,
+            chosen = ANY(CAST(:failing AS uuid[])) AS fails FROM due
         LIMIT (SELECT greatest(1, count(*) / 2) FROM due)
     )
     UPDATE job_wakeup SET due_at = clock_timestamp()
-        + make_interval(secs => CASE WHEN queued > 0 THEN 0 ELSE :visit END)
+        + make_interval(secs => CASE WHEN queued > 0 AND NOT fails THEN 0 ELSE :visit END)
     FROM taken WHERE tenant_id = chosen
-    RETURNING tenant_id, generation, queued > 0 AS stays_due, place
+    RETURNING tenant_id, generation, queued > 0 AND NOT fails AS stays_due, place
     """
 )
 """Takes half of the tenants that are due, so that the other workers find some too.
 
 A tenant with waiting jobs stays due, behind all others. So its turn need not be given back for the
-next one.
+next one. A tenant whose last visit failed does not: its database may hang, and one thread is enough
+to find that out.
 """
 
 _GIVE_BACK = text(
@@ -187,13 +189,18 @@ class Queue:
     def __init__(self) -> None:
         self._connection: Connection | None = None
 
-    def take_turns(self) -> list[Turn]:
+    def take_turns(self, failing: Iterable[UUID] = ()) -> list[Turn]:
         """Return the turns of the tenants that have been due for longest, those first.
 
         Their next turns come after all tenants that are due now. A suspended tenant gets none.
+        `failing` are tenants whose last visit failed.
         """
-        pinned = current_settings().pinned_tenant
-        rows = self._execute(_TAKE, {"visit": VISIT_SECONDS, "pinned": pinned}).all()
+        values = {
+            "visit": VISIT_SECONDS,
+            "pinned": current_settings().pinned_tenant,
+            "failing": [str(each) for each in failing],
+        }
+        rows = self._execute(_TAKE, values).all()
         in_order = sorted(rows, key=lambda row: row.place)
         return [Turn(row.tenant_id, row.generation, row.stays_due) for row in in_order]
 

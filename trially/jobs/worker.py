@@ -135,7 +135,7 @@ class Worker:
                 self._turns.popleft()
             if not self._turns:
                 self._add_tenants()
-                self._turns.extend(lane.queue.take_turns())
+                self._turns.extend(lane.queue.take_turns(list(self._failures)))
             turn = self._turns.popleft() if self._turns else None
         return None if turn is None else self._visit(turn, lane)
 
