@@ -25,7 +25,7 @@ class Request:
     method: str
     path: str
     body: bytes | None = None
-    headers: Mapping[str, str] = NO_HEADERS
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Answer:
     document: dict[str, Any] = field(default_factory=dict)
     """The JSON object of the body; empty if the body is something else."""
 
-    headers: Mapping[str, str] = NO_HEADERS
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
     """Headers by their names in lower case."""
 
     @property
