@@ -6,7 +6,7 @@ from typing import Any
 
 from trially.demo.load.findings import Amiss, Verdict
 from trially.demo.load.running import Load
-from trially.demo.load.traffic import Traffic, Wait, percentile
+from trially.demo.load.traffic import Kind, Traffic, Wait, percentile
 from trially.terminal import plural
 
 SHOWN_FINDINGS = 10
@@ -50,7 +50,9 @@ def list_timings(traffic: Traffic) -> list[dict[str, Any]]:
             "p99_ms": _ms(percentile(timings.seconds, 0.99)),
             "max_ms": _ms(max(timings.seconds)),
         }
-        for (tenant, kind), timings in traffic.timings.items()
+        for tenant in dict.fromkeys(tenant for tenant, _ in traffic.timings)
+        for kind in Kind
+        if (timings := traffic.timings.get((tenant, kind)))
     ]
 
 
