@@ -87,7 +87,7 @@ class Entry:
             return None if seen is None else Amiss.WRONG
         if seen is None:
             return Amiss.LOST
-        is_former = any(state.is_shown_by(seen) for state in self.history)
+        is_former = self.newest is GONE or any(state.is_shown_by(seen) for state in self.history)
         return Amiss.STALE if is_former else Amiss.WRONG
 
 

@@ -52,7 +52,7 @@ class Sender:
         while True:
             attempts += 1
             answer = self._client.send(self._following_writes(request))
-            if not answer.is_served:
+            if not answer.is_final:
                 self._traffic.note_error(self.ledger.tenant, answer)
             if answer.is_final or time.monotonic() - begun > self._patience:
                 break

@@ -60,7 +60,7 @@ class Traffic:
     def __init__(self) -> None:
         self.timings: dict[tuple[str, Kind], Timings] = defaultdict(Timings)
         self.errors: Counter[tuple[str, str]] = Counter()
-        """How many attempts of a tenant failed, by tenant and status with cause."""
+        """How many attempts had to be repeated, by tenant and status with cause."""
 
         self.longest: Wait | None = None
         self._lock = Lock()
@@ -77,7 +77,7 @@ class Traffic:
                 self.longest = Wait(tenant, kind, time.time() - seconds, seconds)
 
     def note_error(self, tenant: str, answer: Answer) -> None:
-        """Record an attempt that failed."""
+        """Record an attempt that a client repeats, or gives up."""
         with self._lock:
             self.errors[tenant, f"{answer.status or 'connection'} {answer.cause}"] += 1
 
