@@ -42,8 +42,8 @@ QUIET_SECONDS = 10.0
 """Of load without a move, before each move, for the neighbour's p99."""
 
 PAUSE_BARS = {"p95_ms": 100, "max_ms": 250}
-AT_ONCE = ("--keep-source", "1s")
-KEPT = ("--keep-source", "1h")
+AT_ONCE, KEPT = "1s", "1h"
+"""How long the source of a move is kept."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,17 @@ def main() -> None:
     parser = make_parser(__spec__.name, rounds=5, seconds=3600)
     parser.add_argument("--rows", type=int, default=1_000_000, help="facts (default: %(default)s)")
     parser.add_argument("--writers", type=int, default=8, help="(default: %(default)s)")
+    parser.add_argument("--max-pause", default="100ms", help="(default: %(default)s)")
+    parser.add_argument("--window", default="5m", help="(default: %(default)s)")
     options = parser.parse_args()
+    limits = ("--max-pause", options.max_pause, "--window", options.window)
     deadline = time.monotonic() + options.seconds
     with installation() as installed, _second_server(installed) as second:
         mover = Mover(installed.environment)
         mover.run("servers", "add", SECOND, "--url", second.render_as_string(hide_password=False))
         tenants = _seed(installed, options.rows, options.writers)
         with _served(installed) as url, running_load(url, tenants) as load:
-            bench = Bench(installed, mover, load)
+            bench = Bench(installed, mover, load, limits)
             restored = 0.0
             for number in range(options.rounds):
                 bench.move("pool to database", tier=Tier.DEDICATED_DATABASE.value, keep=AT_ONCE)
@@ -116,30 +119,29 @@ def main() -> None:
 class Bench:
     """Moves the tenant under load, and keeps the samples of each kind of move."""
 
-    def __init__(self, installed: Installation, mover: Mover, load: Load) -> None:
+    def __init__(
+        self, installed: Installation, mover: Mover, load: Load, limits: tuple[str, ...]
+    ) -> None:
         self.samples: defaultdict[str, list[Sample]] = defaultdict(list)
-        self._mover, self._load = mover, load
+        self._mover, self._load, self._limits = mover, load, limits
         second = find_postmaster(installed.settings.instance / SECOND / DATA)
         assert second is not None
         self._postmasters = (installed.postmaster_id, second.process_id)
 
     def move(
-        self,
-        name: str,
-        *,
-        keep: tuple[str, ...],
-        tier: str | None = None,
-        server: str | None = None,
+        self, name: str, *, keep: str, tier: str | None = None, server: str | None = None
     ) -> None:
         """Move to a tier or server, and remove what the move left if it is not kept."""
+        options = (*self._limits, "--keep-source", keep)
         with self._sampled(name) as moved:
-            moved.append(self._mover.move(name, MOVED, tier=tier, server=server, options=keep))
+            moved.append(self._mover.move(name, MOVED, tier=tier, server=server, options=options))
         self._settle(keep)
 
-    def move_back(self, name: str, *, keep: tuple[str, ...]) -> None:
+    def move_back(self, name: str, *, keep: str) -> None:
         """Move to the placement that the tenant left last."""
         with self._sampled(name) as moved:
-            moved.append(self._mover.move_back(name, MOVED, keep))
+            options = (*self._limits, "--keep-source", keep)
+            moved.append(self._mover.move_back(name, MOVED, options))
         self._settle(keep)
 
     @contextmanager
@@ -167,9 +169,9 @@ class Bench:
             )
         )
 
-    def _settle(self, keep: tuple[str, ...]) -> None:
+    def _settle(self, keep: str) -> None:
         """Remove the source, so that the next move to that place copies all rows."""
-        if keep is AT_ONCE:
+        if keep == AT_ONCE:
             time.sleep(2)
             self._mover.run("tenants", "settle-moves")
 
