@@ -95,7 +95,7 @@ def main() -> None:
                 bench.move("database to pool", tier=Tier.POOLED_ROWS.value, keep=AT_ONCE)
                 if time.monotonic() > deadline:
                     break
-        verdict = load.verdict()
+            verdict = load.verdict()
     figures = {name: _summarise(samples) for name, samples in bench.samples.items()}
     for name, each in figures.items():
         print(_describe(name, each), flush=True)
