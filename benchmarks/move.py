@@ -97,10 +97,9 @@ def main() -> None:
                     break
             verdict = load.verdict()
     figures = {name: _summarise(samples) for name, samples in bench.samples.items()}
-    for name, each in figures.items():
-        print(_describe(name, each), flush=True)
+    lines = [_describe(name, each) for name, each in figures.items()]
     yardstick = _yardstick(bench.samples["pool to database"], restored)
-    line = (
+    lines.append(
         f"move, {options.rows:,} facts, {options.writers} writers: pg_dump | pg_restore"
         f" {restored:.1f} s, {yardstick['rows_per_second']:,.0f} rows/s,"
         f" {yardstick['megabytes_per_second']:.1f} MB/s; {verdict.acknowledged:,} writes"
@@ -110,7 +109,7 @@ def main() -> None:
     samples = {name: [asdict(one) for one in many] for name, many in bench.samples.items()}
     findings = {"amiss": verdict.amiss, "errors": sum(load.traffic.errors.values())}
     print_outcome(
-        line,
+        "\n".join(lines),
         {"bars": PAUSE_BARS, **figures, "yardstick": yardstick, **findings, "samples": samples},
         as_json=options.json,
     )

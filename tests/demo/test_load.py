@@ -272,6 +272,16 @@ def test_the_command_needs_a_server(app, served, make_tenant, run_command):
     assert f"No server answers at {url}." in refused.output
 
 
+def test_a_server_that_does_not_answer_any_more_is_no_clean_verdict(served, make_tenant):
+    tenant, other = make_tenant(Tier.POOLED_ROWS), make_tenant(Tier.POOLED_ROWS)
+    loaded = [served.loaded(tenant), served.loaded(other)]
+    with running_load(served.url, loaded, patience=0.1) as load:
+        wait_for(load, {Kind.CREATE}, tenant, other)
+    load._url = f"http://127.0.0.1:{free_port()}"
+
+    assert load.verdict().amiss == {"unanswered": 4}
+
+
 @pytest.mark.parametrize(("options", "status"), [([], 1), (["--allow-errors"], 0)])
 def test_repeated_requests_fail_the_command_unless_they_are_allowed(
     served, make_tenant, run_command, options, status

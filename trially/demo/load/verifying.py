@@ -64,6 +64,10 @@ def try_elsewhere(sender: Sender, others: Sequence[Ledger]) -> None:
             if answer.is_served:
                 what = f"The tenant {sender.ledger.tenant} can read {entry.key}."
                 other.find(Amiss.ELSEWHERE, what)
+            elif not answer.is_final:
+                what = f"No answer to a read of another tenant's record: {answer.cause}."
+                sender.ledger.find(Amiss.UNANSWERED, what)
+                return
             elif answer.status != 404:
                 what = f"{answer.status} {answer.cause} to a read of another tenant's record."
                 sender.ledger.find(Amiss.REFUSED, what)
