@@ -1,5 +1,6 @@
 """`flask demo load`: load a tenant over HTTP, and compare what it holds with what was promised."""
 
+import shutil
 import sys
 import time
 
@@ -159,6 +160,7 @@ def _run(load: Load, seconds: float) -> float:
 
 
 def _show(line: str) -> None:
-    """Show a line of progress on standard error, if that is a terminal."""
+    """Show a line of progress on standard error, if that is a terminal; it is cut to its width."""
     if sys.stderr.isatty():
-        click.echo(f"{ERASED_LINE}{line}", err=True, nl=False)
+        width = shutil.get_terminal_size().columns - 1
+        click.echo(f"{ERASED_LINE}{line[:width]}", err=True, nl=False)
