@@ -82,7 +82,5 @@ class Importer:
         return True
 
     def _fail(self, sent: Sent, what: str) -> bool:
-        answer = sent.answer
-        amiss = Amiss.REFUSED if answer.is_final else Amiss.UNANSWERED
-        self._ledger.find(amiss, f"{answer.status or 'No answer'} {answer.cause} to {what}.")
+        self._sender.note_failure(sent, what)
         return False

@@ -8,7 +8,7 @@ from trially.demo.load.clients import Request
 from trially.demo.load.findings import Amiss
 from trially.demo.load.ledger import Entry
 from trially.demo.load.listing import Listing
-from trially.demo.load.sending import Sender, Sent
+from trially.demo.load.sending import Sender
 from trially.demo.load.traffic import Kind
 
 READS, SEARCHES = 20, 4
@@ -41,7 +41,7 @@ class Reader:
         if answer.status in (200, 404):
             self._judge(entry, answer.document if answer.status == 200 else None, since)
         else:
-            self._note_failure(sent, f"a read of {entry.key}")
+            self._sender.note_failure(sent, f"a read of {entry.key}")
 
     def _search(self, entry: Entry) -> None:
         since = len(entry.history)
@@ -50,7 +50,7 @@ class Reader:
         request = Request("POST", "/api/v1/patients/search", body, headers)
         sent = self._sender.send(Kind.SEARCH, request)
         if sent.answer.status != 200:
-            self._note_failure(sent, f"a search for {entry.key}")
+            self._sender.note_failure(sent, f"a search for {entry.key}")
             return
         found = [item for item in sent.answer.document["data"] if item["mrn"] == entry.key]
         if len(found) > 1:
@@ -68,7 +68,7 @@ class Reader:
         for _ in listing.pages():
             yield
         if listing.failed is not None:
-            self._note_failure(listing.failed, "a page of the list")
+            self._sender.note_failure(listing.failed, "a page of the list")
             return
         seen = listing.by_mrn(self._ledger)
         for key, number in since.items():
@@ -77,8 +77,3 @@ class Reader:
     def _judge(self, entry: Entry, seen: dict[str, Any] | None, since: int) -> None:
         if amiss := entry.judge(seen, since=since):
             self._ledger.find(amiss, f"A read of {entry.key} did not show its acknowledged state.")
-
-    def _note_failure(self, sent: Sent, what: str) -> None:
-        answer = sent.answer
-        amiss = Amiss.REFUSED if answer.is_final else Amiss.UNANSWERED
-        self._ledger.find(amiss, f"{answer.status or 'No answer'} {answer.cause} to {what}.")

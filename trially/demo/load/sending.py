@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 from trially.demo.load.clients import Answer, Client, Request
+from trially.demo.load.findings import Amiss
 from trially.demo.load.ledger import Ledger
 from trially.demo.load.traffic import Kind, Traffic
 
@@ -60,6 +61,12 @@ class Sender:
         self._traffic.note_wait(self.ledger.tenant, kind, begun, attempts)
         self.ledger.read_after = answer.headers.get(READ_AFTER.lower(), self.ledger.read_after)
         return Sent(answer, attempts)
+
+    def note_failure(self, sent: Sent, what: str) -> None:
+        """Note that a request was refused or had no answer. `what` names it."""
+        answer = sent.answer
+        amiss = Amiss.REFUSED if answer.is_final else Amiss.UNANSWERED
+        self.ledger.find(amiss, f"{answer.status or 'No answer'} {answer.cause} to {what}.")
 
     def _following_writes(self, request: Request) -> Request:
         if self.ledger.read_after is None:

@@ -131,13 +131,10 @@ class Writer:
             self._note_failure(sent, f"the deletion of {entry.key}")
 
     def _note_failure(self, sent: Sent, what: str) -> None:
-        answer = sent.answer
-        if not answer.is_final:
-            self._ledger.find(Amiss.UNANSWERED, f"No answer to {what}: {answer.cause}.")
-        elif answer.status == 404:
-            self._ledger.find(Amiss.LOST, f"{answer.status} {answer.cause} to {what}.")
+        if sent.answer.status == 404:
+            self._ledger.find(Amiss.LOST, f"404 {sent.answer.cause} to {what}.")
         else:
-            self._ledger.find(Amiss.REFUSED, f"{answer.status} {answer.cause} to {what}.")
+            self._sender.note_failure(sent, what)
 
 
 def _creation(entry: Entry) -> Request:
