@@ -64,5 +64,10 @@ def take_row(state: State, number: int) -> State | None:
     if state.is_held(ROW):
         return None
     mover = state.movers[number]
-    read = mover._replace(holds=mover.holds | {ROW}, is_suspended=state.catalog.is_suspended)
-    return state.with_mover(number, read)
+    return state.with_mover(number, read_row(state, mover._replace(holds=mover.holds | {ROW})))
+
+
+def read_row(state: State, mover: Mover) -> Mover:
+    """Return a mover that remembers what the catalog's row of the tenant says."""
+    catalog = state.catalog
+    return mover._replace(epoch=catalog.epoch, is_suspended=catalog.is_suspended)

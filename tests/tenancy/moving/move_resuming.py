@@ -9,7 +9,17 @@ from move_locks import (
     take_tenant_lock,
     under_copy_lock,
 )
-from move_state import OPERATION, ROW, Mover, Operation, Protocol, State, stopped, tenant_lock
+from move_state import (
+    CLOSED,
+    OPERATION,
+    ROW,
+    Mover,
+    Operation,
+    Protocol,
+    State,
+    stopped,
+    tenant_lock,
+)
 
 
 def _begin(state: State, number: int, protocol: Protocol) -> State | None:
@@ -65,18 +75,17 @@ def _resume_source(state: State, number: int, protocol: Protocol) -> State | Non
     if after is None:
         return None
     mover, guard = after.movers[number], state.placements[state.movers[number].source]
-    is_fenced = guard.epoch < 0 if protocol.fence_is_marked else guard.epoch > state.catalog.epoch
-    if is_fenced:
-        fenced = mover._replace(epoch=abs(guard.epoch), at=step_after("fence", protocol))
-        return after.with_mover(number, fenced)
+    fence = CLOSED if protocol.fence_is_marked else mover.epoch + 1
+    if guard.epoch == fence:
+        return at_step(after, number, step_after("fence", protocol))
     released = mover.holds - {ROW, tenant_lock(mover.source)}
     return after.with_mover(number, mover._replace(holds=released, at="create_target"))
 
 
 def _undo_target(state: State, number: int, protocol: Protocol) -> State | None:
     target = state.movers[number].target
-    closed = state.with_placement(target, epoch=0, is_suspended=False, rows=())
-    if not protocol.undo_locks_source and state.placements[closed.movers[number].source].epoch > 0:
+    closed = state.with_placement(target, epoch=CLOSED, is_suspended=False, rows=())
+    if not protocol.undo_locks_source and state.placements[1 - target].epoch != CLOSED:
         undone = closed.operation._replace(state="undone")
         return closed.with_mover(number, stopped(closed.movers[number]), operation=undone)
     return at_step(closed, number, "undo_row")
@@ -92,12 +101,13 @@ def _undo_source(state: State, number: int, protocol: Protocol) -> State | None:
     after = take_tenant_lock(state, number)
     if after is None:
         return None
-    mover, catalog = after.movers[number], state.catalog
-    guard = state.placements[mover.source]
-    epoch = catalog.epoch
+    mover, guard = after.movers[number], state.placements[state.movers[number].source]
+    epoch = mover.epoch
+    if guard.epoch != CLOSED and protocol.undo_reopens_only_a_fence:
+        return at_step(after, number, "undo_catalog")
     if guard.epoch != epoch and not protocol.undo_reopens_at_old_epoch:
-        epoch = max(abs(guard.epoch), epoch) + 1
-    reopened = after.with_placement(mover.source, epoch=epoch, is_suspended=catalog.is_suspended)
+        epoch = max(guard.epoch, epoch + 1) + 1
+    reopened = after.with_placement(mover.source, epoch=epoch, is_suspended=mover.is_suspended)
     return reopened.with_mover(number, mover._replace(epoch=epoch, at="undo_catalog"))
 
 

@@ -27,6 +27,10 @@ OPERATION, ROW = "operation", "row"
 """Locks on the catalog: the advisory lock of the operation, and the tenant's row."""
 
 
+CLOSED = 0
+"""The epoch of a guard that serves nobody."""
+
+
 class Violation(Exception):  # noqa: N818
     """An invariant does not hold."""
 
@@ -43,7 +47,7 @@ class Protocol:
     """The session that holds the source's lock writes the fence."""
 
     fence_is_marked: bool = True
-    """The fence is an epoch that nothing else writes: the next one, negated."""
+    """The fence is an epoch that nothing else writes there: 0, not the next one."""
 
     has_copy_lock: bool = True
     """Every session that writes a placement's rows for a move holds that placement's copy lock."""
@@ -55,6 +59,9 @@ class Protocol:
     """An undo decides what to do when it holds the source's lock."""
 
     undo_reopens_at_old_epoch: bool = False
+    undo_reopens_only_a_fence: bool = False
+    """An undo leaves a guard that is not fenced, also if the catalog has another epoch."""
+
     undo_trusts_no_record: bool = False
     """An undo does not read in the catalog whether the switch happened."""
 
@@ -113,6 +120,8 @@ class Mover(NamedTuple):
     connections: str = ""
     holds: frozenset[str] = frozenset()
     epoch: int = 0
+    """The catalog's epoch, when the mover has locked its row; the next one is the target's."""
+
     is_suspended: bool = False
     position: int = 0
     """The number of commits that its slot has read."""
@@ -139,7 +148,7 @@ class Operator(NamedTuple):
 class State(NamedTuple):
     catalog: Catalog = Catalog()
     operation: Operation = Operation()
-    placements: tuple[Placement, Placement] = (Placement(1), Placement(0))
+    placements: tuple[Placement, Placement] = (Placement(1), Placement(CLOSED))
     workers: tuple[Worker, ...] = (Worker(), Worker())
     movers: tuple[Mover, ...] = (Mover("move", "begin", connections=ALL_CONNECTIONS), Mover())
     operator: Operator = Operator()

@@ -5,11 +5,13 @@ from move_locks import (
     at_step,
     go_on,
     is_newest,
+    read_row,
     take_row,
     take_tenant_lock,
     under_copy_lock,
 )
 from move_state import (
+    CLOSED,
     ROW,
     STEPS,
     Catalog,
@@ -24,7 +26,7 @@ from move_state import (
 
 def _create_target(state: State, number: int, protocol: Protocol) -> State | None:
     target = state.movers[number].target
-    return go_on(state.with_placement(target, epoch=0, is_suspended=False), number, protocol)
+    return go_on(state.with_placement(target, epoch=CLOSED, is_suspended=False), number, protocol)
 
 
 def _copy(state: State, number: int, protocol: Protocol) -> State | None:
@@ -44,11 +46,9 @@ def _lock(state: State, number: int, protocol: Protocol) -> State | None:
     after = take_tenant_lock(state, number)
     if after is None:
         return None
-    used = [state.catalog.epoch]
-    if protocol.fence_is_marked:
-        used.append(abs(state.placements[mover.source].epoch))
-    locked = after.movers[number]._replace(epoch=max(used) + 1)
-    return go_on(after.with_mover(number, locked), number, protocol)
+    if not protocol.switch_locks_row:
+        after = after.with_mover(number, read_row(state, after.movers[number]))
+    return go_on(after, number, protocol)
 
 
 def _drain(state: State, number: int, protocol: Protocol) -> State | None:
@@ -63,14 +63,15 @@ def _drain(state: State, number: int, protocol: Protocol) -> State | None:
 
 def _fence(state: State, number: int, protocol: Protocol) -> State | None:
     mover = state.movers[number]
-    epoch = -mover.epoch if protocol.fence_is_marked else mover.epoch
+    epoch = CLOSED if protocol.fence_is_marked else mover.epoch + 1
     return go_on(state.with_placement(mover.source, epoch=epoch), number, protocol)
 
 
 def _open(state: State, number: int, protocol: Protocol) -> State | None:
     mover = state.movers[number]
     is_suspended = mover.is_suspended and protocol.open_keeps_suspension
-    opened = state.with_placement(mover.target, epoch=mover.epoch, is_suspended=is_suspended)
+    epoch = mover.epoch + 1
+    opened = state.with_placement(mover.target, epoch=epoch, is_suspended=is_suspended)
     return go_on(opened, number, protocol)
 
 
@@ -81,9 +82,9 @@ def _switch(state: State, number: int, protocol: Protocol) -> State | None:
     if state.placements[mover.target].rows != state.commits:
         raise Violation("the switch happens before the target has every commit")
     switched = state._replace(
-        catalog=Catalog(mover.target, mover.epoch, catalog.is_suspended),
+        catalog=Catalog(mover.target, mover.epoch + 1, catalog.is_suspended),
         operation=state.operation._replace(is_switched=True),
-        issued=state.issued | {(mover.target, mover.epoch)},
+        issued=state.issued | {(mover.target, mover.epoch + 1)},
         before_switch=None if protocol.switch_is_durable else (catalog, state.operation),
     )
     released = mover._replace(holds=mover.holds - {ROW})

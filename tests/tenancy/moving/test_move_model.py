@@ -111,6 +111,12 @@ def test_the_model_notices_an_undo_that_reopens_the_source_at_its_old_epoch():
         model.explore()
 
 
+def test_the_model_notices_an_undo_that_was_killed_between_guard_and_catalog():
+    model = Model(Protocol(undo_reopens_only_a_fence=True), start(faults=2), plans=("undo",))
+    with pytest.raises(FoundViolation, match="no side is writable"):
+        model.explore()
+
+
 def test_the_model_notices_an_undo_that_does_not_wait_for_the_source():
     model = Model(Protocol(undo_locks_source=False), start(faults=2), plans=("undo",))
     with pytest.raises(FoundViolation, match="no side is writable"):
