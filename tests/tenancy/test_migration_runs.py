@@ -2,112 +2,24 @@
 
 import json
 import os
-import shutil
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from fleets import Fleet
-from sqlalchemy import delete, insert, select, text, update
+from migrating_fleets import HEAD, NEXT, Migrate, migrate, names, recorded, run_in, write_next
+from sqlalchemy import select, text, update
 
-from trially.config import ROOT
 from trially.state import state_of
-from trially.tenancy.advisory_locks import tenant_lock_key
-from trially.tenancy.catalog import Operation, PlacementRecord, Server, Tenant
+from trially.tenancy.catalog import PlacementRecord, Server
 from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.migrating import rehearsing, running
 from trially.tenancy.migrating.ledger import NothingToResumeError
-from trially.tenancy.migrating.migration_failures import FleetMigrationError
-from trially.tenancy.migrating.places import read_places
 from trially.tenancy.migrating.planning import RunOptions
-from trially.tenancy.migrating.progress import Progress
-from trially.tenancy.migrating.reporting import raise_if_unfinished
 from trially.tenancy.migrating.running import migrate_tenants
-from trially.tenancy.migrating.status import TenantRevision
-from trially.tenancy.migrating.tenant_locks import TenantBusyError, holding, tenant_locks
-from trially.tenancy.migration_runs import MigrationRun, PlaceMigration, PlaceState, RunState
-from trially.tenancy.schema.lineages import TENANT_LINEAGE, alembic_config
-from trially.tenancy.schema.protection import create_policy_sql
-from trially.tenancy.schema.revision_files import newest_revision
-from trially.tenancy.schema.revisions import Revision
+from trially.tenancy.migration_runs import MigrationRun, PlaceMigration, RunState
 
-HEAD = newest_revision(TENANT_LINEAGE)
-NEXT = f"{int(HEAD) + 1:04d}"
-MIGRATION = """
-from alembic import op
-
-revision, down_revision = "{revision}", "{head}"
-branch_labels = depends_on = None
-
-
-def upgrade():
-{body}
-"""
-ADD_VISITS = (
-    "CREATE TABLE visit (tenant_id uuid, id uuid, PRIMARY KEY (tenant_id, id))",
-    "".join(create_policy_sql("visit")),
-    "ALTER TABLE site ADD CONSTRAINT ck_site_named CHECK (name <> 'Nameless')",
-)
-UNDO = (
-    "DROP TABLE IF EXISTS {0}.visit",
-    "ALTER TABLE {0}.site DROP CONSTRAINT IF EXISTS ck_site_named",
-    "DROP INDEX IF EXISTS {0}.uq_site_seen",
-    f"UPDATE {{0}}.alembic_version SET version_num = '{HEAD}'",
-)
-
-Migrate = Callable[..., Progress]
-
-
-@pytest.fixture
-def write_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Let runs use a copy of the lineage with one more migration."""
-    lineage = tmp_path / "tenant"
-    shutil.copytree(ROOT / "migrations" / "tenant", lineage)
-    monkeypatch.setattr(running, "alembic_config", lambda _lineage: alembic_config(lineage))
-
-    def write(body: str) -> None:
-        script = MIGRATION.format(revision=NEXT, head=HEAD, body=body)
-        (lineage / "versions" / f"{NEXT}_next.py").write_text(script)
-
-    return write
-
-
-@pytest.fixture
-def migrate(fleet: Fleet, write_next: Callable[[str], None]) -> Iterator[Migrate]:
-    """Migrate the fleet to the next revision, and take it back after the test."""
-    write_next("\n".join(f"    op.execute({statement!r})" for statement in ADD_VISITS))
-
-    def run(**options: Any) -> Progress:
-        resumes = options.pop("resumes", False)
-        with fleet.app.app_context():
-            return migrate_tenants(RunOptions(attempts=2, **options), resumes=resumes)
-
-    yield run
-    for slug in fleet.tenants:
-        for statement in UNDO:
-            run_in(fleet, slug, statement)
-    blank = UNDO[0].format("blank"), UNDO[1].format("blank"), UNDO[3].format("blank")
-    for statement in blank:
-        fleet.administer(statement, of="schema-one")
-    with fleet.app.app_context(), catalog_transaction() as session:
-        session.execute(update(PlacementRecord).values(revision=HEAD, quarantine=None))
-
-
-def run_in(fleet: Fleet, slug: str, statement: str) -> None:
-    fleet.administer(statement.format(fleet.tenants[slug].placement.schema), of=slug)
-
-
-def recorded(fleet: Fleet) -> dict[str, tuple[str | None, str | None]]:
-    with fleet.app.app_context(), catalog_transaction() as session:
-        records = session.scalars(select(PlacementRecord)).all()
-        return {each.tenant.slug: (each.revision, each.quarantine) for each in records}
-
-
-def names(progress: Progress) -> set[str]:
-    return {each.place.name for each in progress.failed}
+__all__ = ["migrate", "write_next"]
 
 
 def test_failures_are_named_and_the_others_migrated(fleet: Fleet, migrate: Migrate) -> None:
@@ -443,113 +355,3 @@ def test_a_killed_run_leaves_each_place_whole_and_is_resumed(
     for slug in fleet.tenants:
         run_in(fleet, slug, "ALTER TABLE {0}.site DROP COLUMN IF EXISTS killed")
     fleet.administer("ALTER TABLE blank.site DROP COLUMN IF EXISTS killed", of="schema-one")
-
-
-@contextmanager
-def working_on(fleet: Fleet, *slugs: str) -> Iterator[None]:
-    """Hold the locks of tenants, and leave their operations, as a process that moves them does."""
-    ids = [fleet.tenants[slug].id for slug in slugs]
-    lock = text(f"SELECT pg_advisory_lock({tenant_lock_key(':tenant_id')})")
-    with fleet.app.app_context(), control_engine().connect() as catalog:
-        for slug, tenant_id in zip(slugs, ids, strict=True):
-            catalog.execute(lock, {"tenant_id": tenant_id})
-            catalog.execute(
-                insert(Operation).values(
-                    tenant_id=tenant_id, tenant_slug=slug, kind="move", state="running"
-                )
-            )
-        catalog.commit()
-        try:
-            yield
-        finally:
-            catalog.execute(delete(Operation).where(Operation.tenant_id.in_(ids)))
-            catalog.execute(text("SELECT pg_advisory_unlock_all()"))
-            catalog.commit()
-
-
-def test_tenants_that_are_being_moved_are_skipped_and_named(fleet: Fleet, migrate: Migrate) -> None:
-    moved = ("dedicated-one", "schema-one", "pooled-one")
-    with working_on(fleet, *moved):
-        progress = migrate(stop_at="1")
-        with pytest.raises(FleetMigrationError, match="The tenant schema-one is being moved;"):
-            raise_if_unfinished(progress)
-
-    assert progress.state is RunState.FAILED
-    assert (progress.failed, len(progress.skipped)) == ([], 2)
-    assert {each.place.name for each in progress.skipped} == {"dedicated-one", "schema-one"}
-    states = recorded(fleet)
-    assert {slug for slug, state in states.items() if state == (HEAD, None)} == {
-        *("dedicated-one", "schema-one")
-    }
-    assert states["pooled-one"] == (NEXT, None)
-    reasons = [each.failure.reason for each in progress.skipped if each.failure is not None]
-    assert sorted(reasons)[0] == (
-        "The tenant dedicated-one is being moved; its tables were left alone. Run"
-        " `flask tenants migrate --resume` when that is done."
-    )
-
-    resumed = migrate(resumes=True)
-    assert (resumed.state, len(resumed.migrated)) == (RunState.DONE, 2)
-    assert set(recorded(fleet).values()) == {(NEXT, None)}
-
-
-def test_a_command_that_skips_a_tenant_ends_with_1(fleet: Fleet, migrate: Migrate) -> None:
-    with working_on(fleet, "dedicated-one"):
-        told = fleet.run("tenants", "migrate", "--all")
-        items = fleet.run("tenants", "migrate", "--all", "--json")
-
-    assert told.exit_code == items.exit_code == 1
-    assert "1 skipped" in told.stdout
-    [skipped] = json.loads(items.stdout)["skipped"]
-    assert (skipped["place"], skipped["state"]) == ("dedicated-one", "skipped")
-    assert json.loads(items.stdout)["failed"] == []
-
-
-def test_status_says_why_a_tenant_was_skipped(fleet: Fleet) -> None:
-    record = fleet.tenants["dedicated-one"].placement
-    attempt = PlaceMigration(state=PlaceState.SKIPPED, error="The tenant is being moved.")
-    assert TenantRevision(record, Revision.BEHIND, attempt).reason == "The tenant is being moved."
-
-
-def test_a_tenant_that_has_moved_since_is_named(fleet: Fleet, migrate: Migrate) -> None:
-    """The list of places is older than the switch of a move that ended meanwhile."""
-    tenant = fleet.tenants["dedicated-one"]
-    place = update(PlacementRecord).where(PlacementRecord.tenant_id == tenant.id)
-    with fleet.app.app_context(), tenant_locks() as locks:
-        (listed,) = [each for each in read_places() if "dedicated-one" in each.slugs]
-        with catalog_transaction() as session:
-            session.execute(place.values(is_active=False))
-        try:
-            with pytest.raises(TenantBusyError, match="has moved since"), locks.held(listed):
-                pass
-        finally:
-            with catalog_transaction() as session:
-                session.execute(place.values(is_active=True))
-        with locks.held(listed):
-            pass
-
-
-def test_no_operation_works_on_a_tenant_that_is_migrated(fleet: Fleet) -> None:
-    own, pooled = fleet.tenants["schema-one"], fleet.tenants["pooled-one"]
-    is_free = text(f"SELECT pg_try_advisory_xact_lock({tenant_lock_key(':tenant_id')})")
-    with fleet.app.app_context(), control_engine().connect() as catalog:
-
-        def is_held(tenant: Tenant) -> bool:
-            return not catalog.scalar(is_free, {"tenant_id": tenant.id})
-
-        for place in read_places():
-            with holding(place):
-                assert is_held(own) == (place.slugs == ["schema-one"])
-                assert not is_held(pooled)
-                catalog.rollback()
-
-
-def test_a_downgrade_leaves_a_tenant_alone_that_is_being_moved(fleet: Fleet) -> None:
-    before = f"{int(HEAD) - 1:04d}"
-    with working_on(fleet, "dedicated-one"):
-        told = fleet.run("tenants", "downgrade", "dedicated-one", "--to", before, "--yes", "--json")
-
-    assert told.exit_code == 1
-    [item] = json.loads(told.stdout)
-    assert "The tenant dedicated-one is being moved; its tables were left alone." in item["error"]
-    assert recorded(fleet)["dedicated-one"] == (HEAD, None)
