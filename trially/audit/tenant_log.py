@@ -5,7 +5,7 @@ from uuid import UUID
 from psycopg2.extensions import connection
 
 from trially.database.placement import current_placement
-from trially.database.session import db
+from trially.database.session import db, open_transaction
 from trially.seals import Log
 
 COLUMNS = (
@@ -28,7 +28,11 @@ def tenant_log(tenant_id: UUID | None = None) -> Log:
 
 
 def tenant_connection() -> connection:
-    """Return the connection of the current tenant's session. The session commits it."""
+    """Return the connection of the current tenant's session. The session commits it.
+
+    If no transaction is open, it is opened where the tenant is placed now.
+    """
+    open_transaction()
     raw: connection | None = db.session.connection().connection.driver_connection
     assert raw is not None  # noqa: S101
     return raw

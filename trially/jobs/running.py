@@ -21,7 +21,7 @@ from trially.database.model import length_of
 from trially.database.placement import StalePlacementError
 from trially.database.session import transaction
 from trially.jobs.askers import acting, check_asker
-from trially.jobs.attempts import Attempt, Heart, tenant_of_job
+from trially.jobs.attempts import Attempt, Heart, tenant_of_job, writing_to_job
 from trially.jobs.claiming import ClaimedJob, as_json, write_claimed
 from trially.jobs.files import delete_file
 from trially.jobs.kinds import (
@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 SHORTEST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 600.0
 MOST_MOVES = 3
-"""How often an attempt follows its tenant to another placement."""
+"""How often an attempt begins a step again because its tenant is at another place."""
 
 ABANDONED = "The worker stopped, or did not renew its lease in time."
 
@@ -69,11 +69,11 @@ def _run_steps(app: Flask, attempt: Attempt) -> str:
     while True:
         try:
             done = _run_next_step(app, attempt, job)
-        except StalePlacementError as error:
+        except StalePlacementError:
             _forget_placement(app, job)
             moves += 1
             if moves > MOST_MOVES:
-                return _end_attempt(app, job, attempt.kind, error)
+                return _interrupt(app, attempt, job)
         except JobInterruptedError:
             return _interrupt(app, attempt, job)
         except LeaseLostError:
@@ -157,10 +157,13 @@ def _complete(attempt: Attempt, job: ClaimedJob, step: Step, turn: Turn) -> Clai
 
 
 def _interrupt(app: Flask, attempt: Attempt, job: ClaimedJob) -> str:
-    """End an attempt that was cancelled, or whose worker is ending: that one does not count."""
+    """End an attempt that was cancelled, or that another one continues: that one does not count.
+
+    The worker is ending, or no place accepts the tenant because its move was interrupted.
+    """
     if attempt.is_cancelled:
         return _end(app, job, JobState.CANCELLED)
-    with tenant_of_job(app, job.tenant_id), transaction():
+    with writing_to_job(app, job.tenant_id):
         write_claimed(
             job,
             "state = 'queued', due_at = clock_timestamp(), lease_id = NULL,"
@@ -177,7 +180,7 @@ def _end_attempt(app: Flask, job: ClaimedJob, kind: Kind, error: Exception) -> s
         keeps_file = not isinstance(error, JobError) or isinstance(error, JobTimeError)
         result = error.result if isinstance(error, JobError) else {}
         return _end(app, job, JobState.FAILED, error=reason, keeps_file=keeps_file, result=result)
-    with tenant_of_job(app, job.tenant_id), transaction():
+    with writing_to_job(app, job.tenant_id):
         write_claimed(
             job,
             "state = 'queued', lease_id = NULL, error = :error,"
@@ -197,7 +200,7 @@ def _end(
     keeps_file: bool = False,
     result: Mapping[str, Any] = MappingProxyType({}),
 ) -> str:
-    with tenant_of_job(app, job.tenant_id), transaction():
+    with writing_to_job(app, job.tenant_id):
         write_claimed(
             job,
             "state = :state, error = coalesce(:error, error), ended_at = clock_timestamp(),"

@@ -20,11 +20,12 @@ def may_retry(error: BaseException) -> bool:
     """Return whether a second attempt may answer the request, and cannot do anything twice.
 
     The guard refuses a transaction with its first statement, so a request with a stale placement
-    has done nothing yet, unless it committed a batch before. A request on a replica only reads. The
-    server rolls back the transaction of a lost connection, unless a COMMIT of changes was sent.
+    has done nothing yet, unless it committed a batch or read a streamed body before. Then each of
+    its transactions follows the tenant by itself. A request on a replica only reads. The server
+    rolls back the transaction of a lost connection, unless a COMMIT of changes was sent.
     """
     state, view = request_state(), current_app.view_functions[request.endpoint or ""]
-    if state.has_committed or (state.is_committing and not reads_only(view)):
+    if not state.can_repeat or (state.is_committing and not reads_only(view)):
         return False
     if isinstance(error, StalePlacementError):
         return True
