@@ -16,7 +16,11 @@ COLUMNS = (
 
 
 def tenant_log(tenant_id: UUID | None = None) -> Log:
-    """Return the log of a tenant, by default the current one."""
+    """Return the log of a tenant, by default the current one, whose era is then known.
+
+    The era is the epoch: the guard admits only transactions of the current one, and a change of it
+    waits for all others to end. So every record of an earlier epoch is of an ended transaction.
+    """
     return Log(
         "audit_record",
         "audit_seal",
@@ -24,6 +28,7 @@ def tenant_log(tenant_id: UUID | None = None) -> Log:
         tenant_id or current_placement().tenant_id,
         order=("epoch", "transaction_id", "id"),
         transaction_type="bigint",
+        current_era=current_placement().epoch if tenant_id is None else None,
     )
 
 

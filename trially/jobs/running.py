@@ -42,7 +42,7 @@ log = logging.getLogger(__name__)
 SHORTEST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 600.0
 MOST_MOVES = 3
-"""How often an attempt begins a step again because its tenant is at another place."""
+"""How often a step begins again because its tenant is at another place."""
 
 ABANDONED = "The worker stopped, or did not renew its lease in time."
 
@@ -83,7 +83,7 @@ def _run_steps(app: Flask, attempt: Attempt) -> str:
         else:
             if isinstance(done, str):
                 return done
-            job = done
+            job, moves = done, 0
 
 
 def _forget_placement(app: Flask, job: ClaimedJob) -> None:
