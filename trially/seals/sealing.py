@@ -99,7 +99,7 @@ def _unsealed(cursor: Any, log: Log, after: Key | None) -> list[bytes]:
     A transaction of an earlier era ran in a cluster that this one was made from, so it has ended.
     """
     era = sql.Identifier(log.order[0])
-    newest = sql.SQL("(SELECT max({era}) FROM {table}{own})").format(
+    newest: sql.Composable = sql.SQL("(SELECT max({era}) FROM {table}{own})").format(
         era=era, table=sql.Identifier(log.table), own=log.where()
     )
     if log.current_era is not None:
