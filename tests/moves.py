@@ -103,9 +103,15 @@ def moving_after_each_commit(app: Flask, tenant: Tenant) -> Iterator[list[Tenant
 def wait_for_waiting(app: Flask, tenant: Tenant, number: int = 1) -> None:
     """Wait until so many transactions of the tenant wait in the guard."""
     ends_at = time.monotonic() + MOST_SECONDS
-    while ask_in(app, tenant, _WAITING, str(tenant.id))[0][0] < number:
+    while count_waiting(app, tenant) < number:
         assert time.monotonic() < ends_at, "No transaction of the tenant waits in the guard."
         time.sleep(0.01)
+
+
+def count_waiting(app: Flask, tenant: Tenant) -> int:
+    """Return how many connections of the tenant wait in the guard."""
+    [(number,)] = ask_in(app, tenant, _WAITING, str(tenant.id))
+    return int(number)
 
 
 def _set_guard(app: Flask, database: str, tenant: Tenant, epoch: int) -> None:

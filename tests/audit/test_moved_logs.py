@@ -4,8 +4,9 @@ from uuid import UUID
 
 import pytest
 from flask import Flask
-from members import MakeTenant
-from moves import switch
+from members import AsMember, MakeTenant
+from moves import switch, switch_to_copy
+from tenant_databases import access_of, ask
 from uuid_utils.compat import uuid7
 
 from trially.audit import indexing
@@ -15,6 +16,7 @@ from trially.audit.subjects import pack
 from trially.database.session import db
 from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.context import tenant_context
+from trially.tenancy.servers.connections import execute
 
 OLD_CLUSTER = 10**12
 """How much higher the transaction ids of the cluster of before are."""
@@ -82,6 +84,22 @@ def test_records_of_before_and_since_are_one_chain(
             "SELECT last[1] FROM audit_seal WHERE tenant_id = %s ORDER BY number", (tenant.id,)
         )
         assert [epoch for (epoch,) in order] == ["2", "2"]
+
+
+def test_a_form_that_the_place_of_before_had_is_stored_at_the_new_one(
+    app: Flask, make_tenant: MakeTenant, as_member: AsMember
+) -> None:
+    """A move that was rolled back may have left a place without the newest rows."""
+    member = as_member(make_tenant(Tier.DEDICATED_DATABASE))
+    assert member.get("/patients").status_code == 200
+    copy = switch_to_copy(app, member.tenant)
+    with access_of(app).administer(copy) as raw:
+        execute(raw, "SET session_replication_role = replica; DELETE FROM tenant.audit_form")
+
+    assert member.get("/patients").status_code == 200
+
+    routes = [route for (route,) in ask(app, "SELECT route FROM tenant.audit_form", database=copy)]
+    assert routes == ["GET /api/v1/patients"]
 
 
 def test_a_sealer_that_has_an_old_entry_follows_the_tenant(

@@ -1,6 +1,8 @@
 """A tenant moves while it is served: requests wait, and what they were told before stays true."""
 
+import math
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
@@ -8,10 +10,18 @@ import pytest
 from cycle_views import sites
 from flask import Flask
 from members import AsMember, MakeTenant, Member
-from moves import during_a_move, locked_out, switch, switch_to_copy
+from moves import (
+    count_waiting,
+    during_a_move,
+    locked_out,
+    switch,
+    switch_to_copy,
+    wait_for_waiting,
+)
 from tenant_databases import ask_in
 from werkzeug.test import TestResponse
 
+from trially.request_cycle.retrying import prepare_retry
 from trially.state import state_of
 from trially.tenancy.catalog import Tenant, Tier
 
@@ -54,6 +64,53 @@ def test_a_request_waits_no_longer_than_it_may(
 
     assert (answer.status_code, answer.json["code"]) == (503, "request_timeout")
     assert sites(moved) == before
+
+
+def test_a_tenant_that_moves_again_before_the_second_attempt(
+    app: Flask, moved: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is for a request that a replica refused, and that then waited on the primary."""
+    before, prepared = sites(moved), []
+
+    def prepare(error: BaseException) -> None:
+        prepare_retry(error)
+        prepared.append(error)
+        if len(prepared) == 1:
+            switch(app, moved.tenant)
+
+    monkeypatch.setattr("trially.request_cycle.prepare_retry", prepare)
+    switch(app, moved.tenant)
+    answer = moved.post("/sites", json={"name": "moved twice"})
+
+    assert (answer.status_code, len(prepared)) == (201, 2)
+    assert sorted(sites(moved)) == sorted([*before, "moved twice"])
+
+
+def test_a_waiting_tenant_leaves_connections_and_threads_to_others(
+    app: Flask, make_tenant: MakeTenant, as_member: AsMember
+) -> None:
+    """Both tenants are in one pool, so they share a login role and its connections."""
+    waiting, other = (as_member(make_tenant(Tier.POOLED_ROWS)) for _ in range(2))
+    settings = state_of(app).settings
+    share = math.ceil(settings.threads * settings.tenant_thread_share)
+
+    def read(_number: int) -> TestResponse:
+        return waiting.through(app).get("/sites")
+
+    with ThreadPoolExecutor(16) as threads:
+        with locked_out(app, waiting.tenant):
+            answers = threads.map(read, range(16))
+            wait_for_waiting(app, waiting.tenant, share)
+            answered = [other.get("/sites").status_code for _ in range(5)]
+            connections = count_waiting(app, waiting.tenant)
+            switch(app, waiting.tenant)
+        statuses = [each.status_code for each in answers]
+
+    assert answered == [200] * 5
+    assert connections == share
+    # On a slow machine, those above the share may have waited for longer than they may.
+    assert set(statuses) <= {200, 503}
+    assert statuses.count(200) >= share
 
 
 def test_answers_of_before_are_valid_after(app: Flask, moved: Member) -> None:

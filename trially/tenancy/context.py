@@ -46,6 +46,8 @@ def follow_tenant() -> None:
     guard_refusals_total.labels("stale").inc()
     is_administered = isinstance(current_placement(), AdministeredPlacement)
     tenant_id = current_tenant().tenant_id
+    # A WAL position of the server of before says nothing about another one.
+    request_state().written_up_to = None
     directory().forget(tenant_id)
     entry = directory().find(str(tenant_id))
     if is_administered:

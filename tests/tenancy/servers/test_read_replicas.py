@@ -203,6 +203,8 @@ def test_a_token_of_before_a_move_asks_for_nothing(pair):
 
     switch(pair.app, tenant)
     first = shown_by()
+    pair.stop_clock()
+    assert client.get("/sites").status_code == 200
     catch_up(pair.standby, pair.primary)
     second, was_used = pair.send(shown_by)
 
