@@ -11,9 +11,11 @@ from uuid_utils.compat import uuid7
 
 from trially.audit import indexing
 from trially.audit.finding import find_record_ids
+from trially.audit.recording import note
 from trially.audit.sealer import seal_tenant
 from trially.audit.subjects import pack
-from trially.database.session import db
+from trially.audit.working import working
+from trially.database.session import db, transaction
 from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.servers.connections import execute
@@ -100,6 +102,25 @@ def test_a_form_that_the_place_of_before_had_is_stored_at_the_new_one(
 
     routes = [route for (route,) in ask(app, "SELECT route FROM tenant.audit_form", database=copy)]
     assert routes == ["GET /api/v1/patients"]
+
+
+def test_what_was_noted_before_the_transaction_was_opened_is_recorded(
+    app: Flask, make_tenant: MakeTenant, tier: Tier
+) -> None:
+    tenant = make_tenant(tier)
+    with app.app_context(), tenant_context(tenant.slug), working():
+        with transaction():
+            note(part="before")
+        note(part="after")
+        switch(app, tenant)
+        with transaction():
+            pass
+
+        parts = db.session.connection().exec_driver_sql(
+            "SELECT epoch, details->>'part' FROM audit_record WHERE tenant_id = %s ORDER BY epoch",
+            (tenant.id,),
+        )
+        assert [tuple(each) for each in parts] == [(1, "before"), (2, "after")]
 
 
 def test_a_sealer_that_has_an_old_entry_follows_the_tenant(

@@ -24,8 +24,10 @@ def open_where_placed(session: Session) -> None:
     Raises `StalePlacementError` if the catalog knows no place whose guard accepts the tenant, as
     while a move is interrupted, and `TenantSuspendedError`.
     """
-    if request_state().has_begun and session.in_transaction():
+    state = request_state()
+    if state.has_begun and session.in_transaction():
         return
+    noted, waiting = state.audit, state.after_commit
     for moves in range(MOST_MOVES + 1):
         try:
             session.execute(_NOTHING)
@@ -33,8 +35,10 @@ def open_where_placed(session: Session) -> None:
             raise
         except StalePlacementError:
             session.rollback()
-            if moves == MOST_MOVES or request_state().tenant is None:
+            if moves == MOST_MOVES or state.tenant is None:
                 raise
+            # What was noted belongs to the transaction that is not open yet.
+            state.audit, state.after_commit = noted, waiting
             app_state().follow_tenant()
         else:
             return
