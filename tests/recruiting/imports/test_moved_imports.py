@@ -41,13 +41,10 @@ def check_import(member: Member, answer: TestResponse) -> None:
     job = member.get(answer.headers["Location"]).json
     assert (job["state"], job["error_count"]) == ("done", 0)
     assert job["counts"]["Patient"]["new"] == PATIENTS
+    place = placement_of(member.app, member.tenant)
+    count = f"SELECT count(*) FROM {place.schema}.patient WHERE tenant_id = %s AND source = %s"
     [(stored,)] = ask(
-        member.app,
-        f"SELECT count(*) FROM {placement_of(member.app, member.tenant).schema}.patient"
-        " WHERE tenant_id = %s AND source = %s",
-        str(member.tenant.id),
-        job["source"],
-        database=placement_of(member.app, member.tenant).url.database,
+        member.app, count, str(member.tenant.id), job["source"], database=place.url.database
     )
     assert stored == PATIENTS
 
