@@ -12,6 +12,12 @@ from serving.problems import CRASHED, TOO_SLOW, choose_request_id, problem_of
 AUTHENTICATED = "trially.authenticated"
 """The app sets this in the WSGI environ when it has verified the request's credentials."""
 
+WAITING = "trially.waiting"
+"""A function in the WSGI environ, which returns a context manager.
+
+While the app waits in it for other requests to end, another thread answers requests.
+"""
+
 App = Callable[..., Any]
 
 
@@ -47,6 +53,7 @@ def answer(connection: Connection, app: App, worker: Any) -> None:
             response_args=(lambda: connection.body_is_streamed or worker.is_closing(),),
         )
         environ["wsgi.multithread"] = True
+        environ[WAITING] = worker.waiting
         _run(app, environ, response, connection)
         connection.is_authenticated = connection.is_authenticated or bool(
             environ.get(AUTHENTICATED)

@@ -11,6 +11,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 
 from serving.acceptor import HAS_SERVED, IS_AUTHENTICATED, Acceptor
@@ -65,6 +66,10 @@ class Loop:
         if not self.cfg.keepalive:
             return True
         return not (self._worker.alive or self._acceptor.has_other())
+
+    def waiting(self) -> AbstractContextManager[None]:
+        """Let another thread answer requests while a request waits for others to end."""
+        return self._threads.waiting()
 
     def run(self) -> None:
         """Serve until the worker is told to stop, then finish."""

@@ -112,6 +112,9 @@ class AppState:
     compose_audit_record: "Callable[[AuditNotes], str] | None" = None
     """Returns the statements that write the audit record of the open transaction."""
 
+    follow_tenant: "Callable[[], None]" = field(init=False)
+    """Enters the current tenant again, where it is placed now."""
+
     known_audit_forms: "set[tuple[UUID, int, UUID]]" = field(default_factory=set)
     """The forms of audit records that tenants' databases have: tenant, epoch and id."""
 
@@ -177,6 +180,9 @@ class RequestState:
     has_committed: bool = False
     """A batch was committed before the end of the request, so that it must not be run again."""
 
+    has_read_body: bool = False
+    """A streamed body was read, at least in part, which can be done only once."""
+
     rolls_back: bool = False
     """All changes are undone at the end: transactions are savepoints of one that is rolled back."""
 
@@ -212,6 +218,11 @@ class RequestState:
 
     written_up_to: int | None = None
     """The WAL position after the last COMMIT, where the server has replicas."""
+
+    @property
+    def can_repeat(self) -> bool:
+        """Whether the request or command could begin again as if it had not run."""
+        return not (self.has_committed or self.has_read_body)
 
     def forget_audit(self) -> None:
         """Forget what the ended transaction has disclosed and changed."""

@@ -3,12 +3,15 @@
 import datetime as dt
 
 import pytest
+from moves import switch
 from sealed_tenants import write_and_seal, write_records
 from tenant_databases import access_of, ask_in
 from uuid_utils.compat import uuid7
 
 from trially.audit.finding import first_id
+from trially.audit.pruning import PruningRefusedError, prune_place
 from trially.audit.sealer import seal_tenant
+from trially.tenancy.migrating.places import read_places
 from trially.tenancy.servers.connections import execute
 
 OLD = 2012
@@ -47,6 +50,18 @@ def owner_of(raw):
         raw, "SELECT relowner::regrole::text FROM pg_class WHERE oid = 'audit_record'::regclass"
     )
     return owner
+
+
+def test_a_place_from_which_a_tenant_has_moved_is_not_pruned(app, old):
+    tenant, _ = old
+    with app.app_context():
+        [place] = [each for each in read_places() if tenant.slug in each.slugs]
+        switch(app, tenant)
+
+        with pytest.raises(PruningRefusedError, match="The placement of the tenant"):
+            prune_place(place, OLD + 1)
+
+        assert seal_tenant(tenant.slug).records == 0  # nothing was recorded
 
 
 def test_old_years_are_removed_and_the_rest_verifies(app, tier, old, audit, run_command):

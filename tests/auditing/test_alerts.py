@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from flask import Flask
 from members import AsMember, MakePatient, MakeTenant, Member
+from moves import switch
+from tenant_databases import access_of
 from two_tenants import Clinic
 
 from trially.auditing.alerts.evaluating import evaluate
@@ -15,6 +17,7 @@ from trially.auditing.alerts.rules import RULES, RuleName
 from trially.auth.permissions import Role
 from trially.tenancy.catalog import Tier
 from trially.tenancy.context import tenant_context
+from trially.tenancy.servers.connections import execute
 
 Evaluate = Callable[[Member], list[dict[str, Any]]]
 
@@ -180,3 +183,37 @@ def test_records_are_evaluated_in_steps(
     [alert] = find(pooled)
 
     assert alert["count"] == 2
+
+
+def test_records_of_a_cluster_with_higher_transaction_ids_are_evaluated(
+    app: Flask,
+    make_tenant: MakeTenant,
+    as_member: AsMember,
+    make_patient: MakePatient,
+    find: Evaluate,
+    tier: Tier,
+) -> None:
+    """The tenant has moved to a younger cluster since, and nothing was recorded there yet."""
+    owner = as_member(make_tenant(tier), Role.OWNER)
+    limit(owner, RuleName.BULK_READS, threshold=2)
+    for _ in range(3):
+        owner.get(f"/patients/{make_patient(owner)['id']}")
+    table = f"{owner.tenant.placement.schema}.audit_record"
+    with access_of(app).administer(owner.tenant.placement.database) as raw:
+        execute(raw, "SET session_replication_role = replica")
+        change = f"UPDATE {table} SET transaction_id = transaction_id + %s WHERE tenant_id = %s"
+        execute(raw, change, 10**12, str(owner.tenant.id))
+
+    switch(app, owner.tenant)
+    counts = {each["rule"]: each["count"] for each in find(owner)}
+    assert find(owner) == []
+    owner.get(f"/patients/{make_patient(owner)['id']}")
+    find(owner)
+
+    [shown] = [
+        each
+        for each in owner.get("/audit/alerts").json["data"]
+        if each["rule"] == RuleName.BULK_READS
+    ]
+    assert counts[RuleName.BULK_READS] == 3
+    assert shown["count"] == 4

@@ -2,7 +2,9 @@
 
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from uuid import UUID
 
 import pytest
@@ -75,6 +77,28 @@ def test_a_slow_end_among_quick_ones_refuses_nobody() -> None:
 
     assert not bulkheads._compartments["a"].is_stuck(clock.now)
     assert bulkheads._compartments[OURS].is_stuck(clock.now)
+
+
+def test_only_a_request_that_waits_gives_its_thread_to_others() -> None:
+    bulkheads = Bulkheads(8, 0.5)
+    waited: list[UUID] = []
+
+    @contextmanager
+    def waiting() -> Iterator[None]:
+        # Another thread may enter and leave meanwhile.
+        bulkheads.leave(*bulkheads.enter(THEIRS, "a", waiting))
+        bulkheads.leave(*held.pop())
+        yield
+        waited.append(OURS)
+        bulkheads.leave(*held.pop())
+
+    held = [bulkheads.enter(OURS, "a", waiting) for _ in range(4)]
+    assert waited == []
+
+    bulkheads.enter(OURS, "a", waiting)
+
+    assert waited == [OURS]
+    assert bulkheads.running() == {OURS: 3}
 
 
 def test_a_stuck_server_leaves_threads_to_other_servers() -> None:

@@ -21,6 +21,7 @@ from trially.audit.forms import Action, Form, Purpose
 from trially.config import current_settings
 from trially.errors import OperatorError
 from trially.state import app_state
+from trially.tenancy.advisory_locks import tenant_lock_key
 from trially.tenancy.catalog import PlacementRecord
 from trially.tenancy.migrating.places import Place, read_places
 from trially.tenancy.schema.databases import as_owner
@@ -100,7 +101,7 @@ def places_to_prune(slug: str | None) -> list[Place]:
 def prune_place(place: Place, before: int) -> Pruned:
     """Drop the partitions of the years before `before`, and record it for each tenant.
 
-    Raises `PruningRefusedError` if a record in them has no seal yet.
+    Raises `PruningRefusedError` if a record in them has no seal yet, or a tenant has moved.
     """
     check_retention(before)
     with as_owner(server_access(place.server), place.database) as owned:
@@ -127,6 +128,7 @@ def _years_before(raw: connection, before: int) -> list[int]:
 def _record(raw: connection, record: PlacementRecord, years: Sequence[int]) -> None:
     """Write into a tenant's log which years are removed. Row security is forced on the owner."""
     tenant_id = str(record.tenant_id)
+    _enter(raw, record)
     execute(raw, "SELECT set_config('trially.tenant_id', %s, true)", tenant_id)
     end = first_id(dt.datetime(max(years) + 1, 1, 1, tzinfo=dt.UTC))
     with raw.cursor() as cursor:
@@ -138,6 +140,17 @@ def _record(raw: connection, record: PlacementRecord, years: Sequence[int]) -> N
                 f" `flask audit seal {record.tenant.slug}` first."
             )
         cursor.execute(_RECORD, _values(record, years))
+
+
+def _enter(raw: connection, record: PlacementRecord) -> None:
+    """Do what the guard does: take the tenant's lock, and refuse a tenant that has moved since."""
+    tenant_id = str(record.tenant_id)
+    execute(raw, f"SELECT pg_advisory_xact_lock_shared({tenant_lock_key('%s::uuid')})", tenant_id)
+    epochs = execute(raw, "SELECT epoch FROM trially.placement WHERE tenant_id = %s", tenant_id)
+    if epochs != [(record.epoch,)]:
+        raise PruningRefusedError(
+            f"The placement of the tenant {record.tenant.slug} has changed. Run the command again."
+        )
 
 
 def _values(record: PlacementRecord, years: Sequence[int]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import ORMExecuteState
 from trially.database.compiling import engine_without
 from trially.database.connecting import Login, open_connection
 from trially.database.engines import EngineRegistry, Limits
+from trially.database.following import open_where_placed
 from trially.database.placement import WrongTenantError, current_placement
 from trially.database.since import Lacking, lacking
 from trially.database.statements import UnauditedChangeError
@@ -213,13 +214,16 @@ def transaction() -> Iterator[None]:
     """Commit the block's changes to the current tenant's rows, or roll them back on an exception.
 
     For commands, and for jobs that commit in batches. In a request, the request cycle commits.
-    Inside `rolled_back`, it is a savepoint.
+    Inside `rolled_back`, it is a savepoint. If this context cannot begin again, the transaction
+    follows the tenant to its present place.
     """
     if request_state().rolls_back:
         with db.session.begin_nested():
             yield
         return
     try:
+        if not request_state().can_repeat:
+            open_transaction()
         yield
         db.session.commit()
         request_state().has_committed = True
@@ -235,12 +239,23 @@ def rolled_back() -> Iterator[None]:
     The transactions in the block become savepoints: each sees what the earlier ones wrote.
     """
     state = request_state()
+    if not state.can_repeat:
+        open_transaction()
     state.rolls_back = True
     try:
         yield
     finally:
         state.rolls_back = False
         db.session.rollback()
+
+
+def open_transaction() -> None:
+    """Open the transaction of this context at the tenant's present place, unless it is open.
+
+    For work that cannot be repeated if its first statement is refused. Raises
+    `StalePlacementError` if no place accepts the tenant, or `TenantSuspendedError`.
+    """
+    open_where_placed(db.session())
 
 
 def check_tenant_open() -> None:
@@ -250,12 +265,6 @@ def check_tenant_open() -> None:
     """
     db.session.execute(text("SELECT 1"))
     db.session.rollback()
-
-
-class ReaderConnection(WatchedConnection):
-    """A connection of a request to the catalog, whose queries take milliseconds."""
-
-    longest_seconds = 2.0
 
 
 def init_app(

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from flask import Flask
 
-from trially.database.session import transaction
+from trially.database.session import open_transaction, transaction
 from trially.jobs.claiming import ClaimedJob, write_claimed
 from trially.jobs.kinds import Kind, LeaseLostError, Turn
 from trially.tenancy.context import enter_tenant
@@ -30,6 +30,14 @@ def tenant_of_job(app: Flask, tenant_id: UUID) -> Iterator[None]:
     """Push an app context whose current tenant has this id, where it is placed now."""
     with app.app_context():
         enter_tenant(directory().find(str(tenant_id)))
+        yield
+
+
+@contextmanager
+def writing_to_job(app: Flask, tenant_id: UUID) -> Iterator[None]:
+    """Run the block in a transaction of a job's tenant, which follows the tenant if it moves."""
+    with tenant_of_job(app, tenant_id), transaction():
+        open_transaction()
         yield
 
 
@@ -113,7 +121,7 @@ class Heart(threading.Thread):
     def _renew(self, attempt: Attempt) -> None:
         turn = attempt.turn
         progress = "" if turn is None else ", progress_done = :done, progress_total = :total"
-        with tenant_of_job(self._app, attempt.job.tenant_id), transaction():
+        with writing_to_job(self._app, attempt.job.tenant_id):
             is_cancelled = write_claimed(
                 attempt.job,
                 f"due_at = clock_timestamp() + make_interval(secs => :lease){progress}",

@@ -22,7 +22,7 @@ from trially.auth.permissions import Permission
 from trially.auth.tokens import Claims
 from trially.database.placement import current_placement
 from trially.database.rows import Item, find_item
-from trially.database.session import transaction
+from trially.database.session import open_transaction, transaction
 from trially.errors import OperatorError
 from trially.http.codes import Code
 from trially.http.etags import ETAG, to_etag
@@ -109,6 +109,7 @@ def _watching(app: Flask, watcher: Watcher) -> Iterator[None]:
         state = request_state()
         state.claims, state.support = watcher.claims, watcher.support
         with transaction():
+            open_transaction()
             yield
 
 

@@ -23,7 +23,7 @@ from trially.database.model import length_of
 from trially.database.placement import StalePlacementError
 from trially.database.session import transaction
 from trially.jobs.askers import acting, check_asker
-from trially.jobs.attempts import Attempt, Heart, tenant_of_job
+from trially.jobs.attempts import Attempt, Heart, tenant_of_job, writing_to_job
 from trially.jobs.claiming import ClaimedJob, as_json, write_claimed
 from trially.jobs.files import delete_file
 from trially.jobs.kinds import (
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 SHORTEST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 600.0
 MOST_MOVES = 3
-"""How often an attempt follows its tenant to another placement."""
+"""How often a step begins again because its tenant is at another place."""
 
 ABANDONED = "The worker stopped, or did not renew its lease in time."
 
@@ -71,11 +71,11 @@ def _run_steps(app: Flask, attempt: Attempt) -> str:
         try:
             run = _cancel if attempt.is_cancelled else _run_next_step
             done = run(app, attempt, job)
-        except StalePlacementError as error:
+        except StalePlacementError:
             _forget_placement(app, job)
             moves += 1
             if moves > MOST_MOVES:
-                return _end_attempt(app, job, attempt.kind, error)
+                return _release(app, job)
         except JobInterruptedError:
             if not attempt.is_cancelled:
                 return _release(app, job)
@@ -86,7 +86,7 @@ def _run_steps(app: Flask, attempt: Attempt) -> str:
         else:
             if isinstance(done, str):
                 return done
-            job = done
+            job, moves = done, 0
 
 
 def _forget_placement(app: Flask, job: ClaimedJob) -> None:
@@ -182,8 +182,11 @@ def _cancel(app: Flask, attempt: Attempt, job: ClaimedJob) -> str:
 
 
 def _release(app: Flask, job: ClaimedJob) -> str:
-    """Let another worker continue, because this one is ending. The attempt does not count."""
-    with tenant_of_job(app, job.tenant_id), transaction():
+    """Let another worker continue the job. The attempt does not count.
+
+    This worker is ending, or no place accepts the tenant because its move was interrupted.
+    """
+    with writing_to_job(app, job.tenant_id):
         write_claimed(
             job,
             "state = 'queued', due_at = clock_timestamp(), lease_id = NULL,"
@@ -201,7 +204,7 @@ def _end_attempt(app: Flask, job: ClaimedJob, kind: Kind, error: Exception) -> s
         keeps_file = not isinstance(error, JobError) or isinstance(error, JobTimeError)
         result = error.result if isinstance(error, JobError) else {}
         return _end(app, job, JobState.FAILED, error=reason, keeps_file=keeps_file, result=result)
-    with tenant_of_job(app, job.tenant_id), transaction():
+    with writing_to_job(app, job.tenant_id):
         write_claimed(
             job,
             "state = 'queued', lease_id = NULL, error = :error,"
@@ -222,7 +225,7 @@ def _end(
     keeps_file: bool = False,
     result: Mapping[str, Any] = MappingProxyType({}),
 ) -> str:
-    with tenant_of_job(app, job.tenant_id), transaction():
+    with writing_to_job(app, job.tenant_id):
         write_claimed(
             job,
             "state = :state, error = coalesce(:error, error), ended_at = clock_timestamp(),"

@@ -142,12 +142,7 @@ class Worker:
     def _visit(self, turn: Turn, lane: "_Lane") -> int:
         """Claim a job of a tenant, return the turn, and run the job. Returns the number of jobs."""
         try:
-            with tenant_of_job(self._app, turn.tenant_id):
-                visit = claiming.claim(
-                    KINDS, self._most, self._lease_seconds, counts=self._must_count(turn)
-                )
-                if visit.job is None:
-                    claiming.delete_ended(self._retention_days)
+            visit = self._claim_where_placed(turn)
         except Exception as error:  # noqa: BLE001  the other tenants must be served
             self._postpone(turn, error, lane)
             return 0
@@ -165,6 +160,23 @@ class Worker:
             return 0
         self._run(Attempt(visit.job, KINDS[visit.job.kind]), lane)
         return 1
+
+    def _claim_where_placed(self, turn: Turn) -> Visit:
+        """Claim a job of a tenant. If the tenant has moved, it is visited at its new place."""
+        counts = self._must_count(turn)
+        try:
+            return self._claim(turn, counts=counts)
+        except StalePlacementError:
+            with self._app.app_context():
+                directory().forget(turn.tenant_id)
+            return self._claim(turn, counts=counts)
+
+    def _claim(self, turn: Turn, *, counts: bool) -> Visit:
+        with tenant_of_job(self._app, turn.tenant_id):
+            visit = claiming.claim(KINDS, self._most, self._lease_seconds, counts=counts)
+            if visit.job is None:
+                claiming.delete_ended(self._retention_days)
+            return visit
 
     def _run(self, attempt: Attempt, lane: "_Lane") -> None:
         with self._lock:
@@ -208,15 +220,11 @@ class Worker:
         return True
 
     def _postpone(self, turn: Turn, error: Exception, lane: "_Lane") -> None:
-        """Visit a tenant again later. A tenant that moved is visited at once, at its new place."""
+        """Visit a tenant again later."""
         with self._app.app_context():
-            if isinstance(error, StalePlacementError):
-                directory().forget(turn.tenant_id)
-                lane.queue.give_back(turn, 0.1)
-                return
             self._failures[turn.tenant_id] += 1
             longest = min(2.0 ** self._failures[turn.tenant_id], LONGEST_PAUSE_SECONDS)
-            if isinstance(error, UnknownTenantError | TenantSuspendedError):
+            if isinstance(error, UnknownTenantError | TenantSuspendedError | StalePlacementError):
                 directory().forget(turn.tenant_id)
             log.warning(
                 "The jobs of a tenant wait: %s",

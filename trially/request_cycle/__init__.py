@@ -2,7 +2,7 @@
 
 1. `admit` (before_request) verifies the token and enters its tenant: SQL goes to its bind.
 2. `Application.answer` authorizes the member, runs the steps around the view, and settles. If the
-   placement has changed, or a replica cannot answer, it tries once more.
+   placement has changed, or a replica cannot answer, it tries again.
 3. `settle` commits, or rolls back if the answer is an error.
 4. Flask-SQLAlchemy closes the session at teardown.
 
@@ -48,7 +48,9 @@ Step = Callable[[Callable[[], Response]], Response]
 STEPS: tuple[Step, ...] = (replay_response,)
 """What runs around every view that needs a permission, outermost first."""
 
-MOST_ATTEMPTS = 2
+MOST_ATTEMPTS = 3
+"""On a replica, or with an old placement; with a new one; and at the place to which the tenant has
+moved while the second attempt waited in the guard."""
 
 
 def admit() -> None:
@@ -76,7 +78,7 @@ class Application(ContractFlask):
     """The Flask app: it answers each request in one transaction of the request's tenant."""
 
     def answer(self, view: View, arguments: Mapping[str, Any]) -> Response:
-        """Answer the current request, in at most two attempts."""
+        """Answer the current request, in at most `MOST_ATTEMPTS` attempts."""
         permission = _permission_of(view)
         if permission is None:
             return call_view(view, arguments)
@@ -88,7 +90,7 @@ class Application(ContractFlask):
                 settle(response)
             except BaseException as error:
                 roll_back()
-                if attempt == MOST_ATTEMPTS or not may_retry(error):
+                if attempt == MOST_ATTEMPTS or not may_retry(error, attempt):
                     record_refusal(error)
                     raise
                 prepare_retry(error)

@@ -9,11 +9,12 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Hashable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from threading import Condition
 from uuid import UUID
 
-from flask import Flask
+from flask import Flask, request
 
 from trially.http.codes import Code
 from trially.http.problems import ServiceUnavailable
@@ -32,6 +33,9 @@ A request that gives up a silent replica after 0.7 s and is answered by the prim
 """
 
 COMPARTMENTS_KEPT = 5_000
+
+Waiting = Callable[[], AbstractContextManager[None]]
+"""What the server offers to a request that waits: meanwhile another thread answers requests."""
 
 
 class FullError(RuntimeError):
@@ -91,21 +95,25 @@ class Bulkheads:
         self.refusals: Counter[UUID] = Counter()
         """How many requests of each tenant were refused."""
 
-    def enter(self, tenant: UUID, server: str) -> tuple[int, tuple[Compartment, ...]]:
-        """Admit a request of a tenant, or raise `FullError`. Give the result to `leave`."""
+    def enter(
+        self, tenant: UUID, server: str, waiting: Waiting = nullcontext
+    ) -> tuple[int, tuple[Compartment, ...]]:
+        """Admit a request of a tenant, or raise `FullError`. Give the result to `leave`.
+
+        If the request has to wait, it waits in the context of `waiting`.
+        """
+        began = self._clock()
         with self._changed:
-            now = self._clock()
             mine = (
                 self._compartment(tenant, *self._of_tenant),
                 self._compartment(server, *self._of_server),
             )
-            if any(each.is_full() for each in mine):
-                self.waits[tenant] += 1
-                self._wait(tenant, mine)
-            self._numbers += 1
-            for each in mine:
-                each.starts[self._numbers] = now
-            return self._numbers, mine
+            if not any(each.is_full() for each in mine):
+                return self._admit(mine, began)
+            self.waits[tenant] += 1
+        with waiting(), self._changed:
+            self._wait(tenant, mine)
+            return self._admit(mine, began)
 
     def leave(self, number: int, mine: tuple[Compartment, ...]) -> None:
         """Record the end of an admitted request."""
@@ -123,6 +131,14 @@ class Bulkheads:
                 for key, each in self._compartments.items()
                 if isinstance(key, UUID) and each.starts
             }
+
+    def _admit(
+        self, mine: tuple[Compartment, ...], began: float
+    ) -> tuple[int, tuple[Compartment, ...]]:
+        self._numbers += 1
+        for each in mine:
+            each.starts[self._numbers] = began
+        return self._numbers, mine
 
     def _wait(self, tenant: UUID, mine: tuple[Compartment, ...]) -> None:
         ends_at = self._clock() + TENANT_PATIENCE_SECONDS
@@ -149,7 +165,11 @@ class Bulkheads:
 def occupy_thread(entry: TenantEntry) -> None:
     """Count the current request among its tenant's, or raise `ServiceUnavailable`."""
     try:
-        occupied = app_state().bulkheads.enter(entry.tenant_id, entry.placement.server)
+        occupied = app_state().bulkheads.enter(
+            entry.tenant_id,
+            entry.placement.server,
+            request.environ.get("trially.waiting", nullcontext),
+        )
     except FullError:
         raise ServiceUnavailable(
             "Too many requests of this tenant are running.",

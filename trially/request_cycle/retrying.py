@@ -1,4 +1,4 @@
-"""Decide whether a request may be tried once more, and prepare that attempt."""
+"""Decide whether a request may be tried again, and prepare that attempt."""
 
 from flask import current_app, request
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
@@ -16,19 +16,21 @@ from trially.tenancy.context import current_tenant, enter_tenant
 from trially.tenancy.directory import directory
 
 
-def may_retry(error: BaseException) -> bool:
-    """Return whether a second attempt may answer the request, and cannot do anything twice.
+def may_retry(error: BaseException, attempt: int) -> bool:
+    """Return whether another attempt may answer the request, and cannot do anything twice.
 
     The guard refuses a transaction with its first statement, so a request with a stale placement
-    has done nothing yet, unless it committed a batch before. A request on a replica only reads. The
-    server rolls back the transaction of a lost connection, unless a COMMIT of changes was sent.
+    has done nothing yet, unless it committed a batch or read a streamed body before. Then each of
+    its transactions follows the tenant by itself. A request on a replica only reads. The server
+    rolls back the transaction of a lost connection, unless a COMMIT of changes was sent. After the
+    second attempt, only a stale placement is a reason.
     """
     state, view = request_state(), current_app.view_functions[request.endpoint or ""]
-    if state.has_committed or (state.is_committing and not reads_only(view)):
+    if not state.can_repeat or (state.is_committing and not reads_only(view)):
         return False
     if isinstance(error, StalePlacementError):
         return True
-    if not isinstance(error, DBAPIError) or sqlstate_of(error) == QUERY_CANCELED:
+    if attempt > 1 or not isinstance(error, DBAPIError) or sqlstate_of(error) == QUERY_CANCELED:
         return False
     return is_on_replica() or (
         error.connection_invalidated

@@ -5,7 +5,7 @@ from contextlib import suppress
 from flask import Response
 from sqlalchemy.exc import DBAPIError
 
-from trially.database.session import check_tenant_open, db
+from trially.database.session import check_tenant_open, db, open_transaction
 from trially.request_cycle.auditing import set_outcome
 from trially.state import request_state
 
@@ -24,6 +24,8 @@ def settle(response: Response) -> None:
         # If the view ran no SQL, the guard has not run: run it, or a suspended tenant gets a 200.
         # An audit record is committed by a transaction, which runs the guard.
         check_tenant_open()
+    if not state.can_repeat and not state.audit.are_empty:
+        open_transaction()
     state.is_committing = True
     db.session.commit()
     state.is_committing = False

@@ -42,6 +42,9 @@ class Log:
     transaction_type: str = "xid8"
     """The type of the column `transaction_id`: `xid8` or `bigint`."""
 
+    current_era: int | None = None
+    """The era of the caller's transaction, if it is known without a record of that era."""
+
     @property
     def name(self) -> str:
         """The log's name and tenant: each has a chain of its own."""

@@ -98,16 +98,16 @@ def _unsealed(cursor: Any, log: Log, after: Key | None) -> list[bytes]:
 
     A transaction of an earlier era ran in a cluster that this one was made from, so it has ended.
     """
-    era = log.order[0]
+    era = sql.Identifier(log.order[0])
+    newest: sql.Composable = sql.SQL("(SELECT max({era}) FROM {table}{own})").format(
+        era=era, table=sql.Identifier(log.table), own=log.where()
+    )
+    if log.current_era is not None:
+        newest = sql.Literal(log.current_era)
     has_ended = sql.SQL(
         "(transaction_id < pg_snapshot_xmin(pg_current_snapshot())::text::{type}"
-        " OR {era} < (SELECT max({era}) FROM {table}{own}))"
-    ).format(
-        type=sql.SQL(log.transaction_type),
-        era=sql.Identifier(era),
-        table=sql.Identifier(log.table),
-        own=log.where(),
-    )
+        " OR {era} < {newest})"
+    ).format(type=sql.SQL(log.transaction_type), era=era, newest=newest)
     limit = log.ordered + sql.SQL(f" LIMIT {BATCH}")
     parts = [
         sql.SQL("(SELECT * FROM {}{}{})").format(

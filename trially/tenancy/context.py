@@ -3,11 +3,17 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flask import current_app
+from flask import Flask, current_app
 
-from trially.database.placement import NoTenantError, OutdatedTenantError, enter_placement
-from trially.state import request_state
-from trially.tenancy.administered import administered_placement
+from trially.database.placement import (
+    NoTenantError,
+    OutdatedTenantError,
+    current_placement,
+    enter_placement,
+)
+from trially.observability.metrics import guard_refusals_total
+from trially.state import request_state, state_of
+from trially.tenancy.administered import AdministeredPlacement, administered_placement
 from trially.tenancy.directory import TenantEntry, directory
 from trially.tenancy.schema.revision_files import TENANT_LINEAGE
 from trially.tenancy.schema.revisions import Revision, compare, needed_revision
@@ -30,6 +36,24 @@ def current_tenant() -> TenantEntry:
     if entry is None:
         raise NoTenantError("This app context has no current tenant.")
     return entry
+
+
+def follow_tenant() -> None:
+    """Enter the current tenant again, where the catalog says that it is placed now.
+
+    An operator's work on a suspended tenant stays one.
+    """
+    guard_refusals_total.labels("stale").inc()
+    is_administered = isinstance(current_placement(), AdministeredPlacement)
+    tenant_id = current_tenant().tenant_id
+    # A WAL position of the server of before says nothing about another one.
+    request_state().written_up_to = None
+    directory().forget(tenant_id)
+    entry = directory().find(str(tenant_id))
+    if is_administered:
+        _administer(entry)
+    else:
+        enter_tenant(entry)
 
 
 @contextmanager
@@ -56,12 +80,21 @@ def administered_tenant(reference: str) -> Iterator[TenantEntry]:
     with app.app_context():
         entry = directory().find(reference, fresh=True)
         if entry.is_suspended:
-            _refuse_outdated(entry)
-            enter_placement(administered_placement(entry.placement))
-            request_state().tenant = entry
+            _administer(entry)
         else:
             enter_tenant(entry)
         yield entry
+
+
+def init_app(app: Flask) -> None:
+    """Let transactions follow their tenant."""
+    state_of(app).follow_tenant = follow_tenant
+
+
+def _administer(entry: TenantEntry) -> None:
+    _refuse_outdated(entry)
+    enter_placement(administered_placement(entry.placement))
+    request_state().tenant = entry
 
 
 def _refuse_outdated(entry: TenantEntry) -> None:

@@ -3,6 +3,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
+from moves import switch
 from sqlalchemy import text
 from standbys import (
     SERVED_TIERS,
@@ -188,6 +189,27 @@ def test_a_replica_with_an_earlier_epoch_is_not_used(pair, client):
     answer, was_used = pair.send(lambda: client.get("/sites"))
 
     assert (answer.status_code, was_used) == (200, True)
+
+
+def test_a_token_of_before_a_move_asks_for_nothing(pair):
+    tenant = pair.installation.make_tenant()
+    client = pair.installation.make_client(tenant)
+    pair.stop_clock()
+    added = client.add_site("M-1")
+    catch_up(pair.standby, pair.primary)
+    shown_by = partial(
+        client.another().get, f"/sites/{added.json['id']}", X_Read_After=added.headers[HEADER]
+    )
+
+    switch(pair.app, tenant)
+    first = shown_by()
+    pair.stop_clock()
+    assert client.get("/sites").status_code == 200
+    catch_up(pair.standby, pair.primary)
+    second, was_used = pair.send(shown_by)
+
+    assert (first.status_code, second.status_code, was_used) == (200, 200, True)
+    assert client.add_site("M-2").headers[HEADER] != added.headers[HEADER]
 
 
 def test_a_suspended_tenant_is_refused_once_the_replica_has_replayed_it(pair, client):

@@ -2,12 +2,18 @@
 
 from trially.config import Settings
 from trially.database.connecting import Login
-from trially.database.session import ReaderConnection
 from trially.database.watching import WatchedConnection
 from trially.tenancy.catalog_sessions import CONTROL_BIND, READER_BIND
 from trially.tenancy.recorded_keys import reader_application
 from trially.tenancy.servers.access import ServerAccess
 from trially.tenancy.servers.preparing import reader_role
+
+
+class ReaderConnection(WatchedConnection):
+    """A connection of a request to the catalog, whose queries take milliseconds."""
+
+    longest_seconds = 2.0
+
 
 CATALOG_CONNECTIONS = {CONTROL_BIND: WatchedConnection, READER_BIND: ReaderConnection}
 """The classes of connections to the catalog, by bind key: requests wait less than commands."""

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from trially.auth.permissions import Permission, requires
 from trially.database.rows import Item, table_of
+from trially.database.session import open_transaction
 from trially.http.contract import queries, returns_page, returns_version
 from trially.http.pages import Page
 from trially.recruiting.imports.missing_records.model import MissingRecord
@@ -59,4 +60,5 @@ def withdraw_missing_records(import_id: UUID) -> Item:
     IMPORTS.get(import_id)
     with answering_refusals():
         withdraw_missing(import_id, transaction_in_time)
+    open_transaction()
     return IMPORTS.get(import_id)

@@ -11,6 +11,7 @@ from flask import Request
 
 from trially.http.problems import BadRequest, ContentTooLarge, UnsupportedMediaType
 from trially.http.reading import reading_body
+from trially.state import request_state
 
 KEPT_IN_MEMORY_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 18
@@ -97,6 +98,7 @@ def received_upload(request: Request, most_bytes: int) -> Iterator[tuple[BinaryI
         raise too_large
     request.max_content_length = most_bytes + 1
     digest, size = hashlib.sha256(), 0
+    request_state().has_read_body = True
     with tempfile.SpooledTemporaryFile(KEPT_IN_MEMORY_BYTES) as file:
         while chunk := _read_chunk(request):
             size += len(chunk)

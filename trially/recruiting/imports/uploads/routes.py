@@ -11,7 +11,7 @@ from trially.auth.identity import current_identity
 from trially.auth.permissions import Permission, requires
 from trially.config import current_settings
 from trially.database.rows import Item
-from trially.database.session import check_tenant_open
+from trially.database.session import check_tenant_open, open_transaction
 from trially.http.answering import deferred_response
 from trially.http.contract import (
     accepts_stream,
@@ -106,6 +106,7 @@ def try_records(query: dict[str, Any]) -> Item:
 
 
 def _enqueue(upload: UploadedFile, query: dict[str, Any]) -> Response:
+    open_transaction()
     charset = request.mimetype_params.get("charset")
     job = enqueue_import(upload, request.mimetype, charset, query)
     return deferred_response(job, url_for("jobs.show_job", job_id=job["id"]))
