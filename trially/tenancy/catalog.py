@@ -184,6 +184,9 @@ class PlacementRecord(Timestamped, CatalogModel):
     quarantine: Mapped[str | None]
     """Why its last migration failed. None once it has succeeded."""
 
+    kept_until: Mapped[dt.datetime | None]
+    """Until when a placement that the tenant has left is kept, so that it can move back."""
+
     tenant: Mapped[Tenant] = relationship(viewonly=True)
     server: Mapped[Server] = relationship(lazy="joined", innerjoin=True)
 

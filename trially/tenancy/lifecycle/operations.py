@@ -34,20 +34,38 @@ class NoOperationError(OperatorError):
 
 @dataclass(frozen=True)
 class Step:
-    """A named, idempotent step of an operation."""
+    """A named, idempotent step of an operation.
+
+    `work` runs before the step's transaction in the catalog, and `do` in it. Work that takes long
+    would hold a transaction open for as long.
+    """
 
     name: str
-    do: Callable[[Session, Operation], None]
+    do: Callable[[Session, Operation], None] = lambda _session, _operation: None
     is_needed: Callable[[Operation], bool] = lambda _operation: True
+    work: Callable[[Operation], None] = lambda _operation: None
 
 
 @dataclass(frozen=True)
 class OperationKind:
-    """A kind of operation: its steps in order, and the function that undoes all of them."""
+    """A kind of operation: its steps in order, and the function that undoes all of them.
+
+    Once the step `final_from` is recorded, the operation can only be finished.
+    """
 
     name: str
     steps: Sequence[Step]
     undo: Callable[[Session, Operation], None]
+    final_from: str | None = None
+
+    def can_undo(self, operation: Operation) -> bool:
+        """Return whether an unfinished operation can still be undone."""
+        names = [step.name for step in self.steps]
+        return (
+            self.final_from is None
+            or operation.step is None
+            or names.index(operation.step) < names.index(self.final_from)
+        )
 
 
 KINDS: dict[str, OperationKind] = {}
@@ -57,9 +75,9 @@ KINDS: dict[str, OperationKind] = {}
 def run_operation(operation_id: UUID) -> Operation:
     """Run the remaining steps of an operation, and return it.
 
-    If a step fails, the whole operation is undone and the error is raised again. If the process
-    is killed, the operation stays `running` or `undoing`, and the next call continues it in the
-    same direction.
+    If a step fails, the whole operation is undone and the error is raised again. If it can only be
+    finished, it stays `running` with the error. If the process is killed, the operation stays
+    `running` or `undoing`, and the next call continues it in the same direction.
     Raises `NoOperationError`, or `OperationBusyError` if another process is running it.
     """
     with control_engine().connect() as catalog, _exclusively(catalog, operation_id) as operation:
@@ -74,8 +92,12 @@ def run_operation(operation_id: UUID) -> Operation:
                 _do_step(catalog, kind, step, operation)
             except Exception as error:
                 reason = f"{step.name}: {type(error).__name__}"
-                _record(catalog, operation, state=OperationState.UNDOING, error=reason)
-                _undo(catalog, kind, operation)
+                _refresh(catalog, operation)
+                if kind.can_undo(operation):
+                    _record(catalog, operation, state=OperationState.UNDOING, error=reason)
+                    _undo(catalog, kind, operation)
+                else:
+                    _record(catalog, operation, state=OperationState.RUNNING, error=reason)
                 raise
         return operation
 
@@ -90,6 +112,11 @@ def undo_operation(operation_id: UUID, reason: str) -> Operation:
         if operation.state == OperationState.DONE:
             raise OperationDoneError(
                 f"The operation {operation_id} is done. Only unfinished operations can be undone."
+            )
+        if not KINDS[operation.kind].can_undo(operation):
+            raise OperationDoneError(
+                f"The operation {operation_id} has come too far to be undone. `flask operations"
+                f" resume {operation_id}` finishes it."
             )
         if operation.state != OperationState.UNDONE:
             _record(catalog, operation, state=OperationState.UNDOING, error=reason)
@@ -124,6 +151,7 @@ def _do_step(catalog: Connection, kind: OperationKind, step: Step, operation: Op
     Only the last commit waits for the disk. If the server crashes and loses an earlier commit,
     that step runs again.
     """
+    step.work(operation)
     is_last = step is kind.steps[-1]
     state = OperationState.DONE if is_last else OperationState.RUNNING
     with _transaction(catalog) as session:
@@ -146,6 +174,12 @@ def _undo(catalog: Connection, kind: OperationKind, operation: Operation) -> Non
         kind.undo(session, operation)
         session.execute(_update(operation, state=OperationState.UNDONE))
     operation.state = OperationState.UNDONE
+
+
+def _refresh(catalog: Connection, operation: Operation) -> None:
+    """Read the recorded step again: a step may record itself before it ends."""
+    with _transaction(catalog) as session:
+        operation.step = session.scalar(select(Operation.step).where(Operation.id == operation.id))
 
 
 def _record(

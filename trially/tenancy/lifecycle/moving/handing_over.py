@@ -1,0 +1,176 @@
+"""The pause of a move: `lock`, `drain`, `compare`, `fence`, `open`, `switch` and `unlock`.
+
+`docs/decisions/0048` has the protocol, and `tests/tenancy/moving/` its model. Requests wait in the
+guard from `lock` to `unlock`, and are then refused as stale; they try again at the target.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import psycopg2
+from psycopg2.extensions import connection
+from sqlalchemy import select, text, update
+from sqlalchemy.orm import Session
+
+from trially.tenancy.advisory_locks import tenant_lock_key
+from trially.tenancy.catalog import Operation, PlacementRecord, Tenant, TenantStatus
+from trially.tenancy.catalog_sessions import control_engine
+from trially.tenancy.lifecycle.moving.catching_up import Follower
+from trially.tenancy.lifecycle.moving.errors import BusyTenantError, DifferentTablesError
+from trially.tenancy.lifecycle.moving.guards import CLOSED, fence, open_at, read_epoch
+from trially.tenancy.lifecycle.moving.numbering import continue_numbers
+from trially.tenancy.lifecycle.moving.plan import MovePlan
+from trially.tenancy.lifecycle.moving.progress import MoveProgress
+from trially.tenancy.lifecycle.moving.sides import Side, SideSession
+from trially.tenancy.lifecycle.moving.tables import MovedTable
+from trially.tenancy.schema.revisions import read_revision
+from trially.tenancy.servers.connections import execute
+
+SWITCH = "hand_over"
+"""The step of the operation that is recorded with the switch."""
+
+
+@dataclass
+class HandOver:
+    """What the pause needs. All connections are open before it begins."""
+
+    plan: MovePlan
+    follower: Follower
+    target: SideSession
+    tables: Sequence[MovedTable]
+    progress: MoveProgress
+
+    def attempt(self) -> None:
+        """Hand the tenant over, with a pause of the plan's length at most.
+
+        Raises `BusyTenantError` if it would take longer. Nothing has changed then, and requests
+        go on.
+        """
+        plan, progress = self.plan, self.progress
+        progress.attempts += 1
+        with (
+            Session(control_engine()) as catalog,
+            plan.target.administered() as opening,
+            plan.source.administered() as locking,
+        ):
+            tenant = lock_tenant(catalog, plan)
+            progress.begin("lock")
+            began = time.monotonic()
+            give_up = self._give_up_after(began + plan.max_pause)
+            with locked(locking, plan.source, plan.max_pause / 2):
+                progress.begin("drain")
+                self.follower.drain(give_up)
+                progress.begin("compare")
+                self._compare(locking, opening)
+                give_up()
+                progress.begin("fence")
+                fence(locking, plan.tenant_id)
+                finish(catalog, tenant, plan, opening, progress)
+                progress.begin("unlock")
+            progress.pause_seconds = time.monotonic() - began
+
+    def _give_up_after(self, deadline: float) -> Callable[[], None]:
+        def give_up() -> None:
+            if time.monotonic() > deadline:
+                raise BusyTenantError(
+                    f"The switch would take longer than --max-pause. The tenant is served as"
+                    f" before. It was at the step {self.progress.phase}."
+                )
+
+        return give_up
+
+    def _compare(self, source: connection, target: connection) -> None:
+        """Compare the revisions and the rows that changed last, and continue the numbers."""
+        ours = read_revision(source, self.plan.source.schema)
+        theirs = read_revision(target, self.plan.target.schema)
+        if ours != theirs:
+            raise DifferentTablesError(
+                f"The source is at revision {ours}, and the target at {theirs}: a migration ran"
+                " during the move. Migrate both, and move again."
+            )
+        self.follower.applier.compare_finally(self.follower.source)
+        continue_numbers(self.follower.source, self.target, self.tables)
+
+
+def lock_tenant(catalog: Session, plan: MovePlan) -> Tenant:
+    """Lock the tenant's row in the catalog, as a suspension does. The caller commits.
+
+    Raises psycopg2's `LockNotAvailable` after two seconds.
+    """
+    catalog.execute(text("SET LOCAL lock_timeout = '2s'"))
+    return catalog.scalars(
+        select(Tenant).where(Tenant.id == plan.tenant_id).with_for_update(of=Tenant)
+    ).one()
+
+
+@contextmanager
+def locked(raw: connection, source: Side, seconds: float) -> Iterator[None]:
+    """Hold the tenant's lock at the source, after its open transactions have ended.
+
+    Raises `BusyTenantError` if they last longer than `seconds`.
+    """
+    key = tenant_lock_key(f"'{source.tenant_id}'::uuid")
+    execute(raw, f"SET lock_timeout = '{max(int(seconds * 1000), 1)}ms'")
+    try:
+        execute(raw, f"SELECT pg_advisory_lock({key})")
+    except psycopg2.errors.LockNotAvailable as error:
+        raise BusyTenantError("A transaction of the tenant lasts longer than the pause.") from error
+    try:
+        yield
+    finally:
+        if not raw.closed:
+            execute(raw, f"SELECT pg_advisory_unlock({key})")
+
+
+def finish(
+    catalog: Session, tenant: Tenant, plan: MovePlan, opening: connection, progress: MoveProgress
+) -> None:
+    """Open the target and switch: the source is fenced already, so nothing else can follow.
+
+    `tenant` is locked by `catalog`, which is committed here.
+    """
+    source = catalog.get_one(PlacementRecord, plan.source_id)
+    target = catalog.get_one(PlacementRecord, plan.target_id)
+    epoch = source.epoch + 1
+    is_suspended = tenant.status == TenantStatus.SUSPENDED
+    progress.begin("open")
+    open_at(opening, plan.tenant_id, epoch, is_suspended=is_suspended)
+    progress.begin("switch")
+    source.is_active, source.kept_until = False, _now() + dt.timedelta(seconds=plan.keep_seconds)
+    catalog.flush()  # at most one placement is active, also between two statements
+    target.is_active, target.kept_until, target.epoch = True, None, epoch
+    catalog.execute(update(Operation).where(Operation.id == plan.operation_id).values(step=SWITCH))
+    catalog.commit()
+
+
+def finish_interrupted(plan: MovePlan, progress: MoveProgress) -> bool:
+    """Finish a switch that was interrupted behind `fence`. Return whether the tenant has moved."""
+    with Session(control_engine()) as catalog, plan.target.administered() as opening:
+        tenant = lock_tenant(catalog, plan)
+        if catalog.get_one(PlacementRecord, plan.target_id).is_active:
+            return True
+        with plan.source.administered() as raw:
+            if read_epoch(raw, plan.tenant_id) != CLOSED:
+                return False
+        finish(catalog, tenant, plan, opening, progress)
+        return True
+
+
+def reopen_source(catalog: Session, plan: MovePlan) -> None:
+    """Let a fenced source serve again, at an epoch that the target was never opened with."""
+    source = catalog.get_one(PlacementRecord, plan.source_id)
+    with plan.source.administered() as raw:
+        if read_epoch(raw, plan.tenant_id) != CLOSED:
+            return
+        tenant = lock_tenant(catalog, plan)
+        source.epoch += 2
+        catalog.flush()
+        is_suspended = tenant.status == TenantStatus.SUSPENDED
+        open_at(raw, plan.tenant_id, source.epoch, is_suspended=is_suspended)
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

@@ -1,0 +1,162 @@
+"""The operation that moves a tenant: its steps, and what undoes them."""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+
+from psycopg2 import sql
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from trially.tenancy.catalog import Operation, PlacementRecord
+from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.lifecycle.moving.applying import Applier
+from trially.tenancy.lifecycle.moving.catching_up import Follower
+from trially.tenancy.lifecycle.moving.copying import copy_snapshot
+from trially.tenancy.lifecycle.moving.errors import BusyTenantError
+from trially.tenancy.lifecycle.moving.guards import CLOSED, open_at
+from trially.tenancy.lifecycle.moving.handing_over import (
+    SWITCH,
+    HandOver,
+    finish_interrupted,
+    reopen_source,
+)
+from trially.tenancy.lifecycle.moving.plan import MovePlan, plan_of, read_plan
+from trially.tenancy.lifecycle.moving.progress import MoveProgress
+from trially.tenancy.lifecycle.moving.removing import remove_rows
+from trially.tenancy.lifecycle.moving.sides import SideSession
+from trially.tenancy.lifecycle.moving.stream import (
+    create_publication,
+    drop_publication,
+    opened_stream,
+)
+from trially.tenancy.lifecycle.moving.tables import MovedTable, common_tables
+from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step
+from trially.tenancy.tiers import tier_of
+
+SHARE_OF_PAUSE = 3
+"""A switch is tried when a drain takes a third of the longest pause at most."""
+
+
+def _create_target(session: Session, operation: Operation) -> None:
+    """Create the role and the storage of the target. Its guard serves nobody."""
+    plan = read_plan(session, operation)
+    record = session.get_one(PlacementRecord, plan.target_id)
+    tier = tier_of(record)
+    tier.create_role(record)
+    tier.create_storage(record)
+    record.revision = tier.grant_access(record)
+    with plan.target.administered() as raw:
+        open_at(raw, plan.tenant_id, CLOSED, is_suspended=False)
+
+
+def _move_rows(operation: Operation) -> None:
+    """Copy, catch up and switch. A switch that was interrupted is finished."""
+    plan, progress = plan_of(operation), MoveProgress()
+    if finish_interrupted(plan, progress):
+        return
+    tables = common_tables(plan.source, plan.target)
+    create_publication(plan.source, plan.publication, tables)
+    with opened_stream(plan.source, plan.publication) as stream:
+        progress.begin("copy")
+        copy_snapshot(plan.source, plan.target, stream.snapshot, tables, progress)
+        progress.copy_seconds = progress.seconds
+        stream.start()
+        with plan.source.reading() as source, plan.target.writing() as target:
+            applier = Applier(target, tables)
+            follower = Follower(source, stream, applier, plan.publication, plan.max_wal_bytes)
+            hand_over = HandOver(plan, follower, target, tables, progress)
+            _switch_when_quiet(hand_over)
+            progress.applied_rows = applier.applied_rows
+    _record_result(operation, progress)
+
+
+def _switch_when_quiet(hand_over: HandOver) -> None:
+    """Follow the changes, and switch in a moment in which the pause is short.
+
+    Raises the last `BusyTenantError` when the time of the plan is over.
+    """
+    plan, progress = hand_over.plan, hand_over.progress
+    deadline = time.monotonic() + plan.give_up_seconds
+    _analyze(hand_over.target, hand_over.tables)
+    while True:
+        progress.begin("catch_up")
+        hand_over.follower.follow(_before(deadline), plan.max_pause / SHARE_OF_PAUSE)
+        try:
+            hand_over.attempt()
+        except BusyTenantError as error:
+            if time.monotonic() > deadline:
+                raise
+            progress.wait_for(str(error))
+            time.sleep(random.uniform(0.1, 1.0))  # noqa: S311
+        else:
+            return
+
+
+def _before(deadline: float) -> Callable[[], None]:
+    def give_up() -> None:
+        if time.monotonic() > deadline:
+            raise BusyTenantError(
+                "The target does not catch up with the changes of the source. The tenant is served"
+                " as before. Move it at a quieter time, or give the move more time with --window."
+            )
+
+    return give_up
+
+
+def _analyze(target: SideSession, tables: Sequence[MovedTable]) -> None:
+    """Let the planner know the target's tables before they serve."""
+    for table in tables:
+        target.run(sql.SQL("ANALYZE {}").format(target.side.table(table.name)))
+
+
+def _record_result(operation: Operation, progress: MoveProgress) -> None:
+    result = {
+        "rows": progress.rows,
+        "bytes": progress.bytes,
+        "applied_rows": progress.applied_rows,
+        "copy_seconds": round(progress.copy_seconds, 3),
+        "seconds": round(progress.seconds, 3),
+        "pause_ms": round(progress.pause_seconds * 1000, 1),
+        "attempts": progress.attempts,
+    }
+    operation.parameters = {**operation.parameters, "result": result}
+    with catalog_transaction() as session:
+        session.execute(
+            update(Operation)
+            .where(Operation.id == operation.id)
+            .values(parameters=operation.parameters)
+        )
+
+
+def _drop_publication(session: Session, operation: Operation) -> None:
+    plan = read_plan(session, operation)
+    drop_publication(plan.source, plan.publication)
+
+
+def _undo(session: Session, operation: Operation) -> None:
+    """Serve the source again, and remove the target, unless it was there before."""
+    plan: MovePlan = read_plan(session, operation)
+    drop_publication(plan.source, plan.publication)
+    reopen_source(session, plan)
+    if plan.was_kept:
+        return
+    record = session.scalars(
+        select(PlacementRecord).where(PlacementRecord.id == plan.target_id)
+    ).one()
+    remove_rows(plan.target)
+    tier_of(record).remove(record)
+    session.execute(delete(PlacementRecord).where(PlacementRecord.id == plan.target_id))
+
+
+MOVE = OperationKind(
+    name="move",
+    steps=(
+        Step("create_target", _create_target),
+        Step(SWITCH, work=_move_rows),
+        Step("drop_publication", _drop_publication),
+    ),
+    undo=_undo,
+    final_from=SWITCH,
+)
+KINDS[MOVE.name] = MOVE
