@@ -22,6 +22,7 @@ MEMBERS = "trially.auth.members.commands"
 AUTH = "trially.auth.commands"
 TENANTS = f"{LIFECYCLE}.tenant_commands"
 LISTING = f"{LIFECYCLE}.listing_commands"
+MOVING = f"{LIFECYCLE}.moving.move_commands"
 MIGRATING = "trially.tenancy.migrating.commands"
 OPERATIONS = f"{LIFECYCLE}.operation_commands"
 SERVERS = f"{LIFECYCLE}.server_commands"
@@ -121,6 +122,21 @@ tenants = _group(
     _lazy("set", f"{ZONES}:set_", "Change the time zone of the tenant SLUG."),
     _lazy("suspend", f"{TENANTS}:suspend", "Suspend the tenant SLUG."),
     _lazy("resume", f"{TENANTS}:resume", "Resume the suspended tenant SLUG."),
+    _lazy(
+        "move",
+        f"{MOVING}:move",
+        "Move the tenant SLUG to another tier or server while it works.",
+    ),
+    _lazy(
+        "move-back",
+        f"{MOVING}:move_back_",
+        "Move the tenant SLUG back to the placement that it left last.",
+    ),
+    _lazy(
+        "settle-moves",
+        f"{MOVING}:settle_moves",
+        "Finish interrupted switches, and remove placements whose time to be kept is over.",
+    ),
     _lazy(
         "ready",
         f"{LIFECYCLE}.ready_commands:ready",

@@ -2,35 +2,22 @@
 
 import datetime as dt
 import itertools
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any
 
 import pytest
 from flask import Flask
-from members import AsMember, MakeFact, MakePatient, MakeTenant, Member
+from members import AsMember, MakePatient, MakeTenant
+from moved_tenants import contents, left_behind, placements_of, writable_sides
 
-from trially.tenancy.catalog import PlacementRecord, Tier
-from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.catalog import Tier
 from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_back, move_tenant
-from trially.tenancy.lifecycle.moving.sides import side_of
-from trially.tenancy.lifecycle.moving.tables import read_tables
 
 TIERS = (Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA, Tier.POOLED_ROWS)
 PAIRS = list(itertools.permutations(TIERS, 2))
 BORN = dt.date(1930, 1, 1)
 OPTIONS = MoveOptions(max_pause=1.0, give_up_seconds=60)
-
-
-def contents(app: Flask, record: PlacementRecord) -> dict[str, set[Any]]:
-    """Return the ids of the tenant's rows, by table."""
-    side = side_of(record)
-    with app.app_context(), side.reading() as session:
-        return {
-            name: {row[0] for row in session.run(f"SELECT id::text FROM {name}")}
-            for name in read_tables(side)
-        }
 
 
 @pytest.mark.parametrize(("here", "there"), PAIRS)
@@ -49,8 +36,8 @@ def test_a_tenant_moves_while_it_is_written_and_nothing_is_lost(
     stop = Event()
     written: list[str] = []
 
-    def write(worker: int) -> list[int]:
-        refused = []
+    def write(worker: int) -> list[Any]:
+        refused: list[Any] = []
         own = as_member(tenant)
         for number in itertools.count():
             if stop.is_set():
@@ -61,7 +48,7 @@ def test_a_tenant_moves_while_it_is_written_and_nothing_is_lost(
                     "mrn": f"{worker} {number}",
                     "given_name": f"A{worker}-{number}",
                     "family_name": f"B{worker}-{number}",
-                    "birth_date": str(BORN + dt.timedelta(days=97 * number + worker)),
+                    "birth_date": str(BORN + dt.timedelta(days=(97 * number + worker) % 30_000)),
                     "sex": "female",
                 },
             )
@@ -69,6 +56,7 @@ def test_a_tenant_moves_while_it_is_written_and_nothing_is_lost(
                 written.append(answer.json["id"])
             else:
                 refused.append((answer.status_code, answer.json))
+        return refused
 
     with ThreadPoolExecutor(4) as pool:
         writers = [pool.submit(write, number) for number in range(4)]
@@ -80,7 +68,14 @@ def test_a_tenant_moves_while_it_is_written_and_nothing_is_lost(
             stop.set()
         refused = [each for writer in writers for each in writer.result()]
 
-    print(moved.parameters["result"], back.parameters["result"], len(written))
     assert refused == []
     for each in written:
         assert member.get(f"/patients/{each}").status_code == 200
+    for result in (moved.parameters["result"], back.parameters["result"]):
+        assert result["rows"] + result["applied_rows"] > 0
+        assert result["pause_ms"] > 0
+    active, former = placements_of(app, tenant.id)
+    assert (active.tier, former.tier) == (here, there)
+    assert [each.id for each in writable_sides(app, tenant.id)] == [active.id]
+    assert left_behind(app, tenant.id) == []
+    assert len(contents(app, active)["patient"]) == 20 + len(written)

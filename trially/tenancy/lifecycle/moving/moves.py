@@ -51,17 +51,19 @@ class MoveOptions:
     """How much WAL the source may retain for the move."""
 
 
-def move_tenant(reference: str, tier: Tier, server: str | None, options: MoveOptions) -> Operation:
+def move_tenant(
+    reference: str, tier: Tier | None, server: str | None, options: MoveOptions
+) -> Operation:
     """Move a tenant to a tier, on the server of this name, and return the operation.
 
-    Without a name it is the tenant's own server, if that accepts the tier, else the emptiest one
-    that does. If the move fails before the switch, the tenant stays where it is, and what was
-    created is removed.
+    Without them, it is the tenant's present tier, or its present server. If the move fails before
+    the switch, the tenant stays where it is, and what was created is removed.
     Raises `UnknownTenantError`, `NoServerError`, `NoFittingServerError` or a `MoveError`.
     """
     with catalog_transaction() as session:
         tenant = _find(session, reference)
         source = tenant.placement
+        tier = tier or Tier(source.tier)
         chosen = choose_server(session, tier, tenant.region, server or source.server.name)
         if (source.tier, source.server_id) == (tier, chosen.id):
             raise MoveError(

@@ -23,6 +23,9 @@ class MoveProgress:
     bytes: int = 0
     """Bytes copied from the snapshot, as COPY writes them."""
 
+    expected_bytes: int | None = None
+    """How many bytes the copy will have, as the statistics of the tables say."""
+
     copy_seconds: float = 0.0
     applied_rows: int = 0
     """Rows that changed during the move and were written again."""
@@ -62,6 +65,13 @@ class MoveProgress:
         """Say why the switch has to wait."""
         self.waited_for = reason
         progressed.send(self)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long the copy will take, at its rate so far; None if that is unknown."""
+        if not self.expected_bytes or not self.bytes:
+            return None
+        return max(self.expected_bytes - self.bytes, 0) * self.seconds / self.bytes
 
     @property
     def seconds(self) -> float:

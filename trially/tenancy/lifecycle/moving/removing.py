@@ -24,8 +24,8 @@ def remove_rows(side: Side) -> None:
     with side.writing() as session:
         for table in tables.values():
             delete = sql.SQL(
-                "WITH some AS (SELECT id FROM {table} WHERE {own} LIMIT {batch}),"
-                " gone AS (DELETE FROM {table} WHERE {own} AND id IN (SELECT id FROM some)"
+                "WITH chosen AS (SELECT id FROM {table} WHERE {own} LIMIT {batch}),"
+                " gone AS (DELETE FROM {table} WHERE {own} AND id IN (SELECT id FROM chosen)"
                 " RETURNING 1) SELECT count(*) FROM gone"
             ).format(table=side.table(table.name), own=side.is_tenants, batch=sql.Literal(BATCH))
             while session.run(delete)[0][0] == BATCH:
