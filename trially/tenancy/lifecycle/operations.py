@@ -75,9 +75,9 @@ KINDS: dict[str, OperationKind] = {}
 def run_operation(operation_id: UUID) -> Operation:
     """Run the remaining steps of an operation, and return it.
 
-    If a step fails, the whole operation is undone and the error is raised again. If it can only be
-    finished, it stays `running` with the error. If the process is killed, the operation stays
-    `running` or `undoing`, and the next call continues it in the same direction.
+    If a step fails or Ctrl-C ends it, the whole operation is undone and the error is raised again.
+    If it can only be finished, it stays `running` with the error. If the process is killed, the
+    operation stays `running` or `undoing`, and the next call continues it in the same direction.
     Raises `NoOperationError`, or `OperationBusyError` if another process is running it.
     """
     with control_engine().connect() as catalog, _exclusively(catalog, operation_id) as operation:
@@ -90,7 +90,7 @@ def run_operation(operation_id: UUID) -> Operation:
         for step in _remaining_steps(kind, operation):
             try:
                 _do_step(catalog, kind, step, operation)
-            except Exception as error:
+            except (Exception, KeyboardInterrupt) as error:
                 reason = f"{step.name}: {type(error).__name__}"
                 _refresh(catalog, operation)
                 if kind.can_undo(operation):

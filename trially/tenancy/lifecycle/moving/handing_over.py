@@ -117,7 +117,10 @@ def locked(raw: connection, source: Side, seconds: float) -> Iterator[None]:
     try:
         execute(raw, f"SELECT pg_advisory_lock({key})")
     except psycopg2.errors.LockNotAvailable as error:
-        raise BusyTenantError("A transaction of the tenant lasts longer than the pause.") from error
+        raise BusyTenantError(
+            "A transaction of the tenant lasts longer than the pause may. The tenant is served as"
+            " before. `flask tenants top` shows what it does."
+        ) from error
     try:
         yield
     finally:

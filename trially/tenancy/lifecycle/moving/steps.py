@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from psycopg2 import sql
 from sqlalchemy import delete, select, update
@@ -78,30 +78,28 @@ def _switch_when_quiet(hand_over: HandOver) -> None:
     """
     plan, progress = hand_over.plan, hand_over.progress
     deadline = time.monotonic() + plan.give_up_seconds
+    reason = BusyTenantError(
+        "The target does not catch up with the changes of the source. The tenant is served as"
+        " before. Move it at a quieter time, or give the move more time with --window."
+    )
+
+    def give_up() -> None:
+        if time.monotonic() > deadline:
+            raise reason
+
     _analyze(hand_over.target, hand_over.tables)
     while True:
         progress.begin("catch_up")
-        hand_over.follower.follow(_before(deadline), plan.max_pause / SHARE_OF_PAUSE)
+        hand_over.follower.follow(give_up, plan.max_pause / SHARE_OF_PAUSE)
         try:
             hand_over.attempt()
         except BusyTenantError as error:
-            if time.monotonic() > deadline:
-                raise
+            reason = error
             progress.wait_for(str(error))
             time.sleep(random.uniform(0.1, 1.0))  # noqa: S311
+            give_up()
         else:
             return
-
-
-def _before(deadline: float) -> Callable[[], None]:
-    def give_up() -> None:
-        if time.monotonic() > deadline:
-            raise BusyTenantError(
-                "The target does not catch up with the changes of the source. The tenant is served"
-                " as before. Move it at a quieter time, or give the move more time with --window."
-            )
-
-    return give_up
 
 
 def _analyze(target: SideSession, tables: Sequence[MovedTable]) -> None:
