@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from threading import Event, Thread
-from typing import Any, Self
+from typing import Self
 from uuid import uuid4
 
 from faults.installation import LoadedTenant
+from trially.demo.load.clients import Answer, Client, Request
 
 CLIENTS_PER_TENANT = 2
 THINKING_SECONDS = 0.05
@@ -110,32 +111,34 @@ class Load:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _act(self, tenant: LoadedTenant, number: int) -> None:
-        client = _Client(self._port, tenant)
+        client = Client(f"http://127.0.0.1:{self._port}", lambda: tenant.token, GIVES_UP_SECONDS)
         with closing(client):
             for count in itertools.count():
                 key = self.record.key(tenant.slug, number, count)
-                self._write(client, key)
-                self._read(client)
+                self._write(client, tenant, key)
+                self._read(client, tenant)
                 if self._is_over.is_set():
                     return
 
-    def _write(self, client: "_Client", key: str) -> None:
+    def _write(self, client: Client, tenant: LoadedTenant, key: str) -> None:
         """Write one patient, and repeat it with the same key until it is acknowledged."""
+        request = _creation(key)
         while True:
-            attempt, _ = client.write(key)
+            attempt = _attempt_of(tenant, client.send(request))
             self.record.attempts.append(attempt)
             if attempt.status == 201:
-                self.record.acknowledged.append((client.tenant.slug, key))
+                self.record.acknowledged.append((tenant.slug, key))
             if self._waits(attempt):
                 return
 
-    def _read(self, client: "_Client") -> None:
-        attempt, body = client.read()
+    def _read(self, client: Client, tenant: LoadedTenant) -> None:
+        answer = client.send(Request("GET", "/api/v1/patients?limit=20"))
+        attempt = _attempt_of(tenant, answer)
         self.record.attempts.append(attempt)
         self.record.foreign_reads += [
-            f"{client.tenant.slug} read {item['mrn']}"
-            for item in body.get("items", ())
-            if f".{client.tenant.slug}." not in str(item["mrn"])
+            f"{tenant.slug} read {item['mrn']}"
+            for item in answer.document.get("data", ())
+            if f".{tenant.slug}." not in str(item["mrn"])
         ]
         self._waits(attempt)
 
@@ -151,68 +154,22 @@ class Load:
             self.record.probes.append(Probe(begun, time.monotonic() - begun, is_live))
 
 
-class _Client:
-    """A keep-alive connection of one member."""
-
-    def __init__(self, port: int, tenant: LoadedTenant) -> None:
-        self.tenant = tenant
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=GIVES_UP_SECONDS)
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def write(self, key: str) -> tuple[Attempt, dict[str, Any]]:
-        body = {
-            "mrn": key,
-            "given_name": "Ada",
-            "family_name": "Example",
-            "birth_date": "1960-05-17",
-            "sex": "female",
-        }
-        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
-        return self._send("POST", "/api/v1/patients", json.dumps(body), headers)
-
-    def read(self) -> tuple[Attempt, dict[str, Any]]:
-        return self._send("GET", "/api/v1/patients?limit=20", None, {})
-
-    def _send(
-        self, method: str, path: str, body: str | None, headers: dict[str, str]
-    ) -> tuple[Attempt, dict[str, Any]]:
-        begun = time.monotonic()
-        headers = {**headers, "Authorization": f"Bearer {self.tenant.token}"}
-        try:
-            self._connection.request(method, path, body, headers)
-            answer = self._connection.getresponse()
-            content = answer.read()
-        except (OSError, http.client.HTTPException) as error:
-            self._connection.close()
-            return self._attempt(begun, None, name_of(error)), {}
-        says_when = answer.getheader("Retry-After") is not None
-        document = _parse(content)
-        cause = "" if answer.status < 300 else str(document.get("code", "no problem"))
-        return self._attempt(begun, answer.status, cause, says_when=says_when), document
-
-    def _attempt(
-        self, begun: float, status: int | None, cause: str, *, says_when: bool = False
-    ) -> Attempt:
-        return Attempt(self.tenant.slug, begun, time.monotonic(), status, cause, says_when)
+def _attempt_of(tenant: LoadedTenant, answer: Answer) -> Attempt:
+    says_when = "retry-after" in answer.headers
+    cause = answer.cause
+    return Attempt(tenant.slug, answer.begun, answer.ended, answer.status, cause, says_when)
 
 
-def name_of(error: Exception) -> str:
-    """Return what happened to a connection, in a word."""
-    if isinstance(error, TimeoutError):
-        return "timeout"
-    if isinstance(error, ConnectionRefusedError):
-        return "refused"
-    return "reset"
-
-
-def _parse(content: bytes) -> dict[str, Any]:
-    try:
-        document = json.loads(content)
-    except ValueError:
-        return {}
-    return document if isinstance(document, dict) else {}
+def _creation(key: str) -> Request:
+    body = {
+        "mrn": key,
+        "given_name": "Ada",
+        "family_name": "Example",
+        "birth_date": "1960-05-17",
+        "sex": "female",
+    }
+    headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+    return Request("POST", "/api/v1/patients", json.dumps(body).encode(), headers)
 
 
 def _is_live(port: int) -> bool:

@@ -283,6 +283,11 @@ demo = _group(
         "status", f"{DEMO}:status", "Show addresses, client ids, tokens and a web app's settings."
     ),
     _lazy(
+        "load",
+        "trially.demo.load.commands:load_command",
+        "Load the tenant SLUG over HTTP, and check that no acknowledged write is lost.",
+    ),
+    _lazy(
         "reset",
         f"{DEMO}:reset_command",
         "Delete the embedded PostgreSQL with all tenants, and seed again.",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from trially.config import ROOT
-from trially.demo.ports import PortUnavailableError, hold_port, main
+from trially.demo.ports import PortUnavailableError, hold_port, listen, main
 
 
 @pytest.fixture
@@ -38,13 +38,19 @@ def test_a_held_port_is_busy_before_anyone_listens():
 
 
 def test_the_port_of_a_server_that_has_just_ended_is_free():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        client = socket.create_connection(("127.0.0.1", port))
-        server.accept()[0].close()  # The side that closes first stays in TIME_WAIT.
-        client.close()
+    port = free_port()
+    with hold_port("127.0.0.1", port) as server:
+        listen(server, 5)
+        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
+        for _ in clients:
+            server.accept()[0].close()  # The side that closes first stays in TIME_WAIT.
+        clients.pop().close()  # The other client does not notice, as one that waits to send again.
 
-    hold_port("127.0.0.1", port).close()
+    with hold_port("127.0.0.1", port) as server:
+        listen(server, 5)
+        with pytest.raises(PortUnavailableError):
+            hold_port("127.0.0.1", port)
+    clients.pop().close()
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "abc", "5000x", "½"])

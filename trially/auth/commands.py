@@ -5,13 +5,12 @@ from typing import Any
 import click
 
 from trially.auth import connections as auth_connections
-from trially.auth.members.managing import add_member
+from trially.auth.members.developers import add_developer
 from trially.auth.permissions import Role
 from trially.auth.revocation import revoke_tokens
 from trially.errors import OperatorError
 from trially.state import app_state
 from trially.tenancy.catalog_commands import catalog_command
-from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.completing import complete_slug
 from trially.tenancy.lifecycle.listing import count_members, get_tenant
 from trially.terminal import (
@@ -143,15 +142,7 @@ def token(slug: str, role: str, *, as_json: bool) -> None:
         raise NoDevIssuerError(
             "The built-in issuer is off (TRIALLY_DEV_ISSUER). Get tokens from your own issuer."
         )
-    subject = f"dev|{role}"
-    with tenant_context(slug):
-        add_member(
-            subject,
-            Role(role),
-            issuer=issuer.url,
-            display_name=f"Dev {role.title()}",
-            is_repeatable=True,
-        )
+    subject = add_developer(slug, Role(role), issuer.url)
     raw = issuer.issue_token(subject=subject, tenant=slug)
     if as_json:
         print_json(

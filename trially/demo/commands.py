@@ -3,19 +3,14 @@
 import click
 
 from trially.demo import serving
+from trially.demo.development import require_development
 from trially.demo.preparing import SLUGS, prepare
 from trially.demo.report import describe_demo, format_status
 from trially.demo.resetting import require_embedded_server, reset
-from trially.dev_issuer import DevIssuer
 from trially.errors import OperatorError
-from trially.state import app_state
 from trially.tenancy.lifecycle.listing import list_tenants
 from trially.tenancy.schema.catalog_revision import CatalogBehindError, check_catalog
 from trially.terminal import NOTHING, Loss, command, json_option, print_json
-
-
-class NotForProductionError(OperatorError):
-    """A demo command was run outside development."""
 
 
 class NotReadyError(OperatorError):
@@ -33,7 +28,7 @@ def seed_command(*, as_json: bool) -> None:
     Example:
       flask demo seed
     """  # noqa: D301
-    _print_prepared(prepare(_require_development(), _report), as_json=as_json)
+    _print_prepared(prepare(require_development(), _report), as_json=as_json)
 
 
 @command("serve", loses=NOTHING)
@@ -53,7 +48,7 @@ def serve(host: str, port: int | None) -> None:
     Example:
       flask demo serve --port 5001
     """  # noqa: D301
-    _require_development()
+    require_development()
     serving.serve(host, port)
 
 
@@ -68,7 +63,7 @@ def status(*, as_json: bool) -> None:
     Example:
       flask demo status --json
     """  # noqa: D301
-    issuer = _require_development()
+    issuer = require_development()
     try:
         check_catalog()
     except CatalogBehindError:
@@ -96,7 +91,7 @@ def reset_command(*, as_json: bool) -> None:
     Example:
       flask demo reset --yes
     """  # noqa: D301
-    _require_development()
+    require_development()
     require_embedded_server()
     _print_prepared(reset(_report), as_json=as_json)
 
@@ -126,13 +121,3 @@ def _print_prepared(failures: dict[str, str], *, as_json: bool) -> None:
 
 def _report(sentence: str) -> None:
     click.echo(sentence, err=True)
-
-
-def _require_development() -> DevIssuer:
-    issuer = app_state().dev_issuer
-    if issuer is None:
-        raise NotForProductionError(
-            "The demo needs the built-in issuer, which is off. On a development machine, set"
-            " TRIALLY_DEVELOPMENT=1."
-        )
-    return issuer

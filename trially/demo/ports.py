@@ -41,6 +41,16 @@ def hold_port(host: str, port: int) -> socket.socket:
     return holder
 
 
+def listen(holder: socket.socket, backlog: int) -> None:
+    """Listen at a port that is held, so that the next server can hold it as soon as this one ends.
+
+    Connections keep the options of their listener. Without SO_REUSEADDR, those that this server
+    closed, or that clients had open when it was killed, would occupy the port for a minute.
+    """
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    holder.listen(backlog)
+
+
 def _explain(host: str, port: int, error: OSError) -> str:
     if isinstance(error, PermissionError):
         return f"You may not listen on port {port}. Choose a port from 1024 on."

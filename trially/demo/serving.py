@@ -21,7 +21,7 @@ from trially.config import (
     record_served_url,
 )
 from trially.demo.occupation import serving
-from trially.demo.ports import DEFAULT_PORT, PortUnavailableError, hold_port
+from trially.demo.ports import DEFAULT_PORT, PortUnavailableError, hold_port, listen
 from trially.demo.preparing import prepare
 from trially.demo.report import format_banner
 from trially.dev_issuer import DevIssuer
@@ -149,6 +149,6 @@ def _prepare(issuer: DevIssuer) -> None:
 
 
 def _serve_until_interrupted(app: Flask, address: Address, holder: socket.socket) -> None:
-    holder.listen(LISTEN_QUEUE)
+    listen(holder, LISTEN_QUEUE)
     server = make_server(address.host, address.port, app, threaded=True, fd=holder.fileno())
     server.serve_forever()
