@@ -98,8 +98,8 @@ def test_two_processes_do_not_work_on_one_tenant(app, start_operation, run_comma
     assert (named.exit_code, named.output) == (
         1,
         (
-            "Error: Another process is running an operation of the tenant 'somebody'."
-            " Try again later.\n"
+            "Error: Another process is running an operation of the tenant 'somebody', or"
+            " migrates its tables. Try again later.\n"
         ),
     )
     assert (swept.exit_code, swept.output) == (0, "No operation is interrupted.\n")

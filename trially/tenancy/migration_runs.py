@@ -37,6 +37,9 @@ class PlaceState(StrEnum):
     UNREACHABLE = "unreachable"
     """Its server did not answer, so nothing was tried."""
 
+    SKIPPED = "skipped"
+    """An operation works on its tenant, so nothing was tried."""
+
 
 class MigrationRun(CatalogModel):
     """One run of the tenants' migrations."""

@@ -219,8 +219,8 @@ def _exclusively(catalog: Connection, operation_id: UUID) -> Iterator[Operation]
         )
     if not is_locked:
         raise OperationBusyError(
-            f"Another process is running an operation of the tenant {operation.tenant_slug!r}."
-            " Try again later."
+            f"Another process is running an operation of the tenant {operation.tenant_slug!r}, or"
+            " migrates its tables. Try again later."
         )
     try:
         yield operation

@@ -68,6 +68,8 @@ class Attempted:
     failure: Failure | None = None
     error: BaseException | None = field(default=None, repr=False)
     is_unreachable: bool = False
+    is_skipped: bool = False
+    """Whether an operation works on the tenant, so that nothing was tried."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from trially.errors import OperatorError
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.migrating.places import Place, migrate_place, read_places
+from trially.tenancy.migrating.tenant_locks import holding
 from trially.tenancy.schema.databases import as_owner
 from trially.tenancy.schema.downgrade_losses import Dropped, dropped_between, run_downgrade
 from trially.tenancy.schema.failures import describe_failure
@@ -47,7 +48,10 @@ class Downgrade:
         """Downgrade the place. A failure is kept as a sentence, and leaves it as it was."""
         started = time.perf_counter()
         try:
-            with as_owner(server_access(self.place.server), self.place.database) as owned:
+            with (
+                holding(self.place),
+                as_owner(server_access(self.place.server), self.place.database) as owned,
+            ):
                 migrate_place(self.place, owned, self._migrations(owned))
         except Exception as error:  # noqa: BLE001  the tenants after this one are downgraded too
             self.error = describe_failure(error)

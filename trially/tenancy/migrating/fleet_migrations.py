@@ -12,6 +12,7 @@ from trially.tenancy.migrating.places import Place, migrate_place, read_places
 from trially.tenancy.migrating.planning import RunOptions
 from trially.tenancy.migrating.reporting import ProgressLine, describe_outcome, raise_if_unfinished
 from trially.tenancy.migrating.running import migrate_tenants
+from trially.tenancy.migrating.tenant_locks import holding
 from trially.tenancy.schema.databases import as_owner
 from trially.tenancy.schema.lineages import TENANT_LINEAGE, print_sql, run_lineage
 from trially.tenancy.schema.templates import TENANT_SCHEMA, scratch_database
@@ -77,5 +78,5 @@ def _run_on_every_tenant() -> None:
 
 
 def _visit(place: Place) -> None:
-    with as_owner(server_access(place.server), place.database) as owned:
+    with holding(place), as_owner(server_access(place.server), place.database) as owned:
         migrate_place(place, owned, partial(run_lineage, TENANT_LINEAGE, owned, place.schema))

@@ -17,7 +17,10 @@ from trially.tenancy.migration_runs import MigrationRun, PlaceMigration, PlaceSt
 KEPT_RUNS = 100
 """The number of runs that the ledger keeps."""
 
-UNFINISHED = (PlaceState.PENDING, PlaceState.RUNNING, PlaceState.FAILED, PlaceState.UNREACHABLE)
+UNFINISHED = (
+    *(PlaceState.PENDING, PlaceState.RUNNING),
+    *(PlaceState.FAILED, PlaceState.UNREACHABLE, PlaceState.SKIPPED),
+)
 
 
 class NothingToResumeError(OperatorError):
@@ -97,7 +100,7 @@ class Ledger:
         failure, place = attempted.failure, attempted.place
         session.execute(
             self._update(place.key).values(
-                state=_state_of(attempted),
+                state=state_of(attempted),
                 from_revision=attempted.former,
                 to_revision=attempted.revision,
                 attempts=attempted.attempts,
@@ -107,7 +110,7 @@ class Ledger:
                 statement=failure and failure.statement,
             )
         )
-        if place.records and not attempted.is_unreachable:
+        if place.records and not (attempted.is_unreachable or attempted.is_skipped):
             session.execute(
                 update(PlacementRecord)
                 .where(PlacementRecord.id.in_([record.id for record in place.records]))
@@ -155,9 +158,12 @@ def _unfinished_places(session: Session, run_id: UUID) -> frozenset[PlaceKey]:
     return frozenset((row.server, row.database, row.schema) for row in rows)
 
 
-def _state_of(attempted: Attempted) -> PlaceState:
+def state_of(attempted: Attempted) -> PlaceState:
+    """Return what became of a place."""
     if attempted.failure is None:
         return PlaceState.DONE
+    if attempted.is_skipped:
+        return PlaceState.SKIPPED
     return PlaceState.UNREACHABLE if attempted.is_unreachable else PlaceState.FAILED
 
 

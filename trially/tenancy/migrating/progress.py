@@ -21,7 +21,12 @@ class Progress:
     @property
     def failed(self) -> list[Attempted]:
         """The places that could not be migrated, those of servers that are down included."""
-        return [each for each in self.ended if each.failure is not None]
+        return [each for each in self.ended if each.failure and not each.is_skipped]
+
+    @property
+    def skipped(self) -> list[Attempted]:
+        """The places that were left alone, because an operation works on their tenant."""
+        return [each for each in self.ended if each.is_skipped]
 
     @property
     def migrated(self) -> list[Attempted]:

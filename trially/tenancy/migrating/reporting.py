@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from trially.tenancy.migrating.attempts import Attempted
+from trially.tenancy.migrating.ledger import state_of
 from trially.tenancy.migrating.migration_failures import (
     FleetMigrationError,
     RunStoppedError,
 )
 from trially.tenancy.migrating.progress import Progress
 from trially.tenancy.migrating.rehearsing import Rehearsal
-from trially.tenancy.migration_runs import RunState
+from trially.tenancy.migration_runs import PlaceState, RunState
 from trially.terminal import plural, print_items, print_json
 
 LINE_SECONDS = 5.0
@@ -71,7 +72,7 @@ def describe_progress(progress: Progress) -> str:
 
 def print_outcome(progress: Progress, *, as_json: bool) -> None:
     """Print the end of a run: a table of the failures and a sentence, or JSON."""
-    failures = [_row(each) for each in progress.failed]
+    failures = [_row(each) for each in (*progress.failed, *progress.skipped)]
     if as_json:
         print_json(
             {
@@ -80,7 +81,8 @@ def print_outcome(progress: Progress, *, as_json: bool) -> None:
                 "at_target": progress.at_target,
                 "migrated": len(progress.migrated),
                 "not_visited": progress.total - len(progress.ended),
-                "failed": failures,
+                "failed": [row for row in failures if row["state"] != PlaceState.SKIPPED],
+                "skipped": [row for row in failures if row["state"] == PlaceState.SKIPPED],
             }
         )
         return
@@ -127,6 +129,7 @@ def raise_if_unfinished(progress: Progress) -> None:
     lines = [f"The command failed for {len(progress.failed)} of {places}."]
     for cause, failed in _by_cause(progress.failed).items():
         lines += [cause, *(f"  - {each.place}" for each in failed)]
+    lines += [each.failure.reason for each in progress.skipped if each.failure]
     not_visited = progress.total - len(progress.ended)
     if not_visited:
         lines.append(f"The run stopped there: {plural(not_visited, 'placement')} not visited.")
@@ -152,6 +155,8 @@ def describe_outcome(progress: Progress) -> str:
         f"{progress.at_target} at the target already",
         f"{len(progress.failed)} failed",
     ]
+    if progress.skipped:
+        parts.append(f"{len(progress.skipped)} skipped")
     if not_visited := progress.total - len(progress.ended):
         parts.append(f"{not_visited} not visited")
     sentence = f"{', '.join(parts)}, in {progress.seconds:.1f} s."
@@ -166,7 +171,7 @@ def _row(attempted: Attempted) -> dict[str, Any]:
         "server": place.server,
         "database": place.database,
         "schema": place.schema,
-        "state": "unreachable" if attempted.is_unreachable else "failed",
+        "state": state_of(attempted),
         "from": attempted.former,
         "at": attempted.revision,
         "attempts": attempted.attempts,

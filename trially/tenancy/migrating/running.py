@@ -23,6 +23,7 @@ from trially.tenancy.migrating.places import Place, PlaceKey, read_places
 from trially.tenancy.migrating.planning import RunOptions, Stage, plan_stages
 from trially.tenancy.migrating.preparing import one_at_a_time, prepare_servers
 from trially.tenancy.migrating.progress import Progress
+from trially.tenancy.migrating.tenant_locks import TenantBusyError, TenantLocks, tenant_locks
 from trially.tenancy.migrating.visiting import MigrationEngine
 from trially.tenancy.migration_runs import RunState
 from trially.tenancy.schema.lineages import TENANT_LINEAGE, alembic_config
@@ -53,7 +54,7 @@ def migrate_tenants(
     """
     steps = load_steps(alembic_config(TENANT_LINEAGE))
     target = steps.check(to)
-    with one_at_a_time(wait):
+    with one_at_a_time(wait), tenant_locks() as locks:
         only: frozenset[PlaceKey] | None = None
         if resumes:
             run, only = find_unfinished()
@@ -65,7 +66,7 @@ def migrate_tenants(
             {place.server for stage in stages for place in stage.places},
             is_head=target == steps.head,
         )
-        return _Run(steps, target, options, stages, watch).execute()
+        return _Run(steps, target, options, stages, watch, locks).execute()
 
 
 class _Run:
@@ -78,9 +79,10 @@ class _Run:
         options: RunOptions,
         stages: Sequence[Stage],
         watch: Watch,
+        locks: TenantLocks,
     ) -> None:
         self._steps, self._target, self._options = steps, target, options
-        self._watch = watch
+        self._watch, self._locks = watch, locks
         self._stages = stages
         self._stopping = Event()
         self._events: SimpleQueue[Place | Attempted] = SimpleQueue()
@@ -127,7 +129,7 @@ class _Run:
                 has_failed or progress.counted_failures >= limit
             ):
                 return RunState.STOPPED
-        return RunState.FAILED if progress.failed else RunState.DONE
+        return RunState.FAILED if progress.failed or progress.skipped else RunState.DONE
 
     def _run_stage(self, stage: Stage, ledger: Ledger, progress: Progress, limit: int) -> None:
         """Migrate the places of a stage, on all servers at the same time."""
@@ -174,7 +176,16 @@ class _Run:
                 return
             self._events.put(place)
             with self._app.app_context():
-                self._events.put(self._attempt(place))
+                self._events.put(self._visit(place))
+
+    def _visit(self, place: Place) -> Attempted:
+        """Migrate a place, unless an operation works on its tenant."""
+        try:
+            with self._locks.held(place):
+                return self._attempt(place)
+        except TenantBusyError as busy:
+            at, failure = place.revision, Failure.of(busy)
+            return Attempted(place, at, at, 0, 0, failure, busy, is_skipped=True)
 
     def _attempt(self, place: Place) -> Attempted:
         lost = self._lost.get(place.server)

@@ -23,6 +23,10 @@ SERVED_AS = {
 }
 
 
+UNTRIED = (PlaceState.UNREACHABLE, PlaceState.SKIPPED)
+"""The newest run has not tried to migrate the tenant, and says why."""
+
+
 @dataclass(frozen=True)
 class TenantRevision:
     """One tenant's tables, as recorded."""
@@ -50,7 +54,9 @@ class TenantRevision:
             return self.record.quarantine
         if not self.needs_attention:
             return None
-        return self.attempt.error if self.is_unreachable and self.attempt else "not migrated yet"
+        if self.attempt is not None and self.attempt.state in UNTRIED:
+            return self.attempt.error
+        return "not migrated yet"
 
     @property
     def next_command(self) -> str | None:

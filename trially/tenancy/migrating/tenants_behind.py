@@ -27,7 +27,7 @@ def upgrade_tenants_behind(report: Report) -> dict[str, str]:
     for each in progress.migrated:
         if each.place.records and each.former != each.revision:
             report(f"Migrated {each.place.name} from {each.former} to {head}.")
-    for each in progress.failed:
+    for each in (*progress.failed, *progress.skipped):
         failures.update(dict.fromkeys(_names(each), each.failure.reason if each.failure else ""))
     return failures
 

@@ -45,6 +45,31 @@ def choose_server(
     return min(fitting, key=lambda server: _fullness(server, counts[server.id]))
 
 
+def find_objection(
+    session: Session, server: Server, tier: Tier, region: str | None, *, moving: UUID
+) -> str | None:
+    """Return why a server does not accept a tenant that moves there, or None if it does.
+
+    The tenant's own place is not counted, because it may be on this server already.
+    """
+    objection = _objection(server, tier, region)
+    if objection is not None or server.capacity is None:
+        return objection
+    others = session.scalar(
+        select(func.count())
+        .select_from(PlacementRecord)
+        .join(Tenant, Tenant.id == PlacementRecord.tenant_id)
+        .where(
+            Tenant.status.not_in(UNCLAIMED),
+            Tenant.id != moving,
+            PlacementRecord.server_id == server.id,
+            PlacementRecord.is_active,
+        )
+    )
+    is_full = others is not None and others >= server.capacity
+    return f"is full ({others} of {server.capacity})" if is_full else None
+
+
 def _objection(server: Server, tier: Tier, region: str | None) -> str | None:
     """Return why a server does not accept a tenant, capacity aside, or None if it does."""
     if region is not None and server.region != region:

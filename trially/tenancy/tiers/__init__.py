@@ -30,6 +30,9 @@ class PlacementTier(Protocol):
     is_offered_by_plans: bool
     """Whether a plan may place its tenants in this tier."""
 
+    can_move: bool
+    """Whether a tenant may move into this tier and out of it."""
+
     shares_database: bool
     """Whether one database holds several tenants, which then share its login role."""
 

@@ -26,6 +26,7 @@ class DedicatedDatabase:
 
     tier = Tier.DEDICATED_DATABASE
     is_offered_by_plans = True
+    can_move = True
     shares_database = False
     shares_tables = False
     switches_roles = False

@@ -41,6 +41,7 @@ class OwnSchema:
 
     tier = Tier.OWN_SCHEMA
     is_offered_by_plans = True
+    can_move = True
     shares_database = True
     shares_tables = False
     switches_roles = True

@@ -37,6 +37,7 @@ class PooledRows:
 
     tier = Tier.POOLED_ROWS
     is_offered_by_plans = True
+    can_move = True
     shares_database = True
     shares_tables = True
     switches_roles = False

@@ -16,6 +16,7 @@ class Silo(DedicatedDatabase):
 
     tier = Tier.SILO
     is_offered_by_plans = False
+    can_move = False
 
     def allocate(self, session: Session, server: Server) -> PlacementRecord:
         """Return an unsaved placement, or raise `NotPinnedError` on an instance of many tenants."""

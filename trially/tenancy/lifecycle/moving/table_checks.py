@@ -1,0 +1,120 @@
+"""Whether the tables of both sides of a move are the same, and whether they are at rest."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+
+from psycopg2 import sql
+from psycopg2.extensions import connection
+from sqlalchemy.orm import Session
+
+from trially.tenancy.catalog import PlacementRecord, Server, Tier
+from trially.tenancy.catalog_sessions import control_engine
+from trially.tenancy.lifecycle.moving.blockers import Blocker
+from trially.tenancy.lifecycle.moving.estimating import show_rows_of
+from trially.tenancy.schema.databases import database_exists
+from trially.tenancy.schema.revisions import read_revision
+from trially.tenancy.schema.templates import TENANT_SCHEMA, scratch_database
+from trially.tenancy.servers.access import server_access
+from trially.tenancy.servers.connections import driver_connection, execute
+from trially.tenancy.tiers import TIERS
+
+SHOWN_TABLES = 5
+
+WORKING_SECONDS = 60
+"""A backfill that has ended a batch so recently is taken for one that a process works on."""
+
+_COLUMNS = """
+SELECT relname, (attname, format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated,
+    array_position(conkey, attnum), relreplident)::text
+FROM pg_class
+JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
+LEFT JOIN pg_constraint ON conrelid = pg_class.oid AND contype = 'p'
+WHERE relnamespace = to_regnamespace(quote_ident(%s)) AND relkind IN ('r', 'p')
+    AND NOT relispartition
+"""
+"""Each column with its type, its place in the primary key, and the table's replica identity."""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The revision and the columns of the tables of one side."""
+
+    revision: str | None
+    columns: Mapping[str, frozenset[str]]
+    """The columns of each table, each as a text that describes it."""
+
+
+def read_tables(raw: connection, schema: str) -> Tables:
+    """Return the tables of a schema."""
+    columns: dict[str, set[str]] = {}
+    for table, column in execute(raw, _COLUMNS, schema):
+        columns.setdefault(table, set()).add(column)
+    return Tables(
+        read_revision(raw, schema), {table: frozenset(each) for table, each in columns.items()}
+    )
+
+
+def read_target_tables(server: Server, tier: Tier) -> Tables:
+    """Return the tables that a new placement of a tier on a server would have.
+
+    They are those of the shared database that has room, or of a clone of the server's template. The
+    allocation is rolled back, and the clone is dropped.
+    """
+    with Session(control_engine()) as session:
+        allocated = TIERS[tier].allocate(session, session.get_one(Server, server.id))
+        session.rollback()
+    access = server_access(server.name)
+    with access.administer() as raw:
+        exists = database_exists(raw, allocated.database)
+    if exists:
+        with access.administer(allocated.database) as raw:
+            return read_tables(raw, TIERS[tier].blank_schema or allocated.schema)
+    with scratch_database(access) as scratch:
+        return read_tables(driver_connection(scratch), TENANT_SCHEMA)
+
+
+def compare_tables(source: Tables, target: Tables) -> Iterator[Blocker]:
+    """Yield how the tables of both sides differ: in their revision, or without one."""
+    if source.revision != target.revision:
+        yield Blocker(
+            "different_revisions",
+            f"The tenant's tables are at revision {source.revision}, and those of the target at"
+            f" {target.revision}.",
+            "Run `flask tenants migrate --all`, so that both are at the newest one.",
+        )
+        return
+    names = source.columns.keys() | target.columns.keys()
+    different = [
+        name for name in sorted(names) if source.columns.get(name) != target.columns.get(name)
+    ]
+    if different:
+        yield Blocker(
+            "drift",
+            "Both sides are at the same revision, and yet these tables differ:"
+            f" {_listed(different)}.",
+            "`flask tenants diff` shows how. Make them equal.",
+        )
+
+
+def check_backfills(raw: connection, source: PlacementRecord) -> Iterator[Blocker]:
+    """Yield the backfills of the tenant that a process works on."""
+    table = sql.Identifier(source.schema, "backfill_progress")
+    if execute(raw, "SELECT to_regclass(%s)", table.as_string(raw)) == [(None,)]:
+        return
+    show_rows_of(raw, source)
+    working = sql.SQL(
+        "SELECT name FROM {} WHERE tenant_id = %s AND state = 'running'"
+        " AND updated_at > now() - make_interval(secs => %s) ORDER BY name"
+    ).format(table)
+    for (name,) in execute(raw, working, str(source.tenant_id), WORKING_SECONDS):
+        yield Blocker(
+            "backfill",
+            f"The backfill {name} of the tenant is running.",
+            "Wait until `flask tenants backfill status` says that it is done, or stop its process.",
+        )
+
+
+def _listed(names: Collection[str]) -> str:
+    shown = sorted(names)[:SHOWN_TABLES]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
