@@ -11,7 +11,10 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("placement", sa.Column("kept_until", sa.DateTime(timezone=True), nullable=True))
+    # Each process that runs an operation counts itself, the first one too.
+    op.alter_column("operation", "attempts", server_default="0")
 
 
 def downgrade() -> None:
+    op.alter_column("operation", "attempts", server_default="1")
     op.drop_column("placement", "kept_until")

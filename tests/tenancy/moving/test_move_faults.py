@@ -20,9 +20,9 @@ from trially.tenancy.lifecycle.moving.errors import (
     DifferentTablesError,
     LostStreamError,
     MismatchError,
-    MoveError,
 )
 from trially.tenancy.lifecycle.moving.moves import (
+    BlockedMoveError,
     MoveOptions,
     NothingKeptError,
     move_back,
@@ -296,12 +296,12 @@ def test_other_tenants_of_the_pool_keep_their_rows(
 
 def test_a_tenant_is_moved_by_one_operation_at_a_time(app: Flask, member: Member) -> None:
     def move_meanwhile() -> None:
-        with pytest.raises(MoveError, match="not finished"):
+        with pytest.raises(BlockedMoveError, match="is running"):
             move_tenant(member.tenant.slug, SCHEMA, None, OPTIONS)
 
     with app.app_context(), at("copy", move_meanwhile):
         move_tenant(member.tenant.slug, DEDICATED, None, OPTIONS)
-    with app.app_context(), pytest.raises(MoveError, match="already"):
+    with app.app_context(), pytest.raises(BlockedMoveError, match="already"):
         move_tenant(member.tenant.slug, DEDICATED, None, OPTIONS)
     with app.app_context():
         assert [each.state for each in all_operations() if each.tenant_id == member.tenant.id][

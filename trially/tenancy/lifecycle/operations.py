@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnClause, Connection, Update, func, literal_column, select, text, update
+from sqlalchemy import ColumnClause, Connection, func, literal_column, select, text, update
 from sqlalchemy.orm import Session, joinedload
 
 from trially.errors import OperatorError
@@ -16,12 +16,24 @@ from trially.tenancy.advisory_locks import tenant_lock_key
 from trially.tenancy.catalog import Operation, OperationState
 from trially.tenancy.catalog_sessions import control_engine
 
+UNFINISHED = (OperationState.RUNNING, OperationState.UNDOING)
+
 _LOCK_KEY: ColumnClause[int] = literal_column(tenant_lock_key("tenant_id"))
 _UNLOCK = text(f"SELECT pg_advisory_unlock({tenant_lock_key(':tenant_id')})")
 
 
 class OperationBusyError(OperatorError):
     """Another process is running an operation of the same tenant."""
+
+
+class SupersededError(OperationBusyError):
+    """Another process has begun a newer attempt, so this one may change nothing more."""
+
+    def __init__(self, operation: Operation) -> None:
+        super().__init__(
+            f"Another process has taken over the operation {operation.id} of the tenant"
+            f" {operation.tenant_slug!r}."
+        )
 
 
 class OperationDoneError(OperatorError):
@@ -90,6 +102,8 @@ def run_operation(operation_id: UUID) -> Operation:
         for step in _remaining_steps(kind, operation):
             try:
                 _do_step(catalog, kind, step, operation)
+            except SupersededError:
+                raise
             except (Exception, KeyboardInterrupt) as error:
                 reason = f"{step.name}: {type(error).__name__}"
                 _refresh(catalog, operation)
@@ -131,9 +145,7 @@ def unfinished_operations() -> Sequence[Operation]:
     """
     with Session(control_engine(), expire_on_commit=False) as session:
         return session.scalars(
-            select(Operation)
-            .where(Operation.state.in_((OperationState.RUNNING, OperationState.UNDOING)))
-            .order_by(Operation.created_at)
+            select(Operation).where(Operation.state.in_(UNFINISHED)).order_by(Operation.created_at)
         ).all()
 
 
@@ -158,7 +170,7 @@ def _do_step(catalog: Connection, kind: OperationKind, step: Step, operation: Op
         if not is_last:
             session.execute(text("SET LOCAL synchronous_commit = off"))
         step.do(session, operation)
-        session.execute(_update(operation, step=step.name, state=state))
+        _save(session, operation, step=step.name, state=state)
     operation.step, operation.state = step.name, state
 
 
@@ -171,8 +183,9 @@ def _remaining_steps(kind: OperationKind, operation: Operation) -> Sequence[Step
 def _undo(catalog: Connection, kind: OperationKind, operation: Operation) -> None:
     """Undo an operation whose state is `undoing`. It can no longer be finished."""
     with _transaction(catalog) as session:
+        check_attempt(session, operation)
         kind.undo(session, operation)
-        session.execute(_update(operation, state=OperationState.UNDONE))
+        _save(session, operation, state=OperationState.UNDONE)
     operation.state = OperationState.UNDONE
 
 
@@ -186,12 +199,38 @@ def _record(
     catalog: Connection, operation: Operation, *, state: OperationState, error: str
 ) -> None:
     with _transaction(catalog) as session:
-        session.execute(_update(operation, state=state, error=error))
+        _save(session, operation, state=state, error=error)
     operation.state, operation.error = state, error
 
 
-def _update(operation: Operation, **values: str) -> Update:
-    return update(Operation).where(Operation.id == operation.id).values(values)
+def check_attempt(session: Session, operation: Operation) -> None:
+    """Raise `SupersededError` unless this attempt is the newest, and lock the operation's row.
+
+    A process may have lost its connection to the catalog, and so its lock, without noticing.
+    """
+    newest = session.scalar(
+        select(Operation.attempts).where(Operation.id == operation.id).with_for_update()
+    )
+    if newest != operation.attempts:
+        raise SupersededError(operation)
+
+
+def _begin_attempt(session: Session, operation: Operation) -> None:
+    """Count an attempt. Only a kind that cannot always be undone needs the disk to know it."""
+    if KINDS[operation.kind].final_from is None:
+        session.execute(text("SET LOCAL synchronous_commit = off"))
+    operation.attempts += 1
+
+
+def _save(session: Session, operation: Operation, **values: str) -> None:
+    """Write values of an operation, or raise `SupersededError`."""
+    saved = session.execute(
+        update(Operation)
+        .where(Operation.id == operation.id, Operation.attempts == operation.attempts)
+        .values(values)
+    )
+    if saved.rowcount == 0:  # type: ignore[attr-defined]
+        raise SupersededError(operation)
 
 
 @contextmanager
@@ -213,6 +252,8 @@ def _exclusively(catalog: Connection, operation_id: UUID) -> Iterator[Operation]
             .where(Operation.id == operation_id)
         )
         operation = session.get(Operation, operation_id, options=[joinedload(Operation.placement)])
+        if operation is not None and is_locked and operation.state in UNFINISHED:
+            _begin_attempt(session, operation)
     if operation is None:
         raise NoOperationError(
             f"The operation {operation_id} does not exist. `flask operations list` shows them."

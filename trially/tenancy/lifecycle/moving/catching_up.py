@@ -1,5 +1,6 @@
 """Apply the source's changes until few are missing and all rows were compared."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,8 +9,11 @@ from uuid import uuid4
 from trially.tenancy.lifecycle.moving.applying import Applier
 from trially.tenancy.lifecycle.moving.errors import MoveError
 from trially.tenancy.lifecycle.moving.messages import Note
+from trially.tenancy.lifecycle.moving.retained_wal import WalLimit, retained_wal
 from trially.tenancy.lifecycle.moving.sides import SideSession
-from trially.tenancy.lifecycle.moving.stream import Stream, mark, retained_wal
+from trially.tenancy.lifecycle.moving.stream import Stream, mark
+
+log = logging.getLogger(__name__)
 
 BATCH = 5_000
 """At most so many changed rows are written at a time."""
@@ -17,7 +21,7 @@ BATCH = 5_000
 MOST_UNCOMPARED = 1_000
 """At most so many changed rows are left to be compared while requests wait."""
 
-CHECK_SECONDS = 2.0
+CHECK_SECONDS = 5.0
 """How often the retained WAL is looked at."""
 
 
@@ -78,7 +82,14 @@ class Follower:
             return
         self.checked_at = time.monotonic()
         retained = retained_wal(self.source.raw, self.slot)
-        if retained is not None and retained > self.max_wal_bytes:
+        limit = WalLimit(self.max_wal_bytes)
+        if limit.is_alarming(retained):
+            log.warning(
+                "The source retains %d MiB of WAL for the move. It ends at %d MiB.",
+                retained // 2**20,
+                limit.abort_bytes // 2**20,
+            )
+        if limit.is_reached(retained):
             raise TooMuchWalError(
                 f"The source retains {retained // 2**20} MiB of WAL for the move, more than"
                 f" {self.max_wal_bytes // 2**20} MiB. Move at a quieter time, or allow more with"

@@ -26,16 +26,16 @@ _ALL = sql.SQL("true")
 
 def copy_snapshot(
     source: Side,
-    target: Side,
+    theirs: SideSession,
     snapshot: str,
     tables: Sequence[MovedTable],
     progress: MoveProgress,
 ) -> None:
-    """Make the target's rows equal to those of a snapshot that the source has exported.
+    """Make the target's rows (`theirs`) equal to those of a snapshot of the source.
 
     Raises `MismatchError` if they differ after that.
     """
-    with source.reading() as ours, target.writing() as theirs:
+    with source.reading() as ours:
         _enter_snapshot(ours, snapshot)
         for table in tables:
             progress.begin_table(table.name)

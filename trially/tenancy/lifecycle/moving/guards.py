@@ -18,15 +18,21 @@ def read_epoch(raw: connection, tenant_id: UUID) -> int | None:
 
 
 def fence(raw: connection, tenant_id: UUID) -> None:
-    """Let a database serve the tenant to nobody. The caller holds the tenant's lock there."""
+    """Let a database serve the tenant to nobody. The session holds the tenant's lock there."""
+    write_epoch(raw, tenant_id, CLOSED, is_suspended=False)
+
+
+def write_epoch(raw: connection, tenant_id: UUID, epoch: int, *, is_suspended: bool) -> None:
+    """Write what a database's guard serves. The session holds the tenant's lock there."""
     execute(
         raw,
-        "UPDATE trially.placement SET epoch = %s WHERE tenant_id = %s",
-        CLOSED,
+        "UPDATE trially.placement SET epoch = %s, is_suspended = %s WHERE tenant_id = %s",
+        epoch,
+        is_suspended,
         str(tenant_id),
     )
 
 
 def open_at(raw: connection, tenant_id: UUID, epoch: int, *, is_suspended: bool) -> None:
-    """Let a database serve the tenant to those who know `epoch`."""
+    """Let a database serve the tenant to those who know `epoch`, after its lock was taken."""
     record_placement(raw, tenant_id, epoch, is_suspended=is_suspended)

@@ -20,12 +20,19 @@ from trially.tenancy.catalog import Operation, PlacementRecord, Tenant, TenantSt
 from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.lifecycle.moving.catching_up import Follower
 from trially.tenancy.lifecycle.moving.errors import BusyTenantError, DifferentTablesError
-from trially.tenancy.lifecycle.moving.guards import CLOSED, fence, open_at, read_epoch
+from trially.tenancy.lifecycle.moving.guards import (
+    CLOSED,
+    fence,
+    open_at,
+    read_epoch,
+    write_epoch,
+)
 from trially.tenancy.lifecycle.moving.numbering import continue_numbers
 from trially.tenancy.lifecycle.moving.plan import MovePlan
 from trially.tenancy.lifecycle.moving.progress import MoveProgress
-from trially.tenancy.lifecycle.moving.sides import Side, SideSession
+from trially.tenancy.lifecycle.moving.sides import LOCK_SECONDS, Side, SideSession
 from trially.tenancy.lifecycle.moving.tables import MovedTable
+from trially.tenancy.lifecycle.operations import check_attempt
 from trially.tenancy.schema.revisions import read_revision
 from trially.tenancy.servers.connections import execute
 
@@ -133,46 +140,63 @@ def finish(
 ) -> None:
     """Open the target and switch: the source is fenced already, so nothing else can follow.
 
-    `tenant` is locked by `catalog`, which is committed here.
+    `tenant` is locked by `catalog`, which is committed here. Raises `SupersededError` if another
+    process has taken the move over.
     """
+    check_attempt(catalog, plan.operation)
     source = catalog.get_one(PlacementRecord, plan.source_id)
     target = catalog.get_one(PlacementRecord, plan.target_id)
     epoch = source.epoch + 1
-    is_suspended = tenant.status == TenantStatus.SUSPENDED
     progress.begin("open")
-    open_at(opening, plan.tenant_id, epoch, is_suspended=is_suspended)
+    open_at(opening, plan.tenant_id, epoch, is_suspended=_is_suspended(tenant))
     progress.begin("switch")
     source.is_active, source.kept_until = False, _now() + dt.timedelta(seconds=plan.keep_seconds)
     catalog.flush()  # at most one placement is active, also between two statements
     target.is_active, target.kept_until, target.epoch = True, None, epoch
-    catalog.execute(update(Operation).where(Operation.id == plan.operation_id).values(step=SWITCH))
+    catalog.execute(update(Operation).where(Operation.id == plan.operation.id).values(step=SWITCH))
     catalog.commit()
 
 
 def finish_interrupted(plan: MovePlan, progress: MoveProgress) -> bool:
-    """Finish a switch that was interrupted behind `fence`. Return whether the tenant has moved."""
-    with Session(control_engine()) as catalog, plan.target.administered() as opening:
+    """Finish a switch that was interrupted behind `fence`. Return whether the tenant has moved.
+
+    If it was interrupted before, the target's guard is closed. The caller holds the copy lock of
+    the target.
+    """
+    with (
+        Session(control_engine()) as catalog,
+        plan.target.administered() as opening,
+        plan.source.administered() as locking,
+    ):
         tenant = lock_tenant(catalog, plan)
         if catalog.get_one(PlacementRecord, plan.target_id).is_active:
             return True
-        with plan.source.administered() as raw:
-            if read_epoch(raw, plan.tenant_id) != CLOSED:
-                return False
-        finish(catalog, tenant, plan, opening, progress)
-        return True
+        with locked(locking, plan.source, LOCK_SECONDS):
+            if read_epoch(locking, plan.tenant_id) == CLOSED:
+                finish(catalog, tenant, plan, opening, progress)
+                return True
+        open_at(opening, plan.tenant_id, CLOSED, is_suspended=False)
+        return False
 
 
-def reopen_source(catalog: Session, plan: MovePlan) -> None:
-    """Let a fenced source serve again, at an epoch that the target was never opened with."""
+def serve_source(catalog: Session, plan: MovePlan) -> None:
+    """Let the source serve again, whatever a mover did before, and the target nobody.
+
+    A source whose guard and catalog differ gets an epoch that neither side has had. The caller
+    holds the copy lock of the target, if that answers.
+    """
+    tenant = lock_tenant(catalog, plan)
     source = catalog.get_one(PlacementRecord, plan.source_id)
-    with plan.source.administered() as raw:
-        if read_epoch(raw, plan.tenant_id) != CLOSED:
+    with plan.source.administered() as raw, locked(raw, plan.source, LOCK_SECONDS):
+        if read_epoch(raw, plan.tenant_id) == source.epoch:
             return
-        tenant = lock_tenant(catalog, plan)
         source.epoch += 2
         catalog.flush()
-        is_suspended = tenant.status == TenantStatus.SUSPENDED
-        open_at(raw, plan.tenant_id, source.epoch, is_suspended=is_suspended)
+        write_epoch(raw, plan.tenant_id, source.epoch, is_suspended=_is_suspended(tenant))
+
+
+def _is_suspended(tenant: Tenant) -> bool:
+    return tenant.status == TenantStatus.SUSPENDED
 
 
 def _now() -> dt.datetime:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from sqlalchemy import delete, select
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session, joinedload
 from uuid_utils.compat import uuid7
 
@@ -12,7 +13,13 @@ from trially.tenancy.catalog import Operation, OperationState, PlacementRecord
 from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.lifecycle.moving.removing import remove_rows
 from trially.tenancy.lifecycle.moving.sides import side_of
-from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, run_operation
+from trially.tenancy.lifecycle.operations import (
+    KINDS,
+    OperationKind,
+    Step,
+    check_attempt,
+    run_operation,
+)
 from trially.tenancy.tiers import tier_of
 
 
@@ -56,8 +63,17 @@ def is_due(record: PlacementRecord) -> bool:
 def _remove_rows(operation: Operation) -> None:
     with Session(control_engine()) as session:
         record = _find(session, operation)
-        if record is not None:
-            remove_rows(side_of(record))
+        side = None if record is None else side_of(record)
+    if side is not None:
+        remove_rows(side, lambda: _check(operation))
+
+
+def _check(operation: Operation) -> None:
+    """Raise `SupersededError`, or `NoResultFound` if the tenant has moved back."""
+    with catalog_transaction() as session:
+        check_attempt(session, operation)
+        if _find(session, operation) is None:
+            raise NoResultFound(f"The tenant {operation.tenant_slug!r} has moved back.")
 
 
 def _remove_placement(session: Session, operation: Operation) -> None:

@@ -9,8 +9,18 @@ from trially.tenancy.catalog import Tier
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.completing import complete_server
 from trially.tenancy.lifecycle.moving.kept import kept_placements
-from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_back, move_tenant
-from trially.tenancy.lifecycle.moving.reporting import MoveLine, print_move
+from trially.tenancy.lifecycle.moving.moves import (
+    BlockedMoveError,
+    MoveOptions,
+    check_move,
+    move_back,
+    move_tenant,
+)
+from trially.tenancy.lifecycle.moving.reporting import (
+    MoveLine,
+    print_check,
+    print_move,
+)
 from trially.tenancy.lifecycle.moving.settling import Settled, UnsettledError, settle
 from trially.tenancy.lifecycle.tenant_commands import slug_argument
 from trially.terminal import NOTHING, json_option, plural, print_items, table_options
@@ -95,8 +105,14 @@ def move(
     """  # noqa: D301
     if to_tier is None and to_server is None:
         raise click.UsageError("Say where the tenant is to move: --to-tier, --to-server, or both.")
+    tier = Tier(to_tier) if to_tier else None
+    if dry_run:
+        check = check_move(slug, tier, to_server)
+        print_check(check, as_json=as_json)
+        if check.blockers:
+            raise BlockedMoveError(check.blockers)
+        return
     with MoveLine() as line:
-        tier = Tier(to_tier) if to_tier else None
         operation = move_tenant(slug, tier, to_server, _read(**options))
         line.end()
     print_move(operation, as_json=as_json)

@@ -1,8 +1,10 @@
 """Move a tenant to another tier or server, and back."""
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import psycopg2
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
@@ -11,23 +13,33 @@ from trially.tenancy.catalog import (
     Operation,
     OperationState,
     PlacementRecord,
+    Server,
     Tenant,
-    TenantStatus,
     Tier,
     is_called,
 )
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.directory import directory
+from trially.tenancy.lifecycle.moving.blockers import Blocker
+from trially.tenancy.lifecycle.moving.catalog_checks import unfinished_operations_of
 from trially.tenancy.lifecycle.moving.errors import MoveError
+from trially.tenancy.lifecycle.moving.estimating import MEASURED, Estimate, estimate
 from trially.tenancy.lifecycle.moving.guards import CLOSED
+from trially.tenancy.lifecycle.moving.preflight import find_blockers, find_unchecked
 from trially.tenancy.lifecycle.moving.steps import MOVE
 from trially.tenancy.lifecycle.operations import run_operation
 from trially.tenancy.names import UnknownTenantError
 from trially.tenancy.pinning import is_served
-from trially.tenancy.servers.choice import choose_server
+from trially.tenancy.servers.access import NoServerError
 from trially.tenancy.tiers import TIERS
 
-UNFINISHED = (OperationState.RUNNING, OperationState.UNDOING)
+
+class BlockedMoveError(MoveError):
+    """Something stands against the move. Nothing was changed."""
+
+    def __init__(self, blockers: Sequence[Blocker]) -> None:
+        self.blockers = blockers
+        super().__init__("\n".join(["The tenant cannot be moved now.", *map(str, blockers)]))
 
 
 class NothingKeptError(MoveError):
@@ -51,6 +63,46 @@ class MoveOptions:
     """How much WAL the source may retain for the move."""
 
 
+@dataclass(frozen=True)
+class Check:
+    """What a move would take, and what stands against it."""
+
+    tenant: Tenant
+    server: Server
+    tier: Tier
+    blockers: Sequence[Blocker]
+    estimated: Estimate | None
+    """None if the tenant cannot be measured, because of a blocker."""
+
+    unchecked: Sequence[str]
+    """What the operator has to check, as sentences."""
+
+
+def check_move(reference: str, tier: Tier | None, server: str | None) -> Check:
+    """Return what a move would take. Nothing is changed, and its rows are counted.
+
+    Without a tier or a server, it is the tenant's present one. Raises `UnknownTenantError` or
+    `NoServerError`.
+    """
+    with catalog_transaction() as session:
+        tenant = _find(session, reference)
+        source = tenant.placement
+        wanted = tier or Tier(source.tier)
+        name = server or source.server.name
+        chosen = session.scalar(select(Server).where(Server.name == name))
+    if chosen is None:
+        raise NoServerError(name)
+    blockers = find_blockers(source, chosen, wanted)
+    try:
+        estimated = estimate(source, MEASURED)
+        unchecked = find_unchecked(source, estimated)
+    except psycopg2.Error:
+        if not blockers:
+            raise
+        return Check(tenant, chosen, wanted, blockers, None, ())
+    return Check(tenant, chosen, wanted, blockers, estimated, unchecked)
+
+
 def move_tenant(
     reference: str, tier: Tier | None, server: str | None, options: MoveOptions
 ) -> Operation:
@@ -58,20 +110,15 @@ def move_tenant(
 
     Without them, it is the tenant's present tier, or its present server. If the move fails before
     the switch, the tenant stays where it is, and what was created is removed.
-    Raises `UnknownTenantError`, `NoServerError`, `NoFittingServerError` or a `MoveError`.
+    Raises `UnknownTenantError`, `NoServerError`, `BlockedMoveError` or another `MoveError`.
     """
+    check = check_move(reference, tier, server)
+    if check.blockers:
+        raise BlockedMoveError(check.blockers)
     with catalog_transaction() as session:
         tenant = _find(session, reference)
-        source = tenant.placement
-        tier = tier or Tier(source.tier)
-        chosen = choose_server(session, tier, tenant.region, server or source.server.name)
-        if (source.tier, source.server_id) == (tier, chosen.id):
-            raise MoveError(
-                f"The tenant {tenant.slug!r} is in the tier {tier} on the server {chosen.name!r}"
-                " already."
-            )
-        target = TIERS[tier].allocate(session, chosen)
-        target.tenant_id, target.server_id = tenant.id, chosen.id
+        target = TIERS[check.tier].allocate(session, session.get_one(Server, check.server.id))
+        target.tenant_id, target.server_id = tenant.id, check.server.id
         target.epoch, target.is_active = CLOSED, False
         session.add(target)
         session.flush()
@@ -119,6 +166,8 @@ def _begin(
     *,
     was_kept: bool,
 ) -> Operation:
+    for unfinished in unfinished_operations_of(session, tenant):
+        raise BlockedMoveError([unfinished])
     operation = Operation(
         id=uuid7(),
         tenant_id=tenant.id,
@@ -143,21 +192,10 @@ def _describe(record: PlacementRecord) -> str:
 
 
 def _find(session: Session, reference: str) -> Tenant:
-    """Return the tenant, locked, or raise an error if it cannot be moved now."""
+    """Return the tenant, locked. Raises `UnknownTenantError`."""
     tenant = session.scalar(
         select(Tenant).where(is_called(reference), is_served()).with_for_update(of=Tenant)
     )
     if tenant is None:
         raise UnknownTenantError(reference)
-    if tenant.status not in (TenantStatus.ACTIVE, TenantStatus.SUSPENDED):
-        raise MoveError(f"The tenant {tenant.slug!r} is {tenant.status}, so it cannot be moved.")
-    unfinished = session.scalar(
-        select(Operation).where(Operation.tenant_id == tenant.id, Operation.state.in_(UNFINISHED))
-    )
-    if unfinished is not None:
-        raise MoveError(
-            f"The operation {unfinished.id} ({unfinished.kind}) of the tenant {tenant.slug!r} is"
-            f" not finished. `flask operations resume {unfinished.id}` finishes it, or undoes it"
-            " with --undo."
-        )
     return tenant

@@ -16,7 +16,7 @@ from trially.tenancy.lifecycle.moving.sides import Side, side_of
 class MovePlan:
     """A move of one tenant between two placements."""
 
-    operation_id: UUID
+    operation: Operation
     tenant_id: UUID
     source_id: UUID
     target_id: UUID
@@ -40,7 +40,7 @@ class MovePlan:
     @property
     def publication(self) -> str:
         """The name of the publication and of the slot."""
-        return f"trially_move_{self.operation_id.hex}"
+        return f"trially_move_{self.operation.id.hex}"
 
 
 def plan_of(operation: Operation) -> MovePlan:
@@ -59,7 +59,7 @@ def read_plan(session: Session, operation: Operation) -> MovePlan:
     }
     source, target = (records[each] for each in ids)
     return MovePlan(
-        operation_id=operation.id,
+        operation=operation,
         tenant_id=operation.tenant_id,
         source_id=source.id,
         target_id=target.id,

@@ -2,16 +2,21 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, Self
 
 import click
 
 from trially.tenancy.catalog import Operation
+from trially.tenancy.lifecycle.moving.estimating import Estimate, TableSize
+from trially.tenancy.lifecycle.moving.moves import Check
 from trially.tenancy.lifecycle.moving.progress import MoveProgress, progressed
-from trially.terminal import plural, print_item
+from trially.terminal import plural, print_item, print_json
 
 LINE_SECONDS = 0.5
 """How often the line changes at a terminal; elsewhere, a line is printed ten times as rarely."""
+
+SHOWN_TABLES = 5
 
 _PAUSE = frozenset({"lock", "drain", "compare", "fence", "open", "switch", "unlock"})
 """The steps that take milliseconds. Printing them would make the pause longer."""
@@ -101,3 +106,50 @@ def print_move(operation: Operation, *, as_json: bool) -> None:
         f" `flask tenants move-back {item['slug']}` returns to it, and loses nothing."
     )
     print_item(item, sentence, as_json=as_json)
+
+
+def print_check(check: Check, *, as_json: bool) -> None:
+    """Print what a move would take. The blockers are printed by their error."""
+    item = _describe_check(check)
+    if as_json:
+        print_json(item)
+        return
+    lines = [f"{item['slug']} would move from {item['from']} to {item['to']}."]
+    if check.estimated is not None:
+        estimated = check.estimated
+        lines += [
+            (
+                f"It has {plural(estimated.rows, 'row')} ({estimated.bytes / 1e6:,.1f} MB). The copy"
+                f" would take some {estimated.copy_seconds:,.0f} s, and the pause some"
+                f" {estimated.pause_seconds * 1000:.0f} ms."
+            ),
+            *(f"  {each.name}: {plural(each.rows, 'row')}" for each in _largest(estimated)),
+            *check.unchecked,
+        ]
+    if not check.blockers:
+        lines.append("Nothing stands against it. Nothing was changed.")
+    click.echo("\n".join(lines))
+
+
+def _largest(estimated: Estimate) -> Sequence[TableSize]:
+    return sorted(estimated.tables, key=lambda table: table.bytes, reverse=True)[:SHOWN_TABLES]
+
+
+def _describe_check(check: Check) -> dict[str, Any]:
+    source, estimated = check.tenant.placement, check.estimated
+    item: dict[str, Any] = {
+        "slug": check.tenant.slug,
+        "from": f"{source.tier} on {source.server.name}",
+        "to": f"{check.tier} on {check.server.name}",
+        "blockers": [vars(blocker) for blocker in check.blockers],
+        "unchecked": check.unchecked,
+    }
+    if estimated is not None:
+        item |= {
+            "rows": estimated.rows,
+            "bytes": estimated.bytes,
+            "copy_seconds": round(estimated.copy_seconds, 1),
+            "pause_ms": round(estimated.pause_seconds * 1000, 1),
+            "tables": [vars(each) for each in estimated.tables],
+        }
+    return item

@@ -12,13 +12,16 @@ from uuid import UUID
 
 import psycopg2
 from psycopg2 import sql
+from psycopg2.errors import LockNotAvailable
 from psycopg2.extensions import connection
 from psycopg2.extras import LogicalReplicationConnection
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 
 from trially.config import current_settings
 from trially.database.connecting import NETWORK_LIMITS, connect
+from trially.tenancy.advisory_locks import copy_lock_key
 from trially.tenancy.catalog import PlacementRecord
+from trially.tenancy.lifecycle.moving.errors import BusyTenantError
 from trially.tenancy.servers.access import ServerAccess, server_access
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.servers.preparing import owner_role
@@ -31,6 +34,9 @@ _TEXT_FORMS = (
 """What the text of a value depends on. The stream of changes writes values as text."""
 
 _APPLICATION = "trially-move"
+
+LOCK_SECONDS = 10
+"""How long a session waits for another one that writes to the same placement."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +60,19 @@ class Side:
     def writing(self) -> Iterator["SideSession"]:
         """Open a session that writes the tenant's rows as they are, in autocommit mode.
 
-        No trigger and no foreign key is checked: the source has done both.
+        No trigger and no foreign key is checked: the source has done both. The session holds the
+        copy lock, so there is one at a time, also if the process of another one sleeps. Raises
+        `BusyTenantError` if another one does not end within `LOCK_SECONDS`.
         """
+        key = copy_lock_key(f"'{self.tenant_id}'::uuid")
         with closing(self._connect("SET session_replication_role = replica")) as raw:
+            execute(raw, f"SET lock_timeout = '{LOCK_SECONDS}s'")
+            try:
+                execute(raw, f"SELECT pg_advisory_lock({key})")
+            except LockNotAvailable as error:
+                raise BusyTenantError(
+                    "Another process still writes the tenant's rows there. Try again later."
+                ) from error
             yield SideSession(self, raw)
 
     @contextmanager

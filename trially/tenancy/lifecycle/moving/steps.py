@@ -4,8 +4,9 @@ import random
 import time
 from collections.abc import Sequence
 
-from psycopg2 import sql
-from sqlalchemy import delete, select, update
+from psycopg2 import OperationalError, sql
+from psycopg2.errors import LockNotAvailable
+from sqlalchemy import func, update
 from sqlalchemy.orm import Session
 
 from trially.tenancy.catalog import Operation, PlacementRecord
@@ -19,11 +20,12 @@ from trially.tenancy.lifecycle.moving.handing_over import (
     SWITCH,
     HandOver,
     finish_interrupted,
-    reopen_source,
+    serve_source,
 )
-from trially.tenancy.lifecycle.moving.plan import MovePlan, plan_of, read_plan
+from trially.tenancy.lifecycle.moving.plan import plan_of, read_plan
 from trially.tenancy.lifecycle.moving.progress import MoveProgress
 from trially.tenancy.lifecycle.moving.removing import remove_rows
+from trially.tenancy.lifecycle.moving.retained_wal import wal_limit
 from trially.tenancy.lifecycle.moving.sides import SideSession
 from trially.tenancy.lifecycle.moving.stream import (
     create_publication,
@@ -31,7 +33,7 @@ from trially.tenancy.lifecycle.moving.stream import (
     opened_stream,
 )
 from trially.tenancy.lifecycle.moving.tables import MovedTable, common_tables
-from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step
+from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, check_attempt
 from trially.tenancy.tiers import tier_of
 
 SHARE_OF_PAUSE = 3
@@ -39,35 +41,36 @@ SHARE_OF_PAUSE = 3
 
 
 def _create_target(session: Session, operation: Operation) -> None:
-    """Create the role and the storage of the target. Its guard serves nobody."""
+    """Create the role and the storage of the target. Its guard serves nobody: the epoch is 0."""
     plan = read_plan(session, operation)
     record = session.get_one(PlacementRecord, plan.target_id)
     tier = tier_of(record)
     tier.create_role(record)
     tier.create_storage(record)
     record.revision = tier.grant_access(record)
-    with plan.target.administered() as raw:
-        open_at(raw, plan.tenant_id, CLOSED, is_suspended=False)
 
 
 def _move_rows(operation: Operation) -> None:
     """Copy, catch up and switch. A switch that was interrupted is finished."""
     plan, progress = plan_of(operation), MoveProgress()
-    if finish_interrupted(plan, progress):
-        return
-    tables = common_tables(plan.source, plan.target)
-    create_publication(plan.source, plan.publication, tables)
-    with opened_stream(plan.source, plan.publication) as stream:
-        progress.begin("copy")
-        copy_snapshot(plan.source, plan.target, stream.snapshot, tables, progress)
-        progress.copy_seconds = progress.seconds
-        stream.start()
-        with plan.source.reading() as source, plan.target.writing() as target:
-            applier = Applier(target, tables)
-            follower = Follower(source, stream, applier, plan.publication, plan.max_wal_bytes)
-            hand_over = HandOver(plan, follower, target, tables, progress)
-            _switch_when_quiet(hand_over)
-            progress.applied_rows = applier.applied_rows
+    with plan.target.writing() as target:
+        with catalog_transaction() as session:
+            check_attempt(session, operation)
+        if operation.attempts > 1 and finish_interrupted(plan, progress):
+            return
+        tables = common_tables(plan.source, plan.target)
+        create_publication(plan.source, plan.publication, tables)
+        with opened_stream(plan.source, plan.publication) as stream:
+            progress.begin("copy")
+            copy_snapshot(plan.source, target, stream.snapshot, tables, progress)
+            progress.copy_seconds = progress.seconds
+            stream.start()
+            with plan.source.reading() as source:
+                applier = Applier(target, tables)
+                limit = min(plan.max_wal_bytes, wal_limit(source.raw).abort_bytes)
+                follower = Follower(source, stream, applier, plan.publication, limit)
+                _switch_when_quiet(HandOver(plan, follower, target, tables, progress))
+                progress.applied_rows = applier.applied_rows
     _record_result(operation, progress)
 
 
@@ -133,18 +136,28 @@ def _drop_publication(session: Session, operation: Operation) -> None:
 
 
 def _undo(session: Session, operation: Operation) -> None:
-    """Serve the source again, and remove the target, unless it was there before."""
-    plan: MovePlan = read_plan(session, operation)
+    """Serve the source again, and remove the target, unless it was there before.
+
+    A target that does not answer is left to `settle`. Nobody knows the epoch at which it may be
+    open, because the catalog does not have it.
+    """
+    plan = read_plan(session, operation)
+    record = session.get_one(PlacementRecord, plan.target_id)
     drop_publication(plan.source, plan.publication)
-    reopen_source(session, plan)
-    if plan.was_kept:
+    try:
+        with plan.target.writing(), plan.target.administered() as opening:
+            open_at(opening, plan.tenant_id, CLOSED, is_suspended=False)
+            serve_source(session, plan)
+    except OperationalError as error:
+        if isinstance(error, LockNotAvailable):
+            raise
+        serve_source(session, plan)
+        record.kept_until = func.now()
         return
-    record = session.scalars(
-        select(PlacementRecord).where(PlacementRecord.id == plan.target_id)
-    ).one()
-    remove_rows(plan.target)
-    tier_of(record).remove(record)
-    session.execute(delete(PlacementRecord).where(PlacementRecord.id == plan.target_id))
+    if not plan.was_kept:
+        remove_rows(plan.target, lambda: None)
+        tier_of(record).remove(record)
+        session.delete(record)
 
 
 MOVE = OperationKind(

@@ -7,7 +7,6 @@ import select
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import psycopg2
 from psycopg2 import sql
@@ -132,14 +131,3 @@ def opened_stream(source: Side, publication: str) -> Iterator[Stream]:
         yield stream
     finally:
         stream.close()
-
-
-def retained_wal(raw: connection, slot: str) -> int | None:
-    """Return how many bytes of WAL a slot retains, None if it does not exist."""
-    rows: list[Any] = execute(
-        raw,
-        "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint"
-        " FROM pg_replication_slots WHERE slot_name = %s",
-        slot,
-    )
-    return rows[0][0] if rows else None
