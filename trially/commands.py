@@ -205,7 +205,11 @@ servers = _group(
     _lazy("change", f"{SERVERS}:change", "Change the options of the server NAME."),
     _lazy("list", f"{SERVERS}:list_", "List the servers and their current state."),
     _lazy("show", f"{SERVERS}:show", "Show the server NAME and its current state."),
-    _lazy("drain", f"{SERVERS}:drain", "Stop placing tenants on the server NAME."),
+    _lazy(
+        "drain",
+        f"{LIFECYCLE}.moving.drain_commands:drain",
+        "Stop placing tenants on the server NAME.",
+    ),
     _lazy("resume", f"{SERVERS}:resume", "Resume placing tenants on the server NAME."),
     _lazy("remove", f"{SERVERS}:remove", "Remove the server NAME, which must have no tenants."),
 )

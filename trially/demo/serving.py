@@ -30,6 +30,7 @@ from trially.errors import OperatorError
 from trially.jobs.worker import Worker
 from trially.observability import logs
 from trially.state import app_state, state_of
+from trially.demo.settling import BackgroundSettler
 from trially.tenancy.servers.administrator import EMBEDDED_DIRECTORY
 
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
@@ -70,7 +71,7 @@ def serve(host: str, port: int | None) -> None:
             assert issuer is not None  # noqa: S101
             _prepare(issuer)
             click.echo(format_banner(issuer, address.url))
-            with _sealing_logs(app), _running_jobs(app):
+            with _sealing_logs(app), _running_jobs(app), _settling_moves(app):
                 _serve_until_interrupted(app, address, holder)
 
 
@@ -141,6 +142,17 @@ def _running_jobs(app: Flask) -> Iterator[None]:
     finally:
         worker.stop()
         thread.join(5)
+
+
+@contextmanager
+def _settling_moves(app: Flask) -> Iterator[None]:
+    """Finish interrupted moves meanwhile. Beside a deployed app, `flask tenants settle-moves`."""
+    settler = BackgroundSettler(app)
+    settler.start()
+    try:
+        yield
+    finally:
+        settler.stop()
 
 
 def _prepare(issuer: DevIssuer) -> None:

@@ -113,7 +113,7 @@ def move(
             raise BlockedMoveError(check.blockers)
         return
     with MoveLine() as line:
-        operation = move_tenant(slug, tier, to_server, _read(**options))
+        operation = move_tenant(slug, tier, to_server, read_options(**options))
         line.end()
     print_move(operation, as_json=as_json)
 
@@ -128,7 +128,7 @@ def move_back_(slug: str, *, as_json: bool, **options: Any) -> None:
     What was written since is copied, so nothing is lost. Only rows that differ are copied.
     """
     with MoveLine() as line:
-        operation = move_back(slug, _read(**options))
+        operation = move_back(slug, read_options(**options))
         line.end()
     print_move(operation, as_json=as_json)
 
@@ -169,5 +169,6 @@ def _print(settled: Sequence[Settled], *, as_json: bool) -> None:
         click.echo("Nothing to settle.")
 
 
-def _read(*, max_wal: int, **options: Any) -> MoveOptions:
+def read_options(*, max_wal: int, **options: Any) -> MoveOptions:
+    """Return the options of `move_options`."""
     return MoveOptions(max_wal_bytes=max_wal * 2**20, **options)
