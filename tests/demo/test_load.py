@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from threading import Thread
+from threading import Thread, Timer
 from typing import Any
 
 import pytest
@@ -13,11 +13,13 @@ from psycopg2 import sql
 from tenant_databases import access_of
 from uuid_utils.compat import uuid7
 
+from faults.ports import free_port
 from trially.config import Settings
 from trially.demo.load import Kind, Load, running_load
 from trially.demo.load.ledger import Entry
 from trially.jobs.worker import Worker
 from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.servers.connections import execute
 
 DEADLINE_SECONDS = 60
@@ -61,9 +63,13 @@ def run_load(served: ServedApp) -> Callable[..., Load]:
 def wait_for(load: Load, kinds: set[Kind], *tenants: Tenant) -> None:
     """Wait until requests of each kind were answered for each tenant."""
     wanted = {(tenant.slug, kind) for tenant in tenants for kind in kinds}
+    wait_until(lambda: wanted <= load.traffic.timings.keys())
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
-    while not wanted <= load.traffic.timings.keys():
-        assert time.monotonic() < deadline, load.traffic.timings.keys()
+    while not is_so():
+        assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
@@ -94,6 +100,17 @@ def copy_patient(app: Flask, tenant: Tenant, entry: Entry, **changes: str) -> No
         json.dumps(changes),
         entry.id,
     )
+
+
+def forget_keys(app: Flask, load: Load) -> bool:
+    """Delete all keys of the first tenant, and return whether the load has noticed it."""
+    with app.app_context():
+        place = get_tenant(load.tenants[0].slug).placement
+    with access_of(app).administer(place.database) as raw:
+        statement = sql.SQL("DELETE FROM {} WHERE tenant_id = %s")
+        table = sql.Identifier(place.schema, "idempotency_key")
+        execute(raw, statement.format(table), str(place.tenant_id))
+    return bool(load.findings)
 
 
 def some_entry(load: Load, tenant: Tenant, *, states: int = 1) -> Entry:
@@ -193,15 +210,7 @@ def test_a_record_elsewhere_is_found(app, run_load, make_tenant):
 def test_forgotten_keys_are_found(app, run_load, make_tenant):
     tenant = make_tenant(Tier.POOLED_ROWS)
 
-    def forget(load: Load) -> None:
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        table = sql.Identifier(tenant.placement.schema, "idempotency_key")
-        with access_of(app).administer(tenant.placement.database) as raw:
-            while not load.findings and time.monotonic() < deadline:
-                statement = sql.SQL("DELETE FROM {} WHERE tenant_id = %s").format(table)
-                execute(raw, statement, str(tenant.id))
-
-    load = run_load(tenant, meanwhile=forget)
+    load = run_load(tenant, meanwhile=lambda load: wait_until(lambda: forget_keys(app, load)))
 
     assert set(load.verdict().amiss) == {"doubled"}
 
@@ -210,11 +219,8 @@ def test_imports_are_followed_and_compared(app, served, make_tenant, working):
     tenant = make_tenant(Tier.POOLED_ROWS)
     loaded = served.loaded(tenant, writers=1, importers=1)
     with running_load(served.url, [loaded], imported_patients=50) as load:
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not load.ledgers[tenant.slug].imported and time.monotonic() < deadline:
-            time.sleep(0.05)
-    imported = load.ledgers[tenant.slug].imported
-    assert imported
+        imported = load.ledgers[tenant.slug].imported
+        wait_until(lambda: bool(imported))
     tamper(app, tenant, "UPDATE {} SET phone = '+1 1' WHERE source = 'load' AND source_id = '7'")
 
     verdict = load.verdict()
@@ -230,14 +236,11 @@ def test_writes_survive_that_all_workers_are_killed(served, make_tenant):
         wait_for(load, WRITES, tenant)
         for worker in served.gunicorn.workers():
             worker.kill()
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not load.traffic.repeated() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: load.traffic.repeated() > 0)
 
     verdict = load.verdict()
 
     assert verdict.findings == ()
-    assert load.traffic.repeated() > 0
 
 
 def test_the_command_prints_the_verdict(served, make_tenant, run_command):
@@ -256,3 +259,31 @@ def test_the_command_prints_the_verdict(served, make_tenant, run_command):
     assert printed["lost"] == printed["doubled"] == printed["elsewhere"] == 0
     assert {row["tenant"] for row in printed["requests"]} == {tenant.slug, other.slug}
     assert printed["longest_wait"]["ms"] == max(row["max_ms"] for row in printed["requests"])
+
+
+def test_the_command_needs_a_server(app, served, make_tenant, run_command):
+    tenant = make_tenant(Tier.POOLED_ROWS)
+    words = ("demo", "load", tenant.slug, "--for", "1s", "--no-imports", "--writers", "1")
+    url = f"http://127.0.0.1:{free_port()}"
+
+    refused = run_command(*words, "--url", url)
+
+    assert refused.exit_code == 1
+    assert f"No server answers at {url}." in refused.output
+
+
+@pytest.mark.parametrize(("options", "status"), [([], 1), (["--allow-errors"], 0)])
+def test_repeated_requests_fail_the_command_unless_they_are_allowed(
+    served, make_tenant, run_command, options, status
+):
+    tenant = make_tenant(Tier.POOLED_ROWS)
+    words = ("demo", "load", tenant.slug, "--url", served.url, "--for", "3s", "--no-imports")
+    killer = Timer(1.5, lambda: [worker.kill() for worker in served.gunicorn.workers()])
+
+    killer.start()
+    result = run_command(*words, *options)
+    killer.join()
+
+    assert "Found: 0 lost, 0 doubled, 0 elsewhere, 0 wrong, 0 stale, 0 refused" in result.output
+    assert "connection re" in result.output
+    assert result.exit_code == status

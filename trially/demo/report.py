@@ -38,7 +38,7 @@ def describe_demo(issuer: DevIssuer) -> dict[str, Any]:
     present = [one for one in DEMO_ORGANISATIONS if one.slug in active]
     return {
         "url": url,
-        "is_served": _is_served(url),
+        "is_served": is_served(url),
         "addresses": describe_addresses(issuer),
         "web_client_id": WEB_CLIENT_ID,
         "tenants": [_describe_tenant(issuer, one) for one in present],
@@ -136,7 +136,8 @@ def _person_of(organisation: DemoOrganisation) -> DemoPerson:
     return next(one for one in organisation.people if one.role == PERSON_ROLE)
 
 
-def _is_served(url: str) -> bool:
+def is_served(url: str) -> bool:
+    """Return whether a server answers at a URL."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(
         parts.hostname or "", parts.port or 80, timeout=PROBE_SECONDS

@@ -21,7 +21,9 @@ from trially.demo.load.report import (
 )
 from trially.demo.load.running import Load, LoadedTenant
 from trially.demo.preparing import SLUGS
+from trially.demo.report import is_served
 from trially.dev_issuer import DevIssuer
+from trially.errors import OperatorError
 from trially.tenancy.catalog import Tenant, TenantStatus
 from trially.tenancy.lifecycle.completing import complete_slug
 from trially.tenancy.lifecycle.listing import get_tenant, list_tenants
@@ -30,6 +32,10 @@ from trially.terminal.durations import Duration
 
 DEFAULT_SECONDS = 60
 ERASED_LINE = "\r\x1b[K"
+
+
+class NotServedError(OperatorError):
+    """No server answers at the URL."""
 
 
 @command("load", loses=NOTHING)
@@ -82,6 +88,9 @@ def load_command(
       flask demo load northstar-cro --for 5m
     """  # noqa: D301
     issuer = require_development()
+    url = url or current_settings().public_url
+    if not is_served(url):
+        raise NotServedError(f"No server answers at {url}. Start `make run`, or pass --url.")
     tenant = get_tenant(slug)
     other = get_tenant(beside) if beside else _find_other(tenant)
     tenants = [
@@ -91,9 +100,10 @@ def load_command(
     ]
     if other is not None:
         tenants.append(LoadedTenant(other.slug, _token_of(issuer, other), writers=1, readers=1))
-    load = Load(url or current_settings().public_url, tenants)
+    load = Load(url, tenants)
     passed = _run(load, seconds)
     verdict = load.verdict()
+    _show("")
     if as_json:
         print_json(describe_load(load, verdict, passed))
     else:

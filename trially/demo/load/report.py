@@ -81,11 +81,9 @@ def format_verdict(load: Load, verdict: Verdict) -> Iterator[str]:
     """Yield the lines below the tables."""
     if wait := load.traffic.longest:
         began_at = dt.datetime.fromtimestamp(wait.began_at, dt.UTC)
-        yield (
-            f"Longest wait: {_ms(wait.seconds)} ms, a {wait.kind.value} of {wait.tenant}"
-            f" that began at {began_at:%H:%M:%S.%f}"[:-3]
-            + " UTC."
-        )
+        time_of_day = began_at.time().isoformat(timespec="milliseconds")
+        request = f"{wait.kind.value} in {wait.tenant}"
+        yield f"Longest wait: {_ms(wait.seconds)} ms ({request}), from {time_of_day} UTC on."
     yield (
         f"Acknowledged: {plural(verdict.acknowledged, 'write')}."
         f" Read back: {plural(verdict.compared, 'record')}."
