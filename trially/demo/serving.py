@@ -24,13 +24,13 @@ from trially.demo.occupation import serving
 from trially.demo.ports import DEFAULT_PORT, PortUnavailableError, hold_port, listen
 from trially.demo.preparing import prepare
 from trially.demo.report import format_banner
+from trially.demo.settling import BackgroundSettler
 from trially.dev_issuer import DevIssuer
 from trially.embedded_postgres.keeper import ServerKeeper
 from trially.errors import OperatorError
 from trially.jobs.worker import Worker
 from trially.observability import logs
 from trially.state import app_state, state_of
-from trially.demo.settling import BackgroundSettler
 from trially.tenancy.servers.administrator import EMBEDDED_DIRECTORY
 
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104

@@ -119,8 +119,8 @@ def print_check(check: Check, *, as_json: bool) -> None:
         estimated = check.estimated
         lines += [
             (
-                f"It has {plural(estimated.rows, 'row')} ({estimated.bytes / 1e6:,.1f} MB). The copy"
-                f" would take some {estimated.copy_seconds:,.0f} s, and the pause some"
+                f"It has {plural(estimated.rows, 'row')} ({estimated.bytes / 1e6:,.1f} MB)."
+                f" The copy would take some {estimated.copy_seconds:,.0f} s, and the pause some"
                 f" {estimated.pause_seconds * 1000:.0f} ms."
             ),
             *(f"  {each.name}: {plural(each.rows, 'row')}" for each in _largest(estimated)),
