@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from trially.doctor.databases import ExaminedDatabase
 from trially.doctor.findings import Check, Problem, error, warning
 from trially.tenancy.catalog import UNBUILT, TenantStatus
+from trially.tenancy.lifecycle.moving.guards import CLOSED
 from trially.tenancy.schema.guard import GUARD_SCHEMA
 
 
@@ -68,6 +69,10 @@ def guard_placements_match_the_catalog(database: ExaminedDatabase) -> Iterator[P
             )
             remedy = f"Run `flask tenants suspend {tenant.slug}`, then"
             yield error(what, f"{remedy} `flask tenants resume {tenant.slug}`.", tenant.slug)
+    for record in database.expected.inactive:
+        copy = copies.get(str(record.tenant_id))
+        if copy is not None and copy[0] == CLOSED:
+            del copies[str(record.tenant_id)]
     for tenant_id in sorted(copies):
         what = f"the guard accepts the tenant {tenant_id}, which the catalog places elsewhere"
         yield error(what, f"DELETE FROM trially.placement WHERE tenant_id = '{tenant_id}';")

@@ -27,6 +27,7 @@ from trially.tenancy.lifecycle.moving.guards import (
     read_epoch,
     write_epoch,
 )
+from trially.tenancy.lifecycle.moving.moments import wait_for_moment
 from trially.tenancy.lifecycle.moving.numbering import continue_numbers
 from trially.tenancy.lifecycle.moving.plan import MovePlan
 from trially.tenancy.lifecycle.moving.progress import MoveProgress
@@ -64,6 +65,7 @@ class HandOver:
             plan.source.administered() as locking,
         ):
             tenant = lock_tenant(catalog, plan)
+            wait_for_moment(locking, plan.source, plan.max_pause)
             progress.begin("lock")
             began = time.monotonic()
             give_up = self._give_up_after(began + plan.max_pause)

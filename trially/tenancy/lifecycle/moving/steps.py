@@ -94,6 +94,7 @@ def _switch_when_quiet(hand_over: HandOver) -> None:
     while True:
         progress.begin("catch_up")
         hand_over.follower.follow(give_up, plan.max_pause / SHARE_OF_PAUSE)
+        progress.applied_rows = hand_over.follower.applier.applied_rows
         try:
             hand_over.attempt()
         except BusyTenantError as error:
