@@ -105,7 +105,7 @@ def test_a_tenant_is_not_moved_to_where_it_is(make_tenant, find, tier):
 
 def test_no_tenant_is_moved_into_a_silo(make_tenant, find):
     [blocker] = find(make_tenant(), Tier.SILO)
-    assert blocker.code == "silo"
+    assert blocker.code == "cannot_move"
     assert "`flask tenants silo` writes the files" in blocker.advice
 
 

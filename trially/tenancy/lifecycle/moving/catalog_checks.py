@@ -29,7 +29,7 @@ def refusals(source: PlacementRecord, server: Server, tier: Tier) -> Iterator[Bl
         )
     if not (tier_of(source).can_move and TIERS[tier].can_move):
         yield Blocker(
-            "silo",
+            "cannot_move",
             "A silo is an instance of its own, so no tenant moves into one or out of one.",
             "`flask tenants silo` writes the files of a new silo.",
         )
