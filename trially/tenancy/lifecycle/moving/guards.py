@@ -17,8 +17,13 @@ def read_epoch(raw: connection, tenant_id: UUID) -> int | None:
     return rows[0][0] if rows else None
 
 
-def fence(raw: connection, tenant_id: UUID) -> None:
-    """Let a database serve the tenant to nobody. The session holds the tenant's lock there."""
+def fence(raw: connection, tenant_id: UUID, *, waits: bool) -> None:
+    """Let a database serve the tenant to nobody. The session holds the tenant's lock there.
+
+    `waits` says whether the commit waits for the disk.
+    """
+    if not waits:
+        execute(raw, "SET synchronous_commit = off")
     write_epoch(raw, tenant_id, CLOSED, is_suspended=False)
 
 

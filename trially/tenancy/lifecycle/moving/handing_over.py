@@ -76,7 +76,7 @@ class HandOver:
                 self._compare(locking, opening)
                 give_up()
                 progress.begin("fence")
-                fence(locking, plan.tenant_id)
+                fence(locking, plan.tenant_id, waits=plan.source.waits_for_disk)
                 finish(catalog, tenant, plan, opening, progress)
                 progress.begin("unlock")
             progress.pause_seconds = time.monotonic() - began
@@ -93,15 +93,21 @@ class HandOver:
 
     def _compare(self, source: connection, target: connection) -> None:
         """Compare the revisions and the rows that changed last, and continue the numbers."""
-        ours = read_revision(source, self.plan.source.schema)
-        theirs = read_revision(target, self.plan.target.schema)
-        if ours != theirs:
-            raise DifferentTablesError(
-                f"The source is at revision {ours}, and the target at {theirs}: a migration ran"
-                " during the move. Migrate both, and move again."
-            )
+        check_revisions(self.plan, source, target)
         self.follower.applier.compare_finally(self.follower.source)
         continue_numbers(self.follower.source, self.target, self.tables)
+
+
+def check_revisions(plan: MovePlan, source: connection, target: connection) -> None:
+    """Raise `DifferentTablesError` if the tables of both sides are at different revisions."""
+    ours = read_revision(source, plan.source.schema)
+    theirs = read_revision(target, plan.target.schema)
+    if ours != theirs:
+        raise DifferentTablesError(
+            f"The source is at revision {ours}, and the target at {theirs}. A migration has run"
+            " meanwhile. `flask tenants migrate --all` migrates active placements. If the target is"
+            " a former placement, use `flask tenants move` instead of `move-back`."
+        )
 
 
 def lock_tenant(catalog: Session, plan: MovePlan) -> Tenant:
@@ -150,6 +156,8 @@ def finish(
     target = catalog.get_one(PlacementRecord, plan.target_id)
     epoch = source.epoch + 1
     progress.begin("open")
+    if not plan.target.waits_for_disk:
+        execute(opening, "SET synchronous_commit = off")
     open_at(opening, plan.tenant_id, epoch, is_suspended=_is_suspended(tenant))
     progress.begin("switch")
     source.is_active, source.kept_until = False, _now() + dt.timedelta(seconds=plan.keep_seconds)

@@ -22,7 +22,7 @@ from trially.database.connecting import NETWORK_LIMITS, connect
 from trially.tenancy.advisory_locks import copy_lock_key
 from trially.tenancy.catalog import PlacementRecord
 from trially.tenancy.lifecycle.moving.errors import BusyTenantError
-from trially.tenancy.servers.access import ServerAccess, server_access
+from trially.tenancy.servers.access import FIRST_SERVER, ServerAccess, server_access
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.servers.preparing import owner_role
 from trially.tenancy.tiers import tier_of
@@ -93,6 +93,15 @@ class Side:
         with raw.cursor() as cursor:
             cursor.execute(_TEXT_FORMS)
         return raw
+
+    @property
+    def waits_for_disk(self) -> bool:
+        """Whether commits of a switch wait for the disk by themselves.
+
+        On the server of the catalog they need not: the commit of `switch` follows them in the same
+        WAL, and waits.
+        """
+        return self.access.name != FIRST_SERVER
 
     @property
     def is_tenants(self) -> sql.Composable:

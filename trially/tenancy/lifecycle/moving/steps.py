@@ -19,6 +19,7 @@ from trially.tenancy.lifecycle.moving.guards import CLOSED, open_at
 from trially.tenancy.lifecycle.moving.handing_over import (
     SWITCH,
     HandOver,
+    check_revisions,
     finish_interrupted,
     serve_source,
 )
@@ -58,6 +59,8 @@ def _move_rows(operation: Operation) -> None:
             check_attempt(session, operation)
         if operation.attempts > 1 and finish_interrupted(plan, progress):
             return
+        with plan.source.administered() as ours, plan.target.administered() as theirs:
+            check_revisions(plan, ours, theirs)
         tables = common_tables(plan.source, plan.target)
         create_publication(plan.source, plan.publication, tables)
         with opened_stream(plan.source, plan.publication) as stream:
