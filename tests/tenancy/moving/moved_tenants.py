@@ -1,5 +1,7 @@
 """What tests ask about a tenant that moves, or has moved."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from tenant_databases import ask
 from trially.tenancy.catalog import PlacementRecord
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.moving.guards import CLOSED, read_epoch
+from trially.tenancy.lifecycle.moving.progress import MoveProgress, progressed
 from trially.tenancy.lifecycle.moving.sides import side_of
 from trially.tenancy.lifecycle.moving.tables import read_tables
 from trially.tenancy.lifecycle.operations import all_operations
@@ -71,3 +74,20 @@ def left_behind(app: Flask, tenant_id: UUID) -> list[Any]:
     for record in placements_of(app, tenant_id):
         found += ask(app, PUBLICATIONS, names, database=record.database)
     return found
+
+
+@contextmanager
+def at(step: str, do: Callable[[], Any]) -> Iterator[None]:
+    """Call a function when a step of decision 0048 begins for the first time."""
+    begun = set()
+
+    def look(progress: MoveProgress) -> None:
+        if progress.phase == step and step not in begun:
+            begun.add(step)
+            do()
+
+    progressed.connect(look)
+    try:
+        yield
+    finally:
+        progressed.disconnect(look)

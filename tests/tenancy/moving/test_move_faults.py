@@ -1,15 +1,12 @@
 """What can go wrong in a move, and what stays right."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from flask import Flask
 from members import AsMember, MakePatient, MakeTenant, Member
-from moved_tenants import contents, left_behind, placements_of, writable_sides
+from moved_tenants import at, contents, left_behind, placements_of, writable_sides
 from sqlalchemy import update
 from tenant_databases import ask
 
@@ -28,7 +25,6 @@ from trially.tenancy.lifecycle.moving.moves import (
     move_back,
     move_tenant,
 )
-from trially.tenancy.lifecycle.moving.progress import MoveProgress, progressed
 from trially.tenancy.lifecycle.moving.settling import settle
 from trially.tenancy.lifecycle.moving.sides import side_of
 from trially.tenancy.lifecycle.operations import all_operations
@@ -36,23 +32,6 @@ from trially.tenancy.lifecycle.status import resume_tenant, suspend_tenant
 
 OPTIONS = MoveOptions(max_pause=5, give_up_seconds=30)
 POOLED, DEDICATED, SCHEMA = Tier.POOLED_ROWS, Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA
-
-
-@contextmanager
-def at(step: str, do: Callable[[], Any]) -> Iterator[None]:
-    """Call a function when a step of decision 0048 begins for the first time."""
-    begun = set()
-
-    def look(progress: MoveProgress) -> None:
-        if progress.phase == step and step not in begun:
-            begun.add(step)
-            do()
-
-    progressed.connect(look)
-    try:
-        yield
-    finally:
-        progressed.disconnect(look)
 
 
 @pytest.fixture

@@ -73,7 +73,6 @@ class _Differences:
 
 def _enter_snapshot(session: SideSession, snapshot: str) -> None:
     session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    session.run("SET LOCAL idle_in_transaction_session_timeout = 0")
     session.run(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
 
 

@@ -33,6 +33,12 @@ _TEXT_FORMS = (
 )
 """What the text of a value depends on. The stream of changes writes values as text."""
 
+_NO_TIMEOUTS = (
+    "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0;"
+    "SET idle_session_timeout = 0"
+)
+"""A copy takes long. A session that exports a snapshot is idle in a transaction meanwhile."""
+
 _APPLICATION = "trially-move"
 
 LOCK_SECONDS = 10
@@ -91,7 +97,7 @@ class Side:
             connection_factory=LogicalReplicationConnection,
         )
         with raw.cursor() as cursor:
-            cursor.execute(_TEXT_FORMS)
+            cursor.execute(f"{_TEXT_FORMS}; {_NO_TIMEOUTS}")
         return raw
 
     @property
@@ -114,7 +120,7 @@ class Side:
 
     def _connect(self, first: str = "SELECT") -> connection:
         raw = connect(self.access.administrator_url(self.database), _APPLICATION)
-        execute(raw, f"{_TEXT_FORMS}; {first}")
+        execute(raw, f"{_TEXT_FORMS}; {_NO_TIMEOUTS}; {first}")
         execute(
             raw,
             sql.SQL(
