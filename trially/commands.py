@@ -22,6 +22,7 @@ MEMBERS = "trially.auth.members.commands"
 AUTH = "trially.auth.commands"
 TENANTS = f"{LIFECYCLE}.tenant_commands"
 LISTING = f"{LIFECYCLE}.listing_commands"
+MOVING = f"{LIFECYCLE}.moving.move_commands"
 MIGRATING = "trially.tenancy.migrating.commands"
 OPERATIONS = f"{LIFECYCLE}.operation_commands"
 SERVERS = f"{LIFECYCLE}.server_commands"
@@ -122,6 +123,21 @@ tenants = _group(
     _lazy("suspend", f"{TENANTS}:suspend", "Suspend the tenant SLUG."),
     _lazy("resume", f"{TENANTS}:resume", "Resume the suspended tenant SLUG."),
     _lazy(
+        "move",
+        f"{MOVING}:move",
+        "Move the tenant SLUG to another tier or server while it works.",
+    ),
+    _lazy(
+        "move-back",
+        f"{MOVING}:move_back_",
+        "Move the tenant SLUG back to the placement that it left last.",
+    ),
+    _lazy(
+        "settle-moves",
+        f"{MOVING}:settle_moves",
+        "Finish interrupted switches, and remove placements whose time to be kept is over.",
+    ),
+    _lazy(
         "ready",
         f"{LIFECYCLE}.ready_commands:ready",
         "Keep as many tenants ready as TRIALLY_READY_TENANTS says.",
@@ -189,7 +205,11 @@ servers = _group(
     _lazy("change", f"{SERVERS}:change", "Change the options of the server NAME."),
     _lazy("list", f"{SERVERS}:list_", "List the servers and their current state."),
     _lazy("show", f"{SERVERS}:show", "Show the server NAME and its current state."),
-    _lazy("drain", f"{SERVERS}:drain", "Stop placing tenants on the server NAME."),
+    _lazy(
+        "drain",
+        f"{LIFECYCLE}.moving.drain_commands:drain",
+        "Stop placing tenants on the server NAME.",
+    ),
     _lazy("resume", f"{SERVERS}:resume", "Resume placing tenants on the server NAME."),
     _lazy("remove", f"{SERVERS}:remove", "Remove the server NAME, which must have no tenants."),
 )

@@ -20,7 +20,7 @@ from trially.doctor.installation import INSTALLATION_CHECKS, entropy_bits
     ],
 )
 def test_a_weak_secret_is_found(settings, secret, text):
-    fleet = Fleet(replace(settings, secret_key=secret), [], [], [])
+    fleet = Fleet(replace(settings, secret_key=secret), [], [], [], [])
 
     problems = problems_of("the secret key is strong", fleet, INSTALLATION_CHECKS)
 

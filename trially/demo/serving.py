@@ -24,6 +24,7 @@ from trially.demo.occupation import serving
 from trially.demo.ports import DEFAULT_PORT, PortUnavailableError, hold_port, listen
 from trially.demo.preparing import prepare
 from trially.demo.report import format_banner
+from trially.demo.settling import BackgroundSettler
 from trially.dev_issuer import DevIssuer
 from trially.embedded_postgres.keeper import ServerKeeper
 from trially.errors import OperatorError
@@ -70,7 +71,7 @@ def serve(host: str, port: int | None) -> None:
             assert issuer is not None  # noqa: S101
             _prepare(issuer)
             click.echo(format_banner(issuer, address.url))
-            with _sealing_logs(app), _running_jobs(app):
+            with _sealing_logs(app), _running_jobs(app), _settling_moves(app):
                 _serve_until_interrupted(app, address, holder)
 
 
@@ -141,6 +142,17 @@ def _running_jobs(app: Flask) -> Iterator[None]:
     finally:
         worker.stop()
         thread.join(5)
+
+
+@contextmanager
+def _settling_moves(app: Flask) -> Iterator[None]:
+    """Finish interrupted moves meanwhile. Beside a deployed app, `flask tenants settle-moves`."""
+    settler = BackgroundSettler(app)
+    settler.start()
+    try:
+        yield
+    finally:
+        settler.stop()
 
 
 def _prepare(issuer: DevIssuer) -> None:

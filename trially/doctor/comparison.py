@@ -31,6 +31,10 @@ def every_object_is_as_in_a_new_placement(database: ExaminedDatabase) -> Iterato
         tenant.placement.schema
         for tenant in database.expected.tenants
         if tenant.status in UNBUILT and database.expected.tier.switches_roles
+    } | {
+        record.schema
+        for record in database.expected.inactive
+        if record.kept_until is None and database.expected.tier.switches_roles
     }
     try:
         yield from _compare(database, excluded)

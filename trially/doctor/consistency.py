@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from trially.doctor.databases import ExaminedDatabase
 from trially.doctor.findings import Check, Problem, error, warning
 from trially.tenancy.catalog import UNBUILT, TenantStatus
+from trially.tenancy.lifecycle.moving.guards import CLOSED
 from trially.tenancy.schema.guard import GUARD_SCHEMA
 
 
@@ -22,11 +23,17 @@ def schemas_match_the_catalog(database: ExaminedDatabase) -> Iterator[Problem]:
 
 
 def schemas_are_at_the_head_revision(database: ExaminedDatabase) -> Iterator[Problem]:
-    """Check that each schema is at the revision that this version of the app needs."""
+    """Check that each schema is at the revision that this version of the app needs.
+
+    Former placements are not migrated.
+    """
     head = database.fleet.head
+    former = {record.schema for record in database.expected.inactive} - {
+        record.schema for record in database.expected.records
+    }
     slugs = database.expected.slug_by_schema
     for schema, revisions in sorted(database.revisions.items()):
-        if revisions != [head]:
+        if revisions != [head] and schema not in former:
             what = f"{schema} is at {', '.join(revisions) or 'no revision'}, not at {head}"
             remedy = "Run `flask db upgrade`."
             if database.revision_of(schema) is None:
@@ -68,6 +75,10 @@ def guard_placements_match_the_catalog(database: ExaminedDatabase) -> Iterator[P
             )
             remedy = f"Run `flask tenants suspend {tenant.slug}`, then"
             yield error(what, f"{remedy} `flask tenants resume {tenant.slug}`.", tenant.slug)
+    for record in database.expected.inactive:
+        copy = copies.get(str(record.tenant_id))
+        if copy is not None and copy[0] == CLOSED:
+            del copies[str(record.tenant_id)]
     for tenant_id in sorted(copies):
         what = f"the guard accepts the tenant {tenant_id}, which the catalog places elsewhere"
         yield error(what, f"DELETE FROM trially.placement WHERE tenant_id = '{tenant_id}';")

@@ -62,7 +62,10 @@ class ExaminedDatabase:
         if self.expected.tier.switches_roles:
             return Names(
                 self.expected.login_role,
-                units=[Unit(each.schema, each.role, str(each.tenant_id)) for each in records],
+                units=[
+                    Unit(each.schema, each.role, str(each.tenant_id))
+                    for each in (*records, *self.expected.inactive)
+                ],
             )
         is_shared = self.expected.tier.shares_database or not records
         return Names(self.expected.login_role, "" if is_shared else str(records[0].tenant_id))

@@ -19,6 +19,7 @@ from trially.doctor.server_objects import ServerObjects
 from trially.doctor.strangers import Strangers
 from trially.tenancy.servers.access import FIRST_SERVER
 from trially.tenancy.servers.connections import execute
+from trially.tenancy.tiers import tier_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,11 @@ class ExaminedServer:
     @cached_property
     def tenant_roles(self) -> frozenset[str]:
         """The roles of all tenants and shared databases on this server."""
-        return frozenset().union(*(database.roles for database in self.tenant_databases))
+        inactive = [each for each in self.fleet.inactive if each.server.name == self.name]
+        return frozenset().union(
+            *(database.roles for database in self.tenant_databases),
+            *(tier_of(record).roles(record) for record in inactive),
+        )
 
     @cached_property
     def settings(self) -> Mapping[str, str]:

@@ -32,6 +32,8 @@ class TenantDatabase:
     name: str
     tier: PlacementTier
     tenants: Sequence[Tenant]
+    inactive: Sequence[PlacementRecord] = ()
+    """Placements there that tenants have left and may return to, or that they are moving to."""
 
     @property
     def records(self) -> list[PlacementRecord]:
@@ -47,7 +49,8 @@ class TenantDatabase:
     def schemas(self) -> frozenset[str]:
         """The schemas with tenants' tables, the blank schema included."""
         first = self.tier.blank_schema or TENANT_SCHEMA
-        return frozenset({first, *(record.schema for record in self.records)})
+        records = (*self.records, *self.inactive)
+        return frozenset({first, *(record.schema for record in records)})
 
     @property
     def slug_by_schema(self) -> Mapping[str, str]:
@@ -62,7 +65,7 @@ class TenantDatabase:
         return frozenset(
             (tenant.id, tenant.status, tenant.placement.epoch, tenant.placement.schema)
             for tenant in self.tenants
-        )
+        ) | frozenset((record.id, record.schema) for record in self.inactive)
 
     @property
     def is_provisioned(self) -> bool:
@@ -84,7 +87,8 @@ class TenantDatabase:
     @property
     def roles(self) -> frozenset[str]:
         """The roles with any privilege in the database."""
-        return frozenset({self.login_role}).union(*map(self.tier.roles, self.records))
+        records = (*self.records, *self.inactive)
+        return frozenset({self.login_role}).union(*map(self.tier.roles, records))
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,9 @@ class Fleet:
     settings: Settings
     servers: Sequence[str]
     databases: Sequence[TenantDatabase]
+    inactive: Sequence[PlacementRecord]
+    """The placements that no tenant uses at the moment: see `TenantDatabase.inactive`."""
+
     unfinished: Sequence[Operation]
     """The hosts or containers that run the app with these settings."""
 
@@ -128,13 +135,18 @@ class Fleet:
 
 def read_again(database: TenantDatabase) -> TenantDatabase:
     """Return a database with the tenants that the catalog places there now."""
-    placements = select(PlacementRecord.tenant_id).where(
-        PlacementRecord.database == database.name, PlacementRecord.is_active
-    )
+    there = PlacementRecord.database == database.name
+    placements = select(PlacementRecord.tenant_id).where(there, PlacementRecord.is_active)
     with catalog_transaction() as session:
         found = session.scalars(select(Tenant).where(Tenant.id.in_(placements))).all()
+        unused = session.scalars(
+            select(PlacementRecord).where(there, ~PlacementRecord.is_active)
+        ).all()
+    inactive = _inactive_in(unused, database.server, database.name)
     tenants = [tenant for tenant in found if tenant.placement.server.name == database.server]
-    return replace(database, tenants=sorted(tenants, key=lambda tenant: tenant.slug))
+    return replace(
+        database, tenants=sorted(tenants, key=lambda tenant: tenant.slug), inactive=inactive
+    )
 
 
 def read_fleet() -> Fleet:
@@ -143,6 +155,7 @@ def read_fleet() -> Fleet:
         servers = session.scalars(select(Server.name).order_by(Server.name)).all()
         shared = session.scalars(select(SharedDatabase)).all()
         tenants = session.scalars(select(Tenant).order_by(Tenant.slug)).all()
+        inactive = session.scalars(select(PlacementRecord).where(~PlacementRecord.is_active)).all()
     tenants_by_database: dict[tuple[str, str], list[Tenant]] = {
         (database.server.name, database.name): [] for database in shared
     }
@@ -155,8 +168,15 @@ def read_fleet() -> Fleet:
         settings=current_settings(),
         servers=servers,
         databases=[
-            TenantDatabase(*key, TIERS[tiers[key]], tenants_in)
+            TenantDatabase(*key, TIERS[tiers[key]], tenants_in, _inactive_in(inactive, *key))
             for key, tenants_in in sorted(tenants_by_database.items())
         ],
+        inactive=inactive,
         unfinished=unfinished_operations(),
     )
+
+
+def _inactive_in(
+    records: Sequence[PlacementRecord], server: str, database: str
+) -> Sequence[PlacementRecord]:
+    return [each for each in records if (each.server.name, each.database) == (server, database)]

@@ -92,6 +92,7 @@ def no_unused_database_remains(server: ExaminedServer) -> Iterator[Problem]:
     """Look for databases of this installation that the catalog does not list."""
     catalog = server.fleet.settings.catalog_database
     listed = {database.name for database in server.tenant_databases} | {catalog}
+    listed |= {each.database for each in server.fleet.inactive if each.server.name == server.name}
     rows = server.rows(
         "SELECT datname FROM pg_database WHERE NOT datistemplate AND pg_get_userbyid(datdba) = %s"
         " AND NOT starts_with(datname, %s) AND NOT datname = ANY(%s) ORDER BY 1",

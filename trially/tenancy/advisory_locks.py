@@ -36,3 +36,12 @@ def tenant_lock_key(tenant_id: str) -> str:
     it, so that one process at a time works on a tenant.
     """
     return f"uuid_hash_extended({tenant_id}, 0)"
+
+
+def copy_lock_key(tenant_id: str) -> str:
+    """Return SQL for the key of a tenant's copy lock; `tenant_id` is an SQL expression.
+
+    In the tenant's database, each session that writes its rows past the guard holds it: one that
+    moves them there, or removes what the tenant has left.
+    """
+    return f"uuid_hash_extended({tenant_id}, 1)"

@@ -184,6 +184,9 @@ class PlacementRecord(Timestamped, CatalogModel):
     quarantine: Mapped[str | None]
     """Why its last migration failed. None once it has succeeded."""
 
+    kept_until: Mapped[dt.datetime | None]
+    """Until when a placement that the tenant has left is kept, so that it can move back."""
+
     tenant: Mapped[Tenant] = relationship(viewonly=True)
     server: Mapped[Server] = relationship(lazy="joined", innerjoin=True)
 
@@ -225,7 +228,8 @@ class Operation(Timestamped, CatalogModel):
 
     parameters: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     error: Mapped[str | None]
-    attempts: Mapped[int] = mapped_column(server_default="1")
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    """How many processes have begun to run or undo it. Only the newest may change anything."""
 
     placement: Mapped[PlacementRecord | None] = relationship(
         primaryjoin="and_(foreign(Operation.tenant_id) == PlacementRecord.tenant_id,"

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-_DURATION = re.compile(r"([1-9]\d{0,4})(s|m|h)\Z")
-_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_DURATION = re.compile(r"([1-9]\d{0,4})(ms|s|m|h|d)\Z")
+_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Duration(click.ParamType[float]):
-    """A duration such as 10s, 5m or 1h, in seconds."""
+    """A duration such as 100ms, 10s, 5m, 1h or 2d, in seconds."""
 
     name = "duration"
 

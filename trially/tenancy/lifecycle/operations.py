@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import ColumnClause, Connection, Update, func, literal_column, select, text, update
+from sqlalchemy import ColumnClause, Connection, func, literal_column, select, text, update
 from sqlalchemy.orm import Session, joinedload
 
 from trially.errors import OperatorError
@@ -16,12 +16,24 @@ from trially.tenancy.advisory_locks import tenant_lock_key
 from trially.tenancy.catalog import Operation, OperationState
 from trially.tenancy.catalog_sessions import control_engine
 
+UNFINISHED = (OperationState.RUNNING, OperationState.UNDOING)
+
 _LOCK_KEY: ColumnClause[int] = literal_column(tenant_lock_key("tenant_id"))
 _UNLOCK = text(f"SELECT pg_advisory_unlock({tenant_lock_key(':tenant_id')})")
 
 
 class OperationBusyError(OperatorError):
     """Another process is running an operation of the same tenant."""
+
+
+class SupersededError(OperationBusyError):
+    """Another process has begun a newer attempt, so this one may change nothing more."""
+
+    def __init__(self, operation: Operation) -> None:
+        super().__init__(
+            f"Another process has taken over the operation {operation.id} of the tenant"
+            f" {operation.tenant_slug!r}."
+        )
 
 
 class OperationDoneError(OperatorError):
@@ -34,20 +46,38 @@ class NoOperationError(OperatorError):
 
 @dataclass(frozen=True)
 class Step:
-    """A named, idempotent step of an operation."""
+    """A named, idempotent step of an operation.
+
+    `work` runs before the step's transaction in the catalog, and `do` in it. Work that takes long
+    would hold a transaction open for as long.
+    """
 
     name: str
-    do: Callable[[Session, Operation], None]
+    do: Callable[[Session, Operation], None] = lambda _session, _operation: None
     is_needed: Callable[[Operation], bool] = lambda _operation: True
+    work: Callable[[Operation], None] = lambda _operation: None
 
 
 @dataclass(frozen=True)
 class OperationKind:
-    """A kind of operation: its steps in order, and the function that undoes all of them."""
+    """A kind of operation: its steps in order, and the function that undoes all of them.
+
+    Once the step `final_from` is recorded, the operation can only be finished.
+    """
 
     name: str
     steps: Sequence[Step]
     undo: Callable[[Session, Operation], None]
+    final_from: str | None = None
+
+    def can_undo(self, operation: Operation) -> bool:
+        """Return whether an unfinished operation can still be undone."""
+        names = [step.name for step in self.steps]
+        return (
+            self.final_from is None
+            or operation.step is None
+            or names.index(operation.step) < names.index(self.final_from)
+        )
 
 
 KINDS: dict[str, OperationKind] = {}
@@ -57,9 +87,9 @@ KINDS: dict[str, OperationKind] = {}
 def run_operation(operation_id: UUID) -> Operation:
     """Run the remaining steps of an operation, and return it.
 
-    If a step fails, the whole operation is undone and the error is raised again. If the process
-    is killed, the operation stays `running` or `undoing`, and the next call continues it in the
-    same direction.
+    If a step fails or Ctrl-C ends it, the whole operation is undone and the error is raised again.
+    If it can only be finished, it stays `running` with the error. If the process is killed, the
+    operation stays `running` or `undoing`, and the next call continues it in the same direction.
     Raises `NoOperationError`, or `OperationBusyError` if another process is running it.
     """
     with control_engine().connect() as catalog, _exclusively(catalog, operation_id) as operation:
@@ -72,10 +102,16 @@ def run_operation(operation_id: UUID) -> Operation:
         for step in _remaining_steps(kind, operation):
             try:
                 _do_step(catalog, kind, step, operation)
-            except Exception as error:
+            except SupersededError:
+                raise
+            except (Exception, KeyboardInterrupt) as error:
                 reason = f"{step.name}: {type(error).__name__}"
-                _record(catalog, operation, state=OperationState.UNDOING, error=reason)
-                _undo(catalog, kind, operation)
+                _refresh(catalog, operation)
+                if kind.can_undo(operation):
+                    _record(catalog, operation, state=OperationState.UNDOING, error=reason)
+                    _undo(catalog, kind, operation)
+                else:
+                    _record(catalog, operation, state=OperationState.RUNNING, error=reason)
                 raise
         return operation
 
@@ -91,6 +127,11 @@ def undo_operation(operation_id: UUID, reason: str) -> Operation:
             raise OperationDoneError(
                 f"The operation {operation_id} is done. Only unfinished operations can be undone."
             )
+        if not KINDS[operation.kind].can_undo(operation):
+            raise OperationDoneError(
+                f"The operation {operation_id} has come too far to be undone. `flask operations"
+                f" resume {operation_id}` finishes it."
+            )
         if operation.state != OperationState.UNDONE:
             _record(catalog, operation, state=OperationState.UNDOING, error=reason)
             _undo(catalog, KINDS[operation.kind], operation)
@@ -104,9 +145,7 @@ def unfinished_operations() -> Sequence[Operation]:
     """
     with Session(control_engine(), expire_on_commit=False) as session:
         return session.scalars(
-            select(Operation)
-            .where(Operation.state.in_((OperationState.RUNNING, OperationState.UNDOING)))
-            .order_by(Operation.created_at)
+            select(Operation).where(Operation.state.in_(UNFINISHED)).order_by(Operation.created_at)
         ).all()
 
 
@@ -124,13 +163,14 @@ def _do_step(catalog: Connection, kind: OperationKind, step: Step, operation: Op
     Only the last commit waits for the disk. If the server crashes and loses an earlier commit,
     that step runs again.
     """
+    step.work(operation)
     is_last = step is kind.steps[-1]
     state = OperationState.DONE if is_last else OperationState.RUNNING
     with _transaction(catalog) as session:
         if not is_last:
             session.execute(text("SET LOCAL synchronous_commit = off"))
         step.do(session, operation)
-        session.execute(_update(operation, step=step.name, state=state))
+        _save(session, operation, step=step.name, state=state)
     operation.step, operation.state = step.name, state
 
 
@@ -143,21 +183,54 @@ def _remaining_steps(kind: OperationKind, operation: Operation) -> Sequence[Step
 def _undo(catalog: Connection, kind: OperationKind, operation: Operation) -> None:
     """Undo an operation whose state is `undoing`. It can no longer be finished."""
     with _transaction(catalog) as session:
+        check_attempt(session, operation)
         kind.undo(session, operation)
-        session.execute(_update(operation, state=OperationState.UNDONE))
+        _save(session, operation, state=OperationState.UNDONE)
     operation.state = OperationState.UNDONE
+
+
+def _refresh(catalog: Connection, operation: Operation) -> None:
+    """Read the recorded step again: a step may record itself before it ends."""
+    with _transaction(catalog) as session:
+        operation.step = session.scalar(select(Operation.step).where(Operation.id == operation.id))
 
 
 def _record(
     catalog: Connection, operation: Operation, *, state: OperationState, error: str
 ) -> None:
     with _transaction(catalog) as session:
-        session.execute(_update(operation, state=state, error=error))
+        _save(session, operation, state=state, error=error)
     operation.state, operation.error = state, error
 
 
-def _update(operation: Operation, **values: str) -> Update:
-    return update(Operation).where(Operation.id == operation.id).values(values)
+def check_attempt(session: Session, operation: Operation) -> None:
+    """Raise `SupersededError` unless this attempt is the newest, and lock the operation's row.
+
+    A process may have lost its connection to the catalog, and so its lock, without noticing.
+    """
+    newest = session.scalar(
+        select(Operation.attempts).where(Operation.id == operation.id).with_for_update()
+    )
+    if newest != operation.attempts:
+        raise SupersededError(operation)
+
+
+def _begin_attempt(session: Session, operation: Operation) -> None:
+    """Count an attempt. Only a kind that cannot always be undone needs the disk to know it."""
+    if KINDS[operation.kind].final_from is None:
+        session.execute(text("SET LOCAL synchronous_commit = off"))
+    operation.attempts += 1
+
+
+def _save(session: Session, operation: Operation, **values: str) -> None:
+    """Write values of an operation, or raise `SupersededError`."""
+    saved = session.execute(
+        update(Operation)
+        .where(Operation.id == operation.id, Operation.attempts == operation.attempts)
+        .values(values)
+    )
+    if saved.rowcount == 0:  # type: ignore[attr-defined]
+        raise SupersededError(operation)
 
 
 @contextmanager
@@ -179,6 +252,8 @@ def _exclusively(catalog: Connection, operation_id: UUID) -> Iterator[Operation]
             .where(Operation.id == operation_id)
         )
         operation = session.get(Operation, operation_id, options=[joinedload(Operation.placement)])
+        if operation is not None and is_locked and operation.state in UNFINISHED:
+            _begin_attempt(session, operation)
     if operation is None:
         raise NoOperationError(
             f"The operation {operation_id} does not exist. `flask operations list` shows them."

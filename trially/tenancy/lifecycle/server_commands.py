@@ -164,20 +164,6 @@ def show(name: str, *, as_json: bool) -> None:
     print_record(item, as_json=as_json)
 
 
-@catalog_command("drain", loses=NOTHING)
-@click.argument("name", shell_complete=complete_server)
-@json_option
-def drain(name: str, *, as_json: bool) -> None:
-    """Stop placing tenants on the server NAME.
-
-    Tenants on it stay.
-    """
-    was_draining = registering.get_server(name).is_draining
-    server = registering.drain_server(name, is_draining=True)
-    sentence = f"{name} is draining already." if was_draining else f"Draining {name}."
-    print_item(describe_servers([server])[0], sentence, as_json=as_json)
-
-
 @catalog_command("resume", loses=NOTHING)
 @click.argument("name", shell_complete=complete_server)
 @json_option

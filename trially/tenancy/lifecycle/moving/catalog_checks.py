@@ -47,7 +47,7 @@ def obstacles(
             "Only active and suspended tenants are moved. `flask operations list` shows what is"
             " not finished.",
         )
-    yield from _unfinished_operations(session, tenant)
+    yield from unfinished_operations_of(session, tenant)
     if source.quarantine is not None:
         yield Blocker(
             "quarantined",
@@ -63,7 +63,8 @@ def obstacles(
         )
 
 
-def _unfinished_operations(session: Session, tenant: Tenant) -> Iterator[Blocker]:
+def unfinished_operations_of(session: Session, tenant: Tenant) -> Iterator[Blocker]:
+    """Yield the operations of a tenant that run, or were interrupted."""
     unfinished = session.scalars(
         select(Operation).where(
             Operation.tenant_id == tenant.id,

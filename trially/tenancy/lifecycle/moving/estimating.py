@@ -47,6 +47,15 @@ class MeasuredRate:
     """The pause of a move without any change to drain, in seconds."""
 
 
+MEASURED = MeasuredRate(
+    rows_per_second=20_000,
+    bytes_per_second=8 * 2**20,
+    applied_rows_per_second=8_000,
+    shortest_pause=0.03,
+)
+"""As `benchmarks/move.py` measured it on 2 cores, with all indexes and under load."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """How much a move copies, and how long it takes."""

@@ -1,0 +1,201 @@
+"""Move a tenant to another tier or server, and back."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import psycopg2
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from trially.tenancy.catalog import (
+    Operation,
+    OperationState,
+    PlacementRecord,
+    Server,
+    Tenant,
+    Tier,
+    is_called,
+)
+from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.directory import directory
+from trially.tenancy.lifecycle.moving.blockers import Blocker
+from trially.tenancy.lifecycle.moving.catalog_checks import unfinished_operations_of
+from trially.tenancy.lifecycle.moving.errors import MoveError
+from trially.tenancy.lifecycle.moving.estimating import MEASURED, Estimate, estimate
+from trially.tenancy.lifecycle.moving.guards import CLOSED
+from trially.tenancy.lifecycle.moving.preflight import find_blockers, find_unchecked
+from trially.tenancy.lifecycle.moving.steps import MOVE
+from trially.tenancy.lifecycle.operations import run_operation
+from trially.tenancy.names import UnknownTenantError
+from trially.tenancy.pinning import is_served
+from trially.tenancy.servers.access import NoServerError
+from trially.tenancy.tiers import TIERS
+
+
+class BlockedMoveError(MoveError):
+    """Something stands against the move. Nothing was changed."""
+
+    def __init__(self, blockers: Sequence[Blocker]) -> None:
+        self.blockers = blockers
+        super().__init__("\n".join(["The tenant cannot be moved now.", *map(str, blockers)]))
+
+
+class NothingKeptError(MoveError):
+    """The tenant has no placement that it could move back to."""
+
+
+@dataclass(frozen=True)
+class MoveOptions:
+    """How a tenant is moved."""
+
+    max_pause: float = 0.1
+    """The longest time that requests wait for the switch, in seconds."""
+
+    keep_seconds: float = 24 * 3600
+    """How long the source is kept after the switch."""
+
+    give_up_seconds: float = 600
+    """How long to wait for a moment in which the switch takes no longer."""
+
+    max_wal_bytes: int = 8 * 2**30
+    """How much WAL the source may retain for the move."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """What a move would take, and what stands against it."""
+
+    tenant: Tenant
+    server: Server
+    tier: Tier
+    blockers: Sequence[Blocker]
+    estimated: Estimate | None
+    """None if the tenant cannot be measured, because of a blocker."""
+
+    unchecked: Sequence[str]
+    """What the operator has to check, as sentences."""
+
+
+def check_move(reference: str, tier: Tier | None, server: str | None) -> Check:
+    """Return what a move would take. Nothing is changed, and its rows are counted.
+
+    Without a tier or a server, it is the tenant's present one. Raises `UnknownTenantError` or
+    `NoServerError`.
+    """
+    with catalog_transaction() as session:
+        tenant = _find(session, reference)
+        source = tenant.placement
+        wanted = tier or Tier(source.tier)
+        name = server or source.server.name
+        chosen = session.scalar(select(Server).where(Server.name == name))
+    if chosen is None:
+        raise NoServerError(name)
+    blockers = find_blockers(source, chosen, wanted)
+    try:
+        estimated = estimate(source, MEASURED)
+        unchecked = find_unchecked(source, estimated)
+    except psycopg2.Error:
+        if not blockers:
+            raise
+        return Check(tenant, chosen, wanted, blockers, None, ())
+    return Check(tenant, chosen, wanted, blockers, estimated, unchecked)
+
+
+def move_tenant(
+    reference: str, tier: Tier | None, server: str | None, options: MoveOptions
+) -> Operation:
+    """Move a tenant to a tier, on the server of this name, and return the operation.
+
+    Without them, it is the tenant's present tier, or its present server. If the move fails before
+    the switch, the tenant stays where it is, and what was created is removed.
+    Raises `UnknownTenantError`, `NoServerError`, `BlockedMoveError` or another `MoveError`.
+    """
+    check = check_move(reference, tier, server)
+    if check.blockers:
+        raise BlockedMoveError(check.blockers)
+    with catalog_transaction() as session:
+        tenant = _find(session, reference)
+        target = TIERS[check.tier].allocate(session, session.get_one(Server, check.server.id))
+        target.tenant_id, target.server_id = tenant.id, check.server.id
+        target.epoch, target.is_active = CLOSED, False
+        session.add(target)
+        session.flush()
+        operation = _begin(session, tenant, target, options, was_kept=False)
+    return _run(operation)
+
+
+def move_back(reference: str, options: MoveOptions) -> Operation:
+    """Move a tenant back to the placement that it left last. Nothing written since is lost.
+
+    Raises `UnknownTenantError`, or `NothingKeptError` if no placement is kept.
+    """
+    with catalog_transaction() as session:
+        tenant = _find(session, reference)
+        target = session.scalar(
+            select(PlacementRecord)
+            .where(
+                PlacementRecord.tenant_id == tenant.id,
+                PlacementRecord.kept_until > dt.datetime.now(dt.UTC),
+            )
+            .order_by(PlacementRecord.kept_until.desc())
+            .limit(1)
+        )
+        if target is None:
+            raise NothingKeptError(
+                f"No placement of the tenant {tenant.slug!r} is kept. `flask tenants move` moves it"
+                " to any tier and server."
+            )
+        operation = _begin(session, tenant, target, options, was_kept=True)
+    return _run(operation)
+
+
+def _run(operation: Operation) -> Operation:
+    try:
+        return run_operation(operation.id)
+    finally:
+        directory().forget(operation.tenant_id)
+
+
+def _begin(
+    session: Session,
+    tenant: Tenant,
+    target: PlacementRecord,
+    options: MoveOptions,
+    *,
+    was_kept: bool,
+) -> Operation:
+    for unfinished in unfinished_operations_of(session, tenant):
+        raise BlockedMoveError([unfinished])
+    operation = Operation(
+        id=uuid7(),
+        tenant_id=tenant.id,
+        tenant_slug=tenant.slug,
+        kind=MOVE.name,
+        state=OperationState.RUNNING,
+        parameters={
+            "source": str(tenant.placement.id),
+            "target": str(target.id),
+            "from": _describe(tenant.placement),
+            "to": _describe(target),
+            "was_kept": was_kept,
+            **vars(options),
+        },
+    )
+    session.add(operation)
+    return operation
+
+
+def _describe(record: PlacementRecord) -> str:
+    return f"{record.tier} on {record.server.name}"
+
+
+def _find(session: Session, reference: str) -> Tenant:
+    """Return the tenant, locked. Raises `UnknownTenantError`."""
+    tenant = session.scalar(
+        select(Tenant).where(is_called(reference), is_served()).with_for_update(of=Tenant)
+    )
+    if tenant is None:
+        raise UnknownTenantError(reference)
+    return tenant
