@@ -71,11 +71,13 @@ def test_a_transaction_that_is_open_at_the_switch_moves_too(app: Flask, member: 
     source = placements_of(app, member.tenant.id)[0]
     patient = member.get("/patients").json["data"][0]["id"]
     with as_tenant(app, member.tenant) as raw:
-        execute(raw, placement_of(app, member.tenant).opening)
-        execute(raw, "UPDATE patient SET phone = 'open' WHERE id = %s", patient)
-        committing = Thread(target=lambda: (time.sleep(0.3), execute(raw, "COMMIT")))
 
-        with app.app_context(), at("lock", committing.start):
+        def begin() -> None:  # after the slot, which waits for transactions that have written
+            execute(raw, placement_of(app, member.tenant).opening)
+            execute(raw, "UPDATE patient SET phone = 'open' WHERE id = %s", patient)
+
+        committing = Thread(target=lambda: (time.sleep(0.3), execute(raw, "COMMIT")))
+        with app.app_context(), at("copy", begin), at("catch_up", committing.start):
             move_tenant(member.tenant.slug, SCHEMA, None, OPTIONS)
             committing.join()
             active, former = placements_of(app, member.tenant.id)

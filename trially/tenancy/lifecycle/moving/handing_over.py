@@ -27,7 +27,7 @@ from trially.tenancy.lifecycle.moving.guards import (
     read_epoch,
     write_epoch,
 )
-from trially.tenancy.lifecycle.moving.moments import wait_for_moment
+from trially.tenancy.lifecycle.moving.moments import POLL_SECONDS, wait_for_moment
 from trially.tenancy.lifecycle.moving.numbering import continue_numbers
 from trially.tenancy.lifecycle.moving.plan import MovePlan
 from trially.tenancy.lifecycle.moving.progress import MoveProgress
@@ -143,6 +143,25 @@ def locked(raw: connection, source: Side, seconds: float) -> Iterator[None]:
             execute(raw, f"SELECT pg_advisory_unlock({key})")
 
 
+@contextmanager
+def locked_when_free(raw: connection, source: Side) -> Iterator[None]:
+    """Hold the tenant's lock at the source. Requests do not wait while this waits for it.
+
+    Raises `BusyTenantError` if the tenant's transactions leave no moment within `LOCK_SECONDS`.
+    """
+    key = tenant_lock_key(f"'{source.tenant_id}'::uuid")
+    deadline = time.monotonic() + LOCK_SECONDS
+    while not execute(raw, f"SELECT pg_try_advisory_lock({key})")[0][0]:
+        if time.monotonic() > deadline:
+            raise BusyTenantError("The tenant's transactions leave no moment. Try again later.")
+        time.sleep(POLL_SECONDS)
+    try:
+        yield
+    finally:
+        if not raw.closed:
+            execute(raw, f"SELECT pg_advisory_unlock({key})")
+
+
 def finish(
     catalog: Session, tenant: Tenant, plan: MovePlan, opening: connection, progress: MoveProgress
 ) -> None:
@@ -181,7 +200,7 @@ def finish_interrupted(plan: MovePlan, progress: MoveProgress) -> bool:
         tenant = lock_tenant(catalog, plan)
         if catalog.get_one(PlacementRecord, plan.target_id).is_active:
             return True
-        with locked(locking, plan.source, LOCK_SECONDS):
+        with locked_when_free(locking, plan.source):
             if read_epoch(locking, plan.tenant_id) == CLOSED:
                 finish(catalog, tenant, plan, opening, progress)
                 return True
@@ -193,11 +212,15 @@ def serve_source(catalog: Session, plan: MovePlan) -> None:
     """Let the source serve again, whatever a mover did before, and the target nobody.
 
     A source whose guard and catalog differ gets an epoch that neither side has had. The caller
-    holds the copy lock of the target, if that answers.
+    holds the copy lock of the target, if that answers. If this process is the only one that has
+    ever run the move, no other can be about to fence, and a source that is open needs no lock.
     """
     tenant = lock_tenant(catalog, plan)
     source = catalog.get_one(PlacementRecord, plan.source_id)
-    with plan.source.administered() as raw, locked(raw, plan.source, LOCK_SECONDS):
+    with plan.source.administered() as raw:
+        if plan.operation.attempts == 1 and read_epoch(raw, plan.tenant_id) == source.epoch:
+            return
+    with plan.source.administered() as raw, locked_when_free(raw, plan.source):
         if read_epoch(raw, plan.tenant_id) == source.epoch:
             return
         source.epoch += 2
