@@ -7,16 +7,11 @@ from dataclasses import dataclass, field
 from threading import Event, Lock
 
 import psycopg2
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from trially.tenancy.migrating.owning import MigrationEngine, Owned
 from trially.tenancy.migrating.places import Place
-from trially.tenancy.migrating.visiting import (
-    Found,
-    MigrationEngine,
-    revision_after_failure,
-    visit,
-)
+from trially.tenancy.migrating.visiting import revision_after_failure, visit
 from trially.tenancy.schema.failures import describe_failure
 from trially.tenancy.schema.stepping import Steps
 
@@ -110,7 +105,7 @@ def attempt(
     former: str | None = place.revision
     after: list[str | None] = []
 
-    def migrate(owned: Connection) -> tuple[Found, str | None]:
+    def migrate(owned: Owned) -> str | None:
         try:
             return visit(place, owned, steps, target)
         except BaseException:
@@ -119,8 +114,9 @@ def attempt(
 
     for number in range(1, patience.attempts + 1):
         try:
-            with engine.as_owner(place.database, place.schema, patience.lock_timeout_ms) as owned:
-                found, revision = migrate(owned)
+            with engine.as_owner(place, patience.lock_timeout_ms) as owned:
+                former = owned.found.revision
+                revision = migrate(owned)
         except Exception as error:  # noqa: BLE001  other places must be visited
             failure = Failure.of(error)
             if number >= _longest(error, failure, patience) or stopping.is_set():
@@ -128,7 +124,7 @@ def attempt(
                 return Attempted(place, former, revision, number, _ms(began), failure, error)
             stopping.wait(pause_after(number))
         else:
-            return Attempted(place, found.revision, revision, number, _ms(began))
+            return Attempted(place, former, revision, number, _ms(began))
     raise AssertionError("There is at least one attempt.")
 
 

@@ -16,6 +16,9 @@ from trially.tenancy.servers.connections import execute
 
 GUARD_SCHEMA = "trially"
 
+GUARD_FUNCTIONS = ("trially.analyze_tables()", "trially.enter(uuid, bigint)")
+"""The guard's functions, by name, with the types of their arguments."""
+
 GUARD_DDL = f"""
 CREATE SCHEMA IF NOT EXISTS trially;
 
@@ -89,7 +92,7 @@ BEGIN
 END
 $function$;
 
-REVOKE ALL ON FUNCTION trially.enter(uuid, bigint), trially.analyze_tables() FROM PUBLIC;
+REVOKE ALL ON FUNCTION {", ".join(GUARD_FUNCTIONS)} FROM PUBLIC;
 """
 
 _BODIES = re.compile(
@@ -101,11 +104,17 @@ GUARD_DIGEST = hashlib.md5(
 ).hexdigest()
 """The digest of the bodies of this version's functions."""
 
-GUARD_DIGEST_SQL = (
-    "(SELECT md5(string_agg(prosrc, '' ORDER BY proname COLLATE \"C\")) FROM pg_proc"
-    " WHERE pronamespace = to_regnamespace('trially'))"
+GUARD_DIGEST_SQL = "md5({})".format(
+    " || ".join(
+        f"(SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure('{function}'))"
+        for function in GUARD_FUNCTIONS
+    )
 )
-"""An expression for the digest of the bodies of a database's functions."""
+"""An expression for the digest of the bodies of a database's functions, NULL if one is missing.
+
+It finds each function by its signature. A search by schema would read all of `pg_proc`, which
+takes as long as everything else that a check of one tenant does.
+"""
 
 LOCK_TIMEOUT_SECONDS = 10
 """Longest a change of placement waits for the tenant's open transactions."""
@@ -115,7 +124,7 @@ def grant_guard_sql(role: str) -> sql.Composed:
     """Compose the statements that let a role call the guard's functions."""
     return sql.SQL(
         "GRANT USAGE ON SCHEMA trially TO {role};"
-        "GRANT EXECUTE ON FUNCTION trially.enter(uuid, bigint), trially.analyze_tables() TO {role};"
+        f"GRANT EXECUTE ON FUNCTION {', '.join(GUARD_FUNCTIONS)} TO {{role}};"
     ).format(role=sql.Identifier(role))
 
 
