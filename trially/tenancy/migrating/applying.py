@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import psycopg2
-from psycopg2 import sql
 from psycopg2.extensions import connection
 from sqlalchemy.exc import DBAPIError
 
 from trially.errors import OperatorError
+from trially.tenancy.migrating.batches import run_composed
 from trially.tenancy.migrating.finishing import Finishing
 from trially.tenancy.migrating.owning import Owned
 from trially.tenancy.migrating.places import Place
-from trially.tenancy.schema.composing import Composed, compose
+from trially.tenancy.schema.composing import compose
 from trially.tenancy.schema.stepping import Step, Steps, apply_step
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.tiers import TIERS
@@ -25,10 +25,6 @@ _BOUND_TABLES = """
 SELECT relname FROM pg_class
 WHERE relnamespace = to_regnamespace(%s) AND relkind IN ('r', 'p') AND relforcerowsecurity
 """
-
-
-class ChangedRevisionError(OperatorError):
-    """The revision of a place has changed while it was migrated."""
 
 
 class UnfilledError(OperatorError):
@@ -69,7 +65,7 @@ def apply(
             if composed is None:
                 apply_step(steps, owned.wrapped, place.schema, step, before=begin, after=end)
             else:
-                _run(composed, raw, place.schema, step, begin, end)
+                run_composed(composed, raw, place.schema, step, before=begin, after=end)
         except BaseException as error:
             if step.revision in steps.autocommitting:
                 _restore(raw, finishing)
@@ -79,42 +75,6 @@ def apply(
             exempt |= more
         else:
             return
-
-
-def _run(
-    composed: Composed,
-    raw: connection,
-    schema: str,
-    step: Step,
-    before: Callable[[], object],
-    after: Callable[[], object],
-) -> None:
-    """Run the statements of a step, and record its revision, in one transaction.
-
-    Raises SQLAlchemy's `DBAPIError` with the statement that failed, as Alembic would.
-    """
-    before()
-    for statement in composed.statements:
-        try:
-            execute(raw, statement)
-        except psycopg2.Error as error:
-            raise DBAPIError(statement, None, error, hide_parameters=True) from error
-    _record_revision(raw, schema, step)
-    after()
-    raw.commit()
-
-
-def _record_revision(raw: connection, schema: str, step: Step) -> None:
-    recorded = execute(
-        raw,
-        sql.SQL("UPDATE {} SET version_num = %s WHERE version_num = %s RETURNING 1").format(
-            sql.Identifier(schema, "alembic_version")
-        ),
-        step.after,
-        step.before,
-    )
-    if len(recorded) != 1:
-        raise ChangedRevisionError(f"The revision of {schema} is no longer {step.before}.")
 
 
 def _refuse_unfilled(place: Place, raw: connection, needed: Sequence[str]) -> None:

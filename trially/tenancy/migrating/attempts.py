@@ -12,18 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from trially.tenancy.migrating.owning import MigrationEngine, Owned
 from trially.tenancy.migrating.places import Place
 from trially.tenancy.migrating.visiting import revision_after_failure, visit
-from trially.tenancy.schema.failures import describe_failure
+from trially.tenancy.schema.failures import PASSING, describe_failure
 from trially.tenancy.schema.stepping import Steps
-
-PASSING = frozenset(
-    {
-        *("40001", "40P01", "53300", "55006", "55P03", "57014", "XX000"),
-        *("08000", "08001", "08003", "08004", "08006", "57P01", "57P02", "57P03"),
-    }
-)
-"""SQLSTATEs of causes that pass: locks, deadlocks, too many connections, a server that restarts,
-and a row of the system catalogs that another transaction has changed (XX000).
-"""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0
 LONGEST_STATEMENT = 1_000

@@ -17,7 +17,7 @@ from trially.config import current_settings
 from trially.database.connecting import open_with
 from trially.database.watching import WatchedConnection
 from trially.tenancy.migrating.places import Place
-from trially.tenancy.schema.guard import GUARD_DIGEST, GUARD_DIGEST_SQL
+from trially.tenancy.schema.guard import GUARD_BODIES, GUARD_BODIES_SQL
 from trially.tenancy.servers.access import ServerAccess
 from trially.tenancy.servers.connections import execute
 from trially.tenancy.servers.preparing import owner_role
@@ -136,14 +136,15 @@ def _session_sql(place: Place, lock_timeout_ms: int) -> sql.Composed:
 
 def _look(raw: connection, schema: str, before: sql.Composable) -> Found:
     """Return the state of a place, after other statements of the same batch."""
-    query = sql.SQL(f"SELECT (SELECT array_agg(version_num) FROM {{}}), {GUARD_DIGEST_SQL}").format(
+    query = sql.SQL(f"SELECT NULL, version_num FROM {{}} UNION ALL {GUARD_BODIES_SQL}").format(
         sql.Identifier(schema, "alembic_version")
     )
     try:
-        ((revisions, digest),) = execute(raw, before + query)
+        rows = execute(raw, before + query)
     except errors.UndefinedTable:
         if not raw.autocommit:
             raw.rollback()
         return Found(None, has_guard=False)
-    revision = revisions[0] if revisions is not None and len(revisions) == 1 else None
-    return Found(revision, digest == GUARD_DIGEST)
+    revisions = [revision for function, revision in rows if function is None]
+    bodies = {function: body for function, body in rows if function is not None}
+    return Found(revisions[0] if len(revisions) == 1 else None, bodies == GUARD_BODIES)

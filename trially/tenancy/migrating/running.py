@@ -30,7 +30,8 @@ from trially.tenancy.schema.lineages import TENANT_LINEAGE, alembic_config
 from trially.tenancy.schema.stepping import Steps, load_steps
 from trially.tenancy.servers.access import server_access
 
-TICK_SECONDS = 0.1
+TICK_SECONDS = 0.25
+"""How often outcomes are recorded, and progress is shown."""
 LARGEST_BATCH = 100
 """The most outcomes that one transaction records."""
 

@@ -28,7 +28,7 @@ _ADDITION = re.compile(
     rf"""
     SET\ LOCAL\ lock_timeout\ =\ [^;]+
     | (CREATE\ (UNIQUE\ )?|DROP\ )INDEX\ [^;]+
-    | ALTER\ TABLE\ {_NAME}\ ADD\ COLUMN\ (IF\ NOT\ EXISTS\ )?(?!"?(tenant_id|version)\b)
+    | ALTER\ TABLE\ {_NAME}\ ADD\ COLUMN\ (IF\ NOT\ EXISTS\ )?+(?!"?(tenant_id|version)\b)
       (\(\d+,\s*\d+\)|[^,;])+
     """,
     re.VERBOSE | re.IGNORECASE,

@@ -10,6 +10,16 @@ SAFE_CLASSES = frozenset({"08", "28", "3D", "3F", "42", "53", "55", "57", "58"})
 Syntax errors are among them. They quote a statement of a migration, which holds no patients.
 """
 
+PASSING = frozenset(
+    {
+        *("40001", "40P01", "53300", "55006", "55P03", "57014", "XX000"),
+        *("08000", "08001", "08003", "08004", "08006", "57P01", "57P02", "57P03"),
+    }
+)
+"""SQLSTATEs of causes that pass: locks, deadlocks, too many connections, a server that restarts,
+and a row of the system catalogs that another transaction has changed (XX000).
+"""
+
 
 def describe_failure(error: BaseException) -> str:
     """Return what failed in one line: the type, the SQLSTATE, and the message if it is safe.

@@ -4,8 +4,8 @@ Each database with tenants has its own copy of their placements. `trially.enter`
 that the caller has cached with that copy, and refuses a stale epoch or a suspended tenant.
 """
 
-import hashlib
 import re
+from collections.abc import Mapping
 from uuid import UUID
 
 from psycopg2 import sql
@@ -99,21 +99,16 @@ _BODIES = re.compile(
     r"CREATE OR REPLACE FUNCTION trially\.(\w+).*?\$function\$(.*?)\$function\$", re.DOTALL
 )
 
-GUARD_DIGEST = hashlib.md5(
-    "".join(body for _, body in sorted(_BODIES.findall(GUARD_DDL))).encode(), usedforsecurity=False
-).hexdigest()
-"""The digest of the bodies of this version's functions."""
+GUARD_BODIES: Mapping[str, str] = dict(_BODIES.findall(GUARD_DDL))
+"""The bodies of this version's functions, by name."""
 
-GUARD_DIGEST_SQL = "md5({})".format(
-    " || ".join(
-        f"(SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure('{function}'))"
-        for function in GUARD_FUNCTIONS
-    )
+GUARD_BODIES_SQL = "SELECT proname::text, prosrc FROM pg_proc WHERE oid IN ({})".format(
+    ", ".join(f"to_regproc('{GUARD_SCHEMA}.{name}')" for name in GUARD_BODIES)
 )
-"""An expression for the digest of the bodies of a database's functions, NULL if one is missing.
+"""A query for the names and bodies of a database's functions.
 
-It finds each function by its signature. A search by schema would read all of `pg_proc`, which
-takes as long as everything else that a check of one tenant does.
+It finds each function by its name. A search by schema would read all of `pg_proc`, which takes as
+long as everything else that a check of one tenant does.
 """
 
 LOCK_TIMEOUT_SECONDS = 10
