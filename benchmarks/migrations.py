@@ -219,7 +219,9 @@ def request_to(slug: str) -> str:
     """Return a request of an owner of a tenant, who is added."""
     with tenant_context(slug):
         add_member("b|1", Role.OWNER)
-    token = app_state().dev_issuer.issue_token(subject="b|1", tenant=slug)
+    issuer = app_state().dev_issuer
+    assert issuer is not None
+    token = issuer.issue_token(subject="b|1", tenant=slug)
     return compose_request("GET", "/api/v1/sites", token)
 
 
