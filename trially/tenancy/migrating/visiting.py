@@ -89,7 +89,8 @@ def _refuse_tables(raw: connection, schema: str) -> None:
     raw.rollback()
     if is_full:
         raise NoRevisionError(
-            f"The schema {schema} does not say at which revision its tables are. Restore it."
+            f"The table alembic_version of the schema {schema} is missing or empty, so the revision"
+            " of its tables is unknown. Restore that table with its row."
         )
 
 
