@@ -36,7 +36,7 @@ def run_composed(
     statements = [*composed.statements, _record_sql(raw, schema, step)]
     before()
     try:
-        recorded = _run(raw, ";\n".join(statements))
+        recorded = _run(raw, "\n;\n".join(statements))  # a statement may end with a comment
     except DBAPIError as error:
         if getattr(error.orig, "pgcode", None) in {None, *PASSING}:
             raise
