@@ -1,12 +1,14 @@
 """Measure migrations of a fleet: one with nothing to do, one column and index, and failures.
 
 `python -m benchmarks.migrations --dedicated 200 --measure change`. The raw DDL that a change is
-compared with has as many connections. Figures are seconds, and CPU seconds of this process.
+compared with has as many connections. Figures are seconds; those of CPU are
+this process's and PostgreSQL's.
 With `--measure failures`, gunicorn serves the app and the load comes from a third process.
 """
 
 import resource
 import shutil
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
@@ -21,7 +23,7 @@ from flask import current_app
 from benchmarks.installation import installation
 from benchmarks.load import compose_request
 from benchmarks.paced import Answer, PacedLoad, answers_during
-from benchmarks.processes import gunicorn
+from benchmarks.processes import cpu_seconds, gunicorn
 from benchmarks.report import make_parser, print_outcome
 from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
@@ -67,6 +69,8 @@ WEB_WORKERS, WEB_THREADS = 2, 8
 ASKED_TENANTS = 50
 REQUESTS_PER_SECOND = 40.0
 QUIET_SECONDS = 10.0
+SETTLING_SECONDS = 0.3
+"""How long closed sessions are given to end, before PostgreSQL's CPU is read."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,22 @@ class Options:
     """Tenants a second, of the runs beside requests."""
 
     environment: dict[str, str]
+    postmaster_id: int
+
+
+@dataclass(frozen=True)
+class Timed:
+    """How long something took, in seconds."""
+
+    seconds: float
+    own_cpu: float
+    """CPU of this process."""
+
+    all_cpu: float
+    """CPU of this process and of PostgreSQL, whose share other users of the machine do not change.
+    """
+
+    result: Any
 
 
 def main() -> None:
@@ -110,6 +130,7 @@ def main() -> None:
             options.rounds,
             options.rates,
             installed.environment,
+            installed.postmaster_id,
         )
         measure: dict[str, Callable[[Options], dict[str, Any]]] = {
             "nothing": measure_nothing,
@@ -126,8 +147,8 @@ def measure_nothing(options: Options) -> dict[str, Any]:
     """Migrate tenants that are at the head."""
     places = len(read_places())
     runs = [timed(lambda: migrate(options.workers)) for _ in range(options.rounds)]
-    best = min(seconds for seconds, _, _ in runs)
-    cpu = min(cpu for _, cpu, _ in runs)
+    best = min(each.seconds for each in runs)
+    cpu = min(each.own_cpu for each in runs)
     return {
         "places": places,
         "best_s": best,
@@ -141,27 +162,30 @@ def measure_change(options: Options) -> dict[str, Any]:
 
     The time of a run includes that of the new template, which the run builds first.
     """
-    raw, runs, templates_s = [], [], []
+    raws: list[Timed] = []
+    runs: list[Timed] = []
+    templates_s = []
     with Lineage() as lineage:
         for number in range(options.rounds):
-            raw.append(timed(partial(run_raw, f"raw_{number}", options.workers)))
+            raws.append(timed(partial(run_raw, f"raw_{number}", options.workers), options))
             lineage.add_migration()
-            templates_s.append(timed(template)[0])
-            runs.append(timed(lambda: migrate(options.workers)))
-    raw_s, raw_cpu, _ = min(raw, key=lambda each: each[0])
-    run_s, run_cpu, progress = min(runs, key=lambda each: each[0])
-    template_s = min(templates_s)
+            templates_s.append(timed(template).seconds)
+            runs.append(timed(lambda: migrate(options.workers), options))
+    raw_s, run_s = (min(each.seconds for each in of) for of in (raws, runs))
+    raw_cpu_s, run_cpu_s = (min(each.all_cpu for each in of) for of in (raws, runs))
     return {
         "raw_s": raw_s,
         "run_s": run_s,
         "ratio": run_s / raw_s,
-        "template_s": template_s,
-        "ratio_with_template": (run_s + template_s) / raw_s,
-        "migrated": len(progress.migrated),
-        "raw_cpu_s": raw_cpu,
-        "own_cpu_s": run_cpu,
-        "all_raw_s": [each[0] for each in raw],
-        "all_run_s": [each[0] for each in runs],
+        "ratio_of_rounds": statistics.median(
+            run.seconds / raw.seconds for run, raw in zip(runs, raws, strict=True)
+        ),
+        "raw_cpu_s": raw_cpu_s,
+        "run_cpu_s": run_cpu_s,
+        "ratio_of_cpu": run_cpu_s / raw_cpu_s,
+        "template_s": min(templates_s),
+        "migrated": len(runs[0].result.migrated),
+        "own_cpu_s": min(each.own_cpu for each in runs),
     }
 
 
@@ -193,19 +217,19 @@ def run_beside(
 ) -> dict[str, Any]:
     """Migrate with a new migration beside requests, and then once more."""
     wanted = RunOptions(workers=options.workers, rate=rate)
-    runs: list[tuple[float, float, Progress]] = []
+    runs: list[Timed] = []
     before = answers_during(load, lambda: time.sleep(QUIET_SECONDS))
     lineage.add_migration()
     during = answers_during(load, lambda: runs.append(timed(lambda: migrate_tenants(wanted))))
     later = answers_during(load, lambda: time.sleep(QUIET_SECONDS))
     again = migrate_tenants(wanted)
-    ((run_s, own_cpu_s, run),) = runs
+    (run,) = runs
     return {
-        "migrated": len(run.migrated),
-        "failed": [each.place.name for each in run.failed],
+        "migrated": len(run.result.migrated),
+        "failed": [each.place.name for each in run.result.failed],
         "second_run_visited": again.total,
-        "run_s": run_s,
-        "own_cpu_s": own_cpu_s,
+        "run_s": run.seconds,
+        "own_cpu_s": run.own_cpu,
         "p95_before_ms": p95_ms(before),
         "p95_during_ms": p95_ms(during),
         "p95_after_ms": p95_ms(later),
@@ -285,13 +309,22 @@ def template() -> None:
     prepare_servers(["default"], is_head=True)
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
-    """Return the wall time, the CPU time of this process, and the result."""
-    before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+def timed(work: Callable[[], Any], options: Options | None = None) -> Timed:
+    """Return how long work takes, and what it returns."""
+
+    def server_cpu() -> float:
+        if options is None:
+            return 0.0
+        time.sleep(SETTLING_SECONDS)
+        return cpu_seconds(options.postmaster_id)
+
+    before, server_before = resource.getrusage(resource.RUSAGE_SELF), server_cpu()
+    began = time.perf_counter()
     result = work()
-    wall = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, result
+    seconds = time.perf_counter() - began
+    after_it = resource.getrusage(resource.RUSAGE_SELF)
+    own = after_it.ru_utime + after_it.ru_stime - before.ru_utime - before.ru_stime
+    return Timed(seconds, own, own + server_cpu() - server_before, result)
 
 
 def _shown(figures: dict[str, Any]) -> str:
