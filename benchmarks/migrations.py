@@ -1,36 +1,45 @@
 """Measure migrations of a fleet: one with nothing to do, one column and index, and failures.
 
 `python -m benchmarks.migrations --dedicated 200 --measure change`. The raw DDL that a change is
-compared with has as many connections. Figures are seconds, and CPU seconds of this process.
+compared with has as many connections. Figures are seconds; those of CPU are
+this process's and PostgreSQL's.
+With `--measure failures`, gunicorn serves the app and the load comes from a third process.
 """
 
 import resource
 import shutil
+import statistics
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
+
+from flask import current_app
 
 from benchmarks.installation import installation
+from benchmarks.load import compose_request
+from benchmarks.paced import Answer, PacedLoad, answers_during
+from benchmarks.processes import cpu_seconds, gunicorn
 from benchmarks.report import make_parser, print_outcome
 from trially.auth.members.managing import add_member
 from trially.auth.permissions import Role
 from trially.database.session import db
-from trially.state import state_of
+from trially.state import app_state
 from trially.tenancy.catalog import Tier
 from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.migrating import running
 from trially.tenancy.migrating.places import Place, read_places
 from trially.tenancy.migrating.planning import RunOptions
+from trially.tenancy.migrating.preparing import prepare_servers
 from trially.tenancy.migrating.progress import Progress
 from trially.tenancy.migrating.running import migrate_tenants
-from trially.tenancy.schema.lineages import TENANT_LINEAGE, alembic_config
-from trially.tenancy.schema.revision_files import newest_revision
+from trially.tenancy.schema import templates
+from trially.tenancy.schema.revision_files import TENANT_LINEAGE, fingerprints_of, newest_revision
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import execute
 
@@ -50,10 +59,46 @@ def upgrade():
     op.execute("{second}")
 """
 WAYS_TO_FAIL = (
-    "ALTER TABLE tenant.site ADD COLUMN seen_next int",
+    "ALTER TABLE tenant.site ADD COLUMN {column} int",
     "DROP TABLE tenant.site CASCADE",
     "ALTER TABLE tenant.alembic_version RENAME TO away",
 )
+
+
+WEB_WORKERS, WEB_THREADS = 2, 8
+ASKED_TENANTS = 50
+REQUESTS_PER_SECOND = 40.0
+QUIET_SECONDS = 10.0
+SETTLING_SECONDS = 0.3
+"""How long closed sessions are given to end, before PostgreSQL's CPU is read."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is measured, and how."""
+
+    workers: int
+    rounds: int
+    rates: list[float]
+    """Tenants a second, of the runs beside requests."""
+
+    environment: dict[str, str]
+    postmaster_id: int
+
+
+@dataclass(frozen=True)
+class Timed:
+    """How long something took, in seconds."""
+
+    seconds: float
+    own_cpu: float
+    """CPU of this process."""
+
+    all_cpu: float
+    """CPU of this process and of PostgreSQL, whose share other users of the machine do not change.
+    """
+
+    result: Any
 
 
 def main() -> None:
@@ -61,7 +106,10 @@ def main() -> None:
     parser.add_argument("--dedicated", type=int, default=200, help="tenants with a database")
     parser.add_argument("--schemas", type=int, default=0, help="tenants with a schema")
     parser.add_argument("--pooled", type=int, default=0, help="tenants in shared tables")
-    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--workers", type=int, default=RunOptions.workers)
+    parser.add_argument(
+        "--rates", type=float, nargs="*", default=[], help="tenants a second, beside requests"
+    )
     parser.add_argument("--measure", choices=("nothing", "change", "failures"), default="nothing")
     options = parser.parse_args()
     numbers = {
@@ -75,23 +123,32 @@ def main() -> None:
                 create_tenant(f"{tier.replace('_', '-')}-{each}", "Tenant", tier=tier)
         for engine in db.engines.values():
             engine.dispose()
-        measure: dict[str, Callable[[int, int], dict[str, Any]]] = {
+        with server_access().administer() as raw:
+            execute(raw, "CHECKPOINT")  # the new databases are not written during a measurement
+        measured = Options(
+            options.workers,
+            options.rounds,
+            options.rates,
+            installed.environment,
+            installed.postmaster_id,
+        )
+        measure: dict[str, Callable[[Options], dict[str, Any]]] = {
             "nothing": measure_nothing,
             "change": measure_change,
             "failures": measure_failures,
         }
-        figures = measure[options.measure](options.workers, options.rounds)
+        figures = measure[options.measure](measured)
     tenants = ", ".join(f"{number} {tier}" for tier, number in numbers.items() if number)
     line = f"{options.measure}: {tenants}, {options.workers} workers: {_shown(figures)}"
     print_outcome(line, figures, as_json=options.json)
 
 
-def measure_nothing(workers: int, rounds: int) -> dict[str, Any]:
+def measure_nothing(options: Options) -> dict[str, Any]:
     """Migrate tenants that are at the head."""
     places = len(read_places())
-    runs = [timed(lambda: migrate(workers)) for _ in range(rounds)]
-    best = min(seconds for seconds, _, _ in runs)
-    cpu = min(cpu for _, cpu, _ in runs)
+    runs = [timed(lambda: migrate(options.workers)) for _ in range(options.rounds)]
+    best = min(each.seconds for each in runs)
+    cpu = min(each.own_cpu for each in runs)
     return {
         "places": places,
         "best_s": best,
@@ -100,84 +157,101 @@ def measure_nothing(workers: int, rounds: int) -> dict[str, Any]:
     }
 
 
-def measure_change(workers: int, _rounds: int) -> dict[str, Any]:
-    """Add a column and an index to each tenant, as raw DDL in parallel and as a migration."""
-    raw_s, raw_cpu, _ = timed(lambda: run_raw("raw_before", workers))
-    with next_migration():
-        run_s, run_cpu, progress = timed(lambda: migrate(workers))
-    again_s, again_cpu, _ = timed(lambda: run_raw("raw_after", workers))
-    best = min(raw_s, again_s)
+def measure_change(options: Options) -> dict[str, Any]:
+    """Add a column and an index to each tenant, as raw DDL in parallel and as a migration.
+
+    The time of a run includes that of the new template, which the run builds first.
+    """
+    raws: list[Timed] = []
+    runs: list[Timed] = []
+    templates_s = []
+    with Lineage() as lineage:
+        for number in range(options.rounds):
+            raws.append(timed(partial(run_raw, f"raw_{number}", options.workers), options))
+            lineage.add_migration()
+            templates_s.append(timed(template).seconds)
+            runs.append(timed(lambda: migrate(options.workers), options))
+    raw_s, run_s = (min(each.seconds for each in of) for of in (raws, runs))
+    raw_cpu_s, run_cpu_s = (min(each.all_cpu for each in of) for of in (raws, runs))
     return {
-        "raw_s": best,
-        "migrated": len(progress.migrated),
+        "raw_s": raw_s,
         "run_s": run_s,
-        "ratio": run_s / best,
-        "raw_cpu_s": min(raw_cpu, again_cpu),
-        "own_cpu_s": run_cpu,
+        "ratio": run_s / raw_s,
+        "ratio_of_rounds": statistics.median(
+            run.seconds / raw.seconds for run, raw in zip(runs, raws, strict=True)
+        ),
+        "raw_cpu_s": raw_cpu_s,
+        "run_cpu_s": run_cpu_s,
+        "ratio_of_cpu": run_cpu_s / raw_cpu_s,
+        "template_s": min(templates_s),
+        "migrated": len(runs[0].result.migrated),
+        "own_cpu_s": min(each.own_cpu for each in runs),
     }
 
 
-def measure_failures(workers: int, _rounds: int) -> dict[str, Any]:
-    """Migrate while requests are answered; three tenants fail, each in another way."""
-    broken = [place for place in read_places() if place.records][: len(WAYS_TO_FAIL)]
+def measure_failures(options: Options) -> dict[str, Any]:
+    """Migrate while gunicorn answers requests; three tenants fail, each in another way.
+
+    Each rate has a migration of its own, and requests before and after it without a run.
+    """
+    places = [place for place in read_places() if place.records]
+    broken, asked = places[: len(WAYS_TO_FAIL)], places[len(WAYS_TO_FAIL) :][:ASKED_TENANTS]
+    first = after(newest_revision(TENANT_LINEAGE))
     for place, statement in zip(broken, WAYS_TO_FAIL, strict=True):
         with server_access().administer(place.database) as raw:
-            execute(raw, statement)
-    for place in read_places()[len(broken) :][:50]:
-        with tenant_context(place.slugs[0]):
-            add_member("b|1", Role.OWNER)
-    asked = [place.slugs[0] for place in read_places() if place.records][len(broken) :][:50]
-    with next_migration():
-        quiet = latencies_during(lambda: time.sleep(15), asked)
-        outcome: list[Progress] = []
-        busy = latencies_during(lambda: outcome.append(migrate(workers)), asked)
-        second = migrate(workers)
-    first = outcome[0]
+            execute(raw, statement.format(column=f"seen_next_{first}"))
+    requests = [request_to(place.slugs[0]) for place in asked]
+    app = "benchmarks.twin:trially_app()"
+    with (
+        gunicorn(app, options.environment, workers=WEB_WORKERS, threads=WEB_THREADS) as server,
+        Lineage() as lineage,
+    ):
+        load = PacedLoad(server.port, requests, REQUESTS_PER_SECOND)
+        answers_during(load, lambda: time.sleep(5))  # opens the connections to all tenants
+        rates = options.rates or [RunOptions.rate]
+        return {f"rate {rate:g}": run_beside(load, lineage, options, rate) for rate in rates}
+
+
+def run_beside(
+    load: PacedLoad, lineage: "Lineage", options: Options, rate: float
+) -> dict[str, Any]:
+    """Migrate with a new migration beside requests, and then once more."""
+    wanted = RunOptions(workers=options.workers, rate=rate)
+    runs: list[Timed] = []
+    before = answers_during(load, lambda: time.sleep(QUIET_SECONDS))
+    lineage.add_migration()
+    during = answers_during(load, lambda: runs.append(timed(lambda: migrate_tenants(wanted))))
+    later = answers_during(load, lambda: time.sleep(QUIET_SECONDS))
+    again = migrate_tenants(wanted)
+    (run,) = runs
     return {
-        "migrated": len(first.migrated),
-        "failed": [each.place.name for each in first.failed],
-        "run_s": first.seconds,
-        "second_run_visited": second.total,
-        "second_run_s": second.seconds,
-        "p95_quiet_ms": quiet[0],
-        "p95_during_ms": busy[0],
-        "requests": [quiet[1], busy[1]],
-        "errors": [quiet[2], busy[2]],
+        "migrated": len(run.result.migrated),
+        "failed": [each.place.name for each in run.result.failed],
+        "second_run_visited": again.total,
+        "run_s": run.seconds,
+        "own_cpu_s": run.own_cpu,
+        "p95_before_ms": p95_ms(before),
+        "p95_during_ms": p95_ms(during),
+        "p95_after_ms": p95_ms(later),
+        "ratio": p95_ms(during) / p95_ms(before + later),
+        "requests": len(during),
+        "errors": sum(each.status != 200 for each in (*before, *during, *later)),
     }
 
 
-def latencies_during(work: Callable[[], object], slugs: list[str]) -> tuple[float, int, int]:
-    """Return the 95th percentile in ms, the number of requests and of errors, meanwhile."""
-    app = running.current_app._get_current_object()  # type: ignore[attr-defined]
-    ended = threading.Event()
-    took: list[float] = []
-    statuses: list[int] = []
+def request_to(slug: str) -> str:
+    """Return a request of an owner of a tenant, who is added."""
+    with tenant_context(slug):
+        add_member("b|1", Role.OWNER)
+    issuer = app_state().dev_issuer
+    assert issuer is not None
+    token = issuer.issue_token(subject="b|1", tenant=slug)
+    return compose_request("GET", "/api/v1/sites", token)
 
-    def ask() -> None:
-        client, number = app.test_client(), 0
-        tokens = {
-            slug: state_of(app).dev_issuer.issue_token(subject="b|1", tenant=slug) for slug in slugs
-        }
-        while not ended.is_set():
-            slug = slugs[number % len(slugs)]
-            number += 1
-            began = time.perf_counter()
-            answer = client.get(
-                "/api/v1/sites", headers={"Authorization": f"Bearer {tokens[slug]}"}
-            )
-            took.append(time.perf_counter() - began)
-            statuses.append(answer.status_code)
-            time.sleep(0.02)
 
-    asking = threading.Thread(target=ask)
-    asking.start()
-    try:
-        work()
-    finally:
-        ended.set()
-        asking.join()
-    at = sorted(took)[int(len(took) * 0.95)] if took else 0.0
-    return 1000 * at, len(took), sum(status >= 500 for status in statuses)
+def p95_ms(answers: list[Answer]) -> float:
+    """Return the 95th percentile of the times of answers."""
+    return 1000 * sorted(each.seconds for each in answers)[int(len(answers) * 0.95)]
 
 
 def migrate(workers: int) -> Progress:
@@ -186,7 +260,7 @@ def migrate(workers: int) -> Progress:
 
 def run_raw(name: str, workers: int) -> None:
     """Run the change on each place, over a new connection each, in one transaction."""
-    app = running.current_app._get_current_object()  # type: ignore[attr-defined]
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
 
     def run(place: Place) -> None:
         statements = [each.format(schema=f"{place.schema}.", name=name) for each in CHANGE]
@@ -197,33 +271,60 @@ def run_raw(name: str, workers: int) -> None:
         list(pool.map(run, read_places()))
 
 
-class next_migration:  # noqa: N801
-    """Let runs use a copy of the lineage with one more migration."""
+class Lineage:
+    """A copy of the lineage, to which migrations are added, and that this process uses."""
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="trially-lineage-"))
-        lineage = self._folder / "tenant"
-        shutil.copytree(TENANT_LINEAGE, lineage)
-        head = newest_revision(TENANT_LINEAGE)
-        revision = f"{int(head) + 1:04d}"
-        first, second = (each.format(schema="", name="next") for each in CHANGE)
+        self._copy = self._folder / "tenant"
+        shutil.copytree(TENANT_LINEAGE, self._copy)
+        self._use(self._copy)
+        return self
+
+    def add_migration(self) -> None:
+        """Add a migration that adds a column and an index."""
+        head = newest_revision(self._copy)
+        revision = after(head)
+        first, second = (each.format(schema="", name=f"next_{revision}") for each in CHANGE)
         script = MIGRATION.format(revision=revision, head=head, first=first, second=second)
-        (lineage / "versions" / f"{revision}_next.py").write_text(script)
-        running.alembic_config = lambda _lineage: alembic_config(lineage)
+        (self._copy / "versions" / f"{revision}_next.py").write_text(script)
+        fingerprints_of.cache_clear()
 
     def __exit__(self, *_: object) -> None:
-        running.alembic_config = alembic_config
-        with suppress(OSError):
-            shutil.rmtree(self._folder)
+        self._use(TENANT_LINEAGE)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _use(self, lineage: Path) -> None:
+        for module in (running, templates):
+            module.TENANT_LINEAGE = lineage  # type: ignore[attr-defined]
 
 
-def timed(work: Callable[[], Any]) -> tuple[float, float, Any]:
-    """Return the wall time, the CPU time of this process, and the result."""
-    before, began = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+def after(revision: str) -> str:
+    """Return the number of the next revision."""
+    return f"{int(revision) + 1:04d}"
+
+
+def template() -> None:
+    """Build the template of the newest migration, as a run would do first."""
+    prepare_servers(["default"], is_head=True)
+
+
+def timed(work: Callable[[], Any], options: Options | None = None) -> Timed:
+    """Return how long work takes, and what it returns."""
+
+    def server_cpu() -> float:
+        if options is None:
+            return 0.0
+        time.sleep(SETTLING_SECONDS)
+        return cpu_seconds(options.postmaster_id)
+
+    before, server_before = resource.getrusage(resource.RUSAGE_SELF), server_cpu()
+    began = time.perf_counter()
     result = work()
-    wall = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, result
+    seconds = time.perf_counter() - began
+    after_it = resource.getrusage(resource.RUSAGE_SELF)
+    own = after_it.ru_utime + after_it.ru_stime - before.ru_utime - before.ru_stime
+    return Timed(seconds, own, own + server_cpu() - server_before, result)
 
 
 def _shown(figures: dict[str, Any]) -> str:

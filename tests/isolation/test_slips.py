@@ -54,7 +54,7 @@ CACHED_FUNCTIONS = {
     "trially/recruiting/imports/fhir/versions.py:_release_of",
     "trially/request_cycle/auditing.py:_form",
     "trially/request_cycle/database_errors.py:_constraint_info",
-    "trially/tenancy/schema/revision_files.py:fingerprint_of",
+    "trially/tenancy/schema/revision_files.py:fingerprints_of",
     "trially/tenancy/schema/migration_files.py:check_migrations",
     "trially/tenancy/schema/revisions.py:needed_revision",
 }

@@ -33,7 +33,7 @@ def upgrade():
 {body}
 """
 ADD_VISITS = (
-    "CREATE TABLE visit (tenant_id uuid, id uuid, PRIMARY KEY (tenant_id, id))",
+    "CREATE TABLE visit (tenant_id uuid, id uuid, PRIMARY KEY (tenant_id, id)) -- of a patient",
     "".join(create_policy_sql("visit")),
     "ALTER TABLE site ADD CONSTRAINT ck_site_named CHECK (name <> 'Nameless')",
 )

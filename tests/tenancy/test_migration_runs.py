@@ -36,6 +36,9 @@ def test_failures_are_named_and_the_others_migrated(fleet: Fleet, migrate: Migra
         "schema-one": "23514",
     }
     assert "Nameless" not in str([failure and failure.reason for failure in failures.values()])
+    assert failures["schema-one"].reason == (
+        "CheckViolation (SQLSTATE 23514): constraint ck_site_named, table site"
+    )
     states = recorded(fleet)
     assert {slug for slug, (_, quarantine) in states.items() if quarantine} == names(first)
     assert {revision for slug, (revision, _) in states.items() if slug in names(first)} == {HEAD}

@@ -1,11 +1,24 @@
+from shutil import copytree
 from threading import Thread
 
 import pytest
 from tenant_databases import access_of, ask
 
 from trially.tenancy.schema import templates
+from trially.tenancy.schema.revision_files import TENANT_LINEAGE, newest_revision
 from trially.tenancy.schema.templates import template_database, template_name
 from trially.tenancy.servers.connections import execute
+
+NEXT = """
+from alembic import op
+
+revision, down_revision = "{revision}", "{head}"
+branch_labels = depends_on = None
+
+
+def upgrade():
+    op.execute("ALTER TABLE site ADD COLUMN seen_next text")
+"""
 
 
 @pytest.fixture
@@ -49,6 +62,36 @@ def test_another_migration_creates_another_template_and_drops_the_old_one(
     with app.app_context():
         assert template_name() != built
         assert template_databases(app) == {template_name(): (True, False)}
+    monkeypatch.undo()
+
+
+def test_a_new_migration_is_applied_to_a_copy_of_the_template_before(
+    app, built, tmp_path, monkeypatch
+):
+    """A marker in the old template shows where the new one comes from."""
+    lineage = tmp_path / "tenant"
+    copytree(TENANT_LINEAGE, lineage)
+    head = newest_revision(lineage)
+    script = NEXT.format(revision=f"{int(head) + 1:04d}", head=head)
+    (lineage / "versions" / f"{int(head) + 1:04d}_next.py").write_text(script)
+    ask(app, f"ALTER DATABASE {built} ALLOW_CONNECTIONS true")
+    ask(app, "CREATE TABLE trially.marker ()", database=built)
+    ask(app, f"ALTER DATABASE {built} ALLOW_CONNECTIONS false")
+    monkeypatch.setattr(templates, "TENANT_LINEAGE", lineage)
+
+    with app.app_context():
+        name = template_database(access_of(app))
+
+    assert template_databases(app) == {name: (True, False)}
+    ask(app, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    found = ask(
+        app,
+        "SELECT to_regclass('trially.marker') IS NOT NULL, version_num,"
+        " (SELECT count(*) FROM pg_attribute WHERE attname = 'seen_next') FROM"
+        " tenant.alembic_version",
+        database=name,
+    )
+    assert found == [(True, f"{int(head) + 1:04d}", 1)]
     monkeypatch.undo()
 
 

@@ -22,8 +22,8 @@ from trially.database.rows import of_current_tenant, table_of
 from trially.database.session import db, transaction
 from trially.state import request_state
 from trially.tenancy.context import administered_tenant
-from trially.tenancy.migrating.attempts import PASSING, Rate, pause_after
-from trially.tenancy.schema.failures import describe_failure
+from trially.tenancy.migrating.attempts import Rate, pause_after
+from trially.tenancy.schema.failures import PASSING, describe_failure
 
 ATTEMPTS = 5
 LONGEST_ERROR = 1_000

@@ -1,10 +1,7 @@
 """The SQL of one migration, without a database."""
 
-from io import StringIO
-
-from alembic.runtime.migration import MigrationContext
-
-from trially.tenancy.schema.stepping import Steps, using
+from trially.tenancy.schema.composing import written
+from trially.tenancy.schema.stepping import Step, Steps
 
 
 class UnprintableError(Exception):
@@ -16,20 +13,8 @@ def sql_of(steps: Steps, revision: str) -> str:
 
     Raises `UnprintableError` for a migration that reads rows.
     """
-    printed = StringIO()
-    context = MigrationContext.configure(
-        dialect_name="postgresql",
-        opts={
-            "as_sql": True,
-            "output_buffer": printed,
-            "literal_binds": True,
-            "script": steps.scripts,
-            "transactional_ddl": True,
-        },
-    )
     try:
-        with using(context), context.begin_transaction():
-            steps.scripts.get_revision(revision).module.upgrade()
+        statements = written(steps, Step(revision, None, revision), with_transaction=True)
     except Exception as error:
         raise UnprintableError(f"{type(error).__name__}: {error}") from error
-    return printed.getvalue()
+    return "".join(f"{statement};\n\n" for statement in statements)

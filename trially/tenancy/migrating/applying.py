@@ -6,14 +6,16 @@ from contextlib import suppress
 
 import psycopg2
 from psycopg2.extensions import connection
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from trially.errors import OperatorError
+from trially.tenancy.migrating.batches import run_composed
+from trially.tenancy.migrating.finishing import Finishing
+from trially.tenancy.migrating.owning import Owned
 from trially.tenancy.migrating.places import Place
-from trially.tenancy.schema.protection import check_tables
-from trially.tenancy.schema.stepping import Steps, apply_step
-from trially.tenancy.servers.connections import driver_connection, execute
+from trially.tenancy.schema.composing import compose
+from trially.tenancy.schema.stepping import Step, Steps, apply_step
+from trially.tenancy.servers.connections import execute
 from trially.tenancy.tiers import TIERS
 from trially.tenancy.tiers.tenant_tables import exempt_owner_sql
 
@@ -31,26 +33,28 @@ class UnfilledError(OperatorError):
 
 def apply(
     place: Place,
-    owned: Connection,
+    owned: Owned,
     steps: Steps,
-    former: str | None,
-    revision: str,
-    finish: Callable[[], None],
+    step: Step,
+    finishing: Finishing,
+    before_commit: Callable[[connection], object],
 ) -> None:
-    """Apply one migration; if it reads or writes rows of shared tables, with an exemption.
+    """Apply one step; if it reads or writes rows of shared tables, with an exemption.
 
     Row security binds the owner of shared tables too, and `row_security = off` makes a statement
     fail whose rows it would hide. Then the migration is applied again with the owner exempt on
     the tables that the statement names, so that only these are locked; and at last on all.
     """
-    raw = driver_connection(owned)
-    if needed := steps.backfills[revision]:
+    raw = owned.raw
+    if not step.is_back and (needed := steps.backfills[step.revision]):
         _refuse_unfilled(place, raw, needed)
+    composed = compose(steps, step)
     exempt: frozenset[str] = frozenset()
 
     def end() -> None:
-        check_tables(raw, place.schema)
-        finish()
+        before_commit(raw)
+        keeps_protection = composed is not None and composed.only_adds and not exempt
+        finishing.finish(keeps_protection=keeps_protection)
 
     def begin() -> None:
         if exempt:
@@ -58,10 +62,13 @@ def apply(
 
     while True:
         try:
-            apply_step(steps, owned, place.schema, revision, former=former, before=begin, after=end)
+            if composed is None:
+                apply_step(steps, owned.wrapped, place.schema, step, before=begin, after=end)
+            else:
+                run_composed(composed, raw, place.schema, step, before=begin, after=end)
         except BaseException as error:
-            if revision in steps.autocommitting:
-                _restore(raw, finish)
+            if step.revision in steps.autocommitting:
+                _restore(raw, finishing)
             more = _hidden_tables(place, raw, error, exempt)
             if not more:
                 raise
@@ -109,9 +116,9 @@ def _hidden_tables(
     return named or tables
 
 
-def _restore(raw: connection, finish: Callable[[], None]) -> None:
+def _restore(raw: connection, finishing: Finishing) -> None:
     """Set grants and row security again, after a migration that failed when it had committed."""
     with suppress(psycopg2.Error):
         raw.rollback()
-        finish()
+        finishing.restore()
         raw.commit()

@@ -7,28 +7,13 @@ from dataclasses import dataclass, field
 from threading import Event, Lock
 
 import psycopg2
-from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from trially.tenancy.migrating.owning import MigrationEngine, Owned
 from trially.tenancy.migrating.places import Place
-from trially.tenancy.migrating.visiting import (
-    Found,
-    MigrationEngine,
-    revision_after_failure,
-    visit,
-)
-from trially.tenancy.schema.failures import describe_failure
+from trially.tenancy.migrating.visiting import revision_after_failure, visit
+from trially.tenancy.schema.failures import PASSING, describe_failure
 from trially.tenancy.schema.stepping import Steps
-
-PASSING = frozenset(
-    {
-        *("40001", "40P01", "53300", "55006", "55P03", "57014", "XX000"),
-        *("08000", "08001", "08003", "08004", "08006", "57P01", "57P02", "57P03"),
-    }
-)
-"""SQLSTATEs of causes that pass: locks, deadlocks, too many connections, a server that restarts,
-and a row of the system catalogs that another transaction has changed (XX000).
-"""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.25, 8.0
 LONGEST_STATEMENT = 1_000
@@ -112,7 +97,7 @@ def attempt(
     former: str | None = place.revision
     after: list[str | None] = []
 
-    def migrate(owned: Connection) -> tuple[Found, str | None]:
+    def migrate(owned: Owned) -> str | None:
         try:
             return visit(place, owned, steps, target)
         except BaseException:
@@ -121,8 +106,9 @@ def attempt(
 
     for number in range(1, patience.attempts + 1):
         try:
-            with engine.as_owner(place.database, place.schema, patience.lock_timeout_ms) as owned:
-                found, revision = migrate(owned)
+            with engine.as_owner(place, patience.lock_timeout_ms) as owned:
+                former = owned.found.revision
+                revision = migrate(owned)
         except Exception as error:  # noqa: BLE001  other places must be visited
             failure = Failure.of(error)
             if number >= _longest(error, failure, patience) or stopping.is_set():
@@ -130,7 +116,7 @@ def attempt(
                 return Attempted(place, former, revision, number, _ms(began), failure, error)
             stopping.wait(pause_after(number))
         else:
-            return Attempted(place, found.revision, revision, number, _ms(began))
+            return Attempted(place, former, revision, number, _ms(began))
     raise AssertionError("There is at least one attempt.")
 
 

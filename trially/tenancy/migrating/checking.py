@@ -16,8 +16,8 @@ from trially.errors import OperatorError
 from trially.tenancy.catalog import PlacementRecord
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.migrating.migration_failures import answers
+from trially.tenancy.migrating.owning import Found, look
 from trially.tenancy.migrating.places import Place
-from trially.tenancy.migrating.visiting import Found, look
 from trially.tenancy.servers.access import server_access
 
 PLACES_OF_A_CONNECTION = 25

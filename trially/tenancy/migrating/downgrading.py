@@ -1,23 +1,26 @@
 """Downgrade single tenants, and say before what they lose."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection
-from sqlalchemy import Connection
 
 from trially.errors import OperatorError
 from trially.tenancy.lifecycle.listing import get_tenant
-from trially.tenancy.migrating.places import Place, migrate_place, read_places
+from trially.tenancy.migrating.owning import MigrationEngine
+from trially.tenancy.migrating.places import Place, read_places
 from trially.tenancy.migrating.tenant_locks import holding
+from trially.tenancy.migrating.visiting import revision_after_failure, take_back
 from trially.tenancy.schema.databases import as_owner
-from trially.tenancy.schema.downgrade_losses import Dropped, dropped_between, run_downgrade
+from trially.tenancy.schema.downgrade_losses import Dropped, dropped_between
 from trially.tenancy.schema.failures import describe_failure
+from trially.tenancy.schema.lineages import LOCK_TIMEOUT_SECONDS, alembic_config
 from trially.tenancy.schema.revision_files import TENANT_LINEAGE, revisions_of
-from trially.tenancy.schema.revisions import read_revision
+from trially.tenancy.schema.revisions import read_revision, record_revision
+from trially.tenancy.schema.stepping import Steps, load_steps
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import driver_connection, execute
 from trially.tenancy.tiers import TIERS
@@ -48,22 +51,28 @@ class Downgrade:
         """Downgrade the place. A failure is kept as a sentence, and leaves it as it was."""
         started = time.perf_counter()
         try:
-            with (
-                holding(self.place),
-                as_owner(server_access(self.place.server), self.place.database) as owned,
-            ):
-                migrate_place(self.place, owned, self._migrations(owned))
+            downgrade_place(self.place, load_steps(alembic_config(TENANT_LINEAGE)), self.target)
         except Exception as error:  # noqa: BLE001  the tenants after this one are downgraded too
             self.error = describe_failure(error)
         self.ms = round((time.perf_counter() - started) * 1000, 1)
 
-    def _migrations(self, owned: Connection) -> Callable[[Callable[[], None]], bool]:
-        def run(before_changes: Callable[[], None]) -> bool:
-            before_changes()
-            run_downgrade(owned, self.place.schema, self.target)
-            return True
 
-        return run
+def downgrade_place(place: Place, steps: Steps, target: str) -> None:
+    """Downgrade a place to a revision, "base" or a number such as "-1".
+
+    Its revision is recorded, also after a failure: the downgrades before that one stay done.
+    Raises `TenantBusyError` if an operation works on the tenant.
+    """
+    engine = MigrationEngine(server_access(place.server))
+    with holding(place), engine.as_owner(place, LOCK_TIMEOUT_SECONDS * 1000) as owned:
+        try:
+            revision = take_back(place, owned, steps, target)
+        except BaseException:
+            left = revision_after_failure(place, owned)
+            if left is not None:
+                record_revision(place.records, left)
+            raise
+        record_revision(place.records, revision)
 
 
 def plan_downgrades(slugs: Sequence[str], target: str) -> list[Downgrade]:

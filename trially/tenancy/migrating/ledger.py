@@ -1,10 +1,24 @@
 """Write and read the ledger: one thread writes what the others have done."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Update, delete, func, insert, literal, select, text, update
+from sqlalchemy import (
+    TableValuedAlias,
+    cast,
+    column,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.sql.elements import KeyedColumnElement
 
 from trially.errors import OperatorError
 from trially.tenancy.catalog import PlacementRecord
@@ -16,6 +30,9 @@ from trially.tenancy.migration_runs import MigrationRun, PlaceMigration, PlaceSt
 
 KEPT_RUNS = 100
 """The number of runs that the ledger keeps."""
+
+KEY = ("server", "database", "schema")
+"""What identifies a place in the ledger of a run."""
 
 UNFINISHED = (
     *(PlaceState.PENDING, PlaceState.RUNNING),
@@ -75,17 +92,19 @@ class Ledger:
         if rows:
             session.execute(insert(PlaceMigration), rows)
 
-    def record(self, begun: Iterable[Place], ended: Iterable[Attempted]) -> None:
+    def record(self, begun: Iterable[Place], ended: Sequence[Attempted]) -> None:
         """Record places that are being migrated, and outcomes, in one transaction.
 
         The truth is in the tenants' databases, so the commit need not wait for the disk.
         """
         with catalog_transaction() as session:
             session.execute(text("SET LOCAL synchronous_commit = off"))
-            for place in begun:
-                session.execute(self._update(place.key).values(state=PlaceState.RUNNING))
-            for attempted in ended:
-                self._record_end(session, attempted)
+            running = [{**_key_values(place.key), "state": PlaceState.RUNNING} for place in begun]
+            if running:
+                self._update(session, running)
+            if ended:
+                self._update(session, [_outcome(attempted) for attempted in ended])
+                _record_placements(session, ended)
 
     def end(self, state: RunState, at_target: int) -> None:
         """Record the end of the run."""
@@ -96,41 +115,69 @@ class Ledger:
                 .values(state=state, ended_at=func.now(), at_target=at_target)
             )
 
-    def _record_end(self, session: Session, attempted: Attempted) -> None:
-        failure, place = attempted.failure, attempted.place
+    def _update(self, session: Session, rows: Sequence[dict[str, Any]]) -> None:
+        """Update places, all in one statement. All rows have the same values."""
+        new = _as_rows(PlaceMigration.__table__.columns, rows)
         session.execute(
-            self._update(place.key).values(
-                state=state_of(attempted),
-                from_revision=attempted.former,
-                to_revision=attempted.revision,
-                attempts=attempted.attempts,
-                ms=attempted.ms,
-                error=failure and failure.reason,
-                sqlstate=failure and failure.sqlstate,
-                statement=failure and failure.statement,
+            update(PlaceMigration)
+            .where(
+                PlaceMigration.run_id == self.run_id,
+                *(getattr(PlaceMigration, name) == new.c[name] for name in KEY),
             )
+            .values({name: new.c[name] for name in rows[0] if name not in KEY})
+            .execution_options(synchronize_session=False)
         )
-        if place.records and not (attempted.is_unreachable or attempted.is_skipped):
-            session.execute(
-                update(PlacementRecord)
-                .where(PlacementRecord.id.in_([record.id for record in place.records]))
-                .where(
-                    PlacementRecord.revision.is_distinct_from(attempted.revision)
-                    | PlacementRecord.quarantine.is_distinct_from(
-                        literal(failure and failure.reason)
-                    )
-                )
-                .values(revision=attempted.revision, quarantine=failure and failure.reason)
-            )
 
-    def _update(self, key: PlaceKey) -> Update:
-        server, database, schema = key
-        return update(PlaceMigration).where(
-            PlaceMigration.run_id == self.run_id,
-            PlaceMigration.server == server,
-            PlaceMigration.database == database,
-            PlaceMigration.schema == schema,
+
+def _outcome(attempted: Attempted) -> dict[str, Any]:
+    failure = attempted.failure
+    return {
+        **_key_values(attempted.place.key),
+        "state": state_of(attempted),
+        "from_revision": attempted.former,
+        "to_revision": attempted.revision,
+        "attempts": attempted.attempts,
+        "ms": attempted.ms,
+        "error": failure and failure.reason,
+        "sqlstate": failure and failure.sqlstate,
+        "statement": failure and failure.statement,
+    }
+
+
+def _record_placements(session: Session, ended: Iterable[Attempted]) -> None:
+    """Record the revisions of tenants, and which are quarantined, all in one statement."""
+    rows = [
+        {
+            "id": str(record.id),
+            "revision": attempted.revision,
+            "quarantine": attempted.failure and attempted.failure.reason,
+        }
+        for attempted in ended
+        if not (attempted.is_unreachable or attempted.is_skipped)
+        for record in attempted.place.records
+    ]
+    if not rows:
+        return
+    new = _as_rows(PlacementRecord.__table__.columns, rows)
+    session.execute(
+        update(PlacementRecord)
+        .where(
+            PlacementRecord.id == new.c.id,
+            PlacementRecord.revision.is_distinct_from(new.c.revision)
+            | PlacementRecord.quarantine.is_distinct_from(new.c.quarantine),
         )
+        .values(revision=new.c.revision, quarantine=new.c.quarantine)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _as_rows(
+    columns: ReadOnlyColumnCollection[str, KeyedColumnElement[Any]], rows: Sequence[dict[str, Any]]
+) -> TableValuedAlias:
+    """Return rows as a table, whose columns have the types of those of the same name."""
+    typed = [column(name, columns[name].type) for name in rows[0]]
+    given = func.jsonb_to_recordset(cast(rows, JSONB)).table_valued(*typed, name="new")
+    return given.render_derived(with_types=True)
 
 
 def find_unfinished() -> tuple[MigrationRun, frozenset[PlaceKey]]:
@@ -168,4 +215,4 @@ def state_of(attempted: Attempted) -> PlaceState:
 
 
 def _key_values(key: PlaceKey) -> dict[str, str]:
-    return dict(zip(("server", "database", "schema"), key, strict=True))
+    return dict(zip(KEY, key, strict=True))

@@ -1,13 +1,9 @@
 """The places of tenants' tables: each is migrated once, also if many tenants share its tables."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-import psycopg2
-from psycopg2 import sql
-from psycopg2.extensions import connection
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 from sqlalchemy.orm import joinedload
 
 from trially.tenancy.catalog import (
@@ -19,9 +15,6 @@ from trially.tenancy.catalog import (
     Tier,
 )
 from trially.tenancy.catalog_sessions import catalog_transaction
-from trially.tenancy.schema.guard import GUARD_DDL
-from trially.tenancy.schema.revisions import read_revision, record_revision
-from trially.tenancy.servers.connections import driver_connection, execute
 from trially.tenancy.tiers import TIERS
 
 PlaceKey = tuple[str, str, str]
@@ -116,64 +109,3 @@ def read_places() -> list[Place]:
         key = (record.server.name, record.database, record.schema)
         sharing.setdefault(key, []).append(record)
     return places + [Place(*key, Tier(of[0].tier), of) for key, of in sharing.items()]
-
-
-def migrate_place(
-    place: Place, owned: Connection, run_migrations: Callable[[Callable[[], None]], bool]
-) -> bool:
-    """Run migrations on a place, leave it as a new tenant's would be, and record its revision.
-
-    `owned` is a connection as the owner of its tables. `run_migrations` calls the function that it
-    gets directly before it changes tables, and returns whether it changes any. Returns the same.
-    """
-    raw = driver_connection(owned)
-    try:
-        is_changed = _migrate(place, owned, run_migrations)
-    except BaseException:
-        owned.rollback()
-        with suppress(psycopg2.Error):
-            _record(place, raw)
-        raise
-    if is_changed:
-        _record(place, raw)
-    return is_changed
-
-
-def _migrate(
-    place: Place, owned: Connection, run_migrations: Callable[[Callable[[], None]], bool]
-) -> bool:
-    tier, raw = TIERS[place.tier], driver_connection(owned)
-    if not place.records:
-        is_changed = run_migrations(lambda: None)
-        if is_changed:
-            execute(raw, GUARD_DDL)
-            tier.compose_blank_schema(raw, place.database)
-            raw.commit()
-        return is_changed
-    before, after = (
-        tier.pre_migration_sql(place.records[0]),
-        tier.post_migration_sql(place.records[0]),
-    )
-    try:
-        is_changed = run_migrations(lambda: _commit(raw, before) if before else None)
-    except BaseException:
-        owned.rollback()
-        if before:
-            _commit(raw, after)
-        raise
-    if is_changed:
-        _commit(raw, GUARD_DDL, after)
-    return is_changed
-
-
-def _record(place: Place, raw: connection) -> None:
-    """Record the revision of a place, which a failed command may have changed too."""
-    revision = read_revision(raw, place.schema)
-    raw.commit()
-    record_revision(place.records, revision)
-
-
-def _commit(raw: connection, *statements: sql.Composable | str) -> None:
-    for statement in statements:
-        execute(raw, statement)
-    raw.commit()

@@ -42,7 +42,7 @@ class RunOptions:
     workers: int = 4
     """The most places of one server that are migrated at a time."""
 
-    rate: float = 100.0
+    rate: float = 50.0
     """The most places of one server that begin in a second."""
 
     stop_at: str = "10"

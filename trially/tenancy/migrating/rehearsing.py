@@ -9,13 +9,14 @@ from psycopg2.extensions import connection
 
 from trially.tenancy.migrating.attempts import Failure
 from trially.tenancy.migrating.clones import cloned, drop_dead_clones, size_of
+from trially.tenancy.migrating.owning import MigrationEngine
 from trially.tenancy.migrating.places import Place, read_places
 from trially.tenancy.migrating.planning import RunOptions, plan_stages
-from trially.tenancy.migrating.visiting import MigrationEngine, visit
+from trially.tenancy.migrating.visiting import visit
 from trially.tenancy.schema.lineages import TENANT_LINEAGE, alembic_config
 from trially.tenancy.schema.stepping import Steps, load_steps
 from trially.tenancy.servers.access import server_access
-from trially.tenancy.servers.connections import driver_connection, execute
+from trially.tenancy.servers.connections import execute
 
 _LOCKS = """
 SELECT DISTINCT relname, mode FROM pg_locks JOIN pg_class ON pg_class.oid = relation
@@ -105,9 +106,8 @@ def _rehearse(place: Place, size: int, steps: Steps, target: str) -> Rehearsed:
             locks.extend(f"{mode} on {table}" for table, mode in rows)
 
         try:
-            with engine.as_owner(clone.database, clone.schema, 0) as owned:
+            with engine.as_owner(clone, 0) as owned:
                 visit(clone, owned, steps, target, before_commit=read_locks)
-                driver_connection(owned).commit()
         except Exception as error:  # noqa: BLE001  the clones after this one must be tried
             failure = Failure.of(error)
         took = time.perf_counter() - copied

@@ -1,5 +1,6 @@
 """Run migrations over many places: in stages, in parallel on each server, with a ledger."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
@@ -19,18 +20,19 @@ from trially.tenancy.migrating.attempts import (
 from trially.tenancy.migrating.checking import check_places
 from trially.tenancy.migrating.ledger import Ledger, find_unfinished
 from trially.tenancy.migrating.migration_failures import answers
+from trially.tenancy.migrating.owning import MigrationEngine
 from trially.tenancy.migrating.places import Place, PlaceKey, read_places
 from trially.tenancy.migrating.planning import RunOptions, Stage, plan_stages
 from trially.tenancy.migrating.preparing import one_at_a_time, prepare_servers
 from trially.tenancy.migrating.progress import Progress
 from trially.tenancy.migrating.tenant_locks import TenantBusyError, TenantLocks, tenant_locks
-from trially.tenancy.migrating.visiting import MigrationEngine
 from trially.tenancy.migration_runs import RunState
 from trially.tenancy.schema.lineages import TENANT_LINEAGE, alembic_config
 from trially.tenancy.schema.stepping import Steps, load_steps
 from trially.tenancy.servers.access import server_access
 
-TICK_SECONDS = 0.1
+TICK_SECONDS = 0.25
+"""How often outcomes are recorded, and progress is shown."""
 LARGEST_BATCH = 100
 """The most outcomes that one transaction records."""
 
@@ -85,7 +87,9 @@ class _Run:
         self._watch, self._locks = watch, locks
         self._stages = stages
         self._stopping = Event()
-        self._events: SimpleQueue[Place | Attempted] = SimpleQueue()
+        self._events: SimpleQueue[Place | Attempted | None] = SimpleQueue()
+        """Places that threads begin, outcomes, and None from each thread that ends."""
+
         self._engines: dict[str, MigrationEngine] = {}
         self._rates: dict[str, Rate] = {}
         self._lost: dict[str, Attempted] = {}
@@ -134,9 +138,11 @@ class _Run:
     def _run_stage(self, stage: Stage, ledger: Ledger, progress: Progress, limit: int) -> None:
         """Migrate the places of a stage, on all servers at the same time."""
         threads = self._start(stage)
+        working = len(threads)
         try:
-            while any(thread.is_alive() for thread in threads) or not self._events.empty():
-                begun, ended = self._drain()
+            while working:
+                begun, ended, resting = self._drain(working)
+                working -= resting
                 progress.ended += ended
                 if progress.counted_failures >= limit:
                     self._stopping.set()
@@ -166,17 +172,20 @@ class _Run:
 
     def _work(self, server: str, queue: "deque[Place]") -> None:
         """Migrate the places of one server until none is left, or the run stops."""
-        while not self._stopping.is_set():
-            try:
-                place = queue.popleft()
-            except IndexError:
-                return
-            self._rates[server].wait(self._stopping)
-            if self._stopping.is_set():
-                return
-            self._events.put(place)
-            with self._app.app_context():
-                self._events.put(self._visit(place))
+        try:
+            while not self._stopping.is_set():
+                try:
+                    place = queue.popleft()
+                except IndexError:
+                    return
+                self._rates[server].wait(self._stopping)
+                if self._stopping.is_set():
+                    return
+                self._events.put(place)
+                with self._app.app_context():
+                    self._events.put(self._visit(place))
+        finally:
+            self._events.put(None)
 
     def _visit(self, place: Place) -> Attempted:
         """Migrate a place, unless an operation works on its tenant."""
@@ -212,22 +221,29 @@ class _Run:
             return _unreachable(place, attempted)
         return attempted
 
-    def _drain(self) -> tuple[list[Place], list[Attempted]]:
-        """Return what the threads reported since the last time, after a short wait."""
+    def _drain(self, working: int) -> tuple[list[Place], list[Attempted], int]:
+        """Return which places threads have begun and ended, and how many threads have ended.
+
+        It collects for a tick, so that one transaction of the ledger records many places, but no
+        longer than a thread works.
+        """
         begun: list[Place] = []
         ended: list[Attempted] = []
-        timeout: float = TICK_SECONDS
-        while True:
+        resting = 0
+        until = time.monotonic() + TICK_SECONDS
+        while resting < working and len(ended) < LARGEST_BATCH:
             try:
-                event = self._events.get(timeout=timeout)
+                event = self._events.get(timeout=max(0.0, until - time.monotonic()))
             except Empty:
                 break
-            timeout = 0.01
-            (begun if isinstance(event, Place) else ended).append(event)  # type: ignore[arg-type]
-            if len(ended) >= LARGEST_BATCH:
-                break
+            if event is None:
+                resting += 1
+            elif isinstance(event, Place):
+                begun.append(event)
+            else:
+                ended.append(event)
         finished = {attempted.place.key for attempted in ended}
-        return [place for place in begun if place.key not in finished], ended
+        return [place for place in begun if place.key not in finished], ended, resting
 
     def _workers(self) -> int:
         """Return the number of connections to one server: within the budget of a process."""

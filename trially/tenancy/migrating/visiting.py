@@ -1,31 +1,20 @@
-"""Look at one place, and migrate it: each migration is one transaction with all that follows it."""
+"""Migrate one place: each migration is one transaction with all that follows it."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from threading import local
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import psycopg2
-from psycopg2 import errors, sql
 from psycopg2.extensions import connection
-from sqlalchemy import URL, Connection, Engine, create_engine
-from sqlalchemy.pool import NullPool
 
-from trially.config import current_settings
-from trially.database.connecting import open_connection
 from trially.errors import OperatorError
-from trially.tenancy.advisory_locks import GRANT_LOCK
 from trially.tenancy.migrating.applying import apply
+from trially.tenancy.migrating.finishing import Finishing
+from trially.tenancy.migrating.owning import Owned, look
 from trially.tenancy.migrating.places import Place
-from trially.tenancy.schema.guard import GUARD_DDL, GUARD_DIGEST, GUARD_DIGEST_SQL
-from trially.tenancy.schema.stepping import Steps
-from trially.tenancy.servers.access import ServerAccess
-from trially.tenancy.servers.connections import driver_connection, execute
-from trially.tenancy.servers.preparing import owner_role
-from trially.tenancy.tiers import TIERS
+from trially.tenancy.schema.stepping import Step, Steps
+from trially.tenancy.servers.connections import execute
 
-APPLICATION = "trially-migration"
-"""The name of a migration's connections in `pg_stat_activity`."""
+BeforeCommit = Callable[[connection], object]
 
 _INVALID_INDEXES = """
 SELECT format('%%I.%%I', nspname, relname) FROM pg_index
@@ -41,122 +30,53 @@ class NoRevisionError(OperatorError):
     """The record of the revision of some tables is missing."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """The state of a place."""
-
-    revision: str | None
-    has_guard: bool
-    """Whether the guard of its database is this version's."""
-
-    def is_at(self, target: str) -> bool:
-        """Return whether there is nothing to do: it is at `target`, or newer."""
-        if self.revision == target:
-            return self.has_guard
-        return is_newer(self.revision, target)
-
-
-def is_newer(revision: str | None, target: str) -> bool:
-    """Return whether a revision comes after `target`. Revisions are numbers: 0001, 0002, …."""
-    return (
-        revision is not None
-        and revision.isdecimal()
-        and target.isdecimal()
-        and int(revision) > int(target)
-    )
-
-
-def look(raw: connection, schema: str) -> Found:
-    """Return the state of a place, with one short query that takes no lock but that of a read."""
-    query = sql.SQL(f"SELECT (SELECT array_agg(version_num) FROM {{}}), {GUARD_DIGEST_SQL}")
-    try:
-        ((revisions, digest),) = execute(
-            raw, query.format(sql.Identifier(schema, "alembic_version"))
-        )
-    except errors.UndefinedTable:
-        if not raw.autocommit:
-            raw.rollback()
-        return Found(None, has_guard=False)
-    revision = revisions[0] if revisions is not None and len(revisions) == 1 else None
-    return Found(revision, digest == GUARD_DIGEST)
-
-
-class MigrationEngine:
-    """Opens connections to the databases of one server. Threads may share it.
-
-    SQLAlchemy prepares an engine with several queries, so that one engine serves all databases.
-    """
-
-    def __init__(self, access: ServerAccess) -> None:
-        self._access = access
-        self._url = local()
-        self._engine: Engine = create_engine(
-            "postgresql+psycopg2://", poolclass=NullPool, hide_parameters=True, creator=self._open
-        )
-
-    @contextmanager
-    def as_owner(self, database: str, schema: str, lock_timeout_ms: int) -> Iterator[Connection]:
-        """Connect as the owner of the tables in `schema`, and keep other migrations out of it."""
-        self._url.value = self._access.administrator_url(database)
-        with self._engine.connect() as owned:
-            raw = driver_connection(owned)
-            raw.autocommit = True
-            execute(
-                raw,
-                sql.SQL(
-                    f"SET lock_timeout = {lock_timeout_ms:d}; SET ROLE {{}};"
-                    " SET search_path = {}, pg_temp; SELECT pg_advisory_lock(hashtext({}))"
-                ).format(
-                    sql.Identifier(owner_role(current_settings())),
-                    sql.Identifier(schema),
-                    sql.Literal(schema),
-                ),
-            )
-            yield owned
-
-    def _open(self) -> connection:
-        url: URL = self._url.value
-        return open_connection(url, APPLICATION)
-
-
 def visit(
     place: Place,
-    owned: Connection,
+    owned: Owned,
     steps: Steps,
     target: str,
-    before_commit: Callable[[connection], object] = lambda _raw: None,
-) -> tuple[Found, str | None]:
-    """Migrate a place to a revision. Return what it was before, and the revision that it has.
+    before_commit: BeforeCommit = lambda _raw: None,
+) -> str | None:
+    """Migrate a place to a revision, and return the revision that it has.
 
     `before_commit` is called in the transaction of each migration, when its work is done.
     Raises what a migration raises. The migrations before that one stay applied.
     """
-    raw = driver_connection(owned)
-    found = look(raw, place.schema)
+    found = owned.found
     if found.revision is None:
-        _refuse_tables(raw, place.schema)
-    if TIERS[place.tier].has_row_security:
-        execute(raw, "SET row_security = off")
-    raw.autocommit = False
+        _refuse_tables(owned.raw, place.schema)
     if found.is_at(target):
-        return found, found.revision
-    pending = steps.between(found.revision, target)
-    finish_place = _finishing(place, raw, has_guard=found.has_guard)
-
-    def finish() -> None:
-        before_commit(raw)
-        finish_place()
-
-    former = found.revision
-    for revision in pending:
-        if revision in steps.autocommitting:
-            _drop_invalid_indexes(raw, place.schema)
-        apply(place, owned, steps, former, revision, finish)
-        former = revision
+        return found.revision
+    pending = steps.forward(found.revision, target)
+    _take(pending, place, owned, steps, before_commit)
     if not pending:
-        finish()
-        raw.commit()
-    return found, target
+        Finishing(place, owned.raw, has_guard=found.has_guard).finish()
+        owned.raw.commit()
+    return target
+
+
+def take_back(place: Place, owned: Owned, steps: Steps, target: str) -> str | None:
+    """Downgrade a place to a revision, "base" or a number such as "-1"; return what it has then.
+
+    Raises what a migration raises. The downgrades before that one stay done.
+    """
+    back = steps.back(owned.found.revision, target)
+    _take(back, place, owned, steps, lambda _raw: None)
+    return back[-1].after if back else owned.found.revision
+
+
+def _take(
+    pending: Sequence[Step],
+    place: Place,
+    owned: Owned,
+    steps: Steps,
+    before_commit: BeforeCommit,
+) -> None:
+    finishing = Finishing(place, owned.raw, has_guard=owned.found.has_guard)
+    for step in pending:
+        if step.revision in steps.autocommitting:
+            _drop_invalid_indexes(owned.raw, place.schema)
+        apply(place, owned, steps, step, finishing, before_commit)
 
 
 def _refuse_tables(raw: connection, schema: str) -> None:
@@ -165,36 +85,21 @@ def _refuse_tables(raw: connection, schema: str) -> None:
         "SELECT EXISTS (SELECT FROM pg_class WHERE relnamespace = to_regnamespace(%s)"
         " AND relkind IN ('r', 'p') AND relname <> 'alembic_version')"
     )
-    if execute(raw, has_tables, schema) == [(True,)]:
+    is_full = execute(raw, has_tables, schema) == [(True,)]
+    raw.rollback()
+    if is_full:
         raise NoRevisionError(
-            f"The schema {schema} does not say at which revision its tables are. Restore it."
+            f"The table alembic_version of the schema {schema} is missing or empty, so the revision"
+            " of its tables is unknown. Restore that table with its row."
         )
 
 
-def revision_after_failure(place: Place, owned: Connection) -> str | None:
+def revision_after_failure(place: Place, owned: Owned) -> str | None:
     """Return the revision of a place after an error, or None if it cannot be read."""
-    raw = driver_connection(owned)
     with suppress(psycopg2.Error):
-        raw.rollback()
-        return look(raw, place.schema).revision
+        owned.raw.rollback()
+        return look(owned.raw, place.schema).revision
     return None
-
-
-def _finishing(place: Place, raw: connection, *, has_guard: bool) -> Callable[[], None]:
-    """Return what leaves a migrated place as a new tenant's would be."""
-    tier = TIERS[place.tier]
-
-    def finish() -> None:
-        statements: sql.Composable = sql.SQL(f"SELECT pg_advisory_xact_lock({GRANT_LOCK});")
-        if not has_guard:
-            statements += sql.SQL(GUARD_DDL)
-        if place.records:
-            execute(raw, statements + tier.post_migration_sql(place.records[0]))
-        else:
-            execute(raw, statements)
-            tier.compose_blank_schema(raw, place.database)
-
-    return finish
 
 
 def _drop_invalid_indexes(raw: connection, schema: str) -> None:

@@ -4,11 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import groupby
 
-from alembic import command
 from psycopg2.extensions import connection
-from sqlalchemy import Connection
 
 from trially.tenancy.schema.lineages import TENANT_LINEAGE, alembic_config
+from trially.tenancy.schema.stepping import BASE, apply_step, load_steps
 from trially.tenancy.schema.templates import TENANT_SCHEMA, scratch_database
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import driver_connection, execute
@@ -18,9 +17,6 @@ SELECT relname, attname FROM pg_class JOIN pg_attribute ON attrelid = pg_class.o
 WHERE relnamespace = %s::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition
 AND attnum > 0 AND NOT attisdropped AND relname <> 'alembic_version'
 """
-
-BASE = "base"
-"""Alembic's name of the state before the first migration."""
 
 Column = tuple[str, str]
 """A table and its column."""
@@ -45,24 +41,23 @@ class Dropped:
         return " and ".join(parts) or "no table and no column"
 
 
-def run_downgrade(owned: Connection, schema: str, revision: str) -> None:
-    """Downgrade the tables in `schema` to a revision of the tenants' lineage."""
-    config = alembic_config(TENANT_LINEAGE)
-    config.attributes["connection"] = owned
-    config.attributes["schema"] = schema
-    command.downgrade(config, revision)
-
-
 def dropped_between(revisions: Collection[str], target: str) -> dict[str, Dropped]:
     """Return what a downgrade to `target` drops, by the revision from which it begins.
 
     Only a migration itself knows what its downgrade drops, so all of them are run on a clone.
     """
+    steps = load_steps(alembic_config(TENANT_LINEAGE))
     found: dict[str, frozenset[Column]] = {}
     with scratch_database(server_access()) as scratch:
+        raw = driver_connection(scratch)
+        execute(raw, f"SET search_path = {TENANT_SCHEMA}, pg_temp")
+        raw.commit()
+        former: str | None = steps.head
         for revision in sorted({*revisions, target}, key=_place, reverse=True):
-            run_downgrade(scratch, TENANT_SCHEMA, revision)
-            found[revision] = _columns(driver_connection(scratch))
+            for step in steps.back(former, revision):
+                apply_step(steps, scratch, TENANT_SCHEMA, step)
+                former = step.after
+            found[revision] = _columns(raw)
             scratch.rollback()
     return {revision: _difference(found[revision], found[target]) for revision in revisions}
 

@@ -4,8 +4,8 @@ Each database with tenants has its own copy of their placements. `trially.enter`
 that the caller has cached with that copy, and refuses a stale epoch or a suspended tenant.
 """
 
-import hashlib
 import re
+from collections.abc import Mapping
 from uuid import UUID
 
 from psycopg2 import sql
@@ -15,6 +15,9 @@ from trially.tenancy.advisory_locks import tenant_lock_key
 from trially.tenancy.servers.connections import execute
 
 GUARD_SCHEMA = "trially"
+
+GUARD_FUNCTIONS = ("trially.analyze_tables()", "trially.enter(uuid, bigint)")
+"""The guard's functions, by name, with the types of their arguments."""
 
 GUARD_DDL = f"""
 CREATE SCHEMA IF NOT EXISTS trially;
@@ -89,23 +92,24 @@ BEGIN
 END
 $function$;
 
-REVOKE ALL ON FUNCTION trially.enter(uuid, bigint), trially.analyze_tables() FROM PUBLIC;
+REVOKE ALL ON FUNCTION {", ".join(GUARD_FUNCTIONS)} FROM PUBLIC;
 """
 
 _BODIES = re.compile(
     r"CREATE OR REPLACE FUNCTION trially\.(\w+).*?\$function\$(.*?)\$function\$", re.DOTALL
 )
 
-GUARD_DIGEST = hashlib.md5(
-    "".join(body for _, body in sorted(_BODIES.findall(GUARD_DDL))).encode(), usedforsecurity=False
-).hexdigest()
-"""The digest of the bodies of this version's functions."""
+GUARD_BODIES: Mapping[str, str] = dict(_BODIES.findall(GUARD_DDL))
+"""The bodies of this version's functions, by name."""
 
-GUARD_DIGEST_SQL = (
-    "(SELECT md5(string_agg(prosrc, '' ORDER BY proname COLLATE \"C\")) FROM pg_proc"
-    " WHERE pronamespace = to_regnamespace('trially'))"
+GUARD_BODIES_SQL = "SELECT proname::text, prosrc FROM pg_proc WHERE oid IN ({})".format(
+    ", ".join(f"to_regproc('{GUARD_SCHEMA}.{name}')" for name in GUARD_BODIES)
 )
-"""An expression for the digest of the bodies of a database's functions."""
+"""A query for the names and bodies of a database's functions.
+
+It finds each function by its name. A search by schema would read all of `pg_proc`, which takes as
+long as everything else that a check of one tenant does.
+"""
 
 LOCK_TIMEOUT_SECONDS = 10
 """Longest a change of placement waits for the tenant's open transactions."""
@@ -115,7 +119,7 @@ def grant_guard_sql(role: str) -> sql.Composed:
     """Compose the statements that let a role call the guard's functions."""
     return sql.SQL(
         "GRANT USAGE ON SCHEMA trially TO {role};"
-        "GRANT EXECUTE ON FUNCTION trially.enter(uuid, bigint), trially.analyze_tables() TO {role};"
+        f"GRANT EXECUTE ON FUNCTION {', '.join(GUARD_FUNCTIONS)} TO {{role}};"
     ).format(role=sql.Identifier(role))
 
 

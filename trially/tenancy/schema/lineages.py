@@ -1,6 +1,5 @@
 """The two lineages of migrations: the catalog's, and the one that all tenants share."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +52,7 @@ def run_upgrade(lineage: Path, connection: Connection, schema: str, revision: st
     steps = load_steps(alembic_config(lineage))
     former = read_revision(raw, schema)
     raw.commit()
-    for step in steps.between(former, steps.check(revision)):
+    for step in steps.forward(former, steps.check(revision)):
         apply_step(steps, connection, schema, step, after=check)
 
 
@@ -64,16 +63,10 @@ def alembic_config(lineage: Path) -> Config:
     return config
 
 
-def run_lineage(
-    lineage: Path,
-    connection: Connection,
-    schema: str,
-    before_changes: Callable[[], object] = lambda: None,
-) -> bool:
+def run_lineage(lineage: Path, connection: Connection, schema: str) -> bool:
     """Run the current Alembic command on the tables in `schema`. Called by each env.py.
 
-    Returns True if the command changes tables, False if it only reads them. Only a command that
-    changes tables calls `before_changes`. Raises `UnprotectedTableError`, and rolls the migration
+    Returns False if the command only reads. Raises `UnprotectedTableError`, and rolls the migration
     back, if a tenant table would lack its policy or its trigger.
     """
     _prepare_session(connection, schema)
@@ -96,12 +89,9 @@ def run_lineage(
         transaction_per_migration=True,
     )
     options = context.get_context().opts
-    is_read_only = bool(options.get("dont_mutate") or options.get("as_sql"))
-    if not is_read_only:
-        before_changes()
     with context.begin_transaction():
         context.run_migrations()
-    return not is_read_only
+    return not (options.get("dont_mutate") or options.get("as_sql"))
 
 
 def print_sql(lineage: Path, schema: str) -> None:

@@ -20,9 +20,10 @@ from trially.tenancy.catalog import Tenant
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.pinning import is_served
 from trially.tenancy.schema.catalog_revision import require_catalog
-from trially.tenancy.schema.downgrade_losses import BASE, dropped_between
+from trially.tenancy.schema.downgrade_losses import dropped_between
 from trially.tenancy.schema.lineages import TENANT_LINEAGE
 from trially.tenancy.schema.revision_files import newest_revision
+from trially.tenancy.schema.stepping import BASE
 from trially.tenancy.schema.templates import template_database
 from trially.tenancy.servers.access import server_access
 from trially.terminal import NOTHING, Command, CommandGroup, Loss, plural

@@ -28,10 +28,17 @@ def revisions_of(lineage: Path) -> frozenset[str]:
     return frozenset(path.name.partition("_")[0] for path in files)
 
 
-@cache
 def fingerprint_of(lineage: Path) -> str:
     """Return a short digest of a lineage's files; it differs when a migration was edited."""
+    return fingerprints_of(lineage)[-1]
+
+
+@cache
+def fingerprints_of(lineage: Path) -> tuple[str, ...]:
+    """Return the digest of the first migration's file, that of the first two, and so on."""
     digest = hashlib.sha256()
+    found = []
     for script in sorted((lineage / "versions").glob("*.py")):
         digest.update(script.read_bytes())
-    return digest.hexdigest()[:12]
+        found.append(digest.hexdigest()[:12])
+    return tuple(found)

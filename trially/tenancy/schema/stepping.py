@@ -7,10 +7,10 @@ while an Alembic command runs.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import local
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alembic import op
 from alembic.config import Config
@@ -22,9 +22,15 @@ from sqlalchemy import Connection
 
 from trially.errors import OperatorError
 
+if TYPE_CHECKING:
+    from trially.tenancy.schema.composing import Composed
+
 AUTOCOMMIT = "autocommit_block"
 """What a migration calls to run a statement outside a transaction."""
 
+
+BASE = "base"
+"""Alembic's name of the state before the first migration."""
 
 NEEDED = "needs_backfills"
 """What a migration calls the names of the backfills that must be done before it."""
@@ -47,6 +53,22 @@ _operations = _OperationsOfThread()
 
 
 @dataclass(frozen=True)
+class Step:
+    """One migration of some tables, forward or back."""
+
+    revision: str
+    """The migration."""
+
+    before: str | None
+    """The revision of the tables before the step. None stands for empty tables."""
+
+    after: str | None
+    """The revision of the tables after the step."""
+
+    is_back: bool = False
+
+
+@dataclass(frozen=True)
 class Steps:
     """The migrations of one lineage, loaded once."""
 
@@ -59,6 +81,9 @@ class Steps:
 
     backfills: Mapping[str, tuple[str, ...]]
     """The names of the backfills that a revision needs done: its `needs_backfills`."""
+
+    composed: dict[Step, "Composed | None"] = field(default_factory=dict)
+    """The statements of the steps that were composed so far."""
 
     @property
     def head(self) -> str:
@@ -75,18 +100,41 @@ class Steps:
             )
         return revision
 
-    def between(self, former: str | None, target: str) -> Sequence[str]:
-        """Return the revisions after `former` up to `target`. None stands for empty tables.
+    def forward(self, former: str | None, target: str) -> Sequence[Step]:
+        """Return the steps from `former` up to `target`. None stands for empty tables.
 
         Raises `UnknownRevisionError` if `former` is not a revision of this lineage.
         """
+        self._require(former)
+        first = 0 if former is None else self.revisions.index(former) + 1
+        pending = self.revisions[first : self.revisions.index(target) + 1]
+        return [
+            Step(revision, before, revision)
+            for before, revision in zip((former, *pending), pending, strict=False)
+        ]
+
+    def back(self, former: str | None, target: str) -> Sequence[Step]:
+        """Return the steps from `former` back to `target`, which may be "base" or "-1" too.
+
+        Raises `UnknownRevisionError` if `former` is not a revision of this lineage, or Alembic's
+        `CommandError` if `target` is not one below it.
+        """
+        self._require(former)
+        undone = self.scripts._downgrade_revs(target, former)  # noqa: SLF001  Alembic's cookbook
+        revisions = [each.revision.revision for each in undone]
+        first = self.revisions.index(revisions[-1]) if revisions else 0
+        last = self.revisions[first - 1] if first else None
+        return [
+            Step(revision, revision, after, is_back=True)
+            for revision, after in zip(revisions, (*revisions[1:], last), strict=False)
+        ]
+
+    def _require(self, former: str | None) -> None:
         if former is not None and former not in self.revisions:
             raise UnknownRevisionError(
                 f"Its tables are at {former}, which this version does not know. A newer version"
                 " may have migrated them."
             )
-        first = 0 if former is None else self.revisions.index(former) + 1
-        return self.revisions[first : self.revisions.index(target) + 1]
 
 
 def load_steps(config: Config) -> Steps:
@@ -107,27 +155,29 @@ def apply_step(
     steps: Steps,
     connection: Connection,
     schema: str,
-    revision: str,
+    step: Step,
     *,
-    former: str | None = None,
     before: Callable[[], object] = lambda: None,
     after: Callable[[], object] = lambda: None,
 ) -> None:
-    """Apply the one migration `revision` to the tables in `schema`, in one transaction.
+    """Apply one step to the tables in `schema`, in one transaction.
 
     `before` and `after` run in the same transaction, so that a killed process leaves all of it or
-    nothing. A migration may commit in its middle, with Alembic's `autocommit_block`. `former` is
-    the revision of the tables, if the caller has read it under the lock of migrations.
+    nothing. A migration may commit in its middle, with Alembic's `autocommit_block`. The caller has
+    read the revision of the tables under the lock of migrations.
     """
 
-    def upgrades(heads: Any, _context: MigrationContext) -> Any:
-        return steps.scripts._upgrade_revs(revision, heads)  # noqa: SLF001  Alembic's cookbook
+    def migrations(heads: Any, _context: MigrationContext) -> Any:
+        if step.is_back:
+            return steps.scripts._downgrade_revs(step.after or BASE, heads)  # noqa: SLF001
+        return steps.scripts._upgrade_revs(step.revision, heads)  # noqa: SLF001
 
     context = MigrationContext.configure(
-        connection, opts={"version_table_schema": schema, "fn": upgrades, "script": steps.scripts}
+        connection,
+        opts={"version_table_schema": schema, "fn": migrations, "script": steps.scripts},
     )
-    if former is not None:
-        context.get_current_heads = lambda: (former,)  # type: ignore[method-assign]
+    if (before_step := step.before) is not None:
+        context.get_current_heads = lambda: (before_step,)  # type: ignore[method-assign]
     with using(context), context.begin_transaction():
         before()
         context.run_migrations()

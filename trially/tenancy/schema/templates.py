@@ -20,7 +20,7 @@ from trially.tenancy.schema.databases import (
     template_prefix,
 )
 from trially.tenancy.schema.guard import GUARD_DDL
-from trially.tenancy.schema.revision_files import TENANT_LINEAGE, fingerprint_of
+from trially.tenancy.schema.revision_files import TENANT_LINEAGE, fingerprint_of, fingerprints_of
 from trially.tenancy.servers.access import ServerAccess
 from trially.tenancy.servers.connections import driver_connection, execute
 
@@ -48,19 +48,15 @@ def template_database(access: ServerAccess) -> str:
 
 def template_name() -> str:
     """Return the template's name, which depends on this version's migrations and guard."""
-    digest = hashlib.sha256((fingerprint_of(TENANT_LINEAGE) + GUARD_DDL).encode()).hexdigest()
-    return f"{template_prefix()}{digest[:12]}"
+    return _name_for(fingerprint_of(TENANT_LINEAGE))
 
 
 def create_tables(owned: Connection, revision: str = "head") -> None:
     """Create the guard and the tenants' tables in a new database, over its owner's connection."""
-    # Imported here, because most commands build no template, and loading Alembic takes longest.
-    from trially.tenancy.schema.lineages import run_upgrade
-
     for statement in (GUARD_DDL, "DROP SCHEMA public", f"CREATE SCHEMA {TENANT_SCHEMA}"):
         execute(driver_connection(owned), statement)
     driver_connection(owned).commit()
-    run_upgrade(TENANT_LINEAGE, owned, TENANT_SCHEMA, revision)
+    _migrate_tables(owned, revision)
 
 
 def clone_template(access: ServerAccess, name: str, role: str, template: str | None = None) -> None:
@@ -90,14 +86,42 @@ def scratch_database(access: ServerAccess) -> Iterator[Connection]:
 
 
 def _build(access: ServerAccess, raw: connection, name: str) -> None:
-    with building_database(access, raw, name, "template0") as owned:
-        create_tables(owned)
+    earlier = _newest_earlier(raw)
+    with building_database(access, raw, name, earlier or "template0") as owned:
+        if earlier is None:
+            create_tables(owned)
+        else:
+            _migrate_tables(owned)
     execute(
         raw,
         sql.SQL("ALTER DATABASE {} WITH IS_TEMPLATE true ALLOW_CONNECTIONS false").format(
             sql.Identifier(name)
         ),
     )
+
+
+def _newest_earlier(raw: connection) -> str | None:
+    """Return the template of a version whose migrations are the first ones of this version's.
+
+    Only the migrations that it lacks have to be applied to a copy of it.
+    """
+    earlier = [_name_for(each) for each in fingerprints_of(TENANT_LINEAGE)[:-1]]
+    found = execute(
+        raw, "SELECT datname FROM pg_database WHERE datistemplate AND datname = ANY (%s)", earlier
+    )
+    return max((name for (name,) in found), key=earlier.index, default=None)
+
+
+def _migrate_tables(owned: Connection, revision: str = "head") -> None:
+    # Imported here, because most commands build no template, and loading Alembic takes longest.
+    from trially.tenancy.schema.lineages import run_upgrade
+
+    run_upgrade(TENANT_LINEAGE, owned, TENANT_SCHEMA, revision)
+
+
+def _name_for(fingerprint: str) -> str:
+    digest = hashlib.sha256((fingerprint + GUARD_DDL).encode()).hexdigest()
+    return f"{template_prefix()}{digest[:12]}"
 
 
 def _drop_others(raw: connection, name: str) -> None:

@@ -81,9 +81,6 @@ class PlacementTier(Protocol):
         Returns the revision of the tables.
         """
 
-    def pre_migration_sql(self, record: PlacementRecord) -> sql.Composable | None:
-        """Return SQL that lets the tables' owner change rows in a migration, or None."""
-
     def post_migration_sql(self, record: PlacementRecord) -> sql.Composable:
         """Return repeatable SQL for the grants, CHECKs and row security of all tables."""
 

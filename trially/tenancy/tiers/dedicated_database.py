@@ -75,9 +75,6 @@ class DedicatedDatabase:
             )
             return read_revision(raw, record.schema)
 
-    def pre_migration_sql(self, _record: PlacementRecord) -> None:
-        """Return None: row-level security is off."""
-
     def post_migration_sql(self, record: PlacementRecord) -> sql.Composable:
         """Return SQL for the role's grants and the CHECKs."""
         return single_tenant_sql(record)

@@ -96,9 +96,6 @@ class OwnSchema:
         )
         return revision_of(record)
 
-    def pre_migration_sql(self, _record: PlacementRecord) -> None:
-        """Return None: row-level security is off."""
-
     def post_migration_sql(self, record: PlacementRecord) -> sql.Composable:
         """Return SQL for the role's grants and the CHECKs."""
         return single_tenant_sql(record)

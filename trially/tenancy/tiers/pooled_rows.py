@@ -80,10 +80,6 @@ class PooledRows:
         as_owner_of(record, register_tenant_sql(record.tenant_id, record.epoch))
         return revision_of(record)
 
-    def pre_migration_sql(self, record: PlacementRecord) -> sql.Composable:
-        """Return SQL that exempts the tables' owner from row-level security."""
-        return row_security_sql(record.schema, is_owner_bound=False)
-
     def post_migration_sql(self, record: PlacementRecord) -> sql.Composable:
         """Return SQL for the login role's grants and forced row-level security."""
         return (

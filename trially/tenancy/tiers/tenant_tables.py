@@ -60,17 +60,15 @@ def tenant_check_sql(schema: str, tenant_id: UUID) -> sql.Composed:
     )
 
 
-def row_security_sql(schema: str, *, is_owner_bound: bool = True) -> sql.Composed:
-    """Return SQL that enables row-level security on a schema's tables, for their owner too or not.
+def row_security_sql(schema: str) -> sql.Composed:
+    """Return SQL that enables row-level security on a schema's tables, for their owner too.
 
     It locks only the tables on which that is not so yet.
-    A migration must exempt the owner. It sets no tenant id, so the policies would hide every row.
     """
-    force = "FORCE" if is_owner_bound else "NO FORCE"
     return sql.SQL(_ALTER_EACH).format(
         schema=sql.Literal(schema),
-        condition=sql.SQL(f"NOT (relrowsecurity AND relforcerowsecurity = {is_owner_bound})"),
-        change=sql.Literal(f"ENABLE ROW LEVEL SECURITY, {force} ROW LEVEL SECURITY"),
+        condition=sql.SQL("NOT (relrowsecurity AND relforcerowsecurity)"),
+        change=sql.Literal("ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"),
     )
 
 
