@@ -5,12 +5,15 @@ import datetime as dt
 import pytest
 from moves import switch
 from sealed_tenants import write_and_seal, write_records
+from sqlalchemy import delete
 from tenant_databases import access_of, ask_in
 from uuid_utils.compat import uuid7
 
 from trially.audit.finding import first_id
 from trially.audit.pruning import PruningRefusedError, prune_place
 from trially.audit.sealer import seal_tenant
+from trially.tenancy.catalog import Operation
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.migrating.places import read_places
 from trially.tenancy.servers.connections import execute
 
@@ -62,6 +65,23 @@ def test_a_place_from_which_a_tenant_has_moved_is_not_pruned(app, old):
             prune_place(place, OLD + 1)
 
         assert seal_tenant(tenant.slug).records == 0  # nothing was recorded
+
+
+def test_a_place_whose_tenant_is_being_moved_is_not_pruned(app, old):
+    tenant, _ = old
+    with app.app_context():
+        [place] = [each for each in read_places() if tenant.slug in each.slugs]
+        with catalog_transaction() as session:
+            operation = Operation(
+                tenant_id=tenant.id, tenant_slug=tenant.slug, kind="move", state="running"
+            )
+            session.add(operation)
+
+        with pytest.raises(PruningRefusedError, match="is not finished"):
+            prune_place(place, OLD + 1)
+
+        with catalog_transaction() as session:
+            session.execute(delete(Operation).where(Operation.id == operation.id))
 
 
 def test_old_years_are_removed_and_the_rest_verifies(app, tier, old, audit, run_command):

@@ -23,6 +23,7 @@ from trially.errors import OperatorError
 from trially.state import app_state
 from trially.tenancy.advisory_locks import tenant_lock_key
 from trially.tenancy.catalog import PlacementRecord
+from trially.tenancy.lifecycle.operations import unfinished_operations
 from trially.tenancy.migrating.places import Place, read_places
 from trially.tenancy.schema.databases import as_owner
 from trially.tenancy.servers.access import server_access
@@ -101,9 +102,11 @@ def places_to_prune(slug: str | None) -> list[Place]:
 def prune_place(place: Place, before: int) -> Pruned:
     """Drop the partitions of the years before `before`, and record it for each tenant.
 
-    Raises `PruningRefusedError` if a record in them has no seal yet, or a tenant has moved.
+    Raises `PruningRefusedError` if a record in them has no seal yet, or a tenant has moved or is
+    being moved: a dropped partition is no change of rows that a move could follow.
     """
     check_retention(before)
+    _refuse_moving_tenants(place)
     with as_owner(server_access(place.server), place.database) as owned:
         raw = driver_connection(owned)
         execute(raw, "SET LOCAL lock_timeout = '5s'")
@@ -171,3 +174,14 @@ def _values(record: PlacementRecord, years: Sequence[int]) -> dict[str, Any]:
         "details": orjson.dumps(details).decode(),
         "years": list(years),
     }
+
+
+def _refuse_moving_tenants(place: Place) -> None:
+    here = {record.tenant_id for record in place.records}
+    for operation in unfinished_operations():
+        if operation.tenant_id in here:
+            raise PruningRefusedError(
+                f"The operation {operation.id} ({operation.kind}) of the tenant"
+                f" {operation.tenant_slug} is not finished. Prune when it is:"
+                " `flask operations list`."
+            )
