@@ -66,8 +66,12 @@ def list_(*, as_json: bool, **options: Any) -> None:
 @click.argument("slug", shell_complete=complete_slug)
 @json_option
 def show(slug: str, *, as_json: bool) -> None:
-    """Show the tenant SLUG, its placement, members, size and revision."""
+    """Show the tenant SLUG, its placement, members, size and revision.
+
+    `former_placements` are those to which `flask tenants move-back` can return.
+    """
     from trially.tenancy.lifecycle.measuring import measure_placement
+    from trially.tenancy.lifecycle.moving.kept import kept_placements
 
     tenant = get_tenant(slug)
     item = {
@@ -75,6 +79,10 @@ def show(slug: str, *, as_json: bool) -> None:
         "updated_at": tenant.updated_at,
         "members": count_members(tenant),
         **measure_placement(tenant.placement),
+        "former_placements": [
+            {"tier": each.tier, "server": each.server.name, "kept_until": each.kept_until}
+            for each in kept_placements(tenant.id)
+        ],
     }
     print_record(item, as_json=as_json)
 
