@@ -52,6 +52,12 @@ def tenant_with_patients(installation: Installation, tier: Tier) -> tuple[Tenant
     return tenant, member
 
 
+def amiss(installation: Installation) -> list[Any]:
+    """Return the errors that the doctor finds on both servers."""
+    findings = json.loads(installation.run("doctor", "--json").stdout)
+    return [each for each in findings if each["level"] == "error"]
+
+
 def patients_of(member: Any) -> int:
     return len(member.get("/patients").json["data"])
 
@@ -74,6 +80,7 @@ def test_a_tenant_moves_to_another_server_and_back(installation: Installation, t
     ]
     assert patients_of(member) == 3
     assert member.add_patient("there").status_code == 201
+    assert amiss(installation) == []
     back = run_json(installation, "tenants", "move-back", tenant.slug)
     assert (back["to"], back["rows"] < moved["rows"]) == (f"{tier} on default", True)
     assert patients_of(member) == 4

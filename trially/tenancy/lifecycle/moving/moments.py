@@ -17,7 +17,7 @@ from trially.tenancy.servers.connections import execute
 WAIT_SECONDS = 2.0
 """How long a moment is waited for. The tenant cannot be suspended meanwhile."""
 
-POLL_SECONDS = 0.002
+POLL_SECONDS = 0.005
 
 FIRST_SHARE, LAST_SHARE = 0.1, 0.5
 """The oldest transaction may have run for this share of the pause, at first and at last."""

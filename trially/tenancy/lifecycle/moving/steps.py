@@ -23,6 +23,7 @@ from trially.tenancy.lifecycle.moving.handing_over import (
     finish_interrupted,
     serve_source,
 )
+from trially.tenancy.lifecycle.moving.indexes import create_indexes, set_indexes_aside
 from trially.tenancy.lifecycle.moving.plan import plan_of, read_plan
 from trially.tenancy.lifecycle.moving.progress import MoveProgress
 from trially.tenancy.lifecycle.moving.removing import remove_rows
@@ -65,7 +66,10 @@ def _move_rows(operation: Operation) -> None:
         create_publication(plan.source, plan.publication, tables)
         with opened_stream(plan.source, plan.publication) as stream:
             progress.begin("copy")
+            if not plan.was_kept:
+                set_indexes_aside(target, operation)
             copy_snapshot(plan.source, target, stream.snapshot, tables, progress)
+            create_indexes(target, operation)
             progress.copy_seconds = progress.seconds
             stream.start()
             with plan.source.reading() as source:
