@@ -42,6 +42,18 @@ PAIRS = [
 ]
 
 
+def test_patients_with_one_name_or_none_are_imported_and_are_nobodys_duplicates(
+    app: Flask, make_tenant: MakeTenant
+) -> None:
+    importer = Importer(app, make_tenant(Tier.POOLED_ROWS))
+    few_names = [person("n1", "", "0"), person("n2", "0", ""), person("n3", "", "")]
+
+    importer(*crowd(), *few_names, person("m1", "", "Only"), person("m2", "", "Onyl"))
+
+    assert importer.query("SELECT count(*) FROM patient") == [(OTHERS + 5,)]
+    assert importer.query("SELECT id FROM possible_duplicate") == []
+
+
 def test_similar_names_with_a_frequent_birth_date_are_found_on_every_tier(
     app: Flask, make_tenant: MakeTenant, tier: Tier, run_command: Callable[..., Any]
 ) -> None:

@@ -151,8 +151,9 @@ def _neighbours(patient_ids: Sequence[str]) -> Iterator[tuple[UUID, UUID]]:
 
 
 def _name_of(full_name: str) -> Name:
+    """Return a name from its search term. A part that a patient lacks has no words."""
     given, _, family = full_name.partition(" ")
-    return Name((given,), (family,))
+    return Name(tuple(given.split()), tuple(family.split()))
 
 
 def _run(statement: str, **parameters: Any) -> Sequence[Row[Any]]:

@@ -220,6 +220,8 @@ def _begin_attempt(session: Session, operation: Operation) -> None:
     if KINDS[operation.kind].final_from is None:
         session.execute(text("SET LOCAL synchronous_commit = off"))
     operation.attempts += 1
+    session.flush()
+    session.refresh(operation, ["updated_at"])  # which the database has set
 
 
 def _save(session: Session, operation: Operation, **values: str) -> None:

@@ -23,10 +23,11 @@ from trially.tenancy.lifecycle.moving.reporting import (
 )
 from trially.tenancy.lifecycle.moving.settling import Settled, UnsettledError, settle
 from trially.tenancy.lifecycle.tenant_commands import slug_argument
+from trially.tenancy.tiers import TIERS
 from trially.terminal import NOTHING, json_option, plural, print_items, table_options
 from trially.terminal.durations import Duration, rounds
 
-MOVED_TIERS = [tier.value for tier in Tier if tier is not Tier.SILO]
+MOVED_TIERS = [tier.value for tier, kind in TIERS.items() if kind.can_move]
 
 DEFAULTS = MoveOptions()
 
