@@ -1,16 +1,18 @@
 """What can go wrong in a move, and what stays right."""
 
 import datetime as dt
+from contextlib import ExitStack
 from dataclasses import replace
+from threading import Timer
 
 import pytest
 from flask import Flask
 from members import AsMember, MakePatient, MakeTenant, Member
 from moved_tenants import at, contents, left_behind, placements_of, writable_sides
-from sqlalchemy import update
+from sqlalchemy import select, update
 from tenant_databases import ask
 
-from trially.tenancy.catalog import PlacementRecord, Tier
+from trially.tenancy.catalog import PlacementRecord, Tenant, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.moving.errors import (
     BusyTenantError,
@@ -135,6 +137,23 @@ def test_a_long_transaction_of_the_tenant_puts_off_the_switch_and_no_request_fai
                 replace(OPTIONS, max_pause=1, give_up_seconds=5),
             )
     assert_unmoved(app, member)
+
+
+def test_a_command_that_holds_the_tenants_row_puts_off_the_switch(
+    app: Flask, member: Member
+) -> None:
+    held = ExitStack()
+
+    def hold() -> None:
+        session = held.enter_context(catalog_transaction())
+        session.execute(select(Tenant).where(Tenant.id == member.tenant.id).with_for_update())
+        Timer(2.5, held.close).start()
+
+    with app.app_context(), at("catch_up", hold), held:
+        operation = move_tenant(member.tenant.slug, DEDICATED, None, OPTIONS)
+
+    assert operation.parameters["result"]["attempts"] > 1
+    assert placements_of(app, member.tenant.id)[0].tier == DEDICATED
 
 
 def test_a_column_that_is_added_during_the_move_stops_it(

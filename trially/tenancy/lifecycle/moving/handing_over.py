@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import psycopg2
 from psycopg2.extensions import connection
 from sqlalchemy import select, text, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from trially.tenancy.advisory_locks import tenant_lock_key
@@ -113,12 +114,17 @@ def check_revisions(plan: MovePlan, source: connection, target: connection) -> N
 def lock_tenant(catalog: Session, plan: MovePlan) -> Tenant:
     """Lock the tenant's row in the catalog, as a suspension does. The caller commits.
 
-    Raises psycopg2's `LockNotAvailable` after two seconds.
+    Raises `BusyTenantError` if another command holds it for two seconds.
     """
     catalog.execute(text("SET LOCAL lock_timeout = '2s'"))
-    return catalog.scalars(
-        select(Tenant).where(Tenant.id == plan.tenant_id).with_for_update(of=Tenant)
-    ).one()
+    try:
+        return catalog.scalars(
+            select(Tenant).where(Tenant.id == plan.tenant_id).with_for_update(of=Tenant)
+        ).one()
+    except OperationalError as error:
+        if not isinstance(error.orig, psycopg2.errors.LockNotAvailable):
+            raise
+        raise BusyTenantError("Another command works on the tenant. Try again later.") from error
 
 
 @contextmanager
