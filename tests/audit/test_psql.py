@@ -105,7 +105,7 @@ def test_psql_is_the_tenant_and_reads_its_rows_only(
     assert query(mine.slug, "DELETE FROM patient", "--write")[0].exit_code == 0
     assert query(mine.slug, WHO)[1].endswith("|0\n")
     with app.app_context(), tenant_context(mine.slug):
-        details = db.session.scalars(select(AuditRecord.details)).all()
+        details = db.session.scalars(select(AuditRecord.details).order_by(AuditRecord.id)).all()
     entries = [each for each in details if each and each.get("program") == "psql"]
     assert [each["writes"] for each in entries] == [False, False, True, False]
     assert {each["support_grant"] for each in entries} == {str(grant_id)}

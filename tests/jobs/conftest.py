@@ -27,7 +27,8 @@ def pooled(make_tenant: MakeTenant) -> Tenant:
 
 @pytest.fixture(scope="module", autouse=True)
 def _no_job_is_left(app: Flask) -> Iterator[None]:
-    """Let no worker be missing to the tests after these."""
+    """Run what tests before have left, and let no worker be missing to the tests after these."""
+    Worker(app, threads=1).run_due()
     yield
     with app.app_context(), control_engine().begin() as catalog:
         catalog.execute(

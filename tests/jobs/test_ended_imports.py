@@ -14,6 +14,7 @@ from members import AsMember, MakeTenant, Member
 from sqlalchemy import func
 
 from trially.auth.permissions import Role
+from trially.database.placement import current_placement
 from trially.jobs import wakeups
 from trially.jobs.files import has_file
 from trially.jobs.kinds import Turn
@@ -48,9 +49,9 @@ def _one_patient_in_a_batch(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None
 
 @contextmanager
 def after_first_batch(
-    monkeypatch: pytest.MonkeyPatch, do: Callable[[Turn], None]
+    member: Member, monkeypatch: pytest.MonkeyPatch, do: Callable[[Turn], None]
 ) -> Iterator[None]:
-    """Do something once, when the first batch of an import is committed."""
+    """Do something once, when the first batch of an import of the member's tenant is committed."""
     caller_of, left = import_jobs._caller_of, [do]
 
     def caller(turn: Turn) -> Any:
@@ -58,7 +59,7 @@ def after_first_batch(
 
         def progress(done: int) -> None:
             silent.progress(done)
-            if left:
+            if left and current_placement().tenant_id == member.tenant.id:
                 left.pop()(turn)
 
         return replace(silent, progress=progress)
@@ -112,7 +113,7 @@ def test_a_running_import_is_cancelled_after_its_batch_on_every_tier(
         assert cancel(member, job_id)["is_cancelled"] is True
         assert turn.must_end.wait(20), "the heartbeat hears of it"
 
-    with after_first_batch(monkeypatch, cancel_it):
+    with after_first_batch(member, monkeypatch, cancel_it):
         run_jobs()
 
     job, cancelled = member.get(f"/jobs/{job_id}").json, import_of(member, job_id)
@@ -147,7 +148,7 @@ def test_a_worker_that_ends_leaves_the_import_to_the_next_one_on_every_tier(
     member = as_member(make_tenant(tier), Role.OWNER)
     job_id, worker = send(member), Worker(app, threads=1)
 
-    with after_first_batch(monkeypatch, lambda _turn: worker.stop()):
+    with after_first_batch(member, monkeypatch, lambda _turn: worker.stop()):
         worker.run_due()
 
     job, stopped = member.get(f"/jobs/{job_id}").json, import_of(member, job_id)
@@ -171,7 +172,7 @@ def test_an_import_that_waits_for_another_worker_is_cancelled(
     app: Flask, member: Member, run_jobs: RunJobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job_id, worker = send(member), Worker(app, threads=1)
-    with after_first_batch(monkeypatch, lambda _turn: worker.stop()):
+    with after_first_batch(member, monkeypatch, lambda _turn: worker.stop()):
         worker.run_due()
 
     waiting = cancel(member, job_id)
@@ -191,7 +192,7 @@ def test_a_cancelled_import_of_a_killed_worker_is_ended_by_the_next_one(
     def die(_turn: Turn) -> None:
         raise KeyboardInterrupt
 
-    with after_first_batch(monkeypatch, die), pytest.raises(KeyboardInterrupt):
+    with after_first_batch(member, monkeypatch, die), pytest.raises(KeyboardInterrupt):
         run_jobs()
     assert cancel(member, job_id)["state"] == "running"
     change_job(app, member.tenant, UUID(job_id), due_at=func.now())
@@ -216,7 +217,7 @@ def test_an_import_whose_worker_lost_its_lease_belongs_to_the_next_one(
             wakeups.wake(member.tenant.id)
         run_jobs()
 
-    with after_first_batch(monkeypatch, pause):
+    with after_first_batch(member, monkeypatch, pause):
         run_jobs()
 
     assert job_of(app, member.tenant, UUID(job_id))["attempts"] == 1

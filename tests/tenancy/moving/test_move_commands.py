@@ -75,9 +75,7 @@ def test_a_tenant_moves_to_another_server_and_back(installation: Installation, t
     assert (moved["from"], moved["to"]) == (f"{tier} on default", f"{tier} on {SECOND}")
     assert moved["rows"] == checked["rows"]
     shown = run_json(installation, "tenants", "show", tenant.slug)
-    assert [(each["tier"], each["server"]) for each in shown["former_placements"]] == [
-        (tier, "default")
-    ]
+    assert [(each["tier"], each["server"]) for each in shown["former"]] == [(tier, "default")]
     assert patients_of(member) == 3
     assert member.add_patient("there").status_code == 201
     assert amiss(installation) == []

@@ -68,7 +68,7 @@ def list_(*, as_json: bool, **options: Any) -> None:
 def show(slug: str, *, as_json: bool) -> None:
     """Show the tenant SLUG, its placement, members, size and revision.
 
-    `former_placements` are those to which `flask tenants move-back` can return.
+    `former` are the placements to which `flask tenants move-back` can return.
     """
     from trially.tenancy.lifecycle.measuring import measure_placement
     from trially.tenancy.lifecycle.moving.kept import kept_placements
@@ -79,7 +79,7 @@ def show(slug: str, *, as_json: bool) -> None:
         "updated_at": tenant.updated_at,
         "members": count_members(tenant),
         **measure_placement(tenant.placement),
-        "former_placements": [
+        "former": [
             {"tier": each.tier, "server": each.server.name, "kept_until": each.kept_until}
             for each in kept_placements(tenant.id)
         ],
