@@ -1,9 +1,14 @@
+import os
+import re
+import subprocess
+import sys
 from threading import Event, Thread
 from uuid import uuid4
 
 import pytest
 from tenant_databases import ask
 
+from trially.config import ROOT
 from trially.tenancy.catalog import Operation, OperationState
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle import operations, provisioning
@@ -175,3 +180,24 @@ def test_an_unknown_operation_is_an_error(app):
 
 def test_provisioning_is_a_kind_of_operation():
     assert operations.KINDS["provision"] is provisioning.PROVISION
+
+
+def test_the_command_knows_every_kind_of_operation():
+    """A process that only resumes has not imported what begins an operation."""
+    found = "from trially.tenancy.lifecycle import operations, operation_commands as commands"
+    shown = "print(*sorted(operations.KINDS), *sorted(kind.name for kind in commands.KINDS))"
+    names = subprocess.run(
+        [sys.executable, "-c", f"{found}; {shown}"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    defined = sorted(
+        name
+        for path in (ROOT / "trially").rglob("*.py")
+        for name in re.findall(r'OperationKind\(\s*name="(\w+)"', path.read_text())
+    )
+
+    assert names == defined + defined

@@ -8,6 +8,8 @@ import click
 
 from trially.tenancy.catalog import Operation
 from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.lifecycle import provisioning, ready_tenants
+from trially.tenancy.lifecycle.moving import kept, steps
 from trially.tenancy.lifecycle.operations import (
     OperationBusyError,
     all_operations,
@@ -19,18 +21,32 @@ from trially.terminal import NOTHING, Loss, json_option, plural, print_items, ta
 
 OPERATIONS_SHOWN = 100
 
+KINDS = (provisioning.PROVISION, ready_tenants.PREPARE, steps.MOVE, kept.REMOVE_KEPT)
+"""The kinds of operation. An operation can be resumed only where its kind is imported."""
+
+CREATING = (provisioning.PROVISION.name, ready_tenants.PREPARE.name)
+"""The kinds that create tenants. Undoing one removes its tenant."""
+
 
 def loss_of_undoing(operation_id: UUID | None, *, undo: bool, **_: Any) -> Loss | None:
-    """Return what undoing removes: half-created tenants."""
+    """Return what undoing removes: half-created tenants, and targets of moves."""
     found = [o for o in unfinished_operations() if operation_id in (None, o.id)]
     if not undo or not found:
         return None
-    slugs = ", ".join(operation.tenant_slug for operation in found)
-    return Loss(
-        f"{plural(len(found), 'unfinished operation')} will be undone. The tenants {slugs}"
-        " will be removed with everything that was created for them.",
-        "Undo?",
-    )
+    created = [each.tenant_slug for each in found if each.kind in CREATING]
+    others = [each.tenant_slug for each in found if each.kind not in CREATING]
+    sentences = [f"{plural(len(found), 'unfinished operation')} will be undone."]
+    if created:
+        sentences.append(
+            f"The tenants {', '.join(created)} will be removed with everything that was created"
+            " for them."
+        )
+    if others:
+        sentences.append(
+            f"The tenants {', '.join(others)} stay where they are, and what was created elsewhere"
+            " for them will be removed."
+        )
+    return Loss(" ".join(sentences), "Undo?")
 
 
 @catalog_command("list", loses=NOTHING, only_reads=True, needs_routes=False)
