@@ -2,7 +2,7 @@
 
 import pytest
 
-from trially.demo.load.findings import Amiss
+from trially.demo.load.findings import FindingKind
 from trially.demo.load.ledger import GONE, Entry, State
 
 
@@ -22,9 +22,9 @@ def entry(*history: State, pending: State | None = None) -> Entry:
     ("record", "seen", "since", "amiss"),
     [
         (entry(state(1)), item(1), 1, None),
-        (entry(state(1)), None, 1, Amiss.LOST),
-        (entry(state(1)), item(2), 1, Amiss.WRONG),
-        (entry(state(1), state(2)), item(1), 2, Amiss.STALE),
+        (entry(state(1)), None, 1, FindingKind.LOST),
+        (entry(state(1)), item(2), 1, FindingKind.WRONG),
+        (entry(state(1), state(2)), item(1), 2, FindingKind.STALE),
         (entry(state(1), state(2)), item(1), 1, None),
         (entry(state(1), state(2)), item(2), 1, None),
         (entry(state(1), pending=state(2)), item(2), 1, None),
@@ -32,10 +32,10 @@ def entry(*history: State, pending: State | None = None) -> Entry:
         (entry(state(1), pending=GONE), None, 1, None),
         (entry(state(1), GONE), None, 1, None),
         (entry(state(1), GONE), item(1), 1, None),
-        (entry(state(1), GONE), item(1), 2, Amiss.STALE),
+        (entry(state(1), GONE), item(1), 2, FindingKind.STALE),
         (entry(pending=state(1)), None, 0, None),
         (entry(pending=state(1)), item(1), 0, None),
-        (entry(pending=state(1)), item(2), 0, Amiss.WRONG),
+        (entry(pending=state(1)), item(2), 0, FindingKind.WRONG),
     ],
 )
 def test_a_read_shows_a_state_that_was_the_newest_during_it(record, seen, since, amiss):

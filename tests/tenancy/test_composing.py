@@ -5,24 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from migrating_fleets import HEAD, MIGRATION, NEXT
 
 from trially.tenancy.schema.composing import Composed, compose
 from trially.tenancy.schema.lineages import TENANT_LINEAGE, alembic_config
-from trially.tenancy.schema.revision_files import newest_revision
 from trially.tenancy.schema.stepping import load_steps
 
-HEAD = newest_revision(TENANT_LINEAGE)
-NEXT = f"{int(HEAD) + 1:04d}"
-MIGRATION = """
-from alembic import op
-
-revision, down_revision = "{revision}", "{head}"
-branch_labels = depends_on = None
-
-
-def upgrade():
-{body}
-
+DOWNGRADE = """
 
 def downgrade():
     op.execute("DROP INDEX ix_next")
@@ -38,7 +27,7 @@ def compose_next(tmp_path: Path) -> Compose:
     shutil.copytree(TENANT_LINEAGE, lineage)
 
     def composed(body: str, *, is_back: bool = False) -> Composed | None:
-        script = MIGRATION.format(revision=NEXT, head=HEAD, body=f"    {body}")
+        script = (MIGRATION + DOWNGRADE).format(revision=NEXT, head=HEAD, body=f"    {body}")
         (lineage / "versions" / f"{NEXT}_next.py").write_text(script)
         steps = load_steps(alembic_config(lineage))
         (step,) = steps.back(NEXT, HEAD) if is_back else steps.forward(HEAD, NEXT)

@@ -1,18 +1,15 @@
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
+from killed_programs import run_killed
 from killed_provisioning import fail
 from psycopg2 import errors
 from sqlalchemy import Engine, event
 from tenant_databases import TIERS, ask
 
 from trially.auth.permissions import Role
-from trially.config import ROOT
 from trially.tenancy.catalog import Operation, OperationState, TenantStatus, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.directory import UnknownTenantError, directory
@@ -48,24 +45,9 @@ def killed(app, settings):
     """Kill a process at each moment of provisioning, and return the operation that each left."""
     slugs = {moment: "killed-" + moment.replace(":", "-").replace("_", "-") for moment in MOMENTS}
     slugs |= {moment: "killed-" + moment.replace(":", "-") for moment in UNDOINGS}
-    environment = {name: value for name, value in os.environ.items() if "TRIALLY" not in name}
-    environment |= {
-        "TRIALLY_DEVELOPMENT": "1",
-        "TRIALLY_INSTANCE": str(settings.instance),
-        "TRIALLY_SECRET_KEY": settings.secret_key,
-        "TRIALLY_EMBEDDED_SETTINGS": ",".join(
-            f"{name}={value}" for name, value in settings.embedded_settings.items()
-        ),
-        "PYTHONPATH": str(ROOT),
-    }
-    subprocess.run(
-        [sys.executable, Path(__file__).with_name("killed_provisioning.py")],
-        input="\n".join(f"{slug} {moment}" for moment, slug in slugs.items()),
-        text=True,
-        env=environment,
-        check=True,
-        timeout=60,
-    )
+    program = Path(__file__).with_name("killed_provisioning.py")
+    lines = [f"{slug} {moment}" for moment, slug in slugs.items()]
+    run_killed(program, lines, settings, seconds=60)
     with app.app_context():
         left = {operation.tenant_slug: operation for operation in operations.all_operations()}
         unfinished = {operation.tenant_slug for operation in unfinished_operations()}

@@ -28,7 +28,7 @@ OPERATION, ROW = "operation", "row"
 
 
 CLOSED = 0
-"""The epoch of a guard that serves nobody."""
+"""The epoch of a guard that refuses every request."""
 
 
 class Violation(Exception):  # noqa: N818

@@ -1,17 +1,16 @@
 """A mover is killed at each step. Exactly one side is writable afterwards, and nothing is lost."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from killed_programs import run_killed
 from members import AsMember, MakePatient, MakeTenant, Member
 from moved_tenants import contents, left_behind, placements_of, writable_sides
 
-from trially.config import ROOT, Settings
+from trially.config import Settings
 from trially.tenancy.catalog import OperationState, Tenant, Tier
 from trially.tenancy.lifecycle.moving.settling import settle
 from trially.tenancy.lifecycle.operations import (
@@ -55,24 +54,8 @@ def killed(
             make_patient(member)
         members[here, there, step, end] = member
         lines.append(f"{member.tenant.slug} {there} {step}")
-    environment = {name: value for name, value in os.environ.items() if "TRIALLY" not in name}
-    environment |= {
-        "TRIALLY_DEVELOPMENT": "1",
-        "TRIALLY_INSTANCE": str(settings.instance),
-        "TRIALLY_SECRET_KEY": settings.secret_key,
-        "TRIALLY_EMBEDDED_SETTINGS": ",".join(
-            f"{name}={value}" for name, value in settings.embedded_settings.items()
-        ),
-        "PYTHONPATH": str(ROOT),
-    }
-    subprocess.run(
-        [sys.executable, Path(__file__).with_name("killed_moves.py")],
-        input="\n".join(lines),
-        text=True,
-        env=environment,
-        check=True,
-        timeout=240,
-    )
+    program = Path(__file__).with_name("killed_moves.py")
+    run_killed(program, lines, settings, seconds=240)
     return members
 
 

@@ -1,6 +1,7 @@
 """What can go wrong in a move, and what stays right."""
 
 import datetime as dt
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from threading import Timer
@@ -38,12 +39,9 @@ POOLED, DEDICATED, SCHEMA = Tier.POOLED_ROWS, Tier.DEDICATED_DATABASE, Tier.OWN_
 
 
 @pytest.fixture
-def member(make_tenant: MakeTenant, as_member: AsMember, make_patient: MakePatient) -> Member:
+def member(make_member: Callable[[Tier], Member]) -> Member:
     """A member of a pooled tenant with three patients."""
-    member = as_member(make_tenant(POOLED))
-    for _ in range(3):
-        make_patient(member)
-    return member
+    return make_member(POOLED)
 
 
 def target_of(app: Flask, member: Member) -> PlacementRecord:
@@ -157,11 +155,9 @@ def test_a_command_that_holds_the_tenants_row_puts_off_the_switch(
 
 
 def test_a_column_that_is_added_during_the_move_stops_it(
-    app: Flask, make_tenant: MakeTenant, as_member: AsMember, make_patient: MakePatient
+    app: Flask, make_member: Callable[[Tier], Member]
 ) -> None:
-    member = as_member(make_tenant(DEDICATED))
-    for _ in range(3):
-        make_patient(member)
+    member = make_member(DEDICATED)
     source = placements_of(app, member.tenant.id)[0]
 
     def migrate() -> None:
@@ -176,11 +172,9 @@ def test_a_column_that_is_added_during_the_move_stops_it(
 
 
 def test_a_revision_that_changes_during_the_move_stops_it(
-    app: Flask, make_tenant: MakeTenant, as_member: AsMember, make_patient: MakePatient
+    app: Flask, make_member: Callable[[Tier], Member]
 ) -> None:
-    member = as_member(make_tenant(DEDICATED))
-    for _ in range(3):
-        make_patient(member)
+    member = make_member(DEDICATED)
     source = placements_of(app, member.tenant.id)[0]
     [(revision,)] = ask(
         app, "SELECT version_num FROM tenant.alembic_version", database=source.database

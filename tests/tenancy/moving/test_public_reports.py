@@ -5,12 +5,13 @@ before the writes had ended) and Vitess 17326 (a failure in the switch left no w
 """
 
 import time
+from collections.abc import Callable
 from threading import Thread
 
 import psycopg2
 import pytest
 from flask import Flask
-from members import AsMember, MakePatient, MakeTenant, Member
+from members import Member
 from moved_tenants import at, contents, left_behind, placements_of, writable_sides
 from tenant_databases import as_tenant, ask, placement_of
 
@@ -25,12 +26,9 @@ DEDICATED, SCHEMA = Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA
 
 
 @pytest.fixture
-def member(make_tenant: MakeTenant, as_member: AsMember, make_patient: MakePatient) -> Member:
-    """A member of a tenant with a database of its own."""
-    member = as_member(make_tenant(DEDICATED))
-    for _ in range(3):
-        make_patient(member)
-    return member
+def member(make_member: Callable[[Tier], Member]) -> Member:
+    """A member of a tenant with a database of its own and three patients."""
+    return make_member(DEDICATED)
 
 
 def test_timeouts_of_the_server_do_not_end_a_long_copy(app: Flask, member: Member) -> None:

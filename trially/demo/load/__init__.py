@@ -3,13 +3,13 @@
 `flask demo load` is its command. Tests and benchmarks use `running_load`.
 """
 
-from trially.demo.load.findings import Amiss, Finding, Verdict
+from trially.demo.load.findings import Finding, FindingKind, Verdict
 from trially.demo.load.running import Load, LoadedTenant, running_load
 from trially.demo.load.traffic import Kind, Traffic, Wait
 
 __all__ = [
-    "Amiss",
     "Finding",
+    "FindingKind",
     "Kind",
     "Load",
     "LoadedTenant",

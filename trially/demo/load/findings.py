@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Amiss(StrEnum):
+class FindingKind(StrEnum):
     """How the tenant's rows, or an answer, differ from what the ledger says."""
 
     LOST = "lost"
@@ -32,9 +32,9 @@ class Amiss(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is amiss."""
+    """A difference between the tenant and the ledger."""
 
-    amiss: Amiss
+    amiss: FindingKind
     tenant: str
     what: str
     """A sentence with keys and ids, without values of patients."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from trially.demo.load.clients import Request
 from trially.demo.load.fictions import describe_resource
-from trially.demo.load.findings import Amiss
+from trially.demo.load.findings import FindingKind
 from trially.demo.load.sending import Sender, Sent
 from trially.demo.load.traffic import Kind
 
@@ -69,13 +69,13 @@ class Importer:
                 return self._fail(sent, "the progress of an import")
             time.sleep(QUESTIONS_SECONDS)
         what = f"The import {version} has not ended after {LONGEST_SECONDS:.0f} s."
-        self._ledger.find(Amiss.UNANSWERED, what)
+        self._ledger.find(FindingKind.UNANSWERED, what)
         return False
 
     def _end(self, job: dict[str, Any], version: int) -> bool:
         if job["state"] != "done":
             what = f"The import {version} is {job['state']}: {job['error']}."
-            self._ledger.find(Amiss.REFUSED, what)
+            self._ledger.find(FindingKind.REFUSED, what)
             return False
         self._ledger.imported.append(version)
         self._ledger.importing = None

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from trially.demo.load.findings import Amiss, Finding
+from trially.demo.load.findings import Finding, FindingKind
 
 RECENT = 2_000
 GUESSES = 20
@@ -72,7 +72,7 @@ class Entry:
         self.history.append(state)
         self.pending = None
 
-    def judge(self, seen: Item | None, *, since: int) -> Amiss | None:
+    def judge(self, seen: Item | None, *, since: int) -> FindingKind | None:
         """Return what is amiss with the result of a read, or None.
 
         `since` is the number of acknowledged states when the read began.
@@ -84,11 +84,11 @@ class Entry:
         ):
             return None
         if not self.history:  # its creation had no answer, so it may be missing
-            return None if seen is None else Amiss.WRONG
+            return None if seen is None else FindingKind.WRONG
         if seen is None:
-            return Amiss.LOST
+            return FindingKind.LOST
         is_former = self.newest is GONE or any(state.is_shown_by(seen) for state in self.history)
-        return Amiss.STALE if is_former else Amiss.WRONG
+        return FindingKind.STALE if is_former else FindingKind.WRONG
 
 
 class Ledger:
@@ -119,7 +119,7 @@ class Ledger:
         """Return a key that no other record of this installation has."""
         return f"{self.prefix}{self.tenant}.{writer}.{number}"
 
-    def find(self, amiss: Amiss, what: str) -> None:
+    def find(self, amiss: FindingKind, what: str) -> None:
         """Note something that is amiss."""
         self.findings.append(Finding(amiss, self.tenant, what))
 

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from trially.demo.load.clients import Request
-from trially.demo.load.findings import Amiss
+from trially.demo.load.findings import FindingKind
 from trially.demo.load.ledger import Ledger
 from trially.demo.load.sending import Sender, Sent
 from trially.demo.load.traffic import Kind
@@ -53,9 +53,9 @@ class Listing:
             if not key.startswith(ledger.prefix):
                 continue
             if item["id"] in ids or key in found:
-                ledger.find(Amiss.DOUBLED, f"The list has {key} more than once.")
+                ledger.find(FindingKind.DOUBLED, f"The list has {key} more than once.")
             elif key not in ledger.entries:
-                ledger.find(Amiss.ELSEWHERE, f"The list has {key}, which it was never given.")
+                ledger.find(FindingKind.ELSEWHERE, f"The list has {key}, which it was never given.")
             ids.add(item["id"])
             found[key] = item
         return found

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from trially.demo.load.clients import Request
-from trially.demo.load.findings import Amiss
+from trially.demo.load.findings import FindingKind
 from trially.demo.load.ledger import Entry
 from trially.demo.load.listing import Listing
 from trially.demo.load.sending import Sender
@@ -54,7 +54,8 @@ class Reader:
             return
         found = [item for item in sent.answer.document["data"] if item["mrn"] == entry.key]
         if len(found) > 1:
-            self._ledger.find(Amiss.DOUBLED, f"A search found {entry.key} {len(found)} times.")
+            what = f"A search found {entry.key} {len(found)} times."
+            self._ledger.find(FindingKind.DOUBLED, what)
         self._judge(entry, found[0] if found else None, since)
 
     def _list(self) -> Iterator[None]:

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
-from trially.demo.load.findings import Amiss, Verdict
+from trially.demo.load.findings import FindingKind, Verdict
 from trially.demo.load.running import Load
 from trially.demo.load.traffic import Kind, Traffic, Wait, percentile
 from trially.terminal import plural
@@ -29,7 +29,7 @@ def describe_load(load: Load, verdict: Verdict, seconds: float) -> dict[str, Any
         "longest_wait": describe_wait(load.traffic.longest),
         "acknowledged": verdict.acknowledged,
         "compared": verdict.compared,
-        **{amiss.value: verdict.amiss.get(amiss.value, 0) for amiss in Amiss},
+        **{amiss.value: verdict.amiss.get(amiss.value, 0) for amiss in FindingKind},
         "findings": [
             {"amiss": each.amiss.value, "tenant": each.tenant, "what": each.what}
             for each in verdict.findings
@@ -88,7 +88,7 @@ def format_verdict(load: Load, verdict: Verdict) -> Iterator[str]:
         f"Acknowledged: {plural(verdict.acknowledged, 'write')}."
         f" Read back: {plural(verdict.compared, 'record')}."
     )
-    counts = [f"{verdict.amiss.get(amiss.value, 0)} {amiss.value}" for amiss in Amiss]
+    counts = [f"{verdict.amiss.get(amiss.value, 0)} {amiss.value}" for amiss in FindingKind]
     yield f"Found: {', '.join(counts)}."
     for finding in verdict.findings[:SHOWN_FINDINGS]:
         yield f"  {finding.amiss.value} in {finding.tenant}: {finding.what}"

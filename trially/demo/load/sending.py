@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from trially.demo.load.clients import Answer, Client, Request
-from trially.demo.load.findings import Amiss
+from trially.demo.load.findings import FindingKind
 from trially.demo.load.ledger import Ledger
 from trially.demo.load.traffic import Kind, Traffic
 
@@ -65,7 +65,7 @@ class Sender:
     def note_failure(self, sent: Sent, what: str) -> None:
         """Note that a request was refused or had no answer. `what` names it."""
         answer = sent.answer
-        amiss = Amiss.REFUSED if answer.is_final else Amiss.UNANSWERED
+        amiss = FindingKind.REFUSED if answer.is_final else FindingKind.UNANSWERED
         self.ledger.find(amiss, f"{answer.status or 'No answer'} {answer.cause} to {what}.")
 
     def _following_writes(self, request: Request) -> Request:

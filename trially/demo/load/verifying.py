@@ -5,7 +5,7 @@ from typing import Any
 
 from trially.demo.load.clients import Request
 from trially.demo.load.fictions import changed_phone
-from trially.demo.load.findings import Amiss
+from trially.demo.load.findings import FindingKind
 from trially.demo.load.importing import SOURCE
 from trially.demo.load.ledger import Ledger
 from trially.demo.load.listing import Listing
@@ -25,8 +25,8 @@ def compare_records(sender: Sender) -> int:
     seen = listing.by_mrn(ledger)
     for key, entry in ledger.entries.items():
         amiss = entry.judge(seen.get(key), since=len(entry.history))
-        if amiss is Amiss.STALE:  # it will not become newer: the last write is lost
-            ledger.find(Amiss.LOST, f"The last acknowledged write of {key} is lost.")
+        if amiss is FindingKind.STALE:  # it will not become newer: the last write is lost
+            ledger.find(FindingKind.LOST, f"The last acknowledged write of {key} is lost.")
         elif amiss is not None:
             ledger.find(amiss, f"{key} is not as its last write left it.")
     return len(ledger.entries)
@@ -44,13 +44,14 @@ def compare_imported(sender: Sender, patients: int) -> int:
     items: dict[str, dict[str, Any]] = {}
     for item in listing.items:
         if item["source_id"] in items:
-            ledger.find(Amiss.DOUBLED, f"The imported patient {item['source_id']} is there twice.")
+            what = f"The imported patient {item['source_id']} is there twice."
+            ledger.find(FindingKind.DOUBLED, what)
         items[item["source_id"]] = item
     for number in range(patients):
         phones = {changed_phone(f"imported-{number}", version) for version in versions}
         if items.get(str(number), {}).get("phone") not in phones:
             what = f"The imported patient {number} is not as import {versions[0]} left it."
-            ledger.find(Amiss.LOST, what)
+            ledger.find(FindingKind.LOST, what)
     return patients
 
 
@@ -63,14 +64,14 @@ def try_elsewhere(sender: Sender, others: Sequence[Ledger]) -> None:
             answer = sender.send(Kind.READ, request).answer
             if answer.is_served:
                 what = f"The tenant {sender.ledger.tenant} can read {entry.key}."
-                other.find(Amiss.ELSEWHERE, what)
+                other.find(FindingKind.ELSEWHERE, what)
             elif not answer.is_final:
                 what = f"No answer to a read of another tenant's record: {answer.cause}."
-                sender.ledger.find(Amiss.UNANSWERED, what)
+                sender.ledger.find(FindingKind.UNANSWERED, what)
                 return
             elif answer.status != 404:
                 what = f"{answer.status} {answer.cause} to a read of another tenant's record."
-                sender.ledger.find(Amiss.REFUSED, what)
+                sender.ledger.find(FindingKind.REFUSED, what)
 
 
 def _read(sender: Sender, query: str) -> Listing | None:
@@ -80,5 +81,5 @@ def _read(sender: Sender, query: str) -> Listing | None:
         return listing
     answer = listing.failed.answer
     what = f"The records could not be read back: {answer.status or ''} {answer.cause}.".strip()
-    sender.ledger.find(Amiss.UNANSWERED, what)
+    sender.ledger.find(FindingKind.UNANSWERED, what)
     return None

@@ -8,7 +8,7 @@ from typing import Any
 
 from trially.demo.load.clients import Answer, Request
 from trially.demo.load.fictions import changed_phone, describe_patient
-from trially.demo.load.findings import Amiss
+from trially.demo.load.findings import FindingKind
 from trially.demo.load.ledger import GONE, Entry, State
 from trially.demo.load.sending import Sender, Sent
 from trially.demo.load.traffic import Kind
@@ -68,7 +68,7 @@ class Writer:
             entry.acknowledge(_state_of(answer, values))
             return entry, answer
         if answer.status == 409 and sent.was_repeated:
-            self._ledger.find(Amiss.DOUBLED, f"The key {key} was carried out once more.")
+            self._ledger.find(FindingKind.DOUBLED, f"The key {key} was carried out once more.")
         else:
             self._note_failure(sent, f"the creation of {key}")
         return None
@@ -85,7 +85,7 @@ class Writer:
         if answer.status != 201 or not is_same or "idempotency-replayed" not in answer.headers:
             said = f"{answer.status} {answer.cause}".strip()
             what = f"The key {entry.key} was answered differently when it was repeated: {said}."
-            self._ledger.find(Amiss.DOUBLED, what)
+            self._ledger.find(FindingKind.DOUBLED, what)
 
     def _change(self, entry: Entry) -> None:
         former = entry.newest
@@ -101,7 +101,7 @@ class Writer:
         answer = sent.answer
         if answer.status == 200:
             if not State(values).is_shown_by(answer.document):
-                self._ledger.find(Amiss.WRONG, f"A change of {entry.key} has another result.")
+                self._ledger.find(FindingKind.WRONG, f"A change of {entry.key} has another result.")
             entry.acknowledge(_state_of(answer, values))
         elif answer.status == 412 and sent.was_repeated:
             self._settle(entry, values)
@@ -114,7 +114,7 @@ class Writer:
         if sent.answer.status == 200 and State(values).is_shown_by(sent.answer.document):
             entry.acknowledge(_state_of(sent.answer, values))
         elif sent.answer.is_final:
-            self._ledger.find(Amiss.WRONG, f"{entry.key} has a version that nobody wrote.")
+            self._ledger.find(FindingKind.WRONG, f"{entry.key} has a version that nobody wrote.")
         else:
             self._note_failure(sent, f"a change of {entry.key}")
 
@@ -132,7 +132,7 @@ class Writer:
 
     def _note_failure(self, sent: Sent, what: str) -> None:
         if sent.answer.status == 404:
-            self._ledger.find(Amiss.LOST, f"404 {sent.answer.cause} to {what}.")
+            self._ledger.find(FindingKind.LOST, f"404 {sent.answer.cause} to {what}.")
         else:
             self._sender.note_failure(sent, what)
 

@@ -26,6 +26,7 @@ from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.claim_notices import notice
 from trially.tenancy.lifecycle.operations import (
     KINDS,
+    UNFINISHED,
     OperationKind,
     Step,
     run_operation,
@@ -139,7 +140,7 @@ def unfinished_preparations(session: Session) -> Sequence[UUID]:
     return session.scalars(
         select(Operation.id).where(
             Operation.kind == PREPARE.name,
-            Operation.state.in_((OperationState.RUNNING, OperationState.UNDOING)),
+            Operation.state.in_(UNFINISHED),
         )
     ).all()
 

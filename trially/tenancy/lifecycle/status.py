@@ -61,7 +61,7 @@ def rename_tenant(reference: str, slug: str) -> Tenant:
     """
     check_slug(slug)
     with catalog_transaction() as session:
-        tenant = _find(session, reference)
+        tenant = find_to_change(session, reference)
         if tenant.slug == slug:
             return tenant
         if reference not in (tenant.slug, str(tenant.id)):
@@ -90,7 +90,7 @@ def set_time_zone(reference: str, time_zone: str) -> Tenant:
     """
     check_time_zone(time_zone)
     with catalog_transaction() as session:
-        tenant = _find(session, reference)
+        tenant = find_to_change(session, reference)
         tenant.time_zone = time_zone
     directory().forget(tenant.id)
     return tenant
@@ -128,7 +128,7 @@ def resume_tenant(reference: str) -> Tenant:
 
 def _set_state(session: Session, reference: str, *, is_suspended: bool) -> Tenant:
     """Write the state into the catalog. Raises `UnknownTenantError` or `NotServedError`."""
-    tenant = _find(session, reference)
+    tenant = find_to_change(session, reference)
     if tenant.status not in (TenantStatus.ACTIVE, TenantStatus.SUSPENDED):
         raise NotServedError(
             f"The tenant {tenant.slug!r} is {tenant.status}. Only active and suspended tenants"
@@ -141,7 +141,8 @@ def _set_state(session: Session, reference: str, *, is_suspended: bool) -> Tenan
     return tenant
 
 
-def _find(session: Session, reference: str) -> Tenant:
+def find_to_change(session: Session, reference: str) -> Tenant:
+    """Return a tenant, and lock its row in the catalog. Raises `UnknownTenantError`."""
     tenant = session.scalar(
         select(Tenant).where(is_called(reference), is_served()).with_for_update(of=Tenant)
     )

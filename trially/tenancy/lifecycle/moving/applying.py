@@ -1,6 +1,6 @@
 """Apply the source's changes at the target, many transactions at a time.
 
-Only the last state of each row counts, because the target serves nobody meanwhile.
+Only the last state of each row counts, because the target is closed meanwhile.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

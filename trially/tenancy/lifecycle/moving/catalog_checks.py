@@ -7,7 +7,6 @@ from sqlalchemy.orm import Session
 
 from trially.tenancy.catalog import (
     Operation,
-    OperationState,
     PlacementRecord,
     Server,
     Tenant,
@@ -15,6 +14,7 @@ from trially.tenancy.catalog import (
     Tier,
 )
 from trially.tenancy.lifecycle.moving.blockers import Blocker
+from trially.tenancy.lifecycle.operations import UNFINISHED
 from trially.tenancy.servers.choice import find_objection
 from trially.tenancy.tiers import TIERS, tier_of
 
@@ -68,7 +68,7 @@ def unfinished_operations_of(session: Session, tenant: Tenant) -> Iterator[Block
     unfinished = session.scalars(
         select(Operation).where(
             Operation.tenant_id == tenant.id,
-            Operation.state.in_((OperationState.RUNNING, OperationState.UNDOING)),
+            Operation.state.in_(UNFINISHED),
         )
     )
     for operation in unfinished:

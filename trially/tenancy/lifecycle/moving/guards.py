@@ -8,7 +8,7 @@ from trially.tenancy.schema.guard import record_placement
 from trially.tenancy.servers.connections import execute
 
 CLOSED = 0
-"""The epoch of a guard that serves nobody: epochs of placements begin at 1."""
+"""The epoch of a guard that refuses every request: epochs of placements begin at 1."""
 
 
 def read_epoch(raw: connection, tenant_id: UUID) -> int | None:
@@ -18,7 +18,7 @@ def read_epoch(raw: connection, tenant_id: UUID) -> int | None:
 
 
 def fence(raw: connection, tenant_id: UUID, *, waits: bool) -> None:
-    """Let a database serve the tenant to nobody. The session holds the tenant's lock there.
+    """Let a database refuse every request of the tenant. The session holds the tenant's lock there.
 
     `waits` says whether the commit waits for the disk.
     """

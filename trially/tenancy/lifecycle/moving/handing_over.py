@@ -215,7 +215,7 @@ def finish_interrupted(plan: MovePlan, progress: MoveProgress) -> bool:
 
 
 def serve_source(catalog: Session, plan: MovePlan) -> None:
-    """Let the source serve again, whatever a mover did before, and the target nobody.
+    """Let the source serve again, whatever a mover did before.
 
     A source whose guard and catalog differ gets an epoch that neither side has had. The caller
     holds the copy lock of the target, if that answers. If this process is the only one that has

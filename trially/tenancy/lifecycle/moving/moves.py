@@ -16,7 +16,6 @@ from trially.tenancy.catalog import (
     Server,
     Tenant,
     Tier,
-    is_called,
 )
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.directory import directory
@@ -28,8 +27,7 @@ from trially.tenancy.lifecycle.moving.guards import CLOSED
 from trially.tenancy.lifecycle.moving.preflight import find_blockers, find_unchecked
 from trially.tenancy.lifecycle.moving.steps import MOVE
 from trially.tenancy.lifecycle.operations import run_operation
-from trially.tenancy.names import UnknownTenantError
-from trially.tenancy.pinning import is_served
+from trially.tenancy.lifecycle.status import find_to_change
 from trially.tenancy.servers.access import NoServerError
 from trially.tenancy.tiers import TIERS
 
@@ -85,7 +83,7 @@ def check_move(reference: str, tier: Tier | None, server: str | None) -> Check:
     `NoServerError`.
     """
     with catalog_transaction() as session:
-        tenant = _find(session, reference)
+        tenant = find_to_change(session, reference)
         source = tenant.placement
         wanted = tier or Tier(source.tier)
         name = server or source.server.name
@@ -116,7 +114,7 @@ def move_tenant(
     if check.blockers:
         raise BlockedMoveError(check.blockers)
     with catalog_transaction() as session:
-        tenant = _find(session, reference)
+        tenant = find_to_change(session, reference)
         target = TIERS[check.tier].allocate(session, session.get_one(Server, check.server.id))
         target.tenant_id, target.server_id = tenant.id, check.server.id
         target.epoch, target.is_active = CLOSED, False
@@ -132,7 +130,7 @@ def move_back(reference: str, options: MoveOptions) -> Operation:
     Raises `UnknownTenantError`, or `NothingKeptError` if no placement is kept.
     """
     with catalog_transaction() as session:
-        tenant = _find(session, reference)
+        tenant = find_to_change(session, reference)
         target = session.scalar(
             select(PlacementRecord)
             .where(
@@ -189,13 +187,3 @@ def _begin(
 
 def _describe(record: PlacementRecord) -> str:
     return f"{record.tier} on {record.server.name}"
-
-
-def _find(session: Session, reference: str) -> Tenant:
-    """Return the tenant, locked. Raises `UnknownTenantError`."""
-    tenant = session.scalar(
-        select(Tenant).where(is_called(reference), is_served()).with_for_update(of=Tenant)
-    )
-    if tenant is None:
-        raise UnknownTenantError(reference)
-    return tenant

@@ -43,7 +43,7 @@ SHARE_OF_PAUSE = 3
 
 
 def _create_target(session: Session, operation: Operation) -> None:
-    """Create the role and the storage of the target. Its guard serves nobody: the epoch is 0."""
+    """Create the role and the storage of the target. Its guard is closed: the epoch is 0."""
     plan = read_plan(session, operation)
     record = session.get_one(PlacementRecord, plan.target_id)
     tier = tier_of(record)
