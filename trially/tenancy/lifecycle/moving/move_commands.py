@@ -11,8 +11,8 @@ from trially.tenancy.lifecycle.completing import complete_server
 from trially.tenancy.lifecycle.moving.kept import kept_placements
 from trially.tenancy.lifecycle.moving.moves import (
     BlockedMoveError,
-    MoveOptions,
     Check,
+    MoveOptions,
     check_move,
     check_move_back,
     move_back,
