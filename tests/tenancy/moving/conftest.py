@@ -6,6 +6,13 @@ import pytest
 from members import AsMember, MakePatient, MakeTenant, Member
 
 from trially.tenancy.catalog import Tier
+from trially.tenancy.lifecycle.moving import announcing
+
+
+@pytest.fixture(autouse=True)
+def _no_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let moves not wait for other processes to open connections."""
+    monkeypatch.setattr(announcing, "is_busy", lambda _source: False)
 
 
 @pytest.fixture
