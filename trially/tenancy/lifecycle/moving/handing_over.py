@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from trially.tenancy.advisory_locks import tenant_lock_key
 from trially.tenancy.catalog import Operation, PlacementRecord, Tenant, TenantStatus
 from trially.tenancy.catalog_sessions import control_engine
-from trially.tenancy.lifecycle.moving.catching_up import Follower
+from trially.tenancy.lifecycle.moving.catching_up import MOST_IN_PAUSE, Follower
 from trially.tenancy.lifecycle.moving.errors import BusyTenantError, DifferentTablesError
 from trially.tenancy.lifecycle.moving.guards import (
     CLOSED,
@@ -85,7 +85,7 @@ class HandOver:
             give_up = self._give_up_after(began + plan.max_pause)
             with locked(locking, plan.source, plan.max_pause / 2):
                 progress.begin("drain")
-                self.follower.drain(give_up)
+                self.follower.drain(give_up, MOST_IN_PAUSE)
                 progress.begin("compare")
                 self._compare(locking, opening)
                 give_up()
