@@ -86,8 +86,8 @@ class Follower:
     def _write(self, most_rows: int | None) -> None:
         if most_rows is not None and self.applier.waiting_rows > most_rows:
             raise BusyTenantError(
-                f"{self.applier.waiting_rows:,} rows had changed just before the switch, too many to"
-                " be written within --max-pause. The tenant is served as before."
+                f"{self.applier.waiting_rows:,} rows had changed just before the switch, too"
+                " many to write within --max-pause. The tenant is served as before."
             )
         self.applier.write()
 
