@@ -72,15 +72,20 @@ class Follower:
             give_up()
         return time.monotonic() - began
 
-    def follow(self, give_up: Callable[[], None], longest_drain: float) -> None:
+    def follow(
+        self,
+        give_up: Callable[[], None],
+        longest_drain: float,
+        most_uncompared: int = MOST_UNCOMPARED,
+    ) -> None:
         """Apply changes until few are missing, and the rows that changed are compared.
 
-        Then a drain takes `longest_drain` seconds at most, and `MOST_UNCOMPARED` rows remain.
+        Then a drain takes `longest_drain` seconds at most, and `most_uncompared` rows remain.
         """
         while True:
             lag = self.drain(give_up)
             self.applier.compare(self.source)
-            if lag <= longest_drain and self.applier.uncompared_rows <= MOST_UNCOMPARED:
+            if lag <= longest_drain and self.applier.uncompared_rows <= most_uncompared:
                 return
 
     def _write(self, most_rows: int | None) -> None:

@@ -18,7 +18,6 @@ from trially.tenancy.lifecycle.moving.copying import copy_snapshot
 from trially.tenancy.lifecycle.moving.errors import BusyTenantError
 from trially.tenancy.lifecycle.moving.guards import CLOSED, open_at
 from trially.tenancy.lifecycle.moving.handing_over import (
-    SHARE_OF_PAUSE,
     SWITCH,
     HandOver,
     check_revisions,
@@ -41,6 +40,10 @@ from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, che
 from trially.tenancy.tiers import tier_of
 
 POLL_SECONDS = 0.2
+
+NEAR_SECONDS, NEAR_ROWS = 1.0, 20_000
+"""A switch is tried when a drain takes so long, and so many rows are not compared. The rest follows
+while batches are held back: as long as an import writes, a drain takes longer than a pause may."""
 
 
 def _create_target(session: Session, operation: Operation) -> None:
@@ -106,7 +109,7 @@ def _switch_when_quiet(hand_over: HandOver, not_before: float) -> None:
         hand_over.follower.collect(POLL_SECONDS)
     while True:
         progress.begin("catch_up")
-        hand_over.follower.follow(give_up, plan.max_pause / SHARE_OF_PAUSE)
+        hand_over.follower.follow(give_up, NEAR_SECONDS, NEAR_ROWS)
         progress.applied_rows = hand_over.follower.applier.applied_rows
         try:
             hand_over.attempt()
