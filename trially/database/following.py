@@ -21,7 +21,7 @@ from trially.state import app_state, request_state
 MOST_MOVES = 3
 """How often a transaction follows its tenant."""
 
-MOST_WAITED_SECONDS = 20.0
+MOST_WAITED_SECONDS = 25.0
 """How long a batch waits for the switch of a move."""
 
 POLL_SECONDS = 0.02

@@ -48,7 +48,7 @@ SWITCH = "hand_over"
 SHARE_OF_PAUSE = 3
 """A switch is tried when a drain takes a third of the longest pause at most."""
 
-CATCH_UP_SECONDS = 5.0
+CATCH_UP_SECONDS = 8.0
 """How long batches are held back so that the target catches up with the last one."""
 
 

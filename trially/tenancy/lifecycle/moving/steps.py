@@ -41,7 +41,7 @@ from trially.tenancy.tiers import tier_of
 
 POLL_SECONDS = 0.2
 
-NEAR_SECONDS, NEAR_ROWS = 1.0, 20_000
+NEAR_SECONDS, NEAR_ROWS = 3.0, 50_000
 """A switch is tried when a drain takes so long, and so many rows are not compared. The rest follows
 while batches are held back: as long as an import writes, a drain takes longer than a pause may."""
 
