@@ -10,6 +10,7 @@ so that no request waits for the catalog.
 import datetime as dt
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from threading import Lock
 from uuid import UUID
 
@@ -54,6 +55,9 @@ __all__ = ["MAX_TOKEN_LIFETIME", "Directory", "TenantEntry", "UnknownTenantError
 
 MAX_TOKEN_LIFETIME = dt.timedelta(days=30)
 """The longest lifetime that an issuer's tokens may have. Older cut-offs have no effect."""
+
+
+NO_EPOCH = -1
 
 
 class Directory:
@@ -223,7 +227,10 @@ def _read_stamps(tenant_ids: Collection[UUID]) -> Mapping[UUID, str]:
 
 
 def _next_placement_of(session: Session, tenant_id: UUID) -> Placement | None:
-    """Return the target of a move that is about to switch, or None."""
+    """Return the target of a move that is about to switch, or None.
+
+    It has an epoch that no guard serves. That of the record is 0, which a closed guard has too.
+    """
     record = session.scalar(
         select(PlacementRecord)
         .join(Operation, Operation.parameters["target"].astext == cast(PlacementRecord.id, String))
@@ -235,7 +242,7 @@ def _next_placement_of(session: Session, tenant_id: UUID) -> Placement | None:
             ~PlacementRecord.is_active,
         )
     )
-    return None if record is None else tier_of(record).placement(record)
+    return None if record is None else replace(tier_of(record).placement(record), epoch=NO_EPOCH)
 
 
 def _supporters_of(session: Session, tenant_id: UUID) -> Mapping[tuple[str, str], SupportAccess]:

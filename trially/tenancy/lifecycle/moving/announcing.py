@@ -17,10 +17,10 @@ OPENING_SECONDS = 1.0
 QUIET_SECONDS = 1
 """A database without a request for so long has no clients that would all connect at once."""
 
-_IS_BUSY = f"""
+_IS_BUSY = """
 SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
     AND application_name = 'trially'
-    AND state_change > clock_timestamp() - interval '{QUIET_SECONDS} s')
+    AND state_change > clock_timestamp() - make_interval(secs => %s))
 """
 
 
@@ -43,5 +43,5 @@ def announce(plan: MovePlan) -> float:
 def is_busy(source: Side) -> bool:
     """Return whether a request has used the source's database within `QUIET_SECONDS`."""
     with source.administered() as raw:
-        [(is_busy,)] = execute(raw, _IS_BUSY)
+        [(is_busy,)] = execute(raw, _IS_BUSY, QUIET_SECONDS)
     return bool(is_busy)
