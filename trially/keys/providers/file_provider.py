@@ -60,10 +60,7 @@ class FileProvider:
         try:
             return AESGCM(key).decrypt(nonce, encrypted, context.encoded)
         except (InvalidTag, ValueError):
-            raise WrongContextError(
-                f"The row of {context} in the catalog was changed, or belongs to another tenant or"
-                " version. Restore the row from a backup of the catalog."
-            ) from None
+            raise WrongContextError.of(context) from None
 
     def newest_version(self) -> str:
         """Return the number of the newest version."""

@@ -52,5 +52,11 @@ class KeyProvider(Protocol):
     def newest_version(self) -> str:
         """Return the version of the master key that `wrap` uses."""
 
+    def create_key(self) -> None:
+        """Create the master key. Raises `FileExistsError` if it exists.
+
+        Raises a `KeyProviderError` that says how, if the provider has tools of its own for that.
+        """
+
     def create_version(self) -> str:
         """Create a version of the master key, which `wrap` uses from now on, and return it."""

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from trially.cache.ttl_cache import TTLCache
 from trially.config import Settings
 from trially.keys.data_keys import DataKey
-from trially.keys.providers import KeyContext, WrappedKey
+from trially.keys.providers import KeyContext, ProviderUnavailableError, WrappedKey
 from trially.state import app_state, state_of
 from trially.tenancy.catalog_reader import catalog_reader
 from trially.tenancy.catalog_sessions import catalog_transaction, reader_engine
@@ -44,6 +44,7 @@ class DataKeys:
 
     def __init__(self, settings: Settings) -> None:
         self.masters: Masters = masters_of(settings)
+        self._outage_seconds = settings.key_provider_outage_seconds
         self._versions: TTLCache[UUID, tuple[UUID, Versions]] = TTLCache(
             CAPACITY, settings.placement_max_age_seconds
         )
@@ -71,11 +72,21 @@ class DataKeys:
         return cached[1]
 
     def key(self, tenant_id: UUID, version: int, sealed: str) -> DataKey:
-        """Return an unwrapped data key, from memory or from the provider."""
+        """Return an unwrapped data key, from memory or from the provider.
+
+        While the provider does not answer, an expired one is used for a bounded time. A provider
+        that refuses is obeyed.
+        """
         known = self._unwrapped.get((tenant_id, version))
         if known is not None and known.sealed == sealed:
             return known.key
-        key = self.masters.unwrap(WrappedKey.parse(sealed), KeyContext(tenant_id, version))
+        try:
+            key = self.masters.unwrap(WrappedKey.parse(sealed), KeyContext(tenant_id, version))
+        except ProviderUnavailableError:
+            expired = self._unwrapped.get_expired((tenant_id, version), self._outage_seconds)
+            if expired is None or expired.sealed != sealed:
+                raise
+            return expired.key
         self._unwrapped.put((tenant_id, version), _Unwrapped(sealed, key))
         return key
 
