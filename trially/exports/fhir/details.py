@@ -87,7 +87,7 @@ def _reactions(rows: Any) -> list[Json]:
 
 
 def _dates_of_reactions(rows: Any) -> list[Json]:
-    """An Immunization's reactions have a date, and refer to an Observation for the rest."""
+    """Return the dates of reactions. An Immunization has no more of them than that."""
     dates = [valid_date(row.get("onset")) for row in rows]
     return [{"date": date} for date in dates if date]
 

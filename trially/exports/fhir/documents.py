@@ -17,6 +17,12 @@ from trially.exports.fhir.elements import (
 )
 
 _REPORT = "DiagnosticReport"
+DOCUMENT_TYPES = {
+    "DocumentReference": ["DocumentReference", "Composition"],
+    "DiagnosticReport": [_REPORT],
+}
+"""By type of the written resource: the types of the documents that it is written for."""
+
 MEDIA_TYPE = "text/plain; charset=utf-8"
 _SEPARATOR = "\n\n"
 

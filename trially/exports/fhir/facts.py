@@ -1,5 +1,6 @@
 """Write conditions, allergies, procedures, immunizations and encounters."""
 
+import datetime as dt
 import re
 from collections.abc import Callable
 from typing import Any
@@ -60,8 +61,10 @@ def end_of(fact: Row) -> str | None:
 
 
 def recorded_of(fact: Row) -> str | None:
-    """Return when a fact was recorded."""
-    return date_time(fact["recorded_at"], "instant", fact["recorded_offset"])
+    """Return when a fact was recorded. Its precision is not stored: midnight is a day."""
+    at, offset = fact["recorded_at"], fact["recorded_offset"]
+    is_day = at is not None and offset is None and at.astimezone(dt.UTC).time() == dt.time()
+    return date_time(at, "day" if is_day else "instant", offset)
 
 
 def when_of(stem: str, start: str | None, end: str | None) -> Json:

@@ -9,6 +9,7 @@ from trially.exports.fhir.elements import (
     Row,
     coding,
     concept_of,
+    date_time,
     number_of,
     present,
     required_code,
@@ -19,7 +20,6 @@ from trially.exports.fhir.facts import (
     categories_of,
     code_of_fact,
     end_of,
-    recorded_of,
     start_of,
     when_of,
 )
@@ -41,7 +41,7 @@ def write_observation(facts: Sequence[Row]) -> Json:
             "code": code_of_fact(fact) or ABSENT,
             "focus": [{"display": fact["focus"]}] if fact["focus"] else None,
             **when_of("effective", start_of(fact), end_of(fact)),
-            "issued": recorded_of(fact),
+            "issued": date_time(fact["recorded_at"], "instant", fact["recorded_offset"]),
             **_value(fact),
             **write_details(fact, "Observation"),
             "component": _components(components),
@@ -101,9 +101,7 @@ def _measured(fact: Row) -> Json:
     if code in _BOOLEANS and fact["value_code_system"] is None and text is None:
         return {"valueBoolean": _BOOLEANS[code]}
     if code is not None:
-        return {
-            "valueCodeableConcept": {"coding": [coding(fact["value_code_system"], code, text)]}
-        }
+        return {"valueCodeableConcept": {"coding": [coding(fact["value_code_system"], code, text)]}}
     return {"valueString": text}
 
 
