@@ -133,6 +133,11 @@ tenants = _group(
         "Move the tenant SLUG back to the placement that it left last.",
     ),
     _lazy(
+        "clone",
+        "trially.tenancy.cloning.clone_commands:clone",
+        "Copy the tenant SLUG as the new tenant NEW_SLUG.",
+    ),
+    _lazy(
         "settle-moves",
         f"{MOVING}:settle_moves",
         "Finish interrupted switches, and remove placements whose time to be kept is over.",

@@ -4,7 +4,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
@@ -100,18 +100,21 @@ class StoreTarget:
         from obstore.exceptions import BaseError
 
         try:
-            if next(iter(obstore.list(self._store, chunk_size=1)), None):
-                raise ExportTargetError(f"{self._url} is not empty. Name another place.")
+            self._refuse_objects()
             yield self
         except BaseException as error:
             for path in self._written:
-                try:
+                with suppress(BaseError, FileNotFoundError):
                     obstore.delete(self._store, path)
-                except (BaseError, FileNotFoundError):
-                    continue
             if isinstance(error, BaseError):
                 raise ExportTargetError(f"{self._url} cannot be written: {error}") from error
             raise
+
+    def _refuse_objects(self) -> None:
+        import obstore
+
+        if next(iter(obstore.list(self._store, chunk_size=1)), None):
+            raise ExportTargetError(f"{self._url} is not empty. Name another place.")
 
 
 def target_of(place: str) -> DirectoryTarget | StoreTarget:

@@ -46,7 +46,7 @@ def write_patient(patient: Row, names: Sequence[Row], identifiers: Sequence[Row]
 
 
 def _extensions(patient: Row) -> list[Json]:
-    groups = [
+    groups: list[Json] = [
         {
             "url": f"{_US_CORE}/us-core-{name}",
             "extension": [{"url": "text", "valueString": patient[name]}],

@@ -25,7 +25,6 @@ from trially.database.changes import unaudited
 from trially.database.classes import (
     MARKED_REMOVED,
     REMOVED,
-    Copied,
     Held,
     choice,
     classify,
@@ -307,5 +306,4 @@ classify(
 classify(
     RecordCoding,
     {Held.ID: "record_id", one_of("code system"): "system", code("system"): "code"},
-    Copied.UNMASKED,
 )

@@ -24,8 +24,8 @@ OPERATIONS_SHOWN = 100
 KINDS = (provisioning.PROVISION, ready_tenants.PREPARE, steps.MOVE, kept.REMOVE_KEPT)
 """The kinds of operation. An operation can be resumed only where its kind is imported."""
 
-CREATING = (provisioning.PROVISION.name, ready_tenants.PREPARE.name)
-"""The kinds that create tenants. Undoing one removes its tenant."""
+CREATING = (provisioning.PROVISION.name, ready_tenants.PREPARE.name, "clone")
+"""The kinds that create tenants. Undoing one removes its tenant. Cloning is above this package."""
 
 
 def loss_of_undoing(operation_id: UUID | None, *, undo: bool, **_: Any) -> Loss | None:
