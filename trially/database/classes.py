@@ -95,6 +95,10 @@ class ColumnClass:
     """The values of a technical text."""
 
 
+_WITHOUT_MODEL: Mapping[str, Copied] = {"canary": Copied.NEVER}
+"""Tables whose models the app does not import: `flask tenants prove` writes this one."""
+
+
 def choice(*values: Iterable[str]) -> ColumnClass:
     """Return the class of a technical text with one of these values."""
     return ColumnClass(Held.TECHNICAL, values=frozenset(map(str, chain(*values))))
@@ -158,9 +162,9 @@ def class_of(table: Table, column: str) -> ColumnClass | None:
     return _classes.get(table.name, {}).get(column)
 
 
-def copied_to_clones(table: Table) -> Copied | None:
+def copied_to_clones(table: str) -> Copied | None:
     """Return whether clones get the rows of a table, or None if that is not declared."""
-    return _copied.get(table.name)
+    return _WITHOUT_MODEL.get(table, _copied.get(table))
 
 
 def unclassified(table: Table) -> list[str]:

@@ -48,8 +48,7 @@ def copy_rows(source: Side, target: Side, progress: MoveProgress, *, masked: boo
 
 def _is_copied(table: MovedTable, *, masked: bool) -> bool:
     """Return whether a clone gets the rows of a table. Raises `UnclassifiedColumnError`."""
-    model = TenantModel.metadata.tables.get(table.name)
-    copied = None if model is None else copied_to_clones(model)
+    copied = copied_to_clones(table.name)
     if copied is None:
         raise UnclassifiedColumnError(
             f"The tenant cannot be cloned: the table {table.name} does not say whether clones get"

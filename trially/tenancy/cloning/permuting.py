@@ -1,7 +1,7 @@
 """Permute texts of one format: `MRN-0042` becomes `KXA-7719`, and no two texts become one.
 
-A Feistel network over the numbers of the texts of a format, with HMAC-SHA-256 as the function of its
-rounds. A result outside of the range is permuted again (cycle walking), as in NIST SP 800-38G.
+A Feistel network over the numbers of the texts of a format, with HMAC-SHA-512 as the function of
+its rounds. A result outside of the range is permuted again: cycle walking, as in NIST SP 800-38G.
 """
 
 import hmac
