@@ -62,6 +62,13 @@ class Snapshot:
         with self.raw.cursor() as cursor:
             cursor.copy_expert(statement, target)
 
+    def count(self, statement: sql.Composable) -> int:
+        """Return the only value of a query, a number."""
+        with self.raw.cursor() as cursor:
+            cursor.execute(statement)
+            ((number,),) = cursor.fetchall()
+            return int(number)
+
     def run(self, statement: str) -> None:
         """Run a statement without rows."""
         with self.raw.cursor() as cursor:

@@ -5,9 +5,11 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from tempfile import SpooledTemporaryFile
 from typing import IO, Any, Protocol
 
 MANIFEST = "manifest.json"
+IN_MEMORY = 1_000_000
 
 
 class Target(Protocol):
@@ -53,10 +55,19 @@ class Package:
     files: list[dict[str, Any]] = field(default_factory=list)
 
     @contextmanager
+    def unlisted(self, path: str) -> Iterator[HashedFile]:
+        """Yield a file that the manifest does not list by itself."""
+        with self.target.open(path) as opened:
+            yield HashedFile(opened)
+
+    def spooled(self) -> IO[bytes]:
+        """Return a file without a name, for what is written later. The caller closes it."""
+        return SpooledTemporaryFile(IN_MEMORY)
+
+    @contextmanager
     def file(self, path: str) -> Iterator[HashedFile]:
         """Yield a file of the package. The manifest has its size, hash and number of lines."""
-        with self.target.open(path) as opened:
-            hashed = HashedFile(opened)
+        with self.unlisted(path) as hashed:
             yield hashed
         self.files.append(
             {

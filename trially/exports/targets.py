@@ -6,7 +6,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from uuid import uuid4
 
 from trially.errors import OperatorError
@@ -62,7 +62,7 @@ class DirectoryTarget:
 class ZipTarget:
     """A ZIP archive that is written from its beginning to its end, and never read."""
 
-    def __init__(self, file: IO[bytes]) -> None:
+    def __init__(self, file: Any) -> None:
         self._archive = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED)
 
     def open(self, path: str) -> Any:

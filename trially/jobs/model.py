@@ -99,7 +99,10 @@ class Job(Timestamped, Versioned, TenantModel):
 
 
 class JobFilePart(TenantModel):
-    """A part of the file that a job was sent with, encrypted. It is deleted when the job ends."""
+    """A part of the file that a job was sent with, or has made, encrypted.
+
+    It is deleted when the job ends, or some hours later.
+    """
 
     __tablename__ = "job_file_part"
 

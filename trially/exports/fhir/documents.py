@@ -51,6 +51,11 @@ def write_document(document: Row, pages: Sequence[str]) -> Json:
     )
 
 
+def text_of(pages: Sequence[str]) -> str:
+    """Return the text of a document's pages."""
+    return _SEPARATOR.join(pages)
+
+
 def _report(document: Row, pages: Sequence[str]) -> Json:
     resource = _begin(document, _REPORT)
     required_code(resource, "status", document["status"])
@@ -103,7 +108,7 @@ def _authors(document: Row) -> list[Json]:
 
 
 def _attachment(document: Row, pages: Sequence[str]) -> Json:
-    text = _SEPARATOR.join(pages)
+    text = text_of(pages)
     return {
         "contentType": MEDIA_TYPE if text else None,
         "data": base64.b64encode(text.encode()).decode() if text else None,
