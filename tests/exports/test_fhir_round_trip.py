@@ -30,9 +30,9 @@ FORMER_TYPES = {"Composition": "DocumentReference", "MedicationOrder": "Medicati
 
 def resources_of(path: Path) -> Iterator[Any]:
     """Yield the resources of a file with lines, a Bundle or a list of resources."""
-    opened = gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-    with opened as file:
-        content = file.read()
+    content = path.read_bytes()
+    if path.suffix == ".gz":
+        content = gzip.decompress(content)
     try:
         whole = [json.loads(content)]
     except ValueError:

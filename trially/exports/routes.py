@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import IO, Any
 from uuid import UUID
 
-from flask import Blueprint, Response, url_for
+from flask import Blueprint, Response
 
 from trially.audit.actors import act_for
 from trially.audit.forms import Action, Purpose
@@ -25,7 +25,6 @@ from trially.exports.jobs import (
 from trially.exports.person import records_of, write_person
 from trially.exports.schema import ExportBodySchema, ExportSchema, PersonExportSchema
 from trially.exports.targets import ZipTarget
-from trially.http.answering import deferred_response
 from trially.http.codes import Code
 from trially.http.contract import (
     accepts,
@@ -33,7 +32,6 @@ from trially.http.contract import (
     chosen_type,
     may_conflict,
     returns,
-    returns_version,
 )
 from trially.http.problems import Conflict, Forbidden, NotFound
 from trially.jobs.model import Job
@@ -55,22 +53,21 @@ JOBS = Resource(Job, JobSchema(), scope=WHOLE_TENANT)
 @requires(Permission.EXPORTS_WRITE)
 @accepts(ExportBodySchema())
 @may_conflict
-@returns_version(JobSchema(), HTTPStatus.ACCEPTED)
-def create_export(body: dict[str, Any]) -> Response:
+@returns(ExportSchema(), HTTPStatus.CREATED)
+def create_export(body: dict[str, Any]) -> Item:
     """Export all that the tenant stores.
 
     A worker writes a ZIP archive: FHIR R4 NDJSON, CSV with a dictionary, the audit log with its
-    seals, and the texts of documents. `Location` is the export: poll it. While one export waits or
-    runs, the answer is 409. Needs the PHI level `full` and access to all sites. It is recorded.
+    seals, and the texts of documents. Poll the export until its `state` is `done`. While one export
+    waits or runs, the answer is 409. Needs the PHI level `full` and access to all sites. It is
+    recorded.
     """
     _refuse_limited()
     try:
         job = enqueue_export([Part(each) for each in body["parts"]])
     except ExportRunningError as error:
         raise Conflict(str(error), code=Code.EXPORT_RUNNING) from error
-    response = deferred_response(job, url_for("exports.show_export", export_id=job["id"]))
-    del response.headers["Preference-Applied"]
-    return response
+    return describe_export(job)
 
 
 @bp.get("/exports/<uuid:export_id>")

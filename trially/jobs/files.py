@@ -4,6 +4,7 @@ So the file moves, is archived and is erased with its tenant, and any worker can
 is sealed for its tenant, job and number, so that it cannot take the place of another part.
 """
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from uuid import UUID
 
@@ -108,7 +109,7 @@ def delete_old_files(kind: str, hours: float) -> None:
     ended = select(job.c.id).where(
         of_current_tenant(Job),
         job.c.kind == kind,
-        job.c.ended_at < func.now() - func.make_interval(0, 0, 0, 0, hours),
+        job.c.ended_at < func.now() - dt.timedelta(hours=hours),
     )
     db.session.execute(delete(part).where(of_current_tenant(JobFilePart), part.c.job_id.in_(ended)))
 
