@@ -1,7 +1,7 @@
 """Clone tenants in processes that kill themselves, one for each moment of the operation.
 
 Run as a program with a source, a slug and a moment per line of input. A moment is `<step>:done`
-(its effect is there, its record is not), `<step>:recorded`, or `copying`: in the middle of the rows.
+(its effect is there, its record is not), `<step>:recorded`, or `copying`, after the first rows.
 """
 
 import os

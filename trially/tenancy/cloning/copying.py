@@ -6,13 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 
 from psycopg2 import sql
-from sqlalchemy import Table
 
 from trially.database.classes import Copied, copied_to_clones
 from trially.database.model import TenantModel
 from trially.tenancy.cloning.errors import UnclassifiedColumnError
 from trially.tenancy.cloning.fictions import Fictions
-from trially.tenancy.cloning.masking import Masker, Row, texts_of
+from trially.tenancy.cloning.masking import Masker, Row, TableMasker, texts_of
 from trially.tenancy.cloning.people import People
 from trially.tenancy.lifecycle.moving.numbering import continue_numbers
 from trially.tenancy.lifecycle.moving.progress import MoveProgress
@@ -33,16 +32,17 @@ def copy_rows(source: Side, target: Side, progress: MoveProgress, *, masked: boo
     with source.reading() as ours, target.writing() as theirs:
         ours.run(_SNAPSHOT)
         masker = _new_masker(ours, target) if masked else None
-        plans = [(each, _columns(each, masker)) for each in tables]
-        for table, columns in plans:
+        # All rules are known before the first row is copied.
+        masks = {each.name: _mask_of(each, masker) for each in tables} if masker else {}
+        for table in tables:
             progress.begin_table(table.name)
             with theirs.transaction():
                 _remove(theirs, table)
-                if masker is None:
-                    _copy(ours, theirs, table, progress)
+                if masked:
+                    _copy_masked(ours, theirs, table, masks[table.name], progress)
                 else:
-                    _copy_masked(ours, theirs, table, columns, masker, progress)
-        if masker is None:
+                    _copy(ours, theirs, table, progress)
+        if not masked:
             continue_numbers(ours, theirs, tables)
 
 
@@ -66,11 +66,8 @@ def _new_masker(ours: SideSession, target: Side) -> Masker:
     return Masker(str(target.tenant_id), fictions, people, moment)
 
 
-def _columns(table: MovedTable, masker: Masker | None) -> MovedTable:
-    if masker is None:
-        return table
-    names = masker.columns(_model(table), table.names)
-    return MovedTable(table.name, tuple(each for each in table.columns if each.name in names))
+def _mask_of(table: MovedTable, masker: Masker) -> TableMasker:
+    return masker.of_table(TenantModel.metadata.tables[table.name], table.names)
 
 
 def _remove(theirs: SideSession, table: MovedTable) -> None:
@@ -94,19 +91,16 @@ def _copy_masked(
     ours: SideSession,
     theirs: SideSession,
     table: MovedTable,
-    columns: MovedTable,
-    masker: Masker,
+    masker: TableMasker,
     progress: MoveProgress,
 ) -> None:
-    model = _model(table)
+    columns = tuple(each for each in table.columns if each.name in masker.rules)
+    written = MovedTable(table.name, columns)
     for rows in _read(ours, table):
-        masked = [found for row in rows if (found := masker.mask(model, _only(row, columns)))]
-        insert_rows(theirs, columns, [texts_of(list(row.values())) for row in masked])
+        masked = [found for row in rows if (found := masker.mask(row)) is not None]
+        texts = [texts_of([row[name] for name in written.names]) for row in masked]
+        insert_rows(theirs, written, texts)
         progress.count_rows(len(masked))
-
-
-def _only(row: Row, columns: MovedTable) -> Row:
-    return {name: row[name] for name in columns.names}
 
 
 def _read(session: SideSession, table: MovedTable) -> Iterator[Sequence[Row]]:
@@ -124,10 +118,6 @@ def _read(session: SideSession, table: MovedTable) -> Iterator[Sequence[Row]]:
     while rows := session.run(fetch):
         yield [dict(zip(table.names, row, strict=True)) for row in rows]
     session.run(sql.SQL("CLOSE {}").format(name))
-
-
-def _model(table: MovedTable) -> Table:
-    return TenantModel.metadata.tables[table.name]
 
 
 _numbers = count()

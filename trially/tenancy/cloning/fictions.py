@@ -1,6 +1,5 @@
 """Fictitious values in the place of identifiers, from a key that nobody keeps."""
 
-import hashlib
 import hmac
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -40,9 +39,7 @@ class Fictions:
 
     def digest(self, kind: str, *values: str) -> bytes:
         """Return 32 bytes that follow from values, for who has the key."""
-        parts = (kind, *values)
-        message = b"".join(len(each.encode()).to_bytes(4) + each.encode() for each in parts)
-        return hmac.digest(self.key, message, hashlib.sha256)
+        return _digest(self.key, kind, *values)
 
     def uuid(self, value: str) -> str:
         """Return another UUID in the place of one."""
@@ -74,6 +71,12 @@ class Fictions:
     def permuted(self, kind: str, value: str) -> str:
         """Return another text of the same format."""
         return permute_text(self.digest("permute", kind), value)
+
+
+def _digest(key: bytes, *parts: str) -> bytes:
+    encoded = [part.encode() for part in parts]
+    message = b"".join(len(each).to_bytes(4) + each for each in encoded)
+    return hmac.digest(key, message, "sha256")
 
 
 def _given(fictions: Fictions, value: str, person: str) -> str:

@@ -39,6 +39,10 @@ _NOT_INSERTED = frozenset({Held.GIVEN, Held.SECRET, Held.DERIVED})
 _NO_PERSON = Person("", 0)
 
 
+Rule = Callable[[str, Row, Person], str | None]
+"""Returns the masked text of a value, given its row and the person whom the row is about."""
+
+
 @dataclass(frozen=True)
 class Masker:
     """Masks the rows of all tables of one clone."""
@@ -49,66 +53,80 @@ class Masker:
     moment: str
     """The time of the clone, which stands for all times of work."""
 
-    def columns(self, table: Table, stored: Sequence[str]) -> list[str]:
-        """Return the columns that the clone's rows get from those that are stored.
+    def of_table(self, table: Table, stored: Sequence[str]) -> "TableMasker":
+        """Return the masker of a table with these columns.
 
         Raises `UnclassifiedColumnError` for a column, or a rule, that is not known.
         """
-        kept = []
+        rules: dict[str, Rule] = {}
         for name in stored:
-            held = None if name == "tenant_id" else _known_class(table, name)
-            if held is None or held.held not in _NOT_INSERTED:
-                kept.append(name)
-        return kept
-
-    def mask(self, table: Table, row: Row) -> Row | None:
-        """Return a masked row, or None for a row that would have no meaning."""
-        person = self._person_of(table, row)
-        masked: Row = {}
-        for name, value in row.items():
             if name == "tenant_id":
-                masked[name] = self.tenant_id
+                rules[name] = lambda *_: self.tenant_id
                 continue
-            masked[name] = None if value is None else self._mask(table, name, value, row, person)
-            if masked[name] is None and not table.c[name].nullable:
-                return None
-        _cap_age(table, masked, person)
-        return masked
+            column = _known_class(table, name)
+            if column.held not in _NOT_INSERTED:
+                rules[name] = self._rule(table, name, column)
+        return TableMasker(table.name, rules, _required(table), self.people)
 
-    def _mask(self, table: Table, name: str, value: str, row: Row, person: Person) -> str | None:
-        column = _known_class(table, name)
+    def _rule(self, table: Table, name: str, column: ColumnClass) -> Rule:
+        fictions, kind, beside = self.fictions, column.rule, column.beside or ""
         match column.held:
             case Held.ID:
-                return self.fictions.uuid(value)
+                return lambda value, _, __: fictions.uuid(value)
             case Held.TECHNICAL:
-                return _kept(table, name, value, column)
+                return lambda value, _, __: _kept(table.name, name, value, column)
             case Held.NUMBER:
-                return value
+                return lambda value, _, __: value
             case Held.CODE:
-                system = row.get(column.beside) if column.beside else None
-                return value if is_public(value, system) else None
+                return lambda value, row, _: value if is_public(value, row.get(beside)) else None
             case Held.VALUE_SET:
-                return value if _SETS[column.rule](value) else None
+                is_value = _SETS[kind]
+                return lambda value, _, __: value if is_value(value) else None
             case Held.DATE:
-                precision = row.get(column.beside) if column.beside else None
-                return _shift(value, precision, person)
+                return lambda value, row, person: _shift(value, row.get(beside), person)
             case Held.MOMENT:
-                return self.moment
+                return lambda *_: self.moment
             case Held.AGE:
-                return _young_enough(value)
+                return lambda value, _, __: _young_enough(value)
             case Held.IDENTIFIER:
-                return self.fictions.identifier(column.rule, value, person.id)
+                return lambda value, _, person: fictions.identifier(kind, value, person.id)
             case Held.FREE_TEXT:
-                return column.rule or None
+                return lambda *_: kind or None
             case Held.JSON:
-                return mask_object(column.rule, value, self.fictions, person.id)
+                return lambda value, _, person: mask_object(kind, value, fictions, person.id)
             case Held.DIGEST:
-                return self.fictions.bytes_of(value)
+                return lambda value, _, __: fictions.bytes_of(value)
         raise UnclassifiedColumnError(f"{table.name}.{name} is not a column that clones write.")
 
-    def _person_of(self, table: Table, row: Row) -> Person:
-        record = row.get("id" if table.name == "patient" else "patient_id")
-        return _NO_PERSON if record is None else self.people.find(record)
+
+@dataclass(frozen=True)
+class TableMasker:
+    """Masks the rows of one table."""
+
+    table: str
+    rules: Mapping[str, Rule]
+    """By column that the clone's rows get."""
+
+    required: frozenset[str]
+    people: People
+
+    def mask(self, row: Row) -> Row | None:
+        """Return a masked row, or None for a row that would have no meaning."""
+        record = row.get("id" if self.table == "patient" else "patient_id")
+        person = _NO_PERSON if record is None else self.people.find(record)
+        masked: Row = {}
+        for name, rule in self.rules.items():
+            value = row.get(name)
+            written = None if value is None else rule(value, row, person)
+            if written is None and name in self.required:
+                return None
+            masked[name] = written
+        _cap_age(self.table, masked, person)
+        return masked
+
+
+def _required(table: Table) -> frozenset[str]:
+    return frozenset(column.name for column in table.columns if not column.nullable)
 
 
 def _known_class(table: Table, name: str) -> ColumnClass:
@@ -135,10 +153,10 @@ def _is_open(table: Table, name: str, column: ColumnClass) -> bool:
     return isinstance(table.c[name].type, String) and not column.values
 
 
-def _kept(table: Table, name: str, value: str, column: ColumnClass) -> str:
+def _kept(table: str, name: str, value: str, column: ColumnClass) -> str:
     if column.values and value not in column.values:
         raise UnmaskableValueError(
-            f"The tenant cannot be masked: a row of {table.name} has a {name} that this version"
+            f"The tenant cannot be masked: a row of {table} has a {name} that this version"
             " does not know. Look for it with `flask tenants psql`."
         )
     return value
@@ -163,11 +181,11 @@ def _young_enough(value: str) -> str | None:
     return value if months < OLDEST * 12 else f"P{OLDEST}Y"
 
 
-def _cap_age(table: Table, row: Row, person: Person) -> None:
+def _cap_age(table: str, row: Row, person: Person) -> None:
     """Let nothing else say that a patient is older."""
-    if table.name == "patient" and person.born is not None and row.get("birth_date"):
+    if table == "patient" and person.born is not None and row.get("birth_date"):
         row["birth_date"], row["birth_date_precision"] = person.born.isoformat(), "year"
-    if table.name == "clinical_fact" and row.get("code") in AGE_CODES:
+    if table == "clinical_fact" and row.get("code") in AGE_CODES:
         number = row.get("value_number")
         if number is not None and float(number) >= OLDEST:
             row["value_number"] = str(OLDEST)
