@@ -164,8 +164,8 @@ def test_two_people_of_one_name_have_two_names(masker: Masker) -> None:
 
 
 def test_names_of_one_person_are_the_same_in_all_tables(masker: Masker) -> None:
-    patient = {"id": PERSON, "family_name": "Smith", "source_id": "p1"}
-    name = {"id": "9", "patient_id": PERSON, "family_name": "Smith"}
+    patient: Row = {"id": PERSON, "family_name": "Smith", "source_id": "p1"}
+    name: Row = {"id": "9", "patient_id": PERSON, "family_name": "Smith"}
 
     rows = mask(masker, "patient", patient), mask(masker, "patient_name", name)
 
