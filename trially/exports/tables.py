@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from psycopg2 import sql
 from sqlalchemy import String, Table
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.dialects.postgresql import TSVECTOR, dialect
 
 from trially.database.classes import Held, class_of
 from trially.database.model import TenantModel
@@ -29,6 +29,7 @@ LEFT_OUT = {
 """The tables without a CSV file, and where their rows are instead or what they are."""
 
 COLUMNS = ("table", "column", "type", "nullable", "class", "description")
+_DIALECT = dialect()
 _FORMULA = r"^[=+\-@\t\r]"
 """A spreadsheet would run a cell that begins so."""
 
@@ -74,7 +75,7 @@ def dictionary() -> Iterator[bytes]:
                 (
                     table.name,
                     name,
-                    str(column.type),
+                    column.type.compile(_DIALECT),
                     "yes" if column.nullable else "no",
                     held.held if held else "",
                     docs.get(name, ""),
