@@ -135,6 +135,16 @@ tenants = _group(
         "Move the tenant SLUG back to the placement that it left last.",
     ),
     _lazy(
+        "export",
+        "trially.exports.commands:export_tenant",
+        "Export what the tenant SLUG stores: FHIR, CSV, audit log and files.",
+    ),
+    _lazy(
+        "clone",
+        "trially.tenancy.cloning.clone_commands:clone",
+        "Copy the tenant SLUG as the new tenant NEW_SLUG.",
+    ),
+    _lazy(
         "settle-moves",
         f"{MOVING}:settle_moves",
         "Finish interrupted switches, and remove placements whose time to be kept is over.",
@@ -292,7 +302,12 @@ imports = _group(
 
 patients = _group(
     "patients",
-    "Index patients, and find possible duplicates.",
+    "Index and export patients, and find possible duplicates.",
+    _lazy(
+        "export",
+        "trially.exports.commands:export_patient",
+        "Export all that TENANT stores about the person PATIENT_ID.",
+    ),
     _lazy(
         "duplicates",
         f"{PATIENTS}:duplicates",
