@@ -59,6 +59,21 @@ class Settings:
     previous_secret_key: str = field(default="", repr=False)
     """The other secret key while the key is changed: what it signed and set is still accepted."""
 
+    master_key: str = field(default="", repr=False)
+    """The URL of the master key that wraps tenants' data keys. In development a key ring's file."""
+
+    previous_master_key: str = field(default="", repr=False)
+    """The URL of the former master key while another provider or key takes its place."""
+
+    data_key_max_age_seconds: Annotated[float, between(0, 86_400)] = 900.0
+    """How long a process keeps an unwrapped data key in memory, in seconds."""
+
+    key_provider_timeout_seconds: Annotated[float, between(0.1, 60)] = 5.0
+    """Maximum time of one call of a master key's provider, in seconds."""
+
+    key_provider_outage_seconds: Annotated[float, between(0, 604_800)] = 14_400.0
+    """How long expired data keys are used while their provider does not answer, in seconds."""
+
     instance: Path = INSTANCE
     """Directory of local state: settings, the embedded server's data, the built-in issuer's key."""
 
@@ -271,6 +286,9 @@ class Settings:
 
     slow_query_ms: Annotated[int, at_least(0)] = 500
     """Duration from which a tenant's statement is logged as slow, in milliseconds."""
+
+    backup_url: str = field(default="", repr=False)
+    """Where archives of tenants are, as a URL. By default a folder of the instance."""
 
     audit_witnesses: tuple[str, ...] = field(default=(), repr=False)
     """Where the hashes of audit seals are kept outside the databases, as URLs."""
