@@ -30,10 +30,10 @@ class FakeProvider:
         self.error: Exception | None = None
         self.hangs: Event | None = None
 
-    def wrap(self, secret: bytes, context: KeyContext) -> WrappedKey:
+    def wrap(self, _secret: bytes, _context: KeyContext) -> WrappedKey:
         return WRAPPED
 
-    def unwrap(self, wrapped: WrappedKey, context: KeyContext) -> bytes:
+    def unwrap(self, _wrapped: WrappedKey, _context: KeyContext) -> bytes:
         self.calls += 1
         if self.hangs is not None:
             self.hangs.wait()
