@@ -15,13 +15,19 @@ from sqlalchemy.orm import Session
 from trially.cache.ttl_cache import TTLCache
 from trially.config import Settings
 from trially.keys.data_keys import DataKey
-from trially.keys.providers import KeyContext, ProviderUnavailableError, WrappedKey
+from trially.keys.providers import (
+    KeyContext,
+    KeyProviderError,
+    ProviderUnavailableError,
+    WrappedKey,
+)
 from trially.state import app_state, state_of
 from trially.tenancy.catalog_reader import catalog_reader
 from trially.tenancy.catalog_sessions import catalog_transaction, reader_engine
 from trially.tenancy.data_keys.errors import DestroyedKeyError, UnknownKeyError
 from trially.tenancy.data_keys.masters import Masters, masters_of
 from trially.tenancy.data_keys.model import TenantKey
+from trially.tenancy.data_keys.noting import note_failed, note_unwrapped
 from trially.tenancy.data_keys.wrapping import insert_first_version
 
 CAPACITY = 20_000
@@ -80,15 +86,26 @@ class DataKeys:
         known = self._unwrapped.get((tenant_id, version))
         if known is not None and known.sealed == sealed:
             return known.key
+        wrapped, context = WrappedKey.parse(sealed), KeyContext(tenant_id, version)
         try:
-            key = self.masters.unwrap(WrappedKey.parse(sealed), KeyContext(tenant_id, version))
-        except ProviderUnavailableError:
-            expired = self._unwrapped.get_expired((tenant_id, version), self._outage_seconds)
-            if expired is None or expired.sealed != sealed:
+            key = self.masters.unwrap(wrapped, context)
+        except KeyProviderError as error:
+            usable = self._expired(context, sealed, error)
+            note_failed(error, context, expired_is_used=usable is not None)
+            if usable is None:
                 raise
-            return expired.key
+            return usable
+        note_unwrapped(wrapped, context)
         self._unwrapped.put((tenant_id, version), _Unwrapped(sealed, key))
         return key
+
+    def _expired(self, context: KeyContext, sealed: str, error: Exception) -> DataKey | None:
+        """Return the expired key that may be used after an error of the provider, if any."""
+        if not isinstance(error, ProviderUnavailableError):
+            return None
+        names = context.tenant_id, context.version
+        expired = self._unwrapped.get_expired(names, self._outage_seconds)
+        return expired.key if expired is not None and expired.sealed == sealed else None
 
     def forget(self, tenant_id: UUID) -> None:
         """Drop all that this process knows of a tenant's data keys."""
