@@ -237,6 +237,11 @@ keys = _group(
         "Wrap all data keys with a new version of the master key.",
     ),
     _lazy(
+        "destroy-former-versions",
+        f"{MASTER_KEYS}:destroy_former_versions",
+        "Destroy all versions of the master key but the newest one.",
+    ),
+    _lazy(
         "rotate-data",
         f"{MASTER_KEYS}:rotate_data",
         "Create a new version of the data key of TENANT.",

@@ -47,6 +47,12 @@ class FakeProvider:
     def create_version(self) -> str:
         return "2"
 
+    def former_versions(self) -> list[str]:
+        return ["1"]
+
+    def destroy_version(self, version: str) -> None:
+        self.destroyed = version
+
     def create_key(self) -> None:
         raise FileExistsError
 
@@ -75,6 +81,8 @@ def test_answers_pass_through(fake: FakeProvider, clock: Clock) -> None:
     assert bounded.wrap(b"secret", CONTEXT) == WRAPPED
     assert bounded.unwrap(WRAPPED, CONTEXT) == b"secret"
     assert (bounded.newest_version(), bounded.create_version()) == ("1", "2")
+    bounded.destroy_version(*bounded.former_versions())
+    assert fake.destroyed == "1"
     with pytest.raises(FileExistsError):
         bounded.create_key()
 

@@ -16,7 +16,7 @@ from sqlalchemy import delete, update
 
 from trially import create_app
 from trially.config import Settings
-from trially.keys.providers import open_provider
+from trially.keys.providers import MasterKeyLostError, open_provider
 from trially.state import state_of
 from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
@@ -230,6 +230,33 @@ def test_a_lost_key_ring_is_named_and_loses_no_row(
     finally:
         hidden.rename(ring)
     assert secrets_of(app, tenants) == before
+
+
+def test_former_versions_are_destroyed_once_nothing_needs_them(
+    app: Flask, run_command: RunCommand, tenants: list[Tenant]
+) -> None:
+    before = secrets_of(app, tenants)
+    run_json(run_command, "keys", "rotate-master")
+    with app.app_context():
+        copied = {key.context: key.wrapped for key in stored_keys()}
+        masters = state_of(app).data_keys.masters
+    created = run_json(run_command, "keys", "rotate-master", "--create-only")
+    assert created["is_new_version"] is True
+    assert secrets_of(app, tenants) == before
+    refused = run_command("keys", "destroy-former-versions", "--yes")
+    assert (refused.exit_code, "--no-new-version" in refused.output) == (1, True)
+    assert run_json(run_command, "keys", "rotate-master")["is_new_version"] is False
+
+    asked = run_command("keys", "destroy-former-versions")
+    assert (asked.exit_code, "will be destroyed" in asked.output) == (1, True)
+    destroyed = run_json(run_command, "keys", "destroy-former-versions", "--yes")["destroyed"]
+
+    assert destroyed[-1] == str(int(newest(app)) - 1)
+    assert secrets_of(app, tenants) == before
+    for context, wrapped in copied.items():
+        with pytest.raises(MasterKeyLostError):
+            masters.unwrap(wrapped, context)
+    assert run_json(run_command, "keys", "destroy-former-versions")["destroyed"] == []
 
 
 def test_the_master_key_is_created_once(settings: Settings, tmp_path: Path, app: Flask) -> None:

@@ -62,6 +62,14 @@ class BoundedProvider:
         """Create a version of the master key, which `wrap` uses from now on, and return it."""
         return self._call(self._provider.create_version)
 
+    def former_versions(self) -> list[str]:
+        """Return the versions of the master key before the newest one that still exist."""
+        return self._call(self._provider.former_versions)
+
+    def destroy_version(self, version: str) -> None:
+        """Destroy a former version for good."""
+        self._call(lambda: self._provider.destroy_version(version))
+
     def create_key(self) -> None:
         """Create the master key."""
         self._call(self._provider.create_key)

@@ -5,7 +5,6 @@ seen within seconds. Unwrapped keys are kept longer, because a provider may be s
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from uuid import UUID
 
 from flask import Flask, has_request_context
@@ -37,14 +36,6 @@ Versions = Mapping[int, str | None]
 """The wrapped key of each version of a tenant's data key; None for a destroyed one."""
 
 
-@dataclass(frozen=True)
-class _Unwrapped:
-    """An unwrapped data key, and the wrapped one that it was read from."""
-
-    sealed: str
-    key: DataKey
-
-
 class DataKeys:
     """The data keys that a process knows. Threads may share it."""
 
@@ -54,7 +45,7 @@ class DataKeys:
         self._versions: TTLCache[UUID, tuple[UUID, Versions]] = TTLCache(
             CAPACITY, settings.placement_max_age_seconds
         )
-        self._unwrapped: TTLCache[tuple[UUID, int], _Unwrapped] = TTLCache(
+        self._unwrapped: TTLCache[tuple[UUID, int], DataKey] = TTLCache(
             CAPACITY, settings.data_key_max_age_seconds
         )
 
@@ -80,37 +71,39 @@ class DataKeys:
     def key(self, tenant_id: UUID, version: int, sealed: str) -> DataKey:
         """Return an unwrapped data key, from memory or from the provider.
 
+        A version of a data key never changes, so a key in memory stays valid if the master key
+        wraps it again.
+
         While the provider does not answer, an expired one is used for a bounded time. A provider
         that refuses is obeyed.
         """
         known = self._unwrapped.get((tenant_id, version))
-        if known is not None and known.sealed == sealed:
-            return known.key
+        if known is not None:
+            return known
         wrapped, context = WrappedKey.parse(sealed), KeyContext(tenant_id, version)
         try:
             key = self.masters.unwrap(wrapped, context)
         except KeyProviderError as error:
-            usable = self._expired(context, sealed, error)
+            usable = self._expired(context, error)
             note_failed(error, context, expired_is_used=usable is not None)
             if usable is None:
                 raise
             return usable
         note_unwrapped(wrapped, context)
-        self._unwrapped.put((tenant_id, version), _Unwrapped(sealed, key))
+        self._unwrapped.put((tenant_id, version), key)
         return key
 
-    def _expired(self, context: KeyContext, sealed: str, error: Exception) -> DataKey | None:
+    def _expired(self, context: KeyContext, error: Exception) -> DataKey | None:
         """Return the expired key that may be used after an error of the provider, if any."""
         if not isinstance(error, ProviderUnavailableError):
             return None
         names = context.tenant_id, context.version
-        expired = self._unwrapped.get_expired(names, self._outage_seconds)
-        return expired.key if expired is not None and expired.sealed == sealed else None
+        return self._unwrapped.get_expired(names, self._outage_seconds)
 
     def forget(self, tenant_id: UUID) -> None:
         """Drop all that this process knows of a tenant's data keys."""
         self._versions.forget(lambda each: each[0] == tenant_id)
-        self._unwrapped.forget(lambda each: each.key.tenant_id == tenant_id)
+        self._unwrapped.forget(lambda each: each.tenant_id == tenant_id)
 
 
 def data_key(tenant_id: UUID) -> DataKey:

@@ -69,6 +69,10 @@ class Newest:
         return f"{self.kind} {self.key_name} version {self.key_version}"
 
 
+class FormerVersionsUsedError(OperatorError):
+    """Data keys are wrapped by a former version of the master key, so it cannot be destroyed."""
+
+
 class MasterRotation:
     """A rotation of the master key: `run` wraps the remaining data keys again."""
 
@@ -144,6 +148,26 @@ def begin_master_rotation(*, creates_version: bool = True) -> Iterator[MasterRot
             newest = newest_of(masters)
             remaining = keys_to_wrap(newest)
         yield MasterRotation(newest, remaining, is_new=is_new)
+
+
+def destroy_former_versions() -> list[str]:
+    """Destroy all versions of the master key but the newest one, and return them.
+
+    A copy of the catalog from before the last rotation then contains no key that can be unwrapped.
+    Raises `FormerVersionsUsedError`, `MasterRotationBusyError` or a `KeyProviderError`.
+    """
+    provider = app_state().data_keys.masters.current
+    with _exclusively():
+        used = keys_to_wrap(newest_of(app_state().data_keys.masters))
+        if used:
+            raise FormerVersionsUsedError(
+                f"{len(used)} data keys are not wrapped by the newest version of the master key."
+                " Run `flask keys rotate-master --no-new-version` first."
+            )
+        versions = provider.former_versions()
+        for version in versions:
+            provider.destroy_version(version)
+    return versions
 
 
 def wrap_again(key: StoredKey) -> None:

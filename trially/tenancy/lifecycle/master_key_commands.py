@@ -1,4 +1,4 @@
-"""`flask keys create-master`, `rotate-master` and `rotate-data`."""
+"""`flask keys create-master`, `rotate-master`, `destroy-former-versions` and `rotate-data`."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ import click
 from trially.errors import OperatorError
 from trially.keys.providers import KeyProviderError
 from trially.state import app_state
-from trially.tenancy.data_keys import rotate_data_key
+from trially.tenancy.data_keys import rewrapping, rotate_data_key
 from trially.tenancy.data_keys.rewrapping import (
     MasterRotation,
     begin_master_rotation,
@@ -22,6 +22,7 @@ from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.schema.catalog_revision import require_catalog
 from trially.terminal import (
     NOTHING,
+    Loss,
     command,
     json_option,
     plural,
@@ -35,8 +36,8 @@ dry_run_option = click.option(
 )
 
 
-class NothingChosenError(OperatorError):
-    """Neither a tenant nor `--all` was given, or both."""
+class ContradictionError(OperatorError):
+    """Options contradict each other, or nothing was chosen."""
 
 
 class MasterKeyExistsError(OperatorError):
@@ -72,9 +73,14 @@ def create_master(*, as_json: bool) -> None:
     is_flag=True,
     help="Create no version: only wrap what the newest one has not wrapped.",
 )
+@click.option(
+    "--create-only",
+    is_flag=True,
+    help="Create the version and wrap nothing, to copy a key ring to other machines first.",
+)
 @dry_run_option
 @json_option
-def rotate_master(*, no_new_version: bool, dry_run: bool, as_json: bool) -> None:
+def rotate_master(*, no_new_version: bool, create_only: bool, dry_run: bool, as_json: bool) -> None:
     """Wrap all data keys with a new version of the master key.
 
     If some data keys lack the newest version, it wraps these and creates none. So run it again
@@ -89,7 +95,12 @@ def rotate_master(*, no_new_version: bool, dry_run: bool, as_json: bool) -> None
     if dry_run:
         _print_plan(creates_version=not no_new_version, as_json=as_json)
         return
+    if create_only and no_new_version:
+        raise ContradictionError("--create-only and --no-new-version exclude each other.")
     with begin_master_rotation(creates_version=not no_new_version) as rotation:
+        if create_only:
+            _print_created(rotation, as_json=as_json)
+            return
         total = len(rotation.remaining)
         with progress_bar(rotation.run(), "Wrapping data keys", total) as wrapped:
             for _ in wrapped:
@@ -98,6 +109,38 @@ def rotate_master(*, no_new_version: bool, dry_run: bool, as_json: bool) -> None
     _print_rotation(rotation, left, as_json=as_json)
     if left or rotation.problems:
         raise click.exceptions.Exit(1)
+
+
+def loss_of_destroying(**_: Any) -> Loss | None:
+    """Return which versions of the master key would be destroyed."""
+    require_catalog()
+    versions = app_state().data_keys.masters.current.former_versions()
+    if not versions:
+        return None
+    return Loss(
+        f"The versions {', '.join(versions)} of the master key will be destroyed. Data keys in"
+        " older copies of the catalog cannot be unwrapped any more.",
+        "Destroy the former versions?",
+    )
+
+
+@command("destroy-former-versions", loses=loss_of_destroying)
+@json_option
+def destroy_former_versions(*, as_json: bool) -> None:
+    """Destroy all versions of the master key but the newest one.
+
+    Older copies of the catalog hold data keys that former versions have wrapped, also those of
+    erased tenants. Refused while a data key needs a former version.
+    """
+    require_catalog()
+    versions = rewrapping.destroy_former_versions()
+    sentence = (
+        f"Destroyed the versions {', '.join(versions)} of the master key. Destroy their backups"
+        " too."
+        if versions
+        else "The master key has no former version."
+    )
+    print_item({"destroyed": versions}, sentence, as_json=as_json)
 
 
 @command("rotate-data", loses=NOTHING)
@@ -154,7 +197,7 @@ def rotate_data(
 
 def _choose(tenant: str | None, min_days: int, *, is_all: bool) -> Sequence[TenantKeyAge]:
     if (tenant is None) != is_all:
-        raise NothingChosenError("Name one tenant, or pass --all.")
+        raise ContradictionError("Name one tenant, or pass --all.")
     if tenant is not None:
         return key_ages([get_tenant(tenant).id])
     youngest = dt.datetime.now(dt.UTC) - dt.timedelta(days=min_days)
@@ -179,6 +222,16 @@ def _print_plan(*, creates_version: bool, as_json: bool) -> None:
     else:
         sentence = f"{plural(len(remaining), 'data key')} would be wrapped with {newest}."
     print_item(item, f"{sentence} Nothing was changed.", as_json=as_json)
+
+
+def _print_created(rotation: MasterRotation, *, as_json: bool) -> None:
+    origin = "Created" if rotation.is_new else "A rotation is unfinished, so none was created:"
+    sentence = (
+        f"{origin} {rotation.newest}. When all machines have it, run `flask keys rotate-master`,"
+        f" which wraps {plural(len(rotation.remaining), 'data key')}."
+    )
+    item = {"newest": str(rotation.newest), "is_new_version": rotation.is_new}
+    print_item(item, sentence, as_json=as_json)
 
 
 def _print_rotation(rotation: MasterRotation, left: int, *, as_json: bool) -> None:
