@@ -1,5 +1,6 @@
 """A provider that hangs or fails holds few threads, for a bounded time."""
 
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from uuid import UUID
 
@@ -127,12 +128,22 @@ def test_a_call_that_hangs_ends_for_its_caller(fake: FakeProvider, clock: Clock)
             with pytest.raises(ProviderUnavailableError, match=r"within 0.01 s"):
                 bounded.unwrap(WRAPPED, CONTEXT)
             clock.now += PAUSE_SECONDS
-        # All calls hang still, so no further one begins.
+        # All of them hang still, so the next call does not begin.
         with pytest.raises(ProviderUnavailableError, match="asked again"):
             bounded.unwrap(WRAPPED, CONTEXT)
         assert fake.calls == MOST_CALLS
     finally:
         fake.hangs.set()
+
+
+def test_more_calls_than_run_at_once_wait_for_each_other(fake: FakeProvider, clock: Clock) -> None:
+    bounded = BoundedProvider(fake, 20.0, clock)
+    fake.hangs = Event()
+    with ThreadPoolExecutor(MOST_CALLS + 4) as threads:
+        calls = [threads.submit(bounded.unwrap, WRAPPED, CONTEXT) for _ in range(MOST_CALLS + 4)]
+        fake.hangs.set()
+
+        assert [call.result() for call in calls] == [b"secret"] * (MOST_CALLS + 4)
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,7 @@ def test_a_destroyed_key_is_not_used_during_an_outage(
         destroy_data_keys(tenant.id)
     # As it happens within TRIALLY_PLACEMENT_MAX_AGE_SECONDS.
     app_state().data_keys.versions(tenant.id, fresh=True)
+    assert len(app_state().data_keys._unwrapped) == 0
 
     with pytest.raises(DestroyedKeyError):
         data_key(tenant.id)

@@ -66,6 +66,7 @@ class DataKeys:
             )
             if read is not expired:
                 self._versions.put(tenant_id, read)
+                self._forget_destroyed(*read)
             cached = read
         return cached[1]
 
@@ -100,6 +101,13 @@ class DataKeys:
             return None
         names = context.tenant_id, context.version
         return self._unwrapped.get_expired(names, self._outage_seconds)
+
+    def _forget_destroyed(self, tenant_id: UUID, versions: Versions) -> None:
+        destroyed = {version for version, sealed in versions.items() if sealed is None}
+        if destroyed:
+            self._unwrapped.forget(
+                lambda each: each.tenant_id == tenant_id and each.version in destroyed
+            )
 
     def forget(self, tenant_id: UUID) -> None:
         """Drop all that this process knows of a tenant's data keys."""
