@@ -114,6 +114,9 @@ class Code(StrEnum):
     NOT_FOUND = "not_found"
     """The record does not exist, or the caller may not see it."""
 
+    TENANT_LEAVING = "tenant_leaving"
+    """The tenant is suspended, and will be erased at `erase_after`. Only its members are told."""
+
     NO_TENANT_ACCESS = "no_tenant_access"
     """The token gives no access to this tenant: unknown, suspended and foreign tenants alike."""
 

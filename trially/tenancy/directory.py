@@ -29,7 +29,7 @@ from sqlalchemy.orm import Session
 
 from trially.observability.metrics import catalog_stale_answers_total
 from trially.state import app_state, state_of
-from trially.tenancy.catalog import Tenant, TenantStatus, TokenCutOff, is_called
+from trially.tenancy.catalog import UNSERVED, Tenant, TenantStatus, TokenCutOff, is_called
 from trially.tenancy.catalog_reader import SLOW_SECONDS, CatalogUnavailableError, catalog_reader
 from trially.tenancy.catalog_sessions import reader_engine
 from trially.tenancy.names import UnknownTenantError
@@ -151,7 +151,7 @@ def _look_up(reference: str) -> TenantEntry:
     with Session(reader_engine()) as session:
         row = session.execute(
             select(Tenant, _STAMP).where(
-                is_called(reference), is_served(), Tenant.status != TenantStatus.PROVISIONING
+                is_called(reference), is_served(), Tenant.status.not_in(UNSERVED)
             )
         ).first()
         if row is None:
@@ -170,6 +170,7 @@ def _look_up(reference: str) -> TenantEntry:
             cut_offs=_cut_offs_of(session, tenant.id),
             supporters=_supporters_of(session, tenant.id),
             stamp=stamp,
+            erase_after=tenant.erase_after,
         )
 
 
@@ -193,7 +194,7 @@ def _read_stamps(tenant_ids: Collection[UUID]) -> Mapping[UUID, str]:
     """Return the stamps of those of these tenants that are still served."""
     ids = bindparam("ids", list(tenant_ids), ARRAY(Uuid))
     statement = select(Tenant.id, _STAMP.label("stamp")).where(
-        Tenant.id == any_(ids), is_served(), Tenant.status != TenantStatus.PROVISIONING
+        Tenant.id == any_(ids), is_served(), Tenant.status.not_in(UNSERVED)
     )
     with reader_engine().connect() as connection:
         return {row.id: row.stamp for row in connection.execute(statement)}

@@ -16,7 +16,10 @@ from trially.tenancy.lifecycle.listing import (
 )
 from trially.terminal import NOTHING, json_option, print_items, print_record, table_options
 
-COLUMNS = ("slug", "name", "kind", "status", "tier", "server", "plan", "created_at")
+COLUMNS = (
+    *("slug", "name", "kind", "status", "tier", "server", "plan"),
+    *("erase_after", "legal_hold", "created_at"),
+)
 
 
 @catalog_command("list", loses=NOTHING, only_reads=True, needs_routes=False)
@@ -57,8 +60,8 @@ def list_(*, as_json: bool, **options: Any) -> None:
         items,
         COLUMNS,
         as_json=as_json,
-        texts=("name",),
-        optional=("server", "plan", "created_at", "kind"),
+        texts=("name", "legal_hold"),
+        optional=("legal_hold", "erase_after", "server", "plan", "created_at", "kind"),
     )
 
 
@@ -104,5 +107,7 @@ def describe(tenant: Tenant) -> dict[str, Any]:
         "database": record.database,
         "schema": record.schema,
         "epoch": record.epoch,
+        "erase_after": tenant.erase_after,
+        "legal_hold": tenant.legal_hold,
         "created_at": tenant.created_at,
     }

@@ -8,6 +8,7 @@ import click
 
 from trially.tenancy.catalog import Operation
 from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.erasing.steps import ERASE
 from trially.tenancy.lifecycle import provisioning, ready_tenants
 from trially.tenancy.lifecycle.moving import kept, steps
 from trially.tenancy.lifecycle.operations import (
@@ -21,7 +22,7 @@ from trially.terminal import NOTHING, Loss, json_option, plural, print_items, ta
 
 OPERATIONS_SHOWN = 100
 
-KINDS = (provisioning.PROVISION, ready_tenants.PREPARE, steps.MOVE, kept.REMOVE_KEPT)
+KINDS = (provisioning.PROVISION, ready_tenants.PREPARE, steps.MOVE, kept.REMOVE_KEPT, ERASE)
 """The kinds of operation. An operation can be resumed only where its kind is imported."""
 
 CREATING = (provisioning.PROVISION.name, ready_tenants.PREPARE.name)

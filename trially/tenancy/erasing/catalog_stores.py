@@ -1,0 +1,143 @@
+"""What the catalog holds of a tenant: which tables lose their rows, and which keep some, and why."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from sqlalchemy import (
+    ColumnElement,
+    String,
+    Table,
+    cast,
+    delete,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from trially.database.model import CatalogModel
+from trially.tenancy.catalog import Operation, Tenant, Tier
+from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.erasing.erased_tenant import ErasedTenant, digest_of_slug
+from trially.tenancy.erasing.model import ErasedSlug
+from trially.tenancy.erasing.stores import Found
+from trially.tenancy.tiers import TIERS
+
+KEPT: Mapping[str, str] = {
+    "erasure": "The order and this certificate: who ordered the erasure, when, and what was done.",
+    "erased_slug": "Digests of the slugs, so that no other tenant gets one of them.",
+    "operator_action": (
+        "The log of operators' actions is sealed, and kept for the years that the law asks for"
+        " (45 CFR 164.316(b)(2)). It holds no patient data."
+    ),
+    "operation": "The erasure itself, without names.",
+    "tenant_key": "When each version of the data key was destroyed. The keys are not there.",
+}
+"""Tables with a tenant's id that keep rows, and why. All others lose them."""
+
+WITHOUT_TENANTS: Mapping[str, str] = {
+    "server": "servers",
+    "server_password": "passwords of servers",
+    "secret_key": "fingerprints of the secret key",
+    "shared_database": "databases of many tenants",
+    "migration_run": "runs of migrations",
+}
+"""Tables of the catalog that no row of which is about one tenant, and what they hold."""
+
+WITHOUT_TENANT_ID: Mapping[str, str] = {
+    "place_migration": "It names a tenant by the database and the schema.",
+}
+"""Tables that are about tenants and have no `tenant_id`. `_others` erases them."""
+
+
+def tables_of_tenants() -> Sequence[Table]:
+    """Return the tables of the catalog with a tenant's id, those that others depend on last."""
+    return [
+        table for table in reversed(CatalogModel.metadata.sorted_tables) if "tenant_id" in table.c
+    ]
+
+
+def look_into_catalog(tenant: ErasedTenant) -> Iterator[Found]:
+    """Count the catalog's rows about a tenant, and those that name it in any column."""
+    with catalog_transaction() as session:
+        for table in [*tables_of_tenants(), _table(Tenant)]:
+            yield _count(session, table, _is_about(table, tenant))
+        for table, condition in _others(tenant):
+            yield _count(session, table, condition)
+        for table in CatalogModel.metadata.sorted_tables:
+            if table.name not in KEPT:
+                condition = _names(table, tenant)
+                number = session.scalar(select(func.count()).select_from(table).where(condition))
+                yield Found(f"texts in the catalog, table {table.name}", "rows", number or 0)
+
+
+def remove_from_catalog(session: Session, tenant: ErasedTenant, operation_id: object) -> None:
+    """Delete the catalog's rows about a tenant, and keep digests of its slugs."""
+    # The trigger of the operators' log then notes which rows went, and no values.
+    session.execute(text("SELECT set_config('trially.erasing', 'on', true)"))
+    session.execute(
+        insert(ErasedSlug).on_conflict_do_nothing(),
+        [{"digest": digest_of_slug(each), "tenant_id": tenant.id} for each in tenant.slugs],
+    )
+    for table, condition in _others(tenant):
+        session.execute(delete(table).where(condition))
+    for table in tables_of_tenants():
+        if table.name not in KEPT:
+            session.execute(delete(table).where(_is_about(table, tenant)))
+    session.execute(
+        delete(Operation).where(Operation.tenant_id == tenant.id, Operation.id != operation_id)
+    )
+    session.execute(delete(Tenant).where(Tenant.id == tenant.id))
+
+
+def reduce_operation(session: Session, operation: Operation) -> None:
+    """Take the names out of the erasure's own operation."""
+    session.execute(
+        update(Operation)
+        .where(Operation.id == operation.id)
+        .values(tenant_slug=ERASED, parameters={"erasure": operation.parameters["erasure"]})
+    )
+
+
+ERASED = "(erased)"
+"""In place of the slug of an erased tenant. No slug has this form."""
+
+
+def _count(session: Session, table: Table, condition: ColumnElement[bool]) -> Found:
+    number = session.scalar(select(func.count()).select_from(table).where(condition))
+    return Found(f"catalog, table {table.name}", "rows", number or 0, KEPT.get(table.name))
+
+
+def _is_about(table: Table, tenant: ErasedTenant) -> ColumnElement[bool]:
+    column = table.c.id if table.name == Tenant.__tablename__ else table.c.tenant_id
+    return column == tenant.id
+
+
+def _others(tenant: ErasedTenant) -> Iterator[tuple[Table, ColumnElement[bool]]]:
+    """Yield the rows about a tenant that have no `tenant_id`."""
+    table = CatalogModel.metadata.tables["place_migration"]
+    own = [
+        (table.c.server == each.server)
+        & (table.c.database == each.database)
+        & (table.c.schema == each.schema)
+        for each in tenant.places
+        if not TIERS[Tier(each.tier)].shares_tables
+    ]
+    yield table, or_(false(), *own)
+
+
+def _names(table: Table, tenant: ErasedTenant) -> ColumnElement[bool]:
+    """Return the condition that a row has the tenant's id in any column, or one of its slugs."""
+    row = cast(func.to_jsonb(literal_column(table.name)), String)
+    slugs = [c.in_(tenant.slugs) for c in table.c if c.name == "slug" or c.name.endswith("_slug")]
+    return or_(row.contains(str(tenant.id)), *slugs)
+
+
+def _table(model: type[CatalogModel]) -> Table:
+    table = model.__table__
+    assert isinstance(table, Table)  # noqa: S101
+    return table
