@@ -1,4 +1,5 @@
-"""What the catalog holds of a tenant: which tables lose their rows, and which keep some, and why."""
+"""What the catalog holds of a tenant: which tables lose their rows, and which keep some.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 
