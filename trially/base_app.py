@@ -11,7 +11,7 @@ from trially.audit import erasures  # noqa: F401  registers what an erasure does
 from trially.audit import recording as audit_recording
 from trially.config import Settings, read_settings
 from trially.database import session
-from trially.tenancy import catalog_reader, context, directory, plans, recorded_keys
+from trially.tenancy import catalog_reader, context, data_keys, directory, plans, recorded_keys
 from trially.tenancy.operators import commands
 from trially.tenancy.schema import catalog_binds
 from trially.tenancy.schema.migration_files import check_migrations
@@ -37,6 +37,7 @@ def create_base_app(settings: Settings | None = None, app_class: type[Flask] = F
     audit_recording.init_app(app)
     recorded_keys.init_app(app)
     commands.init_app(app)
+    data_keys.init_app(app, settings)
     catalog_reader.init_app(app, settings.catalog_outage_seconds)
     directory.init_app(app, settings.placement_max_age_seconds)
     context.init_app(app)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from trially.request_cycle.bulkheads import Bulkheads, Compartment
     from trially.tenancy.catalog import Tier
     from trially.tenancy.catalog_reader import CatalogReader
+    from trially.tenancy.data_keys.finding import DataKeys
     from trially.tenancy.directory import Directory, TenantEntry
     from trially.tenancy.operators.recording import Action
     from trially.tenancy.schema.fleet_revisions import FleetRevisions
@@ -55,6 +56,9 @@ class AppState:
 
     keys: "SecretKeys | None" = None
     """The secret keys of this process, from the settings; `current_keys` returns them."""
+
+    data_keys: "DataKeys" = field(init=False)
+    """The data keys of tenants, and the master keys that unwrap them."""
 
     engines: "EngineRegistry" = field(init=False)
     """The engines of tenants' databases."""

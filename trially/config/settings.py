@@ -59,6 +59,15 @@ class Settings:
     previous_secret_key: str = field(default="", repr=False)
     """The other secret key while the key is changed: what it signed and set is still accepted."""
 
+    master_key: str = field(default="", repr=False)
+    """The URL of the master key that wraps tenants' data keys. In development a key ring's file."""
+
+    previous_master_key: str = field(default="", repr=False)
+    """The URL of the former master key while another provider or key takes its place."""
+
+    data_key_max_age_seconds: Annotated[float, between(0, 86_400)] = 900.0
+    """How long a process keeps an unwrapped data key in memory, in seconds."""
+
     instance: Path = INSTANCE
     """Directory of local state: settings, the embedded server's data, the built-in issuer's key."""
 

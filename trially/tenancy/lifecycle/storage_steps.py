@@ -5,6 +5,7 @@ from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
 
 from trially.tenancy.catalog import Operation, PlacementRecord, Tenant
+from trially.tenancy.data_keys import add_data_key, has_master_key
 from trially.tenancy.lifecycle.operations import Step
 from trially.tenancy.tiers import tier_of
 
@@ -21,6 +22,14 @@ def remove_tenant(session: Session, operation: Operation) -> None:
     record = record_of(operation)
     tier_of(record).remove(record)
     session.execute(delete(Tenant).where(Tenant.id == operation.tenant_id))
+
+
+def _has_master_key(_operation: Operation) -> bool:
+    return has_master_key()
+
+
+def _create_data_key(session: Session, operation: Operation) -> None:
+    add_data_key(session, operation.tenant_id)
 
 
 def _needs_storage(operation: Operation) -> bool:
@@ -47,8 +56,9 @@ def _grant_access(session: Session, operation: Operation) -> None:
 
 
 STORAGE_STEPS = (
+    Step("create_data_key", _create_data_key, _has_master_key),
     Step("create_role", _create_role, _needs_storage),
     Step("create_storage", _create_storage, _needs_storage),
     Step("grant_access", _grant_access),
 )
-"""After these steps, the tenant's role can use its tables."""
+"""After these steps, the tenant has a data key, and its role can use its tables."""

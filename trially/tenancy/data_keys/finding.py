@@ -1,0 +1,139 @@
+"""Find the data keys of tenants: in this process's memory, or wrapped in the catalog.
+
+The rows of the catalog are read again as often as placements, so a rotation or a destruction is
+seen within seconds. Unwrapped keys are kept longer, because a provider may be slow or away.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from flask import Flask, has_request_context
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from trially.cache.ttl_cache import TTLCache
+from trially.config import Settings
+from trially.keys.data_keys import DataKey
+from trially.keys.providers import KeyContext, WrappedKey
+from trially.state import app_state, state_of
+from trially.tenancy.catalog_reader import catalog_reader
+from trially.tenancy.catalog_sessions import catalog_transaction, reader_engine
+from trially.tenancy.data_keys.errors import DestroyedKeyError, UnknownKeyError
+from trially.tenancy.data_keys.masters import Masters, masters_of
+from trially.tenancy.data_keys.model import TenantKey
+from trially.tenancy.data_keys.wrapping import insert_first_version
+
+CAPACITY = 20_000
+"""The most tenants, and the most unwrapped keys, that a process keeps in memory."""
+
+Versions = Mapping[int, str | None]
+"""The wrapped key of each version of a tenant's data key; None for a destroyed one."""
+
+
+@dataclass(frozen=True)
+class _Unwrapped:
+    """An unwrapped data key, and the wrapped one that it was read from."""
+
+    sealed: str
+    key: DataKey
+
+
+class DataKeys:
+    """The data keys that a process knows. Threads may share it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.masters: Masters = masters_of(settings)
+        self._versions: TTLCache[UUID, tuple[UUID, Versions]] = TTLCache(
+            CAPACITY, settings.placement_max_age_seconds
+        )
+        self._unwrapped: TTLCache[tuple[UUID, int], _Unwrapped] = TTLCache(
+            CAPACITY, settings.data_key_max_age_seconds
+        )
+
+    def versions(self, tenant_id: UUID, *, fresh: bool = False) -> Versions:
+        """Return the versions of a tenant's data key, in this process's memory or in the catalog.
+
+        While the catalog does not answer, expired ones are used for as long as placements are.
+        """
+        cached = None if fresh else self._versions.get(tenant_id)
+        if cached is None:
+            reader = catalog_reader()
+            expired = self._versions.get_expired(tenant_id, reader.stale_seconds)
+            read = reader.ask_or_use(
+                lambda: (tenant_id, _read_versions(tenant_id)),
+                None if fresh else expired,
+                "data_key",
+            )
+            if read is not expired:
+                self._versions.put(tenant_id, read)
+            cached = read
+        return cached[1]
+
+    def key(self, tenant_id: UUID, version: int, sealed: str) -> DataKey:
+        """Return an unwrapped data key, from memory or from the provider."""
+        known = self._unwrapped.get((tenant_id, version))
+        if known is not None and known.sealed == sealed:
+            return known.key
+        key = self.masters.unwrap(WrappedKey.parse(sealed), KeyContext(tenant_id, version))
+        self._unwrapped.put((tenant_id, version), _Unwrapped(sealed, key))
+        return key
+
+    def forget(self, tenant_id: UUID) -> None:
+        """Drop all that this process knows of a tenant's data keys."""
+        self._versions.forget(lambda each: each[0] == tenant_id)
+        self._unwrapped.forget(lambda each: each.key.tenant_id == tenant_id)
+
+
+def data_key(tenant_id: UUID) -> DataKey:
+    """Return the current version of a tenant's data key.
+
+    A tenant of an earlier version of trially has none. Commands and jobs then create it; for a
+    request it is an `UnknownKeyError`. Raises `DestroyedKeyError` or a `KeyProviderError`.
+    """
+    keys = app_state().data_keys
+    versions = keys.versions(tenant_id)
+    if not versions:
+        versions = keys.versions(tenant_id, fresh=True) or _create(tenant_id)
+    return _unwrap(tenant_id, max(versions), versions)
+
+
+def data_key_of_version(tenant_id: UUID, version: int) -> DataKey:
+    """Return one version of a tenant's data key.
+
+    Raises `UnknownKeyError`, `DestroyedKeyError` or a `KeyProviderError`.
+    """
+    keys = app_state().data_keys
+    versions = keys.versions(tenant_id)
+    if version not in versions:  # Another process may have created it since.
+        versions = keys.versions(tenant_id, fresh=True)
+    return _unwrap(tenant_id, version, versions)
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Give the app its data keys. No provider is contacted yet."""
+    state_of(app).data_keys = DataKeys(settings)
+
+
+def _unwrap(tenant_id: UUID, version: int, versions: Versions) -> DataKey:
+    if version not in versions:
+        raise UnknownKeyError(tenant_id, version)
+    sealed = versions[version]
+    if sealed is None:
+        raise DestroyedKeyError(tenant_id, [version])
+    return app_state().data_keys.key(tenant_id, version, sealed)
+
+
+def _create(tenant_id: UUID) -> Versions:
+    """Create a tenant's first data key, unless a request asks for it."""
+    if has_request_context():
+        raise UnknownKeyError(tenant_id)
+    with catalog_transaction() as session:
+        insert_first_version(session, tenant_id)
+    return app_state().data_keys.versions(tenant_id, fresh=True)
+
+
+def _read_versions(tenant_id: UUID) -> Versions:
+    statement = select(TenantKey.version, TenantKey.sealed).where(TenantKey.tenant_id == tenant_id)
+    with Session(reader_engine()) as session:
+        return {row.version: row.sealed for row in session.execute(statement)}

@@ -1,0 +1,84 @@
+"""The master keys of this process: the installation's, and a second one while it is changed."""
+
+from collections.abc import Sequence
+
+from trially.config import Settings
+from trially.keys.data_keys import DataKey
+from trially.keys.providers import (
+    KeyContext,
+    KeyProvider,
+    MasterKeyLostError,
+    WrappedKey,
+    WrongContextError,
+    open_provider,
+)
+from trially.state import app_state
+from trially.tenancy.data_keys.errors import NoMasterKeyError
+
+DEVELOPMENT_FILE = "master-key.json"
+"""The key ring of a developer's machine, in the instance's folder. It is created on first use."""
+
+
+class Masters:
+    """Wraps data keys with the installation's master key, and unwraps them with any of its keys."""
+
+    def __init__(self, providers: Sequence[KeyProvider]) -> None:
+        self._providers = providers
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a master key."""
+        return bool(self._providers)
+
+    @property
+    def current(self) -> KeyProvider:
+        """The provider that wraps. Raises `NoMasterKeyError`."""
+        if not self._providers:
+            raise NoMasterKeyError
+        return self._providers[0]
+
+    def wrap(self, key: DataKey) -> WrappedKey:
+        """Return a data key, wrapped for its tenant and version.
+
+        It is unwrapped once before anything depends on it. Raises a `KeyProviderError`.
+        """
+        provider, context = self.current, KeyContext(key.tenant_id, key.version)
+        wrapped = provider.wrap(key.secret, context)
+        if provider.unwrap(wrapped, context) != key.secret:
+            raise WrongContextError(
+                f"The provider {provider.kind} did not return the data key that it had wrapped."
+            )
+        return wrapped
+
+    def unwrap(self, wrapped: WrappedKey, context: KeyContext) -> DataKey:
+        """Return the data key of a wrapped one. Raises a `KeyProviderError`."""
+        secret = self.provider_of(wrapped).unwrap(wrapped, context)
+        return DataKey(context.tenant_id, context.version, secret)
+
+    def provider_of(self, wrapped: WrappedKey) -> KeyProvider:
+        """Return the provider that has wrapped a key, or raise `MasterKeyLostError`."""
+        if not self._providers:
+            raise NoMasterKeyError
+        of_kind = [each for each in self._providers if each.kind == wrapped.kind]
+        for provider in of_kind:
+            if provider.key_name == wrapped.key_name:
+                return provider
+        raise MasterKeyLostError(
+            f"A data key is wrapped by the master key {wrapped.master_key}, which is not that of"
+            " TRIALLY_MASTER_KEY. Set TRIALLY_PREVIOUS_MASTER_KEY to it, or restore it."
+        )
+
+
+def masters_of(settings: Settings) -> Masters:
+    """Return the master keys that the settings name. None of them is contacted yet."""
+    urls = [url for url in (settings.master_key, settings.previous_master_key) if url]
+    providers = [open_provider(url) for url in urls]
+    if not settings.master_key and settings.development:
+        url = (settings.instance.absolute() / DEVELOPMENT_FILE).as_uri()
+        providers = [open_provider(url, creates_file=True), *providers]
+    return Masters(providers)
+
+
+def has_master_key() -> bool:
+    """Return whether this installation has a master key, so that tenants can have data keys."""
+    return app_state().data_keys.masters.is_set
