@@ -1,4 +1,4 @@
-"""What an erasure does to audit logs: the tenant's log says that it is ordered, witnesses forget."""
+"""What an erasure does to audit logs: the tenant's log notes the order, and witnesses forget."""
 
 import datetime as dt
 from collections.abc import Iterator

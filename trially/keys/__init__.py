@@ -25,6 +25,7 @@ __all__ = [
     "pseudonym",
     "role_password",
     "seal",
+    "signing",
     "unseal",
     "unseal_with_any",
 ]

@@ -1,5 +1,4 @@
-"""What the catalog holds of a tenant: which tables lose their rows, and which keep some.
-"""
+"""What the catalog holds of a tenant: which tables lose their rows, and which keep some."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -22,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from trially.database.model import CatalogModel
 from trially.tenancy.catalog import Operation, Tenant, Tier
-from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
 from trially.tenancy.erasing.erased_tenant import ErasedTenant, digest_of_slug
 from trially.tenancy.erasing.model import ErasedSlug
 from trially.tenancy.erasing.stores import Found
@@ -36,7 +35,6 @@ KEPT: Mapping[str, str] = {
         " (45 CFR 164.316(b)(2)). It holds no patient data."
     ),
     "operation": "The erasure itself, without names.",
-    "tenant_key": "When each version of the data key was destroyed. The keys are not there.",
 }
 """Tables with a tenant's id that keep rows, and why. All others lose them."""
 
@@ -102,6 +100,15 @@ def reduce_operation(session: Session, operation: Operation) -> None:
         .where(Operation.id == operation.id)
         .values(tenant_slug=ERASED, parameters={"erasure": operation.parameters["erasure"]})
     )
+
+
+def forget_values() -> None:
+    """Let VACUUM remove dead rows of the catalog, keys among them, and renew the statistics."""
+    with control_engine().connect() as catalog:
+        commits = catalog.execution_options(isolation_level="AUTOCOMMIT")
+        for table in [*tables_of_tenants(), _table(Tenant)]:
+            if table.name not in KEPT:
+                commits.exec_driver_sql(f"VACUUM (ANALYZE) {table.name}")
 
 
 ERASED = "(erased)"

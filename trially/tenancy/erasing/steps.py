@@ -19,10 +19,14 @@ from trially.tenancy.catalog import (
     TokenCutOff,
 )
 from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.data_keys import destroy_data_keys
 from trially.tenancy.directory import directory
-from trially.tenancy.erasing.catalog_stores import reduce_operation, remove_from_catalog
+from trially.tenancy.erasing.catalog_stores import (
+    forget_values,
+    reduce_operation,
+    remove_from_catalog,
+)
 from trially.tenancy.erasing.certificates import certify
-from trially.tenancy.erasing.data_keys import destroy_keys
 from trially.tenancy.erasing.erased_tenant import ErasedTenant, read_placements, read_tenant
 from trially.tenancy.erasing.model import Erasure, ErasureState
 from trially.tenancy.erasing.ordering import LegalHoldError
@@ -174,7 +178,7 @@ def _remove_other_stores(operation: Operation) -> None:
 
 
 def _destroy_keys(operation: Operation) -> None:
-    destroyed = destroy_keys(operation.tenant_id)
+    destroyed = destroy_data_keys(operation.tenant_id)
     with catalog_transaction() as session:
         check_attempt(session, operation)
         known = operation.parameters.get("destroyed_keys", [])
@@ -192,6 +196,7 @@ def _remove_catalog_rows(session: Session, operation: Operation) -> None:
 def _verify(operation: Operation) -> None:
     """Search every store again, and store the certificate if nothing is left."""
     tenant = _tenant_of(operation)
+    forget_values()
     found = list(look(tenant))
     with catalog_transaction() as session:
         check_attempt(session, operation)
