@@ -269,7 +269,12 @@ imports = _group(
 
 patients = _group(
     "patients",
-    "Index patients, and find possible duplicates.",
+    "Index and erase patients, and find possible duplicates.",
+    _lazy(
+        "erase",
+        "trially.recruiting.patients.erasures.commands:erase_",
+        "Erase the patient PATIENT_ID of TENANT, and print the certificate.",
+    ),
     _lazy(
         "duplicates",
         f"{PATIENTS}:duplicates",

@@ -50,6 +50,9 @@ class Permission(StrEnum):
     PATIENTS_DELETE = "patients:delete"
     """Delete a patient and all of the patient's records."""
 
+    PATIENTS_ERASE = "patients:erase"
+    """Erase a person with a certificate, and place and release legal holds."""
+
     PATIENTS_READ = "patients:read"
     """Read patients and their records."""
 

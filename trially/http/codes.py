@@ -102,6 +102,9 @@ class Code(StrEnum):
     LOCK_TIMEOUT = "lock_timeout"
     """Another transaction holds the record for too long. Retry after `Retry-After`."""
 
+    LEGAL_HOLD = "legal_hold"
+    """The patient is under a legal hold, so nothing of the patient may be deleted."""
+
     MALFORMED_JSON = "malformed_json"
     """The body is not JSON, or an object of it names a member twice."""
 
