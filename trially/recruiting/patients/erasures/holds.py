@@ -5,7 +5,14 @@ from uuid import UUID
 
 from sqlalchemy import select
 
-from trially.database.rows import Item, fetch_items, insert_item, of_current_tenant, table_of
+from trially.database.rows import (
+    Item,
+    delete_item,
+    fetch_items,
+    insert_item,
+    of_current_tenant,
+    table_of,
+)
 from trially.http.codes import Code
 from trially.http.problems import Conflict
 from trially.recruiting.patients.erasures.model import PatientHold
@@ -29,6 +36,12 @@ def place_hold(patient_id: UUID, reason: str, by: str) -> Item:
     """Place a hold on a patient, and return it. The patient has none yet."""
     values = {"patient_id": patient_id, "reason": reason, "placed_by": by}
     return insert_item(PatientHold, values, SHOWN)
+
+
+def lift_hold(patient_id: UUID) -> bool:
+    """Release the hold of a patient, and return whether there was one."""
+    found = find_hold(patient_id)
+    return found is not None and delete_item(PatientHold, found["id"])
 
 
 def refuse_held(patient_ids: Collection[UUID]) -> None:

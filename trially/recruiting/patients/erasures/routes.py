@@ -6,7 +6,7 @@ from uuid import UUID
 
 from trially.auth.identity import current_identity
 from trially.auth.permissions import Permission, requires
-from trially.database.rows import Item, delete_item, table_of
+from trially.database.rows import Item, table_of
 from trially.http.contract import accepts, queries, returns, returns_nothing, returns_page
 from trially.http.fields import PageQuerySchema
 from trially.http.pages import Page
@@ -14,8 +14,8 @@ from trially.http.problems import NotFound
 from trially.recruiting.duplicates.finding import find_duplicates
 from trially.recruiting.patients.erasing import erase
 from trially.recruiting.patients.erasures import applying  # noqa: F401  it follows restores
-from trially.recruiting.patients.erasures.holds import find_hold, place_hold
-from trially.recruiting.patients.erasures.model import PatientHold, PersonErasure
+from trially.recruiting.patients.erasures.holds import find_hold, lift_hold, place_hold
+from trially.recruiting.patients.erasures.model import PersonErasure
 from trially.recruiting.patients.erasures.reasons import ErasureReason
 from trially.recruiting.patients.erasures.schema import (
     ErasureBodySchema,
@@ -131,7 +131,5 @@ def release_hold(patient_id: UUID) -> None:
     The patient can be deleted and erased again.
     """
     PATIENTS.get(patient_id)
-    hold = find_hold(patient_id)
-    if hold is None:
+    if not lift_hold(patient_id):
         raise NotFound("The patient is under no legal hold.")
-    delete_item(PatientHold, hold["id"])
