@@ -4,7 +4,7 @@ What stays of an imported patient is a tombstone: digests of the record's key an
 with a secret of the source.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy import select
@@ -16,6 +16,7 @@ from trially.database.placement import current_placement
 from trially.database.rows import (
     Item,
     columns_named,
+    delete_item,
     fetch_items,
     of_current_tenant,
     table_of,
@@ -58,6 +59,30 @@ def erase(
     if a legal hold forbids it.
     """
     replaced = _find_replaced(patients, patient_id, may_be_deleted=may_delete_replaced)
+
+    def delete(each: UUID) -> None:
+        patients.delete(each, versions if each == patient_id else None)
+
+    return _erase_records(patient_id, replaced, delete, reason, by)
+
+
+def erase_as_operator(
+    patient_id: UUID, *, may_delete_replaced: bool, reason: ErasureReason, by: str
+) -> Item:
+    """Delete a patient as `erase` does, in an operator's command, which sees all sites."""
+    replaced = records_replaced_by(patient_id)
+    if replaced and not may_delete_replaced:
+        raise _replaces_others(_DELETE_WITH_IT, replaced)
+    return _erase_records(patient_id, replaced, lambda each: delete_item(Patient, each), reason, by)
+
+
+def _erase_records(
+    patient_id: UUID,
+    replaced: Sequence[UUID],
+    delete: Callable[[UUID], object],
+    reason: ErasureReason,
+    by: str,
+) -> Item:
     ids = [*replaced, patient_id]
     refuse_held(ids)
     records = find_records(ids)
@@ -65,9 +90,8 @@ def erase(
     [record] = [each for each in records if each["id"] == patient_id]
     # Until all are deleted, those that remain may have the same MRN.
     defer_mrns()
-    for replaced_id in replaced:
-        patients.delete(replaced_id, None)
-    patients.delete(patient_id, versions)
+    for each_id in ids:
+        delete(each_id)
     for each in records:
         remember_erased(each, by)
     forget_answers(ids)
@@ -94,13 +118,20 @@ def _find_replaced(patients: Resource, patient_id: UUID, *, may_be_deleted: bool
             " can delete the patient."
         )
     elif replaced and not may_be_deleted:
-        detail = (
-            "Other records of this person were merged into this one. Delete them with it"
-            " (`replaced=true`), or undo the merges first."
-        )
+        detail = _DELETE_WITH_IT
     else:
         return replaced
-    raise Conflict(
+    raise _replaces_others(detail, visible)
+
+
+_DELETE_WITH_IT = (
+    "Other records of this person were merged into this one. Delete them with it"
+    " (`replaced=true`), or undo the merges first."
+)
+
+
+def _replaces_others(detail: str, visible: Iterable[UUID]) -> Conflict:
+    return Conflict(
         detail,
         code=Code.RECORD_REPLACES_OTHERS,
         extensions={"replaced_ids": [str(each) for each in visible]},

@@ -13,10 +13,9 @@ from trially.database.session import transaction
 from trially.errors import OperatorError
 from trially.http.problems import Problem
 from trially.recruiting.duplicates.finding import find_duplicates
-from trially.recruiting.patients.erasing import erase
+from trially.recruiting.patients.erasing import erase_as_operator
 from trially.recruiting.patients.erasures.reasons import ErasureReason
 from trially.recruiting.patients.model import Patient
-from trially.recruiting.patients.routes import PATIENTS
 from trially.recruiting.sources.locking import lock_sources_of
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant
@@ -82,13 +81,11 @@ def _erase(patient_id: UUID, reason: ErasureReason, *, may_delete_replaced: bool
         raise PersonNotErasedError(f"The tenant has no patient {patient_id}.")
     lock_sources_of(found[0])
     try:
-        tombstone = erase(
-            PATIENTS,
+        tombstone = erase_as_operator(
             patient_id,
-            None,
-            operator_name(),
             may_delete_replaced=may_delete_replaced,
             reason=reason,
+            by=operator_name(),
         )
     except Problem as problem:
         raise PersonNotErasedError(problem.detail) from None
