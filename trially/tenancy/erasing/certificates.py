@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from trially.config import current_settings
 from trially.errors import OperatorError
 from trially.keys import Purpose, current_keys, signing
 from trially.tenancy.erasing.erased_tenant import ErasedTenant, digest_of_slug
@@ -36,6 +37,7 @@ def certify(
         "erased_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "destroyed_data_key_versions": list(destroyed_keys),
         "stores": list(stores),
+        "notes": _notes(),
     }
     return sign(content)
 
@@ -75,10 +77,30 @@ def describe(content: Mapping[str, Any]) -> str:
     if versions := content.get("destroyed_data_key_versions"):
         head.append(f"Data keys      destroyed: version {', '.join(map(str, versions))}")
     lines = [f"  {_line(each)}" for each in content["stores"]]
-    return "\n".join([*filter(None, head), "", "Searched, with counts before and after:", *lines])
+    searched = ["", "Searched, with counts before and after:", *lines]
+    return "\n".join([*filter(None, head), *searched, *_paragraphs(content.get("notes", ()))])
+
+
+def _notes() -> list[str]:
+    settings = current_settings()
+    return [
+        (
+            "Running processes keep what they had cached of the tenant in memory: placements for"
+            f" at most {settings.placement_max_age_seconds:g} seconds, and data keys for at most"
+            f" {settings.data_key_max_age_seconds:g} seconds."
+        ),
+        (
+            "WAL and base backups of the servers are outside of this search. They end with the"
+            " retention that their operator has set."
+        ),
+    ]
+
+
+def _paragraphs(notes: Sequence[str]) -> list[str]:
+    return ["", *notes] if notes else []
 
 
 def _line(store: Mapping[str, Any]) -> str:
-    before = "?" if store["before"] is None else store["before"]
-    line = f"{store['store']}: {before} → {store['after']} {store['unit']}"
+    before = "" if store["before"] is None else f"{store['before']} → "
+    line = f"{store['store']}: {before}{store['after']} {store['unit']}"
     return f"{line}. {store['remains']}" if "remains" in store else line
