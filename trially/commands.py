@@ -197,6 +197,11 @@ tenants = _group(
         "trially.proving.commands:prove_tenants",
         "Verify that tenants cannot reach each other's rows.",
     ),
+    _lazy(
+        "dossier",
+        "trially.dossier.commands:dossier",
+        "Write a signed report about the tenant SLUG, for its customer.",
+    ),
     members,
     connections,
     backfill,

@@ -59,6 +59,7 @@ CALLS = {
 def test_no_call_hangs_on_a_frozen_connection(proxy: Proxy, url, call, new_ones) -> None:
     raw = connect(url)
     raw.autocommit = False
+    raw.probe_seconds = 2
     run(raw, "SELECT 1")
     proxy.freeze(new_ones=new_ones)
 
@@ -67,6 +68,19 @@ def test_no_call_hangs_on_a_frozen_connection(proxy: Proxy, url, call, new_ones)
         call(raw)
 
     assert time.monotonic() - started < 10
+    raw.close()
+
+
+def test_a_command_waits_for_a_server_that_is_slow_to_accept_connections(proxy, url) -> None:
+    raw = connect(url)
+    run(raw, "SELECT 1")
+    proxy.freeze(new_ones=True)
+    thawing = threading.Timer(5, proxy.thaw)
+    thawing.start()
+
+    run(raw, "SELECT 1")
+
+    thawing.join()
     raw.close()
 
 

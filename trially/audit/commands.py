@@ -11,10 +11,14 @@ from trially.audit.catalog_log import seal_catalog, verify_catalog
 from trially.audit.printing import describe_sealed, describe_verdict, verdict_as_dict
 from trially.audit.sealer import Sealed, seal_tenants, status_of
 from trially.audit.tenant_log import tenant_log
-from trially.audit.verification import TenantVerdict, count_sealed, verify_log
+from trially.audit.verification import (
+    TenantVerdict,
+    count_sealed,
+    verify_log,
+    witnessed_hashes,
+)
 from trially.audit.witnesses import Witness, configured_witnesses, open_witness
 from trially.errors import OperatorError
-from trially.seals import Log
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.context import administered_tenant
 from trially.tenancy.lifecycle.completing import complete_slug
@@ -135,7 +139,7 @@ def verify(
     _check_choice(slug is not None, is_of_operators)
     witnesses = [open_witness(url) for url in urls] or configured_witnesses()
     if slug is None:
-        name, found = "operators", verify_catalog(_hashes(witnesses, OPERATORS))
+        name, found = "operators", verify_catalog(witnessed_hashes(witnesses, OPERATORS))
     else:
         name, found = _verify_tenant(slug, witnesses, checks_index=checks_index)
     sentences = describe_verdict(name, found)
@@ -152,7 +156,7 @@ def _verify_tenant(
 ) -> tuple[str, TenantVerdict]:
     bar: Any
     with administered_tenant(slug) as entry:
-        hashes = _hashes(witnesses, tenant_log())
+        hashes = witnessed_hashes(witnesses, tenant_log())
         with progress_bar([], "Verifying", count_sealed()) as bar:
             return entry.slug, verify_log(hashes, checks_index=checks_index, report=bar.update)
 
@@ -179,7 +183,3 @@ def _print_done(results: Iterable[Sealed], *, as_json: bool, quiet: bool) -> lis
     if as_json:
         print_json([asdict(each) for each in done])
     return [each.slug for each in done if each.error]
-
-
-def _hashes(witnesses: Sequence[Witness], log: Log) -> list[dict[int, bytes]]:
-    return [{entry.number: entry.hash for entry in each.entries(log.name)} for each in witnesses]

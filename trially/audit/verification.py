@@ -11,10 +11,11 @@ from trially.audit.forms import Action, Form, Purpose
 from trially.audit.indexing import first_wrong_index
 from trially.audit.model import AuditForm, AuditPruning, AuditSeal
 from trially.audit.tenant_log import tenant_connection, tenant_log
+from trially.audit.witnesses import Witness
 from trially.config import current_settings
 from trially.database.placement import current_placement
 from trially.database.session import db
-from trially.seals import Fault, Verdict, period_of, verify
+from trially.seals import Fault, Log, Verdict, period_of, verify
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,11 @@ def verify_log(
     if checks_index and (wrong := first_wrong_index(tenant_connection(), log)):
         problems.append(wrong)
     return TenantVerdict(verdict, prunings, problems, last_witnessed(hashes))
+
+
+def witnessed_hashes(witnesses: Sequence[Witness], log: Log) -> list[dict[int, bytes]]:
+    """Return the hashes that each witness has of a log, by the number of the seal."""
+    return [{entry.number: entry.hash for entry in each.entries(log.name)} for each in witnesses]
 
 
 def count_sealed() -> int:

@@ -36,6 +36,9 @@ REPLICA_DOUBT_SECONDS = 0.4
 REPLICA_CONNECT_SECONDS = 0.7
 """How long a request waits for a new connection to a replica; then the primary answers it."""
 
+PROBE_SECONDS = 2
+"""As `WatchedConnection.probe_seconds`, for connections of requests."""
+
 STATEMENTS_CACHED = 1_000
 
 
@@ -108,6 +111,7 @@ class Server:
         self.accepts_other = login.accepts_other
         raw.health = self.health
         raw.longest_seconds = self.limits.statement_seconds
+        raw.probe_seconds = PROBE_SECONDS
         if self._is_replica:
             # The primary can answer instead, so a silent replica is given up sooner.
             raw.stall_seconds, raw.longest_doubt_seconds = (

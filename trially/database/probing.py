@@ -15,9 +15,6 @@ import psycopg2
 from trially.database.connecting import ConnectionRefusedByServerError, open_with
 from trially.database.watching import WatchedConnection, watchdog
 
-PROBE_SECONDS = 2
-"""How long a server may take to accept the new connection, and then to answer."""
-
 TOLERANCE_SECONDS = 1.0
 """By how much a pooler and the network may delay a statement."""
 
@@ -33,12 +30,6 @@ _TERMINATE = (
 """Ends a session of the role, unless its process id has been given to a younger session."""
 
 Stalled = Sequence[tuple[WatchedConnection, float]]
-
-
-class ProbeConnection(WatchedConnection):
-    """The new connection, on which the server must answer soon."""
-
-    longest_seconds = float(PROBE_SECONDS)
 
 
 def ask_about(stalled: Stalled) -> None:
@@ -97,12 +88,13 @@ def _connect_like(watched: WatchedConnection) -> WatchedConnection:
         "host": info.host,
         "port": info.port,
         "password": info.password,
-        "connect_timeout": PROBE_SECONDS,
+        "connect_timeout": watched.probe_seconds,
         "application_name": "trially-probe",
     }
     for of_several_hosts in ("hostaddr", "target_session_attrs", "load_balance_hosts"):
         parameters.pop(of_several_hosts, None)
-    probe = open_with(parameters, ProbeConnection)
+    probe = open_with(parameters, WatchedConnection)
+    probe.longest_seconds = watched.probe_seconds
     probe.autocommit = True
     return probe
 

@@ -89,6 +89,12 @@ class WatchedConnection(connection):
     longest_doubt_seconds: float = float("inf")
     """How long the server may take to say that it runs the statement."""
 
+    probe_seconds: int = 15
+    """How long the server may take to accept the connection that asks, and then to answer.
+
+    A command can wait. A request cannot, so its connections have a smaller limit.
+    """
+
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.cursor_factory = self.cursor_class

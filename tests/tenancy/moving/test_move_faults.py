@@ -25,6 +25,7 @@ from trially.tenancy.lifecycle.moving.moves import (
     BlockedMoveError,
     MoveOptions,
     NothingKeptError,
+    check_move_back,
     move_back,
     move_tenant,
 )
@@ -252,6 +253,29 @@ def test_rows_of_every_kind_arrive_as_they_were(app: Flask, member: Member) -> N
     assert contents(app, active) == contents(app, former)
     assert first in contents(app, active)["patient"]
     assert third not in contents(app, active)["patient"]
+
+
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [
+        ("CREATE INDEX by_hand ON site (name)", "drift"),
+        ("UPDATE alembic_version SET version_num = '0001'", "different_revisions"),
+    ],
+)
+def test_a_tenant_does_not_move_back_to_tables_that_differ(
+    app: Flask, make_member: Callable[[Tier], Member], statement: str, code: str
+) -> None:
+    member = make_member(DEDICATED)
+    with app.app_context():
+        move_tenant(member.tenant.slug, SCHEMA, None, OPTIONS)
+        assert check_move_back(member.tenant.slug).blockers == []
+        run_at(app, target_of(app, member), statement)
+        [blocker] = check_move_back(member.tenant.slug).blockers
+        with pytest.raises(BlockedMoveError):
+            move_back(member.tenant.slug, OPTIONS)
+
+    assert blocker.code == code
+    assert member.get("/patients").status_code == 200
 
 
 def test_a_tenant_moves_back_only_while_its_placement_is_kept(app: Flask, member: Member) -> None:

@@ -38,7 +38,7 @@ def find(app):
     def find(tenant, tier, server=None):
         with app.app_context():
             source = get_tenant(str(tenant.id)).placement
-            return find_blockers(source, server or source.server, tier)
+            return find_blockers(source, server or source.server, tier, kept=None)
 
     return find
 
@@ -224,6 +224,18 @@ def changed(app, tenant, statement, undo):
             "ALTER TABLE {schema}.site REPLICA IDENTITY DEFAULT",
         ),
         (
+            "ALTER TABLE {schema}.site ADD CONSTRAINT named CHECK (name <> '')",
+            "ALTER TABLE {schema}.site DROP CONSTRAINT named",
+        ),
+        (
+            "ALTER TABLE {schema}.site ALTER name SET DEFAULT 'no name'",
+            "ALTER TABLE {schema}.site ALTER name DROP DEFAULT",
+        ),
+        (
+            "CREATE INDEX by_hand ON {schema}.site (name)",
+            "DROP INDEX {schema}.by_hand",
+        ),
+        (
             "CREATE TABLE {schema}.extra (tenant_id uuid, id uuid)",
             "DROP TABLE {schema}.extra",
         ),
@@ -297,7 +309,7 @@ def test_an_administrator_that_is_no_superuser_is_told_its_missing_rights(plain_
     with plain_fleet.app.app_context():
         source = get_tenant(slug).placement
         target = SCHEMA if source.tier == DEDICATED else DEDICATED
-        blockers = find_blockers(source, source.server, target)
+        blockers = find_blockers(source, source.server, target, kept=None)
         unchecked = find_unchecked(source, estimate(source, MeasuredRate(1, 1, 1, 0)))
 
     assert codes(blockers) == ["no_replication", "no_replication_role"]

@@ -13,6 +13,7 @@ class ReaderConnection(WatchedConnection):
     """A connection of a request to the catalog, whose queries take milliseconds."""
 
     longest_seconds = 2.0
+    probe_seconds = 2
 
 
 CATALOG_CONNECTIONS = {CONTROL_BIND: WatchedConnection, READER_BIND: ReaderConnection}

@@ -48,12 +48,12 @@ class MeasuredRate:
 
 
 MEASURED = MeasuredRate(
-    rows_per_second=20_000,
-    bytes_per_second=8 * 2**20,
+    rows_per_second=32_000,
+    bytes_per_second=12 * 2**20,
     applied_rows_per_second=8_000,
-    shortest_pause=0.03,
+    shortest_pause=0.05,
 )
-"""As `benchmarks/move.py` measured it on 2 cores, with all indexes and under load."""
+"""As `benchmarks/move.py` measured it on 2 cores, under the load of 8 writers."""
 
 
 @dataclass(frozen=True)

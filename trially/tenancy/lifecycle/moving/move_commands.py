@@ -11,8 +11,10 @@ from trially.tenancy.lifecycle.completing import complete_server
 from trially.tenancy.lifecycle.moving.kept import kept_placements
 from trially.tenancy.lifecycle.moving.moves import (
     BlockedMoveError,
+    Check,
     MoveOptions,
     check_move,
+    check_move_back,
     move_back,
     move_tenant,
 )
@@ -30,6 +32,10 @@ from trially.terminal.durations import Duration, rounds
 MOVED_TIERS = [tier.value for tier, kind in TIERS.items() if kind.can_move]
 
 DEFAULTS = MoveOptions()
+
+dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Only check, and show what the move would take."
+)
 
 
 def move_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -83,7 +89,7 @@ def move_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="The new server. By default its present one.",
 )
 @move_options
-@click.option("--dry-run", is_flag=True, help="Only check, and show what the move would take.")
+@dry_run_option
 @json_option
 def move(
     slug: str,
@@ -108,10 +114,7 @@ def move(
         raise click.UsageError("Say where the tenant is to move: --to-tier, --to-server, or both.")
     tier = Tier(to_tier) if to_tier else None
     if dry_run:
-        check = check_move(slug, tier, to_server)
-        print_check(check, as_json=as_json)
-        if check.blockers:
-            raise BlockedMoveError(check.blockers)
+        _show(check_move(slug, tier, to_server), as_json=as_json)
         return
     with MoveLine() as line:
         operation = move_tenant(slug, tier, to_server, read_options(**options))
@@ -122,12 +125,16 @@ def move(
 @catalog_command("move-back", loses=NOTHING)
 @slug_argument
 @move_options
+@dry_run_option
 @json_option
-def move_back_(slug: str, *, as_json: bool, **options: Any) -> None:
+def move_back_(slug: str, *, dry_run: bool, as_json: bool, **options: Any) -> None:
     """Move the tenant SLUG back to the placement that it left last.
 
     What was written since is copied, so nothing is lost. Only rows that differ are copied.
     """
+    if dry_run:
+        _show(check_move_back(slug), as_json=as_json)
+        return
     with MoveLine() as line:
         operation = move_back(slug, read_options(**options))
         line.end()
@@ -157,6 +164,13 @@ def settle_moves(*, every: float | None, dry_run: bool, as_json: bool) -> None:
             f"What moves of {plural(len(failed), 'tenant')} have left could not be settled."
             " Correct the causes, and run the command again."
         )
+
+
+def _show(check: Check, *, as_json: bool) -> None:
+    """Print what a move would take, or raise `BlockedMoveError`."""
+    print_check(check, as_json=as_json)
+    if check.blockers:
+        raise BlockedMoveError(check.blockers)
 
 
 def _print(settled: Sequence[Settled], *, as_json: bool) -> None:

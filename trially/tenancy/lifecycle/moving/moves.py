@@ -84,21 +84,36 @@ def check_move(reference: str, tier: Tier | None, server: str | None) -> Check:
     """
     with catalog_transaction() as session:
         tenant = find_to_change(session, reference)
-        source = tenant.placement
-        wanted = tier or Tier(source.tier)
-        name = server or source.server.name
+        name = server or tenant.placement.server.name
         chosen = session.scalar(select(Server).where(Server.name == name))
     if chosen is None:
         raise NoServerError(name)
-    blockers = find_blockers(source, chosen, wanted)
+    return _check(tenant, chosen, tier or Tier(tenant.placement.tier), kept=None)
+
+
+def check_move_back(reference: str) -> Check:
+    """Return what moving back would take. Nothing is changed, and the tenant's rows are counted.
+
+    Raises `UnknownTenantError`, or `NothingKeptError` if no placement is kept.
+    """
+    with catalog_transaction() as session:
+        tenant = find_to_change(session, reference)
+        kept = _last_kept(session, tenant)
+        server = kept.server
+    return _check(tenant, server, Tier(kept.tier), kept=kept)
+
+
+def _check(tenant: Tenant, server: Server, tier: Tier, *, kept: PlacementRecord | None) -> Check:
+    source = tenant.placement
+    blockers = find_blockers(source, server, tier, kept=kept)
     try:
         estimated = estimate(source, MEASURED)
         unchecked = find_unchecked(source, estimated)
     except psycopg2.Error:
         if not blockers:
             raise
-        return Check(tenant, chosen, wanted, blockers, None, ())
-    return Check(tenant, chosen, wanted, blockers, estimated, unchecked)
+        return Check(tenant, server, tier, blockers, None, ())
+    return Check(tenant, server, tier, blockers, estimated, unchecked)
 
 
 def move_tenant(
@@ -127,26 +142,35 @@ def move_tenant(
 def move_back(reference: str, options: MoveOptions) -> Operation:
     """Move a tenant back to the placement that it left last. Nothing written since is lost.
 
-    Raises `UnknownTenantError`, or `NothingKeptError` if no placement is kept.
+    Raises `UnknownTenantError`, `NothingKeptError` if no placement is kept, `BlockedMoveError` or
+    another `MoveError`.
     """
+    if blockers := check_move_back(reference).blockers:
+        raise BlockedMoveError(blockers)
     with catalog_transaction() as session:
         tenant = find_to_change(session, reference)
-        target = session.scalar(
-            select(PlacementRecord)
-            .where(
-                PlacementRecord.tenant_id == tenant.id,
-                PlacementRecord.kept_until > dt.datetime.now(dt.UTC),
-            )
-            .order_by(PlacementRecord.kept_until.desc())
-            .limit(1)
-        )
-        if target is None:
-            raise NothingKeptError(
-                f"No placement of the tenant {tenant.slug!r} is kept. `flask tenants move` moves it"
-                " to any tier and server."
-            )
+        target = _last_kept(session, tenant)
         operation = _begin(session, tenant, target, options, was_kept=True)
     return _run(operation)
+
+
+def _last_kept(session: Session, tenant: Tenant) -> PlacementRecord:
+    """Return the placement that a tenant left last, or raise `NothingKeptError`."""
+    kept = session.scalar(
+        select(PlacementRecord)
+        .where(
+            PlacementRecord.tenant_id == tenant.id,
+            PlacementRecord.kept_until > dt.datetime.now(dt.UTC),
+        )
+        .order_by(PlacementRecord.kept_until.desc())
+        .limit(1)
+    )
+    if kept is None:
+        raise NothingKeptError(
+            f"No placement of the tenant {tenant.slug!r} is kept. `flask tenants move` moves it to"
+            " any tier and server."
+        )
+    return kept
 
 
 def _run(operation: Operation) -> Operation:

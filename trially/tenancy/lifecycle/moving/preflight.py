@@ -28,8 +28,8 @@ from trially.tenancy.lifecycle.moving.server_checks import (
 from trially.tenancy.lifecycle.moving.table_checks import (
     check_backfills,
     compare_tables,
-    read_tables,
-    read_target_tables,
+    read_new_tables,
+    read_tables_of,
 )
 from trially.tenancy.schema.failures import describe_failure
 from trially.tenancy.servers.access import server_access
@@ -49,10 +49,15 @@ TRANSACTIONS_UNCHECKED = (
 
 
 def find_blockers(
-    source: PlacementRecord, target_server: Server, target_tier: Tier
+    source: PlacementRecord,
+    target_server: Server,
+    target_tier: Tier,
+    *,
+    kept: PlacementRecord | None,
 ) -> list[Blocker]:
     """Return what would stop a move of a tenant to a tier on a server. Nothing is changed.
 
+    `kept` is the placement to move back to; without one, the move creates a placement.
     A move that can never be made is told alone. A server that does not answer is a blocker too.
     """
     if refused := list(refusals(source, target_server, target_tier)):
@@ -65,7 +70,10 @@ def find_blockers(
         *_on_server(target_name, None, partial(_target_blockers, target_name), found),
     ]
     if not unanswered and not any(blocker.code == NOT_OWNER for blocker in found):
-        found += _table_blockers(source, target_server, target_tier)
+        found += compare_tables(
+            read_tables_of(source),
+            read_tables_of(kept) if kept else read_new_tables(target_server, target_tier),
+        )
     return found + unanswered
 
 
@@ -116,9 +124,3 @@ def _source_blockers(source: PlacementRecord, raw: connection) -> Iterator[Block
 
 def _target_blockers(name: str, raw: connection) -> Iterator[Blocker]:
     yield from check_target_rights(raw, name, owner_role(current_settings()))
-
-
-def _table_blockers(source: PlacementRecord, server: Server, tier: Tier) -> list[Blocker]:
-    with server_access(source.server.name).administer(source.database) as raw:
-        tables = read_tables(raw, source.schema)
-    return list(compare_tables(tables, read_target_tables(server, tier)))

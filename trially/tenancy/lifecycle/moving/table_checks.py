@@ -17,44 +17,69 @@ from trially.tenancy.schema.templates import TENANT_SCHEMA, scratch_database
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.servers.connections import driver_connection, execute
 from trially.tenancy.tiers import TIERS
+from trially.tenancy.tiers.tenant_tables import TENANT_CHECK
 
 SHOWN_TABLES = 5
 
 WORKING_SECONDS = 60
 """A backfill that has ended a batch so recently is taken for one that a process works on."""
 
-_COLUMNS = """
-SELECT relname, (attname, format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated,
-    array_position(conkey, attnum), relreplident)::text
-FROM pg_class
-JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0 AND NOT attisdropped
-LEFT JOIN pg_constraint ON conrelid = pg_class.oid AND contype = 'p'
-WHERE relnamespace = to_regnamespace(quote_ident(%s)) AND relkind IN ('r', 'p')
-    AND NOT relispartition
+_PARTS = """
+WITH tables AS (
+    SELECT oid, relname, relreplident FROM pg_class
+    WHERE relnamespace = to_regnamespace(quote_ident(%s)) AND relkind IN ('r', 'p')
+        AND NOT relispartition
+)
+SELECT relname, (attname, format_type(atttypid, atttypmod), attnotnull, atthasdef, attidentity,
+    attgenerated, array_position(conkey, attnum), relreplident)::text
+FROM tables
+JOIN pg_attribute ON attrelid = tables.oid AND attnum > 0 AND NOT attisdropped
+LEFT JOIN pg_constraint ON conrelid = tables.oid AND contype = 'p'
+UNION ALL
+SELECT relname, (contype, conname, convalidated)::text
+FROM tables JOIN pg_constraint ON conrelid = tables.oid AND conparentid = 0 AND contype <> 'n'
+    AND conname <> %s
+UNION ALL
+SELECT tables.relname, ('index', named.relname, indisunique, indisvalid)::text
+FROM tables
+JOIN pg_index ON indrelid = tables.oid
+JOIN pg_class AS named ON named.oid = indexrelid
 """
-"""Each column with its type, its place in the primary key, and the table's replica identity."""
+"""What the tables consist of, each part as a text.
+
+Columns have their type, whether they have a default, their place in the primary key, and the
+table's replica identity. Constraints and indexes are told apart by their names, because servers
+and restored dumps print the same expression differently. PostgreSQL 18 alone has constraints for
+NOT NULL, so those are not compared. Nor is the check of the tenant, which some tiers have.
+"""
 
 
 @dataclass(frozen=True)
 class Tables:
-    """The revision and the columns of the tables of one side."""
+    """The revision of one side, and what its tables consist of."""
 
     revision: str | None
-    columns: Mapping[str, frozenset[str]]
-    """The columns of each table, each as a text that describes it."""
+    parts: Mapping[str, frozenset[str]]
+    """The columns, constraints and indexes of each table, each as a text that describes it."""
 
 
 def read_tables(raw: connection, schema: str) -> Tables:
     """Return the tables of a schema."""
-    columns: dict[str, set[str]] = {}
-    for table, column in execute(raw, _COLUMNS, schema):
-        columns.setdefault(table, set()).add(column)
+    parts: dict[str, set[str]] = {}
+    for table, part in execute(raw, _PARTS, schema, TENANT_CHECK):
+        parts.setdefault(table, set()).add(part)
     return Tables(
-        read_revision(raw, schema), {table: frozenset(each) for table, each in columns.items()}
+        read_revision(raw, schema), {table: frozenset(each) for table, each in parts.items()}
     )
 
 
-def read_target_tables(server: Server, tier: Tier) -> Tables:
+def read_tables_of(record: PlacementRecord) -> Tables:
+    """Return the tables of a placement."""
+    with server_access(record.server.name).administer(record.database) as raw:
+        return read_tables(raw, record.schema)
+
+
+def read_new_tables(server: Server, tier: Tier) -> Tables:
     """Return the tables that a new placement of a tier on a server would have.
 
     They are those of the shared database that has room, or of a clone of the server's template. The
@@ -83,10 +108,8 @@ def compare_tables(source: Tables, target: Tables) -> Iterator[Blocker]:
             "Run `flask tenants migrate --all`, so that both are at the newest one.",
         )
         return
-    names = source.columns.keys() | target.columns.keys()
-    different = [
-        name for name in sorted(names) if source.columns.get(name) != target.columns.get(name)
-    ]
+    names = source.parts.keys() | target.parts.keys()
+    different = [name for name in sorted(names) if source.parts.get(name) != target.parts.get(name)]
     if different:
         yield Blocker(
             "drift",

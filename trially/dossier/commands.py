@@ -1,0 +1,141 @@
+"""`flask tenants dossier`."""
+
+import datetime as dt
+import io
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from pypdf import PdfReader
+from pypdf.errors import PyPdfError
+
+from trially.dossier.collecting import collect
+from trially.dossier.pages import ATTACHED, to_pdf
+from trially.errors import OperatorError
+from trially.keys import current_keys
+from trially.proving.reports import State, sign, verify
+from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.lifecycle.completing import complete_slug
+from trially.tenancy.lifecycle.key_use import refuse_while_changing
+from trially.terminal import NOTHING, json_option, print_item, print_json, progress_bar
+
+DEFAULT_DAYS = 30
+DEFAULT_ATTACKERS = 3
+TIME_LIMIT_MINUTES = 120
+_PDF = b"%PDF-"
+
+
+class ForgedDossierError(OperatorError):
+    """The pages of a PDF are not those of the signed dossier that is attached to it."""
+
+
+@catalog_command("dossier", loses=NOTHING)
+@click.argument("slug", required=False, shell_complete=complete_slug)
+@click.option(
+    "--out",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=Path(),
+    help="Write SLUG-dossier.pdf and SLUG-dossier.json into this folder. By default the present.",
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1),
+    default=DEFAULT_DAYS,
+    show_default=True,
+    help="Count the accesses of so many days.",
+)
+@click.option(
+    "--attackers",
+    type=click.IntRange(1),
+    default=DEFAULT_ATTACKERS,
+    show_default=True,
+    help="Number of other tenants that attack on single paths.",
+)
+@click.option(
+    "--verify",
+    "signed",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Verify a dossier, PDF or JSON, and stop.",
+)
+@json_option
+def dossier(
+    slug: str | None,
+    *,
+    out: Path,
+    days: int,
+    attackers: int,
+    signed: Path | None,
+    as_json: bool,
+) -> None:
+    """Write a signed report about the tenant SLUG, for its customer.
+
+    It says where the rows are, attacks them as other tenants, counts who saw whom, and verifies the
+    audit log. It names no other tenant. The exit status is 1 if an attack was not stopped or
+    something could not be shown.
+
+    \b
+    Examples:
+      flask tenants dossier acme --out reports
+      flask tenants dossier --verify reports/acme-dossier.pdf
+    """  # noqa: D301
+    if slug is not None and signed is None:
+        _write(slug, out, days, attackers, as_json=as_json)
+    elif signed is not None and slug is None:
+        _verify(signed, as_json=as_json)
+    else:
+        raise click.UsageError("Name a tenant by its slug, or verify a dossier with --verify.")
+
+
+def _write(slug: str, out: Path, days: int, attackers: int, *, as_json: bool) -> None:
+    # With the wrong password, each login as another tenant would fail and prove nothing.
+    refuse_while_changing()
+    since = dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
+    bar: Any
+    with progress_bar([], "Attacking", 1) as bar:
+
+        def report(_section: str, done: int, steps: int) -> None:
+            bar.length = steps
+            bar.update(done - bar.pos)
+
+        content = collect(slug, since, attackers, TIME_LIMIT_MINUTES * 60, report)
+    document = sign(orjson.loads(orjson.dumps(content)), current_keys().in_use)
+    name = f"{content['tenant']['slug']}-dossier"
+    (out / f"{name}.json").write_bytes(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    (out / f"{name}.pdf").write_bytes(to_pdf(document))
+    if as_json:
+        print_json(document)
+    else:
+        click.echo(f"Wrote {out / name}.pdf and {out / name}.json.")
+    if content["attacks"]["state"] != State.HELD or not content["audit"]["is_intact"]:
+        raise click.exceptions.Exit(1)
+
+
+def _verify(path: Path, *, as_json: bool) -> None:
+    """Verify a dossier's signature, and that a PDF's pages are those of its signed content."""
+    found = path.read_bytes()
+    signed = _attached(found) if found.startswith(_PDF) else found
+    content = verify(signed, *current_keys().accepted)
+    if found.startswith(_PDF) and _pages(found) != _pages(to_pdf(orjson.loads(signed))):
+        raise ForgedDossierError(
+            "The attached dossier is genuine, but the pages differ from it: they were changed, or"
+            " another version of trially drew them."
+        )
+    slug, made_at = content["tenant"]["slug"], content["made_at"]
+    item = {"is_genuine": True, "tenant": slug, "made_at": made_at}
+    print_item(
+        item, f"The dossier of {slug} of {made_at} is genuine and unchanged.", as_json=as_json
+    )
+
+
+def _attached(pdf: bytes) -> bytes:
+    try:
+        return PdfReader(io.BytesIO(pdf)).attachments[ATTACHED][0]
+    except (PyPdfError, KeyError, IndexError):
+        raise ForgedDossierError("The PDF is damaged, or is no dossier.") from None
+
+
+def _pages(pdf: bytes) -> list[bytes]:
+    """Return what each page draws."""
+    drawn = [page.get_contents() for page in PdfReader(io.BytesIO(pdf)).pages]
+    return [b"" if contents is None else contents.get_data() for contents in drawn]
