@@ -93,6 +93,7 @@ client: running ## Generate the TypeScript client from the API (needs Node)
 lock: setup ## Pin the newest versions that pyproject.toml allows (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --no-header --upgrade --python-version 3.11 pyproject.toml -o requirements/production.txt
 	uv pip compile --quiet --universal --generate-hashes --no-header --upgrade --python-version 3.11 --extra development pyproject.toml -o requirements/development.txt
+	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --extra google-kms --extra aws-kms --extra pkcs11 --constraint requirements/development.txt pyproject.toml -o requirements/key-providers.txt
 	uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 --extra embedded --constraint requirements/development.txt pyproject.toml -o requirements/running.txt
 
 clean: ## Remove the virtual environment; instance/ stays

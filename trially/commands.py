@@ -28,6 +28,7 @@ MIGRATING = "trially.tenancy.migrating.commands"
 OPERATIONS = f"{LIFECYCLE}.operation_commands"
 SERVERS = f"{LIFECYCLE}.server_commands"
 KEYS = f"{LIFECYCLE}.key_commands"
+MASTER_KEYS = f"{LIFECYCLE}.master_key_commands"
 IMPORTS = "trially.recruiting.imports.commands"
 TABLES = "trially.recruiting.imports.table_commands"
 MESSAGES = "trially.recruiting.imports.message_commands"
@@ -232,12 +233,34 @@ servers = _group(
 
 keys = _group(
     "keys",
-    "Change the secret key of the installation, and show its use.",
-    _lazy("status", f"{KEYS}:status", "Show which secret key each password derives from."),
+    "Rotate the secret key, the master key and data keys, and show their use.",
+    _lazy(
+        "status", f"{KEYS}:status", "Show which keys passwords, stored values and data keys need."
+    ),
     _lazy(
         "rotate",
         f"{KEYS}:rotate",
         "Set all passwords, and encrypt all stored values, with TRIALLY_SECRET_KEY.",
+    ),
+    _lazy(
+        "create-master",
+        f"{MASTER_KEYS}:create_master",
+        "Create the master key that TRIALLY_MASTER_KEY names.",
+    ),
+    _lazy(
+        "rotate-master",
+        f"{MASTER_KEYS}:rotate_master",
+        "Wrap all data keys with a new version of the master key.",
+    ),
+    _lazy(
+        "destroy-former-versions",
+        f"{MASTER_KEYS}:destroy_former_versions",
+        "Destroy all versions of the master key but the newest one.",
+    ),
+    _lazy(
+        "rotate-data",
+        f"{MASTER_KEYS}:rotate_data",
+        "Create a new version of the data key of TENANT.",
     ),
     _lazy(
         "sign-again",

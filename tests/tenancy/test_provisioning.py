@@ -47,7 +47,7 @@ def killed(app, settings):
     slugs |= {moment: "killed-" + moment.replace(":", "-") for moment in UNDOINGS}
     program = Path(__file__).with_name("killed_provisioning.py")
     lines = [f"{slug} {moment}" for moment, slug in slugs.items()]
-    run_killed(program, lines, settings, seconds=60)
+    run_killed(program, lines, settings, seconds=120)
     with app.app_context():
         left = {operation.tenant_slug: operation for operation in operations.all_operations()}
         unfinished = {operation.tenant_slug for operation in unfinished_operations()}

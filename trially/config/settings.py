@@ -68,6 +68,12 @@ class Settings:
     data_key_max_age_seconds: Annotated[float, between(0, 86_400)] = 900.0
     """How long a process keeps an unwrapped data key in memory, in seconds."""
 
+    key_provider_timeout_seconds: Annotated[float, between(0.1, 60)] = 5.0
+    """Maximum time of one call of a master key's provider, in seconds."""
+
+    key_provider_outage_seconds: Annotated[float, between(0, 604_800)] = 14_400.0
+    """How long expired data keys are used while their provider does not answer, in seconds."""
+
     instance: Path = INSTANCE
     """Directory of local state: settings, the embedded server's data, the built-in issuer's key."""
 

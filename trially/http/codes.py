@@ -21,6 +21,9 @@ class Code(StrEnum):
     CONTROL_PLANE_UNAVAILABLE = "control_plane_unavailable"
     """The control plane cannot be asked about this tenant. Retry after `Retry-After`."""
 
+    DATA_KEY_UNAVAILABLE = "data_key_unavailable"
+    """The key of the tenant's encrypted data cannot be used now. Retry after `Retry-After`."""
+
     DATABASE_FULL = "database_full"
     """The database server has no disk space or memory left. An operator must act."""
 

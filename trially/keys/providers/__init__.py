@@ -9,6 +9,7 @@ from trially.keys.providers.errors import (
     MasterKeyLostError,
     MasterKeyRefusedError,
     ProviderUnavailableError,
+    UnknownProviderError,
     WrongContextError,
 )
 from trially.keys.providers.opening import open_provider
@@ -22,6 +23,7 @@ __all__ = [
     "MasterKeyLostError",
     "MasterKeyRefusedError",
     "ProviderUnavailableError",
+    "UnknownProviderError",
     "WrappedKey",
     "WrongContextError",
     "open_provider",

@@ -21,3 +21,15 @@ class MasterKeyLostError(KeyProviderError):
 
 class WrongContextError(KeyProviderError):
     """The wrapped key was changed, or belongs to another tenant or version."""
+
+    @classmethod
+    def of(cls, context: object) -> "WrongContextError":
+        """Return the error of a wrapped key that was read in a context."""
+        return cls(
+            f"The row of {context} in the catalog was changed, or belongs to another tenant or"
+            " version. Restore the row from a backup of the catalog."
+        )
+
+
+class UnknownProviderError(OperatorError):
+    """The URL of a master key names no provider, or one whose library is missing."""

@@ -60,10 +60,7 @@ class FileProvider:
         try:
             return AESGCM(key).decrypt(nonce, encrypted, context.encoded)
         except (InvalidTag, ValueError):
-            raise WrongContextError(
-                f"The row of {context} in the catalog was changed, or belongs to another tenant or"
-                " version. Restore the row from a backup of the catalog."
-            ) from None
+            raise WrongContextError.of(context) from None
 
     def newest_version(self) -> str:
         """Return the number of the newest version."""
@@ -74,6 +71,15 @@ class FileProvider:
         ring = self._ring().with_new_version()
         replace_key_ring(self.path, ring)
         return str(ring.newest)
+
+    def former_versions(self) -> list[str]:
+        """Return the numbers of all versions but the newest one."""
+        ring = self._ring()
+        return [str(number) for number in sorted(ring.versions) if number != ring.newest]
+
+    def destroy_version(self, version: str) -> None:
+        """Write the ring without a former version."""
+        replace_key_ring(self.path, self._ring().without(int(version)))
 
     def create_key(self) -> None:
         """Create the ring. Raises `FileExistsError` if the file exists."""

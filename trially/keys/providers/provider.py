@@ -52,5 +52,20 @@ class KeyProvider(Protocol):
     def newest_version(self) -> str:
         """Return the version of the master key that `wrap` uses."""
 
+    def former_versions(self) -> list[str]:
+        """Return the versions of the master key before the newest one that still exist.
+
+        Raises a `KeyProviderError` that says what to do, if the provider has tools of its own.
+        """
+
+    def destroy_version(self, version: str) -> None:
+        """Destroy a former version for good. The keys that it has wrapped cannot be unwrapped."""
+
+    def create_key(self) -> None:
+        """Create the master key. Raises `FileExistsError` if it exists.
+
+        Raises a `KeyProviderError` that says how, if the provider has tools of its own for that.
+        """
+
     def create_version(self) -> str:
         """Create a version of the master key, which `wrap` uses from now on, and return it."""

@@ -72,10 +72,11 @@ class Masters:
 def masters_of(settings: Settings) -> Masters:
     """Return the master keys that the settings name. None of them is contacted yet."""
     urls = [url for url in (settings.master_key, settings.previous_master_key) if url]
-    providers = [open_provider(url) for url in urls]
+    seconds = settings.key_provider_timeout_seconds
+    providers = [open_provider(url, seconds) for url in urls]
     if not settings.master_key and settings.development:
         url = (settings.instance.absolute() / DEVELOPMENT_FILE).as_uri()
-        providers = [open_provider(url, creates_file=True), *providers]
+        providers = [open_provider(url, seconds, creates_file=True), *providers]
     return Masters(providers)
 
 
