@@ -7,7 +7,6 @@
 /** The routes whose POST takes an Idempotency-Key. */
 export const KEYED_ROUTES: ReadonlySet<string> = new Set([
   "/api/v1/patients",
-  "/api/v1/patients/{patient_id}/erasure",
   "/api/v1/sites",
   "/api/v1/sources",
   "/api/v1/studies",

@@ -615,7 +615,7 @@ export interface paths {
         };
         /**
          * Show the legal hold of a patient.
-         * @description The answer is 404 if there is none.
+         * @description It says why and since when nobody may delete or erase the patient. The answer is 404 if there is no hold.
          */
         get: operations["show_hold"];
         /**
@@ -2374,6 +2374,8 @@ export interface components {
         Hold: {
             /** @example Litigation 2026-114 */
             reason: string;
+            /** Format: uuid */
+            readonly id: string;
             /** Format: uuid */
             readonly patient_id: string;
             /** @example user-4711 */
@@ -6674,8 +6676,6 @@ export interface operations {
         parameters: {
             query?: never;
             header?: {
-                /** @description Makes a repeated request safe: it has no second effect. */
-                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
                 /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
                 "X-Request-ID"?: components["parameters"]["RequestId"];
                 /** @description W3C trace context. */
@@ -6702,13 +6702,11 @@ export interface operations {
             };
         };
         responses: {
-            /** @description Created */
-            201: {
+            /** @description OK */
+            200: {
                 headers: {
                     "X-Request-ID": components["headers"]["X-Request-ID"];
                     traceparent: components["headers"]["traceparent"];
-                    Location: components["headers"]["Location"];
-                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
                     [name: string]: unknown;
                 };
                 content: {
@@ -6777,6 +6775,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "reason": "Litigation 2026-114",
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *       "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *       "placed_by": "user-4711",
                      *       "placed_at": "2026-03-02T09:30:00Z",
@@ -6835,6 +6834,7 @@ export interface operations {
                     /**
                      * @example {
                      *       "reason": "Litigation 2026-114",
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *       "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
                      *       "placed_by": "user-4711",
                      *       "placed_at": "2026-03-02T09:30:00Z",

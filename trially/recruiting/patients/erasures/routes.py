@@ -1,6 +1,5 @@
 """Routes that erase a person, and that place and release legal holds."""
 
-from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
@@ -40,7 +39,7 @@ ERASURES = Resource(
 @bp.post("/<uuid:patient_id>/erasure")
 @requires(Permission.PATIENTS_ERASE)
 @accepts(ErasureBodySchema())
-@returns(PersonErasureSchema(), HTTPStatus.CREATED)
+@returns(PersonErasureSchema())
 def erase_patient(patient_id: UUID, body: dict[str, Any]) -> Item:
     """Erase a person, and certify it.
 
@@ -98,7 +97,8 @@ def show_erasure(erasure_id: UUID) -> Item:
 def show_hold(patient_id: UUID) -> Item:
     """Show the legal hold of a patient.
 
-    The answer is 404 if there is none.
+    It says why and since when nobody may delete or erase the patient. The answer is 404 if there is
+    no hold.
     """
     PATIENTS.get(patient_id)
     hold = find_hold(patient_id)

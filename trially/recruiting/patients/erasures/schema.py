@@ -67,6 +67,7 @@ class HoldSchema(HoldBodySchema):
 
     subjects = ("patient_id",)
 
+    id = fields.UUID(dump_only=True, metadata=PLAIN)
     patient_id = fields.UUID(dump_only=True, metadata=PLAIN)
     placed_by = fields.String(dump_only=True, metadata=PLAIN | {EXAMPLE: "user-4711"})
     placed_at = fields.AwareDateTime(dump_only=True, metadata=PLAIN)
