@@ -25,7 +25,9 @@ LISTING = f"{LIFECYCLE}.listing_commands"
 MOVING = f"{LIFECYCLE}.moving.move_commands"
 ERASING = "trially.tenancy.erasing.commands"
 MIGRATING = "trially.tenancy.migrating.commands"
-OPERATIONS = f"{LIFECYCLE}.operation_commands"
+OPERATIONS = "trially.tenancy.operation_commands"
+ARCHIVES = "trially.tenancy.archives"
+BACKUPS = f"{ARCHIVES}.commands"
 SERVERS = f"{LIFECYCLE}.server_commands"
 KEYS = f"{LIFECYCLE}.key_commands"
 MASTER_KEYS = f"{LIFECYCLE}.master_key_commands"
@@ -145,6 +147,16 @@ tenants = _group(
         "Move the tenant SLUG back to the placement that it left last.",
     ),
     _lazy(
+        "export",
+        "trially.exports.commands:export_tenant",
+        "Export what the tenant SLUG stores: FHIR, CSV, audit log and files.",
+    ),
+    _lazy(
+        "clone",
+        "trially.tenancy.cloning.clone_commands:clone",
+        "Copy the tenant SLUG as the new tenant NEW_SLUG.",
+    ),
+    _lazy(
         "settle-moves",
         f"{MOVING}:settle_moves",
         "Finish interrupted switches, and remove placements whose time to be kept is over.",
@@ -203,11 +215,38 @@ tenants = _group(
         "trially.dossier.commands:dossier",
         "Write a signed report about the tenant SLUG, for its customer.",
     ),
+    _lazy(
+        "backup",
+        f"{ARCHIVES}.backup_commands:backup",
+        "Write an encrypted archive of each tenant SLUG.",
+    ),
+    _lazy(
+        "restore",
+        f"{ARCHIVES}.restore_commands:restore",
+        "Restore ARCHIVE: its id, URL or path.",
+    ),
     members,
     connections,
     backfill,
 )
 
+backups = _group(
+    "backups",
+    "List, verify and remove the archives of tenants.",
+    _lazy(
+        "list",
+        f"{BACKUPS}:list_",
+        "List the archives of all tenants or of each SLUG, newest first.",
+    ),
+    _lazy("show", f"{BACKUPS}:show", "Show what the catalog knows of an archive."),
+    _lazy(
+        "verify",
+        f"{BACKUPS}:verify",
+        "Restore the newest archives for a test, and compare all rows.",
+    ),
+    _lazy("prune", f"{BACKUPS}:prune", "Remove the archives that --keep does not keep."),
+    _lazy("key", f"{BACKUPS}:key", "Print the age key that opens ARCHIVE, and no other archive."),
+)
 operations = _group(
     "operations",
     "List, resume and undo lifecycle operations.",
@@ -297,11 +336,16 @@ imports = _group(
 
 patients = _group(
     "patients",
-    "Index and erase patients, and find possible duplicates.",
+    "Index, export and erase patients, and find possible duplicates.",
     _lazy(
         "erase",
         "trially.recruiting.patients.erasures.commands:erase_",
         "Erase the patient PATIENT_ID of TENANT, and print the certificate.",
+    ),
+    _lazy(
+        "export",
+        "trially.exports.commands:export_patient",
+        "Export all that TENANT stores about the person PATIENT_ID.",
     ),
     _lazy(
         "duplicates",
@@ -416,7 +460,7 @@ migrations = _lazy(
 openapi = _lazy("openapi", "trially.openapi.commands:openapi", "Print the OpenAPI document.")
 
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
-    "Tenants": (tenants, imports, patients, operations),
+    "Tenants": (tenants, imports, patients, backups, operations),
     "Jobs": (worker, jobs),
     "Servers and keys": (servers, keys, doctor),
     "Audit and support": (audit, support),

@@ -20,6 +20,9 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
     """Read the audit log, its alerts, and who saw a patient."""
 
+    EXPORTS_WRITE = "exports:write"
+    """Export all that the tenant stores, and download exports."""
+
     IMPORTS_DELETE = "imports:delete"
     """Delete imports with their faults. The imported records stay."""
 
@@ -52,6 +55,9 @@ class Permission(StrEnum):
 
     PATIENTS_ERASE = "patients:erase"
     """Erase a person with a certificate, and place and release legal holds."""
+
+    PATIENTS_EXPORT = "patients:export"
+    """Export all that is stored about one patient, and who saw it."""
 
     PATIENTS_READ = "patients:read"
     """Read patients and their records."""
@@ -193,6 +199,7 @@ SPANS_ALL_SITES = frozenset(
         Permission.ALERT_RULES_WRITE,
         Permission.ALERTS_ACKNOWLEDGE,
         Permission.AUDIT_READ,
+        Permission.EXPORTS_WRITE,
         Permission.IMPORTS_DELETE,
         Permission.IMPORTS_READ,
         Permission.IMPORTS_WRITE,

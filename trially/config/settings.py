@@ -287,6 +287,9 @@ class Settings:
     slow_query_ms: Annotated[int, at_least(0)] = 500
     """Duration from which a tenant's statement is logged as slow, in milliseconds."""
 
+    backup_url: str = field(default="", repr=False)
+    """Where archives of tenants are, as a URL. By default a folder of the instance."""
+
     audit_witnesses: tuple[str, ...] = field(default=(), repr=False)
     """Where the hashes of audit seals are kept outside the databases, as URLs."""
 

@@ -48,6 +48,9 @@ class Code(StrEnum):
     DATABASE_UNAVAILABLE = "database_unavailable"
     """The connection to the database was lost or refused. Retry after `Retry-After`."""
 
+    EXPORT_RUNNING = "export_running"
+    """An export of the tenant waits or runs. Wait until it ends."""
+
     EXPORT_NOT_COMPLETE = "export_not_complete"
     """The import is no full export, or is no longer the last import of its source."""
 

@@ -7,16 +7,17 @@ The key derives from the tenant's data key: once that is destroyed, no copy can 
 without a data key has its files sealed with the installation's secret key, as versions before did.
 """
 
+import datetime as dt
 from collections.abc import Callable, Iterator
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from trially.database.placement import current_placement
 from trially.database.rows import insert_item, of_current_tenant, table_of
 from trially.database.session import db
 from trially.jobs.kinds import JobError
-from trially.jobs.model import JobFilePart
+from trially.jobs.model import Job, JobFilePart
 from trially.keys import Purpose, UnsealError, current_keys, seal, unseal_with_any
 from trially.keys.data_keys import DataKey, DataPurpose
 from trially.keys.sealing import seal_with, unseal_with
@@ -35,17 +36,49 @@ DATA_KEY_MARK = b"trially data key"
 VERSION_BYTES = 4
 
 
+class FileWriter:
+    """Stores what a job writes in the open transaction, a part at a time."""
+
+    def __init__(self, job_id: UUID) -> None:
+        self._job_id, self._key = job_id, _data_key()
+        self._rest = bytearray()
+        self._number = 0
+        self.bytes = 0
+
+    def write(self, data: bytes, /) -> int:
+        """Write the data."""
+        self._rest += data
+        self.bytes += len(data)
+        while len(self._rest) >= PART_BYTES:
+            self._store(bytes(self._rest[:PART_BYTES]))
+            del self._rest[:PART_BYTES]
+        return len(data)
+
+    def flush(self) -> None:
+        """Do nothing: parts are stored when they are full, and the last one by `close`."""
+
+    def close(self) -> None:
+        """Store the last part."""
+        if self._rest:
+            self._store(bytes(self._rest))
+            self._rest.clear()
+
+    def _store(self, part: bytes) -> None:
+        sealed = _seal(self._key, part, self._job_id, self._number)
+        values = {"job_id": self._job_id, "number": self._number, "sealed": sealed}
+        insert_item(JobFilePart, values, ("id",))
+        self._number += 1
+
+
 def store_file(job_id: UUID, read: Callable[[int], bytes]) -> None:
     """Store a file for a job in the open transaction. `read` returns the next bytes.
 
     Raises a `KeyProviderError` if the tenant's data key cannot be unwrapped now.
     """
-    key = _data_key()
-    number = 0
+    writer = FileWriter(job_id)
     while part := read(PART_BYTES):
-        sealed = _seal(key, part, job_id, number)
-        insert_item(JobFilePart, {"job_id": job_id, "number": number, "sealed": sealed}, ("id",))
-        number += 1
+        writer.write(part)
+    writer.close()
 
 
 def read_parts(job_id: UUID) -> Iterator[bytes]:
@@ -85,6 +118,17 @@ def delete_file(job_id: UUID) -> None:
     """Delete the file of a job in the open transaction."""
     part = table_of(JobFilePart)
     db.session.execute(delete(part).where(of_current_tenant(JobFilePart), part.c.job_id == job_id))
+
+
+def delete_old_files(kind: str, hours: float) -> None:
+    """Delete files that jobs of a kind have made, some hours after the jobs have ended."""
+    part, job = table_of(JobFilePart), table_of(Job)
+    ended = select(job.c.id).where(
+        of_current_tenant(Job),
+        job.c.kind == kind,
+        job.c.ended_at < func.now() - dt.timedelta(hours=hours),
+    )
+    db.session.execute(delete(part).where(of_current_tenant(JobFilePart), part.c.job_id.in_(ended)))
 
 
 def _data_key() -> DataKey | None:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     String,
+    UniqueConstraint,
     func,
     or_,
     select,
@@ -208,6 +209,7 @@ class PlacementRecord(Timestamped, CatalogModel):
             unique=True,
             postgresql_where=text("is_active"),
         ),
+        UniqueConstraint("tenant_id", "server_id", "database"),
     )
 
 

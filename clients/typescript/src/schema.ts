@@ -174,6 +174,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export all that the tenant stores.
+         * @description A worker writes a ZIP archive: FHIR R4 NDJSON, CSV with a dictionary, the audit log with its seals, and the texts of documents. Poll the export until its `state` is `done`. While one export waits or runs, the answer is 409. Needs the PHI level `full` and access to all sites. It is recorded.
+         */
+        post: operations["create_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/{export_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show an export, or download its archive.
+         * @description With `Accept: application/zip`, the answer is the archive. It is stored encrypted, and deleted at `expires_at`: then the answer is 404. Each download is recorded in the audit log.
+         */
+        get: operations["show_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/imports": {
         parameters: {
             query?: never;
@@ -600,6 +640,26 @@ export interface paths {
          *     Records that were merged into this one are about the same person: erase them too with `replaced`, or the answer is 409 `record_replaces_others`.
          */
         post: operations["erase_patient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/{patient_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export what is stored about one person, for the person.
+         * @description With `Accept: application/zip`, the answer is an archive: the record, its facts and documents, as FHIR R4 and as they are stored, records of imports that name the person, and who saw them. In JSON, it is the list of the archive's files. Records that the patient's replaces are about the same person, and included. If the caller may not see all of them, the answer is 409. Needs the PHI level `full`. It is recorded as an answer to a request by the patient.
+         */
+        get: operations["export_person"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1428,6 +1488,50 @@ export interface components {
             data: components["schemas"]["FoundDocument"][];
             page: components["schemas"]["Page"];
         };
+        /** @description An export: a job, and the archive that it has written. */
+        Export: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @example done
+             * @enum {string}
+             */
+            readonly state: "queued" | "running" | "done" | "failed" | "cancelled";
+            /** @example null */
+            readonly error: string | null;
+            /**
+             * @description Resources and files written.
+             * @example 1200
+             */
+            readonly progress_done: number;
+            /**
+             * @description The size of the archive.
+             * @example 1048576
+             */
+            readonly bytes: number | null;
+            /** @description Whether it can be downloaded. */
+            readonly is_stored: boolean;
+            /**
+             * Format: date-time
+             * @description When the archive is deleted.
+             */
+            readonly expires_at: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly ended_at: string | null;
+        };
+        /** @description What an export has. */
+        ExportBody: {
+            /**
+             * @description By default all parts.
+             * @example [
+             *       "fhir",
+             *       "csv"
+             *     ]
+             */
+            parts?: ("fhir" | "csv" | "audit" | "files")[];
+        };
         /** @description Counts of the resources of one type. */
         Count: {
             read: number;
@@ -1928,7 +2032,7 @@ export interface components {
             phi_level: "full" | "limited" | "none";
             /** @description The sites that the caller is restricted to; null means all sites. */
             site_ids: string[] | null;
-            permissions: ("alert_rules:write" | "alerts:acknowledge" | "audit:read" | "imports:delete" | "imports:read" | "imports:write" | "jobs:manage" | "jobs:read" | "jobs:write" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:erase" | "patients:read" | "patients:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:read" | "studies:write" | "support:read")[];
+            permissions: ("alert_rules:write" | "alerts:acknowledge" | "audit:read" | "exports:write" | "imports:delete" | "imports:read" | "imports:write" | "jobs:manage" | "jobs:read" | "jobs:write" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:erase" | "patients:export" | "patients:read" | "patients:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:read" | "studies:write" | "support:read")[];
             tenant: components["schemas"]["Tenant"];
         };
         /** @description A person or machine that may act in the tenant. */
@@ -2369,6 +2473,30 @@ export interface components {
              * @example true
              */
             replaced?: boolean;
+        };
+        /** @description A file of an export. */
+        ExportedFile: {
+            /** @example fhir/1/Patient.ndjson */
+            readonly path?: string;
+            /** @example 2048 */
+            readonly bytes?: number;
+            /**
+             * @description Lines, or rows.
+             * @example 1
+             */
+            readonly count?: number;
+            /** @example 9f86d081884c7d65… */
+            readonly sha256?: string;
+        };
+        /** @description What is stored about one person, as a list of the files of the archive. */
+        PersonExport: {
+            /** Format: uuid */
+            readonly person: string;
+            /** @description The records that are about the person. */
+            readonly records: string[];
+            /** Format: date-time */
+            readonly exported_at: string;
+            readonly files: components["schemas"]["ExportedFile"][];
         };
         /** @description A legal hold of a patient. */
         Hold: {
@@ -4379,6 +4507,127 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    create_export: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeated request safe: it has no second effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "parts": [
+                 *         "fhir",
+                 *         "csv"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ExportBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "state": "done",
+                     *       "error": null,
+                     *       "progress_done": 1200,
+                     *       "bytes": 1048576,
+                     *       "is_stored": false,
+                     *       "expires_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "ended_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Export"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_export: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the export.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "state": "done",
+                     *       "error": null,
+                     *       "progress_done": 1200,
+                     *       "bytes": 1048576,
+                     *       "is_stored": false,
+                     *       "expires_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "ended_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Export"];
+                    /** @example … */
+                    "application/zip": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -6739,6 +6988,66 @@ export interface operations {
             413: components["responses"]["ContentTooLarge"];
             415: components["responses"]["UnsupportedMediaType"];
             422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    export_person: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "person": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "records": [
+                     *         "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
+                     *       ],
+                     *       "exported_at": "2026-03-02T09:30:00Z",
+                     *       "files": [
+                     *         {
+                     *           "path": "fhir/1/Patient.ndjson",
+                     *           "bytes": 2048,
+                     *           "count": 1,
+                     *           "sha256": "9f86d081884c7d65…"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PersonExport"];
+                    /** @example … */
+                    "application/zip": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];

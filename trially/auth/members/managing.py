@@ -34,6 +34,7 @@ from trially.database.session import transaction
 from trially.errors import OperatorError
 from trially.plain_text import is_plain
 from trially.state import app_state
+from trially.tenancy.archives.restoring import tenant_restored
 from trially.tenancy.lifecycle.provisioning import tenant_built
 from trially.tenancy.names import check_line
 
@@ -189,6 +190,14 @@ def rewrite_index() -> int:
     delete_index(tenant_id)
     write_index(tenant_id, members)
     return len(members)
+
+
+@tenant_restored.connect
+def index_restored(placement: Placement) -> None:
+    """Write the catalog's index of the members whom a restored tenant has."""
+    with current_app.app_context():
+        enter_placement(placement)
+        rewrite_index()
 
 
 @tenant_built.connect

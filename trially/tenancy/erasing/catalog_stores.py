@@ -35,6 +35,7 @@ KEPT: Mapping[str, str] = {
         " (45 CFR 164.316(b)(2)). It holds no patient data."
     ),
     "operation": "The erasure itself, without names.",
+    "archive": "Where the archives are that nobody can read any more, so that they can be removed.",
 }
 """Tables with a tenant's id that keep rows, and why. All others lose them."""
 
@@ -93,6 +94,8 @@ def remove_from_catalog(session: Session, tenant: ErasedTenant, operation_id: ob
     for table in tables_of_tenants():
         if table.name not in KEPT:
             session.execute(delete(table).where(_is_about(table, tenant)))
+    archive = CatalogModel.metadata.tables["archive"]
+    session.execute(update(archive).where(_is_about(archive, tenant)).values(tenant_slug=ERASED))
     session.execute(
         delete(Operation).where(Operation.tenant_id == tenant.id, Operation.id != operation_id)
     )

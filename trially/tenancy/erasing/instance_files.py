@@ -5,16 +5,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from trially.config import current_settings
+from trially.tenancy.archives.places import FOLDER as ARCHIVES
 from trially.tenancy.erasing.erased_tenant import ErasedTenant
 from trially.tenancy.erasing.stores import Found, register
 from trially.tenancy.servers.administrator import EMBEDDED_DIRECTORY
+
+SEARCHED_ELSEWHERE = (EMBEDDED_DIRECTORY, ARCHIVES)
+"""The embedded server's data, whose databases are searched, and archives, which are listed."""
 
 LARGEST_READ = 1 << 20
 """Larger files are searched by their names only, in bytes."""
 
 
 class InstanceFiles:
-    """The instance folder without the data of the embedded server, whose databases are searched."""
+    """The instance folder, without what is searched elsewhere."""
 
     def look(self, tenant: ErasedTenant) -> Iterator[Found]:
         """Count the files that have the tenant's id in their name or their content."""
@@ -32,8 +36,8 @@ class InstanceFiles:
 
 def _files(folder: Path) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
-        if Path(parent) == folder and EMBEDDED_DIRECTORY in folders:
-            folders.remove(EMBEDDED_DIRECTORY)
+        if Path(parent) == folder:
+            folders[:] = [each for each in folders if each not in SEARCHED_ELSEWHERE]
         yield from (Path(parent) / name for name in names)
 
 

@@ -30,7 +30,7 @@ from trially.tenancy.names import check_line, check_slug, check_time_zone
 from trially.tenancy.pinning import refuse_unserved
 from trially.tenancy.plans import tier_of_plan
 from trially.tenancy.servers.choice import choose_server
-from trially.tenancy.tiers import TIERS, tier_of
+from trially.tenancy.tiers import TIERS, PlacementTier, tier_of
 
 tenant_built = Signal()
 """Sent with the new tenant's placement and the operation's `parameters`, before it is active.
@@ -87,7 +87,9 @@ def create_tenant(slug: str, name: str, **options: Unpack[TenantOptions]) -> Ten
         if claimed is not None:
             operation = _begin_claimed(session, claimed, options)
         else:
-            operation = _begin(session, tenant, tier, server, options)
+            operation = begin_tenant(
+                session, PROVISION.name, tenant, TIERS[tier], server, options.get("parameters")
+            )
     if claimed is not None and is_complete:
         return claimed
     run_operation(operation.id)
@@ -126,17 +128,26 @@ def _new_tenant(slug: str, name: str, options: TenantOptions) -> Tenant:
     )
 
 
-def _begin(
-    session: Session, tenant: Tenant, tier: Tier, server: Server, options: TenantOptions
+def begin_tenant(
+    session: Session,
+    kind: str,
+    tenant: Tenant,
+    tier: PlacementTier,
+    server: Server,
+    parameters: dict[str, Any] | None,
 ) -> Operation:
-    """Save the tenant with a placement that is yet to be created, and return the operation."""
-    record = TIERS[tier].allocate(session, server)
+    """Save a tenant with a placement that is yet to be created, and return the operation.
+
+    `kind` is the name of an operation whose steps begin with `STORAGE_STEPS`. Raises
+    `TenantExistsError`.
+    """
+    record = tier.allocate(session, server, tenant.id)
     record.tenant_id, record.server_id, record.epoch = tenant.id, server.id, 1
-    if tier_of(record).is_ready(record):
+    if tier.is_ready(record):
         _commit_without_waiting(session)
     session.add(tenant)
     _claim_slug(session, tenant)
-    operation = _new_operation(tenant, options)
+    operation = _new_operation(kind, tenant, parameters)
     session.add_all([record, operation])
     return operation
 
@@ -144,7 +155,7 @@ def _begin(
 def _begin_claimed(session: Session, tenant: Tenant, options: TenantOptions) -> Operation:
     """Give a ready tenant its slug. Without parameters it is complete, and so is the operation."""
     _claim_slug(session, tenant)
-    operation = _new_operation(tenant, options)
+    operation = _new_operation(PROVISION.name, tenant, options.get("parameters"))
     if operation.parameters:
         operation.step = STORAGE_STEPS[-1].name
         _commit_without_waiting(session)
@@ -176,14 +187,14 @@ def _claim_slug(session: Session, tenant: Tenant) -> None:
         ) from error
 
 
-def _new_operation(tenant: Tenant, options: TenantOptions) -> Operation:
+def _new_operation(kind: str, tenant: Tenant, parameters: dict[str, Any] | None) -> Operation:
     return Operation(
         id=uuid7(),
         tenant_id=tenant.id,
         tenant_slug=tenant.slug,
-        kind=PROVISION.name,
+        kind=kind,
         state=OperationState.RUNNING,
-        parameters=options.get("parameters") or {},
+        parameters=parameters or {},
     )
 
 
@@ -196,7 +207,8 @@ def _add_owner(_session: Session, operation: Operation) -> None:
     tenant_built.send(tier_of(record).placement(record), parameters=operation.parameters)
 
 
-def _activate(session: Session, operation: Operation) -> None:
+def activate(session: Session, operation: Operation) -> None:
+    """Let the operation's tenant be served."""
     session.execute(
         update(Tenant).where(Tenant.id == operation.tenant_id).values(status=TenantStatus.ACTIVE)
     )
@@ -207,8 +219,9 @@ PROVISION = OperationKind(
     steps=(
         *STORAGE_STEPS,
         Step("add_owner", _add_owner, _has_parameters),
-        Step("activate", _activate),
+        Step("activate", activate),
     ),
     undo=remove_tenant,
+    creates_tenant=True,
 )
 KINDS[PROVISION.name] = PROVISION

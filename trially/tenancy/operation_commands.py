@@ -6,12 +6,15 @@ from uuid import UUID
 
 import click
 
+from trially.tenancy.archives import checking, replacing, restoring
 from trially.tenancy.catalog import Operation
 from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.cloning import steps as cloning_steps
 from trially.tenancy.erasing.steps import ERASE
 from trially.tenancy.lifecycle import provisioning, ready_tenants
 from trially.tenancy.lifecycle.moving import kept, steps
 from trially.tenancy.lifecycle.operations import (
+    KINDS,
     OperationBusyError,
     all_operations,
     run_operation,
@@ -22,11 +25,18 @@ from trially.terminal import NOTHING, Loss, json_option, plural, print_items, ta
 
 OPERATIONS_SHOWN = 100
 
-KINDS = (provisioning.PROVISION, ready_tenants.PREPARE, steps.MOVE, kept.REMOVE_KEPT, ERASE)
+ALL_KINDS = (
+    provisioning.PROVISION,
+    ready_tenants.PREPARE,
+    steps.MOVE,
+    kept.REMOVE_KEPT,
+    restoring.RESTORE,
+    replacing.REPLACE,
+    checking.VERIFY,
+    cloning_steps.CLONE,
+    ERASE,
+)
 """The kinds of operation. An operation can be resumed only where its kind is imported."""
-
-CREATING = (provisioning.PROVISION.name, ready_tenants.PREPARE.name)
-"""The kinds that create tenants. Undoing one removes its tenant."""
 
 
 def loss_of_undoing(operation_id: UUID | None, *, undo: bool, **_: Any) -> Loss | None:
@@ -34,8 +44,8 @@ def loss_of_undoing(operation_id: UUID | None, *, undo: bool, **_: Any) -> Loss 
     found = [o for o in unfinished_operations() if operation_id in (None, o.id)]
     if not undo or not found:
         return None
-    created = [each.tenant_slug for each in found if each.kind in CREATING]
-    others = [each.tenant_slug for each in found if each.kind not in CREATING]
+    created = [each.tenant_slug for each in found if KINDS[each.kind].creates_tenant]
+    others = [each.tenant_slug for each in found if not KINDS[each.kind].creates_tenant]
     sentences = [f"{plural(len(found), 'unfinished operation')} will be undone."]
     if created:
         sentences.append(

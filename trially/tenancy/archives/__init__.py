@@ -1,0 +1,4 @@
+"""Archives: one portable, encrypted and checksummed copy of one tenant, the same for every tier.
+
+`docs/archives.md` documents the format.
+"""

@@ -1,0 +1,180 @@
+"""Restore an archive as a new tenant."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from blinker import Signal
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from trially.tenancy.archives.errors import ArchiveError
+from trially.tenancy.archives.loading import load_rows, tables_of
+from trially.tenancy.archives.manifest import Manifest
+from trially.tenancy.archives.places import open_file
+from trially.tenancy.archives.progress import RestoreProgress
+from trially.tenancy.archives.reading import verify_archive
+from trially.tenancy.archives.revisions import at_revision, is_older
+from trially.tenancy.catalog import (
+    Operation,
+    PlacementRecord,
+    Tenant,
+    TenantKind,
+    TenantStatus,
+    Tier,
+)
+from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.lifecycle.moving.indexes import create_indexes, set_indexes_aside
+from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_tenant
+from trially.tenancy.lifecycle.moving.removing import remove_rows
+from trially.tenancy.lifecycle.moving.sides import side_of
+from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, run_operation
+from trially.tenancy.lifecycle.provisioning import (
+    activate,
+    begin_tenant,
+    check_options,
+    find_tenant_record,
+)
+from trially.tenancy.lifecycle.storage_steps import STORAGE_STEPS, record_of, remove_tenant
+from trially.tenancy.names import check_slug
+from trially.tenancy.pinning import refuse_unserved
+from trially.tenancy.schema.revision_files import TENANT_LINEAGE, newest_revision, revisions_of
+from trially.tenancy.servers.choice import choose_server
+from trially.tenancy.tiers import DEFAULT_TIER, TIERS, tier_of
+
+tenant_restored = Signal()
+"""Sent with the placement of a restored tenant, before it is active. It may be sent twice.
+
+A receiver writes what the catalog knows of the tenant's rows.
+"""
+
+
+@dataclass(frozen=True)
+class RestoreOptions:
+    """Where an archive is restored."""
+
+    name: str | None = None
+    """The name of the organisation; by default that of the archive."""
+
+    tier: Tier | None = None
+    """By default that of the archive."""
+
+    server: str | None = None
+    """By default the emptiest server of the archive's region."""
+
+
+def verify_before(url: str) -> Manifest:
+    """Verify a whole archive, and return what it holds. Nothing is changed.
+
+    Raises `NoArchiveError`, `DamagedArchiveError`, `ForeignArchiveError`, `ArchiveError` if this
+    version cannot restore it, `UnknownKeyError`, `DestroyedKeyError` or a `KeyProviderError`.
+    """
+    with open_file(url) as file:
+        manifest = verify_archive(file)
+    if manifest.revision not in revisions_of(TENANT_LINEAGE):
+        raise ArchiveError(
+            f"The archive is at the revision {manifest.revision}, which this version of trially"
+            f" ({newest_revision(TENANT_LINEAGE)}) does not know. Restore it with trially"
+            f" {manifest.version} or newer."
+        )
+    return manifest
+
+
+def restore_as(url: str, slug: str, manifest: Manifest, options: RestoreOptions) -> Tenant:
+    """Restore an archive that was verified as a new tenant with this slug, and return the tenant.
+
+    If a step fails, nothing of the new tenant is left. Raises `InvalidSlugError`,
+    `TenantExistsError`, `NoServerError`, `NoFittingServerError` or an `ArchiveError`.
+    """
+    operation = begin_restore(RESTORE, url, slug, manifest, options)
+    run_operation(operation.id)
+    wanted = options.tier or Tier(manifest.tier)
+    if first_tier(manifest, wanted) is not wanted:
+        move_tenant(slug, wanted, None, MoveOptions(keep_seconds=0))
+    return find_tenant_record(operation.tenant_id)
+
+
+def begin_restore(
+    kind: OperationKind, url: str, slug: str, manifest: Manifest, options: RestoreOptions
+) -> Operation:
+    """Save a tenant for an archive, with the operation that is to restore it."""
+    check_slug(slug)
+    name = options.name or manifest.name
+    check_options(name, {})
+    refuse_unserved(slug)
+    tenant = Tenant(
+        id=uuid7(),
+        slug=slug,
+        name=name,
+        kind=TenantKind(manifest.kind),
+        plan=manifest.plan,
+        region=manifest.region,
+        time_zone=manifest.time_zone,
+        status=TenantStatus.PROVISIONING,
+        settings={},
+    )
+    tier = TIERS[first_tier(manifest, options.tier or Tier(manifest.tier))]
+    with catalog_transaction() as session:
+        server = choose_server(session, tier.tier, manifest.region, options.server)
+        parameters = parameters_of(url, manifest)
+        return begin_tenant(session, kind.name, tenant, tier, server, parameters)
+
+
+def first_tier(manifest: Manifest, wanted: Tier) -> Tier:
+    """Return the tier into which an archive is restored first, before a move to the wanted one.
+
+    Shared tables are at the newest revision only, so older rows are migrated elsewhere.
+    """
+    is_moved = is_older(manifest.revision) and TIERS[wanted].shares_tables
+    return DEFAULT_TIER if is_moved else wanted
+
+
+def parameters_of(url: str, manifest: Manifest) -> dict[str, Any]:
+    """Return what an operation stores of the archive that it restores."""
+    return {
+        "url": url,
+        "archive": str(manifest.header.archive_id),
+        "revision": manifest.revision,
+        "bytes": manifest.size,
+    }
+
+
+def _load(operation: Operation) -> None:
+    load_archive(record_of(operation), operation)
+
+
+def load_archive(record: PlacementRecord, operation: Operation) -> None:
+    """Load the operation's archive into a placement that serves nobody."""
+    parameters = operation.parameters
+    progress = RestoreProgress(parameters["bytes"])
+    with (
+        at_revision(record, parameters["revision"]),
+        open_file(parameters["url"]) as file,
+        side_of(record).writing() as target,
+    ):
+        set_indexes_aside(target, operation)
+        load_rows(file, target, tables_of(target), progress.count)
+        create_indexes(target, operation)
+
+
+def _index(_session: Session, operation: Operation) -> None:
+    record = record_of(operation)
+    tenant_restored.send(tier_of(record).placement(record))
+
+
+def _undo(session: Session, operation: Operation) -> None:
+    remove_rows(side_of(record_of(operation)), lambda: None)
+    remove_tenant(session, operation)
+
+
+RESTORE = OperationKind(
+    name="restore",
+    steps=(
+        *STORAGE_STEPS,
+        Step("load_rows", work=_load),
+        Step("index_members", _index),
+        Step("activate", activate),
+    ),
+    undo=_undo,
+    creates_tenant=True,
+)
+KINDS[RESTORE.name] = RESTORE
