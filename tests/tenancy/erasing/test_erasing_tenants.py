@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,7 +16,10 @@ from tenant_databases import ask
 
 from trially.auth.permissions import Role
 from trially.database.model import CatalogModel
+from trially.errors import OperatorError
 from trially.state import state_of
+from trially.tenancy.archives.backups import BackupOptions, back_up
+from trially.tenancy.archives.restoring import verify_before
 from trially.tenancy.catalog import Tier
 from trially.tenancy.erasing.catalog_stores import (
     KEPT,
@@ -257,3 +261,65 @@ def test_the_placements_that_a_tenant_has_left_are_erased_too(
     assert [each["after"] for each in placements] == [0, 0]
     assert all(each["before"] > 5 for each in placements)
     assert databases_with(app, marker) == []
+
+
+def test_nobody_can_open_the_archive_of_an_erased_tenant(
+    app: Flask,
+    run_command: RunCommand,
+    leaving: Callable[[Tier], tuple[Member, Member, str]],
+    tmp_path: Path,
+) -> None:
+    member, other, marker = leaving(Tier.POOLED_ROWS)
+    slug = member.tenant.slug
+    with app.app_context():
+        options = BackupOptions(place=tmp_path.as_uri())
+        archives = [back_up(each, options) for each in (slug, other.tenant.slug)]
+        manifests = [verify_before(each.url) for each in archives]
+
+    signed = run_json(run_command, "tenants", "erase", slug, "--now", "--yes", slug)
+
+    assert all(manifest.tables for manifest in manifests)
+    [listed] = [
+        each
+        for each in signed["certificate"]["stores"]
+        if each["store"] == f"archive {archives[0].id}"
+    ]
+    assert (listed["after"], listed["details"]["url"]) == (1, archives[0].url)
+    assert "version 1 of the data key" in listed["remains"]
+    with app.app_context():
+        with pytest.raises(OperatorError):
+            verify_before(archives[0].url)
+        assert verify_before(archives[1].url).tables
+    assert databases_with(app, marker) == []
+
+
+def test_witnesses_forget_an_erased_tenant(
+    app: Flask,
+    run_command: RunCommand,
+    make_tenant: MakeTenant,
+    as_member: AsMember,
+    tmp_path: Path,
+) -> None:
+    state = state_of(app)
+    tenants = [make_tenant(Tier.POOLED_ROWS) for _ in range(2)]
+    before, state.settings = (
+        state.settings,
+        replace(state.settings, audit_witnesses=(str(tmp_path),)),
+    )
+    try:
+        for each in tenants:
+            as_member(each, Role.OWNER).get("/patients")
+            assert run_command("audit", "seal", each.slug).exit_code == 0
+        kept = {each.name for each in tmp_path.iterdir()}
+        slug = tenants[0].slug
+        signed = run_json(run_command, "tenants", "erase", slug, "--now", "--yes", slug)
+    finally:
+        state.settings = before
+
+    [witness] = [
+        each for each in signed["certificate"]["stores"] if each["store"].startswith("witness")
+    ]
+    assert witness["before"] >= 1
+    assert witness["after"] == 0
+    left = {each.name for each in tmp_path.iterdir()}
+    assert kept - left == {f"audit_record-{tenants[0].id}.jsonl"}
