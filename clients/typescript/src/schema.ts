@@ -2436,7 +2436,7 @@ export interface components {
             /** Format: uuid */
             readonly patient_id: string;
             /** @enum {string} */
-            readonly reason: "request" | "consent_withdrawn" | "no_longer_needed" | "unlawful" | "legal_obligation" | "deleted";
+            readonly reason: "request" | "consent_withdrawn" | "no_longer_needed" | "unlawful" | "legal_obligation" | "reapplied" | "deleted";
             /** @example user-4711 */
             readonly erased_by: string;
             /** Format: date-time */
@@ -2467,7 +2467,7 @@ export interface components {
              * @example request
              * @enum {string}
              */
-            reason: "request" | "consent_withdrawn" | "no_longer_needed" | "unlawful" | "legal_obligation" | "deleted";
+            reason: "request" | "consent_withdrawn" | "no_longer_needed" | "unlawful" | "legal_obligation" | "reapplied" | "deleted";
             /**
              * @description Erase the records too that were merged into this one, because they are about the same person. The default is false.
              * @example true

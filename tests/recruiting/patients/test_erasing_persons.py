@@ -221,6 +221,8 @@ def test_an_erasure_is_applied_again_to_restored_rows(
 
     assert [each.patient_id for each in erased] == [UUID(patient_id)]
     assert counts == [1, 0]
+    reasons = [each["reason"] for each in member.get("/patients/erasures").json["data"]]
+    assert reasons == ["reapplied", "request"]
     assert member.get(f"/patients/{patient_id}").status_code == 404
 
 

@@ -14,7 +14,7 @@ from trially.errors import OperatorError
 from trially.http.problems import Problem
 from trially.recruiting.duplicates.finding import find_duplicates
 from trially.recruiting.patients.erasing import erase_as_operator
-from trially.recruiting.patients.erasures.reasons import ErasureReason
+from trially.recruiting.patients.erasures.reasons import GIVEN_BY_TRIALLY, ErasureReason
 from trially.recruiting.patients.model import Patient
 from trially.recruiting.sources.locking import lock_sources_of
 from trially.tenancy.catalog_commands import catalog_command
@@ -45,7 +45,7 @@ def loss_of_erasing(slug: str, patient_id: UUID, **_: Any) -> Loss | None:
 @click.argument("patient_id", type=click.UUID)
 @click.option(
     "--why",
-    type=click.Choice([each.value for each in ErasureReason if each != ErasureReason.DELETED]),
+    type=click.Choice([each.value for each in ErasureReason if each not in GIVEN_BY_TRIALLY]),
     default=ErasureReason.REQUEST.value,
     show_default=True,
     help="The reason that the certificate gives.",

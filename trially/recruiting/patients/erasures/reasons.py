@@ -13,5 +13,11 @@ class ErasureReason(StrEnum):
     UNLAWFUL = "unlawful"
     """The data were processed without a legal basis."""
     LEGAL_OBLIGATION = "legal_obligation"
+    REAPPLIED = "reapplied"
+    """A restore brought the person back, and the erasure was applied again."""
     DELETED = "deleted"
     """A member has deleted the patient, and has given no reason."""
+
+
+GIVEN_BY_TRIALLY = (ErasureReason.REAPPLIED, ErasureReason.DELETED)
+"""Reasons that nobody chooses."""
