@@ -23,6 +23,7 @@ AUTH = "trially.auth.commands"
 TENANTS = f"{LIFECYCLE}.tenant_commands"
 LISTING = f"{LIFECYCLE}.listing_commands"
 MOVING = f"{LIFECYCLE}.moving.move_commands"
+ERASING = "trially.tenancy.erasing.commands"
 MIGRATING = "trially.tenancy.migrating.commands"
 OPERATIONS = "trially.tenancy.operation_commands"
 ARCHIVES = "trially.tenancy.archives"
@@ -125,6 +126,16 @@ tenants = _group(
     _lazy("set", f"{ZONES}:set_", "Change the time zone of the tenant SLUG."),
     _lazy("suspend", f"{TENANTS}:suspend", "Suspend the tenant SLUG."),
     _lazy("resume", f"{TENANTS}:resume", "Resume the suspended tenant SLUG."),
+    _lazy(
+        "erase",
+        f"{ERASING}:erase_",
+        "Erase the tenant SLUG from every store, and certify what was searched.",
+    ),
+    _lazy(
+        "erased",
+        f"{ERASING}:erased",
+        "List the tenants that were erased, or print the certificate of TENANT_ID.",
+    ),
     _lazy(
         "move",
         f"{MOVING}:move",
@@ -325,7 +336,12 @@ imports = _group(
 
 patients = _group(
     "patients",
-    "Index and export patients, and find possible duplicates.",
+    "Index, export and erase patients, and find possible duplicates.",
+    _lazy(
+        "erase",
+        "trially.recruiting.patients.erasures.commands:erase_",
+        "Erase the patient PATIENT_ID of TENANT, and print the certificate.",
+    ),
     _lazy(
         "export",
         "trially.exports.commands:export_patient",

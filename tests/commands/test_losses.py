@@ -27,6 +27,7 @@ DESTRUCTIVE = {
     *("keys rotate", "keys destroy-former-versions"),
     *("operations resume", "imports delete", "imports forget", "imports withdraw", "jobs cancel"),
     *("db downgrade", "db stamp", "audit prune"),
+    *("tenants erase", "patients erase"),
     "demo reset",
 }
 

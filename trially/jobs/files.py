@@ -43,7 +43,7 @@ class FileWriter:
     """
 
     def __init__(self, job_id: UUID) -> None:
-        self._job_id = job_id
+        self._job_id, self._key = job_id, _data_key()
         self._rest = bytearray()
         self._number = 0
         self._key = _data_key()
