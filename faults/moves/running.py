@@ -192,10 +192,10 @@ def _end(moved: Moved, mover: "subprocess.Popen[str]") -> str:
     operation = moved.operation()
     if operation.state not in (OperationState.RUNNING, OperationState.UNDOING):
         return "mover"
-    undo = ("--undo",) if moved.fault.is_undone and operation.step != "hand_over" else ()
+    undo = ("--undo", "--yes") if moved.fault.is_undone and operation.step != "hand_over" else ()
     command = ("operations", "resume", str(operation.id), *undo)
     moved.installation.run_command(*command)
-    return " ".join((*command[:2], *undo))
+    return " ".join((*command[:2], *undo[:1]))
 
 
 def _judge(

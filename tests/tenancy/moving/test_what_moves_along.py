@@ -2,9 +2,10 @@
 
 import itertools
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import IO, Any, cast
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -25,6 +26,7 @@ PAIRS = ((POOLED, DEDICATED), (DEDICATED, SCHEMA), (SCHEMA, POOLED))
 MOST_SECONDS = 60.0
 NDJSON = {"Content-Type": "application/ndjson"}
 LINES_OF_A_JOB = 60
+SECONDS_OF_A_LINE = 0.02
 
 pytestmark = pytest.mark.parametrize(("here", "there"), PAIRS)
 
@@ -105,6 +107,7 @@ class SlowUpload:
             if self._is_over and after % 5 == 0:
                 return
             self.lines += 1
+            time.sleep(SECONDS_OF_A_LINE)
             yield patient(self.lines)
 
 
@@ -118,8 +121,12 @@ def test_an_upload_that_streams_during_the_switch_is_imported_once(
         return owner.through(app).request(
             "POST",
             "/imports?source=stream",
-            input_stream=cast("IO[bytes]", upload),
-            headers=NDJSON,
+            headers={**NDJSON, "Transfer-Encoding": "chunked"},
+            environ_overrides={
+                "wsgi.input": upload,
+                "wsgi.input_terminated": True,
+                "CONTENT_LENGTH": "",
+            },
         )
 
     with ThreadPoolExecutor(1) as threads, app.app_context():
