@@ -45,10 +45,10 @@ from trially.tenancy.servers.connections import execute
 SWITCH = "hand_over"
 """The step of the operation that is recorded with the switch."""
 
-FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.1, 1.0
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.2, 3.0
 """How long requests may wait for a process that undoes or finishes a move."""
 
-BETWEEN_WAITS_SECONDS = 1.0
+BETWEEN_WAITS_SECONDS = 0.5
 
 SHARE_OF_PAUSE = 3
 """A switch is tried when a drain takes a third of the longest pause at most."""
