@@ -171,6 +171,14 @@ def _insert_job(member: "Member", _: Ids, word: str) -> str:
         return str(insert_item(Job, values, ("id",))["id"])
 
 
+def _insert_export(member: "Member") -> str:
+    """Insert the job of an export that has failed, and return its id."""
+    with member.app.app_context(), tenant_context(str(member.tenant.id)), transaction():
+        values = {"kind": "export", "parameters": {"parts": ["csv"]}, "operator": "operator"}
+        ended = {"state": "failed", "ended_at": dt.datetime.now(dt.UTC)}
+        return str(insert_item(Job, values | ended, ("id",))["id"])
+
+
 EXAMPLES: Mapping[str, Example] = {
     "site": Example(
         "/sites",
@@ -301,12 +309,12 @@ def create_all(member: "Member", word: str = "word", **ids: str) -> dict[str, st
     """Create one row of each resource, and return their ids. Rows in `ids` exist already.
 
     Some arguments of routes are no ids of resources: the patient `into` whom another is merged, a
-    `field` that is corrected, an `alert_rule`, and an audit record.
+    `field` that is corrected, an `alert_rule`, an export, and an audit record.
     """
     for name, example in EXAMPLES.items():
         if example.can_be_created and f"{name}_id" not in ids:
             ids[f"{name}_id"] = example.create(member, ids, new_word(word))
-    some = {"into": ids["patient_id"], "field": "sex"}
+    some = {"into": ids["patient_id"], "field": "sex", "export_id": _insert_export(member)}
     newest = next(each for each in member.get("/audit").json["data"] if each["member"])
     ids |= {"audit_record_id": newest["id"], "member_id": newest["member"]["id"]}
     return some | {"alert_rule": "bulk_reads"} | ids

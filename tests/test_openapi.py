@@ -93,8 +93,8 @@ def test_what_a_request_may_be_called_is_left_to_the_client(document: dict[str, 
     assert name["schema"] == {"type": "string"}
 
 
-WITHOUT_VERSION = frozenset({"/api/v1/audit/{audit_record_id}"})
-"""Items that never change."""
+WITHOUT_VERSION = frozenset({"/api/v1/audit/{audit_record_id}", "/api/v1/exports/{export_id}"})
+"""Items that never change, or whose job has the version."""
 
 
 def test_statuses_and_problems_are_said(document: dict[str, Any]) -> None:

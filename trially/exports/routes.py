@@ -34,6 +34,7 @@ from trially.http.contract import (
     returns,
 )
 from trially.http.problems import Conflict, Forbidden, NotFound
+from trially.jobs.kinds import JobError
 from trially.jobs.model import Job
 from trially.jobs.schema import JobSchema
 from trially.recruiting.patients.routes import PATIENTS
@@ -91,8 +92,12 @@ def show_export(export_id: UUID) -> Item | Response:
     act_for(Purpose.OPERATION, Action.EXPORT)
     request_state().audit.discloses = True
     file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - the answer closes it
-    for part in archive_of(export_id):
-        file.write(part)
+    try:
+        for part in archive_of(export_id):
+            file.write(part)
+    except JobError as error:
+        file.close()
+        raise NotFound("The archive cannot be decrypted any more. Export again.") from error
     return _archive(file)
 
 
