@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert
+from sqlalchemy import func, insert, update
 from werkzeug.routing import Rule
 
 from trially.api import routes_only
@@ -257,7 +257,17 @@ def _import_patient(member: "Member", source: str, patient: str, query: str = ""
     return str(answer.json["id"])
 
 
+def _end_exports(member: "Member", _: Ids) -> Body:
+    """End the exports that wait, because one waits at a time."""
+    with member.app.app_context(), tenant_context(str(member.tenant.id)), transaction():
+        db.session.execute(
+            update(Job).where(Job.kind == "export").values(state="cancelled", ended_at=func.now())
+        )
+    return {}
+
+
 PREPARED: Mapping[str, Callable[["Member", Ids], Body]] = {
+    "exports.create_export": _end_exports,
     "jobs.cancel_job": lambda member, ids: {"job_id": _insert_job(member, ids, new_word())},
     "imports.withdraw_missing_records": _full_export,
     "patients.merge_patient": _another_patient,

@@ -29,7 +29,7 @@ LEFT_OUT = {
 """The tables without a CSV file, and where their rows are instead or what they are."""
 
 COLUMNS = ("table", "column", "type", "nullable", "class", "description")
-_DIALECT = dialect()  # type: ignore[no-untyped-call]  # type: ignore[no-untyped-call]
+_DIALECT = dialect()  # type: ignore[no-untyped-call]
 _FORMULA = r"^[=+\-@\t\r]"
 """A spreadsheet would run a cell that begins so."""
 
