@@ -131,7 +131,7 @@ def export_person(patient_id: UUID) -> Item | Response:
         request_state().audit.discloses = True
         return _archive(file)
     file.close()
-    return manifest
+    return {name: manifest[name] for name in PersonExportSchema().fields}
 
 
 def _archive(file: IO[bytes]) -> Response:
