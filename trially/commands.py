@@ -149,7 +149,7 @@ tenants = _group(
     _lazy(
         "export",
         "trially.exports.commands:export_tenant",
-        "Export what the tenant SLUG stores: FHIR, CSV, audit log and files.",
+        "Export what the tenant SLUG stores.",
     ),
     _lazy(
         "clone",
@@ -345,7 +345,7 @@ patients = _group(
     _lazy(
         "export",
         "trially.exports.commands:export_patient",
-        "Export all that TENANT stores about the person PATIENT_ID.",
+        "Export all that TENANT stores about the person PATIENT_ID, and who saw it.",
     ),
     _lazy(
         "duplicates",
