@@ -171,6 +171,14 @@ def _insert_job(member: "Member", _: Ids, word: str) -> str:
         return str(insert_item(Job, values, ("id",))["id"])
 
 
+def _erase_another(member: "Member", ids: Ids, word: str) -> str:
+    """Erase a patient of the same site, and return the id of the tombstone."""
+    patient_id = EXAMPLES["patient"].create(member, ids, new_word())
+    erased = member.post(f"/patients/{patient_id}/erasure", json={"reason": "request"})
+    assert erased.status_code == 200, erased.text
+    return str(erased.json["id"])
+
+
 EXAMPLES: Mapping[str, Example] = {
     "site": Example(
         "/sites",
@@ -198,6 +206,7 @@ EXAMPLES: Mapping[str, Example] = {
         },
         change={"contact_preference": "no_sms"},
     ),
+    "erasure": Example("/patients/erasures", insert=_erase_another),
     "import": Example("/imports", upload=_bad_lines, query="?source=clinic&complete=true"),
     "import_fault": Example("/imports/{import_id}/errors"),
     "missing_record": Example("/imports/{import_id}/missing"),
@@ -249,16 +258,36 @@ def _import_patient(member: "Member", source: str, patient: str, query: str = ""
     return str(answer.json["id"])
 
 
+def _new_patient(member: "Member", ids: Ids) -> Body:
+    """Return the id of a patient of the same site whom nothing else needs."""
+    return {"patient_id": EXAMPLES["patient"].create(member, ids, new_word())}
+
+
+def _held_patient(member: "Member", ids: Ids) -> Body:
+    """Return the id of a patient who is under a legal hold."""
+    found = _new_patient(member, ids)
+    path = f"/patients/{found['patient_id']}/legal-hold"
+    held = member.request("PUT", path, json={"reason": "Litigation"})
+    assert held.status_code == 200, held.text
+    return found
+
+
 PREPARED: Mapping[str, Callable[["Member", Ids], Body]] = {
     "jobs.cancel_job": lambda member, ids: {"job_id": _insert_job(member, ids, new_word())},
     "imports.withdraw_missing_records": _full_export,
+    "patients.erase_patient": _new_patient,
+    "patients.hold_patient": _new_patient,
     "patients.merge_patient": _another_patient,
+    "patients.release_hold": _held_patient,
+    "patients.show_hold": _held_patient,
     "patients.release_correction": _corrected_patient,
 }
 """Routes that need rows in a certain state: each creates them and returns what names them."""
 
 BODIES: Mapping[str, Callable[[Ids], Body]] = {
     "alerts.change_alert_rule": lambda _: {"threshold": 400},
+    "patients.erase_patient": lambda _: {"reason": "request"},
+    "patients.hold_patient": lambda _: {"reason": "Litigation 2026-114"},
     "patients.merge_patient": lambda ids: {"into": ids["into"]},
 }
 """Bodies of routes that create no resource and need one."""

@@ -7,6 +7,7 @@ as it is, because it loads in half the time.
 from flask import Flask
 
 from trially import state
+from trially.audit import erasures  # noqa: F401  registers what an erasure does to the logs
 from trially.audit import recording as audit_recording
 from trially.config import Settings, read_settings
 from trially.database import session

@@ -23,12 +23,14 @@ AUTH = "trially.auth.commands"
 TENANTS = f"{LIFECYCLE}.tenant_commands"
 LISTING = f"{LIFECYCLE}.listing_commands"
 MOVING = f"{LIFECYCLE}.moving.move_commands"
+ERASING = "trially.tenancy.erasing.commands"
 MIGRATING = "trially.tenancy.migrating.commands"
 OPERATIONS = "trially.tenancy.operation_commands"
 ARCHIVES = "trially.tenancy.archives"
 BACKUPS = f"{ARCHIVES}.commands"
 SERVERS = f"{LIFECYCLE}.server_commands"
 KEYS = f"{LIFECYCLE}.key_commands"
+MASTER_KEYS = f"{LIFECYCLE}.master_key_commands"
 IMPORTS = "trially.recruiting.imports.commands"
 TABLES = "trially.recruiting.imports.table_commands"
 MESSAGES = "trially.recruiting.imports.message_commands"
@@ -124,6 +126,16 @@ tenants = _group(
     _lazy("set", f"{ZONES}:set_", "Change the time zone of the tenant SLUG."),
     _lazy("suspend", f"{TENANTS}:suspend", "Suspend the tenant SLUG."),
     _lazy("resume", f"{TENANTS}:resume", "Resume the suspended tenant SLUG."),
+    _lazy(
+        "erase",
+        f"{ERASING}:erase_",
+        "Erase the tenant SLUG from every store, and certify what was searched.",
+    ),
+    _lazy(
+        "erased",
+        f"{ERASING}:erased",
+        "List the tenants that were erased, or print the certificate of TENANT_ID.",
+    ),
     _lazy(
         "move",
         f"{MOVING}:move",
@@ -260,12 +272,34 @@ servers = _group(
 
 keys = _group(
     "keys",
-    "Change the secret key of the installation, and show its use.",
-    _lazy("status", f"{KEYS}:status", "Show which secret key each password derives from."),
+    "Rotate the secret key, the master key and data keys, and show their use.",
+    _lazy(
+        "status", f"{KEYS}:status", "Show which keys passwords, stored values and data keys need."
+    ),
     _lazy(
         "rotate",
         f"{KEYS}:rotate",
         "Set all passwords, and encrypt all stored values, with TRIALLY_SECRET_KEY.",
+    ),
+    _lazy(
+        "create-master",
+        f"{MASTER_KEYS}:create_master",
+        "Create the master key that TRIALLY_MASTER_KEY names.",
+    ),
+    _lazy(
+        "rotate-master",
+        f"{MASTER_KEYS}:rotate_master",
+        "Wrap all data keys with a new version of the master key.",
+    ),
+    _lazy(
+        "destroy-former-versions",
+        f"{MASTER_KEYS}:destroy_former_versions",
+        "Destroy all versions of the master key but the newest one.",
+    ),
+    _lazy(
+        "rotate-data",
+        f"{MASTER_KEYS}:rotate_data",
+        "Create a new version of the data key of TENANT.",
     ),
     _lazy(
         "sign-again",
@@ -302,7 +336,12 @@ imports = _group(
 
 patients = _group(
     "patients",
-    "Index and export patients, and find possible duplicates.",
+    "Index, export and erase patients, and find possible duplicates.",
+    _lazy(
+        "erase",
+        "trially.recruiting.patients.erasures.commands:erase_",
+        "Erase the patient PATIENT_ID of TENANT, and print the certificate.",
+    ),
     _lazy(
         "export",
         "trially.exports.commands:export_patient",

@@ -23,9 +23,11 @@ COMMANDS = dict(all_commands())
 DESTRUCTIVE = {
     *("tenants rename", "tenants suspend", "tenants revoke", "tenants downgrade"),
     *("tenants members remove", "tenants connections remove"),
-    *("servers change", "servers remove", "keys rotate"),
+    *("servers change", "servers remove"),
+    *("keys rotate", "keys destroy-former-versions"),
     *("operations resume", "imports delete", "imports forget", "imports withdraw", "jobs cancel"),
     *("db downgrade", "db stamp", "audit prune"),
+    *("tenants erase", "patients erase"),
     "demo reset",
 }
 

@@ -53,6 +53,9 @@ class Permission(StrEnum):
     PATIENTS_DELETE = "patients:delete"
     """Delete a patient and all of the patient's records."""
 
+    PATIENTS_ERASE = "patients:erase"
+    """Erase a person with a certificate, and place and release legal holds."""
+
     PATIENTS_EXPORT = "patients:export"
     """Export all that is stored about one patient, and who saw it."""
 

@@ -1,7 +1,10 @@
-"""The file that a job was sent with: encrypted parts in the tenant's own tables.
+"""The file that a job was sent with or has made: encrypted parts in the tenant's own tables.
 
 So the file moves, is archived and is erased with its tenant, and any worker can read it. Each part
 is sealed for its tenant, job and number, so that it cannot take the place of another part.
+
+The key derives from the tenant's data key: once that is destroyed, no copy can be read. A tenant
+without a data key has its files sealed with the installation's secret key, as versions before did.
 """
 
 import datetime as dt
@@ -16,17 +19,34 @@ from trially.database.session import db
 from trially.jobs.kinds import JobError
 from trially.jobs.model import Job, JobFilePart
 from trially.keys import Purpose, UnsealError, current_keys, seal, unseal_with_any
+from trially.keys.data_keys import DataKey, DataPurpose
+from trially.keys.sealing import seal_with, unseal_with
+from trially.tenancy.data_keys import (
+    DestroyedKeyError,
+    NoMasterKeyError,
+    UnknownKeyError,
+    data_key,
+    data_key_of_version,
+)
 
 PART_BYTES = 1 << 20
+DATA_KEY_MARK = b"trially data key"
+"""Begins a part that is sealed with a data key; the key's version follows in four bytes."""
+
+VERSION_BYTES = 4
 
 
 class FileWriter:
-    """Stores what a job writes in the open transaction, a part at a time."""
+    """Stores what a job writes in the open transaction, a part at a time.
+
+    Raises a `KeyProviderError` if the tenant's data key cannot be unwrapped now.
+    """
 
     def __init__(self, job_id: UUID) -> None:
-        self._job_id = job_id
+        self._job_id, self._key = job_id, _data_key()
         self._rest = bytearray()
         self._number = 0
+        self._key = _data_key()
         self.bytes = 0
 
     def write(self, data: bytes, /) -> int:
@@ -48,15 +68,17 @@ class FileWriter:
             self._rest.clear()
 
     def _store(self, part: bytes) -> None:
-        context = _context(self._job_id, self._number)
-        sealed = seal(current_keys().in_use, Purpose.JOB_FILES, part, context)
+        sealed = _seal(self._key, part, self._job_id, self._number)
         values = {"job_id": self._job_id, "number": self._number, "sealed": sealed}
         insert_item(JobFilePart, values, ("id",))
         self._number += 1
 
 
 def store_file(job_id: UUID, read: Callable[[int], bytes]) -> None:
-    """Store a file for a job in the open transaction. `read` returns the next bytes."""
+    """Store a file for a job in the open transaction. `read` returns the next bytes.
+
+    Raises a `KeyProviderError` if the tenant's data key cannot be unwrapped now.
+    """
     writer = FileWriter(job_id)
     while part := read(PART_BYTES):
         writer.write(part)
@@ -66,7 +88,8 @@ def store_file(job_id: UUID, read: Callable[[int], bytes]) -> None:
 def read_parts(job_id: UUID) -> Iterator[bytes]:
     """Yield the parts of a job's file in their order, one statement for each.
 
-    Raises `JobError` if the file was sealed with a secret key that this process does not have.
+    Raises `JobError` if the file was sealed with a key that is gone, and a `KeyProviderError` if
+    the tenant's data key cannot be unwrapped now.
     """
     part = table_of(JobFilePart).c
     number = 0
@@ -79,13 +102,11 @@ def read_parts(job_id: UUID) -> Iterator[bytes]:
         if sealed is None:
             return
         try:
-            yield unseal_with_any(
-                current_keys().accepted, Purpose.JOB_FILES, sealed, _context(job_id, number)
-            )
-        except UnsealError:
+            yield _unseal(bytes(sealed), job_id, number)
+        except (UnsealError, UnknownKeyError, DestroyedKeyError):
             raise JobError(
-                "The uploaded file cannot be decrypted, because the secret key was changed since."
-                " Send the file again."
+                "The file of the job cannot be decrypted, because its key was changed or destroyed"
+                " since. Send the request again."
             ) from None
         number += 1
 
@@ -112,6 +133,36 @@ def delete_old_files(kind: str, hours: float) -> None:
         job.c.ended_at < func.now() - dt.timedelta(hours=hours),
     )
     db.session.execute(delete(part).where(of_current_tenant(JobFilePart), part.c.job_id.in_(ended)))
+
+
+def _data_key() -> DataKey | None:
+    """Return the tenant's current data key, or None if it has none yet."""
+    try:
+        return data_key(current_placement().tenant_id)
+    except (UnknownKeyError, NoMasterKeyError):
+        return None
+
+
+def _seal(key: DataKey | None, part: bytes, job_id: UUID, number: int) -> bytes:
+    context = _context(job_id, number)
+    if key is None:
+        return seal(current_keys().in_use, Purpose.JOB_FILES, part, context)
+    mark = DATA_KEY_MARK + key.version.to_bytes(VERSION_BYTES, "big")
+    return mark + seal_with(_file_key(key, job_id), part, context)
+
+
+def _unseal(sealed: bytes, job_id: UUID, number: int) -> bytes:
+    context = _context(job_id, number)
+    if not sealed.startswith(DATA_KEY_MARK):
+        return unseal_with_any(current_keys().accepted, Purpose.JOB_FILES, sealed, context)
+    marked = len(DATA_KEY_MARK) + VERSION_BYTES
+    version = int.from_bytes(sealed[len(DATA_KEY_MARK) : marked], "big")
+    key = data_key_of_version(current_placement().tenant_id, version)
+    return unseal_with(_file_key(key, job_id), sealed[marked:], context)
+
+
+def _file_key(key: DataKey, job_id: UUID) -> bytes:
+    return key.derive(DataPurpose.JOB_FILES, context=job_id.bytes)
 
 
 def _context(job_id: UUID, number: int) -> bytes:

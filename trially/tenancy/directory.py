@@ -34,6 +34,7 @@ from trially.observability.metrics import catalog_stale_answers_total
 from trially.state import app_state, state_of
 from trially.tenancy.catalog import (
     IS_SWITCHING,
+    UNSERVED,
     Operation,
     OperationState,
     PlacementRecord,
@@ -175,7 +176,7 @@ def _look_up(reference: str) -> TenantEntry:
     with Session(reader_engine()) as session:
         row = session.execute(
             select(Tenant, _STAMP).where(
-                is_called(reference), is_served(), Tenant.status != TenantStatus.PROVISIONING
+                is_called(reference), is_served(), Tenant.status.not_in(UNSERVED)
             )
         ).first()
         if row is None:
@@ -195,6 +196,7 @@ def _look_up(reference: str) -> TenantEntry:
             supporters=_supporters_of(session, tenant.id),
             next_placement=_next_placement_of(session, tenant.id),
             stamp=stamp,
+            erase_after=tenant.erase_after,
         )
 
 
@@ -220,7 +222,7 @@ def _read_stamps(tenant_ids: Collection[UUID]) -> Mapping[UUID, str]:
     """Return the stamps of those of these tenants that are still served."""
     ids = bindparam("ids", list(tenant_ids), ARRAY(Uuid))
     statement = select(Tenant.id, _STAMP.label("stamp")).where(
-        Tenant.id == any_(ids), is_served(), Tenant.status != TenantStatus.PROVISIONING
+        Tenant.id == any_(ids), is_served(), Tenant.status.not_in(UNSERVED)
     )
     with reader_engine().connect() as connection:
         return {row.id: row.stamp for row in connection.execute(statement)}

@@ -10,6 +10,7 @@ from trially.tenancy.archives import checking, replacing, restoring
 from trially.tenancy.catalog import Operation
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.cloning import steps as cloning_steps
+from trially.tenancy.erasing.steps import ERASE
 from trially.tenancy.lifecycle import provisioning, ready_tenants
 from trially.tenancy.lifecycle.moving import kept, steps
 from trially.tenancy.lifecycle.operations import (
@@ -33,6 +34,7 @@ ALL_KINDS = (
     replacing.REPLACE,
     checking.VERIFY,
     cloning_steps.CLONE,
+    ERASE,
 )
 """The kinds of operation. An operation can be resumed only where its kind is imported."""
 

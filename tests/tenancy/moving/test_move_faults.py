@@ -356,3 +356,10 @@ def test_removing_a_former_placement_takes_nothing_from_a_tenant_that_came_back(
 
     assert len(placements_of(app, member.tenant.id)) == 1
     assert len(member.get("/patients").json["data"]) == 3
+
+
+def test_a_copy_that_would_retain_too_much_wal_does_not_begin(app: Flask, member: Member) -> None:
+    options = replace(OPTIONS, max_wal_bytes=1)
+    with app.app_context(), pytest.raises(BlockedMoveError, match="--max-wal"):
+        move_tenant(member.tenant.slug, DEDICATED, None, options)
+    assert len(placements_of(app, member.tenant.id)) == 1
