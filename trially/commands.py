@@ -23,6 +23,7 @@ AUTH = "trially.auth.commands"
 TENANTS = f"{LIFECYCLE}.tenant_commands"
 LISTING = f"{LIFECYCLE}.listing_commands"
 MOVING = f"{LIFECYCLE}.moving.move_commands"
+RECOVERY = "trially.tenancy.recovery"
 MIGRATING = "trially.tenancy.migrating.commands"
 OPERATIONS = f"{LIFECYCLE}.operation_commands"
 SERVERS = f"{LIFECYCLE}.server_commands"
@@ -138,6 +139,11 @@ tenants = _group(
         "Finish interrupted switches, and remove placements whose time to be kept is over.",
     ),
     _lazy(
+        "restore-at",
+        f"{RECOVERY}.commands:restore_at_",
+        "Restore the tenant SLUG as it was at a time, as a new tenant beside it.",
+    ),
+    _lazy(
         "ready",
         f"{LIFECYCLE}.ready_commands:ready",
         "Keep as many tenants ready as TRIALLY_READY_TENANTS says.",
@@ -216,6 +222,21 @@ servers = _group(
         "Stop placing tenants on the server NAME.",
     ),
     _lazy("resume", f"{SERVERS}:resume", "Resume placing tenants on the server NAME."),
+    _lazy(
+        "backup",
+        f"{RECOVERY}.commands:backup",
+        "Take a base backup of the server NAME with its tool, on this host.",
+    ),
+    _lazy(
+        "backups",
+        f"{RECOVERY}.commands:backups",
+        "List the base backups of the server NAME, oldest first.",
+    ),
+    _lazy(
+        "status",
+        f"{RECOVERY}.commands:status",
+        "Show to which times the tenants of each server can be restored, and what is wrong.",
+    ),
     _lazy("remove", f"{SERVERS}:remove", "Remove the server NAME, which must have no tenants."),
 )
 

@@ -1,6 +1,7 @@
 """`flask operations …`."""
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +25,10 @@ OPERATIONS_SHOWN = 100
 KINDS = (provisioning.PROVISION, ready_tenants.PREPARE, steps.MOVE, kept.REMOVE_KEPT)
 """The kinds of operation. An operation can be resumed only where its kind is imported."""
 
-CREATING = (provisioning.PROVISION.name, ready_tenants.PREPARE.name)
+LATER_KINDS = ("trially.tenancy.archives.restoring", "trially.tenancy.recovery.restoring")
+"""Modules of higher packages that define kinds. They are imported by name, when a command runs."""
+
+CREATING = (provisioning.PROVISION.name, ready_tenants.PREPARE.name, "restore", "restore_at")
 """The kinds that create tenants. Undoing one removes its tenant."""
 
 
@@ -72,6 +76,8 @@ def resume(operation_id: UUID | None, *, undo: bool, as_json: bool) -> None:
 
     An operation is interrupted if its process died.
     """
+    for module in LATER_KINDS:
+        import_module(module)
     ids = [operation_id] if operation_id else [o.id for o in unfinished_operations()]
     finished: list[dict[str, Any]] = []
     for each in ids:
