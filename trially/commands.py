@@ -184,6 +184,11 @@ tenants = _group(
         "trially.doctor.diff_commands:diff",
         "Compare the tables of the tenant SLUG with those of a new tenant at its revision.",
     ),
+    _lazy(
+        "diff-data",
+        "trially.taking_back.commands:diff_data",
+        "Compare the rows of the tenant SLUG with those of NEW, a restored copy of it.",
+    ),
     _lazy("silo", f"{TENANTS}:silo", "Write the files that run a silo for the tenant SLUG."),
     _lazy("revoke", f"{AUTH}:revoke", "Revoke the tokens for the tenant SLUG."),
     _lazy("token", f"{AUTH}:token", "Print a development token for the tenant SLUG."),
