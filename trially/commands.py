@@ -24,6 +24,7 @@ TENANTS = f"{LIFECYCLE}.tenant_commands"
 LISTING = f"{LIFECYCLE}.listing_commands"
 MOVING = f"{LIFECYCLE}.moving.move_commands"
 ERASING = "trially.tenancy.erasing.commands"
+RECOVERY = "trially.tenancy.recovery"
 MIGRATING = "trially.tenancy.migrating.commands"
 OPERATIONS = "trially.tenancy.operation_commands"
 ARCHIVES = "trially.tenancy.archives"
@@ -162,6 +163,11 @@ tenants = _group(
         "Finish interrupted switches, and remove placements whose time to be kept is over.",
     ),
     _lazy(
+        "restore-at",
+        f"{RECOVERY}.commands:restore_at_",
+        "Restore the tenant SLUG as it was at a time, as a new tenant beside it.",
+    ),
+    _lazy(
         "ready",
         f"{LIFECYCLE}.ready_commands:ready",
         "Keep as many tenants ready as TRIALLY_READY_TENANTS says.",
@@ -201,6 +207,11 @@ tenants = _group(
         "diff",
         "trially.doctor.diff_commands:diff",
         "Compare the tables of the tenant SLUG with those of a new tenant at its revision.",
+    ),
+    _lazy(
+        "diff-data",
+        "trially.taking_back.commands:diff_data",
+        "Compare the rows of the tenant SLUG with those of NEW, a restored copy of it.",
     ),
     _lazy("silo", f"{TENANTS}:silo", "Write the files that run a silo for the tenant SLUG."),
     _lazy("revoke", f"{AUTH}:revoke", "Revoke the tokens for the tenant SLUG."),
@@ -267,6 +278,21 @@ servers = _group(
         "Stop placing tenants on the server NAME.",
     ),
     _lazy("resume", f"{SERVERS}:resume", "Resume placing tenants on the server NAME."),
+    _lazy(
+        "backup",
+        f"{RECOVERY}.commands:backup",
+        "Take a base backup of the server NAME with its tool, on this host.",
+    ),
+    _lazy(
+        "backups",
+        f"{RECOVERY}.commands:backups",
+        "List the base backups of the server NAME, oldest first.",
+    ),
+    _lazy(
+        "status",
+        f"{RECOVERY}.commands:status",
+        "Show to which times the tenants of each server can be restored, and what is wrong.",
+    ),
     _lazy("remove", f"{SERVERS}:remove", "Remove the server NAME, which must have no tenants."),
 )
 
