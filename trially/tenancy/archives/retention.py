@@ -30,13 +30,22 @@ class Keep:
 
     counts: Mapping[str, int]
 
+    def __str__(self) -> str:
+        """Return the rule as it is written."""
+        return ",".join(f"{count}{unit}" for unit, count in self.counts.items())
+
     def superfluous(self, archives: Sequence[Archive]) -> list[Archive]:
-        """Return the archives of one tenant that no rule keeps. The newest one is always kept."""
+        """Return the archives of one tenant that no rule keeps.
+
+        The newest one is always kept. An archive that was found damaged is kept in no other's
+        place.
+        """
         newest_first = sorted(archives, key=lambda each: each.snapshot_at, reverse=True)
-        kept = set(newest_first[:1])
+        intact = [archive for archive in newest_first if archive.verification is None]
+        kept = {*newest_first[:1], *intact[:1]}
         for unit, count in self.counts.items():
             periods: set[tuple[int, ...]] = set()
-            for archive in newest_first:
+            for archive in intact:
                 period = _PERIODS[unit](archive.snapshot_at.astimezone(dt.UTC))
                 if period not in periods and len(periods) < count:
                     periods.add(period)

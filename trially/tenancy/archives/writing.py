@@ -4,7 +4,6 @@ Nothing is buffered but one part. age's chunks are authenticated with their orde
 a changed or shortened file cannot be decrypted.
 """
 
-import datetime as dt
 import io
 import os
 import tarfile
@@ -30,11 +29,11 @@ from trially.tenancy.archives.manifest import (
     Manifest,
     part_name,
 )
+from trially.tenancy.archives.snapshots import Snapshot, take_snapshot
 from trially.tenancy.archives.table_streams import write_rows
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.lifecycle.moving.sides import SideSession, side_of
-from trially.tenancy.lifecycle.moving.tables import MovedTable, read_tables
-from trially.tenancy.schema.revisions import read_revision
+from trially.tenancy.lifecycle.moving.tables import MovedTable
 
 COMPRESSION_LEVEL = 3
 
@@ -60,7 +59,8 @@ def write_archive(
     """Write the archive of a tenant, and return its manifest.
 
     All rows are of one snapshot. Raises `LongSnapshotError` if it is held longer than
-    `longest_seconds`: PostgreSQL cannot vacuum rows that died since.
+    `longest_seconds`: PostgreSQL cannot vacuum rows that died since. Raises `MovedMeanwhileError`
+    if the tenant has moved, and `HiddenRowsError` if not all its rows can be read.
     """
     header = Header(archive_id, tenant.id, key.version)
     side = side_of(tenant.placement)
@@ -69,11 +69,9 @@ def write_archive(
         _bounded(session, longest_seconds),
         _encrypted(header, key, sink) as tar,
     ):
-        session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        [(snapshot_at,)] = session.run("SELECT now()")
-        revision = read_revision(session.raw, side.schema)
-        tables = [_write_table(session, table, tar, report) for table in read_tables(side).values()]
-        manifest = _describe(tenant, header, snapshot_at, str(revision), tables)
+        snapshot = take_snapshot(session, tenant)
+        tables = [_write_table(session, table, tar, report) for table in snapshot.tables]
+        manifest = _describe(tenant, header, snapshot, tables)
         text = manifest.to_json()
         _add(tar, MANIFEST, text)
         _add(tar, AUTHENTICATION, authenticate(key, archive_id, text).encode())
@@ -96,8 +94,7 @@ def _write_table(
 def _describe(
     tenant: Tenant,
     header: Header,
-    snapshot_at: dt.datetime,
-    revision: str,
+    snapshot: Snapshot,
     tables: list[ArchivedTable],
 ) -> Manifest:
     return Manifest(
@@ -109,8 +106,8 @@ def _describe(
         region=tenant.region,
         time_zone=tenant.time_zone,
         tier=tenant.placement.tier,
-        revision=revision,
-        snapshot_at=snapshot_at,
+        revision=snapshot.revision,
+        snapshot_at=snapshot.at,
         version=app_state().version,
         tables=tables,
     )
