@@ -24,7 +24,9 @@ TENANTS = f"{LIFECYCLE}.tenant_commands"
 LISTING = f"{LIFECYCLE}.listing_commands"
 MOVING = f"{LIFECYCLE}.moving.move_commands"
 MIGRATING = "trially.tenancy.migrating.commands"
-OPERATIONS = f"{LIFECYCLE}.operation_commands"
+OPERATIONS = "trially.tenancy.operation_commands"
+ARCHIVES = "trially.tenancy.archives"
+BACKUPS = f"{ARCHIVES}.commands"
 SERVERS = f"{LIFECYCLE}.server_commands"
 KEYS = f"{LIFECYCLE}.key_commands"
 IMPORTS = "trially.recruiting.imports.commands"
@@ -191,11 +193,38 @@ tenants = _group(
         "trially.dossier.commands:dossier",
         "Write a signed report about the tenant SLUG, for its customer.",
     ),
+    _lazy(
+        "backup",
+        f"{ARCHIVES}.backup_commands:backup",
+        "Write an encrypted archive of each tenant SLUG.",
+    ),
+    _lazy(
+        "restore",
+        f"{ARCHIVES}.restore_commands:restore",
+        "Restore ARCHIVE: its id, URL or path.",
+    ),
     members,
     connections,
     backfill,
 )
 
+backups = _group(
+    "backups",
+    "List, verify and remove the archives of tenants.",
+    _lazy(
+        "list",
+        f"{BACKUPS}:list_",
+        "List the archives of all tenants or of each SLUG, newest first.",
+    ),
+    _lazy("show", f"{BACKUPS}:show", "Show what the catalog knows of an archive."),
+    _lazy(
+        "verify",
+        f"{BACKUPS}:verify",
+        "Restore the newest archives for a test, and compare all rows.",
+    ),
+    _lazy("prune", f"{BACKUPS}:prune", "Remove the archives that --keep does not keep."),
+    _lazy("key", f"{BACKUPS}:key", "Print the age key that opens ARCHIVE, and no other archive."),
+)
 operations = _group(
     "operations",
     "List, resume and undo lifecycle operations.",
@@ -377,7 +406,7 @@ migrations = _lazy(
 openapi = _lazy("openapi", "trially.openapi.commands:openapi", "Print the OpenAPI document.")
 
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
-    "Tenants": (tenants, imports, patients, operations),
+    "Tenants": (tenants, imports, patients, backups, operations),
     "Jobs": (worker, jobs),
     "Servers and keys": (servers, keys, doctor),
     "Audit and support": (audit, support),

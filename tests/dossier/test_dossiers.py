@@ -1,4 +1,4 @@
-"""The signed report for a customer: what it says, that it names no other, and that it is verified."""
+"""The signed report for a customer: what it says, and that it names no other tenant."""
 
 import io
 import json

@@ -11,6 +11,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     String,
+    UniqueConstraint,
     func,
     or_,
     select,
@@ -197,6 +198,7 @@ class PlacementRecord(Timestamped, CatalogModel):
             unique=True,
             postgresql_where=text("is_active"),
         ),
+        UniqueConstraint("tenant_id", "server_id", "database"),
     )
 
 

@@ -333,3 +333,23 @@ def test_a_tenant_is_moved_by_one_operation_at_a_time(app: Flask, member: Member
         assert [each.state for each in all_operations() if each.tenant_id == member.tenant.id][
             :1
         ] == ["done"]
+
+
+@pytest.mark.parametrize("tier", [POOLED, SCHEMA])
+def test_removing_a_former_placement_takes_nothing_from_a_tenant_that_came_back(
+    app: Flask, make_member: Callable[[Tier], Member], tier: Tier
+) -> None:
+    member = make_member(tier)
+    with app.app_context():
+        move_tenant(member.tenant.slug, DEDICATED, None, OPTIONS)
+        move_tenant(member.tenant.slug, tier, None, OPTIONS)
+        with catalog_transaction() as session:
+            session.execute(
+                update(PlacementRecord)
+                .where(PlacementRecord.tenant_id == member.tenant.id, ~PlacementRecord.is_active)
+                .values(kept_until=dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1))
+            )
+        assert {each.action for each in settle(member.tenant.id)} == {"remove"}
+
+    assert len(placements_of(app, member.tenant.id)) == 1
+    assert len(member.get("/patients").json["data"]) == 3

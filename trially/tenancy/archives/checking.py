@@ -98,6 +98,7 @@ VERIFY = OperationKind(
         Step("discard", work=_discard),
     ),
     undo=RESTORE.undo,
+    creates_tenant=True,
 )
 """An operation that is always undone, at last after all its steps."""
 

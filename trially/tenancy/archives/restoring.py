@@ -175,5 +175,6 @@ RESTORE = OperationKind(
         Step("activate", activate),
     ),
     undo=_undo,
+    creates_tenant=True,
 )
 KINDS[RESTORE.name] = RESTORE

@@ -24,7 +24,7 @@ from trially.tenancy.lifecycle.moving.handing_over import (
     serve_source,
 )
 from trially.tenancy.lifecycle.moving.indexes import create_indexes, set_indexes_aside
-from trially.tenancy.lifecycle.moving.plan import plan_of, read_plan
+from trially.tenancy.lifecycle.moving.plan import MovePlan, plan_of, read_plan
 from trially.tenancy.lifecycle.moving.progress import MoveProgress
 from trially.tenancy.lifecycle.moving.removing import remove_rows
 from trially.tenancy.lifecycle.moving.retained_wal import wal_limit
@@ -42,7 +42,7 @@ SHARE_OF_PAUSE = 3
 """A switch is tried when a drain takes a third of the longest pause at most."""
 
 
-def _create_target(session: Session, operation: Operation) -> None:
+def create_target(session: Session, operation: Operation) -> None:
     """Create the role and the storage of the target. Its guard is closed: the epoch is 0."""
     plan = read_plan(session, operation)
     record = session.get_one(PlacementRecord, plan.target_id)
@@ -144,14 +144,18 @@ def _drop_publication(session: Session, operation: Operation) -> None:
 
 
 def _undo(session: Session, operation: Operation) -> None:
+    plan = read_plan(session, operation)
+    drop_publication(plan.source, plan.publication)
+    give_up_target(session, plan)
+
+
+def give_up_target(session: Session, plan: MovePlan) -> None:
     """Serve the source again, and remove the target, unless it was there before.
 
     A target that does not answer is left to `settle`. Nobody knows the epoch at which it may be
     open, because the catalog does not have it.
     """
-    plan = read_plan(session, operation)
     record = session.get_one(PlacementRecord, plan.target_id)
-    drop_publication(plan.source, plan.publication)
     try:
         with plan.target.writing(), plan.target.administered() as opening:
             open_at(opening, plan.tenant_id, CLOSED, is_suspended=False)
@@ -171,7 +175,7 @@ def _undo(session: Session, operation: Operation) -> None:
 MOVE = OperationKind(
     name="move",
     steps=(
-        Step("create_target", _create_target),
+        Step("create_target", create_target),
         Step(SWITCH, work=_move_rows),
         Step("drop_publication", _drop_publication),
     ),

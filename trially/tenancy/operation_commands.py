@@ -6,11 +6,13 @@ from uuid import UUID
 
 import click
 
+from trially.tenancy.archives import checking, replacing, restoring
 from trially.tenancy.catalog import Operation
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle import provisioning, ready_tenants
 from trially.tenancy.lifecycle.moving import kept, steps
 from trially.tenancy.lifecycle.operations import (
+    KINDS,
     OperationBusyError,
     all_operations,
     run_operation,
@@ -21,11 +23,16 @@ from trially.terminal import NOTHING, Loss, json_option, plural, print_items, ta
 
 OPERATIONS_SHOWN = 100
 
-KINDS = (provisioning.PROVISION, ready_tenants.PREPARE, steps.MOVE, kept.REMOVE_KEPT)
+ALL_KINDS = (
+    provisioning.PROVISION,
+    ready_tenants.PREPARE,
+    steps.MOVE,
+    kept.REMOVE_KEPT,
+    restoring.RESTORE,
+    replacing.REPLACE,
+    checking.VERIFY,
+)
 """The kinds of operation. An operation can be resumed only where its kind is imported."""
-
-CREATING = (provisioning.PROVISION.name, ready_tenants.PREPARE.name)
-"""The kinds that create tenants. Undoing one removes its tenant."""
 
 
 def loss_of_undoing(operation_id: UUID | None, *, undo: bool, **_: Any) -> Loss | None:
@@ -33,8 +40,8 @@ def loss_of_undoing(operation_id: UUID | None, *, undo: bool, **_: Any) -> Loss 
     found = [o for o in unfinished_operations() if operation_id in (None, o.id)]
     if not undo or not found:
         return None
-    created = [each.tenant_slug for each in found if each.kind in CREATING]
-    others = [each.tenant_slug for each in found if each.kind not in CREATING]
+    created = [each.tenant_slug for each in found if KINDS[each.kind].creates_tenant]
+    others = [each.tenant_slug for each in found if not KINDS[each.kind].creates_tenant]
     sentences = [f"{plural(len(found), 'unfinished operation')} will be undone."]
     if created:
         sentences.append(
