@@ -124,7 +124,7 @@ def _back_up_patiently(slug: str, options: BackupOptions, report: Report) -> Arc
     except MovedMeanwhileError:
         return back_up(slug, options, report)
     except LongSnapshotError:
-        log.error("The backup of the tenant %s was stopped: its snapshot was held too long.", slug)
+        log.critical("The backup of %s was stopped: its snapshot was held too long.", slug)
         raise
 
 

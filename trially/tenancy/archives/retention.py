@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import click
 from sqlalchemy import func, select, update
 
+from trially.tenancy.archives.finding import are_of_tenants
 from trially.tenancy.archives.model import Archive
 from trially.tenancy.archives.places import remove_file
 from trially.tenancy.catalog_sessions import catalog_transaction
@@ -79,7 +80,7 @@ def superfluous_archives(keep: Keep, slugs: Sequence[str]) -> list[Archive]:
     """Return the archives that a rule does not keep, of all tenants or of some."""
     query = select(Archive).where(Archive.removed_at.is_(None))
     if slugs:
-        query = query.where(Archive.tenant_slug.in_(slugs))
+        query = query.where(are_of_tenants(slugs))
     by_tenant: dict[object, list[Archive]] = {}
     with catalog_transaction() as session:
         for archive in session.scalars(query):

@@ -15,8 +15,8 @@ from trially.tenancy.schema.revisions import read_revision
 
 _HIDING = """
 SELECT relname FROM pg_class
-WHERE relnamespace = %s::regnamespace AND relkind IN ('r', 'p') AND row_security_active(pg_class.oid)
-    AND (
+WHERE relnamespace = %s::regnamespace AND relkind IN ('r', 'p')
+    AND row_security_active(pg_class.oid) AND (
         current_setting('trially.tenant_id', true) IS DISTINCT FROM %s
         OR ARRAY[%s] IS DISTINCT FROM ARRAY(
             SELECT concat_ws(' ', polpermissive, polcmd, polroles, pg_get_expr(polqual, polrelid))
