@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.processes import cpu_seconds
+
+POLL_SECONDS = 0.005
 
 
 @dataclass(frozen=True)
@@ -38,21 +41,39 @@ class Programs:
 
     def run(self, command: Sequence[Path | str], environment: Mapping[str, str]) -> Measured:
         """Run a program. Its failure ends the benchmark."""
-        before, begun = cpu_seconds(self._postmaster_id), time.monotonic()
-        process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
-        assert process.stdout is not None
-        printed = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-        seconds = time.monotonic() - begun
+        before, begun, peak = cpu_seconds(self._postmaster_id), time.monotonic(), 0.0
+        with tempfile.TemporaryFile("w+") as output:
+            process = subprocess.Popen(
+                command, env=environment, stdout=output, stderr=subprocess.STDOUT
+            )
+            ended = 0
+            while not ended:
+                peak = max(peak, _peak_megabytes(process.pid))
+                time.sleep(POLL_SECONDS)
+                ended, status, usage = os.wait4(process.pid, os.WNOHANG)
+            seconds = time.monotonic() - begun
+            process.returncode = os.waitstatus_to_exitcode(status)
+            output.seek(0)
+            printed = output.read()
         if process.returncode:
             raise SystemExit(f"{' '.join(map(str, command))}: {printed}")
         return Measured(
             seconds,
             usage.ru_utime + usage.ru_stime,
             cpu_seconds(self._postmaster_id) - before,
-            usage.ru_maxrss / 1024,
+            peak,
             printed,
         )
+
+
+def _peak_megabytes(process_id: int) -> float:
+    """Return the most memory that a living process had; 0 if it has ended.
+
+    The usage that `wait4` returns begins with the memory of the parent.
+    """
+    try:
+        status = Path(f"/proc/{process_id}/status").read_text()
+    except FileNotFoundError:
+        return 0
+    kilobytes = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+    return float(kilobytes[0]) / 1024 if kilobytes else 0

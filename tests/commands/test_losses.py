@@ -26,6 +26,7 @@ DESTRUCTIVE = {
     *("servers change", "servers remove", "keys rotate"),
     *("operations resume", "imports delete", "imports forget", "imports withdraw", "jobs cancel"),
     *("db downgrade", "db stamp", "audit prune"),
+    *("tenants backup", "tenants restore", "backups prune", "backups key"),
     "demo reset",
 }
 

@@ -62,7 +62,7 @@ def _dies_in(phase: str) -> Callable[[MoveProgress], None]:
 def run(command: str, place: str, slug: str, tier: str, moment: str) -> None:
     if command == "backup":
         if moment == "written":
-            backups.Archive = die  # type: ignore[misc,assignment]
+            vars(backups)["Archive"] = die
         back_up(slug, BackupOptions(place), die if moment == "writing" else lambda *_: None)
     elif command == "restore":
         end_at(RESTORE, moment)

@@ -35,12 +35,12 @@ POOLED, DEDICATED, SCHEMA = Tier.POOLED_ROWS, Tier.DEDICATED_DATABASE, Tier.OWN_
 PROGRAM = Path(__file__).with_name("killed_archives.py")
 
 RESTORES = [
-    (step.name, state, DEDICATED if number % 2 else POOLED)
-    for number, step in enumerate(RESTORE.steps[:-1])
-    for state in ("done", "recorded")
+    *((step.name, "done", POOLED) for step in RESTORE.steps[:-1]),
+    *((step, "recorded", DEDICATED) for step in ("create_storage", "load_rows", "index_members")),
 ]
 BEFORE_SWITCH = [
     *(f"{step.name}:{state}" for step in REPLACE.steps[:2] for state in ("done", "recorded")),
+    "lock",
 ]
 IN_SWITCH = ["fence", "open", "switch"]
 AFTER_SWITCH = ["unlock", "index_members:done"]
