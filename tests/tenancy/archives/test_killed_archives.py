@@ -35,8 +35,8 @@ POOLED, DEDICATED, SCHEMA = Tier.POOLED_ROWS, Tier.DEDICATED_DATABASE, Tier.OWN_
 PROGRAM = Path(__file__).with_name("killed_archives.py")
 
 RESTORES = [
-    *((step.name, "done", POOLED) for step in RESTORE.steps[:-1]),
-    *((step, "recorded", DEDICATED) for step in ("create_storage", "load_rows", "index_members")),
+    *((step.name, "done", DEDICATED) for step in RESTORE.steps[:-1]),
+    *((step, "recorded", POOLED) for step in ("create_data_key", "load_rows", "index_members")),
 ]
 BEFORE_SWITCH = [
     *(f"{step.name}:{state}" for step in REPLACE.steps[:2] for state in ("done", "recorded")),

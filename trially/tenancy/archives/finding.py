@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from trially.tenancy.archives.errors import NoArchiveError
 from trially.tenancy.archives.model import Archive
@@ -64,7 +65,7 @@ def last_sizes(slugs: Sequence[str]) -> Mapping[str, int]:
     """Return the bytes of all rows in the newest archive of each tenant that has one."""
     query = (
         select(Archive.tenant_slug, Archive.row_bytes)
-        .distinct(Archive.tenant_slug)
+        .ext(distinct_on(Archive.tenant_slug))
         .where(Archive.tenant_slug.in_(slugs))
         .order_by(Archive.tenant_slug, Archive.snapshot_at.desc())
     )

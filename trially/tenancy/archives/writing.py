@@ -9,7 +9,7 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Thread, Timer
+from threading import Event, Thread
 from typing import IO, Protocol
 from uuid import UUID
 
@@ -36,6 +36,9 @@ from trially.tenancy.lifecycle.moving.sides import SideSession, side_of
 from trially.tenancy.lifecycle.moving.tables import MovedTable
 
 COMPRESSION_LEVEL = 3
+
+CANCEL_AGAIN_SECONDS = 0.5
+"""How often statements are cancelled after the time of a snapshot is over."""
 
 Report = Callable[[str, int], None]
 """Called with the table that is written, and with the bytes of rows since the last call."""
@@ -175,10 +178,17 @@ class _Source:
 
 @contextmanager
 def _bounded(session: SideSession, seconds: float) -> Iterator[None]:
-    """Cancel the session's statement when the time is over, and raise `LongSnapshotError`."""
-    timer = Timer(seconds, session.raw.cancel)
-    timer.daemon = True
-    timer.start()
+    """Cancel the session's statements when the time is over, and raise `LongSnapshotError`."""
+    is_done = Event()
+
+    def cancel() -> None:
+        wait = seconds
+        while not is_done.wait(wait):
+            session.raw.cancel()
+            wait = CANCEL_AGAIN_SECONDS  # Between two statements, there was nothing to cancel.
+
+    thread = Thread(target=cancel, name="archive-limit", daemon=True)
+    thread.start()
     try:
         yield
     except QueryCanceled as error:
@@ -188,4 +198,5 @@ def _bounded(session: SideSession, seconds: float) -> Iterator[None]:
             " with --max-snapshot."
         ) from error
     finally:
-        timer.cancel()
+        is_done.set()
+        thread.join()
