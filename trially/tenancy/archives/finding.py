@@ -70,7 +70,7 @@ def last_sizes(slugs: Sequence[str]) -> Mapping[str, int]:
         .order_by(Archive.tenant_slug, Archive.snapshot_at.desc())
     )
     with catalog_transaction() as session:
-        return dict(session.execute(query).tuples().all())
+        return dict(session.execute(query).all())
 
 
 def are_of_tenants(slugs: Sequence[str]) -> ColumnElement[bool]:
