@@ -120,7 +120,7 @@ tenants = _group(
     ),
     _lazy(
         "show",
-        f"{LISTING}:show",
+        "trially.tenancy.show_command:show",
         "Show the tenant SLUG, its placement, members, size and revision.",
     ),
     _lazy("rename", f"{TENANTS}:rename", "Change the slug of the tenant SLUG to NEW_SLUG."),

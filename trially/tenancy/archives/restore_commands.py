@@ -89,7 +89,7 @@ def restore(
         )
         print_item(item, sentence, as_json=as_json)
         return
-    with _shown_progress():
+    with _shown_progress(manifest.size):
         if slug is not None:
             restored = restore_as(url, slug, manifest, options)
             item |= {"slug": restored.slug, "tier": restored.placement.tier}
@@ -122,8 +122,8 @@ def _describe(url: str, manifest: Manifest) -> dict[str, Any]:
 
 
 @contextmanager
-def _shown_progress() -> Iterator[None]:
-    with BackupLine(1) as line:
+def _shown_progress(size: int) -> Iterator[None]:
+    with BackupLine(1, {"": size}) as line:
         counted = 0
 
         def show(progress: RestoreProgress) -> None:
