@@ -163,11 +163,6 @@ tenants = _group(
         "Finish interrupted switches, and remove placements whose time to be kept is over.",
     ),
     _lazy(
-        "restore-at",
-        f"{RECOVERY}.commands:restore_at_",
-        "Restore the tenant SLUG as it was at a time, as a new tenant beside it.",
-    ),
-    _lazy(
         "ready",
         f"{LIFECYCLE}.ready_commands:ready",
         "Keep as many tenants ready as TRIALLY_READY_TENANTS says.",
@@ -233,8 +228,8 @@ tenants = _group(
     ),
     _lazy(
         "restore",
-        f"{ARCHIVES}.restore_commands:restore",
-        "Restore ARCHIVE: its id, URL or path.",
+        f"{RECOVERY}.restore_commands:restore",
+        "Restore an archive, given by its id, URL or path; or a tenant as it was at a time.",
     ),
     members,
     connections,
