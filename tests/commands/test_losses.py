@@ -23,6 +23,7 @@ COMMANDS = dict(all_commands())
 DESTRUCTIVE = {
     *("tenants rename", "tenants suspend", "tenants revoke", "tenants downgrade"),
     *("tenants members remove", "tenants connections remove"),
+    "tenants diff-data",
     *("servers change", "servers remove", "keys rotate"),
     *("operations resume", "imports delete", "imports forget", "imports withdraw", "jobs cancel"),
     *("db downgrade", "db stamp", "audit prune"),
