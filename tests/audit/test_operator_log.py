@@ -33,6 +33,7 @@ from trially.terminal import NOTHING, Command, command
 ONLY_READ = {
     *("doctor", "openapi", "tenants list", "tenants show", "tenants members list"),
     *("tenants connections list", "operations list", "servers list", "servers show"),
+    *("servers backups", "servers status"),
     *("jobs list", "jobs show"),
     *("audit status", "audit verify", "keys status", "imports list", "support list", "demo status"),
     *("tenants top", "tenants erased", "backups list", "backups show"),

@@ -93,7 +93,7 @@ def test_a_deleted_row_is_taken_back_with_what_belongs_to_it(
     assert {**taken, "updated_at": None} == {**deleted, "updated_at": None}
     assert own_member.get(f"/patients/{other['id']}").status_code == 404
     assert own_member.get(f"/patients/{added['id']}").status_code == 200
-    found = own_member.post("/patients/search", json={"name": "lost"}).json["data"]
+    found = own_member.post("/patients/search", json={"family_name": "lost"}).json["data"]
     assert [each["id"] for each in found] == [deleted["id"]]
 
 
