@@ -380,6 +380,11 @@ demo = _group(
         "Load the tenant SLUG over HTTP, and check that no acknowledged write is lost.",
     ),
     _lazy(
+        "add-server",
+        f"{DEMO}:add_server",
+        "Add a local PostgreSQL server to the demo, as the server NAME.",
+    ),
+    _lazy(
         "reset",
         f"{DEMO}:reset_command",
         "Delete the embedded PostgreSQL with all tenants, and seed again.",

@@ -11,7 +11,7 @@ import pytest
 from fake_google_kms import NAME, running_fake
 from moto import mock_aws
 from moto.kms.models import kms_backends
-from tokens import key_uri, make_token
+from tokens import key_uri
 
 from trially.keys.providers import (
     KeyContext,
@@ -129,15 +129,8 @@ def aws_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     mocking.close()
 
 
-@pytest.fixture(scope="session")
-def token(tmp_path_factory: pytest.TempPathFactory) -> str | None:
-    return make_token(tmp_path_factory.mktemp("token"))
-
-
 @pytest.fixture
-def pkcs11_bench(tmp_path: Path, token: str | None) -> Iterator[Bench]:
-    if token is None:
-        pytest.skip("SoftHSM is not installed (Debian: apt-get install softhsm2).")
+def pkcs11_bench(tmp_path: Path, token: str) -> Iterator[Bench]:
     key = parse_pkcs11_uri(key_uri(token, tmp_path))
     provider = Pkcs11Provider(key)
     provider.create_key()

@@ -12,17 +12,19 @@ from members import MakeTenant
 from operator_records import Records
 
 from trially import create_app
-from trially.config import Settings
+from trially.config import Settings, SettingsError
 from trially.errors import OperatorError
 from trially.keys.providers import (
     KeyContext,
     KeyProviderError,
+    MasterKeyLostError,
     MasterKeyRefusedError,
     ProviderUnavailableError,
     WrappedKey,
 )
 from trially.state import app_state, state_of
 from trially.tenancy.catalog import Tenant, Tier
+from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.data_keys import (
     DestroyedKeyError,
     NoMasterKeyError,
@@ -30,6 +32,8 @@ from trially.tenancy.data_keys import (
     data_key,
     destroy_data_keys,
 )
+from trially.tenancy.data_keys.masters import Masters
+from trially.tenancy.data_keys.model import TenantKey
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.terminal import NOTHING, command
 
@@ -65,9 +69,9 @@ def forgetful(app: Flask, settings: Settings) -> Flask:
 
 @pytest.fixture
 def provider(forgetful: Flask) -> FailingProvider:
-    masters = state_of(forgetful).data_keys.masters
-    failing = FailingProvider(masters.current)
-    masters._providers = [failing]
+    keys = state_of(forgetful).data_keys
+    failing = FailingProvider(keys.masters.current)
+    keys.masters = Masters([lambda: failing])
     return failing
 
 
@@ -112,6 +116,7 @@ def test_a_destroyed_key_is_not_used_during_an_outage(
         destroy_data_keys(tenant.id)
     # As it happens within TRIALLY_PLACEMENT_MAX_AGE_SECONDS.
     app_state().data_keys.versions(tenant.id, fresh=True)
+    assert len(app_state().data_keys._unwrapped) == 0
 
     with pytest.raises(DestroyedKeyError):
         data_key(tenant.id)
@@ -178,11 +183,37 @@ def test_commands_are_recorded_when_they_unwrap(
 
 def test_without_a_master_key_tenants_have_no_data_key(app: Flask, settings: Settings) -> None:
     own = create_app(settings)
-    masters = state_of(own).data_keys.masters
-    masters._providers = []
+    state_of(own).data_keys.masters = Masters(())
     with own.app_context():
         created = create_tenant("no-master-key", "None", tier=Tier.POOLED_ROWS)
         with pytest.raises(NoMasterKeyError, match="TRIALLY_MASTER_KEY"):
             data_key(created.id)
     with app.app_context():
         assert data_key(created.id).version == 1
+
+
+def test_a_row_that_was_wrapped_again_meanwhile_is_read_again(
+    app: Flask, provider: FailingProvider, context: None, tenant: Tenant
+) -> None:
+    known = data_key(tenant.id)
+    lost = MasterKeyLostError("The former version was destroyed.")
+
+    class Forgetful(FailingProvider):
+        def unwrap(self, wrapped: WrappedKey, context: KeyContext) -> bytes:
+            if wrapped == former:
+                raise lost
+            return super().unwrap(wrapped, context)
+
+    with catalog_transaction() as session:
+        row = session.get_one(TenantKey, (tenant.id, 1))
+        former = WrappedKey.parse(str(row.sealed))
+        row.sealed = str(app_state().data_keys.masters.wrap(known))
+    app_state().data_keys.masters = Masters([lambda: Forgetful(provider)])
+
+    assert data_key(tenant.id) == known
+
+
+@pytest.mark.parametrize("name", ["master_key", "previous_master_key"])
+def test_a_url_without_a_provider_stops_the_start(settings: Settings, name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"TRIALLY_{name.upper()} cannot be used.*file:///"):
+        create_app(replace(settings, **{name: "hsm:4711"}))

@@ -13,10 +13,11 @@ from killed_programs import run_killed
 from members import MakeTenant
 from operator_records import Records
 from sqlalchemy import delete, update
+from tokens import key_uri
 
 from trially import create_app
 from trially.config import Settings
-from trially.keys.providers import MasterKeyLostError, open_provider
+from trially.keys.providers import MasterKeyLostError
 from trially.state import state_of
 from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
@@ -129,21 +130,24 @@ def test_a_key_that_is_destroyed_meanwhile_stays_destroyed(
         assert tenants[0].id not in {key.tenant_id for key in stored_keys()}
 
 
+@pytest.fixture(params=["file", "token"])
+def other(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a master key of another provider."""
+    if request.param == "file":
+        return (tmp_path / "keys" / "other.json").as_uri()
+    return key_uri(request.getfixturevalue("token"), tmp_path)
+
+
 def test_another_provider_takes_over_while_tenants_are_served(
-    app: Flask,
-    run_command: RunCommand,
-    tenants: list[Tenant],
-    settings: Settings,
-    tmp_path: Path,
+    app: Flask, tenants: list[Tenant], settings: Settings, other: str
 ) -> None:
     before = secrets_of(app, tenants)
     former = (settings.instance.absolute() / "master-key.json").as_uri()
-    other = (tmp_path / "keys" / "other.json").as_uri()
-    open_provider(other, 20).create_key()
     both = create_app(replace(settings, master_key=other, previous_master_key=former))
     back = create_app(replace(settings, master_key=former, previous_master_key=other))
     try:
         runner = both.test_cli_runner()
+        assert runner.invoke(args=["keys", "create-master"]).exit_code == 0
         status = runner.invoke(args=["keys", "status", "--json"])
         assert status.exit_code == 1
         assert not any(

@@ -1,4 +1,4 @@
-"""The file that a job was sent with: encrypted parts in the tenant's own tables.
+"""The file that a job was sent with or has made: encrypted parts in the tenant's own tables.
 
 So the file moves, is archived and is erased with its tenant, and any worker can read it. Each part
 is sealed for its tenant, job and number, so that it cannot take the place of another part.
@@ -37,12 +37,16 @@ VERSION_BYTES = 4
 
 
 class FileWriter:
-    """Stores what a job writes in the open transaction, a part at a time."""
+    """Stores what a job writes in the open transaction, a part at a time.
+
+    Raises a `KeyProviderError` if the tenant's data key cannot be unwrapped now.
+    """
 
     def __init__(self, job_id: UUID) -> None:
         self._job_id, self._key = job_id, _data_key()
         self._rest = bytearray()
         self._number = 0
+        self._key = _data_key()
         self.bytes = 0
 
     def write(self, data: bytes, /) -> int:
@@ -101,8 +105,8 @@ def read_parts(job_id: UUID) -> Iterator[bytes]:
             yield _unseal(bytes(sealed), job_id, number)
         except (UnsealError, UnknownKeyError, DestroyedKeyError):
             raise JobError(
-                "The uploaded file cannot be decrypted, because its key was changed or destroyed"
-                " since. Send the file again."
+                "The file of the job cannot be decrypted, because its key was changed or destroyed"
+                " since. Send the request again."
             ) from None
         number += 1
 

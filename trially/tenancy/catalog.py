@@ -226,6 +226,10 @@ class SharedDatabase(CatalogModel):
     server: Mapped[Server] = relationship(lazy="joined", innerjoin=True)
 
 
+IS_SWITCHING = "is_switching"
+"""Parameter of a move that is about to switch to its target."""
+
+
 class Operation(Timestamped, CatalogModel):
     """A durable lifecycle operation, with its last completed step and its outcome."""
 

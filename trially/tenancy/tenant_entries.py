@@ -56,6 +56,9 @@ class TenantEntry:
     supporters: Mapping[tuple[str, str], SupportAccess]
     """Operators who may enter the tenant, by issuer and subject."""
 
+    next_placement: Placement | None
+    """Where a move is about to place the tenant, else None."""
+
     stamp: str = field(repr=False)
     """Changes whenever the catalog's rows about the tenant change."""
 

@@ -17,6 +17,7 @@ from trially.keys.data_keys import DataKey
 from trially.keys.providers import (
     KeyContext,
     KeyProviderError,
+    MasterKeyLostError,
     ProviderUnavailableError,
     WrappedKey,
 )
@@ -65,6 +66,7 @@ class DataKeys:
             )
             if read is not expired:
                 self._versions.put(tenant_id, read)
+                self._forget_destroyed(*read)
             cached = read
         return cached[1]
 
@@ -99,6 +101,13 @@ class DataKeys:
             return None
         names = context.tenant_id, context.version
         return self._unwrapped.get_expired(names, self._outage_seconds)
+
+    def _forget_destroyed(self, tenant_id: UUID, versions: Versions) -> None:
+        destroyed = {version for version, sealed in versions.items() if sealed is None}
+        if destroyed:
+            self._unwrapped.forget(
+                lambda each: each.tenant_id == tenant_id and each.version in destroyed
+            )
 
     def forget(self, tenant_id: UUID) -> None:
         """Drop all that this process knows of a tenant's data keys."""
@@ -137,12 +146,27 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def _unwrap(tenant_id: UUID, version: int, versions: Versions) -> DataKey:
+    """Return a version of a data key.
+
+    If its master key is gone, the row may have been wrapped again since it was read.
+    """
+    keys, sealed = app_state().data_keys, _sealed(tenant_id, version, versions)
+    try:
+        return keys.key(tenant_id, version, sealed)
+    except MasterKeyLostError:
+        renewed = _sealed(tenant_id, version, keys.versions(tenant_id, fresh=True))
+        if renewed == sealed:
+            raise
+        return keys.key(tenant_id, version, renewed)
+
+
+def _sealed(tenant_id: UUID, version: int, versions: Versions) -> str:
     if version not in versions:
         raise UnknownKeyError(tenant_id, version)
     sealed = versions[version]
     if sealed is None:
         raise DestroyedKeyError(tenant_id, [version])
-    return app_state().data_keys.key(tenant_id, version, sealed)
+    return sealed
 
 
 def _create(tenant_id: UUID) -> Versions:
