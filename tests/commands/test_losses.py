@@ -28,6 +28,7 @@ DESTRUCTIVE = {
     *("operations resume", "imports delete", "imports forget", "imports withdraw", "jobs cancel"),
     *("db downgrade", "db stamp", "audit prune"),
     *("tenants erase", "patients erase"),
+    *("tenants backup", "tenants restore", "backups prune", "backups key"),
     "demo reset",
 }
 
