@@ -7,12 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 from examples import (
-    EXAMPLES,
+    PREPARED,
     ROUTES,
     body_for,
     contract_for,
     create_all,
-    new_word,
     routes_with_body,
     url_for,
 )
@@ -132,7 +131,7 @@ def test_any_body_is_answered(
         body = body_for(rule, ids) | body
     [method] = (rule.methods or set()) & {"PATCH", "POST", "PUT"}
     if endpoint == "patients.erase_patient":
-        ids = {**ids, "patient_id": EXAMPLES["patient"].create(shared_member, ids, new_word())}
+        ids = {**ids, **PREPARED[endpoint](shared_member, ids)}
 
     answer = shared_member.request(
         method,
