@@ -120,7 +120,7 @@ def test_an_upload_that_streams_during_the_switch_is_imported_once(
         return owner.through(app).request(
             "POST",
             "/imports?source=stream",
-            input_stream=cast(IO[bytes], upload),
+            input_stream=cast("IO[bytes]", upload),
             headers=NDJSON,
         )
 
@@ -183,11 +183,11 @@ def test_a_tenant_moves_while_its_requests_go_through_a_pooler(
     is_over: list[bool] = []
 
     def write() -> list[int]:
-        statuses = []
-        for number in itertools.count():
-            statuses.append(member.post("/sites", json={"name": f"s{number}"}).status_code)
-            if is_over:
-                return statuses
+        statuses: list[int] = []
+        while not is_over:
+            name = f"s{len(statuses)}"
+            statuses.append(member.post("/sites", json={"name": name}).status_code)
+        return statuses
 
     with ThreadPoolExecutor(1) as threads, app.app_context():
         writing: list[Future[list[int]]] = []
