@@ -11,7 +11,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     String,
-    UniqueConstraint,
     func,
     or_,
     select,
@@ -212,7 +211,13 @@ class PlacementRecord(Timestamped, CatalogModel):
             unique=True,
             postgresql_where=text("is_active"),
         ),
-        UniqueConstraint("tenant_id", "server_id", "database"),
+        Index(
+            "uq_placement_tenant_id_server_id_database",
+            "tenant_id",
+            "server_id",
+            "database",
+            unique=True,
+        ),
     )
 
 
