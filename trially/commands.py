@@ -23,12 +23,15 @@ AUTH = "trially.auth.commands"
 TENANTS = f"{LIFECYCLE}.tenant_commands"
 LISTING = f"{LIFECYCLE}.listing_commands"
 MOVING = f"{LIFECYCLE}.moving.move_commands"
+ERASING = "trially.tenancy.erasing.commands"
+RECOVERY = "trially.tenancy.recovery"
 MIGRATING = "trially.tenancy.migrating.commands"
 OPERATIONS = "trially.tenancy.operation_commands"
 ARCHIVES = "trially.tenancy.archives"
 BACKUPS = f"{ARCHIVES}.commands"
 SERVERS = f"{LIFECYCLE}.server_commands"
 KEYS = f"{LIFECYCLE}.key_commands"
+MASTER_KEYS = f"{LIFECYCLE}.master_key_commands"
 IMPORTS = "trially.recruiting.imports.commands"
 TABLES = "trially.recruiting.imports.table_commands"
 MESSAGES = "trially.recruiting.imports.message_commands"
@@ -125,6 +128,16 @@ tenants = _group(
     _lazy("suspend", f"{TENANTS}:suspend", "Suspend the tenant SLUG."),
     _lazy("resume", f"{TENANTS}:resume", "Resume the suspended tenant SLUG."),
     _lazy(
+        "erase",
+        f"{ERASING}:erase_",
+        "Erase the tenant SLUG from every store, and certify what was searched.",
+    ),
+    _lazy(
+        "erased",
+        f"{ERASING}:erased",
+        "List the tenants that were erased, or print the certificate of TENANT_ID.",
+    ),
+    _lazy(
         "move",
         f"{MOVING}:move",
         "Move the tenant SLUG to another tier or server while it works.",
@@ -133,6 +146,16 @@ tenants = _group(
         "move-back",
         f"{MOVING}:move_back_",
         "Move the tenant SLUG back to the placement that it left last.",
+    ),
+    _lazy(
+        "export",
+        "trially.exports.commands:export_tenant",
+        "Export what the tenant SLUG stores.",
+    ),
+    _lazy(
+        "clone",
+        "trially.tenancy.cloning.clone_commands:clone",
+        "Copy the tenant SLUG as the new tenant NEW_SLUG.",
     ),
     _lazy(
         "settle-moves",
@@ -180,6 +203,11 @@ tenants = _group(
         "trially.doctor.diff_commands:diff",
         "Compare the tables of the tenant SLUG with those of a new tenant at its revision.",
     ),
+    _lazy(
+        "diff-data",
+        "trially.taking_back.commands:diff_data",
+        "Compare the rows of the tenant SLUG with those of NEW, a restored copy of it.",
+    ),
     _lazy("silo", f"{TENANTS}:silo", "Write the files that run a silo for the tenant SLUG."),
     _lazy("revoke", f"{AUTH}:revoke", "Revoke the tokens for the tenant SLUG."),
     _lazy("token", f"{AUTH}:token", "Print a development token for the tenant SLUG."),
@@ -200,8 +228,8 @@ tenants = _group(
     ),
     _lazy(
         "restore",
-        f"{ARCHIVES}.restore_commands:restore",
-        "Restore ARCHIVE: its id, URL or path.",
+        f"{RECOVERY}.restore_commands:restore",
+        "Restore an archive, given by its id, URL or path; or a tenant as it was at a time.",
     ),
     members,
     connections,
@@ -245,17 +273,54 @@ servers = _group(
         "Stop placing tenants on the server NAME.",
     ),
     _lazy("resume", f"{SERVERS}:resume", "Resume placing tenants on the server NAME."),
+    _lazy(
+        "backup",
+        f"{RECOVERY}.commands:backup",
+        "Take a base backup of the server NAME with its tool, on this host.",
+    ),
+    _lazy(
+        "backups",
+        f"{RECOVERY}.commands:backups",
+        "List the base backups of the server NAME, oldest first.",
+    ),
+    _lazy(
+        "status",
+        f"{RECOVERY}.commands:status",
+        "Show to which times the tenants of each server can be restored, and what is wrong.",
+    ),
     _lazy("remove", f"{SERVERS}:remove", "Remove the server NAME, which must have no tenants."),
 )
 
 keys = _group(
     "keys",
-    "Change the secret key of the installation, and show its use.",
-    _lazy("status", f"{KEYS}:status", "Show which secret key each password derives from."),
+    "Rotate the secret key, the master key and data keys, and show their use.",
+    _lazy(
+        "status", f"{KEYS}:status", "Show which keys passwords, stored values and data keys need."
+    ),
     _lazy(
         "rotate",
         f"{KEYS}:rotate",
         "Set all passwords, and encrypt all stored values, with TRIALLY_SECRET_KEY.",
+    ),
+    _lazy(
+        "create-master",
+        f"{MASTER_KEYS}:create_master",
+        "Create the master key that TRIALLY_MASTER_KEY names.",
+    ),
+    _lazy(
+        "rotate-master",
+        f"{MASTER_KEYS}:rotate_master",
+        "Wrap all data keys with a new version of the master key.",
+    ),
+    _lazy(
+        "destroy-former-versions",
+        f"{MASTER_KEYS}:destroy_former_versions",
+        "Destroy all versions of the master key but the newest one.",
+    ),
+    _lazy(
+        "rotate-data",
+        f"{MASTER_KEYS}:rotate_data",
+        "Create a new version of the data key of TENANT.",
     ),
     _lazy(
         "sign-again",
@@ -292,7 +357,17 @@ imports = _group(
 
 patients = _group(
     "patients",
-    "Index patients, and find possible duplicates.",
+    "Index, export and erase patients, and find possible duplicates.",
+    _lazy(
+        "erase",
+        "trially.recruiting.patients.erasures.commands:erase_",
+        "Erase the patient PATIENT_ID of TENANT, and print the certificate.",
+    ),
+    _lazy(
+        "export",
+        "trially.exports.commands:export_patient",
+        "Export all that TENANT stores about the person PATIENT_ID, and who saw it.",
+    ),
     _lazy(
         "duplicates",
         f"{PATIENTS}:duplicates",
@@ -324,6 +399,11 @@ demo = _group(
         "load",
         "trially.demo.load.commands:load_command",
         "Load the tenant SLUG over HTTP, and check that no acknowledged write is lost.",
+    ),
+    _lazy(
+        "add-server",
+        f"{DEMO}:add_server",
+        "Add a local PostgreSQL server to the demo, as the server NAME.",
     ),
     _lazy(
         "reset",

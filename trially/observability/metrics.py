@@ -90,6 +90,12 @@ catalog_stale_answers_total = Counter(
     "Answers from the cache that have expired, because the catalog does not answer, by kind.",
     ("kind",),
 )
+data_keys_unwrapped_total = Counter(
+    "trially_data_keys_unwrapped_total",
+    "Data keys that the master key was asked to unwrap, by outcome: unwrapped, failed, or expired"
+    " ones used instead.",
+    ("outcome",),
+)
 database_faults_total = Counter(
     "trially_database_faults_total",
     "Requests that a database did not serve, by the problem's code and the server.",

@@ -9,6 +9,8 @@ import click
 from trially.tenancy.archives import checking, replacing, restoring
 from trially.tenancy.catalog import Operation
 from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.cloning import steps as cloning_steps
+from trially.tenancy.erasing.steps import ERASE
 from trially.tenancy.lifecycle import provisioning, ready_tenants
 from trially.tenancy.lifecycle.moving import kept, steps
 from trially.tenancy.lifecycle.operations import (
@@ -19,6 +21,7 @@ from trially.tenancy.lifecycle.operations import (
     undo_operation,
     unfinished_operations,
 )
+from trially.tenancy.recovery.restoring import RESTORE_AT
 from trially.terminal import NOTHING, Loss, json_option, plural, print_items, table_options
 
 OPERATIONS_SHOWN = 100
@@ -31,6 +34,9 @@ ALL_KINDS = (
     restoring.RESTORE,
     replacing.REPLACE,
     checking.VERIFY,
+    cloning_steps.CLONE,
+    ERASE,
+    RESTORE_AT,
 )
 """The kinds of operation. An operation can be resumed only where its kind is imported."""
 

@@ -15,6 +15,8 @@ from trially.tenancy.lifecycle.listing import (
 from trially.terminal import NOTHING, print_items, table_options
 
 COLUMNS = ("slug", "name", "kind", "status", "tier", "server", "plan", "created_at")
+OF_ERASURES = ("erase_after", "legal_hold")
+"""Columns that are shown only if a tenant of the list has one."""
 
 
 @catalog_command("list", loses=NOTHING, only_reads=True, needs_routes=False)
@@ -51,12 +53,13 @@ def list_(*, as_json: bool, **options: Any) -> None:
       flask tenants list clinic --sort created_at --descending --limit 10
     """  # noqa: D301
     items = describe_tenants(TenantFilter(**options))
+    erasures = [name for name in OF_ERASURES if any(each[name] is not None for each in items)]
     print_items(
         items,
-        COLUMNS,
+        (*COLUMNS, *erasures),
         as_json=as_json,
-        texts=("name",),
-        optional=("server", "plan", "created_at", "kind"),
+        texts=("name", "legal_hold"),
+        optional=("legal_hold", "erase_after", "server", "plan", "created_at", "kind"),
     )
 
 
@@ -77,5 +80,7 @@ def describe(tenant: Tenant) -> dict[str, Any]:
         "database": record.database,
         "schema": record.schema,
         "epoch": record.epoch,
+        "erase_after": tenant.erase_after,
+        "legal_hold": tenant.legal_hold,
         "created_at": tenant.created_at,
     }

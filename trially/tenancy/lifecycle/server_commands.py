@@ -1,5 +1,6 @@
 """`flask servers …`."""
 
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +30,8 @@ from trially.terminal import (
 FROM_STANDARD_INPUT = "-"
 COLUMNS = ("name", "state", "region", "tenants", "capacity", "reachable", "version", "lag")
 
+BACKUP = re.compile(r"barman:[A-Za-z0-9][A-Za-z0-9_.-]{0,62}|none")
+
 TIER_NAMES = click.Choice([tier.value for tier in Tier])
 
 
@@ -45,6 +48,18 @@ def read_url(value: str) -> URL:
             "The password must come before the host, as in postgresql://user:password@host."
         )
     return url
+
+
+def read_backup(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Return how a server is backed up; an empty text if it no longer is."""
+    if value is None:
+        return None
+    if not BACKUP.fullmatch(value):
+        raise click.BadParameter(
+            f"{value!r} is not barman:NAME, with the server's name in Barman's configuration, and"
+            " not none."
+        )
+    return "" if value == "none" else value
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,6 +87,12 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=TIER_NAMES,
             multiple=True,
             help="A tier that it accepts. May be repeated. By default all tiers.",
+        ),
+        click.option(
+            "--backup",
+            callback=read_backup,
+            metavar="TOOL:NAME",
+            help="How it is backed up, for restores to a point in time: barman:NAME, or none.",
         ),
     )
     for option in options:
@@ -120,7 +141,7 @@ def add(name: str, url: URL, *, as_json: bool, **options: Any) -> None:
     Example:
       flask servers add eu1 --url - --region eu --capacity 500 < administrator-url
     """  # noqa: D301
-    _check_name(name)
+    check_name(name)
     server = registering.add_server(name, url, _read_options(**options))
     print_item(describe_servers([server])[0], f"Added the server {name}.", as_json=as_json)
 
@@ -187,7 +208,8 @@ def remove(name: str, *, as_json: bool) -> None:
     print_item({"name": name}, f"Removed the server {name}.", as_json=as_json)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise `BadParameter` for a text that cannot be the name of a server."""
     if not registering.NAME.fullmatch(name):
         raise click.BadParameter(
             f"{name!r} is not a server name. A name has 1 to 40 lower-case letters, digits and"

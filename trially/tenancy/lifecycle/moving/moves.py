@@ -1,7 +1,7 @@
 """Move a tenant to another tier or server, and back."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,13 @@ class Check:
     unchecked: Sequence[str]
     """What the operator has to check, as sentences."""
 
+    @property
+    def retained_bytes(self) -> int:
+        """How much WAL the copy itself lets the source retain: that of a target on its server."""
+        if self.estimated is None or self.server.id != self.tenant.placement.server_id:
+            return 0
+        return self.estimated.wal_bytes
+
 
 def check_move(reference: str, tier: Tier | None, server: str | None) -> Check:
     """Return what a move would take. Nothing is changed, and its rows are counted.
@@ -127,14 +134,26 @@ def move_tenant(
     Raises `UnknownTenantError`, `NoServerError`, `BlockedMoveError` or another `MoveError`.
     """
     check = check_move(reference, tier, server)
-    if check.blockers:
-        raise BlockedMoveError(check.blockers)
+    if blockers := [*check.blockers, *_beyond(check.retained_bytes, options.max_wal_bytes)]:
+        raise BlockedMoveError(blockers)
     with catalog_transaction() as session:
         tenant = find_to_change(session, reference)
         chosen = session.get_one(Server, check.server.id)
         target = allocate_target(session, tenant, TIERS[check.tier], chosen)
         operation = begin_move(session, MOVE, tenant, target, options, was_kept=False)
     return run_move(operation)
+
+
+def _beyond(retained_bytes: int, limit: int) -> Iterator[Blocker]:
+    """Yield that the copy would end at the limit of the WAL that the source may retain."""
+    if retained_bytes > limit:
+        mebibytes = retained_bytes // 2**20
+        yield Blocker(
+            "much_wal",
+            f"The copy writes some {mebibytes:,} MiB of WAL on the source's own server, which the"
+            f" server retains until the switch. The limit is {limit // 2**20:,} MiB.",
+            f"If the disk has room, allow more with --max-wal {2 * mebibytes}.",
+        )
 
 
 def move_back(reference: str, options: MoveOptions) -> Operation:
