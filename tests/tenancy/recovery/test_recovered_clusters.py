@@ -1,7 +1,6 @@
 """Nobody but the operator's process reaches a recovered cluster, and it only reads."""
 
 import datetime as dt
-import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -68,14 +67,14 @@ def test_only_the_operator_reaches_a_recovered_cluster(
             with closing(connect(url)) as raw:
                 found = dict(execute(raw, SETTINGS))
                 slots = execute(raw, "SELECT slot_name FROM pg_replication_slots")
-                with pytest.raises(psycopg2.Error, match="read-only|recovery"):
+                with pytest.raises(psycopg2.Error, match="read-only"):
                     execute(raw, "CREATE TABLE written (id int)")
             for user in (placement.url.username, f"{settings_prefix(app)}_reader"):
                 login = url.set(username=user, password=placement.url.password)
-                with pytest.raises(psycopg2.OperationalError, match="no pg_hba.conf entry"):
+                with pytest.raises(psycopg2.OperationalError, match=r"no pg_hba\.conf entry"):
                     connect(login.set(database=placement.url.database))
             modes = [
-                stat.S_IMODE(os.stat(path).st_mode)
+                stat.S_IMODE(path.stat().st_mode)
                 for path in (cluster.sockets, cluster.directory / "data")
             ]
     finally:
