@@ -21,6 +21,7 @@ from members import AsMember, MakeFact, MakePatient, MakeTenant, Member
 from poolers import Pooler, running_pooler
 from sqlalchemy import URL, insert
 from tenant_databases import TIERS, access_of, remove_installation
+from tokens import token
 from uuid_utils.compat import uuid7
 
 from trially import create_app
@@ -38,6 +39,8 @@ from trially.tenancy.context import tenant_context
 from trially.tenancy.lifecycle.provisioning import create_tenant
 from trially.tenancy.schema.installing import install
 from trially.tenancy.servers.administrator import EMBEDDED_DIRECTORY
+
+__all__ = ["token"]
 
 pytest_plugins = ["in_parallel"]
 

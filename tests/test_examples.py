@@ -32,6 +32,7 @@ WITHOUT_RESOURCE = {
     "job_file_part",
     "medication",
     "member_site",
+    "patient_hold",
     "patient_identifier",
     "patient_search_term",
     "record_coding",

@@ -33,6 +33,7 @@ RESOURCE_SCHEMAS = {
     "source": "Source",
     "study": "Study",
     "patient": "Patient",
+    "erasure": "PersonErasure",
     "import": "Import",
     "job": "Job",
     "import_fault": "Fault",
@@ -155,7 +156,9 @@ def test_every_example_of_a_request_is_accepted_as_it_is(
     member = as_member(tenant, Role.OWNER)
     ids = create_all(member)
     other = EXAMPLES["patient"].create(member, ids, new_word())
+    erased = EXAMPLES["patient"].create(member, ids, new_word())
     for path, method, operation in operations(document):
+        named = {**ids, "patient_id": erased} if path.endswith("/erasure") else ids
         for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
             if "example" not in content:
                 continue
@@ -165,7 +168,7 @@ def test_every_example_of_a_request_is_accepted_as_it_is(
             data = example if isinstance(example, str) else json.dumps(example)
             answer = member.request(
                 method.upper(),
-                path.format(**ids),
+                path.format(**named),
                 query_string={
                     **required_parameters(document, operation),
                     **QUERIES.get(media_type, {}),

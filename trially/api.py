@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Flask
 
-from trially import audit, auditing, auth, backfills, jobs, recruiting
+from trially import audit, auditing, auth, backfills, exports, jobs, recruiting
 from trially.auth.permissions import refuse_unguarded_views
 
 API_PREFIX = "/api/v1"
-ROOMS = (audit, backfills, auth, jobs, recruiting, auditing)
+ROOMS = (audit, backfills, auth, jobs, recruiting, auditing, exports)
 
 
 def init_app(app: Flask) -> None:

@@ -13,12 +13,13 @@ from trially.config import Settings
 from trially.http import browsers, problems, request_ids, retry_after, trace_context
 from trially.http.disclosures import refuse_unaudited_views
 from trially.observability import access_log, tracing
+from trially.recruiting.search import masked_clones
 from trially.state import state_of
 from trially.tenancy.schema import fleet_revisions
 from trially.tenancy.schema.migration_commands import init_migrations
 from trially.version import VERSION
 
-PROVISIONING_RECEIVERS = (managing.add_owner,)
+PROVISIONING_RECEIVERS = (managing.add_owner, masked_clones.index_clone)
 """What takes part in the creation of a tenant. Their modules must be imported before."""
 
 

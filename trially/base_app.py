@@ -7,6 +7,7 @@ as it is, because it loads in half the time.
 from flask import Flask
 
 from trially import state
+from trially.audit import erasures  # noqa: F401  registers what an erasure does to the logs
 from trially.audit import recording as audit_recording
 from trially.config import Settings, read_settings
 from trially.database import session
@@ -16,6 +17,7 @@ from trially.tenancy.schema import catalog_binds
 from trially.tenancy.schema.migration_files import check_migrations
 from trially.tenancy.servers import access
 from trially.tenancy.servers.administrator import administrator_url
+from trially.tenancy.servers.local import start_local_servers
 from trially.version import VERSION
 
 
@@ -30,6 +32,7 @@ def create_base_app(settings: Settings | None = None, app_class: type[Flask] = F
     state.init_app(app, settings, VERSION)
     plans.init_app(app, settings)
     access.init_app(app, administrator_url(settings), settings.pooler_url)
+    start_local_servers(settings)
     with app.app_context():
         binds = catalog_binds.catalog_binds(access.server_access(), settings)
     session.init_app(app, binds, catalog_binds.CATALOG_CONNECTIONS)

@@ -23,11 +23,15 @@ AUTH = "trially.auth.commands"
 TENANTS = f"{LIFECYCLE}.tenant_commands"
 LISTING = f"{LIFECYCLE}.listing_commands"
 MOVING = f"{LIFECYCLE}.moving.move_commands"
+ERASING = "trially.tenancy.erasing.commands"
 RECOVERY = "trially.tenancy.recovery"
 MIGRATING = "trially.tenancy.migrating.commands"
-OPERATIONS = f"{LIFECYCLE}.operation_commands"
+OPERATIONS = "trially.tenancy.operation_commands"
+ARCHIVES = "trially.tenancy.archives"
+BACKUPS = f"{ARCHIVES}.commands"
 SERVERS = f"{LIFECYCLE}.server_commands"
 KEYS = f"{LIFECYCLE}.key_commands"
+MASTER_KEYS = f"{LIFECYCLE}.master_key_commands"
 IMPORTS = "trially.recruiting.imports.commands"
 TABLES = "trially.recruiting.imports.table_commands"
 MESSAGES = "trially.recruiting.imports.message_commands"
@@ -116,13 +120,23 @@ tenants = _group(
     ),
     _lazy(
         "show",
-        f"{LISTING}:show",
+        "trially.tenancy.show_command:show",
         "Show the tenant SLUG, its placement, members, size and revision.",
     ),
     _lazy("rename", f"{TENANTS}:rename", "Change the slug of the tenant SLUG to NEW_SLUG."),
     _lazy("set", f"{ZONES}:set_", "Change the time zone of the tenant SLUG."),
     _lazy("suspend", f"{TENANTS}:suspend", "Suspend the tenant SLUG."),
     _lazy("resume", f"{TENANTS}:resume", "Resume the suspended tenant SLUG."),
+    _lazy(
+        "erase",
+        f"{ERASING}:erase_",
+        "Erase the tenant SLUG from every store, and certify what was searched.",
+    ),
+    _lazy(
+        "erased",
+        f"{ERASING}:erased",
+        "List the tenants that were erased, or print the certificate of TENANT_ID.",
+    ),
     _lazy(
         "move",
         f"{MOVING}:move",
@@ -134,14 +148,19 @@ tenants = _group(
         "Move the tenant SLUG back to the placement that it left last.",
     ),
     _lazy(
+        "export",
+        "trially.exports.commands:export_tenant",
+        "Export what the tenant SLUG stores.",
+    ),
+    _lazy(
+        "clone",
+        "trially.tenancy.cloning.clone_commands:clone",
+        "Copy the tenant SLUG as the new tenant NEW_SLUG.",
+    ),
+    _lazy(
         "settle-moves",
         f"{MOVING}:settle_moves",
         "Finish interrupted switches, and remove placements whose time to be kept is over.",
-    ),
-    _lazy(
-        "restore-at",
-        f"{RECOVERY}.commands:restore_at_",
-        "Restore the tenant SLUG as it was at a time, as a new tenant beside it.",
     ),
     _lazy(
         "ready",
@@ -202,11 +221,38 @@ tenants = _group(
         "trially.dossier.commands:dossier",
         "Write a signed report about the tenant SLUG, for its customer.",
     ),
+    _lazy(
+        "backup",
+        f"{ARCHIVES}.backup_commands:backup",
+        "Write an encrypted archive of each tenant SLUG.",
+    ),
+    _lazy(
+        "restore",
+        f"{RECOVERY}.restore_commands:restore",
+        "Restore an archive, given by its id, URL or path; or a tenant as it was at a time.",
+    ),
     members,
     connections,
     backfill,
 )
 
+backups = _group(
+    "backups",
+    "List, verify and remove the archives of tenants.",
+    _lazy(
+        "list",
+        f"{BACKUPS}:list_",
+        "List the archives of all tenants or of each SLUG, newest first.",
+    ),
+    _lazy("show", f"{BACKUPS}:show", "Show what the catalog knows of an archive."),
+    _lazy(
+        "verify",
+        f"{BACKUPS}:verify",
+        "Restore the newest archives for a test, and compare all rows.",
+    ),
+    _lazy("prune", f"{BACKUPS}:prune", "Remove the archives that --keep does not keep."),
+    _lazy("key", f"{BACKUPS}:key", "Print the age key that opens ARCHIVE, and no other archive."),
+)
 operations = _group(
     "operations",
     "List, resume and undo lifecycle operations.",
@@ -247,12 +293,34 @@ servers = _group(
 
 keys = _group(
     "keys",
-    "Change the secret key of the installation, and show its use.",
-    _lazy("status", f"{KEYS}:status", "Show which secret key each password derives from."),
+    "Rotate the secret key, the master key and data keys, and show their use.",
+    _lazy(
+        "status", f"{KEYS}:status", "Show which keys passwords, stored values and data keys need."
+    ),
     _lazy(
         "rotate",
         f"{KEYS}:rotate",
         "Set all passwords, and encrypt all stored values, with TRIALLY_SECRET_KEY.",
+    ),
+    _lazy(
+        "create-master",
+        f"{MASTER_KEYS}:create_master",
+        "Create the master key that TRIALLY_MASTER_KEY names.",
+    ),
+    _lazy(
+        "rotate-master",
+        f"{MASTER_KEYS}:rotate_master",
+        "Wrap all data keys with a new version of the master key.",
+    ),
+    _lazy(
+        "destroy-former-versions",
+        f"{MASTER_KEYS}:destroy_former_versions",
+        "Destroy all versions of the master key but the newest one.",
+    ),
+    _lazy(
+        "rotate-data",
+        f"{MASTER_KEYS}:rotate_data",
+        "Create a new version of the data key of TENANT.",
     ),
     _lazy(
         "sign-again",
@@ -289,7 +357,17 @@ imports = _group(
 
 patients = _group(
     "patients",
-    "Index patients, and find possible duplicates.",
+    "Index, export and erase patients, and find possible duplicates.",
+    _lazy(
+        "erase",
+        "trially.recruiting.patients.erasures.commands:erase_",
+        "Erase the patient PATIENT_ID of TENANT, and print the certificate.",
+    ),
+    _lazy(
+        "export",
+        "trially.exports.commands:export_patient",
+        "Export all that TENANT stores about the person PATIENT_ID, and who saw it.",
+    ),
     _lazy(
         "duplicates",
         f"{PATIENTS}:duplicates",
@@ -321,6 +399,11 @@ demo = _group(
         "load",
         "trially.demo.load.commands:load_command",
         "Load the tenant SLUG over HTTP, and check that no acknowledged write is lost.",
+    ),
+    _lazy(
+        "add-server",
+        f"{DEMO}:add_server",
+        "Add a local PostgreSQL server to the demo, as the server NAME.",
     ),
     _lazy(
         "reset",
@@ -403,7 +486,7 @@ migrations = _lazy(
 openapi = _lazy("openapi", "trially.openapi.commands:openapi", "Print the OpenAPI document.")
 
 SECTIONS: Mapping[str, Sequence[click.Command]] = {
-    "Tenants": (tenants, imports, patients, operations),
+    "Tenants": (tenants, imports, patients, backups, operations),
     "Jobs": (worker, jobs),
     "Servers and keys": (servers, keys, doctor),
     "Audit and support": (audit, support),

@@ -23,10 +23,13 @@ COMMANDS = dict(all_commands())
 DESTRUCTIVE = {
     *("tenants rename", "tenants suspend", "tenants revoke", "tenants downgrade"),
     *("tenants members remove", "tenants connections remove"),
+    *("servers change", "servers remove"),
+    *("keys rotate", "keys destroy-former-versions"),
     "tenants diff-data",
-    *("servers change", "servers remove", "keys rotate"),
     *("operations resume", "imports delete", "imports forget", "imports withdraw", "jobs cancel"),
     *("db downgrade", "db stamp", "audit prune"),
+    *("tenants erase", "patients erase"),
+    *("tenants backup", "tenants restore", "backups prune", "backups key"),
     "demo reset",
 }
 

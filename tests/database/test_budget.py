@@ -86,6 +86,45 @@ def test_many_engines_share_few_connections(make_engine, server_sees):
     assert budget.open_connections == budget.idle_connections <= 8
 
 
+def test_a_pool_is_filled_as_far_as_the_budget_has_room(make_engine, server_sees):
+    budget = ConnectionBudget(4, deadline_seconds=1)
+    other, filled = make_engine(budget), make_engine(budget)
+    ask(other)
+
+    filled.pool.fill(2)
+    filled.pool.fill(2)
+    assert (len(filled.pool.idle), server_sees()) == (2, 3)
+    filled.pool.fill(10)
+
+    assert (len(other.pool.idle), len(filled.pool.idle), server_sees()) == (1, 3, 4)
+    assert (ask(filled), budget.counts.misses, budget.open_connections) == (1, 1, 4)
+
+
+def test_a_filled_pool_is_not_the_one_that_was_idle_longest(make_engine):
+    budget = ConnectionBudget(2, deadline_seconds=1)
+    filled, other, newcomer = make_engine(budget), make_engine(budget), make_engine(budget)
+    ask(filled)
+    ask(other)
+
+    filled.pool.fill(1)
+    ask(newcomer)
+
+    assert [len(engine.pool.idle) for engine in (filled, other, newcomer)] == [1, 0, 1]
+
+
+def test_a_connection_that_cannot_be_opened_leaves_its_room(url):
+    budget = ConnectionBudget(2, deadline_seconds=1)
+    nowhere = url.set(database="no_such_database")
+    pool = create_engine(
+        nowhere, poolclass=BudgetedPool, budget=budget, creator=lambda: connect(nowhere)
+    ).pool
+
+    with pytest.raises((OperationalError, psycopg2.Error)):
+        pool.fill(2)
+
+    assert budget.open_connections == 0
+
+
 def test_an_idle_connection_is_reused(make_engine):
     budget = ConnectionBudget(2, deadline_seconds=1)
     engine = make_engine(budget)

@@ -12,14 +12,15 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import make_url
 
 from trially.config import ROOT
-from trially.demo import commands
+from trially.demo import adding_servers, commands
 from trially.demo.report import format_status
 from trially.demo.serving import UnusableAddressError, choose_address
 from trially.embedded_postgres.watcher import find_postmaster, is_running
@@ -44,6 +45,10 @@ class Demo:
     @property
     def database(self) -> Path:
         return self.instance / "postgres"
+
+    @property
+    def second_database(self) -> Path:
+        return self.instance / "servers" / "second"
 
     @property
     def port(self) -> str:
@@ -112,12 +117,16 @@ def _await(condition: Any) -> None:
 def _check_reset(demo: Demo) -> None:
     """Reset the demo after the server has ended: last, because it deletes everything."""
     (demo.database / "a file of the former server").touch()
+    assert demo.run("demo", "add-server", "third").returncode == 0, "It needs no running demo."
     result = demo.run("demo", "reset", "--yes", "--json")
 
     assert result.returncode == 0, result.stderr
     assert "riverbend-clinic" in json.loads(result.stdout)["tenants"]
     assert not (demo.database / "a file of the former server").exists()
     assert list(demo.instance.glob("postgres*")) == [demo.database]
+    assert list((demo.instance / "servers").iterdir()) == []
+    servers = json.loads(demo.run("servers", "list", "--json").stdout)
+    assert [server["name"] for server in servers] == ["default"]
 
 
 def test_every_address_and_token_has_the_port(demo):
@@ -221,3 +230,51 @@ def test_the_database_is_started_again_when_it_dies(demo):
     assert statuses[-1] == 200
     assert set(statuses) <= {200, 503}
     assert demo.output.read_text().count("The embedded PostgreSQL had ended") == 1
+
+
+def test_tenants_on_an_added_server_are_served(demo):
+    added = [demo.run("demo", "add-server", "--json") for _ in range(2)]
+    created = demo.run(
+        "tenants", "create", "elsewhere", "--name", "Elsewhere", "--tier", "pooled_rows",
+        "--server", "second",
+    )  # fmt: skip
+    token = demo.run("tenants", "token", "elsewhere", "--role", "coordinator").stdout.strip()
+    described = json.loads(demo.run("demo", "status", "--json").stdout)
+
+    assert [result.returncode for result in (*added, created)] == [0, 0, 0], created.stderr
+    assert all(json.loads(result.stdout)["reachable"] for result in added)
+    assert demo.get("/api/v1/patients?limit=1", token) == (
+        200, {"data": [], "page": {"next": None, "has_more": False}},
+    )  # fmt: skip
+    servers = {server["name"]: server["tenants"] for server in described["servers"]}
+    assert servers == {"default": 3, "second": 1}
+    assert "Server second: 1 tenant\n" in format_status(described)
+
+
+def test_an_added_server_is_started_again_when_it_dies(demo):
+    assert demo.run("demo", "add-server").returncode == 0
+    # Joined by the demo's server: no command uses it any more.
+    _await(lambda: find_postmaster(demo.second_database / "data") is not None)
+    former = find_postmaster(demo.second_database / "data")
+    assert former is not None
+
+    os.kill(former.process_id, signal.SIGKILL)
+
+    _await(lambda: find_postmaster(demo.second_database / "data") not in (None, former))
+
+
+def test_the_name_of_another_server_is_not_added(run_command):
+    result = run_command("demo", "add-server", "default")
+
+    assert result.exit_code == 1
+    assert "The server name 'default' is already taken." in result.output
+
+
+def test_beside_a_server_of_ones_own_none_is_added(run_command, monkeypatch, settings):
+    own = replace(settings, database_url=make_url("postgresql+psycopg2://elsewhere"))
+    monkeypatch.setattr(adding_servers, "current_settings", lambda: own)
+
+    result = run_command("demo", "add-server")
+
+    assert result.exit_code == 1
+    assert "`flask servers add`" in result.output

@@ -1,4 +1,4 @@
-"""The signed report for a customer: what it says, that it names no other, and that it is verified."""
+"""The signed report for a customer: what it says, and that it names no other tenant."""
 
 import io
 import json
@@ -6,8 +6,8 @@ import json
 import pytest
 from pypdf import PdfReader, PdfWriter
 
+from trially.dossier.commands import sign
 from trially.dossier.pages import plain, to_pdf
-from trially.proving.reports import sign
 
 SHARED = {"dedicated-one": "database", "schema-one": "schema", "pooled-one": "tables"}
 
@@ -23,7 +23,7 @@ def written(fleet, tmp_path_factory):
 
 
 def content_of(folder, slug):
-    return json.loads((folder / f"{slug}-dossier.json").read_text())["report"]
+    return json.loads((folder / f"{slug}-dossier.json").read_text())["dossier"]
 
 
 @pytest.mark.parametrize("slug", SHARED)
@@ -38,6 +38,10 @@ def test_it_says_where_the_rows_are_and_what_held(written, slug):
     assert content["attacks"]["state"] == "held"
     assert content["attacks"]["tables_swept"] > 20
     assert content["audit"]["is_intact"]
+    assert content["data_keys"][0]["wrapped_by"] == "file"
+    assert content["backups"]["archives"] == 0
+    assert content["erasure"]["legal_hold"] is None
+    assert {each["count"] for each in content["erasure"]["stores"]} > {0}
 
 
 @pytest.mark.parametrize("slug", SHARED)
@@ -75,11 +79,11 @@ def test_a_genuine_one_is_verified(written, fleet, suffix):
 
 def test_a_changed_one_is_refused(written, fleet, tmp_path):
     document = json.loads((written / "pooled-one-dossier.json").read_text())
-    document["report"]["attacks"]["state"] = "broken"
+    document["dossier"]["attacks"]["state"] = "broken"
     changed = tmp_path / "changed.json"
     changed.write_text(json.dumps(document))
     forged = tmp_path / "forged.json"
-    forged.write_text(json.dumps(sign(document["report"], "another installation")))
+    forged.write_text(json.dumps(sign(document["dossier"], "another installation")))
     redrawn = tmp_path / "redrawn.pdf"
     pages = PdfWriter(clone_from=written / "pooled-one-dossier.pdf")
     contents = pages.pages[0].get_contents()
@@ -94,7 +98,7 @@ def test_a_changed_one_is_refused(written, fleet, tmp_path):
 
 def test_letters_that_the_fonts_lack_are_transliterated(written):
     document = json.loads((written / "pooled-one-dossier.json").read_text())
-    document["report"]["tenant"]["name"] = "Клиника Ł"
+    document["dossier"]["tenant"]["name"] = "Клиника Ł"
     text = PdfReader(io.BytesIO(to_pdf(document))).pages[0].extract_text()
 
     assert plain("Клиника Ł") == "Klinika L"

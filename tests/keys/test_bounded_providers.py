@@ -1,5 +1,6 @@
 """A provider that hangs or fails holds few threads, for a bounded time."""
 
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from trially.keys.providers import (
     ProviderUnavailableError,
     UnknownProviderError,
     WrappedKey,
+    check_provider,
     open_provider,
 )
 from trially.keys.providers.bounded import MOST_CALLS, PAUSE_SECONDS, BoundedProvider
@@ -30,10 +32,10 @@ class FakeProvider:
         self.error: Exception | None = None
         self.hangs: Event | None = None
 
-    def wrap(self, secret: bytes, context: KeyContext) -> WrappedKey:
+    def wrap(self, _secret: bytes, _context: KeyContext) -> WrappedKey:
         return WRAPPED
 
-    def unwrap(self, wrapped: WrappedKey, context: KeyContext) -> bytes:
+    def unwrap(self, _wrapped: WrappedKey, _context: KeyContext) -> bytes:
         self.calls += 1
         if self.hangs is not None:
             self.hangs.wait()
@@ -46,6 +48,12 @@ class FakeProvider:
 
     def create_version(self) -> str:
         return "2"
+
+    def former_versions(self) -> list[str]:
+        return ["1"]
+
+    def destroy_version(self, version: str) -> None:
+        self.destroyed = version
 
     def create_key(self) -> None:
         raise FileExistsError
@@ -75,6 +83,8 @@ def test_answers_pass_through(fake: FakeProvider, clock: Clock) -> None:
     assert bounded.wrap(b"secret", CONTEXT) == WRAPPED
     assert bounded.unwrap(WRAPPED, CONTEXT) == b"secret"
     assert (bounded.newest_version(), bounded.create_version()) == ("1", "2")
+    bounded.destroy_version(*bounded.former_versions())
+    assert fake.destroyed == "1"
     with pytest.raises(FileExistsError):
         bounded.create_key()
 
@@ -118,7 +128,7 @@ def test_a_call_that_hangs_ends_for_its_caller(fake: FakeProvider, clock: Clock)
             with pytest.raises(ProviderUnavailableError, match=r"within 0.01 s"):
                 bounded.unwrap(WRAPPED, CONTEXT)
             clock.now += PAUSE_SECONDS
-        # All calls hang still, so no further one begins.
+        # All of them hang still, so the next call does not begin.
         with pytest.raises(ProviderUnavailableError, match="asked again"):
             bounded.unwrap(WRAPPED, CONTEXT)
         assert fake.calls == MOST_CALLS
@@ -126,28 +136,51 @@ def test_a_call_that_hangs_ends_for_its_caller(fake: FakeProvider, clock: Clock)
         fake.hangs.set()
 
 
+def test_more_calls_than_run_at_once_wait_for_each_other(fake: FakeProvider, clock: Clock) -> None:
+    bounded = BoundedProvider(fake, 20.0, clock)
+    fake.hangs = Event()
+    with ThreadPoolExecutor(MOST_CALLS + 4) as threads:
+        calls = [threads.submit(bounded.unwrap, WRAPPED, CONTEXT) for _ in range(MOST_CALLS + 4)]
+        fake.hangs.set()
+
+        assert [call.result() for call in calls] == [b"secret"] * (MOST_CALLS + 4)
+
+
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("", "Set it to one of these forms"),
-        ("file:relative", "Set it to one of these forms"),
-        ("gcp-kms://keys/K", "Set it to one of these forms"),
-        ("aws-kms://alias/trially", "Set it to one of these forms"),
+        ("", "one of these forms"),
+        ("file:relative", "one of these forms"),
+        ("gcp-kms://keys/K", "one of these forms"),
+        ("aws-kms://alias/trially", "one of these forms"),
         ("pkcs11:token=t?module-path=/m&pin-source=file:/p", "lacks object"),
         ("pkcs11:token=t;object=o?module-path=/m&pin-value=1234", "lacks pin-source"),
     ],
 )
 def test_a_url_without_a_provider_is_refused(url: str, reason: str) -> None:
-    with pytest.raises(UnknownProviderError, match=reason) as raised:
-        open_provider(url, 5.0)
-    assert "1234" not in str(raised.value)
+    for use in (check_provider, lambda url: open_provider(url, 5.0)):
+        with pytest.raises(UnknownProviderError, match=reason) as raised:
+            use(url)
+        assert "1234" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("file:///etc/trially/master-key.json", "file"),
+        ("gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K", "gcp-kms"),
+        ("aws-kms://arn:aws:kms:eu-central-1:123456789012:alias/trially", "aws-kms"),
+        ("pkcs11:token=t;object=o?module-path=/m&pin-source=file:/p", "pkcs11"),
+    ],
+)
+def test_a_url_opens_its_provider_without_contact(url: str, kind: str) -> None:
+    check_provider(url)
+
+    assert open_provider(url, 5.0).kind == kind
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(name: str) -> None:
-        raise ModuleNotFoundError(f"No module named {name}", name="google")
-
-    monkeypatch.setattr("trially.keys.providers.opening.import_module", fail)
+    monkeypatch.setattr("trially.keys.providers.opening.find_spec", lambda _name: None)
 
     with pytest.raises(UnknownProviderError, match=r"trially\[google-kms\]"):
-        open_provider("gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K", 5.0)
+        check_provider("gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K")

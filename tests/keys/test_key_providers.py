@@ -11,7 +11,7 @@ import pytest
 from fake_google_kms import NAME, running_fake
 from moto import mock_aws
 from moto.kms.models import kms_backends
-from tokens import key_uri, make_token
+from tokens import key_uri
 
 from trially.keys.providers import (
     KeyContext,
@@ -129,15 +129,8 @@ def aws_bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     mocking.close()
 
 
-@pytest.fixture(scope="session")
-def token(tmp_path_factory: pytest.TempPathFactory) -> str | None:
-    return make_token(tmp_path_factory.mktemp("token"))
-
-
 @pytest.fixture
-def pkcs11_bench(tmp_path: Path, token: str | None) -> Iterator[Bench]:
-    if token is None:
-        pytest.skip("SoftHSM is not installed (Debian: apt-get install softhsm2).")
+def pkcs11_bench(tmp_path: Path, token: str) -> Iterator[Bench]:
     key = parse_pkcs11_uri(key_uri(token, tmp_path))
     provider = Pkcs11Provider(key)
     provider.create_key()
@@ -257,6 +250,35 @@ def test_a_service_has_tools_of_its_own_to_create_keys(
 
     with pytest.raises(KeyProviderError, match="Create the key with"):
         provider.create_key()
+
+
+@pytest.mark.parametrize("name", ["file", "pkcs11"])
+def test_former_versions_are_destroyed_for_good(request: pytest.FixtureRequest, name: str) -> None:
+    bench: Bench = request.getfixturevalue(f"{name}_bench")
+    provider = bench.open()
+    before = provider.wrap(SECRET, CONTEXT)
+    bench.new_version()
+    after = provider.wrap(SECRET, CONTEXT)
+
+    assert provider.former_versions() == ["1"]
+    for version in ("1", "2"):
+        provider.destroy_version(version)
+
+    assert (provider.former_versions(), provider.newest_version()) == ([], "2")
+    assert provider.unwrap(after, CONTEXT) == SECRET
+    with pytest.raises(MasterKeyLostError):
+        provider.unwrap(before, CONTEXT)
+
+
+@pytest.mark.parametrize("name", ["gcp", "aws"])
+def test_a_service_destroys_versions_with_tools_of_its_own(
+    request: pytest.FixtureRequest, name: str
+) -> None:
+    provider = request.getfixturevalue(f"{name}_bench").open()
+
+    for call in (provider.former_versions, lambda: provider.destroy_version("1")):
+        with pytest.raises(KeyProviderError, match="after"):
+            call()
 
 
 def test_a_key_in_a_token_is_created_once_and_cannot_be_read(pkcs11_bench: Bench) -> None:

@@ -46,6 +46,8 @@ def test_a_tenant_is_created_shown_and_listed(succeed):
         "schema",
         "epoch",
         "created_at",
+        "erase_after",
+        "legal_hold",
         "updated_at",
         "members",
         "is_reachable",

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel
 from trially.tenancy.schema.append_only import APPEND_ONLY
 
@@ -140,3 +141,45 @@ class AuditPruning(TenantModel):
     pruned_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
 
     __table_args__ = (UniqueConstraint("tenant_id", "year"), {"info": APPEND_ONLY})
+
+
+classify(AuditForm, {Held.TECHNICAL: "route action purpose phi_level fields"}, Copied.NEVER)
+classify(
+    AuditRecord,
+    {
+        Held.MOMENT: "at",
+        Held.NUMBER: "transaction_id epoch outcome",
+        Held.ID: "form_id member_id",
+        identifier("member"): "operator",
+        REMOVED: "request_id subjects details",
+    },
+    Copied.NEVER,
+)
+classify(
+    AuditSeal,
+    {
+        Held.NUMBER: "number count",
+        Held.DIGEST: "previous records checksums hash",
+        Held.TECHNICAL: "columns first last",
+        Held.MOMENT: "sealed_at",
+    },
+    Copied.NEVER,
+)
+classify(
+    AuditSubject,
+    {
+        Held.NUMBER: "level first_seal last_seal first_number shift",
+        Held.DERIVED: "record_ids directory entries",
+    },
+    Copied.NEVER,
+)
+classify(
+    AuditPruning,
+    {
+        Held.NUMBER: "year",
+        Held.ID: "record_id",
+        identifier("member"): "operator",
+        Held.MOMENT: "pruned_at",
+    },
+    Copied.NEVER,
+)

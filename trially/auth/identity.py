@@ -17,9 +17,10 @@ from trially.auth.refusals import (
     invalid_token,
     missing_token,
     no_access,
+    tenant_leaving,
     unverifiable_token,
 )
-from trially.auth.resolvers import SupportResolver
+from trially.auth.resolvers import SupportResolver, is_indexed
 from trially.auth.support.identities import supporter
 from trially.auth.tenant_prefix import PATH_TENANT, TenantPrefix
 from trially.auth.token_errors import TokenError, UnverifiableTokenError
@@ -73,6 +74,7 @@ def resolve_tenant(claims: Claims) -> TenantEntry:
         allowed = tuple(chosen)
     permitted: dict[UUID, TenantEntry] = {}
     refusal = "no_tenant_in_token"
+    leaving: TenantEntry | None = None
     for reference in allowed:
         try:
             entry = _find_entry(reference)
@@ -82,6 +84,8 @@ def resolve_tenant(claims: Claims) -> TenantEntry:
         refusal = _why_not_permitted(entry, profile, chosen - {reference})
         if entry is not None and not refusal:
             permitted[entry.tenant_id] = entry
+        elif entry is not None and entry.is_suspended and entry.erase_after is not None:
+            leaving = entry
     if len(permitted) > 1:
         raise BadRequest(
             f"The token is valid for several tenants. Choose one with {TENANT_HEADER}.",
@@ -92,6 +96,8 @@ def resolve_tenant(claims: Claims) -> TenantEntry:
     if not is_complete and not (chosen and permitted):
         raise control_plane_unavailable()
     if not permitted:
+        if leaving is not None:
+            _tell_of_erasure(claims, leaving)
         raise no_access(refusal)
     entry = permitted.popitem()[1]
     request_state().support = _support_access(claims, entry)
@@ -152,6 +158,12 @@ def _find_supported(claims: Claims, chosen: str) -> dict[UUID, TenantEntry]:
         if entry is not None and not _why_not_permitted(entry, claims.profile, {chosen}):
             return {entry.tenant_id: entry}
     return {}
+
+
+def _tell_of_erasure(claims: Claims, entry: TenantEntry) -> None:
+    """Raise the `Forbidden` that says when the tenant is erased, for its members only."""
+    if entry.erase_after is not None and is_indexed(claims.iss, claims.sub, entry.tenant_id):
+        raise tenant_leaving(entry.erase_after)
 
 
 def _support_access(claims: Claims, entry: TenantEntry) -> SupportAccess | None:

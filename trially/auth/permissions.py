@@ -20,6 +20,9 @@ class Permission(StrEnum):
     AUDIT_READ = "audit:read"
     """Read the audit log, its alerts, and who saw a patient."""
 
+    EXPORTS_WRITE = "exports:write"
+    """Export all that the tenant stores, and download exports."""
+
     IMPORTS_DELETE = "imports:delete"
     """Delete imports with their faults. The imported records stay."""
 
@@ -49,6 +52,12 @@ class Permission(StrEnum):
 
     PATIENTS_DELETE = "patients:delete"
     """Delete a patient and all of the patient's records."""
+
+    PATIENTS_ERASE = "patients:erase"
+    """Erase a person with a certificate, and place and release legal holds."""
+
+    PATIENTS_EXPORT = "patients:export"
+    """Export all that is stored about one patient, and who saw it."""
 
     PATIENTS_READ = "patients:read"
     """Read patients and their records."""
@@ -190,6 +199,7 @@ SPANS_ALL_SITES = frozenset(
         Permission.ALERT_RULES_WRITE,
         Permission.ALERTS_ACKNOWLEDGE,
         Permission.AUDIT_READ,
+        Permission.EXPORTS_WRITE,
         Permission.IMPORTS_DELETE,
         Permission.IMPORTS_READ,
         Permission.IMPORTS_WRITE,
@@ -204,12 +214,18 @@ Imports, their sources and the audit log affect all sites. So do other members' 
 """
 
 
+NEEDS_FULL = frozenset({Permission.EXPORTS_WRITE, Permission.PATIENTS_EXPORT})
+"""The permissions that only members of the PHI level `full` have: an archive is not masked."""
+
+
 @cache
 def permissions_of(role: Role, level: PhiLevel, *, has_all_sites: bool) -> frozenset[Permission]:
     """Return a member's permissions: those of the role, less what PHI level and sites exclude."""
     permissions = ROLE_PERMISSIONS[role]
     if level is PhiLevel.NONE:
         permissions &= SHOWS_NO_PATIENT
+    if level is not PhiLevel.FULL:
+        permissions -= NEEDS_FULL
     if not has_all_sites:
         permissions -= SPANS_ALL_SITES
     return permissions

@@ -1,5 +1,6 @@
 """The problems of refused callers, with the reason in the log, and in development in the answer."""
 
+import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
 
 from flask import current_app
@@ -74,6 +75,17 @@ def no_access(reason: str = "no_member") -> Problem:
         "You have no access to this tenant.",
         code=Code.NO_TENANT_ACCESS,
         extensions={"hint": _NO_ACCESS_HINT} if current_settings().development else None,
+    )
+
+
+def tenant_leaving(erase_after: dt.datetime) -> Forbidden:
+    """Return the 403 for a member of a tenant whose erasure is ordered."""
+    request_state().refusal = "tenant_leaving"
+    return Forbidden(
+        f"The tenant is suspended, and all of its data will be erased after"
+        f" {erase_after:%Y-%m-%d %H:%M} UTC. Until then an operator can bring it back.",
+        code=Code.TENANT_LEAVING,
+        extensions={"erase_after": erase_after.isoformat()},
     )
 
 

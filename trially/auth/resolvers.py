@@ -124,6 +124,19 @@ class SupportResolver:
         return tenant_ids
 
 
+def is_indexed(issuer: str, subject: str, tenant_id: UUID) -> bool:
+    """Return whether the catalog's index names a member of a tenant; False without an answer."""
+    statement = select(MembershipIndex.tenant_id).where(
+        MembershipIndex.issuer == issuer,
+        MembershipIndex.subject == subject,
+        MembershipIndex.tenant_id == tenant_id,
+    )
+    try:
+        return bool(catalog_reader().ask(lambda: _query(statement)))
+    except CatalogUnavailableError:
+        return False
+
+
 class MemberLookup:
     """Looks up whether a machine client is a member of any tenant."""
 

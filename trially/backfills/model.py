@@ -13,6 +13,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.backfills.registry import FIRST_REVISION
 from trially.database.changes import unaudited
+from trially.database.classes import REMOVED, Copied, Held, classify
 from trially.database.model import TenantModel
 from trially.database.since import since
 
@@ -54,3 +55,16 @@ class BackfillProgress(TenantModel):
             }
         },
     )
+
+
+classify(
+    BackfillProgress,
+    {
+        Held.TECHNICAL: "name state",
+        Held.ID: "position",
+        Held.NUMBER: "visited changed",
+        REMOVED: "error",
+        Held.MOMENT: "started_at",
+    },
+    Copied.UNMASKED,
+)

@@ -150,6 +150,20 @@ class ConnectionBudget:
         if waiter is not None:
             waiter.is_served.set()
 
+    def reserve(self) -> bool:
+        """Let the caller open a connection if that needs no other one to be closed."""
+        with self._lock:
+            has_room = self._open < self.most
+            self._open += has_room
+        return has_room
+
+    def touch(self, pool: "BudgetedPool") -> None:
+        """Keep the idle connections of a pool as if they had just been used."""
+        with self._lock:
+            for entry in pool.idle:
+                self._idle[entry] = pool, time.monotonic()
+                self._idle.move_to_end(entry)
+
     def wait_for_return(self, pool: "BudgetedPool", seconds: float) -> ConnectionPoolEntry | None:
         """Return the next connection that is returned to `pool`, or None after `seconds`."""
         waiter = Waiter(pool, None)

@@ -62,6 +62,20 @@ class BudgetedPool(Pool):
     def _do_return_conn(self, record: ConnectionPoolEntry) -> None:
         self.budget.check_in(self, record)
 
+    def fill(self, count: int) -> None:
+        """Open connections until `count` are idle, or the budget is used up. It closes none.
+
+        Idle connections that it finds count as if they had just been used.
+        """
+        self.budget.touch(self)
+        while len(self.idle) < count and not self.is_disposed and self.budget.reserve():
+            try:
+                entry = self._create_connection()
+            except BaseException:
+                self.budget.release()
+                raise
+            self.budget.check_in(self, entry)
+
     def recreate(self) -> "BudgetedPool":
         """Return an empty pool with the same options and budget."""
         return BudgetedPool(

@@ -190,6 +190,12 @@ class EngineRegistry:
         _dispose(dropped)
         return engine
 
+    def open_idle(self, placement: Placement, count: int) -> None:
+        """Open connections of a placement until `count` are idle, as far as the budget has room."""
+        pool = self.engine_for(placement).pool
+        assert isinstance(pool, BudgetedPool)  # noqa: S101
+        pool.fill(count)
+
     def forget(self, bind_key: str) -> None:
         """Drop one engine and close its idle connections."""
         with self._lock:

@@ -62,6 +62,9 @@ class Placement:
     revision: str | None = None
     """The recorded revision of the tables, None if it is unknown."""
 
+    beginning: str = "BEGIN;"
+    """The SQL that begins each transaction."""
+
     def __post_init__(self) -> None:
         """Raise `ValueError` for a schema or role that would need quoting in SQL."""
         for name in (self.schema, self.role):
@@ -80,7 +83,7 @@ class Placement:
         All its settings are local to the transaction, so the pool gets the connection back without
         any of them. No quoting is needed: the values are checked names, a uuid and an integer.
         """
-        return self._opening("BEGIN;", f"{self.epoch:d}")
+        return self._opening(self.beginning, f"{self.epoch:d}")
 
     def _opening(self, beginning: str, epoch: str) -> str:
         role = f",set_config('role','{self.role}',true)" if self.role else ""

@@ -14,7 +14,7 @@ from sqlalchemy.orm import ORMExecuteState
 from trially.database.compiling import engine_without
 from trially.database.connecting import Login, open_connection
 from trially.database.engines import EngineRegistry, Limits
-from trially.database.following import open_where_placed
+from trially.database.following import open_batch, open_where_placed
 from trially.database.placement import WrongTenantError, current_placement
 from trially.database.since import Lacking, lacking
 from trially.database.statements import UnauditedChangeError
@@ -214,8 +214,9 @@ def transaction() -> Iterator[None]:
     """Commit the block's changes to the current tenant's rows, or roll them back on an exception.
 
     For commands, and for jobs that commit in batches. In a request, the request cycle commits.
-    Inside `rolled_back`, it is a savepoint. If this context cannot begin again, the transaction
-    follows the tenant to its present place.
+    Inside `rolled_back`, it is a savepoint. If this context cannot begin again, the transaction is
+    a batch: it follows the tenant to its present place, and waits for a move that is about to
+    switch.
     """
     if request_state().rolls_back:
         with db.session.begin_nested():
@@ -223,7 +224,7 @@ def transaction() -> Iterator[None]:
         return
     try:
         if not request_state().can_repeat:
-            open_transaction()
+            open_batch(db.session())
         yield
         db.session.commit()
         request_state().has_committed = True

@@ -3,14 +3,17 @@
 import click
 
 from trially.demo import serving
+from trially.demo.adding_servers import add_local_server
 from trially.demo.development import require_development
 from trially.demo.preparing import SLUGS, prepare
 from trially.demo.report import describe_demo, format_status
-from trially.demo.resetting import require_embedded_server, reset
+from trially.demo.resetting import embedded_directories, reset
 from trially.errors import OperatorError
 from trially.tenancy.lifecycle.listing import list_tenants
+from trially.tenancy.lifecycle.server_commands import check_name
+from trially.tenancy.lifecycle.server_descriptions import describe_servers
 from trially.tenancy.schema.catalog_revision import CatalogBehindError, check_catalog
-from trially.terminal import NOTHING, Loss, command, json_option, print_json
+from trially.terminal import NOTHING, Loss, command, json_option, print_item, print_json
 
 
 class NotReadyError(OperatorError):
@@ -64,10 +67,7 @@ def status(*, as_json: bool) -> None:
       flask demo status --json
     """  # noqa: D301
     issuer = require_development()
-    try:
-        check_catalog()
-    except CatalogBehindError:
-        raise NotReadyError("The demo is not ready. Run `make run` or `flask demo seed`.") from None
+    _require_catalog()
     described = describe_demo(issuer)
     if as_json:
         print_json(described)
@@ -75,9 +75,34 @@ def status(*, as_json: bool) -> None:
         click.echo(format_status(described))
 
 
+@command("add-server", loses=NOTHING)
+@click.argument("name", default="second")
+@json_option
+def add_server(name: str, *, as_json: bool) -> None:
+    """Add a local PostgreSQL server to the demo, as the server NAME.
+
+    Tenants can move to it and be created on it. It runs while the demo is served, or while a
+    command runs, and `flask demo reset` deletes it. The name is `second` by default.
+
+    \b
+    Example:
+      flask demo add-server second
+    """  # noqa: D301
+    require_development()
+    check_name(name)
+    _require_catalog()
+    added = add_local_server(name)
+    sentence = (
+        f"{name} is a server of the demo already."
+        if added.was_registered
+        else (f"Added the server {name}. It runs while the demo is served.")
+    )
+    print_item(describe_servers([added.server])[0], sentence, as_json=as_json)
+
+
 def _everything(**_: object) -> Loss:
-    directory = require_embedded_server()
-    return Loss(f"This deletes {directory} with {_describe_tenants()}.", "Delete them?")
+    directories = " and ".join(map(str, embedded_directories()))
+    return Loss(f"This deletes {directories} with {_describe_tenants()}.", "Delete them?")
 
 
 @command("reset", loses=_everything)
@@ -92,8 +117,15 @@ def reset_command(*, as_json: bool) -> None:
       flask demo reset --yes
     """  # noqa: D301
     require_development()
-    require_embedded_server()
+    embedded_directories()
     _print_prepared(reset(_report), as_json=as_json)
+
+
+def _require_catalog() -> None:
+    try:
+        check_catalog()
+    except CatalogBehindError:
+        raise NotReadyError("The demo is not ready. Run `make run` or `flask demo seed`.") from None
 
 
 def _describe_tenants() -> str:

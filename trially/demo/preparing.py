@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 from psycopg2.extensions import connection
 
+from trially.demo.adding_servers import record_local_urls
 from trially.demo.former_issuers import record_present_issuer, tenants_with_former_issuers
 from trially.demo.organisations import DEMO_ORGANISATIONS
 from trially.demo.seeding import Report, seed_organisation
@@ -42,6 +43,7 @@ def prepare(issuer: DevIssuer, report: Report) -> dict[str, str]:
     """
     with _one_at_a_time(report), _quiet_logs():
         _migrate_catalog(report)
+        record_local_urls()
         _finish_creating()
         failures = upgrade_tenants_behind(report)
         for slug, former in tenants_with_former_issuers(issuer.recorded_as).items():

@@ -2,6 +2,7 @@
 
 import http.client
 import secrets
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,11 +12,15 @@ from trially.demo.organisations import DEMO_ORGANISATIONS, DemoOrganisation, Dem
 from trially.dev_issuer import DevIssuer
 from trially.dev_issuer.clients import MACHINE_SECRET, WEB_CLIENT_ID
 from trially.openapi.start_page import guide_path
-from trially.tenancy.catalog import TenantStatus
+from trially.tenancy.catalog import PlacementRecord, TenantStatus
+from trially.tenancy.lifecycle.server_descriptions import describe_servers
 from trially.tenancy.lifecycle.status import list_tenants
+from trially.tenancy.servers.registering import all_servers
+from trially.terminal import plural
 
 PROBE_SECONDS = 1.0
 PERSON_ROLE = "coordinator"
+SERVER_FIELDS = ("name", "state", "tenants", "reachable")
 
 
 def describe_addresses(issuer: DevIssuer) -> dict[str, str]:
@@ -34,14 +39,15 @@ def describe_addresses(issuer: DevIssuer) -> dict[str, str]:
 def describe_demo(issuer: DevIssuer) -> dict[str, Any]:
     """Return what `flask demo status` prints as JSON."""
     url = current_settings().public_url
-    active = {one.slug for one in list_tenants() if one.status == TenantStatus.ACTIVE}
-    present = [one for one in DEMO_ORGANISATIONS if one.slug in active]
+    placements, servers = _active_placements(), describe_servers(all_servers())
+    present = [one for one in DEMO_ORGANISATIONS if one.slug in placements]
     return {
         "url": url,
         "is_served": is_served(url),
         "addresses": describe_addresses(issuer),
         "web_client_id": WEB_CLIENT_ID,
-        "tenants": [_describe_tenant(issuer, one) for one in present],
+        "servers": [{name: one[name] for name in SERVER_FIELDS} for one in servers],
+        "tenants": [_describe_tenant(issuer, one, placements[one.slug]) for one in present],
         "env": describe_environment(issuer),
     }
 
@@ -70,10 +76,11 @@ def format_status(status: dict[str, Any]) -> str:
         f"Client of a web app: {status['web_client_id']} (no secret; code flow with PKCE S256)",
         "",
     ]
+    lines += [*map(_format_server, status["servers"]), ""]
     for tenant in status["tenants"]:
         hours = tenant["expires_in"] // 3600
         lines += [
-            f"{tenant['slug']}: {tenant['name']}, {tenant['tier']}",
+            f"{tenant['slug']}: {tenant['name']}, {tenant['tier']} on {tenant['server']}",
             f"Machine client: {tenant['machine_client_id']}, secret {MACHINE_SECRET}",
             f"Token of {tenant['person']} ({PERSON_ROLE}), valid for {hours} hours:",
             tenant["token"],
@@ -91,7 +98,10 @@ def format_banner(issuer: DevIssuer, listening_at: str) -> str:
     person = _person_of(organisation)
     token = issuer.issue_token(subject=person.subject, tenant=organisation.slug)
     rows = [("tenant", "tier", "patients", "name")]
-    rows += [(one.slug, one.tier, str(one.patients), one.name) for one in DEMO_ORGANISATIONS]
+    placements = _active_placements()
+    for one in DEMO_ORGANISATIONS:
+        tier = placements[one.slug].tier if one.slug in placements else one.tier
+        rows.append((one.slug, tier, str(one.patients), one.name))
     table = [f"{slug:18}{tier:20}{count:>8}  {name}" for slug, tier, count, name in rows]
     listens = [] if listening_at == url else [f"Listens at  {listening_at}"]
     return "\n".join(
@@ -117,13 +127,27 @@ def _format_addresses(addresses: dict[str, str]) -> list[str]:
     return [f"{names.get(name, name.title()):12}{url}" for name, url in addresses.items()]
 
 
-def _describe_tenant(issuer: DevIssuer, organisation: DemoOrganisation) -> dict[str, Any]:
+def _active_placements() -> Mapping[str, PlacementRecord]:
+    """Return where the active tenants are now, by slug."""
+    tenants = list_tenants()
+    return {one.slug: one.placement for one in tenants if one.status == TenantStatus.ACTIVE}
+
+
+def _format_server(server: dict[str, Any]) -> str:
+    state = "" if server["reachable"] else ", not reachable"
+    return f"Server {server['name']}: {plural(server['tenants'], 'tenant')}{state}"
+
+
+def _describe_tenant(
+    issuer: DevIssuer, organisation: DemoOrganisation, placement: PlacementRecord
+) -> dict[str, Any]:
     person = _person_of(organisation)
     return {
         "slug": organisation.slug,
         "name": organisation.name,
         "kind": organisation.kind,
-        "tier": organisation.tier,
+        "tier": placement.tier,
+        "server": placement.server.name,
         "machine_client_id": f"svc-{organisation.slug}",
         "machine_client_secret": MACHINE_SECRET,
         "person": person.display_name,

@@ -20,18 +20,17 @@ from trially.config import (
     is_configured,
     record_served_url,
 )
+from trially.demo.keeping import keeping_servers
 from trially.demo.occupation import serving
 from trially.demo.ports import DEFAULT_PORT, PortUnavailableError, hold_port, listen
 from trially.demo.preparing import prepare
 from trially.demo.report import format_banner
 from trially.demo.settling import BackgroundSettler
 from trially.dev_issuer import DevIssuer
-from trially.embedded_postgres.keeper import ServerKeeper
 from trially.errors import OperatorError
 from trially.jobs.worker import Worker
 from trially.observability import logs
 from trially.state import app_state, state_of
-from trially.tenancy.servers.administrator import EMBEDDED_DIRECTORY
 
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 """Addresses that mean all of this machine's, and the loopback address among them."""
@@ -65,7 +64,7 @@ def serve(host: str, port: int | None) -> None:
             record_served_url(settings.instance, address.url)
             settings = replace(settings, public_url=address.url)
         app = _app_with(settings)
-        with app.app_context(), _keeping_server(settings):
+        with app.app_context(), keeping_servers(settings):
             logs.configure(level=settings.log_level, is_for_people=sys.stderr.isatty())
             issuer = state_of(app).dev_issuer
             assert issuer is not None  # noqa: S101
@@ -104,20 +103,6 @@ def _app_with(settings: Settings) -> Flask:
     if settings == current_settings():
         return current_app._get_current_object()  # type: ignore[attr-defined,no-any-return]  # noqa: SLF001
     return app_state().make_app(settings)
-
-
-@contextmanager
-def _keeping_server(settings: Settings) -> Iterator[None]:
-    """Start the embedded PostgreSQL again if it ends meanwhile."""
-    if settings.database_url is not None:
-        yield
-        return
-    keeper = ServerKeeper(settings.instance / EMBEDDED_DIRECTORY, settings.embedded_settings)
-    keeper.start()
-    try:
-        yield
-    finally:
-        keeper.stop()
 
 
 @contextmanager

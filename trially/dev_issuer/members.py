@@ -15,7 +15,7 @@ from trially.database.session import db
 from trially.dev_issuer.clients import MACHINE_PREFIX
 from trially.dev_issuer.people import PeopleUnavailableError, Person, TenantChoice
 from trially.slugs import REFERENCE_PATTERN
-from trially.tenancy.catalog import MembershipIndex, Tenant, TenantStatus
+from trially.tenancy.catalog import UNSERVED, MembershipIndex, Tenant, TenantStatus
 from trially.tenancy.catalog_sessions import reader_engine
 from trially.tenancy.context import tenant_context
 from trially.tenancy.directory import TenantEntry, UnknownTenantError
@@ -55,7 +55,7 @@ class Members:
         members = select(func.count()).where(self._is_member()).correlate(Tenant).scalar_subquery()
         statement = (
             select(Tenant.slug, Tenant.name, Tenant.status, members.label("members"))
-            .where(is_served(), Tenant.status != TenantStatus.PROVISIONING, condition)
+            .where(is_served(), Tenant.status.not_in(UNSERVED), condition)
             .order_by(Tenant.name, Tenant.slug)
             .limit(limit)
         )

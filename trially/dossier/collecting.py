@@ -13,6 +13,11 @@ from trially.audit.working import showing_patients
 from trially.dossier.accesses import count_accesses
 from trially.dossier.attacks import attack
 from trially.dossier.placement import describe_placement
+from trially.dossier.safekeeping import (
+    describe_backups,
+    describe_erasability,
+    describe_keys,
+)
 from trially.state import app_state
 from trially.tenancy.context import administered_tenant
 from trially.tenancy.lifecycle.listing import get_tenant
@@ -52,6 +57,9 @@ def collect(
             time_limit_seconds,
             lambda done, steps: report("attacks", done, steps),
         ),
+        "backups": describe_backups(tenant),
+        "data_keys": describe_keys(tenant),
+        "erasure": describe_erasability(tenant),
     }
     return content | _read_log(slug, since)
 

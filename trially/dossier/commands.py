@@ -11,10 +11,10 @@ from pypdf import PdfReader
 from pypdf.errors import PyPdfError
 
 from trially.dossier.collecting import collect
-from trially.dossier.pages import ATTACHED, to_pdf
+from trially.dossier.pages import ATTACHED, SIGNED, to_pdf
 from trially.errors import OperatorError
-from trially.keys import current_keys
-from trially.proving.reports import State, sign, verify
+from trially.keys import Purpose, current_keys, signing
+from trially.proving.reports import State
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.completing import complete_slug
 from trially.tenancy.lifecycle.key_use import refuse_while_changing
@@ -27,7 +27,7 @@ _PDF = b"%PDF-"
 
 
 class ForgedDossierError(OperatorError):
-    """The pages of a PDF are not those of the signed dossier that is attached to it."""
+    """A file is no dossier of this installation, or was changed."""
 
 
 @catalog_command("dossier", loses=NOTHING)
@@ -115,7 +115,7 @@ def _verify(path: Path, *, as_json: bool) -> None:
     """Verify a dossier's signature, and that a PDF's pages are those of its signed content."""
     found = path.read_bytes()
     signed = _attached(found) if found.startswith(_PDF) else found
-    content = verify(signed, *current_keys().accepted)
+    content = _signed_content(signed)
     if found.startswith(_PDF) and _pages(found) != _pages(to_pdf(orjson.loads(signed))):
         raise ForgedDossierError(
             "The attached dossier is genuine, but the pages differ from it: they were changed, or"
@@ -126,6 +126,26 @@ def _verify(path: Path, *, as_json: bool) -> None:
     print_item(
         item, f"The dossier of {slug} of {made_at} is genuine and unchanged.", as_json=as_json
     )
+
+
+def sign(content: dict[str, Any], secret_key: str) -> dict[str, Any]:
+    """Return a document with the content of a dossier and its signature."""
+    return signing.sign(content, secret_key, Purpose.DOSSIER_SIGNATURES, SIGNED)
+
+
+def _signed_content(signed: bytes) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = signing.verify(
+            signed, current_keys().accepted, Purpose.DOSSIER_SIGNATURES, SIGNED
+        )
+    except signing.UnsignedError:
+        raise ForgedDossierError("The file is no signed dossier.") from None
+    except signing.WrongSignatureError:
+        raise ForgedDossierError(
+            "The signature is invalid: the dossier was changed, or another installation or an"
+            " earlier secret key signed it."
+        ) from None
+    return content
 
 
 def _attached(pdf: bytes) -> bytes:

@@ -15,6 +15,9 @@ from trially.terminal import plural
 ATTACHED = "dossier.json"
 """Name of the signed JSON within the PDF."""
 
+SIGNED = "dossier"
+"""Name of the content in the signed JSON."""
+
 _LATIN_1 = 255
 SHOWN_ROWS = 40
 
@@ -25,7 +28,7 @@ def to_pdf(document: Mapping[str, Any]) -> bytes:
     The standard fonts of PDF have Latin letters only. Others are transliterated; the attached JSON
     has them as they are.
     """
-    content, signature = document["report"], document["signature"]
+    content, signature = document[SIGNED], document["signature"]
     page = _new_document(content)
     page.heading(f"Dossier of {content['tenant']['name']}", size=18)
     page.paragraph(
@@ -33,7 +36,15 @@ def to_pdf(document: Mapping[str, Any]) -> bytes:
         f" {content['made_at']} by trially {content['version']}. Counts of accesses are of the time"
         f" since {content['since']}."
     )
-    for write in (_write_placement, _write_attacks, _write_accesses, _write_audit):
+    for write in (
+        _write_placement,
+        _write_attacks,
+        _write_accesses,
+        _write_audit,
+        _write_backups,
+        _write_keys,
+        _write_erasure,
+    ):
         write(page, content)
     page.heading("Signature")
     attached = orjson.dumps(document, option=orjson.OPT_INDENT_2)
@@ -153,6 +164,63 @@ def _write_audit(page: Pages, content: Mapping[str, Any]) -> None:
     page.heading("Audit log")
     for sentence in content["audit"]["sentences"]:
         page.paragraph(sentence)
+
+
+def _write_backups(page: Pages, content: Mapping[str, Any]) -> None:
+    backups = content["backups"]
+    page.heading("Archives and restores")
+    page.paragraph(f"{plural(backups['archives'], 'archive')} of this tenant.")
+    for title, archive in (
+        ("The newest", backups["newest"]),
+        ("The last that was restored for a test", backups["last_verified"]),
+    ):
+        if archive is None:
+            page.paragraph(f"{title}: none.")
+        else:
+            page.paragraph(
+                f"{title}: {archive['archive']}, of {archive['snapshot_at']}, {archive['rows']:,}"
+                f" rows, SHA-256 {archive['sha256']}. {_restored(archive)}"
+            )
+
+
+def _restored(archive: Mapping[str, Any]) -> str:
+    if archive["verified_at"] is None:
+        return "It was not restored for a test."
+    return f"Restored at {archive['verified_at']}: {archive['result']}."
+
+
+def _write_keys(page: Pages, content: Mapping[str, Any]) -> None:
+    page.heading("Data keys")
+    page.rows(
+        {"Version": 1, "Created": 3, "Wrapped by": 2, "Wrapped at": 3, "Destroyed": 3},
+        [
+            (
+                key["version"],
+                key["created_at"],
+                key["wrapped_by"],
+                key["wrapped_at"],
+                key["destroyed_at"],
+            )
+            for key in content["data_keys"]
+        ],
+    )
+
+
+def _write_erasure(page: Pages, content: Mapping[str, Any]) -> None:
+    erasure = content["erasure"]
+    page.heading("What an erasure would remove")
+    if erasure["legal_hold"]:
+        page.paragraph(f"A legal hold forbids it: {erasure['legal_hold']}")
+    if erasure["erase_after"]:
+        page.paragraph(f"The tenant will be erased after {erasure['erase_after']}.")
+    page.rows(
+        {"Store": 6, "Holds": 2, "May remain because": 6},
+        [
+            (each["store"], f"{each['count']:,} {each['unit']}", each["remains"])
+            for each in erasure["stores"]
+            if each["count"]
+        ],
+    )
 
 
 def _who(access: Mapping[str, Any]) -> str:

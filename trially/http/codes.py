@@ -21,6 +21,9 @@ class Code(StrEnum):
     CONTROL_PLANE_UNAVAILABLE = "control_plane_unavailable"
     """The control plane cannot be asked about this tenant. Retry after `Retry-After`."""
 
+    DATA_KEY_UNAVAILABLE = "data_key_unavailable"
+    """The key of the tenant's encrypted data cannot be used now. Retry after `Retry-After`."""
+
     DATABASE_FULL = "database_full"
     """The database server has no disk space or memory left. An operator must act."""
 
@@ -44,6 +47,9 @@ class Code(StrEnum):
 
     DATABASE_UNAVAILABLE = "database_unavailable"
     """The connection to the database was lost or refused. Retry after `Retry-After`."""
+
+    EXPORT_RUNNING = "export_running"
+    """An export of the tenant waits or runs. Wait until it ends."""
 
     EXPORT_NOT_COMPLETE = "export_not_complete"
     """The import is no full export, or is no longer the last import of its source."""
@@ -102,6 +108,9 @@ class Code(StrEnum):
     LOCK_TIMEOUT = "lock_timeout"
     """Another transaction holds the record for too long. Retry after `Retry-After`."""
 
+    LEGAL_HOLD = "legal_hold"
+    """The patient is under a legal hold, so nothing of the patient may be deleted."""
+
     MALFORMED_JSON = "malformed_json"
     """The body is not JSON, or an object of it names a member twice."""
 
@@ -113,6 +122,9 @@ class Code(StrEnum):
 
     NOT_FOUND = "not_found"
     """The record does not exist, or the caller may not see it."""
+
+    TENANT_LEAVING = "tenant_leaving"
+    """The tenant is suspended, and will be erased at `erase_after`. Only its members are told."""
 
     NO_TENANT_ACCESS = "no_tenant_access"
     """The token gives no access to this tenant: unknown, suspended and foreign tenants alike."""

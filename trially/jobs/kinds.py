@@ -129,6 +129,9 @@ class Kind:
     has_file: bool = False
     """Whether jobs are sent with a file, which is deleted when they end."""
 
+    file_hours: float | None = None
+    """How long the file that a job has made is kept after the job has ended."""
+
     when_cancelled: Callable[[Turn], None] | None = None
     """Ends what a cancelled job has begun. It commits by itself, and may be run several times."""
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.changes import unaudited
+from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import CatalogModel, TenantModel, Timestamped, Versioned
 
 
@@ -98,7 +99,10 @@ class Job(Timestamped, Versioned, TenantModel):
 
 
 class JobFilePart(TenantModel):
-    """A part of the file that a job was sent with, encrypted. It is deleted when the job ends."""
+    """A part of the file that a job was sent with, or has made, encrypted.
+
+    It is deleted when the job ends, or some hours later.
+    """
 
     __tablename__ = "job_file_part"
 
@@ -138,3 +142,20 @@ class JobWakeup(CatalogModel):
     """When the oldest of the waiting jobs became due."""
 
     __table_args__ = (Index("ix_job_wakeup_due_at", "due_at"),)
+
+
+classify(
+    Job,
+    {
+        Held.TECHNICAL: "kind state step is_cancelled",
+        REMOVED: "position parameters result error",
+        Held.NUMBER: "progress_done progress_total attempts",
+        Held.MOMENT: "due_at started_at ended_at",
+        Held.ID: "lease_id member_id",
+        identifier("member"): "issuer subject operator",
+    },
+    Copied.NEVER,
+)
+classify(
+    JobFilePart, {Held.ID: "job_id", Held.NUMBER: "number", Held.SECRET: "sealed"}, Copied.NEVER
+)

@@ -11,10 +11,12 @@ from flask import Flask
 from sqlalchemy.exc import SQLAlchemyError
 
 from trially.database.placement import StalePlacementError, TenantSuspendedError
+from trially.database.session import transaction
 from trially.errors import OperatorError
 from trially.jobs import claiming, wakeups
 from trially.jobs.attempts import Attempt, Heart, tenant_of_job
 from trially.jobs.claiming import Visit
+from trially.jobs.files import delete_old_files
 from trially.jobs.kinds import KINDS
 from trially.jobs.running import run_job
 from trially.jobs.wakeups import Queue, Turn
@@ -40,6 +42,14 @@ STOP_SECONDS = 25.0
 
 class WorkerStuckError(OperatorError):
     """A step does not end, so that the worker must."""
+
+
+def _delete_old_files() -> None:
+    """Delete the files of the current tenant that were kept for long enough."""
+    with transaction():
+        for kind in KINDS.values():
+            if kind.file_hours is not None:
+                delete_old_files(kind.name, kind.file_hours)
 
 
 class _Lane:
@@ -176,6 +186,7 @@ class Worker:
             visit = claiming.claim(KINDS, self._most, self._lease_seconds, counts=counts)
             if visit.job is None:
                 claiming.delete_ended(self._retention_days)
+                _delete_old_files()
             return visit
 
     def _run(self, attempt: Attempt, lane: "_Lane") -> None:

@@ -4,6 +4,7 @@ Each purpose has a key of its own, so a value that was sealed or signed for one 
 for every other.
 """
 
+from trially.keys import signing
 from trially.keys.derivation import (
     Purpose,
     derive_key,
@@ -24,6 +25,7 @@ __all__ = [
     "pseudonym",
     "role_password",
     "seal",
+    "signing",
     "unseal",
     "unseal_with_any",
 ]

@@ -28,6 +28,12 @@ class Purpose(Enum):
     PROOF_SIGNATURES = b"trially: signature of proofs of isolation"
     """Seeds the Ed25519 key that signs reports of `flask tenants prove`."""
 
+    DOSSIER_SIGNATURES = b"trially: signature of dossiers"
+    """Seeds the Ed25519 key that signs the dossiers of tenants."""
+
+    ERASURE_SIGNATURES = b"trially: signature of certificates of erasure"
+    """Seeds the Ed25519 key that signs certificates of erased tenants and persons."""
+
     PAGE_CURSORS = b"trially: signatures of page cursors"
     """Encrypts the cursors of lists. They were signed when this purpose was named."""
 

@@ -46,16 +46,16 @@ def unseal_with_any(
     raise UnsealError("The sealed value cannot be decrypted.")
 
 
-def seal_with(key: bytes, plaintext: bytes) -> bytes:
-    """Encrypt `plaintext` under a random nonce and a key that is itself stored."""
+def seal_with(key: bytes, plaintext: bytes, context: bytes | None = None) -> bytes:
+    """Encrypt `plaintext` under a random nonce and a key that does not derive from the secret."""
     nonce = secrets.token_bytes(NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, plaintext, None)
+    return nonce + AESGCM(key).encrypt(nonce, plaintext, context)
 
 
-def unseal_with(key: bytes, sealed: bytes) -> bytes:
+def unseal_with(key: bytes, sealed: bytes, context: bytes | None = None) -> bytes:
     """Return the plaintext of what `seal_with` returned, or raise `UnsealError`."""
     try:
-        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], None)
+        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], context)
     except (InvalidTag, ValueError):
         raise UnsealError("The value was sealed with another key, or was changed.") from None
 

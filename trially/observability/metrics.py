@@ -90,6 +90,12 @@ catalog_stale_answers_total = Counter(
     "Answers from the cache that have expired, because the catalog does not answer, by kind.",
     ("kind",),
 )
+data_keys_unwrapped_total = Counter(
+    "trially_data_keys_unwrapped_total",
+    "Data keys that the master key was asked to unwrap, by outcome: unwrapped, failed, or expired"
+    " ones used instead.",
+    ("outcome",),
+)
 database_faults_total = Counter(
     "trially_database_faults_total",
     "Requests that a database did not serve, by the problem's code and the server.",
@@ -146,6 +152,16 @@ jobs_oldest_seconds = Gauge(
 jobs_overdue_seconds = Gauge(
     "trially_jobs_overdue_seconds",
     "For how long a tenant with jobs has waited for a visit of a worker.",
+    multiprocess_mode="livemostrecent",
+)
+backup_oldest_seconds = Gauge(
+    "trially_backup_oldest_seconds",
+    "Age of the newest backup, of the tenant for which it is oldest.",
+    multiprocess_mode="livemostrecent",
+)
+tenants_without_backup = Gauge(
+    "trially_tenants_without_backup",
+    "Tenants that have no backup. `flask tenants show` says when each was backed up.",
     multiprocess_mode="livemostrecent",
 )
 connections_open = Gauge(

@@ -5,20 +5,14 @@ The signature is Ed25519 (RFC 8032). Its key is derived from the installation's 
 """
 
 import datetime as dt
-from base64 import b64decode, b64encode
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-import orjson
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from trially.errors import OperatorError
-from trially.keys import Purpose, derive_key
+from trially.keys import Purpose, signing
 from trially.proving.attempts import Attempt, Outcome
 from trially.proving.running import NEVER_APPLICABLE, Pairing, Plan, postgresql_versions
 
@@ -104,43 +98,20 @@ def _describe(pairing: Pairing | None) -> dict[str, Any]:
 
 def sign(report: dict[str, Any], secret_key: str) -> dict[str, Any]:
     """Return a document with the report and its signature."""
-    key = _signing_key(secret_key)
-    return {
-        "report": report,
-        "signature": {
-            "algorithm": "Ed25519",
-            "over": "the report as JSON with sorted keys and no spaces, in UTF-8",
-            "public_key": b64encode(key.public_key().public_bytes_raw()).decode(),
-            "value": b64encode(key.sign(_canonical(report))).decode(),
-        },
-    }
+    return signing.sign(report, secret_key, Purpose.PROOF_SIGNATURES, "report")
 
 
 def verify(signed: bytes, *secret_keys: str) -> dict[str, Any]:
-    """Return the report of a signed document, or raise `ForgedReportError`.
-
-    Uses the installation's own keys, of which one must have signed. The public key in the document
-    is for other readers.
-    """
+    """Return the report of a signed document, or raise `ForgedReportError`."""
     try:
-        document = orjson.loads(signed)
-        report: dict[str, Any] = document["report"]
-        value = b64decode(document["signature"]["value"], validate=True)
-    except (ValueError, KeyError, TypeError):
+        report: dict[str, Any] = signing.verify(
+            signed, secret_keys, Purpose.PROOF_SIGNATURES, "report"
+        )
+    except signing.UnsignedError:
         raise ForgedReportError("The file is not a signed report.") from None
-    for secret_key in secret_keys:
-        with suppress(InvalidSignature):
-            _signing_key(secret_key).public_key().verify(value, _canonical(report))
-            return report
-    raise ForgedReportError(
-        "The signature is invalid: the report was changed, or another installation or an earlier"
-        " secret key signed it."
-    )
-
-
-def _signing_key(secret_key: str) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(derive_key(secret_key, Purpose.PROOF_SIGNATURES))
-
-
-def _canonical(report: dict[str, Any]) -> bytes:
-    return orjson.dumps(report, option=orjson.OPT_SORT_KEYS)
+    except signing.WrongSignatureError:
+        raise ForgedReportError(
+            "The signature is invalid: the report was changed, or another installation or an"
+            " earlier secret key signed it."
+        ) from None
+    return report

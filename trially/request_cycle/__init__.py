@@ -29,7 +29,7 @@ from trially.http.contract import View, contract_of
 from trially.http.masking import show_identifiers
 from trially.http.problems import Forbidden
 from trially.http.reading import read_body
-from trially.request_cycle import bulkheads, database_errors, refusal_time
+from trially.request_cycle import bulkheads, database_errors, key_errors, refusal_time
 from trially.request_cycle.auditing import (
     name_caller,
     note_support,
@@ -133,6 +133,7 @@ def init_app(app: Flask) -> None:
     app.after_request(refusal_time.equalize_refusal_time)
     app.after_request(send_position)
     database_errors.init_app(app)
+    key_errors.init_app(app)
 
 
 def _permission_of(view: View) -> Permission | None:

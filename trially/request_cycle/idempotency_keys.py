@@ -20,6 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from uuid_utils.compat import uuid7
 
 from trially.database.changes import names_patients, unaudited
+from trially.database.classes import Copied, Held, classify
 from trially.database.model import TenantModel
 from trially.database.placement import current_placement
 from trially.database.rows import fetch_items, of_current_tenant, table_of
@@ -51,6 +52,18 @@ class IdempotencyKey(TenantModel):
         Index("ix_idempotency_key_tenant_id_created_at", "tenant_id", "created_at"),
         {"info": unaudited("The request is recorded.") | names_patients()},
     )
+
+
+classify(
+    IdempotencyKey,
+    {
+        Held.ID: "member_id",
+        Held.TECHNICAL: "operation",
+        Held.NUMBER: "status",
+        Held.SECRET: "key request_digest headers body",
+    },
+    Copied.NEVER,
+)
 
 
 @dataclass(frozen=True)

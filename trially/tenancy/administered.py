@@ -28,7 +28,7 @@ class AdministeredPlacement(Placement):
         """
         key = tenant_lock_key(f"'{self.tenant_id}'::uuid")
         return (
-            f"BEGIN;SELECT pg_advisory_xact_lock_shared({key});"
+            f"{self.beginning}SELECT pg_advisory_xact_lock_shared({key});"
             f"SELECT set_config('search_path','{self.schema}, pg_temp',true),"
             f"set_config('trially.tenant_id','{self.tenant_id}',true),"
             f"set_config('role','{self.role}',true);"

@@ -12,6 +12,9 @@ SHARED_DATABASE_LOCK = 0x7472_6961_6C6C_7368
 KEY_ROTATION_LOCK = 0x7472_6961_6C6C_6B79
 """Catalog: one process at a time changes the passwords that derive from the secret key."""
 
+MASTER_KEY_LOCK = 0x7472_6961_6C6C_6D6B
+"""Catalog: one process at a time wraps the data keys of tenants again."""
+
 SERVER_CHOICE_LOCK = 0x7472_6961_6C6C_6368
 """Catalog: one transaction at a time counts the tenants of the servers and takes the free room."""
 
@@ -20,6 +23,9 @@ READY_LOCK = 0x7472_6961_6C6C_7264
 
 MIGRATION_LOCK = 0x7472_6961_6C6C_6D67
 """Catalog: one process at a time migrates tenants."""
+
+BACKUP_LOCK = 0x7472_6961_6C6C_626B
+"""Catalog: one process at a time backs up all tenants."""
 
 GRANT_LOCK = 0x7472_6961_6C6C_6772
 """Tenants' database: one migration at a time grants. PostgreSQL refuses two grants at once."""

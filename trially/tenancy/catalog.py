@@ -37,9 +37,15 @@ class TenantStatus(StrEnum):
     READY = "ready"
     """Its storage is complete, and no customer has it. The next new tenant of its tier takes it."""
 
+    ERASING = "erasing"
+    """It is being erased. `Tenant.erase_after` says of others that they will be."""
 
-UNBUILT = (TenantStatus.PROVISIONING, TenantStatus.PREPARING)
+
+UNBUILT = (TenantStatus.PROVISIONING, TenantStatus.PREPARING, TenantStatus.ERASING)
 """The storage may be incomplete."""
+
+UNSERVED = (TenantStatus.PROVISIONING, TenantStatus.ERASING)
+"""A customer's tenant that no request can enter, whatever its guard says."""
 
 UNCLAIMED = (TenantStatus.PREPARING, TenantStatus.READY)
 """No customer has the tenant. No list, no request and no command about tenants knows it."""
@@ -142,6 +148,11 @@ class Tenant(Timestamped, CatalogModel):
     """Name of the IANA time zone in which the tenant's sources write times without an offset."""
     status: Mapped[TenantStatus] = mapped_column(String(20))
     settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    erase_after: Mapped[dt.datetime | None]
+    """When the period ends in which an ordered erasure can be cancelled. None if none is ordered.
+    """
+    legal_hold: Mapped[str | None] = mapped_column(String(500))
+    """Why the tenant may not be erased, if a legal hold forbids it."""
 
     placement: Mapped["PlacementRecord"] = relationship(
         back_populates="tenant",
@@ -200,6 +211,13 @@ class PlacementRecord(Timestamped, CatalogModel):
             unique=True,
             postgresql_where=text("is_active"),
         ),
+        Index(
+            "uq_placement_tenant_id_server_id_database",
+            "tenant_id",
+            "server_id",
+            "database",
+            unique=True,
+        ),
     )
 
 
@@ -214,6 +232,10 @@ class SharedDatabase(CatalogModel):
     created_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
 
     server: Mapped[Server] = relationship(lazy="joined", innerjoin=True)
+
+
+IS_SWITCHING = "is_switching"
+"""Parameter of a move that is about to switch to its target."""
 
 
 class Operation(Timestamped, CatalogModel):
@@ -283,11 +305,13 @@ class TokenCutOff(CatalogModel):
 CLOSED_TO_REQUESTS = (
     *("server_password", "support_grant"),
     *("operator_action", "operator_action_%", "operator_seal", "operator_era"),
+    *("erasure", "erased_slug", "erased_person"),
 )
 """Patterns (LIKE) of the tables that request handling may not read."""
 
 WRITTEN_BY_REQUESTS = {
-    "operator_action": ("stage", "action", "actor", "host", "target", "tenant_id", "details")
+    "erased_person": ("tenant_id", "patient_id"),
+    "operator_action": ("stage", "action", "actor", "host", "target", "tenant_id", "details"),
 }
 """The columns that request handling may insert, by table. All others have their defaults."""
 

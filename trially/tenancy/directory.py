@@ -10,6 +10,7 @@ so that no request waits for the catalog.
 import datetime as dt
 from collections.abc import Collection, Mapping
 from concurrent.futures import Future
+from dataclasses import replace
 from threading import Lock
 from uuid import UUID
 
@@ -21,15 +22,27 @@ from sqlalchemy import (
     Uuid,
     any_,
     bindparam,
+    cast,
     func,
     literal_column,
     select,
 )
 from sqlalchemy.orm import Session
 
+from trially.database.placement import Placement
 from trially.observability.metrics import catalog_stale_answers_total
 from trially.state import app_state, state_of
-from trially.tenancy.catalog import Tenant, TenantStatus, TokenCutOff, is_called
+from trially.tenancy.catalog import (
+    IS_SWITCHING,
+    UNSERVED,
+    Operation,
+    OperationState,
+    PlacementRecord,
+    Tenant,
+    TenantStatus,
+    TokenCutOff,
+    is_called,
+)
 from trially.tenancy.catalog_reader import SLOW_SECONDS, CatalogUnavailableError, catalog_reader
 from trially.tenancy.catalog_sessions import reader_engine
 from trially.tenancy.names import UnknownTenantError
@@ -37,6 +50,7 @@ from trially.tenancy.operators.model import support_access
 from trially.tenancy.pinning import is_served
 from trially.tenancy.tenant_entries import EntryCache, SupportAccess, TenantEntry
 from trially.tenancy.tiers import tier_of
+from trially.tenancy.warming import Warmer
 
 __all__ = ["MAX_TOKEN_LIFETIME", "Directory", "TenantEntry", "UnknownTenantError", "directory"]
 
@@ -44,11 +58,15 @@ MAX_TOKEN_LIFETIME = dt.timedelta(days=30)
 """The longest lifetime that an issuer's tokens may have. Older cut-offs have no effect."""
 
 
+NO_EPOCH = -1
+
+
 class Directory:
     """Finds tenants by slug or id, in the process's cache or else in the catalog."""
 
     def __init__(self, max_age_seconds: float) -> None:
         self._entries = EntryCache(max_age_seconds)
+        self._warmer = Warmer()
         self._lock = Lock()
         self._renewal: Future[None] | None = None
 
@@ -64,8 +82,11 @@ class Directory:
         if entry is not None:
             if self._entries.is_due(reference):
                 catalog_reader().renew_early(lambda: self._read_stamps(entry.tenant_id))
+                self._warm(entry)
             return entry
-        return self._renew(reference) or catalog_reader().ask(lambda: self._read(reference))
+        found = self._renew(reference) or catalog_reader().ask(lambda: self._read(reference))
+        self._warm(found)
+        return found
 
     def expire(self, tenant_id: UUID) -> None:
         """Renew a tenant's entry before its next use, if the catalog answers."""
@@ -86,6 +107,10 @@ class Directory:
     def can_serve_stale(self) -> bool:
         """Return whether any tenant can be served while the catalog does not answer."""
         return self._entries.has_any(catalog_reader().stale_seconds)
+
+    def _warm(self, entry: TenantEntry) -> None:
+        if entry.next_placement is not None:
+            self._warmer.warm(entry.next_placement)
 
     def _read(self, reference: str) -> TenantEntry:
         entry = _look_up(reference)
@@ -151,7 +176,7 @@ def _look_up(reference: str) -> TenantEntry:
     with Session(reader_engine()) as session:
         row = session.execute(
             select(Tenant, _STAMP).where(
-                is_called(reference), is_served(), Tenant.status != TenantStatus.PROVISIONING
+                is_called(reference), is_served(), Tenant.status.not_in(UNSERVED)
             )
         ).first()
         if row is None:
@@ -169,7 +194,9 @@ def _look_up(reference: str) -> TenantEntry:
             # Read after the stamp, so that a cut-off written in between changes the next stamp.
             cut_offs=_cut_offs_of(session, tenant.id),
             supporters=_supporters_of(session, tenant.id),
+            next_placement=_next_placement_of(session, tenant.id),
             stamp=stamp,
+            erase_after=tenant.erase_after,
         )
 
 
@@ -177,6 +204,8 @@ _STAMP: ColumnElement[str] = literal_column(
     "concat_ws('/', tenant.xmin,"
     " (SELECT concat(p.id, p.xmin, s.xmin) FROM placement p JOIN server s ON s.id = p.server_id"
     "  WHERE p.tenant_id = tenant.id AND p.is_active),"
+    " (SELECT string_agg(o.id::text, '/') FROM operation o WHERE o.tenant_id = tenant.id"
+    f"  AND o.state = '{OperationState.RUNNING}' AND o.parameters->'{IS_SWITCHING}' = 'true'),"
     " (SELECT string_agg(concat(c.issuer, ' ', c.subject, c.xmin), '/')"
     "  FROM token_cut_off c WHERE c.tenant_id = tenant.id),"
     " (SELECT string_agg(concat(a.id, a.stamp), '/')"
@@ -193,10 +222,29 @@ def _read_stamps(tenant_ids: Collection[UUID]) -> Mapping[UUID, str]:
     """Return the stamps of those of these tenants that are still served."""
     ids = bindparam("ids", list(tenant_ids), ARRAY(Uuid))
     statement = select(Tenant.id, _STAMP.label("stamp")).where(
-        Tenant.id == any_(ids), is_served(), Tenant.status != TenantStatus.PROVISIONING
+        Tenant.id == any_(ids), is_served(), Tenant.status.not_in(UNSERVED)
     )
     with reader_engine().connect() as connection:
         return {row.id: row.stamp for row in connection.execute(statement)}
+
+
+def _next_placement_of(session: Session, tenant_id: UUID) -> Placement | None:
+    """Return the target of a move that is about to switch, or None.
+
+    It has an epoch that no guard serves. That of the record is 0, which a closed guard has too.
+    """
+    record = session.scalar(
+        select(PlacementRecord)
+        .join(Operation, Operation.parameters["target"].astext == cast(PlacementRecord.id, String))
+        .where(
+            Operation.tenant_id == tenant_id,
+            Operation.state == OperationState.RUNNING,
+            Operation.parameters[IS_SWITCHING].as_boolean(),
+            PlacementRecord.tenant_id == tenant_id,
+            ~PlacementRecord.is_active,
+        )
+    )
+    return None if record is None else replace(tier_of(record).placement(record), epoch=NO_EPOCH)
 
 
 def _supporters_of(session: Session, tenant_id: UUID) -> Mapping[tuple[str, str], SupportAccess]:

@@ -1,5 +1,6 @@
 """Tenants and their placements as read from the catalog, and a cache of them."""
 
+import datetime as dt
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -55,8 +56,14 @@ class TenantEntry:
     supporters: Mapping[tuple[str, str], SupportAccess]
     """Operators who may enter the tenant, by issuer and subject."""
 
+    next_placement: Placement | None
+    """Where a move is about to place the tenant, else None."""
+
     stamp: str = field(repr=False)
     """Changes whenever the catalog's rows about the tenant change."""
+
+    erase_after: dt.datetime | None = None
+    """When an erasure that is ordered can no longer be cancelled."""
 
     @cached_property
     def names(self) -> frozenset[str]:

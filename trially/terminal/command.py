@@ -86,6 +86,8 @@ class ParsedCommand(click.Command):
 class Command(ParsedCommand):
     """A command that asks before a loss, and whose errors are printed as one sentence.
 
+    A command whose loss wants something typed has its own option `--yes` with a value.
+
     It runs in the context of an app, and is recorded unless it `only_reads`. `needs_routes=False`
     says that the app needs neither routes nor members, which makes the command start faster.
     `prepare` runs first, in that context.
@@ -105,7 +107,7 @@ class Command(ParsedCommand):
         self.needs_routes, self.prepare = needs_routes, prepare
         if not only_reads and all("--reason" not in each.opts for each in self.params):
             self.params.append(_reason_option())
-        if loses is not NOTHING:
+        if loses is not NOTHING and all("--yes" not in each.opts for each in self.params):
             self.params.append(_yes_option())
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -117,10 +119,10 @@ class Command(ParsedCommand):
             enter_app(ctx, needs_routes=self.needs_routes)
             if self.prepare is not None:
                 self.prepare()
-            if not isinstance(self.loses, Harmless) and not is_confirmed:
+            if not isinstance(self.loses, Harmless) and is_confirmed is not True:
                 loss = self.loses(**ctx.params)
                 if loss is not None:
-                    ask(loss)
+                    ask(loss, is_confirmed or None)
             with self._reading() if self.only_reads else self._recorded(ctx, reason):
                 return super().invoke(ctx)
 

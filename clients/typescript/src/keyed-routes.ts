@@ -6,6 +6,7 @@
 
 /** The routes whose POST takes an Idempotency-Key. */
 export const KEYED_ROUTES: ReadonlySet<string> = new Set([
+  "/api/v1/exports",
   "/api/v1/patients",
   "/api/v1/sites",
   "/api/v1/sources",

@@ -174,6 +174,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/exports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Export all that the tenant stores.
+         * @description A worker writes a ZIP archive: FHIR R4 NDJSON, CSV with a dictionary, the audit log with its seals, and the texts of documents. Poll the export until its `state` is `done`. While one export waits or runs, the answer is 409. Needs the PHI level `full` and access to all sites. It is recorded.
+         */
+        post: operations["create_export"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/exports/{export_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show an export, or download its archive.
+         * @description With `Accept: application/zip`, the answer is the archive. It is stored encrypted, and deleted at `expires_at`: then the answer is 404. Each download is recorded in the audit log.
+         */
+        get: operations["show_export"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/imports": {
         parameters: {
             query?: never;
@@ -584,6 +624,76 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/patients/{patient_id}/erasure": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Erase a person, and certify it.
+         * @description Everything about the patient is deleted, and nothing brings it back: rows, documents, search terms, what waits for the patient, and stored answers. A tombstone stays, which says when and why, and digests that keep imports from bringing the person back. A restore of an older backup applies the erasure again. A patient under a legal hold is answered with 409 `legal_hold`.
+         *
+         *     Records that were merged into this one are about the same person: erase them too with `replaced`, or the answer is 409 `record_replaces_others`.
+         */
+        post: operations["erase_patient"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/{patient_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export what is stored about one person, for the person.
+         * @description With `Accept: application/zip`, the answer is an archive: the record, its facts and documents, as FHIR R4 and as they are stored, records of imports that name the person, and who saw them. In JSON, it is the list of the archive's files. Records that the patient's replaces are about the same person, and included. If the caller may not see all of them, the answer is 409. Needs the PHI level `full`. It is recorded as an answer to a request by the patient.
+         */
+        get: operations["export_person"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/{patient_id}/legal-hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the legal hold of a patient.
+         * @description It says why and since when nobody may delete or erase the patient. The answer is 404 if there is no hold.
+         */
+        get: operations["show_hold"];
+        /**
+         * Place a patient under a legal hold.
+         * @description While it lasts, nobody can delete or erase the patient. A hold that is there already stays as it is, and is the answer.
+         */
+        put: operations["hold_patient"];
+        post?: never;
+        /**
+         * Release the legal hold of a patient.
+         * @description The patient can be deleted and erased again.
+         */
+        delete: operations["release_hold"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/patients/{patient_id}/merge": {
         parameters: {
             query?: never;
@@ -680,6 +790,46 @@ export interface paths {
          * @description The count includes the patients of the sites that the caller may see. It needs no PHI level, so dashboards may show it to every member.
          */
         get: operations["count_patients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/erasures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the persons that were erased, newest first.
+         * @description Each is a tombstone with its certificate. Deleted patients are among them, with the reason `deleted`.
+         */
+        get: operations["list_erasures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/patients/erasures/{erasure_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Show the tombstone of an erased person.
+         * @description It has the certificate that the person can be given. A tombstone of a site that the caller may not see is answered like one that does not exist.
+         */
+        get: operations["show_erasure"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1338,6 +1488,50 @@ export interface components {
             data: components["schemas"]["FoundDocument"][];
             page: components["schemas"]["Page"];
         };
+        /** @description An export: a job, and the archive that it has written. */
+        Export: {
+            /** Format: uuid */
+            readonly id: string;
+            /**
+             * @example done
+             * @enum {string}
+             */
+            readonly state: "queued" | "running" | "done" | "failed" | "cancelled";
+            /** @example null */
+            readonly error: string | null;
+            /**
+             * @description Resources and files written.
+             * @example 1200
+             */
+            readonly progress_done: number;
+            /**
+             * @description The size of the archive.
+             * @example 1048576
+             */
+            readonly bytes: number | null;
+            /** @description Whether it can be downloaded. */
+            readonly is_stored: boolean;
+            /**
+             * Format: date-time
+             * @description When the archive is deleted.
+             */
+            readonly expires_at: string | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly ended_at: string | null;
+        };
+        /** @description What an export has. */
+        ExportBody: {
+            /**
+             * @description By default all parts.
+             * @example [
+             *       "fhir",
+             *       "csv"
+             *     ]
+             */
+            parts?: ("fhir" | "csv" | "audit" | "files")[];
+        };
         /** @description Counts of the resources of one type. */
         Count: {
             read: number;
@@ -1838,7 +2032,7 @@ export interface components {
             phi_level: "full" | "limited" | "none";
             /** @description The sites that the caller is restricted to; null means all sites. */
             site_ids: string[] | null;
-            permissions: ("alert_rules:write" | "alerts:acknowledge" | "audit:read" | "imports:delete" | "imports:read" | "imports:write" | "jobs:manage" | "jobs:read" | "jobs:write" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:read" | "patients:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:read" | "studies:write" | "support:read")[];
+            permissions: ("alert_rules:write" | "alerts:acknowledge" | "audit:read" | "exports:write" | "imports:delete" | "imports:read" | "imports:write" | "jobs:manage" | "jobs:read" | "jobs:write" | "me:read" | "members:read" | "patients:count" | "patients:delete" | "patients:erase" | "patients:export" | "patients:read" | "patients:write" | "sites:read" | "sites:write" | "sources:read" | "sources:write" | "studies:read" | "studies:write" | "support:read")[];
             tenant: components["schemas"]["Tenant"];
         };
         /** @description A person or machine that may act in the tenant. */
@@ -2234,6 +2428,95 @@ export interface components {
             readonly next_page: number | null;
             /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
             readonly masked_fields: ("type_system" | "type_code" | "type_display" | "other_codings.system" | "other_codings.code" | "other_codings.display" | "category" | "title" | "author" | "status" | "document_status" | "encounter_source_id" | "source_id" | "pages.text" | "pages.parts.text")[];
+        };
+        /** @description The tombstone of an erased person, with the certificate of what was counted. */
+        PersonErasure: {
+            /** Format: uuid */
+            readonly id: string;
+            /** Format: uuid */
+            readonly patient_id: string;
+            /** @enum {string} */
+            readonly reason: "request" | "consent_withdrawn" | "no_longer_needed" | "unlawful" | "legal_obligation" | "reapplied" | "deleted";
+            /** @example user-4711 */
+            readonly erased_by: string;
+            /** Format: date-time */
+            readonly erased_at: string;
+            /**
+             * @description By which the audit log names the records of the person.
+             * @example [
+             *       "5f0c2a9be1d47783"
+             *     ]
+             */
+            readonly pseudonyms: string[];
+            /**
+             * @description The signed certificate; see docs/erasing.md.
+             * @example {
+             *       "certificate": {
+             *         "format": "trially-erasure/1"
+             *       },
+             *       "signature": {}
+             *     }
+             */
+            readonly certificate: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description Why a person is erased. */
+        ErasureBody: {
+            /**
+             * @example request
+             * @enum {string}
+             */
+            reason: "request" | "consent_withdrawn" | "no_longer_needed" | "unlawful" | "legal_obligation" | "reapplied" | "deleted";
+            /**
+             * @description Erase the records too that were merged into this one, because they are about the same person. The default is false.
+             * @example true
+             */
+            replaced?: boolean;
+        };
+        /** @description A file of an export. */
+        ExportedFile: {
+            /** @example fhir/1/Patient.ndjson */
+            readonly path?: string;
+            /** @example 2048 */
+            readonly bytes?: number;
+            /**
+             * @description Lines, or rows.
+             * @example 1
+             */
+            readonly count?: number;
+            /** @example 9f86d081884c7d65… */
+            readonly sha256?: string;
+        };
+        /** @description What is stored about one person, as a list of the files of the archive. */
+        PersonExport: {
+            /** Format: uuid */
+            readonly person: string;
+            /** @description The records that are about the person. */
+            readonly records: string[];
+            /** Format: date-time */
+            readonly exported_at: string;
+            readonly files: components["schemas"]["ExportedFile"][];
+        };
+        /** @description A legal hold of a patient. */
+        Hold: {
+            /** @example Litigation 2026-114 */
+            reason: string;
+            /** Format: uuid */
+            readonly id: string;
+            /** Format: uuid */
+            readonly patient_id: string;
+            /** @example user-4711 */
+            readonly placed_by: string;
+            /** Format: date-time */
+            readonly placed_at: string;
+            /** @description Fields that are hidden from the caller, or less precise, because the PHI level is not `full`. A field that is null and not named here is unknown. */
+            readonly masked_fields: "reason"[];
+        };
+        /** @description Why a patient may not be deleted. */
+        HoldBody: {
+            /** @example Litigation 2026-114 */
+            reason: string;
         };
         /** @description The record that replaces a patient's. */
         Merge: {
@@ -2650,6 +2933,11 @@ export interface components {
         /** @description The number of patients. */
         PatientCount: {
             readonly count: number;
+        };
+        /** @description A page of a list. */
+        PersonErasurePage: {
+            data: components["schemas"]["PersonErasure"][];
+            page: components["schemas"]["Page"];
         };
         /** @description What matched a word of a search. */
         Match: {
@@ -4219,6 +4507,127 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    create_export: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes a repeated request safe: it has no second effect. */
+                "Idempotency-Key"?: components["parameters"]["IdempotencyKey"];
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "parts": [
+                 *         "fhir",
+                 *         "csv"
+                 *       ]
+                 *     }
+                 */
+                "application/json": components["schemas"]["ExportBody"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    Location: components["headers"]["Location"];
+                    "Idempotency-Replayed": components["headers"]["Idempotency-Replayed"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "state": "done",
+                     *       "error": null,
+                     *       "progress_done": 1200,
+                     *       "bytes": 1048576,
+                     *       "is_stored": false,
+                     *       "expires_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "ended_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Export"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_export: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the export.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                export_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "state": "done",
+                     *       "error": null,
+                     *       "progress_done": 1200,
+                     *       "bytes": 1048576,
+                     *       "is_stored": false,
+                     *       "expires_at": "2026-03-02T09:30:00Z",
+                     *       "created_at": "2026-03-02T09:30:00Z",
+                     *       "ended_at": "2026-03-02T09:30:00Z"
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Export"];
+                    /** @example … */
+                    "application/zip": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];
@@ -6512,6 +6921,289 @@ export interface operations {
             default: components["responses"]["ServerError"];
         };
     };
+    erase_patient: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "request",
+                 *       "replaced": true
+                 *     }
+                 */
+                "application/json": components["schemas"]["ErasureBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "reason": "request",
+                     *       "erased_by": "user-4711",
+                     *       "erased_at": "2026-03-02T09:30:00Z",
+                     *       "pseudonyms": [
+                     *         "5f0c2a9be1d47783"
+                     *       ],
+                     *       "certificate": {
+                     *         "certificate": {
+                     *           "format": "trially-erasure/1"
+                     *         },
+                     *         "signature": {}
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PersonErasure"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    export_person: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "person": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "records": [
+                     *         "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa"
+                     *       ],
+                     *       "exported_at": "2026-03-02T09:30:00Z",
+                     *       "files": [
+                     *         {
+                     *           "path": "fhir/1/Patient.ndjson",
+                     *           "bytes": 2048,
+                     *           "count": 1,
+                     *           "sha256": "9f86d081884c7d65…"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PersonExport"];
+                    /** @example … */
+                    "application/zip": string;
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_hold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "reason": "Litigation 2026-114",
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "placed_by": "user-4711",
+                     *       "placed_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    hold_patient: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                /**
+                 * @example {
+                 *       "reason": "Litigation 2026-114"
+                 *     }
+                 */
+                "application/json": components["schemas"]["HoldBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "reason": "Litigation 2026-114",
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "placed_by": "user-4711",
+                     *       "placed_at": "2026-03-02T09:30:00Z",
+                     *       "masked_fields": []
+                     *     }
+                     */
+                    "application/json": components["schemas"]["Hold"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["ContentTooLarge"];
+            415: components["responses"]["UnsupportedMediaType"];
+            422: components["responses"]["UnprocessableContent"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    release_hold: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the patient.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                patient_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
     merge_patient: {
         parameters: {
             query?: never;
@@ -7639,6 +8331,130 @@ export interface operations {
             400: components["responses"]["BadRequest"];
             401: components["responses"]["Unauthorized"];
             403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    list_erasures: {
+        parameters: {
+            query?: {
+                /** @description Maximum number of items on a page. */
+                limit?: number;
+                /** @description `page.next` of the previous page. */
+                cursor?: string | null;
+                /** @description Also count all matches, as `page.total`. PostgreSQL then reads every match, so request the total with the first page only. */
+                total?: boolean;
+            };
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "data": [
+                     *         {
+                     *           "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *           "reason": "request",
+                     *           "erased_by": "user-4711",
+                     *           "erased_at": "2026-03-02T09:30:00Z",
+                     *           "pseudonyms": [
+                     *             "5f0c2a9be1d47783"
+                     *           ],
+                     *           "certificate": {
+                     *             "certificate": {
+                     *               "format": "trially-erasure/1"
+                     *             },
+                     *             "signature": {}
+                     *           }
+                     *         }
+                     *       ],
+                     *       "page": {
+                     *         "next": null,
+                     *         "has_more": false
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PersonErasurePage"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            500: components["responses"]["InternalError"];
+            503: components["responses"]["ServiceUnavailable"];
+            default: components["responses"]["ServerError"];
+        };
+    };
+    show_erasure: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An id for the request, sent back and logged. An id that is not 1 to 64 letters, digits, dots, underscores or hyphens is replaced. */
+                "X-Request-ID"?: components["parameters"]["RequestId"];
+                /** @description W3C trace context. */
+                traceparent?: components["parameters"]["TraceParent"];
+            };
+            path: {
+                /**
+                 * @description The id of the erasure.
+                 * @example 019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa
+                 */
+                erasure_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    "X-Request-ID": components["headers"]["X-Request-ID"];
+                    traceparent: components["headers"]["traceparent"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "patient_id": "019bb5ee-3c1d-7d32-a7a8-c3f9b7a1e0aa",
+                     *       "reason": "request",
+                     *       "erased_by": "user-4711",
+                     *       "erased_at": "2026-03-02T09:30:00Z",
+                     *       "pseudonyms": [
+                     *         "5f0c2a9be1d47783"
+                     *       ],
+                     *       "certificate": {
+                     *         "certificate": {
+                     *           "format": "trially-erasure/1"
+                     *         },
+                     *         "signature": {}
+                     *       }
+                     *     }
+                     */
+                    "application/json": components["schemas"]["PersonErasure"];
+                };
+            };
+            400: components["responses"]["BadRequest"];
+            401: components["responses"]["Unauthorized"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             500: components["responses"]["InternalError"];
             503: components["responses"]["ServiceUnavailable"];
             default: components["responses"]["ServerError"];

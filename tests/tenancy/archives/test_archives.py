@@ -1,18 +1,30 @@
 """An archive is written from any tier and restored into any other, with the same rows."""
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from flask import Flask
+from members import MakePatient, Member
 
+from trially.audit.verification import verify_log
+from trially.audit.working import working
+from trially.auditing.entries import Reading
 from trially.tenancy.archives.backups import BackupOptions, back_up
 from trially.tenancy.archives.loading import NOT_LOADED
+from trially.tenancy.archives.replacing import replace_with
 from trially.tenancy.archives.restoring import RestoreOptions, restore_as, verify_before
 from trially.tenancy.catalog import Tier
+from trially.tenancy.context import administered_tenant
+from trially.tenancy.lifecycle.listing import get_tenant
+from trially.tenancy.lifecycle.moving.sides import side_of
 
 TIERS = [Tier.DEDICATED_DATABASE, Tier.OWN_SCHEMA, Tier.POOLED_ROWS]
+
+
+MakeMember = Callable[[Tier], Member]
 
 
 @pytest.fixture
@@ -23,7 +35,7 @@ def options(tmp_path: Path) -> BackupOptions:
 @pytest.mark.parametrize("target", TIERS)
 @pytest.mark.parametrize("source", TIERS)
 def test_an_archive_of_each_tier_is_restored_in_each(
-    app: Flask, make_member, options, source: Tier, target: Tier
+    app: Flask, make_member: MakeMember, options: BackupOptions, source: Tier, target: Tier
 ) -> None:
     member, neighbour = make_member(source), make_member(source)
     before = member.get("/patients").json["data"]
@@ -44,3 +56,46 @@ def test_an_archive_of_each_tier_is_restored_in_each(
     assert {t.name: t.rows for t in manifest.tables}["patient"] == 3
     assert member.get("/patients").json["data"] == before
     assert len(neighbour.get("/patients").json["data"]) == 3
+
+
+def audit_numbers(app: Flask, member: Member) -> list[int]:
+    with app.app_context():
+        side = side_of(get_tenant(member.tenant.slug).placement)
+        with side.reading() as session:
+            return [number for (number,) in session.run("SELECT audit_number FROM patient")]
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_an_archive_replaces_the_rows_of_its_tenant(
+    app: Flask,
+    make_member: MakeMember,
+    make_patient: MakePatient,
+    options: BackupOptions,
+    tier: Tier,
+) -> None:
+    member, neighbour = make_member(tier), make_member(tier)
+    slug = member.tenant.slug
+    with app.app_context():
+        archive = back_up(slug, options)
+    kept = {each["id"] for each in member.get("/patients").json["data"]}
+    later = make_patient(member)["id"]
+    numbers = audit_numbers(app, member)
+    with app.app_context():
+        manifest = verify_before(archive.url)
+        before = replace_with(archive.url, slug, manifest, RestoreOptions(), options)
+
+    assert {each["id"] for each in member.get("/patients").json["data"]} == kept
+    assert member.get(f"/patients/{later}").status_code == 404
+    assert len(neighbour.get("/patients").json["data"]) == 3
+    make_patient(member)
+    assert max(audit_numbers(app, member)) > max(numbers)
+    with app.app_context(), administered_tenant(slug):
+        assert verify_log().is_intact
+    with app.app_context(), administered_tenant(slug), working():
+        audited = {each["action"] for each in Reading([]).stream()}
+    assert "create" in audited
+    with app.app_context():
+        manifest = verify_before(before.url)
+        replace_with(before.url, slug, manifest, RestoreOptions(), options)
+        assert get_tenant(slug).placement.tier == tier
+    assert {each["id"] for each in member.get("/patients").json["data"]} == kept | {later}

@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
-from threading import Timer
 
 import pytest
 from flask import Flask
@@ -29,6 +28,7 @@ from trially.tenancy.lifecycle.moving.moves import (
     move_back,
     move_tenant,
 )
+from trially.tenancy.lifecycle.moving.progress import MoveProgress, progressed
 from trially.tenancy.lifecycle.moving.settling import settle
 from trially.tenancy.lifecycle.moving.sides import side_of
 from trially.tenancy.lifecycle.operations import all_operations
@@ -146,9 +146,12 @@ def test_a_command_that_holds_the_tenants_row_puts_off_the_switch(
     def hold() -> None:
         session = held.enter_context(catalog_transaction())
         session.execute(select(Tenant).where(Tenant.id == member.tenant.id).with_for_update())
-        Timer(2.5, held.close).start()
 
-    with app.app_context(), at("catch_up", hold), held:
+    def release(progress: MoveProgress) -> None:
+        if progress.waited_for:
+            held.close()
+
+    with app.app_context(), at("catch_up", hold), held, progressed.connected_to(release):
         operation = move_tenant(member.tenant.slug, DEDICATED, None, OPTIONS)
 
     assert operation.parameters["result"]["attempts"] > 1
@@ -333,3 +336,30 @@ def test_a_tenant_is_moved_by_one_operation_at_a_time(app: Flask, member: Member
         assert [each.state for each in all_operations() if each.tenant_id == member.tenant.id][
             :1
         ] == ["done"]
+
+
+@pytest.mark.parametrize("tier", [POOLED, SCHEMA])
+def test_removing_a_former_placement_takes_nothing_from_a_tenant_that_came_back(
+    app: Flask, make_member: Callable[[Tier], Member], tier: Tier
+) -> None:
+    member = make_member(tier)
+    with app.app_context():
+        move_tenant(member.tenant.slug, DEDICATED, None, OPTIONS)
+        move_tenant(member.tenant.slug, tier, None, OPTIONS)
+        with catalog_transaction() as session:
+            session.execute(
+                update(PlacementRecord)
+                .where(PlacementRecord.tenant_id == member.tenant.id, ~PlacementRecord.is_active)
+                .values(kept_until=dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1))
+            )
+        assert {each.action for each in settle(member.tenant.id)} == {"remove"}
+
+    assert len(placements_of(app, member.tenant.id)) == 1
+    assert len(member.get("/patients").json["data"]) == 3
+
+
+def test_a_copy_that_would_retain_too_much_wal_does_not_begin(app: Flask, member: Member) -> None:
+    options = replace(OPTIONS, max_wal_bytes=1)
+    with app.app_context(), pytest.raises(BlockedMoveError, match="--max-wal"):
+        move_tenant(member.tenant.slug, DEDICATED, None, options)
+    assert len(placements_of(app, member.tenant.id)) == 1

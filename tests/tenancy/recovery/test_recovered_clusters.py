@@ -108,7 +108,7 @@ def test_times_outside_the_interval_are_refused_with_the_possible_ones(
 
     def restore(time: str) -> str:
         options = ("--at", time, "--as", f"new-{uuid4().hex[:8]}")
-        result = run_command("tenants", "restore-at", tenant.slug, *options)
+        result = run_command("tenants", "restore", tenant.slug, *options)
         assert result.exit_code != 0
         return str(result.output)
 

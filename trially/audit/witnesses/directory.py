@@ -16,6 +16,8 @@ class DirectoryWitness:
     The files may be on another machine, or be append-only (`chattr +a`).
     """
 
+    is_removable = True
+
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self.name = f"file://{directory}"
@@ -49,6 +51,10 @@ class DirectoryWitness:
         path = self._path(log)
         if path.exists():
             yield from read_entries(path.read_bytes(), str(path))
+
+    def remove(self, log: str) -> None:
+        """Remove the file of a log."""
+        self._path(log).unlink(missing_ok=True)
 
     def _path(self, log: str) -> Path:
         return self._directory / f"{file_name(log)}.jsonl"

@@ -5,9 +5,10 @@ a retention lock (object lock in compliance mode), so that its owner cannot dele
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import obstore
-from obstore.exceptions import AlreadyExistsError
+from obstore.exceptions import AlreadyExistsError, BaseError
 from obstore.store import ObjectStore
 
 from trially.audit.witnesses.directory import file_name
@@ -19,6 +20,8 @@ SEALS_IN_FOLDER = 1000
 
 class ObjectStoreWitness:
     """Creates one object for each run of the sealer."""
+
+    is_removable = False
 
     def __init__(self, store: ObjectStore, name: str) -> None:
         self._store, self.name = store, name
@@ -48,6 +51,11 @@ class ObjectStoreWitness:
         """Yield the entries of a log. Raises `InvalidEntryError`."""
         for path in self._paths(f"{file_name(log)}/"):
             yield from self._read(path)
+
+    def remove(self, log: str) -> None:
+        """Delete the objects of a log, unless their retention lock forbids it."""
+        with suppress(BaseError):
+            obstore.delete(self._store, self._paths(f"{file_name(log)}/"))
 
     def _paths(self, prefix: str) -> list[str]:
         pages = obstore.list(self._store, prefix)

@@ -27,6 +27,9 @@ class Witness(Protocol):
 
     name: str
 
+    is_removable: bool
+    """Whether entries can be removed for certain. A store with a retention lock may refuse."""
+
     def last_number(self, log: str) -> int:
         """Return the number of the last seal that the witness has of a log; 0 if it has none."""
 
@@ -35,6 +38,9 @@ class Witness(Protocol):
 
     def entries(self, log: str) -> Iterator[WitnessEntry]:
         """Yield the entries of a log."""
+
+    def remove(self, log: str) -> None:
+        """Remove the entries of a log, because its tenant is erased."""
 
 
 def configured_witnesses() -> list[Witness]:

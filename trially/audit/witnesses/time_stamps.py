@@ -47,6 +47,13 @@ class TimeStampWitness:
         self.name, self._ask, self._roots = name, ask, roots
         self._kept = DirectoryWitness(directory)
 
+    is_removable = True
+    """The answers are kept in a directory of this installation."""
+
+    def remove(self, log: str) -> None:
+        """Remove the answers about a log."""
+        self._kept.remove(log)
+
     def last_number(self, log: str) -> int:
         """Return the number of the last seal with a time stamp; 0 if there is none."""
         return self._kept.last_number(log)

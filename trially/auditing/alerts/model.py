@@ -7,6 +7,7 @@ from sqlalchemy import BigInteger, Index, Integer, String, UniqueConstraint, fun
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.changes import unaudited
+from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel, Versioned
 
 
@@ -58,3 +59,26 @@ class AuditAlertPosition(TenantModel):
     transaction_id: Mapped[int] = mapped_column(BigInteger, server_default="0")
 
     __table_args__ = ({"info": unaudited("It only says how far the rules have read.")},)
+
+
+classify(
+    AuditAlertRule,
+    {
+        Held.TECHNICAL: "name is_enabled opens_at closes_at",
+        Held.NUMBER: "threshold window_minutes",
+    },
+    Copied.UNMASKED,
+)
+classify(
+    AuditAlert,
+    {
+        Held.TECHNICAL: "rule is_acknowledged",
+        Held.ID: "member_id record_id",
+        identifier("member"): "operator acknowledged_by",
+        Held.MOMENT: "since until acknowledged_at",
+        Held.NUMBER: "count threshold",
+        REMOVED: "note",
+    },
+    Copied.NEVER,
+)
+classify(AuditAlertPosition, {Held.NUMBER: "epoch transaction_id"}, Copied.NEVER)

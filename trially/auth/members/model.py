@@ -13,6 +13,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.auth.permissions import PhiLevel, Role
+from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel, Timestamped
 from trially.errors import OperatorError
 from trially.resources.sorting import by, ignoring_case, index_sorts
@@ -81,3 +82,15 @@ class MemberSite(TenantModel):
         ),
         Index("ix_member_site_tenant_id_site_id", "tenant_id", "site_id"),
     )
+
+
+classify(
+    Member,
+    {
+        identifier("member"): "issuer subject",
+        REMOVED: "display_name email",
+        Held.TECHNICAL: "role phi_level has_all_sites",
+    },
+    Copied.NEVER,
+)
+classify(MemberSite, {Held.ID: "member_id site_id"}, Copied.NEVER)

@@ -12,7 +12,7 @@ from trially.keys.providers.errors import (
     UnknownProviderError,
     WrongContextError,
 )
-from trially.keys.providers.opening import open_provider
+from trially.keys.providers.opening import check_provider, open_provider
 from trially.keys.providers.provider import KeyContext, KeyProvider
 from trially.keys.providers.wrapped import WrappedKey
 
@@ -26,5 +26,6 @@ __all__ = [
     "UnknownProviderError",
     "WrappedKey",
     "WrongContextError",
+    "check_provider",
     "open_provider",
 ]

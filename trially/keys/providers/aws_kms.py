@@ -84,6 +84,17 @@ class AwsKmsProvider:
             f" {self._arn} at it (`aws kms update-alias`). Then run the command again."
         )
 
+    def former_versions(self) -> list[str]:
+        """Refuse: AWS deletes keys after a delay, which an operator chooses."""
+        raise KeyProviderError(
+            "Delete the former keys with `aws kms schedule-key-deletion`. AWS deletes them after"
+            " the waiting period, and only then they cannot be restored."
+        )
+
+    def destroy_version(self, version: str) -> None:  # noqa: ARG002
+        """Refuse, for the same reason."""
+        self.former_versions()
+
     def create_key(self) -> None:
         """Refuse: place and access are decided with AWS's own tools."""
         raise KeyProviderError(

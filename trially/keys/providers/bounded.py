@@ -7,7 +7,7 @@ failing provider holds few threads. Answers about one key, such as a refusal, ar
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from threading import Lock, Thread
+from threading import BoundedSemaphore, Lock, Thread
 from typing import TypeVar
 
 from trially.keys.providers.errors import KeyProviderError, ProviderUnavailableError
@@ -17,14 +17,17 @@ from trially.keys.providers.wrapped import WrappedKey
 Answer = TypeVar("Answer")
 
 MOST_CALLS = 16
-"""The most calls that run at the same time. A call that hangs counts until it ends."""
+"""The most calls that run at the same time; others wait. One that hangs counts until it ends."""
 
 PAUSE_SECONDS = 5.0
 """How long a provider that has failed is left alone, before one call tries it again."""
 
 
 class BoundedProvider:
-    """A provider whose calls end within `seconds`. They raise `ProviderUnavailableError` then."""
+    """A provider whose calls wait and run for `seconds` each at most.
+
+    After that they raise `ProviderUnavailableError`. Threads may share it.
+    """
 
     def __init__(
         self,
@@ -37,7 +40,7 @@ class BoundedProvider:
         self._seconds = seconds
         self._clock = clock
         self._lock = Lock()
-        self._running = 0
+        self._slots = BoundedSemaphore(MOST_CALLS)
         self._is_away = False
         self._try_again_at = 0.0
 
@@ -62,12 +65,23 @@ class BoundedProvider:
         """Create a version of the master key, which `wrap` uses from now on, and return it."""
         return self._call(self._provider.create_version)
 
+    def former_versions(self) -> list[str]:
+        """Return the versions of the master key before the newest one that still exist."""
+        return self._call(self._provider.former_versions)
+
+    def destroy_version(self, version: str) -> None:
+        """Destroy a former version for good."""
+        self._call(lambda: self._provider.destroy_version(version))
+
     def create_key(self) -> None:
         """Create the master key."""
         self._call(self._provider.create_key)
 
     def _call(self, ask: Callable[[], Answer]) -> Answer:
-        self._admit()
+        self._refuse_while_away()
+        if not self._slots.acquire(timeout=self._seconds):
+            self._record(is_away=True)
+            raise self._away()
         asked: Future[Answer] = Future()
         Thread(target=self._run, args=(ask, asked), name="key-provider", daemon=True).start()
         try:
@@ -93,24 +107,25 @@ class BoundedProvider:
         except BaseException as error:  # noqa: BLE001  the waiting thread raises it
             asked.set_exception(error)
         finally:
-            with self._lock:
-                self._running -= 1
+            self._slots.release()
 
-    def _admit(self) -> None:
+    def _refuse_while_away(self) -> None:
+        """Raise `ProviderUnavailableError` while the provider is away, except for one trial."""
         with self._lock:
             now = self._clock()
-            is_refused = self._running >= MOST_CALLS or (self._is_away and now < self._try_again_at)
-            if not is_refused:
-                self._running += 1
-                # While this call tries a provider that was away, all others are refused.
+            is_refused = self._is_away and now < self._try_again_at
+            if self._is_away and not is_refused:
                 self._try_again_at = now + self._seconds
         if is_refused:
-            raise ProviderUnavailableError(
-                f"The key provider {self.kind} does not answer. Check that it is up and can be"
-                f" reached. It is asked again every {PAUSE_SECONDS:g} s."
-            )
+            raise self._away()
 
     def _record(self, *, is_away: bool) -> None:
         with self._lock:
             self._is_away = is_away
             self._try_again_at = self._clock() + PAUSE_SECONDS
+
+    def _away(self) -> ProviderUnavailableError:
+        return ProviderUnavailableError(
+            f"The key provider {self.kind} does not answer. Check that it is up and can be"
+            f" reached. It is asked again every {PAUSE_SECONDS:g} s."
+        )

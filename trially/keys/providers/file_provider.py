@@ -72,6 +72,15 @@ class FileProvider:
         replace_key_ring(self.path, ring)
         return str(ring.newest)
 
+    def former_versions(self) -> list[str]:
+        """Return the numbers of all versions but the newest one."""
+        ring = self._ring()
+        return [str(number) for number in sorted(ring.versions) if number != ring.newest]
+
+    def destroy_version(self, version: str) -> None:
+        """Write the ring without a former version."""
+        replace_key_ring(self.path, self._ring().without(int(version)))
+
     def create_key(self) -> None:
         """Create the ring. Raises `FileExistsError` if the file exists."""
         create_key_ring(self.path, new_key_ring())

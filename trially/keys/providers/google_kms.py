@@ -92,6 +92,17 @@ class GoogleKmsProvider:
             )
         return number
 
+    def former_versions(self) -> list[str]:
+        """Refuse: Google destroys versions after a delay, which an operator chooses."""
+        raise KeyProviderError(
+            "Destroy the former versions with `gcloud kms keys versions destroy`. Google destroys"
+            " them after the delay of the key, and only then they cannot be restored."
+        )
+
+    def destroy_version(self, version: str) -> None:  # noqa: ARG002
+        """Refuse, for the same reason."""
+        self.former_versions()
+
     def create_key(self) -> None:
         """Refuse: place, protection level and access are decided with Google's own tools."""
         raise KeyProviderError(

@@ -38,6 +38,11 @@ class KeyRing:
         added = {self.newest + 1: secrets.token_bytes(KEY_BYTES)}
         return KeyRing(self.name, {**self.versions, **added})
 
+    def without(self, number: int) -> "KeyRing":
+        """Return the ring without a version. The newest one stays."""
+        kept = {each: key for each, key in self.versions.items() if each != number}
+        return KeyRing(self.name, kept) if number != self.newest else self
+
     def to_json(self) -> bytes:
         """Return the content of the ring's file."""
         versions = {str(number): b64encode(key).decode() for number, key in self.versions.items()}

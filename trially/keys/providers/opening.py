@@ -3,7 +3,9 @@
 The libraries of services and modules are optional. They are imported when their provider is used.
 """
 
+import re
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -14,12 +16,29 @@ from trially.keys.providers.file_provider import FileProvider
 from trially.keys.providers.pkcs11_uri import EXAMPLE, parse_pkcs11_uri
 from trially.keys.providers.provider import KeyProvider
 
-FORMS = (
+FORMS = {
+    "file": re.compile("file:/"),
+    "gcp-kms": re.compile("gcp-kms://projects/[^/]+/locations/[^/]+/keyRings/[^/]+/cryptoKeys/"),
+    "aws-kms": re.compile("aws-kms://arn:[^:]+:kms:[^:]+:[^:]+:(alias|key)/"),
+    "pkcs11": re.compile("pkcs11:"),
+}
+"""The beginning of the URLs of each kind."""
+
+EXAMPLES = (
     "file:///etc/trially/master-key.json",
     "gcp-kms://projects/P/locations/L/keyRings/R/cryptoKeys/K",
     "aws-kms://arn:aws:kms:REGION:ACCOUNT:alias/NAME",
     EXAMPLE,
 )
+
+LIBRARIES = {
+    "gcp-kms": ("google", "google.cloud", "google.cloud.kms"),
+    "aws-kms": ("boto3",),
+    "pkcs11": ("pkcs11",),
+}
+"""The modules that a provider needs, each package before those in it."""
+
+EXTRAS = {"gcp-kms": "google-kms", "aws-kms": "aws-kms", "pkcs11": "pkcs11"}
 
 
 def open_provider(url: str, seconds: float, *, creates_file: bool = False) -> KeyProvider:
@@ -31,33 +50,47 @@ def open_provider(url: str, seconds: float, *, creates_file: bool = False) -> Ke
     return BoundedProvider(_open(url, seconds, creates_file=creates_file), seconds)
 
 
+def check_provider(url: str) -> None:
+    """Raise `UnknownProviderError` if a URL names no provider, or one without its library.
+
+    It loads no library.
+    """
+    kind = _kind_of(url)
+    if kind == "pkcs11":
+        parse_pkcs11_uri(url)
+    for name in LIBRARIES.get(kind, ()):
+        if find_spec(name) is None:
+            raise UnknownProviderError(
+                f"It needs the library {name}. Install it: `pip install 'trially[{EXTRAS[kind]}]'`,"
+                " or the pinned versions in requirements/key-providers.txt."
+            )
+
+
 def _open(url: str, seconds: float, *, creates_file: bool) -> KeyProvider:
-    scheme, _, rest = url.partition(":")
     provider: KeyProvider
-    if scheme == "file" and rest.startswith("/"):
-        return FileProvider(Path(unquote(urlsplit(url).path)), creates=creates_file)
-    if scheme == "gcp-kms" and rest.startswith("//projects/"):
-        provider = _load("google_kms", "google-kms").GoogleKmsProvider(rest[2:], seconds)
-        return provider
-    if scheme == "aws-kms" and rest.startswith("//arn:") and rest.count(":") >= 5:
-        provider = _load("aws_kms", "aws-kms").AwsKmsProvider(rest[2:], seconds)
-        return provider
-    if scheme == "pkcs11":
-        key = parse_pkcs11_uri(url)
-        provider = _load("pkcs11_provider", "pkcs11").Pkcs11Provider(key)
-        return provider
-    raise UnknownProviderError(
-        "The URL of the master key names no provider. Set it to one of these forms:"
-        f" {', '.join(FORMS)}."
-    )
+    match _kind_of(url):
+        case "file":
+            return FileProvider(Path(unquote(urlsplit(url).path)), creates=creates_file)
+        case "gcp-kms":
+            provider = _load("google_kms").GoogleKmsProvider(_name_in(url), seconds)
+        case "aws-kms":
+            provider = _load("aws_kms").AwsKmsProvider(_name_in(url), seconds)
+        case _:
+            provider = _load("pkcs11_provider").Pkcs11Provider(parse_pkcs11_uri(url))
+    return provider
 
 
-def _load(name: str, extra: str) -> Any:
-    try:
-        return import_module(f"trially.keys.providers.{name}")
-    except ImportError as error:
-        raise UnknownProviderError(
-            f"The provider of the master key needs a library that is not installed ({error.name})."
-            f" Install it: `pip install 'trially[{extra}]'`, or the pinned versions in"
-            " requirements/key-providers.txt."
-        ) from None
+def _kind_of(url: str) -> str:
+    """Return the kind of a URL's provider, or raise `UnknownProviderError`."""
+    for kind, form in FORMS.items():
+        if form.match(url):
+            return kind
+    raise UnknownProviderError(f"Set it to a URL of one of these forms: {', '.join(EXAMPLES)}.")
+
+
+def _name_in(url: str) -> str:
+    return url.partition("://")[2]
+
+
+def _load(name: str) -> Any:
+    return import_module(f"trially.keys.providers.{name}")

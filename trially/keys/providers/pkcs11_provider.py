@@ -85,6 +85,18 @@ class Pkcs11Provider:
             self._generate(number)
         return str(number)
 
+    def former_versions(self) -> list[str]:
+        """Return the numbers of all versions but the newest one."""
+        with self._keys() as keys:
+            newest = self._newest(keys)
+            return [str(number) for number in sorted(keys) if number != newest]
+
+    def destroy_version(self, version: str) -> None:
+        """Destroy a former version in the module."""
+        with self._keys() as keys:
+            if int(version) in keys and int(version) != self._newest(keys):
+                keys[int(version)].destroy()
+
     def create_key(self) -> None:
         """Generate the first version. Raises `FileExistsError` if there is one."""
         with self._keys() as keys:

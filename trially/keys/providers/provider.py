@@ -52,6 +52,15 @@ class KeyProvider(Protocol):
     def newest_version(self) -> str:
         """Return the version of the master key that `wrap` uses."""
 
+    def former_versions(self) -> list[str]:
+        """Return the versions of the master key before the newest one that still exist.
+
+        Raises a `KeyProviderError` that says what to do, if the provider has tools of its own.
+        """
+
+    def destroy_version(self, version: str) -> None:
+        """Destroy a former version for good. The keys that it has wrapped cannot be unwrapped."""
+
     def create_key(self) -> None:
         """Create the master key. Raises `FileExistsError` if it exists.
 

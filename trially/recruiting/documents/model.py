@@ -21,6 +21,18 @@ from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.changes import unaudited
+from trially.database.classes import (
+    REMOVED,
+    Copied,
+    Held,
+    choice,
+    classify,
+    code,
+    date,
+    identifier,
+    json_of,
+    one_of,
+)
 from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.recruiting.patients.choices import WithdrawalReason
 from trially.recruiting.patients.model import references_patient
@@ -145,3 +157,37 @@ class DocumentPage(TenantModel):
         ),
         {"info": unaudited("Written with its document.")},
     )
+
+
+classify(
+    Document,
+    {
+        Held.ID: "patient_id recorded_patient_id",
+        one_of("code system"): "type_system",
+        code("type_system"): "type_code",
+        json_of("codings"): "other_codings",
+        one_of("category"): "category",
+        one_of("status"): "status document_status",
+        REMOVED: "type_display title author zone version_at version_number text_problem",
+        date("at_precision"): "at",
+        date(): "dated_on",
+        Held.NUMBER: "at_offset",
+        choice(("year", "month", "day", "instant")): "at_precision",
+        choice(("in_future", "too_early", "before_birth", "after_death")): "date_problem",
+        choice(DocumentSource): "source_type",
+        choice(WithdrawalReason): "withdrawn_reason",
+        Held.TECHNICAL: "entered_in_error",
+        Held.MOMENT: "withdrawn_at",
+        Held.GIVEN: "page_count character_count has_page_numbers",
+        Held.DERIVED: "search",
+        identifier("source"): "source",
+        identifier("url"): "base_url",
+        identifier("record"): "source_id encounter_source_id",
+        Held.DIGEST: "content_hash",
+    },
+)
+classify(
+    DocumentPage,
+    {Held.ID: "document_id", Held.NUMBER: "number", REMOVED: "content", Held.DERIVED: "search"},
+    Copied.UNMASKED,
+)

@@ -13,6 +13,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trially.database.classes import Copied, Held, classify
 from trially.database.model import TenantModel, Timestamped, Versioned
 
 
@@ -57,3 +58,15 @@ class PossibleDuplicate(Timestamped, Versioned, TenantModel):
         Index("ix_possible_duplicate_tenant_id_other", "tenant_id", "other_patient_id"),
         Index("ix_possible_duplicate_state", "tenant_id", "state", "score", "id"),
     )
+
+
+classify(
+    PossibleDuplicate,
+    {
+        Held.ID: "patient_id other_patient_id",
+        Held.NUMBER: "score",
+        Held.DERIVED: "reasons",
+        Held.TECHNICAL: "state",
+    },
+    Copied.UNMASKED,
+)

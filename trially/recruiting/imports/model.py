@@ -8,6 +8,7 @@ from sqlalchemy import Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.changes import unaudited
+from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.resources.sorting import by, ignoring_case, index_sorts
 
@@ -96,4 +97,18 @@ class ImportJob(Timestamped, Versioned, TenantModel):
 
 SORTS = index_sorts(
     ImportJob, {"source": ignoring_case(ImportJob.source), "created_at": by(ImportJob.created_at)}
+)
+
+classify(
+    ImportJob,
+    {
+        identifier("source"): "source",
+        Held.DIGEST: "fingerprint",
+        Held.TECHNICAL: "state strict completeness",
+        Held.NUMBER: "next_part next_line error_count refused_count counts passed_over"
+        " error_counts error_groups missing",
+        Held.MOMENT: "lease_until ended_at",
+        REMOVED: "failure started_by",
+    },
+    Copied.UNMASKED,
 )

@@ -4,20 +4,19 @@ What stays of an imported patient is a tombstone: digests of the record's key an
 with a secret of the source.
 """
 
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
 from uuid import UUID
 
-import orjson
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
-from trially.database.changes import note_derived, note_written
+from trially.database.changes import note_written
 from trially.database.placement import current_placement
 from trially.database.rows import (
     Item,
     columns_named,
+    delete_item,
     fetch_items,
     of_current_tenant,
     table_of,
@@ -26,6 +25,15 @@ from trially.database.session import db
 from trially.http.codes import Code
 from trially.http.etags import Versions
 from trially.http.problems import Conflict
+from trially.recruiting.patients.erasures.counting import count_rows
+from trially.recruiting.patients.erasures.forgetting import (
+    count_waiting_files,
+    forget,
+    forget_answers,
+)
+from trially.recruiting.patients.erasures.holds import refuse_held
+from trially.recruiting.patients.erasures.reasons import ErasureReason
+from trially.recruiting.patients.erasures.tombstones import ErasedRecords, write_tombstone
 from trially.recruiting.patients.merging import records_replaced_by, recount_used
 from trially.recruiting.patients.model import ErasedPatient, Patient, PatientIdentifier
 from trially.recruiting.patients.taken_mrns import defer_mrns
@@ -33,35 +41,6 @@ from trially.recruiting.sources.erasure import erasure_digest, identifier_digest
 from trially.recruiting.sources.locking import lock_source
 from trially.recruiting.sources.model import MANUAL_SOURCE, RecordSource
 from trially.resources.resource import Resource
-
-# Other tables that name the record by its key at the source, and so have no foreign key to it.
-_FORGET = (
-    # A Binary does not say whom it is about. Those that a document has asked for may be the
-    # patient's, so an unended import of the source has to do without them.
-    """
-    DELETE FROM import_binary USING import_job job
-    WHERE import_binary.tenant_id = CAST(:tenant_id AS uuid) AND import_binary.uses > 0
-    AND job.tenant_id = import_binary.tenant_id AND job.id = import_binary.import_id
-    AND job.source = :source
-    """,
-    """
-    DELETE FROM waiting_fact
-    WHERE tenant_id = CAST(:tenant_id AS uuid) AND source = :source
-    AND patient_key IN (SELECT json_array_elements_text(CAST(:keys AS json)))
-    """,
-    """
-    DELETE FROM record_deletion
-    WHERE tenant_id = CAST(:tenant_id AS uuid) AND source = :source
-    AND base_url = :base_url AND source_type = 'Patient' AND source_id = :source_id
-    """,
-    """
-    DELETE FROM missing_record missing USING import_job job
-    WHERE missing.tenant_id = CAST(:tenant_id AS uuid) AND job.tenant_id = missing.tenant_id
-    AND job.id = missing.import_id AND job.source = :source
-    AND missing.base_url = :base_url AND missing.source_type = 'Patient'
-    AND missing.source_id = :source_id
-    """,
-)
 
 
 def erase(
@@ -71,24 +50,63 @@ def erase(
     by: str,
     *,
     may_delete_replaced: bool,
-) -> None:
+    reason: ErasureReason = ErasureReason.DELETED,
+) -> Item:
     """Delete a patient who is visible to the caller, with everything that belongs to the person.
 
-    The caller holds the lock of the patient's source. Answers 409 if other records were merged into
-    this one and may not be deleted, or the caller may not see them all.
+    The caller holds the lock of the patient's source. Returns the tombstone. Answers 409 if other
+    records were merged into this one and may not be deleted, if the caller may not see them all, or
+    if a legal hold forbids it.
     """
     replaced = _find_replaced(patients, patient_id, may_be_deleted=may_delete_replaced)
-    records = _find_records([*replaced, patient_id])
-    survivor_id = next(each["replaced_by_id"] for each in records if each["id"] == patient_id)
+
+    def delete(each: UUID) -> None:
+        patients.delete(each, versions if each == patient_id else None)
+
+    return _erase_records(patient_id, replaced, delete, reason, by)
+
+
+def erase_as_operator(
+    patient_id: UUID, *, may_delete_replaced: bool, reason: ErasureReason, by: str
+) -> Item:
+    """Delete a patient as `erase` does, in an operator's command, which sees all sites."""
+    replaced = records_replaced_by(patient_id)
+    if replaced and not may_delete_replaced:
+        raise _replaces_others(_DELETE_WITH_IT, replaced)
+    return _erase_records(patient_id, replaced, lambda each: delete_item(Patient, each), reason, by)
+
+
+def _erase_records(
+    patient_id: UUID,
+    replaced: Sequence[UUID],
+    delete: Callable[[UUID], object],
+    reason: ErasureReason,
+    by: str,
+) -> Item:
+    ids = [*replaced, patient_id]
+    refuse_held(ids)
+    records = find_records(ids)
+    before = count_rows(ids)
+    [record] = [each for each in records if each["id"] == patient_id]
     # Until all are deleted, those that remain may have the same MRN.
     defer_mrns()
-    for each in replaced:
-        patients.delete(each, None)
-    patients.delete(patient_id, versions)
-    for record in records:
-        _remember_erased(record, by)
-    if survivor_id is not None:
-        recount_used(survivor_id)
+    for each_id in ids:
+        delete(each_id)
+    for each in records:
+        remember_erased(each, by)
+    forget_answers(ids)
+    if record["replaced_by_id"] is not None:
+        recount_used(record["replaced_by_id"])
+    erased = ErasedRecords(
+        patient_id=patient_id,
+        site_id=record["site_id"],
+        patient_ids=ids,
+        numbers=[each["audit_number"] for each in records],
+        before=before,
+        after=count_rows(ids),
+        waiting_files=count_waiting_files(),
+    )
+    return write_tombstone(erased, reason, by)
 
 
 def _find_replaced(patients: Resource, patient_id: UUID, *, may_be_deleted: bool) -> Sequence[UUID]:
@@ -100,22 +118,29 @@ def _find_replaced(patients: Resource, patient_id: UUID, *, may_be_deleted: bool
             " can delete the patient."
         )
     elif replaced and not may_be_deleted:
-        detail = (
-            "Other records of this person were merged into this one. Delete them with it"
-            " (`replaced=true`), or undo the merges first."
-        )
+        detail = _DELETE_WITH_IT
     else:
         return replaced
-    raise Conflict(
+    raise _replaces_others(detail, visible)
+
+
+_DELETE_WITH_IT = (
+    "Other records of this person were merged into this one. Delete them with it"
+    " (`replaced=true`), or undo the merges first."
+)
+
+
+def _replaces_others(detail: str, visible: Iterable[UUID]) -> Conflict:
+    return Conflict(
         detail,
         code=Code.RECORD_REPLACES_OTHERS,
         extensions={"replaced_ids": [str(each) for each in visible]},
     )
 
 
-def _find_records(patient_ids: Collection[UUID]) -> Sequence[Item]:
+def find_records(patient_ids: Collection[UUID]) -> Sequence[Item]:
     """Return the keys and identifiers of records, and keep imports of their sources waiting."""
-    names = ("id", "source", "base_url", "source_id", "replaced_by_id")
+    names = ("id", "site_id", "source", "base_url", "source_id", "replaced_by_id", "audit_number")
     records = fetch_items(
         select(*columns_named(Patient, names)).where(
             of_current_tenant(Patient), table_of(Patient).c.id.in_(patient_ids)
@@ -135,7 +160,7 @@ def _find_records(patient_ids: Collection[UUID]) -> Sequence[Item]:
     ]
 
 
-def _remember_erased(record: Item, by: str) -> None:
+def remember_erased(record: Item, by: str) -> None:
     """Write the tombstone of an imported record, and delete what waits for the record."""
     if record["source"] == MANUAL_SOURCE:
         return
@@ -161,22 +186,7 @@ def _remember_erased(record: Item, by: str) -> None:
     ]
     db.session.execute(insert(table_of(ErasedPatient)).on_conflict_do_nothing(), rows)
     note_written("erased_patient", patients=[record["id"]])
-    _forget(record)
-
-
-def _forget(record: Item) -> None:
-    base_url, source_id = record["base_url"], record["source_id"]
-    key = f"{base_url}/Patient/{source_id}" if base_url else source_id
-    parameters: dict[str, Any] = {
-        "tenant_id": str(current_placement().tenant_id),
-        "source": record["source"],
-        "base_url": base_url,
-        "source_id": source_id,
-        "keys": orjson.dumps([key, *record["identifier_keys"]]).decode(),
-    }
-    for statement in _FORGET:
-        db.session.connection().execute(text(statement), parameters)
-    note_derived("waiting_fact")
+    forget(record)
 
 
 def _identifier_keys(patient_id: UUID, identifiers: Sequence[Item]) -> list[str]:

@@ -22,9 +22,21 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.changes import unaudited
+from trially.database.classes import (
+    REMOVED,
+    Copied,
+    Held,
+    choice,
+    classify,
+    date,
+    identifier,
+    json_of,
+    one_of,
+)
 from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.recruiting.patients.choices import (
     ContactPreference,
+    PatientDateProblem,
     RecordStatus,
     Sex,
     WithdrawalReason,
@@ -245,3 +257,65 @@ def references_patient() -> ForeignKeyConstraint:
         ondelete="CASCADE",
         info={"pointer": "/patient_id", "detail": "There is no such patient."},
     )
+
+
+classify(
+    Patient,
+    {
+        Held.ID: "site_id replaced_by_id",
+        identifier("source"): "source",
+        identifier("url"): "base_url link_base_url",
+        identifier("record"): "source_id link_source_id",
+        identifier("number"): "mrn",
+        identifier("system"): "mrn_system",
+        identifier("given_name"): "given_name",
+        identifier("family_name"): "family_name",
+        identifier("phone"): "phone",
+        identifier("email"): "email",
+        date("birth_date_precision"): "birth_date",
+        date("deceased_precision"): "deceased_at",
+        date(): "deceased_on last_encounter_on",
+        one_of("gender identity"): "gender_identity",
+        one_of("race"): "race",
+        one_of("ethnicity"): "ethnicity",
+        one_of("language"): "language",
+        json_of("address"): "address",
+        json_of("record_keys"): "replaces",
+        json_of("emptied"): "corrections",
+        choice(("year", "month", "day", "instant")): "birth_date_precision deceased_precision",
+        choice(PatientDateProblem): "date_problem",
+        choice(Sex): "sex",
+        choice(ContactPreference): "contact_preference",
+        choice(WithdrawalReason): "withdrawn_reason",
+        Held.TECHNICAL: "deceased active",
+        Held.NUMBER: "clinical_version",
+        Held.MOMENT: "withdrawn_at",
+        REMOVED: "deceased_zone impossible_dates merged_by version_at version_number",
+        Held.DIGEST: "content_hash",
+        Held.GIVEN: "audit_number",
+        Held.SECRET: "audit_key",
+        Held.DERIVED: "record_status mrn_scope",
+    },
+)
+classify(
+    ErasedPatient,
+    {
+        identifier("source"): "source",
+        Held.DIGEST: "digest",
+        Held.MOMENT: "erased_at",
+        REMOVED: "erased_by",
+    },
+    Copied.UNMASKED,
+)
+classify(
+    PatientIdentifier,
+    {
+        Held.ID: "patient_id",
+        identifier("system"): "system",
+        identifier("number"): "value",
+        one_of("identifier type"): "type",
+        one_of("use"): "use",
+        REMOVED: "period_start period_end assigner",
+        Held.NUMBER: "mrn_rank",
+    },
+)

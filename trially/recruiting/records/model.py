@@ -22,6 +22,18 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.changes import unaudited
+from trially.database.classes import (
+    MARKED_REMOVED,
+    REMOVED,
+    Held,
+    choice,
+    classify,
+    code,
+    date,
+    identifier,
+    json_of,
+    one_of,
+)
 from trially.database.model import TenantModel, Timestamped
 from trially.recruiting.patients import lifetimes
 from trially.recruiting.patients.choices import WithdrawalReason
@@ -79,6 +91,16 @@ class DateProblem(StrEnum):
 
 NEGATIVE_STATUSES = frozenset({"not-done", "not-taken", "not-given", "declined"})
 """Statuses that say that something was not done, taken or given."""
+
+
+SOURCE_TYPES = frozenset(
+    {
+        *("AllergyIntolerance", "Condition", "Encounter", "Immunization", "Observation"),
+        *("MedicationAdministration", "MedicationDispense", "MedicationOrder"),
+        *("MedicationRequest", "MedicationStatement", "Procedure"),
+    }
+)
+"""The types of resources that facts come from."""
 
 
 class ClinicalFact(Timestamped, TenantModel):
@@ -239,3 +261,49 @@ class RecordCoding(TenantModel):
         Index("ix_record_coding_tenant_id_code", "tenant_id", "code", "record_id"),
         {"info": unaudited("Written with its record.")},
     )
+
+
+classify(
+    ClinicalFact,
+    {
+        Held.ID: "patient_id recorded_patient_id",
+        choice(RecordType): "type",
+        choice(DatePrecision): "start_precision end_precision",
+        choice(DateProblem): "date_problem",
+        choice(Comparator): "comparator",
+        choice(SOURCE_TYPES): "source_type",
+        choice(WithdrawalReason): "withdrawn_reason",
+        Held.TECHNICAL: "negated entered_in_error",
+        one_of("code system"): "code_system value_code_system",
+        code("code_system"): "code",
+        code("value_code_system"): "value_code",
+        code(): "parent_code",
+        json_of("codings"): "other_codings",
+        one_of("category"): "category",
+        one_of("status"): "status",
+        one_of("clinical status"): "clinical_status",
+        one_of("verification status"): "verification_status",
+        one_of("criticality"): "criticality",
+        one_of("intent"): "intent",
+        one_of("unit"): "unit",
+        one_of("interpretation"): "interpretation",
+        MARKED_REMOVED: "focus",
+        REMOVED: "display value_text reference_text details zone zoned_times version_at"
+        " version_number",
+        date("start_precision"): "start_at",
+        date("end_precision"): "end_at",
+        date(): "recorded_at",
+        Held.AGE: "start_age end_age",
+        Held.NUMBER: "start_offset end_offset recorded_offset value_number reference_low"
+        " reference_high component",
+        Held.MOMENT: "withdrawn_at",
+        identifier("source"): "source",
+        identifier("url"): "base_url",
+        identifier("record"): "source_id encounter_source_id medication_source_id",
+        Held.DIGEST: "content_hash",
+    },
+)
+classify(
+    RecordCoding,
+    {Held.ID: "record_id", one_of("code system"): "system", code("system"): "code"},
+)

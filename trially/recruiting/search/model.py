@@ -8,6 +8,7 @@ from sqlalchemy import text as sql_text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.changes import unaudited
+from trially.database.classes import REMOVED, Copied, Held, classify, identifier, one_of
 from trially.database.model import TenantModel
 
 LONGEST_TERM = 100
@@ -103,3 +104,26 @@ class PatientSearchTerm(TenantModel):
         ),
         {"info": unaudited("Follows from the patient.")},
     )
+
+
+classify(
+    PatientName,
+    {
+        Held.ID: "patient_id",
+        Held.NUMBER: "position",
+        one_of("use"): "use",
+        identifier("given_name"): "given_name",
+        identifier("family_name"): "family_name",
+        identifier("full_name"): "full_name",
+        REMOVED: "period_start period_end",
+    },
+)
+classify(
+    PatientSearchTerm,
+    {
+        Held.ID: "patient_id record_id",
+        Held.TECHNICAL: "kind field use",
+        Held.DERIVED: "term",
+    },
+    Copied.UNMASKED,
+)

@@ -5,6 +5,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trially.database.classes import REMOVED, choice, classify, identifier, one_of
 from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.resources.sorting import by, ignoring_case, index_sorts
 
@@ -40,3 +41,14 @@ class Site(Timestamped, Versioned, TenantModel):
 
 
 SORTS = index_sorts(Site, {"name": ignoring_case(Site.name), "created_at": by(Site.created_at)})
+
+classify(
+    Site,
+    {
+        identifier("site"): "name",
+        choice(SiteStatus): "status",
+        REMOVED: "investigator city postal_code",
+        one_of("state"): "state",
+        one_of("country"): "country",
+    },
+)

@@ -7,6 +7,7 @@ from sqlalchemy import LargeBinary, String, UniqueConstraint, func
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trially.database.classes import REMOVED, Held, classify, identifier
 from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.resources.sorting import by, ignoring_case, index_sorts
 
@@ -55,4 +56,15 @@ class RecordSource(Timestamped, Versioned, TenantModel):
 SORTS = index_sorts(
     RecordSource,
     {"name": ignoring_case(RecordSource.name), "created_at": by(RecordSource.created_at)},
+)
+
+classify(
+    RecordSource,
+    {
+        identifier("source"): "name",
+        identifier("url"): "base_url",
+        identifier("system"): "mrn_system",
+        REMOVED: "time_zone column_mapping",
+        Held.SECRET: "erasure_salt",
+    },
 )

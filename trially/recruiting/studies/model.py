@@ -5,6 +5,7 @@ from enum import StrEnum
 from sqlalchemy import CheckConstraint, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trially.database.classes import REMOVED, Held, choice, classify, identifier, json_of
 from trially.database.model import TenantModel, Timestamped, Versioned
 from trially.resources.sorting import by, ignoring_case, index_sorts
 
@@ -84,5 +85,19 @@ SORTS = index_sorts(
         "title": ignoring_case(Study.title),
         "status": by(Study.status),
         "created_at": by(Study.created_at),
+    },
+)
+
+classify(
+    Study,
+    {
+        identifier("protocol"): "protocol_number",
+        identifier("study"): "title",
+        REMOVED: "nct_id sponsor",
+        json_of("phases"): "phases",
+        json_of("emptied_list"): "conditions",
+        choice(StudyType): "study_type",
+        choice(StudyStatus): "status",
+        Held.NUMBER: "target_enrollment",
     },
 )

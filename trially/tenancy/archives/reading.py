@@ -22,6 +22,7 @@ from trially.tenancy.archives.manifest import (
     Manifest,
     part_name,
 )
+from trially.tenancy.archives.places import open_file
 from trially.tenancy.archives.row_hash import RowHash
 from trially.tenancy.archives.table_streams import PART_BYTES, split_lines
 from trially.tenancy.data_keys import data_key_of_version
@@ -42,6 +43,12 @@ class Part(NamedTuple):
 def read_header(file: IO[bytes]) -> Header:
     """Read the first line of an archive. Raises `ForeignArchiveError`."""
     return Header.parse(file.readline(HEADER_LIMIT))
+
+
+def read_header_at(url: str) -> Header:
+    """Read the header of the archive at a URL."""
+    with open_file(url) as file:
+        return read_header(file)
 
 
 def key_of(header: Header) -> DataKey:

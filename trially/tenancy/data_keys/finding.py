@@ -5,7 +5,6 @@ seen within seconds. Unwrapped keys are kept longer, because a provider may be s
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from uuid import UUID
 
 from flask import Flask, has_request_context
@@ -15,13 +14,20 @@ from sqlalchemy.orm import Session
 from trially.cache.ttl_cache import TTLCache
 from trially.config import Settings
 from trially.keys.data_keys import DataKey
-from trially.keys.providers import KeyContext, ProviderUnavailableError, WrappedKey
+from trially.keys.providers import (
+    KeyContext,
+    KeyProviderError,
+    MasterKeyLostError,
+    ProviderUnavailableError,
+    WrappedKey,
+)
 from trially.state import app_state, state_of
 from trially.tenancy.catalog_reader import catalog_reader
 from trially.tenancy.catalog_sessions import catalog_transaction, reader_engine
 from trially.tenancy.data_keys.errors import DestroyedKeyError, UnknownKeyError
 from trially.tenancy.data_keys.masters import Masters, masters_of
 from trially.tenancy.data_keys.model import TenantKey
+from trially.tenancy.data_keys.noting import note_failed, note_unwrapped
 from trially.tenancy.data_keys.wrapping import insert_first_version
 
 CAPACITY = 20_000
@@ -29,14 +35,6 @@ CAPACITY = 20_000
 
 Versions = Mapping[int, str | None]
 """The wrapped key of each version of a tenant's data key; None for a destroyed one."""
-
-
-@dataclass(frozen=True)
-class _Unwrapped:
-    """An unwrapped data key, and the wrapped one that it was read from."""
-
-    sealed: str
-    key: DataKey
 
 
 class DataKeys:
@@ -48,7 +46,7 @@ class DataKeys:
         self._versions: TTLCache[UUID, tuple[UUID, Versions]] = TTLCache(
             CAPACITY, settings.placement_max_age_seconds
         )
-        self._unwrapped: TTLCache[tuple[UUID, int], _Unwrapped] = TTLCache(
+        self._unwrapped: TTLCache[tuple[UUID, int], DataKey] = TTLCache(
             CAPACITY, settings.data_key_max_age_seconds
         )
 
@@ -68,32 +66,53 @@ class DataKeys:
             )
             if read is not expired:
                 self._versions.put(tenant_id, read)
+                self._forget_destroyed(*read)
             cached = read
         return cached[1]
 
     def key(self, tenant_id: UUID, version: int, sealed: str) -> DataKey:
         """Return an unwrapped data key, from memory or from the provider.
 
+        A version of a data key never changes, so a key in memory stays valid if the master key
+        wraps it again.
+
         While the provider does not answer, an expired one is used for a bounded time. A provider
         that refuses is obeyed.
         """
         known = self._unwrapped.get((tenant_id, version))
-        if known is not None and known.sealed == sealed:
-            return known.key
+        if known is not None:
+            return known
+        wrapped, context = WrappedKey.parse(sealed), KeyContext(tenant_id, version)
         try:
-            key = self.masters.unwrap(WrappedKey.parse(sealed), KeyContext(tenant_id, version))
-        except ProviderUnavailableError:
-            expired = self._unwrapped.get_expired((tenant_id, version), self._outage_seconds)
-            if expired is None or expired.sealed != sealed:
+            key = self.masters.unwrap(wrapped, context)
+        except KeyProviderError as error:
+            usable = self._expired(context, error)
+            note_failed(error, context, expired_is_used=usable is not None)
+            if usable is None:
                 raise
-            return expired.key
-        self._unwrapped.put((tenant_id, version), _Unwrapped(sealed, key))
+            return usable
+        note_unwrapped(wrapped, context)
+        self._unwrapped.put((tenant_id, version), key)
         return key
+
+    def _expired(self, context: KeyContext, error: Exception) -> DataKey | None:
+        """Return the expired key that may be used after an error of the provider, if any."""
+        if not isinstance(error, ProviderUnavailableError):
+            return None
+        names = context.tenant_id, context.version
+        return self._unwrapped.get_expired(names, self._outage_seconds)
+
+    def _forget_destroyed(self, tenant_id: UUID, versions: Versions) -> None:
+        destroyed = {version for version, sealed in versions.items() if sealed is None}
+        if destroyed:
+            self._unwrapped.forget(
+                lambda each: each.tenant_id == tenant_id and each.version in destroyed
+            )
 
     def forget(self, tenant_id: UUID) -> None:
         """Drop all that this process knows of a tenant's data keys."""
         self._versions.forget(lambda each: each[0] == tenant_id)
-        self._unwrapped.forget(lambda each: each.key.tenant_id == tenant_id)
+        self._unwrapped.forget(lambda each: each.tenant_id == tenant_id)
 
 
 def data_key(tenant_id: UUID) -> DataKey:
@@ -127,12 +146,27 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def _unwrap(tenant_id: UUID, version: int, versions: Versions) -> DataKey:
+    """Return a version of a data key.
+
+    If its master key is gone, the row may have been wrapped again since it was read.
+    """
+    keys, sealed = app_state().data_keys, _sealed(tenant_id, version, versions)
+    try:
+        return keys.key(tenant_id, version, sealed)
+    except MasterKeyLostError:
+        renewed = _sealed(tenant_id, version, keys.versions(tenant_id, fresh=True))
+        if renewed == sealed:
+            raise
+        return keys.key(tenant_id, version, renewed)
+
+
+def _sealed(tenant_id: UUID, version: int, versions: Versions) -> str:
     if version not in versions:
         raise UnknownKeyError(tenant_id, version)
     sealed = versions[version]
     if sealed is None:
         raise DestroyedKeyError(tenant_id, [version])
-    return app_state().data_keys.key(tenant_id, version, sealed)
+    return sealed
 
 
 def _create(tenant_id: UUID) -> Versions:

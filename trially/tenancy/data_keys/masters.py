@@ -1,15 +1,18 @@
 """The master keys of this process: the installation's, and a second one while it is changed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 
-from trially.config import Settings
+from trially.config import Settings, SettingsError
 from trially.keys.data_keys import DataKey
 from trially.keys.providers import (
     KeyContext,
     KeyProvider,
     MasterKeyLostError,
+    UnknownProviderError,
     WrappedKey,
     WrongContextError,
+    check_provider,
     open_provider,
 )
 from trially.state import app_state
@@ -22,13 +25,18 @@ DEVELOPMENT_FILE = "master-key.json"
 class Masters:
     """Wraps data keys with the installation's master key, and unwraps them with any of its keys."""
 
-    def __init__(self, providers: Sequence[KeyProvider]) -> None:
-        self._providers = providers
+    def __init__(self, openers: Sequence[Callable[[], KeyProvider]]) -> None:
+        self._openers = openers
+
+    @cached_property
+    def _providers(self) -> Sequence[KeyProvider]:
+        """The providers. Their libraries take up to a second to load, so few commands do it."""
+        return [each() for each in self._openers]
 
     @property
     def is_set(self) -> bool:
         """Whether there is a master key."""
-        return bool(self._providers)
+        return bool(self._openers)
 
     @property
     def current(self) -> KeyProvider:
@@ -70,14 +78,27 @@ class Masters:
 
 
 def masters_of(settings: Settings) -> Masters:
-    """Return the master keys that the settings name. None of them is contacted yet."""
-    urls = [url for url in (settings.master_key, settings.previous_master_key) if url]
-    seconds = settings.key_provider_timeout_seconds
-    providers = [open_provider(url, seconds) for url in urls]
-    if not settings.master_key and settings.development:
-        url = (settings.instance.absolute() / DEVELOPMENT_FILE).as_uri()
-        providers = [open_provider(url, seconds, creates_file=True), *providers]
-    return Masters(providers)
+    """Return the master keys that the settings name. None of them is contacted yet.
+
+    Raises `SettingsError` if a URL names no provider, or one whose library is not installed.
+    """
+    seconds, openers = settings.key_provider_timeout_seconds, []
+    if settings.development and not settings.master_key:
+        ring = (settings.instance.absolute() / DEVELOPMENT_FILE).as_uri()
+        openers.append(partial(open_provider, ring, seconds, creates_file=True))
+    for name in ("master_key", "previous_master_key"):
+        url = getattr(settings, name)
+        if url:
+            _check(url, f"TRIALLY_{name.upper()}")
+            openers.append(partial(open_provider, url, seconds))
+    return Masters(openers)
+
+
+def _check(url: str, setting: str) -> None:
+    try:
+        check_provider(url)
+    except UnknownProviderError as error:
+        raise SettingsError(f"{setting} cannot be used. {error}") from None
 
 
 def has_master_key() -> bool:

@@ -13,6 +13,7 @@ from trially.tenancy.lifecycle.key_use import (
     examine,
     recorded_keys,
 )
+from trially.tenancy.lifecycle.master_key_use import MasterKeyUse, examine_master_key
 from trially.tenancy.recorded_keys import short_name
 from trially.tenancy.schema.catalog_revision import require_catalog
 from trially.terminal import (
@@ -57,13 +58,14 @@ def loss_of_rotating(*, dry_run: bool, is_lost: bool, ends_sessions: bool, **_: 
 @command("status", loses=NOTHING, only_reads=True)
 @json_option
 def status(*, as_json: bool) -> None:
-    """Show which secret key each password derives from.
+    """Show which keys passwords, stored values and data keys need.
 
-    The servers themselves are asked. Exits with 1 if a password or stored value needs another key
-    than TRIALLY_SECRET_KEY.
+    The servers and the provider of the master key are asked. Exits with 1 if a password or stored
+    value needs another key than TRIALLY_SECRET_KEY, or a data key another one than that of
+    TRIALLY_MASTER_KEY.
     """
     require_catalog()
-    _print_states(_examine_all(), (), as_json=as_json)
+    _print_states(_examine_all(), (), as_json=as_json, masters=examine_master_key())
 
 
 @command("rotate", loses=loss_of_rotating)
@@ -137,7 +139,13 @@ def _print_plan(states: Sequence[ServerKeys], *, as_json: bool) -> None:
         click.echo("Nothing was changed.")
 
 
-def _print_states(states: Sequence[ServerKeys], problems: Sequence[str], *, as_json: bool) -> None:
+def _print_states(
+    states: Sequence[ServerKeys],
+    problems: Sequence[str],
+    *,
+    as_json: bool,
+    masters: MasterKeyUse | None = None,
+) -> None:
     """Print the states and what to do next. Exits with 1 if something needs another key."""
     recorded, own = recorded_keys(), current_keys()
     is_done = all(state.is_done(own.newest) for state in states) and recorded == {own.newest: True}
@@ -150,6 +158,7 @@ def _print_states(states: Sequence[ServerKeys], problems: Sequence[str], *, as_j
                 "recorded": {short_name(name): current for name, current in recorded.items()},
                 "servers": [_describe(state) for state in states],
                 "problems": [*problems, *remains],
+                **({"master_key": masters.described()} if masters else {}),
             }
         )
     else:
@@ -160,7 +169,9 @@ def _print_states(states: Sequence[ServerKeys], problems: Sequence[str], *, as_j
             click.echo(sentence, err=True)
         if is_done:
             click.echo(_conclusion(is_changing=len(own.fingerprints) > 1))
-    if not is_done or problems:
+        for sentence in masters.sentences() if masters else ():
+            click.echo(sentence)
+    if not is_done or problems or (masters and not masters.is_usable):
         raise click.exceptions.Exit(1)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, String, cast, func, select
 
 from trially.tenancy.catalog import (
+    UNSERVED,
     MembershipIndex,
     PlacementRecord,
     Server,
     Tenant,
-    TenantStatus,
     is_called,
 )
 from trially.tenancy.catalog_sessions import catalog_transaction, control_engine
@@ -27,6 +27,8 @@ SHOWN: dict[str, ColumnElement[Any]] = {
     "tier": _placement.c.tier,
     "server": _server.c.name,
     **{name: _placement.c[name] for name in ("database", "schema", "epoch")},
+    "erase_after": _tenant.c.erase_after,
+    "legal_hold": _tenant.c.legal_hold,
     "created_at": _tenant.c.created_at,
 }
 """What a list shows of a tenant, and can be sorted by."""
@@ -83,7 +85,7 @@ def describe_tenants(wanted: TenantFilter) -> Sequence[dict[str, Any]]:
 
 def slugs_of_created() -> list[str]:
     """Return the slugs of all tenants but those whose creation has not ended, in their order."""
-    return [each.slug for each in list_tenants() if each.status != TenantStatus.PROVISIONING]
+    return [each.slug for each in list_tenants() if each.status not in UNSERVED]
 
 
 def list_tenants() -> Sequence[Tenant]:

@@ -69,6 +69,8 @@ class OperationKind:
     steps: Sequence[Step]
     undo: Callable[[Session, Operation], None]
     final_from: str | None = None
+    creates_tenant: bool = False
+    """Whether undoing it removes its tenant."""
 
     def can_undo(self, operation: Operation) -> bool:
         """Return whether an unfinished operation can still be undone."""

@@ -141,7 +141,7 @@ def begin_tenant(
     `kind` is the name of an operation whose steps begin with `STORAGE_STEPS`. Raises
     `TenantExistsError`.
     """
-    record = tier.allocate(session, server)
+    record = tier.allocate(session, server, tenant.id)
     record.tenant_id, record.server_id, record.epoch = tenant.id, server.id, 1
     if tier.is_ready(record):
         _commit_without_waiting(session)
@@ -222,5 +222,6 @@ PROVISION = OperationKind(
         Step("activate", activate),
     ),
     undo=remove_tenant,
+    creates_tenant=True,
 )
 KINDS[PROVISION.name] = PROVISION

@@ -76,9 +76,10 @@ def prepare_ready(tier: Tier, server_id: UUID) -> None:
     """Create a ready tenant. If that fails, everything created for it is removed."""
     with catalog_transaction() as session:
         server = session.get_one(Server, server_id)
-        record = TIERS[tier].allocate(session, server)
+        tenant_id = uuid7()
+        record = TIERS[tier].allocate(session, server, tenant_id)
         tenant = Tenant(
-            id=uuid7(),
+            id=tenant_id,
             slug=f"ready-{opaque_name()[2:]}",
             name=NAME,
             status=TenantStatus.PREPARING,
@@ -174,5 +175,6 @@ PREPARE = OperationKind(
     name="prepare",
     steps=(*STORAGE_STEPS, Step("mark_ready", _mark_ready)),
     undo=remove_tenant,
+    creates_tenant=True,
 )
 KINDS[PREPARE.name] = PREPARE

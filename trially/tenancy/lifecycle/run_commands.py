@@ -9,7 +9,7 @@ import click
 
 from trially.errors import OperatorError
 from trially.state import app_state
-from trially.tenancy.catalog import TenantStatus, Tier
+from trially.tenancy.catalog import UNSERVED, TenantStatus, Tier
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.context import administered_tenant
@@ -205,7 +205,7 @@ def _choose(slugs: Sequence[str], wanted: dict[str, Any], *, is_all: bool) -> li
     chosen = [
         (each["slug"], each["id"])
         for each in describe_tenants(TenantFilter(**wanted))
-        if each["status"] != TenantStatus.PROVISIONING
+        if each["status"] not in UNSERVED
     ]
     if not chosen:
         raise NoTenantsChosenError("There is no such tenant. `flask tenants list` shows all.")

@@ -141,7 +141,7 @@ def add(name: str, url: URL, *, as_json: bool, **options: Any) -> None:
     Example:
       flask servers add eu1 --url - --region eu --capacity 500 < administrator-url
     """  # noqa: D301
-    _check_name(name)
+    check_name(name)
     server = registering.add_server(name, url, _read_options(**options))
     print_item(describe_servers([server])[0], f"Added the server {name}.", as_json=as_json)
 
@@ -208,7 +208,8 @@ def remove(name: str, *, as_json: bool) -> None:
     print_item({"name": name}, f"Removed the server {name}.", as_json=as_json)
 
 
-def _check_name(name: str) -> None:
+def check_name(name: str) -> None:
+    """Raise `BadParameter` for a text that cannot be the name of a server."""
     if not registering.NAME.fullmatch(name):
         raise click.BadParameter(
             f"{name!r} is not a server name. A name has 1 to 40 lower-case letters, digits and"

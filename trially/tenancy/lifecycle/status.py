@@ -19,6 +19,7 @@ from trially.tenancy.schema.failures import describe_failure
 from trially.tenancy.tiers import tier_of
 
 __all__ = [
+    "ErasureOrderedError",
     "FormerSlugError",
     "GuardUnreachedError",
     "NotServedError",
@@ -37,6 +38,10 @@ class FormerSlugError(OperatorError):
 
 class NotServedError(OperatorError):
     """The tenant is neither active nor suspended."""
+
+
+class ErasureOrderedError(OperatorError):
+    """The erasure of the tenant is ordered, so it cannot be resumed."""
 
 
 class GuardUnreachedError(OperatorError):
@@ -118,9 +123,17 @@ def suspend_tenant(reference: str) -> Tenant:
 
 
 def resume_tenant(reference: str) -> Tenant:
-    """Serve a suspended tenant again. Raises `UnknownTenantError` or `NotServedError`."""
+    """Serve a suspended tenant again.
+
+    Raises `UnknownTenantError`, `NotServedError`, or `ErasureOrderedError`.
+    """
     with catalog_transaction() as session:
         tenant = _set_state(session, reference, is_suspended=False)
+        if tenant.erase_after is not None:
+            raise ErasureOrderedError(
+                f"The tenant {tenant.slug!r} is to be erased. `flask tenants erase {tenant.slug}"
+                " --cancel` cancels that, and resumes it."
+            )
         tier_of(tenant.placement).record_state(tenant.placement, is_suspended=False)
     directory().forget(tenant.id)
     return tenant

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
-from trially.tenancy.catalog import PlacementRecord, Tenant, TenantStatus
+from trially.tenancy.catalog import UNSERVED, PlacementRecord, Tenant
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.migration_runs import MigrationRun, PlaceMigration, PlaceState
 from trially.tenancy.pinning import is_served
@@ -97,9 +97,7 @@ def read_status() -> Sequence[TenantRevision]:
         records = session.scalars(
             select(PlacementRecord)
             .join(Tenant, Tenant.id == PlacementRecord.tenant_id)
-            .where(
-                PlacementRecord.is_active, Tenant.status != TenantStatus.PROVISIONING, is_served()
-            )
+            .where(PlacementRecord.is_active, Tenant.status.not_in(UNSERVED), is_served())
             .options(joinedload(PlacementRecord.tenant))
             .order_by(Tenant.slug)
         ).all()

@@ -1,26 +1,15 @@
-"""`flask tenants restore-at`, `flask servers backup`, `backups` and `status`."""
+"""`flask servers backup`, `backups` and `status`."""
 
-import datetime as dt
 from pathlib import Path
 from typing import Any
 
 import click
 
 from trially.config.private_files import replace_file
-from trially.tenancy.catalog import Tier
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.completing import complete_server
-from trially.tenancy.lifecycle.moving.move_commands import MOVED_TIERS
-from trially.tenancy.lifecycle.moving.reporting import MoveLine
-from trially.tenancy.lifecycle.tenant_commands import slug_argument
 from trially.tenancy.recovery.intervals import Interval, interval_of
 from trially.tenancy.recovery.metrics import metrics_of
-from trially.tenancy.recovery.restoring import (
-    RestoreAtOptions,
-    describe_restore,
-    read_time,
-    restore_at,
-)
 from trially.tenancy.recovery.tools import tool_of
 from trially.tenancy.recovery.wal_streams import take_base_backup
 from trially.tenancy.servers.access import access_to
@@ -28,55 +17,10 @@ from trially.tenancy.servers.registering import all_servers, get_server
 from trially.terminal import (
     NOTHING,
     json_option,
-    plural,
     print_item,
     print_items,
     table_options,
 )
-
-
-@catalog_command("restore-at", loses=NOTHING)
-@slug_argument
-@click.option(
-    "--at", "time", required=True, metavar="TIME", help="The time in ISO 8601, with an offset."
-)
-@click.option("--as", "new_slug", required=True, metavar="NEW", help="Slug of the new tenant.")
-@click.option("--name", help="Its name. By default the name of SLUG, and the time.")
-@click.option("--to-tier", type=click.Choice(MOVED_TIERS), help="By default the tier at that time.")
-@click.option("--to-server", shell_complete=complete_server, help="By default the emptiest server.")
-@json_option
-def restore_at_(
-    slug: str,
-    *,
-    time: str,
-    new_slug: str,
-    name: str | None,
-    to_tier: str | None,
-    to_server: str | None,
-    as_json: bool,
-) -> None:
-    """Restore the tenant SLUG as it was at a time, as a new tenant beside it.
-
-    The tenant's server is recovered in a folder of this host, the rows of this one tenant are
-    copied and compared, and the folder is deleted. SLUG itself is not changed.
-
-    \b
-    Example:
-      flask tenants restore-at acme --at 2026-11-27T09:30:00-05:00 --as acme-before
-    """  # noqa: D301
-    at = read_time(time, dt.datetime.now(dt.UTC))
-    options = RestoreAtOptions(name, Tier(to_tier) if to_tier else None, to_server)
-    with MoveLine() as line:
-        operation = restore_at(slug, at, new_slug, options)
-        line.end()
-    item = describe_restore(operation)
-    sentence = (
-        f"Restored {slug} as it was at {item['at']} as {new_slug}, in {item['seconds']:.1f} s."
-        f" Copied {plural(item['rows'], 'row')} ({item['bytes'] / 1e6:,.1f} MB). All rows were"
-        " compared, and are equal. Audit log and jobs are not restored.\n"
-        f"`flask tenants diff-data {slug} {new_slug}` shows what has changed since."
-    )
-    print_item(item, sentence, as_json=as_json)
 
 
 @catalog_command("backup", loses=NOTHING)

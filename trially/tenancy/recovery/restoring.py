@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from trially.keys import current_keys
 from trially.tenancy.archives.loading import NOT_LOADED
-from trially.tenancy.archives.restoring import tenant_restored
+from trially.tenancy.archives.restoring import rows_loaded, tenant_restored
 from trially.tenancy.archives.revisions import at_revision, is_older
 from trially.tenancy.catalog import Operation, Server, Tenant, TenantStatus, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
@@ -201,6 +201,11 @@ def _copy(operation: Operation) -> None:
                 set_indexes_aside(theirs, operation)
                 copy_rows(ours, theirs, tables, progress)
                 create_indexes(theirs, operation)
+    rows_loaded.send(
+        record,
+        source_tenant_id=UUID(operation.parameters["source"]),
+        snapshot_at=dt.datetime.fromisoformat(operation.parameters["at"]),
+    )
     _record_result(operation, progress)
 
 
@@ -289,5 +294,6 @@ RESTORE_AT = OperationKind(
         Step("activate", activate),
     ),
     undo=_undo,
+    creates_tenant=True,
 )
 KINDS[RESTORE_AT.name] = RESTORE_AT

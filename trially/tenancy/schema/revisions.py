@@ -14,7 +14,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection
 from sqlalchemy import Connection, func, select, update
 
-from trially.tenancy.catalog import PlacementRecord, Tenant, TenantStatus
+from trially.tenancy.catalog import UNSERVED, PlacementRecord, Tenant
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.pinning import is_served
 from trially.tenancy.schema.revision_files import TENANT_LINEAGE, newest_revision
@@ -67,7 +67,7 @@ def count_tenants(catalog: Connection) -> Counter[Revision]:
     recorded = catalog.execute(
         select(PlacementRecord.revision, func.count())
         .join(Tenant, Tenant.id == PlacementRecord.tenant_id)
-        .where(PlacementRecord.is_active, Tenant.status != TenantStatus.PROVISIONING, is_served())
+        .where(PlacementRecord.is_active, Tenant.status.not_in(UNSERVED), is_served())
         .group_by(PlacementRecord.revision)
     )
     counts: Counter[Revision] = Counter()

@@ -5,6 +5,7 @@ To add a tier, add a member to `Tier`, a file with its class here, and an entry 
 
 from collections.abc import Mapping
 from typing import Protocol
+from uuid import UUID
 
 from psycopg2 import sql
 from psycopg2.extensions import connection
@@ -57,8 +58,11 @@ class PlacementTier(Protocol):
     walls: str
     """The requirements that isolate a tenant in a database of this tier, as a clause."""
 
-    def allocate(self, session: Session, server: Server) -> PlacementRecord:
-        """Return an unsaved placement on a server, with opaque names."""
+    def allocate(self, session: Session, server: Server, tenant_id: UUID) -> PlacementRecord:
+        """Return an unsaved placement on a server, with opaque names.
+
+        It is in a database in which the tenant has no other placement, former ones included.
+        """
 
     def is_ready(self, record: PlacementRecord) -> bool:
         """Return True if no role and no storage have to be created: both are shared and exist."""

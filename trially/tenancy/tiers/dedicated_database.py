@@ -1,5 +1,7 @@
 """The tier of dedicated databases: only the tenant's own role may connect to its database."""
 
+from uuid import UUID
+
 from psycopg2 import sql
 from psycopg2.extensions import connection
 from sqlalchemy.orm import Session
@@ -39,7 +41,7 @@ class DedicatedDatabase:
         " to read and write rows"
     )
 
-    def allocate(self, _session: Session, _server: Server) -> PlacementRecord:
+    def allocate(self, _session: Session, _server: Server, _tenant_id: UUID) -> PlacementRecord:
         """Return an unsaved placement with new opaque names."""
         name = opaque_name()
         return PlacementRecord(tier=self.tier, database=name, schema=TENANT_SCHEMA, role=name)

@@ -1,5 +1,7 @@
 """The tier of own schemas: each tenant has a schema in a database that many tenants share."""
 
+from uuid import UUID
+
 from psycopg2 import sql
 from psycopg2.extensions import connection
 from sqlalchemy.orm import Session
@@ -54,11 +56,15 @@ class OwnSchema:
         " and only the login role is a member of that role"
     )
 
-    def allocate(self, session: Session, server: Server) -> PlacementRecord:
+    def allocate(self, session: Session, server: Server, tenant_id: UUID) -> PlacementRecord:
         """Return an unsaved placement, with new opaque names, in a database with room."""
         name = opaque_name()
         database = choose_database(
-            session, server, self.tier, max_tenants=current_settings().schemas_per_database
+            session,
+            server,
+            self.tier,
+            tenant_id,
+            max_tenants=current_settings().schemas_per_database,
         )
         return PlacementRecord(tier=self.tier, database=database, schema=name, role=name)
 

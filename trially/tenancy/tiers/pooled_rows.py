@@ -1,5 +1,7 @@
 """The tier of pooled rows: many tenants share tables under row-level security."""
 
+from uuid import UUID
+
 from psycopg2 import sql
 from psycopg2.extensions import connection
 from sqlalchemy.orm import Session
@@ -50,10 +52,10 @@ class PooledRows:
         " role has no privileges except to read and write rows"
     )
 
-    def allocate(self, session: Session, server: Server) -> PlacementRecord:
+    def allocate(self, session: Session, server: Server, tenant_id: UUID) -> PlacementRecord:
         """Return an unsaved placement in a database with room."""
         database = choose_database(
-            session, server, self.tier, max_tenants=current_settings().tenants_per_pool
+            session, server, self.tier, tenant_id, max_tenants=current_settings().tenants_per_pool
         )
         return PlacementRecord(
             tier=self.tier, database=database, schema=TENANT_SCHEMA, role=database

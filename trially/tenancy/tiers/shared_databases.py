@@ -4,10 +4,11 @@ Each has one login role, which has the name of the database.
 """
 
 from collections.abc import Callable
+from uuid import UUID
 
 from psycopg2 import sql
 from psycopg2.extensions import connection
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from trially.config import current_settings
@@ -26,9 +27,13 @@ from trially.tenancy.servers.preparing import owner_role
 from trially.tenancy.tiers.roles import create_login_role
 
 
-def choose_database(session: Session, server: Server, tier: Tier, *, max_tenants: int) -> str:
-    """Return the name of a database with room for one more tenant. It may not exist yet.
+def choose_database(
+    session: Session, server: Server, tier: Tier, tenant_id: UUID, *, max_tenants: int
+) -> str:
+    """Return the name of a database with room for this tenant. It may not exist yet.
 
+    A database in which the tenant has a placement has none: it has one guard for each tenant, and
+    removing the former placement would remove the rows of the new one.
     The session locks the server's row, so that no other transaction takes the same room.
     """
     session.execute(select(Server.id).where(Server.id == server.id).with_for_update())
@@ -45,6 +50,11 @@ def choose_database(session: Session, server: Server, tier: Tier, *, max_tenants
             SharedDatabase.server_id == server.id,
             SharedDatabase.tier == tier,
             tenants < max_tenants,
+            ~exists().where(
+                PlacementRecord.tenant_id == tenant_id,
+                PlacementRecord.server_id == server.id,
+                PlacementRecord.database == SharedDatabase.name,
+            ),
         )
         .order_by(SharedDatabase.created_at)
         .limit(1)

@@ -6,6 +6,7 @@ from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.changes import unaudited
+from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel, Timestamped
 
 
@@ -47,3 +48,16 @@ class BulkExport(Timestamped, TenantModel):
         Index("ix_bulk_export_tenant_id_source", "tenant_id", "source", "id"),
         {"info": unaudited("Its import is recorded.")},
     )
+
+
+classify(
+    BulkExport,
+    {
+        identifier("source"): "source",
+        identifier("url"): "base_url",
+        REMOVED: "scope types since transaction_time",
+        Held.TECHNICAL: "state",
+        Held.SECRET: "status_url",
+    },
+    Copied.NEVER,
+)

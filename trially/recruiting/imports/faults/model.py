@@ -6,6 +6,7 @@ from sqlalchemy import ForeignKeyConstraint, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.changes import names_patients, unaudited
+from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel
 from trially.recruiting.imports.faults import Concern, FaultCode
 
@@ -50,3 +51,16 @@ class ImportFault(TenantModel):
         ),
         {"info": unaudited("Counted in the record of its batch.") | names_patients()},
     )
+
+
+classify(
+    ImportFault,
+    {
+        Held.ID: "import_id",
+        Held.NUMBER: "line",
+        Held.TECHNICAL: "code concerns resource_type",
+        identifier("record"): "resource_id other_id missing_id",
+        REMOVED: "file reason pointer",
+    },
+    Copied.UNMASKED,
+)

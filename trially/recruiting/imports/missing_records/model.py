@@ -6,6 +6,7 @@ from sqlalchemy import ForeignKeyConstraint, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.changes import names_patients, unaudited
+from trially.database.classes import Copied, Held, classify, identifier
 from trially.database.model import TenantModel
 
 
@@ -65,3 +66,25 @@ class MissingRecord(TenantModel):
         ),
         {"info": unaudited("Follows from what the import read.") | names_patients()},
     )
+
+
+classify(
+    ImportedRecord,
+    {
+        Held.ID: "import_id",
+        identifier("url"): "base_url",
+        identifier("record"): "source_id",
+        Held.TECHNICAL: "source_type is_contained",
+    },
+    Copied.UNMASKED,
+)
+classify(
+    MissingRecord,
+    {
+        Held.ID: "import_id",
+        identifier("url"): "base_url",
+        identifier("record"): "source_id",
+        Held.TECHNICAL: "source_type",
+    },
+    Copied.UNMASKED,
+)

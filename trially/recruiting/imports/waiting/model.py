@@ -8,6 +8,7 @@ from sqlalchemy import BigInteger, ForeignKeyConstraint, Index, String, UniqueCo
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.changes import names_patients, unaudited
+from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel
 
 
@@ -81,3 +82,24 @@ class ImportDeferral(TenantModel):
         Index("ix_import_deferral_tenant_id_import_id", "tenant_id", "import_id", "id"),
         {"info": unaudited("Only deleted, with its import.") | names_patients()},
     )
+
+
+classify(
+    WaitingFact,
+    {
+        Held.ID: "import_id",
+        identifier("source"): "source",
+        identifier("url"): "base_url",
+        identifier("record"): "source_id patient_key",
+        Held.TECHNICAL: "source_type awaits_binary",
+        Held.NUMBER: "line json_bytes",
+        Held.MOMENT: "waiting_since",
+        REMOVED: "version_at version_number file resource",
+    },
+    Copied.UNMASKED,
+)
+classify(
+    ImportDeferral,
+    {Held.ID: "import_id", Held.NUMBER: "line json_bytes", REMOVED: "file resource"},
+    Copied.UNMASKED,
+)

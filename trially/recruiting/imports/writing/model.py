@@ -9,6 +9,16 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.changes import names_patients, unaudited
+from trially.database.classes import (
+    REMOVED,
+    Copied,
+    Held,
+    classify,
+    code,
+    identifier,
+    json_of,
+    one_of,
+)
 from trially.database.model import TenantModel
 
 
@@ -90,3 +100,41 @@ class RecordDeletion(TenantModel):
         ),
         {"info": unaudited("Written with the withdrawal of the record.") | names_patients()},
     )
+
+
+classify(
+    ImportBinary,
+    {
+        Held.ID: "import_id",
+        identifier("url"): "base_url",
+        identifier("record"): "source_id",
+        REMOVED: "version_at version_number pages",
+        Held.TECHNICAL: "is_paged problem",
+        Held.NUMBER: "uses",
+    },
+    Copied.UNMASKED,
+)
+classify(
+    Medication,
+    {
+        identifier("source"): "source",
+        identifier("url"): "base_url",
+        identifier("record"): "source_id",
+        one_of("code system"): "code_system",
+        code("code_system"): "code",
+        json_of("codings"): "other_codings",
+        REMOVED: "display version_at version_number",
+        Held.DIGEST: "content_hash",
+    },
+)
+classify(
+    RecordDeletion,
+    {
+        identifier("source"): "source",
+        identifier("url"): "base_url",
+        identifier("record"): "source_id",
+        Held.TECHNICAL: "source_type",
+        REMOVED: "version_at version_number",
+    },
+    Copied.UNMASKED,
+)

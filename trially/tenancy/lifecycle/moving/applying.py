@@ -4,6 +4,7 @@ Only the last state of each row counts, because the target is closed meanwhile.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from psycopg2 import sql
 
@@ -75,10 +76,18 @@ class Applier:
     def compare(self, source: SideSession) -> None:
         """Compare the changed rows. Those that are equal count as compared.
 
-        Rows that differ may have changed again at the source.
+        Rows that differ may have changed again at the source. Both sides are read at once.
         """
-        for name, ids in self._uncompared.items():
-            self._uncompared[name] = self._different(source, self._tables[name], ids)
+        wanted = [(self._tables[name], ids) for name, ids in self._uncompared.items() if ids]
+        with ThreadPoolExecutor(1) as thread:
+            reading = thread.submit(hash_rows, self._target, wanted)
+            ours = hash_rows(source, wanted)
+            theirs = reading.result()
+        for table, ids in wanted:
+            keys = ((table.name, id_) for id_ in ids)
+            self._uncompared[table.name] = {
+                key[1] for key in keys if ours.get(key) != theirs.get(key)
+            }
 
     def compare_finally(self, source: SideSession) -> None:
         """Compare the changed rows while the source does not change, or raise `MismatchError`."""
@@ -86,10 +95,6 @@ class Applier:
         for name, ids in self._uncompared.items():
             if ids:
                 raise mismatch(self._tables[name], sorted(ids))
-
-    def _different(self, source: SideSession, table: MovedTable, ids: set[str]) -> set[str]:
-        ours, theirs = hash_rows(source, table, ids), hash_rows(self._target, table, ids)
-        return {id_ for id_ in ids if ours.get(id_) != theirs.get(id_)}
 
     def _ordered(self, change: Change, earlier: Row | None) -> Row:
         """Return a row's values in the order of the table's columns, without generated ones."""

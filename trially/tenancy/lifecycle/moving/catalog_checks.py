@@ -19,9 +19,11 @@ from trially.tenancy.servers.choice import find_objection
 from trially.tenancy.tiers import TIERS, tier_of
 
 
-def refusals(source: PlacementRecord, server: Server, tier: Tier) -> Iterator[Blocker]:
+def refusals(
+    source: PlacementRecord, server: Server, tier: Tier, *, is_back: bool
+) -> Iterator[Blocker]:
     """Yield why this move can never be made, whatever one waits for."""
-    if (source.tier, source.server_id) == (tier, server.id):
+    if not is_back and (source.tier, source.server_id) == (tier, server.id):
         yield Blocker(
             "same_placement",
             f"The tenant is in the tier {tier} on the server {server.name!r} already.",

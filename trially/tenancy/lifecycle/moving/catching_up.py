@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from trially.tenancy.lifecycle.moving.applying import Applier
-from trially.tenancy.lifecycle.moving.errors import MoveError
+from trially.tenancy.lifecycle.moving.errors import BusyTenantError, MoveError
 from trially.tenancy.lifecycle.moving.messages import Note
 from trially.tenancy.lifecycle.moving.retained_wal import WalLimit, retained_wal
 from trially.tenancy.lifecycle.moving.sides import SideSession
@@ -20,6 +20,9 @@ BATCH = 5_000
 
 MOST_UNCOMPARED = 1_000
 """At most so many changed rows are left to be compared while requests wait."""
+
+MOST_IN_PAUSE = 200
+"""At most so many changed rows are written while requests wait. 1,000 take up to a second."""
 
 CHECK_SECONDS = 5.0
 """How often the retained WAL is looked at."""
@@ -40,41 +43,58 @@ class Follower:
     max_wal_bytes: int
     checked_at: float = 0.0
 
-    def collect(self, seconds: float) -> bytes | None:
-        """Apply what arrives within `seconds`. Return the content of a mark, if one arrives."""
+    def collect(self, seconds: float, most_rows: int | None = None) -> bytes | None:
+        """Apply what arrives within `seconds`. Return the content of a mark, if one arrives.
+
+        Raises `BusyTenantError` before more than `most_rows` rows are written.
+        """
         for item in self.stream.read(seconds):
             if isinstance(item, Note):
-                self.applier.write()
+                self._write(most_rows)
                 return item.content
             self.applier.add(item)
             if self.applier.waiting_rows >= BATCH:
                 break
-        self.applier.write()
+        self._write(most_rows)
         self.stream.confirm()
         self._check_wal()
         return None
 
-    def drain(self, give_up: Callable[[], None]) -> float:
+    def drain(self, give_up: Callable[[], None], most_rows: int | None = None) -> float:
         """Apply all commits so far. Return how many seconds that took.
 
-        `give_up` is called again and again, and raises when it takes too long.
+        `give_up` is called again and again, and raises when it takes too long. `most_rows` is that
+        of `collect`.
         """
         began, content = time.monotonic(), uuid4().hex
         mark(self.source.raw, content)
-        while self.collect(0.05) != content.encode():
+        while self.collect(0.05, most_rows) != content.encode():
             give_up()
         return time.monotonic() - began
 
-    def follow(self, give_up: Callable[[], None], longest_drain: float) -> None:
+    def follow(
+        self,
+        give_up: Callable[[], None],
+        longest_drain: float,
+        most_uncompared: int = MOST_UNCOMPARED,
+    ) -> None:
         """Apply changes until few are missing, and the rows that changed are compared.
 
-        Then a drain takes `longest_drain` seconds at most, and `MOST_UNCOMPARED` rows remain.
+        Then a drain takes `longest_drain` seconds at most, and `most_uncompared` rows remain.
         """
         while True:
             lag = self.drain(give_up)
             self.applier.compare(self.source)
-            if lag <= longest_drain and self.applier.uncompared_rows <= MOST_UNCOMPARED:
+            if lag <= longest_drain and self.applier.uncompared_rows <= most_uncompared:
                 return
+
+    def _write(self, most_rows: int | None) -> None:
+        if most_rows is not None and self.applier.waiting_rows > most_rows:
+            raise BusyTenantError(
+                f"{self.applier.waiting_rows:,} rows had changed just before the switch, too"
+                " many to write within --max-pause. The tenant is served as before."
+            )
+        self.applier.write()
 
     def _check_wal(self) -> None:
         """Raise `TooMuchWalError` if the slot retains more WAL than the move may."""

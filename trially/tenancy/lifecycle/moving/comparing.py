@@ -1,6 +1,6 @@
 """Compare the tenant's rows on both sides, by hashes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from psycopg2 import sql
 
@@ -35,30 +35,40 @@ def hash_rows_of(
     session: SideSession, table: MovedTable, buckets: Collection[int]
 ) -> Mapping[str, int]:
     """Return the hash of each row of some buckets, by id."""
-    condition = sql.SQL("{} = ANY (%s)").format(_BUCKET)
-    return _hash_rows(session, table, condition, list(buckets))
-
-
-def hash_rows(session: SideSession, table: MovedTable, ids: Collection[str]) -> Mapping[str, int]:
-    """Return the hash of each row with one of these ids, by id."""
-    return _hash_rows(session, table, sql.SQL("id = ANY (%s::uuid[])"), list(ids))
-
-
-def _hash_rows(
-    session: SideSession,
-    table: MovedTable,
-    condition: sql.Composable,
-    values: list[int] | list[str],
-) -> Mapping[str, int]:
-    if not values:
+    if not buckets:
         return {}
     rows = session.run(
-        sql.SQL("SELECT id::text, {hash} FROM {table} WHERE {own} AND {condition}").format(
+        sql.SQL("SELECT id::text, {hash} FROM {table} WHERE {own} AND {bucket} = ANY (%s)").format(
             hash=table.hash,
             table=session.side.table(table.name),
             own=session.side.is_tenants,
-            condition=condition,
+            bucket=_BUCKET,
         ),
-        values,
+        list(buckets),
     )
     return dict(rows)
+
+
+def hash_rows(
+    session: SideSession, wanted: Sequence[tuple[MovedTable, Collection[str]]]
+) -> Mapping[tuple[str, str], int]:
+    """Return the hash of each row with one of these ids, by the table's name and the id.
+
+    One statement reads all tables, because requests may be waiting for it.
+    """
+    if not wanted:
+        return {}
+    selects = [
+        sql.SQL(
+            "SELECT {name}::text, id::text, {hash} FROM {table}"
+            " WHERE {own} AND id = ANY (%s::uuid[])"
+        ).format(
+            name=sql.Literal(table.name),
+            hash=table.hash,
+            table=session.side.table(table.name),
+            own=session.side.is_tenants,
+        )
+        for table, _ in wanted
+    ]
+    rows = session.run(sql.SQL(" UNION ALL ").join(selects), *(list(ids) for _, ids in wanted))
+    return {(name, id_): row_hash for name, id_, row_hash in rows}

@@ -47,6 +47,12 @@ class MeasuredRate:
     """The pause of a move without any change to drain, in seconds."""
 
 
+WAL_PER_BYTE = 4
+"""How much WAL a copy and its indexes write at the target, for each byte of rows.
+
+Ten million clinical facts wrote 11.6 GB, while their rows take some 3.4 GB.
+"""
+
 MEASURED = MeasuredRate(
     rows_per_second=32_000,
     bytes_per_second=12 * 2**20,
@@ -73,6 +79,11 @@ class Estimate:
     def bytes(self) -> int:
         """The bytes of all rows."""
         return sum(table.bytes for table in self.tables)
+
+    @property
+    def wal_bytes(self) -> int:
+        """The WAL that the copy writes at the target."""
+        return self.bytes * WAL_PER_BYTE
 
 
 def estimate(source: PlacementRecord, rate: MeasuredRate, waiting_rows: int = 0) -> Estimate:

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from trially.tenancy.advisory_locks import tenant_lock_key
 from trially.tenancy.catalog import Operation, PlacementRecord, Tenant, TenantStatus
 from trially.tenancy.catalog_sessions import control_engine
-from trially.tenancy.lifecycle.moving.catching_up import Follower
+from trially.tenancy.lifecycle.moving.catching_up import MOST_IN_PAUSE, Follower
 from trially.tenancy.lifecycle.moving.errors import BusyTenantError, DifferentTablesError
 from trially.tenancy.lifecycle.moving.guards import (
     CLOSED,
@@ -28,7 +28,11 @@ from trially.tenancy.lifecycle.moving.guards import (
     read_epoch,
     write_epoch,
 )
-from trially.tenancy.lifecycle.moving.moments import POLL_SECONDS, wait_for_moment
+from trially.tenancy.lifecycle.moving.moments import (
+    POLL_SECONDS,
+    holding_batches,
+    wait_for_moment,
+)
 from trially.tenancy.lifecycle.moving.numbering import continue_numbers
 from trially.tenancy.lifecycle.moving.plan import MovePlan
 from trially.tenancy.lifecycle.moving.progress import MoveProgress
@@ -40,6 +44,12 @@ from trially.tenancy.servers.connections import execute
 
 SWITCH = "hand_over"
 """The step of the operation that is recorded with the switch."""
+
+SHARE_OF_PAUSE = 3
+"""A switch is tried when a drain takes a third of the longest pause at most."""
+
+CATCH_UP_SECONDS = 8.0
+"""How long batches are held back so that the target catches up with the last one."""
 
 
 @dataclass
@@ -64,15 +74,18 @@ class HandOver:
             Session(control_engine()) as catalog,
             plan.target.administered() as opening,
             plan.source.administered() as locking,
+            holding_batches(locking, plan.source),
         ):
+            # What the last batch wrote is not left to the pause.
+            self.follower.follow(_within(CATCH_UP_SECONDS), plan.max_pause / SHARE_OF_PAUSE)
+            wait_for_moment(locking, plan.source, plan.max_pause, self.follower.collect)
             tenant = lock_tenant(catalog, plan)
-            wait_for_moment(locking, plan.source, plan.max_pause)
             progress.begin("lock")
             began = time.monotonic()
             give_up = self._give_up_after(began + plan.max_pause)
             with locked(locking, plan.source, plan.max_pause / 2):
                 progress.begin("drain")
-                self.follower.drain(give_up)
+                self.follower.drain(give_up, MOST_IN_PAUSE)
                 progress.begin("compare")
                 self._compare(locking, opening)
                 give_up()
@@ -97,6 +110,20 @@ class HandOver:
         check_revisions(self.plan, source, target)
         self.follower.applier.compare_finally(self.follower.source)
         continue_numbers(self.follower.source, self.target, self.tables)
+
+
+def _within(seconds: float) -> Callable[[], None]:
+    """Return a function that raises `BusyTenantError` after some seconds."""
+    deadline = time.monotonic() + seconds
+
+    def give_up() -> None:
+        if time.monotonic() > deadline:
+            raise BusyTenantError(
+                "The target does not catch up with the changes of the source within"
+                f" {seconds:.0f} s. The tenant is served as before."
+            )
+
+    return give_up
 
 
 def check_revisions(plan: MovePlan, source: connection, target: connection) -> None:

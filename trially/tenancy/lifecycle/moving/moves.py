@@ -1,8 +1,9 @@
 """Move a tenant to another tier or server, and back."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg2
 from sqlalchemy import select
@@ -26,10 +27,10 @@ from trially.tenancy.lifecycle.moving.estimating import MEASURED, Estimate, esti
 from trially.tenancy.lifecycle.moving.guards import CLOSED
 from trially.tenancy.lifecycle.moving.preflight import find_blockers, find_unchecked
 from trially.tenancy.lifecycle.moving.steps import MOVE
-from trially.tenancy.lifecycle.operations import run_operation
+from trially.tenancy.lifecycle.operations import OperationKind, run_operation
 from trially.tenancy.lifecycle.status import find_to_change
 from trially.tenancy.servers.access import NoServerError
-from trially.tenancy.tiers import TIERS
+from trially.tenancy.tiers import TIERS, PlacementTier
 
 
 class BlockedMoveError(MoveError):
@@ -74,6 +75,13 @@ class Check:
 
     unchecked: Sequence[str]
     """What the operator has to check, as sentences."""
+
+    @property
+    def retained_bytes(self) -> int:
+        """How much WAL the copy itself lets the source retain: that of a target on its server."""
+        if self.estimated is None or self.server.id != self.tenant.placement.server_id:
+            return 0
+        return self.estimated.wal_bytes
 
 
 def check_move(reference: str, tier: Tier | None, server: str | None) -> Check:
@@ -126,17 +134,26 @@ def move_tenant(
     Raises `UnknownTenantError`, `NoServerError`, `BlockedMoveError` or another `MoveError`.
     """
     check = check_move(reference, tier, server)
-    if check.blockers:
-        raise BlockedMoveError(check.blockers)
+    if blockers := [*check.blockers, *_beyond(check.retained_bytes, options.max_wal_bytes)]:
+        raise BlockedMoveError(blockers)
     with catalog_transaction() as session:
         tenant = find_to_change(session, reference)
-        target = TIERS[check.tier].allocate(session, session.get_one(Server, check.server.id))
-        target.tenant_id, target.server_id = tenant.id, check.server.id
-        target.epoch, target.is_active = CLOSED, False
-        session.add(target)
-        session.flush()
-        operation = _begin(session, tenant, target, options, was_kept=False)
-    return _run(operation)
+        chosen = session.get_one(Server, check.server.id)
+        target = allocate_target(session, tenant, TIERS[check.tier], chosen)
+        operation = begin_move(session, MOVE, tenant, target, options, was_kept=False)
+    return run_move(operation)
+
+
+def _beyond(retained_bytes: int, limit: int) -> Iterator[Blocker]:
+    """Yield that the copy would end at the limit of the WAL that the source may retain."""
+    if retained_bytes > limit:
+        mebibytes = retained_bytes // 2**20
+        yield Blocker(
+            "much_wal",
+            f"The copy writes some {mebibytes:,} MiB of WAL on the source's own server, which the"
+            f" server retains until the switch. The limit is {limit // 2**20:,} MiB.",
+            f"If the disk has room, allow more with --max-wal {2 * mebibytes}.",
+        )
 
 
 def move_back(reference: str, options: MoveOptions) -> Operation:
@@ -150,8 +167,8 @@ def move_back(reference: str, options: MoveOptions) -> Operation:
     with catalog_transaction() as session:
         tenant = find_to_change(session, reference)
         target = _last_kept(session, tenant)
-        operation = _begin(session, tenant, target, options, was_kept=True)
-    return _run(operation)
+        operation = begin_move(session, MOVE, tenant, target, options, was_kept=True)
+    return run_move(operation)
 
 
 def _last_kept(session: Session, tenant: Tenant) -> PlacementRecord:
@@ -173,28 +190,47 @@ def _last_kept(session: Session, tenant: Tenant) -> PlacementRecord:
     return kept
 
 
-def _run(operation: Operation) -> Operation:
+def allocate_target(
+    session: Session, tenant: Tenant, tier: PlacementTier, server: Server
+) -> PlacementRecord:
+    """Save a placement on a server that does not serve the tenant yet, and return it."""
+    target = tier.allocate(session, server, tenant.id)
+    target.tenant_id, target.server_id = tenant.id, server.id
+    target.epoch, target.is_active = CLOSED, False
+    session.add(target)
+    session.flush()
+    return target
+
+
+def run_move(operation: Operation) -> Operation:
+    """Run an operation of `begin_move`, and let this process forget where the tenant was."""
     try:
         return run_operation(operation.id)
     finally:
         directory().forget(operation.tenant_id)
 
 
-def _begin(
+def begin_move(
     session: Session,
+    kind: OperationKind,
     tenant: Tenant,
     target: PlacementRecord,
     options: MoveOptions,
     *,
     was_kept: bool,
+    **parameters: Any,
 ) -> Operation:
+    """Save an operation that lets a tenant be served at another placement, and return it.
+
+    Raises `BlockedMoveError` while another operation of the tenant is unfinished.
+    """
     for unfinished in unfinished_operations_of(session, tenant):
         raise BlockedMoveError([unfinished])
     operation = Operation(
         id=uuid7(),
         tenant_id=tenant.id,
         tenant_slug=tenant.slug,
-        kind=MOVE.name,
+        kind=kind.name,
         state=OperationState.RUNNING,
         parameters={
             "source": str(tenant.placement.id),
@@ -203,6 +239,7 @@ def _begin(
             "to": _describe(target),
             "was_kept": was_kept,
             **vars(options),
+            **parameters,
         },
     )
     session.add(operation)

@@ -60,7 +60,7 @@ def find_blockers(
     `kept` is the placement to move back to; without one, the move creates a placement.
     A move that can never be made is told alone. A server that does not answer is a blocker too.
     """
-    if refused := list(refusals(source, target_server, target_tier)):
+    if refused := list(refusals(source, target_server, target_tier, is_back=kept is not None)):
         return refused
     with Session(control_engine()) as session:
         found = list(obstacles(session, source, target_server, target_tier))
@@ -72,7 +72,9 @@ def find_blockers(
     if not unanswered and not any(blocker.code == NOT_OWNER for blocker in found):
         found += compare_tables(
             read_tables_of(source),
-            read_tables_of(kept) if kept else read_new_tables(target_server, target_tier),
+            read_tables_of(kept)
+            if kept
+            else read_new_tables(target_server, target_tier, source.tenant_id),
         )
     return found + unanswered
 

@@ -34,7 +34,7 @@ class MoveProgress:
     """Why the switch has not happened yet."""
 
     attempts: int = 0
-    """How often requests had to wait for a switch, the last time included."""
+    """How often the switch was tried, the last time included."""
 
     pause_seconds: float = 0.0
     """How long requests waited for the switch."""

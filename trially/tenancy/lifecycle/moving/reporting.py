@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import click
@@ -124,11 +124,20 @@ def print_check(check: Check, *, as_json: bool) -> None:
                 f" {estimated.pause_seconds * 1000:.0f} ms."
             ),
             *(f"  {each.name}: {plural(each.rows, 'row')}" for each in _largest(estimated)),
+            *_retained(check),
             *check.unchecked,
         ]
     if not check.blockers:
         lines.append("Nothing stands against it. Nothing was changed.")
     click.echo("\n".join(lines))
+
+
+def _retained(check: Check) -> Iterator[str]:
+    if check.retained_bytes:
+        yield (
+            f"The server would retain some {check.retained_bytes / 1e6:,.1f} MB of WAL until the"
+            " switch, because the copy is written on the same server."
+        )
 
 
 def _largest(estimated: Estimate) -> Sequence[TableSize]:
@@ -150,6 +159,7 @@ def _describe_check(check: Check) -> dict[str, Any]:
             "bytes": estimated.bytes,
             "copy_seconds": round(estimated.copy_seconds, 1),
             "pause_ms": round(estimated.pause_seconds * 1000, 1),
+            "retained_wal_bytes": check.retained_bytes,
             "tables": [vars(each) for each in estimated.tables],
         }
     return item

@@ -10,8 +10,8 @@ from trially.tenancy.lifecycle.moving.guards import CLOSED, read_epoch
 from trially.tenancy.lifecycle.moving.handing_over import SWITCH
 from trially.tenancy.lifecycle.moving.kept import is_due, kept_placements, remove_kept
 from trially.tenancy.lifecycle.moving.plan import plan_of
-from trially.tenancy.lifecycle.moving.steps import MOVE
 from trially.tenancy.lifecycle.operations import (
+    KINDS,
     OperationBusyError,
     run_operation,
     unfinished_operations,
@@ -50,7 +50,10 @@ def settle(tenant_id: UUID | None = None, *, is_dry_run: bool = False) -> Sequen
 
 def _finish_switches(tenant_id: UUID | None, *, is_dry_run: bool) -> Iterator[Settled]:
     for operation in unfinished_operations():
-        if operation.kind == MOVE.name and tenant_id in (None, operation.tenant_id):
+        if KINDS[operation.kind].final_from == SWITCH and tenant_id in (
+            None,
+            operation.tenant_id,
+        ):
             yield from _settle_move(operation, is_dry_run=is_dry_run)
 
 

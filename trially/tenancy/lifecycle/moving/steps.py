@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from trially.tenancy.catalog import Operation, PlacementRecord
 from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.lifecycle.moving.announcing import announce
 from trially.tenancy.lifecycle.moving.applying import Applier
 from trially.tenancy.lifecycle.moving.catching_up import Follower
 from trially.tenancy.lifecycle.moving.copying import copy_snapshot
@@ -24,7 +25,7 @@ from trially.tenancy.lifecycle.moving.handing_over import (
     serve_source,
 )
 from trially.tenancy.lifecycle.moving.indexes import create_indexes, set_indexes_aside
-from trially.tenancy.lifecycle.moving.plan import plan_of, read_plan
+from trially.tenancy.lifecycle.moving.plan import MovePlan, plan_of, read_plan
 from trially.tenancy.lifecycle.moving.progress import MoveProgress
 from trially.tenancy.lifecycle.moving.removing import remove_rows
 from trially.tenancy.lifecycle.moving.retained_wal import wal_limit
@@ -38,11 +39,14 @@ from trially.tenancy.lifecycle.moving.tables import MovedTable, common_tables
 from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, check_attempt
 from trially.tenancy.tiers import tier_of
 
-SHARE_OF_PAUSE = 3
-"""A switch is tried when a drain takes a third of the longest pause at most."""
+POLL_SECONDS = 0.2
+
+NEAR_SECONDS, NEAR_ROWS = 3.0, 50_000
+"""A switch is tried when a drain takes so long, and so many rows are not compared. The rest follows
+while batches are held back: as long as an import writes, a drain takes longer than a pause may."""
 
 
-def _create_target(session: Session, operation: Operation) -> None:
+def create_target(session: Session, operation: Operation) -> None:
     """Create the role and the storage of the target. Its guard is closed: the epoch is 0."""
     plan = read_plan(session, operation)
     record = session.get_one(PlacementRecord, plan.target_id)
@@ -69,6 +73,7 @@ def _move_rows(operation: Operation) -> None:
             if not plan.was_kept:
                 set_indexes_aside(target, operation)
             copy_snapshot(plan.source, target, stream.snapshot, tables, progress)
+            not_before = announce(plan)
             create_indexes(target, operation)
             progress.copy_seconds = progress.seconds
             stream.start()
@@ -76,18 +81,19 @@ def _move_rows(operation: Operation) -> None:
                 applier = Applier(target, tables)
                 limit = min(plan.max_wal_bytes, wal_limit(source.raw).abort_bytes)
                 follower = Follower(source, stream, applier, plan.publication, limit)
-                _switch_when_quiet(HandOver(plan, follower, target, tables, progress))
+                _switch_when_quiet(HandOver(plan, follower, target, tables, progress), not_before)
                 progress.applied_rows = applier.applied_rows
     _record_result(operation, progress)
 
 
-def _switch_when_quiet(hand_over: HandOver) -> None:
+def _switch_when_quiet(hand_over: HandOver, not_before: float) -> None:
     """Follow the changes, and switch in a moment in which the pause is short.
 
-    Raises the last `BusyTenantError` when the time of the plan is over.
+    It is not tried before `not_before`, by the monotonic clock. Raises the last `BusyTenantError`
+    when the time of the plan is over.
     """
     plan, progress = hand_over.plan, hand_over.progress
-    deadline = time.monotonic() + plan.give_up_seconds
+    deadline = max(time.monotonic(), not_before) + plan.give_up_seconds
     reason = BusyTenantError(
         "The target does not catch up with the changes of the source. The tenant is served as"
         " before. Move it at a quieter time, or give the move more time with --window."
@@ -98,9 +104,12 @@ def _switch_when_quiet(hand_over: HandOver) -> None:
             raise reason
 
     _analyze(hand_over.target, hand_over.tables)
+    progress.begin("catch_up")
+    while time.monotonic() < not_before:
+        hand_over.follower.collect(POLL_SECONDS)
     while True:
         progress.begin("catch_up")
-        hand_over.follower.follow(give_up, plan.max_pause / SHARE_OF_PAUSE)
+        hand_over.follower.follow(give_up, NEAR_SECONDS, NEAR_ROWS)
         progress.applied_rows = hand_over.follower.applier.applied_rows
         try:
             hand_over.attempt()
@@ -144,14 +153,18 @@ def _drop_publication(session: Session, operation: Operation) -> None:
 
 
 def _undo(session: Session, operation: Operation) -> None:
+    plan = read_plan(session, operation)
+    drop_publication(plan.source, plan.publication)
+    give_up_target(session, plan)
+
+
+def give_up_target(session: Session, plan: MovePlan) -> None:
     """Serve the source again, and remove the target, unless it was there before.
 
     A target that does not answer is left to `settle`. Nobody knows the epoch at which it may be
     open, because the catalog does not have it.
     """
-    plan = read_plan(session, operation)
     record = session.get_one(PlacementRecord, plan.target_id)
-    drop_publication(plan.source, plan.publication)
     try:
         with plan.target.writing(), plan.target.administered() as opening:
             open_at(opening, plan.tenant_id, CLOSED, is_suspended=False)
@@ -171,7 +184,7 @@ def _undo(session: Session, operation: Operation) -> None:
 MOVE = OperationKind(
     name="move",
     steps=(
-        Step("create_target", _create_target),
+        Step("create_target", create_target),
         Step(SWITCH, work=_move_rows),
         Step("drop_publication", _drop_publication),
     ),

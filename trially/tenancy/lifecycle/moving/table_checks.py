@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from psycopg2 import sql
 from psycopg2.extensions import connection
@@ -79,14 +80,15 @@ def read_tables_of(record: PlacementRecord) -> Tables:
         return read_tables(raw, record.schema)
 
 
-def read_new_tables(server: Server, tier: Tier) -> Tables:
-    """Return the tables that a new placement of a tier on a server would have.
+def read_new_tables(server: Server, tier: Tier, tenant_id: UUID) -> Tables:
+    """Return the tables that a new placement of a tenant in a tier on a server would have.
 
     They are those of the shared database that has room, or of a clone of the server's template. The
     allocation is rolled back, and the clone is dropped.
     """
     with Session(control_engine()) as session:
-        allocated = TIERS[tier].allocate(session, session.get_one(Server, server.id))
+        chosen = session.get_one(Server, server.id)
+        allocated = TIERS[tier].allocate(session, chosen, tenant_id)
         session.rollback()
     access = server_access(server.name)
     with access.administer() as raw:

@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
+
 PIN = "1234"
 MODULES = (
     "/usr/lib/softhsm/libsofthsm2.so",
@@ -14,16 +16,18 @@ MODULES = (
 )
 
 
-def make_token(folder: Path) -> str | None:
-    """Create a token in a folder, and return the first part of URIs; None without SoftHSM.
+@pytest.fixture(scope="session")
+def token(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The token of this process of tests: the parts of a URI that name it and its module.
 
     A process loads the module and its tokens only once, so all tests of a process share a token.
     """
     module = next((path for path in MODULES if Path(path).exists()), None)
     if module is None or shutil.which("softhsm2-util") is None:
-        return None
+        pytest.skip("SoftHSM is not installed (Debian: apt-get install softhsm2).")
+    folder = tmp_path_factory.mktemp("token")
     tokens, settings = folder / "tokens", folder / "softhsm2.conf"
-    tokens.mkdir(parents=True)
+    tokens.mkdir()
     settings.write_text(f"directories.tokendir = {tokens}\nlog.level = ERROR\n")
     os.environ["SOFTHSM2_CONF"] = str(settings)
     label = "of tests"

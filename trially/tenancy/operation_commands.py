@@ -1,35 +1,44 @@
 """`flask operations …`."""
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 from uuid import UUID
 
 import click
 
+from trially.tenancy.archives import checking, replacing, restoring
 from trially.tenancy.catalog import Operation
 from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.cloning import steps as cloning_steps
+from trially.tenancy.erasing.steps import ERASE
 from trially.tenancy.lifecycle import provisioning, ready_tenants
 from trially.tenancy.lifecycle.moving import kept, steps
 from trially.tenancy.lifecycle.operations import (
+    KINDS,
     OperationBusyError,
     all_operations,
     run_operation,
     undo_operation,
     unfinished_operations,
 )
+from trially.tenancy.recovery.restoring import RESTORE_AT
 from trially.terminal import NOTHING, Loss, json_option, plural, print_items, table_options
 
 OPERATIONS_SHOWN = 100
 
-KINDS = (provisioning.PROVISION, ready_tenants.PREPARE, steps.MOVE, kept.REMOVE_KEPT)
+ALL_KINDS = (
+    provisioning.PROVISION,
+    ready_tenants.PREPARE,
+    steps.MOVE,
+    kept.REMOVE_KEPT,
+    restoring.RESTORE,
+    replacing.REPLACE,
+    checking.VERIFY,
+    cloning_steps.CLONE,
+    ERASE,
+    RESTORE_AT,
+)
 """The kinds of operation. An operation can be resumed only where its kind is imported."""
-
-LATER_KINDS = ("trially.tenancy.archives.restoring", "trially.tenancy.recovery.restoring")
-"""Modules of higher packages that define kinds. They are imported by name, when a command runs."""
-
-CREATING = (provisioning.PROVISION.name, ready_tenants.PREPARE.name, "restore", "restore_at")
-"""The kinds that create tenants. Undoing one removes its tenant."""
 
 
 def loss_of_undoing(operation_id: UUID | None, *, undo: bool, **_: Any) -> Loss | None:
@@ -37,8 +46,8 @@ def loss_of_undoing(operation_id: UUID | None, *, undo: bool, **_: Any) -> Loss 
     found = [o for o in unfinished_operations() if operation_id in (None, o.id)]
     if not undo or not found:
         return None
-    created = [each.tenant_slug for each in found if each.kind in CREATING]
-    others = [each.tenant_slug for each in found if each.kind not in CREATING]
+    created = [each.tenant_slug for each in found if KINDS[each.kind].creates_tenant]
+    others = [each.tenant_slug for each in found if not KINDS[each.kind].creates_tenant]
     sentences = [f"{plural(len(found), 'unfinished operation')} will be undone."]
     if created:
         sentences.append(
@@ -76,8 +85,6 @@ def resume(operation_id: UUID | None, *, undo: bool, as_json: bool) -> None:
 
     An operation is interrupted if its process died.
     """
-    for module in LATER_KINDS:
-        import_module(module)
     ids = [operation_id] if operation_id else [o.id for o in unfinished_operations()]
     finished: list[dict[str, Any]] = []
     for each in ids:

@@ -1,0 +1,1 @@
+"""Write rows as FHIR R4 resources: the inverse of `trially.recruiting.imports.fhir`."""

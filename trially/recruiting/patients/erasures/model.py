@@ -1,0 +1,81 @@
+"""Tables of legal holds of patients, and of tombstones of erased persons."""
+
+import datetime as dt
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKeyConstraint, Index, String, UniqueConstraint, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from trially.database.classes import REMOVED, Copied, Held, classify, identifier
+from trially.database.model import TenantModel
+from trially.database.since import since
+
+
+class PatientHold(TenantModel):
+    """A legal hold: the patient may not be deleted or erased while the row is there."""
+
+    __tablename__ = "patient_hold"
+
+    patient_id: Mapped[UUID]
+    reason: Mapped[str] = mapped_column(String(500))
+    placed_by: Mapped[str] = mapped_column(String(255))
+    placed_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+
+    __table_args__ = (
+        UniqueConstraint("tenant_id", "patient_id"),
+        ForeignKeyConstraint(
+            ["tenant_id", "patient_id"],
+            ["patient.tenant_id", "patient.id"],
+            # The last wall: no statement deletes a patient under a hold.
+            ondelete="RESTRICT",
+        ),
+        {"info": since("0023")},
+    )
+
+
+class PersonErasure(TenantModel):
+    """The tombstone of an erased person. It says nothing about the person but when and why."""
+
+    __tablename__ = "person_erasure"
+
+    patient_id: Mapped[UUID]
+    """The id that the patient had. It identifies nobody once the rows are gone."""
+    site_id: Mapped[UUID | None]
+    """The site of the patient, whose members may see the tombstone."""
+    reason: Mapped[str] = mapped_column(String(40))
+    """An `ErasureReason`."""
+    erased_by: Mapped[str] = mapped_column(String(255))
+    erased_at: Mapped[dt.datetime] = mapped_column(server_default=func.now())
+    pseudonyms: Mapped[list[str]]
+    """By which the audit log names the person's records."""
+    certificate: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+    __table_args__ = (
+        Index("ix_person_erasure_tenant_id_patient_id", "tenant_id", "patient_id"),
+        {"info": since("0023")},
+    )
+
+
+classify(
+    PatientHold,
+    {
+        Held.ID: "patient_id",
+        REMOVED: "reason",
+        identifier("member"): "placed_by",
+        Held.MOMENT: "placed_at",
+    },
+    Copied.UNMASKED,
+)
+classify(
+    PersonErasure,
+    {
+        Held.ID: "patient_id site_id",
+        Held.TECHNICAL: "reason",
+        identifier("member"): "erased_by",
+        Held.MOMENT: "erased_at",
+        REMOVED: "pseudonyms certificate",
+    },
+    Copied.NEVER,
+)
