@@ -6,7 +6,6 @@ the restore is the RTO, with Barman, replay, copy and comparison.
 """
 
 import os
-import re
 import resource
 import signal
 import tempfile
@@ -35,7 +34,7 @@ from trially.state import state_of
 from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.provisioning import create_tenant
-from trially.tenancy.recovery.errors import OutsideIntervalError
+from trially.tenancy.recovery.clusters import EndOfWalError
 from trially.tenancy.recovery.restoring import RestoreAtOptions, restore_at
 from trially.tenancy.recovery.tools import tool_of
 from trially.tenancy.recovery.wal_streams import take_base_backup
@@ -48,7 +47,6 @@ LOST = "lost"
 """The slug of the tenant, and the name of its server."""
 
 BARS = {"rpo_seconds": 60.0}
-_LAST_COMMIT = re.compile(r"with a commit at (\S+ \S+?)\+00")
 _INSERT = """
 INSERT INTO {schema}.site (tenant_id, id, name) VALUES (%s, gen_random_uuid(), %s)
 """
@@ -61,7 +59,7 @@ class Outcome:
     acknowledged: int
     recovered: int
     rpo_seconds: float
-    """Between the first acknowledged write that was lost, and the kill; 0 if none was lost."""
+    """Between the first and the last acknowledged write that was lost; 0 if none was lost."""
 
     rto_seconds: float
     rows: int
@@ -145,26 +143,23 @@ def _measure(
         take_base_backup(access_to(server), tool_of(server))
         load = Writers(url.set(database=tenant.placement.database), tenant, writers)
         time.sleep(seconds)
-        killed = time.time()
         os.kill(process_id, signal.SIGKILL)
         load.stop()
-        return _restore(installed, slug, load, killed)
+        return _restore(installed, slug, load)
 
 
-def _restore(installed: Installation, slug: str, load: Writers, killed: float) -> Outcome:
+def _restore(installed: Installation, slug: str, load: Writers) -> Outcome:
     """Restore the tenant to the last stored commit, and count what is missing."""
     began, cpu, of_target = time.monotonic(), _cpu(), cpu_seconds(installed.postmaster_id)
     options = RestoreAtOptions(tier=Tier.DEDICATED_DATABASE, server=FIRST_SERVER)
     try:
         operation = restore_at(slug, datetime.now(UTC), f"{slug}-again", options)
-    except OutsideIntervalError as error:
-        last = _LAST_COMMIT.search(str(error))
-        if last is None:
+    except EndOfWalError as error:
+        if error.last_commit is None:
             raise
         # The end of the WAL is known now. An operator would type it.
         began, cpu, of_target = time.monotonic(), _cpu(), cpu_seconds(installed.postmaster_id)
-        at = datetime.fromisoformat(f"{last[1]}+00:00")
-        operation = restore_at(slug, at, f"{slug}-again", options)
+        operation = restore_at(slug, error.last_commit, f"{slug}-again", options)
     seconds = time.monotonic() - began
     names = _names(f"{slug}-again")
     lost = [at for name, at in load.acknowledged.items() if name not in names]
@@ -172,7 +167,7 @@ def _restore(installed: Installation, slug: str, load: Writers, killed: float) -
     return Outcome(
         acknowledged=len(load.acknowledged),
         recovered=len(load.acknowledged) - len(lost),
-        rpo_seconds=round(killed - min(lost), 3) if lost else 0.0,
+        rpo_seconds=round(max(load.acknowledged.values()) - min(lost), 4) if lost else 0.0,
         rto_seconds=round(seconds, 1),
         rows=result["rows"],
         megabytes=round(result["bytes"] / 1e6, 1),
@@ -212,7 +207,7 @@ def _describe(outcome: Outcome) -> str:
     lost = outcome.acknowledged - outcome.recovered
     return (
         f"recovery: {outcome.acknowledged:,} writes acknowledged before kill -9, {lost:,} lost,"
-        f" of the last {outcome.rpo_seconds:.2f} s; restored {outcome.rows:,} rows"
+        f" of the last {outcome.rpo_seconds * 1000:.1f} ms; restored {outcome.rows:,} rows"
         f" ({outcome.megabytes:,.0f} MB) in {outcome.rto_seconds:.0f} s, of which the recovery took"
         f" {outcome.recovery_seconds:.0f} s; CPU {outcome.cpu_seconds:.1f} s of the restore and"
         f" Barman, {outcome.target_cpu_seconds:.1f} s of the target"
