@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from trially.doctor.examined_server import ExaminedServer
 from trially.doctor.findings import Check, Problem, error, warning
+from trially.tenancy.servers.registering import get_server
 
 SAFE_SETTINGS = {
     "session_preload_libraries": "",
@@ -43,11 +44,20 @@ def settings_do_not_weaken_isolation(server: ExaminedServer) -> Iterator[Problem
 
 def no_replication_slot_is_unexpected(server: ExaminedServer) -> Iterator[Problem]:
     """Look for replication slots, which send rows to other servers and keep WAL."""
-    rows = server.rows("SELECT slot_name, slot_type, database FROM pg_replication_slots ORDER BY 1")
+    rows = server.rows(
+        "SELECT slot_name, slot_type, database, active FROM pg_replication_slots ORDER BY 1"
+    )
     databases = {each.name for each in server.tenant_databases} | set(server.own_names)
-    for name, kind, database in rows:
+    is_backed_up = get_server(server.name).backup is not None
+    for name, kind, database, is_active in rows:
         remedy = f"SELECT pg_drop_replication_slot('{name}');"
-        if kind == "physical":
+        if kind == "physical" and is_backed_up:
+            if not is_active:
+                what = f"the replication slot {name} keeps WAL, and no backup tool receives it"
+                yield error(
+                    what, f"Start the tool (`barman cron`). If it has no more use: {remedy}"
+                )
+        elif kind == "physical":
             what = f"the physical replication slot {name} exists, for a copy of the whole server"
             yield warning(what, remedy)
         elif database in databases:

@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from barman_installations import SERVER, BarmanInstallation, running_barman
+from barman_installations import BarmanInstallation, barman_of
 from flask import Flask
 
+from benchmarks.barman import SERVER
 from trially.state import state_of
 from trially.tenancy.recovery.tools import tool_of
 from trially.tenancy.recovery.wal_streams import take_base_backup
@@ -21,7 +22,7 @@ def barman(app: Flask) -> Iterator[BarmanInstallation]:
     """Barman with a base backup of the server of the tests."""
     with (
         tempfile.TemporaryDirectory(prefix="trially-barman-") as folder,
-        running_barman(app, Path(folder)) as running,
+        barman_of(app, Path(folder)) as running,
     ):
         state = state_of(app)
         former = state.settings

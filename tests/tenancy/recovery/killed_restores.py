@@ -26,9 +26,15 @@ def die_at(moment: str) -> None:
         if moment in (progress.phase, progress.table):
             die()
 
+    def die_if_laid(cluster: RecoveredCluster) -> None:
+        if cluster.is_laid:
+            die()
+
     progressed.connect(look, weak=False)
-    if moment in ("configure", "remove"):
-        setattr(RecoveredCluster, moment, die)
+    if moment == "configure":
+        RecoveredCluster.configure = die  # type: ignore[method-assign]
+    if moment == "remove":
+        RecoveredCluster.remove = die_if_laid  # type: ignore[method-assign]
 
 
 def main() -> None:

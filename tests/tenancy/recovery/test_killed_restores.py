@@ -11,6 +11,7 @@ from barman_installations import BarmanInstallation
 from flask import Flask
 from killed_programs import run_killed
 from members import MakePatient
+from standbys import wait_until
 
 from trially.config import Settings
 from trially.embedded_postgres.watcher import is_running
@@ -49,7 +50,7 @@ def test_a_killed_restore_is_finished_or_undone(
 
     folder = recovery_directory_of(app)
     assert len(list(folder.iterdir())) == len(slugs)
-    assert not any(is_running(each) for each in folder.iterdir())
+    wait_until(lambda: not any(is_running(each) for each in folder.iterdir()))
     with app.app_context():
         operations = {each.tenant_slug: each.id for each in unfinished_operations()}
     undone = run_command("operations", "resume", str(operations[slugs["copy"]]), "--undo", "--yes")

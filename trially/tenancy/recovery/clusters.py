@@ -80,8 +80,21 @@ _FIXED = {
 }
 """The data directory's own settings are not read: they may listen, archive or load libraries."""
 
+_TARGET_TIME = "recovery_target_time"
+_REDO_DONE = re.compile(r"redo done at ([0-9A-F]+/[0-9A-F]+)")
 _LAST_COMMIT = re.compile(r"last completed transaction was at log time (.+)$", re.MULTILINE)
 _ENDED_BEFORE = "recovery ended before configured recovery target was reached"
+
+
+class EndOfWalError(OutsideIntervalError):
+    """The stored WAL ends before the time to which a server is recovered."""
+
+    def __init__(self, last_commit: dt.datetime | None, position: str | None) -> None:
+        self.last_commit, self.position = last_commit, position
+        end = f"with a commit at {last_commit.isoformat()}" if last_commit else "before that time"
+        super().__init__(
+            f"The stored WAL of the server ends {end}. Choose that time or an earlier one."
+        )
 
 
 @dataclass(frozen=True)
@@ -120,7 +133,7 @@ class RecoveredCluster:
             **settings_of_primary(programs, laid.data),
             "unix_socket_directories": str(self.sockets),
             "restore_command": laid.restore_command,
-            "recovery_target_time": at.isoformat(),
+            _TARGET_TIME: at.astimezone(dt.UTC).isoformat(),
         }
         user = pwd.getpwuid(os.geteuid()).pw_name
         self._write("pg_ident.conf", f'operator "{user}" "{self.administrator}"\n')
@@ -145,7 +158,12 @@ class RecoveredCluster:
             start_watcher(self.directory)
             self._start()
             timer.start()
-            self._wait_for_target()
+            try:
+                self._wait_for_target()
+            except EndOfWalError as error:
+                self._stop_at(error)
+                self._start()
+                self._wait_for_target()
             yield self._url("postgres")
         finally:
             timer.cancel()
@@ -195,13 +213,27 @@ class RecoveredCluster:
             time.sleep(POLL_SECONDS)
         raise self._explain()
 
+    def _stop_at(self, end: EndOfWalError) -> None:
+        """Let the next recovery stop behind the last stored record, if its time was asked for.
+
+        PostgreSQL stops at a time only in front of a later commit, and here is none.
+        """
+        file = self.directory / "postgresql.conf"
+        lines = file.read_text("utf-8").splitlines(keepends=True)
+        [asked] = [each for each in lines if each.startswith(f"{_TARGET_TIME} =")] or [""]
+        is_asked = end.last_commit is not None and end.last_commit.isoformat() in asked
+        if end.position is None or not is_asked:
+            raise end
+        kept = [each for each in lines if each != asked]
+        self._write(file.name, "".join(kept) + f"recovery_target_lsn = '{end.position}'\n")
+
     def _explain(self) -> RecoveryError:
         log = (self.directory / LOG).read_text("utf-8", "replace")
         if _ENDED_BEFORE in log:
-            found = _LAST_COMMIT.search(log)
-            end = f"with a commit at {found[1]}" if found else "before that time"
-            return OutsideIntervalError(
-                f"The stored WAL of the server ends {end}. Choose that time or an earlier one."
+            commit, position = _LAST_COMMIT.search(log), _REDO_DONE.search(log)
+            return EndOfWalError(
+                dt.datetime.fromisoformat(commit[1].strip()) if commit else None,
+                position[1] if position else None,
             )
         last = [line for line in log.splitlines() if line.strip()][-3:]
         return RecoveryError(

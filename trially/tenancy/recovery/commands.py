@@ -1,12 +1,15 @@
 """`flask servers backup`, `backups` and `status`."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
+from trially.config.private_files import replace_file
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.completing import complete_server
 from trially.tenancy.recovery.intervals import Interval, interval_of
+from trially.tenancy.recovery.metrics import metrics_of
 from trially.tenancy.recovery.tools import tool_of
 from trially.tenancy.recovery.wal_streams import take_base_backup
 from trially.tenancy.servers.access import access_to
@@ -51,13 +54,25 @@ def backups(name: str, *, as_json: bool) -> None:
 
 
 @catalog_command("status", loses=NOTHING, only_reads=True, needs_routes=False)
+@click.option(
+    "--textfile",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Also write metrics to this file, for the textfile collector of Prometheus.",
+)
 @table_options
-def status(*, as_json: bool) -> None:
+def status(*, textfile: Path | None, as_json: bool) -> None:
     """Show to which times the tenants of each server can be restored, and what is wrong.
 
     Run it on the host of the backup tool.
-    """
+
+    \b
+    Example:
+      flask servers status --textfile /var/lib/node_exporter/trially.prom
+    """  # noqa: D301
     intervals = [interval_of(server) for server in all_servers()]
+    if textfile is not None:
+        replace_file(textfile, metrics_of(intervals))
+        textfile.chmod(0o644)
     print_items(
         [_describe(each) for each in intervals],
         ("server", "tool", "oldest", "newest", "base_backups", "streaming", "retained_mib"),
