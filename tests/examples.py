@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import insert
+from sqlalchemy import func, insert, update
 from werkzeug.routing import Rule
 
 from trially.api import routes_only
@@ -171,6 +171,14 @@ def _insert_job(member: "Member", _: Ids, word: str) -> str:
         return str(insert_item(Job, values, ("id",))["id"])
 
 
+def _insert_export(member: "Member") -> str:
+    """Insert the job of an export that has failed, and return its id."""
+    with member.app.app_context(), tenant_context(str(member.tenant.id)), transaction():
+        values = {"kind": "export", "parameters": {"parts": ["csv"]}, "operator": "operator"}
+        ended = {"state": "failed", "ended_at": dt.datetime.now(dt.UTC)}
+        return str(insert_item(Job, values | ended, ("id",))["id"])
+
+
 def _erase_another(member: "Member", ids: Ids, word: str) -> str:
     """Erase a patient of the same site, and return the id of the tombstone."""
     patient_id = EXAMPLES["patient"].create(member, ids, new_word())
@@ -258,6 +266,15 @@ def _import_patient(member: "Member", source: str, patient: str, query: str = ""
     return str(answer.json["id"])
 
 
+def _end_exports(member: "Member", _: Ids) -> Body:
+    """End the exports that wait, because one waits at a time."""
+    with member.app.app_context(), tenant_context(str(member.tenant.id)), transaction():
+        db.session.execute(
+            update(Job).where(Job.kind == "export").values(state="cancelled", ended_at=func.now())
+        )
+    return {}
+
+
 def _new_patient(member: "Member", ids: Ids) -> Body:
     """Return the id of a patient of the same site whom nothing else needs."""
     return {"patient_id": EXAMPLES["patient"].create(member, ids, new_word())}
@@ -273,6 +290,7 @@ def _held_patient(member: "Member", ids: Ids) -> Body:
 
 
 PREPARED: Mapping[str, Callable[["Member", Ids], Body]] = {
+    "exports.create_export": _end_exports,
     "jobs.cancel_job": lambda member, ids: {"job_id": _insert_job(member, ids, new_word())},
     "imports.withdraw_missing_records": _full_export,
     "patients.erase_patient": _new_patient,
@@ -330,12 +348,12 @@ def create_all(member: "Member", word: str = "word", **ids: str) -> dict[str, st
     """Create one row of each resource, and return their ids. Rows in `ids` exist already.
 
     Some arguments of routes are no ids of resources: the patient `into` whom another is merged, a
-    `field` that is corrected, an `alert_rule`, and an audit record.
+    `field` that is corrected, an `alert_rule`, an export, and an audit record.
     """
     for name, example in EXAMPLES.items():
         if example.can_be_created and f"{name}_id" not in ids:
             ids[f"{name}_id"] = example.create(member, ids, new_word(word))
-    some = {"into": ids["patient_id"], "field": "sex"}
+    some = {"into": ids["patient_id"], "field": "sex", "export_id": _insert_export(member)}
     newest = next(each for each in member.get("/audit").json["data"] if each["member"])
     ids |= {"audit_record_id": newest["id"], "member_id": newest["member"]["id"]}
     return some | {"alert_rule": "bulk_reads"} | ids

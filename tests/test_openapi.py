@@ -94,9 +94,13 @@ def test_what_a_request_may_be_called_is_left_to_the_client(document: dict[str, 
 
 
 WITHOUT_VERSION = frozenset(
-    {"/api/v1/audit/{audit_record_id}", "/api/v1/patients/erasures/{erasure_id}"}
+    {
+        "/api/v1/audit/{audit_record_id}",
+        "/api/v1/exports/{export_id}",
+        "/api/v1/patients/erasures/{erasure_id}",
+    }
 )
-"""Items that never change."""
+"""Items that never change, or whose job has the version."""
 
 
 UNVERSIONED = frozenset({"/api/v1/patients/{patient_id}/legal-hold"})

@@ -2,13 +2,14 @@
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from marshmallow import Schema
 
 from trially.api import routes_only
 from trially.auth.permissions import (
     DEFAULT_PHI_LEVELS,
+    NEEDS_FULL,
     ROLE_PERMISSIONS,
     SHOWS_NO_PATIENT,
     SPANS_ALL_SITES,
@@ -78,14 +79,19 @@ remain visible: its sites and studies, and that an MRN exists already (409).
 """
 
 
+def _named(permissions: Iterable[Permission]) -> str:
+    return ", ".join(f"`{permission}`" for permission in sorted(permissions))
+
+
 def describe_permissions() -> str:
     """Return docs/permissions.md."""
-    without = ", ".join(f"`{permission}`" for permission in sorted(SPANS_ALL_SITES))
+    without = _named(SPANS_ALL_SITES)
     parts = [
         INTRODUCTION,
         "## Roles\n",
         _table(["permission", *Role], _permission_rows()),
         f"At the PHI level `{PhiLevel.NONE}` only the permissions marked ¹ remain, whatever the role.\n",
+        f"Only at the level `{PhiLevel.FULL}`: {_named(NEEDS_FULL)}, because an archive is not masked.\n",
         "## PHI levels\n",
         LEVELS,
         _table(["field", *PhiLevel], _field_rows()),

@@ -173,5 +173,5 @@ def test_a_member_who_lost_the_right_gets_no_archive(
     owner = as_member(tenant, Role.OWNER)
     shown = owner.get(location).json
     assert shown["state"] == "failed"
-    assert "PHI level" in shown["error"]
+    assert "exports:write" in shown["error"]
     assert not shown["is_stored"]

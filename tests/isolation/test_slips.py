@@ -35,6 +35,7 @@ CACHED_FUNCTIONS = {
     "trially/database/since.py:lacking_at",
     "trially/database/statements.py:_tables_of",
     "trially/dev_issuer/key_file.py:_import_key",
+    "trially/exports/column_docs.py:_models",
     "trially/keys/derivation.py:derive_key",
     "trially/keys/sealing.py:_cipher",
     "trially/recruiting/documents/searches.py:read_search",

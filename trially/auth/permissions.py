@@ -214,12 +214,18 @@ Imports, their sources and the audit log affect all sites. So do other members' 
 """
 
 
+NEEDS_FULL = frozenset({Permission.EXPORTS_WRITE, Permission.PATIENTS_EXPORT})
+"""The permissions that only members of the PHI level `full` have: an archive is not masked."""
+
+
 @cache
 def permissions_of(role: Role, level: PhiLevel, *, has_all_sites: bool) -> frozenset[Permission]:
     """Return a member's permissions: those of the role, less what PHI level and sites exclude."""
     permissions = ROLE_PERMISSIONS[role]
     if level is PhiLevel.NONE:
         permissions &= SHOWS_NO_PATIENT
+    if level is not PhiLevel.FULL:
+        permissions -= NEEDS_FULL
     if not has_all_sites:
         permissions -= SPANS_ALL_SITES
     return permissions

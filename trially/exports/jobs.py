@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 
 from trially.audit.forms import Action
 from trially.audit.recording import note
-from trially.auth.permissions import Permission, PhiLevel
+from trially.auth.permissions import Permission
 from trially.database.placement import current_placement
 from trially.database.rows import Item, of_current_tenant, table_of
 from trially.database.session import db, transaction
@@ -22,7 +22,7 @@ from trially.exports.contents import ALL_PARTS, Part, write_tenant
 from trially.exports.targets import ZipTarget
 from trially.jobs.enqueuing import enqueue
 from trially.jobs.files import FileWriter, delete_file, has_file, read_parts
-from trially.jobs.kinds import JobError, Kind, Step, Turn, register
+from trially.jobs.kinds import Kind, Step, Turn, register
 from trially.jobs.model import UNFINISHED, Job
 from trially.recruiting.sources.locking import lock_until_commit
 from trially.state import request_state
@@ -69,7 +69,6 @@ def archive_of(job_id: UUID) -> Iterator[bytes]:
 
 def _export(turn: Turn) -> None:
     """Write the archive, encrypted part by part, in one transaction."""
-    _refuse_limited()
     parts = [Part(name) for name in turn.parameters["parts"]]
     written = 0
 
@@ -92,13 +91,6 @@ def _export(turn: Turn) -> None:
         file.close()
         turn.publish(bytes=file.bytes, files=len(manifest["files"]))
     turn.progress(written, written)
-
-
-def _refuse_limited() -> None:
-    """Raise `JobError` unless the member still sees all that an export shows."""
-    identity = request_state().identity
-    if identity is not None and identity.phi_level is not PhiLevel.FULL:
-        raise JobError("The member who asked for the export has no longer the PHI level full.")
 
 
 EXPORT = register(

@@ -1,7 +1,6 @@
 """Routes of exports."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import IO, Any
@@ -11,6 +10,7 @@ from flask import Blueprint, Response
 
 from trially.audit.actors import act_for
 from trially.audit.forms import Action, Purpose
+from trially.auditing.files import spool
 from trially.auth.permissions import Permission, requires
 from trially.database.rows import Item
 from trially.exports.contents import Part
@@ -33,7 +33,8 @@ from trially.http.contract import (
     may_conflict,
     returns,
 )
-from trially.http.problems import Conflict, Forbidden, NotFound
+from trially.http.problems import Conflict, NotFound
+from trially.jobs.kinds import JobError
 from trially.jobs.model import Job
 from trially.jobs.schema import JobSchema
 from trially.recruiting.patients.routes import PATIENTS
@@ -44,7 +45,6 @@ from trially.state import request_state
 bp = Blueprint("exports", __name__)
 
 ZIP_TYPE = "application/zip"
-IN_MEMORY = 1 << 20
 BLOCK_BYTES = 1 << 16
 JOBS = Resource(Job, JobSchema(), scope=WHOLE_TENANT)
 
@@ -62,7 +62,6 @@ def create_export(body: dict[str, Any]) -> Item:
     waits or runs, the answer is 409. Needs the PHI level `full` and access to all sites. It is
     recorded.
     """
-    _refuse_limited()
     try:
         job = enqueue_export([Part(each) for each in body["parts"]])
     except ExportRunningError as error:
@@ -80,7 +79,6 @@ def show_export(export_id: UUID) -> Item | Response:
     With `Accept: application/zip`, the answer is the archive. It is stored encrypted, and deleted
     at `expires_at`: then the answer is 404. Each download is recorded in the audit log.
     """
-    _refuse_limited()
     job = JOBS.get(export_id)
     if job["kind"] != EXPORT.name:
         raise JOBS.not_found()
@@ -90,9 +88,10 @@ def show_export(export_id: UUID) -> Item | Response:
         raise NotFound("The archive is not written yet, or was deleted.")
     act_for(Purpose.OPERATION, Action.EXPORT)
     request_state().audit.discloses = True
-    file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - the answer closes it
-    for part in archive_of(export_id):
-        file.write(part)
+    try:
+        file = spool(lambda target: target.writelines(archive_of(export_id)))
+    except JobError as error:
+        raise NotFound("The archive cannot be decrypted any more. Export again.") from error
     return _archive(file)
 
 
@@ -110,7 +109,6 @@ def export_person(patient_id: UUID) -> Item | Response:
     the same person, and included. If the caller may not see all of them, the answer is 409. Needs
     the PHI level `full`. It is recorded as an answer to a request by the patient.
     """
-    _refuse_limited()
     PATIENTS.get(patient_id)
     records = records_of(patient_id)
     if len(PATIENTS.visible(records)) < len(records):
@@ -120,22 +118,20 @@ def export_person(patient_id: UUID) -> Item | Response:
             code=Code.RECORD_REPLACES_OTHERS,
         )
     act_for(Purpose.PATIENT_REQUEST, Action.EXPORT)
-    file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - the answer closes it
-    target = ZipTarget(file)
-    manifest = write_person(target, patient_id)
-    target.close()
+    manifest: Item = {}
+
+    def write(content: IO[bytes]) -> None:
+        target = ZipTarget(content)
+        manifest.update(write_person(target, patient_id))
+        target.close()
+
+    file = spool(write)
     if chosen_type(ZIP_TYPE) == ZIP_TYPE:
         request_state().audit.patients.update(records)
         request_state().audit.discloses = True
         return _archive(file)
     file.close()
-    return manifest
-
-
-def _refuse_limited() -> None:
-    """Answer 403 unless the caller sees identifiers: an archive is not masked."""
-    if not request_state().shows_identifiers:
-        raise Forbidden("An export needs the PHI level full.", code=Code.PHI_LEVEL_REQUIRED)
+    return {name: manifest[name] for name in PersonExportSchema().fields}
 
 
 def _archive(file: IO[bytes]) -> Response:

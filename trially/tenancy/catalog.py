@@ -101,6 +101,9 @@ class Server(Timestamped, CatalogModel):
     system_identifier: Mapped[str | None] = mapped_column(String(20))
     """PostgreSQL's system identifier. It identifies a server whatever its name or address."""
 
+    backup: Mapped[str | None] = mapped_column(String(80))
+    """The tool that backs the server up, and its name there: `barman:main`. NULL: none."""
+
 
 class ServerPassword(CatalogModel):
     """The encrypted password of a server's administrator. Request handling may not read it."""

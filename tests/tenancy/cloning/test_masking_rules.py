@@ -17,6 +17,7 @@ from trially.database.classes import (
     unclassified,
 )
 from trially.database.model import TenantModel
+from trially.keys.throwaway_keys import ThrowawayKey
 from trially.tenancy.cloning.errors import UnclassifiedColumnError, UnmaskableValueError
 from trially.tenancy.cloning.fictions import Fictions
 from trially.tenancy.cloning.masking import Masker, Row
@@ -26,12 +27,13 @@ from trially.tenancy.cloning.permuting import permute_number, permute_text
 list(find_blueprints())
 TABLES = TenantModel.metadata.tables
 TODAY = dt.date(2026, 11, 27)
+KEY = ThrowawayKey.create()
 PERSON = "0192b1f2-0000-7000-8000-000000000001"
 
 
 @pytest.fixture
 def masker() -> Masker:
-    fictions = Fictions(b"k" * 32)
+    fictions = Fictions(ThrowawayKey.create())
     return Masker("t", fictions, People(fictions, TODAY), "2026-11-27T00:00:00+00:00")
 
 
@@ -176,12 +178,12 @@ def test_names_of_one_person_are_the_same_in_all_tables(masker: Masker) -> None:
 
 @pytest.mark.parametrize("size", [2, 3, 10, 97, 260, 1000])
 def test_permuting_loses_no_number(size: int) -> None:
-    assert {permute_number(b"key", each, size) for each in range(size)} == set(range(size))
+    assert {permute_number(KEY, each, size) for each in range(size)} == set(range(size))
 
 
 def test_formats_are_kept() -> None:
     for text in ("MRN-00042", "+1 (555) 010-9999", "aB9/x.7", "Ünïcødé-1", "", "---"):
-        permuted = permute_text(b"key", text)
+        permuted = permute_text(KEY, text)
         assert len(permuted) == len(text)
         for before, after in zip(text, permuted, strict=True):
             assert before.isdigit() == after.isdigit()
@@ -190,13 +192,13 @@ def test_formats_are_kept() -> None:
 
 
 def test_another_key_gives_another_clone() -> None:
-    one, other = (Fictions(key) for key in (b"1" * 32, b"2" * 32))
+    one, other = (Fictions(ThrowawayKey.create()) for _ in range(2))
 
     assert one.uuid(PERSON) != other.uuid(PERSON)
     assert one.identifier("number", "MRN-0000042", "") != other.identifier(
         "number", "MRN-0000042", ""
     )
-    assert "key" not in repr(one)
+    assert "\\x" not in repr(one)
 
 
 def test_secrets_are_never_copied(masker: Masker) -> None:

@@ -63,7 +63,9 @@ def concept(
 ) -> Json | None:
     """Return a CodeableConcept. A display without a code is its text. None if all is absent."""
     codings = [coding(system, code, display)] if code is not None else []
-    codings += [coding(each["system"], each["code"], each["display"]) for each in others or ()]
+    codings += [
+        coding(each.get("system"), each.get("code"), each.get("display")) for each in others or ()
+    ]
     if code is None:
         text = display or text
     return present({"coding": codings, "text": text}) or None

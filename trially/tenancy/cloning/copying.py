@@ -1,7 +1,6 @@
 """Copy the rows of one snapshot of the source into the new tenant, as they are or masked."""
 
 import datetime as dt
-import os
 from collections.abc import Iterator, Sequence
 from itertools import count
 
@@ -9,6 +8,7 @@ from psycopg2 import sql
 
 from trially.database.classes import Copied, copied_to_clones
 from trially.database.model import TenantModel
+from trially.keys.throwaway_keys import ThrowawayKey
 from trially.tenancy.cloning.errors import UnclassifiedColumnError
 from trially.tenancy.cloning.fictions import Fictions
 from trially.tenancy.cloning.masking import Masker, Row, TableMasker, texts_of
@@ -59,7 +59,7 @@ def _is_copied(table: MovedTable, *, masked: bool) -> bool:
 
 def _new_masker(ours: SideSession, target: Side) -> Masker:
     """Return a masker with a new key. It is nowhere but in the memory of this process."""
-    fictions, now = Fictions(os.urandom(32)), dt.datetime.now(dt.UTC)
+    fictions, now = Fictions(ThrowawayKey.create()), dt.datetime.now(dt.UTC)
     people = People(fictions, now.date())
     people.read(ours, ours.side.table("patient").as_string(ours.raw))
     moment = now.replace(microsecond=0).isoformat()

@@ -1,10 +1,10 @@
 """Fictitious values in the place of identifiers, from a key that nobody keeps."""
 
-import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
+from trially.keys.throwaway_keys import ThrowawayKey
 from trially.tenancy.cloning.permuting import permute_text
 
 
@@ -35,11 +35,11 @@ KEPT_SOURCE = "manual"
 class Fictions:
     """Makes fictitious values. The same value becomes the same one, in all tables of a clone."""
 
-    key: bytes = field(repr=False)
+    key: ThrowawayKey
 
     def digest(self, kind: str, *values: str) -> bytes:
         """Return 32 bytes that follow from values, for who has the key."""
-        return _digest(self.key, kind, *values)
+        return self.key.digest(kind, *values)[:32]
 
     def uuid(self, value: str) -> str:
         """Return another UUID in the place of one."""
@@ -70,13 +70,7 @@ class Fictions:
 
     def permuted(self, kind: str, value: str) -> str:
         """Return another text of the same format."""
-        return permute_text(self.digest("permute", kind), value)
-
-
-def _digest(key: bytes, *parts: str) -> bytes:
-    encoded = [part.encode() for part in parts]
-    message = b"".join(len(each).to_bytes(4) + each for each in encoded)
-    return hmac.digest(key, message, "sha256")
+        return permute_text(self.key.for_use(f"permute {kind}"), value)
 
 
 def _given(fictions: Fictions, value: str, person: str) -> str:

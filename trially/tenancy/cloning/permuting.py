@@ -4,15 +4,16 @@ A Feistel network over the numbers of the texts of a format, with HMAC-SHA-512 a
 its rounds. A result outside of the range is permuted again: cycle walking, as in NIST SP 800-38G.
 """
 
-import hmac
 import string
 from collections.abc import Sequence
+
+from trially.keys.throwaway_keys import ThrowawayKey
 
 ROUNDS = 10
 _ALPHABETS = (string.digits, string.ascii_uppercase, string.ascii_lowercase)
 
 
-def permute_text(key: bytes, text: str) -> str:
+def permute_text(key: ThrowawayKey, text: str) -> str:
     """Return another text of the same format: digits stay digits, and letters letters.
 
     A letter that is not in ASCII becomes one that is. All other characters stay.
@@ -34,7 +35,7 @@ def permute_text(key: bytes, text: str) -> str:
     return "".join(reversed(written))
 
 
-def permute_number(key: bytes, number: int, size: int, tweak: bytes = b"") -> int:
+def permute_number(key: ThrowawayKey, number: int, size: int, tweak: bytes = b"") -> int:
     """Return the number in the place of another one, both from 0 to `size` - 1."""
     if size < 2:
         return number
@@ -49,9 +50,9 @@ def permute_number(key: bytes, number: int, size: int, tweak: bytes = b"") -> in
             return number
 
 
-def _round(key: bytes, number: int, value: int, tweak: bytes) -> int:
+def _round(key: ThrowawayKey, number: int, value: int, tweak: bytes) -> int:
     message = number.to_bytes(1) + len(tweak).to_bytes(4) + tweak + value.to_bytes(128)
-    return int.from_bytes(hmac.digest(key, message, "sha512") * 2)
+    return int.from_bytes(key.digest_bytes(message) * 2)
 
 
 def _alphabet_of(character: str) -> str | None:

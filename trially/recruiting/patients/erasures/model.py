@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKeyConstraint, Index, String, UniqueConstraint, fu
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel
 from trially.database.since import since
 
@@ -55,3 +56,26 @@ class PersonErasure(TenantModel):
         Index("ix_person_erasure_tenant_id_patient_id", "tenant_id", "patient_id"),
         {"info": since("0023")},
     )
+
+
+classify(
+    PatientHold,
+    {
+        Held.ID: "patient_id",
+        REMOVED: "reason",
+        identifier("member"): "placed_by",
+        Held.MOMENT: "placed_at",
+    },
+    Copied.UNMASKED,
+)
+classify(
+    PersonErasure,
+    {
+        Held.ID: "patient_id site_id",
+        Held.TECHNICAL: "reason",
+        identifier("member"): "erased_by",
+        Held.MOMENT: "erased_at",
+        REMOVED: "pseudonyms certificate",
+    },
+    Copied.NEVER,
+)
