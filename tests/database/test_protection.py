@@ -3,6 +3,7 @@
 import pytest
 
 import trially.request_cycle.idempotency_keys  # noqa: F401  it has a table of its own
+from tools.field_table import DOCUMENT, with_table
 from trially.api import find_blueprints
 from trially.database.classes import Held, class_of
 from trially.database.model import TenantModel
@@ -19,7 +20,6 @@ from trially.database.protection import (
     undecided,
 )
 from trially.recruiting.patients.model import Patient
-from trially.recruiting.search.model import PatientSearchTerm
 from trially.recruiting.sites.model import Site
 
 list(find_blueprints())
@@ -49,11 +49,11 @@ def test_no_identifier_of_a_patient_stays_readable() -> None:
 
 def test_the_birth_date_and_the_key_of_the_audit_record_are_sealed() -> None:
     for name in ("birth_date", "address", "audit_key", "content_hash"):
-        assert isinstance(protection_of(Patient.__table__, name), Sealed), name
+        assert isinstance(protection_of(TABLES["patient"], name), Sealed), name
 
 
 def test_terms_of_the_search_are_not_stored() -> None:
-    assert isinstance(protection_of(PatientSearchTerm.__table__, "term"), Blinded)
+    assert isinstance(protection_of(TABLES["patient_search_term"], "term"), Blinded)
 
 
 def test_each_readable_column_has_a_reason() -> None:
@@ -71,7 +71,9 @@ def test_a_forgotten_column_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert "patient.mrn" in undecided(TABLES["patient"])
     assert "patient.sex" not in undecided(TABLES["patient"])
-    assert class_of(TABLES["patient"], "sex").held not in DECIDED
+    sex = class_of(TABLES["patient"], "sex")
+    assert sex is not None
+    assert sex.held not in DECIDED
 
 
 def test_a_table_about_patients_decides_for_each_column(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,6 +85,13 @@ def test_a_table_about_patients_decides_for_each_column(monkeypatch: pytest.Monk
     assert "patient.phone" in undecided(TABLES["patient"])
     assert "patient.mrn" not in undecided(TABLES["patient"])
     assert undecided(TABLES["site"]) == []
+
+
+def test_the_documentation_has_the_columns_of_today() -> None:
+    document = DOCUMENT.read_text(encoding="utf-8")
+
+    assert document == with_table(document), "Run `make docs`."
+    assert "| `patient_search_term` | `term` | blind index of 16 bits alone |" in document
 
 
 def test_a_column_has_one_decision() -> None:

@@ -30,7 +30,7 @@ UNIQUE_BITS = 128
 """Bits of a term that stands for its value in a unique key or a join: no two values share it."""
 
 SEARCH_BITS = 16
-"""Bits of a term that a search looks up. Of 100,000 names, about three have the same term."""
+"""Bits of a term that a search looks up. Of 100,000 names, 1.5 others have the same."""
 
 
 @dataclass(frozen=True)

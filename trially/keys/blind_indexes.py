@@ -39,4 +39,5 @@ class BlindIndex:
 
 def coincidences(different_values: int, bits: int) -> float:
     """Return how many other values share a term on average, if a column has so many values."""
-    return (different_values - 1) / 2**bits
+    terms: int = 1 << bits
+    return (different_values - 1) / terms
