@@ -22,17 +22,17 @@ def dump_and_restore(source: URL, target: URL) -> float:
     """
     programs, roles = find_binaries(), ["--no-owner", "--no-privileges"]
     schemas = [f"--schema={schema}" for schema in SCHEMAS]
-    _run([programs / "createdb", "--template=template0", TARGET], target)
+    run([programs / "createdb", "--template=template0", TARGET], target)
     try:
         begun = time.monotonic()
         dump = subprocess.Popen(
             [programs / "pg_dump", "-Fc", *schemas, *roles, str(source.database)],
-            env=_environment(source),
+            env=libpq_environment(source),
             stdout=subprocess.PIPE,
         )
         restore = subprocess.run(
             [programs / "pg_restore", "--exit-on-error", *roles, f"--dbname={TARGET}"],
-            env=_environment(target),
+            env=libpq_environment(target),
             stdin=dump.stdout,
             check=False,
             timeout=STEP_SECONDS,
@@ -41,14 +41,15 @@ def dump_and_restore(source: URL, target: URL) -> float:
             raise SystemExit("The yardstick, pg_dump | pg_restore, failed.")
         return time.monotonic() - begun
     finally:
-        _run([programs / "dropdb", "--force", TARGET], target)
+        run([programs / "dropdb", "--force", TARGET], target)
 
 
-def _run(command: Sequence[Path | str], url: URL) -> None:
-    subprocess.run(command, env=_environment(url), check=True, timeout=STEP_SECONDS)
+def run(command: Sequence[Path | str], url: URL) -> None:
+    """Run a program of PostgreSQL on a server."""
+    subprocess.run(command, env=libpq_environment(url), check=True, timeout=STEP_SECONDS)
 
 
-def _environment(url: URL) -> dict[str, str]:
+def libpq_environment(url: URL) -> dict[str, str]:
     """Return the environment in which libpq's programs reach a server."""
     place = {"PGHOST": str(url.query["host"]), "PGPORT": str(url.query["port"])}
     user = {"PGUSER": str(url.username), "PGPASSWORD": str(url.password)}

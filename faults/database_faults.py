@@ -114,6 +114,13 @@ def lock_table(scene: Scene) -> Iterator[None]:
 @contextmanager
 def small_disk(scene: Scene) -> Iterator[dict[str, str]]:
     """Move the victim's database to a small disk of its own."""
+    with mounted_disk(scene, scene.first, scene.victim().database):
+        yield {}
+
+
+@contextmanager
+def mounted_disk(scene: Scene, server: Server, database: str) -> Iterator[None]:
+    """Let a database be on a small disk, which is mounted as `disk`, until the block ends."""
     disk = scene.installation.folder / "disk"
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m", "tmpfs", str(disk)]
@@ -121,16 +128,16 @@ def small_disk(scene: Scene) -> Iterator[dict[str, str]]:
     if mounted.returncode:
         disk.rmdir()
         raise CannotRunError("A small disk cannot be mounted. Run it as root.")
-    place, name = disk / "tablespace", scene.victim().database
+    place = disk / "tablespace"
     try:
         place.mkdir(mode=0o700)
-        owner = (scene.first.directory / "data").stat()
+        owner = (server.directory / "data").stat()
         os.chown(place, owner.st_uid, owner.st_gid)
-        scene.first.ask(f"CREATE TABLESPACE small LOCATION '{place}'")
-        _move(scene.first, name, "small")
-        yield {}
-        _move(scene.first, name, "pg_default")
-        scene.first.ask("DROP TABLESPACE small")
+        server.ask(f"CREATE TABLESPACE small LOCATION '{place}'")
+        _move(server, database, "small")
+        yield
+        _move(server, database, "pg_default")
+        server.ask("DROP TABLESPACE small")
     finally:
         subprocess.run(["umount", "--lazy", str(disk)], check=False)
         disk.rmdir()
@@ -146,12 +153,13 @@ def _move(server: Server, database: str, tablespace: str) -> None:
 def fill_disk(scene: Scene) -> Iterator[None]:
     """Fill the small disk with a file, to the last byte."""
     file = scene.installation.folder / "disk" / "full"
-    _fill(file)
+    fill(file)
     yield
     file.unlink()
 
 
-def _fill(path: Path) -> None:
+def fill(path: Path) -> None:
+    """Write a file until its disk is full, to the last byte."""
     chunk = b"\0" * FILL_CHUNK
     with path.open("wb", buffering=0) as file:
         while chunk:

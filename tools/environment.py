@@ -21,6 +21,9 @@ LAST_LINES = 15
 SUFFICIENT = {"running": ("running", "development"), "development": ("development",)}
 """The sets of requirements that contain what a set needs."""
 
+ALONE = "barman"
+"""What development needs too, and is installed without its dependencies."""
+
 
 def main(name: str) -> str | None:
     """Install a set of requirements, and return what is wrong, or None."""
@@ -55,18 +58,21 @@ def install(name: str) -> str | None:
             return "Python could not create .venv. On Debian: apt install python3-venv"
     if not run_pip(python, requirements_of(name)):
         return "The requirements could not be installed, as said above."
+    if name == "development" and not run_pip(python, requirements_of(ALONE), "--no-deps"):
+        return "The requirements could not be installed, as said above."
     if name == "development" and not install_command(python):
         return "The command `trially` could not be installed, as said above."
     stamp_of(name).write_text(digest_of(name))
     return None
 
 
-def run_pip(python: Path, requirements: Path) -> bool:
+def run_pip(python: Path, requirements: Path, *options: str) -> bool:
     """Install requirements, and return whether pip succeeded. Print its last lines if not."""
     total = len(re.findall(r"^\S+==", requirements.read_text(), re.MULTILINE))
     show(f"Installing {total} packages of requirements/{requirements.name} into .venv …")
     command = [str(python), "-m", "pip", "install", "--disable-pip-version-check"]
-    command += ["--progress-bar=off", "--require-hashes", "-r", str(requirements)]
+    command += ["--progress-bar=off", "--require-hashes", *options]
+    command += ["-r", str(requirements)]
     last: deque[str] = deque(maxlen=LAST_LINES)
     fetched = 0
     with subprocess.Popen(  # noqa: S603
@@ -100,6 +106,7 @@ def digest_of(name: str) -> str:
     content = requirements_of(name).read_bytes() + repr(sys.version_info[:2]).encode()
     if name == "development":
         content += (ROOT / "pyproject.toml").read_bytes()
+        content += requirements_of(ALONE).read_bytes()
     return hashlib.sha256(content).hexdigest()
 
 

@@ -24,6 +24,7 @@ TENANTS = f"{LIFECYCLE}.tenant_commands"
 LISTING = f"{LIFECYCLE}.listing_commands"
 MOVING = f"{LIFECYCLE}.moving.move_commands"
 ERASING = "trially.tenancy.erasing.commands"
+RECOVERY = "trially.tenancy.recovery"
 MIGRATING = "trially.tenancy.migrating.commands"
 OPERATIONS = "trially.tenancy.operation_commands"
 ARCHIVES = "trially.tenancy.archives"
@@ -119,7 +120,7 @@ tenants = _group(
     ),
     _lazy(
         "show",
-        f"{LISTING}:show",
+        "trially.tenancy.show_command:show",
         "Show the tenant SLUG, its placement, members, size and revision.",
     ),
     _lazy("rename", f"{TENANTS}:rename", "Change the slug of the tenant SLUG to NEW_SLUG."),
@@ -202,6 +203,11 @@ tenants = _group(
         "trially.doctor.diff_commands:diff",
         "Compare the tables of the tenant SLUG with those of a new tenant at its revision.",
     ),
+    _lazy(
+        "diff-data",
+        "trially.taking_back.commands:diff_data",
+        "Compare the rows of the tenant SLUG with those of NEW, a restored copy of it.",
+    ),
     _lazy("silo", f"{TENANTS}:silo", "Write the files that run a silo for the tenant SLUG."),
     _lazy("revoke", f"{AUTH}:revoke", "Revoke the tokens for the tenant SLUG."),
     _lazy("token", f"{AUTH}:token", "Print a development token for the tenant SLUG."),
@@ -222,8 +228,8 @@ tenants = _group(
     ),
     _lazy(
         "restore",
-        f"{ARCHIVES}.restore_commands:restore",
-        "Restore ARCHIVE: its id, URL or path.",
+        f"{RECOVERY}.restore_commands:restore",
+        "Restore an archive, given by its id, URL or path; or a tenant as it was at a time.",
     ),
     members,
     connections,
@@ -267,6 +273,21 @@ servers = _group(
         "Stop placing tenants on the server NAME.",
     ),
     _lazy("resume", f"{SERVERS}:resume", "Resume placing tenants on the server NAME."),
+    _lazy(
+        "backup",
+        f"{RECOVERY}.commands:backup",
+        "Take a base backup of the server NAME with its tool, on this host.",
+    ),
+    _lazy(
+        "backups",
+        f"{RECOVERY}.commands:backups",
+        "List the base backups of the server NAME, oldest first.",
+    ),
+    _lazy(
+        "status",
+        f"{RECOVERY}.commands:status",
+        "Show to which times the tenants of each server can be restored, and what is wrong.",
+    ),
     _lazy("remove", f"{SERVERS}:remove", "Remove the server NAME, which must have no tenants."),
 )
 

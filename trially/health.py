@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from threading import Event
 
@@ -15,6 +16,7 @@ from trially.http.problems import NotFound, Unauthorized
 from trially.jobs.wakeups import read_waiting
 from trially.observability import metrics
 from trially.state import app_state
+from trially.tenancy.archives.ages import read_ages
 from trially.tenancy.catalog_reader import CatalogUnavailableError
 from trially.tenancy.recorded_keys import WrongSecretKeyError
 from trially.tenancy.schema.fleet_revisions import fleet_revisions
@@ -90,7 +92,9 @@ def show_metrics() -> Response:
             "Missing or invalid token. Send the metrics token as a bearer token.",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    _check_jobs(_check_catalog())  # for the metrics of revisions and jobs
+    catalog = _check_catalog()  # for the metrics of revisions
+    _check_jobs(catalog)  # for the metrics of jobs
+    _measure_backups(catalog)
     metrics.usage.record(engine_registry().budgets(), app_state().bulkheads)
     body, content_type = metrics.render()
     return Response(body, content_type=content_type)
@@ -135,6 +139,15 @@ def _check_jobs(catalog: str) -> str:
     metrics.jobs_oldest_seconds.set(waiting.oldest_seconds)
     metrics.jobs_overdue_seconds.set(waiting.overdue_seconds)
     return "wait for a worker" if waiting.are_overdue else "ok"
+
+
+def _measure_backups(catalog: str) -> None:
+    if catalog not in {"ok", NEWER_CATALOG}:
+        return
+    with suppress(CatalogUnavailableError):
+        ages = read_ages()
+        metrics.backup_oldest_seconds.set(ages.oldest_seconds)
+        metrics.tenants_without_backup.set(ages.tenants_without)
 
 
 def _check_keys() -> str:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from trially.jobs.wakeups import Waiting
     from trially.keys import SecretKeys
     from trially.request_cycle.bulkheads import Bulkheads, Compartment
+    from trially.tenancy.archives.ages import BackupAges
     from trially.tenancy.catalog import Tier
     from trially.tenancy.catalog_reader import CatalogReader
     from trially.tenancy.data_keys.finding import DataKeys
@@ -133,6 +134,12 @@ class AppState:
 
     read_jobs_again_at: float = 0.0
     """`time.monotonic()` from which on they are read again."""
+
+    backup_ages: "BackupAges | None" = None
+    """How old the backups of tenants are, as last read from the catalog."""
+
+    read_backups_again_at: float = 0.0
+    """`time.monotonic()` from which on the ages are read again."""
 
     openapi_document: bytes = b""
     tracer_provider: "TracerProvider | None" = None

@@ -33,9 +33,10 @@ from trially.terminal import NOTHING, Command, command
 ONLY_READ = {
     *("doctor", "openapi", "tenants list", "tenants show", "tenants members list"),
     *("tenants connections list", "operations list", "servers list", "servers show"),
+    *("servers backups", "servers status"),
     *("jobs list", "jobs show"),
     *("audit status", "audit verify", "keys status", "imports list", "support list", "demo status"),
-    *("tenants top", "tenants erased"),
+    *("tenants top", "tenants erased", "backups list", "backups show"),
     *("db branches", "db check", "db current", "db edit", "db heads", "db history", "db init"),
     *("tenants status", "tenants diff", "tenants backfill status", "db lint"),
     *("db list-templates", "db merge", "db migrate", "db revision", "db show"),

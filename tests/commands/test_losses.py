@@ -25,9 +25,11 @@ DESTRUCTIVE = {
     *("tenants members remove", "tenants connections remove"),
     *("servers change", "servers remove"),
     *("keys rotate", "keys destroy-former-versions"),
+    "tenants diff-data",
     *("operations resume", "imports delete", "imports forget", "imports withdraw", "jobs cancel"),
     *("db downgrade", "db stamp", "audit prune"),
     *("tenants erase", "patients erase"),
+    *("tenants backup", "tenants restore", "backups prune", "backups key"),
     "demo reset",
 }
 

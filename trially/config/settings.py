@@ -86,6 +86,15 @@ class Settings:
     embedded_settings: dict[str, str] = field(default_factory=dict)
     """Extra `postgresql.conf` settings of the embedded server."""
 
+    barman: str = "barman"
+    """The command that runs Barman on this host, with its options."""
+
+    postgres_programs: Path | None = None
+    """The folder of the PostgreSQL programs that recover a cluster; None looks for them."""
+
+    recovery_directory: Path | None = None
+    """The folder of recovered clusters; None is the folder `recovery` of the instance."""
+
     catalog_database: Annotated[str, DATABASE_NAME] = "trially_catalog"
     """Name of the control-plane database on the first server."""
 

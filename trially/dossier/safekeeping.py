@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select
 
 from trially.keys.providers import WrappedKey
-from trially.tenancy.archives.backups import archives_of
+from trially.tenancy.archives.finding import archives_of
 from trially.tenancy.archives.model import Archive
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.catalog_sessions import catalog_transaction

@@ -154,6 +154,16 @@ jobs_overdue_seconds = Gauge(
     "For how long a tenant with jobs has waited for a visit of a worker.",
     multiprocess_mode="livemostrecent",
 )
+backup_oldest_seconds = Gauge(
+    "trially_backup_oldest_seconds",
+    "Age of the newest backup, of the tenant for which it is oldest.",
+    multiprocess_mode="livemostrecent",
+)
+tenants_without_backup = Gauge(
+    "trially_tenants_without_backup",
+    "Tenants that have no backup. `flask tenants show` says when each was backed up.",
+    multiprocess_mode="livemostrecent",
+)
 connections_open = Gauge(
     "trially_connections_open",
     "Connections to tenants' databases, open or being opened.",

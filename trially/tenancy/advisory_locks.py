@@ -24,6 +24,9 @@ READY_LOCK = 0x7472_6961_6C6C_7264
 MIGRATION_LOCK = 0x7472_6961_6C6C_6D67
 """Catalog: one process at a time migrates tenants."""
 
+BACKUP_LOCK = 0x7472_6961_6C6C_626B
+"""Catalog: one process at a time backs up all tenants."""
+
 GRANT_LOCK = 0x7472_6961_6C6C_6772
 """Tenants' database: one migration at a time grants. PostgreSQL refuses two grants at once."""
 

@@ -11,7 +11,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     String,
-    UniqueConstraint,
     func,
     or_,
     select,
@@ -100,6 +99,9 @@ class Server(Timestamped, CatalogModel):
     is_draining: Mapped[bool] = mapped_column(server_default=text("false"))
     system_identifier: Mapped[str | None] = mapped_column(String(20))
     """PostgreSQL's system identifier. It identifies a server whatever its name or address."""
+
+    backup: Mapped[str | None] = mapped_column(String(80))
+    """The tool that backs the server up, and its name there: `barman:main`. NULL: none."""
 
 
 class ServerPassword(CatalogModel):
@@ -209,7 +211,13 @@ class PlacementRecord(Timestamped, CatalogModel):
             unique=True,
             postgresql_where=text("is_active"),
         ),
-        UniqueConstraint("tenant_id", "server_id", "database"),
+        Index(
+            "uq_placement_tenant_id_server_id_database",
+            "tenant_id",
+            "server_id",
+            "database",
+            unique=True,
+        ),
     )
 
 

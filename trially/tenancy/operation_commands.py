@@ -21,6 +21,7 @@ from trially.tenancy.lifecycle.operations import (
     undo_operation,
     unfinished_operations,
 )
+from trially.tenancy.recovery.restoring import RESTORE_AT
 from trially.terminal import NOTHING, Loss, json_option, plural, print_items, table_options
 
 OPERATIONS_SHOWN = 100
@@ -35,6 +36,7 @@ ALL_KINDS = (
     checking.VERIFY,
     cloning_steps.CLONE,
     ERASE,
+    RESTORE_AT,
 )
 """The kinds of operation. An operation can be resumed only where its kind is imported."""
 

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("snapshot_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revision", sa.String(length=32), nullable=False),
         sa.Column("rows", sa.BigInteger(), nullable=False),
+        sa.Column("row_bytes", sa.BigInteger(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=False),

@@ -2,3 +2,7 @@
 
 `docs/archives.md` documents the format.
 """
+
+from trially.tenancy.archives.finding import archives_of
+
+__all__ = ["archives_of"]

@@ -4,25 +4,28 @@ import datetime as dt
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Self
 
 import click
 
 from trially.errors import OperatorError
+from trially.tenancy.archives.backup_runs import one_at_a_time, remove_unfinished
 from trially.tenancy.archives.backups import (
     Backup,
     BackupOptions,
     back_up_many,
     slugs_to_back_up,
 )
+from trially.tenancy.archives.finding import last_sizes
 from trially.tenancy.archives.places import default_place, url_of
 from trially.tenancy.archives.retention import Keep, KeepRule, remove, superfluous_archives
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.completing import complete_slug
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.terminal import Loss, plural, print_items, table_options
-from trially.terminal.durations import Duration
+from trially.terminal.durations import Duration, describe_seconds
 
 LINE_SECONDS = 0.5
 COLUMNS = ("tenant", "rows", "size", "seconds", "url", "error")
@@ -32,12 +35,11 @@ class SomeNotBackedUpError(OperatorError):
     """Some tenants could not be backed up."""
 
 
-def _loss(keep: Keep | None, slugs: Sequence[str], *, dry_run: bool, **_: Any) -> Loss | None:
-    """Return what `--keep` removes at once. The archives of this run may make more superfluous."""
-    found = [] if keep is None or dry_run else superfluous_archives(keep, slugs)
-    if not found:
+def _loss(*, keep: Keep | None, dry_run: bool, **_: Any) -> Loss | None:
+    """Return that `--keep` removes archives. How many, only the archives of this run decide."""
+    if keep is None or dry_run:
         return None
-    return Loss(f"{plural(len(found), 'archive')} will be removed.", "Back up and remove?")
+    return Loss(f"Archives that {keep} does not keep will be removed.", "Back up and remove?")
 
 
 @catalog_command("backup", loses=_loss)
@@ -71,6 +73,7 @@ def _loss(keep: Keep | None, slugs: Sequence[str], *, dry_run: bool, **_: Any) -
     show_default=True,
     help="Stop an archive whose snapshot is held longer, because it holds back vacuum.",
 )
+@click.option("--quiet", "is_quiet", is_flag=True, help="Print failures only, as cron needs it.")
 @click.option("--dry-run", is_flag=True, help="Only list the tenants.")
 @table_options
 def backup(
@@ -83,6 +86,7 @@ def backup(
     workers: int,
     rate: float | None,
     max_snapshot: float,
+    is_quiet: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
@@ -90,7 +94,7 @@ def backup(
 
     The archive has all rows of one moment, whatever the tier. A failure stops no other tenant; the
     exit status is 1 then. An archive that was interrupted does not exist. Run the command again
-    with --unless-newer to back up what is missing.
+    with --unless-newer to back up what is missing. One process at a time backs up all tenants.
 
     \b
     Examples:
@@ -109,28 +113,45 @@ def backup(
         longest_seconds=max_snapshot,
         bytes_per_second=rate and rate * 1e6,
     )
-    with BackupLine(len(chosen)) as line:
-        done = []
-        for each in back_up_many(chosen, options, workers, line.count):
-            line.end_tenant()
-            done.append(each)
-    removed = []
-    if keep is not None:
-        removed = [each.url for each in remove(superfluous_archives(keep, slugs))]
-    print_items(
-        [describe(each) for each in done],
-        COLUMNS,
-        as_json=as_json,
-        texts=("url", "error"),
-        optional=("error",),
-    )
-    if removed and not as_json:
-        click.echo(f"Removed {plural(len(removed), 'archive')}.")
-    if failed := [each.slug for each in done if each.error is not None]:
+    with one_at_a_time() if is_all else nullcontext():
+        remove_unfinished(options.place)
+        done = _back_up(chosen, options, workers, is_quiet=is_quiet)
+        removed = _prune(keep, [each.slug for each in done if each.error is None])
+    failed = [each.slug for each in done if each.error is not None]
+    shown = [each for each in done if each.error is not None or not is_quiet]
+    if shown or as_json:
+        print_items(
+            [describe(each) for each in shown],
+            COLUMNS,
+            as_json=as_json,
+            texts=("url", "error"),
+            optional=("error",),
+        )
+    if removed and not (as_json or is_quiet):
+        click.echo(f"Removed {plural(removed, 'archive')}.")
+    if failed:
         raise SomeNotBackedUpError(
             f"{plural(len(failed), 'tenant')} could not be backed up: {', '.join(failed)}. Correct"
             " the causes, and run the command again."
         )
+
+
+def _back_up(
+    slugs: Sequence[str], options: BackupOptions, workers: int, *, is_quiet: bool
+) -> list[Backup]:
+    done = []
+    with BackupLine(len(slugs), last_sizes(slugs), is_quiet=is_quiet) as line:
+        for each in back_up_many(slugs, options, workers, line.count):
+            line.end_tenant()
+            done.append(each)
+    return done
+
+
+def _prune(keep: Keep | None, slugs: Sequence[str]) -> int:
+    """Remove archives of the tenants that have a new one, and return the number."""
+    if keep is None or not slugs:
+        return 0
+    return sum(1 for _ in remove(superfluous_archives(keep, slugs)))
 
 
 def describe(backup: Backup) -> dict[str, Any]:
@@ -152,13 +173,19 @@ def describe(backup: Backup) -> dict[str, Any]:
 
 
 class BackupLine:
-    """Shows on a terminal how many tenants are done, and how fast rows are read."""
+    """Shows on a terminal how many tenants are done, how fast rows are read, and the time left.
 
-    def __init__(self, tenants: int) -> None:
+    `sizes` are the expected bytes of rows of the tenants. Without one, tenants are counted.
+    """
+
+    def __init__(
+        self, tenants: int, sizes: Mapping[str, int] | None = None, *, is_quiet: bool = False
+    ) -> None:
         self._tenants, self._done, self._bytes = tenants, 0, 0
+        self._expected = sum(sizes.values()) if sizes and len(sizes) == tenants else None
         self._began = self._next = time.monotonic()
         self._lock = threading.Lock()
-        self._is_terminal = sys.stderr.isatty()
+        self._is_terminal = sys.stderr.isatty() and not is_quiet
 
     def __enter__(self) -> Self:
         """Begin."""
@@ -187,9 +214,13 @@ class BackupLine:
             return
         self._next = now + LINE_SECONDS
         seconds = max(now - self._began, 0.001)
-        left = f", {seconds / self._done * (self._tenants - self._done):.0f} s left" * (
-            self._done > 0
-        )
-        rate = self._bytes / seconds / 1e6
-        text = f"{self._done} of {self._tenants} tenants, {rate:.1f} MB/s{left} {at}"
+        rate, left = self._bytes / seconds / 1e6, self._share_left()
+        time_left = "" if left is None else f", {describe_seconds(seconds * left)} left"
+        text = f"{self._done} of {self._tenants} tenants, {rate:.1f} MB/s{time_left} {at}"
         click.echo(f"\r\033[K{text}", nl=False, err=True)
+
+    def _share_left(self) -> float | None:
+        """Return how much is left, in relation to what is done; None if that is unknown."""
+        if self._expected is not None and self._bytes:
+            return max(0, self._expected - self._bytes) / self._bytes
+        return (self._tenants - self._done) / self._done if self._done else None

@@ -2,29 +2,31 @@
 
 import datetime as dt
 import hashlib
+import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from typing import IO
-from uuid import UUID
 
 from flask import current_app
-from sqlalchemy import func, select
+from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
-from trially.tenancy.archives.errors import ArchiveError
+from trially.tenancy.archives.ages import BACKED_UP, newest_of_tenant
+from trially.tenancy.archives.errors import ArchiveError, LongSnapshotError, MovedMeanwhileError
 from trially.tenancy.archives.model import Archive
 from trially.tenancy.archives.places import join, new_file, object_name
 from trially.tenancy.archives.writing import Report, write_archive
-from trially.tenancy.catalog import Tenant, TenantStatus
+from trially.tenancy.catalog import Tenant
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.data_keys import data_key
 from trially.tenancy.lifecycle.listing import get_tenant
+from trially.tenancy.pinning import is_served
 from trially.tenancy.schema.failures import describe_failure
 
-KEPT_BY_TENANTS = (TenantStatus.ACTIVE, TenantStatus.SUSPENDED)
-"""Tenants in these states have all their rows, so they can be backed up."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def back_up(slug: str, options: BackupOptions, report: Report = lambda *_: None)
     Raises `UnknownTenantError`, an `ArchiveError` or a `KeyProviderError`.
     """
     tenant = get_tenant(slug)
-    if tenant.status not in KEPT_BY_TENANTS:
+    if tenant.status not in BACKED_UP:
         raise ArchiveError(
             f"The tenant {slug!r} is {tenant.status}. Only active and suspended tenants are backed"
             " up."
@@ -78,6 +80,7 @@ def back_up(slug: str, options: BackupOptions, report: Report = lambda *_: None)
         snapshot_at=manifest.snapshot_at,
         revision=manifest.revision,
         rows=manifest.rows,
+        row_bytes=manifest.size,
         size=sink.bytes,
         sha256=sink.digest.hexdigest(),
         seconds=round(time.monotonic() - started, 3),
@@ -102,7 +105,7 @@ def back_up_many(
     def run(slug: str) -> Backup:
         with app.app_context():
             try:
-                return Backup(slug, back_up(slug, options, lambda *done: report(slug, *done)))
+                return Backup(slug, _back_up_patiently(slug, options, partial(report, slug)))
             except Exception as error:  # noqa: BLE001  the tenants after this one are backed up
                 return Backup(slug, None, describe_failure(error))
 
@@ -114,30 +117,32 @@ def back_up_many(
         executor.shutdown(cancel_futures=True)
 
 
+def _back_up_patiently(slug: str, options: BackupOptions, report: Report) -> Archive:
+    """Back up a tenant, once more if it moves meanwhile. Log a snapshot that is held too long."""
+    try:
+        return back_up(slug, options, report)
+    except MovedMeanwhileError:
+        return back_up(slug, options, report)
+    except LongSnapshotError:
+        log.critical("The backup of %s was stopped: its snapshot was held too long.", slug)
+        raise
+
+
 def slugs_to_back_up(younger_than: dt.timedelta | None) -> list[str]:
-    """Return the slugs of all tenants without an archive that is younger than this."""
-    newest = (
-        select(func.max(Archive.snapshot_at))
-        .where(Archive.tenant_id == Tenant.id, Archive.removed_at.is_(None))
-        .correlate(Tenant)
-        .scalar_subquery()
+    """Return the slugs of all tenants without an archive that is younger than this.
+
+    Those without any come first, then those whose last one is oldest.
+    """
+    query = (
+        select(Tenant.slug)
+        .where(Tenant.status.in_(BACKED_UP), is_served())
+        .order_by(newest_of_tenant.nulls_first(), Tenant.slug)
     )
-    query = select(Tenant.slug).where(Tenant.status.in_(KEPT_BY_TENANTS)).order_by(Tenant.slug)
     if younger_than is not None:
         before = dt.datetime.now(dt.UTC) - younger_than
-        query = query.where(newest.is_(None) | (newest < before))
+        query = query.where(newest_of_tenant.is_(None) | (newest_of_tenant < before))
     with catalog_transaction() as session:
         return list(session.scalars(query))
-
-
-def archives_of(tenant_id: UUID) -> Sequence[Archive]:
-    """Return the archives of a tenant that were not removed, oldest first."""
-    with catalog_transaction() as session:
-        return session.scalars(
-            select(Archive)
-            .where(Archive.tenant_id == tenant_id, Archive.removed_at.is_(None))
-            .order_by(Archive.snapshot_at)
-        ).all()
 
 
 class _Metered:

@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 from uuid_utils.compat import uuid7
 
 from trially.tenancy.archives.errors import ArchiveError
+from trially.tenancy.archives.finding import are_of_tenants
 from trially.tenancy.archives.model import Archive
 from trially.tenancy.archives.restoring import (
     RESTORE,
@@ -52,7 +53,7 @@ def choose(slugs: Sequence[str], sample: int) -> Sequence[Archive]:
         (newest.c.tenant_id == Archive.tenant_id) & (newest.c.snapshot_at == Archive.snapshot_at),
     )
     if slugs:
-        query = query.where(Archive.tenant_slug.in_(slugs))
+        query = query.where(are_of_tenants(slugs))
     with catalog_transaction() as session:
         found = session.scalars(query.order_by(Archive.tenant_slug)).all()
     return found if len(found) <= sample else random.sample(found, sample)

@@ -19,5 +19,13 @@ class NoArchiveError(ArchiveError):
     """There is no such archive."""
 
 
+class MovedMeanwhileError(ArchiveError):
+    """The tenant has moved since its placement was read."""
+
+
+class HiddenRowsError(ArchiveError):
+    """Row-level security may hide rows of the tenant, so the archive would lack them."""
+
+
 class LongSnapshotError(ArchiveError):
     """The archive took longer than its snapshot may be held."""

@@ -42,17 +42,18 @@ class Header:
         """Return the header of a line. Raises `ForeignArchiveError`."""
         try:
             content = orjson.loads(line)
-            form = content["format"]
-            header = cls(
-                UUID(content["archive"]), UUID(content["tenant"]), int(content["key_version"])
+            if content["format"] != FORMAT:
+                raise ForeignArchiveError(
+                    f"The archive has the format {content['format']!r}. This version of trially"
+                    f" reads {FORMAT}."
+                )
+            return cls(
+                UUID(str(content["archive"])),
+                UUID(str(content["tenant"])),
+                int(content["key_version"]),
             )
         except (ValueError, KeyError, TypeError):
             raise ForeignArchiveError("The file is no archive of trially.") from None
-        if form != FORMAT:
-            raise ForeignArchiveError(
-                f"The archive has the format {form!r}. This version of trially reads {FORMAT}."
-            )
-        return header
 
 
 @dataclass(frozen=True)

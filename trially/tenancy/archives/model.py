@@ -33,6 +33,9 @@ class Archive(CatalogModel):
 
     revision: Mapped[str] = mapped_column(String(32))
     rows: Mapped[int] = mapped_column(BigInteger)
+    row_bytes: Mapped[int] = mapped_column(BigInteger)
+    """Of all rows, before compression."""
+
     size: Mapped[int] = mapped_column(BigInteger)
     """In bytes, compressed and encrypted."""
 

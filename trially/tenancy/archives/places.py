@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import obstore
@@ -130,7 +130,7 @@ def _open(url: str) -> tuple[ObjectStore, str]:
     if not name:
         raise UnusablePlaceError(f"{url} names no archive.")
     if parts.scheme == "file" and not parts.netloc:
-        directory = Path(folder)
+        directory, name = Path(unquote(folder)), unquote(name)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         return LocalStore(directory), name
     if parts.scheme in SCHEMES:

@@ -123,13 +123,16 @@ def _hand_over(operation: Operation) -> None:
             plan.source.administered() as locking,
         ):
             tenant = lock_tenant(catalog, plan)
+            progress.begin("lock")
             with locked_when_free(locking, plan.source):
                 _copy_log(plan, target, log, progress)
                 with plan.source.reading() as source:
                     # The log names patients by numbers, so none of them is given again.
                     continue_numbers(source, target, list(tables.values()))
+                progress.begin("fence")
                 fence(locking, plan.tenant_id, waits=plan.source.waits_for_disk)
                 finish(catalog, tenant, plan, opening, progress)
+                progress.begin("unlock")
 
 
 def _copy_log(

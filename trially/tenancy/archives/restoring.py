@@ -7,7 +7,8 @@ from blinker import Signal
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
-from trially.tenancy.archives.errors import ArchiveError
+from trially.tenancy.archives.errors import ArchiveError, ForeignArchiveError
+from trially.tenancy.archives.finding import recorded_id
 from trially.tenancy.archives.loading import load_rows, tables_of
 from trially.tenancy.archives.manifest import Manifest
 from trially.tenancy.archives.places import open_file
@@ -48,6 +49,14 @@ A receiver writes what the catalog knows of the tenant's rows.
 """
 
 
+rows_loaded = Signal()
+"""Sent with a `PlacementRecord` when rows of an archive are there, at the newest revision.
+
+It has `source_tenant_id` and `snapshot_at` too, and may be sent twice. The placement serves
+nobody yet. A receiver deletes rows that must not come back.
+"""
+
+
 @dataclass(frozen=True)
 class RestoreOptions:
     """Where an archive is restored."""
@@ -70,6 +79,11 @@ def verify_before(url: str) -> Manifest:
     """
     with open_file(url) as file:
         manifest = verify_archive(file)
+    if recorded_id(url) not in (None, manifest.header.archive_id):
+        raise ForeignArchiveError(
+            f"{url} is the archive {manifest.header.archive_id} of {manifest.slug!r}. The catalog"
+            " recorded another one at this place, so somebody has exchanged the file."
+        )
     if manifest.revision not in revisions_of(TENANT_LINEAGE):
         raise ArchiveError(
             f"The archive is at the revision {manifest.revision}, which this version of trially"
@@ -152,8 +166,15 @@ def load_archive(record: PlacementRecord, operation: Operation) -> None:
         side_of(record).writing() as target,
     ):
         set_indexes_aside(target, operation)
-        load_rows(file, target, tables_of(target), progress.count)
+        manifest = load_rows(file, target, tables_of(target), progress.count)
+        if str(manifest.header.archive_id) != parameters["archive"]:
+            raise ForeignArchiveError(
+                f"The file at {parameters['url']} was exchanged after it had been verified."
+            )
         create_indexes(target, operation)
+    rows_loaded.send(
+        record, source_tenant_id=manifest.header.tenant_id, snapshot_at=manifest.snapshot_at
+    )
 
 
 def _index(_session: Session, operation: Operation) -> None:

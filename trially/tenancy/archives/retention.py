@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import click
 from sqlalchemy import func, select, update
 
+from trially.tenancy.archives.finding import are_of_tenants
 from trially.tenancy.archives.model import Archive
 from trially.tenancy.archives.places import remove_file
 from trially.tenancy.catalog_sessions import catalog_transaction
@@ -30,13 +31,22 @@ class Keep:
 
     counts: Mapping[str, int]
 
+    def __str__(self) -> str:
+        """Return the rule as it is written."""
+        return ",".join(f"{count}{unit}" for unit, count in self.counts.items())
+
     def superfluous(self, archives: Sequence[Archive]) -> list[Archive]:
-        """Return the archives of one tenant that no rule keeps. The newest one is always kept."""
+        """Return the archives of one tenant that no rule keeps.
+
+        The newest one is always kept. An archive that was found damaged is kept in no other's
+        place.
+        """
         newest_first = sorted(archives, key=lambda each: each.snapshot_at, reverse=True)
-        kept = set(newest_first[:1])
+        intact = [archive for archive in newest_first if archive.verification is None]
+        kept = {*newest_first[:1], *intact[:1]}
         for unit, count in self.counts.items():
             periods: set[tuple[int, ...]] = set()
-            for archive in newest_first:
+            for archive in intact:
                 period = _PERIODS[unit](archive.snapshot_at.astimezone(dt.UTC))
                 if period not in periods and len(periods) < count:
                     periods.add(period)
@@ -70,7 +80,7 @@ def superfluous_archives(keep: Keep, slugs: Sequence[str]) -> list[Archive]:
     """Return the archives that a rule does not keep, of all tenants or of some."""
     query = select(Archive).where(Archive.removed_at.is_(None))
     if slugs:
-        query = query.where(Archive.tenant_slug.in_(slugs))
+        query = query.where(are_of_tenants(slugs))
     by_tenant: dict[object, list[Archive]] = {}
     with catalog_transaction() as session:
         for archive in session.scalars(query):

@@ -4,13 +4,12 @@ Nothing is buffered but one part. age's chunks are authenticated with their orde
 a changed or shortened file cannot be decrypted.
 """
 
-import datetime as dt
 import io
 import os
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Thread, Timer
+from threading import Event, Thread
 from typing import IO, Protocol
 from uuid import UUID
 
@@ -30,13 +29,16 @@ from trially.tenancy.archives.manifest import (
     Manifest,
     part_name,
 )
+from trially.tenancy.archives.snapshots import Snapshot, take_snapshot
 from trially.tenancy.archives.table_streams import write_rows
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.lifecycle.moving.sides import SideSession, side_of
-from trially.tenancy.lifecycle.moving.tables import MovedTable, read_tables
-from trially.tenancy.schema.revisions import read_revision
+from trially.tenancy.lifecycle.moving.tables import MovedTable
 
 COMPRESSION_LEVEL = 3
+
+CANCEL_AGAIN_SECONDS = 0.5
+"""How often statements are cancelled after the time of a snapshot is over."""
 
 Report = Callable[[str, int], None]
 """Called with the table that is written, and with the bytes of rows since the last call."""
@@ -60,7 +62,8 @@ def write_archive(
     """Write the archive of a tenant, and return its manifest.
 
     All rows are of one snapshot. Raises `LongSnapshotError` if it is held longer than
-    `longest_seconds`: PostgreSQL cannot vacuum rows that died since.
+    `longest_seconds`: PostgreSQL cannot vacuum rows that died since. Raises `MovedMeanwhileError`
+    if the tenant has moved, and `HiddenRowsError` if not all its rows can be read.
     """
     header = Header(archive_id, tenant.id, key.version)
     side = side_of(tenant.placement)
@@ -69,11 +72,9 @@ def write_archive(
         _bounded(session, longest_seconds),
         _encrypted(header, key, sink) as tar,
     ):
-        session.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        [(snapshot_at,)] = session.run("SELECT now()")
-        revision = read_revision(session.raw, side.schema)
-        tables = [_write_table(session, table, tar, report) for table in read_tables(side).values()]
-        manifest = _describe(tenant, header, snapshot_at, str(revision), tables)
+        snapshot = take_snapshot(session, tenant)
+        tables = [_write_table(session, table, tar, report) for table in snapshot.tables]
+        manifest = _describe(tenant, header, snapshot, tables)
         text = manifest.to_json()
         _add(tar, MANIFEST, text)
         _add(tar, AUTHENTICATION, authenticate(key, archive_id, text).encode())
@@ -96,8 +97,7 @@ def _write_table(
 def _describe(
     tenant: Tenant,
     header: Header,
-    snapshot_at: dt.datetime,
-    revision: str,
+    snapshot: Snapshot,
     tables: list[ArchivedTable],
 ) -> Manifest:
     return Manifest(
@@ -109,8 +109,8 @@ def _describe(
         region=tenant.region,
         time_zone=tenant.time_zone,
         tier=tenant.placement.tier,
-        revision=revision,
-        snapshot_at=snapshot_at,
+        revision=snapshot.revision,
+        snapshot_at=snapshot.at,
         version=app_state().version,
         tables=tables,
     )
@@ -178,10 +178,17 @@ class _Source:
 
 @contextmanager
 def _bounded(session: SideSession, seconds: float) -> Iterator[None]:
-    """Cancel the session's statement when the time is over, and raise `LongSnapshotError`."""
-    timer = Timer(seconds, session.raw.cancel)
-    timer.daemon = True
-    timer.start()
+    """Cancel the session's statements when the time is over, and raise `LongSnapshotError`."""
+    is_done = Event()
+
+    def cancel() -> None:
+        wait = seconds
+        while not is_done.wait(wait):
+            session.raw.cancel()
+            wait = CANCEL_AGAIN_SECONDS  # Between two statements, there was nothing to cancel.
+
+    thread = Thread(target=cancel, name="archive-limit", daemon=True)
+    thread.start()
     try:
         yield
     except QueryCanceled as error:
@@ -191,4 +198,5 @@ def _bounded(session: SideSession, seconds: float) -> Iterator[None]:
             " with --max-snapshot."
         ) from error
     finally:
-        timer.cancel()
+        is_done.set()
+        thread.join()

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from trially.database.placement import enter_placement
 from trially.tenancy.administered import administered_placement
+from trially.tenancy.archives.restoring import rows_loaded
 from trially.tenancy.catalog import PlacementRecord
 from trially.tenancy.catalog_sessions import catalog_transaction, reader_engine
 from trially.tenancy.erasing.model import ErasedPerson
@@ -49,6 +50,12 @@ def erasures_since(tenant_id: UUID, taken_at: dt.datetime) -> Sequence[ErasedPer
             .where(ErasedPerson.tenant_id == tenant_id, ErasedPerson.erased_at >= taken_at - MARGIN)
             .order_by(ErasedPerson.erased_at)
         ).all()
+
+
+@rows_loaded.connect
+def erase_again(record: PlacementRecord, source_tenant_id: UUID, snapshot_at: dt.datetime) -> int:
+    """Erase at a placement whom the archive's tenant has erased since the archive was taken."""
+    return apply_erasures(record, erasures_since(source_tenant_id, snapshot_at))
 
 
 def apply_erasures(record: PlacementRecord, erased: Sequence[ErasedPerson]) -> int:

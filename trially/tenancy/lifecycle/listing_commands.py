@@ -1,4 +1,4 @@
-"""`flask tenants list` and `flask tenants show`."""
+"""`flask tenants list`."""
 
 from typing import Any
 
@@ -6,15 +6,13 @@ import click
 
 from trially.tenancy.catalog import Tenant, TenantKind, TenantStatus, Tier
 from trially.tenancy.catalog_commands import catalog_command
-from trially.tenancy.lifecycle.completing import complete_server, complete_slug
+from trially.tenancy.lifecycle.completing import complete_server
 from trially.tenancy.lifecycle.listing import (
     SHOWN,
     TenantFilter,
-    count_members,
     describe_tenants,
-    get_tenant,
 )
-from trially.terminal import NOTHING, json_option, print_items, print_record, table_options
+from trially.terminal import NOTHING, print_items, table_options
 
 COLUMNS = ("slug", "name", "kind", "status", "tier", "server", "plan", "created_at")
 OF_ERASURES = ("erase_after", "legal_hold")
@@ -63,31 +61,6 @@ def list_(*, as_json: bool, **options: Any) -> None:
         texts=("name", "legal_hold"),
         optional=("legal_hold", "erase_after", "server", "plan", "created_at", "kind"),
     )
-
-
-@catalog_command("show", loses=NOTHING, only_reads=True, needs_routes=False)
-@click.argument("slug", shell_complete=complete_slug)
-@json_option
-def show(slug: str, *, as_json: bool) -> None:
-    """Show the tenant SLUG, its placement, members, size and revision.
-
-    `former` are the placements to which `flask tenants move-back` can return.
-    """
-    from trially.tenancy.lifecycle.measuring import measure_placement
-    from trially.tenancy.lifecycle.moving.kept import kept_placements
-
-    tenant = get_tenant(slug)
-    item = {
-        **describe(tenant),
-        "updated_at": tenant.updated_at,
-        "members": count_members(tenant),
-        **measure_placement(tenant.placement),
-        "former": [
-            {"tier": each.tier, "server": each.server.name, "kept_until": each.kept_until}
-            for each in kept_placements(tenant.id)
-        ],
-    }
-    print_record(item, as_json=as_json)
 
 
 def describe(tenant: Tenant) -> dict[str, Any]:

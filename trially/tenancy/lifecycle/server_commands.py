@@ -1,5 +1,6 @@
 """`flask servers …`."""
 
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +30,8 @@ from trially.terminal import (
 FROM_STANDARD_INPUT = "-"
 COLUMNS = ("name", "state", "region", "tenants", "capacity", "reachable", "version", "lag")
 
+BACKUP = re.compile(r"barman:[A-Za-z0-9][A-Za-z0-9_.-]{0,62}|none")
+
 TIER_NAMES = click.Choice([tier.value for tier in Tier])
 
 
@@ -45,6 +48,18 @@ def read_url(value: str) -> URL:
             "The password must come before the host, as in postgresql://user:password@host."
         )
     return url
+
+
+def read_backup(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """Return how a server is backed up; an empty text if it no longer is."""
+    if value is None:
+        return None
+    if not BACKUP.fullmatch(value):
+        raise click.BadParameter(
+            f"{value!r} is not barman:NAME, with the server's name in Barman's configuration, and"
+            " not none."
+        )
+    return "" if value == "none" else value
 
 
 def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -72,6 +87,12 @@ def server_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=TIER_NAMES,
             multiple=True,
             help="A tier that it accepts. May be repeated. By default all tiers.",
+        ),
+        click.option(
+            "--backup",
+            callback=read_backup,
+            metavar="TOOL:NAME",
+            help="How it is backed up, for restores to a point in time: barman:NAME, or none.",
         ),
     )
     for option in options:

@@ -43,6 +43,7 @@ def _describe_one(server: Server, state: ServerState, tenants: dict[str, int]) -
         "region": server.region,
         "tiers": server.tiers or [tier.value for tier in Tier],
         "capacity": server.capacity,
+        "backup": server.backup,
         "tenants": sum(tenants.values()),
         "tenants_by_tier": tenants,
         "reachable": state.is_reachable,

@@ -55,6 +55,8 @@ class ServerOptions:
     region: str | None = None
     capacity: int | None = None
     tiers: tuple[Tier, ...] | None = None
+    backup: str | None = None
+    """The tool that backs the server up, and its name there: `barman:main`. Empty: none."""
 
 
 def add_server(name: str, url: URL, options: ServerOptions) -> Server:
@@ -246,6 +248,8 @@ def _apply_options(server: Server, options: ServerOptions) -> None:
     for name, value in values.items():
         if value is not None:
             setattr(server, name, value)
+    if options.backup is not None:
+        server.backup = options.backup or None
 
 
 def _store_url(session: Session, server: Server, url: URL) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
+from sqlalchemy.exc import OperationalError
 
 from trially.tenancy.catalog import Tier
 from trially.tenancy.catalog_commands import catalog_command
@@ -25,6 +26,7 @@ from trially.tenancy.lifecycle.moving.reporting import (
 )
 from trially.tenancy.lifecycle.moving.settling import Settled, UnsettledError, settle
 from trially.tenancy.lifecycle.tenant_commands import slug_argument
+from trially.tenancy.schema.failures import describe_failure
 from trially.tenancy.tiers import TIERS
 from trially.terminal import NOTHING, json_option, plural, print_items, table_options
 from trially.terminal.durations import Duration, rounds
@@ -156,7 +158,14 @@ def settle_moves(*, every: float | None, dry_run: bool, as_json: bool) -> None:
       flask tenants settle-moves --every 5s
     """  # noqa: D301
     for _ in rounds(every):
-        settled = settle(is_dry_run=dry_run)
+        try:
+            settled = settle(is_dry_run=dry_run)
+        except OperationalError as error:
+            if every is None:
+                raise
+            # After a crash of the catalog's server, the next round has to settle what it left.
+            click.echo(f"The catalog does not answer: {describe_failure(error)}", err=True)
+            continue
         if every is None or settled:
             _print(settled, as_json=as_json)
     if failed := [each for each in settled if each.error is not None]:

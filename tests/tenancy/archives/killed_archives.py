@@ -1,0 +1,90 @@
+"""Back up and restore in processes that kill themselves, one for each moment.
+
+Run as a program with a command, its archive or folder, a slug, a tier and a moment per line of
+input; it prints nothing. A moment is `<step>:done` (its effect is there, its record is not),
+`<step>:recorded`, a phase of the switch, or a moment of a backup.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from trially import create_app
+from trially.config import read_settings
+from trially.tenancy.archives import backups
+from trially.tenancy.archives.backups import BackupOptions, back_up
+from trially.tenancy.archives.replacing import REPLACE, replace_with
+from trially.tenancy.archives.restoring import RESTORE, RestoreOptions, restore_as, verify_before
+from trially.tenancy.catalog import Tier
+from trially.tenancy.lifecycle import operations
+from trially.tenancy.lifecycle.moving.progress import MoveProgress, progressed
+from trially.tenancy.lifecycle.operations import OperationKind, Step
+
+
+def die(*_arguments: Any, **_options: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def after(work: Callable[..., Any]) -> Callable[..., None]:
+    def work_and_die(*arguments: Any) -> None:
+        work(*arguments)
+        die()
+
+    return work_and_die
+
+
+def end_at(kind: OperationKind, moment: str) -> None:
+    """Change the kind of operation so that its process dies at a moment."""
+    name, _, state = moment.partition(":")
+    steps = list(kind.steps)
+    names = [step.name for step in steps]
+    if not state:
+        progressed.connect(_dies_in(name), weak=False)
+    elif state == "done":
+        index = names.index(name)
+        steps[index] = replace(steps[index], do=after(steps[index].do))
+    else:
+        steps.insert(names.index(name) + 1, Step("death", work=die))
+    operations.KINDS[kind.name] = replace(kind, steps=tuple(steps))
+
+
+def _dies_in(phase: str) -> Callable[[MoveProgress], None]:
+    def die_in(progress: MoveProgress) -> None:
+        if progress.phase == phase:
+            die()
+
+    return die_in
+
+
+def run(command: str, place: str, slug: str, tier: str, moment: str) -> None:
+    if command == "backup":
+        if moment == "written":
+            vars(backups)["Archive"] = die
+        back_up(slug, BackupOptions(place), die if moment == "writing" else lambda *_: None)
+    elif command == "restore":
+        end_at(RESTORE, moment)
+        restore_as(place, slug, verify_before(place), RestoreOptions(tier=Tier(tier)))
+    else:
+        end_at(REPLACE, moment)
+        manifest, options = verify_before(place), RestoreOptions(tier=Tier(tier))
+        folder = place.rpartition("/")[0]
+        replace_with(place, slug, manifest, options, BackupOptions(folder))
+
+
+def main() -> None:
+    for line in sys.stdin.read().splitlines():
+        child = os.fork()
+        if child == 0:
+            with create_app(read_settings()).app_context():
+                run(*line.split())
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if not os.WIFSIGNALED(status) or os.WTERMSIG(status) != signal.SIGKILL:
+            sys.exit(f"{line} did not kill its process.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""Nobody but the operator's process reaches a recovered cluster, and it only reads."""
+
+import datetime as dt
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+from uuid import uuid4
+
+import psycopg2
+import pytest
+from barman_installations import BarmanInstallation
+from flask import Flask
+from members import MakePatient
+from sqlalchemy import URL
+from tenant_databases import ask, placement_of
+
+from trially.database.connecting import connect
+from trially.state import state_of
+from trially.tenancy.catalog import Tier
+from trially.tenancy.recovery.clusters import RecoveredCluster, cluster_of
+from trially.tenancy.recovery.errors import OutsideIntervalError
+from trially.tenancy.recovery.intervals import choose_backup, interval_of
+from trially.tenancy.recovery.tools import tool_of
+from trially.tenancy.recovery.wal_streams import store_until_now
+from trially.tenancy.servers.access import FIRST_SERVER, server_access
+from trially.tenancy.servers.connections import execute
+from trially.tenancy.servers.registering import get_server
+
+SETTINGS = (
+    "SELECT name, setting FROM pg_settings WHERE name IN ('listen_addresses', 'archive_mode',"
+    " 'primary_conninfo', 'in_hot_standby', 'data_directory_mode')"
+)
+
+
+@contextmanager
+def recovered(app: Flask, at: dt.datetime) -> Iterator[tuple[RecoveredCluster, URL]]:
+    """Run the cluster of the tests' server, recovered to a time."""
+    with app.app_context():
+        server = get_server(FIRST_SERVER)
+        tool = tool_of(server)
+        cluster = cluster_of(uuid4(), str(server_access().admin_url.username))
+        try:
+            store_until_now(server_access(), tool)
+            cluster.create()
+            backup = choose_backup(server, tool, at)
+            cluster.configure(tool.lay(backup, at, cluster.directory), at)
+            with cluster.running() as url:
+                yield cluster, url
+        finally:
+            cluster.remove()
+
+
+def test_only_the_operator_reaches_a_recovered_cluster(
+    app: Flask,
+    barman: BarmanInstallation,
+    make_tenant: Callable[..., Any],
+    as_member: Callable[..., Any],
+    make_patient: MakePatient,
+) -> None:
+    tenant = make_tenant(Tier.DEDICATED_DATABASE)
+    make_patient(as_member(tenant))
+    placement = placement_of(app, tenant)
+    ask(app, "SELECT pg_create_logical_replication_slot('of_tests', 'pgoutput')")
+    try:
+        with recovered(app, dt.datetime.now(dt.UTC)) as (cluster, url):
+            with closing(connect(url)) as raw:
+                found = dict(execute(raw, SETTINGS))
+                slots = execute(raw, "SELECT slot_name FROM pg_replication_slots")
+                with pytest.raises(psycopg2.Error, match=r"read-only|recovery"):
+                    execute(raw, "CREATE TABLE written (id int)")
+            for user in (placement.url.username, f"{settings_prefix(app)}_reader"):
+                login = url.set(username=user, password=placement.url.password)
+                with pytest.raises(psycopg2.OperationalError, match=r"no pg_hba\.conf entry"):
+                    connect(login.set(database=placement.url.database))
+            modes = [
+                stat.S_IMODE(path.stat().st_mode)
+                for path in (cluster.sockets, cluster.directory / "data")
+            ]
+    finally:
+        ask(app, "SELECT pg_drop_replication_slot('of_tests')")
+
+    assert found == {
+        "listen_addresses": "",
+        "archive_mode": "off",
+        "primary_conninfo": "",
+        "in_hot_standby": "on",
+        "data_directory_mode": "0700",
+    }
+    assert slots == []
+    assert modes == [0o700, 0o700]
+    assert not cluster.directory.exists()
+    assert not cluster.sockets.exists()
+
+
+def test_times_outside_the_interval_are_refused_with_the_possible_ones(
+    app: Flask, barman: BarmanInstallation, tenant: Any, run_command: Callable[..., Any]
+) -> None:
+    with app.app_context():
+        interval = interval_of(get_server(FIRST_SERVER))
+        oldest = interval.oldest
+        assert oldest is not None
+        tool = tool_of(get_server(FIRST_SERVER))
+        with pytest.raises(OutsideIntervalError, match=oldest.isoformat()):
+            choose_backup(get_server(FIRST_SERVER), tool, oldest - dt.timedelta(seconds=1))
+
+    def restore(time: str) -> str:
+        options = ("--at", time, "--as", f"new-{uuid4().hex[:8]}")
+        result = run_command("tenants", "restore", tenant.slug, *options)
+        assert result.exit_code != 0
+        return str(result.output)
+
+    assert "time zone" in restore("2026-11-27T10:00:00")
+    assert "in the future" in restore("2999-01-01T00:00:00Z")
+    assert "did not exist" in restore("2001-01-01T00:00:00Z")
+
+
+def test_the_state_of_a_server_says_what_is_stored(
+    app: Flask, barman: BarmanInstallation, run_command: Callable[..., Any]
+) -> None:
+    shown = run_command("servers", "status")
+    listed = run_command("servers", "backups", FIRST_SERVER)
+
+    assert shown.exit_code == 0, shown.output
+    assert f"barman:{barman_name(app)}" in shown.output
+    assert listed.exit_code == 0, listed.output
+    with app.app_context():
+        interval = interval_of(get_server(FIRST_SERVER))
+    assert interval.stream is not None
+    assert interval.stream.is_streaming
+    assert not interval.stream.is_lost
+    assert interval.newest is not None
+
+
+def settings_prefix(app: Flask) -> str:
+    return state_of(app).settings.catalog_database
+
+
+def barman_name(app: Flask) -> str:
+    with app.app_context():
+        return str(get_server(FIRST_SERVER).backup).removeprefix("barman:")

@@ -1,0 +1,40 @@
+"""A tenant of each tier is restored to a time, and nobody sees another tenant's rows meanwhile."""
+
+import datetime as dt
+import time
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from members import MakePatient
+
+from trially.tenancy.catalog import Tier
+from trially.tenancy.lifecycle.listing import get_tenant
+from trially.tenancy.recovery.restoring import RestoreAtOptions, restore_at
+
+
+def now() -> dt.datetime:
+    time.sleep(0.05)
+    return dt.datetime.now(dt.UTC)
+
+
+@pytest.mark.parametrize("target", [Tier.DEDICATED_DATABASE, Tier.POOLED_ROWS])
+def test_a_tenant_of_each_tier_is_restored_as_it_was(
+    app: Flask, barman, tier: Tier, target: Tier, make_tenant, as_member, make_patient: MakePatient
+) -> None:
+    member, neighbour = as_member(make_tenant(tier)), as_member(make_tenant(tier))
+    kept = [make_patient(member) for _ in range(3)]
+    make_patient(neighbour)
+    at = now()
+    member.delete(f"/patients/{kept[0]['id']}")
+    make_patient(member)
+    slug = f"restored-{uuid4().hex[:8]}"
+
+    with app.app_context():
+        operation = restore_at(member.tenant.slug, at, slug, RestoreAtOptions(tier=target))
+        restored = get_tenant(slug)
+
+    assert operation.state == "done"
+    assert restored.placement.tier == target
+    found = {row["id"] for row in as_member(restored).get("/patients").json["data"]}
+    assert found == {each["id"] for each in kept}

@@ -1,0 +1,37 @@
+"""`flask tenants show`."""
+
+import click
+
+from trially.tenancy.archives.ages import last_backup_of
+from trially.tenancy.catalog_commands import catalog_command
+from trially.tenancy.lifecycle.completing import complete_slug
+from trially.tenancy.lifecycle.listing import count_members, get_tenant
+from trially.tenancy.lifecycle.listing_commands import describe
+from trially.terminal import NOTHING, json_option, print_record
+
+
+@catalog_command("show", loses=NOTHING, only_reads=True, needs_routes=False)
+@click.argument("slug", shell_complete=complete_slug)
+@json_option
+def show(slug: str, *, as_json: bool) -> None:
+    """Show the tenant SLUG, its placement, members, size and revision.
+
+    `former` are the placements to which `flask tenants move-back` can return. `last_backup` is the
+    time of its newest archive.
+    """
+    from trially.tenancy.lifecycle.measuring import measure_placement
+    from trially.tenancy.lifecycle.moving.kept import kept_placements
+
+    tenant = get_tenant(slug)
+    item = {
+        **describe(tenant),
+        "updated_at": tenant.updated_at,
+        "members": count_members(tenant),
+        **measure_placement(tenant.placement),
+        "last_backup": last_backup_of(tenant.id),
+        "former": [
+            {"tier": each.tier, "server": each.server.name, "kept_until": each.kept_until}
+            for each in kept_placements(tenant.id)
+        ],
+    }
+    print_record(item, as_json=as_json)
