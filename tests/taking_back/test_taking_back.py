@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 from members import Member
+from tenant_databases import ask
 
 from trially.tenancy.archives.backups import BackupOptions, back_up
 from trially.tenancy.archives.restoring import RestoreOptions, restore_as, verify_before
@@ -73,13 +74,19 @@ def test_a_copy_is_equal_until_something_changes(
     assert "Secret" not in shown
 
 
+def delete_patients(app: Flask, member: Member) -> None:
+    """Delete a tenant's patients by SQL. The API would erase them for ever."""
+    place = member.tenant.placement
+    statement = f'DELETE FROM "{place.schema}".patient WHERE tenant_id = %s'
+    ask(app, statement, str(member.tenant.id), database=place.database)
+
+
 def test_a_deleted_row_is_taken_back_with_what_belongs_to_it(
-    own_member: Member, copy_of, make_patient, run_command: Run
+    app: Flask, own_member: Member, copy_of, make_patient, run_command: Run
 ) -> None:
     deleted, other = make_patient(own_member, family_name="Lost"), make_patient(own_member)
     copy = copy_of(own_member)
-    own_member.delete(f"/patients/{deleted['id']}")
-    own_member.delete(f"/patients/{other['id']}")
+    delete_patients(app, own_member)
     added = make_patient(own_member)
 
     dry = take(run_command, own_member, copy, "--take-back", "patient", "--dry-run")
@@ -95,6 +102,24 @@ def test_a_deleted_row_is_taken_back_with_what_belongs_to_it(
     assert own_member.get(f"/patients/{added['id']}").status_code == 200
     found = own_member.post("/patients/search", json={"family_name": "lost"}).json["data"]
     assert [each["id"] for each in found] == [deleted["id"]]
+
+
+def test_an_erased_person_is_never_taken_back(
+    own_member: Member, copy_of, make_patient, run_command: Run
+) -> None:
+    patient = make_patient(own_member)
+    copy = copy_of(own_member)
+    path = f"/patients/{patient['id']}"
+    tag = own_member.get(path).headers["ETag"]
+    assert own_member.delete(path, headers={"If-Match": tag}).status_code == 204
+
+    result = take(run_command, own_member, copy, "--take-back", "patient")
+    named = ("--take-back", "patient", "--key", patient["id"])
+    refused = take(run_command, own_member, copy, *named)
+
+    assert result.exit_code == 0, result.output
+    assert "about a person who was erased" in refused.output
+    assert own_member.get(path).status_code == 404
 
 
 def test_a_changed_row_gets_its_former_values_and_a_new_version(

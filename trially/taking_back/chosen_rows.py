@@ -1,5 +1,6 @@
 """Choose the rows to take back, with those that they reference, and read them from the copy."""
 
+import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -7,18 +8,22 @@ from uuid import UUID
 from sqlalchemy import Table, select
 
 from trially.audit.working import working
-from trially.database.changes import is_audited
+from trially.database.changes import PATIENT_TABLE, is_audited
 from trially.database.model import TenantModel
 from trially.database.rows import Model, fetch_items, of_current_tenant, table_of
 from trially.database.session import transaction
 from trially.taking_back.differences import TableDifference, TakeBackError
 from trially.tenancy.context import administered_tenant
+from trially.tenancy.erasing.persons import erasures_since
+from trially.tenancy.lifecycle.listing import get_tenant
 
 MOST_ROWS = 20_000
 """How many rows are taken back in one transaction."""
 
 ACCESS = frozenset({"member", "member_site"})
 """Tables that say who may sign in."""
+
+_EVER = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 Row = Mapping[str, Any]
 Rows = dict[str, dict[UUID, Row]]
@@ -90,6 +95,24 @@ def read_rows(slug: str, chosen: Mapping[str, Collection[UUID]]) -> Rows:
             )
             rows[name] = {row["id"]: row for row in fetch_items(statement)}
     return rows
+
+
+def leave_out_erased(slug: str, rows: Rows, keys: Collection[str]) -> None:
+    """Leave out what is about persons whom the tenant has erased.
+
+    Raises `TakeBackError` if a key asks for one of these rows.
+    """
+    erased = {each.patient_id for each in erasures_since(get_tenant(slug).id, _EVER)}
+    for name, chosen in rows.items():
+        column = "id" if name == PATIENT_TABLE else "patient_id"
+        gone = [key for key, row in chosen.items() if row.get(column) in erased]
+        if asked := set(keys) & {str(key) for key in gone}:
+            raise TakeBackError(
+                f"The row {min(asked)} of {name} is about a person who was erased. Nobody can take"
+                " it back."
+            )
+        for key in gone:
+            del chosen[key]
 
 
 def add_referenced(slug: str, copy_slug: str, rows: Rows) -> None:

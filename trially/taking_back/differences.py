@@ -15,8 +15,13 @@ from trially.tenancy.recovery.copying import RelabelledTable
 COUNTERS = frozenset({"version", "updated_at", "clinical_version"})
 """Columns that count writes. A row in which nothing else differs is not different."""
 
-DERIVED = frozenset({"patient_search_term", "possible_duplicate", "idempotency_key"})
-"""Tables whose rows follow from others, or that only remember requests."""
+DERIVED = frozenset(
+    {
+        *("patient_search_term", "possible_duplicate", "idempotency_key"),
+        *("erased_patient", "person_erasure"),
+    }
+)
+"""Tables whose rows follow from others, or only remember requests and erasures."""
 
 
 class TakeBackError(OperatorError):

@@ -10,7 +10,6 @@ from sqlalchemy.exc import IntegrityError
 
 from trially.audit.recording import note
 from trially.audit.working import working
-from trially.database.changes import note_written
 from trially.database.model import TenantModel
 from trially.database.placement import current_placement
 from trially.database.rows import (
@@ -23,16 +22,15 @@ from trially.database.rows import (
     update_item,
 )
 from trially.database.session import db, transaction
-from trially.recruiting.patients.model import ErasedPatient, PatientIdentifier
+from trially.recruiting.patients.model import PatientIdentifier
 from trially.recruiting.search.indexing import index_patients
 from trially.recruiting.search.model import PatientName
-from trially.recruiting.sources.erasure import erasure_digest
-from trially.recruiting.sources.model import RecordSource
 from trially.taking_back.chosen_rows import (
     Row,
     Rows,
     add_referenced,
     choose_ids,
+    leave_out_erased,
     models,
     read_rows,
     references_of,
@@ -68,19 +66,20 @@ def take_back(
     """Write rows that were deleted or changed since, as the copy has them, into a tenant.
 
     All is written or nothing. Rows that they reference and that were deleted are written too. Rows
-    that were added since are not touched. Raises `UnknownTenantError` or `TakeBackError`.
+    that were added since are not touched, and erased persons stay erased. Raises
+    `UnknownTenantError` or `TakeBackError`.
     """
     differences = compare_data(slug, copy_slug, tables)
     for name in tables:
         refuse_table(name)
     rows = read_rows(copy_slug, choose_ids(differences, keys, only_changed=only_changed))
+    leave_out_erased(slug, rows, keys)
     add_referenced(slug, copy_slug, rows)
     belonging = _read_belonging(copy_slug, list(rows.get(PATIENT, {})))
     try:
         with administered_tenant(slug), working(), transaction():
             taken = [_write(name, rows) for name in _in_order(rows)]
             _write_belonging(belonging, list(rows.get(PATIENT, {})))
-            _forget_erasures(rows.get(PATIENT, {}))
             index_patients(rows.get(PATIENT, {}))
             note(
                 taken_back_from=copy_slug, rows=sum(each.inserted + each.updated for each in taken)
@@ -168,24 +167,3 @@ def _write_belonging(belonging: list[tuple[Model, list[Any]]], patient_ids: list
         )
         if rows:
             db.session.execute(insert(table), [{**row, "tenant_id": tenant_id} for row in rows])
-
-
-def _forget_erasures(patients: Mapping[UUID, Row]) -> None:
-    """Delete the digests by which imports would refuse patients who were taken back."""
-    source, erased = table_of(RecordSource).c, table_of(ErasedPatient)
-    salts = {
-        row["name"]: bytes(row["erasure_salt"])
-        for row in fetch_items(
-            select(source.name, source.erasure_salt).where(of_current_tenant(RecordSource))
-        )
-    }
-    digests = [
-        erasure_digest(salts[row["source"]], row["base_url"], row["source_id"])
-        for row in patients.values()
-        if row["source"] in salts
-    ]
-    if digests:
-        db.session.execute(
-            delete(erased).where(of_current_tenant(ErasedPatient), erased.c.digest.in_(digests))
-        )
-        note_written(erased.name, patients=patients)

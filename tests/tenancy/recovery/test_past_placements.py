@@ -10,7 +10,7 @@ from trially.tenancy.catalog import Tier
 from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_back, move_tenant
 from trially.tenancy.recovery.errors import OutsideIntervalError, RecoveryError
 from trially.tenancy.recovery.past_placements import placement_at
-from trially.tenancy.recovery.restoring import read_time
+from trially.tenancy.recovery.times import read_time
 
 
 def now() -> dt.datetime:

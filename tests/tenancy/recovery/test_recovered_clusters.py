@@ -20,7 +20,7 @@ from tenant_databases import ask, placement_of
 from trially.database.connecting import connect
 from trially.state import state_of
 from trially.tenancy.catalog import Tier
-from trially.tenancy.recovery.clusters import RecoveredCluster, cluster_of
+from trially.tenancy.recovery.clusters import EndOfWalError, RecoveredCluster, cluster_of
 from trially.tenancy.recovery.errors import OutsideIntervalError
 from trially.tenancy.recovery.intervals import choose_backup, interval_of
 from trially.tenancy.recovery.tools import tool_of
@@ -93,6 +93,31 @@ def test_only_the_operator_reaches_a_recovered_cluster(
     assert modes == [0o700, 0o700]
     assert not cluster.directory.exists()
     assert not cluster.sockets.exists()
+
+
+def test_the_last_stored_commit_is_reached_though_none_follows(
+    app: Flask, barman: BarmanInstallation
+) -> None:
+    with app.app_context():
+        server = get_server(FIRST_SERVER)
+        tool = tool_of(server)
+        cluster = cluster_of(uuid4(), str(server_access().admin_url.username))
+        later = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+        try:
+            cluster.create()
+            laid = tool.lay(choose_backup(server, tool, later), later, cluster.directory)
+            cluster.configure(laid, later)
+            with pytest.raises(EndOfWalError) as end, cluster.running():
+                pass
+            last = end.value.last_commit
+            assert last is not None
+            cluster.configure(laid, last.astimezone(dt.timezone(dt.timedelta(hours=-5))))
+            with cluster.running() as url, closing(connect(url)) as raw:
+                found = execute(raw, "SELECT pg_last_xact_replay_timestamp()")
+        finally:
+            cluster.remove()
+
+    assert found == [(last,)]
 
 
 def test_times_outside_the_interval_are_refused_with_the_possible_ones(

@@ -10,6 +10,7 @@ from members import MakePatient
 
 from trially.tenancy.catalog import Tier
 from trially.tenancy.lifecycle.listing import get_tenant
+from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_tenant
 from trially.tenancy.recovery.restoring import RestoreAtOptions, restore_at
 
 
@@ -26,7 +27,8 @@ def test_a_tenant_of_each_tier_is_restored_as_it_was(
     kept = [make_patient(member) for _ in range(3)]
     make_patient(neighbour)
     at = now()
-    member.delete(f"/patients/{kept[0]['id']}")
+    member.patch(f"/patients/{kept[0]['id']}", json={"family_name": "Changed"})
+    member.delete(f"/patients/{kept[1]['id']}")
     make_patient(member)
     slug = f"restored-{uuid4().hex[:8]}"
 
@@ -36,5 +38,26 @@ def test_a_tenant_of_each_tier_is_restored_as_it_was(
 
     assert operation.state == "done"
     assert restored.placement.tier == target
-    found = {row["id"] for row in as_member(restored).get("/patients").json["data"]}
-    assert found == {each["id"] for each in kept}
+    found = {row["id"]: row for row in as_member(restored).get("/patients").json["data"]}
+    # Whom the tenant has erased since is erased in the restored tenant too.
+    assert found.keys() == {kept[0]["id"], kept[2]["id"]}
+    assert found[kept[0]["id"]]["family_name"] == kept[0]["family_name"]
+
+
+def test_a_tenant_that_has_moved_since_is_restored_from_where_it_was(
+    app: Flask, barman, make_tenant, as_member, make_patient: MakePatient
+) -> None:
+    member = as_member(make_tenant(Tier.OWN_SCHEMA))
+    patient = make_patient(member)
+    at = now()
+    slug = f"restored-{uuid4().hex[:8]}"
+
+    with app.app_context():
+        move_tenant(member.tenant.slug, Tier.POOLED_ROWS, None, MoveOptions(max_pause=5))
+        make_patient(member)
+        restore_at(member.tenant.slug, at, slug, RestoreAtOptions())
+        restored = get_tenant(slug)
+
+    assert restored.placement.tier == Tier.OWN_SCHEMA
+    shown = as_member(restored).get("/patients").json["data"]
+    assert [each["id"] for each in shown] == [patient["id"]]

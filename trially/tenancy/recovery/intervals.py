@@ -109,6 +109,8 @@ def interval_of(server: Server) -> Interval:
         return Interval(server.name, server.backup, error=str(error))
     if stream is not None and stream.is_streaming and not stream.is_behind:
         newest = dt.datetime.now(dt.UTC)
+    elif newest is not None and backups:
+        newest = max(newest, backups[-1].usable_from)
     return Interval(server.name, server.backup, backups, newest, stream)
 
 

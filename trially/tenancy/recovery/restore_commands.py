@@ -24,9 +24,9 @@ from trially.tenancy.lifecycle.moving.reporting import MoveLine
 from trially.tenancy.recovery.restoring import (
     RestoreAtOptions,
     describe_restore,
-    read_time,
     restore_at,
 )
+from trially.tenancy.recovery.times import read_time
 from trially.tenancy.tiers import TIERS
 from trially.terminal import Loss, json_option, plural, print_item
 

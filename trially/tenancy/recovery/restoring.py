@@ -37,6 +37,7 @@ from trially.tenancy.recovery.copying import copy_rows, empty
 from trially.tenancy.recovery.errors import OutsideIntervalError, RecoveryError
 from trially.tenancy.recovery.intervals import choose_backup
 from trially.tenancy.recovery.past_placements import PastPlacement, placement_at
+from trially.tenancy.recovery.times import check_time
 from trially.tenancy.recovery.tools import tool_of
 from trially.tenancy.recovery.wal_streams import store_until_now
 from trially.tenancy.schema.revision_files import TENANT_LINEAGE, revisions_of
@@ -44,6 +45,7 @@ from trially.tenancy.schema.revisions import read_revision
 from trially.tenancy.servers.access import ServerAccess, server_access
 from trially.tenancy.servers.choice import choose_server
 from trially.tenancy.tiers import DEFAULT_TIER, TIERS, tier_of
+from trially.tenancy.tiers.shared_databases import has_database
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def restore_at(slug: str, at: dt.datetime, new_slug: str, options: RestoreAtOpti
     Raises `UnknownTenantError`, `InvalidSlugError`, `TenantExistsError`, `NoServerError`,
     `NoFittingServerError`, `NoBackupError`, `OutsideIntervalError` or another `RecoveryError`.
     """
-    _check_time(at)
+    check_time(at)
     check_slug(new_slug)
     refuse_unserved(new_slug)
     source = get_tenant(slug)
@@ -84,22 +86,6 @@ def restore_at(slug: str, at: dt.datetime, new_slug: str, options: RestoreAtOpti
         operation = _restore(source, at, new_slug, past, DEFAULT_TIER, options)
     move_tenant(new_slug, wanted, None, MoveOptions(keep_seconds=0))
     return operation
-
-
-def read_time(text: str, now: dt.datetime) -> dt.datetime:
-    """Return a time in ISO 8601 with an offset, or raise `RecoveryError`."""
-    try:
-        at = dt.datetime.fromisoformat(text.strip())
-    except ValueError:
-        raise RecoveryError(
-            f"{text[:40]!r} is not a time in ISO 8601. Write it as {_example(now)}."
-        ) from None
-    if at.tzinfo is None:
-        raise RecoveryError(
-            f"{text[:40]!r} does not say in which time zone it is. Add the offset from UTC, as in"
-            f" {at.isoformat()}Z or {at.isoformat()}-05:00."
-        )
-    return at
 
 
 def describe_restore(operation: Operation) -> dict[str, Any]:
@@ -256,7 +242,9 @@ def _index(_session: Session, operation: Operation) -> None:
 
 def _undo(session: Session, operation: Operation) -> None:
     _remove_cluster(operation)
-    remove_rows(side_of(record_of(operation)), lambda: None)
+    record = record_of(operation)
+    if has_database(record):  # It may not exist yet, because the cluster is recovered first.
+        remove_rows(side_of(record), lambda: None)
     remove_tenant(session, operation)
 
 
@@ -269,18 +257,6 @@ def _server_of(operation: Operation) -> Server:
     with catalog_transaction() as session:
         name = operation.parameters["past"]["server"]
         return session.scalars(select(Server).where(Server.name == name)).one()
-
-
-def _check_time(at: dt.datetime) -> None:
-    now = dt.datetime.now(dt.UTC)
-    if at > now:
-        raise OutsideIntervalError(
-            f"{at.isoformat()} is in the future. It is {now.isoformat(timespec='seconds')}."
-        )
-
-
-def _example(now: dt.datetime) -> str:
-    return now.astimezone(dt.UTC).isoformat(timespec="seconds")
 
 
 RESTORE_AT = OperationKind(

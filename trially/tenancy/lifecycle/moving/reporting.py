@@ -69,6 +69,8 @@ def describe_progress(progress: MoveProgress) -> str:
         if (left := progress.seconds_left) is not None:
             parts.append(f"{left:.0f} s left")
         return ", ".join(parts)
+    if progress.phase == "recover":
+        return "recover: a copy of the server is brought to the time"
     waiting = f", {progress.waited_for}" if progress.waited_for else ""
     return f"{progress.phase}: {plural(progress.applied_rows, 'changed row')}{waiting}"
 
