@@ -389,8 +389,13 @@ def _row_of(rule: Rule) -> str:
 
 
 def url_for(rule: Rule, ids: Ids) -> str:
-    """Return a route's URL, with its arguments taken from `ids`."""
-    return API.url_map.bind("").build(rule.endpoint, {name: ids[name] for name in rule.arguments})
+    """Return a route's URL, with its arguments taken from `ids`.
+
+    An id of the route's own is named by endpoint and argument, such as `patients.show_hold
+    patient_id`.
+    """
+    arguments = {name: ids.get(f"{rule.endpoint} {name}", ids[name]) for name in rule.arguments}
+    return API.url_map.bind("").build(rule.endpoint, arguments)
 
 
 def options_for(rule: Rule, ids: Ids, word: str | None = None, **changes: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 from attacks import ATTACKS
-from examples import EXAMPLES, create_all, new_word
+from examples import EXAMPLES, PREPARED, create_all, new_word
 from flask import Flask
 from members import AsMember, MakeFact, MakeTenant
 from populated_tenants import PopulatedTenant
@@ -78,6 +78,8 @@ def make_populated_tenant(
                 name = {"position": number + 1, "family_name": tenant.slug}
                 insert_item(PatientName, {**name, "patient_id": UUID(ids["patient_id"])}, ("id",))
         EXAMPLES["document"].create(member, ids, new_word(tenant.slug))
+        held = PREPARED["patients.show_hold"](member, ids)["patient_id"]
+        ids["patients.show_hold patient_id"] = held
         return PopulatedTenant(member, ids)
 
     return make

@@ -34,22 +34,24 @@ class PersonErasureSchema(Schema):
 
     subjects = ("patient_id",)
 
-    id = fields.UUID(dump_only=True)
-    patient_id = fields.UUID(dump_only=True)
-    reason = Choice(ErasureReason, dump_only=True)
-    erased_by = fields.String(dump_only=True, metadata={EXAMPLE: "user-4711"})
-    erased_at = fields.AwareDateTime(dump_only=True)
+    id = fields.UUID(dump_only=True, metadata=PLAIN)
+    patient_id = fields.UUID(dump_only=True, metadata=PLAIN)
+    reason = Choice(ErasureReason, dump_only=True, metadata=PLAIN)
+    erased_by = fields.String(dump_only=True, metadata=PLAIN | {EXAMPLE: "user-4711"})
+    erased_at = fields.AwareDateTime(dump_only=True, metadata=PLAIN)
     pseudonyms = fields.List(
         fields.String(),
         dump_only=True,
-        metadata={
+        metadata=PLAIN
+        | {
             "description": "By which the audit log names the records of the person.",
             EXAMPLE: ["5f0c2a9be1d47783"],
         },
     )
     certificate = fields.Dict(
         dump_only=True,
-        metadata={
+        metadata=PLAIN
+        | {
             "description": "The signed certificate; see docs/erasing.md.",
             EXAMPLE: {"certificate": {"format": "trially-erasure/1"}, "signature": {}},
         },
