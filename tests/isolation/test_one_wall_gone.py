@@ -31,6 +31,13 @@ OWN_LOG = ("audit.list_audit_records", "audit.list_disclosures")
 SHOWN = [rule for rule, method in ROUTES if method == "GET" and rule.endpoint not in OWN_LOG]
 
 
+def without_own_log(answer: Any) -> Any:
+    """Return an answer without the part of a person's export that shows what was asked since."""
+    if "exported_at" not in answer:
+        return answer
+    return [each for each in answer["files"] if each["path"] != "disclosures.csv"]
+
+
 def test_the_filter_is_forgotten(
     serving_app: Flask,
     attacker: PopulatedTenant,
@@ -168,7 +175,7 @@ def test_the_database_has_no_wall_left(
     def show() -> list[object]:
         answers = [attacker.member.get(url_for(rule, attacker.ids)) for rule in SHOWN]
         assert {answer.status_code for answer in answers} == {200}
-        return [answer.json for answer in answers]
+        return [without_own_log(answer.json) for answer in answers]
 
     before = show()
     stranger = plant()
