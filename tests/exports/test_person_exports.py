@@ -48,6 +48,7 @@ def test_a_person_gets_all_of_it_and_nothing_of_others(
     patients = [name for name in files if name.endswith("/Patient.ndjson")]
     assert b"".join(files[name] for name in patients).count(b"Quillfeather") == 1
     assert b"asthma-of-quill" in files["records/clinical_fact.ndjson"]
+    assert b"memory at" not in files["records/clinical_fact.ndjson"]
     assert b"Brackenridge" not in whole
     assert b"asthma-of-bracken" not in whole
     assert other.encode() not in whole

@@ -88,7 +88,12 @@ def _write_rows(package: Package, reader: Reader, table: Table) -> None:
         return
     with package.file(f"records/{table.name}.ndjson") as file:
         for row in _with_first(first, found):
-            file.write(orjson.dumps(row, default=str, option=orjson.OPT_APPEND_NEWLINE))
+            file.write(orjson.dumps(row, default=_as_text, option=orjson.OPT_APPEND_NEWLINE))
+
+
+def _as_text(value: Any) -> str:
+    """Return a value that JSON does not have as text: bytes in hexadecimal digits."""
+    return bytes(value).hex() if isinstance(value, bytes | memoryview) else str(value)
 
 
 def _with_first(first: Item, others: Iterator[Item]) -> Iterator[Item]:
