@@ -63,11 +63,12 @@ format: setup ## Format the code and fix what can be fixed
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
 
-docs: setup ## Write docs/permissions.md, problems.md, imported-elements.md and the table of commands.md
+docs: setup ## Write docs/permissions.md, problems.md, imported-elements.md and the tables of commands.md and field-encryption.md
 	@$(BIN)/python -m tools.permission_tables > docs/permissions.md
 	@$(BIN)/python -m tools.problem_codes > docs/problems.md
 	@$(BIN)/python -m tools.imported_elements > docs/imported-elements.md
 	@$(BIN)/python -m tools.command_table
+	@$(BIN)/python -m tools.field_table
 
 docs-site: setup ## Build the documentation's site into build/guide/ (diagrams need Node)
 	@$(BIN)/python -m tools.docs_site
@@ -82,8 +83,9 @@ bench: setup ## Run the published benchmarks; see benchmarks/README.md
 	$(BIN)/python -m benchmarks.guard
 	TRIALLY_DEVELOPMENT=1 $(BIN)/python -m benchmarks.commands
 
-faults: setup ## Run all faults under load, and write docs/faults.md (20 minutes)
+faults: setup ## Run all faults under load, and write docs/faults.md and docs/faults-of-moves.md (40 minutes)
 	$(BIN)/python -m faults --write docs/faults.md
+	$(BIN)/python -m faults.moves --write docs/faults-of-moves.md
 
 client: export TRIALLY_DEVELOPMENT = 1
 client: running ## Generate the TypeScript client from the API (needs Node)

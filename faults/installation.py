@@ -146,12 +146,16 @@ class Installation:
 
 @contextmanager
 def installation(
-    first: URL | None = None, names: Sequence[str] = ("one", "two")
+    first: URL | None = None,
+    names: Sequence[str] = ("one", "two"),
+    *,
+    allows_doubles: bool = True,
 ) -> Iterator[Installation]:
     """Install trially in a temporary folder; stop the servers and delete it at the end.
 
     `first` is the administrator's URL of the first server. Without it, an embedded server is
-    started. Each server has one tenant of each tier for each of its names.
+    started. Each server has one tenant of each tier for each of its names. With `allows_doubles`,
+    no constraint of the tables refuses a patient that is written twice.
     """
     folder = Path(tempfile.mkdtemp(prefix="trially-faults-")).resolve()
     folder.chmod(0o711)  # if we are root, PostgreSQL runs as another user
@@ -171,7 +175,7 @@ def installation(
                 if SECOND in servers:
                     add_server(SECOND, servers[SECOND].url, ServerOptions())
             tenants = tuple(_make_tenants(app, issuer, servers, names))
-            for tenant in tenants:
+            for tenant in tenants if allows_doubles else ():
                 _allow_doubles(servers[tenant.server], tenant)
             yield Installation(folder, settings, app, issuer, servers, tenants)
     finally:

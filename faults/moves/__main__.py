@@ -6,9 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from faults.installation import installation
 from faults.moves.catalogue import MOVE_FAULTS
 from faults.moves.fault import MoveFault, MoveOutcome
+from faults.moves.installing import new_installation
 from faults.moves.report import describe, write_page
 from faults.moves.running import run
 
@@ -40,7 +40,7 @@ def run_all(faults: Sequence[MoveFault]) -> tuple[list[MoveOutcome], dict[str, s
     """
     left, outcomes, not_run = list(faults), [], {}
     while left:
-        with installation() as installed:
+        with new_installation() as installed:
             while left:
                 fault = left.pop(0)
                 try:

@@ -113,5 +113,5 @@ def _faults() -> Iterator[MoveFault]:
 
 
 MOVE_FAULTS = {fault.name: fault for fault in _faults()}
-QUICK = ("target_killed_open", "network_cut_catch_up")
+QUICK = ("source_killed_copy", "catalog_killed_open")
 """Those that the test suite runs."""

@@ -41,6 +41,9 @@ FAULT_SECONDS = 4.0
 LIMIT_SECONDS = 10.0
 """In which one side must be writable, after the fault."""
 
+NOTHING = "nothing"
+"""What has ended an operation that goes on."""
+
 MOVER_SECONDS = 90.0
 SETTLE_SECONDS = 30.0
 POLL_SECONDS = 0.2
@@ -192,10 +195,13 @@ def _end(moved: Moved, mover: "subprocess.Popen[str]") -> str:
     operation = moved.operation()
     if operation.state not in (OperationState.RUNNING, OperationState.UNDOING):
         return "mover"
-    undo = ("--undo",) if moved.fault.is_undone and operation.step != "hand_over" else ()
+    undo = ("--undo", "--yes") if moved.fault.is_undone and operation.step != "hand_over" else ()
     command = ("operations", "resume", str(operation.id), *undo)
-    moved.installation.run_command(*command)
-    return " ".join((*command[:2], *undo))
+    try:
+        moved.installation.run_command(*command)
+    except RuntimeError as error:
+        return f"{NOTHING}: {error}"
+    return " ".join((*command[:2], *undo[:1]))
 
 
 def _judge(
@@ -205,6 +211,8 @@ def _judge(
     end, complaints = _look_for_traces(moved, before)
     if one_side_after is None:
         complaints.append(f"not exactly one side writable within {LIMIT_SECONDS:.0f} s")
+    if ended_by.startswith(NOTHING):
+        complaints.append(f"the operation was ended by {ended_by}")
     complaints += [f"{number} {kind}" for kind, number in verdict.amiss.items()]
     complaints += [finding.what for finding in verdict.findings[:5]]
     errors: Counter[str] = Counter()

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel
+from trially.database.protection import OF_MEMBERS, SEALED_ALREADY, protect
 from trially.tenancy.schema.append_only import APPEND_ONLY
 
 
@@ -155,6 +156,13 @@ classify(
     },
     Copied.NEVER,
 )
+protect(
+    AuditRecord,
+    {
+        SEALED_ALREADY: "subjects details",
+    },
+    OF_MEMBERS,
+)
 classify(
     AuditSeal,
     {
@@ -165,6 +173,7 @@ classify(
     },
     Copied.NEVER,
 )
+protect(AuditSeal, {}, OF_MEMBERS)
 classify(
     AuditSubject,
     {
@@ -173,6 +182,7 @@ classify(
     },
     Copied.NEVER,
 )
+protect(AuditSubject, {}, OF_MEMBERS)
 classify(
     AuditPruning,
     {
@@ -183,3 +193,4 @@ classify(
     },
     Copied.NEVER,
 )
+protect(AuditPruning, {}, OF_MEMBERS)

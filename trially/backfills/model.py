@@ -15,6 +15,7 @@ from trially.backfills.registry import FIRST_REVISION
 from trially.database.changes import unaudited
 from trially.database.classes import REMOVED, Copied, Held, classify
 from trially.database.model import TenantModel
+from trially.database.protection import OF_MEMBERS, protect
 from trially.database.since import since
 
 
@@ -68,3 +69,4 @@ classify(
     },
     Copied.UNMASKED,
 )
+protect(BackfillProgress, {}, OF_MEMBERS)

@@ -21,6 +21,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import unaudited
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import CatalogModel, TenantModel, Timestamped, Versioned
+from trially.database.protection import OF_MEMBERS, SEALED, SEALED_ALREADY, protect
 
 
 class JobState(StrEnum):
@@ -156,6 +157,19 @@ classify(
     },
     Copied.NEVER,
 )
+protect(
+    Job,
+    {
+        SEALED: "parameters result error",
+    },
+    OF_MEMBERS,
+)
 classify(
     JobFilePart, {Held.ID: "job_id", Held.NUMBER: "number", Held.SECRET: "sealed"}, Copied.NEVER
+)
+protect(
+    JobFilePart,
+    {
+        SEALED_ALREADY: "sealed",
+    },
 )

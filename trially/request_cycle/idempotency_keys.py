@@ -23,6 +23,7 @@ from trially.database.changes import names_patients, unaudited
 from trially.database.classes import Copied, Held, classify
 from trially.database.model import TenantModel
 from trially.database.placement import current_placement
+from trially.database.protection import BLINDED_KEY, SEALED, SEALED_KEY, protect
 from trially.database.rows import fetch_items, of_current_tenant, table_of
 from trially.database.session import db
 
@@ -63,6 +64,14 @@ classify(
         Held.SECRET: "key request_digest headers body",
     },
     Copied.NEVER,
+)
+protect(
+    IdempotencyKey,
+    {
+        BLINDED_KEY: "key",
+        SEALED_KEY: "request_digest",
+        SEALED: "headers body",
+    },
 )
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import unaudited
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel, Versioned
+from trially.database.protection import OF_MEMBERS, protect
 
 
 class AuditAlertRule(Versioned, TenantModel):
@@ -81,4 +82,5 @@ classify(
     },
     Copied.NEVER,
 )
+protect(AuditAlert, {}, OF_MEMBERS)
 classify(AuditAlertPosition, {Held.NUMBER: "epoch transaction_id"}, Copied.NEVER)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.auth.permissions import PhiLevel, Role
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel, Timestamped
+from trially.database.protection import OF_MEMBERS, protect
 from trially.errors import OperatorError
 from trially.resources.sorting import by, ignoring_case, index_sorts
 
@@ -93,4 +94,5 @@ classify(
     },
     Copied.NEVER,
 )
+protect(Member, {}, OF_MEMBERS)
 classify(MemberSite, {Held.ID: "member_id site_id"}, Copied.NEVER)

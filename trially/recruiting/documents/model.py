@@ -34,6 +34,16 @@ from trially.database.classes import (
     one_of,
 )
 from trially.database.model import TenantModel, Timestamped, Versioned
+from trially.database.protection import (
+    CLINICAL,
+    CLINICAL_DATE,
+    FULL_TEXT,
+    SEALED_KEY,
+    SOURCES,
+    VERSIONS,
+    ZONES,
+    protect,
+)
 from trially.recruiting.patients.choices import WithdrawalReason
 from trially.recruiting.patients.model import references_patient
 
@@ -186,8 +196,26 @@ classify(
         Held.DIGEST: "content_hash",
     },
 )
+protect(
+    Document,
+    {
+        SOURCES: "source base_url",
+        ZONES: "zone",
+        SEALED_KEY: "source_id encounter_source_id content_hash",
+        CLINICAL: "type_display other_codings text_problem",
+        CLINICAL_DATE: "at dated_on",
+        FULL_TEXT: "title author search",
+        VERSIONS: "version_at version_number",
+    },
+)
 classify(
     DocumentPage,
     {Held.ID: "document_id", Held.NUMBER: "number", REMOVED: "content", Held.DERIVED: "search"},
     Copied.UNMASKED,
+)
+protect(
+    DocumentPage,
+    {
+        FULL_TEXT: "content search",
+    },
 )

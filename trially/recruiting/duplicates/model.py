@@ -15,6 +15,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.classes import Copied, Held, classify
 from trially.database.model import TenantModel, Timestamped, Versioned
+from trially.database.protection import RULES, protect
 
 
 class DuplicateState(StrEnum):
@@ -69,4 +70,10 @@ classify(
         Held.TECHNICAL: "state",
     },
     Copied.UNMASKED,
+)
+protect(
+    PossibleDuplicate,
+    {
+        RULES: "reasons",
+    },
 )

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import unaudited
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel, Timestamped, Versioned
+from trially.database.protection import SEALED, SOURCES, protect
 from trially.resources.sorting import by, ignoring_case, index_sorts
 
 
@@ -111,4 +112,11 @@ classify(
         REMOVED: "failure started_by",
     },
     Copied.UNMASKED,
+)
+protect(
+    ImportJob,
+    {
+        SEALED: "failure",
+    },
+    SOURCES,
 )

@@ -34,6 +34,17 @@ from trially.database.classes import (
     one_of,
 )
 from trially.database.model import TenantModel, Timestamped, Versioned
+from trially.database.protection import (
+    CLINICAL_DATE,
+    FOLLOWS,
+    OF_MEMBERS,
+    SEALED,
+    SEALED_KEY,
+    SOURCES,
+    VERSIONS,
+    ZONES,
+    protect,
+)
 from trially.recruiting.patients.choices import (
     ContactPreference,
     PatientDateProblem,
@@ -297,6 +308,22 @@ classify(
         Held.DERIVED: "record_status mrn_scope",
     },
 )
+protect(
+    Patient,
+    {
+        SEALED_KEY: "source_id mrn content_hash link_source_id",
+        SEALED: (
+            "given_name family_name birth_date phone email address impossible_dates replaces"
+            " corrections audit_key"
+        ),
+        SOURCES: "source base_url mrn_system link_base_url",
+        CLINICAL_DATE: "deceased_at deceased_on last_encounter_on",
+        VERSIONS: "version_at version_number",
+        OF_MEMBERS: "merged_by",
+        FOLLOWS: "record_status mrn_scope",
+        ZONES: "deceased_zone",
+    },
+)
 classify(
     ErasedPatient,
     {
@@ -306,6 +333,14 @@ classify(
         REMOVED: "erased_by",
     },
     Copied.UNMASKED,
+)
+protect(
+    ErasedPatient,
+    {
+        SOURCES: "source",
+        SEALED_KEY: "digest",
+        OF_MEMBERS: "erased_by",
+    },
 )
 classify(
     PatientIdentifier,
@@ -317,5 +352,13 @@ classify(
         one_of("use"): "use",
         REMOVED: "period_start period_end assigner",
         Held.NUMBER: "mrn_rank",
+    },
+)
+protect(
+    PatientIdentifier,
+    {
+        SOURCES: "system",
+        SEALED_KEY: "value",
+        SEALED: "assigner period_start period_end",
     },
 )

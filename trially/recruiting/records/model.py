@@ -35,6 +35,15 @@ from trially.database.classes import (
     one_of,
 )
 from trially.database.model import TenantModel, Timestamped
+from trially.database.protection import (
+    CLINICAL,
+    CLINICAL_DATE,
+    SEALED_KEY,
+    SOURCES,
+    VERSIONS,
+    ZONES,
+    protect,
+)
 from trially.recruiting.patients import lifetimes
 from trially.recruiting.patients.choices import WithdrawalReason
 
@@ -301,6 +310,17 @@ classify(
         identifier("url"): "base_url",
         identifier("record"): "source_id encounter_source_id medication_source_id",
         Held.DIGEST: "content_hash",
+    },
+)
+protect(
+    ClinicalFact,
+    {
+        SOURCES: "source base_url",
+        ZONES: "zone zoned_times",
+        SEALED_KEY: "source_id encounter_source_id medication_source_id content_hash",
+        CLINICAL: "display other_codings focus value_text reference_text details",
+        CLINICAL_DATE: "start_at end_at recorded_at",
+        VERSIONS: "version_at version_number",
     },
 )
 classify(

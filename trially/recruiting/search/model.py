@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import unaudited
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier, one_of
 from trially.database.model import TenantModel
+from trially.database.protection import BLINDED_TERM, SEALED, protect
 
 LONGEST_TERM = 100
 """Longer terms are cut, and so is what is looked up."""
@@ -118,6 +119,12 @@ classify(
         REMOVED: "period_start period_end",
     },
 )
+protect(
+    PatientName,
+    {
+        SEALED: "given_name family_name full_name period_start period_end",
+    },
+)
 classify(
     PatientSearchTerm,
     {
@@ -126,4 +133,10 @@ classify(
         Held.DERIVED: "term",
     },
     Copied.UNMASKED,
+)
+protect(
+    PatientSearchTerm,
+    {
+        BLINDED_TERM: "term",
+    },
 )

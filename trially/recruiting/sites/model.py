@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.classes import REMOVED, choice, classify, identifier, one_of
 from trially.database.model import TenantModel, Timestamped, Versioned
+from trially.database.protection import OF_ORGANISATIONS, protect
 from trially.resources.sorting import by, ignoring_case, index_sorts
 
 
@@ -52,3 +53,4 @@ classify(
         one_of("country"): "country",
     },
 )
+protect(Site, {}, OF_ORGANISATIONS)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.classes import REMOVED, Held, classify, identifier
 from trially.database.model import TenantModel, Timestamped, Versioned
+from trially.database.protection import OF_ORGANISATIONS, SEALED, protect
 from trially.resources.sorting import by, ignoring_case, index_sorts
 
 time_zone_changes = Signal()
@@ -67,4 +68,11 @@ classify(
         REMOVED: "time_zone column_mapping",
         Held.SECRET: "erasure_salt",
     },
+)
+protect(
+    RecordSource,
+    {
+        SEALED: "erasure_salt",
+    },
+    OF_ORGANISATIONS,
 )

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.classes import REMOVED, Held, choice, classify, identifier, json_of
 from trially.database.model import TenantModel, Timestamped, Versioned
+from trially.database.protection import OF_ORGANISATIONS, protect
 from trially.resources.sorting import by, ignoring_case, index_sorts
 
 
@@ -101,3 +102,4 @@ classify(
         Held.NUMBER: "target_enrollment",
     },
 )
+protect(Study, {}, OF_ORGANISATIONS)

@@ -42,7 +42,7 @@ def load_rows(
     for name, table in tables.items():
         if name not in NOT_LOADED:
             _empty(target, table)
-    reader = ArchiveReader(file)
+    reader = ArchiveReader(file, hashes=False)
     for name, parts in groupby(reader.parts(), key=lambda part: part.table):
         lines = (part.lines for part in parts)
         if name in NOT_LOADED:

@@ -43,7 +43,6 @@ from trially.tenancy.lifecycle.moving.moves import (
 from trially.tenancy.lifecycle.moving.numbering import continue_numbers
 from trially.tenancy.lifecycle.moving.plan import MovePlan, plan_of, read_plan
 from trially.tenancy.lifecycle.moving.progress import MoveProgress
-from trially.tenancy.lifecycle.moving.settling import settle
 from trially.tenancy.lifecycle.moving.sides import SideSession
 from trially.tenancy.lifecycle.moving.steps import create_target, give_up_target
 from trially.tenancy.lifecycle.moving.tables import MovedTable
@@ -52,8 +51,12 @@ from trially.tenancy.lifecycle.status import find_to_change
 from trially.tenancy.servers.choice import choose_server
 from trially.tenancy.tiers import TIERS, tier_of
 
-AT_ONCE = MoveOptions(keep_seconds=0)
-"""The former placement is not kept: its rows are in an archive."""
+BRIEFLY = MoveOptions(keep_seconds=3600)
+"""The former placement is closed, and removed an hour later by `flask tenants settle-moves`.
+
+Its rows are in an archive. But as long as the catalog does not answer, requests may be sent there,
+and only a guard that is closed sends them on.
+"""
 
 
 def replace_with(
@@ -80,14 +83,13 @@ def replace_with(
             REPLACE,
             tenant,
             target,
-            AT_ONCE,
+            BRIEFLY,
             was_kept=False,
             **parameters_of(url, manifest),
         )
     run_move(operation)
     if tier.tier is not wanted:
-        move_tenant(slug, wanted, None, AT_ONCE)
-    settle(tenant.id)
+        move_tenant(slug, wanted, None, BRIEFLY)
     return before
 
 

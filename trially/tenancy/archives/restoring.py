@@ -24,7 +24,7 @@ from trially.tenancy.catalog import (
     Tier,
 )
 from trially.tenancy.catalog_sessions import catalog_transaction
-from trially.tenancy.lifecycle.moving.indexes import create_indexes, set_indexes_aside
+from trially.tenancy.lifecycle.moving.indexes import create_indexes, set_all_aside
 from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_tenant
 from trially.tenancy.lifecycle.moving.removing import remove_rows
 from trially.tenancy.lifecycle.moving.sides import side_of
@@ -165,7 +165,7 @@ def load_archive(record: PlacementRecord, operation: Operation) -> None:
         open_file(parameters["url"]) as file,
         side_of(record).writing() as target,
     ):
-        set_indexes_aside(target, operation)
+        set_all_aside(target, operation)
         manifest = load_rows(file, target, tables_of(target), progress.count)
         if str(manifest.header.archive_id) != parameters["archive"]:
             raise ForeignArchiveError(

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import unaudited
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel, Timestamped
+from trially.database.protection import SOURCES, protect
 
 
 class ExportState(StrEnum):
@@ -61,3 +62,4 @@ classify(
     },
     Copied.NEVER,
 )
+protect(BulkExport, {}, SOURCES)

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import names_patients, unaudited
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel
+from trially.database.protection import POSITIONS, SEALED, SEALED_KEY, protect
 from trially.recruiting.imports.faults import Concern, FaultCode
 
 
@@ -63,4 +64,12 @@ classify(
         REMOVED: "file reason pointer",
     },
     Copied.UNMASKED,
+)
+protect(
+    ImportFault,
+    {
+        POSITIONS: "pointer",
+        SEALED: "file reason",
+        SEALED_KEY: "resource_id other_id missing_id",
+    },
 )

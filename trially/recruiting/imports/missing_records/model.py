@@ -8,6 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import names_patients, unaudited
 from trially.database.classes import Copied, Held, classify, identifier
 from trially.database.model import TenantModel
+from trially.database.protection import SEALED_KEY, SOURCES, protect
 
 
 class ImportedRecord(TenantModel):
@@ -78,6 +79,13 @@ classify(
     },
     Copied.UNMASKED,
 )
+protect(
+    ImportedRecord,
+    {
+        SOURCES: "base_url",
+        SEALED_KEY: "source_id",
+    },
+)
 classify(
     MissingRecord,
     {
@@ -87,4 +95,11 @@ classify(
         Held.TECHNICAL: "source_type",
     },
     Copied.UNMASKED,
+)
+protect(
+    MissingRecord,
+    {
+        SOURCES: "base_url",
+        SEALED_KEY: "source_id",
+    },
 )

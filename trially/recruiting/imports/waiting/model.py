@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from trially.database.changes import names_patients, unaudited
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel
+from trially.database.protection import SEALED, SEALED_KEY, SOURCES, VERSIONS, protect
 
 
 class WaitingFact(TenantModel):
@@ -98,8 +99,23 @@ classify(
     },
     Copied.UNMASKED,
 )
+protect(
+    WaitingFact,
+    {
+        SOURCES: "source base_url",
+        SEALED_KEY: "source_id patient_key",
+        VERSIONS: "version_at version_number",
+        SEALED: "file resource",
+    },
+)
 classify(
     ImportDeferral,
     {Held.ID: "import_id", Held.NUMBER: "line json_bytes", REMOVED: "file resource"},
     Copied.UNMASKED,
+)
+protect(
+    ImportDeferral,
+    {
+        SEALED: "file resource",
+    },
 )

@@ -20,6 +20,7 @@ from trially.database.classes import (
     one_of,
 )
 from trially.database.model import TenantModel
+from trially.database.protection import FULL_TEXT, SEALED_KEY, SOURCES, VERSIONS, protect
 
 
 class ImportBinary(TenantModel):
@@ -114,6 +115,15 @@ classify(
     },
     Copied.UNMASKED,
 )
+protect(
+    ImportBinary,
+    {
+        SOURCES: "base_url",
+        SEALED_KEY: "source_id",
+        VERSIONS: "version_at version_number",
+        FULL_TEXT: "pages",
+    },
+)
 classify(
     Medication,
     {
@@ -127,6 +137,7 @@ classify(
         Held.DIGEST: "content_hash",
     },
 )
+protect(Medication, {}, SOURCES)
 classify(
     RecordDeletion,
     {
@@ -137,4 +148,12 @@ classify(
         REMOVED: "version_at version_number",
     },
     Copied.UNMASKED,
+)
+protect(
+    RecordDeletion,
+    {
+        SOURCES: "source base_url",
+        SEALED_KEY: "source_id",
+        VERSIONS: "version_at version_number",
+    },
 )

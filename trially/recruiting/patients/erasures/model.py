@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from trially.database.classes import REMOVED, Copied, Held, classify, identifier
 from trially.database.model import TenantModel
+from trially.database.protection import OF_MEMBERS, SEALED, protect
 from trially.database.since import since
 
 
@@ -68,6 +69,13 @@ classify(
     },
     Copied.UNMASKED,
 )
+protect(
+    PatientHold,
+    {
+        SEALED: "reason",
+        OF_MEMBERS: "placed_by",
+    },
+)
 classify(
     PersonErasure,
     {
@@ -79,3 +87,4 @@ classify(
     },
     Copied.NEVER,
 )
+protect(PersonErasure, {}, OF_MEMBERS)

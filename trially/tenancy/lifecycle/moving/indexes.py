@@ -3,7 +3,7 @@
 Indexes of primary keys and of other constraints stay: they are needed to find rows again.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from psycopg2 import sql
 from sqlalchemy import update
@@ -17,6 +17,16 @@ SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid)
 FROM pg_index JOIN pg_class tables ON tables.oid = indrelid
 WHERE relnamespace = %s::regnamespace AND relkind = 'r' AND NOT relispartition
     AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
+ORDER BY 1
+"""
+_UNIQUE = """
+SELECT conindid::regclass::text, format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s',
+        conrelid::regclass, conname, pg_get_constraintdef(pg_constraint.oid)),
+    format('ALTER TABLE %%s DROP CONSTRAINT IF EXISTS %%I', conrelid::regclass, conname)
+FROM pg_constraint
+WHERE connamespace = %s::regnamespace AND contype = 'u'
+    AND NOT EXISTS (SELECT FROM pg_constraint AS other
+        WHERE other.contype = 'f' AND other.conindid = pg_constraint.conindid)
 ORDER BY 1
 """
 _EXISTS = "SELECT to_regclass(%s) IS NOT NULL"
@@ -33,15 +43,23 @@ def set_indexes_aside(target: SideSession, operation: Operation) -> None:
     if target.side.shares_tables or KEPT_IN in operation.parameters:
         return
     indexes = dict(target.run(_INDEXES, target.side.schema))
-    operation.parameters = {**operation.parameters, KEPT_IN: indexes}
-    with catalog_transaction() as session:
-        session.execute(
-            update(Operation)
-            .where(Operation.id == operation.id)
-            .values(parameters=operation.parameters)
-        )
-    for name in indexes:
-        target.run(sql.SQL("DROP INDEX IF EXISTS {}").format(sql.SQL(name)))
+    _keep(operation, indexes)
+    _drop(target, indexes)
+
+
+def set_all_aside(target: SideSession, operation: Operation) -> None:
+    """Drop unique constraints too, for rows that were unique where they come from.
+
+    Those that foreign keys refer to stay. `create_indexes` creates them again, and so checks them.
+    """
+    if target.side.shares_tables or KEPT_IN in operation.parameters:
+        return
+    constraints = target.run(_UNIQUE, target.side.schema)
+    indexes = dict(target.run(_INDEXES, target.side.schema))
+    _keep(operation, indexes | {name: add for name, add, _ in constraints})
+    for _, _, drop in constraints:
+        target.run(sql.SQL(drop))
+    _drop(target, indexes)
 
 
 def create_indexes(target: SideSession, operation: Operation) -> None:
@@ -50,3 +68,18 @@ def create_indexes(target: SideSession, operation: Operation) -> None:
     for name, definition in indexes.items():
         if target.run(_EXISTS, name) == [(False,)]:
             target.run(definition)
+
+
+def _keep(operation: Operation, definitions: Mapping[str, str]) -> None:
+    operation.parameters = {**operation.parameters, KEPT_IN: definitions}
+    with catalog_transaction() as session:
+        session.execute(
+            update(Operation)
+            .where(Operation.id == operation.id)
+            .values(parameters=operation.parameters)
+        )
+
+
+def _drop(target: SideSession, indexes: Iterable[str]) -> None:
+    for name in indexes:
+        target.run(sql.SQL("DROP INDEX IF EXISTS {}").format(sql.SQL(name)))

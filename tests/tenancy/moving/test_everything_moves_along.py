@@ -2,14 +2,13 @@
 
 import itertools
 import json
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import IO, Any, cast
-from uuid import UUID
+from typing import Any
 
 import pytest
 from flask import Flask
-from job_kinds import ONE_SITE, PARTS, SITES, STEPS, ask_for, effects_of, job_of
 from members import AsMember, MakeTenant, Member
 from moved_tenants import at, left_behind, placements_of, writable_sides
 from poolers import Pooler
@@ -27,6 +26,7 @@ PAIRS = ((POOLED, DEDICATED), (DEDICATED, SCHEMA), (SCHEMA, POOLED))
 MOST_SECONDS = 60.0
 NDJSON = {"Content-Type": "application/ndjson"}
 LINES_OF_A_JOB = 60
+SECONDS_OF_A_LINE = 0.02
 
 pytestmark = pytest.mark.parametrize(("here", "there"), PAIRS)
 
@@ -107,6 +107,7 @@ class SlowUpload:
             if self._is_over and after % 5 == 0:
                 return
             self.lines += 1
+            time.sleep(SECONDS_OF_A_LINE)
             yield patient(self.lines)
 
 
@@ -120,8 +121,12 @@ def test_an_upload_that_streams_during_the_switch_is_imported_once(
         return owner.through(app).request(
             "POST",
             "/imports?source=stream",
-            input_stream=cast("IO[bytes]", upload),
-            headers=NDJSON,
+            headers={**NDJSON, "Transfer-Encoding": "chunked"},
+            environ_overrides={
+                "wsgi.input": upload,
+                "wsgi.input_terminated": True,
+                "CONTENT_LENGTH": "",
+            },
         )
 
     with ThreadPoolExecutor(1) as threads, app.app_context():
@@ -148,8 +153,7 @@ def test_jobs_of_each_kind_go_on_after_the_switch(
         "/imports?source=job", data=body, headers={**NDJSON, "Prefer": "respond-async"}
     )
     export = owner.post("/exports", json={"parts": ["csv"]})
-    assert (sent.status_code, export.status_code) == (202, 202)
-    sites, parts, one = (ask_for(app, owner.tenant, kind) for kind in (SITES, PARTS, ONE_SITE))
+    assert (sent.status_code, export.status_code) == (202, 201)
     worker = Worker(app, threads=1)
 
     with ThreadPoolExecutor(1) as threads, app.app_context():
@@ -160,13 +164,12 @@ def test_jobs_of_each_kind_go_on_after_the_switch(
         worker.run_due()
 
     assert_moved(app, owner, there)
-    for job_id in (sites, parts, one, UUID(sent.json["id"]), UUID(export.json["id"])):
-        job = job_of(app, owner.tenant, job_id)
-        assert (job["state"], job["attempts"], job["error"]) == ("done", 1, None)
-    assert effects_of(app, owner.tenant, sites) == list(STEPS)
-    assert effects_of(app, owner.tenant, parts) == [f"part {number}" for number in range(3)]
+    for asked in (sent, export):
+        job = owner.get(f"/jobs/{asked.json['id']}").json
+        assert (job["state"], job["error"]) == ("done", None)
     assert owner.get("/patients/count").json["count"] == LINES_OF_A_JOB
-    assert owner.get(f"{export.headers['Location']}/file").status_code == 200
+    archive = owner.get(export.headers["Location"], headers={"Accept": "application/zip"})
+    assert archive.headers["Content-Disposition"] == "attachment"
 
 
 def test_a_tenant_moves_while_its_requests_go_through_a_pooler(
@@ -184,8 +187,8 @@ def test_a_tenant_moves_while_its_requests_go_through_a_pooler(
 
     def write() -> list[int]:
         statuses: list[int] = []
-        while not is_over:
-            name = f"s{len(statuses)}"
+        while not (statuses and is_over):
+            name = f"site {len(statuses)}"
             statuses.append(member.post("/sites", json={"name": name}).status_code)
         return statuses
 

@@ -1,0 +1,125 @@
+"""How each column that can identify a person is to be stored if its tenant encrypts fields.
+
+Each model decides for its columns, beside their classes. `tests/database/test_protection.py` fails
+for a column without a decision. docs/field-encryption.md lists the decisions and what they cost.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Table
+
+from trially.database.changes import shows_patients
+from trially.database.classes import Held, class_of
+from trially.database.model import TenantModel
+
+DECIDED = frozenset(
+    {
+        Held.IDENTIFIER,
+        Held.FREE_TEXT,
+        Held.JSON,
+        Held.DATE,
+        Held.DIGEST,
+        Held.SECRET,
+        Held.DERIVED,
+    }
+)
+"""Classes of columns that can identify a person, quote an identifier, or confirm a guess."""
+
+UNIQUE_BITS = 128
+"""Bits of a term that stands for its value in a unique key or a join: no two values share it."""
+
+SEARCH_BITS = 16
+"""Bits of a term that a search looks up. Of 100,000 names, 1.5 others have the same."""
+
+
+@dataclass(frozen=True)
+class Sealed:
+    """The value is encrypted. With a lookup, a blind index of so many bits finds equal values."""
+
+    lookup_bits: int = 0
+
+
+@dataclass(frozen=True)
+class Blinded:
+    """The value is not stored: its blind index of so many bits replaces it."""
+
+    bits: int
+
+
+@dataclass(frozen=True)
+class Readable:
+    """The value is stored as it is, for a reason."""
+
+    reason: str
+
+
+Protection = Sealed | Blinded | Readable
+
+SEALED = Sealed()
+SEALED_KEY = Sealed(UNIQUE_BITS)
+BLINDED_KEY = Blinded(UNIQUE_BITS)
+BLINDED_TERM = Blinded(SEARCH_BITS)
+
+OF_MEMBERS = Readable("It is about members or work of the tenant, not about its patients.")
+OF_ORGANISATIONS = Readable("It describes a site, a study or a source, not a person.")
+SOURCES = Readable("It names a source, a server or a numbering system, not a person.")
+CLINICAL = Readable("It says what was found, and searches read it. A text can quote a name.")
+CLINICAL_DATE = Readable("Ranges of dates select patients, which no blind index can do.")
+FULL_TEXT = Readable("The search in documents reads it. A text can quote a name.")
+VERSIONS = Readable("It is the source's version of a record, and is compared by its order.")
+POSITIONS = Readable("It says where in a resource something is, without a value.")
+RULES = Readable("It names the rules that matched, without a value.")
+ZONES = Readable("It names a time zone, not a person.")
+FOLLOWS = Readable("It follows from columns that are readable.")
+SEALED_ALREADY = Readable("It is encrypted, or a keyed digest, with or without this feature.")
+
+_protections: dict[str, Mapping[str, Protection]] = {}
+_rests: dict[str, Readable] = {}
+
+
+def protect(
+    model: type[TenantModel],
+    decisions: Mapping[Protection, str],
+    rest: Readable | None = None,
+) -> None:
+    """Declare the protection of columns: the names of the columns of each, with blanks.
+
+    `rest` decides for all other columns of a table. It counts for nothing if the table is about
+    patients: there each column needs its own decision. Raises `ValueError` for a name that is no
+    column, or that has two decisions.
+    """
+    table = model.__table__
+    assert isinstance(table, Table)  # noqa: S101
+    found: dict[str, Protection] = {}
+    for protection, names in decisions.items():
+        for name in names.split():
+            if name not in table.c or name in found:
+                raise ValueError(f"{table.name}.{name} is no column, or has two decisions.")
+            found[name] = protection
+    _protections[table.name] = found
+    # Foreign keys are known when all models are imported, so `protection_of` looks at them later.
+    if rest is not None:
+        _rests[table.name] = rest
+
+
+def protection_of(table: Table, column: str) -> Protection | None:
+    """Return the protection of a column, or None if none is declared or its class needs none."""
+    decided = _protections.get(table.name, {}).get(column)
+    if decided is not None or not _needs_decision(table, column) or shows_patients(table):
+        return decided
+    return _rests.get(table.name)
+
+
+def undecided(table: Table) -> list[str]:
+    """Return the columns of a table whose class needs a decision that is missing."""
+    return [
+        f"{table.name}.{column.name}"
+        for column in table.columns
+        if _needs_decision(table, column.name) and protection_of(table, column.name) is None
+    ]
+
+
+def _needs_decision(table: Table, column: str) -> bool:
+    found = class_of(table, column)
+    return found is not None and found.held in DECIDED
