@@ -20,8 +20,8 @@ from tenant_databases import ask, placement_of
 from trially.database.connecting import connect
 from trially.state import state_of
 from trially.tenancy.catalog import Tier
-from trially.tenancy.recovery.clusters import EndOfWalError, RecoveredCluster, cluster_of
-from trially.tenancy.recovery.errors import OutsideIntervalError
+from trially.tenancy.recovery.clusters import RecoveredCluster, cluster_of
+from trially.tenancy.recovery.errors import EndOfWalError, OutsideIntervalError
 from trially.tenancy.recovery.intervals import choose_backup, interval_of
 from trially.tenancy.recovery.tools import tool_of
 from trially.tenancy.recovery.wal_streams import store_until_now
