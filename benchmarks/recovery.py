@@ -34,7 +34,7 @@ from trially.state import state_of
 from trially.tenancy.catalog import Tenant, Tier
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.provisioning import create_tenant
-from trially.tenancy.recovery.clusters import EndOfWalError
+from trially.tenancy.recovery.errors import EndOfWalError
 from trially.tenancy.recovery.restoring import RestoreAtOptions, restore_at
 from trially.tenancy.recovery.tools import tool_of
 from trially.tenancy.recovery.wal_streams import take_base_backup

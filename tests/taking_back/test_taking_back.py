@@ -1,5 +1,6 @@
 """Rows are compared with a restored copy of the tenant, and taken back from it."""
 
+import datetime as dt
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +12,13 @@ from flask import Flask
 from members import Member
 from tenant_databases import ask
 
+from trially.auth.permissions import PhiLevel, Role
+from trially.auth.support import entering, grants
+from trially.state import state_of
 from trially.tenancy.archives.backups import BackupOptions, back_up
 from trially.tenancy.archives.restoring import RestoreOptions, restore_as, verify_before
 from trially.tenancy.catalog import Tier
+from trially.tenancy.operators.persons import Person
 
 Run = Callable[..., Any]
 
@@ -79,6 +84,51 @@ def delete_patients(app: Flask, member: Member) -> None:
     place = member.tenant.placement
     statement = f'DELETE FROM "{place.schema}".patient WHERE tenant_id = %s'
     ask(app, statement, str(member.tenant.id), database=place.database)
+
+
+def test_values_are_shown_with_a_grant_and_on_the_record(
+    app: Flask, own_member: Member, copy_of, make_patient, run_command: Run, monkeypatch
+) -> None:
+    patient = make_patient(own_member, given_name="Before")
+    copy = copy_of(own_member)
+    own_member.patch(f"/patients/{patient['id']}", json={"given_name": "After"})
+    options = ("--table", "patient", "--show-values", "--json")
+
+    refused = take(run_command, own_member, copy, *options)
+    allow(app, own_member, monkeypatch)
+    found = differences(run_command, own_member, copy, *options[:-1])["patient"]
+
+    assert "no support grant" in refused.output
+    assert "Before" not in refused.output
+    names = {"given_name": {"then": "Before", "now": "After"}}
+    assert names.items() <= found["values"][patient["id"]].items()
+    listed = run_command("audit", "list", own_member.tenant.slug, "--json").output
+    shown = [each for each in json.loads(listed) if "diff-data" in each["route"]]
+    assert [patient["id"]] in [each["patients"] for each in shown]
+
+
+def allow(app: Flask, member: Member, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the person who runs the commands a grant that covers everything."""
+
+    def be(name: str) -> None:
+        for module in (grants, entering):
+            monkeypatch.setattr(module, "current_person", lambda: Person(name, "here"))
+
+    with app.app_context():
+        be("jo")
+        asked = grants.request_grant(
+            member.tenant.slug,
+            "ops|7",
+            issuer=state_of(app).dev_issuer.url,
+            reason="Rows were lost.",
+            ticket="T-1",
+            duration=dt.timedelta(hours=1),
+            role=Role.ADMIN,
+            phi_level=PhiLevel.FULL,
+        )
+        be("kim")
+        grants.approve_grant(asked.id)
+        be("jo")
 
 
 def test_a_deleted_row_is_taken_back_with_what_belongs_to_it(

@@ -5,12 +5,15 @@ from typing import Any
 
 import click
 
+from trially.state import app_state
 from trially.taking_back.differences import TableDifference, compare_data
 from trially.taking_back.taking import TakenBack, take_back
+from trially.taking_back.values import Values, changed_values
 from trially.tenancy.catalog_commands import catalog_command
 from trially.tenancy.lifecycle.completing import complete_slug
 from trially.tenancy.lifecycle.tenant_commands import slug_argument
-from trially.terminal import Loss, plural, print_items, table_options
+from trially.terminal import Loss, plural, print_items, print_json, table_options
+from trially.terminal.printing import format_value
 
 SHOWN_KEYS = 10
 
@@ -53,6 +56,11 @@ def loss_of_taking_back(
 @click.option("--key", "keys", multiple=True, metavar="ID", help="Take back only this row.")
 @click.option("--where-changed", "only_changed", is_flag=True, help="Take back no deleted rows.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be taken back.")
+@click.option(
+    "--show-values",
+    is_flag=True,
+    help="Show the values of the first 100 changed rows. It needs a support grant for SLUG.",
+)
 @table_options
 def diff_data(
     slug: str,
@@ -63,11 +71,13 @@ def diff_data(
     keys: tuple[str, ...],
     only_changed: bool,
     dry_run: bool,
+    show_values: bool,
     as_json: bool,
 ) -> None:
     """Compare the rows of the tenant SLUG with those of NEW, a restored copy of it.
 
-    It shows tables and ids, and no values. Rows that were added to SLUG since are never deleted.
+    It shows tables and ids, and values only with --show-values. Rows that were added to SLUG since
+    are never deleted.
 
     \b
     Examples:
@@ -77,19 +87,27 @@ def diff_data(
     if not taken:
         if keys or only_changed or dry_run:
             raise click.UsageError("--key, --where-changed and --dry-run need --take-back.")
-        _print_differences(compare_data(slug, copy_slug, tables), as_json=as_json)
+        differences = compare_data(slug, copy_slug, tables)
+        values = _read_values(slug, copy_slug, differences) if show_values else {}
+        _print_differences(differences, values, as_json=as_json)
         return
     written = take_back(slug, copy_slug, taken, keys, only_changed=only_changed, is_dry_run=dry_run)
     _print_taken(written, as_json=as_json, is_dry_run=dry_run)
 
 
-def _print_differences(differences: Sequence[TableDifference], *, as_json: bool) -> None:
+def _read_values(slug: str, copy_slug: str, differences: Sequence[TableDifference]) -> Values:
+    action = app_state().running_action
+    return changed_values(slug, copy_slug, differences, action.reason if action else None)
+
+
+def _print_differences(
+    differences: Sequence[TableDifference], values: Values, *, as_json: bool
+) -> None:
     if as_json:
-        print_items([vars(each) for each in differences], ("table",), as_json=True)
+        print_json([vars(each) | _values_of(each, values) for each in differences])
         return
     if not differences:
         click.echo("All rows are equal.")
-        return
     for each in differences:
         click.echo(
             f"{each.table}: {len(each.added):,} added since, {len(each.removed):,} deleted since,"
@@ -98,8 +116,15 @@ def _print_differences(differences: Sequence[TableDifference], *, as_json: bool)
         for what, ids in (("deleted", each.removed), ("changed", each.changed)):
             for key in ids[:SHOWN_KEYS]:
                 click.echo(f"  {what}  {key}")
+                for column, value in values.get(each.table, {}).get(key, {}).items():
+                    shown = f"{format_value(value['then'])} -> {format_value(value['now'])}"
+                    click.echo(f"    {column}: {shown}")
             if len(ids) > SHOWN_KEYS:
                 click.echo(f"  … {len(ids) - SHOWN_KEYS:,} more, with --json")
+
+
+def _values_of(difference: TableDifference, values: Values) -> dict[str, Any]:
+    return {"values": values[difference.table]} if difference.table in values else {}
 
 
 def _print_taken(written: Sequence[TakenBack], *, as_json: bool, is_dry_run: bool) -> None:

@@ -3,6 +3,7 @@
 import datetime as dt
 import re
 import stat
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,8 +21,8 @@ from tenant_databases import ask, placement_of
 from trially.database.connecting import connect
 from trially.state import state_of
 from trially.tenancy.catalog import Tier
-from trially.tenancy.recovery.clusters import EndOfWalError, RecoveredCluster, cluster_of
-from trially.tenancy.recovery.errors import OutsideIntervalError
+from trially.tenancy.recovery.clusters import RecoveredCluster, cluster_of
+from trially.tenancy.recovery.errors import EndOfWalError, OutsideIntervalError
 from trially.tenancy.recovery.intervals import choose_backup, interval_of
 from trially.tenancy.recovery.tools import tool_of
 from trially.tenancy.recovery.wal_streams import store_until_now
@@ -96,8 +97,15 @@ def test_only_the_operator_reaches_a_recovered_cluster(
 
 
 def test_the_last_stored_commit_is_reached_though_none_follows(
-    app: Flask, barman: BarmanInstallation
+    app: Flask,
+    barman: BarmanInstallation,
+    make_tenant: Callable[..., Any],
+    as_member: Callable[..., Any],
+    make_patient: MakePatient,
 ) -> None:
+    tenant = make_tenant(Tier.DEDICATED_DATABASE)
+    patient = make_patient(as_member(tenant))
+    time.sleep(1)  # The server of the tests writes WAL some moments after the commit.
     with app.app_context():
         server = get_server(FIRST_SERVER)
         tool = tool_of(server)
@@ -112,12 +120,13 @@ def test_the_last_stored_commit_is_reached_though_none_follows(
             last = end.value.last_commit
             assert last is not None
             cluster.configure(laid, last.astimezone(dt.timezone(dt.timedelta(hours=-5))))
-            with cluster.running() as url, closing(connect(url)) as raw:
-                found = execute(raw, "SELECT pg_last_xact_replay_timestamp()")
+            database = tenant.placement.database
+            with cluster.running() as url, closing(connect(url.set(database=database))) as raw:
+                found = execute(raw, "SELECT id::text FROM tenant.patient")
         finally:
             cluster.remove()
 
-    assert found == [(last,)]
+    assert found == [(patient["id"],)]
 
 
 def test_times_outside_the_interval_are_refused_with_the_possible_ones(

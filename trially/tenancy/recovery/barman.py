@@ -86,6 +86,12 @@ class Barman:
                 "Barman lays base backups with rsync, which is not installed. Install it:"
                 " `apt-get install rsync`."
             )
+        if places := self._ask("show-backup", self.name, backup.id)["tablespaces"]:
+            # Barman would write them where they are on the server, which may be this host.
+            names = ", ".join(str(each.get("name")) for each in places)
+            raise BackupToolError(
+                f"The server has tablespaces ({names}). trially recovers clusters without any."
+            )
         wal.mkdir(mode=0o700)
         self._run(
             *("restore", "--target-time", at.isoformat(), "--no-get-wal", "--partial-wal"),

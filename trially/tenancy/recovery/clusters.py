@@ -43,7 +43,7 @@ from trially.embedded_postgres.sharing import (
 )
 from trially.embedded_postgres.watcher import SERVER_LOCK, is_running, stop_server
 from trially.tenancy.recovery.base_backups import Laid
-from trially.tenancy.recovery.errors import OutsideIntervalError, RecoveryError
+from trially.tenancy.recovery.errors import EndOfWalError, RecoveryError
 from trially.tenancy.recovery.programs import programs_for, settings_of_primary
 from trially.tenancy.servers.connections import execute
 
@@ -83,18 +83,8 @@ _FIXED = {
 _TARGET_TIME = "recovery_target_time"
 _REDO_DONE = re.compile(r"redo done at ([0-9A-F]+/[0-9A-F]+)")
 _LAST_COMMIT = re.compile(r"last completed transaction was at log time (.+)$", re.MULTILINE)
+_REACHED = "recovery stopping"
 _ENDED_BEFORE = "recovery ended before configured recovery target was reached"
-
-
-class EndOfWalError(OutsideIntervalError):
-    """The stored WAL ends before the time to which a server is recovered."""
-
-    def __init__(self, last_commit: dt.datetime | None, position: str | None) -> None:
-        self.last_commit, self.position = last_commit, position
-        end = f"with a commit at {last_commit.isoformat()}" if last_commit else "before that time"
-        super().__init__(
-            f"The stored WAL of the server ends {end}. Choose that time or an earlier one."
-        )
 
 
 @dataclass(frozen=True)
@@ -207,11 +197,24 @@ class RecoveredCluster:
             try:
                 with closing(connect(self._url("postgres"), "trially-recovery")) as raw:
                     if execute(raw, "SELECT pg_get_wal_replay_pause_state()") == [("paused",)]:
+                        self._check_target()
                         return
             except psycopg2.OperationalError:
                 pass  # It accepts no connections until its rows are consistent.
             time.sleep(POLL_SECONDS)
         raise self._explain()
+
+    def _check_target(self) -> None:
+        """Raise `RecoveryError` if the cluster pauses for another reason than its time.
+
+        PostgreSQL also pauses where a setting of the server was raised, such as `max_connections`.
+        """
+        if _REACHED not in (self.directory / LOG).read_text("utf-8", "replace"):
+            raise RecoveryError(
+                "Between the base backup and the time, settings of the server were raised, so the"
+                " recovered cluster cannot be read there. Use a base backup of after the change, or"
+                " a time before it."
+            )
 
     def _stop_at(self, end: EndOfWalError) -> None:
         """Let the next recovery stop behind the last stored record, if its time was asked for.
