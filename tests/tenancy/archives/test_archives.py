@@ -99,3 +99,28 @@ def test_an_archive_replaces_the_rows_of_its_tenant(
         replace_with(before.url, slug, manifest, RestoreOptions(), options)
         assert get_tenant(slug).placement.tier == tier
     assert {each["id"] for each in member.get("/patients").json["data"]} == kept | {later}
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_an_erased_person_does_not_come_back_and_a_deleted_patient_does(
+    app: Flask,
+    make_member: MakeMember,
+    options: BackupOptions,
+    tier: Tier,
+) -> None:
+    member = make_member(tier)
+    erased, deleted, _ = (each["id"] for each in member.get("/patients").json["data"])
+    with app.app_context():
+        archive = back_up(member.tenant.slug, options)
+    asked = member.post(f"/patients/{erased}/erasure", json={"reason": "request"})
+    assert asked.status_code == 200
+    assert member.delete(f"/patients/{deleted}").status_code == 204
+    with app.app_context():
+        slug = f"restored-{uuid4().hex[:8]}"
+        restore_as(archive.url, slug, verify_before(archive.url), RestoreOptions())
+        with side_of(get_tenant(slug).placement).reading() as session:
+            found = {str(patient_id) for (patient_id,) in session.run("SELECT id FROM patient")}
+
+    assert len(found) == 2
+    assert deleted in found
+    assert erased not in found

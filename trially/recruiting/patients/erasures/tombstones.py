@@ -43,8 +43,9 @@ class ErasedRecords:
 
 
 def write_tombstone(erased: ErasedRecords, reason: ErasureReason, by: str) -> Item:
-    """Write the tombstone, and return it. The catalog remembers the records for restores.
+    """Write the tombstone, and return it. The catalog remembers an erasure for restores.
 
+    A deletion without a reason may be a mistake, so a restore can bring the patient back.
     The catalog commits first. If this transaction then fails, a restore erases a person whose
     erasure was asked for and answered with an error, rather than bring an erased one back.
     """
@@ -66,7 +67,8 @@ def write_tombstone(erased: ErasedRecords, reason: ErasureReason, by: str) -> It
     row = db.session.execute(insert(table).values(own | values).returning(*columns)).one()
     # Without values: the audit log has no other way from the id to the records of the person.
     note_written("person_erasure", patients=[erased.patient_id])
-    remember_persons(current_placement().tenant_id, erased.patient_ids)
+    if reason is not ErasureReason.DELETED:
+        remember_persons(current_placement().tenant_id, erased.patient_ids)
     return dict(zip(SHOWN, row, strict=True))
 
 
