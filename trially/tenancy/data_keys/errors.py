@@ -21,10 +21,14 @@ class UnknownKeyError(OperatorError):
     """The tenant has no data key, or none of this version."""
 
     def __init__(self, tenant_id: UUID, version: int | None = None) -> None:
-        what = "no data key" if version is None else f"no data key of the version {version}"
-        super().__init__(
-            f"The tenant {tenant_id} has {what}. `flask keys rotate-data TENANT` creates a key."
-        )
+        if version is None:
+            sentence = "has no data key. `flask keys rotate-data TENANT` creates one."
+        else:
+            sentence = (
+                f"has no data key of the version {version} here: it was erased, or it is a tenant of"
+                " another installation. What that key encrypts cannot be read."
+            )
+        super().__init__(f"The tenant {tenant_id} {sentence}")
 
 
 class DestroyedKeyError(OperatorError):

@@ -10,6 +10,7 @@ import click
 from trially.tenancy.archives.backup_commands import BackupLine
 from trially.tenancy.archives.backups import BackupOptions
 from trially.tenancy.archives.finding import find_url
+from trially.tenancy.archives.loading import NOT_LOADED
 from trially.tenancy.archives.manifest import Manifest
 from trially.tenancy.archives.places import default_place, url_of
 from trially.tenancy.archives.progress import RestoreProgress, advanced
@@ -116,7 +117,8 @@ def restore(
         if slug is not None:
             restored = restore_as(url, slug, manifest, options)
             item |= {"slug": restored.slug, "tier": restored.placement.tier}
-            sentence = f"Restored {manifest.slug} as {slug}: {manifest.rows:,} rows. All are equal."
+            loaded = sum(each.rows for each in manifest.tables if each.name not in NOT_LOADED)
+            sentence = f"Restored {manifest.slug} as {slug}: {loaded:,} rows. All are equal."
         else:
             tenant = get_tenant(str(manifest.header.tenant_id))
             refuse_foreign(manifest, tenant)
