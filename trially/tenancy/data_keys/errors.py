@@ -25,8 +25,8 @@ class UnknownKeyError(OperatorError):
             sentence = "has no data key. `flask keys rotate-data TENANT` creates one."
         else:
             sentence = (
-                f"has no data key of the version {version} here: it was erased, or it is a tenant of"
-                " another installation. What that key encrypts cannot be read."
+                f"has no data key of the version {version} here: it was erased, or it is of another"
+                " installation. What that key encrypts cannot be read."
             )
         super().__init__(f"The tenant {tenant_id} {sentence}")
 
