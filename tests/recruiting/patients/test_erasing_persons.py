@@ -150,7 +150,12 @@ def test_an_imported_person_stays_erased_and_the_neighbour_does_not(
     make_tenant: MakeTenant, as_member: AsMember, app: Flask
 ) -> None:
     lines = [
-        {"resourceType": "Patient", "id": "of-clinic", "gender": "male", "name": [{"family": "Zq"}]},
+        {
+            "resourceType": "Patient",
+            "id": "of-clinic",
+            "gender": "male",
+            "name": [{"family": "Zq"}],
+        },
         {"resourceType": "Condition", "id": "c1", "subject": {"reference": "Patient/of-clinic"}},
     ]
     upload = "\n".join(map(json.dumps, lines))

@@ -24,11 +24,12 @@ def test_a_tenant_of_each_tier_is_restored_as_it_was(
     app: Flask, barman, tier: Tier, target: Tier, make_tenant, as_member, make_patient: MakePatient
 ) -> None:
     member, neighbour = as_member(make_tenant(tier)), as_member(make_tenant(tier))
-    kept = [make_patient(member) for _ in range(3)]
+    changed, deleted, erased = (make_patient(member) for _ in range(3))
     make_patient(neighbour)
     at = now()
-    member.patch(f"/patients/{kept[0]['id']}", json={"family_name": "Changed"})
-    member.delete(f"/patients/{kept[1]['id']}")
+    member.patch(f"/patients/{changed['id']}", json={"family_name": "Changed"})
+    member.delete(f"/patients/{deleted['id']}")
+    member.post(f"/patients/{erased['id']}/erasure", json={"reason": "request"})
     make_patient(member)
     slug = f"restored-{uuid4().hex[:8]}"
 
@@ -40,8 +41,8 @@ def test_a_tenant_of_each_tier_is_restored_as_it_was(
     assert restored.placement.tier == target
     found = {row["id"]: row for row in as_member(restored).get("/patients").json["data"]}
     # Whom the tenant has erased since is erased in the restored tenant too.
-    assert found.keys() == {kept[0]["id"], kept[2]["id"]}
-    assert found[kept[0]["id"]]["family_name"] == kept[0]["family_name"]
+    assert found.keys() == {changed["id"], deleted["id"]}
+    assert found[changed["id"]]["family_name"] == changed["family_name"]
 
 
 def test_a_tenant_that_has_moved_since_is_restored_from_where_it_was(
