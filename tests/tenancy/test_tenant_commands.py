@@ -47,6 +47,7 @@ def test_a_tenant_is_created_shown_and_listed(succeed):
         "epoch",
         "created_at",
         "erase_after",
+        "last_backup",
         "legal_hold",
         "updated_at",
         "members",

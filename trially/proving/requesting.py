@@ -25,6 +25,7 @@ from trially.database.rows import table_of
 from trially.database.session import db
 from trially.http.answering import call_view
 from trially.http.masking import show_identifiers
+from trially.jobs.model import Job
 from trially.proving.attempts import Attempt, Party, Target
 from trially.resources.resource import RESOURCES
 from trially.state import app_state, request_state
@@ -209,7 +210,7 @@ def _ids_of(target: Target) -> dict[str, str]:
 def _models_by_argument() -> dict[str, type[TenantModel]]:
     """Return the models whose rows routes show, by the name of the argument with the id."""
     models: dict[str, type[TenantModel]] = {each.id_argument: each.model for each in RESOURCES}
-    return models | {"audit_record_id": AuditRecord}
+    return models | {"audit_record_id": AuditRecord, "export_id": Job}
 
 
 def _list(

@@ -46,7 +46,7 @@ def test_a_process_learns_of_the_target_and_opens_connections_that_show_nothing(
             enter_placement(target)
             with pytest.raises(StalePlacementError):
                 check_tenant_open()
-        found.append((target.bind_key, len(pool.idle) >= 3))
+        found.append((target.bind_key, bool(pool.idle)))
 
     with app.app_context(), at("lock", look):
         move_tenant(member.tenant.slug, tier, None, OPTIONS)

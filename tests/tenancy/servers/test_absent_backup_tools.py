@@ -31,7 +31,20 @@ def without_barman(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         change_server(FIRST_SERVER, ServerOptions(backup=""))
 
 
-def test_a_server_without_backups_says_so(app: Flask, tenant: Any, run_command: Run) -> None:
+@pytest.fixture
+def without_backups(app: Flask) -> Iterator[None]:
+    """The first server has no backup tool, whatever other tests have set."""
+    with app.app_context():
+        former = get_server(FIRST_SERVER).backup or ""
+        change_server(FIRST_SERVER, ServerOptions(backup=""))
+    yield
+    with app.app_context():
+        change_server(FIRST_SERVER, ServerOptions(backup=former))
+
+
+def test_a_server_without_backups_says_so(
+    app: Flask, without_backups: None, tenant: Any, run_command: Run
+) -> None:
     with app.app_context():
         assert "nothing can be restored" in interval_of(get_server(FIRST_SERVER)).problems[0]
         with pytest.raises(NoBackupError, match="servers change default --backup"):

@@ -3,12 +3,12 @@
 So each archive has keys of its own, and whoever gets one cannot open another.
 """
 
-import hmac
 from uuid import UUID
 
 import bech32
 from pyrage import x25519
 
+from trially.keys.authentication import authentication_code
 from trially.keys.data_keys import DataKey, DataPurpose
 
 _PREFIX = "age-secret-key-"
@@ -30,4 +30,4 @@ def identity_of(key: DataKey, archive_id: UUID) -> x25519.Identity:
 def authenticate(key: DataKey, archive_id: UUID, manifest: bytes) -> str:
     """Return the HMAC-SHA-256 of a manifest, in hexadecimal digits."""
     secret = key.derive(DataPurpose.ARCHIVES, context=_MANIFEST + archive_id.bytes)
-    return hmac.digest(secret, manifest, "sha256").hex()
+    return authentication_code(secret, manifest)

@@ -110,7 +110,7 @@ def _grant_catalog(catalog: Connection) -> None:
     if inspect(catalog).has_table(Server.__tablename__, CATALOG_SCHEMA):
         catalog.commit()
         with Session(catalog) as session, session.begin():
-            if session.scalar(select(Server).where(Server.name == FIRST_SERVER)) is None:
+            if session.scalar(select(Server.id).where(Server.name == FIRST_SERVER)) is None:
                 session.add(Server(name=FIRST_SERVER))
 
 

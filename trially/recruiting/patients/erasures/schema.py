@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields
 
 from trially.database.rows import table_of
-from trially.http.fields import EXAMPLE, Choice
+from trially.http.fields import EXAMPLE, Choice, Flag
 from trially.phi import IDENTIFIER, PLAIN
 from trially.recruiting.patients.erasures.model import PatientHold
 from trially.recruiting.patients.erasures.reasons import ErasureReason
@@ -18,7 +18,7 @@ class ErasureBodySchema(Schema):
     reason = Choice(
         ErasureReason, required=True, metadata=PLAIN | {EXAMPLE: ErasureReason.REQUEST.value}
     )
-    replaced = fields.Boolean(
+    replaced = Flag(
         load_default=False,
         metadata=PLAIN
         | {
