@@ -1,6 +1,7 @@
 """Without a tool, commands say so plainly, and what to install."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,27 +20,31 @@ from trially.tenancy.servers.registering import ServerOptions, change_server, ge
 Run = Callable[..., Any]
 
 
+@contextmanager
+def backed_up_by(app: Flask, tool: str) -> Iterator[None]:
+    """Change the tool of the first server for a block. Other tests have one that works."""
+    with app.app_context():
+        former = get_server(FIRST_SERVER).backup or ""
+        change_server(FIRST_SERVER, ServerOptions(backup=tool))
+    yield
+    with app.app_context():
+        change_server(FIRST_SERVER, ServerOptions(backup=former))
+
+
 @pytest.fixture
 def without_barman(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The first server is backed up by a Barman that is not installed."""
     state = state_of(app)
     monkeypatch.setattr(state, "settings", replace(state.settings, barman="/nowhere/barman"))
-    with app.app_context():
-        change_server(FIRST_SERVER, ServerOptions(backup="barman:main"))
-    yield
-    with app.app_context():
-        change_server(FIRST_SERVER, ServerOptions(backup=""))
+    with backed_up_by(app, "barman:main"):
+        yield
 
 
 @pytest.fixture
 def without_backups(app: Flask) -> Iterator[None]:
     """The first server has no backup tool, whatever other tests have set."""
-    with app.app_context():
-        former = get_server(FIRST_SERVER).backup or ""
-        change_server(FIRST_SERVER, ServerOptions(backup=""))
-    yield
-    with app.app_context():
-        change_server(FIRST_SERVER, ServerOptions(backup=former))
+    with backed_up_by(app, ""):
+        yield
 
 
 def test_a_server_without_backups_says_so(
