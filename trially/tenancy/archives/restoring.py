@@ -71,6 +71,10 @@ class RestoreOptions:
     """By default the emptiest server of the archive's region."""
 
 
+UNWATCHED = MoveOptions(max_pause=60, keep_seconds=0)
+"""How a tenant moves that is new, so that no request waits for the switch."""
+
+
 def verify_before(url: str) -> Manifest:
     """Verify a whole archive, and return what it holds. Nothing is changed.
 
@@ -103,7 +107,7 @@ def restore_as(url: str, slug: str, manifest: Manifest, options: RestoreOptions)
     run_operation(operation.id)
     wanted = options.tier or Tier(manifest.tier)
     if first_tier(manifest, wanted) is not wanted:
-        move_tenant(slug, wanted, None, MoveOptions(keep_seconds=0))
+        move_tenant(slug, wanted, None, UNWATCHED)
     return find_tenant_record(operation.tenant_id)
 
 
