@@ -25,7 +25,7 @@ def draw_placement(page: FPDF, placement: Mapping[str, Any], slug: str) -> None:
     height = HEIGHT - _LINE - 2 * _PADDING
     neighbours = placement["neighbours"]
     elsewhere = neighbours["on_server"] - neighbours["in_database"]
-    _DRAWN[placement["shares"]](page, inner, below, half, height, placement, slug)
+    _draw_own(page, inner, below, half, height, placement, slug)
     _box(
         page,
         inner + half + _PADDING,
@@ -38,7 +38,7 @@ def draw_placement(page: FPDF, placement: Mapping[str, Any], slug: str) -> None:
     page.set_y(top + HEIGHT + _PADDING)
 
 
-def _draw_database(
+def _draw_own(
     page: FPDF,
     x: float,
     y: float,
@@ -47,44 +47,25 @@ def _draw_database(
     placement: Mapping[str, Any],
     slug: str,
 ) -> None:
-    _box(page, x, y, width, height, _OWN, f"Database {placement['database']}: only {slug}")
-
-
-def _draw_schema(
-    page: FPDF,
-    x: float,
-    y: float,
-    width: float,
-    height: float,
-    placement: Mapping[str, Any],
-    slug: str,
-) -> None:
-    _box(page, x, y, width, height, _SERVER, f"Database {placement['database']}")
-    own = (height - _LINE - 2 * _PADDING) / 2
-    x, y, width = x + _PADDING, y + _LINE + _PADDING / 2, width - 2 * _PADDING
-    _box(page, x, y, width, own, _OWN, f"Schema {placement['schema']}: only {slug}")
+    """Draw the tenant's database, with the other tenants in it if it is shared."""
+    database = placement["database"]
+    if placement["shares"] == "database":
+        _box(page, x, y, width, height, _OWN, f"Database {database}: only {slug}")
+        return
     others = plural(placement["neighbours"]["in_database"], "other tenant")
-    _box(page, x, y + own + _PADDING / 2, width, own, _OTHERS, f"Other schemas: {others}")
-
-
-def _draw_rows(
-    page: FPDF,
-    x: float,
-    y: float,
-    width: float,
-    height: float,
-    placement: Mapping[str, Any],
-    slug: str,
-) -> None:
-    _box(page, x, y, width, height, _SERVER, f"Shared tables of {placement['database']}")
-    own = (height - _LINE - 2 * _PADDING) / 2
+    whole, own, rest = {
+        "schema": (
+            f"Database {database}",
+            f"Schema {placement['schema']}: only {slug}",
+            f"Other schemas: {others}",
+        ),
+        "tables": (f"Shared tables of {database}", f"Rows of {slug}", f"Rows of {others}"),
+    }[placement["shares"]]
+    _box(page, x, y, width, height, _SERVER, whole)
+    part = (height - _LINE - 2 * _PADDING) / 2
     x, y, width = x + _PADDING, y + _LINE + _PADDING / 2, width - 2 * _PADDING
-    _box(page, x, y, width, own, _OWN, f"Rows of {slug}")
-    others = plural(placement["neighbours"]["in_database"], "other tenant")
-    _box(page, x, y + own + _PADDING / 2, width, own, _OTHERS, f"Rows of {others}")
-
-
-_DRAWN = {"database": _draw_database, "schema": _draw_schema, "tables": _draw_rows}
+    _box(page, x, y, width, part, _OWN, own)
+    _box(page, x, y + part + _PADDING / 2, width, part, _OTHERS, rest)
 
 
 def _box(
