@@ -138,13 +138,8 @@ def _signed_content(signed: bytes) -> dict[str, Any]:
         content: dict[str, Any] = signing.verify(
             signed, current_keys().accepted, Purpose.DOSSIER_SIGNATURES, SIGNED
         )
-    except signing.UnsignedError:
-        raise ForgedDossierError("The file is no signed dossier.") from None
-    except signing.WrongSignatureError:
-        raise ForgedDossierError(
-            "The signature is invalid: the dossier was changed, or another installation or an"
-            " earlier secret key signed it."
-        ) from None
+    except signing.SignatureError as error:
+        raise ForgedDossierError(str(error)) from None
     return content
 
 

@@ -14,12 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from trially.keys.derivation import Purpose, derive_key
 
 
-class UnsignedError(ValueError):
-    """The bytes are no signed document."""
-
-
-class WrongSignatureError(ValueError):
-    """The document was changed, or another key signed it."""
+class SignatureError(ValueError):
+    """The bytes are no signed document, or it was changed, or another key signed it."""
 
 
 def sign(content: dict[str, Any], secret_key: str, purpose: Purpose, name: str) -> dict[str, Any]:
@@ -39,20 +35,22 @@ def sign(content: dict[str, Any], secret_key: str, purpose: Purpose, name: str) 
 def verify(signed: bytes, secret_keys: tuple[str, ...], purpose: Purpose, name: str) -> Any:
     """Return the content of a signed document. One of the installation's keys must have signed.
 
-    The public key in the document is for other readers. Raises `UnsignedError` or
-    `WrongSignatureError`.
+    The public key in the document is for other readers. Raises `SignatureError` with a sentence.
     """
     try:
         document = orjson.loads(signed)
         content = document[name]
         value = b64decode(document["signature"]["value"], validate=True)
     except (ValueError, KeyError, TypeError):
-        raise UnsignedError from None
+        raise SignatureError(f"The file is not a signed {name}.") from None
     for secret_key in secret_keys:
         with suppress(InvalidSignature):
             _signing_key(secret_key, purpose).public_key().verify(value, _canonical(content))
             return content
-    raise WrongSignatureError
+    raise SignatureError(
+        f"The signature is invalid: the {name} was changed, or another installation or an earlier"
+        " secret key signed it."
+    )
 
 
 def _signing_key(secret_key: str, purpose: Purpose) -> Ed25519PrivateKey:

@@ -107,11 +107,6 @@ def verify(signed: bytes, *secret_keys: str) -> dict[str, Any]:
         report: dict[str, Any] = signing.verify(
             signed, secret_keys, Purpose.PROOF_SIGNATURES, "report"
         )
-    except signing.UnsignedError:
-        raise ForgedReportError("The file is not a signed report.") from None
-    except signing.WrongSignatureError:
-        raise ForgedReportError(
-            "The signature is invalid: the report was changed, or another installation or an"
-            " earlier secret key signed it."
-        ) from None
+    except signing.SignatureError as error:
+        raise ForgedReportError(str(error)) from None
     return report

@@ -53,13 +53,8 @@ def check(signed: bytes) -> dict[str, Any]:
         content: dict[str, Any] = signing.verify(
             signed, current_keys().accepted, Purpose.ERASURE_SIGNATURES, _NAME
         )
-    except signing.UnsignedError:
-        raise ForgedCertificateError("The file is not a signed certificate.") from None
-    except signing.WrongSignatureError:
-        raise ForgedCertificateError(
-            "The signature is invalid: the certificate was changed, or another installation or an"
-            " earlier secret key signed it."
-        ) from None
+    except signing.SignatureError as error:
+        raise ForgedCertificateError(str(error)) from None
     return content
 
 
