@@ -5,7 +5,6 @@ from typing import Any
 
 from blinker import Signal
 from sqlalchemy.orm import Session
-from uuid_utils.compat import uuid7
 
 from trially.tenancy.archives.errors import ArchiveError, ForeignArchiveError
 from trially.tenancy.archives.finding import recorded_id
@@ -15,14 +14,7 @@ from trially.tenancy.archives.places import open_file
 from trially.tenancy.archives.progress import RestoreProgress
 from trially.tenancy.archives.reading import verify_archive
 from trially.tenancy.archives.revisions import at_revision, is_older
-from trially.tenancy.catalog import (
-    Operation,
-    PlacementRecord,
-    Tenant,
-    TenantKind,
-    TenantStatus,
-    Tier,
-)
+from trially.tenancy.catalog import Operation, PlacementRecord, Tenant, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.moving.indexes import create_indexes, set_all_aside
 from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_tenant
@@ -32,12 +24,10 @@ from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, run
 from trially.tenancy.lifecycle.provisioning import (
     activate,
     begin_tenant,
-    check_options,
     find_tenant_record,
+    tenant_like,
 )
 from trially.tenancy.lifecycle.storage_steps import STORAGE_STEPS, record_of, remove_tenant
-from trially.tenancy.names import check_slug
-from trially.tenancy.pinning import refuse_unserved
 from trially.tenancy.schema.revision_files import TENANT_LINEAGE, newest_revision, revisions_of
 from trially.tenancy.servers.choice import choose_server
 from trially.tenancy.tiers import DEFAULT_TIER, TIERS, tier_of
@@ -115,21 +105,7 @@ def begin_restore(
     kind: OperationKind, url: str, slug: str, manifest: Manifest, options: RestoreOptions
 ) -> Operation:
     """Save a tenant for an archive, with the operation that is to restore it."""
-    check_slug(slug)
-    name = options.name or manifest.name
-    check_options(name, {})
-    refuse_unserved(slug)
-    tenant = Tenant(
-        id=uuid7(),
-        slug=slug,
-        name=name,
-        kind=TenantKind(manifest.kind),
-        plan=manifest.plan,
-        region=manifest.region,
-        time_zone=manifest.time_zone,
-        status=TenantStatus.PROVISIONING,
-        settings={},
-    )
+    tenant = tenant_like(manifest, slug, options.name or manifest.name)
     tier = TIERS[first_tier(manifest, options.tier or Tier(manifest.tier))]
     with catalog_transaction() as session:
         server = choose_server(session, tier.tier, manifest.region, options.server)

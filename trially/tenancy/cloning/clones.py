@@ -4,27 +4,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
-from uuid_utils.compat import uuid7
 
-from trially.tenancy.catalog import (
-    Operation,
-    Server,
-    Tenant,
-    TenantKind,
-    TenantStatus,
-    Tier,
-)
+from trially.tenancy.catalog import Operation, Server, Tenant, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.cloning.steps import CLONE
 from trially.tenancy.lifecycle.operations import run_operation
 from trially.tenancy.lifecycle.provisioning import (
     begin_tenant,
-    check_options,
     find_tenant_record,
+    tenant_like,
 )
 from trially.tenancy.lifecycle.status import find_to_change
-from trially.tenancy.names import check_slug
-from trially.tenancy.pinning import refuse_unserved
 from trially.tenancy.servers.choice import choose_server
 from trially.tenancy.tiers import TIERS
 
@@ -58,32 +48,14 @@ def clone_tenant(reference: str, slug: str, options: CloneOptions) -> Tenant:
     `InvalidSlugError`, `TenantExistsError`, `NoServerError`, `NoFittingServerError` or
     `CloneError`.
     """
-    check_slug(slug)
-    name = options.name or slug
-    check_options(name, {})
-    refuse_unserved(slug)
     with catalog_transaction() as session:
         source = find_to_change(session, reference)
-        tenant = _new_tenant(source, slug, name)
+        tenant = tenant_like(source, slug, options.name or slug)
         tier = options.tier or Tier(source.placement.tier)
         server = choose_server(session, tier, source.region, options.server)
         operation = _begin(session, source, tenant, tier, server, options)
     run_operation(operation.id)
     return find_tenant_record(operation.tenant_id)
-
-
-def _new_tenant(source: Tenant, slug: str, name: str) -> Tenant:
-    return Tenant(
-        id=uuid7(),
-        slug=slug,
-        name=name,
-        kind=TenantKind(source.kind),
-        plan=source.plan,
-        region=source.region,
-        time_zone=source.time_zone,
-        status=TenantStatus.PROVISIONING,
-        settings={},
-    )
 
 
 def _begin(

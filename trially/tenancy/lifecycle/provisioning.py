@@ -1,6 +1,7 @@
 """Create a tenant: a resumable operation, which creates the whole tenant or nothing."""
 
-from typing import Any, TypedDict, Unpack
+from collections.abc import Mapping
+from typing import Any, Protocol, TypedDict, Unpack
 from uuid import UUID
 
 from blinker import Signal
@@ -43,6 +44,26 @@ class TenantExistsError(OperatorError):
     """The slug is or was the slug of another tenant."""
 
 
+class Described(Protocol):
+    """A tenant, or the manifest of its archive: what a new tenant can take over."""
+
+    @property
+    def kind(self) -> str:
+        """A `TenantKind`."""
+
+    @property
+    def plan(self) -> str:
+        """Name of the plan."""
+
+    @property
+    def region(self) -> str | None:
+        """The region that the rows must stay in."""
+
+    @property
+    def time_zone(self) -> str:
+        """IANA name."""
+
+
 class TenantOptions(TypedDict, total=False):
     """The options of a new tenant. A default applies to an option that is missing or None."""
 
@@ -75,9 +96,7 @@ def create_tenant(slug: str, name: str, **options: Unpack[TenantOptions]) -> Ten
     `UnknownTimeZoneError`, `TenantExistsError`, `NoServerError` or `NoFittingServerError` before
     anything is created. If a step fails later, everything created so far is removed.
     """
-    check_slug(slug)
-    check_options(name, options)
-    refuse_unserved(slug)
+    _check(slug, name, options)
     with catalog_transaction() as session:
         tenant = _new_tenant(slug, name, options)
         tier = options.get("tier") or tier_of_plan(tenant.plan)
@@ -96,10 +115,37 @@ def create_tenant(slug: str, name: str, **options: Unpack[TenantOptions]) -> Ten
     return find_tenant_record(operation.tenant_id)
 
 
+def tenant_like(
+    source: Described, slug: str, name: str, settings: Mapping[str, Any] | None = None
+) -> Tenant:
+    """Return a new tenant, not saved yet, with the kind, plan, region and time zone of another.
+
+    Raises `InvalidSlugError`, `UnsafeTextError`, `PinnedError` or `NotPinnedError`.
+    """
+    _check(slug, name, {})
+    return Tenant(
+        id=uuid7(),
+        slug=slug,
+        name=name,
+        kind=TenantKind(source.kind),
+        plan=source.plan,
+        region=source.region,
+        time_zone=source.time_zone,
+        status=TenantStatus.PROVISIONING,
+        settings=dict(settings or {}),
+    )
+
+
 def find_tenant_record(tenant_id: UUID) -> Tenant:
     """Return a tenant and its placement from the catalog, or raise `NoResultFound`."""
     with catalog_transaction() as session:
         return session.scalars(select(Tenant).where(Tenant.id == tenant_id)).one()
+
+
+def _check(slug: str, name: str, options: TenantOptions) -> None:
+    check_slug(slug)
+    check_options(name, options)
+    refuse_unserved(slug)
 
 
 def check_options(name: str, options: TenantOptions) -> None:

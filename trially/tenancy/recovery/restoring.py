@@ -7,13 +7,12 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
-from uuid_utils.compat import uuid7
 
 from trially.keys import current_keys
 from trially.tenancy.archives.loading import NOT_LOADED
 from trially.tenancy.archives.restoring import rows_loaded, tenant_restored
 from trially.tenancy.archives.revisions import at_revision, is_older
-from trially.tenancy.catalog import Operation, Server, Tenant, TenantStatus, Tier
+from trially.tenancy.catalog import Operation, Server, Tenant, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.moving.guards import CLOSED, read_epoch
@@ -24,14 +23,8 @@ from trially.tenancy.lifecycle.moving.removing import remove_rows
 from trially.tenancy.lifecycle.moving.sides import Side, side_of
 from trially.tenancy.lifecycle.moving.tables import common_tables, read_tables
 from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, run_operation
-from trially.tenancy.lifecycle.provisioning import (
-    activate,
-    begin_tenant,
-    check_options,
-)
+from trially.tenancy.lifecycle.provisioning import activate, begin_tenant, tenant_like
 from trially.tenancy.lifecycle.storage_steps import STORAGE_STEPS, record_of, remove_tenant
-from trially.tenancy.names import check_slug
-from trially.tenancy.pinning import refuse_unserved
 from trially.tenancy.recovery.clusters import RecoveredCluster, cluster_of, require_room
 from trially.tenancy.recovery.copying import copy_rows, empty
 from trially.tenancy.recovery.errors import OutsideIntervalError, RecoveryError
@@ -74,8 +67,6 @@ def restore_at(slug: str, at: dt.datetime, new_slug: str, options: RestoreAtOpti
     `NoFittingServerError`, `NoBackupError`, `OutsideIntervalError` or another `RecoveryError`.
     """
     check_time(at)
-    check_slug(new_slug)
-    refuse_unserved(new_slug)
     source = get_tenant(slug)
     past = placement_at(source.id, at)
     wanted = options.tier or past.tier
@@ -110,24 +101,13 @@ def _restore(
     tier: Tier,
     options: RestoreAtOptions,
 ) -> Operation:
+    name = options.name or f"{source.name} at {at.isoformat()}"
+    tenant = tenant_like(source, new_slug, name, source.settings)
     with catalog_transaction() as session:
         backed_up = session.scalars(select(Server).where(Server.name == past.server)).one()
     tool = tool_of(backed_up)
     backup = choose_backup(backed_up, tool, at)
     require_room(backup.bytes)
-    name = options.name or f"{source.name} at {at.isoformat()}"
-    check_options(name, {})
-    tenant = Tenant(
-        id=uuid7(),
-        slug=new_slug,
-        name=name,
-        kind=source.kind,
-        plan=source.plan,
-        region=source.region,
-        time_zone=source.time_zone,
-        status=TenantStatus.PROVISIONING,
-        settings=dict(source.settings),
-    )
     parameters = {
         "source": str(source.id),
         "source_slug": source.slug,
