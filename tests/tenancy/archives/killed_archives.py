@@ -2,7 +2,8 @@
 
 Run as a program with a command, its archive or folder, a slug, a tier and a moment per line of
 input; it prints nothing. A moment is `<step>:done` (its effect is there, its record is not),
-`<step>:recorded`, a phase of the switch, or a moment of a backup.
+`<step>:recorded`, `load_rows:before_<function>` (within that step), a phase of the switch, or a
+moment of a backup.
 """
 
 import os
@@ -14,7 +15,7 @@ from typing import Any
 
 from trially import create_app
 from trially.config import read_settings
-from trially.tenancy.archives import backups
+from trially.tenancy.archives import backups, restoring
 from trially.tenancy.archives.backups import BackupOptions, back_up
 from trially.tenancy.archives.replacing import REPLACE, replace_with
 from trially.tenancy.archives.restoring import RESTORE, RestoreOptions, restore_as, verify_before
@@ -43,6 +44,8 @@ def end_at(kind: OperationKind, moment: str) -> None:
     names = [step.name for step in steps]
     if not state:
         progressed.connect(_dies_in(name), weak=False)
+    elif state.startswith("before_"):
+        vars(restoring)[state.removeprefix("before_")] = die
     elif state == "done":
         index = names.index(name)
         steps[index] = replace(steps[index], do=after(steps[index].do))

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -35,7 +36,12 @@ def options(tmp_path: Path) -> BackupOptions:
 @pytest.mark.parametrize("target", TIERS)
 @pytest.mark.parametrize("source", TIERS)
 def test_an_archive_of_each_tier_is_restored_in_each(
-    app: Flask, make_member: MakeMember, options: BackupOptions, source: Tier, target: Tier
+    app: Flask,
+    run_command: Callable[..., Any],
+    make_member: MakeMember,
+    options: BackupOptions,
+    source: Tier,
+    target: Tier,
 ) -> None:
     member, neighbour = make_member(source), make_member(source)
     before = member.get("/patients").json["data"]
@@ -48,6 +54,8 @@ def test_an_archive_of_each_tier_is_restored_in_each(
         after = {t.name: t for t in verify_before(again.url).tables}
 
     assert restored.placement.tier == target
+    compared = run_command("tenants", "diff", slug)
+    assert compared.exit_code == 0, compared.output
     for table in manifest.tables:
         if table.name not in NOT_LOADED:
             assert dataclasses.replace(table, parts=0) == dataclasses.replace(

@@ -1,5 +1,6 @@
 """A backup or a restore is killed at each step. The old or the new state is left, never neither."""
 
+import hashlib
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -15,12 +16,13 @@ from members import AsMember, MakePatient, MakeTenant, Member
 from moved_tenants import left_behind, placements_of, writable_sides
 
 from trially.config import Settings
+from trially.tenancy.archives.adopting import adopt_archives
 from trially.tenancy.archives.backup_runs import ABANDONED_SECONDS, remove_unfinished
 from trially.tenancy.archives.backups import BackupOptions, back_up
 from trially.tenancy.archives.finding import archives_of
 from trially.tenancy.archives.loading import NOT_LOADED
 from trially.tenancy.archives.replacing import REPLACE
-from trially.tenancy.archives.restoring import RESTORE, verify_before
+from trially.tenancy.archives.restoring import RESTORE, RestoreOptions, restore_as, verify_before
 from trially.tenancy.catalog import OperationState, Tier
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.lifecycle.moving.settling import settle
@@ -37,6 +39,10 @@ PROGRAM = Path(__file__).with_name("killed_archives.py")
 RESTORES = [
     *((step.name, "done", DEDICATED) for step in RESTORE.steps[:-1]),
     *((step, "recorded", POOLED) for step in ("create_data_key", "load_rows", "index_members")),
+    *(
+        ("load_rows", f"before_{function}", DEDICATED)
+        for function in ("load_rows", "compare_rows", "create_keys", "finish_rows")
+    ),
 ]
 BEFORE_SWITCH = [
     *(f"{step.name}:{state}" for step in REPLACE.steps[:2] for state in ("done", "recorded")),
@@ -138,7 +144,13 @@ def operations_of(slug: str) -> list[Any]:
 
 @pytest.mark.parametrize(("step", "state", "tier"), RESTORES)
 def test_a_killed_restore_is_finished_with_equal_rows(
-    app: Flask, restored: str, tmp_path: Path, step: str, state: str, tier: Tier
+    app: Flask,
+    run_command: Callable[..., Any],
+    restored: str,
+    tmp_path: Path,
+    step: str,
+    state: str,
+    tier: Tier,
 ) -> None:
     slug = slug_of(step, state, "finished")
     with app.app_context():
@@ -154,6 +166,8 @@ def test_a_killed_restore_is_finished_with_equal_rows(
         if table.name not in NOT_LOADED:
             assert hashes[table.name] == (table.rows, table.hash), table.name
     assert left_behind(app, tenant.id) == []
+    compared = run_command("tenants", "diff", slug)
+    assert compared.exit_code == 0, compared.output
 
 
 @pytest.mark.parametrize(("step", "state", "tier"), RESTORES)
@@ -214,30 +228,81 @@ def test_a_replacement_killed_in_the_switch_has_one_state_after_it_is_settled(
     assert left_behind(app, tenant.id) == []
 
 
-@pytest.mark.parametrize("moment", ["writing", "written"])
-def test_a_killed_backup_is_no_archive(
-    app: Flask,
-    settings: Settings,
-    make_patients: Callable[[Tier], Member],
-    tmp_path: Path,
-    moment: str,
-) -> None:
-    member = make_patients(POOLED)
-    tmp_path.chmod(0o777)
-    line = f"backup {tmp_path.as_uri()} {member.tenant.slug} {POOLED} {moment}"
+def kill_backup(settings: Settings, member: Member, folder: Path, moment: str) -> None:
+    folder.chmod(0o777)
+    line = f"backup {folder.as_uri()} {member.tenant.slug} {POOLED} {moment}"
     run_killed(PROGRAM, [line], settings, seconds=60)
 
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_a_backup_that_is_killed_while_it_writes_leaves_no_archive(
+    app: Flask, settings: Settings, make_patients: Callable[[Tier], Member], tmp_path: Path
+) -> None:
+    member = make_patients(POOLED)
+    kill_backup(settings, member, tmp_path, "writing")
+
     with app.app_context():
-        assert archives_of(member.tenant.id) == []
-        files = [path for path in tmp_path.rglob("*") if path.is_file()]
-        for path in files:
+        for path in files_in(tmp_path):
             os.utime(path, (time.time() - ABANDONED_SECONDS - 1,) * 2)
-        complete = [path for path in files if moment == "written"]
+        assert list(adopt_archives(tmp_path.as_uri())) == []
         remove_unfinished(tmp_path.as_uri())
-        assert [path for path in tmp_path.rglob("*") if path.is_file()] == complete
+        assert files_in(tmp_path) == []
         done = back_up(member.tenant.slug, BackupOptions(tmp_path.as_uri()))
         assert Path(urlsplit(done.url).path).is_file()
         assert [each.id for each in archives_of(member.tenant.id)] == [done.id]
+
+
+def test_an_archive_that_was_complete_when_its_backup_was_killed_is_recorded_by_the_next_one(
+    app: Flask,
+    settings: Settings,
+    run_command: Callable[..., Any],
+    make_patients: Callable[[Tier], Member],
+    tmp_path: Path,
+) -> None:
+    member, neighbour = make_patients(POOLED), make_patients(POOLED)
+    kill_backup(settings, member, tmp_path, "written")
+    [file] = files_in(tmp_path)
+    with app.app_context():
+        assert archives_of(member.tenant.id) == []
+
+    other = run_command("tenants", "backup", neighbour.tenant.slug, "--to", tmp_path)
+    assert "Recorded" not in other.output
+    backup = run_command("tenants", "backup", member.tenant.slug, "--to", tmp_path)
+
+    assert backup.exit_code == 0, backup.output
+    assert f"Recorded {file.as_uri()}" in backup.output
+    with app.app_context():
+        adopted, done = archives_of(member.tenant.id)
+        assert adopted.url == file.as_uri()
+        assert adopted.sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+        assert (adopted.size, adopted.rows) == (file.stat().st_size, done.rows)
+        slug = f"adopted-{adopted.id.hex[-8:]}"
+        restore_as(adopted.url, slug, verify_before(adopted.url), RestoreOptions())
+        assert list(adopt_archives(tmp_path.as_uri())) == []
+
+
+def test_a_file_that_cannot_be_read_is_told_and_not_recorded(
+    app: Flask,
+    settings: Settings,
+    run_command: Callable[..., Any],
+    make_patients: Callable[[Tier], Member],
+    tmp_path: Path,
+) -> None:
+    member = make_patients(POOLED)
+    kill_backup(settings, member, tmp_path, "written")
+    [file] = files_in(tmp_path)
+    file.write_bytes(file.read_bytes()[:-1])
+
+    backup = run_command("tenants", "backup", member.tenant.slug, "--to", tmp_path)
+
+    assert backup.exit_code == 0, backup.output
+    assert f"{file.as_uri()} was not recorded" in backup.output
+    with app.app_context():
+        [only] = archives_of(member.tenant.id)
+        assert only.url != file.as_uri()
 
 
 def run(operation: Any) -> None:

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Select, func, select, true
 
 from trially.state import app_state
 from trially.tenancy.archives.model import Archive
@@ -57,10 +57,25 @@ def last_backup_of(tenant_id: UUID) -> dt.datetime | None:
         return session.scalar(select(newest_of_tenant).where(Tenant.id == tenant_id))
 
 
+def ages_of(tenants: ColumnElement[bool]) -> BackupAges:
+    """Return the ages of the backups of those tenants that a condition chooses."""
+    with catalog_transaction() as session:
+        return _ages(*session.execute(_select_ages(tenants)).one())
+
+
 def _read_ages() -> BackupAges:
-    newest = select(newest_of_tenant.label("at")).where(Tenant.status.in_(BACKED_UP)).subquery()
+    with reader_engine().connect() as catalog:
+        return _ages(*catalog.execute(_select_ages(true())).one())
+
+
+def _select_ages(tenants: ColumnElement[bool]) -> Select[float | None, int]:
+    newest = (
+        select(newest_of_tenant.label("at")).where(Tenant.status.in_(BACKED_UP), tenants).subquery()
+    )
     age = func.extract("epoch", func.now() - func.min(newest.c.at))
     missing = func.count().filter(newest.c.at.is_(None))
-    with reader_engine().connect() as catalog:
-        oldest, without = catalog.execute(select(age, missing).select_from(newest)).one()
+    return select(age, missing).select_from(newest)
+
+
+def _ages(oldest: float | None, without: int) -> BackupAges:
     return BackupAges(max(0.0, float(oldest or 0)), without)

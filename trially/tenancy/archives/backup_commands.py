@@ -6,11 +6,14 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from itertools import chain
 from typing import Any, Self
+from uuid import UUID
 
 import click
 
 from trially.errors import OperatorError
+from trially.tenancy.archives.adopting import adopt_archives
 from trially.tenancy.archives.backup_runs import one_at_a_time, remove_unfinished
 from trially.tenancy.archives.backups import (
     Backup,
@@ -63,7 +66,7 @@ def _loss(*, keep: Keep | None, dry_run: bool, **_: Any) -> Loss | None:
     type=click.IntRange(1, 32),
     default=2,
     show_default=True,
-    help="How many tenants are backed up at a time. Each takes one connection.",
+    help="How many tenants are backed up at a time. Each takes two connections of the budget.",
 )
 @click.option("--rate", type=click.FloatRange(0.001), help="MB of an archive written per second.")
 @click.option(
@@ -95,6 +98,7 @@ def backup(
     The archive has all rows of one moment, whatever the tier. A failure stops no other tenant; the
     exit status is 1 then. An archive that was interrupted does not exist. Run the command again
     with --unless-newer to back up what is missing. One process at a time backs up all tenants.
+    Archives that a killed run had completed, and not recorded, are recorded first.
 
     \b
     Examples:
@@ -103,13 +107,17 @@ def backup(
     """  # noqa: D301
     if bool(slugs) == is_all:
         raise click.UsageError("Name tenants by their slugs, or use --all.")
+    place = url_of(place) if place else default_place()
+    if not dry_run:
+        tenants = [None] if is_all else [get_tenant(slug).id for slug in slugs]
+        _adopt(place, tenants, is_quiet=is_quiet)
     younger = None if unless_newer is None else dt.timedelta(seconds=unless_newer)
     chosen = slugs_to_back_up(younger) if is_all else [get_tenant(slug).slug for slug in slugs]
     if dry_run:
         print_items([{"tenant": slug} for slug in chosen], ("tenant",), as_json=as_json)
         return
     options = BackupOptions(
-        url_of(place) if place else default_place(),
+        place,
         longest_seconds=max_snapshot,
         bytes_per_second=rate and rate * 1e6,
     )
@@ -134,6 +142,15 @@ def backup(
             f"{plural(len(failed), 'tenant')} could not be backed up: {', '.join(failed)}. Correct"
             " the causes, and run the command again."
         )
+
+
+def _adopt(place: str, tenant_ids: Sequence[UUID | None], *, is_quiet: bool) -> None:
+    """Record the archives that killed backups had completed, and tell what cannot be read."""
+    for each in chain.from_iterable(adopt_archives(place, tenant_id) for tenant_id in tenant_ids):
+        if each.error is not None:
+            click.echo(f"{each.url} was not recorded: {each.error}", err=True)
+        elif not is_quiet:
+            click.echo(f"Recorded {each.url}, which a killed backup had completed.", err=True)
 
 
 def _back_up(

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import hashlib
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -14,19 +13,23 @@ from flask import current_app
 from sqlalchemy import select
 from uuid_utils.compat import uuid7
 
+from trially.config import current_settings
+from trially.tenancy.archives.adopting import record
 from trially.tenancy.archives.ages import BACKED_UP, newest_of_tenant
-from trially.tenancy.archives.errors import ArchiveError, LongSnapshotError, MovedMeanwhileError
+from trially.tenancy.archives.errors import ArchiveError, MovedMeanwhileError
 from trially.tenancy.archives.model import Archive
 from trially.tenancy.archives.places import join, new_file, object_name
 from trially.tenancy.archives.writing import Report, write_archive
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.data_keys import data_key
+from trially.tenancy.lifecycle.held_snapshots import LONGEST_SECONDS
 from trially.tenancy.lifecycle.listing import get_tenant
 from trially.tenancy.pinning import is_served
 from trially.tenancy.schema.failures import describe_failure
 
-log = logging.getLogger(__name__)
+CONNECTIONS = 2
+"""How many connections the backup of one tenant opens to its server."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class BackupOptions:
     place: str
     """URL of the folder or bucket."""
 
-    longest_seconds: float = 3600.0
+    longest_seconds: float = LONGEST_SECONDS
     """How long a snapshot is held at most."""
 
     bytes_per_second: float | None = None
@@ -85,8 +88,7 @@ def back_up(slug: str, options: BackupOptions, report: Report = lambda *_: None)
         sha256=sink.digest.hexdigest(),
         seconds=round(time.monotonic() - started, 3),
     )
-    with catalog_transaction() as session:
-        session.add(archive)
+    record(archive)
     return archive
 
 
@@ -98,7 +100,9 @@ def back_up_many(
 ) -> Iterator[Backup]:
     """Back up tenants in parallel, and yield each when it is done. A failure stops no other.
 
-    `report` is called with the slug, the table and the bytes of rows since its last call.
+    At most `workers` of them run at a time, and never with more connections to a server than this
+    process may open. `report` is called with the slug, the table and the bytes of rows since its
+    last call.
     """
     app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001
 
@@ -109,7 +113,8 @@ def back_up_many(
             except Exception as error:  # noqa: BLE001  the tenants after this one are backed up
                 return Backup(slug, None, describe_failure(error))
 
-    executor = ThreadPoolExecutor(workers, thread_name_prefix="backup")
+    most = max(1, current_settings().connections_per_server // CONNECTIONS)
+    executor = ThreadPoolExecutor(min(workers, most), thread_name_prefix="backup")
     try:
         for future in as_completed([executor.submit(run, slug) for slug in slugs]):
             yield future.result()
@@ -118,14 +123,11 @@ def back_up_many(
 
 
 def _back_up_patiently(slug: str, options: BackupOptions, report: Report) -> Archive:
-    """Back up a tenant, once more if it moves meanwhile. Log a snapshot that is held too long."""
+    """Back up a tenant, once more if it moves meanwhile."""
     try:
         return back_up(slug, options, report)
     except MovedMeanwhileError:
         return back_up(slug, options, report)
-    except LongSnapshotError:
-        log.critical("The backup of %s was stopped: its snapshot was held too long.", slug)
-        raise
 
 
 def slugs_to_back_up(younger_than: dt.timedelta | None) -> list[str]:

@@ -25,7 +25,3 @@ class MovedMeanwhileError(ArchiveError):
 
 class HiddenRowsError(ArchiveError):
     """Row-level security may hide rows of the tenant, so the archive would lack them."""
-
-
-class LongSnapshotError(ArchiveError):
-    """The archive took longer than its snapshot may be held."""

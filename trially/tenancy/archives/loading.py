@@ -9,6 +9,7 @@ from psycopg2 import sql
 from trially.tenancy.archives.errors import ArchiveError, DamagedArchiveError
 from trially.tenancy.archives.manifest import Manifest
 from trially.tenancy.archives.reading import ArchiveReader
+from trially.tenancy.archives.reading_ahead import reading_ahead
 from trially.tenancy.archives.table_streams import TENANT, Lines, write_rows
 from trially.tenancy.lifecycle.moving.numbering import continue_numbers
 from trially.tenancy.lifecycle.moving.rows import copy_into
@@ -34,31 +35,34 @@ Report = Callable[[str, int], None]
 def load_rows(
     file: IO[bytes], target: SideSession, tables: Mapping[str, MovedTable], report: Report
 ) -> Manifest:
-    """Load all rows of an archive, and compare them with its manifest.
+    """Load all rows of an archive, and return its manifest.
 
-    `tables` are those of the target. What a former attempt has loaded is deleted first. `report` is
-    called with the table and with the bytes of rows since its last call.
+    `tables` are those of the target; those that the tenant has alone have no foreign keys now. What
+    a former attempt has loaded is removed. `report` is called with the table and with the bytes of
+    rows since its last call.
     """
     for name, table in tables.items():
         if name not in NOT_LOADED:
             _empty(target, table)
     reader = ArchiveReader(file, hashes=False)
-    for name, parts in groupby(reader.parts(), key=lambda part: part.table):
-        lines = (part.lines for part in parts)
-        if name in NOT_LOADED:
-            for _ in lines:
-                pass
-            continue
-        if name not in tables:
-            raise DamagedArchiveError(f"The archive has the table {name}, which does not exist.")
-        _load(target, tables[name], _reported(name, lines, report))
-    manifest = reader.manifest
-    _compare(target, tables, manifest)
+    with reading_ahead(reader.parts()) as ahead:
+        for name, parts in groupby(ahead, key=lambda part: part.table):
+            if name in NOT_LOADED:
+                continue
+            if name not in tables:
+                raise DamagedArchiveError(
+                    f"The archive has the table {name}, which does not exist."
+                )
+            _load(target, tables[name], _reported(name, (part.lines for part in parts), report))
+    return reader.manifest
+
+
+def finish_rows(target: SideSession, tables: Mapping[str, MovedTable]) -> None:
+    """Let sequences continue behind the loaded rows, and give the planner its statistics."""
     loaded = [table for name, table in tables.items() if name not in NOT_LOADED]
     continue_numbers(target, target, loaded)
     for table in loaded:
         target.run(sql.SQL("ANALYZE {}").format(target.side.table(table.name)))
-    return manifest
 
 
 def compare_columns(tables: Mapping[str, MovedTable], manifest: Manifest) -> None:
@@ -84,7 +88,12 @@ def _load(target: SideSession, table: MovedTable, parts: Iterator[bytes]) -> Non
     ordered = [columns[TENANT], *(column for column in table.columns if column.name != TENANT)]
     lines = Lines(parts, str(target.side.tenant_id))
     with target.transaction():
-        copy_into(target, _with_columns(table, ordered), lines, "text")
+        if target.side.shares_tables:
+            copy_into(target, _with_columns(table, ordered), lines, "text")
+        else:
+            # Rows that are frozen when they are written are not written again by the next VACUUM.
+            _empty(target, table)
+            copy_into(target, _with_columns(table, ordered), lines, "text, FREEZE")
 
 
 def _with_columns(table: MovedTable, columns: list[Column]) -> MovedTable:
@@ -97,7 +106,7 @@ def _reported(name: str, lines: Iterator[bytes], report: Report) -> Iterator[byt
         report(name, len(part))
 
 
-def _compare(target: SideSession, tables: Mapping[str, MovedTable], manifest: Manifest) -> None:
+def compare_rows(target: SideSession, tables: Mapping[str, MovedTable], manifest: Manifest) -> None:
     """Read all rows again, and raise `DamagedArchiveError` if they are not those of the archive."""
     for archived in manifest.tables:
         if archived.name in NOT_LOADED:
@@ -112,7 +121,8 @@ def _compare(target: SideSession, tables: Mapping[str, MovedTable], manifest: Ma
 
 def _empty(target: SideSession, table: MovedTable) -> None:
     side = target.side
-    target.run(sql.SQL("DELETE FROM {} WHERE {}").format(side.table(table.name), side.is_tenants))
+    statement = "DELETE FROM {} WHERE {}" if side.shares_tables else "TRUNCATE {}"
+    target.run(sql.SQL(statement).format(side.table(table.name), side.is_tenants))
 
 
 def tables_of(target: SideSession) -> Mapping[str, MovedTable]:

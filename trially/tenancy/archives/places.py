@@ -77,6 +77,19 @@ def open_file(url: str) -> Iterator[IO[bytes]]:
     yield io.BufferedReader(_Raw(reader), 1 << 20)
 
 
+def list_files(place: str, folder: str | None = None) -> Iterator[str]:
+    """Yield the names of all complete files at a place, or in one folder of it.
+
+    Raises `UnusablePlaceError`.
+    """
+    store, _ = _open(join(place, "archives"))
+    try:
+        for files in obstore.list(store, folder):
+            yield from (each["path"] for each in files)
+    except BaseError as error:
+        raise UnusablePlaceError(f"The place {place} cannot be listed. {error}") from None
+
+
 def remove_file(url: str) -> None:
     """Remove an archive; one that is gone already counts as removed."""
     store, name = _open(url)

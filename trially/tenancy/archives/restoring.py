@@ -6,9 +6,10 @@ from typing import Any
 from blinker import Signal
 from sqlalchemy.orm import Session
 
+from trially.tenancy.archives.bare_tables import create_keys, creating_indexes, set_keys_aside
 from trially.tenancy.archives.errors import ArchiveError, ForeignArchiveError
 from trially.tenancy.archives.finding import recorded_id
-from trially.tenancy.archives.loading import load_rows, tables_of
+from trially.tenancy.archives.loading import compare_rows, finish_rows, load_rows, tables_of
 from trially.tenancy.archives.manifest import Manifest
 from trially.tenancy.archives.places import open_file
 from trially.tenancy.archives.progress import RestoreProgress
@@ -16,7 +17,6 @@ from trially.tenancy.archives.reading import verify_archive
 from trially.tenancy.archives.revisions import at_revision, is_older
 from trially.tenancy.catalog import Operation, PlacementRecord, Tenant, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
-from trially.tenancy.lifecycle.moving.indexes import create_indexes, set_all_aside
 from trially.tenancy.lifecycle.moving.moves import MoveOptions, move_tenant
 from trially.tenancy.lifecycle.moving.removing import remove_rows
 from trially.tenancy.lifecycle.moving.sides import side_of
@@ -145,13 +145,17 @@ def load_archive(record: PlacementRecord, operation: Operation) -> None:
         open_file(parameters["url"]) as file,
         side_of(record).writing() as target,
     ):
-        set_all_aside(target, operation)
-        manifest = load_rows(file, target, tables_of(target), progress.count)
+        tables = tables_of(target)
+        set_keys_aside(target, operation)
+        manifest = load_rows(file, target, tables, progress.count)
         if str(manifest.header.archive_id) != parameters["archive"]:
             raise ForeignArchiveError(
                 f"The file at {parameters['url']} was exchanged after it had been verified."
             )
-        create_indexes(target, operation)
+        with creating_indexes(target.side, operation):
+            compare_rows(target, tables, manifest)
+        create_keys(target, operation)
+        finish_rows(target, tables)
     rows_loaded.send(
         record, source_tenant_id=manifest.header.tenant_id, snapshot_at=manifest.snapshot_at
     )

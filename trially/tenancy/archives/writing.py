@@ -9,18 +9,16 @@ import os
 import tarfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from threading import Event, Thread
+from threading import Thread
 from typing import IO, Protocol
 from uuid import UUID
 
 import pyrage
 import zstandard
-from psycopg2.errors import QueryCanceled
 
 from trially.keys.data_keys import DataKey
 from trially.state import app_state
 from trially.tenancy.archives.archive_keys import authenticate, identity_of
-from trially.tenancy.archives.errors import LongSnapshotError
 from trially.tenancy.archives.manifest import (
     AUTHENTICATION,
     MANIFEST,
@@ -32,13 +30,11 @@ from trially.tenancy.archives.manifest import (
 from trially.tenancy.archives.snapshots import Snapshot, take_snapshot
 from trially.tenancy.archives.table_streams import write_rows
 from trially.tenancy.catalog import Tenant
+from trially.tenancy.lifecycle.held_snapshots import SnapshotLimit, held_at_most
 from trially.tenancy.lifecycle.moving.sides import SideSession, side_of
 from trially.tenancy.lifecycle.moving.tables import MovedTable
 
 COMPRESSION_LEVEL = 3
-
-CANCEL_AGAIN_SECONDS = 0.5
-"""How often statements are cancelled after the time of a snapshot is over."""
 
 Report = Callable[[str, int], None]
 """Called with the table that is written, and with the bytes of rows since the last call."""
@@ -69,7 +65,7 @@ def write_archive(
     side = side_of(tenant.placement)
     with (
         side.reading() as session,
-        _bounded(session, longest_seconds),
+        held_at_most(session, SnapshotLimit(longest_seconds, f"The backup of {tenant.slug}")),
         _encrypted(header, key, sink) as tar,
     ):
         snapshot = take_snapshot(session, tenant)
@@ -174,29 +170,3 @@ class _Source:
         if not data and self.is_broken:
             raise BrokenPipeError("The writer of the archive has failed.")
         return data
-
-
-@contextmanager
-def _bounded(session: SideSession, seconds: float) -> Iterator[None]:
-    """Cancel the session's statements when the time is over, and raise `LongSnapshotError`."""
-    is_done = Event()
-
-    def cancel() -> None:
-        wait = seconds
-        while not is_done.wait(wait):
-            session.raw.cancel()
-            wait = CANCEL_AGAIN_SECONDS  # Between two statements, there was nothing to cancel.
-
-    thread = Thread(target=cancel, name="archive-limit", daemon=True)
-    thread.start()
-    try:
-        yield
-    except QueryCanceled as error:
-        raise LongSnapshotError(
-            f"The archive was stopped, because it had held its snapshot for {seconds:,.0f} s. Until"
-            " a snapshot ends, PostgreSQL cannot vacuum. Back up at a quieter time, or allow more"
-            " with --max-snapshot."
-        ) from error
-    finally:
-        is_done.set()
-        thread.join()

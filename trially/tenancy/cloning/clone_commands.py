@@ -15,6 +15,7 @@ from trially.tenancy.lifecycle.moving.reporting import MoveLine
 from trially.tenancy.lifecycle.tenant_commands import slug_argument
 from trially.tenancy.names import check_line
 from trially.terminal import NOTHING, json_option, print_item
+from trially.terminal.durations import Duration
 
 
 @catalog_command("clone", loses=NOTHING)
@@ -39,6 +40,14 @@ from trially.terminal import NOTHING, json_option, print_item
 )
 @click.option("--owner", help="The first member, as in the claim `sub` of the issuer's tokens.")
 @click.option("--owner-issuer", help="The issuer of --owner. By default the first trusted issuer.")
+@click.option(
+    "--max-snapshot",
+    "longest_seconds",
+    type=Duration(),
+    default="1h",
+    show_default=True,
+    help="Stop a clone that holds its snapshot longer, because it holds back vacuum.",
+)
 @json_option
 def clone(slug: str, new_slug: str, *, to_tier: str | None, as_json: bool, **options: Any) -> None:
     """Copy the tenant SLUG as the new tenant NEW_SLUG.

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from trially.tenancy.catalog import Operation, Server, Tenant, Tier
 from trially.tenancy.catalog_sessions import catalog_transaction
 from trially.tenancy.cloning.steps import CLONE
+from trially.tenancy.lifecycle.held_snapshots import LONGEST_SECONDS
 from trially.tenancy.lifecycle.operations import run_operation
 from trially.tenancy.lifecycle.provisioning import (
     begin_tenant,
@@ -40,13 +41,16 @@ class CloneOptions:
 
     owner_issuer: str | None = None
 
+    longest_seconds: float = LONGEST_SECONDS
+    """How long the snapshot of the source is held at most."""
+
 
 def clone_tenant(reference: str, slug: str, options: CloneOptions) -> Tenant:
     """Copy a tenant as a new one with this slug, and return the new one.
 
     If a step fails, nothing of the new tenant is left. Raises `UnknownTenantError`,
-    `InvalidSlugError`, `TenantExistsError`, `NoServerError`, `NoFittingServerError` or
-    `CloneError`.
+    `InvalidSlugError`, `TenantExistsError`, `NoServerError`, `NoFittingServerError`,
+    `LongSnapshotError` or `CloneError`.
     """
     with catalog_transaction() as session:
         source = find_to_change(session, reference)
@@ -66,7 +70,11 @@ def _begin(
     server: Server,
     options: CloneOptions,
 ) -> Operation:
-    parameters: dict[str, Any] = {"source": str(source.placement.id), "masked": options.masked}
+    parameters: dict[str, Any] = {
+        "source": str(source.placement.id),
+        "masked": options.masked,
+        "longest_seconds": options.longest_seconds,
+    }
     if options.owner is not None:
         parameters |= {"owner": options.owner, "owner_issuer": options.owner_issuer}
     return begin_tenant(session, CLONE.name, tenant, TIERS[tier], server, parameters)

@@ -13,6 +13,7 @@ from trially.tenancy.cloning.errors import UnclassifiedColumnError
 from trially.tenancy.cloning.fictions import Fictions
 from trially.tenancy.cloning.masking import Masker, Row, TableMasker, texts_of
 from trially.tenancy.cloning.people import People
+from trially.tenancy.lifecycle.held_snapshots import SnapshotLimit, held_at_most
 from trially.tenancy.lifecycle.moving.numbering import continue_numbers
 from trially.tenancy.lifecycle.moving.progress import MoveProgress
 from trially.tenancy.lifecycle.moving.rows import insert_rows, pipe_rows
@@ -23,13 +24,20 @@ ROWS_AT_A_TIME = 2_000
 _SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
-def copy_rows(source: Side, target: Side, progress: MoveProgress, *, masked: bool) -> None:
+def copy_rows(
+    source: Side, target: Side, progress: MoveProgress, *, masked: bool, limit: SnapshotLimit
+) -> None:
     """Copy what clones get of a tenant. Rows that an attempt before has copied are removed.
 
-    Raises `UnclassifiedColumnError` before anything is copied if a column has no class.
+    Raises `UnclassifiedColumnError` before anything is copied if a column has no class, and
+    `LongSnapshotError` if the snapshot of the source is held longer than `limit` allows.
     """
     tables = [each for each in common_tables(source, target) if _is_copied(each, masked=masked)]
-    with source.reading() as ours, target.writing() as theirs:
+    with (
+        target.writing() as theirs,
+        source.reading() as ours,
+        held_at_most(ours, limit),
+    ):
         ours.run(_SNAPSHOT)
         masker = _new_masker(ours, target) if masked else None
         # All rules are known before the first row is copied.

@@ -3,11 +3,12 @@
 from uuid import UUID
 
 from blinker import Signal
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from trially.tenancy.catalog import Operation, PlacementRecord
 from trially.tenancy.catalog_sessions import control_engine
 from trially.tenancy.cloning.copying import copy_rows
+from trially.tenancy.lifecycle.held_snapshots import LONGEST_SECONDS, SnapshotLimit
 from trially.tenancy.lifecycle.moving.progress import MoveProgress
 from trially.tenancy.lifecycle.moving.removing import remove_rows
 from trially.tenancy.lifecycle.moving.sides import side_of
@@ -26,16 +27,25 @@ A receiver derives what the clone did not get: the terms of searches. It may be 
 def _copy(operation: Operation) -> None:
     """Copy the rows. After a crash all are copied again: the key of the masking is gone."""
     source, target = _placements(operation)
-    progress = MoveProgress()
+    parameters, progress = operation.parameters, MoveProgress()
     progress.begin("copy")
     copy_rows(
-        side_of(source), side_of(target), progress, masked=bool(operation.parameters["masked"])
+        side_of(source),
+        side_of(target),
+        progress,
+        masked=bool(parameters["masked"]),
+        limit=SnapshotLimit(
+            parameters.get("longest_seconds", LONGEST_SECONDS),
+            f"The clone of {source.tenant.slug}",
+        ),
     )
 
 
 def _placements(operation: Operation) -> tuple[PlacementRecord, PlacementRecord]:
     with Session(control_engine(), expire_on_commit=False) as session:
-        source = session.get_one(PlacementRecord, UUID(operation.parameters["source"]))
+        found = UUID(operation.parameters["source"])
+        with_tenant = [joinedload(PlacementRecord.tenant)]
+        source = session.get_one(PlacementRecord, found, options=with_tenant)
         target = session.get_one(PlacementRecord, record_of(operation).id)
         return source, target
 

@@ -19,16 +19,6 @@ WHERE relnamespace = %s::regnamespace AND relkind = 'r' AND NOT relispartition
     AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = indexrelid)
 ORDER BY 1
 """
-_UNIQUE = """
-SELECT conindid::regclass::text, format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s',
-        conrelid::regclass, conname, pg_get_constraintdef(pg_constraint.oid)),
-    format('ALTER TABLE %%s DROP CONSTRAINT IF EXISTS %%I', conrelid::regclass, conname)
-FROM pg_constraint
-WHERE connamespace = %s::regnamespace AND contype = 'u'
-    AND NOT EXISTS (SELECT FROM pg_constraint AS other
-        WHERE other.contype = 'f' AND other.conindid = pg_constraint.conindid)
-ORDER BY 1
-"""
 _EXISTS = "SELECT to_regclass(%s) IS NOT NULL"
 
 KEPT_IN = "indexes"
@@ -44,21 +34,6 @@ def set_indexes_aside(target: SideSession, operation: Operation) -> None:
         return
     indexes = dict(target.run(_INDEXES, target.side.schema))
     _keep(operation, indexes)
-    _drop(target, indexes)
-
-
-def set_all_aside(target: SideSession, operation: Operation) -> None:
-    """Drop unique constraints too, for rows that were unique where they come from.
-
-    Those that foreign keys refer to stay. `create_indexes` creates them again, and so checks them.
-    """
-    if target.side.shares_tables or KEPT_IN in operation.parameters:
-        return
-    constraints = target.run(_UNIQUE, target.side.schema)
-    indexes = dict(target.run(_INDEXES, target.side.schema))
-    _keep(operation, indexes | {name: add for name, add, _ in constraints})
-    for _, _, drop in constraints:
-        target.run(sql.SQL(drop))
     _drop(target, indexes)
 
 
