@@ -50,7 +50,7 @@ def test_all_that_runs_a_silo_is_written(write):
         "directory": str(folder),
         "written": output["written"],
         "kept": [],
-        "to_fill_in": ["TRIALLY_ISSUERS"],
+        "to_fill_in": ["TRIALLY_ISSUERS", "TRIALLY_MASTER_KEY"],
         "is_here": False,
     }
     assert set(output["written"]) == there
@@ -159,6 +159,56 @@ def test_secrets_are_never_overwritten(write, run_command):
     }
 
 
+def test_the_silo_gets_a_master_key_of_its_own(write, run_command, tmp_path):
+    own = (tmp_path / "own-key.json").as_uri()
+    folder, output = write("keyview", "--master-key", own)
+
+    assert f"TRIALLY_MASTER_KEY={own}\n" in (folder / "settings.env").read_text()
+    assert output["to_fill_in"] == ["TRIALLY_ISSUERS"]
+    assert write("keyview", "--force")[1]["to_fill_in"] == ["TRIALLY_ISSUERS"]
+    refused = run_command(
+        "tenants", "silo", "keyview", "--out", folder, "--force", "--master-key", own
+    )
+    assert (refused.exit_code, "Change TRIALLY_MASTER_KEY in it" in refused.output) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [("https://example.org/key", "cannot be used"), (None, "master key of this installation")],
+)
+def test_a_key_that_a_silo_cannot_have_is_refused(app, settings, tmp_path, given, sentence):
+    ours = (settings.instance.absolute() / "master-key.json").as_uri()
+    database = state_of(app).servers["default"].admin_url
+    named = create_app(replace(settings, master_key=ours, database_url=database))
+    folder = tmp_path / "silo"
+
+    result = named.test_cli_runner().invoke(
+        args=["tenants", "silo", "lockview", "--out", str(folder), "--master-key", given or ours]
+    )
+
+    assert (result.exit_code, sentence in result.output) == (1, True), result.output
+    assert not folder.exists()
+
+
+def test_a_silo_without_a_master_key_creates_no_tenant(app, settings):
+    database = state_of(app).servers["default"].admin_url
+    silo = create_app(
+        replace(
+            settings,
+            development=False,
+            issuers=("https://login.example",),
+            pinned_tenant="bareview",
+            database_url=database,
+        )
+    )
+
+    result = silo.test_cli_runner().invoke(
+        args=["tenants", "create", "bareview", "--name", "Bare View"]
+    )
+
+    assert (result.exit_code, "TRIALLY_MASTER_KEY is not set" in result.output) == (1, True)
+
+
 def test_a_folder_is_one_silos(write, run_command):
     folder, _ = write("eastview")
 
@@ -193,7 +243,7 @@ def test_issuers_profiles_come_along(app, settings, tmp_path):
         args=["tenants", "silo", "seaview", "--out", str(folder), "--json"]
     )
 
-    assert json.loads(result.output)["to_fill_in"] == []
+    assert json.loads(result.output)["to_fill_in"] == ["TRIALLY_MASTER_KEY"]
     assert (folder / "issuers.toml").read_text() == profiles.read_text()
     written = (folder / "settings.env").read_text()
     assert f"TRIALLY_ISSUER_PROFILES={folder / 'issuers.toml'}\n" in written

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from trially.config import current_settings
 from trially.database.model import length_of
 from trially.errors import OperatorError
 from trially.tenancy.catalog import (
@@ -24,6 +25,7 @@ from trially.tenancy.catalog import (
     Tier,
 )
 from trially.tenancy.catalog_sessions import catalog_transaction
+from trially.tenancy.data_keys import NoMasterKeyError, has_master_key
 from trially.tenancy.lifecycle.operations import KINDS, OperationKind, Step, run_operation
 from trially.tenancy.lifecycle.ready_tenants import claim_ready
 from trially.tenancy.lifecycle.storage_steps import STORAGE_STEPS, record_of, remove_tenant
@@ -94,7 +96,8 @@ def create_tenant(slug: str, name: str, **options: Unpack[TenantOptions]) -> Ten
 
     Raises `InvalidSlugError`, `UnsafeTextError`, `PinnedError`, `NotPinnedError`,
     `UnknownTimeZoneError`, `TenantExistsError`, `NoServerError` or `NoFittingServerError` before
-    anything is created. If a step fails later, everything created so far is removed.
+    anything is created, and `NoMasterKeyError` for a silo without a master key of its own. If a
+    step fails later, everything created so far is removed.
     """
     _check(slug, name, options)
     with catalog_transaction() as session:
@@ -146,6 +149,8 @@ def _check(slug: str, name: str, options: TenantOptions) -> None:
     check_slug(slug)
     check_options(name, options)
     refuse_unserved(slug)
+    if current_settings().pinned_tenant and not has_master_key():
+        raise NoMasterKeyError
 
 
 def check_options(name: str, options: TenantOptions) -> None:

@@ -18,16 +18,22 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from trially.config import ROOT, current_settings, with_driver
 from trially.embedded_postgres.cluster import DEFAULT_SETTINGS
 from trially.errors import OperatorError
+from trially.keys.providers import UnknownProviderError, check_provider
 from trially.tenancy.catalog import Tenant
 from trially.tenancy.directory import UnknownTenantError
 from trially.tenancy.lifecycle.listing import get_tenant
+from trially.tenancy.lifecycle.silo_folders import (
+    SETTINGS_FILE,
+    remember_folder,
+    slug_of_folder,
+)
 from trially.tenancy.names import check_slug
 from trially.tenancy.pinning import PinnedError
 
 TEMPLATES = ROOT / "deploy" / "silo"
-SETTINGS_FILE = "settings.env"
 PASSWORD_FILE = "postgres.env"  # noqa: S105
 SECRET_FILES = (SETTINGS_FILE, PASSWORD_FILE)
+MASTER_KEY = "TRIALLY_MASTER_KEY"
 ISSUER_SETTINGS = ("TRIALLY_ISSUERS", "TRIALLY_ISSUER_PROFILES")
 
 _HOST_NAME = re.compile(r"(?=.{4,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]*\Z")
@@ -67,6 +73,9 @@ class SiloPlan:
     database_url: str | None = None
     """The administrator's URL of the silo's server. If None, the compose file starts a server."""
 
+    master_key: str | None = None
+    """The URL of the silo's own master key. If None, the operator fills it in."""
+
 
 @dataclass(frozen=True)
 class SiloFiles:
@@ -96,7 +105,7 @@ def write_silo(plan: SiloPlan, *, is_forced: bool = False) -> SiloFiles:
     kept = [name for name in SECRET_FILES if (plan.directory / name).exists()]
     inherited = _inherited_settings(plan)
     _check_options(plan, inherited, kept)
-    to_fill_in = [] if any(name in inherited for name in ISSUER_SETTINGS) else [ISSUER_SETTINGS[0]]
+    to_fill_in = _missing_settings(plan, inherited)
     tenant, has_own_server = _find_tenant(plan.slug), _has_own_server(plan, kept)
     texts = _render(
         _templates(plan.slug, has_own_server=has_own_server),
@@ -108,6 +117,7 @@ def write_silo(plan: SiloPlan, *, is_forced: bool = False) -> SiloFiles:
     )
     _refuse_overwriting(plan, texts, kept, is_forced=is_forced)
     written = [name for name in texts if name not in kept]
+    remember_folder(plan.directory)
     for name in written:
         _write(plan.directory / name, texts[name], is_secret=name in SECRET_FILES)
     return SiloFiles(written, kept, to_fill_in, is_here=tenant is not None)
@@ -122,7 +132,7 @@ def _refuse_overwriting(
         raise SiloFilesError(
             f"{existing[0]} exists. Pass --force to overwrite all files except secrets."
         )
-    if kept and not _is_folder_of(plan.slug, plan.directory):
+    if kept and slug_of_folder(plan.directory) != plan.slug:
         raise SiloFilesError(
             f"{plan.directory} holds the secrets of another silo. Choose another folder for"
             f" {plan.slug}."
@@ -148,6 +158,19 @@ def _inherited_settings(plan: SiloPlan) -> Mapping[str, str]:
     return {name: value for name, value in values.items() if value}
 
 
+def _missing_settings(plan: SiloPlan, inherited: Mapping[str, str]) -> list[str]:
+    """Return the settings that the operator must fill in."""
+    has_issuers = any(name in inherited for name in ISSUER_SETTINGS)
+    has_key = plan.master_key is not None or any(
+        line.startswith(f"{MASTER_KEY}=") and not line.endswith("=")
+        for line in _lines_of_settings(plan.directory)
+    )
+    return [
+        *([] if has_issuers else [ISSUER_SETTINGS[0]]),
+        *([] if has_key else [MASTER_KEY]),
+    ]
+
+
 def _profiles_copy() -> str | None:
     """Return the file name of the silo's issuer profiles, or None if there are none."""
     profiles = current_settings().issuer_profiles
@@ -170,12 +193,34 @@ def _check_options(plan: SiloPlan, inherited: Mapping[str, str], kept: Sequence[
                 f"{kept[0]} exists and is never overwritten. Change TRIALLY_DATABASE_URL in it"
                 " instead of passing --database-url."
             )
+    if plan.master_key:
+        _check_master_key(plan.master_key, kept)
     for path in (plan.directory, ROOT, Path(sys.executable)):
         if not _PLAIN_PATH.match(str(path)):
             raise SiloOptionError(f"The path {path} contains characters that need quotes.")
-    for name, value in {**inherited, "--database-url": plan.database_url or ""}.items():
+    urls = {"--database-url": plan.database_url or "", "--master-key": plan.master_key or ""}
+    for name, value in {**inherited, **urls}.items():
         if not _PLAIN_VALUE.match(value):
             raise SiloOptionError(f"The value of {name} contains characters that need quotes.")
+
+
+def _check_master_key(url: str, kept: Sequence[str]) -> None:
+    """Raise `SiloOptionError` for a URL that names no key, or a key of this installation."""
+    settings = current_settings()
+    if kept:
+        raise SiloOptionError(
+            f"{kept[0]} exists and is never overwritten. Change {MASTER_KEY} in it instead of"
+            " passing --master-key."
+        )
+    if url in (settings.master_key, settings.previous_master_key):
+        raise SiloOptionError(
+            "--master-key is the master key of this installation. A silo has a key of its own, so"
+            " that neither can read the other's data keys."
+        )
+    try:
+        check_provider(url)
+    except UnknownProviderError as error:
+        raise SiloOptionError(f"--master-key cannot be used. {error}") from None
 
 
 def _find_tenant(slug: str) -> Tenant | None:
@@ -190,11 +235,9 @@ def _has_own_server(plan: SiloPlan, kept: Sequence[str]) -> bool:
     return PASSWORD_FILE in kept if kept else plan.database_url is None
 
 
-def _is_folder_of(slug: str, directory: Path) -> bool:
-    """Return whether the secrets in a folder are those of this silo."""
+def _lines_of_settings(directory: Path) -> Sequence[str]:
     settings = directory / SETTINGS_FILE
-    lines = settings.read_text("utf-8").splitlines() if settings.exists() else []
-    return f"TRIALLY_PINNED_TENANT={slug}" in lines
+    return settings.read_text("utf-8").splitlines() if settings.exists() else []
 
 
 def _templates(slug: str, *, has_own_server: bool) -> Mapping[str, str]:

@@ -13,7 +13,8 @@ from trially.tenancy.lifecycle import status
 from trially.tenancy.lifecycle.completing import complete_slug
 from trially.tenancy.lifecycle.listing import count_members, get_tenant
 from trially.tenancy.lifecycle.listing_commands import describe
-from trially.tenancy.lifecycle.silos import SETTINGS_FILE, SiloPlan, write_silo
+from trially.tenancy.lifecycle.silo_folders import SETTINGS_FILE
+from trially.tenancy.lifecycle.silos import SiloPlan, write_silo
 from trially.terminal import NOTHING, Loss, json_option, plural, print_item
 
 slug_argument = click.argument("slug", shell_complete=complete_slug)
@@ -126,6 +127,11 @@ def resume(slug: str, *, as_json: bool) -> None:
     " starts one.",
 )
 @click.option(
+    "--master-key",
+    help="The URL of the silo's own master key, in a KMS, a token or a file. By default you set it"
+    " in settings.env.",
+)
+@click.option(
     "--force", "is_forced", is_flag=True, help="Overwrite existing files, except secrets."
 )
 @json_option
@@ -151,7 +157,8 @@ def silo(*, is_forced: bool, as_json: bool, **options: Any) -> None:
     if files.is_here:
         sentences.append(
             f"The tenant {plan.slug} exists in this installation, and its data have not been"
-            " copied. Move the data before you add the silo to the router."
+            " copied. Move the data before you add the silo to the router. The silo cannot open"
+            " archives that were written here."
         )
     item = {"slug": plan.slug, "directory": str(plan.directory), **vars(files)}
     print_item(item, "\n".join(sentences), as_json=as_json)
