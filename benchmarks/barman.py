@@ -35,6 +35,7 @@ backup_method = postgres
 streaming_archiver = on
 slot_name = barman
 create_slot = auto
+retention_policy = RECOVERY WINDOW OF 14 DAYS
 immediate_checkpoint = true
 path_prefix = {programs}
 """

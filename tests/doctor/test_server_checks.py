@@ -1,18 +1,23 @@
 """The checks of a server's version, settings and connections, on changed facts."""
 
+import datetime as dt
 from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 from checking import problems_of
 from server_holes import SETTINGS
 
-from trially.doctor import servers
+from trially.doctor import base_backups, servers
 from trially.doctor.examined_server import ExaminedServer
 from trially.doctor.examining import ALL_SERVER_CHECKS
 from trially.doctor.findings import Level
 from trially.doctor.fleet import TenantDatabase, read_fleet
 from trially.doctor.references import ServerReferences
-from trially.tenancy.catalog import Tier
+from trially.state import state_of
+from trially.tenancy.catalog import Server, Tier
+from trially.tenancy.recovery.base_backups import BaseBackup
+from trially.tenancy.recovery.intervals import Interval
 from trially.tenancy.servers.access import server_access
 from trially.tenancy.tiers import TIERS
 
@@ -70,6 +75,49 @@ def test_a_fixed_version_is_accepted(examined_server, number):
     fixed = holding(examined_server, Tier.POOLED_ROWS, settings={"server_version_num": number})
 
     assert find_problems("the version does not leak rows", fixed) == []
+
+
+ARCHIVED = "archived wal has a base backup"
+
+
+def test_archived_wal_that_no_tool_is_known_for_is_found(examined_server):
+    assert find_problems(ARCHIVED, examined_server) == []
+    archiving = {"archive_mode": "on", "archive_command": "cp %p /wal/%f"}
+    examined_server.__dict__["settings"] = {**examined_server.settings, **archiving}
+
+    [problem] = find_problems(ARCHIVED, examined_server)
+
+    assert "no base backups are known" in problem.what
+    assert problem.remedy == "Run `flask servers change default --backup barman:NAME`."
+
+
+@pytest.mark.parametrize(
+    ("days", "what"),
+    [([], "no base backup"), ([30, 9], "newest base backup is 9 days old"), ([9, 1], None)],
+)
+def test_a_missing_or_old_base_backup_is_found(examined_server, monkeypatch, days, what):
+    now = dt.datetime.now(dt.UTC)
+    taken = [BaseBackup(str(age), now - dt.timedelta(days=age), 1) for age in days]
+    interval = Interval("default", "barman:main", taken, now)
+    monkeypatch.setattr(base_backups, "interval_of", lambda _: interval)
+
+    found = find_problems(ARCHIVED, examined_server)
+
+    assert [(what in each.what, each.remedy) for each in found] == (
+        [(True, "Run `flask servers backup default`.")] if what else []
+    )
+
+
+def test_a_tool_that_cannot_be_asked_is_named(app, examined_server, monkeypatch):
+    state = state_of(app)
+    monkeypatch.setattr(state, "settings", replace(state.settings, barman="no-such-program"))
+    server = Server(id=uuid4(), name="default", backup="barman:absent")
+    monkeypatch.setattr(base_backups, "get_server", lambda _: server)
+
+    [problem] = find_problems(ARCHIVED, examined_server)
+
+    assert "cannot be seen from here" in problem.what
+    assert problem.remedy == "Run `flask servers status` where barman:absent is."
 
 
 def test_many_databases_need_syncfs(examined_server, monkeypatch):

@@ -48,6 +48,8 @@ def test_a_tenant_is_created_shown_and_listed(succeed):
         "created_at",
         "erase_after",
         "last_backup",
+        "recovery",
+        "lost_at_most",
         "legal_hold",
         "updated_at",
         "members",

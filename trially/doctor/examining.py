@@ -11,6 +11,7 @@ from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
 from trially.doctor.audit_logs import AUDIT_LOG_CHECKS
+from trially.doctor.base_backups import BASE_BACKUP_CHECKS
 from trially.doctor.catalog_database import CATALOG_CHECKS, ExaminedCatalog
 from trially.doctor.comparing.snapshots import prepare_session
 from trially.doctor.comparison import COMPARISON_CHECKS
@@ -30,7 +31,12 @@ from trially.errors import OperatorError
 from trially.tenancy.servers.access import FIRST_SERVER, server_access
 
 ALL_INSTALLATION_CHECKS = (*INSTALLATION_CHECKS, *INSTALLATION_LOGIN_CHECKS)
-ALL_SERVER_CHECKS = (*SERVER_CHECKS, *SERVER_STATE_CHECKS, *ROLE_CHECKS)
+ALL_SERVER_CHECKS = (
+    *SERVER_CHECKS,
+    *SERVER_STATE_CHECKS,
+    *BASE_BACKUP_CHECKS,
+    *ROLE_CHECKS,
+)
 DATABASE_CHECKS = (
     *CONSISTENCY_CHECKS,
     *AUDIT_LOG_CHECKS,

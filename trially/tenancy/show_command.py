@@ -17,18 +17,24 @@ def show(slug: str, *, as_json: bool) -> None:
     """Show the tenant SLUG, its placement, members, size and revision.
 
     `former` are the placements to which `flask tenants move-back` can return. `last_backup` is the
-    time of its newest archive.
+    time of its newest archive. `recovery` says to which times the tenant can be restored, and
+    `lost_at_most` how many seconds of its last changes would be lost with its server.
     """
     from trially.tenancy.lifecycle.measuring import measure_placement
     from trially.tenancy.lifecycle.moving.kept import kept_placements
+    from trially.tenancy.recovery.intervals import interval_of
 
     tenant = get_tenant(slug)
+    interval = interval_of(tenant.placement.server, tenant)
+    lost = interval.lost_at_most
     item = {
         **describe(tenant),
         "updated_at": tenant.updated_at,
         "members": count_members(tenant),
         **measure_placement(tenant.placement),
         "last_backup": last_backup_of(tenant.id),
+        "recovery": interval.error or interval.description,
+        "lost_at_most": None if lost is None else round(lost.total_seconds()),
         "former": [
             {"tier": each.tier, "server": each.server.name, "kept_until": each.kept_until}
             for each in kept_placements(tenant.id)

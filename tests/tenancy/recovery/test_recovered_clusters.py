@@ -1,6 +1,7 @@
 """Nobody but the operator's process reaches a recovered cluster, and it only reads."""
 
 import datetime as dt
+import json
 import re
 import stat
 import time
@@ -14,10 +15,11 @@ import psycopg2
 import pytest
 from barman_installations import BarmanInstallation
 from flask import Flask
-from members import MakePatient
+from members import MakePatient, MakeTenant
 from sqlalchemy import URL
 from tenant_databases import ask, placement_of
 
+from benchmarks.barman import SERVER
 from trially.database.connecting import connect
 from trially.state import state_of
 from trially.tenancy.catalog import Tier
@@ -169,6 +171,57 @@ def test_the_state_of_a_server_says_what_is_stored(
     file = tmp_path / "trially.prom"
     assert run_command("servers", "status", "--textfile", file).exit_code == 0
     assert f'trially_recovery_problems{{server="{FIRST_SERVER}"}} 0.0' in file.read_text()
+
+
+def test_a_tenant_shows_what_would_be_lost_with_its_server(
+    barman: BarmanInstallation, tenant: Any, run_command: Callable[..., Any], tmp_path: Path
+) -> None:
+    def shown() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(
+            run_command("tenants", "show", tenant.slug, "--json").stdout
+        )
+        return found
+
+    with_wal = shown()
+    assert with_wal["recovery"].startswith("To any time from ")
+    assert 0 <= with_wal["lost_at_most"] < 60
+    former = f"barman:{SERVER}"
+    run_command("servers", "change", FIRST_SERVER, "--backup", "none")
+    try:
+        without = shown()
+        run_command("tenants", "backup", tenant.slug, "--to", tmp_path)
+        with_archive = shown()
+        [server] = [
+            each
+            for each in json.loads(run_command("servers", "status", "--json").stdout)
+            if each["server"] == FIRST_SERVER
+        ]
+    finally:
+        run_command("servers", "change", FIRST_SERVER, "--backup", former)
+
+    assert "no archived WAL of the server" in without["recovery"]
+    assert "no archive is known" in without["recovery"]
+    assert without["lost_at_most"] is None
+    assert "back to the newest archive" in with_archive["recovery"]
+    assert with_archive["lost_at_most"] < 600
+    assert "Without WAL" in server["problems"][0]
+
+
+def test_a_certificate_says_what_base_backups_hold_and_how_long(
+    barman: BarmanInstallation, make_tenant: MakeTenant, run_command: Callable[..., Any]
+) -> None:
+    tenant = make_tenant(Tier.POOLED_ROWS)
+    erased = run_command("tenants", "erase", tenant.slug, "--now", "--yes", tenant.slug, "--json")
+    assert erased.exit_code == 0, erased.output
+    certificate = json.loads(erased.stdout)["certificate"]
+
+    name = f"base backups and WAL of the server {FIRST_SERVER}"
+    [store] = [each for each in certificate["stores"] if each["store"] == name]
+    assert store["after"] == store["before"] >= 1
+    assert store["details"]["retention_policy"] == "RECOVERY WINDOW OF 14 DAYS"
+    until = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=14)
+    assert f"at least until {until}" in store["remains"]
+    assert not [note for note in certificate["notes"] if FIRST_SERVER in note]
 
 
 def settings_prefix(app: Flask) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from trially.config import current_settings
 from trially.errors import OperatorError
 from trially.keys import Purpose, current_keys, signing
+from trially.tenancy.erasing.base_backups import notes_on_backups
 from trially.tenancy.erasing.erased_tenant import ErasedTenant, digest_of_slug
 from trially.tenancy.erasing.model import Erasure
 
@@ -37,7 +38,7 @@ def certify(
         "erased_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         "destroyed_data_key_versions": list(destroyed_keys),
         "stores": list(stores),
-        "notes": _notes(),
+        "notes": [*_notes(), *notes_on_backups(tenant)],
     }
     return sign(content)
 
@@ -83,10 +84,6 @@ def _notes() -> list[str]:
             "Running processes keep what they had cached of the tenant in memory: placements for"
             f" at most {settings.placement_max_age_seconds:g} seconds, and data keys for at most"
             f" {settings.data_key_max_age_seconds:g} seconds."
-        ),
-        (
-            "WAL and base backups of the servers are outside of this search. They end with the"
-            " retention that their operator has set."
         ),
     ]
 

@@ -4,7 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from trially.tenancy.erasing import archive_store, instance_files  # noqa: F401  they register
+from trially.tenancy.erasing import (  # noqa: F401  they register
+    archive_store,
+    base_backups,
+    instance_files,
+    silo_store,
+)
 from trially.tenancy.erasing.catalog_stores import look_into_catalog
 from trially.tenancy.erasing.database_search import count_at_placement, search_servers
 from trially.tenancy.erasing.erased_tenant import ErasedTenant

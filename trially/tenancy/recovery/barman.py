@@ -44,6 +44,12 @@ class Barman:
         name = self._settings()["slot_name"]
         return None if name is None else str(name)
 
+    @property
+    def retention(self) -> str | None:
+        """The policy, such as `RECOVERY WINDOW OF 14 DAYS`."""
+        policy = self._settings().get("retention_policy")
+        return None if policy in (None, "", "None") else str(policy)
+
     def back_up(self) -> BaseBackup:
         """Take a base backup, and wait until the WAL that it needs is there too."""
         self._run("backup", self.name, "--wait")
@@ -116,13 +122,17 @@ class Barman:
 
     def _run(self, *arguments: str) -> str:
         words = shlex.split(current_settings().barman)
-        done = subprocess.run(  # noqa: S603
-            [_find(words[0]), *words[1:], *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        program = _find(words[0])
+        try:
+            done = subprocess.run(  # noqa: S603
+                [program, *words[1:], *arguments],
+                capture_output=True,
+                text=True,
+                check=False,
+                stdin=subprocess.DEVNULL,
+            )
+        except OSError as error:
+            raise BackupToolError(f"{program} cannot be run: {error.strerror}.") from error
         if done.returncode:
             lines = [*done.stderr.split("\n"), *done.stdout.split("\n")]
             shown = " ".join([line for line in lines if line.strip()][:SHOWN_LINES])

@@ -21,6 +21,7 @@ from trially.terminal import (
     print_items,
     table_options,
 )
+from trially.terminal.durations import describe_seconds
 
 
 @catalog_command("backup", loses=NOTHING)
@@ -63,7 +64,9 @@ def backups(name: str, *, as_json: bool) -> None:
 def status(*, textfile: Path | None, as_json: bool) -> None:
     """Show to which times the tenants of each server can be restored, and what is wrong.
 
-    Run it on the host of the backup tool.
+    `lost_at_most` is how much of the last changes would be lost with the server now. Without
+    archived WAL, that is the age of the oldest of the tenants' newest archives. Run it on the host
+    of the backup tool.
 
     \b
     Example:
@@ -74,8 +77,11 @@ def status(*, textfile: Path | None, as_json: bool) -> None:
         replace_file(textfile, metrics_of(intervals))
         textfile.chmod(0o644)
     print_items(
-        [_describe(each) for each in intervals],
-        ("server", "tool", "oldest", "newest", "base_backups", "streaming", "retained_mib"),
+        [_describe(each, as_text=not as_json) for each in intervals],
+        (
+            *("server", "tool", "oldest", "newest", "lost_at_most", "base_backups", "streaming"),
+            "retained_mib",
+        ),
         as_json=as_json,
         optional=("tool", "oldest", "newest", "streaming", "retained_mib"),
     )
@@ -85,14 +91,20 @@ def status(*, textfile: Path | None, as_json: bool) -> None:
                 click.echo(f"{each.server}: {problem}")
 
 
-def _describe(interval: Interval) -> dict[str, Any]:
-    stream = interval.stream
+def _describe(interval: Interval, *, as_text: bool) -> dict[str, Any]:
+    stream, lost = interval.stream, interval.lost_at_most
+    seconds = None if lost is None else round(lost.total_seconds())
+    if not as_text:
+        lost_at_most: object = seconds
+    else:
+        lost_at_most = "all" if seconds is None else describe_seconds(seconds)
     retained = None if stream is None else stream.retained_bytes
     return {
         "server": interval.server,
         "tool": interval.tool,
         "oldest": interval.oldest,
         "newest": interval.newest,
+        "lost_at_most": lost_at_most,
         "base_backups": len(interval.base_backups),
         "streaming": None if stream is None else stream.is_streaming,
         "retained_mib": None if retained is None else retained // 2**20,

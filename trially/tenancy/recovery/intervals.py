@@ -3,16 +3,21 @@
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 import psycopg2
+from sqlalchemy import Select, select
 
 from trially.errors import OperatorError
-from trially.tenancy.catalog import Server
+from trially.tenancy.archives.ages import BackupAges, ages_of
+from trially.tenancy.catalog import PlacementRecord, Server, Tenant
 from trially.tenancy.recovery.base_backups import BaseBackup
 from trially.tenancy.recovery.errors import NoBackupError, OutsideIntervalError
 from trially.tenancy.recovery.tools import BackupTool, tool_of
 from trially.tenancy.recovery.wal_streams import WalStream, read_stream
 from trially.tenancy.servers.access import access_to
+from trially.terminal import plural
+from trially.terminal.durations import describe_seconds
 
 RPO = dt.timedelta(minutes=1)
 """How much of the last changes may be lost with a server."""
@@ -20,9 +25,11 @@ RPO = dt.timedelta(minutes=1)
 OLDEST_BASE_BACKUP = dt.timedelta(days=8)
 """From which age of the newest base backup on the operator is told. Its WAL is replayed first."""
 
+NO_ARCHIVES = BackupAges(0, 0)
+
 _NOT_BACKED_UP = (
     "There are no base backups and there is no archived WAL, so nothing can be restored to a point"
-    " in time."
+    " in time. {}"
 )
 _NO_BASE_BACKUP = (
     "There is no base backup, so nothing can be restored to a point in time. Run"
@@ -50,16 +57,54 @@ class Interval:
     error: str | None = None
     """Why the tool could not be asked."""
 
+    archives: BackupAges = NO_ARCHIVES
+    """How old the newest archives of the server's tenants, or of the one tenant, are."""
+
     @property
     def oldest(self) -> dt.datetime | None:
         """The earliest possible time, None if there is no base backup."""
         return self.base_backups[0].usable_from if self.base_backups else None
 
     @property
+    def base_backup_age(self) -> dt.timedelta:
+        """How long ago the newest base backup ended. There must be one."""
+        return dt.datetime.now(dt.UTC) - self.base_backups[-1].usable_from
+
+    @property
+    def base_backup_is_old(self) -> bool:
+        """Whether a restore would replay the WAL of too many days. There must be a base backup."""
+        return self.base_backup_age >= OLDEST_BASE_BACKUP
+
+    @property
+    def lost_at_most(self) -> dt.timedelta | None:
+        """How much of the last changes would be lost with the server, now.
+
+        Without archived WAL, it is the age of the oldest of the tenants' newest archives. None if
+        a tenant has neither, so that all of it would be lost.
+        """
+        if self.base_backups and self.newest is not None:
+            return max(dt.timedelta(0), dt.datetime.now(dt.UTC) - self.newest)
+        if self.archives.tenants_without:
+            return None
+        return dt.timedelta(seconds=self.archives.oldest_seconds)
+
+    @property
+    def description(self) -> str:
+        """To which times tenants can be restored, and what would be lost, as sentences."""
+        if self.oldest is None or self.newest is None:
+            return f"There is no archived WAL of the server. {describe_archives(self.archives)}"
+        lost = (self.lost_at_most or dt.timedelta(0)).total_seconds()
+        return (
+            f"To any time from {self.oldest:%Y-%m-%d %H:%M:%S}Z to"
+            f" {self.newest:%Y-%m-%d %H:%M:%S}Z. With the server, the last"
+            f" {describe_seconds(lost)} would be lost."
+        )
+
+    @property
     def problems(self) -> Sequence[str]:
         """What stands against a restore, or against one within a minute of now, as sentences."""
         if self.tool is None:
-            return [_NOT_BACKED_UP]
+            return [_NOT_BACKED_UP.format(describe_archives(self.archives))]
         if self.error is not None:
             return [self.error]
         return [*self._problems_of_backups(), *self._problems_of_stream()]
@@ -67,10 +112,9 @@ class Interval:
     def _problems_of_backups(self) -> Sequence[str]:
         if not self.base_backups:
             return [_NO_BASE_BACKUP.format(self.server)]
-        age = dt.datetime.now(dt.UTC) - self.base_backups[-1].usable_from
-        if age < OLDEST_BASE_BACKUP:
-            return []
-        return [_OLD_BASE_BACKUP.format(age.days, self.server)]
+        if self.base_backup_is_old:
+            return [_OLD_BASE_BACKUP.format(self.base_backup_age.days, self.server)]
+        return []
 
     def _problems_of_stream(self) -> Sequence[str]:
         found = []
@@ -96,22 +140,41 @@ class Interval:
         return found
 
 
-def interval_of(server: Server) -> Interval:
-    """Return to which times the tenants of a server can be restored."""
+def interval_of(server: Server, tenant: Tenant | None = None) -> Interval:
+    """Return to which times the tenants of a server can be restored, or one tenant of it."""
+    chosen = Tenant.id == tenant.id if tenant else Tenant.id.in_(_tenants_of(server))
+    archives = ages_of(chosen)
     try:
         tool = tool_of(server)
     except NoBackupError:
-        return Interval(server.name, None)
+        return Interval(server.name, None, archives=archives)
     try:
         backups, newest = tool.base_backups(), tool.newest_wal_at()
         stream = _ask_server(server, tool)
     except OperatorError as error:
-        return Interval(server.name, server.backup, error=str(error))
+        return Interval(server.name, server.backup, error=str(error), archives=archives)
     if stream is not None and stream.is_streaming and not stream.is_behind:
         newest = dt.datetime.now(dt.UTC)
     elif newest is not None and backups:
         newest = max(newest, backups[-1].usable_from)
-    return Interval(server.name, server.backup, backups, newest, stream)
+    return Interval(server.name, server.backup, backups, newest, stream, archives=archives)
+
+
+def describe_archives(archives: BackupAges) -> str:
+    """Return what would be lost if only the newest archives were left, as a sentence."""
+    if archives == NO_ARCHIVES:
+        return "It has no tenants."
+    if archives.tenants_without:
+        tenants = plural(archives.tenants_without, "tenant")
+        return f"Without WAL, all of {tenants} would be lost with the server: no archive is known."
+    lost = describe_seconds(archives.oldest_seconds)
+    return f"Without WAL, up to {lost} would be lost with the server, back to the newest archive."
+
+
+def _tenants_of(server: Server) -> Select[UUID]:
+    return select(PlacementRecord.tenant_id).where(
+        PlacementRecord.server_id == server.id, PlacementRecord.is_active
+    )
 
 
 def choose_backup(server: Server, tool: BackupTool, at: dt.datetime) -> BaseBackup:

@@ -18,6 +18,11 @@ _GAUGES: Sequence[tuple[str, str, Callable[[Interval], float | None]]] = (
         lambda interval: interval.newest.timestamp() if interval.newest else None,
     ),
     (
+        "trially_possible_loss_seconds",
+        "How much of the last changes would be lost with the server; none if all of a tenant.",
+        lambda interval: interval.lost_at_most.total_seconds() if interval.lost_at_most else None,
+    ),
+    (
         "trially_base_backup_timestamp_seconds",
         "When the newest base backup of the server ended.",
         lambda interval: (

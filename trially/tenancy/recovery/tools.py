@@ -22,6 +22,10 @@ class BackupTool(Protocol):
     def slot(self) -> str | None:
         """Name of the replication slot that keeps WAL for the tool."""
 
+    @property
+    def retention(self) -> str | None:
+        """The policy by which base backups are deleted, None if they are kept."""
+
     def back_up(self) -> BaseBackup:
         """Take a base backup, and return it once it can be used."""
 
