@@ -323,3 +323,33 @@ def test_witnesses_forget_an_erased_tenant(
     assert witness["after"] == 0
     left = {each.name for each in tmp_path.iterdir()}
     assert kept - left == {f"audit_record-{tenants[0].id}.jsonl"}
+
+
+def test_a_certificate_has_the_folders_of_silos_without_the_slug(
+    run_command: RunCommand, make_tenant: MakeTenant, tmp_path: Path
+) -> None:
+    marker = f"zq{uuid4().hex[:10]}"
+    tenant, neighbour = make_tenant(Tier.POOLED_ROWS, slug=marker), make_tenant(Tier.POOLED_ROWS)
+    for each in (tenant, neighbour):
+        folder = tmp_path / f"silo-of-{each.slug}"
+        assert run_command("tenants", "silo", each.slug, "--out", folder).exit_code == 0
+
+    erased = run_json(run_command, "tenants", "erase", marker, "--now", "--yes", marker)
+
+    name = "folders of silos on this host"
+    [store] = [each for each in erased["certificate"]["stores"] if each["store"] == name]
+    assert (store["before"], store["after"]) == (1, 1)
+    assert "Erase the tenant there" in store["remains"]
+    assert store["details"] == {"found": [str(tmp_path / "silo-of-(slug)")]}
+    assert marker not in json.dumps(erased["certificate"])
+    assert (tmp_path / f"silo-of-{marker}" / "settings.env").exists()
+
+
+def test_a_certificate_names_servers_without_known_base_backups(
+    run_command: RunCommand, make_tenant: MakeTenant
+) -> None:
+    slug = make_tenant(Tier.OWN_SCHEMA).slug
+    erased = run_json(run_command, "tenants", "erase", slug, "--now", "--yes", slug)
+
+    [note] = [each for each in erased["certificate"]["notes"] if "the server default" in each]
+    assert "knows of no base backups" in note
