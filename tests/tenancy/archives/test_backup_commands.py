@@ -6,7 +6,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from threading import current_thread
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -19,7 +21,7 @@ from sqlalchemy import update
 
 from trially.config import ROOT
 from trially.state import state_of
-from trially.tenancy.archives import writing
+from trially.tenancy.archives import backups, writing
 from trially.tenancy.archives.ages import read_ages
 from trially.tenancy.archives.backup_runs import one_at_a_time
 from trially.tenancy.archives.backups import BackupOptions, back_up, back_up_many, slugs_to_back_up
@@ -249,6 +251,26 @@ def test_a_snapshot_that_is_held_too_long_is_stopped_with_an_alarm(
         assert alarms == ["CRITICAL", "CRITICAL"]
         assert archives_of(member.tenant.id) == []
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_workers_stay_within_the_budget_of_connections(
+    app: Flask, make_member: MakeMember, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slugs = [make_member(POOLED).tenant.slug for _ in range(3)]
+    state, threads, write = state_of(app), set(), backups.write_archive
+
+    def note_and_write(*arguments: Any) -> Any:
+        threads.add(current_thread().name)
+        return write(*arguments)
+
+    monkeypatch.setattr(backups, "write_archive", note_and_write)
+    budget = backups.CONNECTIONS
+    monkeypatch.setattr(state, "settings", replace(state.settings, connections_per_server=budget))
+    with app.app_context():
+        done = list(back_up_many(slugs, BackupOptions(tmp_path.as_uri()), workers=8))
+
+    assert {each.slug for each in done if each.error is None} == set(slugs)
+    assert len(threads) == 1
 
 
 @contextmanager
