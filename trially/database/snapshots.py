@@ -18,6 +18,7 @@ from sqlalchemy import text
 from trially.database.placement import current_placement
 from trially.database.rows import Item
 from trially.database.session import db, engine_registry, open_transaction
+from trially.database.watching import GRACE_SECONDS, WatchedConnection
 from trially.state import request_state
 
 ROWS_AT_A_TIME = 1_000
@@ -76,12 +77,17 @@ class Snapshot:
 
 
 @contextmanager
-def snapshot() -> Iterator[Snapshot]:
+def snapshot(longest_seconds: int | None = None) -> Iterator[Snapshot]:
     """Yield what the open transaction of the session sees now, and keep it until the block ends.
 
     The session's transaction is opened if there is none. It must not end before the block.
+    `longest_seconds` is how long each statement may take, and how long the session's transaction
+    may wait meanwhile. By default both have the limits of a request.
     """
     open_transaction()
+    if longest_seconds is not None:
+        limit = f"SET LOCAL idle_in_transaction_session_timeout = '{longest_seconds}s'"
+        db.session.execute(text(limit))
     name = db.session.execute(text("SELECT pg_export_snapshot()")).scalar_one()
     placement = current_placement()
     exported = f"BEGIN ISOLATION LEVEL REPEATABLE READ;SET TRANSACTION SNAPSHOT '{name}';"
@@ -92,5 +98,24 @@ def snapshot() -> Iterator[Snapshot]:
         finally:
             request_state().placement = placement
         raw = reading.connection.driver_connection
-        assert raw is not None  # noqa: S101
-        yield Snapshot(raw)
+        assert isinstance(raw, WatchedConnection)  # noqa: S101
+        with _limited(raw, longest_seconds):
+            yield Snapshot(raw)
+
+
+@contextmanager
+def _limited(raw: WatchedConnection, longest_seconds: int | None) -> Iterator[None]:
+    """Let the statements of a transaction, and its pauses, take as long as this."""
+    if longest_seconds is None:
+        yield
+        return
+    with raw.cursor() as cursor:
+        cursor.execute(
+            f"SET LOCAL statement_timeout = '{longest_seconds}s';"
+            f"SET LOCAL idle_in_transaction_session_timeout = '{longest_seconds}s'"
+        )
+    former, raw.longest_seconds = raw.longest_seconds, longest_seconds + GRACE_SECONDS
+    try:
+        yield
+    finally:
+        raw.longest_seconds = former

@@ -37,6 +37,9 @@ class Part(StrEnum):
 
 ALL_PARTS = tuple(Part)
 
+LONGEST_SECONDS = 4 * 3600
+"""How long a statement of an export may take, and how long its transaction may wait meanwhile."""
+
 
 def write_tenant(target: Target, parts: Collection[Part], check: Check) -> dict[str, Any]:
     """Write an export of the current tenant, and return its manifest.
@@ -44,7 +47,7 @@ def write_tenant(target: Target, parts: Collection[Part], check: Check) -> dict[
     It reads in its own transaction, which the caller commits with the record of the export.
     """
     tenant = current_tenant()
-    with snapshot() as taken:
+    with snapshot(LONGEST_SECONDS) as taken:
         package = Package(
             target,
             {

@@ -83,7 +83,11 @@ def creating_indexes(side: Side, operation: Operation) -> Iterator[None]:
         ThreadPoolExecutor(1, thread_name_prefix="restore-indexes") as executor,
     ):
         created = executor.submit(_create_indexes, session, _indexes(operation))
-        yield
+        try:
+            yield
+        except BaseException:
+            session.raw.cancel()
+            raise
         created.result()
 
 
@@ -99,6 +103,8 @@ def create_keys(target: SideSession, operation: Operation) -> None:
 
 
 def _create_indexes(session: SideSession, indexes: Mapping[str, str]) -> None:
+    # If this process is killed, the server gives the statement up, and with it its lock.
+    session.run("SET client_connection_check_interval = '2s'")
     session.run(f"SET maintenance_work_mem = '{SORT_MEMORY}'")
     for name, definition in indexes.items():
         if session.run(_EXISTS, name) == [(False,)]:

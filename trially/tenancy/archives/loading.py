@@ -9,7 +9,6 @@ from psycopg2 import sql
 from trially.tenancy.archives.errors import ArchiveError, DamagedArchiveError
 from trially.tenancy.archives.manifest import Manifest
 from trially.tenancy.archives.reading import ArchiveReader
-from trially.tenancy.archives.reading_ahead import reading_ahead
 from trially.tenancy.archives.table_streams import TENANT, Lines, write_rows
 from trially.tenancy.lifecycle.moving.numbering import continue_numbers
 from trially.tenancy.lifecycle.moving.rows import copy_into
@@ -45,15 +44,12 @@ def load_rows(
         if name not in NOT_LOADED:
             _empty(target, table)
     reader = ArchiveReader(file, hashes=False)
-    with reading_ahead(reader.parts()) as ahead:
-        for name, parts in groupby(ahead, key=lambda part: part.table):
-            if name in NOT_LOADED:
-                continue
-            if name not in tables:
-                raise DamagedArchiveError(
-                    f"The archive has the table {name}, which does not exist."
-                )
-            _load(target, tables[name], _reported(name, (part.lines for part in parts), report))
+    for name, parts in groupby(reader.parts(), key=lambda part: part.table):
+        if name in NOT_LOADED:
+            continue
+        if name not in tables:
+            raise DamagedArchiveError(f"The archive has the table {name}, which does not exist.")
+        _load(target, tables[name], _reported(name, (part.lines for part in parts), report))
     return reader.manifest
 
 

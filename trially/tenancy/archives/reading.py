@@ -3,7 +3,7 @@
 import hmac
 import os
 import tarfile
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
 from typing import IO, NamedTuple
@@ -90,7 +90,7 @@ class ArchiveReader:
             raise DamagedArchiveError("The archive has no manifest: it is not complete.")
         return self._manifest
 
-    def parts(self) -> Generator[Part]:
+    def parts(self) -> Iterator[Part]:
         """Yield all rows, table after table. At the end, everything is verified.
 
         Raises `DamagedArchiveError`.
