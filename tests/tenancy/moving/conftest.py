@@ -1,7 +1,11 @@
 """Fixtures of moves."""
 
-import pytest
+from collections.abc import Callable
 
+import pytest
+from members import Member
+
+from trially.tenancy.catalog import Tier
 from trially.tenancy.lifecycle.moving import announcing
 
 
@@ -9,3 +13,9 @@ from trially.tenancy.lifecycle.moving import announcing
 def _no_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let moves not wait for other processes to open connections."""
     monkeypatch.setattr(announcing, "is_busy", lambda _source: False)
+
+
+@pytest.fixture
+def member(make_member: Callable[[Tier], Member]) -> Member:
+    """A member of a pooled tenant with three patients."""
+    return make_member(Tier.POOLED_ROWS)
