@@ -6,7 +6,7 @@ import pytest
 from members import Member
 
 from trially.tenancy.catalog import Tier
-from trially.tenancy.lifecycle.moving import announcing
+from trially.tenancy.lifecycle.moving import announcing, lost_connections
 
 
 @pytest.fixture(autouse=True)
@@ -19,3 +19,10 @@ def _no_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 def member(make_member: Callable[[Tier], Member]) -> Member:
     """A member of a pooled tenant with three patients."""
     return make_member(Tier.POOLED_ROWS)
+
+
+@pytest.fixture
+def without_delay(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let a move begin again at once, and return how often it does."""
+    monkeypatch.setattr(lost_connections, "WAITS_SECONDS", (0.0, 0.0))
+    return 2

@@ -16,16 +16,8 @@ from moved_tenants import (
     writable_sides,
 )
 
-from trially.tenancy.lifecycle.moving import lost_connections
 from trially.tenancy.lifecycle.moving.moves import move_tenant
 from trially.tenancy.lifecycle.moving.progress import MoveProgress, progressed
-
-
-@pytest.fixture
-def without_delay(monkeypatch: pytest.MonkeyPatch) -> int:
-    """Let a move begin again at once, and return how often it does."""
-    monkeypatch.setattr(lost_connections, "WAITS_SECONDS", (0.0, 0.0))
-    return 2
 
 
 @pytest.mark.parametrize("step", ["copy", "catch_up", "drain", "compare"])

@@ -58,11 +58,12 @@ class HandOver:
             holding_batches(locking, plan.source),
         ):
             commit_softly(locking, waits=plan.source.waits_for_disk)
+            left = plan.max_pause - measure_switch(catalog, plan, locking, opening)
             # What the last batch wrote is not left to the pause.
             self.follower.follow(_within(CATCH_UP_SECONDS), plan.max_pause / SHARE_OF_PAUSE)
-            left = plan.max_pause - measure_switch(catalog, plan, locking, opening)
-            wait_for_moment(locking, plan.source, left, self.follower.collect)
             switch = Switch(catalog, lock_tenant(catalog, plan), plan, opening)
+            self.follower.collect(0)
+            wait_for_moment(locking, plan.source, left, self.follower.collect)
             progress.begin("lock")
             began = time.monotonic()
             give_up = self._give_up_after(began + left)
